@@ -1,0 +1,63 @@
+"""Errors a command answers.  The text is what goes over the wire behind the ``-``."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CommandError",
+    "NoSuchKey",
+    "NotFloat",
+    "NotInteger",
+    "OutOfRange",
+    "SyntaxError_",
+    "WrongType",
+]
+
+
+class CommandError(Exception):
+    """An error reply; ``text`` carries its prefix (``ERR``, ``WRONGTYPE``...) and may hold any character up to 255."""
+
+    def __init__(self, text: str | bytes) -> None:
+        super().__init__(text)
+        self.text: bytes = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+
+
+class WrongType(CommandError):
+    """The key holds a value of another type."""
+
+    def __init__(self) -> None:
+        super().__init__("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+
+class SyntaxError_(CommandError):  # noqa: N801,N818 - the builtin's name is taken
+    """The arguments do not follow the command's syntax."""
+
+    def __init__(self) -> None:
+        super().__init__("ERR syntax error")
+
+
+class NotInteger(CommandError):
+    """An argument is no 64-bit integer."""
+
+    def __init__(self, text: str = "ERR value is not an integer or out of range") -> None:
+        super().__init__(text)
+
+
+class NotFloat(CommandError):
+    """An argument is no number."""
+
+    def __init__(self, text: str = "ERR value is not a valid float") -> None:
+        super().__init__(text)
+
+
+class OutOfRange(CommandError):
+    """A number is outside of its range."""
+
+    def __init__(self, text: str = "ERR value is out of range") -> None:
+        super().__init__(text)
+
+
+class NoSuchKey(CommandError):
+    """The key does not exist."""
+
+    def __init__(self) -> None:
+        super().__init__("ERR no such key")

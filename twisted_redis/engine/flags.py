@@ -1,0 +1,99 @@
+"""Command flags, as COMMAND INFO names them, and the ACL categories that follow from them."""
+
+from __future__ import annotations
+
+__all__ = ["FLAG_NAMES", "GROUP_CATEGORIES", "categories", "flag_names"]
+
+WRITE = 1 << 0
+READONLY = 1 << 1
+DENYOOM = 1 << 2
+MODULE = 1 << 3
+ADMIN = 1 << 4
+PUBSUB = 1 << 5
+NOSCRIPT = 1 << 6
+BLOCKING = 1 << 8
+LOADING = 1 << 9
+STALE = 1 << 10
+SKIP_MONITOR = 1 << 11
+SKIP_SLOWLOG = 1 << 12
+ASKING = 1 << 13
+FAST = 1 << 14
+NO_AUTH = 1 << 15
+MAY_REPLICATE = 1 << 16
+SENTINEL = 1 << 17
+ONLY_SENTINEL = 1 << 18
+NO_MANDATORY_KEYS = 1 << 19
+PROTECTED = 1 << 20
+NO_ASYNC_LOADING = 1 << 23
+NO_MULTI = 1 << 24
+ALLOW_BUSY = 1 << 26
+MOVABLEKEYS = 1 << 27
+
+FLAG_NAMES: dict[int, str] = {
+    WRITE: "write",
+    READONLY: "readonly",
+    DENYOOM: "denyoom",
+    MODULE: "module",
+    ADMIN: "admin",
+    PUBSUB: "pubsub",
+    NOSCRIPT: "noscript",
+    BLOCKING: "blocking",
+    LOADING: "loading",
+    STALE: "stale",
+    SKIP_MONITOR: "skip_monitor",
+    SKIP_SLOWLOG: "skip_slowlog",
+    ASKING: "asking",
+    FAST: "fast",
+    NO_AUTH: "no_auth",
+    MAY_REPLICATE: "may_replicate",
+    NO_MANDATORY_KEYS: "no_mandatory_keys",
+    NO_ASYNC_LOADING: "no_async_loading",
+    NO_MULTI: "no_multi",
+    ALLOW_BUSY: "allow_busy",
+    MOVABLEKEYS: "movablekeys",
+}
+
+#: The ACL category of a command's group; the groups that are missing have none of their own.
+GROUP_CATEGORIES: dict[str, str] = {
+    "string": "@string",
+    "list": "@list",
+    "set": "@set",
+    "sorted-set": "@sortedset",
+    "hash": "@hash",
+    "bitmap": "@bitmap",
+    "hyperloglog": "@hyperloglog",
+    "geo": "@geo",
+    "stream": "@stream",
+    "transactions": "@transaction",
+    "scripting": "@scripting",
+    "connection": "@connection",
+    "generic": "@keyspace",
+}
+
+
+def flag_names(flags: int) -> list[str]:
+    """The names of the bits in ``flags``, in the order of the bits."""
+    return [name for bit, name in FLAG_NAMES.items() if flags & bit]
+
+
+def categories(flags: int, group: str, extra: tuple[str, ...]) -> frozenset[str]:
+    """The ACL categories of a command, as Redis derives them: from its flags, its group and ``extra``.
+
+    A group category among ``extra`` stands in place of the group's own (SORT is of lists and sets, not of keys).
+    """
+    found = set(extra)
+    own = GROUP_CATEGORIES.get(group)
+    if own and found.isdisjoint(GROUP_CATEGORIES.values()):
+        found.add(own)
+    if flags & WRITE:
+        found.add("@write")
+    if flags & READONLY and "@scripting" not in found:
+        found.add("@read")
+    if flags & ADMIN:
+        found |= {"@admin", "@dangerous"}
+    if flags & PUBSUB:
+        found.add("@pubsub")
+    if flags & BLOCKING:
+        found.add("@blocking")
+    found.add("@fast" if flags & FAST else "@slow")
+    return frozenset(found)

@@ -1,0 +1,188 @@
+"""Key specifications: where a command's keys stand among its arguments and what it does with them.
+
+A specification says how the search begins (at an index, or behind a keyword) and how keys are found from there (a
+range, or a count followed by that many keys), and carries flags: ``RW RO OW RM`` for the access to the key, ``ACCESS
+UPDATE INSERT DELETE`` for what happens to its value.  COMMAND GETKEYS, ACL checks and cluster redirects read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted_redis.resp.types import Pairs, SetReply, Simple
+
+__all__ = [
+    "KeySpec",
+    "after_keyword",
+    "counted_keys",
+    "first_key",
+    "key_at",
+    "key_range",
+    "keyspec_flag_names",
+    "unknown_keys",
+]
+
+RO = 1 << 0
+RW = 1 << 1
+OW = 1 << 2
+RM = 1 << 3
+ACCESS = 1 << 4
+UPDATE = 1 << 5
+INSERT = 1 << 6
+DELETE = 1 << 7
+NOT_KEY = 1 << 8
+INCOMPLETE = 1 << 9
+VARIABLE_FLAGS = 1 << 10
+
+KEYSPEC_FLAG_NAMES: dict[int, str] = {
+    RO: "RO",
+    RW: "RW",
+    OW: "OW",
+    RM: "RM",
+    ACCESS: "access",
+    UPDATE: "update",
+    INSERT: "insert",
+    DELETE: "delete",
+    NOT_KEY: "not_key",
+    INCOMPLETE: "incomplete",
+    VARIABLE_FLAGS: "variable_flags",
+}
+
+
+def keyspec_flag_names(flags: int) -> list[str]:
+    """The names of the bits in ``flags``."""
+    return [name for bit, name in KEYSPEC_FLAG_NAMES.items() if flags & bit]
+
+
+@dataclass(frozen=True)
+class KeySpec:
+    """One specification.
+
+    ``keyword`` is None where the search begins at ``index`` (the command's name is 0); otherwise it begins behind
+    the keyword, looked for from ``index`` on (backwards from the end where it is negative).  With ``counted`` the
+    number of keys stands at ``count_at`` places from the begin and the first key at ``first``; else keys run from the
+    begin to ``last`` (relative to the begin, or from the end where negative; with ``limit`` 2 only the first half)
+    in steps of ``step``.
+    """
+
+    flags: int
+    index: int = 1
+    keyword: str | None = None
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    counted: bool = False
+    count_at: int = 0
+    first: int = 1
+    unknown: bool = False
+    notes: str | None = None
+
+    def positions(self, argv: list[bytes]) -> Iterator[int] | None:
+        """The places of the keys in ``argv``; None where the arguments do not allow to tell (as Redis gives up)."""
+        if self.unknown:
+            return None
+        argc = len(argv)
+        if self.keyword is None:
+            begin = self.index
+        else:
+            wanted = self.keyword.encode().upper()
+            if self.index >= 0:
+                places = range(self.index, argc - 1)
+            else:
+                places = range(argc + self.index, 0, -1)
+            for place in places:
+                if argv[place].upper() == wanted:
+                    begin = place + 1
+                    break
+            else:
+                return iter(())
+        if begin >= argc:
+            return iter(())
+        if self.counted:
+            try:
+                count = int(argv[begin + self.count_at])
+            except (ValueError, IndexError):
+                return None
+            if count < 0:
+                return None
+            start = begin + self.first
+            stop = start + (count - 1) * self.step
+        else:
+            start = begin
+            if self.last >= 0:
+                stop = begin + self.last
+            elif not self.limit:
+                stop = argc + self.last
+            else:
+                stop = begin + (argc - begin) // self.limit + self.last
+        if start < 1 or (stop >= argc and start <= stop):
+            return None
+        return iter(range(start, stop + 1, self.step))
+
+    def describe(self) -> Pairs:
+        """The specification as COMMAND INFO shows it."""
+        shown = Pairs()
+        if self.notes:
+            shown += [b"notes", self.notes.encode()]
+        if self.unknown:
+            begin: list[Any] = [b"type", b"unknown", b"spec", Pairs()]
+            find: list[Any] = [b"type", b"unknown", b"spec", Pairs()]
+        else:
+            if self.keyword is None:
+                begin = [b"type", b"index", b"spec", Pairs([b"index", self.index])]
+            else:
+                begin = [
+                    b"type",
+                    b"keyword",
+                    b"spec",
+                    Pairs([b"keyword", self.keyword.encode(), b"startfrom", self.index]),
+                ]
+            if self.counted:
+                spec = Pairs([b"keynumidx", self.count_at, b"firstkey", self.first, b"keystep", self.step])
+                find = [b"type", b"keynum", b"spec", spec]
+            else:
+                spec = Pairs([b"lastkey", self.last, b"keystep", self.step, b"limit", self.limit])
+                find = [b"type", b"range", b"spec", spec]
+        shown += [
+            b"flags",
+            SetReply([Simple(name.encode()) for name in keyspec_flag_names(self.flags)]),
+            b"begin_search",
+            Pairs(begin),
+            b"find_keys",
+            Pairs(find),
+        ]
+        return shown
+
+
+def first_key(flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:
+    """The one key directly behind the command's name."""
+    return (KeySpec(flags, notes=notes),)
+
+
+def key_at(index: int, flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:
+    """One key at ``index``."""
+    return (KeySpec(flags, index=index, notes=notes),)
+
+
+def key_range(flags: int, index: int = 1, last: int = -1, step: int = 1, limit: int = 0) -> tuple[KeySpec, ...]:
+    """Keys from ``index`` to ``last`` (relative; negative: from the end) in steps of ``step``."""
+    return (KeySpec(flags, index=index, last=last, step=step, limit=limit),)
+
+
+def counted_keys(flags: int, index: int = 1, first: int = 1, step: int = 1) -> tuple[KeySpec, ...]:
+    """A count at ``index``, then that many keys."""
+    return (KeySpec(flags, index=index, counted=True, first=first, step=step),)
+
+
+def after_keyword(
+    keyword: str, flags: int, start: int, last: int = -1, step: int = 1, limit: int = 0, notes: str | None = None
+) -> tuple[KeySpec, ...]:
+    """Keys behind a keyword that is looked for from argument ``start`` on."""
+    return (KeySpec(flags, index=start, keyword=keyword, last=last, step=step, limit=limit, notes=notes),)
+
+
+def unknown_keys(flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:
+    """Keys no specification can describe; the command brings its own ``getkeys``."""
+    return (KeySpec(flags, unknown=True, notes=notes),)

@@ -1,0 +1,120 @@
+"""Strict conversions of arguments.  Python's ``int`` and ``float`` take much that Redis refuses."""
+
+from __future__ import annotations
+
+import re
+
+from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger, OutOfRange
+
+__all__ = [
+    "INT64_MAX",
+    "INT64_MIN",
+    "db_index",
+    "float_number",
+    "float_or_none",
+    "integer",
+    "integer_in",
+    "integer_or_none",
+    "positive",
+    "timeout",
+    "unsigned_or_none",
+]
+
+INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
+UINT64_MAX = 2**64 - 1
+
+_float = re.compile(
+    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE
+).match
+_hex_float = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?\Z").match
+
+
+def integer_or_none(text: bytes) -> int | None:
+    """``text`` as a signed 64-bit integer in its one canonical form (no sign +, zeros, spaces), or None."""
+    if text.isdigit():
+        if text[0] == 48 and len(text) > 1:
+            return None
+    elif not (text[:1] == b"-" and text[1:].isdigit() and text[1] != 48):
+        return None
+    if len(text) > 18:
+        if len(text) > 20:
+            return None
+        value = int(text)
+        return value if INT64_MIN <= value <= INT64_MAX else None
+    return int(text)
+
+
+def integer(text: bytes, error: str | None = None) -> int:
+    """``text`` as a signed 64-bit integer; raises ``error`` or Redis' usual text."""
+    value = integer_or_none(text)
+    if value is None:
+        raise CommandError(error) if error else NotInteger()
+    return value
+
+
+def unsigned_or_none(text: bytes) -> int | None:
+    """``text`` as an unsigned 64-bit decimal, or None."""
+    if not text.isdigit() or (text[0] == 48 and len(text) > 1) or len(text) > 20:
+        return None
+    value = int(text)
+    return value if value <= UINT64_MAX else None
+
+
+def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:
+    """An integer between ``low`` and ``high``; raises ``error``, or Redis' texts for no number and out of range."""
+    value = integer_or_none(text)
+    if value is None:
+        raise CommandError(error) if error else NotInteger()
+    if not low <= value <= high:
+        raise CommandError(error) if error else OutOfRange(f"ERR value is out of range, value must between {low} and {high}")
+    return value
+
+
+def positive(text: bytes, error: str | None = None) -> int:
+    """An integer of at least 0, as counts are."""
+    value = integer_or_none(text)
+    if value is None:
+        raise CommandError(error) if error else OutOfRange("ERR value is out of range, must be positive")
+    if value < 0:
+        raise CommandError(error) if error else OutOfRange("ERR value is out of range, must be positive")
+    return value
+
+
+def float_or_none(text: bytes) -> float | None:
+    """``text`` as strtod reads it (decimal, hexadecimal, inf), without surrounding spaces and without nan; or None."""
+    if _float(text):
+        return float(text)
+    if _hex_float(text):
+        return float.fromhex(text.decode())
+    return None
+
+
+def float_number(text: bytes, error: str | None = None) -> float:
+    """``text`` as a double; raises ``error`` or Redis' usual text."""
+    value = float_or_none(text)
+    if value is None:
+        raise CommandError(error) if error else NotFloat()
+    return value
+
+
+def timeout(text: bytes) -> float:
+    """The time-out of a blocking command, in seconds as a decimal; 0 is for ever."""
+    value = float_or_none(text)
+    if value is None:
+        raise CommandError("ERR timeout is not a float or out of range")
+    if value * 1000 > INT64_MAX:
+        raise CommandError("ERR timeout is out of range")
+    if value < 0:
+        raise CommandError("ERR timeout is negative")
+    return value
+
+
+def db_index(text: bytes, databases: int, error: str = "ERR value is not an integer or out of range") -> int:
+    """The number of a database below ``databases``."""
+    value = integer_or_none(text)
+    if value is None:
+        raise CommandError(error)
+    if not 0 <= value < databases:
+        raise CommandError("ERR DB index is out of range")
+    return value

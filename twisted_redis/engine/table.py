@@ -1,0 +1,221 @@
+"""The command table: one declaration a command, standing where the command is.
+
+``@command`` makes a ``Spec`` of a function and puts it into the registry when its module is imported.  A server binds
+the specs into ``Command`` objects of its own, which carry the statistics, so that two servers in one process share
+no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted_redis.engine.flags import BLOCKING, MOVABLEKEYS, categories
+from twisted_redis.engine.keyspecs import INCOMPLETE, KeySpec
+
+__all__ = ["Command", "Spec", "bind_table", "command", "container", "registry"]
+
+CommandFunction = Callable[..., Any]
+GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a command is: the facts of its declaration."""
+
+    name: str
+    function: CommandFunction | None
+    arity: int
+    flags: int
+    group: str
+    keys: tuple[KeySpec, ...] = ()
+    acl: tuple[str, ...] = ()
+    since: str = "1.0.0"
+    complexity: str = ""
+    tips: tuple[str, ...] = ()
+    getkeys: GetKeys | None = None
+    history: tuple[tuple[str, str], ...] = ()
+    deprecated_since: str | None = None
+    replaced_by: str | None = None
+    doc_flags: tuple[str, ...] = ()
+    doc: str = ""
+
+    @property
+    def is_container(self) -> bool:
+        """Whether the command is only the parent of subcommands."""
+        return self.function is None
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The ACL categories, each with its ``@``."""
+        return categories(self.flags, "" if self.is_container else self.group, self.acl)
+
+
+registry: dict[str, Spec] = {}
+
+
+def _add(spec: Spec) -> None:
+    key = spec.name.lower()
+    if key in registry and registry[key].function is not spec.function:
+        raise ValueError(f"command {spec.name} is declared twice")
+    registry[key] = spec
+
+
+def _flags(flags: int, keys: tuple[KeySpec, ...], getkeys: GetKeys | None) -> int:
+    # Keys are movable where clients cannot compute them from first, last and step.
+    movable = getkeys is not None or any(
+        spec.keyword is not None or spec.counted or spec.flags & INCOMPLETE
+        for spec in keys
+    )
+    return flags | MOVABLEKEYS if movable else flags
+
+
+def command(
+    name: str,
+    *,
+    arity: int,
+    flags: int,
+    group: str,
+    since: str,
+    keys: tuple[KeySpec, ...] = (),
+    acl: tuple[str, ...] = (),
+    complexity: str = "",
+    tips: tuple[str, ...] = (),
+    getkeys: GetKeys | None = None,
+    history: tuple[tuple[str, str], ...] = (),
+    deprecated_since: str | None = None,
+    replaced_by: str | None = None,
+    doc_flags: tuple[str, ...] = (),
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Declares a command over its function; ``CONTAINER|SUB`` declares a subcommand.
+
+    ``arity`` counts the name (and a subcommand's own), negative means at least.  ``flags`` are those of
+    ``engine.flags``, ``keys`` of ``engine.keyspecs``; ``getkeys(argv)`` gives (place, key flags) of each key where
+    specifications do not suffice.  ``acl`` adds categories to those that group and flags imply.
+    """
+
+    def declare(function: CommandFunction) -> CommandFunction:
+        _add(
+            Spec(
+                name=name.lower(),
+                function=function,
+                arity=arity,
+                flags=_flags(flags, keys, getkeys),
+                group=group,
+                keys=keys,
+                acl=acl,
+                since=since,
+                complexity=complexity,
+                tips=tips,
+                getkeys=getkeys,
+                history=history,
+                deprecated_since=deprecated_since,
+                replaced_by=replaced_by,
+                doc_flags=doc_flags,
+                doc=function.__doc__ or "",
+            )
+        )
+        return function
+
+    return declare
+
+
+def container(
+    name: str, *, arity: int, group: str, since: str, flags: int = 0, summary: str = "", acl: tuple[str, ...] = ()
+) -> None:
+    """Declares the parent of subcommands, which itself does nothing."""
+    _add(Spec(name=name.lower(), function=None, arity=arity, flags=flags, group=group, since=since, doc=summary, acl=acl))
+
+
+@dataclass(eq=False)
+class Command:
+    """A command of one server: its spec with the figures of its calls.
+
+    ``samples`` collects the durations (ns) of calls until ``fold`` adds them up: one append is all a call pays.
+    """
+
+    spec: Spec
+    name: str
+    function: CommandFunction
+    min_args: int
+    max_args: int
+    flags: int
+    subcommands: dict[bytes, Command] | None = None
+    samples: list[int] = field(default_factory=list)
+    calls: int = 0
+    nanoseconds: int = 0
+    rejected: int = 0
+    failed: int = 0
+    histogram: dict[int, int] = field(default_factory=dict)
+
+    __hash__ = object.__hash__
+
+    def fold(self) -> None:
+        """Adds the collected samples to calls, time and histogram (buckets of 1/16 of a power of two)."""
+        samples = self.samples
+        if not samples:
+            return
+        self.samples = []
+        self.calls += len(samples)
+        self.nanoseconds += sum(samples)
+        histogram = self.histogram
+        for sample in samples:
+            shift = sample.bit_length() - 5
+            bucket = (sample >> shift) << shift if shift > 0 else sample
+            histogram[bucket] = histogram.get(bucket, 0) + 1
+
+    def reset(self) -> None:
+        """Forgets all figures (CONFIG RESETSTAT)."""
+        self.samples = []
+        self.calls = self.nanoseconds = self.rejected = self.failed = 0
+        self.histogram = {}
+
+    @property
+    def is_container(self) -> bool:
+        """Whether a subcommand has to be named."""
+        return self.subcommands is not None
+
+    @property
+    def may_block(self) -> bool:
+        """Whether the command has a blocking form."""
+        return bool(self.flags & BLOCKING)
+
+
+_NO_LIMIT = 1 << 60
+
+
+def _parent_only(*_: object) -> None:
+    raise AssertionError("a container is never called")
+
+
+def _bind(spec: Spec) -> Command:
+    low = abs(spec.arity)
+    return Command(
+        spec=spec,
+        name=spec.name,
+        function=spec.function or _parent_only,
+        min_args=low,
+        max_args=low if spec.arity > 0 else _NO_LIMIT,
+        flags=spec.flags,
+    )
+
+
+def bind_table(specs: Iterable[Spec] | None = None) -> dict[bytes, Command]:
+    """A server's own commands by lower-case name; subcommands stand in their containers."""
+    chosen = list(registry.values() if specs is None else specs)
+    table: dict[bytes, Command] = {}
+    for spec in chosen:
+        if "|" not in spec.name:
+            table[spec.name.encode()] = _bind(spec)
+    for spec in chosen:
+        if "|" in spec.name:
+            parent_name, _, own = spec.name.partition("|")
+            parent = table[parent_name.encode()]
+            if parent.subcommands is None:
+                parent.subcommands = {}
+            parent.subcommands[own.encode()] = _bind(spec)
+    for entry in table.values():
+        if entry.spec.is_container and entry.subcommands is None:
+            entry.subcommands = {}
+    return table

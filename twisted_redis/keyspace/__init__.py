@@ -1,0 +1,1 @@
+"""Databases: keys, their expiry, cursors over them."""

@@ -1,0 +1,1 @@
+"""Connections: protocol, factory, transports and listening."""

@@ -1,0 +1,1 @@
+"""Framing and encoding of RESP, without any I/O."""

@@ -1,0 +1,92 @@
+"""What hiredis does in C, each with its pure fallback: this is the only module that imports hiredis.
+
+``RequestReader`` parses a whole chunk of pipelined requests.  hiredis is a *reply* parser: it knows no inline
+commands and no limits, takes ``:5`` or nested arrays as elements, and does not tell how many bytes it consumed.  So
+it is asked only for chunks that begin at the start of a request and look like plain arrays of bulk strings, and every
+doubt gives the same bytes to the pure parser instead, which then decides alone.  Nothing has been executed by then.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["HAVE_HIREDIS", "RequestReader", "pack_bulks"]
+
+_pack: Any
+_Reader: Any
+try:
+    from hiredis import Reader as _Reader
+    from hiredis import pack_command as _pack
+
+    HAVE_HIREDIS = True
+except ImportError:
+    _pack = None
+    _Reader = None
+    HAVE_HIREDIS = False
+
+
+def _pack_pure(items: tuple[bytes, ...]) -> bytes:
+    return b"*%d\r\n" % len(items) + b"".join([b"$%d\r\n%b\r\n" % (len(item), item) for item in items])
+
+
+#: ``pack_bulks((b"a", b"b"))`` is the RESP array of these bulk strings.
+pack_bulks = _pack if HAVE_HIREDIS else _pack_pure
+
+# hiredis makes the list for an announced array at once: a header of a billion would cost gigabytes.
+_announces_many = re.compile(rb"\*[0-9]{6}").search
+
+# Fed after a chunk: at the end of the last request the reader answers it as an empty status, and in the middle of
+# one it does not.  This tells a whole chunk from a part of one without counting bytes.
+_SENTINEL = b"+\r\n"
+
+
+class RequestReader:
+    """A stateless fast path: ``read(chunk)`` gives every request in it, or None where it must not judge.
+
+    One reader serves any number of connections, since it never keeps a byte between two calls.
+    """
+
+    __slots__ = ("_reader",)
+
+    def __init__(self) -> None:
+        self._reader = _Reader()
+
+    def read(self, chunk: bytes) -> list[list[bytes]] | None:
+        """All requests of ``chunk``, which has to hold whole, plain requests only; otherwise None."""
+        if chunk[:1] != b"*" or chunk[-1:] != b"\n" or _announces_many(chunk):
+            return None
+        reader = self._reader
+        requests: list[list[bytes]] = []
+        elements = 0
+        try:
+            reader.feed(chunk + _SENTINEL)
+            gets = reader.gets
+            request = gets()
+            while request.__class__ is list:
+                # "*0" is legal and means nothing, but rare: left to the pure parser with all other oddities.
+                if not request:
+                    break
+                if len(request) < 8:
+                    for item in request:
+                        if item.__class__ is not bytes:
+                            break
+                    else:
+                        elements += len(request)
+                        requests.append(request)
+                        request = gets()
+                        continue
+                    break
+                if {*map(type, request)} != {bytes}:
+                    break
+                elements += len(request)
+                requests.append(request)
+                request = gets()
+            # A status inside an array would have come out as bytes, too: then there are fewer "$" than elements.
+            if request == b"" and not reader.has_data() and chunk.count(b"$") >= elements:
+                return requests
+        except Exception:
+            # ProtocolError, or whatever a hostile header makes hiredis raise (MemoryError, OverflowError).
+            pass
+        self._reader = _Reader()
+        return None
