@@ -1,0 +1,168 @@
+"""The command line of `tests/conformance/run`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import source, tables
+from .overlay import overlay, python_command
+from .unit import Result, run_unit
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/conformance/run", description="Run Redis' own test suite against twisted_redis."
+    )
+    add = parser.add_argument
+    add("units", nargs="*", metavar="UNIT", help="as unit/type/list, type/list, list or a glob; none: all")
+    add("--passing", action="store_true", help="the units of passing.txt; exit 1 if one is not complete")
+    add("--fast", action="store_true", help="the units of fast.txt; exit 1 if one is not complete")
+    add("--list", action="store_true", help="print the units with real Redis' counts and leave")
+    add("-v", "--verbose", action="store_true", help="print the failed tests with their messages")
+    add("--limit", type=float, default=600, metavar="SECONDS", help="for each unit (default 600)")
+    add("--repeat", type=int, default=1, metavar="N", help="run each unit N times")
+    add("--keep", type=Path, metavar="DIR", help="keep the output and the servers' logs there")
+    add("--json", metavar="FILE", help="write the results there too (-: stdout, in place of the table)")
+    add("--only", action="append", default=[], metavar="TEST", help="only this test, or /regular expression")
+    add("--skip", action="append", default=[], metavar="TEST", help="not this test, or /regular expression")
+    add("--tags", action="append", default=[], help="passed on: tests with these tags, without -tag's")
+    add("--without", default="", metavar="NAMES", help="leave out tests that need: debug,repl,save,slow ...")
+    add("--tls", action="store_true", help="run over TLS")
+    add("--resp3", action="store_true", help="make RESP3 the default of every connection")
+    add("--config", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="for every server")
+    add("--external", metavar="HOST:PORT", help="against a running server: its data are flushed")
+    add("--python", metavar="PATH", help="the Python that runs the server ($PYTHON, .venv, this one)")
+    add("--server", metavar="COMMAND", help="another server than twisted_redis")
+    add("--real", action="store_true", help="real Redis")
+    add("--reference", action="store_true", help="run real Redis and store its counts in reference.tsv")
+    add("--update-passing", action="store_true", help="write the outcome of the units run into passing.txt")
+    add("--source", type=Path, metavar="DIR", help="a built source tree of Redis, in place of the cache's")
+    add("--suite", default=source.SUITE, help="Debian suite of the source (default %(default)s)")
+    return parser
+
+
+def suite_options(options: argparse.Namespace) -> list[str]:
+    """What goes on to `./runtest`."""
+    extra: list[str] = []
+    for test in options.only:
+        extra += ["--only", test]
+    for test in options.skip:
+        extra += ["--skiptest", test]
+    plain = ("slow", "large-memory", "leaks", "network", "memonly", "dismiss")
+    denied = [name if name in plain else f"needs:{name}" for name in options.without.split(",") if name]
+    for tags in [*options.tags, *(f"-{tag}" for tag in denied)]:
+        extra += ["--tags", tags]
+    for name, value in options.config:
+        extra += ["--config", name, value]
+    if options.tls:
+        extra.append("--tls")
+    if options.resp3:
+        extra.append("--force-resp3")
+    if options.external:
+        host, _, port = options.external.rpartition(":")
+        extra += ["--host", host or "127.0.0.1", "--port", port]
+    return extra
+
+
+def wanted_units(options: argparse.Namespace, known: Sequence[str]) -> list[str]:
+    patterns = list(options.units)
+    if options.passing:
+        patterns += tables.read_list(tables.PASSING)
+    if options.fast:
+        patterns += tables.read_list(tables.FAST)
+    return tables.choose(patterns, known) if patterns or options.passing or options.fast else list(known)
+
+
+def units_of(tree: Path) -> list[str]:
+    """The suite's units: what its own test_dirs hold."""
+    folders = ("unit", "unit/type", "unit/cluster", "integration")
+    return [
+        f"{folder}/{path.stem}"
+        for folder in folders
+        for path in sorted((tree / "tests" / folder).glob("*.tcl"), key=lambda path: path.stem)
+    ]
+
+
+def server_command(options: argparse.Namespace) -> list[str] | None:
+    if options.real or options.reference:
+        return None
+    return shlex.split(options.server) if options.server else python_command(options.python)
+
+
+def run_all(tree_source: Path, options: argparse.Namespace, units: Sequence[str]) -> list[Result]:
+    reference = tables.read_reference()
+    show = options.json != "-"
+    if show:
+        print(tables.heading(), flush=True)
+    results = []
+    with overlay(tree_source, server_command(options)) as tree:
+        if options.tls:
+            source.run(["sh", "utils/gen-test-certs.sh"], cwd=tree.path)
+        for unit in [unit for unit in units for _ in range(options.repeat)]:
+            result = run_unit(tree, unit, options.limit, suite_options(options), options.keep)
+            results.append(result)
+            if show:
+                print(tables.row(result, reference.get(unit)), flush=True)
+            if show and options.verbose and result.failures:
+                print(tables.details(result), flush=True)
+    if show:
+        print(tables.total(results, reference))
+    return results
+
+
+def store(options: argparse.Namespace, results: Sequence[Result], version: str) -> None:
+    reference = tables.read_reference()
+    if options.reference:
+        for result in results:
+            counts = (result.passed, result.failed, result.ignored, round(result.seconds))
+            reference[result.unit] = tables.Counts(*counts)
+        tables.write_reference(reference, f"counts of {version}, one client, --durable")
+    if options.update_passing:
+        passing = set(tables.read_list(tables.PASSING)) - {result.unit for result in results}
+        passing |= {r.unit for r in results if tables.complete(r, reference.get(r.unit)) and r.passed > 0}
+        passing -= {r.unit for r in results if not tables.complete(r, reference.get(r.unit))}
+        head = "# Units that pass completely; kept by `run --update-passing`.\n"
+        tables.PASSING.write_text(head + "".join(unit + "\n" for unit in sorted(passing)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        tree = options.source.resolve() if options.source else source.ensure_source(options.suite)
+        if not source.is_built(tree):
+            raise source.Unavailable(f"{tree} is not a built source tree of Redis")
+        units = wanted_units(options, units_of(tree))
+    except (source.Unavailable, LookupError) as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 2
+    reference = tables.read_reference()
+    if options.list:
+        for unit in units:
+            print(unit, *(reference.get(unit) or ()), sep="\t")
+        return 0
+    try:
+        results = run_all(tree, options, units)
+    except KeyboardInterrupt:
+        return 130
+    store(options, results, tree.name)
+    if options.json:
+        text = tables.as_json(results, reference)
+        if options.json == "-":
+            print(text)
+        else:
+            Path(options.json).write_text(text + "\n")
+    partial = bool(suite_options(options))
+    good = all(
+        result.clean if partial else tables.complete(result, reference.get(result.unit)) for result in results
+    )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""A private copy of the suite in which `src/redis-server` starts the server under test.
+
+Each run has a directory and a range of ports of its own, so that several runs stand side by side.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[3]
+MARK = "TWISTED_REDIS_SUITE_RUN"
+FIRST_PORT = 10_100
+PORTS_OF_A_RUN = 290
+RUNS = 33  # up to port 19,999; the suite takes port + 10,000 for the cluster bus
+
+
+class Tree(NamedTuple):
+    """Where a run works and what tells its processes from all others."""
+
+    path: Path
+    base_port: int
+    mark: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # Colours would stand in the way of reading the output; Tcl takes the encoding from the locale.
+        return os.environ | {"TERM": "dumb", "LC_ALL": "C.UTF-8", MARK: self.mark}
+
+
+# Like `python -m twisted_redis`, but argv[0] stays the name that the suite started: it is {title} of
+# proc-title-template, and it must end in /redis-server.
+START = 'import runpy, sys; sys.argv.pop(0); runpy.run_module("twisted_redis", run_name="__main__")'
+
+
+def python_command(python: str | None = None) -> list[str]:
+    """The Python of our server: `--python`, $PYTHON, the project's .venv, the running one."""
+    venv = ROOT / ".venv" / "bin" / "python"
+    chosen = python or os.environ.get("PYTHON") or (str(venv) if venv.exists() else sys.executable)
+    return [str(Path(shutil.which(chosen) or chosen).absolute()), "-c", START, "$0"]
+
+
+def wrapper(command: Sequence[str]) -> str:
+    """A shell script that becomes `command`: with `exec`, for the suite signals the pid it started."""
+    words = ['"$0"' if word == "$0" else shlex.quote(word) for word in command]
+    path = shlex.quote(str(ROOT))
+    return (
+        "#!/bin/sh\n"
+        f"PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}\n"
+        "export PYTHONPATH\n"
+        f'exec {" ".join(words)} "$@"\n'
+    )
+
+
+@contextmanager
+def overlay(source: Path, command: Sequence[str] | None) -> Iterator[Tree]:
+    """A tree of `source` with `command` as its server (None: the real one); taken away afterwards."""
+    # The suite puts Unix sockets below this directory, whose names must stay below 108 bytes.
+    scratch = tempfile.gettempdir() if len(tempfile.gettempdir()) < 40 else "/tmp"
+    with ExitStack() as stack:
+        base_port = stack.enter_context(port_range())
+        path = Path(tempfile.mkdtemp(prefix="tr-suite-", dir=scratch))
+        stack.callback(shutil.rmtree, path, ignore_errors=True)
+        tree = Tree(path, base_port, uuid.uuid4().hex)
+        stack.callback(end_processes, tree)
+        populate(path, source, command)
+        yield tree
+
+
+def populate(path: Path, source: Path, command: Sequence[str] | None) -> None:
+    for entry in source.iterdir():
+        if entry.name not in ("tests", "src", ".git"):
+            (path / entry.name).symlink_to(entry)
+    shutil.copytree(source / "tests", path / "tests", symlinks=True, ignore=shutil.ignore_patterns("tmp"))
+    (path / "tests" / "tmp").mkdir()
+    (path / "src").mkdir()
+    for entry in (source / "src").iterdir():
+        if entry.name != "redis-server" or command is None:
+            (path / "src" / entry.name).symlink_to(entry)
+    if command is not None:
+        program = path / "src" / "redis-server"
+        program.write_text(wrapper(command))
+        program.chmod(0o755)
+
+
+@contextmanager
+def port_range() -> Iterator[int]:
+    """The first port of a range that no other run on this machine has, by a lock file for each."""
+    locks = Path(tempfile.gettempdir()) / f"tr-suite-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
+    for number in random.sample(range(RUNS), RUNS):
+        handle = open(locks / str(number), "w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            continue
+        with handle:
+            # The suite's own control port is searched in the 32 below the base port.
+            yield FIRST_PORT + number * (PORTS_OF_A_RUN + 10) + 40
+        return
+    raise RuntimeError("all port ranges are taken by other runs")
+
+
+def own_processes(tree: Tree) -> list[int]:
+    """Pids of everything that this run started and that still lives, daemons included."""
+    wanted = f"{MARK}={tree.mark}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if wanted in environment.split(b"\0") and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
+
+
+def end_processes(tree: Tree) -> None:
+    """Kill what the suite left behind; only processes that carry this run's mark."""
+    for _ in range(20):
+        pids = own_processes(tree)
+        if not pids:
+            return
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.05)

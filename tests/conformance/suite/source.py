@@ -1,0 +1,221 @@
+"""Redis' source, from Debian's archive, built once and kept in the user's cache.
+
+The suite is not vendored: its licence is not ours, and the tests that count are those of the
+version that users run. Debian's signed source package gives both the tests and the tools.
+
+The archive's address is taken from this machine's own apt entries, and apt works on lists of its
+own, so nothing of the system's package state changes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+SUITE = "trixie"
+VERSION = "8.0"
+TOOLS = ("redis-server", "redis-cli", "redis-benchmark", "redis-check-aof", "redis-check-rdb")
+# program that must be there -> Debian package that brings it
+RUN_PACKAGES = {"tclsh": "tcl", "ps": "procps", "pgrep": "procps"}
+BUILD_PACKAGES = {"dpkg-source": "dpkg-dev", "make": "build-essential", "cc": "build-essential"}
+BY_HAND = "unpack and build Redis' source, and name it with --source DIR"
+OPENSSL_HEADER = Path("/usr/include/openssl/ssl.h")
+
+
+class Unavailable(Exception):
+    """The suite cannot be had on this machine; the text says why and what helps."""
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr: stdout is for the table."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def cache_dir() -> Path:
+    """`${XDG_CACHE_HOME:-~/.cache}/twisted_redis`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "twisted_redis"
+
+
+def is_built(tree: Path) -> bool:
+    return (tree / "tests" / "test_helper.tcl").is_file() and all(
+        os.access(tree / "src" / tool, os.X_OK) for tool in TOOLS
+    )
+
+
+def built_source(cache: Path | None = None) -> Path | None:
+    """The newest built source tree in the cache, or None; never downloads."""
+    found = [tree for tree in (cache or cache_dir()).glob(f"redis-{VERSION}*") if is_built(tree)]
+    return max(found, key=lambda tree: [int(n) for n in re.findall(r"\d+", tree.name)], default=None)
+
+
+@contextmanager
+def locked(cache: Path) -> Iterator[None]:
+    """One process prepares the cache at a time; the others wait for what it makes."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def ensure_source(suite: str = SUITE) -> Path:
+    """The built source tree, made from nothing where the cache has none."""
+    cache = cache_dir()
+    with locked(cache):
+        require_programs(RUN_PACKAGES)
+        tree = built_source(cache)
+        if tree is None:
+            require_programs(BUILD_PACKAGES)
+            tree = fetch_and_build(cache, suite)
+    return tree
+
+
+def require_programs(packages: dict[str, str]) -> None:
+    """Install the packages of missing programs when root, else raise with the command to run."""
+    missing = sorted({package for program, package in packages.items() if shutil.which(program) is None})
+    if not missing:
+        return
+    command = "apt-get install " + " ".join(missing)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Unavailable(f"missing here: {', '.join(missing)} (as root: {command})")
+    say(f"installing {' '.join(missing)}")
+    with tempfile.TemporaryDirectory(prefix="tr-apt-") as scratch:
+        options = apt_options(Path(scratch))
+        run(["apt-get", *options, "update", "-q"])
+        env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        run(["apt-get", *options, "install", "-y", "-q", "--no-install-recommends", *missing], env=env)
+
+
+def fetch_and_build(cache: Path, suite: str) -> Path:
+    """Download, unpack and build in a scratch directory of the cache; move it in place when it is whole."""
+    scratch = Path(tempfile.mkdtemp(prefix="work-", dir=cache))
+    try:
+        fetch(scratch, suite)
+        unpacked = [path for path in scratch.glob("redis-*") if (path / "src" / "Makefile").is_file()]
+        if len(unpacked) != 1 or not unpacked[0].name.startswith(f"redis-{VERSION}"):
+            names = [path.name for path in unpacked]
+            raise Unavailable(f"suite {suite} gave {names}, not one source tree of Redis {VERSION}")
+        build(unpacked[0])
+        return unpacked[0].rename(cache / unpacked[0].name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def fetch(directory: Path, suite: str) -> None:
+    """`apt-get source redis` into `directory`, with private lists made from this machine's Debian entry."""
+    if shutil.which("apt-get") is None:
+        raise Unavailable(f"no apt-get here: {BY_HAND}")
+    with tempfile.TemporaryDirectory(prefix="tr-apt-") as scratch:
+        listing = Path(scratch) / "source.sources"
+        listing.write_text(source_entry(Path("/etc/apt"), suite))
+        options = apt_options(Path(scratch))
+        options += ["-o", f"Dir::Etc::sourcelist={listing}", "-o", "Dir::Etc::sourceparts=/dev/null"]
+        say(f"fetching the source package redis of {suite}")
+        run(["apt-get", *options, "update", "-q"])
+        run(["apt-get", *options, "source", "-q", "redis"], cwd=directory)
+
+
+def build(tree: Path) -> None:
+    """`make`, with TLS where OpenSSL's headers are."""
+    command = ["nice", "-n", "10", "make", "-j2"]
+    if OPENSSL_HEADER.exists() or list(Path("/usr/include").glob("*/openssl/ssl.h")):
+        command.append("BUILD_TLS=yes")
+    say(f"building {tree.name} (some minutes)")
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    run(command, cwd=tree, env=env)
+    if not is_built(tree):
+        raise Unavailable(f"the build of {tree.name} left no {', '.join(TOOLS)}")
+
+
+def run(command: Sequence[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise Unavailable(f"{' '.join(command[:1])} ended with {done.returncode}:\n{tail}")
+
+
+def apt_options(scratch: Path) -> list[str]:
+    """apt with lists and archives of its own; the sandbox user could not write into them."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (scratch / name).mkdir(parents=True, exist_ok=True)
+    values = {
+        "Dir::State::lists": scratch / "lists",
+        "Dir::Cache": scratch / "cache",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+    }
+    return [part for name, value in values.items() for part in ("-o", f"{name}={value}")]
+
+
+def source_entry(etc: Path, suite: str) -> str:
+    """A deb822 stanza for `suite`'s sources, made from the first Debian archive entry under `etc`."""
+    for stanza in entries(etc):
+        suites = stanza.get("suites", "").split()
+        kinds = stanza.get("types", "").split()
+        if stanza.get("enabled", "yes").strip() in ("no", "false") or not {"deb", "deb-src"} & set(kinds):
+            continue
+        # A suite with "/" is a path of a flat repository, one with "-" is security, updates or backports,
+        # and other vendors' archives do not call their suites as Debian does.
+        if "main" not in stanza.get("components", "").split() or not any(is_release(name) for name in suites):
+            continue
+        kept = {"Types": "deb-src", "URIs": stanza["uris"], "Suites": suite, "Components": "main"}
+        for field in ("Signed-By", "Trusted"):
+            if field.lower() in stanza:
+                kept[field] = stanza[field.lower()]
+        return "".join(f"{field}: {value}\n" for field, value in kept.items())
+    raise Unavailable(f"no entry of Debian's archive in {etc}: {BY_HAND}")
+
+
+def is_release(suite: str) -> bool:
+    known = {"bullseye", "bookworm", "trixie", "forky", "sid", "stable", "oldstable", "testing", "unstable"}
+    return suite in known
+
+
+def entries(etc: Path) -> Iterator[dict[str, str]]:
+    """Every apt entry as a dict with deb822's field names in lower case, one-line entries too."""
+    for path in sorted((etc / "sources.list.d").glob("*.sources")):
+        yield from deb822_entries(path.read_text())
+    for path in (etc / "sources.list", *sorted((etc / "sources.list.d").glob("*.list"))):
+        if path.is_file():
+            yield from one_line_entries(path.read_text())
+
+
+def deb822_entries(text: str) -> Iterator[dict[str, str]]:
+    stanza: dict[str, str] = {}
+    field = ""
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("#"):
+            continue
+        if not line.strip():
+            if stanza:
+                yield stanza
+            stanza, field = {}, ""
+        elif line[0] in " \t" and field:
+            stanza[field] += "\n" + line
+        elif ":" in line:
+            name, _, value = line.partition(":")
+            field = name.strip().lower()
+            stanza[field] = value.strip()
+
+
+def one_line_entries(text: str) -> Iterator[dict[str, str]]:
+    for line in text.splitlines():
+        match = re.match(r"\s*(deb|deb-src)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]+)", line)
+        if match is None:
+            continue
+        kind, options, uri, suite, components = match.groups()
+        stanza = {"types": kind, "uris": uri, "suites": suite, "components": components.strip()}
+        for option in (options or "").split():
+            name, _, value = option.partition("=")
+            stanza[name.lower()] = value.replace(",", " ")
+        yield stanza

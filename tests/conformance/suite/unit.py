@@ -1,0 +1,152 @@
+"""One unit of the suite: start it, bound its time, read what it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .overlay import PORTS_OF_A_RUN, Tree, end_processes
+
+STATUS = re.compile(r"^\[(ok|err|ignore|skip|exception|ready|testing|TIMEOUT|\d+/\d+ done)\]: ?(.*)$")
+ELAPSED = re.compile(r" \((\d+) ms\)$")
+END = "                   The End"
+
+
+@dataclass
+class Failure:
+    test: str
+    message: str
+
+
+@dataclass
+class Result:
+    """What a unit gave. `end` is "done", "exception" (the suite gave up), "timeout" or "crash"."""
+
+    unit: str
+    passed: int = 0
+    ignored: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    end: str = "crash"
+    failures: list[Failure] = field(default_factory=list)
+    slowest: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
+
+    @property
+    def clean(self) -> bool:
+        return self.end == "done" and not self.failures
+
+
+def read_output(unit: str, text: str) -> Result:
+    """Count the marks of the suite's output; an error's message runs up to the next mark."""
+    result = Result(unit)
+    failure: Failure | None = None
+    for line in text.splitlines():
+        if line == END:
+            break
+        match = STATUS.match(line)
+        if match is None:
+            if failure is not None:
+                failure.message += line + "\n"
+            continue
+        failure = None
+        kind, rest = match.groups()
+        if kind == "ok":
+            result.passed += 1
+            elapsed = ELAPSED.search(rest)
+            if elapsed:
+                result.slowest.append((int(elapsed[1]), rest[: elapsed.start()]))
+        elif kind == "ignore":
+            result.ignored += 1
+        elif kind == "skip":
+            result.skipped += 1
+        elif kind in ("err", "exception", "TIMEOUT"):
+            if kind != "err":
+                result.end = kind.lower()
+            failure = Failure(rest, "")
+            result.failures.append(failure)
+        elif kind.endswith("done") and rest.startswith(f"{unit} "):
+            result.end = "done"
+    result.slowest = sorted(result.slowest, reverse=True)[:5]
+    return result
+
+
+def run_unit(
+    tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), keep: Path | None = None
+) -> Result:
+    """Run one unit in `tree`, at most `limit` seconds; with `keep` the logs go there."""
+    command = ["./runtest", "--single", unit, "--clients", "1", "--durable", "--timeout", str(int(limit))]
+    if "--host" not in extra:
+        command += ["--baseport", str(tree.base_port), "--portcount", str(PORTS_OF_A_RUN - 40)]
+    if keep is not None:
+        command.append("--dont-clean")
+    command += extra
+    log = tree.path / "output.txt"
+    began = time.monotonic()
+    timed_out = False
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=tree.path,
+            env=tree.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            end_group(process)
+            end_processes(tree)
+    result = read_output(unit, log.read_text(errors="replace"))
+    result.seconds = time.monotonic() - began
+    if timed_out:
+        result.end = "timeout"
+    if keep is not None:
+        keep_logs(tree, keep / unit.replace("/", "-"))
+    clear(tree.path / "tests" / "tmp")
+    return result
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the process group that we made; the suite's servers are in it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def keep_logs(tree: Tree, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    shutil.copy(tree.path / "output.txt", target / "output.txt")
+    for entry in (tree.path / "tests" / "tmp").iterdir():
+        # The data files of a unit can be gigabytes; its logs and configurations are what one reads.
+        for name in ("stdout", "stderr"):
+            if (entry / name).is_file():
+                (target / entry.name).mkdir(exist_ok=True)
+                shutil.copy(entry / name, target / entry.name / name)
+        if entry.is_file() and entry.stat().st_size < 1_000_000:
+            shutil.copy(entry, target / entry.name)
+
+
+def clear(directory: Path) -> None:
+    for entry in directory.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""The parts of `run` that need neither network nor Redis: reading output, apt entries, lists."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from suite import source, tables  # noqa: E402
+from suite.overlay import wrapper  # noqa: E402
+from suite.unit import Result, read_output  # noqa: E402
+
+OUTPUT = """\
+Starting test server at port 20999
+[ready]: 4711
+Testing unit/sample
+[ok]: first (12 ms)
+[ok]: second [ok]: with (brackets) (3 ms)
+[ignore]: Tag: slow denied
+[skip]: left out
+[err]: third in tests/unit/sample.tcl
+Expected 'a' to be equal to 'b'
+(context: type eval)
+[ok]: fourth (1 ms)
+[1/1 done]: unit/sample (2 seconds)
+
+                   The End
+
+*** [err]: third in tests/unit/sample.tcl
+[ok]: not counted (1 ms)
+"""
+
+
+def test_output_is_counted_up_to_the_end() -> None:
+    result = read_output("unit/sample", OUTPUT)
+    assert (result.passed, result.failed, result.ignored, result.skipped) == (3, 1, 1, 1)
+    assert result.end == "done" and not result.clean
+    assert result.failures[0].test == "third in tests/unit/sample.tcl"
+    assert result.failures[0].message.splitlines()[0] == "Expected 'a' to be equal to 'b'"
+    assert result.slowest[0] == (12, "first")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("[ok]: a (1 ms)\n", "crash"),
+        ("[ok]: a (1 ms)\n[exception]: Executing test client: broken\n", "exception"),
+        ("[TIMEOUT]: clients state report follows.\n", "timeout"),
+    ],
+)
+def test_an_unfinished_unit_is_never_complete(text: str, end: str) -> None:
+    result = read_output("unit/sample", text)
+    assert result.end == end
+    assert not tables.complete(result, None)
+
+
+def test_a_test_that_was_not_reached_is_not_a_pass() -> None:
+    result = Result("unit/sample", passed=9, end="done")
+    assert not tables.complete(result, tables.Counts(10, 0, 0, 1))
+    assert tables.complete(result, tables.Counts(9, 0, 0, 1))
+
+
+def test_source_entry_follows_the_machine_s_own_entry(tmp_path: Path) -> None:
+    parts = tmp_path / "sources.list.d"
+    parts.mkdir()
+    (parts / "a.sources").write_text(
+        "Types: deb\nURIs: mirror+file:/somewhere/security\nSuites: bookworm-security\nComponents: main\n\n"
+        "# a comment\nTypes: deb\nEnabled: no\nURIs: file:/off\nSuites: bookworm\nComponents: main\n\n"
+        "Types: deb\nURIs: file:/archive\nSuites: bookworm bookworm-updates\nComponents: main contrib\n"
+        "Architectures: amd64\nSigned-By:\n -----BEGIN\n .\n -----END\n"
+    )
+    entry = source.source_entry(tmp_path, "trixie")
+    assert entry == (
+        "Types: deb-src\nURIs: file:/archive\nSuites: trixie\nComponents: main\n"
+        "Signed-By: \n -----BEGIN\n .\n -----END\n"
+    )
+
+
+def test_source_entry_from_a_one_line_list(tmp_path: Path) -> None:
+    (tmp_path / "sources.list").write_text(
+        "# deb file:/commented bookworm main\n"
+        "deb [arch=amd64 signed-by=/a,/b] file:/archive trixie main contrib # why\n"
+    )
+    entry = source.source_entry(tmp_path, "trixie")
+    assert entry.splitlines()[1:] == [
+        "URIs: file:/archive",
+        "Suites: trixie",
+        "Components: main",
+        "Signed-By: /a /b",
+    ]
+
+
+def test_no_entry_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(source.Unavailable, match="--source"):
+        source.source_entry(tmp_path, "trixie")
+
+
+def test_the_wrapper_becomes_the_server(tmp_path: Path) -> None:
+    program = tmp_path / "redis-server"
+    program.write_text(wrapper(["/bin/sh", "-c", 'echo "$$" "$@"', "$0"]))
+    program.chmod(0o755)
+    process = subprocess.Popen([program, "a b", "--port"], stdout=subprocess.PIPE, text=True)
+    output, _ = process.communicate(timeout=10)
+    assert output == f"{process.pid} a b --port\n"
+
+
+def test_units_are_chosen_by_name_end_and_glob() -> None:
+    units = ["unit/type/list", "unit/type/list-2", "unit/info", "integration/rdb"]
+    assert tables.choose(["list", "integration/*"], units) == ["unit/type/list", "integration/rdb"]
+    with pytest.raises(LookupError):
+        tables.choose(["nothing"], units)
+
+
+def test_stored_lists_name_known_units() -> None:
+    known = tables.read_reference()
+    assert known["unit/type/list"].passed > 200
+    for path in (tables.PASSING, tables.FAST):
+        assert set(tables.read_list(path)) <= set(known), path.name
