@@ -1,0 +1,149 @@
+"""The 80-bit floating point numbers of x86, with which Redis computes INCRBYFLOAT and HINCRBYFLOAT.
+
+Python has no such type, and its own floats would show: with them 3 + 1.1 is 4.0999999999999996. A finite
+number is a pair (mantissa, exponent) of integers that stands for mantissa * 2**exponent, with a mantissa
+of at most 64 bits; an infinite one is a float. Rounding is to the nearest, ties to even.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+LongDouble = tuple[int, int] | float
+
+_MAX_TEXT = 5 * 1024
+"""Numbers are parsed in a buffer of so many bytes, a final zero included; longer ones are no numbers."""
+
+_MANTISSA_BITS = 64
+_MIN_EXPONENT = -16445  # of the last bit of the smallest subnormal number
+_MAX_MAGNITUDE = 16384  # every finite number is less than 2 to this power
+
+_DECIMALS = 17
+
+_FAR = 10**8
+"""An exponent that no mantissa of 5 KB brings back into range."""
+
+_plain = re.compile(rb"([+-]?)(\d{1,15})(?:\.(\d{0,15}))?\Z").match
+_decimal = re.compile(rb"([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?\Z").match
+_hexadecimal = re.compile(rb"([+-]?)0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)(?:[pP]([+-]?\d+))?\Z").match
+_infinity = re.compile(rb"([+-]?)inf(?:inity)?\Z", re.IGNORECASE).match
+
+
+def parse(text: bytes | bytearray) -> LongDouble | None:
+    """Reads all of text as C's strtold does; None if it is no number, not a number, too large or too small.
+
+    Takes decimal and hexadecimal notation and (with infinite result) ``inf`` and ``infinity``.
+    """
+    found = _plain(text)
+    if found:
+        sign, whole, fraction = found.groups(b"")
+        digits = int(whole + fraction)
+        return _rounded(-digits if sign == b"-" else digits, 10 ** len(fraction))
+    if len(text) >= _MAX_TEXT:
+        return None
+    if found := _decimal(text):
+        return _parse_decimal(*found.groups(b""))
+    if found := _hexadecimal(text):
+        return _parse_hexadecimal(*found.groups(b""))
+    if found := _infinity(text):
+        return float("-inf" if found[1] == b"-" else "inf")
+    return None
+
+
+def add(a: LongDouble, b: LongDouble) -> LongDouble | None:
+    """Returns the rounded sum; None where it is infinite or not a number."""
+    if isinstance(a, float) or isinstance(b, float):
+        return None
+    (mantissa_a, exponent_a), (mantissa_b, exponent_b) = a, b
+    exponent = min(exponent_a, exponent_b)
+    total = (mantissa_a << exponent_a - exponent) + (mantissa_b << exponent_b - exponent)
+    result = _rounded(total << exponent, 1) if exponent >= 0 else _rounded(total, 1 << -exponent)
+    return None if result is None or isinstance(result, float) else result
+
+
+def to_text(value: LongDouble) -> bytes:
+    """Returns value in plain decimal notation, with up to 17 decimals and no needless zeros."""
+    if isinstance(value, float):
+        return b"inf" if value > 0 else b"-inf"
+    mantissa, exponent = value
+    # Decimal is used for its digits only: str(int) refuses integers of more than 4300 of them.
+    if exponent >= 0:
+        return b"%d" % (mantissa << exponent) if exponent < 1000 else _digits(mantissa << exponent)
+    scaled = _divide(abs(mantissa) * 10**_DECIMALS, 1 << -exponent)
+    if not scaled:
+        return b"0"
+    digits = _digits(scaled).rjust(_DECIMALS + 1, b"0")
+    text = (digits[:-_DECIMALS] + b"." + digits[-_DECIMALS:]).rstrip(b"0").rstrip(b".")
+    return b"-" + text if mantissa < 0 else text
+
+
+def _digits(value: int) -> bytes:
+    return b"%d" % value if value.bit_length() < 4000 else f"{Decimal(value):f}".encode()
+
+
+def _parse_decimal(sign: bytes, mantissa: bytes, exponent: bytes) -> LongDouble | None:
+    number = Decimal(f"{mantissa.decode()}e{_power(exponent)}")
+    if not number:
+        return 0, 0
+    if abs(number.adjusted()) > 5000:  # far out of range: spare us the digits that 1e999999 asks for
+        return None
+    numerator, denominator = number.as_integer_ratio()
+    return _in_range(-numerator if sign == b"-" else numerator, denominator)
+
+
+def _parse_hexadecimal(sign: bytes, whole: bytes, fraction: bytes, exponent: bytes) -> LongDouble | None:
+    if not whole and not fraction:
+        return None
+    mantissa = int(whole + fraction, 16)
+    if not mantissa:
+        return 0, 0
+    shift = _power(exponent) - 4 * len(fraction)
+    if abs(shift) > 100_000:
+        return None
+    mantissa = -mantissa if sign == b"-" else mantissa
+    return _in_range(mantissa << shift, 1) if shift >= 0 else _in_range(mantissa, 1 << -shift)
+
+
+def _power(text: bytes) -> int:
+    """The exponent that text spells; one that is far out of range whatever it is as such."""
+    if len(text.lstrip(b"+-0")) > 8:
+        return -_FAR if text.startswith(b"-") else _FAR
+    return int(text or b"0")
+
+
+def _in_range(numerator: int, denominator: int) -> LongDouble | None:
+    """The nearest number to a fraction other than 0; None where that is infinity or 0."""
+    value = _rounded(numerator, denominator)
+    return None if isinstance(value, float) or not value[0] else value
+
+
+def _rounded(numerator: int, denominator: int) -> LongDouble:
+    """The nearest number to numerator / denominator (denominator > 0)."""
+    if not numerator:
+        return 0, 0
+    size = abs(numerator)
+    exponent = size.bit_length() - denominator.bit_length() - _MANTISSA_BITS
+    if exponent < 0 and denominator == 1:
+        return numerator, 0
+    if _quotient_bits(size, denominator, exponent) > _MANTISSA_BITS:
+        exponent += 1
+    exponent = max(exponent, _MIN_EXPONENT)
+    mantissa = (
+        _divide(size, denominator << exponent) if exponent > 0 else _divide(size << -exponent, denominator)
+    )
+    if mantissa.bit_length() + exponent > _MAX_MAGNITUDE:
+        return float("-inf" if numerator < 0 else "inf")
+    return (-mantissa if numerator < 0 else mantissa), exponent
+
+
+def _quotient_bits(size: int, denominator: int, exponent: int) -> int:
+    quotient = size // (denominator << exponent) if exponent > 0 else (size << -exponent) // denominator
+    return quotient.bit_length()
+
+
+def _divide(numerator: int, denominator: int) -> int:
+    """The integer nearest to a fraction, the even one of two; both arguments are positive."""
+    quotient, rest = divmod(numerator, denominator)
+    rest *= 2
+    return quotient + (rest > denominator or (rest == denominator and quotient & 1))
