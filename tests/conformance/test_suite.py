@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from suite import source, tables  # noqa: E402
-from suite.overlay import wrapper  # noqa: E402
-from suite.unit import Result, read_output  # noqa: E402
+from tests.conformance.suite import source, tables
+from tests.conformance.suite.overlay import wrapper
+from tests.conformance.suite.unit import Result, read_output
 
 OUTPUT = """\
 Starting test server at port 20999

@@ -101,16 +101,14 @@ def port_range() -> Iterator[int]:
     locks = Path(tempfile.gettempdir()) / f"tr-suite-ports-{os.getuid()}"
     locks.mkdir(exist_ok=True)
     for number in random.sample(range(RUNS), RUNS):
-        handle = open(locks / str(number), "w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.close()
-            continue
-        with handle:
+        with open(locks / str(number), "w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
             # The suite's own control port is searched in the 32 below the base port.
             yield FIRST_PORT + number * (PORTS_OF_A_RUN + 10) + 40
-        return
+            return
     raise RuntimeError("all port ranges are taken by other runs")
 
 
