@@ -3,10 +3,11 @@
 Rules kept here, all of them Redis':
 
 - Blanks (space, tab, CR, LF, VT, FF) before an argument are skipped, but VT and FF do not end one.
-- ``"..."`` knows the escapes ``\\n \\r \\t \\b \\a \\xHH``; a backslash before any other byte stands for that byte.
+- ``"..."`` knows the escapes ``\\n \\r \\t \\b \\a \\xHH``; a backslash before any other byte stands for
+  that byte.
 - ``'...'`` knows one escape only: ``\\'``.
-- Quotes may begin within an argument (``a"b c"`` is ``ab c``); a closing quote ends it, so that a blank or the end
-  of the line must follow.
+- Quotes may begin within an argument (``a"b c"`` is ``ab c``); a closing quote ends it, so that a blank or
+  the end of the line must follow.
 - A NUL ends the line.
 """
 
