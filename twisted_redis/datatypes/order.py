@@ -1,0 +1,262 @@
+"""An order beside a dict or a set of keys, for what neither can do: cursors and random picks.
+
+The keys stand in the order in which they were added, each under a sequence number that is its own for good.
+A cursor is such a number, so it stays exact whatever is added, removed or tidied up between two calls.
+
+- A scan walks from the newest key to the oldest. What is added meanwhile lands behind the cursor: however
+  fast keys come and go, a scan ends, and it returns whatever was there from its first call to its last.
+- A key that is removed stays in the order as a tombstone, and takes its old place when it is added again:
+  no key stands twice, so a scan returns none twice and a random pick is uniform.
+- When the tombstones outnumber the keys they are swept, a few blocks at a time: no call pays for all of them.
+
+The owner of the container tells the order of each key that is new (``append``) and of each that is gone
+(``discard``), right after it has changed the container. An order that finds its count wrong reads the
+container anew, which is right but takes time in proportion to its size.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from random import Random
+
+__all__ = ["Order"]
+
+_BLOCK = 256
+"""Entries of a block: what is swept at once, and what the choice of a random place goes through."""
+
+_SWEPT = 4
+"""Blocks swept in a step; with half of the entries dead, that frees twice as many as fill a block."""
+
+_PAUSE = 128
+"""Removals between two steps while there is something to sweep."""
+
+_EXAMINED = 10
+"""Entries that a scan may look at for each key that it was asked for."""
+
+
+class Order:
+    """The keys of ``container`` (a dict, a set or a dict view of keys) in the order of their coming.
+
+    Closed blocks stand in ``_blocks``, the sequence numbers of their entries in ``_numbers``: a range as long
+    as the block is as it was filled, an array once it was swept. New keys go to ``_tail``, whose first entry
+    has the number ``_base``. An entry that is None was popped; its key gets a new place when it comes again.
+    """
+
+    __slots__ = (
+        "_base",
+        "_blocks",
+        "_container",
+        "_dead",
+        "_hand",
+        "_holes",
+        "_limit",
+        "_numbers",
+        "_stored",
+        "_tail",
+    )
+
+    def __init__(self, container: Collection[bytes]) -> None:
+        keys: list[bytes | None] = list(container)
+        size = len(keys)
+        self._container = container
+        self._blocks = [keys[start : start + _BLOCK] for start in range(0, size, _BLOCK)]
+        self._numbers: list[Sequence[int]] = [
+            range(start + 1, min(start + _BLOCK, size) + 1) for start in range(0, size, _BLOCK)
+        ]
+        self._stored = size  # entries of the closed blocks
+        self._tail: list[bytes | None] = []
+        self._base = size + 1
+        self._dead: set[bytes] = set()  # tombstones that can rise again
+        self._holes = 0
+        self._hand = 0  # the block to be swept next
+        self._limit = _BLOCK  # tombstones and holes at which to look whether a step is due
+
+    def __len__(self) -> int:
+        """The number of entries, tombstones among them."""
+        return self._stored + len(self._tail)
+
+    def append(self, key: bytes) -> None:
+        """Takes in a key that is new to the container."""
+        if key in self._dead:
+            self._dead.remove(key)
+            return
+        tail = self._tail
+        tail.append(key)
+        if len(tail) >= _BLOCK:
+            self._close()
+            self._step()
+
+    def discard(self, key: bytes) -> None:
+        """Notes that a key, which the order held, has left the container."""
+        self._dead.add(key)
+        if len(self._dead) + self._holes > self._limit:
+            self._step()
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Returns where to go on and up to ``count`` keys; 0 is the start of a scan and its end.
+
+        Any number is taken for a cursor. Fewer keys than asked for, even none, do not mean the end.
+        """
+        self._check()
+        container, blocks = self._container, self._blocks
+        index, stop = self._find(cursor)
+        found: list[bytes] = []
+        budget = _EXAMINED * count
+        while True:
+            block = blocks[index] if index < len(blocks) else self._tail
+            while stop and budget > 0 and len(found) < count:
+                start = max(0, stop - min(budget, count - len(found)))
+                found += [key for key in block[start:stop] if key is not None and key in container]
+                budget -= stop - start
+                stop = start
+            if stop:
+                return self._number(index, stop), found
+            if index == 0:
+                return 0, found
+            if budget <= 0 or len(found) >= count:
+                return self._number(index, 0), found
+            index -= 1
+            stop = len(blocks[index])
+
+    def random(self, rng: Random) -> bytes | None:
+        """Returns a key, each with the same probability, or None if there is none."""
+        place = self._pick(rng)
+        return None if place is None else place[0][place[1]]
+
+    def pop(self, rng: Random) -> bytes | None:
+        """Returns a random key and forgets it: the owner removes it, and does not ``discard`` it."""
+        place = self._pick(rng)
+        if place is None:
+            return None
+        block, offset = place
+        key = block[offset]
+        block[offset] = None
+        self._holes += 1
+        return key
+
+    def _pick(self, rng: Random) -> tuple[list[bytes | None], int] | None:
+        """A block and the offset of a live entry in it."""
+        container, draw = self._container, rng.random
+        if not container:
+            return None
+        self._check()
+        if len(self._dead) + self._holes > self._limit:
+            self._step()
+        misses = 0
+        while True:
+            blocks, tail = self._blocks, self._tail
+            if not blocks:
+                block = tail
+                index, offset = 0, int(draw() * len(tail))
+            elif len(blocks) == 1 and not tail:
+                block = blocks[0]
+                index, offset = 0, int(draw() * len(block))
+            else:
+                # Blocks differ in size: a place beyond the end of one is drawn again, or the keys of
+                # small blocks would be favoured.
+                index, offset = divmod(int(draw() * (len(blocks) + bool(tail)) * _BLOCK), _BLOCK)
+                block = blocks[index] if index < len(blocks) else tail
+                if offset >= len(block):
+                    misses += 1
+                    continue
+            key = block[offset]
+            if key is not None and key in container:
+                return block, offset
+            misses += 1
+            if misses > 16:
+                misses = 0
+                if block is tail:
+                    self._close()
+                self._sweep(index)
+
+    def _find(self, cursor: int) -> tuple[int, int]:
+        """The block and the number of its entries that come before the cursor."""
+        blocks = self._blocks
+        if cursor <= 0 or cursor >= self._base + len(self._tail):
+            return len(blocks), len(self._tail)
+        if cursor > self._base or not blocks:
+            return len(blocks), max(0, cursor - self._base)
+        index = max(0, bisect_left(self._numbers, cursor, key=_first) - 1)
+        return index, bisect_left(self._numbers[index], cursor)
+
+    def _number(self, index: int, offset: int) -> int:
+        if index < len(self._blocks):
+            return self._numbers[index][offset]
+        return self._base + offset
+
+    def _close(self) -> None:
+        """Makes the tail a block, and starts a new one."""
+        tail = self._tail
+        if tail:
+            size = len(tail)
+            self._blocks.append(tail)
+            self._numbers.append(range(self._base, self._base + size))
+            self._stored += size
+            self._base += size
+            self._tail = []
+
+    def _step(self) -> None:
+        """Sweeps some blocks if there are more tombstones than keys."""
+        for _ in range(_SWEPT):
+            if len(self) <= 2 * len(self._container) + _BLOCK:
+                break
+            if not self._blocks:
+                self._close()
+            if self._hand >= len(self._blocks):
+                self._hand = 0
+            self._hand = self._sweep(self._hand)
+        self._limit = len(self._dead) + self._holes + _PAUSE
+
+    def _sweep(self, index: int) -> int:
+        """Takes the tombstones out of a block; returns the index of the next one."""
+        block, numbers, container = self._blocks[index], self._numbers[index], self._container
+        kept = [place for place, key in enumerate(block) if key is not None and key in container]
+        if len(kept) == len(block):
+            return index + 1
+        self._holes -= block.count(None)
+        self._dead.difference_update(block)
+        self._stored -= len(block) - len(kept)
+        if index and len(kept) + len(self._blocks[index - 1]) <= _BLOCK:
+            # Half empty blocks are joined, or there would be ever more of them.
+            before = self._blocks[index - 1]
+            before += [block[place] for place in kept]
+            self._numbers[index - 1] = array(
+                "Q", [*self._numbers[index - 1], *(numbers[place] for place in kept)]
+            )
+            kept = []
+        if kept:
+            self._blocks[index] = [block[place] for place in kept]
+            self._numbers[index] = array("Q", [numbers[place] for place in kept])
+            return index + 1
+        del self._blocks[index], self._numbers[index]
+        return index
+
+    def _check(self) -> None:
+        """Reads the container anew if the order was not told of all that happened to it."""
+        if len(self) - len(self._dead) - self._holes == len(self._container):
+            return
+        self._close()
+        seen: set[bytes] = set()
+        for index in range(len(self._blocks) - 1, -1, -1):
+            block: list[bytes | None] = []
+            numbers = array("Q")
+            for key, number in zip(self._blocks[index], self._numbers[index], strict=True):
+                if key is not None and key in self._container and key not in seen:
+                    seen.add(key)
+                    block.append(key)
+                    numbers.append(number)
+            self._blocks[index], self._numbers[index] = block, numbers
+        self._blocks = [block for block in self._blocks if block]
+        self._numbers = [numbers for numbers in self._numbers if numbers]
+        self._stored = sum(map(len, self._blocks))
+        self._dead.clear()
+        self._holes = self._hand = 0
+        for key in self._container:
+            if key not in seen:
+                self.append(key)
+
+
+def _first(numbers: Sequence[int]) -> int:
+    return numbers[0]
