@@ -6,11 +6,13 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 here = Path(__file__).parent
-version = re.search(r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M)
+version = re.search(
+    r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M
+)
 assert version, "twisted_redis/__init__.py does not state __version__"
 
-# hiredis and anycrc make the wire and the checksums faster; each has a twin in Python, which PyPy compiles better
-# than it could call the extension.
+# hiredis and anycrc make the wire and the checksums faster. Each has a twin in Python, which PyPy compiles
+# better than it could call the extension.
 CPYTHON = '; platform_python_implementation == "CPython"'
 
 extras = {
@@ -39,11 +41,11 @@ setup(
     ],
     extras_require=extras,
     packages=find_packages(include=["twisted_redis", "twisted_redis.*"]),
-    # A file added to Twisted's own plugin folder. It must not be declared as a package: an `__init__.py` there
-    # would replace Twisted's.
+    # A file added to Twisted's own plugin folder. It must not be declared as a package: an `__init__.py`
+    # there would replace Twisted's.
     py_modules=["twisted.plugins.twisted_redis_plugin"],
-    # Stated although it is the default: it makes `pip install -e` put this folder on the path, where twistd finds
-    # the plugin. Otherwise setuptools maps single packages by an import hook, which plugin look-up does not see.
+    # Stated although it is the default: it makes `pip install -e` put this folder on the path, where twistd
+    # finds the plugin. Otherwise setuptools maps packages by an import hook, which plugin look-up cannot see.
     package_dir={"": "."},
     package_data={"twisted_redis": ["py.typed"]},
     include_package_data=False,

@@ -1,0 +1,31 @@
+"""What holds for every test: none may leave an error in the log that nobody looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.logger import globalLogPublisher
+
+
+@pytest.fixture(autouse=True)
+def logged_errors() -> Iterator[list[dict[str, Any]]]:
+    """The events with a traceback that this test has logged. One that expects some takes and clears this list.
+
+    Without it an exception in a callback, which Twisted logs and survives, would go unseen.
+    """
+    errors: list[dict[str, Any]] = []
+
+    def observe(event: dict[str, Any]) -> None:
+        if "log_failure" in event:
+            errors.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield errors
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    if errors:
+        traces = "\n".join(event["log_failure"].getTraceback() for event in errors)
+        pytest.fail(f"{len(errors)} error(s) logged during the test:\n{traces}", pytrace=False)
