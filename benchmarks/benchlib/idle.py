@@ -1,0 +1,86 @@
+"""Idle connections: a helper process holds them while redis-benchmark works.
+
+Run as a program it is that helper: `python idle.py PORT COUNT` opens COUNT connections, sends one PING
+on each, prints a line, and holds them until its stdin is closed.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+if __name__ != "__main__":
+    from . import redis_benchmark as bench
+    from .servers import Server, Subject, raise_file_limit, running
+
+TESTS = ("PING_MBULK", "GET", "SET")
+# A source address has some 28,000 ports for one destination.
+A_SOURCE_ADDRESS = 20_000
+SETTLE = 3.0
+
+
+def hold(port: int, count: int) -> None:
+    held = []
+    for number in range(count):
+        source = f"127.0.0.{1 + number // A_SOURCE_ADDRESS}"
+        connection = socket.create_connection(("127.0.0.1", port), 60, (source, 0))
+        connection.sendall(b"PING\r\n")
+        if connection.recv(64) != b"+PONG\r\n":
+            raise SystemExit(f"connection {number} was not served")
+        held.append(connection)
+    print(len(held), flush=True)
+    sys.stdin.read()
+
+
+@contextmanager
+def idle_connections(port: int, count: int) -> Iterator[None]:
+    command = [sys.executable, str(Path(__file__).resolve()), str(port), str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as helper:
+        assert helper.stdin is not None and helper.stdout is not None
+        if helper.stdout.readline().strip() != str(count).encode():
+            raise SystemExit(f"the {count} idle connections could not be made")
+        yield
+        helper.stdin.close()
+
+
+def measure(program: str, subject: Subject, count: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """Requests a second of each test [alone, beside the idle ones], and resident bytes a connection."""
+    spare = 300
+    if raise_file_limit(count + spare) < count + spare:
+        raise SystemExit(f"the limit of open files does not allow {count} connections")
+    alone: dict[str, list[float]] = {test: [] for test in TESTS}
+    beside: dict[str, list[float]] = {test: [] for test in TESTS}
+    held = 0.0
+    with running(subject, "--maxclients", str(count + 200)) as server:
+        requests = {test: bench.calibrate(program, server, test, 1, seconds) for test in TESTS}
+        for _ in range(rounds):
+            for test in TESTS:
+                alone[test].append(throughput(program, server, test, requests[test]))
+            before = server.resident_bytes()
+            with idle_connections(server.port, count):
+                # Buffers that were needed for the first command only are given back after a while.
+                time.sleep(SETTLE)
+                held = held or (server.resident_bytes() - before) / count
+                for test in TESTS:
+                    beside[test].append(throughput(program, server, test, requests[test]))
+    return {
+        "throughput": {t: [statistics.median(alone[t]), statistics.median(beside[t])] for t in TESTS},
+        "bytes_a_connection": held,
+    }
+
+
+def throughput(program: str, server: Server, test: str, requests: int) -> float:
+    with server.connect() as connection:
+        bench.prepare(connection, test, requests)
+    return bench.benchmark(program, server, test, requests, 1).throughput
+
+
+if __name__ == "__main__":
+    hold(int(sys.argv[1]), int(sys.argv[2]))
