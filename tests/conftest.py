@@ -11,7 +11,7 @@ from twisted.logger import globalLogPublisher
 
 @pytest.fixture(autouse=True)
 def logged_errors() -> Iterator[list[dict[str, Any]]]:
-    """The events with a traceback that this test has logged. One that expects some takes and clears this list.
+    """The events with a traceback that this test has logged. One that expects some clears this list.
 
     Without it an exception in a callback, which Twisted logs and survives, would go unseen.
     """

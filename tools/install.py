@@ -1,0 +1,104 @@
+"""Makes a virtual environment and installs the project into it: see venv.sh, which calls this.
+
+Usage: install.py VENV STAMP CONTENT EXTRAS. The file STAMP in VENV gets CONTENT when all is done. Run by any
+interpreter that the user names, so nothing here is newer than Python 3.6.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+# What makes the server faster or able to do more, where it can be had: python-lzf needs a C compiler, and not
+# every interpreter has wheels of the others.
+OPTIONAL = (["lua", "tls", "lzf"], ["lua", "tls"], ["lua"], [])
+
+
+def main(venv, stamp, content, extras):
+    """Install under a lock, so that two starts at once on a fresh clone do not collide."""
+    if sys.version_info < (3, 10):
+        return "twisted_redis needs Python 3.10 or newer, and %s is %s: set PYTHON to another one" % (
+            sys.executable,
+            sys.version.split()[0],
+        )
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # The lock is the kernel's: an installation that was killed leaves none behind.
+    with open(venv + ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("Another start is installing; waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        path = os.path.join(venv, stamp)
+        if not is_current(path, content):
+            error = install(root, venv, [extra for extra in extras.split(",") if extra])
+            if error:
+                return error
+            with open(path, "w") as file:
+                file.write(content + "\n")
+    return 0
+
+
+def install(root, venv, required):
+    """Install the project, editable, with the extras ``required``; returns what is wrong, or None."""
+    begin = time.monotonic()
+    say("Installing twisted_redis into %s (once) ..." % venv)
+    python = os.path.join(venv, "bin", "python")
+    origin = "%s %s\n" % (root, sys.executable)
+    if read(os.path.join(venv, "origin")) != origin or not runs(python):
+        shutil.rmtree(venv, ignore_errors=True)
+        error = run([sys.executable, "-m", "venv", venv])
+        if error:
+            return error
+        with open(os.path.join(venv, "origin"), "w") as file:
+            file.write(origin)
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--editable"]
+    for optional in OPTIONAL:
+        error = run([*pip, "%s[%s]" % (root, ",".join(required + optional))])
+        if not error:
+            say("Installed in %.0f s." % (time.monotonic() - begin))
+            return None
+        if optional:
+            say("Could not install with the extras %s; trying with fewer ..." % ", ".join(optional))
+    return error
+
+
+def is_current(path, content):
+    """Whether whoever held the lock before has already done it."""
+    return read(path) == content + "\n"
+
+
+def runs(python):
+    """Whether the environment's interpreter still starts: its base may have been removed."""
+    return os.path.exists(python) and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+
+
+def run(command):
+    """Run a command silently; returns what it printed if it fails."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode == 0:
+        return None
+    return "%s\nCould not install: %s" % (done.stdout.decode("utf-8", "replace"), " ".join(command))
+
+
+def read(path):
+    """The text of a file, empty if there is none."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def say(text):
+    """Tell the user, apart from what the server prints."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
