@@ -18,11 +18,9 @@ OPTIONAL = (["lua", "tls", "lzf"], ["lua", "tls"], ["lua"], [])
 
 def main(venv, stamp, content, extras):
     """Install under a lock, so that two starts at once on a fresh clone do not collide."""
-    if sys.version_info < (3, 10):
-        return "twisted_redis needs Python 3.10 or newer, and %s is %s: set PYTHON to another one" % (
-            sys.executable,
-            sys.version.split()[0],
-        )
+    if sys.version_info < (3, 10):  # noqa: UP036 - that is what it is there to find out
+        is_now = f"{sys.executable} is {sys.version.split()[0]}"
+        return f"twisted_redis needs Python 3.10 or newer, and {is_now}: set PYTHON to another one"
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     # The lock is the kernel's: an installation that was killed leaves none behind.
     with open(venv + ".lock", "w") as lock:
@@ -44,9 +42,9 @@ def main(venv, stamp, content, extras):
 def install(root, venv, required):
     """Install the project, editable, with the extras ``required``; returns what is wrong, or None."""
     begin = time.monotonic()
-    say("Installing twisted_redis into %s (once) ..." % venv)
+    say(f"Installing twisted_redis into {venv} (once) ...")
     python = os.path.join(venv, "bin", "python")
-    origin = "%s %s\n" % (root, sys.executable)
+    origin = f"{root} {sys.executable}\n"
     if read(os.path.join(venv, "origin")) != origin or not runs(python):
         shutil.rmtree(venv, ignore_errors=True)
         error = run([sys.executable, "-m", "venv", venv])
@@ -56,12 +54,12 @@ def install(root, venv, required):
             file.write(origin)
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--editable"]
     for optional in OPTIONAL:
-        error = run([*pip, "%s[%s]" % (root, ",".join(required + optional))])
+        error = run([*pip, f"{root}[{','.join(required + optional)}]"])
         if not error:
-            say("Installed in %.0f s." % (time.monotonic() - begin))
+            say(f"Installed in {time.monotonic() - begin:.0f} s.")
             return None
         if optional:
-            say("Could not install with the extras %s; trying with fewer ..." % ", ".join(optional))
+            say(f"Could not install with the extras {', '.join(optional)}; trying with fewer ...")
     return error
 
 
@@ -72,7 +70,10 @@ def is_current(path, content):
 
 def runs(python):
     """Whether the environment's interpreter still starts: its base may have been removed."""
-    return os.path.exists(python) and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    return (
+        os.path.exists(python)
+        and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    )
 
 
 def run(command):
@@ -82,7 +83,7 @@ def run(command):
     )
     if done.returncode == 0:
         return None
-    return "%s\nCould not install: %s" % (done.stdout.decode("utf-8", "replace"), " ".join(command))
+    return f"{done.stdout.decode('utf-8', 'replace')}\nCould not install: {' '.join(command)}"
 
 
 def read(path):
