@@ -148,6 +148,8 @@ class Command:
     rejected: int = 0
     failed: int = 0
     histogram: dict[int, int] = field(default_factory=dict)
+    #: How many leading arguments are the name: 2 for a subcommand.
+    skip: int = 1
 
     __hash__ = object.__hash__
 
@@ -215,6 +217,8 @@ def bind_table(specs: Iterable[Spec] | None = None) -> dict[bytes, Command]:
             if parent.subcommands is None:
                 parent.subcommands = {}
             parent.subcommands[own.encode()] = _bind(spec)
+            # Never the hot path: which subcommand is meant has to be found out first.
+            parent.min_args = _NO_LIMIT
     for entry in table.values():
         if entry.spec.is_container and entry.subcommands is None:
             entry.subcommands = {}

@@ -1,0 +1,147 @@
+"""MULTI, EXEC, DISCARD, WATCH, UNWATCH."""
+
+from __future__ import annotations
+
+from twisted_redis.engine.clients import DENY_BLOCKING, IN_MULTI, RESTRICTED, Client
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import (
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NOSCRIPT,
+    SKIP_SLOWLOG,
+    STALE,
+)
+from twisted_redis.engine.keyspecs import RO, key_range
+from twisted_redis.engine.table import command
+from twisted_redis.engine.transactions import discard, watch, watched_key_expired
+from twisted_redis.resp.types import OK, NullArray, Reply
+
+__all__: list[str] = []
+
+
+@command(
+    "MULTI",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    group="transactions",
+    since="1.2.0",
+    complexity="O(1)",
+)
+def multi(ctx: Client) -> Reply:
+    """MULTI
+
+    Begins a transaction: the commands that follow are queued until EXEC.
+    """
+    if ctx.queue is not None:
+        raise CommandError("ERR MULTI calls can not be nested")
+    ctx.queue = []
+    ctx.dirty_exec = False
+    ctx.gates |= IN_MULTI
+    return OK
+
+
+@command(
+    "EXEC",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG,
+    group="transactions",
+    since="1.2.0",
+    complexity="Depends on the queued commands",
+)
+def exec_(ctx: Client) -> Reply:
+    """EXEC
+
+    Executes the queued commands, with nothing of another client between them.
+    """
+    queue = ctx.queue
+    if queue is None:
+        raise CommandError("ERR EXEC without MULTI")
+    if watched_key_expired(ctx):
+        ctx.dirty_cas = True
+    aborted, changed = ctx.dirty_exec, ctx.dirty_cas
+    discard(ctx)
+    if aborted:
+        raise CommandError("EXECABORT Transaction discarded because of previous errors.")
+    if changed:
+        return NullArray
+    engine = ctx.engine
+    denied_before = ctx.gates & DENY_BLOCKING
+    ctx.gates |= DENY_BLOCKING
+    engine.depth += 1
+    replies = []
+    try:
+        for entry, argv in queue:
+            if ctx.gates & RESTRICTED:
+                # Permissions may have changed since the command was queued.
+                try:
+                    engine.authorize(ctx, entry, argv)
+                except CommandError as error:
+                    entry.rejected += 1
+                    replies.append(engine.error(error.text))
+                    continue
+            replies.append(engine.call(ctx, entry, argv))
+    finally:
+        engine.depth -= 1
+        if not denied_before:
+            ctx.gates &= ~DENY_BLOCKING
+    engine.pending = bool(engine.effects or engine.ready)
+    return replies
+
+
+@command(
+    "DISCARD",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    group="transactions",
+    since="2.0.0",
+    complexity="O(N), when N is the number of queued commands",
+)
+def discard_(ctx: Client) -> Reply:
+    """DISCARD
+
+    Ends a transaction without executing anything of it.
+    """
+    if ctx.queue is None:
+        raise CommandError("ERR DISCARD without MULTI")
+    discard(ctx)
+    return OK
+
+
+@command(
+    "WATCH",
+    arity=-2,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    keys=key_range(RO),
+    group="transactions",
+    since="2.2.0",
+    complexity="O(1) for every key.",
+)
+def watch_(ctx: Client, *keys: bytes) -> Reply:
+    """WATCH key [key ...]
+
+    Lets the next EXEC do nothing if one of the keys has been changed by then.
+    """
+    if ctx.queue is not None:
+        raise CommandError("ERR WATCH inside MULTI is not allowed")
+    if not ctx.dirty_cas:
+        for key in keys:
+            watch(ctx, key)
+    return OK
+
+
+@command(
+    "UNWATCH",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    group="transactions",
+    since="2.2.0",
+    complexity="O(1)",
+)
+def unwatch(ctx: Client) -> Reply:
+    """UNWATCH
+
+    Forgets all watched keys.
+    """
+    ctx.engine.forget_watches(ctx)
+    return OK

@@ -1,0 +1,189 @@
+"""Blocking as a value: a command that has to wait returns a ``Block``.
+
+The engine keeps a ``Waiter`` for it, in the order of arrival at each of its keys.  When a key becomes ready the same
+function runs again; what it answers then is the reply, unless it is a ``Block`` again.  A ``Deferred`` carries the
+reply to whoever called; cancelling it takes the waiter out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.resp.types import ErrorReply, NullArray, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["Block", "Waiter", "block", "serve_ready", "signal_database"]
+
+
+class Block:
+    """A command's answer that it has to wait.
+
+    ``keys``: what it waits for; ``kind``: the type a key must have to wake it (``list``, ``zset``, ``stream``); ``timeout``
+    in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments; ``state`` is handed
+    back as ``ctx.blocked_state`` when the function runs again; ``wake_on_delete``: wake also when the key vanishes or
+    changes its type.
+    """
+
+    __slots__ = ("keys", "kind", "on_timeout", "state", "timeout", "wake_on_delete")
+
+    def __init__(
+        self,
+        keys: tuple[bytes, ...] | list[bytes],
+        kind: str,
+        timeout: float,
+        on_timeout: Any = NullArray,
+        state: Any = None,
+        wake_on_delete: bool = False,
+    ) -> None:
+        self.keys = keys
+        self.kind = kind
+        self.timeout = timeout
+        self.on_timeout = on_timeout
+        self.state = state
+        self.wake_on_delete = wake_on_delete
+
+    def timeout_reply(self) -> Reply:
+        """What to answer when the time is over (or waiting is not allowed)."""
+        answer = self.on_timeout
+        return answer() if callable(answer) else answer
+
+
+class Waiter:
+    """A waiting call.  ``deferred`` fires with its reply."""
+
+    __slots__ = ("argv", "block", "client", "command", "db", "deferred", "keys", "started", "timer")
+
+    def __init__(self, client: Client, command: Command, argv: list[bytes], block: Block) -> None:
+        self.client = client
+        self.command = command
+        self.argv = argv
+        self.block = block
+        self.db: Database = client.db
+        #: The keys once each, in the order given.
+        self.keys: tuple[bytes, ...] = tuple(dict.fromkeys(block.keys))
+        self.timer: Any = None
+        self.started = client.engine.time.monotonic()
+        self.deferred: Deferred[Reply] = Deferred(lambda _: self.withdraw())
+
+    def withdraw(self) -> None:
+        """Takes the waiter out without an answer."""
+        if self.client.blocked is not self:
+            return
+        self.client.blocked = None
+        self.client.engine.blocked_count -= 1
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
+        waiting = self.db.waiting
+        for key in self.keys:
+            queue = waiting.get(key)
+            if queue is not None:
+                queue.pop(self, None)
+                if not queue:
+                    del waiting[key]
+        self.client.engine.refresh_observed()
+
+    def finish(self, reply: Reply) -> None:
+        """Ends the waiting with ``reply``."""
+        self.withdraw()
+        self.deferred.callback(reply)
+
+    def time_out(self) -> None:
+        """The time is over."""
+        self.client.engine.begin_turn()
+        self.finish(self.block.timeout_reply())
+        self.client.engine.end_turn()
+
+
+def block(engine: Engine, client: Client, command: Command, argv: list[bytes], wanted: Block) -> Waiter:
+    """Lets ``client`` wait as ``wanted`` says."""
+    waiter = Waiter(client, command, argv, wanted)
+    client.blocked = waiter
+    engine.blocked_count += 1
+    waiting = waiter.db.waiting
+    for key in waiter.keys:
+        queue = waiting.get(key)
+        if queue is None:
+            waiting[key] = {waiter: None}
+        else:
+            queue[waiter] = None
+    if wanted.timeout:
+        waiter.timer = engine.time.call_later(wanted.timeout, waiter.time_out)
+    engine.refresh_observed()
+    return waiter
+
+
+def serve_ready(engine: Engine) -> None:
+    """Runs the calls that wait for keys which became ready, first come first served.
+
+    Serving one may make another key ready (BLMOVE): such keys come in a next round, as in Redis.
+    """
+    while engine.ready:
+        ready = engine.ready
+        engine.ready = {}
+        for db, key in ready:
+            queue = db.waiting.get(key)
+            if queue:
+                for waiter in list(queue):
+                    # An earlier one may have closed or unblocked it.
+                    if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
+                        _rerun(engine, waiter, key)
+
+
+def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
+    value = db.lookup_write(key)
+    if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+        return wanted.wake_on_delete
+    return value.TYPE == wanted.kind.encode() or wanted.wake_on_delete
+
+
+def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
+    client = waiter.client
+    client.served_key = key
+    client.blocked_state = waiter.block.state
+    waiter_gone = False
+    start = engine.clock_ns()
+    try:
+        reply = waiter.command.function(client, *waiter.argv[waiter.command.skip :])
+    except CommandError as error:
+        reply = engine.failed(waiter.command, error)
+    except Exception:
+        reply = engine.crashed(waiter.command)
+    finally:
+        client.served_key = None
+        client.blocked_state = None
+    if engine.pending:
+        engine.after(client, waiter.command, waiter.argv)
+    if reply.__class__ is Block:
+        if reply.state is not None:
+            waiter.block.state = reply.state
+        waiter_gone = True
+    if not waiter_gone:
+        waiter.command.samples.append(engine.clock_ns() - start)
+        waiter.finish(reply)
+
+
+def signal_database(engine: Engine, db: Database) -> None:
+    """Marks every waited-for key of a database ready: its contents were exchanged or removed."""
+    for key in db.waiting:
+        engine.ready[(db, key)] = None
+        engine.pending = True
+
+
+def unblock(client: Client, error: bool) -> bool:
+    """CLIENT UNBLOCK: ends the waiting of ``client`` by time-out or error; tells whether it waited."""
+    waiter = client.blocked
+    if waiter is None:
+        return False
+    if error:
+        waiter.finish(ErrorReply(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"))
+    else:
+        waiter.finish(waiter.block.timeout_reply())
+    return True

@@ -1,0 +1,249 @@
+"""Clients: who calls, in which database, under which restrictions.
+
+A ``Client`` is also the context that a command's function gets as its first argument.  It knows no socket: a ``Link``
+carries its output and closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted_redis.resp.encoder import encode2, encode3
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.blocking import Waiter
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["Client", "Link", "NullLink"]
+
+# Gates of a client: while one of these bits is set its commands take the long way.
+IN_MULTI = 1 << 0
+SUBSCRIBED = 1 << 1
+UNAUTHENTICATED = 1 << 2
+REPLIES_OFF = 1 << 3
+RESTRICTED = 1 << 4  # its user may not do everything
+TRACKING = 1 << 5
+CLOSING = 1 << 6
+MASTER = 1 << 7
+REPLICA = 1 << 8
+MONITORING = 1 << 9
+NO_TOUCH = 1 << 10
+NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
+DENY_BLOCKING = 1 << 12  # inside EXEC or a script
+SCRIPT = 1 << 13
+NOT_GATES = NO_EVICT | DENY_BLOCKING
+
+
+class Link(Protocol):
+    """What carries a client: a connection, or nothing for a client inside the process."""
+
+    def flush(self) -> None:
+        """Writes what stands in ``client.out``."""
+
+    def resume(self) -> None:
+        """Goes on with requests that were held back while the client was blocked or postponed."""
+
+    def close(self) -> None:
+        """Closes after what was written."""
+
+    def abort(self) -> None:
+        """Closes at once."""
+
+    def authenticated(self) -> None:
+        """The client may now send requests of full size."""
+
+    @property
+    def address(self) -> str:
+        """The peer as CLIENT LIST shows it."""
+
+    @property
+    def local_address(self) -> str:
+        """Our own side as CLIENT LIST shows it."""
+
+    @property
+    def fd(self) -> int:
+        """The file descriptor, -1 without one."""
+
+    @property
+    def figures(self) -> LinkFigures:
+        """Bytes in and out, and buffers."""
+
+
+class LinkFigures:
+    """Counters of a link (bytes)."""
+
+    __slots__ = ("bytes_in", "bytes_out", "output_pending", "query_buffer", "query_free", "reads")
+
+    def __init__(self) -> None:
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.reads = 0
+        self.query_buffer = 0
+        self.query_free = 0
+        self.output_pending = 0
+
+
+class NullLink:
+    """The link of a client inside the process: replies are return values, nothing is written."""
+
+    address = ""
+    local_address = ""
+    fd = -1
+
+    def __init__(self) -> None:
+        self.figures = LinkFigures()
+
+    def flush(self) -> None:
+        """Nothing to write to."""
+
+    def resume(self) -> None:
+        """Nothing was held back."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def abort(self) -> None:
+        """Nothing to close."""
+
+    def authenticated(self) -> None:
+        """No parser with limits to lift."""
+
+
+class Client:
+    """One client, and the context of its commands.
+
+    ``out`` collects encoded replies until the link writes them.  ``gates`` is zero for an ordinary client, so that one
+    test tells whether anything unusual is to be looked at.
+    """
+
+    __slots__ = (
+        "blocked",
+        "blocked_state",
+        "caching",
+        "commands",
+        "config",
+        "created",
+        "db",
+        "dirty_cas",
+        "dirty_exec",
+        "encode",
+        "engine",
+        "extra",
+        "gates",
+        "id",
+        "interacted",
+        "last_command",
+        "lib_name",
+        "lib_ver",
+        "link",
+        "name",
+        "out",
+        "postponed",
+        "queue",
+        "resp",
+        "served_key",
+        "skip_next",
+        "subscriptions",
+        "user",
+        "watching",
+    )
+
+    def __init__(self, engine: Engine, link: Link) -> None:
+        self.engine = engine
+        self.config: Any = engine.config
+        self.link = link
+        self.id = engine.next_client_id()
+        self.created = engine.time.monotonic()
+        self.interacted = self.created
+        self.db: Database = engine.databases[0]
+        self.resp = 2
+        self.encode: Callable[[Any], bytes] = encode2
+        self.out: list[bytes] = []
+        self.gates = 0
+        self.name: bytes | None = None
+        self.lib_name: bytes = b""
+        self.lib_ver: bytes = b""
+        self.user: Any = None
+        self.last_command: Command | None = None
+        self.commands = 0
+        #: Commands queued by MULTI; None outside.
+        self.queue: list[tuple[Command, list[bytes]]] | None = None
+        self.dirty_exec = False
+        self.dirty_cas = False
+        self.watching: list[tuple[Database, bytes, bool]] = []
+        self.blocked: Waiter | None = None
+        self.blocked_state: Any = None
+        self.served_key: bytes | None = None
+        self.postponed = False
+        self.skip_next = 0
+        self.caching: bool | None = None
+        self.subscriptions: Any = None
+        #: State of rare features (tracking, replication) that most clients never have.
+        self.extra: dict[str, Any] = {}
+
+    # what commands use
+
+    @property
+    def now(self) -> int:
+        """Wall time in ms, fixed for the unit of execution."""
+        return self.engine.state.now
+
+    def changed(self, key: bytes, event: str, n: int = 1) -> None:
+        """Says that a command modified ``key``: counts ``n`` changes and tells everybody who listens."""
+        engine = self.engine
+        engine.dirty += n
+        if engine.observed:
+            engine.observe(self.db, key, event)
+
+    def changed_in(self, db: Database, key: bytes, event: str, n: int = 1) -> None:
+        """As ``changed``, in another database than the selected one."""
+        engine = self.engine
+        engine.dirty += n
+        if engine.observed:
+            engine.observe(db, key, event)
+
+    def notify(self, key: bytes, event: str) -> None:
+        """Raises a keyspace event alone."""
+        engine = self.engine
+        if engine.notify_flags:
+            engine.notify(self.db, key, event)
+
+    def removed(self, key: bytes) -> None:
+        """Removes ``key``, whose collection a command has emptied, with its ``del`` event."""
+        self.db.delete(key)
+        engine = self.engine
+        if engine.notify_flags:
+            engine.notify(self.db, key, "del")
+
+    def propagate_as(self, *commands: list[bytes]) -> None:
+        """Lets AOF and replicas see ``commands`` (none: nothing) in place of the command as it came."""
+        engine = self.engine
+        if engine.sinks:
+            engine.override = commands
+            engine.pending = True
+
+    @property
+    def deny_blocking(self) -> bool:
+        """Whether a command must not wait: inside EXEC and scripts."""
+        return bool(self.gates & DENY_BLOCKING)
+
+    # output
+
+    def set_protocol(self, version: int) -> None:
+        """Answers in RESP2 or RESP3 from now on."""
+        self.resp = version
+        self.encode = encode3 if version == 3 else encode2
+
+    def send(self, reply: Reply) -> None:
+        """Adds a reply or push message that no running command returns."""
+        self.out.append(self.encode(reply))
+        self.engine.flush_later(self)
+
+    def close(self) -> None:
+        """Closes the connection once its replies are written; nothing more of it is executed."""
+        self.gates |= CLOSING
+        self.engine.flush_later(self)

@@ -1,0 +1,494 @@
+"""The one choke point: every command of every client, of EXEC and of scripts passes here.
+
+The hot path is ``run``: one dict look-up, one test for everything unusual, the function, the encoder.  Everything
+else (queueing, permissions, blocking, effects) is reached from there by one test each.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from twisted_redis.engine import gates
+from twisted_redis.engine.blocking import Block, block, serve_ready, signal_database
+from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLIES_OFF, Client, Link
+from twisted_redis.engine.clock import TimeSource
+from twisted_redis.engine.errors import CommandError, WrongType
+from twisted_redis.engine.notifications import EXPIRED, class_of
+from twisted_redis.engine.stats import Statistics
+from twisted_redis.engine.table import Command, Spec, bind_table
+from twisted_redis.engine.transactions import touch
+from twisted_redis.keyspace.database import Database, KeyspaceState
+from twisted_redis.resp.types import ErrorReply, Reply
+
+__all__ = ["Effect", "Engine", "Sink"]
+
+#: (database number, command with its arguments)
+Effect = tuple[int, "list[bytes]"]
+
+#: A command that ran longer than this (ns) makes the cached wall time old.
+STALE_AFTER = 1_000_000
+
+
+class Sink(Protocol):
+    """Where effects go: the AOF, replicas, a test's list."""
+
+    def feed(self, effects: list[Effect]) -> None:
+        """Takes the effects of one unit of execution; several belong together (MULTI/EXEC)."""
+
+
+class Engine:
+    """A server without sockets: databases, commands, clients, effects.
+
+    ``config`` carries the directives as attributes, ``time`` is the source of time, ``log`` takes (level, text).
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        time_source: TimeSource,
+        log: Callable[[str, str], None],
+        specs: Iterable[Spec] | None = None,
+    ) -> None:
+        self.config = config
+        self.time = time_source
+        self.log = log
+        self.clock_ns: Callable[[], int] = time.perf_counter_ns
+        self.state = KeyspaceState(WrongType)
+        self.state.expire = self._expire
+        self.databases = [Database(index, self.state) for index in range(config.databases)]
+        self.clients: dict[int, Client] = {}
+        self._last_client_id = 0
+        self.run_id = os.urandom(20).hex()
+        self.stats = Statistics(self)
+
+        self.table = bind_table(specs)
+        #: Every spelling that needs no thought: lower and upper case.
+        self.lookup: dict[bytes, Command] = {}
+        self.index_commands()
+
+        #: Bits of engine.gates that hold for everybody now.
+        self.gates = 0
+        self.slow_ns = STALE_AFTER
+        self.active_expire = True
+        self.depth = 0
+        self.turn = 0
+        self.unflushed: dict[Client, None] = {}
+        self.postponed: list[Client] = []
+        self.pause_until = 0.0
+        self.pause_all = False
+        self.pause_timer: Any = None
+        self.blocked_count = 0
+        self.watch_count = 0
+
+        # effects of the running unit
+        self.dirty = 0
+        #: Whether anybody wants to know which keys change.
+        self.observed = False
+        self.sinks: list[Sink] = []
+        self.effects: list[Effect] = []
+        self.override: tuple[list[bytes], ...] | None = None
+        self.touched = False
+        #: Whether something is to be done after the running command.
+        self.pending = False
+        self.ready: dict[tuple[Database, bytes], None] = {}
+        self.notify_flags = 0
+        self.publish: Callable[[bytes, bytes], int] = lambda channel, message: 0
+        self.async_loading = False
+        self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+        #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
+        self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
+        self.authorize: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
+        self.monitor: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
+        self.track: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
+        #: Others who want to know of a changed key: (database, key).
+        self.observers: list[Callable[[Database, bytes], None]] = []
+        #: Called when a client is gone.
+        self.departed: list[Callable[[Client], None]] = []
+        #: The listening sockets, where there are any (net).
+        self.listeners: Any = None
+        self.shutdown: Callable[[], None] = lambda: None
+        self.refresh_time()
+
+    # commands
+
+    def index_commands(self) -> None:
+        """Makes the look-up of spellings anew (after a rename)."""
+        self.lookup.clear()
+        for name, entry in self.table.items():
+            entry.skip = 1
+            self.lookup[name] = entry
+            self.lookup[name.upper()] = entry
+            for sub in (entry.subcommands or {}).values():
+                sub.skip = 2
+
+    def rename_command(self, name: str, new_name: str) -> None:
+        """Gives a command another name, or none (``rename-command``); KeyError if there is no such command."""
+        entry = self.table.pop(name.lower().encode())
+        if new_name:
+            if new_name.lower().encode() in self.table:
+                raise ValueError(new_name)
+            self.table[new_name.lower().encode()] = entry
+        self.index_commands()
+
+    def find(self, argv: list[bytes]) -> Command | None:
+        """The command, or subcommand, that ``argv`` names; None if there is none."""
+        name = argv[0]
+        entry = self.lookup.get(name) or self.table.get(name.lower())
+        if entry is not None and entry.subcommands is not None and len(argv) > 1:
+            return entry.subcommands.get(argv[1].lower())
+        return entry
+
+    # clients
+
+    def next_client_id(self) -> int:
+        """A number no client of this server has had."""
+        self._last_client_id += 1
+        return self._last_client_id
+
+    def connect(self, link: Link) -> Client:
+        """A new client over ``link``."""
+        client = Client(self, link)
+        self.clients[client.id] = client
+        self.stats.connections_received += 1
+        gates.greet(self, client)
+        return client
+
+    def disconnect(self, client: Client) -> None:
+        """Forgets a client: its waiting, watching and whatever else it holds."""
+        if self.clients.pop(client.id, None) is None:
+            return
+        client.gates |= CLOSING
+        if client.blocked is not None:
+            client.blocked.withdraw()
+        self.forget_watches(client)
+        client.queue = None
+        self.unflushed.pop(client, None)
+        if client.postponed:
+            self.postponed.remove(client)
+        for callback in self.departed:
+            callback(client)
+
+    def forget_watches(self, client: Client) -> None:
+        """UNWATCH."""
+        for db, key, _ in client.watching:
+            watchers = db.watched.get(key)
+            if watchers is not None:
+                watchers.discard(client)
+                if not watchers:
+                    del db.watched[key]
+        self.watch_count -= len(client.watching)
+        client.watching = []
+        client.dirty_cas = False
+        self.refresh_observed()
+
+    # time and turns
+
+    def refresh_time(self) -> None:
+        """Reads the wall clock for the unit of execution that begins."""
+        self.state.now = int(self.time.wall() * 1000)
+
+    def begin_turn(self) -> None:
+        """Begins work outside of ``run`` that may write to clients; ``end_turn`` must follow."""
+        self.turn += 1
+        if self.turn == 1:
+            self.refresh_time()
+
+    def end_turn(self) -> None:
+        """Ends a turn: flushes the effects and the clients that were written to."""
+        if self.turn == 1:
+            if self.effects or self.ready:
+                self.end_unit()
+            if self.unflushed:
+                self._flush_clients()
+        self.turn -= 1
+
+    def flush_later(self, client: Client) -> None:
+        """Has the output of ``client`` written at the end of the turn, or now outside of one."""
+        if self.turn:
+            self.unflushed[client] = None
+        else:
+            client.link.flush()
+
+    def _flush_clients(self) -> None:
+        while self.unflushed:
+            unflushed = self.unflushed
+            self.unflushed = {}
+            for client in unflushed:
+                client.link.flush()
+
+    # running
+
+    def run(self, client: Client, requests: list[list[bytes]]) -> int:
+        """Executes ``requests`` in order, replies into ``client.out``; returns how many were taken.
+
+        Fewer than all are taken where the client has to wait or is closing; a request that is postponed (CLIENT
+        PAUSE) is not taken.
+        """
+        clock = self.clock_ns
+        lookup = self.lookup.get
+        append = client.out.append
+        self.turn += 1
+        self.state.now = int(self.time.wall() * 1000)
+        taken = 0
+        start = clock()
+        for argv in requests:
+            taken += 1
+            command = lookup(argv[0])
+            if (
+                command is None
+                or self.gates
+                or client.gates
+                or not command.min_args <= len(argv) <= command.max_args
+            ):
+                try:
+                    command, reply = gates.execute(self, client, argv)
+                except gates.Postponed:
+                    taken -= 1
+                    break
+            else:
+                try:
+                    reply = command.function(client, *argv[1:])
+                except CommandError as error:
+                    reply = self.failed(command, error)
+                except Exception:
+                    reply = self.crashed(command)
+                if self.pending:
+                    self.after(client, command, argv)
+            kind = reply.__class__
+            if kind is bytes:
+                append(b"$%d\r\n%b\r\n" % (len(reply), reply))
+            elif kind is Block:
+                if client.out or self.unflushed:
+                    client.link.flush()
+                self._wait(client, command, argv, reply)
+                break
+            elif not client.gates:
+                append(client.encode(reply))
+            else:
+                self._answer(client, reply)
+                if client.gates & CLOSING:
+                    break
+            end = clock()
+            command.samples.append(end - start)
+            if end - start > self.slow_ns:
+                self.slow(client, command, argv, end - start)
+            start = end
+        if taken:
+            if command is not gates.NOT_EXECUTED:
+                client.last_command = command
+            client.commands += taken
+        if self.turn == 1 and self.unflushed:
+            self._flush_clients()
+        self.turn -= 1
+        return taken
+
+    def execute(self, client: Client, argv: list[bytes]) -> Reply:
+        """Executes one request and returns its reply: a value, or a Deferred of it where the command waits."""
+        self.begin_turn()
+        try:
+            command, reply = gates.execute(self, client, argv)
+            if reply.__class__ is Block:
+                return block(self, client, command, argv, reply).deferred
+            return reply
+        finally:
+            self.end_turn()
+
+    def call(self, client: Client, command: Command, argv: list[bytes]) -> Reply:
+        """Runs one command whose gates were passed, with its statistics and effects; an error is an ErrorReply."""
+        start = self.clock_ns()
+        try:
+            reply = command.function(client, *argv[command.skip :])
+        except CommandError as error:
+            reply = self.failed(command, error)
+        except Exception:
+            reply = self.crashed(command)
+        if reply.__class__ is Block and client.gates & DENY_BLOCKING:
+            reply = reply.timeout_reply()
+        if self.pending:
+            self.after(client, command, argv)
+        if self.depth:
+            taken = self.clock_ns() - start
+            command.samples.append(taken)
+            if taken > self.slow_ns:
+                self.slow(client, command, argv, taken)
+        return reply
+
+    def _answer(self, client: Client, reply: Reply) -> None:
+        """Encodes a reply to a client with gates: CLIENT REPLY may want it suppressed."""
+        if client.gates & REPLIES_OFF:
+            if client.skip_next:
+                client.skip_next -= 1
+                if not client.skip_next:
+                    client.gates &= ~REPLIES_OFF
+            return
+        client.out.append(client.encode(reply))
+
+    def _wait(self, client: Client, command: Command, argv: list[bytes], wanted: Block) -> None:
+        waiter = block(self, client, command, argv, wanted)
+        waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client,))
+
+    def _deliver(self, reply: Reply, client: Client) -> None:
+        if client.id not in self.clients:
+            return
+        if not client.gates & ~NOT_GATES:
+            client.out.append(client.encode(reply))
+        else:
+            self._answer(client, reply)
+        self.flush_later(client)
+        client.link.resume()
+
+    # errors
+
+    def failed(self, command: Command, error: CommandError) -> ErrorReply:
+        """Counts a call that failed; its reply."""
+        command.failed += 1
+        return self.error(error.text)
+
+    def error(self, text: bytes) -> ErrorReply:
+        """Counts an error by its prefix; the reply."""
+        self.stats.count_error(text)
+        return ErrorReply(text)
+
+    def crashed(self, command: Command) -> ErrorReply:
+        """Answers for a bug of ours: the client gets an error, the log the traceback, and the server goes on."""
+        import traceback
+
+        self.log("warning", f"Bug in {command.name}:\n{traceback.format_exc()}")
+        command.failed += 1
+        return self.error(b"ERR internal error")
+
+    def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
+        """A command took long: the cached time is old, and the slow log may want to know."""
+        self.refresh_time()
+        self.stats.slow(client, command, argv, nanoseconds)
+
+    # effects
+
+    def refresh_observed(self) -> None:
+        """Recomputes whether anybody listens to changes of keys; call when such an interest comes or goes."""
+        self.observed = bool(
+            self.sinks or self.watch_count or self.blocked_count or self.notify_flags or self.observers
+        )
+
+    def add_sink(self, sink: Sink) -> None:
+        """Has ``sink`` told of all effects from now on."""
+        self.sinks.append(sink)
+        self.refresh_observed()
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Stops telling ``sink``."""
+        self.sinks.remove(sink)
+        self.refresh_observed()
+
+    def observe(self, db: Database, key: bytes, event: str) -> None:
+        """A key has changed while somebody listens."""
+        if self.sinks:
+            self.touched = True
+            self.pending = True
+        if db.watched and key in db.watched:
+            touch(db, key)
+        if db.waiting and key in db.waiting:
+            self.ready[(db, key)] = None
+            self.pending = True
+        for observer in self.observers:
+            observer(db, key)
+        if self.notify_flags and event:
+            self.notify(db, key, event)
+
+    def notify(self, db: Database, key: bytes, event: str) -> None:
+        """Publishes a keyspace event, if its class is wanted."""
+        flags = self.notify_flags
+        if not flags & class_of(event):
+            return
+        if flags & 1:
+            self.publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
+        if flags & 2:
+            self.publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)
+
+    def after(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        """What a command leaves behind: its effects are recorded, and at the end of the unit sent out."""
+        if self.override is not None:
+            index = client.db.index
+            self.effects.extend((index, argv) for argv in self.override)
+            self.override = None
+        elif self.touched:
+            self.effects.append((client.db.index, argv))
+        self.touched = False
+        self.pending = False
+        if not self.depth:
+            self.end_unit()
+
+    def end_unit(self) -> None:
+        """Ends a unit of execution: effects to the sinks, then the clients that waited for its keys."""
+        if self.effects:
+            effects = self.effects
+            self.effects = []
+            for sink in self.sinks:
+                sink.feed(effects)
+        if self.ready:
+            serve_ready(self)
+
+    def propagate(self, db: Database, argv: list[bytes]) -> None:
+        """Adds an effect that no command made by itself: an expiry, an eviction."""
+        if self.sinks:
+            self.effects.append((db.index, argv))
+            self.pending = True
+
+    def _expire(self, db: Database, key: bytes) -> None:
+        """Removes an expired key that somebody met."""
+        db.delete(key)
+        self.stats.expired_keys += 1
+        self.propagate(db, [b"UNLINK" if self.config.lazyfree_lazy_expire else b"DEL", key])
+        if self.observed:
+            if db.watched and key in db.watched:
+                touch(db, key)
+            if db.waiting and key in db.waiting:
+                self.ready[(db, key)] = None
+                self.pending = True
+            for observer in self.observers:
+                observer(db, key)
+            if self.notify_flags & EXPIRED:
+                self.notify(db, key, "expired")
+
+    def database_replaced(self, db: Database) -> None:
+        """Wakes those who wait for keys of ``db`` after its contents were exchanged."""
+        if db.waiting:
+            signal_database(self, db)
+
+    # expiry
+
+    def expire_cycle(self, budget_ns: int = 2_000_000) -> bool:
+        """Removes keys that are due, for at most about ``budget_ns``; tells whether some may be left."""
+        if self.state.keep_expired or not self.active_expire:
+            return False
+        self.begin_turn()
+        self.depth += 1
+        try:
+            clock = self.clock_ns
+            deadline = clock() + budget_ns
+            now = self.state.now
+            for db in self.databases:
+                pop_due = db.wheel.pop_due
+                count = 0
+                while (key := pop_due(now)) is not None:
+                    self._expire(db, key)
+                    if self.effects or self.ready:
+                        self.end_unit()  # each expiry is a unit of its own
+                    count += 1
+                    if not count & 15 and clock() > deadline:
+                        self.stats.expire_cap_reached += 1
+                        return True
+                if db.field_wheel and self.expire_fields(db, deadline):
+                    return True
+            return False
+        finally:
+            self.depth -= 1
+            self.pending = False
+            self.end_turn()
+
+    def expire_fields(self, db: Database, deadline: int) -> bool:
+        """Removes hash fields that are due; tells whether the time did not suffice."""
+        return False

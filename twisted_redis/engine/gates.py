@@ -1,0 +1,196 @@
+"""The gates before a command, in the order in which Redis checks: which of two errors a client sees is behaviour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.clients import (
+    IN_MULTI,
+    NOT_GATES,
+    RESTRICTED,
+    SCRIPT,
+    SUBSCRIBED,
+    TRACKING,
+    UNAUTHENTICATED,
+    Client,
+)
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import (
+    ALLOW_BUSY,
+    LOADING,
+    MAY_REPLICATE,
+    NO_ASYNC_LOADING,
+    NO_AUTH,
+    NO_MULTI,
+    PROTECTED,
+    WRITE,
+)
+from twisted_redis.engine.table import Command, Spec
+from twisted_redis.engine.transactions import discard
+from twisted_redis.resp.types import QUEUED, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "resolve"]
+
+# Gates of the engine: while one of these bits is set every command takes the long way.
+IS_LOADING = 1 << 0
+IS_PAUSED = 1 << 1
+IS_BUSY = 1 << 2
+IS_MONITORED = 1 << 3
+HAS_CHECKS = 1 << 4  # rooms above have registered ``engine.checks``
+
+#: Commands that run at once inside MULTI instead of being queued.
+UNQUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+#: What a subscribed RESP2 client may call.
+WHILE_SUBSCRIBED = frozenset(
+    {"ping", "subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe", "quit", "reset"}
+)
+
+
+class Postponed(Exception):
+    """The request has to wait as a whole (CLIENT PAUSE): it is not taken."""
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("never called")
+
+
+#: Stands for a request that did not reach a command's function, so that no call is counted.
+NOT_EXECUTED = Command(
+    spec=Spec(name="", function=_never, arity=-1, flags=0, group=""), name="", function=_never, min_args=1, max_args=1, flags=0
+)
+
+
+def greet(engine: Engine, client: Client) -> None:
+    """Gives a new client its gates."""
+    if engine.config.requirepass:
+        client.gates |= UNAUTHENTICATED
+
+
+def _unknown(argv: list[bytes]) -> CommandError:
+    shown = b""
+    for argument in argv[1:]:
+        room = 128 - len(shown)
+        if room <= 0:
+            break
+        shown += b"'%b' " % argument[:room]
+    return CommandError(
+        b"ERR unknown command '%b', with args beginning with: %b" % (_one_line(argv[0][:128]), _one_line(shown))
+    )
+
+
+def _one_line(text: bytes) -> bytes:
+    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def resolve(engine: Engine, argv: list[bytes]) -> Command:
+    """The command of ``argv`` with its arity checked; raises Redis' errors for what is unknown or too short."""
+    name = argv[0]
+    command = engine.lookup.get(name) or engine.table.get(name.lower())
+    if command is None:
+        raise _unknown(argv)
+    if command.subcommands is not None and len(argv) > 1:
+        sub = command.subcommands.get(argv[1].lower())
+        if sub is None:
+            raise CommandError(
+                b"ERR unknown subcommand '%b'. Try %b HELP."
+                % (_one_line(argv[1][:128]), command.name.upper().encode())
+            )
+        command = sub
+    arity = command.spec.arity
+    if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
+        raise CommandError(f"ERR wrong number of arguments for '{command.name}' command")
+    return command
+
+
+def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
+    """Takes one request the long way; gives the command that ran (or NOT_EXECUTED) and the reply."""
+    try:
+        command = resolve(engine, argv)
+    except CommandError as error:
+        if client.queue is not None:
+            client.dirty_exec = True
+        return NOT_EXECUTED, engine.error(error.text)
+    client.last_command = command
+    try:
+        admit(engine, client, command, argv)
+    except CommandError as error:
+        command.rejected += 1
+        # EXEC that is refused also ends the transaction.
+        if command.name == "exec" and client.queue is not None:
+            discard(client)
+            if not error.text.startswith(b"EXECABORT"):
+                return NOT_EXECUTED, engine.error(b"EXECABORT Transaction discarded because of: " + error.text)
+        elif client.queue is not None:
+            client.dirty_exec = True
+        return NOT_EXECUTED, engine.error(error.text)
+    if client.queue is not None and client.gates & IN_MULTI and command.name not in UNQUEUED:
+        client.queue.append((command, argv))
+        return NOT_EXECUTED, QUEUED
+    return command, engine.call(client, command, argv)
+
+
+def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
+    """Passes every gate or raises the error of the first that is closed."""
+    flags = command.flags
+    gates = client.gates & ~NOT_GATES
+    if flags & PROTECTED:
+        _protected(engine, client, command)
+    if gates:
+        if gates & UNAUTHENTICATED and not flags & NO_AUTH:
+            raise CommandError("NOAUTH Authentication required.")
+        if gates & IN_MULTI and flags & NO_MULTI:
+            raise CommandError("ERR Command not allowed inside a transaction")
+        if gates & RESTRICTED:
+            engine.authorize(client, command, argv)
+    for check in engine.checks:
+        check(client, command, argv)
+    if gates & SUBSCRIBED and client.resp == 2 and command.name not in WHILE_SUBSCRIBED:
+        raise CommandError(
+            f"ERR Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+            "are allowed in this context"
+        )
+    if engine.gates & IS_LOADING and not flags & LOADING and (not engine.async_loading or flags & NO_ASYNC_LOADING):
+        raise CommandError("LOADING Redis is loading the dataset in memory")
+    if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
+        raise CommandError(engine.busy_text)
+    if engine.gates & IS_PAUSED and not gates & SCRIPT and _paused(engine, client, command):
+        client.postponed = True
+        engine.postponed.append(client)
+        raise Postponed
+    if engine.gates & IS_MONITORED:
+        engine.monitor(client, command, argv)
+    if gates & TRACKING:
+        engine.track(client, command, argv)
+
+
+def _paused(engine: Engine, client: Client, command: Command) -> bool:
+    if engine.pause_all:
+        return True
+    # EXEC waits if one of its commands would.
+    if command.name == "exec" and client.queue is not None:
+        return any(entry.flags & (WRITE | MAY_REPLICATE) for entry, _ in client.queue)
+    return bool(command.flags & (WRITE | MAY_REPLICATE)) and client.queue is None
+
+
+def _protected(engine: Engine, client: Client, command: Command) -> None:
+    name = command.name.partition("|")[0]
+    option = "enable-module-command" if name == "module" else "enable-debug-command"
+    allowed = getattr(engine.config, option.replace("-", "_"))
+    if allowed in ("yes", True):
+        return
+    if allowed == "local" and is_local(client):
+        return
+    raise CommandError(
+        f"ERR {name.upper()} command not allowed. If the {option} option is set to \"local\", you can run it from a "
+        f"local connection, otherwise you need to set this option in the configuration file, and then restart the "
+        "server."
+    )
+
+
+def is_local(client: Client) -> bool:
+    """Whether the peer is on this machine, or inside this process."""
+    address = client.link.address
+    return not address or address.startswith(("127.", "[::1]", "/")) or address.endswith(":0")

@@ -1,0 +1,122 @@
+"""The figures of a server: what INFO, SLOWLOG and CONFIG RESETSTAT read and reset."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.flags import SKIP_SLOWLOG
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+
+__all__ = ["Rate", "Statistics"]
+
+#: Different error prefixes that are told apart, and the prefix that stands for all the others beyond.
+ERRORS_MAX = 128
+SAMPLES = 16
+
+
+class Rate:
+    """A figure a second, as the mean of the last 16 measurements."""
+
+    __slots__ = ("_last_time", "_last_value", "_samples")
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque([0.0] * SAMPLES, SAMPLES)
+        self._last_value = 0
+        self._last_time: float | None = None
+
+    def measure(self, value: int, now: float) -> None:
+        """Notes that the running total is ``value`` at ``now`` (seconds)."""
+        if self._last_time is not None and now > self._last_time:
+            self._samples.append((value - self._last_value) / (now - self._last_time))
+        self._last_time = now
+        self._last_value = value
+
+    @property
+    def value(self) -> float:
+        """The mean rate a second."""
+        return sum(self._samples) / SAMPLES
+
+
+class Statistics:
+    """Counters of one server."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.started = engine.time.monotonic()
+        #: Commands whose figures are no longer in the table's.
+        self.connections_received = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Sets to zero what CONFIG RESETSTAT resets."""
+        self.connections_received = 0
+        self.rejected_connections = 0
+        self.expired_keys = 0
+        self.expired_fields = 0
+        self.expire_cap_reached = 0
+        self.evicted_keys = 0
+        self.evicted_clients = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.reads = 0
+        self.writes = 0
+        self.query_buffer_closed = 0
+        self.output_buffer_closed = 0
+        self.errors: dict[str, int] = {}
+        self.error_total = 0
+        self.unexpected_errors = 0
+        self.ops_rate = Rate()
+        self.in_rate = Rate()
+        self.out_rate = Rate()
+        self.forks = 0
+        self.last_fork_us = 0
+        self._engine.state.hits = 0
+        self._engine.state.misses = 0
+        for command in self.commands():
+            command.reset()
+
+    def commands(self) -> list[Command]:
+        """All commands and subcommands of the server."""
+        found: list[Command] = []
+        for entry in getattr(self._engine, "table", {}).values():
+            found.append(entry)
+            if entry.subcommands:
+                found.extend(entry.subcommands.values())
+        return found
+
+    def fold(self) -> None:
+        """Adds up the samples that calls have left since the last time."""
+        for command in self.commands():
+            if command.samples:
+                command.fold()
+
+    @property
+    def commands_processed(self) -> int:
+        """Calls of all commands since the last reset."""
+        self.fold()
+        return sum(command.calls for command in self.commands())
+
+    def measure(self, now: float) -> None:
+        """Takes a sample of the rates; called several times a second."""
+        self.ops_rate.measure(self.commands_processed, now)
+        self.in_rate.measure(self.bytes_in, now)
+        self.out_rate.measure(self.bytes_out, now)
+
+    def count_error(self, text: bytes) -> None:
+        """Counts an error reply under its prefix."""
+        self.error_total += 1
+        prefix = text.split(b" ", 1)[0].decode("latin-1")
+        if prefix in self.errors or len(self.errors) < ERRORS_MAX:
+            self.errors[prefix] = self.errors.get(prefix, 0) + 1
+        else:
+            self.errors = {"ERRORSTATS_OVERFLOW": 1}
+
+    def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
+        """A command took longer than the threshold."""
+        if command.flags & SKIP_SLOWLOG:
+            return

@@ -1,0 +1,232 @@
+"""One numbered database: a plain dict of keys, a second dict of expiry times, and a cursor order.
+
+A string stands as plain ``bytes`` in the dict, with no wrapper a key.  Expiry is lazy here, on access; what an
+expired key means for others (propagation, notification) is the business of ``state.expire``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted_redis.datatypes.order import Order
+from twisted_redis.keyspace.expiry import ExpiryWheel
+
+__all__ = ["Database", "KeyspaceState", "WrongTypeError"]
+
+T = TypeVar("T")
+
+
+class WrongTypeError(Exception):
+    """A key holds a value of another type than asked for."""
+
+
+def _expire_silently(database: Database, key: bytes) -> None:
+    database.delete(key)
+
+
+class KeyspaceState:
+    """What the databases of a server share.
+
+    ``now`` is the wall time in ms, fixed for a unit of execution.  ``expire(database, key)`` is called when an access
+    finds an expired key and removes it.  ``keep_expired`` is true on a replica: expired keys are hidden there, but only
+    the master deletes them.
+    """
+
+    __slots__ = ("added", "expire", "hits", "keep_expired", "missed", "misses", "now", "wrong_type")
+
+    def __init__(self, wrong_type: type[Exception] = WrongTypeError) -> None:
+        self.now = 0
+        self.hits = 0
+        self.misses = 0
+        self.keep_expired = False
+        self.expire: Callable[[Database, bytes], None] = _expire_silently
+        #: Called with (database, key) for a read that found nothing, where somebody listens for that.
+        self.missed: Callable[[Database, bytes], None] | None = None
+        #: Called with (database, key) for a new key, where somebody listens for that.
+        self.added: Callable[[Database, bytes], None] | None = None
+        self.wrong_type = wrong_type
+
+
+class Database:
+    """Keys to values.  ``watched`` and ``waiting`` belong to the engine: who watches or waits for a key."""
+
+    __slots__ = ("_appended", "data", "expires", "field_wheel", "index", "order", "state", "waiting", "watched", "wheel")
+
+    def __init__(self, index: int, state: KeyspaceState) -> None:
+        self.index = index
+        self.state = state
+        self.watched: dict[bytes, Any] = {}
+        self.waiting: dict[bytes, Any] = {}
+        self._clear()
+
+    def _clear(self) -> None:
+        self.data: dict[bytes, Any] = {}
+        self.expires: dict[bytes, int] = {}
+        self.wheel = ExpiryWheel(self.expires)
+        #: Keys of hashes by the time at which their next field is due.
+        self.field_wheel: dict[bytes, int] = {}
+        self.order = Order(self.data)
+        self._appended = self.order.append
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    # reading
+
+    def lookup(self, key: bytes) -> Any:
+        """The value of ``key`` or None: a read access, which counts as hit or miss."""
+        value = self.data.get(key)
+        state = self.state
+        if value is None or (key in self.expires and self.expired(key)):
+            state.misses += 1
+            if state.missed is not None:
+                state.missed(self, key)
+            return None
+        state.hits += 1
+        return value
+
+    def lookup_write(self, key: bytes) -> Any:
+        """The value of ``key`` or None, for a command that writes: no statistics."""
+        value = self.data.get(key)
+        if value is not None and key in self.expires and self.expired(key):
+            return None
+        return value
+
+    peek = lookup_write
+
+    def exists(self, key: bytes) -> bool:
+        """Whether ``key`` is there and not expired."""
+        return key in self.data and not (key in self.expires and self.expired(key))
+
+    def expired(self, key: bytes) -> bool:
+        """Whether the time of ``key``, which has one, has come; if so it is removed (not on a replica)."""
+        state = self.state
+        if self.expires[key] > state.now:
+            return False
+        if not state.keep_expired:
+            state.expire(self, key)
+        return True
+
+    def read(self, key: bytes, cls: type[T]) -> T | None:
+        """The value of ``key`` for reading if it is a ``cls``; None if missing; else the wrong type error."""
+        value = self.lookup(key)
+        if value is None or value.__class__ is cls:
+            return value  # type: ignore[no-any-return]
+        raise self.state.wrong_type
+
+    def write(self, key: bytes, cls: type[T]) -> T | None:
+        """As ``read``, for a command that writes."""
+        value = self.lookup_write(key)
+        if value is None or value.__class__ is cls:
+            return value  # type: ignore[no-any-return]
+        raise self.state.wrong_type
+
+    def read_string(self, key: bytes) -> bytes | bytearray | None:
+        """The string at ``key`` for reading."""
+        value = self.lookup(key)
+        if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+            return value  # type: ignore[no-any-return]
+        raise self.state.wrong_type
+
+    def write_string(self, key: bytes) -> bytes | bytearray | None:
+        """The string at ``key`` for a command that writes."""
+        value = self.lookup_write(key)
+        if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+            return value  # type: ignore[no-any-return]
+        raise self.state.wrong_type
+
+    # writing
+
+    def set(self, key: bytes, value: Any) -> None:
+        """Puts ``value`` at ``key`` whatever is there, and drops its expiry."""
+        data = self.data
+        if key not in data:
+            self._appended(key)
+            if self.state.added is not None:
+                self.state.added(self, key)
+        data[key] = value
+        if key in self.expires:
+            self.wheel.remove(key, self.expires.pop(key))
+
+    def replace(self, key: bytes, value: Any) -> None:
+        """Puts ``value`` at ``key`` and keeps its expiry."""
+        data = self.data
+        if key not in data:
+            self._appended(key)
+            if self.state.added is not None:
+                self.state.added(self, key)
+        data[key] = value
+
+    def add(self, key: bytes, value: Any) -> None:
+        """Puts ``value`` at ``key``, which is known to be missing."""
+        self.data[key] = value
+        self._appended(key)
+        if self.state.added is not None:
+            self.state.added(self, key)
+
+    def delete(self, key: bytes) -> bool:
+        """Removes ``key`` and its expiry; tells whether it was there."""
+        if self.data.pop(key, None) is None:
+            return False
+        if key in self.expires:
+            self.wheel.remove(key, self.expires.pop(key))
+        if self.field_wheel:
+            self.field_wheel.pop(key, None)
+        self.order.discarded()
+        return True
+
+    # expiry
+
+    def expiry(self, key: bytes) -> int | None:
+        """The time (ms) at which ``key`` expires, None without one."""
+        return self.expires.get(key)
+
+    def expire_at(self, key: bytes, when: int) -> None:
+        """Lets ``key``, which is there, expire at ``when`` (ms)."""
+        before = self.expires.get(key)
+        if before is not None:
+            if before == when:
+                return
+            self.wheel.remove(key, before)
+        self.expires[key] = when
+        self.wheel.add(key, when)
+
+    def persist(self, key: bytes) -> bool:
+        """Drops the expiry of ``key``; tells whether it had one."""
+        when = self.expires.pop(key, None)
+        if when is None:
+            return False
+        self.wheel.remove(key, when)
+        return True
+
+    # cursors
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """The next keys from ``cursor`` on (0 starts) and the cursor to go on with (0 ends); about ``count`` of them."""
+        return self.order.scan(cursor, count)
+
+    def random_key(self) -> bytes | None:
+        """A key by uniform chance that has not expired; None in an empty database."""
+        key: bytes | None = None
+        # On a replica expired keys cannot be removed: do not look for a living one for ever.
+        for _ in range(100):
+            key = self.order.random()
+            if key is None or not (key in self.expires and self.expired(key)):
+                return key
+        return key
+
+    # whole
+
+    def flush(self) -> int:
+        """Removes everything; the number of keys that were there."""
+        count = len(self.data)
+        self._clear()
+        return count
+
+    def swap(self, other: Database) -> None:
+        """Exchanges the contents of two databases; who watches or waits stays with the number."""
+        for name in ("_appended", "data", "expires", "field_wheel", "order", "wheel"):
+            mine = getattr(self, name)
+            setattr(self, name, getattr(other, name))
+            setattr(other, name, mine)

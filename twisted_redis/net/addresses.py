@@ -1,0 +1,34 @@
+"""Addresses as Redis prints them, and whether they are of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+__all__ = ["describe", "is_loopback"]
+
+
+def describe(address: Any) -> str:
+    """``127.0.0.1:6379``, ``[::1]:6379``, or ``/path:0`` for a unix socket."""
+    host = getattr(address, "host", None)
+    if host is not None:
+        if host.startswith("::ffff:"):
+            host = host[7:]
+        return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+    name = getattr(address, "name", None)
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "surrogateescape")
+    return f"{name or '(socket)'}:0"
+
+
+def is_loopback(address: Any) -> bool:
+    """Whether a peer is on this machine: a loopback address or a unix socket."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return True
+    try:
+        parsed = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback

@@ -1,0 +1,120 @@
+"""The factory of connections: what all of them share."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
+from twisted_redis.engine.clients import MASTER, Client
+from twisted_redis.engine.engine import Engine
+from twisted_redis.net.addresses import is_loopback
+from twisted_redis.net.protocol import RedisProtocol
+from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
+from twisted_redis.resp.parser import Limits
+
+__all__ = ["RedisFactory"]
+
+_PROTECTED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    b"default user. In this mode connections are only accepted from the loopback interface. If you want to connect "
+    b"from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode "
+    b"sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the "
+    b"same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. "
+    b"Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by "
+    b"editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the "
+    b"server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' "
+    b"option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above "
+    b"things in order for the server to start accepting connections from the outside.\r\n"
+)
+#: A peer that does not take its last bytes is cut off after this time (s).
+CLOSE_WITHIN = 60.0
+
+
+class RedisFactory(Factory):
+    """Builds a ``RedisProtocol`` for each client of ``engine``."""
+
+    protocol = RedisProtocol
+    noisy = False
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.call_later = engine.time.call_later
+        self.limits = Limits(engine.config.proto_max_bulk_len)
+        #: One stateless reader serves every connection.
+        self.reader = RequestReader() if HAVE_HIREDIS else None
+        self.open: dict[RedisProtocol, None] = {}
+        self.congested: dict[RedisProtocol, None] = {}
+        #: Monotonic time of the last cron: exact enough for idle times, and free.
+        self.loop_time = engine.time.monotonic()
+        self.keepalive = 300
+        self.apply_config()
+
+    def apply_config(self) -> None:
+        """Takes over the directives that connections read."""
+        self.limits.max_bulk = self.engine.config.proto_max_bulk_len
+        self.keepalive = self.engine.config.tcp_keepalive
+
+    def buildProtocol(self, addr: IAddress | None) -> RedisProtocol:
+        """A protocol for a new connection."""
+        protocol = RedisProtocol()
+        protocol.factory = self
+        return protocol
+
+    def refuse(self, peer: Any) -> bytes | None:
+        """What to tell a peer that may not connect, else None."""
+        config = self.engine.config
+        if len(self.engine.clients) >= config.maxclients:
+            self.engine.stats.rejected_connections += 1
+            return b"-ERR max number of clients reached\r\n"
+        if config.protected_mode and not config.requirepass and not is_loopback(peer):
+            self.engine.stats.rejected_connections += 1
+            return _PROTECTED
+        return None
+
+    def prepare(self, transport: Any) -> None:
+        """Sets the options of a new socket."""
+        sock = getattr(transport, "socket", None)
+        if isinstance(sock, socket.socket) and sock.family != getattr(socket, "AF_UNIX", None):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            interval = self.keepalive
+            if interval:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                if hasattr(socket, "TCP_KEEPIDLE"):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, interval // 3))
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+    def query_limit(self, client: Client) -> int:
+        """Bytes of unexecuted requests ``client`` may hold."""
+        if client.gates & MASTER:
+            return 1 << 62
+        limit = int(self.engine.config.client_query_buffer_limit)
+        return limit
+
+    def closing(self, protocol: RedisProtocol) -> None:
+        """Cuts ``protocol`` off if it is still there after a while."""
+        self.call_later(CLOSE_WITHIN, self._cut, protocol)
+
+    def _cut(self, protocol: RedisProtocol) -> None:
+        if protocol.connected_client:
+            protocol.abort()
+
+    def cron(self, now: float) -> None:
+        """Output limits and idle clients; several times a second."""
+        self.loop_time = now
+        for protocol in list(self.congested):
+            protocol.check_output()
+
+    def close_idle(self, now: float) -> None:
+        """Closes clients that were silent for ``timeout`` seconds; once a second."""
+        limit = self.engine.config.timeout
+        if not limit:
+            return
+        for client in list(self.engine.clients.values()):
+            # Subscribers, replicas, masters and waiting clients may be silent as long as they like.
+            if not client.gates and client.blocked is None and now - client.interacted > limit:
+                self.engine.log("verbose", "Closing idle client")
+                client.link.abort()

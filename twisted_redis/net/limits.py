@@ -1,0 +1,40 @@
+"""Output limits: ``client-output-buffer-limit`` and when a client stops being read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, Client
+
+__all__ = ["HIGH_WATER", "client_class", "over_output_limit"]
+
+#: With this many bytes of replies untaken a client is no longer read.  It is as large as it is because many clients
+#: send a whole pipeline before they read the first reply: a small mark would let both sides wait for each other.
+HIGH_WATER = 32 * 1024 * 1024
+
+
+def client_class(client: Client) -> str:
+    """The class of ``client`` for its limits: ``normal``, ``replica`` or ``pubsub``."""
+    if client.gates & (REPLICA | MASTER | SUBSCRIBED):
+        if client.gates & REPLICA:
+            return "replica"
+        if client.gates & SUBSCRIBED:
+            return "pubsub"
+    return "normal"
+
+
+def over_output_limit(
+    config: Any, client: Client, pending: int, soft_since: float | None, now: float
+) -> tuple[bool, float | None]:
+    """Whether ``pending`` bytes are over the hard limit, or over the soft one for too long; and since when over the soft.
+
+    ``config.client_output_buffer_limit`` maps the class to (hard bytes, soft bytes, soft seconds); 0 is no limit.
+    """
+    hard, soft, seconds = config.client_output_buffer_limit[client_class(client)]
+    if hard and pending >= hard:
+        return True, soft_since
+    if soft and pending >= soft:
+        if soft_since is None:
+            return False, now
+        return now - soft_since > seconds, soft_since
+    return False, None

@@ -1,0 +1,154 @@
+"""Where a server listens: TCP ports on addresses, a unix socket, and any Twisted endpoint."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.endpoints import serverFromString
+
+__all__ = ["ListenError", "Listeners"]
+
+#: Addresses of a family this machine does not have are passed over where they are optional.
+_NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT}
+
+
+class ListenError(Exception):
+    """A place to listen at could not be taken; the text says which and why."""
+
+
+def _tcp_socket(host: str, port: int, backlog: int) -> socket.socket:
+    address = "0.0.0.0" if host == "*" else "::" if host == "::*" else host
+    infos = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, sockaddr = infos[0]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        sock.bind(sockaddr)
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Listeners:
+    """The listening sockets of a server.  ``log`` takes (level, text)."""
+
+    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None]) -> None:
+        self._reactor = reactor
+        self._factory = factory
+        self._log = log
+        self._tcp: list[Any] = []
+        self._unix: list[Any] = []
+        self._unix_path = ""
+        self._endpoints: list[Any] = []
+        #: The TCP port in use, which the system chose where 0 was asked for; 0 without one.
+        self.port = 0
+
+    def listen_tcp(self, hosts: list[str], port: int, backlog: int) -> None:
+        """Listens at ``port`` of each of ``hosts`` in place of where it does now.
+
+        ``*`` is every IPv4 address, ``::*`` every IPv6 address, a leading ``-`` makes an address optional.  Raises
+        ListenError and changes nothing where one cannot be had.
+        """
+        sockets: list[socket.socket] = []
+        try:
+            chosen = port
+            for host in hosts:
+                optional = host.startswith("-")
+                try:
+                    sock = _tcp_socket(host.lstrip("-"), chosen, backlog)
+                except OSError as error:
+                    if optional and error.errno in _NOT_HERE:
+                        continue
+                    if isinstance(error, socket.gaierror) and optional:
+                        continue
+                    self._log("warning", f"Warning: Could not create server TCP listening socket {host}:{port}: {error.strerror}")
+                    raise ListenError(f"{host}:{port}: {error.strerror}") from error
+                sockets.append(sock)
+                if not chosen:
+                    # The system has chosen one for the first address: the same for the others.
+                    chosen = sock.getsockname()[1]
+            if not sockets:
+                raise ListenError(f"no address to listen at on port {port}")
+            ports = [
+                self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory) for sock in sockets
+            ]
+        finally:
+            for sock in sockets:
+                sock.close()  # the reactor works on a duplicate
+        before = self._tcp
+        self._tcp = ports
+        self.port = chosen
+        for old in before:
+            old.stopListening()
+
+    def stop_tcp(self) -> None:
+        """Listens at no TCP port any more."""
+        for old in self._tcp:
+            old.stopListening()
+        self._tcp = []
+        self.port = 0
+
+    def listen_unix(self, path: str, mode: int, backlog: int) -> None:
+        """Listens at the unix socket ``path``; ``mode`` 0 leaves its permissions to the umask."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.bind(path)
+            if mode:
+                os.chmod(path, mode)
+            sock.listen(backlog)
+            self._unix.append(self._reactor.adoptStreamPort(sock.fileno(), socket.AF_UNIX, self._factory))
+        except OSError as error:
+            self._log("warning", f"Failed opening Unix socket: bind: {error.strerror}")
+            raise ListenError(f"{path}: {error.strerror}") from error
+        finally:
+            sock.close()
+        self._unix_path = path
+
+    def listen_endpoint(self, description: str) -> Deferred[Any]:
+        """Listens at a Twisted endpoint (``tcp:6380:interface=127.0.0.1``, ``systemd:...``)."""
+        endpoint = serverFromString(self._reactor, description)
+        return endpoint.listen(self._factory).addCallback(self._opened)
+
+    def _opened(self, port: Any) -> Any:
+        self._endpoints.append(port)
+        if not self.port:
+            self.port = getattr(port.getHost(), "port", 0)
+        return port
+
+    @property
+    def addresses(self) -> list[Any]:
+        """The addresses listened at."""
+        return [port.getHost() for port in self._tcp + self._unix + self._endpoints]
+
+    @property
+    def any_open(self) -> bool:
+        """Whether anything is listened at."""
+        return bool(self._tcp or self._unix or self._endpoints)
+
+    def close(self) -> Deferred[Any]:
+        """Stops listening everywhere and removes the unix socket's file."""
+        ports = self._tcp + self._unix + self._endpoints
+        self._tcp, self._unix, self._endpoints = [], [], []
+        waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
+        if self._unix_path:
+            try:
+                os.unlink(self._unix_path)
+            except OSError:
+                pass
+            self._unix_path = ""
+        return DeferredList(waits) if waits else succeed(None)

@@ -1,0 +1,280 @@
+"""The connection of one client: bytes in, replies out, and the limits of both.
+
+Reads are parsed whole and executed in order; the replies of one read leave in one write.  While a client waits for a key
+its requests stay unexecuted, but its socket is still read (up to the query buffer limit): a paused socket would not
+report that the peer has gone, and a dead waiter would eat data.  A client that does not read its replies is not read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import error
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_redis.engine.clients import CLOSING, UNAUTHENTICATED, Client, LinkFigures
+from twisted_redis.net.addresses import describe
+from twisted_redis.net.eager import Send, pending_output, sender
+from twisted_redis.net.limits import HIGH_WATER, over_output_limit
+from twisted_redis.resp.parser import make_parser
+
+if TYPE_CHECKING:
+    from twisted_redis.net.factory import RedisFactory
+
+__all__ = ["RedisProtocol"]
+
+
+@implementer(IPushProducer)
+class RedisProtocol(Protocol):
+    """One client's connection; it is the ``Link`` of its ``Client``."""
+
+    factory: RedisFactory
+    client: Client
+    noisy = False
+    connected_client = False
+
+    def connectionMade(self) -> None:
+        """Greets the peer, or turns it away."""
+        transport: Any = self.transport
+        factory = self.factory
+        self.address = describe(transport.getPeer())
+        self.local_address = describe(transport.getHost())
+        refusal = factory.refuse(transport.getPeer())
+        if refusal is not None:
+            transport.write(refusal)
+            transport.loseConnection()
+            return
+        factory.prepare(transport)
+        self.figures = LinkFigures()
+        self.engine = factory.engine
+        #: Requests that are parsed but not executed, bytes that are not even parsed, and their number.
+        self._requests: list[list[bytes]] = []
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._resuming = False
+        self._congested = False
+        self._paused = False
+        self._soft_since: float | None = None
+        self._send: Send = sender(transport)
+        self.client = self.engine.connect(self)
+        self.connected_client = True
+        self._finished = False
+        factory.open[self] = None
+        self._parser = make_parser(factory.limits, factory.reader, not self.client.gates & UNAUTHENTICATED)
+        transport.registerProducer(self, True)
+
+    @property
+    def fd(self) -> int:
+        """The number of the socket."""
+        fileno = getattr(self.transport, "fileno", None)
+        return fileno() if fileno is not None else -1
+
+    # in
+
+    def dataReceived(self, data: bytes) -> None:
+        """Executes what has come."""
+        if not self.connected_client:
+            return
+        client = self.client
+        engine = self.engine
+        client.interacted = self.factory.loop_time
+        figures = self.figures
+        figures.bytes_in += len(data)
+        figures.reads += 1
+        stats = engine.stats
+        stats.bytes_in += len(data)
+        stats.reads += 1
+        if client.blocked is not None or client.postponed or self._requests or self._resuming or self._paused:
+            self._hold(data)
+            return
+        self._parse(data)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes + self._parser.buffered > self.factory.query_limit(self.client):
+            self._close_for_query()
+
+    def _parse(self, data: bytes) -> None:
+        parser = self._parser
+        client = self.client
+        while True:
+            # Before authentication one request at a time: AUTH lifts the limits for the next.
+            requests = parser.receive(data) if parser.authenticated else parser.receive(data, 1)
+            if requests:
+                taken = self.engine.run(client, requests)
+                if client.out:
+                    self.flush()
+                if client.gates & CLOSING:
+                    self._requests = []
+                    self._finish()
+                    return
+                if taken < len(requests):
+                    self._requests = requests[taken:]
+                    return
+                if client.blocked is not None or client.postponed:
+                    return
+            if parser.error is not None:
+                self._protocol_error(parser.error)
+                return
+            if parser.authenticated or not requests:
+                break
+            data = b""
+        if not parser.idle and parser.buffered > self.factory.query_limit(client):
+            self._close_for_query()
+
+    def resume(self) -> None:
+        """Goes on with what was held back, from the reactor: never inside of whatever made it possible."""
+        if not self._resuming and (self._requests or self._held or not self._parser.idle or self._parser.error):
+            self._resuming = True
+            self.factory.call_later(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resuming = False
+        client = self.client
+        if client.gates & CLOSING or self._paused or not self.connected_client:
+            return
+        if client.blocked is not None or client.postponed:
+            return
+        if self._requests:
+            requests = self._requests
+            self._requests = []
+            taken = self.engine.run(client, requests)
+            if client.out:
+                self.flush()
+            if client.gates & CLOSING:
+                self._finish()
+                return
+            if taken < len(requests):
+                self._requests = requests[taken:]
+                return
+            if client.blocked is not None or client.postponed:
+                return
+        held = b"".join(self._held)
+        self._held = []
+        self._held_bytes = 0
+        if held or self._parser.error is not None or not self._parser.authenticated or self._parser.in_request:
+            self._parse(held)
+
+    def authenticated(self) -> None:
+        """The client may send requests of full size from now on."""
+        self._parser.authenticated = True
+
+    def _protocol_error(self, text: str) -> None:
+        message = f"Protocol error: {text}"
+        self.engine.log("verbose", f"Protocol error ({text}) from client: {self.address}")
+        self.client.out.append(b"-ERR " + message.encode("latin-1").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n")
+        self.engine.stats.count_error(b"ERR " + message.encode("latin-1"))
+        self.client.gates |= CLOSING
+        self.flush()
+        self._finish()
+
+    def _close_for_query(self) -> None:
+        self.engine.stats.query_buffer_closed += 1
+        self.engine.log(
+            "warning", f"Closing client that reached max query buffer length: id={self.client.id} addr={self.address}"
+        )
+        self.abort()
+
+    # out
+
+    def flush(self) -> None:
+        """Writes what stands in ``client.out``."""
+        client = self.client
+        out = client.out
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            self.figures.bytes_out += len(data)
+            stats = self.engine.stats
+            stats.bytes_out += len(data)
+            stats.writes += 1
+            if self.connected_client:
+                self._send(data)
+                if self._congested:
+                    self.check_output()
+        if client.gates & CLOSING and not self.engine.turn:
+            self._finish()
+
+    @property
+    def pending_output(self) -> int:
+        """Bytes of replies that the peer has not taken."""
+        return pending_output(self.transport)
+
+    def check_output(self) -> None:
+        """Holds the client to its output limits; called while it does not take its replies."""
+        pending = pending_output(self.transport)
+        now = self.engine.time.monotonic()
+        over, self._soft_since = over_output_limit(self.engine.config, self.client, pending, self._soft_since, now)
+        if over:
+            self.engine.stats.output_buffer_closed += 1
+            self.engine.log(
+                "warning",
+                f"Client id={self.client.id} addr={self.address} scheduled to be closed ASAP for overcoming of output "
+                "buffer limits.",
+            )
+            self.abort()
+        elif pending > HIGH_WATER and not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def pauseProducing(self) -> None:
+        """The socket takes no more."""
+        self._congested = True
+        self.factory.congested[self] = None
+
+    def resumeProducing(self) -> None:
+        """The socket has taken everything."""
+        self._congested = False
+        self._soft_since = None
+        self.factory.congested.pop(self, None)
+        if self._paused:
+            self._paused = False
+            self.transport.resumeProducing()  # type: ignore[union-attr]
+            self.resume()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; connectionLost follows."""
+
+    # end
+
+    def _finish(self) -> None:
+        """Closes once everything is written."""
+        transport: Any = self.transport
+        if transport is not None and not self._finished:
+            self._finished = True
+            transport.unregisterProducer()
+            transport.loseConnection()
+            if pending_output(transport):
+                self.factory.closing(self)
+
+    def close(self) -> None:
+        """Closes after what was written."""
+        self.client.gates |= CLOSING
+        self.flush()
+        self._finish()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self.client.gates |= CLOSING
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forgets the client."""
+        if not self.connected_client:
+            return
+        self.connected_client = False
+        self.factory.congested.pop(self, None)
+        self.factory.open.pop(self, None)
+        if not reason.check(error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted):
+            self.engine.log("verbose", f"Client {self.address} lost: {reason.getErrorMessage()}")
+        self.engine.disconnect(self.client)
+        self._requests = []
+        self._held = []
+
+

@@ -1,0 +1,122 @@
+"""A server as a Twisted service: listening, the periodic work, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import LoopingCall
+
+from twisted_redis.engine.engine import Engine
+from twisted_redis.net.factory import RedisFactory
+from twisted_redis.net.listening import Listeners
+
+__all__ = ["ServerService"]
+
+#: How long stopping waits for peers that do not take their last bytes (s).
+STOP_WITHIN = 1.0
+
+
+class ServerService(Service):
+    """Runs ``engine`` on ``reactor``: ``startService`` listens, ``stopService`` ends every connection."""
+
+    name = "redis"  # type: ignore[assignment]
+
+    def __init__(self, engine: Engine, reactor: Any, endpoints: list[str] | None = None) -> None:
+        self.engine = engine
+        self.reactor = reactor
+        self.factory = RedisFactory(engine)
+        self.listeners = Listeners(reactor, self.factory, engine.log)
+        self._descriptions = endpoints or []
+        self._cron = LoopingCall(self.cron)
+        self._cron.clock = engine.time.scheduler  # type: ignore[attr-defined]
+        self._ticks = 0
+        self._more: Any = None
+        #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
+        self.periodic: list[Callable[[float], None]] = []
+        engine.listeners = self.listeners
+
+    # start
+
+    def privilegedStartService(self) -> None:
+        """Opens the sockets: before twistd gives up its privileges."""
+        self.listen()
+
+    def startService(self) -> None:
+        """Listens, if that is not done yet, and starts the periodic work."""
+        super().startService()
+        self.listen()
+        self.engine.log("notice", "Server initialized")
+        self._cron.start(1 / self.engine.config.hz, now=False)
+
+    def listen(self) -> None:
+        """Opens what the configuration names; ListenError where a place is taken."""
+        if self.listeners.any_open or self._descriptions is None:
+            return
+        config = self.engine.config
+        if config.port or not self._descriptions and not config.unixsocket:
+            if config.port or config.port_from_system:
+                self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
+        if config.unixsocket:
+            self.listeners.listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog)
+        for description in self._descriptions:
+            self.listeners.listen_endpoint(description).addErrback(self._endpoint_failed, description)
+
+    def _endpoint_failed(self, failure: Any, description: str) -> None:
+        self.engine.log("warning", f"Could not listen at {description}: {failure.getErrorMessage()}")
+
+    # periodic work
+
+    def cron(self) -> None:
+        """Expiry, limits and rates."""
+        now = self.engine.time.monotonic()
+        self._ticks += 1
+        self.factory.cron(now)
+        self.expire()
+        self.engine.stats.measure(now)
+        if self._ticks % max(1, int(self.engine.config.hz)) == 0:
+            self.factory.close_idle(now)
+        for work in self.periodic:
+            work(now)
+
+    def expire(self) -> None:
+        """Removes what is due, in slices of a few ms with turns for the clients between."""
+        self._more = None
+        if self.engine.expire_cycle():
+            self._more = self.engine.time.call_later(0, self.expire)
+
+    # end
+
+    def stopService(self) -> Deferred[Any]:
+        """Stops listening, ends all connections and the periodic work."""
+        super().stopService()
+        if self._cron.running:
+            self._cron.stop()
+        if self._more is not None and self._more.active():
+            self._more.cancel()
+        closed = self.listeners.close()
+        for protocol in list(self.factory.open):
+            protocol.client.close()
+        if not self.factory.open:
+            return closed
+        return gatherResults([closed, self._drain()])
+
+    def _drain(self) -> Deferred[Any]:
+        """Waits until the peers have taken their last bytes, and cuts off those that do not."""
+        done: Deferred[Any] = Deferred()
+        deadline = self.engine.time.monotonic() + STOP_WITHIN
+
+        def look() -> None:
+            if not self.factory.open:
+                done.callback(None)
+                return
+            if self.engine.time.monotonic() >= deadline:
+                for protocol in list(self.factory.open):
+                    protocol.abort()
+            self.engine.time.call_later(0.01, look)
+
+        look()
+        return done
+
