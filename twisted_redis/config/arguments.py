@@ -1,0 +1,91 @@
+"""The command line of a server: a file, directives as options, ``-`` for standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from twisted_redis.config.errors import FatalConfigError, HelpWanted, VersionWanted
+from twisted_redis.config.kinds import quoted
+from twisted_redis.config.loader import load
+from twisted_redis.config.store import Config
+from twisted_redis.resp.inline import split_arguments
+
+__all__ = ["load_arguments"]
+
+
+def load_arguments(
+    arguments: Sequence[str], stdin: BinaryIO | None = None, config: Config | None = None
+) -> Config:
+    """The configuration that ``[/path/to/redis.conf] [--name value ...] [-]`` asks for.
+
+    ``arguments`` are without the program's name; ``-`` as the first or the last of them reads ``stdin``.
+    Options come after the file and standard input, so that they win.  ``config`` is filled if given, else a
+    new one. Raises FatalConfigError, and VersionWanted or HelpWanted where no server is asked for.
+    """
+    config = Config() if config is None else config
+    if not arguments:
+        return config
+    words = [os.fsencode(argument) for argument in arguments]
+    _special(words[0], words)
+    if not words[0].startswith(b"-"):
+        config.file = _absolute(os.fsdecode(words[0]))
+        words = words[1:]
+        first = False
+    else:
+        first = True
+    from_stdin, options = _options(words, first)
+    more = (stdin or sys.stdin.buffer).read() if from_stdin else b""
+    load(config, config.file, more + b"\n" + options)
+    return config
+
+
+def _special(first: bytes, words: list[bytes]) -> None:
+    if first in (b"-v", b"--version"):
+        raise VersionWanted
+    if first in (b"-h", b"--help"):
+        raise HelpWanted
+    if first in (b"--test-memory", b"--check-system"):
+        raise FatalConfigError(f"{first.decode()} is not supported by this server")
+    if b"--sentinel" in words:
+        raise FatalConfigError("Sentinel mode is not supported by this server")
+
+
+def _absolute(path: str) -> str:
+    """``path`` made absolute; only ``../`` at its start is resolved, as Redis shows it in INFO."""
+    path = path.strip(" \r\n\t")
+    if path.startswith("/"):
+        return path
+    base = os.getcwd()
+    while path.startswith("../"):
+        path = path[3:]
+        base = os.path.dirname(base)
+    return os.path.join(base, path)
+
+
+def _options(words: list[bytes], first: bool) -> tuple[bool, bytes]:
+    """Whether standard input is to be read, and the options as lines of a configuration file.
+
+    ``first``: nothing stood before ``words``.  A word with ``--`` begins a directive unless the one before it
+    still has no value; a directive and its value may share a word (``"--port 6380"``).
+    """
+    from_stdin = False
+    options = b""
+    complete = True  # whether the last directive has got a value
+    last = len(words) - 1
+    for at, word in enumerate(words):
+        if word == b"-" and ((at == 0 and first) or at == last):
+            from_stdin = True
+        elif complete and word.startswith(b"--"):
+            options += (b"\n" if options else b"") + word[2:] + b" "
+            complete = len(split_arguments(word) or ()) != 1
+            # "--save" without a value means an empty one.
+            if not complete and word.lower() == b"--save" and (at == last or words[at + 1].startswith(b"--")):
+                options += b'""'
+                complete = True
+        else:
+            options += quoted(word).encode() + b" "
+            complete = True
+    return from_stdin, options

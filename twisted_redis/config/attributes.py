@@ -1,0 +1,204 @@
+"""The directives as typed attributes: what ``config.<directive>`` is, for readers and type checkers.
+
+Sizes are in bytes.  The names and types follow the table of directives, which a test holds them against.
+"""
+
+from __future__ import annotations
+
+from twisted_redis.config.special import BufferLimits
+
+__all__ = ["Attributes"]
+
+
+class Attributes:
+    """The values of all directives."""
+
+    acl_pubsub_default: str
+    aclfile: str
+    acllog_max_len: int
+    active_defrag_cycle_max: int
+    active_defrag_cycle_min: int
+    active_defrag_ignore_bytes: int
+    active_defrag_max_scan_fields: int
+    active_defrag_threshold_lower: int
+    active_defrag_threshold_upper: int
+    active_expire_effort: int
+    activedefrag: bool
+    activerehashing: bool
+    always_show_logo: bool
+    aof_disable_auto_gc: bool
+    aof_load_truncated: bool
+    aof_rewrite_cpulist: str
+    aof_rewrite_incremental_fsync: bool
+    aof_timestamp_enabled: bool
+    aof_use_rdb_preamble: bool
+    appenddirname: str
+    appendfilename: str
+    appendfsync: str
+    appendonly: bool
+    auto_aof_rewrite_min_size: int
+    auto_aof_rewrite_percentage: int
+    bgsave_cpulist: str
+    bind: tuple[str, ...]
+    bind_source_addr: str
+    bio_cpulist: str
+    busy_reply_threshold: int
+    client_output_buffer_limit: BufferLimits
+    client_query_buffer_limit: int
+    cluster_allow_pubsubshard_when_down: bool
+    cluster_allow_reads_when_down: bool
+    cluster_allow_replica_migration: bool
+    cluster_announce_bus_port: int
+    cluster_announce_hostname: str
+    cluster_announce_human_nodename: str
+    cluster_announce_ip: str
+    cluster_announce_port: int
+    cluster_announce_tls_port: int
+    cluster_compatibility_sample_ratio: int
+    cluster_config_file: str
+    cluster_enabled: bool
+    cluster_link_sendbuf_limit: int
+    cluster_migration_barrier: int
+    cluster_node_timeout: int
+    cluster_ping_interval: int
+    cluster_port: int
+    cluster_preferred_endpoint_type: str
+    cluster_replica_no_failover: bool
+    cluster_replica_validity_factor: int
+    cluster_require_full_coverage: bool
+    crash_log_enabled: bool
+    crash_memcheck_enabled: bool
+    daemonize: bool
+    databases: int
+    dbfilename: str
+    dir: str
+    disable_thp: bool
+    dynamic_hz: bool
+    enable_debug_command: str
+    enable_module_command: str
+    enable_protected_configs: str
+    hash_max_listpack_entries: int
+    hash_max_listpack_value: int
+    hide_user_data_from_log: bool
+    hll_sparse_max_bytes: int
+    hz: int
+    ignore_warnings: str
+    io_threads: int
+    jemalloc_bg_thread: bool
+    key_load_delay: int
+    latency_monitor_threshold: int
+    latency_tracking: bool
+    latency_tracking_info_percentiles: tuple[float, ...]
+    lazyfree_lazy_eviction: bool
+    lazyfree_lazy_expire: bool
+    lazyfree_lazy_server_del: bool
+    lazyfree_lazy_user_del: bool
+    lazyfree_lazy_user_flush: bool
+    lfu_decay_time: int
+    lfu_log_factor: int
+    list_compress_depth: int
+    list_max_listpack_size: int
+    loading_process_events_interval_bytes: int
+    locale_collate: str
+    logfile: str
+    loglevel: str
+    lua_enable_deprecated_api: bool
+    masterauth: str
+    masteruser: str
+    max_new_connections_per_cycle: int
+    max_new_tls_connections_per_cycle: int
+    maxclients: int
+    maxmemory: int
+    maxmemory_clients: int
+    maxmemory_eviction_tenacity: int
+    maxmemory_policy: str
+    maxmemory_samples: int
+    min_replicas_max_lag: int
+    min_replicas_to_write: int
+    no_appendfsync_on_rewrite: bool
+    notify_keyspace_events: int
+    oom_score_adj: str
+    oom_score_adj_values: tuple[int, ...]
+    pidfile: str
+    port: int
+    proc_title_template: str
+    propagation_error_behavior: str
+    protected_mode: bool
+    proto_max_bulk_len: int
+    rdb_del_sync_files: bool
+    rdb_key_save_delay: int
+    rdb_save_incremental_fsync: bool
+    rdbchecksum: bool
+    rdbcompression: bool
+    repl_backlog_size: int
+    repl_backlog_ttl: int
+    repl_disable_tcp_nodelay: bool
+    repl_diskless_load: str
+    repl_diskless_sync: bool
+    repl_diskless_sync_delay: int
+    repl_diskless_sync_max_replicas: int
+    repl_ping_replica_period: int
+    repl_rdb_channel: bool
+    repl_timeout: int
+    replica_announce_ip: str
+    replica_announce_port: int
+    replica_announced: bool
+    replica_full_sync_buffer_limit: int
+    replica_ignore_disk_write_errors: bool
+    replica_ignore_maxmemory: bool
+    replica_lazy_flush: bool
+    replica_priority: int
+    replica_read_only: bool
+    replica_serve_stale_data: bool
+    replicaof: tuple[str, int] | None
+    requirepass: str
+    sanitize_dump_payload: str
+    save: tuple[tuple[int, int], ...]
+    server_cpulist: str
+    set_max_intset_entries: int
+    set_max_listpack_entries: int
+    set_max_listpack_value: int
+    set_proc_title: bool
+    shutdown_on_sigint: frozenset[str]
+    shutdown_on_sigterm: frozenset[str]
+    shutdown_timeout: int
+    slowlog_log_slower_than: int
+    slowlog_max_len: int
+    socket_mark_id: int
+    stop_writes_on_bgsave_error: bool
+    stream_node_max_bytes: int
+    stream_node_max_entries: int
+    supervised: str
+    syslog_enabled: bool
+    syslog_facility: str
+    syslog_ident: str
+    tcp_backlog: int
+    tcp_keepalive: int
+    timeout: int
+    tls_auth_clients: str
+    tls_ca_cert_dir: str
+    tls_ca_cert_file: str
+    tls_cert_file: str
+    tls_ciphers: str
+    tls_ciphersuites: str
+    tls_client_cert_file: str
+    tls_client_key_file: str
+    tls_client_key_file_pass: str
+    tls_cluster: bool
+    tls_dh_params_file: str
+    tls_key_file: str
+    tls_key_file_pass: str
+    tls_port: int
+    tls_prefer_server_ciphers: bool
+    tls_protocols: str
+    tls_replication: bool
+    tls_session_cache_size: int
+    tls_session_cache_timeout: int
+    tls_session_caching: bool
+    tracking_table_max_keys: int
+    unixsocket: str
+    unixsocketperm: int
+    use_exit_on_panic: bool
+    watchdog_period: int
+    zset_max_listpack_entries: int
+    zset_max_listpack_value: int

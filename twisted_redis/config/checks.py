@@ -1,0 +1,71 @@
+"""What single directives demand of their values beyond their kind; each raises ConfigError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from twisted_redis.config.errors import ConfigError
+
+__all__ = ["base_name", "host_name", "node_name", "shutdown_options", "title_template"]
+
+HOST_NAME_MAX = 255
+
+_not_of_host_names = re.compile(r"[^A-Za-z0-9.-]").search
+_not_of_node_names = re.compile(r"[!#$%&()*+:;<>?@\[\]^{|}~\0]").search
+_variable = re.compile(r"\{(?:\{|([^}]*)\})|\{")
+
+_TITLE_VARIABLES = frozenset(
+    ("title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket")
+)
+# While a template is checked, these stand for nothing.
+_EMPTY_VARIABLES = frozenset(("title", "server-mode", "unixsocket"))
+
+
+def base_name(directive: str, what: str, *, may_be_empty: bool = False) -> Callable[[str], None]:
+    """The check for a name without directories."""
+
+    def check(value: str) -> None:
+        if not value and not may_be_empty:
+            raise ConfigError(f"{directive} can't be empty")
+        if "/" in value or "\\" in value:
+            raise ConfigError(f"{directive} can't be a path, just a {what}")
+
+    return check
+
+
+def host_name(value: str) -> None:
+    """A host name to announce."""
+    if len(value.encode("utf-8", "surrogateescape")) > HOST_NAME_MAX:
+        raise ConfigError("Hostnames must be less than 256 characters")
+    if _not_of_host_names(value):
+        raise ConfigError("Hostnames may only contain alphanumeric characters, hyphens or dots")
+
+
+def node_name(value: str) -> None:
+    """A node's name for people, to announce."""
+    if _not_of_node_names(value):
+        raise ConfigError("Announced human node name contained invalid character")
+
+
+def title_template(value: str) -> None:
+    """A template for the title of the process: known variables only, and something must come out."""
+    output = False
+    at = 0
+    for found in _variable.finditer(value):
+        output = output or found.start() > at
+        at = found.end()
+        if found[0] == "{{":
+            output = True
+        elif found[1] not in _TITLE_VARIABLES:
+            raise ConfigError("template format is invalid or contains unknown variables")
+        elif found[1] not in _EMPTY_VARIABLES:
+            output = True
+    if not output and at == len(value):
+        raise ConfigError("template format is invalid or contains unknown variables")
+
+
+def shutdown_options(value: frozenset[str]) -> None:
+    """What a signal makes of the data: saved or not saved, not both."""
+    if "save" in value and "nosave" in value:
+        raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")

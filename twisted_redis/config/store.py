@@ -1,0 +1,235 @@
+"""The configuration of a server: values, CONFIG GET, CONFIG SET with its rollback, appliers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted_redis.config import rewrite
+from twisted_redis.config.attributes import Attributes
+from twisted_redis.config.directives import (
+    BY_NAME,
+    DENY_LOADING,
+    DIRECTIVES,
+    HIDDEN,
+    IMMUTABLE,
+    MULTI_ARG,
+    PROTECTED,
+    SENSITIVE,
+    VOLATILE,
+    Directive,
+)
+from twisted_redis.config.errors import ConfigError, ConfigSetError, FatalConfigError
+from twisted_redis.config.kinds import to_text
+from twisted_redis.config.patterns import is_pattern, matcher
+
+__all__ = ["Applier", "Config", "StartLine"]
+
+Applier = Callable[[], None]
+
+HZ_MIN, HZ_MAX = 1, 500
+
+_VISIBLE = sorted(name for name, directive in BY_NAME.items() if not directive.flags & HIDDEN)
+
+
+@dataclass(frozen=True)
+class StartLine:
+    """A line that is no directive but an order for the start: ``rename-command`` or ``user``.
+
+    ``arguments`` are those behind the first word; ``number`` and ``text`` say where it stood.
+    """
+
+    arguments: tuple[bytes, ...]
+    number: int
+    text: str
+
+    def refused(self, reason: str) -> FatalConfigError:
+        """The error to raise if the line cannot be carried out."""
+        return FatalConfigError.at_line(reason, self.number, self.text)
+
+
+class Config(Attributes):
+    """A server's configuration; each directive is an attribute (``config.list_max_listpack_size``).
+
+    Attributes may be assigned by the owner of the server; nothing is checked or applied then.  ``honoured``
+    names the directives that may be set to something else than their defaults; without it the table decides.
+    """
+
+    def __init__(self, honoured: frozenset[str] | None = None) -> None:
+        self.file: str | None = None  #: The absolute path of the configuration file.
+        self.warnings: list[str] = []  #: What the log should say about the configuration that was loaded.
+        self.renamed_commands: list[
+            StartLine
+        ] = []  #: ``rename-command`` lines: (old, new), new may be empty.
+        self.users: list[StartLine] = []  #: ``user`` lines: (name, rule...).
+        self._honoured = honoured
+        self._appliers: dict[str, list[Applier]] = {}
+        for directive in DIRECTIVES:
+            setattr(self, directive.attribute, directive.default)
+        try:
+            self.dir = to_text(os.fsencode(os.getcwd()))
+        except OSError:
+            self.dir = ""
+        self.on_apply("hz", self.limit_hz)
+
+    def resolve(self, path: str) -> str:
+        """The path of a file that the configuration names: relative ones are relative to ``dir``."""
+        return os.path.join(self.dir, path)
+
+    def limit_hz(self) -> None:
+        """Brings ``hz`` into its range: Redis takes it for a hint and corrects it instead of refusing it."""
+        self.hz = min(max(self.hz, HZ_MIN), HZ_MAX)
+
+    def is_honoured(self, directive: Directive) -> bool:
+        """Whether values of ``directive`` other than its default have an effect."""
+        return directive.honoured if self._honoured is None else directive.name in self._honoured
+
+    # CONFIG GET
+
+    def get(self, *patterns: bytes) -> dict[str, str]:
+        """CONFIG GET: names and values of what matches; a name without wildcards is echoed as given.
+
+        ``kinds.to_bytes`` gives the bytes of a value.
+        """
+        matches: dict[str, tuple[str, str]] = {}
+        for pattern in patterns:
+            if is_pattern(pattern):
+                is_match = matcher(pattern)
+                for name in _VISIBLE:
+                    if name not in matches and is_match(name):
+                        matches[name] = name, self.text(name)
+            else:
+                given = to_text(pattern)
+                name = to_text(pattern.lower())
+                if name in BY_NAME and name not in matches:
+                    matches[name] = given, self.text(name)
+        return dict(matches.values())
+
+    def text(self, name: str) -> str:
+        """The value of a directive (name or alias) as CONFIG GET prints it."""
+        directive = BY_NAME[name]
+        return directive.kind.show(getattr(self, directive.attribute))
+
+    @staticmethod
+    def is_sensitive(name: bytes) -> bool:
+        """Whether a value of this directive must be left out of logs, MONITOR and SLOWLOG."""
+        directive = _find(name)
+        return directive is not None and bool(directive.flags & SENSITIVE)
+
+    # CONFIG SET
+
+    def on_apply(self, names: str | Iterable[str], applier: Applier) -> None:
+        """Calls ``applier`` after CONFIG SET has changed any of these directives, once for all of them.
+
+        It reads the new values from the attributes.  If it raises ConfigError, all that the command has
+        changed is restored, and every applier of the command is called again with the old values.
+        """
+        for name in (names,) if isinstance(names, str) else names:
+            self._appliers.setdefault(BY_NAME[name].name, []).append(applier)
+
+    def set(
+        self, pairs: Sequence[tuple[bytes, bytes]], *, local: bool = False, loading: bool = False
+    ) -> None:
+        """CONFIG SET: sets all of ``pairs`` or none; raises ConfigSetError.
+
+        ``local``: the client is on this machine (for protected directives); ``loading``: data are being
+        loaded.
+        """
+        chosen = self._choose(pairs, local, loading)
+        before = {directive.attribute: getattr(self, directive.attribute) for _, directive, _ in chosen}
+        appliers: dict[Applier, str] = {}
+        for name, directive, value in chosen:
+            try:
+                changed = self._assign(directive, value)
+            except ConfigError as error:
+                self._restore(before)
+                raise _failed(name, str(error)) from None
+            if changed:
+                for applier in self._appliers.get(directive.name, ()):
+                    appliers.setdefault(applier, name)
+        for applier, name in appliers.items():
+            try:
+                applier()
+            except ConfigError as error:
+                self._restore(before, appliers)
+                raise _failed(name, str(error)) from None
+            except BaseException:
+                self._restore(before, appliers)
+                raise
+
+    def _choose(
+        self, pairs: Sequence[tuple[bytes, bytes]], local: bool, loading: bool
+    ) -> list[tuple[str, Directive, bytes]]:
+        chosen: list[tuple[str, Directive, bytes]] = []
+        seen = set()
+        for given, value in pairs:
+            directive = _find(given)
+            shown = to_text(given)
+            if directive is None:
+                raise ConfigSetError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
+            if directive.flags & IMMUTABLE:
+                raise _failed(shown, "can't set immutable config")
+            if directive.flags & PROTECTED and not self._may_set_protected(local):
+                raise _failed(shown, "can't set protected config")
+            if loading and directive.flags & DENY_LOADING:
+                raise ConfigSetError("Redis is loading the dataset in memory", "LOADING")
+            name = to_text(given.lower())
+            if name in seen:  # a name and its alias may stand together
+                raise _failed(shown, "duplicate parameter")
+            seen.add(name)
+            chosen.append((name, directive, value))
+        return chosen
+
+    def _may_set_protected(self, local: bool) -> bool:
+        allowed = self.enable_protected_configs
+        return allowed == "yes" or (allowed == "local" and local)
+
+    def _assign(self, directive: Directive, text: bytes) -> bool:
+        """Sets a directive; returns whether that is a change to apply."""
+        if directive.flags & MULTI_ARG:
+            arguments = text.split(b" ") if text else []
+        else:
+            arguments = [text]
+        current = getattr(self, directive.attribute)
+        value = directive.kind.parse(arguments, current)
+        if value == current:
+            return bool(directive.flags & VOLATILE) or directive.name == "bind"
+        if value != directive.default and not self.is_honoured(directive):
+            raise ConfigError("this server does not support another value than its default yet")
+        setattr(self, directive.attribute, value)
+        return True
+
+    def _restore(self, values: dict[str, Any], appliers: Iterable[Applier] = ()) -> None:
+        for attribute, value in values.items():
+            setattr(self, attribute, value)
+        for applier in appliers:
+            try:
+                applier()
+            except ConfigError:
+                pass  # as good as it gets: the values at least are the old ones
+
+    # CONFIG REWRITE
+
+    def rewrite(self, users: Iterable[bytes] | None = None) -> None:
+        """CONFIG REWRITE: puts the values into the file; raises ConfigError with the text of the error reply.
+
+        ``users``: what the ``user`` lines shall hold (``default on nopass ...``); None leaves them as they
+        are.
+        """
+        if self.file is None:
+            raise ConfigError("The server is running without a config file")
+        try:
+            rewrite.rewrite_file(self, self.file, users)
+        except OSError as error:
+            raise ConfigError(f"Rewriting config file: {error.strerror}") from error
+
+
+def _find(name: bytes) -> Directive | None:
+    return BY_NAME.get(to_text(name.lower()))
+
+
+def _failed(name: str, reason: str) -> ConfigSetError:
+    text = f"CONFIG SET failed (possibly related to argument '{name}')"
+    return ConfigSetError(f"{text} - {reason}" if reason else text)
