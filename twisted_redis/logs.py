@@ -8,8 +8,8 @@ The rules of this module:
 - What is below the loglevel costs one comparison: nothing is formatted, no event is made.
 - A text without values is printed as it stands. With values it is a format string, and only the program's own
   words may be one: what a client sent goes into a value.
-- A message is one line. Control characters in it are escaped, so nobody can forge a second line. Tracebacks
-  alone take more lines.
+- Nobody can forge a line: what follows the first line of a message, such as a traceback, is indented, and other
+  control characters are escaped.
 - The loglevel is the process' own, as its log is: it also holds when twistd prints the log instead of
   ``RedisLogObserver``.
 """
@@ -34,13 +34,21 @@ NOTHING: Final = 4
 LEVELS: Final = {"debug": DEBUG, "verbose": VERBOSE, "notice": NOTICE, "warning": WARNING, "nothing": NOTHING}
 """The values of the directive ``loglevel``."""
 
+# Twisted has no level between debug and info; the key `redis_level` of an event keeps verbose apart.
+_TWISTED_LEVELS: Final = {
+    "debug": LogLevel.debug,
+    "verbose": LogLevel.debug,
+    "notice": LogLevel.info,
+    "warning": LogLevel.warn,
+}
 _MARKS = ".-*#"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127, 0x85, 0x2028, 0x2029)} | {
     9: "\\t",
-    10: "\\n",
+    10: "\n",
     13: "\\r",
 }
+_INDENT = "    "
 
 
 class _Verbosity:
@@ -68,6 +76,11 @@ class Log:
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
 
+    def __call__(self, level: str, text: str) -> None:
+        """Log ``text`` as it stands at the level of that name: the form that the engine is given."""
+        if verbosity.level <= LEVELS[level]:
+            self._publish(LEVELS[level], _TWISTED_LEVELS[level], text, {})
+
     def debug(self, text: str, /, **values: object) -> None:
         """Log what only a developer of the server wants to see."""
         if verbosity.level <= DEBUG:
@@ -75,7 +88,6 @@ class Log:
 
     def verbose(self, text: str, /, **values: object) -> None:
         """Log what happens often in good health, such as a client that connects."""
-        # Twisted has no level between debug and info; `redis_level` keeps the two apart.
         if verbosity.level <= VERBOSE:
             self._publish(VERBOSE, LogLevel.debug, text, values)
 
@@ -167,13 +179,14 @@ class RedisLogObserver:
         if raw is not None:
             self._write(str(raw))
             return
-        lines = [formatEvent(event).translate(_ESCAPES)]
+        text = formatEvent(event)
         failure = event.get("log_failure")
         if failure is not None:
-            lines += [line.translate(_ESCAPES) for line in _traceback(failure).splitlines()]
-        self._write(self._head(level, event.get("log_time")) + "\n".join(lines) + "\n")
+            text += "\n" + _traceback(failure)
+        text = text.rstrip("\n").translate(_ESCAPES).replace("\n", "\n" + _INDENT)
+        self._write(self._head(level, event.get("log_time")) + text + "\n")
         if self._syslog is not None:
-            for line in lines:
+            for line in text.split("\n"):
                 self._syslog(level, line)
 
     def use_syslog(self, ident: str, facility: str) -> None:
