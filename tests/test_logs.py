@@ -128,13 +128,33 @@ def test_values_may_be_called_as_the_keys_of_events_are(bench: Bench) -> None:
     assert bench.texts == ["* 1 2 3 4"]
 
 
-def test_control_characters_cannot_forge_a_line(bench: Bench) -> None:
-    bench.log.notice(
-        "user {user}", user="a\r\n1:M 01 Jan 2024 00:00:00.000 # forged\x00\x1b[31m\x7f\t\u2028b"
-    )
-    assert bench.texts == [
-        "* user a\\r\\n1:M 01 Jan 2024 00:00:00.000 # forged\\x00\\x1b[31m\\x7f\\t\\x2028b"
-    ]
+def test_nobody_can_forge_a_line(bench: Bench) -> None:
+    bench.log.notice("user {user}", user="a\r\n1:M 01 Jan 2024 00:00:00.000 # forged")
+    head, forged = bench.lines
+    assert head.endswith(" * user a\\r")
+    assert forged == "    1:M 01 Jan 2024 00:00:00.000 # forged"
+
+
+def test_control_characters_are_escaped(bench: Bench) -> None:
+    bench.log.notice("\x00\x1b[31m\x7f\t\x85\u2028b")
+    assert bench.texts == ["* \\x00\\x1b[31m\\x7f\\t\\x85\\x2028b"]
+
+
+def test_trailing_newline_makes_no_empty_line(bench: Bench) -> None:
+    bench.log.notice("x\n")
+    assert bench.texts == ["* x"]
+
+
+@pytest.mark.parametrize(
+    ("level", "mark"), [("debug", "."), ("verbose", "-"), ("notice", "*"), ("warning", "#")]
+)
+def test_called_with_the_name_of_a_level(bench: Bench, level: str, mark: str) -> None:
+    logs.set_level(level)
+    bench.log(level, "{literal}")
+    assert bench.texts == [mark + " {literal}"]
+    logs.set_level("nothing")
+    bench.log(level, "unseen")
+    assert len(bench.lines) == 1
 
 
 def test_text_that_is_not_utf8_is_written(bench: Bench) -> None:
@@ -155,7 +175,8 @@ def test_failure_has_its_traceback_below(bench: Bench) -> None:
         bench.log.failure("Could not do {what}", what="it")
     head, *trace = bench.lines
     assert head.endswith("# Could not do it")
-    assert trace[0].startswith("Traceback")
+    assert trace[0].startswith("    Traceback")
+    assert all(line.startswith("    ") for line in trace)
     assert "ValueError: bad" in "\n".join(trace)
 
 

@@ -8,8 +8,8 @@ The rules of this module:
 - What is below the loglevel costs one comparison: nothing is formatted, no event is made.
 - A text without values is printed as it stands. With values it is a format string, and only the program's own
   words may be one: what a client sent goes into a value.
-- Nobody can forge a line: what follows the first line of a message, such as a traceback, is indented, and other
-  control characters are escaped.
+- Nobody can forge a line: what follows the first line of a message, such as a traceback, is indented, and
+  other control characters are escaped.
 - The loglevel is the process' own, as its log is: it also holds when twistd prints the log instead of
   ``RedisLogObserver``.
 """
