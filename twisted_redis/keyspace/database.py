@@ -173,7 +173,7 @@ class Database:
             self.wheel.remove(key, self.expires.pop(key))
         if self.field_wheel:
             self.field_wheel.pop(key, None)
-        self.order.discarded()
+        self.order.discard(key)
         return True
 
     # expiry
