@@ -21,7 +21,10 @@ from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from random import Random
 
-__all__ = ["Order"]
+__all__ = ["RANDOM", "Order"]
+
+RANDOM = Random()
+"""The source of chance of whoever brings none."""
 
 _BLOCK = 256
 """Entries of a block: what is swept at once, and what the choice of a random place goes through."""
@@ -120,12 +123,12 @@ class Order:
             index -= 1
             stop = len(blocks[index])
 
-    def random(self, rng: Random) -> bytes | None:
+    def random(self, rng: Random = RANDOM) -> bytes | None:
         """Returns a key, each with the same probability, or None if there is none."""
         place = self._pick(rng)
         return None if place is None else place[0][place[1]]
 
-    def pop(self, rng: Random) -> bytes | None:
+    def pop(self, rng: Random = RANDOM) -> bytes | None:
         """Returns a random key and forgets it: the owner removes it, and does not ``discard`` it."""
         place = self._pick(rng)
         if place is None:
@@ -135,6 +138,17 @@ class Order:
         block[offset] = None
         self._holes += 1
         return key
+
+    def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` random keys of a container that has some, each picked from all of them."""
+        return [key for key in (self.random(rng) for _ in range(count)) if key is not None]
+
+    def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` different random keys, of which there are clearly more."""
+        found: dict[bytes, None] = {}
+        while len(found) < count and (key := self.random(rng)) is not None:
+            found[key] = None
+        return list(found)
 
     def _pick(self, rng: Random) -> tuple[list[bytes | None], int] | None:
         """A block and the offset of a live entry in it."""

@@ -1,0 +1,239 @@
+"""Hashes: fields with values, and a time to live for those fields that were given one.
+
+A hash whose fields never had a TTL is a dict and three empty slots. The first TTL gives it ``times`` (field
+to ms) and a heap of the same times, whose entries are stale where ``times`` says otherwise.
+
+Redis' rules of encoding are kept as two facts that never turn back: ``large`` (a hash table in Redis) and
+whether there are ``times`` (a listpack with times, if not large).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from random import Random
+from typing import Any, Protocol
+
+from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.order import RANDOM, Order
+
+__all__ = ["Hash", "HashLimits"]
+
+
+class HashLimits(Protocol):
+    """The directives that a hash obeys: beyond one of them it is ``large``."""
+
+    hash_max_listpack_entries: int
+    hash_max_listpack_value: int
+
+
+class Hash:
+    """A hash. ``fields`` is read directly; whoever writes uses the methods, for TTLs and cursors to follow.
+
+    A field whose time has come is still there until somebody removes it: commands ask ``expired`` before they
+    read a field of a hash that has ``times``, and the server's cycle calls ``expire_fields`` on those hashes
+    whose ``next_expiry`` has come. Both remove fields, and whoever removed the last one deletes the key.
+    """
+
+    TYPE = b"hash"
+
+    __slots__ = ("_heap", "_order", "fields", "large", "times")
+
+    def __init__(self, fields: dict[bytes, bytes] | None = None) -> None:
+        self.fields: dict[bytes, bytes] = {} if fields is None else fields
+        self.times: dict[bytes, int] | None = None
+        self._heap: list[tuple[int, bytes]] | None = None
+        self._order: Order | None = None
+        self.large = False
+
+    def __len__(self) -> int:
+        """The number of fields, with those whose time has come."""
+        return len(self.fields)
+
+    def copy(self) -> Hash:
+        """Returns a hash of its own with the same fields and times."""
+        twin = Hash(self.fields.copy())
+        twin.large = self.large
+        if self.times is not None:
+            twin.times = self.times.copy()
+            twin._heap = [(when, field) for field, when in self.times.items()]
+            heapify(twin._heap)
+        return twin
+
+    def encoding(self, config: Any = None) -> str:
+        """What OBJECT ENCODING answers."""
+        if self.large:
+            return "hashtable"
+        return "listpack" if self.times is None else "listpackex"
+
+    def memory(self) -> int:
+        """Estimates the bytes that the hash takes."""
+        fields = self.fields
+        size = 80 + sizes.of_container(fields)
+        size += sizes.of_items(fields, len(fields)) + sizes.of_items(fields.values(), len(fields))
+        if self.times is not None and self._heap is not None:
+            size += sizes.of_container(self.times) + sizes.of_container(self._heap) + 88 * len(self._heap)
+        if self._order is not None:
+            size += 8 * len(self._order)
+        return size
+
+    # fields
+
+    def get(self, field: bytes, now: int) -> bytes | None:
+        """Returns the value of ``field``, None if it is missing or its time has passed at ``now`` (ms)."""
+        if self.times and self.times.get(field, now) < now:
+            return None
+        return self.fields.get(field)
+
+    def set(self, field: bytes, value: bytes) -> bool:
+        """Gives ``field`` a value and takes its time; tells whether it is new."""
+        fields = self.fields
+        if field in fields:
+            fields[field] = value
+            if self.times:
+                self.times.pop(field, None)
+            return False
+        fields[field] = value
+        if self._order is not None:
+            self._order.append(field)
+        return True
+
+    def put(self, field: bytes, value: bytes) -> bool:
+        """Gives ``field`` a value and leaves its time alone; tells whether it is new."""
+        fields = self.fields
+        if field in fields:
+            fields[field] = value
+            return False
+        fields[field] = value
+        if self._order is not None:
+            self._order.append(field)
+        return True
+
+    def remove(self, field: bytes) -> bool:
+        """Removes ``field``; tells whether it was there."""
+        if self.fields.pop(field, None) is None:
+            return False
+        if self.times:
+            self.times.pop(field, None)
+        if self._order is not None:
+            self._order.discard(field)
+        return True
+
+    def fit(self, items: Sequence[bytes], config: HashLimits) -> None:
+        """Makes the hash ``large`` if its size, or one of ``items`` that were put into it, demands that.
+
+        ``items`` are fields and values in turn.
+        """
+        entries = config.hash_max_listpack_entries
+        # Redis converts before it knows how many of the fields are the same.
+        if len(self.fields) > entries or len(items) > 2 * entries:
+            self.large = True
+            return
+        longest = config.hash_max_listpack_value
+        for item in items:
+            if len(item) > longest:
+                self.large = True
+                return
+
+    # times
+
+    def expired(self, field: bytes, now: int) -> bool:
+        """Tells whether the time of ``field`` has passed at ``now`` (ms)."""
+        return self.times is not None and self.times.get(field, now) < now
+
+    def time(self, field: bytes) -> int | None:
+        """Returns when ``field`` expires (ms), None if it does not."""
+        return self.times.get(field) if self.times is not None else None
+
+    def allow_times(self) -> None:
+        """Makes room for times, which Redis' encoding shows even if none is set in the end."""
+        if self.times is None:
+            self.times = {}
+            self._heap = []
+
+    def set_time(self, field: bytes, when: int) -> None:
+        """Lets ``field``, which is there, expire at ``when`` (ms)."""
+        self.allow_times()
+        times, heap = self.times, self._heap
+        assert times is not None and heap is not None
+        if times.get(field) == when:
+            return
+        times[field] = when
+        heappush(heap, (when, field))
+        if len(heap) > 2 * len(times) + 64:
+            heap[:] = [(time, name) for name, time in times.items()]
+            heapify(heap)
+
+    def persist(self, field: bytes) -> bool:
+        """Takes the time of ``field``; tells whether it had one."""
+        return bool(self.times) and self.times.pop(field, None) is not None  # type: ignore[union-attr]
+
+    def next_expiry(self) -> int | None:
+        """Returns the earliest time (ms) at which a field expires, None if none does."""
+        times, heap = self.times, self._heap
+        if not times:
+            return None
+        assert heap is not None
+        while times.get(heap[0][1]) != heap[0][0]:
+            heappop(heap)
+        return heap[0][0]
+
+    def expire_fields(self, now: int, limit: int) -> list[bytes]:
+        """Removes up to ``limit`` fields whose time (ms) is up to ``now``; returns them, earliest first."""
+        removed: list[bytes] = []
+        times, heap = self.times, self._heap
+        if not times:
+            return removed
+        assert heap is not None
+        while heap and heap[0][0] <= now and len(removed) < limit:
+            when, field = heappop(heap)
+            if times.get(field) == when:
+                self.remove(field)
+                removed.append(field)
+        return removed
+
+    def live(self, now: int) -> dict[bytes, bytes]:
+        """Returns the fields whose time has not passed at ``now`` (ms): ``fields`` itself if that is all."""
+        due = self.next_expiry()
+        if due is None or due >= now:
+            return self.fields
+        time = self.times.get  # type: ignore[union-attr]
+        return {field: value for field, value in self.fields.items() if time(field, now) >= now}
+
+    # cursors and random picks
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Returns the next cursor and the names of some fields: of all of them if the hash is not large."""
+        if not self.large:
+            return 0, list(self.fields)
+        return self._ordered().scan(cursor, count)
+
+    def random(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` fields, each picked from all of them."""
+        if not self.fields:
+            return []
+        if self.large and count * 4 < len(self.fields):
+            return self._ordered().choices(count, rng)
+        return rng.choices(list(self.fields), k=count)
+
+    def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns up to ``count`` different fields."""
+        if count >= len(self.fields):
+            return list(self.fields)
+        if self.large and count * 4 < len(self.fields):
+            return self._ordered().sample(count, rng)
+        return rng.sample(list(self.fields), count)
+
+    def _ordered(self) -> Order:
+        if self._order is None:
+            self._order = Order(self.fields)
+        return self._order
+
+    # whole
+
+    @classmethod
+    def made_of(cls, items: Iterable[tuple[bytes, bytes]], config: HashLimits) -> Hash:
+        """Returns a hash of ``items`` in the encoding that Redis would choose."""
+        made = cls(dict(items))
+        made.fit([item for pair in made.fields.items() for item in pair], config)
+        return made

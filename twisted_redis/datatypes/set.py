@@ -1,0 +1,333 @@
+"""Sets in three forms, which are Redis' encodings as well.
+
+- intset: a sorted ``array`` of 64-bit integers, eight bytes a member;
+- listpack: a ``dict`` without values, for a few members smaller than a ``set``, and it keeps their order;
+- hashtable: a ``set``.
+
+What is added to a set may turn it into a later form; nothing turns it back.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AnySet
+from itertools import filterfalse, islice
+from random import Random
+from typing import Any, Protocol, TypeAlias
+
+from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.order import RANDOM, Order
+from twisted_redis.datatypes.strings import integer_value
+
+__all__ = [
+    "Set",
+    "SetLimits",
+    "difference",
+    "gathered",
+    "gathered_difference",
+    "intersection",
+    "intersection_size",
+    "union",
+]
+
+_MAX_INTSET = 1 << 30
+
+_text = b"%d".__mod__
+
+
+class SetLimits(Protocol):
+    """The directives that a set obeys in the choice of its form."""
+
+    set_max_intset_entries: int
+    set_max_listpack_entries: int
+    set_max_listpack_value: int
+
+
+Members: TypeAlias = "array[int] | dict[bytes, None] | set[bytes]"
+
+
+class Set:
+    """A set of bytes. ``members`` may be read in the form that it has; only the methods change it."""
+
+    TYPE = b"set"
+
+    __slots__ = ("_order", "members")
+
+    def __init__(self, members: Members | None = None) -> None:
+        self.members: Members = array("q") if members is None else members
+        self._order: Order | None = None
+
+    @classmethod
+    def starting_with(cls, first: bytes, size: int, config: SetLimits) -> Set:
+        """Returns an empty set in the form for ``size`` members, of which ``first`` is the first one."""
+        if size <= config.set_max_intset_entries and integer_value(first) is not None:
+            return cls()
+        return cls({} if size <= config.set_max_listpack_entries else set())
+
+    def __len__(self) -> int:
+        """The number of members."""
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[bytes]:
+        members = self.members
+        return iter(map(_text, members) if isinstance(members, array) else members)
+
+    def __contains__(self, member: object) -> bool:
+        members = self.members
+        if not isinstance(members, array):
+            return member in members
+        value = integer_value(member)  # type: ignore[arg-type]
+        return value is not None and _find(members, value) is not None
+
+    def copy(self) -> Set:
+        """Returns a set of its own with the same members."""
+        members = self.members
+        return Set(members[:] if isinstance(members, array) else members.copy())
+
+    def encoding(self, config: Any = None) -> str:
+        """What OBJECT ENCODING answers."""
+        return _ENCODINGS[self.members.__class__]
+
+    def memory(self) -> int:
+        """Estimates the bytes that the set takes."""
+        members = self.members
+        size = 56 + sizes.of_container(members)
+        if not isinstance(members, array):
+            size += sizes.of_items(members, len(members))
+        if self._order is not None:
+            size += 8 * len(self._order)
+        return size
+
+    def lookup(self) -> AnySet[bytes] | dict[bytes, None]:
+        """Returns the members in a form that answers ``in`` quickly; not to be changed."""
+        members = self.members
+        return set(map(_text, members)) if isinstance(members, array) else members
+
+    # changes
+
+    def expect(self, size: int, config: SetLimits) -> None:
+        """Takes its last form at once if ``size`` members, about to be added, are too many for the others."""
+        members = self.members
+        if not isinstance(members, set) and size > (
+            config.set_max_intset_entries if isinstance(members, array) else config.set_max_listpack_entries
+        ):
+            self.members = set(self)
+
+    def add(self, member: bytes, config: SetLimits) -> bool:
+        """Adds a member; tells whether it is new."""
+        members = self.members
+        if isinstance(members, set):
+            before = len(members)
+            members.add(member)
+            if len(members) == before:
+                return False
+            if self._order is not None:
+                self._order.append(member)
+            return True
+        if isinstance(members, array):
+            return self._add_to_integers(members, member, config)
+        if member in members:
+            return False
+        if len(members) < config.set_max_listpack_entries and len(member) <= config.set_max_listpack_value:
+            members[member] = None
+        else:
+            self.members = {*members, member}
+        return True
+
+    def _add_to_integers(self, members: array[int], member: bytes, config: SetLimits) -> bool:
+        value = integer_value(member)
+        if value is not None:
+            place = bisect_left(members, value)
+            if place < len(members) and members[place] == value:
+                return False
+            members.insert(place, value)
+            if len(members) > min(config.set_max_intset_entries, _MAX_INTSET):
+                self.members = set(map(_text, members))
+            return True
+        longest = (
+            max(len(member), len(_text(members[0])), len(_text(members[-1]))) if members else len(member)
+        )
+        if len(members) < config.set_max_listpack_entries and longest <= config.set_max_listpack_value:
+            self.members = dict.fromkeys(map(_text, members))
+            self.members[member] = None
+        else:
+            self.members = {*map(_text, members), member}
+        return True
+
+    def remove(self, member: bytes) -> bool:
+        """Removes a member; tells whether it was there."""
+        members = self.members
+        if isinstance(members, set):
+            if member not in members:
+                return False
+            members.remove(member)
+            if self._order is not None:
+                self._order.discard(member)
+            return True
+        if isinstance(members, array):
+            value = integer_value(member)
+            place = None if value is None else _find(members, value)
+            if place is None:
+                return False
+            del members[place]
+            return True
+        if member not in members:
+            return False
+        del members[member]
+        return True
+
+    # cursors and random picks
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Returns the next cursor and some members: all of them if the set is not of the last form."""
+        if not isinstance(self.members, set):
+            return 0, list(self)
+        return self._ordered().scan(cursor, count)
+
+    def random(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` members, each picked from all of them."""
+        if not self.members:
+            return []
+        if isinstance(self.members, set) and count * 4 < len(self.members):
+            return self._ordered().choices(count, rng)
+        return rng.choices(list(self), k=count)
+
+    def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns up to ``count`` different members."""
+        if count >= len(self.members):
+            return list(self)
+        if isinstance(self.members, set) and count * 4 < len(self.members):
+            return self._ordered().sample(count, rng)
+        return rng.sample(list(self), count)
+
+    def pop(self, rng: Random = RANDOM) -> bytes:
+        """Removes a random member of a set that has some; returns it."""
+        members = self.members
+        if isinstance(members, set):
+            member = self._ordered().pop(rng)
+            assert member is not None
+            members.remove(member)
+            return member
+        place = int(rng.random() * len(members))
+        if isinstance(members, array):
+            return _text(members.pop(place))
+        member = next(islice(members, place, None))
+        del members[member]
+        return member
+
+    def pop_some(self, count: int, config: SetLimits, rng: Random = RANDOM) -> list[bytes]:
+        """Removes ``count`` random members of a set that has more; returns them."""
+        members = self.members
+        if isinstance(members, set) and 4 * count < len(members):
+            return [self.pop(rng) for _ in range(count)]
+        popped = rng.sample(list(self), count)
+        for member in popped:
+            self.remove(member)
+        if len(members) * 5 <= count:
+            # Redis moves the few that are left into a new set, which may be of an earlier form.
+            left = gathered(self, config, array if isinstance(members, array) else dict)
+            if not isinstance(left.members, set):
+                self.members = left.members
+                self._order = None
+        return popped
+
+    def _ordered(self) -> Order:
+        if self._order is None:
+            self._order = Order(self.members)  # type: ignore[arg-type]  # it is a set
+        return self._order
+
+
+def gathered(members: Collection[bytes], config: SetLimits, form: type = array, narrow: bool = False) -> Set:
+    """Returns a set of ``members`` in the form that Redis gets to from ``form`` (array or dict).
+
+    With ``narrow`` it looks in the end whether an intset would do. A ``set`` handed in becomes a part of the
+    result.
+    """
+    size = len(members)
+    if size <= min(config.set_max_intset_entries, _MAX_INTSET):
+        if form is array or narrow:
+            integers = _integers(members)
+            if integers is not None:
+                return Set(array("q", sorted(integers)))
+    elif form is array and size <= config.set_max_listpack_entries and _integers(members) is not None:
+        return Set(set(members))
+    if size <= config.set_max_listpack_entries:
+        longest = config.set_max_listpack_value
+        if all(len(member) <= longest for member in members):
+            return Set(dict.fromkeys(members))
+    return Set(members if isinstance(members, set) else set(members))
+
+
+def union(sets: Sequence[Set]) -> Collection[bytes]:
+    """Returns the members of any of ``sets``, which has some."""
+    if all(isinstance(one.members, array) for one in sets):
+        return [_text(value) for value in sorted({value for one in sets for value in one.members})]
+    largest = max(sets, key=len)
+    return set(largest).union(*[one for one in sets if one is not largest])
+
+
+def intersection(sets: Sequence[Set]) -> Collection[bytes]:
+    """Returns the members that all ``sets``, at least one, have in common."""
+    smallest, *others = sorted(sets, key=len)
+    if isinstance(smallest.members, set):
+        return smallest.members.intersection(*[one.lookup() for one in others])
+    return list(_shared(smallest, others))
+
+
+def intersection_size(sets: Sequence[Set], limit: int = 0) -> int:
+    """Counts the members that all ``sets`` have in common, up to ``limit`` unless that is 0."""
+    smallest, *others = sorted(sets, key=len)
+    if not others:
+        return min(limit, len(smallest)) if limit else len(smallest)
+    return sum(1 for _ in islice(_shared(smallest, others), limit or None))
+
+
+def _shared(smallest: Set, others: Iterable[Set]) -> Iterator[bytes]:
+    shared = iter(smallest)
+    for one in others:
+        shared = filter(one.lookup().__contains__, shared)
+    return shared
+
+
+def difference(first: Set, others: Sequence[Set]) -> Collection[bytes]:
+    """Returns the members of ``first`` that none of ``others`` has."""
+    if any(one is first for one in others):
+        return []
+    if isinstance(first.members, set):
+        return first.members.difference(*[one.lookup() for one in others])
+    left = iter(first)
+    for one in others:
+        left = filterfalse(one.lookup().__contains__, left)
+    return list(left)
+
+
+def gathered_difference(first: Set, others: Sequence[Set], config: SetLimits) -> Set:
+    """Returns the difference as a set in the form that Redis gives it."""
+    members = difference(first, others)
+    tested = len(first) * (len(others) + 1) // 2
+    copied = len(first) + sum(map(len, others))
+    if tested > copied and isinstance(gathered(first, config).members, set):
+        # Redis finds it cheaper to copy the first set and take the others' members out of it.
+        return Set(set(members))
+    return gathered(members, config)
+
+
+def _integers(members: Iterable[bytes]) -> list[int] | None:
+    """The members as integers, None if one of them is none."""
+    values = []
+    for member in members:
+        value = integer_value(member)
+        if value is None:
+            return None
+        values.append(value)
+    return values
+
+
+_ENCODINGS: dict[type, str] = {array: "intset", dict: "listpack", set: "hashtable"}
+
+
+def _find(members: Sequence[int], value: int) -> int | None:
+    place = bisect_left(members, value)
+    return place if place < len(members) and members[place] == value else None
