@@ -28,7 +28,7 @@ def of_container(container: Collection[object]) -> int:
     try:
         return sys.getsizeof(container)
     except TypeError:  # PyPy does not know
-        return 64 + _ENTRY * len(container)
+        return 64 + getattr(container, "itemsize", _ENTRY) * len(container)
 
 
 def of_items(items: Iterable[bytes], count: int) -> int:
