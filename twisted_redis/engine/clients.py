@@ -76,9 +76,10 @@ class Link(Protocol):
 class LinkFigures:
     """Counters of a link (bytes)."""
 
-    __slots__ = ("bytes_in", "bytes_out", "output_pending", "query_buffer", "query_free", "reads")
+    __slots__ = ("argv_bytes", "bytes_in", "bytes_out", "output_pending", "query_buffer", "query_free", "reads")
 
     def __init__(self) -> None:
+        self.argv_bytes = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.reads = 0
@@ -225,6 +226,11 @@ class Client:
         if engine.sinks:
             engine.override = commands
             engine.pending = True
+
+    @property
+    def user_name(self) -> str:
+        """The name of the client's user."""
+        return self.user.name if self.user is not None else "default"
 
     @property
     def deny_blocking(self) -> bool:

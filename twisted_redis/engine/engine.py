@@ -105,11 +105,17 @@ class Engine:
         self.track: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
         #: Others who want to know of a changed key: (database, key).
         self.observers: list[Callable[[Database, bytes], None]] = []
+        #: Called when a client becomes as new (RESET).
+        self.resetters: list[Callable[[Client], None]] = []
+        #: ``master`` or ``replica``.
+        self.role = "master"
+        self.has_user: Callable[[bytes], bool] = lambda name: name == b"default"
         #: Called when a client is gone.
         self.departed: list[Callable[[Client], None]] = []
         #: The listening sockets, where there are any (net).
         self.listeners: Any = None
         self.shutdown: Callable[[], None] = lambda: None
+        self.exit_code = 0
         self.refresh_time()
 
     # commands
@@ -354,9 +360,7 @@ class Engine:
 
     def crashed(self, command: Command) -> ErrorReply:
         """Answers for a bug of ours: the client gets an error, the log the traceback, and the server goes on."""
-        import traceback
-
-        self.log("warning", f"Bug in {command.name}:\n{traceback.format_exc()}")
+        self.log("failure", f"Bug in the command {command.name}")
         command.failed += 1
         return self.error(b"ERR internal error")
 

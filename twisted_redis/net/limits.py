@@ -28,9 +28,9 @@ def over_output_limit(
 ) -> tuple[bool, float | None]:
     """Whether ``pending`` bytes are over the hard limit, or over the soft one for too long; and since when over the soft.
 
-    ``config.client_output_buffer_limit`` maps the class to (hard bytes, soft bytes, soft seconds); 0 is no limit.
+    ``config.client_output_buffer_limit`` has for each class (hard bytes, soft bytes, soft seconds); 0 is no limit.
     """
-    hard, soft, seconds = config.client_output_buffer_limit[client_class(client)]
+    hard, soft, seconds = getattr(config.client_output_buffer_limit, client_class(client))
     if hard and pending >= hard:
         return True, soft_since
     if soft and pending >= soft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -53,7 +53,7 @@ class Listeners:
         #: The TCP port in use, which the system chose where 0 was asked for; 0 without one.
         self.port = 0
 
-    def listen_tcp(self, hosts: list[str], port: int, backlog: int) -> None:
+    def listen_tcp(self, hosts: Sequence[str], port: int, backlog: int) -> None:
         """Listens at ``port`` of each of ``hosts`` in place of where it does now.
 
         ``*`` is every IPv4 address, ``::*`` every IPv6 address, a leading ``-`` makes an address optional.  Raises

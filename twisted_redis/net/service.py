@@ -53,12 +53,11 @@ class ServerService(Service):
 
     def listen(self) -> None:
         """Opens what the configuration names; ListenError where a place is taken."""
-        if self.listeners.any_open or self._descriptions is None:
+        if self.listeners.any_open:
             return
         config = self.engine.config
-        if config.port or not self._descriptions and not config.unixsocket:
-            if config.port or config.port_from_system:
-                self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
+        if config.port:
+            self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
         if config.unixsocket:
             self.listeners.listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog)
         for description in self._descriptions:

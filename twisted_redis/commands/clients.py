@@ -1,0 +1,399 @@
+"""CLIENT and its subcommands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted_redis.commands.connection import valid_name
+from twisted_redis.engine.blocking import unblock
+from twisted_redis.engine.clients import (
+    CLOSING,
+    IN_MULTI,
+    MASTER,
+    MONITORING,
+    NO_EVICT,
+    NO_TOUCH,
+    REPLICA,
+    REPLIES_OFF,
+    SUBSCRIBED,
+    Client,
+)
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.parse import INT64_MAX, integer, integer_or_none
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.pause import pause, unpause
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
+
+__all__ = ["client_kind", "client_line"]
+
+_PLAIN = NOSCRIPT | LOADING | STALE
+_ADMIN = ADMIN | NOSCRIPT | LOADING | STALE
+#: What an idle connection costs at least, as CLIENT LIST tells it (bytes).
+CLIENT_OVERHEAD = 2048
+
+container("CLIENT", arity=-2, group="connection", since="2.4.0", summary="Commands about client connections.")
+
+
+def _sub(
+    name: str, arity: int, since: str, flags: int = _PLAIN, complexity: str = "O(1)", tips: tuple[str, ...] = ()
+) -> Callable[[Any], Any]:
+    return command(
+        f"CLIENT|{name}", arity=arity, flags=flags, group="connection", since=since, complexity=complexity, tips=tips
+    )
+
+
+def client_kind(client: Client) -> str:
+    """``normal``, ``master``, ``replica`` or ``pubsub``."""
+    if client.gates & MASTER:
+        return "master"
+    if client.gates & REPLICA and not client.gates & MONITORING:
+        return "replica"
+    return "pubsub" if client.gates & SUBSCRIBED else "normal"
+
+
+def _kind_from(text: bytes) -> str:
+    kind = text.lower().decode("latin-1")
+    if kind == "slave":
+        kind = "replica"
+    if kind not in ("normal", "master", "replica", "pubsub"):
+        raise CommandError(b"ERR Unknown client type '%b'" % text)
+    return kind
+
+
+def _flags(client: Client) -> str:
+    gates = client.gates
+    letters = ""
+    if gates & MONITORING:
+        letters += "O"
+    elif gates & REPLICA:
+        letters += "S"
+    if gates & MASTER:
+        letters += "M"
+    if gates & SUBSCRIBED:
+        letters += "P"
+    if gates & IN_MULTI:
+        letters += "x"
+    if client.blocked is not None:
+        letters += "b"
+    letters += client.extra.get("tracking_flags", "")
+    if client.dirty_cas:
+        letters += "d"
+    if gates & CLOSING:
+        letters += "c"
+    if client.link.address.endswith(":0"):
+        letters += "U"
+    if gates & NO_EVICT:
+        letters += "e"
+    if gates & NO_TOUCH:
+        letters += "T"
+    return letters or "N"
+
+
+def _queued_bytes(client: Client) -> int:
+    return sum(sum(map(len, argv)) for _, argv in client.queue or ())
+
+
+def client_line(client: Client, now: float) -> str:
+    """The line of ``client`` in CLIENT LIST, without its end; ``now`` is monotonic."""
+    link = client.link
+    figures = link.figures
+    output = getattr(link, "pending_output", 0) + sum(map(len, client.out))
+    query = figures.query_buffer
+    queued = _queued_bytes(client)
+    subscriptions = client.subscriptions
+    channels, patterns, shards = subscriptions.counts() if subscriptions is not None else (0, 0, 0)
+    running = client.last_command
+    total = CLIENT_OVERHEAD + query + figures.query_free + output + queued
+    return (
+        f"id={client.id} addr={link.address} laddr={link.local_address} fd={link.fd} "
+        f"name={(client.name or b'').decode('latin-1')} age={int(now - client.created)} "
+        f"idle={int(max(0.0, now - client.interacted))} flags={_flags(client)} db={client.db.index} sub={channels} "
+        f"psub={patterns} ssub={shards} multi={len(client.queue) if client.queue is not None else -1} "
+        f"watch={len(client.watching)} qbuf={query} qbuf-free={figures.query_free} argv-mem={figures.argv_bytes} "
+        f"multi-mem={queued} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={total} "
+        f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
+        f"user={client.user_name} redir={client.extra.get('redirect', -1)} resp={client.resp} "
+        f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0"
+    )
+
+
+def _lines(ctx: Client, clients: Iterable[Client]) -> Verbatim:
+    now = ctx.engine.time.monotonic()
+    return Verbatim("".join(client_line(client, now) + "\n" for client in clients).encode("latin-1"))
+
+
+@_sub("ID", 2, "5.0.0")
+def client_id(ctx: Client) -> Reply:
+    """CLIENT ID
+
+    The number of this connection.
+    """
+    return ctx.id
+
+
+@_sub("INFO", 2, "6.2.0", tips=("nondeterministic_output",))
+def client_info(ctx: Client) -> Reply:
+    """CLIENT INFO
+
+    The line of this connection in CLIENT LIST.
+    """
+    return _lines(ctx, [ctx])
+
+
+@_sub(
+    "LIST",
+    -2,
+    "2.4.0",
+    _ADMIN,
+    "O(N) where N is the number of client connections",
+    ("nondeterministic_output",),
+)
+def client_list(ctx: Client, *arguments: bytes) -> Reply:
+    """CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]
+
+    A line for each connection, or for those of a type or with given numbers.
+    """
+    engine = ctx.engine
+    if not arguments:
+        return _lines(ctx, list(engine.clients.values()))
+    option = arguments[0].upper()
+    if option == b"TYPE" and len(arguments) == 2:
+        kind = _kind_from(arguments[1])
+        return _lines(ctx, [client for client in engine.clients.values() if client_kind(client) == kind])
+    if option == b"ID" and len(arguments) > 1:
+        numbers = [integer(number, "ERR Invalid client ID") for number in arguments[1:]]
+        return _lines(ctx, [engine.clients[number] for number in numbers if number in engine.clients])
+    raise SyntaxError_
+
+
+@_sub("GETNAME", 2, "2.6.9")
+def client_getname(ctx: Client) -> Reply:
+    """CLIENT GETNAME
+
+    The name of this connection.
+    """
+    return ctx.name
+
+
+@_sub("SETNAME", 3, "2.6.9", tips=("request_policy:all_nodes", "response_policy:all_succeeded"))
+def client_setname(ctx: Client, name: bytes) -> Reply:
+    """CLIENT SETNAME connection-name
+
+    Names this connection; an empty name removes it.
+    """
+    valid_name(name)
+    ctx.name = name or None
+    return OK
+
+
+@_sub("SETINFO", 4, "7.2.0", tips=("request_policy:all_nodes", "response_policy:all_succeeded"))
+def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
+    """CLIENT SETINFO <LIB-NAME libname | LIB-VER libver>
+
+    Says which client library is at work.
+    """
+    wanted = attribute.lower()
+    if wanted not in (b"lib-name", b"lib-ver"):
+        raise CommandError(b"ERR Unrecognized option '%b'" % attribute)
+    if any(not 33 <= byte <= 126 for byte in value):
+        raise CommandError(b"ERR %b cannot contain spaces, newlines or special characters." % attribute)
+    if wanted == b"lib-name":
+        ctx.lib_name = value
+    else:
+        ctx.lib_ver = value
+    return OK
+
+
+@_sub("REPLY", 3, "3.2.0")
+def client_reply(ctx: Client, mode: bytes) -> Reply:
+    """CLIENT REPLY <ON | OFF | SKIP>
+
+    Has the server answer this connection's commands, not answer them, or not answer the next one.
+    """
+    wanted = mode.upper()
+    if wanted == b"ON":
+        ctx.gates &= ~REPLIES_OFF
+        ctx.skip_next = 0
+        return OK
+    if wanted == b"OFF":
+        ctx.gates |= REPLIES_OFF
+        ctx.skip_next = 0
+    elif wanted == b"SKIP":
+        if not ctx.gates & REPLIES_OFF:
+            ctx.gates |= REPLIES_OFF
+            ctx.skip_next = 2  # this very reply, and the next
+    else:
+        raise SyntaxError_
+    return NO_REPLY
+
+
+def _switch(ctx: Client, mode: bytes, bit: int) -> Reply:
+    wanted = mode.upper()
+    if wanted == b"ON":
+        ctx.gates |= bit
+    elif wanted == b"OFF":
+        ctx.gates &= ~bit
+    else:
+        raise SyntaxError_
+    return OK
+
+
+@_sub("NO-EVICT", 3, "7.0.0", _ADMIN)
+def client_no_evict(ctx: Client, mode: bytes) -> Reply:
+    """CLIENT NO-EVICT <ON | OFF>
+
+    Protects this connection from being closed when clients take too much memory.
+    """
+    return _switch(ctx, mode, NO_EVICT)
+
+
+@_sub("NO-TOUCH", 3, "7.2.0")
+def client_no_touch(ctx: Client, mode: bytes) -> Reply:
+    """CLIENT NO-TOUCH <ON | OFF>
+
+    Lets this connection's reads leave access times and frequencies alone.
+    """
+    return _switch(ctx, mode, NO_TOUCH)
+
+
+@_sub("PAUSE", -3, "3.0.0", _ADMIN)
+def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
+    """CLIENT PAUSE timeout [WRITE | ALL]
+
+    Holds back all commands, or those that write, for a time in milliseconds.
+    """
+    if len(modes) > 1:
+        raise SyntaxError_
+    everything = True
+    if modes:
+        mode = modes[0].upper()
+        if mode == b"WRITE":
+            everything = False
+        elif mode != b"ALL":
+            raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
+    milliseconds = integer(timeout, "ERR timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise CommandError("ERR timeout is negative")
+    if milliseconds > INT64_MAX - ctx.now:
+        raise CommandError("ERR timeout is out of range")
+    pause(ctx.engine, milliseconds / 1000, everything)
+    return OK
+
+
+@_sub("UNPAUSE", 2, "6.2.0", _ADMIN, "O(N) Where N is the number of paused clients")
+def client_unpause(ctx: Client) -> Reply:
+    """CLIENT UNPAUSE
+
+    Ends CLIENT PAUSE.
+    """
+    unpause(ctx.engine)
+    return OK
+
+
+@_sub("UNBLOCK", -3, "5.0.0", _ADMIN, "O(log N) where N is the number of client connections")
+def client_unblock(ctx: Client, number: bytes, *reasons: bytes) -> Reply:
+    """CLIENT UNBLOCK client-id [TIMEOUT | ERROR]
+
+    Ends the waiting of another connection as if its time were over, or with an error.
+    """
+    error = False
+    if reasons:
+        reason = reasons[0].upper()
+        if reason == b"ERROR":
+            error = True
+        elif reason != b"TIMEOUT":
+            raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+    target = ctx.engine.clients.get(integer(number))
+    return 1 if target is not None and unblock(target, error) else 0
+
+
+def _kill_filters(ctx: Client, arguments: tuple[bytes, ...]) -> tuple[dict[str, Any], bool]:
+    filters: dict[str, Any] = {}
+    skip_me = True
+    for place in range(0, len(arguments), 2):
+        option = arguments[place].upper()
+        if place + 1 >= len(arguments):
+            raise SyntaxError_
+        value = arguments[place + 1]
+        if option == b"ID":
+            number = integer_or_none(value)
+            if number is None or number < 1:
+                raise CommandError("ERR client-id should be greater than 0")
+            filters["id"] = number
+        elif option == b"MAXAGE":
+            age = integer(value, "ERR maxage is not an integer or out of range")
+            if age <= 0:
+                raise CommandError("ERR maxage should be greater than 0")
+            filters["maxage"] = age
+        elif option == b"TYPE":
+            filters["kind"] = _kind_from(value)
+        elif option == b"ADDR":
+            filters["addr"] = value.decode("latin-1")
+        elif option == b"LADDR":
+            filters["laddr"] = value.decode("latin-1")
+        elif option == b"USER":
+            if not ctx.engine.has_user(value):
+                raise CommandError(b"ERR No such user '%b'" % value)
+            filters["user"] = value.decode("latin-1")
+        elif option == b"SKIPME":
+            answer = value.upper()
+            if answer not in (b"YES", b"NO"):
+                raise SyntaxError_
+            skip_me = answer == b"YES"
+        else:
+            raise SyntaxError_
+    return filters, skip_me
+
+
+def _matches(client: Client, filters: dict[str, Any], now: float) -> bool:
+    return (
+        filters.get("id", client.id) == client.id
+        and filters.get("addr", client.link.address) == client.link.address
+        and filters.get("laddr", client.link.local_address) == client.link.local_address
+        and ("kind" not in filters or filters["kind"] == client_kind(client))
+        and ("user" not in filters or filters["user"] == client.user_name)
+        and ("maxage" not in filters or int(now - client.created) >= filters["maxage"])
+    )
+
+
+@_sub("KILL", -3, "2.4.0", _ADMIN, "O(N) where N is the number of client connections")
+def client_kill(ctx: Client, *arguments: bytes) -> Reply:
+    """CLIENT KILL <ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] [...]>>
+
+    Closes the connection from an address, or all those that pass the filters.
+    """
+    if len(arguments) == 1:
+        filters: dict[str, Any] = {"addr": arguments[0].decode("latin-1")}
+        skip_me = False
+    else:
+        filters, skip_me = _kill_filters(ctx, arguments)
+    engine = ctx.engine
+    now = engine.time.monotonic()
+    killed = 0
+    for client in list(engine.clients.values()):
+        if not _matches(client, filters, now):
+            continue
+        if client is ctx:
+            if skip_me:
+                continue
+            ctx.gates |= CLOSING  # closed when the reply is out
+        else:
+            client.link.abort()
+        killed += 1
+    if len(arguments) == 1:
+        if not killed:
+            raise CommandError("ERR No such client")
+        return OK
+    return killed
+
+
+@_sub("HELP", 2, "5.0.0", LOADING | STALE)
+def client_help(ctx: Client) -> Reply:
+    """CLIENT HELP
+
+    The subcommands of CLIENT.
+    """
+    return help_lines(ctx.engine, "client")

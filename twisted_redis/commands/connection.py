@@ -1,0 +1,214 @@
+"""Commands about the connection itself: PING, ECHO, SELECT, AUTH, HELLO, QUIT, RESET."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import compare_digest
+
+from twisted_redis.engine.clients import (
+    CLOSING,
+    MASTER,
+    MONITORING,
+    NO_EVICT,
+    NO_TOUCH,
+    REPLICA,
+    REPLIES_OFF,
+    SUBSCRIBED,
+    UNAUTHENTICATED,
+    Client,
+)
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from twisted_redis.engine.parse import db_index, integer
+from twisted_redis.engine.table import command
+from twisted_redis.engine.transactions import discard
+from twisted_redis.config import REDIS_VERSION
+from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple
+
+__all__ = ["authenticate", "valid_name"]
+
+_HANDSHAKE = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
+
+
+@command(
+    "PING",
+    arity=-1,
+    flags=FAST,
+    group="connection",
+    since="1.0.0",
+    complexity="O(1)",
+    tips=("request_policy:all_shards", "response_policy:all_succeeded"),
+)
+def ping(ctx: Client, *messages: bytes) -> Reply:
+    """PING [message]
+
+    Answers PONG, or the message.
+    """
+    if len(messages) > 1:
+        raise CommandError("ERR wrong number of arguments for 'ping' command")
+    if ctx.gates & SUBSCRIBED and ctx.resp == 2:
+        return [b"pong", messages[0] if messages else b""]
+    return messages[0] if messages else PONG
+
+
+@command("ECHO", arity=2, flags=LOADING | STALE | FAST, group="connection", since="1.0.0", complexity="O(1)")
+def echo(ctx: Client, message: bytes) -> Reply:
+    """ECHO message
+
+    Answers the message.
+    """
+    return message
+
+
+@command("SELECT", arity=2, flags=LOADING | STALE | FAST, group="connection", since="1.0.0", complexity="O(1)")
+def select(ctx: Client, index: bytes) -> Reply:
+    """SELECT index
+
+    Chooses the database that this connection works on.
+    """
+    ctx.db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
+    return OK
+
+
+def authenticate(ctx: Client, name: bytes, password: bytes) -> None:
+    """Lets ``ctx`` be user ``name`` from now on; raises WRONGPASS."""
+    required = ctx.config.requirepass
+    given = sha256(password).digest()
+    expected = sha256(required.encode("utf-8", "surrogateescape") if isinstance(required, str) else required).digest()
+    if name != b"default" or (required and not compare_digest(given, expected)):
+        raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
+    if ctx.gates & UNAUTHENTICATED:
+        ctx.gates &= ~UNAUTHENTICATED
+        ctx.link.authenticated()
+
+
+@command(
+    "AUTH",
+    arity=-2,
+    flags=_HANDSHAKE,
+    group="connection",
+    since="1.0.0",
+    complexity="O(N) where N is the number of passwords the user has",
+)
+def auth(ctx: Client, *arguments: bytes) -> Reply:
+    """AUTH [username] password
+
+    Authenticates this connection.
+    """
+    if len(arguments) > 2:
+        raise SyntaxError_
+    if len(arguments) == 1:
+        if not ctx.config.requirepass:
+            raise CommandError(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+                "configuration is correct?"
+            )
+        authenticate(ctx, b"default", arguments[0])
+    else:
+        authenticate(ctx, arguments[0], arguments[1])
+    return OK
+
+
+def valid_name(name: bytes, text: str = "ERR Client names cannot contain spaces, newlines or special characters.") -> None:
+    """Raises ``text`` unless ``name`` is printable ASCII without spaces: CLIENT LIST is split at them."""
+    if any(not 33 <= byte <= 126 for byte in name):
+        raise CommandError(text)
+
+
+@command("HELLO", arity=-1, flags=_HANDSHAKE, group="connection", since="6.0.0", complexity="O(1)")
+def hello(ctx: Client, *arguments: bytes) -> Reply:
+    """HELLO [protover [AUTH username password] [SETNAME clientname]]
+
+    Chooses the protocol, authenticates and names the connection in one step; tells about the server.
+    """
+    version = 0
+    if arguments:
+        version = integer(arguments[0], "ERR Protocol version is not an integer or out of range")
+        if not 2 <= version <= 3:
+            raise CommandError("NOPROTO unsupported protocol version")
+    credentials: tuple[bytes, bytes] | None = None
+    name: bytes | None = None
+    place = 1
+    while place < len(arguments):
+        option = arguments[place].upper()
+        if option == b"AUTH" and place + 2 < len(arguments):
+            credentials = (arguments[place + 1], arguments[place + 2])
+            place += 3
+        elif option == b"SETNAME" and place + 1 < len(arguments):
+            name = arguments[place + 1]
+            valid_name(name)
+            place += 2
+        else:
+            raise CommandError(b"ERR Syntax error in HELLO option '%b'" % arguments[place])
+    if credentials is not None:
+        authenticate(ctx, *credentials)
+    if ctx.gates & UNAUTHENTICATED:
+        raise CommandError(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
+            "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at the "
+            "same time"
+        )
+    if name is not None:
+        ctx.name = name or None
+    if version:
+        ctx.set_protocol(version)
+    return Pairs(
+        [
+            b"server",
+            b"redis",
+            b"version",
+            REDIS_VERSION.encode(),
+            b"proto",
+            ctx.resp,
+            b"id",
+            ctx.id,
+            b"mode",
+            b"cluster" if ctx.config.cluster_enabled else b"standalone",
+            b"role",
+            ctx.engine.role.encode(),
+            b"modules",
+            [],
+        ]
+    )
+
+
+@command(
+    "QUIT",
+    arity=-1,
+    flags=_HANDSHAKE,
+    group="connection",
+    since="1.0.0",
+    complexity="O(1)",
+    deprecated_since="7.2.0",
+    replaced_by="just closing the connection",
+    doc_flags=("deprecated",),
+)
+def quit_(ctx: Client, *ignored: bytes) -> Reply:
+    """QUIT
+
+    Closes the connection after the replies that are on their way.
+    """
+    ctx.gates |= CLOSING
+    return OK
+
+
+@command("RESET", arity=1, flags=_HANDSHAKE, group="connection", since="6.2.0", complexity="O(1)")
+def reset(ctx: Client) -> Reply:
+    """RESET
+
+    Makes the connection as new: RESP2, database 0, no transaction, no subscriptions, default user.
+    """
+    if ctx.gates & (MASTER | REPLICA) and not ctx.gates & MONITORING:
+        raise CommandError("ERR can only reset normal client connections")
+    engine = ctx.engine
+    discard(ctx)
+    for forget in engine.resetters:
+        forget(ctx)
+    ctx.db = engine.databases[0]
+    ctx.set_protocol(2)
+    ctx.name = None
+    ctx.skip_next = 0
+    ctx.gates &= ~(REPLIES_OFF | NO_EVICT | NO_TOUCH | MONITORING)
+    if ctx.config.requirepass:
+        ctx.gates |= UNAUTHENTICATED
+    return Simple(b"RESET")

@@ -1,0 +1,267 @@
+"""The only place that composes the parts: from arguments to a running service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.error import ReactorNotRunning
+from twisted.python import usage
+
+from twisted_redis import __version__, commands
+from twisted_redis.config import REDIS_VERSION, Config, FatalConfigError, HelpWanted, VersionWanted, load_arguments
+from twisted_redis.engine.clock import TimeSource
+from twisted_redis.engine.engine import Engine
+from twisted_redis.logs import RedisLogObserver, get_logger, set_level
+from twisted_redis.logs import start as start_log
+from twisted_redis.net.listening import ListenError
+from twisted_redis.net.service import ServerService
+
+__all__ = ["Options", "main", "make_engine", "make_server", "makeService"]
+
+USAGE = """\
+Usage: your_program.sh [/path/to/redis.conf] [options] [-]
+       your_program.sh - (read config from stdin)
+       your_program.sh -v or --version
+       your_program.sh -h or --help
+
+Every directive of redis.conf is an option, its value the argument after it:
+       your_program.sh --port 7777
+       your_program.sh --port 7777 --replicaof 127.0.0.1 8888
+       your_program.sh /etc/myredis.conf --loglevel verbose -
+       your_program.sh --listen tcp:7777:interface=127.0.0.1 (any endpoint of Twisted)
+"""
+
+
+def take_endpoints(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Splits ``--listen ENDPOINT`` options off; gives the other arguments and the endpoints."""
+    rest: list[str] = []
+    endpoints: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--listen":
+            endpoint = next(words, None)
+            if endpoint is None:
+                raise FatalConfigError("--listen takes the description of an endpoint")
+            endpoints.append(endpoint)
+        elif word.startswith("--listen="):
+            endpoints.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return rest, endpoints
+
+
+def make_engine(config: Config, time_source: TimeSource) -> Engine:
+    """An engine with all commands, configured by ``config``."""
+    commands.load()
+    log = get_logger("twisted_redis")
+
+    def write(level: str, text: str) -> None:
+        getattr(log, level)(text)
+
+    engine = Engine(config, time_source, write)
+    for line in config.renamed_commands:
+        old, new = (argument.decode("latin-1") for argument in line.arguments)
+        try:
+            engine.rename_command(old, new)
+        except KeyError:
+            raise line.refused("No such command in rename-command") from None
+        except ValueError:
+            raise line.refused("Target command name already exists") from None
+
+    def apply_notifications() -> None:
+        engine.notify_flags = config.notify_keyspace_events
+        engine.refresh_observed()
+
+    config.on_apply("notify-keyspace-events", apply_notifications)
+    apply_notifications()
+    return engine
+
+
+def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None) -> ServerService:
+    """A server of ``config`` on ``reactor``, not started yet."""
+    engine = make_engine(config, TimeSource(reactor))
+    service = ServerService(engine, reactor, endpoints)
+    config.on_apply("loglevel", lambda: set_level(config.loglevel))
+    return service
+
+
+class Options(usage.Options):
+    """What ``twistd redis`` takes: the same arguments as ``your_program.sh``."""
+
+    synopsis = "[/path/to/redis.conf] [--directive value ...]"
+    longdesc = "Serves Redis clients. Every directive of redis.conf is an option."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config: Config | None = None
+        self.endpoints: list[str] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Reads the arguments as redis-server does, not as Twisted would."""
+        arguments = list(sys.argv[1:] if options is None else options)
+        try:
+            rest, self.endpoints = take_endpoints(arguments)
+            self.config = load_arguments(rest)
+        except FatalConfigError as error:
+            raise usage.UsageError(str(error)) from None
+        except VersionWanted:
+            print(version_text())
+            raise SystemExit(0) from None
+        except HelpWanted:
+            print(USAGE, end="")
+            raise SystemExit(0) from None
+
+
+def makeService(options: Options) -> Service:
+    """The service of ``twistd redis``."""
+    from twisted.internet import reactor
+
+    config = options.config or Config()
+    set_level(config.loglevel)
+    service = make_server(config, reactor, options.endpoints)
+    service.engine.shutdown = lambda: _stop(reactor)
+    _announce(config, service.engine)
+    return service
+
+
+def version_text() -> str:
+    """The answer to ``--version``."""
+    bits = 64 if sys.maxsize > 2**32 else 32
+    return (
+        f"Redis server v={REDIS_VERSION} sha=00000000:0 malloc=libc bits={bits} build=0 "
+        f"(twisted_redis {__version__}, {sys.implementation.name} {sys.version.split()[0]})"
+    )
+
+
+def _announce(config: Config, engine: Engine) -> None:
+    engine.log("notice", "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+    engine.log(
+        "notice",
+        f"Redis version={REDIS_VERSION}, twisted_redis={__version__}, {sys.implementation.name}="
+        f"{sys.version.split()[0]}, just started",
+    )
+    engine.log("notice", "Configuration loaded" if config.file else "No config file specified, using the default config.")
+    engine.log("notice", f"Running mode=standalone, port={config.port}, PID: {os.getpid()}")
+    for warning in config.warnings:
+        engine.log("warning", warning)
+
+
+def _stop(reactor: Any) -> None:
+    try:
+        reactor.stop()
+    except ReactorNotRunning:
+        pass
+
+
+class _Signals:
+    """SIGTERM and SIGINT end the server in order; a second SIGINT ends it at once."""
+
+    def __init__(self, reactor: Any, engine: Engine) -> None:
+        self._reactor = reactor
+        self._engine = engine
+        self._interrupted = False
+
+    def install(self) -> None:
+        """Takes the signals over."""
+        signal.signal(signal.SIGTERM, self._terminate)
+        signal.signal(signal.SIGINT, self._interrupt)
+
+    def _terminate(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._shut_down, "Received SIGTERM scheduling shutdown...")
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        if self._interrupted:
+            os.write(2, b"You insist... exiting now.\n")
+            os._exit(1)
+        self._interrupted = True
+        self._reactor.callFromThread(self._shut_down, "Received SIGINT scheduling shutdown...")
+
+    def _shut_down(self, text: str) -> None:
+        self._engine.log("warning", text)
+        self._engine.log("warning", "User requested shutdown...")
+        self._engine.shutdown()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a server in the foreground until it is told to stop; the exit code."""
+    try:
+        rest, endpoints = take_endpoints(argv)
+        config = load_arguments(rest)
+    except VersionWanted:
+        print(version_text())
+        return 0
+    except HelpWanted:
+        print(USAGE, end="")
+        return 0
+    except FatalConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    from twisted.internet import reactor
+
+    set_level(config.loglevel)
+    try:
+        service = make_server(config, reactor, endpoints)
+    except FatalConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    engine = service.engine
+    observer = RedisLogObserver(config.logfile, role=lambda: "M" if engine.role == "master" else "S")
+    if config.syslog_enabled:
+        observer.use_syslog(config.syslog_ident, config.syslog_facility)
+    start_log(observer)
+    _announce(config, engine)
+    engine.shutdown = lambda: _stop(reactor)
+    try:
+        os.chdir(config.dir)
+    except OSError as error:
+        print(FatalConfigError.overall(f"Can't chdir to '{config.dir}': {error.strerror}"), file=sys.stderr)
+        return 1
+    try:
+        service.listen()
+    except ListenError:
+        engine.log("warning", "Failed listening on port %d (tcp), aborting." % config.port)
+        return 1
+    _raise_file_limit(config, engine)
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)  # type: ignore[attr-defined]
+    signals = _Signals(reactor, engine)
+
+    def begin() -> None:
+        service.startService()
+        kinds = {"unix" if getattr(address, "port", None) is None else "tcp" for address in service.listeners.addresses}
+        for kind in sorted(kinds):
+            engine.log("notice", f"Ready to accept connections {kind}")
+        if service.listeners.port != config.port:
+            engine.log("notice", f"Listening at port {service.listeners.port}")
+
+    reactor.callWhenRunning(signals.install)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+    engine.log("warning", "Redis is now ready to exit, bye bye...")
+    return engine.exit_code
+
+
+def _raise_file_limit(config: Config, engine: Engine) -> None:
+    """Makes room for ``maxclients`` sockets, or lowers it to what there is room for."""
+    try:
+        import resource
+    except ImportError:
+        return
+    wanted = config.maxclients + 32
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if wanted > limit:
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+                return
+            except (OSError, ValueError):
+                pass
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit < wanted:
+            config.maxclients = limit - 32
+            engine.log("warning", f"maxclients has been reduced to {config.maxclients} to fit the open files limit.")
