@@ -1,0 +1,245 @@
+"""Times to live: setting, reading and dropping them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import FAST, READONLY, WRITE
+from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
+from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_CONDITIONS = (b"NX", b"XX", b"GT", b"LT")
+_HISTORY = (("7.0.0", "Options `NX`, `XX`, `GT` and `LT`."),)
+
+
+def _conditions(options: tuple[bytes, ...]) -> set[bytes]:
+    found = set()
+    for given in options:
+        option = given.upper()
+        if option not in _CONDITIONS:
+            raise CommandError(b"ERR Unsupported option " + given)
+        found.add(option)
+    if b"NX" in found and len(found) > 1:
+        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
+    if b"GT" in found and b"LT" in found:
+        raise CommandError("ERR GT and LT options at the same time are not compatible")
+    return found
+
+
+def _allowed(conditions: set[bytes], current: int | None, when: int) -> bool:
+    """Whether a key that expires at ``current`` may do so at ``when``; no expiry is a time never reached."""
+    return not (
+        (b"NX" in conditions and current is not None)
+        or (b"XX" in conditions and current is None)
+        or (b"GT" in conditions and (current is None or when <= current))
+        or (b"LT" in conditions and current is not None and when >= current)
+    )
+
+
+def _expire(
+    ctx: Client, key: bytes, amount: bytes, options: tuple[bytes, ...], *, base: int, factor: int, name: str
+) -> int:
+    """Lets a key expire ``amount`` times ``factor`` ms after ``base``; tells whether it will or just did."""
+    conditions = _conditions(options)
+    when = integer(amount) * factor
+    if not INT64_MIN <= when <= INT64_MAX - base:
+        raise CommandError(f"ERR invalid expire time in '{name}' command")
+    when += base
+    db = ctx.db
+    if db.lookup_write(key) is None or (conditions and not _allowed(conditions, db.expiry(key), when)):
+        return 0
+    if when <= ctx.now and not db.state.keep_expired:
+        db.delete(key)
+        ctx.changed(key, "del")
+        ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_expire else b"DEL", key])
+        return 1
+    db.expire_at(key, when)
+    ctx.changed(key, "expire")
+    ctx.propagate_as([b"PEXPIREAT", key, b"%d" % when, *options])
+    return 1
+
+
+@command(
+    "EXPIRE",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | UPDATE),
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    history=_HISTORY,
+)
+def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
+    """EXPIRE key seconds [NX | XX | GT | LT]
+
+    Lets a key expire after some seconds.
+    """
+    return _expire(ctx, key, seconds, options, base=ctx.now, factor=1000, name="expire")
+
+
+@command(
+    "PEXPIRE",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | UPDATE),
+    group="generic",
+    since="2.6.0",
+    complexity="O(1)",
+    history=_HISTORY,
+)
+def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
+    """PEXPIRE key milliseconds [NX | XX | GT | LT]
+
+    Lets a key expire after some milliseconds.
+    """
+    return _expire(ctx, key, milliseconds, options, base=ctx.now, factor=1, name="pexpire")
+
+
+@command(
+    "EXPIREAT",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | UPDATE),
+    group="generic",
+    since="1.2.0",
+    complexity="O(1)",
+    history=_HISTORY,
+)
+def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes) -> Reply:
+    """EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
+
+    Lets a key expire at a time given in seconds since 1970.
+    """
+    return _expire(ctx, key, unix_time_seconds, options, base=0, factor=1000, name="expireat")
+
+
+@command(
+    "PEXPIREAT",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | UPDATE),
+    group="generic",
+    since="2.6.0",
+    complexity="O(1)",
+    history=_HISTORY,
+)
+def pexpireat(ctx: Client, key: bytes, unix_time_milliseconds: bytes, *options: bytes) -> Reply:
+    """PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
+
+    Lets a key expire at a time given in milliseconds since 1970.
+    """
+    return _expire(ctx, key, unix_time_milliseconds, options, base=0, factor=1, name="pexpireat")
+
+
+def _time(ctx: Client, key: bytes, *, relative: bool) -> int:
+    """The expiry (ms) of a key, from now on or since 1970; -1 if it has none, -2 if there is no key."""
+    db = ctx.db
+    if db.lookup(key) is None:
+        return -2
+    when = db.expiry(key)
+    if when is None:
+        return -1
+    return max(0, when - ctx.now if relative else when)
+
+
+def _rounded(milliseconds: int) -> int:
+    return (milliseconds + 500) // 1000 if milliseconds >= 0 else milliseconds
+
+
+@command(
+    "TTL",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO | ACCESS),
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+    history=(("2.8.0", "Answers -2 for a missing key."),),
+)
+def ttl(ctx: Client, key: bytes) -> Reply:
+    """TTL key
+
+    Returns how many seconds a key has left; -1 if it does not expire, -2 if it is missing.
+    """
+    return _rounded(_time(ctx, key, relative=True))
+
+
+@command(
+    "PTTL",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO | ACCESS),
+    group="generic",
+    since="2.6.0",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+    history=(("2.8.0", "Answers -2 for a missing key."),),
+)
+def pttl(ctx: Client, key: bytes) -> Reply:
+    """PTTL key
+
+    Returns how many milliseconds a key has left; -1 if it does not expire, -2 if it is missing.
+    """
+    return _time(ctx, key, relative=True)
+
+
+@command(
+    "EXPIRETIME",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO | ACCESS),
+    group="generic",
+    since="7.0.0",
+    complexity="O(1)",
+)
+def expiretime(ctx: Client, key: bytes) -> Reply:
+    """EXPIRETIME key
+
+    Returns when a key expires, in seconds since 1970; -1 if it does not, -2 if it is missing.
+    """
+    return _rounded(_time(ctx, key, relative=False))
+
+
+@command(
+    "PEXPIRETIME",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO | ACCESS),
+    group="generic",
+    since="7.0.0",
+    complexity="O(1)",
+)
+def pexpiretime(ctx: Client, key: bytes) -> Reply:
+    """PEXPIRETIME key
+
+    Returns when a key expires, in milliseconds since 1970; -1 if it does not, -2 if it is missing.
+    """
+    return _time(ctx, key, relative=False)
+
+
+@command(
+    "PERSIST",
+    arity=2,
+    flags=WRITE | FAST,
+    keys=first_key(RW | UPDATE),
+    group="generic",
+    since="2.2.0",
+    complexity="O(1)",
+)
+def persist(ctx: Client, key: bytes) -> Reply:
+    """PERSIST key
+
+    Lets a key live for ever again.
+    """
+    db = ctx.db
+    if db.lookup_write(key) is None or not db.persist(key):
+        return 0
+    ctx.changed(key, "persist")
+    return 1

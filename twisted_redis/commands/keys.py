@@ -1,0 +1,317 @@
+"""Keys of whatever type: existence, names, copies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
+from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.keyspecs import (
+    ACCESS,
+    DELETE,
+    INSERT,
+    OW,
+    RM,
+    RO,
+    RW,
+    UPDATE,
+    first_key,
+    key_at,
+    key_range,
+)
+from twisted_redis.engine.parse import integer_in
+from twisted_redis.engine.table import command
+from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.resp.types import OK, Bulks, Reply, Simple
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.keyspace.database import Database
+
+_SAME_OBJECT = "ERR source and destination objects are the same"
+
+
+@command(
+    "DEL",
+    arity=-2,
+    flags=WRITE,
+    keys=key_range(RM | DELETE),
+    group="generic",
+    since="1.0.0",
+    complexity="O(N) for N keys, and O(M) for each one that holds M elements",
+    tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+)
+def delete(ctx: Client, *keys: bytes) -> Reply:
+    """DEL key [key ...]
+
+    Removes keys and tells how many of them were there.
+    """
+    db = ctx.db
+    count = 0
+    for key in keys:
+        if key in db.expires:
+            db.expired(key)
+        if db.delete(key):
+            count += 1
+            ctx.changed(key, "del")
+    return count
+
+
+@command(
+    "UNLINK",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=key_range(RM | DELETE),
+    group="generic",
+    since="4.0.0",
+    complexity="O(N) for N keys",
+    tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+)
+def unlink(ctx: Client, *keys: bytes) -> Reply:
+    """UNLINK key [key ...]
+
+    Removes keys and tells how many of them were there, without waiting for their memory.
+    """
+    return delete(ctx, *keys)
+
+
+@command(
+    "EXISTS",
+    arity=-2,
+    flags=READONLY | FAST,
+    keys=key_range(RO),
+    group="generic",
+    since="1.0.0",
+    complexity="O(N) for N keys",
+    tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+)
+def exists(ctx: Client, *keys: bytes) -> Reply:
+    """EXISTS key [key ...]
+
+    Tells how many of the given keys exist; one given twice counts twice.
+    """
+    return len(keys) - list(map(ctx.db.lookup, keys)).count(None)
+
+
+@command(
+    "TOUCH",
+    arity=-2,
+    flags=READONLY | FAST,
+    keys=key_range(RO),
+    group="generic",
+    since="3.2.1",
+    complexity="O(N) for N keys",
+    tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+)
+def touch(ctx: Client, *keys: bytes) -> Reply:
+    """TOUCH key [key ...]
+
+    Marks keys as just used and tells how many of them exist.
+    """
+    return len(keys) - list(map(ctx.db.lookup, keys)).count(None)
+
+
+@command(
+    "TYPE",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO),
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def type_(ctx: Client, key: bytes) -> Reply:
+    """TYPE key
+
+    Returns the name of the type of value that a key holds, ``none`` for a missing key.
+    """
+    value = ctx.db.lookup(key)
+    if value is None:
+        return Simple(b"none")
+    return Simple(b"string" if isinstance(value, bytes | bytearray) else value.TYPE)
+
+
+@command(
+    "KEYS",
+    arity=2,
+    flags=READONLY,
+    group="generic",
+    since="1.0.0",
+    acl=("@dangerous",),
+    complexity="O(N) for N keys in the database",
+    tips=("request_policy:all_shards", "nondeterministic_output_order"),
+)
+def keys(ctx: Client, pattern: bytes) -> Reply:
+    """KEYS pattern
+
+    Returns all keys whose names match a glob pattern.
+    """
+    db = ctx.db
+    # The glob * does not match the empty name, KEYS * does.
+    found = list(db.data) if pattern == b"*" else list(filter(compile_glob(pattern), db.data))
+    expires = db.expires
+    if expires:
+        now = ctx.now
+        found = [key for key in found if key not in expires or expires[key] > now]
+    return Bulks(found)
+
+
+@command(
+    "RANDOMKEY",
+    arity=1,
+    flags=READONLY,
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    tips=("request_policy:all_shards", "response_policy:special", "nondeterministic_output"),
+)
+def randomkey(ctx: Client) -> Reply:
+    """RANDOMKEY
+
+    Returns the name of some key, null if the database is empty.
+    """
+    return ctx.db.random_key()
+
+
+@command(
+    "RENAME",
+    arity=3,
+    flags=WRITE,
+    keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, OW | UPDATE),
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
+    """RENAME key newkey
+
+    Gives a key another name, in place of a key that has it already.
+    """
+    _rename(ctx, key, newkey, only_new=False)
+    return OK
+
+
+@command(
+    "RENAMENX",
+    arity=3,
+    flags=WRITE | FAST,
+    keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, OW | INSERT),
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def renamenx(ctx: Client, key: bytes, newkey: bytes) -> Reply:
+    """RENAMENX key newkey
+
+    Gives a key another name, unless a key has it already.
+    """
+    return int(_rename(ctx, key, newkey, only_new=True))
+
+
+def _rename(ctx: Client, key: bytes, newkey: bytes, *, only_new: bool) -> bool:
+    db = ctx.db
+    value = db.lookup_write(key)
+    if value is None:
+        raise NoSuchKey
+    if key == newkey:
+        return False
+    if db.lookup_write(newkey) is not None:
+        if only_new:
+            return False
+        db.delete(newkey)
+    _put(db, key, db, newkey, value)
+    db.delete(key)
+    ctx.changed(key, "rename_from")
+    ctx.changed(newkey, "rename_to", 0)
+    return True
+
+
+def _put(source: Database, key: bytes, target: Database, newkey: bytes, value: Any) -> None:
+    """Adds a value at a missing key, with the times that hold for the key it comes from."""
+    when = source.expiry(key)
+    fields_due = source.field_wheel.get(key)
+    target.add(newkey, value)
+    if when is not None:
+        target.expire_at(newkey, when)
+    if fields_due is not None:
+        target.field_wheel[newkey] = fields_due
+
+
+@command(
+    "COPY",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    keys=key_at(1, RO | ACCESS) + key_at(2, OW | UPDATE),
+    group="generic",
+    since="6.2.0",
+    complexity="O(N) for a collection of N elements, O(1) for a string",
+)
+def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Reply:
+    """COPY source destination [DB destination-db] [REPLACE]
+
+    Copies the value of a key, with its expiry, to another key.
+    """
+    db = target = ctx.db
+    replace = False
+    rest = iter(options)
+    for given in rest:
+        option = given.upper()
+        if option == b"REPLACE":
+            replace = True
+        elif option == b"DB" and (number := next(rest, None)) is not None:
+            target = _database(ctx, number)
+        else:
+            raise SyntaxError_
+    if ctx.config.cluster_enabled and (db.index or target.index):
+        raise CommandError("ERR Copying to another database is not allowed in cluster mode")
+    if target is db and source == destination:
+        raise CommandError(_SAME_OBJECT)
+    value = db.lookup(source)
+    if value is None:
+        return 0
+    if target.lookup_write(destination) is not None:
+        if not replace:
+            return 0
+        target.delete(destination)
+    if value.__class__ is not bytes:
+        value = value.copy()
+    _put(db, source, target, destination, value)
+    ctx.changed_in(target, destination, "copy_to")
+    return 1
+
+
+@command(
+    "MOVE",
+    arity=3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | ACCESS | UPDATE),
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def move(ctx: Client, key: bytes, db: bytes) -> Reply:
+    """MOVE key db
+
+    Moves a key to another database, unless that has a key of this name.
+    """
+    if ctx.config.cluster_enabled:
+        raise CommandError("ERR MOVE is not allowed in cluster mode")
+    source, target = ctx.db, _database(ctx, db)
+    if source is target:
+        raise CommandError(_SAME_OBJECT)
+    value = source.lookup_write(key)
+    if value is None or target.lookup_write(key) is not None:
+        return 0
+    _put(source, key, target, key, value)
+    source.delete(key)
+    ctx.changed_in(source, key, "move_from")
+    ctx.changed_in(target, key, "move_to", 0)
+    return 1
+
+
+def _database(ctx: Client, number: bytes) -> Database:
+    databases = ctx.engine.databases
+    index = integer_in(number, -(2**31), 2**31 - 1)
+    if not 0 <= index < len(databases):
+        raise CommandError("ERR DB index is out of range")
+    return databases[index]

@@ -1,0 +1,91 @@
+"""OBJECT: how the values of keys are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes import strings
+from twisted_redis.engine.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.keyspecs import RO, key_at
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_SHARED = 2**31 - 1
+"""The number of references of an object that is never freed."""
+
+_KEYS = key_at(2, RO)
+
+container(
+    "OBJECT",
+    arity=-2,
+    group="generic",
+    since="2.2.3",
+    summary="A container for commands on the values of keys.",
+)
+
+
+def _look(ctx: Client, key: bytes) -> Any:
+    """The value of a key, or None; looking does not count as use."""
+    return ctx.db.peek(key)
+
+
+@command(
+    "OBJECT|ENCODING",
+    arity=3,
+    flags=READONLY,
+    keys=_KEYS,
+    group="generic",
+    since="2.2.3",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+)
+def encoding(ctx: Client, key: bytes) -> Reply:
+    """OBJECT ENCODING key
+
+    Returns the name of the representation that the value of a key has.
+    """
+    value = _look(ctx, key)
+    if value is None:
+        return None
+    name: str = (
+        strings.encoding(value) if isinstance(value, bytes | bytearray) else value.encoding(ctx.config)
+    )
+    return name.encode()
+
+
+@command(
+    "OBJECT|REFCOUNT",
+    arity=3,
+    flags=READONLY,
+    keys=_KEYS,
+    group="generic",
+    since="2.2.3",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+)
+def refcount(ctx: Client, key: bytes) -> Reply:
+    """OBJECT REFCOUNT key
+
+    Returns how many users the value of a key has: one, unless it is a small integer, which all keys share.
+    """
+    value = _look(ctx, key)
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        number = strings.integer_value(value)
+        if number is not None and 0 <= number < strings.SHARED_INTEGERS:
+            return _SHARED
+    return 1
+
+
+@command("OBJECT|HELP", arity=2, flags=LOADING | STALE, group="generic", since="6.2.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """OBJECT HELP
+
+    Returns what the subcommands do.
+    """
+    return help_lines(ctx.engine, "object")

@@ -1,0 +1,80 @@
+"""SCAN: the keys of a database, a few at a time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import READONLY
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command
+from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.resp.types import Bulks, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_UINT64 = 2**64
+_number = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]{1,40})\Z").match
+
+
+def _cursor(text: bytes) -> int:
+    """Reads a cursor as strtoull does, which takes spaces and signs, and wraps negative numbers around."""
+    found = _number(text)
+    if found is None or abs(value := int(found[1])) >= _UINT64:
+        raise CommandError("ERR invalid cursor")
+    return value % _UINT64
+
+
+@command(
+    "SCAN",
+    arity=-2,
+    flags=READONLY,
+    group="generic",
+    since="2.8.0",
+    complexity="O(1) a call, O(N) for a whole iteration over N keys",
+    tips=("nondeterministic_output", "request_policy:special", "response_policy:special"),
+    history=(("6.0.0", "Option `TYPE`."),),
+)
+def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
+    """SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+
+    Returns some keys and the cursor to go on with: 0 begins an iteration and ends it.
+    """
+    place = _cursor(cursor)
+    count = 10
+    pattern: bytes | None = None
+    type_name: bytes | None = None
+    rest = iter(options)
+    for given in rest:
+        option = given.upper()
+        if option == b"NOVALUES":
+            raise CommandError("ERR NOVALUES option can only be used in HSCAN")
+        argument = next(rest, None)
+        if argument is None:
+            raise SyntaxError_
+        if option == b"COUNT":
+            count = integer(argument)
+            if count < 1:
+                raise SyntaxError_
+        elif option == b"MATCH":
+            pattern = argument
+        elif option == b"TYPE":
+            type_name = argument.lower()
+        else:
+            raise SyntaxError_
+    db = ctx.db
+    following, found = db.scan(place, count)
+    if pattern is not None and pattern != b"*":
+        found = list(filter(compile_glob(pattern), found))
+    if db.expires:
+        found = [key for key in found if key not in db.expires or not db.expired(key)]
+    if type_name is not None:
+        found = [key for key in found if _type(db.data[key]) == type_name]
+    return [b"%d" % following, Bulks(found)]
+
+
+def _type(value: object) -> bytes:
+    name: bytes = getattr(value, "TYPE", b"string")
+    return name
