@@ -1,4 +1,4 @@
-"""Python environments with what the project needs but without the project: made in a second, with no network."""
+"""Python environments with what the project needs but not the project: made in a second, without network."""
 
 from __future__ import annotations
 

@@ -1,0 +1,132 @@
+"""Servers as processes of their own, on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = (sys.executable, "-m", "twisted_redis")
+PATIENCE = 30.0
+"""How long anything may take on a machine that is busy with other things (s)."""
+
+
+class Server:
+    """A running server: its ``port``, its ``pid``, what it prints, and how to end it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path, output: Path) -> None:
+        self.process = process
+        self.port = port
+        self.folder = folder
+        self._output = output
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def output(self) -> str:
+        """What the process has printed so far, on standard output and error."""
+        return self._output.read_text(errors="replace")
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = PATIENCE) -> int:
+        """Wait for the process to end by itself; its exit code, negative for a signal."""
+        return self.process.wait(seconds)
+
+    def stop(self) -> int:
+        """End the server in order, and by force if that does not help."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def connect(self) -> socket.socket:
+        """A plain connection to the server."""
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The variables of this process, with the project on the path of Python."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+
+
+def start_server(
+    *arguments: str,
+    folder: Path,
+    command: Sequence[str] = SERVER,
+    port: int | None = None,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    wait: bool = True,
+    patience: float = PATIENCE,
+) -> Server:
+    """Start ``command`` in ``folder`` with ``arguments``, and wait until it answers PING.
+
+    ``--port`` and ``--save ""`` are added unless ``port`` tells that the arguments name the port themselves.
+    With ``wait=False`` the process may as well end at once.
+    """
+    if port is None:
+        port = free_port()
+        arguments = (*arguments, "--port", str(port), "--save", "")
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / f"output-{port}"
+    with open(output, "ab") as file:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=folder,
+            env=dict(env) if env is not None else environment(),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(process, port, folder, output)
+    if stdin is not None:
+        assert process.stdin is not None
+        process.stdin.write(stdin)
+        process.stdin.close()
+    if wait:
+        try:
+            wait_for_pong(server, patience)
+        except BaseException:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise
+    return server
+
+
+def wait_for_pong(server: Server, patience: float = PATIENCE) -> None:
+    """Return as soon as the server answers a PING; AssertionError with its output if it does not."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
+                connection.sendall(b"PING\r\n")
+                if connection.recv(100).startswith(b"+PONG"):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.005)
+    raise AssertionError(f"no answer (exit code {server.process.poll()}):\n{server.output}")
