@@ -1,0 +1,378 @@
+"""Streams: an append-only log of entries, each a list of fields and values under a rising ID.
+
+The entries stand in nodes (``stream_nodes``); ``starts`` has the first ID of each node, so that an entry is
+found by bisecting twice.  A node that has no entry left is removed at once.  Consumer groups are in
+``stream_groups``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from sys import getsizeof
+from typing import Any, ClassVar
+
+from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
+from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART
+from twisted_redis.datatypes.stream_nodes import Node, Record, Row
+from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
+
+__all__ = ["Entry", "Stream"]
+
+#: Time, sequence number, fields and values by turns.
+Entry = tuple[int, int, Row]
+
+#: What bounds a node (bytes) where the configuration does not.
+_NODE_LIMIT = 1 << 30
+
+
+class Stream:
+    """A stream.
+
+    ``last_id``: the last ID given; ``first_id``: of the first entry there is, 0 without any;
+    ``max_deleted_id``: the greatest ID that XDEL removed; ``entries_added``: how many entries there have ever
+    been; ``tree_nodes``: how many nodes Redis' radix tree would have.
+    """
+
+    __slots__ = (
+        "entries_added",
+        "first_id",
+        "groups",
+        "last_id",
+        "length",
+        "max_deleted_id",
+        "nodes",
+        "starts",
+        "tree_nodes",
+    )
+
+    TYPE: ClassVar[bytes] = b"stream"
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.starts: list[int] = []
+        self.length = 0
+        self.last_id = 0
+        self.first_id = 0
+        self.max_deleted_id = 0
+        self.entries_added = 0
+        self.tree_nodes = EMPTY_TREE
+        self.groups: dict[bytes, Group] = {}
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __bool__(self) -> bool:
+        # An empty stream is a value too.
+        return True
+
+    def encoding(self, config: Any) -> str:
+        """What OBJECT ENCODING says."""
+        return "stream"
+
+    # adding
+
+    def next_id(self, now: int) -> int:
+        """The ID for an entry that is added at ``now`` (ms); above ``MAX_ID`` where there is none left."""
+        entry_id = now << 64
+        return entry_id if entry_id >> 64 > self.last_id >> 64 else self.last_id + 1
+
+    def next_in(self, ms: int) -> int | None:
+        """The next ID with the time ``ms``, None if there is none left."""
+        last = self.last_id
+        if last >> 64 != ms:
+            return ms << 64
+        return None if last & MAX_PART == MAX_PART else last + 1
+
+    def append(self, entry_id: int, row: Row, max_bytes: int, max_entries: int) -> None:
+        """Adds an entry with fields and values by turns; ``entry_id`` is greater than ``last_id``.
+
+        ``max_bytes`` and ``max_entries`` limit a node; 0 is for no limit.
+        """
+        size = sum(map(len, row))
+        nodes = self.nodes
+        if not nodes or not nodes[-1].takes(size, max_bytes or _NODE_LIMIT, max_entries):
+            self._add_node(entry_id, tuple(row[::2]))
+        nodes[-1].append(entry_id >> 64, entry_id & MAX_PART, row, size)
+        self.length += 1
+        self.entries_added += 1
+        self.last_id = entry_id
+        if self.length == 1:
+            self.first_id = entry_id
+
+    def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:
+        if self.nodes:
+            last = self.nodes[-1]
+            last.pack()
+            if last.fields == fields:
+                fields = last.fields
+        self.nodes.append(Node(start, fields))
+        self.starts.append(start)
+        self.tree_nodes += tree_nodes_of(self.starts, len(self.starts) - 1)
+
+    def load_node(self, start: int, fields: tuple[bytes, ...], records: Iterable[Record]) -> None:
+        """Appends a node as it was stored; readers of RDB files then set the stream's counters."""
+        self._add_node(start, fields)
+        node = self.nodes[-1]
+        for entry_id, row, dead in records:
+            node.append(entry_id >> 64, entry_id & MAX_PART, row, sum(map(len, row)))
+            if dead:
+                node.delete(len(node) - 1)
+        node.pack()
+        self.length += node.live
+
+    # removing
+
+    def _remove_node(self, place: int) -> None:
+        self.tree_nodes -= tree_nodes_of(self.starts, place)
+        del self.nodes[place], self.starts[place]
+
+    def _remove_first_nodes(self, count: int) -> None:
+        starts = self.starts
+        if count * 4 > len(starts):
+            # Counting what stays is less work than what goes.
+            kept = starts[count:]
+            self.tree_nodes = EMPTY_TREE
+            del self.nodes[:count], starts[:]
+            for start in kept:
+                starts.append(start)
+                self.tree_nodes += tree_nodes_of(starts, len(starts) - 1)
+            return
+        del self.nodes[:count]
+        for _ in range(count):
+            self.tree_nodes -= tree_nodes_of(starts, 0)
+            del starts[0]
+
+    def delete(self, entry_id: int) -> bool:
+        """Removes an entry as XDEL does; tells whether it was there.  ``settle`` must follow."""
+        found = self._find(entry_id)
+        if found is None:
+            return False
+        node_place, place = found
+        node = self.nodes[node_place]
+        if node.live == 1:
+            self._remove_node(node_place)
+        else:
+            node.delete(place)
+        self.length -= 1
+        if entry_id > self.max_deleted_id:
+            self.max_deleted_id = entry_id
+        return True
+
+    def settle(self) -> None:
+        """Finds out what the first entry is after some were removed."""
+        self.first_id = 0
+        for node in self.nodes:
+            place = node.next_live()
+            if place >= 0:
+                self.first_id = node.id_at(place)
+                return
+
+    def trim_length(self, maximum: int, approximate: bool = False, limit: int = 0) -> int:
+        """Removes the oldest entries until ``maximum`` are left; how many that were.
+
+        ``approximate`` removes whole nodes only, ``limit`` bounds the number of entries removed (0: no
+        limit).
+        """
+        length = self.length
+        removed = whole = 0
+        rest: Node | None = None
+        for node in self.nodes:
+            if length - removed <= maximum or (limit and removed + node.live > limit):
+                break
+            if length - removed - node.live < maximum:
+                rest = node
+                break
+            removed += node.live
+            whole += 1
+        if rest is not None and not approximate:
+            for _ in range(length - removed - maximum):
+                rest.delete(rest.next_live())
+            removed = length - maximum
+        self._trimmed(whole, removed)
+        return removed
+
+    def trim_before(self, minimum: int, approximate: bool = False, limit: int = 0) -> int:
+        """As ``trim_length``, of the entries with IDs below ``minimum``."""
+        removed = whole = 0
+        rest: Node | None = None
+        for node in self.nodes:
+            if limit and removed + node.live > limit:
+                break
+            if node.id_at(-1) >= minimum:
+                rest = node
+                break
+            removed += node.live
+            whole += 1
+        if rest is not None and not approximate:
+            end = rest.place_of(minimum)
+            place = rest.next_live()
+            while 0 <= place < end:
+                rest.delete(place)
+                removed += 1
+                place = rest.next_live(place)
+        self._trimmed(whole, removed)
+        return removed
+
+    def _trimmed(self, nodes: int, entries: int) -> None:
+        if nodes:
+            self._remove_first_nodes(nodes)
+        self.length -= entries
+        if entries:
+            self.settle()
+        elif not self.length:
+            self.first_id = 0
+
+    # reading
+
+    def _find(self, entry_id: int) -> tuple[int, int] | None:
+        """The places of the node and in it of a living entry."""
+        node_place = bisect_right(self.starts, entry_id) - 1
+        if node_place < 0:
+            return None
+        node = self.nodes[node_place]
+        place = node.place_of(entry_id)
+        if place == len(node) or node.id_at(place) != entry_id:
+            return None
+        if node.dead is not None and node.dead[place]:
+            return None
+        return node_place, place
+
+    def __contains__(self, entry_id: int) -> bool:
+        return self._find(entry_id) is not None
+
+    def get(self, entry_id: int) -> Row | None:
+        """Fields and values by turns of an entry, None if it is not there."""
+        found = self._find(entry_id)
+        return None if found is None else self.nodes[found[0]].row(found[1])
+
+    def top_id(self) -> int:
+        """The ID of the last entry there is, 0 without any; ``last_id`` may be greater."""
+        for node in reversed(self.nodes):
+            place = node.last_live()
+            if place >= 0:
+                return node.id_at(place)
+        return 0
+
+    def first_stored_id(self) -> int:
+        """The ID of the first entry, be it only a tombstone; the greatest one if nothing is stored."""
+        return self.starts[0] if self.starts else MAX_ID
+
+    def range(self, start: int = 0, end: int = MAX_ID, count: int = 0) -> Iterator[Entry]:
+        """The entries from ``start`` to ``end``, both included, at most ``count`` of them (0: all)."""
+        place = max(bisect_right(self.starts, start) - 1, 0)
+        left = count or -1
+        for node_place in range(place, len(self.nodes)):
+            node = self.nodes[node_place]
+            if node.start > end:
+                return
+            begin = node.place_of(start) if node.start < start else 0
+            while True:
+                stop = len(node) if left < 0 else min(begin + left, len(node))
+                for entry in node.entries(begin, stop):
+                    if entry[0] << 64 | entry[1] > end:
+                        return
+                    yield entry
+                    left -= 1
+                if not left:
+                    return
+                if stop == len(node):
+                    break
+                begin = stop
+
+    def range_back(self, start: int = 0, end: int = MAX_ID, count: int = 0) -> Iterator[Entry]:
+        """As ``range``, from the greatest ID to the smallest."""
+        place = bisect_right(self.starts, end) - 1
+        left = count or -1
+        for node_place in range(place, -1, -1):
+            node = self.nodes[node_place]
+            # What is not past the end: up to the ID before the one that follows it.
+            stop = node.place_of(end + 1) if end < MAX_ID else len(node)
+            while stop:
+                begin = 0 if left < 0 else max(stop - left, 0)
+                for entry in reversed(list(node.entries(begin, stop))):
+                    if entry[0] << 64 | entry[1] < start:
+                        return
+                    yield entry
+                    left -= 1
+                if not left:
+                    return
+                stop = begin
+            if node.start <= start:
+                return
+
+    # counting
+
+    def has_tombstone_after(self, entry_id: int) -> bool:
+        """Whether XDEL removed an entry with this ID or a greater one, as far as that can be told."""
+        return self.length > 0 and self.max_deleted_id > 0 and entry_id <= self.max_deleted_id
+
+    def count_until(self, entry_id: int) -> int:
+        """How many entries there have ever been up to ``entry_id``, or ``UNKNOWN``.
+
+        It can be told for the last ID, for the first entry and what was before it, and for an empty stream,
+        unless deletions have left gaps after the ID.
+        """
+        if not self.entries_added:
+            return 0
+        if not self.length and entry_id <= self.last_id:
+            return self.entries_added
+        if entry_id and entry_id < self.max_deleted_id:
+            return UNKNOWN
+        if entry_id == self.last_id:
+            return self.entries_added
+        if entry_id > self.last_id:
+            return UNKNOWN
+        if not self.max_deleted_id or self.max_deleted_id < self.first_id:
+            if entry_id < self.first_id:
+                return self.entries_added - self.length
+            if entry_id == self.first_id:
+                return self.entries_added - self.length + 1
+        return UNKNOWN
+
+    def lag(self, group: Group) -> int | None:
+        """How many entries ``group`` has not got yet, None where gaps do not allow to tell."""
+        if not self.entries_added or not self.length:
+            return 0
+        if group.last_id < self.first_id and self.max_deleted_id < self.first_id:
+            return self.length
+        if group.entries_read != UNKNOWN and not self.has_tombstone_after(group.last_id):
+            return self.entries_added - group.entries_read
+        read = self.count_until(group.last_id)
+        return None if read == UNKNOWN else self.entries_added - read
+
+    def advance(self, group: Group, entry_id: int) -> None:
+        """The entry, beyond the last one that ``group`` has got, is delivered to it."""
+        if (
+            group.entries_read != UNKNOWN
+            and group.last_id >= self.first_id
+            and not self.has_tombstone_after(group.last_id)
+        ):
+            group.entries_read += 1
+        elif self.entries_added:
+            group.entries_read = self.count_until(entry_id)
+        group.last_id = entry_id
+
+    # as a whole
+
+    def copy(self) -> Stream:
+        """A stream like this that changes by itself."""
+        twin = Stream()
+        for name in ("length", "last_id", "first_id", "max_deleted_id", "entries_added", "tree_nodes"):
+            setattr(twin, name, getattr(self, name))
+        twin.nodes = [node.copy() for node in self.nodes]
+        twin.starts = self.starts[:]
+        twin.groups = {name: group.copy() for name, group in self.groups.items()}
+        return twin
+
+    def memory(self) -> int:
+        """Bytes, about: a few nodes stand for all."""
+        size = getsizeof(self) + getsizeof(self.nodes) + getsizeof(self.starts) + 44 * len(self.starts)
+        nodes = self.nodes
+        if nodes:
+            some = nodes[:: max(len(nodes) // 8, 1)]
+            size += sum(node.memory() for node in some) * len(nodes) // len(some)
+        if self.groups:
+            size += getsizeof(self.groups)
+            size += sum(getsizeof(name) + group.memory() for name, group in self.groups.items())
+        return size
