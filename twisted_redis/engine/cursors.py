@@ -1,0 +1,58 @@
+"""What SSCAN, HSCAN and ZSCAN have in common: their cursors and options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.parse import integer
+from twisted_redis.keyspace.glob import compile_glob
+
+__all__ = ["ScanOptions", "cursor", "options"]
+
+_UINT64 = 2**64
+_number = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]+)\Z").match
+_negative = re.compile(rb"-[1-9][0-9]*\Z").match
+
+
+class ScanOptions(NamedTuple):
+    """``count`` elements wanted; ``matches`` tells which of them to return, None all; NOVALUES given."""
+
+    count: int
+    matches: Callable[[bytes], bool] | None
+    no_values: bool
+
+
+def cursor(text: bytes) -> int:
+    """Reads a cursor, an unsigned 64-bit integer with whatever strtoull allows in front of it."""
+    found = _number(text)
+    if found is None or _negative(text) or abs(value := int(found[1])) >= _UINT64:
+        raise CommandError("ERR invalid cursor")
+    return value % _UINT64
+
+
+def options(given: tuple[bytes, ...], values: bool = False) -> ScanOptions:
+    """Reads ``[MATCH pattern] [COUNT count]``, and ``[NOVALUES]`` where there are ``values``."""
+    count = 10
+    matches = None
+    no_values = False
+    rest = iter(given)
+    for word in rest:
+        name = word.upper()
+        if name == b"NOVALUES":
+            if not values:
+                raise CommandError("ERR NOVALUES option can only be used in HSCAN")
+            no_values = True
+            continue
+        argument = next(rest, None)
+        if name == b"COUNT" and argument is not None:
+            count = integer(argument)
+            if count < 1:
+                raise SyntaxError_
+        elif name == b"MATCH" and argument is not None:
+            matches = None if argument == b"*" else compile_glob(argument)
+        else:
+            raise SyntaxError_
+    return ScanOptions(count, matches, no_values)

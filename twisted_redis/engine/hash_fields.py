@@ -1,0 +1,128 @@
+"""The end of hash fields whose time has passed: met by a command, or found by the server's cycle.
+
+The removal of a field goes to AOF and replicas as an HDEL of its own, in front of what the command itself
+leaves there; it does not count as a change that the command made. A replica only hides such fields and waits
+for its master's HDEL; the master's own commands see them as if they were alive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.clients import MASTER, Client
+from twisted_redis.engine.transactions import touch
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["expire_due", "lapsed", "note_times", "remove_due", "remove_lapsed", "signal", "value_of"]
+
+_AT_ONCE = 256
+"""Fields of one hash that the cycle removes before it looks at the clock."""
+
+
+def lapsed(ctx: Client, hash_: Hash, field: bytes) -> bool:
+    """Tells whether the time of ``field`` has passed, as this client sees it."""
+    return hash_.expired(field, ctx.now) and not ctx.gates & MASTER
+
+
+def value_of(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bytes | None:
+    """The value of ``field`` or None.
+
+    A field whose time has passed is removed, and the key with it if it was the last one: who goes on to write
+    looks at ``hash_.fields`` to see whether the hash is still one of the database.
+    """
+    if not hash_.times or not lapsed(ctx, hash_, field):
+        return hash_.fields.get(field)
+    if remove_lapsed(ctx, key, hash_, field):
+        ctx.notify(key, "hexpired")
+        if not hash_.fields:
+            ctx.removed(key)
+        signal(ctx.engine, ctx.db, key)
+    return None
+
+
+def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
+    """Removes one field whose time has passed, unless this is a replica; tells whether it did.
+
+    No event is raised, and an empty hash is left where it is: that is the caller's, and so is ``signal``.
+    """
+    if ctx.engine.state.keep_expired:
+        return False
+    hash_.remove(field)
+    delete_as_effect(ctx.engine, ctx.db, key, field)
+    note_times(ctx.db, key, hash_)
+    return True
+
+
+def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
+    """Removes all fields whose time has passed, and the key if none is left."""
+    due = hash_.next_expiry()
+    if due is not None and due < ctx.now and not ctx.engine.state.keep_expired:
+        removed = hash_.expire_fields(ctx.now, len(hash_))
+        for field in removed:
+            delete_as_effect(ctx.engine, ctx.db, key, field)
+        _told(ctx.engine, ctx.db, key, hash_)
+
+
+def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
+    """Removes fields whose time has come until ``deadline`` (ns); tells whether the time did not suffice."""
+    now = engine.state.now
+    while (key := db.field_wheel.pop_due(now)) is not None:
+        hash_ = db.data.get(key)
+        if hash_.__class__ is not Hash:
+            continue
+        removed = hash_.expire_fields(now, _AT_ONCE)
+        for field in removed:
+            delete_as_effect(engine, db, key, field)
+            if engine.effects:
+                engine.end_unit()  # each one is a unit of its own
+        if removed:
+            _told(engine, db, key, hash_)
+        else:
+            note_times(db, key, hash_)
+        if engine.clock_ns() > deadline:
+            return True
+    return False
+
+
+def note_times(db: Database, key: bytes, hash_: Hash) -> None:
+    """Has the database look at a hash when its next field is due; to be called when its times have changed."""
+    due = hash_.next_expiry()
+    if due is None:
+        db.field_wheel.pop(key)
+    else:
+        db.field_wheel[key] = due
+
+
+def delete_as_effect(engine: Engine, db: Database, key: bytes, field: bytes) -> None:
+    """Counts a field that its time has removed, and has others remove it."""
+    engine.stats.expired_fields += 1
+    engine.propagate(db, [b"HDEL", key, field])
+
+
+def _told(engine: Engine, db: Database, key: bytes, hash_: Hash) -> None:
+    """After fields have been removed: the events, the end of an empty hash, the next time."""
+    if engine.notify_flags:
+        engine.notify(db, key, "hexpired")
+    if hash_.fields:
+        note_times(db, key, hash_)
+    else:
+        db.delete(key)
+        if engine.notify_flags:
+            engine.notify(db, key, "del")
+    signal(engine, db, key)
+
+
+def signal(engine: Engine, db: Database, key: bytes) -> None:
+    """Tells those who watch, wait or cache that a key has changed which no command changed."""
+    if engine.observed:
+        if db.watched and key in db.watched:
+            touch(db, key)
+        if db.waiting and key in db.waiting:
+            engine.ready[(db, key)] = None
+            engine.pending = True
+        for observer in engine.observers:
+            observer(db, key)
