@@ -58,6 +58,7 @@ class Order:
         "_numbers",
         "_stored",
         "_tail",
+        "sweeping",
     )
 
     def __init__(self, container: Collection[bytes]) -> None:
@@ -74,6 +75,7 @@ class Order:
         self._dead: set[bytes] = set()  # tombstones that can rise again
         self._holes = 0
         self._hand = 0  # the block to be swept next
+        self.sweeping = True  # whether tombstones may be swept at all (DEBUG DICT-RESIZING)
         self._limit = _BLOCK  # tombstones and holes at which to look whether a step is due
 
     def __len__(self) -> int:
@@ -214,7 +216,7 @@ class Order:
     def _step(self) -> None:
         """Sweeps some blocks if there are more tombstones than keys."""
         for _ in range(_SWEPT):
-            if len(self) <= 2 * len(self._container) + _BLOCK:
+            if not self.sweeping or len(self) <= 2 * len(self._container) + _BLOCK:
                 break
             if not self._blocks:
                 self._close()

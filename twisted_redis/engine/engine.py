@@ -16,12 +16,13 @@ from twisted_redis.engine.blocking import Block, block, serve_ready, signal_data
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
+from twisted_redis.engine.hash_fields import expire_due
 from twisted_redis.engine.notifications import EXPIRED, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.transactions import touch
 from twisted_redis.keyspace.database import Database, KeyspaceState
-from twisted_redis.resp.types import ErrorReply, Reply
+from twisted_redis.resp.types import NO_REPLY, ErrorReply, Reply
 
 __all__ = ["Effect", "Engine", "Sink"]
 
@@ -73,6 +74,10 @@ class Engine:
         self.gates = 0
         self.slow_ns = STALE_AFTER
         self.active_expire = True
+        self.cron_paused = False
+        #: Ids of the history of writes, for replicas: the running one and the one before a promotion.
+        self.replication_id = os.urandom(20).hex()
+        self.replication_id2 = "0" * 40
         self.depth = 0
         self.turn = 0
         self.unflushed: dict[Client, None] = {}
@@ -114,6 +119,10 @@ class Engine:
         self.departed: list[Callable[[Client], None]] = []
         #: The listening sockets, where there are any (net).
         self.listeners: Any = None
+        #: Told of databases that are emptied.
+        self.flush_observers: list[Callable[[Database], None]] = []
+        self.last_save = int(time_source.wall())
+        #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
         self.refresh_time()
@@ -237,7 +246,9 @@ class Engine:
         lookup = self.lookup.get
         append = client.out.append
         self.turn += 1
-        self.state.now = int(self.time.wall() * 1000)
+        state = self.state
+        state.before = state.now
+        state.now = int(self.time.wall() * 1000)
         taken = 0
         start = clock()
         for argv in requests:
@@ -457,6 +468,43 @@ class Engine:
             if self.notify_flags & EXPIRED:
                 self.notify(db, key, "expired")
 
+    def change_replication_id(self) -> None:
+        """Takes new replication ids: no replica can continue from the old ones."""
+        self.replication_id = os.urandom(20).hex()
+        self.replication_id2 = "0" * 40
+
+    def serialized_length(self, value: Any) -> int:
+        """Bytes that ``value`` takes in a dump."""
+        return len(value) if isinstance(value, bytes | bytearray) else value.memory()
+
+    def idle_seconds(self, db: Database, key: bytes) -> int:
+        """Seconds since ``key`` was accessed, at least: since anybody accessed anything."""
+        return max(0, self.state.now - self.state.before) // 1000
+
+    def lru_clock(self, db: Database, key: bytes) -> int:
+        """The 24-bit clock (s) of the last access to ``key``."""
+        return (self.state.now // 1000 - self.idle_seconds(db, key)) & 0xFFFFFF
+
+    def mark_dirty(self, n: int) -> None:
+        """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""
+        self.dirty += n
+        if self.sinks:
+            self.touched = True
+            self.pending = True
+
+    def empty_database(self, db: Database, later: bool) -> int:
+        """Removes all keys of ``db``, freeing them now or ``later``; how many there were."""
+        return db.flush()
+
+    def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
+        """SHUTDOWN with its options (``SAVE``, ``NOSAVE``, ``NOW``, ``FORCE``, ``ABORT``)."""
+        if "ABORT" in options:
+            raise CommandError("ERR No shutdown in progress.")
+        self.log("warning", "User requested shutdown...")
+        client.gates |= CLOSING
+        self.shutdown()
+        return NO_REPLY
+
     def database_replaced(self, db: Database) -> None:
         """Wakes those who wait for keys of ``db`` after its contents were exchanged."""
         if db.waiting:
@@ -485,14 +533,10 @@ class Engine:
                     if not count & 15 and clock() > deadline:
                         self.stats.expire_cap_reached += 1
                         return True
-                if db.field_wheel and self.expire_fields(db, deadline):
+                if db.field_wheel and expire_due(self, db, deadline):
                     return True
             return False
         finally:
             self.depth -= 1
             self.pending = False
             self.end_turn()
-
-    def expire_fields(self, db: Database, deadline: int) -> bool:
-        """Removes hash fields that are due; tells whether the time did not suffice."""
-        return False

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from twisted_redis.datatypes.order import Order
 from twisted_redis.keyspace.expiry import ExpiryWheel
+from twisted_redis.keyspace.field_wheel import FieldWheel
 
 __all__ = ["Database", "KeyspaceState", "WrongTypeError"]
 
@@ -33,10 +34,14 @@ class KeyspaceState:
     the master deletes them.
     """
 
-    __slots__ = ("added", "expire", "hits", "keep_expired", "missed", "misses", "now", "wrong_type")
+    __slots__ = ("added", "before", "compacting", "expire", "hits", "keep_expired", "missed", "misses", "now", "wrong_type")
 
     def __init__(self, wrong_type: type[Exception] = WrongTypeError) -> None:
         self.now = 0
+        #: Wall time of the unit before: nobody has accessed anything since.
+        self.before = 0
+        #: Whether the orders of keys may close their gaps (DEBUG DICT-RESIZING).
+        self.compacting = True
         self.hits = 0
         self.misses = 0
         self.keep_expired = False
@@ -51,7 +56,7 @@ class KeyspaceState:
 class Database:
     """Keys to values.  ``watched`` and ``waiting`` belong to the engine: who watches or waits for a key."""
 
-    __slots__ = ("_appended", "data", "expires", "field_wheel", "index", "order", "state", "waiting", "watched", "wheel")
+    __slots__ = ("_appended", "_discarded", "data", "expires", "field_wheel", "index", "order", "state", "waiting", "watched", "wheel")
 
     def __init__(self, index: int, state: KeyspaceState) -> None:
         self.index = index
@@ -65,9 +70,11 @@ class Database:
         self.expires: dict[bytes, int] = {}
         self.wheel = ExpiryWheel(self.expires)
         #: Keys of hashes by the time at which their next field is due.
-        self.field_wheel: dict[bytes, int] = {}
+        self.field_wheel = FieldWheel()
         self.order = Order(self.data)
+        self.order.sweeping = self.state.compacting
         self._appended = self.order.append
+        self._discarded = self.order.discard
 
     def __len__(self) -> int:
         return len(self.data)
@@ -226,7 +233,7 @@ class Database:
 
     def swap(self, other: Database) -> None:
         """Exchanges the contents of two databases; who watches or waits stays with the number."""
-        for name in ("_appended", "data", "expires", "field_wheel", "order", "wheel"):
+        for name in ("_appended", "_discarded", "data", "expires", "field_wheel", "order", "wheel"):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)

@@ -70,6 +70,8 @@ class ServerService(Service):
 
     def cron(self) -> None:
         """Expiry, limits and rates."""
+        if self.engine.cron_paused:
+            return
         now = self.engine.time.monotonic()
         self._ticks += 1
         self.factory.cron(now)

@@ -1,0 +1,119 @@
+"""CONFIG: reading and changing the directives of a running server."""
+
+from __future__ import annotations
+
+from twisted_redis.config import ConfigError, ConfigSetError, to_bytes
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.gates import IS_LOADING, is_local
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import OK, Pairs, Reply
+
+__all__: list[str] = []
+
+_ADMIN = ADMIN | NOSCRIPT | LOADING | STALE
+_EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")
+
+container("CONFIG", arity=-2, group="server", since="2.0.0", summary="Commands about the server's configuration.")
+
+
+@command(
+    "CONFIG|GET",
+    arity=-3,
+    flags=_ADMIN,
+    group="server",
+    since="2.0.0",
+    complexity="O(N) when N is the number of directives asked for",
+    history=(("7.0.0", "Takes several patterns in one call."),),
+)
+def config_get(ctx: Client, *patterns: bytes) -> Reply:
+    """CONFIG GET parameter [parameter ...]
+
+    The values of the directives that match any of the patterns.
+    """
+    found = Pairs()
+    for name, value in ctx.config.get(*patterns).items():
+        found += [to_bytes(name), to_bytes(value)]
+    return found
+
+
+@command(
+    "CONFIG|SET",
+    arity=-4,
+    flags=_ADMIN,
+    group="server",
+    since="2.0.0",
+    complexity="O(N) when N is the number of directives given",
+    tips=_EVERYWHERE,
+    history=(("7.0.0", "Sets several directives in one call."),),
+)
+def config_set(ctx: Client, *pairs: bytes) -> Reply:
+    """CONFIG SET parameter value [parameter value ...]
+
+    Changes directives: all of them, or none if one is refused.
+    """
+    if len(pairs) % 2:
+        raise CommandError("ERR wrong number of arguments for 'config|set' command")
+    try:
+        ctx.config.set(
+            list(zip(pairs[::2], pairs[1::2], strict=True)),
+            local=is_local(ctx),
+            loading=bool(ctx.engine.gates & IS_LOADING),
+        )
+    except ConfigSetError as error:
+        raise CommandError(to_bytes(f"{error.code} {error}")) from None
+    return OK
+
+
+@command(
+    "CONFIG|RESETSTAT",
+    arity=2,
+    flags=_ADMIN,
+    group="server",
+    since="2.0.0",
+    complexity="O(1)",
+    tips=_EVERYWHERE,
+)
+def config_resetstat(ctx: Client) -> Reply:
+    """CONFIG RESETSTAT
+
+    Sets the counters of INFO to zero.
+    """
+    ctx.engine.stats.reset()
+    return OK
+
+
+@command(
+    "CONFIG|REWRITE",
+    arity=2,
+    flags=_ADMIN,
+    group="server",
+    since="2.8.0",
+    complexity="O(1)",
+    tips=_EVERYWHERE,
+)
+def config_rewrite(ctx: Client) -> Reply:
+    """CONFIG REWRITE
+
+    Writes the running configuration into the file the server was started with, keeping its comments and order.
+    """
+    try:
+        ctx.config.rewrite()
+    except ConfigError as error:
+        raise CommandError(to_bytes(f"ERR {error}")) from None
+    except OSError as error:
+        ctx.engine.log("warning", f"CONFIG REWRITE failed: {error.strerror}")
+        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+    ctx.engine.log("notice", "CONFIG REWRITE executed with success.")
+    return OK
+
+
+@command("CONFIG|HELP", arity=2, flags=LOADING | STALE, group="server", since="5.0.0", complexity="O(1)")
+def config_help(ctx: Client) -> Reply:
+    """CONFIG HELP
+
+    The subcommands of CONFIG.
+    """
+    return help_lines(ctx.engine, "config")

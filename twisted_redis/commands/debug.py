@@ -1,0 +1,348 @@
+"""DEBUG: looking inside, and stopping or bending the server for tests."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted_redis.config.numbers import memory
+from twisted_redis.datatypes.quicklist import set_packed_threshold
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import CommandError, NoSuchKey
+from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
+from twisted_redis.engine.parse import db_index, float_or_none, integer_or_none, positive
+from twisted_redis.engine.table import command
+from twisted_redis.engine.values import encoding_of
+from twisted_redis.keyspace.glob import glob_match
+from twisted_redis.resp.types import (
+    OK,
+    Attributed,
+    BigNumber,
+    ErrorReply,
+    Pairs,
+    Push,
+    Raw,
+    Reply,
+    SetReply,
+    Simple,
+    Verbatim,
+)
+
+__all__ = ["debug_subcommand"]
+
+Handler = Callable[..., Reply]
+
+#: Subcommand to (fewest arguments, most, function): DEBUG has no subcommands in the table, as in Redis.
+_handlers: dict[bytes, tuple[int, int, Handler]] = {}
+
+
+def debug_subcommand(name: str, fewest: int = 0, most: int | None = None) -> Callable[[Handler], Handler]:
+    """Adds ``DEBUG name`` with a number of arguments; its function's docstring begins with the syntax."""
+
+    def add(handler: Handler) -> Handler:
+        _handlers[name.encode()] = (fewest, fewest if most is None else most, handler)
+        return handler
+
+    return add
+
+
+@command(
+    "DEBUG",
+    arity=-2,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED,
+    group="server",
+    since="1.0.0",
+    complexity="Depends on subcommand.",
+    doc_flags=("syscmd",),
+)
+def debug(ctx: Client, subcommand: bytes, *arguments: bytes) -> Reply:
+    """DEBUG subcommand [argument [argument ...]]
+
+    Looks inside of the server and bends it, for tests.
+    """
+    entry = _handlers.get(subcommand.upper())
+    if entry is None or not entry[0] <= len(arguments) <= entry[1]:
+        raise CommandError(
+            b"ERR unknown subcommand or wrong number of arguments for '%b'. Try DEBUG HELP." % subcommand[:128]
+        )
+    return entry[2](ctx, *arguments)
+
+
+@debug_subcommand("HELP")
+def _help(ctx: Client) -> Reply:
+    """HELP
+
+    This text.
+    """
+    lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    for _, _, handler in _handlers.values():
+        syntax, _, text = (handler.__doc__ or "").partition("\n")
+        lines += [syntax, "    " + " ".join(text.split())]
+    return [Simple(line.encode()) for line in lines]
+
+
+def _switch(text: bytes) -> bool:
+    return (integer_or_none(text) or 0) != 0
+
+
+@debug_subcommand("SLEEP", 1)
+def _sleep(ctx: Client, seconds: bytes) -> Reply:
+    """SLEEP <seconds>
+
+    Stops the whole server for a time; decimals are allowed.
+    """
+    time.sleep(max(0.0, float_or_none(seconds) or 0.0))
+    return OK
+
+
+@debug_subcommand("SET-ACTIVE-EXPIRE", 1)
+def _active_expire(ctx: Client, switch: bytes) -> Reply:
+    """SET-ACTIVE-EXPIRE <0|1>
+
+    Lets expired keys go only when they are accessed (0), or as usual (1).
+    """
+    ctx.engine.active_expire = _switch(switch)
+    return OK
+
+
+@debug_subcommand("PAUSE-CRON", 1)
+def _pause_cron(ctx: Client, switch: bytes) -> Reply:
+    """PAUSE-CRON <0|1>
+
+    Stops the periodic work (1) or lets it go on (0).
+    """
+    ctx.engine.cron_paused = _switch(switch)
+    return OK
+
+
+@debug_subcommand("DICT-RESIZING", 1)
+def _dict_resizing(ctx: Client, switch: bytes) -> Reply:
+    """DICT-RESIZING <0|1>
+
+    Keeps the orders of keys as they are, gaps included (0), or lets them be compacted (1).
+    """
+    ctx.engine.state.compacting = _switch(switch)
+    for db in ctx.engine.databases:
+        db.order.sweeping = _switch(switch)
+    return OK
+
+
+@debug_subcommand("QUICKLIST-PACKED-THRESHOLD", 1)
+def _packed_threshold(ctx: Client, size: bytes) -> Reply:
+    """QUICKLIST-PACKED-THRESHOLD <size>
+
+    Elements from this size on count as nodes of their own; 0 is the default.
+    """
+    value = memory(size)
+    if value is None or value > 1 << 32:
+        raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    set_packed_threshold(value)
+    return OK
+
+
+@debug_subcommand("OBJECT", 1)
+def _object(ctx: Client, key: bytes) -> Reply:
+    """OBJECT <key>
+
+    Encoding, size and idle time of a value.
+    """
+    value = ctx.db.data.get(key)
+    if value is None:
+        raise NoSuchKey
+    idle = ctx.engine.idle_seconds(ctx.db, key)
+    details = getattr(value, "debug_details", None)
+    extra = details(ctx.config) if details is not None else ""
+    return Simple(
+        f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value, ctx.config)} "
+        f"serializedlength:{ctx.engine.serialized_length(value)} lru:{ctx.engine.lru_clock(ctx.db, key)} "
+        f"lru_seconds_idle:{idle}{extra}".encode()
+    )
+
+
+@debug_subcommand("SDSLEN", 1)
+def _sdslen(ctx: Client, key: bytes) -> Reply:
+    """SDSLEN <key>
+
+    Lengths of a key and its string value.
+    """
+    value = ctx.db.data.get(key)
+    if value is None:
+        raise NoSuchKey
+    if value.__class__ not in (bytes, bytearray) or encoding_of(value, ctx.config) == "int":
+        raise CommandError("ERR Not an sds encoded string.")
+    return Simple(
+        f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {key.__sizeof__()}, val_sds_len:{len(value)}, "
+        f"val_sds_avail:0, val_zmalloc: {value.__sizeof__()}".encode()
+    )
+
+
+@debug_subcommand("STRINGMATCH-LEN", 2)
+def _stringmatch(ctx: Client, pattern: bytes, text: bytes) -> Reply:
+    """STRINGMATCH-LEN <pattern> <string>
+
+    Whether a glob pattern matches a string.
+    """
+    return int(glob_match(pattern, text))
+
+
+@debug_subcommand("CHANGE-REPL-ID")
+def _change_repl_id(ctx: Client) -> Reply:
+    """CHANGE-REPL-ID
+
+    Takes new replication ids: replicas have to start anew.
+    """
+    ctx.engine.log("notice", "Changing replication IDs after receiving DEBUG change-repl-id")
+    ctx.engine.change_replication_id()
+    return OK
+
+
+@debug_subcommand("ERROR", 1)
+def _error(ctx: Client, text: bytes) -> Reply:
+    """ERROR <string>
+
+    Answers the string as an error.
+    """
+    return ErrorReply(text)
+
+
+@debug_subcommand("LOG", 1)
+def _log(ctx: Client, text: bytes) -> Reply:
+    """LOG <message>
+
+    Writes a message to the log.
+    """
+    ctx.engine.log("warning", "DEBUG LOG: " + text.decode("utf-8", "replace"))
+    return OK
+
+
+@debug_subcommand("HTSTATS", 1, 2)
+def _htstats(ctx: Client, index: bytes, *full: bytes) -> Reply:
+    """HTSTATS <dbid> [full]
+
+    Figures of the tables of a database.
+    """
+    db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
+    parts = [
+        f"[{title} HT]\nHash table 0 stats (main hash table):\n table size: {_table_size(len(table))}\n"
+        f" number of elements: {len(table)}\n"
+        for title, table in (("Dictionary", db.data), ("Expires", db.expires))
+    ]
+    return Verbatim("".join(parts).encode())
+
+
+@debug_subcommand("HTSTATS-KEY", 1, 2)
+def _htstats_key(ctx: Client, key: bytes, *full: bytes) -> Reply:
+    """HTSTATS-KEY <key> [full]
+
+    Figures of the table of one value.
+    """
+    value = ctx.db.data.get(key)
+    if value is None:
+        raise NoSuchKey
+    if encoding_of(value, ctx.config) not in ("hashtable", "skiplist"):
+        raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
+    size = len(value)
+    return Verbatim(
+        f"Hash table 0 stats (main hash table):\n table size: {_table_size(size)}\n number of elements: {size}\n".encode()
+    )
+
+
+def _table_size(elements: int) -> int:
+    """The places of a Python dict that was filled with so many elements."""
+    size = 8
+    while size * 2 // 3 < elements:
+        size *= 2
+    return size
+
+
+@debug_subcommand("PROTOCOL", 1)
+def _protocol(ctx: Client, name: bytes) -> Reply:
+    """PROTOCOL <type>
+
+    An example of a reply of some type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim,
+    true or false.
+    """
+    kind = name.lower()
+    if kind == b"push" and ctx.resp < 3:
+        raise CommandError("ERR RESP2 is not supported by this command")
+    make = _examples.get(kind)
+    if make is None:
+        raise CommandError(
+            "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set"
+            "|map|attrib|push|verbatim|true|false"
+        )
+    return make(ctx)
+
+
+def _push_example(ctx: Client) -> Reply:
+    pushed = ctx.encode(Push([b"server-cpu-usage", 42]))
+    return Raw(pushed + ctx.encode(b"Some real reply following the push reply"))
+
+
+_examples: dict[bytes, Callable[[Client], Any]] = {
+    b"string": lambda ctx: b"Hello World",
+    b"integer": lambda ctx: 12345,
+    b"double": lambda ctx: 3.141,
+    b"bignum": lambda ctx: BigNumber(1234567999999999999999999999999999999),
+    b"null": lambda ctx: None,
+    b"array": lambda ctx: [0, 1, 2],
+    b"set": lambda ctx: SetReply([0, 1, 2]),
+    b"map": lambda ctx: Pairs([0, False, 1, True, 2, False]),
+    b"attrib": lambda ctx: Attributed(
+        Pairs([b"key-popularity", [b"key:123", 90]]), b"Some real reply following the attribute"
+    ),
+    b"push": _push_example,
+    b"verbatim": lambda ctx: Verbatim(b"This is a verbatim\nstring"),
+    b"true": lambda ctx: True,
+    b"false": lambda ctx: False,
+}
+
+
+@debug_subcommand("POPULATE", 1, 3)
+def _populate(ctx: Client, count: bytes, prefix: bytes = b"key", size: bytes = b"") -> Reply:
+    """POPULATE <count> [<prefix>] [<size>]
+
+    Makes string keys ``prefix:0`` and on that are not there yet, with values ``value:0`` and on, cut or filled to a size.
+    """
+    db = ctx.db
+    wanted = positive(size) if size else -1
+    for number in range(positive(count)):
+        key = b"%b:%d" % (prefix, number)
+        if db.exists(key):
+            continue
+        value = b"value:%d" % number
+        if wanted >= 0:
+            value = value[:wanted].ljust(wanted, b"\0")
+        db.add(key, value)
+        ctx.changed(key, "")
+    ctx.propagate_as()
+    return OK
+
+
+@debug_subcommand("SEGFAULT")
+def _segfault(ctx: Client) -> Reply:
+    """SEGFAULT
+
+    Ends the process by the signal of an invalid memory access.
+    """
+    import signal
+
+    ctx.engine.log("warning", "Ending by SIGSEGV, as DEBUG SEGFAULT asks")
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return OK
+
+
+@debug_subcommand("JMAP")
+def _jmap(ctx: Client) -> Reply:
+    """JMAP
+
+    What lives on the heap: the classes with most objects that the garbage collector knows, and their numbers.
+    """
+    import gc
+    from collections import Counter
+
+    counts = Counter(type(item).__name__ for item in gc.get_objects())
+    return Verbatim("".join(f"{name}: {number}\n" for name, number in counts.most_common(50)).encode())

@@ -1,0 +1,192 @@
+"""Commands about the server and its databases as a whole."""
+
+from __future__ import annotations
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import SyntaxError_
+from twisted_redis.engine.flags import (
+    ADMIN,
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NO_MULTI,
+    NOSCRIPT,
+    READONLY,
+    STALE,
+    WRITE,
+)
+from twisted_redis.engine.parse import db_index
+from twisted_redis.engine.table import command
+from twisted_redis.engine.transactions import touch_database
+from twisted_redis.keyspace.database import Database
+from twisted_redis.resp.types import OK, Reply
+
+__all__: list[str] = []
+
+
+@command(
+    "DBSIZE",
+    arity=1,
+    flags=READONLY | FAST,
+    group="server",
+    since="1.0.0",
+    complexity="O(1)",
+    acl=("@keyspace",),
+    tips=("request_policy:all_shards", "response_policy:agg_sum"),
+)
+def dbsize(ctx: Client) -> Reply:
+    """DBSIZE
+
+    The number of keys in the selected database.
+    """
+    return len(ctx.db)
+
+
+def _asynchronous(ctx: Client, options: tuple[bytes, ...]) -> bool:
+    if not options:
+        return bool(ctx.config.lazyfree_lazy_user_flush)
+    mode = options[0].upper()
+    if len(options) > 1 or mode not in (b"ASYNC", b"SYNC"):
+        raise SyntaxError_
+    return mode == b"ASYNC"
+
+
+def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
+    engine = ctx.engine
+    removed = 0
+    for db in databases:
+        if db.watched:
+            touch_database(db, None)
+        for observer in engine.flush_observers:
+            observer(db)
+        removed += engine.empty_database(db, later)
+        engine.database_replaced(db)
+    # Even an empty database is flushed on replicas: they may hold what we do not know of.
+    engine.mark_dirty(removed or 1)
+
+
+@command(
+    "FLUSHDB",
+    arity=-1,
+    flags=WRITE,
+    group="server",
+    since="1.0.0",
+    complexity="O(N) where N is the number of keys in the selected database",
+    acl=("@keyspace", "@dangerous"),
+    tips=("request_policy:all_shards", "response_policy:all_succeeded"),
+    history=(("4.0.0", "Added ASYNC."), ("6.2.0", "Added SYNC.")),
+)
+def flushdb(ctx: Client, *options: bytes) -> Reply:
+    """FLUSHDB [ASYNC | SYNC]
+
+    Removes all keys of the selected database.
+    """
+    _flush(ctx, [ctx.db], _asynchronous(ctx, options))
+    return OK
+
+
+@command(
+    "FLUSHALL",
+    arity=-1,
+    flags=WRITE,
+    group="server",
+    since="1.0.0",
+    complexity="O(N) where N is the number of keys in all databases",
+    acl=("@keyspace", "@dangerous"),
+    tips=("request_policy:all_shards", "response_policy:all_succeeded"),
+    history=(("4.0.0", "Added ASYNC."), ("6.2.0", "Added SYNC.")),
+)
+def flushall(ctx: Client, *options: bytes) -> Reply:
+    """FLUSHALL [ASYNC | SYNC]
+
+    Removes all keys of all databases.
+    """
+    _flush(ctx, ctx.engine.databases, _asynchronous(ctx, options))
+    return OK
+
+
+@command(
+    "SWAPDB",
+    arity=3,
+    flags=WRITE | FAST,
+    group="server",
+    since="4.0.0",
+    complexity="O(N) where N is the number of clients that watch or wait for keys of both databases",
+    acl=("@keyspace", "@dangerous"),
+)
+def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
+    """SWAPDB index1 index2
+
+    Exchanges the contents of two databases, for all connections at once.
+    """
+    engine = ctx.engine
+    count = len(engine.databases)
+    first = engine.databases[db_index(index1, count, "ERR invalid first DB index")]
+    second = engine.databases[db_index(index2, count, "ERR invalid second DB index")]
+    if first is not second:
+        touch_database(first, second)
+        touch_database(second, first)
+        first.swap(second)
+        engine.database_replaced(first)
+        engine.database_replaced(second)
+    engine.mark_dirty(1)
+    return OK
+
+
+@command(
+    "TIME",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    group="server",
+    since="2.6.0",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+)
+def time_(ctx: Client) -> Reply:
+    """TIME
+
+    The server's time: seconds since 1970 and the microseconds of the running second.
+    """
+    microseconds = int(ctx.engine.time.wall() * 1_000_000)
+    return [b"%d" % (microseconds // 1_000_000), b"%d" % (microseconds % 1_000_000)]
+
+
+@command(
+    "SHUTDOWN",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
+    group="server",
+    since="1.0.0",
+    complexity="O(N) when saving, where N is the number of keys, else O(1)",
+    history=(("7.0.0", "Added NOW, FORCE and ABORT."),),
+)
+def shutdown(ctx: Client, *options: bytes) -> Reply:
+    """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
+
+    Ends the server.
+    """
+    chosen = [option.upper() for option in options]
+    if any(option not in (b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT") for option in chosen):
+        raise SyntaxError_
+    if (b"ABORT" in chosen and len(chosen) > 1) or (b"SAVE" in chosen and b"NOSAVE" in chosen):
+        raise SyntaxError_
+    return ctx.engine.shut_down(ctx, frozenset(option.decode() for option in chosen))
+
+
+@command(
+    "LASTSAVE",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    group="server",
+    since="1.0.0",
+    complexity="O(1)",
+    acl=("@admin", "@dangerous"),
+    tips=("nondeterministic_output",),
+)
+def lastsave(ctx: Client) -> Reply:
+    """LASTSAVE
+
+    The time of the last successful save, in seconds since 1970.
+    """
+    return ctx.engine.last_save
+

@@ -1,0 +1,32 @@
+"""What is common to values of all types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_redis.datatypes.strings import encoding as string_encoding
+
+__all__ = ["copy_value", "encoding_of", "type_of"]
+
+
+def type_of(value: Any) -> bytes:
+    """The name TYPE answers: ``string``, ``list``..."""
+    if value.__class__ is bytes or value.__class__ is bytearray:
+        return b"string"
+    return value.TYPE  # type: ignore[no-any-return]
+
+
+def encoding_of(value: Any, config: Any) -> str:
+    """What OBJECT ENCODING answers."""
+    if value.__class__ is bytes or value.__class__ is bytearray:
+        return string_encoding(value)
+    return value.encoding(config)  # type: ignore[no-any-return]
+
+
+def copy_value(value: Any) -> Any:
+    """A value that shares nothing that changes."""
+    if value.__class__ is bytes:
+        return value
+    if value.__class__ is bytearray:
+        return bytearray(value)
+    return value.copy()
