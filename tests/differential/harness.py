@@ -1,0 +1,231 @@
+"""Two servers side by side: real Redis 8 and this project, the same calls, compared replies.
+
+Real Redis is `$REDIS_SERVER`, else a redis-server of version 8 in PATH, else the one that
+`tests/conformance/run` has built. Without one, these tests are skipped.
+`$DIFFERENTIAL_SUBJECT` is a command line to test in place of this project.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from .normalise import Rule, rule_for
+from .wire import Closed, Reply, Wire, encoded, packed, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_REPLY = b"-<no reply>\r\n"
+Argument = bytes | str | int | float
+OPTIONS = ("--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
+
+
+class Difference(AssertionError):
+    """The servers answered differently."""
+
+    def __init__(self, argv: Sequence[bytes], real: bytes, ours: bytes, where: str = "") -> None:
+        self.argv = argv
+        super().__init__(
+            f"{where}{shown_command(argv)}\n    redis: {shown_reply(real)}\n    ours:  {shown_reply(ours)}"
+        )
+
+
+class Server(NamedTuple):
+    name: str
+    port: int
+    log: Path
+
+
+def version_of(program: str) -> tuple[int, ...]:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True)
+    found = re.search(r"v=(\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, found.groups())) if found else (0,)
+
+
+def real_redis() -> str | None:
+    """The path of a redis-server 8, or None."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    cache = (Path(base) if base else Path.home() / ".cache") / "twisted_redis"
+    built = [str(path) for path in sorted(cache.glob("redis-8.*/src/redis-server"), reverse=True)]
+    for candidate in (os.environ.get("REDIS_SERVER"), shutil.which("redis-server"), *built):
+        if candidate and os.access(candidate, os.X_OK) and version_of(candidate) >= (8,):
+            return candidate
+    return None
+
+
+def our_command() -> list[str]:
+    subject = os.environ.get("DIFFERENTIAL_SUBJECT")
+    return shlex.split(subject) if subject else [sys.executable, "-m", "twisted_redis"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(name: str, command: Sequence[str], *options: str) -> Iterator[Server]:
+    """A server of its own, without persistence; it is ended with SIGTERM, after 10 s with SIGKILL."""
+    with tempfile.TemporaryDirectory(prefix="tr-diff-") as directory:
+        port, log = free_port(), Path(directory) / "log"
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, "--port", str(port), "--dir", directory, *OPTIONS, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=os.environ | {"PYTHONPATH": path},
+            )
+        try:
+            wait_until_ready(process, port, log)
+            yield Server(name, port, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            wire = Wire(port, timeout=5)
+        except OSError:
+            time.sleep(0.02)
+            continue
+        answer = wire.call(b"PING")
+        wire.close()
+        if answer == b"+PONG\r\n":
+            return
+    raise RuntimeError("the server did not start:\n" + log.read_text(errors="replace")[-2000:])
+
+
+class Pair:
+    """The same named connections to both servers, in RESP2 or RESP3."""
+
+    def __init__(self, real: Server, ours: Server, resp: int = 2) -> None:
+        self.servers = (real, ours)
+        self.resp = resp
+        self.wires: dict[str, tuple[Wire, Wire]] = {}
+
+    def close(self) -> None:
+        for pair in self.wires.values():
+            for wire in pair:
+                wire.close()
+        self.wires.clear()
+
+    def wire(self, client: str = "main") -> tuple[Wire, Wire]:
+        if client not in self.wires:
+            real, ours = self.servers
+            self.wires[client] = (Wire(real.port, self.resp), Wire(ours.port, self.resp))
+        return self.wires[client]
+
+    def reset(self) -> None:
+        """New connections to empty databases."""
+        self.close()
+        for server in self.servers:
+            wire = Wire(server.port)
+            wire.call(b"FLUSHALL")
+            wire.call(b"SCRIPT", b"FLUSH")
+            wire.call(b"CONFIG", b"RESETSTAT")
+            wire.close()
+
+    def send(self, *argv: Argument, client: str = "main") -> None:
+        """Send without waiting for a reply: for commands that block; `read` takes the reply."""
+        for wire in self.wire(client):
+            wire.send(*map(encoded, argv))
+
+    def read(
+        self,
+        *argv: bytes | str | int | float,
+        client: str = "main",
+        rule: Rule | None = None,
+        where: str = "",
+    ) -> Reply:
+        """Take one reply or pushed message of both and compare; `argv` says what it answers."""
+        words = tuple(map(encoded, argv))
+        real, ours = (taken(wire) for wire in self.wire(client))
+        if real == NO_REPLY:
+            raise RuntimeError(f"{where}{shown_command(words)}: real Redis does not answer this either")
+        return compare(words, real, ours, rule, where)
+
+    def call(
+        self,
+        *argv: bytes | str | int | float,
+        client: str = "main",
+        rule: Rule | None = None,
+        where: str = "",
+    ) -> Reply:
+        """Call on both, compare the replies, give that of real Redis; raises Difference."""
+        self.send(*argv, client=client)
+        return self.read(*argv, client=client, rule=rule, where=where)
+
+    def batch(self, commands: Sequence[Sequence[bytes]], client: str = "main") -> list[tuple[bytes, bytes]]:
+        """Many commands in one pipeline; the raw replies, not compared."""
+        data = b"".join(packed(tuple(command)) for command in commands)
+        found = []
+        for wire in self.wire(client):
+            wire.send_raw(data)
+        for wire in self.wire(client):
+            found.append([taken(wire) for _ in commands])
+        return list(zip(*found, strict=True))
+
+    def wait_blocked(self, count: int) -> None:
+        """Until both servers count `count` blocked clients; 2 s at most, the replies tell the rest."""
+        pattern = b"blocked_clients:%d\r" % count
+        for wire in self.wire("control"):
+            deadline = time.monotonic() + 2
+            while pattern not in wire.call(b"INFO", b"clients") and time.monotonic() < deadline:
+                time.sleep(0.005)
+
+
+def taken(wire: Wire) -> bytes:
+    """The next reply, or what stands for a closed connection and for one that does not answer."""
+    try:
+        return wire.read()
+    except Closed:
+        return b"-<the connection was closed>\r\n"
+    except TimeoutError:
+        return NO_REPLY
+
+
+def compare(
+    argv: Sequence[bytes], real: bytes, ours: bytes, rule: Rule | None = None, where: str = ""
+) -> Reply:
+    reply = parse(real)
+    if real != ours:
+        one, other = (rule or rule_for(argv))(argv, reply, parse(ours))
+        if one != other:
+            raise Difference(argv, real, ours, where)
+    return reply
+
+
+def shown_command(argv: Sequence[bytes]) -> str:
+    return " ".join(shown_argument(argument) for argument in argv)
+
+
+def shown_argument(argument: bytes) -> str:
+    text = argument[:60].decode("latin-1") + ("..." if len(argument) > 60 else "")
+    plain = text and text.isascii() and text.isprintable() and not set(text) & set(" \"'\\")
+    return text if plain else '"' + repr(text)[1:-1].replace('"', '\\"') + '"'
+
+
+def shown_reply(raw: bytes, limit: int = 600) -> str:
+    text = raw.decode("latin-1").replace("\r\n", " ").rstrip()
+    shown = "".join(char if char.isascii() and char.isprintable() else repr(char)[1:-1] for char in text)
+    return shown if len(shown) <= limit else f"{shown[:limit]}... ({len(raw)} bytes)"

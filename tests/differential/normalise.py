@@ -1,0 +1,148 @@
+"""What two servers may answer differently though both are right: order, chance, time.
+
+A rule takes (argv, reply, other reply) and gives the two in a form in which they must be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from .wire import Reply
+
+Rule = Callable[[Sequence[bytes], Reply, Reply], tuple[object, object]]
+
+
+def exact(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    return one, other
+
+
+def sort_key(entry: object) -> str:
+    return repr(entry)
+
+
+def sorted_items(reply: Reply) -> object:
+    """Elements of any order; pairs of a map stay together."""
+    if not isinstance(reply.value, list):
+        return reply
+    return reply.kind, sorted(reply.value, key=sort_key)
+
+
+def unordered(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    return sorted_items(one), sorted_items(other)
+
+
+def in_pairs(reply: Reply) -> object:
+    """As `sorted_items`, for a flat array of names and values."""
+    items = reply.items
+    if reply.kind != b"*" or len(items) % 2:
+        return sorted_items(reply)
+    return reply.kind, sorted(zip(items[::2], items[1::2], strict=True), key=sort_key)
+
+
+def unordered_pairs(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    return in_pairs(one), in_pairs(other)
+
+
+def outline(reply: Reply) -> object:
+    """Types and lengths without values; errors keep their text."""
+    if reply.kind == b"-":
+        return reply
+    if isinstance(reply.value, list):
+        return reply.kind, [outline(item) for item in reply.items]
+    return reply.kind, reply.value is None
+
+
+def shape(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    return outline(one), outline(other)
+
+
+def kind_only(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """Only the outermost type: for what describes the server itself."""
+    if b"-" in (one.kind, other.kind):
+        return one, other
+    return one.kind, other.kind
+
+
+def within(tolerance: int) -> Rule:
+    """Integers may differ by `tolerance`, but negative ones are codes and must be equal."""
+
+    def rule(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+        return nearer(one, other, tolerance), other
+
+    return rule
+
+
+def nearer(one: Reply, other: Reply, tolerance: int) -> Reply:
+    """`one`, with integers that are close enough taken from `other`."""
+    if one.kind == other.kind == b":":
+        mine, theirs = int(one.text), int(other.text)
+        return other if mine >= 0 and theirs >= 0 and abs(mine - theirs) <= tolerance else one
+    pairs = zip(one.items, other.items, strict=False)
+    if one.kind == other.kind and one.kind in b"*~>" and len(one.items) == len(other.items):
+        return Reply(one.kind, [nearer(mine, theirs, tolerance) for mine, theirs in pairs])
+    return one
+
+
+def scan(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """A cursor is the server's own; what is returned counts only when both have reached the end."""
+    if len(one.items) == len(other.items) == 2:
+        ends = [reply.items[0].text == b"0" for reply in (one, other)]
+        if all(ends):
+            paired = argv[0].upper() in (b"HSCAN", b"ZSCAN") and b"NOVALUES" not in [a.upper() for a in argv]
+            order = in_pairs if paired else sorted_items
+            return order(one.items[1]), order(other.items[1])
+        return [item.kind for item in one.items], [item.kind for item in other.items]
+    return one, other
+
+
+def random_pick(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """How many were picked, and of which types, is the same; which ones is chance."""
+    return outline(one), outline(other)
+
+
+def sort_by_order(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """SORT BY a constant leaves a set's own order."""
+    upper = [argument.upper() for argument in argv]
+    constant = any(word == b"BY" and b"*" not in after for word, after in pairwise(upper))
+    return (sorted_items(one), sorted_items(other)) if constant else (one, other)
+
+
+RULES: dict[bytes, Rule] = {
+    **dict.fromkeys((b"SMEMBERS", b"SUNION", b"SINTER", b"SDIFF", b"KEYS", b"HKEYS", b"HVALS"), unordered),
+    b"HGETALL": unordered_pairs,
+    **dict.fromkeys((b"SCAN", b"SSCAN", b"HSCAN", b"ZSCAN"), scan),
+    **dict.fromkeys((b"SRANDMEMBER", b"SPOP", b"RANDOMKEY", b"HRANDFIELD", b"ZRANDMEMBER"), random_pick),
+    **dict.fromkeys((b"PTTL", b"HPTTL", b"PEXPIRETIME", b"HPEXPIRETIME"), within(2000)),
+    **dict.fromkeys((b"TTL", b"HTTL", b"EXPIRETIME", b"HEXPIRETIME"), within(2)),
+    **dict.fromkeys((b"TIME", b"LASTSAVE", b"DUMP", b"HELLO"), shape),
+    **dict.fromkeys(
+        (b"INFO", b"MEMORY", b"CLIENT", b"COMMAND", b"LATENCY", b"SLOWLOG", b"LOLWUT"), kind_only
+    ),
+    **dict.fromkeys((b"SORT", b"SORT_RO"), sort_by_order),
+}
+SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
+    (b"OBJECT", b"IDLETIME"): within(2),
+    (b"CLIENT", b"SETNAME"): exact,
+    (b"CLIENT", b"GETNAME"): exact,
+    (b"CLIENT", b"SETINFO"): exact,
+    (b"CLIENT", b"NO-EVICT"): exact,
+    (b"CLIENT", b"NO-TOUCH"): exact,
+    (b"CLIENT", b"HELP"): exact,
+    (b"COMMAND", b"GETKEYS"): exact,
+    (b"COMMAND", b"GETKEYSANDFLAGS"): exact,
+    (b"COMMAND", b"COUNT"): kind_only,
+    (b"XINFO", b"STREAM"): shape,
+    (b"XINFO", b"CONSUMERS"): shape,
+    (b"CONFIG", b"GET"): unordered_pairs,
+    (b"PUBSUB", b"CHANNELS"): unordered,
+}
+
+
+def rule_for(argv: Sequence[bytes]) -> Rule:
+    name = argv[0].upper() if argv else b""
+    if len(argv) > 1:
+        special = SUBCOMMAND_RULES.get((name, argv[1].upper()))
+        if special is not None:
+            return special
+    return RULES.get(name, exact)
