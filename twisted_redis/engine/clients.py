@@ -76,7 +76,7 @@ class Link(Protocol):
 class LinkFigures:
     """Counters of a link (bytes)."""
 
-    __slots__ = ("argv_bytes", "bytes_in", "bytes_out", "output_pending", "query_buffer", "query_free", "reads")
+    __slots__ = ("argv_bytes", "bytes_in", "bytes_out", "output_peak", "query_buffer", "query_free", "query_peak", "reads")
 
     def __init__(self) -> None:
         self.argv_bytes = 0
@@ -85,7 +85,8 @@ class LinkFigures:
         self.reads = 0
         self.query_buffer = 0
         self.query_free = 0
-        self.output_pending = 0
+        self.query_peak = 0
+        self.output_peak = 0
 
 
 class NullLink:

@@ -18,9 +18,9 @@ _negative = re.compile(rb"-[1-9][0-9]*\Z").match
 
 
 class ScanOptions(NamedTuple):
-    """``count`` elements wanted; ``matches`` tells which of them to return, None all; NOVALUES given."""
+    """How many elements are ``wanted``; ``matches`` tells which of them to return, None means all."""
 
-    count: int
+    wanted: int
     matches: Callable[[bytes], bool] | None
     no_values: bool
 

@@ -17,6 +17,7 @@ from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPL
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
 from twisted_redis.engine.hash_fields import expire_due
+from twisted_redis.engine.memory import resident_bytes
 from twisted_redis.engine.notifications import EXPIRED, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
@@ -63,6 +64,13 @@ class Engine:
         self.clients: dict[int, Client] = {}
         self._last_client_id = 0
         self.run_id = os.urandom(20).hex()
+        self.multiplexing = "none"
+        self.memory_at_start = resident_bytes()
+        self.memory_peak = 0
+        self.lazyfree_pending = 0
+        self.lazyfreed = 0
+        #: Fields that rooms above add to a section of INFO, or know better.
+        self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
         self.stats = Statistics(self)
 
         self.table = bind_table(specs)
@@ -518,9 +526,10 @@ class Engine:
             return False
         self.begin_turn()
         self.depth += 1
+        clock = self.clock_ns
+        started = clock()
         try:
-            clock = self.clock_ns
-            deadline = clock() + budget_ns
+            deadline = started + budget_ns
             now = self.state.now
             for db in self.databases:
                 pop_due = db.wheel.pop_due
@@ -537,6 +546,7 @@ class Engine:
                     return True
             return False
         finally:
+            self.stats.expire_cycle_ns += clock() - started
             self.depth -= 1
             self.pending = False
             self.end_turn()

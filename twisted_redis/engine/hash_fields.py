@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["expire_due", "lapsed", "note_times", "remove_due", "remove_lapsed", "signal", "value_of"]
+__all__ = [
+    "delete_as_effect",
+    "expire_due",
+    "lapsed",
+    "note_times",
+    "remove_due",
+    "remove_lapsed",
+    "signal",
+    "value_of",
+]
 
 _AT_ONCE = 256
 """Fields of one hash that the cycle removes before it looks at the clock."""
@@ -89,7 +98,7 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
 
 
 def note_times(db: Database, key: bytes, hash_: Hash) -> None:
-    """Has the database look at a hash when its next field is due; to be called when its times have changed."""
+    """Has the database look at a hash when its next field is due; to be called when that has changed."""
     due = hash_.next_expiry()
     if due is None:
         db.field_wheel.pop(key)

@@ -59,6 +59,7 @@ class Statistics:
         self.expired_keys = 0
         self.expired_fields = 0
         self.expire_cap_reached = 0
+        self.expire_cycle_ns = 0
         self.evicted_keys = 0
         self.evicted_clients = 0
         self.bytes_in = 0

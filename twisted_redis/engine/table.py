@@ -167,6 +167,16 @@ class Command:
             bucket = (sample >> shift) << shift if shift > 0 else sample
             histogram[bucket] = histogram.get(bucket, 0) + 1
 
+    def percentile(self, percent: float) -> float:
+        """The duration (us) that ``percent`` of the calls did not exceed; 0 without calls."""
+        wanted = self.calls * percent / 100
+        seen = 0
+        for bucket in sorted(self.histogram):
+            seen += self.histogram[bucket]
+            if seen >= wanted:
+                return bucket / 1000
+        return 0.0
+
     def reset(self) -> None:
         """Forgets all figures (CONFIG RESETSTAT)."""
         self.samples = []

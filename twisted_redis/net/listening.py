@@ -135,6 +135,18 @@ class Listeners:
         """The addresses listened at."""
         return [port.getHost() for port in self._tcp + self._unix + self._endpoints]
 
+    def describe(self) -> list[str]:
+        """The listeners as INFO shows them."""
+        found = []
+        if self._tcp:
+            binds = ",".join(f"bind={port.getHost().host}" for port in self._tcp)
+            found.append(f"name=tcp,{binds},port={self.port}")
+        if self._unix_path:
+            found.append(f"name=unix,bind={self._unix_path}")
+        for port in self._endpoints:
+            found.append(f"name=endpoint,bind={port.getHost()}")
+        return found
+
     @property
     def any_open(self) -> bool:
         """Whether anything is listened at."""

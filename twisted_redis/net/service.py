@@ -37,6 +37,7 @@ class ServerService(Service):
         #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
         self.periodic: list[Callable[[float], None]] = []
         engine.listeners = self.listeners
+        engine.multiplexing = type(reactor).__name__.removesuffix("Reactor").lower()
 
     # start
 

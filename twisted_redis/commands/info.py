@@ -1,0 +1,55 @@
+"""INFO: the server's figures, by sections."""
+
+from __future__ import annotations
+
+
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.flags import LOADING, STALE
+from twisted_redis.engine.infosections import DEFAULT_SECTIONS, SECTIONS, Section
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import Reply, Verbatim
+
+__all__ = ["info_text"]
+
+
+def info_text(engine: Engine, wanted: list[str]) -> str:
+    """The text of the sections ``wanted`` (lower case; none: the default ones)."""
+    names: list[str] = []
+    for name in wanted or ["default"]:
+        if name in ("all", "everything"):
+            chosen = [section for section in SECTIONS if name == "everything" or section != "modules"]
+        elif name == "default":
+            chosen = list(DEFAULT_SECTIONS)
+        else:
+            chosen = [name] if name in SECTIONS else []
+        names += [section for section in chosen if section not in names]
+    texts = []
+    for name in SECTIONS:
+        if name in names:
+            section: Section = SECTIONS[name]
+            lines = section.fields(engine)
+            texts.append(f"# {section.title}\r\n" + "".join(f"{key}:{value}\r\n" for key, value in lines))
+    return "\r\n".join(texts)
+
+
+@command(
+    "INFO",
+    arity=-1,
+    flags=LOADING | STALE,
+    group="server",
+    since="1.0.0",
+    complexity="O(1)",
+    acl=("@dangerous",),
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+    history=(("7.0.0", "Takes several sections in one call."),),
+)
+def info(ctx: Client, *sections: bytes) -> Reply:
+    """INFO [section [section ...]]
+
+    Figures of the server, one a line, in sections.
+    """
+    return Verbatim(
+        info_text(ctx.engine, [section.lower().decode("latin-1") for section in sections]).encode("utf-8", "replace")
+    )
