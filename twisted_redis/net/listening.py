@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 
 __all__ = ["ListenError", "Listeners"]
 
@@ -104,19 +105,17 @@ class Listeners:
             os.unlink(path)
         except FileNotFoundError:
             pass
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if not mode:
+            # Twisted always sets a mode, 666 unless told otherwise.
+            umask = os.umask(0o077)
+            os.umask(umask)
+            mode = 0o777 & ~umask
         try:
-            sock.setblocking(False)
-            sock.bind(path)
-            if mode:
-                os.chmod(path, mode)
-            sock.listen(backlog)
-            self._unix.append(self._reactor.adoptStreamPort(sock.fileno(), socket.AF_UNIX, self._factory))
-        except OSError as error:
-            self._log("warning", f"Failed opening Unix socket: bind: {error.strerror}")
-            raise ListenError(f"{path}: {error.strerror}") from error
-        finally:
-            sock.close()
+            self._unix.append(self._reactor.listenUNIX(path, self._factory, backlog, mode))
+        except CannotListenError as error:
+            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+            self._log("warning", f"Failed opening Unix socket: bind: {reason}")
+            raise ListenError(f"{path}: {reason}") from error
         self._unix_path = path
 
     def listen_endpoint(self, description: str) -> Deferred[Any]:
@@ -153,14 +152,9 @@ class Listeners:
         return bool(self._tcp or self._unix or self._endpoints)
 
     def close(self) -> Deferred[Any]:
-        """Stops listening everywhere and removes the unix socket's file."""
+        """Stops listening everywhere; Twisted removes the unix socket's file."""
         ports = self._tcp + self._unix + self._endpoints
         self._tcp, self._unix, self._endpoints = [], [], []
         waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
-        if self._unix_path:
-            try:
-                os.unlink(self._unix_path)
-            except OSError:
-                pass
-            self._unix_path = ""
+        self._unix_path = ""
         return DeferredList(waits) if waits else succeed(None)
