@@ -84,6 +84,7 @@ def unlink(ctx: Client, *keys: bytes) -> Reply:
     since="1.0.0",
     complexity="O(N) for N keys",
     tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+    history=(("3.0.3", "Takes several keys."),),
 )
 def exists(ctx: Client, *keys: bytes) -> Reply:
     """EXISTS key [key ...]
@@ -199,6 +200,7 @@ def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     group="generic",
     since="1.0.0",
     complexity="O(1)",
+    history=(("3.2.0", "Answers 0 for two equal names, which was an error."),),
 )
 def renamenx(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     """RENAMENX key newkey

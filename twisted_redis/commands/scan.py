@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.cursors import cursor as parse_cursor
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.parse import integer
@@ -14,17 +14,6 @@ from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
-
-_UINT64 = 2**64
-_number = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]{1,40})\Z").match
-
-
-def _cursor(text: bytes) -> int:
-    """Reads a cursor as strtoull does, which takes spaces and signs, and wraps negative numbers around."""
-    found = _number(text)
-    if found is None or abs(value := int(found[1])) >= _UINT64:
-        raise CommandError("ERR invalid cursor")
-    return value % _UINT64
 
 
 @command(
@@ -42,7 +31,7 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
 
     Returns some keys and the cursor to go on with: 0 begins an iteration and ends it.
     """
-    place = _cursor(cursor)
+    place = parse_cursor(cursor)
     count = 10
     pattern: bytes | None = None
     type_name: bytes | None = None
