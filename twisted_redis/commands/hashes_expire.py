@@ -1,0 +1,481 @@
+"""Hashes: the times at which fields expire, and the commands that read or write fields along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed, signal
+from twisted_redis.engine.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
+from twisted_redis.engine.parse import INT64_MAX, integer, integer_in
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_READ = first_key(RO | ACCESS)
+_UPDATE = first_key(RW | UPDATE)
+_O_N = "O(N) for N fields"
+
+_LATEST = (1 << 46) - 1
+"""The last moment (ms) at which a field can expire: Redis keeps 48 bits and reserves two of them."""
+
+# Replies of the commands that set times.
+_NO_FIELD = -2
+_NO_TIME = -1
+_NOT_MET = 0
+_DONE = 1
+_DELETED = 2
+
+
+def _moment(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> int:
+    """The time (ms) that an argument in units of ``unit`` ms means."""
+    value = integer(text)
+    if value < 0:
+        raise CommandError("ERR invalid expire time, must be >= 0")
+    start = ctx.now if relative else 0
+    if value > _LATEST // unit or value * unit > _LATEST - start:
+        raise CommandError(f"ERR invalid expire time in '{name}' command")
+    return start + value * unit
+
+
+def _fields(
+    arguments: tuple[bytes, ...], wrong_number: str = "ERR Number of fields must be a positive integer"
+) -> tuple[bytes, ...]:
+    """The fields in ``FIELDS numfields field [field ...]``."""
+    if arguments[0].upper() != b"FIELDS":
+        raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
+    if len(arguments) < 2:
+        raise CommandError(wrong_number)
+    if integer_in(arguments[1], 1, INT64_MAX, wrong_number) != len(arguments) - 2:
+        raise CommandError("ERR The `numfields` parameter must match the number of arguments")
+    return arguments[2:]
+
+
+# Setting times
+
+
+def _set_time(ctx: Client, key: bytes, hash_: Hash, field: bytes, when: int, condition: bytes) -> int:
+    """Sets the time of one field if ``condition`` allows; a field whose new time has passed is deleted."""
+    if field not in hash_.fields:
+        return _NO_FIELD
+    before = hash_.time(field)
+    if before is None:
+        if condition in (b"XX", b"GT"):
+            return _NOT_MET
+    elif (
+        condition == b"NX"
+        or (condition == b"GT" and before >= when)
+        or (condition == b"LT" and before <= when)
+    ):
+        return _NOT_MET
+    if when <= ctx.now and not ctx.engine.state.keep_expired:
+        hash_.remove(field)
+        delete_as_effect(ctx.engine, ctx.db, key, field)
+        return _DELETED
+    hash_.set_time(field, when)
+    return _DONE
+
+
+def _times_set(ctx: Client, key: bytes, hash_: Hash) -> None:
+    """After times were set: the key goes with its last field, else the database learns the next time."""
+    if hash_.fields:
+        note_times(ctx.db, key, hash_)
+    else:
+        ctx.removed(key)
+
+
+def _expire(
+    ctx: Client, name: str, key: bytes, time: bytes, options: tuple[bytes, ...], unit: int, relative: bool
+) -> Reply:
+    hash_ = ctx.db.write(key, Hash)
+    when = _moment(ctx, time, unit, relative, name)
+    condition = options[0].upper()
+    given = 1 if condition in (b"NX", b"XX", b"GT", b"LT") else 0
+    fields = _fields(options[given:], "ERR Parameter `numFields` should be greater than 0")
+    if hash_ is None:
+        return [_NO_FIELD] * len(fields)
+    hash_.allow_times()
+    results = [_set_time(ctx, key, hash_, field, when, condition if given else b"") for field in fields]
+    updated, deleted = results.count(_DONE), results.count(_DELETED)
+    if updated or deleted:
+        ctx.changed(key, "hdel" if deleted else "hexpire", updated + deleted)
+        _times_set(ctx, key, hash_)
+    if updated:
+        done = [field for field, result in zip(fields, results, strict=True) if result == _DONE]
+        head = [b"HPEXPIREAT", key, b"%d" % when, *options[:given]]
+        ctx.propagate_as([*head, options[given], b"%d" % updated, *done])
+    elif deleted:
+        ctx.propagate_as()
+    return results
+
+
+@command("HEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
+    """HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+
+    Lets fields of a hash expire after some seconds.
+    """
+    return _expire(ctx, "hexpire", key, seconds, options, 1000, relative=True)
+
+
+@command("HPEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
+    """HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+
+    Lets fields of a hash expire after some milliseconds.
+    """
+    return _expire(ctx, "hpexpire", key, milliseconds, options, 1, relative=True)
+
+
+@command(
+    "HEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N
+)
+def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
+    """HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+
+    Lets fields of a hash expire at a time in seconds since 1970.
+    """
+    return _expire(ctx, "hexpireat", key, time, options, 1000, relative=False)
+
+
+@command(
+    "HPEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N
+)
+def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
+    """HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+
+    Lets fields of a hash expire at a time in milliseconds since 1970.
+    """
+    return _expire(ctx, "hpexpireat", key, time, options, 1, relative=False)
+
+
+@command("HPERSIST", arity=-5, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HPERSIST key FIELDS numfields field [field ...]
+
+    Lets fields of a hash stay for good.
+    """
+    hash_ = ctx.db.write(key, Hash)
+    fields = _fields(options)
+    if hash_ is None:
+        return [_NO_FIELD] * len(fields)
+    results = []
+    for field in fields:
+        if field not in hash_.fields or hash_.expired(field, ctx.now):
+            results.append(_NO_FIELD)
+        else:
+            results.append(_DONE if hash_.persist(field) else _NO_TIME)
+    if _DONE in results:
+        ctx.changed(key, "hpersist")
+        note_times(ctx.db, key, hash_)
+    return results
+
+
+# Reading times
+
+
+def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[[int], int]) -> list[int]:
+    hash_ = ctx.db.read(key, Hash)
+    fields = _fields(options)
+    if hash_ is None:
+        return [_NO_FIELD] * len(fields)
+    # Redis hides a field one millisecond earlier while the hash is small.
+    first_alive = ctx.now + (not hash_.large)
+    results = []
+    for field in fields:
+        when = hash_.time(field)
+        if field not in hash_.fields:
+            results.append(_NO_FIELD)
+        elif when is None:
+            results.append(_NO_TIME)
+        else:
+            results.append(shown(when) if when >= first_alive else _NO_FIELD)
+    return results
+
+
+@command(
+    "HTTL",
+    arity=-5,
+    flags=READONLY | FAST,
+    keys=_READ,
+    group="hash",
+    since="7.4.0",
+    complexity=_O_N,
+    tips=("nondeterministic_output",),
+)
+def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HTTL key FIELDS numfields field [field ...]
+
+    Tells in how many seconds fields of a hash expire.
+    """
+    return _times(ctx, key, options, lambda when: (when + 999 - ctx.now) // 1000)
+
+
+@command(
+    "HPTTL",
+    arity=-5,
+    flags=READONLY | FAST,
+    keys=_READ,
+    group="hash",
+    since="7.4.0",
+    complexity=_O_N,
+    tips=("nondeterministic_output",),
+)
+def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HPTTL key FIELDS numfields field [field ...]
+
+    Tells in how many milliseconds fields of a hash expire.
+    """
+    return _times(ctx, key, options, lambda when: when - ctx.now)
+
+
+@command(
+    "HEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, group="hash", since="7.4.0", complexity=_O_N
+)
+def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HEXPIRETIME key FIELDS numfields field [field ...]
+
+    Tells at which second since 1970 fields of a hash expire.
+    """
+    return _times(ctx, key, options, lambda when: (when + 999) // 1000)
+
+
+@command(
+    "HPEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, group="hash", since="7.4.0", complexity=_O_N
+)
+def hpexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HPEXPIRETIME key FIELDS numfields field [field ...]
+
+    Tells at which millisecond since 1970 fields of a hash expire.
+    """
+    return _times(ctx, key, options, lambda when: when)
+
+
+# Reading or writing fields and their times at once
+
+_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
+"""Options with a time: the milliseconds of its unit, and whether it counts from now."""
+
+
+def _read_out(
+    ctx: Client,
+    key: bytes,
+    hash_: Hash | None,
+    fields: tuple[bytes, ...],
+    then: Callable[[Hash, bytes], None],
+) -> tuple[list[bytes | None], bool]:
+    """The values of ``fields``, each followed by ``then``; and whether one of them was found expired.
+
+    Expired fields are removed without an event, and the hash is left where it is even if it is empty.
+    """
+    if hash_ is None:
+        return [None] * len(fields), False
+    values: list[bytes | None] = []
+    expired = False
+    for field in fields:
+        if lapsed(ctx, hash_, field):
+            expired = True
+            remove_lapsed(ctx, key, hash_, field)
+            values.append(None)
+            continue
+        value = hash_.fields.get(field)
+        values.append(value)
+        if value is not None:
+            then(hash_, field)
+    return values, expired
+
+
+@command(
+    "HGETDEL",
+    arity=-5,
+    flags=WRITE | FAST,
+    keys=first_key(RW | ACCESS | DELETE),
+    group="hash",
+    since="8.0.0",
+    complexity=_O_N,
+)
+def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HGETDEL key FIELDS numfields field [field ...]
+
+    Returns the values of fields of a hash and removes them.
+    """
+    hash_ = ctx.db.write(key, Hash)
+    fields = _fields(options)
+    deleted = 0
+
+    def delete(hash_: Hash, field: bytes) -> None:
+        nonlocal deleted
+        hash_.remove(field)
+        deleted += 1
+
+    values, expired = _read_out(ctx, key, hash_, fields, delete)
+    if hash_ is None or not (expired or deleted):
+        return values
+    if expired:
+        ctx.notify(key, "hexpired")
+    if deleted:
+        ctx.changed(key, "hdel", deleted)
+        ctx.propagate_as([b"HDEL", key, *fields])
+    else:
+        signal(ctx.engine, ctx.db, key)
+    _times_set(ctx, key, hash_)
+    return values
+
+
+@command(
+    "HGETEX",
+    arity=-5,
+    flags=WRITE | FAST,
+    keys=first_key(RW | ACCESS | UPDATE, "RW and UPDATE because it changes the TTL"),
+    group="hash",
+    since="8.0.0",
+    complexity=_O_N,
+)
+def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]
+
+    Returns the values of fields of a hash, and lets them expire or stay for good.
+    """  # noqa: E501
+    hash_ = ctx.db.write(key, Hash)
+    option = options[0].upper()
+    when = 0
+    rest = options
+    if option in _UNITS:
+        when = _moment(ctx, options[1], *_UNITS[option], name="hgetex")
+        rest = options[2:]
+    elif option == b"PERSIST":
+        rest = options[1:]
+    fields = _fields(rest)
+    results: list[int] = []
+
+    def change(hash_: Hash, field: bytes) -> None:
+        if option == b"PERSIST":
+            results.append(_DONE if hash_.persist(field) else _NOT_MET)
+        elif rest is not options:
+            results.append(_set_time(ctx, key, hash_, field, when, b""))
+
+    if hash_ is not None and rest is not options:
+        hash_.allow_times()
+    values, expired = _read_out(ctx, key, hash_, fields, change)
+    updated, deleted = results.count(_DONE), results.count(_DELETED)
+    if hash_ is None or not (expired or updated or deleted):
+        return values
+    if expired:
+        ctx.notify(key, "hexpired")
+    if updated:
+        ctx.changed(key, "hpersist" if option == b"PERSIST" else "hexpire", updated)
+        head = [b"HPERSIST", key] if option == b"PERSIST" else [b"HPEXPIREAT", key, b"%d" % when]
+        ctx.propagate_as([*head, *rest])
+    elif deleted:
+        ctx.changed(key, "hdel", deleted)
+        ctx.propagate_as()
+    else:
+        signal(ctx.engine, ctx.db, key)
+    _times_set(ctx, key, hash_)
+    return values
+
+
+class _SetOptions:
+    """What stands before the fields of HSETEX."""
+
+    __slots__ = ("condition", "keep", "pairs", "time_at", "when")
+
+    def __init__(self, ctx: Client, arguments: tuple[bytes, ...]) -> None:
+        self.condition = b""
+        self.keep = False
+        self.when: int | None = None
+        self.time_at = 0
+        place = 0
+        while (option := arguments[place].upper()) != b"FIELDS":
+            if option in (b"FXX", b"FNX"):
+                if self.condition:
+                    raise CommandError("ERR Only one of FXX or FNX arguments can be specified")
+                self.condition = option
+            elif option in _UNITS or option == b"KEEPTTL":
+                if self.keep or self.when is not None:
+                    raise CommandError(
+                        "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
+                    )
+                self.keep = option == b"KEEPTTL"
+                if not self.keep:
+                    place += 1
+                    if place == len(arguments):
+                        raise CommandError("ERR missing expire time")
+                    self.when = _moment(ctx, arguments[place], *_UNITS[option], name="hsetex")
+                    self.time_at = place
+            else:
+                raise CommandError(b"ERR unknown argument: " + arguments[place].partition(b"\0")[0])
+            place += 1
+        self.pairs = arguments[place + 2 :]
+        wrong = "ERR wrong number of arguments for 'hsetex' command"
+        if len(self.pairs) < 2:
+            raise CommandError(wrong)
+        count = integer_in(arguments[place + 1], 1, 2**31 - 1, "ERR invalid number of fields")
+        if 2 * count != len(self.pairs):
+            raise CommandError(wrong)
+
+    def met(self, ctx: Client, key: bytes, hash_: Hash) -> bool:
+        """Tells whether the condition holds for all fields, and removes those it finds expired."""
+        for field in self.pairs[::2]:
+            exists = field in hash_.fields
+            if exists and lapsed(ctx, hash_, field):
+                remove_lapsed(ctx, key, hash_, field)
+                exists = False
+            if exists != (self.condition == b"FXX"):
+                return False
+        return True
+
+
+@command(
+    "HSETEX",
+    arity=-6,
+    flags=WRITE | DENYOOM | FAST,
+    keys=_UPDATE,
+    group="hash",
+    since="8.0.0",
+    complexity=_O_N,
+)
+def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
+    """HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]
+
+    Gives fields of a hash their values, on a condition about all of them, and lets them expire.
+    """  # noqa: E501
+    options = _SetOptions(ctx, arguments)
+    db = ctx.db
+    hash_ = db.write(key, Hash)
+    if hash_ is None:
+        if options.condition == b"FXX":
+            return 0
+        hash_ = Hash()
+        db.add(key, hash_)
+    if options.condition and not options.met(ctx, key, hash_):
+        if not hash_.fields:
+            ctx.removed(key)
+        return 0
+    pairs, when = options.pairs, options.when
+    if when is not None:
+        hash_.allow_times()
+    put = hash_.put if options.keep or when is not None else hash_.set
+    results = []
+    given = iter(pairs)
+    for field in given:
+        put(field, next(given))
+        if when is not None:
+            results.append(_set_time(ctx, key, hash_, field, when, b""))
+    hash_.fit(pairs, ctx.config)
+    ctx.changed(key, "hset", len(pairs) >> 1)
+    if _DELETED in results:
+        ctx.notify(key, "hdel")
+        ctx.propagate_as()
+    elif when is not None:
+        ctx.notify(key, "hexpire")
+        place = options.time_at
+        changed = [*arguments[: place - 1], b"PXAT", b"%d" % when, *arguments[place + 1 :]]
+        ctx.propagate_as([b"HSETEX", key, *changed])
+    _times_set(ctx, key, hash_)
+    return 1
