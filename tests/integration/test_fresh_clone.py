@@ -124,7 +124,7 @@ def test_modules_in_the_folder_of_the_data_are_not_loaded(
 
 
 def test_shell_costs_little(first_two: list[Server], clone: Path, tmp_path: Path) -> None:
-    """Once installed, the script itself takes a few milliseconds: measured with an interpreter that does nothing."""
+    """Once installed the script itself takes a few milliseconds: measured with an interpreter of no use."""
     copy = tmp_path / "copy"
     shutil.copytree(
         clone, copy, ignore=shutil.ignore_patterns("lib", "lib64", ".git", "python*"), symlinks=True

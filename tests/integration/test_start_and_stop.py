@@ -91,6 +91,18 @@ def test_configuration_on_standard_input(start: Start, tmp_path: Path) -> None:
         ) == {"maxmemory": "12582912"}
 
 
+def test_unix_socket_alone(start: Start, tmp_path: Path) -> None:
+    server = start("--port", "0", "--unixsocket", "s", port=0, wait=False)
+    path = tmp_path / "s"
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with redis.Redis(unix_socket_path=str(path)) as client:
+        assert client.ping()
+        assert client.config_get("port") in ({"port": "0"}, {b"port": b"0"})
+    assert server.stop() == 0
+
+
 def test_file_is_read_and_options_win(start: Start, tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "redis.conf").write_text("port 1\nmaxmemory 12mb\nmaxmemory-policy allkeys-lru\n")
@@ -182,22 +194,24 @@ def test_change_of_loglevel_holds_at_once(start: Start) -> None:
     assert server.output == ""
     with redis.Redis(port=server.port) as client:
         client.config_set("loglevel", "debug")
-    with server.connect():
-        pass
-    deadline = time.monotonic() + PATIENCE
-    while not server.output and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert re.search(r"^\d+:M .* [.-] ", server.output, re.M)
+    with server.connect() as connection:
+        connection.sendall(b"*1\r\n$x\r\n")
+        assert connection.recv(100) == b"-ERR Protocol error: invalid bulk length\r\n"
+    assert re.search(r"^\d+:M .* - Protocol error .* from client", server.output, re.M)
 
 
-def test_unix_socket(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0, 0o700])
+def test_unix_socket(start: Start, tmp_path: Path, mode: int) -> None:
     path = tmp_path / "s"
-    server = start("--unixsocket", str(path), "--unixsocketperm", "700")
-    assert os.stat(path).st_mode & 0o777 == 0o700
+    server = start("--unixsocket", str(path), *(["--unixsocketperm", "700"] if mode else []))
+    umask = os.umask(0o077)
+    os.umask(umask)
+    assert os.stat(path).st_mode & 0o777 == (mode or 0o777 & ~umask)
     with redis.Redis(unix_socket_path=str(path)) as client:
         assert client.ping()
     assert server.stop() == 0
     assert not path.exists()
+    assert "Traceback" not in server.output
 
 
 @pytest.mark.parametrize(
