@@ -87,18 +87,16 @@ client = redis.Redis(port=int(sys.argv[1]), decode_responses=True)
 print(client.blpop(["one", "two"], timeout=20), flush=True)
 print(client.blpop("one", timeout=0.05), flush=True)
 """
-    waiter = subprocess.Popen(
-        [sys.executable, "-c", code, str(shared_server.port)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while client.info("clients")["blocked_clients"] != 1 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        client.rpush("two", "value")
-        output, _ = waiter.communicate(timeout=PATIENCE)
-    finally:
-        waiter.kill()
-        waiter.wait()
+    command = [sys.executable, "-c", code, str(shared_server.port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiter:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while client.info("clients")["blocked_clients"] != 1 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            client.rpush("two", "value")
+            output, _ = waiter.communicate(timeout=PATIENCE)
+        finally:
+            waiter.kill()
     assert output.splitlines() == ["('two', 'value')", "None"] or output.splitlines() == [
         "['two', 'value']",
         "None",
