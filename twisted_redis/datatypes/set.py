@@ -136,6 +136,15 @@ class Set:
             self.members = {*members, member}
         return True
 
+    def add_all(self, given: Sequence[bytes], config: SetLimits) -> int:
+        """Adds members; tells how many of them are new."""
+        members = self.members
+        if isinstance(members, set) and self._order is None:
+            before = len(members)
+            members.update(given)
+            return len(members) - before
+        return sum(self.add(member, config) for member in given)
+
     def _add_to_integers(self, members: array[int], member: bytes, config: SetLimits) -> bool:
         value = integer_value(member)
         if value is not None:
@@ -240,7 +249,9 @@ class Set:
 
 
 def gathered(members: Collection[bytes], config: SetLimits, form: type = array, narrow: bool = False) -> Set:
-    """Returns a set of ``members`` in the form that Redis gets to from ``form`` (array or dict).
+    """Returns a set of ``members`` in the form that Redis gets to when it starts with ``form``.
+
+    What starts with an array stays one as long as it can; everything else starts with a dict.
 
     With ``narrow`` it looks in the end whether an intset would do. A ``set`` handed in becomes a part of the
     result.
