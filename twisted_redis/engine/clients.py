@@ -76,13 +76,14 @@ class Link(Protocol):
 class LinkFigures:
     """Counters of a link (bytes)."""
 
-    __slots__ = ("argv_bytes", "bytes_in", "bytes_out", "output_peak", "query_buffer", "query_free", "query_peak", "reads")
+    __slots__ = ("argv_bytes", "bytes_in", "bytes_out", "output_peak", "query_buffer", "query_free", "query_peak", "reads", "writes")
 
     def __init__(self) -> None:
         self.argv_bytes = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.reads = 0
+        self.writes = 0
         self.query_buffer = 0
         self.query_free = 0
         self.query_peak = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.engine.flags import SKIP_SLOWLOG
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.clients import Client, LinkFigures
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
 
@@ -62,10 +62,9 @@ class Statistics:
         self.expire_cycle_ns = 0
         self.evicted_keys = 0
         self.evicted_clients = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.reads = 0
-        self.writes = 0
+        # Of connections that are closed; those of open ones are added when asked for.
+        self._bytes_in = self._bytes_out = self._reads = self._writes = 0
+        self._before = self._open_totals()
         self.query_buffer_closed = 0
         self.output_buffer_closed = 0
         self.errors: dict[str, int] = {}
@@ -80,6 +79,51 @@ class Statistics:
         self._engine.state.misses = 0
         for command in self.commands():
             command.reset()
+
+    def absorb(self, figures: LinkFigures) -> None:
+        """Takes over the figures of a connection that is closed."""
+        self._bytes_in += figures.bytes_in
+        self._bytes_out += figures.bytes_out
+        self._reads += figures.reads
+        self._writes += figures.writes
+
+    def _open_totals(self) -> tuple[int, int, int, int]:
+        bytes_in = bytes_out = reads = writes = 0
+        for client in getattr(self._engine, "clients", {}).values():
+            figures = client.link.figures
+            bytes_in += figures.bytes_in
+            bytes_out += figures.bytes_out
+            reads += figures.reads
+            writes += figures.writes
+        return bytes_in, bytes_out, reads, writes
+
+    @property
+    def traffic(self) -> tuple[int, int, int, int]:
+        """Bytes in, bytes out, reads and writes of all connections since the last reset."""
+        now = self._open_totals()
+        closed = (self._bytes_in, self._bytes_out, self._reads, self._writes)
+        found = [max(0, n + c - b) for n, c, b in zip(now, closed, self._before, strict=True)]
+        return found[0], found[1], found[2], found[3]
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received."""
+        return self.traffic[0]
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes sent."""
+        return self.traffic[1]
+
+    @property
+    def reads(self) -> int:
+        """Reads from connections."""
+        return self.traffic[2]
+
+    @property
+    def writes(self) -> int:
+        """Writes to connections."""
+        return self.traffic[3]
 
     def commands(self) -> list[Command]:
         """All commands and subcommands of the server."""
@@ -105,8 +149,9 @@ class Statistics:
     def measure(self, now: float) -> None:
         """Takes a sample of the rates; called several times a second."""
         self.ops_rate.measure(self.commands_processed, now)
-        self.in_rate.measure(self.bytes_in, now)
-        self.out_rate.measure(self.bytes_out, now)
+        bytes_in, bytes_out, _, _ = self.traffic
+        self.in_rate.measure(bytes_in, now)
+        self.out_rate.measure(bytes_out, now)
 
     def count_error(self, text: bytes) -> None:
         """Counts an error reply under its prefix."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
+
+from twisted_redis.net.hub import Hub
 from twisted.internet.error import CannotListenError
 
 __all__ = ["ListenError", "Listeners"]
@@ -43,8 +45,9 @@ def _tcp_socket(host: str, port: int, backlog: int) -> socket.socket:
 class Listeners:
     """The listening sockets of a server.  ``log`` takes (level, text)."""
 
-    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None]) -> None:
+    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None], hub: Hub | None = None) -> None:
         self._reactor = reactor
+        self._hub = hub
         self._factory = factory
         self._log = log
         self._tcp: list[Any] = []
@@ -80,9 +83,7 @@ class Listeners:
                     chosen = sock.getsockname()[1]
             if not sockets:
                 raise ListenError(f"no address to listen at on port {port}")
-            ports = [
-                self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory) for sock in sockets
-            ]
+            ports = [self._adopt(sock) for sock in sockets]
         finally:
             for sock in sockets:
                 sock.close()  # the reactor works on a duplicate
@@ -91,6 +92,16 @@ class Listeners:
         self.port = chosen
         for old in before:
             old.stopListening()
+
+    def _adopt(self, sock: socket.socket) -> Any:
+        """A listening port of the reactor on a duplicate of ``sock``; its connections go to the hub."""
+        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory)
+        hub = self._hub
+        if hub is not None:
+            make = port.transport
+            # The last argument is the reactor a connection works with.
+            port.transport = lambda *arguments: make(*arguments[:-1], hub)
+        return port
 
     def stop_tcp(self) -> None:
         """Listens at no TCP port any more."""

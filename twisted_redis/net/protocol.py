@@ -55,6 +55,9 @@ class RedisProtocol(Protocol):
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._resuming = False
+        #: Whether input must wait: something before it is not executed yet, or replies are not taken.
+        self._holding = False
+        self._running = False
         self._congested = False
         self._paused = False
         self._soft_since: float | None = None
@@ -78,19 +81,16 @@ class RedisProtocol(Protocol):
         """Executes what has come."""
         if not self.connected_client:
             return
-        client = self.client
-        engine = self.engine
-        client.interacted = self.factory.loop_time
+        factory = self.factory
+        self.client.interacted = factory.loop_time
+        size = len(data)
         figures = self.figures
-        figures.bytes_in += len(data)
+        figures.bytes_in += size
         figures.reads += 1
-        stats = engine.stats
-        stats.bytes_in += len(data)
-        stats.reads += 1
-        if client.blocked is not None or client.postponed or self._requests or self._resuming or self._paused:
+        if self._holding:
             self._hold(data)
-            return
-        self._parse(data)
+        else:
+            self._parse(data)
 
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
@@ -98,37 +98,47 @@ class RedisProtocol(Protocol):
         if self._held_bytes + self._parser.buffered > self.factory.query_limit(self.client):
             self._close_for_query()
 
+    def _run(self, requests: list[list[bytes]]) -> bool:
+        """Executes ``requests``; tells whether all of them were taken and more may follow."""
+        client = self.client
+        self._running = True
+        taken = self.engine.run(client, requests)
+        self._running = False
+        if client.out:
+            self.flush()
+        if client.gates & CLOSING:
+            self._holding = True
+            self._finish()
+            return False
+        if taken < len(requests):
+            self._requests = requests[taken:]
+            self._holding = True
+            return False
+        if client.blocked is not None or self._paused:
+            self._holding = True
+            return False
+        return True
+
     def _parse(self, data: bytes) -> None:
         parser = self._parser
-        client = self.client
         while True:
             # Before authentication one request at a time: AUTH lifts the limits for the next.
-            requests = parser.receive(data) if parser.authenticated else parser.receive(data, 1)
-            if requests:
-                taken = self.engine.run(client, requests)
-                if client.out:
-                    self.flush()
-                if client.gates & CLOSING:
-                    self._requests = []
-                    self._finish()
-                    return
-                if taken < len(requests):
-                    self._requests = requests[taken:]
-                    return
-                if client.blocked is not None or client.postponed:
-                    return
+            limited = not parser.authenticated
+            requests = parser.receive(data, 1) if limited else parser.receive(data)
+            if requests and not self._run(requests):
+                return
             if parser.error is not None:
                 self._protocol_error(parser.error)
                 return
-            if parser.authenticated or not requests:
+            if not limited or not requests:
                 break
             data = b""
-        if not parser.idle and parser.buffered > self.factory.query_limit(client):
+        if not parser.idle and parser.buffered > self.factory.query_limit(self.client):
             self._close_for_query()
 
     def resume(self) -> None:
         """Goes on with what was held back, from the reactor: never inside of whatever made it possible."""
-        if not self._resuming and (self._requests or self._held or not self._parser.idle or self._parser.error):
+        if self._holding and not self._resuming:
             self._resuming = True
             self.factory.call_later(0, self._go_on)
 
@@ -139,24 +149,16 @@ class RedisProtocol(Protocol):
             return
         if client.blocked is not None or client.postponed:
             return
+        self._holding = False
         if self._requests:
             requests = self._requests
             self._requests = []
-            taken = self.engine.run(client, requests)
-            if client.out:
-                self.flush()
-            if client.gates & CLOSING:
-                self._finish()
-                return
-            if taken < len(requests):
-                self._requests = requests[taken:]
-                return
-            if client.blocked is not None or client.postponed:
+            if not self._run(requests):
                 return
         held = b"".join(self._held)
         self._held = []
         self._held_bytes = 0
-        if held or self._parser.error is not None or not self._parser.authenticated or self._parser.in_request:
+        if held or self._parser.error is not None or not self._parser.idle:
             self._parse(held)
 
     def authenticated(self) -> None:
@@ -188,15 +190,14 @@ class RedisProtocol(Protocol):
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
-            self.figures.bytes_out += len(data)
-            stats = self.engine.stats
-            stats.bytes_out += len(data)
-            stats.writes += 1
+            figures = self.figures
+            figures.bytes_out += len(data)
+            figures.writes += 1
             if self.connected_client:
                 self._send(data)
                 if self._congested:
                     self.check_output()
-        if client.gates & CLOSING and not self.engine.turn:
+        if client.gates & CLOSING and not self._running:
             self._finish()
 
     @property
@@ -219,6 +220,7 @@ class RedisProtocol(Protocol):
             self.abort()
         elif pending > HIGH_WATER and not self._paused:
             self._paused = True
+            self._holding = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def pauseProducing(self) -> None:
@@ -273,6 +275,7 @@ class RedisProtocol(Protocol):
         self.factory.open.pop(self, None)
         if not reason.check(error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted):
             self.engine.log("verbose", f"Client {self.address} lost: {reason.getErrorMessage()}")
+        self.engine.stats.absorb(self.figures)
         self.engine.disconnect(self.client)
         self._requests = []
         self._held = []

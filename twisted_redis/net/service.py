@@ -7,10 +7,12 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.task import LoopingCall
 
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.factory import RedisFactory
+from twisted_redis.net.hub import HAVE_EPOLL, Hub
 from twisted_redis.net.listening import Listeners
 
 __all__ = ["ServerService"]
@@ -28,7 +30,8 @@ class ServerService(Service):
         self.engine = engine
         self.reactor = reactor
         self.factory = RedisFactory(engine)
-        self.listeners = Listeners(reactor, self.factory, engine.log)
+        self._hub = Hub(reactor, engine) if HAVE_EPOLL and IReactorFDSet.providedBy(reactor) else None
+        self.listeners = Listeners(reactor, self.factory, engine.log, self._hub)
         self._descriptions = endpoints or []
         self._cron = LoopingCall(self.cron)
         self._cron.clock = engine.time.scheduler  # type: ignore[attr-defined]
@@ -98,12 +101,16 @@ class ServerService(Service):
             self._cron.stop()
         if self._more is not None and self._more.active():
             self._more.cancel()
-        closed = self.listeners.close()
+        closed: Deferred[Any] = self.listeners.close()
         for protocol in list(self.factory.open):
             protocol.client.close()
-        if not self.factory.open:
-            return closed
-        return gatherResults([closed, self._drain()])
+        done = gatherResults([closed, self._drain()]) if self.factory.open else closed
+        return done.addBoth(self._close_hub)
+
+    def _close_hub(self, result: Any) -> Any:
+        if self._hub is not None:
+            self._hub.close()
+        return result
 
     def _drain(self) -> Deferred[Any]:
         """Waits until the peers have taken their last bytes, and cuts off those that do not."""
