@@ -10,5 +10,5 @@ __all__ = ["load"]
 
 def load() -> None:
     """Imports every module of commands; what is in this folder is in the table."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.walk_packages(__path__, __name__ + "."):
+        importlib.import_module(module.name)

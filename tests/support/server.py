@@ -1,0 +1,119 @@
+"""``Server``: an engine on a ``task.Clock``; ``Connection``: a client of it over a ``StringTransport``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from twisted_redis.config import Config
+from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.clock import manual_time
+from twisted_redis.engine.engine import Effect
+from twisted_redis.net.factory import RedisFactory
+from twisted_redis.resp.types import Reply
+from twisted_redis.tap import make_engine
+
+__all__ = ["Connection", "Recorder", "Server", "encode"]
+
+
+def encode(*arguments: bytes | str | int) -> bytes:
+    """A request as clients send it."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        data = argument if isinstance(argument, bytes) else str(argument).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+class Recorder:
+    """A sink that keeps the effects; ``units`` has a list of effects for each unit of execution."""
+
+    def __init__(self) -> None:
+        self.units: list[list[Effect]] = []
+
+    def feed(self, effects: list[Effect]) -> None:
+        self.units.append(effects)
+
+    def take(self) -> list[list[bytes]]:
+        """All commands that came since the last time."""
+        found = [argv for unit in self.units for _, argv in unit]
+        self.units = []
+        return found
+
+
+class Server:
+    """``directives`` are attributes of the configuration (``maxclients=2``)."""
+
+    def __init__(self, **directives: Any) -> None:
+        self.clock = Clock()
+        self.config = Config()
+        self.config.enable_debug_command = "yes"
+        for name, value in directives.items():
+            getattr(self.config, name)
+            setattr(self.config, name, value)
+        self.engine = make_engine(self.config, manual_time(self.clock))
+        self.engine.log = self._log
+        self.logged: list[tuple[str, str]] = []
+        self.factory = RedisFactory(self.engine)
+        self.client = self.engine.connect(NullLink())
+        self.recorder: Recorder | None = None
+
+    def _log(self, level: str, text: str) -> None:
+        assert level != "failure", text
+        self.logged.append((level, text))
+
+    def __call__(self, *arguments: bytes | str | int) -> Reply:
+        """One request of a client without a connection; the reply as a value, an error as ``ErrorReply``."""
+        argv = [argument if isinstance(argument, bytes) else str(argument).encode() for argument in arguments]
+        return self.engine.execute(self.client, argv)
+
+    def record(self) -> Recorder:
+        """Keeps the effects from now on."""
+        self.recorder = Recorder()
+        self.engine.add_sink(self.recorder)
+        return self.recorder
+
+    def connect(self, host: str = "127.0.0.1") -> Connection:
+        """A new connection from ``host``."""
+        return Connection(self, host)
+
+    def advance(self, seconds: float) -> None:
+        """Moves time, wall and monotonic, and runs the active expiry."""
+        self.clock.advance(seconds)
+        self.engine.expire_cycle()
+
+
+class Connection:
+    """A client over a ``StringTransport``: bytes in, bytes out."""
+
+    def __init__(self, server: Server, host: str = "127.0.0.1") -> None:
+        self.server = server
+        self.transport = StringTransport(
+            hostAddress=IPv4Address("TCP", "127.0.0.1", 6379), peerAddress=IPv4Address("TCP", host, 50000)
+        )
+        self.protocol = server.factory.buildProtocol(None)
+        self.protocol.makeConnection(self.transport)
+
+    def send(self, data: bytes) -> bytes:
+        """Sends raw bytes; what has been answered since the last time."""
+        self.protocol.dataReceived(data)
+        self.server.clock.advance(0)
+        return self.read()
+
+    def __call__(self, *arguments: bytes | str | int) -> bytes:
+        """Sends one request; the raw answer."""
+        return self.send(encode(*arguments))
+
+    def read(self) -> bytes:
+        """What has been answered since the last time."""
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        return data
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        return bool(self.transport.disconnecting or self.transport.disconnected)
