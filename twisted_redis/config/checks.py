@@ -49,20 +49,21 @@ def node_name(value: str) -> None:
 
 
 def title_template(value: str) -> None:
-    """A template for the title of the process: known variables only, and something must come out."""
-    output = False
-    at = 0
-    for found in _variable.finditer(value):
-        output = output or found.start() > at
-        at = found.end()
-        if found[0] == "{{":
-            output = True
-        elif found[1] not in _TITLE_VARIABLES:
-            raise ConfigError("template format is invalid or contains unknown variables")
-        elif found[1] not in _EMPTY_VARIABLES:
-            output = True
-    if not output and at == len(value):
-        raise ConfigError("template format is invalid or contains unknown variables")
+    """A template for the title of the process: known variables only, and more than blanks must come out."""
+    if not _variable.sub(_expand, value).strip(" "):
+        raise _bad_template()
+
+
+def _expand(found: re.Match[str]) -> str:
+    if found[0] == "{{":
+        return "{"
+    if found[1] not in _TITLE_VARIABLES:
+        raise _bad_template()
+    return "" if found[1] in _EMPTY_VARIABLES else "?"
+
+
+def _bad_template() -> ConfigError:
+    return ConfigError("template format is invalid or contains unknown variables")
 
 
 def shutdown_options(value: frozenset[str]) -> None:

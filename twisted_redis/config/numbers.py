@@ -34,6 +34,7 @@ _UNITS = {
     b"gb": 1024**3,
 }
 _MEMORY_DIGITS_MAX = 127
+_INFINITY = float("inf")
 
 _strict = re.compile(rb"0|-?[1-9][0-9]{0,19}").fullmatch
 _memory = re.compile(rb"([0-9]*)([a-zA-Z]*)").fullmatch
@@ -42,6 +43,7 @@ _octal = re.compile(rb"[ \t-\r]*([+-]?[0-7]+)").fullmatch
 _float = re.compile(
     rb"[+-]?(?:inf(?:inity)?|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)", re.IGNORECASE
 ).fullmatch
+_nonzero = re.compile(rb"[+-]?[0.]*[1-9]").match
 _hexadecimal = re.compile(
     rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?", re.IGNORECASE
 ).fullmatch
@@ -93,7 +95,13 @@ def saturated(text: bytes, octal: bool = False) -> tuple[int, bool] | None:
 def float_number(text: bytes) -> float | None:
     """A double, decimal or hexadecimal, ``inf`` included; None for NaN and for anything else."""
     if _float(text) is not None:
-        return float(text)
+        number = float(text)
+        # Beyond the range of doubles: only a spelled-out infinity is one, and only zeros are zero.
+        if (number in (_INFINITY, -_INFINITY) and b"n" not in text.lower()) or (
+            number == 0 and _nonzero(text) is not None
+        ):
+            return None
+        return number
     if _hexadecimal(text) is not None:
         try:
             return float.fromhex(text.decode())

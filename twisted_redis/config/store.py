@@ -30,6 +30,7 @@ __all__ = ["Applier", "Config", "StartLine"]
 Applier = Callable[[], None]
 
 HZ_MIN, HZ_MAX = 1, 500
+BACKLOG_MIN = 16 * 1024
 
 _VISIBLE = sorted(name for name, directive in BY_NAME.items() if not directive.flags & HIDDEN)
 
@@ -73,6 +74,7 @@ class Config(Attributes):
         except OSError:
             self.dir = ""
         self.on_apply("hz", self.limit_hz)
+        self.on_apply("repl-backlog-size", self._limit_backlog)
 
     def resolve(self, path: str) -> str:
         """The path of a file that the configuration names: relative ones are relative to ``dir``."""
@@ -81,6 +83,10 @@ class Config(Attributes):
     def limit_hz(self) -> None:
         """Brings ``hz`` into its range: Redis takes it for a hint and corrects it instead of refusing it."""
         self.hz = min(max(self.hz, HZ_MIN), HZ_MAX)
+
+    def _limit_backlog(self) -> None:
+        # Redis corrects what CONFIG SET gives, but not what a file holds.
+        self.repl_backlog_size = max(self.repl_backlog_size, BACKLOG_MIN)
 
     def is_honoured(self, directive: Directive) -> bool:
         """Whether values of ``directive`` other than its default have an effect."""
