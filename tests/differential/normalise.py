@@ -32,6 +32,17 @@ def unordered(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, 
     return sorted_items(one), sorted_items(other)
 
 
+def sorted_deeply(reply: Reply) -> object:
+    """Elements of any order at every depth."""
+    if isinstance(reply.value, list):
+        return reply.kind, sorted(map(sorted_deeply, reply.items), key=sort_key)
+    return reply
+
+
+def unordered_deeply(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    return sorted_deeply(one), sorted_deeply(other)
+
+
 def in_pairs(reply: Reply) -> object:
     """As `sorted_items`, for a flat array of names and values."""
     items = reply.items

@@ -27,7 +27,11 @@ from . import normalise
 from .harness import Difference, Pair
 
 MOST_DIFFERENCES = 20
-RULES = {"%unordered": normalise.unordered, "%shape": normalise.shape, "%kind": normalise.kind_only}
+RULES = {
+    "%unordered": normalise.unordered_deeply,
+    "%shape": normalise.shape,
+    "%kind": normalise.kind_only,
+}
 ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "b": b"\b", "a": b"\a"}
 WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|'((?:[^'\\]|\\.)*)'(?=\s|$)|([^\s"']\S*))""")
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))")
