@@ -74,8 +74,7 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
             raise line.refused("Target command name already exists") from None
 
     def apply_notifications() -> None:
-        engine.notify_flags = config.notify_keyspace_events
-        engine.refresh_observed()
+        engine.raise_events(config.notify_keyspace_events)
 
     config.on_apply("notify-keyspace-events", apply_notifications)
     apply_notifications()

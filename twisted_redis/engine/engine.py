@@ -18,7 +18,7 @@ from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
 from twisted_redis.engine.hash_fields import expire_due
 from twisted_redis.engine.memory import resident_bytes
-from twisted_redis.engine.notifications import EXPIRED, class_of
+from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.transactions import touch
@@ -447,6 +447,13 @@ class Engine:
             observer(db, key)
         if self.notify_flags and event:
             self.notify(db, key, event)
+
+    def raise_events(self, flags: int) -> None:
+        """Raises the keyspace events of the classes in ``flags`` from now on, and no others."""
+        self.notify_flags = flags
+        self.state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
+        self.state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
+        self.refresh_observed()
 
     def notify(self, db: Database, key: bytes, event: str) -> None:
         """Publishes a keyspace event, if its class is wanted."""
