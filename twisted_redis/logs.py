@@ -104,9 +104,7 @@ class Log:
     def failure(self, text: str, failure: Failure | None = None, /, **values: object) -> None:
         """Log an error with its traceback: ``failure``, or the exception that is being handled."""
         if verbosity.level <= WARNING:
-            if failure is None:
-                failure = Failure()  # type: ignore[no-untyped-call]
-            values["log_failure"] = failure
+            values["log_failure"] = failure if failure is not None else Failure()
             self._publish(WARNING, LogLevel.critical, text, values)
 
     def raw(self, text: str) -> None:
