@@ -40,6 +40,8 @@ class Spec:
     replaced_by: str | None = None
     doc_flags: tuple[str, ...] = ()
     doc: str = ""
+    #: The module that brought it, None for the server's own.
+    module: str | None = None
 
     @property
     def is_container(self) -> bool:

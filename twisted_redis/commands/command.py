@@ -1,0 +1,201 @@
+"""COMMAND: what the command table holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.commandkeys import has_keys, keys_of, legacy_range
+from twisted_redis.engine.docs import docs_of
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import LOADING, NO_MANDATORY_KEYS, STALE, flag_names
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.keyspecs import keyspec_flag_names
+from twisted_redis.engine.table import Command, command
+from twisted_redis.keyspace.glob import glob_match
+from twisted_redis.resp.types import Pairs, Reply, SetReply, Simple
+
+__all__: list[str] = []
+
+_FLAGS = LOADING | STALE
+_CONNECTION = ("@connection",)
+_NO_ORDER = ("nondeterministic_output_order",)
+
+
+def _info(entry: Command | None) -> Reply:
+    if entry is None:
+        return None
+    spec = entry.spec
+    return [
+        entry.name.encode(),
+        spec.arity,
+        SetReply([Simple(name.encode()) for name in flag_names(spec.flags)]),
+        *legacy_range(spec),
+        SetReply([Simple(name.encode()) for name in sorted(spec.categories)]),
+        [tip.encode() for tip in spec.tips],
+        [key.describe() for key in spec.keys],
+        [_info(sub) for sub in (entry.subcommands or {}).values()],
+    ]
+
+
+def _find(ctx: Client, name: bytes) -> Command | None:
+    parent_name, separator, own = name.lower().partition(b"|")
+    entry = ctx.engine.table.get(parent_name)
+    if entry is None or not separator:
+        return entry
+    return (entry.subcommands or {}).get(own)
+
+
+@command(
+    "COMMAND",
+    arity=-1,
+    flags=_FLAGS,
+    group="server",
+    since="2.8.13",
+    complexity="O(N) where N is the number of commands",
+    acl=_CONNECTION,
+    tips=_NO_ORDER,
+)
+def command_(ctx: Client) -> Reply:
+    """COMMAND
+
+    Arity, flags, keys and categories of every command.
+    """
+    return [_info(entry) for entry in ctx.engine.table.values()]
+
+
+def _sub(
+    name: str, arity: int, since: str, complexity: str, tips: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
+    return command(
+        f"COMMAND|{name}",
+        arity=arity,
+        flags=_FLAGS,
+        group="server",
+        since=since,
+        complexity=complexity,
+        acl=_CONNECTION,
+        tips=tips,
+    )
+
+
+@_sub("COUNT", 2, "2.8.13", "O(1)")
+def count(ctx: Client) -> Reply:
+    """COMMAND COUNT
+
+    How many commands there are.
+    """
+    return len(ctx.engine.table)
+
+
+@_sub("INFO", -2, "2.8.13", "O(N) where N is the number of commands asked for", _NO_ORDER)
+def info(ctx: Client, *names: bytes) -> Reply:
+    """COMMAND INFO [command-name [command-name ...]]
+
+    What the table holds about some commands, or all.
+    """
+    if not names:
+        return [_info(entry) for entry in ctx.engine.table.values()]
+    return [_info(_find(ctx, name)) for name in names]
+
+
+@_sub("DOCS", -2, "7.0.0", "O(N) where N is the number of commands asked for", _NO_ORDER)
+def docs(ctx: Client, *names: bytes) -> Reply:
+    """COMMAND DOCS [command-name [command-name ...]]
+
+    Summary, history and arguments of some commands, or all.
+    """
+    entries = [_find(ctx, name) for name in names] if names else list(ctx.engine.table.values())
+    shown = Pairs()
+    for entry in entries:
+        if entry is not None:
+            shown += [entry.name.encode(), docs_of(entry)]
+    return shown
+
+
+@_sub("LIST", -2, "7.0.0", "O(N) where N is the number of commands", _NO_ORDER)
+def list_(ctx: Client, *options: bytes) -> Reply:
+    """COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]
+
+    The names of all commands, or of those that pass a filter.
+    """
+    chosen: Callable[[Command], bool] | None = None
+    if options:
+        if len(options) != 3 or options[0].upper() != b"FILTERBY":
+            raise SyntaxError_
+        kind, value = options[1].upper(), options[2]
+        if kind == b"MODULE":
+            chosen = _of_module(ctx, value)
+        elif kind == b"ACLCAT":
+            category = "@" + value.lower().decode("latin-1")
+            chosen = _of_category(category)
+        elif kind == b"PATTERN":
+            chosen = _of_pattern(value)
+        else:
+            raise SyntaxError_
+    names = []
+    for entry in ctx.engine.table.values():
+        if chosen is None or chosen(entry):
+            names.append(entry.name.encode())
+        if chosen is not None:
+            names += [sub.name.encode() for sub in (entry.subcommands or {}).values() if chosen(sub)]
+    return names
+
+
+def _of_module(ctx: Client, name: bytes) -> Callable[[Command], bool]:
+    return lambda entry: entry.spec.module == name.decode("latin-1")
+
+
+def _of_category(category: str) -> Callable[[Command], bool]:
+    return lambda entry: category in entry.spec.categories
+
+
+def _of_pattern(pattern: bytes) -> Callable[[Command], bool]:
+    return lambda entry: glob_match(pattern, entry.name.encode(), True)
+
+
+def _keys(ctx: Client, argv: list[bytes]) -> list[tuple[int, int]]:
+    entry = ctx.engine.find(argv)
+    if entry is None:
+        raise CommandError("ERR Invalid command specified")
+    if not has_keys(entry):
+        raise CommandError("ERR The command has no key arguments")
+    arity = entry.spec.arity
+    if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
+        raise CommandError("ERR Invalid number of arguments specified for command")
+    found = keys_of(entry, argv)
+    if not found:
+        if entry.flags & NO_MANDATORY_KEYS:
+            return []
+        raise CommandError("ERR Invalid arguments specified for command")
+    return found
+
+
+@_sub("GETKEYS", -3, "2.8.13", "O(N) where N is the number of arguments")
+def getkeys(ctx: Client, *argv: bytes) -> Reply:
+    """COMMAND GETKEYS command [arg [arg ...]]
+
+    The keys that a request names.
+    """
+    return [argv[place] for place, _ in _keys(ctx, list(argv))]
+
+
+@_sub("GETKEYSANDFLAGS", -3, "7.0.0", "O(N) where N is the number of arguments")
+def getkeysandflags(ctx: Client, *argv: bytes) -> Reply:
+    """COMMAND GETKEYSANDFLAGS command [arg [arg ...]]
+
+    The keys that a request names, each with what the command does with it.
+    """
+    return [
+        [argv[place], SetReply([Simple(name.encode()) for name in keyspec_flag_names(flags)])]
+        for place, flags in _keys(ctx, list(argv))
+    ]
+
+
+@_sub("HELP", 2, "5.0.0", "O(1)")
+def help_(ctx: Client) -> Reply:
+    """COMMAND HELP
+
+    The subcommands of COMMAND.
+    """
+    return help_lines(ctx.engine, "command")
