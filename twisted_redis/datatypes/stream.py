@@ -13,7 +13,7 @@ from sys import getsizeof
 from typing import Any, ClassVar
 
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
-from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART
+from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, signed
 from twisted_redis.datatypes.stream_nodes import Node, Record, Row
 from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
 
@@ -316,18 +316,18 @@ class Stream:
         if not self.entries_added:
             return 0
         if not self.length and entry_id <= self.last_id:
-            return self.entries_added
+            return signed(self.entries_added)
         if entry_id and entry_id < self.max_deleted_id:
             return UNKNOWN
         if entry_id == self.last_id:
-            return self.entries_added
+            return signed(self.entries_added)
         if entry_id > self.last_id:
             return UNKNOWN
         if not self.max_deleted_id or self.max_deleted_id < self.first_id:
             if entry_id < self.first_id:
-                return self.entries_added - self.length
+                return signed(self.entries_added - self.length)
             if entry_id == self.first_id:
-                return self.entries_added - self.length + 1
+                return signed(self.entries_added - self.length + 1)
         return UNKNOWN
 
     def lag(self, group: Group) -> int | None:
@@ -337,9 +337,9 @@ class Stream:
         if group.last_id < self.first_id and self.max_deleted_id < self.first_id:
             return self.length
         if group.entries_read != UNKNOWN and not self.has_tombstone_after(group.last_id):
-            return self.entries_added - group.entries_read
+            return signed(self.entries_added - group.entries_read)
         read = self.count_until(group.last_id)
-        return None if read == UNKNOWN else self.entries_added - read
+        return None if read == UNKNOWN else signed(self.entries_added - read)
 
     def advance(self, group: Group, entry_id: int) -> None:
         """The entry, beyond the last one that ``group`` has got, is delivered to it."""
@@ -348,7 +348,7 @@ class Stream:
             and group.last_id >= self.first_id
             and not self.has_tombstone_after(group.last_id)
         ):
-            group.entries_read += 1
+            group.entries_read = signed(group.entries_read + 1)
         elif self.entries_added:
             group.entries_read = self.count_until(entry_id)
         group.last_id = entry_id

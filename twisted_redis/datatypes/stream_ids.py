@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MAX_ID", "MAX_PART", "id_text", "parse_added_id", "parse_bound", "parse_id"]
+__all__ = ["MAX_ID", "MAX_PART", "id_text", "parse_added_id", "parse_bound", "parse_id", "signed"]
 
 #: The largest time and the largest sequence number.
 MAX_PART = 2**64 - 1
@@ -15,6 +15,11 @@ MAX_ID = 2**128 - 1
 
 _LONGEST = 127
 _lenient = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)\Z").match
+
+
+def signed(number: int) -> int:
+    """``number`` as it comes out of 64 bits with a sign: counters and differences wrap around in Redis."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def id_text(entry_id: int) -> bytes:

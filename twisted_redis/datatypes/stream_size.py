@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted_redis.datatypes.stream_ids import signed
+
 __all__ = ["entry_bound", "entry_bytes", "header_bytes"]
 
 _INT64_MAX = 2**63 - 1
@@ -27,11 +29,6 @@ def _integer(value: int) -> int:
     if -2147483648 <= value <= 2147483647:
         return 6
     return 10
-
-
-def _signed(difference: int) -> int:
-    """A difference of two unsigned 64-bit numbers, as it comes out in a signed one."""
-    return (difference + 2**63) % 2**64 - 2**63
 
 
 def _element(text: bytes) -> int:
@@ -63,7 +60,7 @@ def header_bytes(fields: Sequence[bytes], live: int, dead: int) -> int:
 def entry_bytes(ms: int, sequence: int, row: Sequence[bytes], same_fields: bool) -> int:
     """An entry: ``ms`` and ``sequence`` count from the node's first ID, ``row`` is flat."""
     count = len(row) // 2
-    size = 2 + _integer(_signed(ms)) + _integer(_signed(sequence))
+    size = 2 + _integer(signed(ms)) + _integer(signed(sequence))
     if same_fields:
         return size + sum(map(_element, row[1::2])) + _integer(count + 3)
     return size + _integer(count) + sum(map(_element, row)) + _integer(2 * count + 4)

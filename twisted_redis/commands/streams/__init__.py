@@ -1,0 +1,5 @@
+"""Streams: the log itself, its readers, and consumer groups."""
+
+from twisted_redis.commands.streams import claims, consumers, entries, groups, info, reading
+
+__all__ = ["claims", "consumers", "entries", "groups", "info", "reading"]

@@ -1,0 +1,230 @@
+"""XCLAIM and XAUTOCLAIM: taking over what is pending for another consumer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.streams.common import (
+    claim_effect,
+    exact_id,
+    group_effect,
+    interval_start,
+    make_consumer,
+    no_group,
+    shown,
+)
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream_groups import Consumer, Group
+from twisted_redis.datatypes.stream_ids import id_text, parse_id
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import FAST, WRITE
+from twisted_redis.engine.keyspecs import DELETE, RW, UPDATE, first_key
+from twisted_redis.engine.parse import integer, integer_in
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_MOST = (2**63 - 1) // 16
+_USUAL_COUNT = 100
+_LOOKED_AT = 10
+"""How many pending entries XAUTOCLAIM looks at for each that it may return."""
+
+
+class _ClaimOptions:
+    """The options behind the IDs of XCLAIM; times in ms, None where not given."""
+
+    __slots__ = ("count", "force", "just_id", "last_id", "time")
+
+    def __init__(self, now: int, options: tuple[bytes, ...]) -> None:
+        self.time: int | None = None
+        self.count: int | None = None
+        self.force = False
+        self.just_id = False
+        self.last_id = 0
+        rest = iter(options)
+        for given in rest:
+            option = given.upper()
+            if option == b"FORCE":
+                self.force = True
+                continue
+            if option == b"JUSTID":
+                self.just_id = True
+                continue
+            if (
+                option not in (b"IDLE", b"TIME", b"RETRYCOUNT", b"LASTID")
+                or (value := next(rest, None)) is None
+            ):
+                raise CommandError(b"ERR Unrecognized XCLAIM option '%b'" % shown(given))
+            if option == b"LASTID":
+                self.last_id = exact_id(value)
+                continue
+            number = integer(value, f"ERR Invalid {option.decode()} option argument for XCLAIM")
+            if option == b"RETRYCOUNT":
+                self.count = number if number >= 0 else None
+            elif option == b"IDLE":
+                self.time = now - number
+            else:
+                self.time = number
+        if self.time is None or not 0 <= self.time <= now:
+            self.time = now
+
+
+def _consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consumer:
+    """The claiming consumer, made where it is missing."""
+    consumer = group.consumers.get(name)
+    if consumer is None:
+        consumer = make_consumer(ctx, key, group, name)
+    consumer.seen_time = ctx.now
+    return consumer
+
+
+@command(
+    "XCLAIM",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=first_key(RW | UPDATE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(log N) for each ID, N entries being pending in the group",
+    tips=("nondeterministic_output",),
+)
+def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: bytes, *args: bytes) -> Reply:
+    """XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] \
+[RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]
+
+    Gives pending entries to another consumer and returns them.
+    """
+    stream = ctx.db.read(key, Stream)
+    group = None if stream is None else stream.groups.get(name)
+    if stream is None or group is None:
+        raise no_group(key, name)
+    min_idle = integer(idle, "ERR Invalid min-idle-time argument for XCLAIM")
+    ids: list[int] = []
+    for text in args:
+        entry_id = parse_id(text)
+        if entry_id is None:
+            break
+        ids.append(entry_id)
+    now = ctx.now
+    options = _ClaimOptions(now, args[len(ids) :])
+    assert options.time is not None
+
+    moved = options.last_id > group.last_id
+    if moved:
+        group.last_id = options.last_id
+    consumer = _consumer(ctx, key, group, consumer_name)
+
+    reply: list[Reply] = []
+    effects: list[list[bytes]] = []
+    for entry_id, text in zip(ids, args, strict=False):
+        entry = group.pending.get(entry_id)
+        row = stream.get(entry_id)
+        if row is None:
+            # An entry that is deleted cannot change hands: it is no longer pending.
+            if entry is not None:
+                effects.append(claim_effect(key, name, group, text, entry))
+                group.acknowledge(entry_id)
+            continue
+        if entry is None:
+            if not options.force:
+                continue
+            entry = group.add_pending(entry_id, consumer, now)
+        elif min_idle > 0 and now - entry.time < min_idle:
+            continue
+        group.assign(entry_id, entry, consumer)
+        entry.time = options.time
+        if options.count is not None:
+            entry.count = options.count
+        elif not options.just_id:
+            entry.count += 1
+        reply.append(id_text(entry_id) if options.just_id else (id_text(entry_id), row))
+        consumer.active_time = now
+        effects.append(claim_effect(key, name, group, text, entry))
+    # A claim tells the group's last ID along with it.
+    if moved and not effects:
+        effects.append(group_effect(key, name, group))
+    _finish(ctx, effects)
+    return reply
+
+
+@command(
+    "XAUTOCLAIM",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=first_key(RW | DELETE),
+    group="stream",
+    since="6.2.0",
+    complexity="O(1) for a small COUNT",
+    tips=("nondeterministic_output",),
+    history=(("7.0.0", "The IDs of deleted entries in the reply."),),
+)
+def xautoclaim(
+    ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: bytes, start: bytes, *options: bytes
+) -> Reply:
+    """XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
+
+    Goes through what is pending in a group, gives what is idle for long enough to a consumer, and returns the
+    ID to go on with, the entries, and the IDs of those that are deleted.
+    """
+    stream = None
+    value = ctx.db.lookup(key)
+    min_idle = integer(idle, "ERR Invalid min-idle-time argument for XAUTOCLAIM")
+    first = interval_start(start)
+    count = _USUAL_COUNT
+    just_id = False
+    rest = iter(options)
+    for given in rest:
+        option = given.upper()
+        if option == b"COUNT" and (number := next(rest, None)) is not None:
+            count = integer_in(number, 1, _MOST, "ERR COUNT must be > 0")
+        elif option == b"JUSTID":
+            just_id = True
+        else:
+            raise SyntaxError_
+    if value is not None:
+        stream = ctx.db.write(key, Stream)
+    group = None if stream is None else stream.groups.get(name)
+    if stream is None or group is None:
+        raise no_group(key, name)
+
+    consumer = _consumer(ctx, key, group, consumer_name)
+    now = ctx.now
+    claimed: list[Reply] = []
+    deleted: list[bytes] = []
+    effects: list[list[bytes]] = []
+    attempts = count * _LOOKED_AT
+    pending = group.pending_from(first)
+    while attempts and count:
+        attempts -= 1
+        entry_id, entry = next(pending, (0, None))
+        if entry is None:
+            break
+        row = stream.get(entry_id)
+        text = id_text(entry_id)
+        if row is None:
+            effects.append(claim_effect(key, name, group, text, entry))
+            group.acknowledge(entry_id)
+            deleted.append(text)
+            count -= 1
+            continue
+        if min_idle > 0 and now - entry.time < min_idle:
+            continue
+        group.assign(entry_id, entry, consumer)
+        entry.time = now
+        if not just_id:
+            entry.count += 1
+        claimed.append(text if just_id else (text, row))
+        count -= 1
+        consumer.active_time = now
+        effects.append(claim_effect(key, name, group, text, entry))
+    cursor, _ = next(pending, (0, None))
+    _finish(ctx, effects)
+    return [id_text(cursor), claimed, deleted]
+
+
+def _finish(ctx: Client, effects: list[list[bytes]]) -> None:
+    if effects:
+        ctx.engine.dirty += len(effects)
+        ctx.propagate_as(*effects)

@@ -1,0 +1,142 @@
+"""What the commands on streams share: IDs as arguments, errors, how changes beside the entries are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.stream_groups import Consumer, Group, Pending
+from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, id_text, parse_bound, parse_id
+from twisted_redis.engine.errors import CommandError
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+__all__ = [
+    "claim_effect",
+    "exact_id",
+    "group_effect",
+    "interval",
+    "interval_start",
+    "invalid_id",
+    "make_consumer",
+    "no_group",
+    "record",
+    "shown",
+    "wake",
+]
+
+
+def invalid_id() -> CommandError:
+    """The error for an argument that is no ID."""
+    return CommandError("ERR Invalid stream ID specified as stream command argument")
+
+
+def exact_id(text: bytes, missing: int = 0) -> int:
+    """``text`` as an ID, which ``-`` and ``+`` are not."""
+    entry_id = parse_id(text, missing)
+    if entry_id is None:
+        raise invalid_id()
+    return entry_id
+
+
+def _bound(text: bytes, missing: int) -> tuple[int, bool]:
+    """An end of an interval, and whether it is excluded by a leading bracket."""
+    if text[:1] == b"(" and len(text) > 1:
+        return exact_id(text[1:], missing), True
+    entry_id = parse_bound(text, missing)
+    if entry_id is None:
+        raise invalid_id()
+    return entry_id, False
+
+
+def interval_start(text: bytes) -> int:
+    """The first ID of an interval that begins with ``text``."""
+    start, excluded = _bound(text, 0)
+    if excluded:
+        if start == MAX_ID:
+            raise CommandError("ERR invalid start ID for the interval")
+        start += 1
+    return start
+
+
+def interval(start: bytes, end: bytes) -> tuple[int, int]:
+    """The first and the last ID of the interval between two arguments."""
+    first = interval_start(start)
+    last, excluded = _bound(end, MAX_PART)
+    if excluded:
+        if not last:
+            raise CommandError("ERR invalid end ID for the interval")
+        last -= 1
+    return first, last
+
+
+def shown(text: bytes) -> bytes:
+    """``text`` as Redis puts it into an error: as a C string."""
+    return text.partition(b"\0")[0]
+
+
+def no_group(key: bytes, group: bytes, suffix: bytes = b"") -> CommandError:
+    """The error where either the key or the group is missing."""
+    return CommandError(
+        b"NOGROUP No such key '%b' or consumer group '%b'%b" % (shown(key), shown(group), suffix)
+    )
+
+
+def record(ctx: Client, count: int, *command: bytes) -> None:
+    """Counts and propagates changes that leave the entries alone.
+
+    Redis does not say of groups and counters that their key is modified: WATCH and tracking do not notice.
+    """
+    ctx.engine.dirty += count
+    if ctx.engine.sinks:
+        ctx.propagate_as(list(command))
+
+
+def wake(ctx: Client, key: bytes) -> None:
+    """Has those who wait for ``key`` look again."""
+    db = ctx.db
+    if key in db.waiting:
+        ctx.engine.ready[(db, key)] = None
+        ctx.engine.pending = True
+
+
+def make_consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consumer:
+    """Adds a consumer, which must be missing, to ``group``."""
+    consumer = group.add_consumer(name, ctx.now)
+    ctx.engine.dirty += 1
+    ctx.notify(key, "xgroup-createconsumer")
+    return consumer
+
+
+def claim_effect(key: bytes, name: bytes, group: Group, entry_id: bytes, entry: Pending) -> list[bytes]:
+    """The XCLAIM that makes a copy of the group have ``entry`` as it is here."""
+    assert entry.consumer is not None
+    return [
+        b"XCLAIM",
+        key,
+        name,
+        entry.consumer.name,
+        b"0",
+        entry_id,
+        b"TIME",
+        b"%d" % entry.time,
+        b"RETRYCOUNT",
+        b"%d" % entry.count,
+        b"FORCE",
+        b"JUSTID",
+        b"LASTID",
+        id_text(group.last_id),
+    ]
+
+
+def group_effect(key: bytes, name: bytes, group: Group) -> list[bytes]:
+    """The XGROUP SETID that makes a copy of the group stand where it stands here."""
+    return [
+        b"XGROUP",
+        b"SETID",
+        key,
+        name,
+        id_text(group.last_id),
+        b"ENTRIESREAD",
+        b"%d" % group.entries_read,
+    ]

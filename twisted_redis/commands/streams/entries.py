@@ -1,0 +1,377 @@
+"""The entries of streams: adding, trimming, deleting, and reading by ID."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.streams.common import exact_id, interval, invalid_id, record
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream_ids import MAX_ID, id_text, parse_added_id
+from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
+from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import OK, NullArray, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_LARGEST = 1 << 30
+"""The most bytes that the elements of an entry may have together."""
+
+_LARGEST_LIMIT = 1_000_000
+_USUAL_LIMIT = 10_000
+
+
+class _Options:
+    """The options of XADD and XTRIM.
+
+    ``by_length``: whether MAXLEN is given, else MINID; None without either.  ``threshold`` is the length or
+    the ID, ``place`` its place among the arguments, ``limit`` the most entries to trim (0: any number),
+    ``id_place`` the place of a new entry's ID.
+    """
+
+    __slots__ = ("approximate", "by_length", "create", "id_place", "limit", "place", "threshold")
+
+    def __init__(self, ctx: Client, args: tuple[bytes, ...], *, adding: bool) -> None:
+        self.by_length: bool | None = None
+        self.approximate = False
+        self.threshold = 0
+        self.place = 0
+        self.limit = 0
+        self.create = True
+        limited = False
+        last = len(args) - 1
+        at = 0
+        while at <= last:
+            option = args[at].upper()
+            if adding and option == b"*":
+                break
+            if option in (b"MAXLEN", b"MINID") and at < last:
+                at = self._read_threshold(args, at + 1, by_length=option == b"MAXLEN")
+            elif option == b"LIMIT" and at < last:
+                at += 1
+                self.limit = integer(args[at])
+                if self.limit < 0:
+                    raise CommandError("ERR The LIMIT argument must be >= 0.")
+                limited = True
+            elif not adding:
+                raise SyntaxError_
+            elif option == b"NOMKSTREAM":
+                self.create = False
+            else:
+                break
+            at += 1
+        self.id_place = at
+        if adding and at <= last and args[at] != b"*" and parse_added_id(args[at]) is None:
+            raise invalid_id()
+        self._settle_limit(ctx, limited, adding=adding)
+
+    def _read_threshold(self, args: tuple[bytes, ...], at: int, *, by_length: bool) -> int:
+        """Reads what stands behind MAXLEN or MINID; gives the place of the threshold."""
+        if self.by_length is not None:
+            raise CommandError(
+                "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+            )
+        if args[at] in (b"~", b"=") and at + 1 < len(args):
+            self.approximate = args[at] == b"~"
+            at += 1
+        if by_length:
+            self.threshold = integer(args[at])
+            if self.threshold < 0:
+                raise CommandError("ERR The MAXLEN argument must be >= 0.")
+        else:
+            self.threshold = exact_id(args[at])
+        self.by_length = by_length
+        self.place = at
+        return at
+
+    def _settle_limit(self, ctx: Client, limited: bool, *, adding: bool) -> None:
+        if self.by_length is None:
+            if self.limit:
+                raise CommandError(
+                    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
+                )
+            if not adding:
+                raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
+        if ctx.gates & MASTER:
+            # What a master sends is exact already.
+            self.limit = 0
+        elif limited:
+            if not self.approximate:
+                raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
+        elif self.approximate:
+            limit = 100 * ctx.config.stream_node_max_entries
+            self.limit = min(limit, _LARGEST_LIMIT) if limit > 0 else _USUAL_LIMIT
+
+    def trim(self, stream: Stream) -> int:
+        """Trims ``stream`` as wanted; how many entries that removed."""
+        if self.by_length:
+            return stream.trim_length(self.threshold, self.approximate, self.limit)
+        return stream.trim_before(self.threshold, self.approximate, self.limit)
+
+    def made_exact(self, args: list[bytes], stream: Stream) -> list[bytes]:
+        """The arguments with an exact threshold for an approximate one: nodes may differ elsewhere."""
+        if self.approximate:
+            args[self.place - 1] = b"="
+            if self.by_length:
+                args[self.place] = b"%d" % len(stream)
+            else:
+                args[self.place] = id_text(stream.first_stored_id())
+        return args
+
+
+@command(
+    "XADD",
+    arity=-5,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | UPDATE, notes="UPDATE instead of INSERT because of the optional trimming feature"),
+    group="stream",
+    since="5.0.0",
+    complexity="O(1) for the new entry, and O(N) for N entries that are trimmed",
+    tips=("nondeterministic_output",),
+    history=(
+        ("6.2.0", "NOMKSTREAM, MINID and LIMIT."),
+        ("7.0.0", "IDs of the form ms-*."),
+    ),
+)
+def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
+    """XADD key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value \
+[field value ...]
+
+    Adds an entry to a stream, making the stream where it is missing, and returns the ID of the entry.
+    """
+    options = None if args[0] == b"*" else _Options(ctx, args, adding=True)
+    id_place = 0 if options is None else options.id_place
+    row = args[id_place + 1 :]
+    if not row or len(row) & 1:
+        raise CommandError("ERR wrong number of arguments for 'xadd' command")
+    given = None
+    if args[id_place] != b"*":
+        given = parse_added_id(args[id_place])
+        if given == (0, True):
+            raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
+
+    stream = ctx.db.write(key, Stream)
+    added = stream is None
+    if stream is None:
+        if options is not None and not options.create:
+            return None
+        stream = Stream()
+    if stream.last_id == MAX_ID:
+        raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
+    entry_id: int | None
+    if given is None:
+        entry_id = stream.next_id(ctx.now)
+    else:
+        entry_id = given[0] if given[1] else stream.next_in(given[0] >> 64)
+    if entry_id is None or entry_id <= stream.last_id:
+        raise CommandError("ERR The ID specified in XADD is equal or smaller than the target stream top item")
+    if len(row) > 2 and sum(map(len, row)) > _LARGEST:
+        raise CommandError("ERR Elements are too large to be stored")
+
+    config = ctx.config
+    stream.append(entry_id, row, config.stream_node_max_bytes, config.stream_node_max_entries)
+    if added:
+        ctx.db.add(key, stream)
+    ctx.changed(key, "xadd")
+    text = id_text(entry_id)
+    if options is not None and options.by_length is not None and options.trim(stream):
+        ctx.notify(key, "xtrim")
+    if ctx.engine.sinks:
+        effect = list(args)
+        effect[id_place] = text
+        if options is not None:
+            options.made_exact(effect, stream)
+        ctx.propagate_as([b"XADD", key, *effect])
+    return text
+
+
+@command(
+    "XTRIM",
+    arity=-4,
+    flags=WRITE,
+    keys=first_key(RW | DELETE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(N) for N entries that are trimmed; whole nodes of entries go at once",
+    tips=("nondeterministic_output",),
+    history=(("6.2.0", "MINID and LIMIT."),),
+)
+def xtrim(ctx: Client, key: bytes, *args: bytes) -> Reply:
+    """XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]
+
+    Removes the oldest entries of a stream and tells how many that were.
+    """
+    options = _Options(ctx, args, adding=False)
+    stream = ctx.db.write(key, Stream)
+    if stream is None:
+        return 0
+    removed = options.trim(stream)
+    if removed:
+        ctx.changed(key, "xtrim", removed)
+        if options.approximate:
+            ctx.propagate_as([b"XTRIM", key, *options.made_exact(list(args), stream)])
+    return removed
+
+
+@command(
+    "XDEL",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | DELETE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(log N) for each ID, N entries being in the stream",
+)
+def xdel(ctx: Client, key: bytes, *ids: bytes) -> Reply:
+    """XDEL key id [id ...]
+
+    Removes entries from a stream and tells how many of them were there.
+    """
+    stream = ctx.db.write(key, Stream)
+    if stream is None:
+        return 0
+    removed = 0
+    first_gone = False
+    for entry_id in [exact_id(text) for text in ids]:
+        if stream.delete(entry_id):
+            removed += 1
+            first_gone |= entry_id == stream.first_id
+    if removed:
+        if first_gone or not stream.length:
+            stream.settle()
+        ctx.changed(key, "xdel", removed)
+    return removed
+
+
+@command(
+    "XLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO),
+    group="stream",
+    since="5.0.0",
+    complexity="O(1)",
+)
+def xlen(ctx: Client, key: bytes) -> Reply:
+    """XLEN key
+
+    Tells how many entries a stream has.
+    """
+    stream = ctx.db.read(key, Stream)
+    return 0 if stream is None else stream.length
+
+
+@command(
+    "XRANGE",
+    arity=-4,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS),
+    group="stream",
+    since="5.0.0",
+    complexity="O(log N + M) for M entries returned of N",
+    history=(("6.2.0", "Exclusive ends."),),
+)
+def xrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
+    """XRANGE key start end [COUNT count]
+
+    Returns the entries of a stream with IDs in an interval.
+    """
+    return _range(ctx, key, interval(start, end), options, back=False)
+
+
+@command(
+    "XREVRANGE",
+    arity=-4,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS),
+    group="stream",
+    since="5.0.0",
+    complexity="O(log N + M) for M entries returned of N",
+    history=(("6.2.0", "Exclusive ends."),),
+)
+def xrevrange(ctx: Client, key: bytes, end: bytes, start: bytes, *options: bytes) -> Reply:
+    """XREVRANGE key end start [COUNT count]
+
+    Returns the entries of a stream with IDs in an interval, from the greatest ID to the smallest.
+    """
+    return _range(ctx, key, interval(start, end), options, back=True)
+
+
+def _range(
+    ctx: Client, key: bytes, bounds: tuple[int, int], options: tuple[bytes, ...], *, back: bool
+) -> Reply:
+    count = -1
+    rest = iter(options)
+    for option in rest:
+        number = next(rest, None)
+        if option.upper() != b"COUNT" or number is None:
+            raise SyntaxError_
+        count = max(integer(number), 0)
+    stream = ctx.db.read(key, Stream)
+    if stream is None:
+        return []
+    if not count:
+        return NullArray
+    found = (stream.range_back if back else stream.range)(*bounds, max(count, 0))
+    return [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in found]
+
+
+@command(
+    "XSETID",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | UPDATE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(1)",
+    history=(("7.0.0", "ENTRIESADDED and MAXDELETEDID."),),
+)
+def xsetid(ctx: Client, key: bytes, last_id: bytes, *options: bytes) -> Reply:
+    """XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]
+
+    Sets the last ID of a stream, and its counters, as they were elsewhere.
+    """
+    last = exact_id(last_id)
+    added = -1
+    deleted = 0
+    rest = iter(options)
+    for given in rest:
+        option = given.upper()
+        value = next(rest, None)
+        if option == b"ENTRIESADDED" and value is not None:
+            added = integer(value)
+            if added < 0:
+                raise CommandError("ERR entries_added must be positive")
+        elif option == b"MAXDELETEDID" and value is not None:
+            deleted = exact_id(value)
+            if last < deleted:
+                raise CommandError(
+                    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+                )
+        else:
+            raise SyntaxError_
+
+    stream = ctx.db.write(key, Stream)
+    if stream is None:
+        raise NoSuchKey
+    if last < stream.max_deleted_id:
+        raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
+    if stream.length:
+        if last < stream.top_id():
+            raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
+        if added != -1 and stream.length > added:
+            raise CommandError(
+                "ERR The entries_added specified in XSETID is smaller than the target stream length"
+            )
+    stream.last_id = last
+    if added != -1:
+        stream.entries_added = added
+    if deleted:
+        stream.max_deleted_id = deleted
+    record(ctx, 1, b"XSETID", key, last_id, *options)
+    ctx.notify(key, "xsetid")
+    return OK

@@ -1,0 +1,223 @@
+"""XGROUP: consumer groups come and go, with their consumers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, record, shown, wake
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
+from twisted_redis.datatypes.stream_ids import parse_bound
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import DENYOOM, LOADING, STALE, WRITE
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.keyspecs import DELETE, INSERT, RW, UPDATE, key_at
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+container(
+    "XGROUP",
+    arity=-2,
+    group="stream",
+    since="5.0.0",
+    summary="A container for commands on consumer groups.",
+)
+
+
+def _syntax_error(subcommand: str) -> CommandError:
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try XGROUP HELP."
+    )
+
+
+def _options(subcommand: str, options: tuple[bytes, ...]) -> tuple[bool, int]:
+    """The options of CREATE and SETID: whether MKSTREAM is among them, and the counter of read entries."""
+    make = False
+    entries_read = UNKNOWN
+    rest = iter(options)
+    for given in rest:
+        option = given.upper()
+        if option == b"MKSTREAM" and subcommand == "CREATE":
+            make = True
+        elif option == b"ENTRIESREAD" and (value := next(rest, None)) is not None:
+            entries_read = integer(value)
+            if entries_read < 0 and entries_read != UNKNOWN:
+                raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
+        else:
+            raise _syntax_error(subcommand)
+    return make, entries_read
+
+
+def _stream(ctx: Client, key: bytes) -> Stream:
+    """The stream at ``key``, which must be there."""
+    stream = ctx.db.write(key, Stream)
+    if stream is None:
+        raise _no_key()
+    return stream
+
+
+def _no_key() -> CommandError:
+    return CommandError(
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
+        "MKSTREAM option to create an empty stream automatically."
+    )
+
+
+def _group(ctx: Client, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    """A group that must be there, with its stream."""
+    stream = _stream(ctx, key)
+    group = stream.groups.get(name)
+    if group is None:
+        raise CommandError(
+            b"NOGROUP No such consumer group '%b' for key name '%b'" % (shown(name), shown(key))
+        )
+    return stream, group
+
+
+@command(
+    "XGROUP|CREATE",
+    arity=-5,
+    flags=WRITE | DENYOOM,
+    keys=key_at(2, RW | INSERT),
+    group="stream",
+    since="5.0.0",
+    complexity="O(1)",
+    history=(("7.0.0", "ENTRIESREAD."),),
+)
+def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) -> Reply:
+    """XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]
+
+    Creates a consumer group that gets the entries behind an ID; $ stands for the last one.
+    """
+    make, entries_read = _options("CREATE", options)
+    stream = ctx.db.write(key, Stream)
+    if stream is None and not make:
+        raise _no_key()
+    if len(options) > 3:
+        raise _syntax_error("CREATE")
+    if start == b"$":
+        last_id = 0 if stream is None else stream.last_id
+    else:
+        last_id = exact_id(start)
+    if stream is not None and name in stream.groups:
+        raise CommandError("BUSYGROUP Consumer Group name already exists")
+    if stream is None:
+        stream = Stream()
+        ctx.db.add(key, stream)
+        ctx.changed(key, "xgroup-create")
+    else:
+        record(ctx, 1, b"XGROUP", b"CREATE", key, name, start, *options)
+        ctx.notify(key, "xgroup-create")
+    stream.groups[name] = Group(last_id, entries_read)
+    return OK
+
+
+@command(
+    "XGROUP|SETID",
+    arity=-5,
+    flags=WRITE,
+    keys=key_at(2, RW | UPDATE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(1)",
+    history=(("7.0.0", "ENTRIESREAD."),),
+)
+def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) -> Reply:
+    """XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]
+
+    Sets the ID that a consumer group counts as delivered last; $ stands for the last one of the stream.
+    """
+    _, entries_read = _options("SETID", options)
+    stream, group = _group(ctx, key, name)
+    if len(options) > 2:
+        raise _syntax_error("SETID")
+    last_id = stream.last_id if last == b"$" else parse_bound(last)
+    if last_id is None:
+        raise invalid_id()
+    group.last_id = last_id
+    group.entries_read = entries_read
+    record(ctx, 1, b"XGROUP", b"SETID", key, name, last, *options)
+    ctx.notify(key, "xgroup-setid")
+    return OK
+
+
+@command(
+    "XGROUP|DESTROY",
+    arity=4,
+    flags=WRITE,
+    keys=key_at(2, RW | DELETE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(N) for N entries that are pending in the group",
+)
+def destroy(ctx: Client, key: bytes, name: bytes) -> Reply:
+    """XGROUP DESTROY key group
+
+    Removes a consumer group and tells whether it was there.
+    """
+    stream = _stream(ctx, key)
+    if stream.groups.pop(name, None) is None:
+        return 0
+    record(ctx, 1, b"XGROUP", b"DESTROY", key, name)
+    ctx.notify(key, "xgroup-destroy")
+    # Who waits for its entries has to hear that there will be none.
+    wake(ctx, key)
+    return 1
+
+
+@command(
+    "XGROUP|CREATECONSUMER",
+    arity=5,
+    flags=WRITE | DENYOOM,
+    keys=key_at(2, RW | INSERT),
+    group="stream",
+    since="6.2.0",
+    complexity="O(1)",
+)
+def createconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
+    """XGROUP CREATECONSUMER key group consumer
+
+    Adds a consumer to a group and tells whether it is new.
+    """
+    _, group = _group(ctx, key, name)
+    if consumer in group.consumers:
+        return 0
+    make_consumer(ctx, key, group, consumer)
+    record(ctx, 0, b"XGROUP", b"CREATECONSUMER", key, name, consumer)
+    return 1
+
+
+@command(
+    "XGROUP|DELCONSUMER",
+    arity=5,
+    flags=WRITE,
+    keys=key_at(2, RW | DELETE),
+    group="stream",
+    since="5.0.0",
+    complexity="O(N) for N entries that are pending for the consumer",
+)
+def delconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
+    """XGROUP DELCONSUMER key group consumer
+
+    Removes a consumer from a group and tells how many entries were pending for it.
+    """
+    _, group = _group(ctx, key, name)
+    pending = group.delete_consumer(consumer)
+    if pending is None:
+        return 0
+    record(ctx, 1, b"XGROUP", b"DELCONSUMER", key, name, consumer)
+    ctx.notify(key, "xgroup-delconsumer")
+    return pending
+
+
+@command("XGROUP|HELP", arity=2, flags=LOADING | STALE, group="stream", since="5.0.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """XGROUP HELP
+
+    Describes the subcommands.
+    """
+    return help_lines(ctx.engine, "xgroup")

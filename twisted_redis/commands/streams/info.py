@@ -1,0 +1,249 @@
+"""XINFO: the counters of streams, groups and consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.streams.common import shown
+from twisted_redis.datatypes.stream import Entry, Stream
+from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
+from twisted_redis.datatypes.stream_ids import id_text, signed
+from twisted_redis.engine.errors import CommandError, NoSuchKey
+from twisted_redis.engine.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.keyspecs import ACCESS, RO, key_at
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import Pairs, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_SHOWN = 10
+
+_KEYS = key_at(2, RO | ACCESS)
+
+container(
+    "XINFO",
+    arity=-2,
+    group="stream",
+    since="5.0.0",
+    summary="A container for commands that look into streams.",
+)
+
+
+def _stream(ctx: Client, key: bytes) -> Stream:
+    stream = ctx.db.read(key, Stream)
+    if stream is None:
+        raise NoSuchKey
+    return stream
+
+
+def _entries(found: Iterable[Entry]) -> list[Reply]:
+    return [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in found]
+
+
+def _entries_read(group: Group) -> int | None:
+    return None if group.entries_read == UNKNOWN else group.entries_read
+
+
+@command(
+    "XINFO|STREAM",
+    arity=-3,
+    flags=READONLY,
+    keys=_KEYS,
+    group="stream",
+    since="5.0.0",
+    complexity="O(1)",
+    history=(
+        ("6.0.0", "FULL."),
+        ("7.0.0", "The counters of deleted, added and read entries, the first ID and the lag."),
+        ("7.2.0", "The time of a consumer's last success; its seen-time is now that of its last attempt."),
+    ),
+)
+def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """XINFO STREAM key [FULL [COUNT count]]
+
+    Tells the counters of a stream, and with FULL its first entries and all of its groups.
+    """
+    stream = _stream(ctx, key)
+    count = _SHOWN
+    if options:
+        given = [option.upper() for option in options[:2]]
+        if len(options) not in (1, 3) or given not in ([b"FULL"], [b"FULL", b"COUNT"]):
+            raise CommandError(
+                "ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP."
+            )
+        if len(options) == 3:
+            count = integer(options[2])
+            if count < 0:
+                count = _SHOWN
+
+    reply = Pairs(
+        [
+            b"length",
+            stream.length,
+            b"radix-tree-keys",
+            len(stream.nodes),
+            b"radix-tree-nodes",
+            stream.tree_nodes,
+            b"last-generated-id",
+            id_text(stream.last_id),
+            b"max-deleted-entry-id",
+            id_text(stream.max_deleted_id),
+            b"entries-added",
+            signed(stream.entries_added),
+            b"recorded-first-entry-id",
+            id_text(stream.first_id),
+        ]
+    )
+    if options:
+        groups = [_full_group(stream, name, group, count) for name, group in sorted(stream.groups.items())]
+        reply += [b"entries", _entries(stream.range(count=count)), b"groups", groups]
+    else:
+        first = _entries(stream.range(count=1))
+        last = _entries(stream.range_back(count=1))
+        reply += [
+            b"groups",
+            len(stream.groups),
+            b"first-entry",
+            first[0] if first else None,
+            b"last-entry",
+            last[0] if last else None,
+        ]
+    return reply
+
+
+def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> Pairs:
+    pending = [
+        (id_text(entry_id), entry.consumer.name if entry.consumer else b"", entry.time, entry.count)
+        for entry_id, entry in islice(group.pending_from(), count or None)
+    ]
+    return Pairs(
+        [
+            b"name",
+            name,
+            b"last-delivered-id",
+            id_text(group.last_id),
+            b"entries-read",
+            _entries_read(group),
+            b"lag",
+            stream.lag(group),
+            b"pel-count",
+            len(group.pending),
+            b"pending",
+            pending,
+            b"consumers",
+            [_full_consumer(group, consumer, count) for _, consumer in sorted(group.consumers.items())],
+        ]
+    )
+
+
+def _full_consumer(group: Group, consumer: Consumer, count: int) -> Pairs:
+    pending = [
+        (id_text(entry_id), entry.time, entry.count)
+        for entry_id, entry in islice(group.pending_of(consumer), count or None)
+    ]
+    return Pairs(
+        [
+            b"name",
+            consumer.name,
+            b"seen-time",
+            consumer.seen_time,
+            b"active-time",
+            consumer.active_time,
+            b"pel-count",
+            consumer.pending_count,
+            b"pending",
+            pending,
+        ]
+    )
+
+
+@command(
+    "XINFO|GROUPS",
+    arity=3,
+    flags=READONLY,
+    keys=_KEYS,
+    group="stream",
+    since="5.0.0",
+    complexity="O(N) for N groups",
+    history=(("7.0.0", "The number of read entries and the lag."),),
+)
+def groups_(ctx: Client, key: bytes) -> Reply:
+    """XINFO GROUPS key
+
+    Tells the counters of the consumer groups of a stream.
+    """
+    stream = _stream(ctx, key)
+    return [
+        Pairs(
+            [
+                b"name",
+                name,
+                b"consumers",
+                len(group.consumers),
+                b"pending",
+                len(group.pending),
+                b"last-delivered-id",
+                id_text(group.last_id),
+                b"entries-read",
+                _entries_read(group),
+                b"lag",
+                stream.lag(group),
+            ]
+        )
+        for name, group in sorted(stream.groups.items())
+    ]
+
+
+@command(
+    "XINFO|CONSUMERS",
+    arity=4,
+    flags=READONLY,
+    keys=_KEYS,
+    group="stream",
+    since="5.0.0",
+    complexity="O(N) for N consumers",
+    tips=("nondeterministic_output",),
+    history=(
+        ("7.2.0", "The time since a consumer's last success; idle is now that since its last attempt."),
+    ),
+)
+def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
+    """XINFO CONSUMERS key group
+
+    Tells the counters of the consumers of a group.
+    """
+    group = _stream(ctx, key).groups.get(name)
+    if group is None:
+        raise CommandError(
+            b"NOGROUP No such consumer group '%b' for key name '%b'" % (shown(name), shown(key))
+        )
+    now = ctx.now
+    return [
+        Pairs(
+            [
+                b"name",
+                consumer.name,
+                b"pending",
+                consumer.pending_count,
+                b"idle",
+                max(now - consumer.seen_time, 0),
+                b"inactive",
+                now - consumer.active_time if consumer.active_time != -1 else -1,
+            ]
+        )
+        for _, consumer in sorted(group.consumers.items())
+    ]
+
+
+@command("XINFO|HELP", arity=2, flags=LOADING | STALE, group="stream", since="5.0.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """XINFO HELP
+
+    Describes the subcommands.
+    """
+    return help_lines(ctx.engine, "xinfo")

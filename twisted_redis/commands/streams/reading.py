@@ -1,0 +1,271 @@
+"""XREAD and XREADGROUP: what is new in streams, waited for where there is nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.streams.common import (
+    claim_effect,
+    exact_id,
+    group_effect,
+    make_consumer,
+    no_group,
+)
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream_groups import Consumer, Group
+from twisted_redis.datatypes.stream_ids import MAX_ID, id_text
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import BLOCKING, READONLY, WRITE
+from twisted_redis.engine.keyspecs import ACCESS, RO, after_keyword
+from twisted_redis.engine.parse import INT64_MAX, integer
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import NullArray, Pairs, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_NEW = MAX_ID
+"""The ID that stands for > of XREADGROUP; whoever gives this number means the same."""
+
+
+class _Request:
+    """The arguments of XREAD or XREADGROUP.
+
+    ``timeout`` (ms) is None without BLOCK, ``count`` is 0 without a limit.
+    """
+
+    __slots__ = ("consumer", "count", "group", "ids", "keys", "noack", "timeout")
+
+    def __init__(self, ctx: Client, args: tuple[bytes, ...], *, grouped: bool) -> None:
+        self.timeout: int | None = None
+        self.count = 0
+        self.group: bytes | None = None
+        self.consumer = b""
+        self.noack = False
+        streams: tuple[bytes, ...] = ()
+        last = len(args) - 1
+        at = 0
+        while at <= last:
+            option = args[at].upper()
+            if option == b"BLOCK" and at < last:
+                at += 1
+                self.timeout = _timeout(ctx, args[at])
+            elif option == b"COUNT" and at < last:
+                at += 1
+                self.count = max(integer(args[at]), 0)
+            elif option == b"STREAMS" and at < last:
+                streams = args[at + 1 :]
+                if len(streams) & 1:
+                    raise _unbalanced(grouped)
+                break
+            elif option == b"GROUP" and at < last - 1:
+                if not grouped:
+                    raise _only_grouped("GROUP")
+                self.group, self.consumer = args[at + 1 : at + 3]
+                at += 2
+            elif option == b"NOACK":
+                if not grouped:
+                    raise _only_grouped("NOACK")
+                self.noack = True
+            else:
+                raise SyntaxError_
+            at += 1
+        if not streams:
+            raise SyntaxError_
+        if grouped and self.group is None:
+            raise CommandError("ERR Missing GROUP option for XREADGROUP")
+        half = len(streams) // 2
+        self.keys = streams[:half]
+        self.ids = streams[half:]
+
+
+def _timeout(ctx: Client, text: bytes) -> int:
+    timeout = integer(text, "ERR timeout is not an integer or out of range")
+    if timeout < 0:
+        raise CommandError("ERR timeout is negative")
+    if timeout > INT64_MAX - ctx.now:
+        raise CommandError("ERR timeout is out of range")
+    return timeout
+
+
+def _unbalanced(grouped: bool) -> CommandError:
+    name, wanted = ("xreadgroup", "ID or '>'") if grouped else ("xread", "ID, '+', or '$'")
+    return CommandError(
+        f"ERR Unbalanced '{name}' list of streams: for each stream key an {wanted} must be specified."
+    )
+
+
+def _only_grouped(option: str) -> CommandError:
+    return CommandError(f"ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
+
+
+def _meaningless(sign: str) -> CommandError:
+    return CommandError(
+        f"ERR The {sign} ID is meaningless in the context of XREADGROUP: you want to read the history of "
+        "this consumer by specifying a proper ID, or use the > ID to get new messages. "
+        f"The {sign} ID would just return an empty result set."
+    )
+
+
+def _reply(ctx: Client, found: list[tuple[bytes, Reply]]) -> Reply:
+    if ctx.resp == 2:
+        return found
+    return Pairs([part for pair in found for part in pair])
+
+
+def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool) -> Reply:
+    if request.timeout is None:
+        return NullArray
+    return Block(
+        request.keys, "stream", request.timeout / 1000, NullArray, state=ids, wake_on_delete=wake_on_delete
+    )
+
+
+@command(
+    "XREAD",
+    arity=-4,
+    flags=READONLY | BLOCKING,
+    keys=after_keyword("STREAMS", RO | ACCESS, 1, limit=2),
+    group="stream",
+    since="5.0.0",
+)
+def xread(ctx: Client, *args: bytes) -> Reply:
+    """XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
+
+    Returns the entries of streams behind the given IDs, and waits for one where there is none.
+
+    The ID $ stands for the last one at the time of the call, + for the entry before the last, so that the
+    last one is returned.
+    """
+    request = _Request(ctx, args, grouped=False)
+    resolved: list[int] | None = ctx.blocked_state
+    db = ctx.db
+    ids: list[int] = []
+    for place, text in enumerate(request.ids):
+        stream = db.read(request.keys[place], Stream)
+        if text == b"$":
+            if resolved is not None:
+                ids.append(resolved[place])
+            else:
+                ids.append(0 if stream is None else stream.last_id)
+        elif text == b"+":
+            ids.append(0 if stream is None or not stream.length else stream.top_id() - 1)
+        elif text == b">":
+            raise CommandError(
+                "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
+                "<consumer> option."
+            )
+        else:
+            ids.append(exact_id(text))
+
+    found: list[tuple[bytes, Reply]] = []
+    for key, after in zip(request.keys, ids, strict=True):
+        stream = db.read(key, Stream)
+        if stream is not None and stream.length and stream.top_id() > after:
+            entries = stream.range(after + 1, MAX_ID, request.count)
+            found.append((key, [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in entries]))
+    if found:
+        return _reply(ctx, found)
+    return _wait(request, ids, wake_on_delete=False)
+
+
+@command(
+    "XREADGROUP",
+    arity=-7,
+    flags=WRITE | BLOCKING,
+    keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
+    group="stream",
+    since="5.0.0",
+    complexity="O(log N + M) for each stream with N entries of which M are returned; "
+    "XADD takes O(N) to serve N clients that wait for a stream",
+)
+def xreadgroup(ctx: Client, *args: bytes) -> Reply:
+    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id
+    ...]
+
+    Returns entries that no consumer of the group has got yet (the ID is >), and waits for one where there is
+    none; or the entries behind an ID that are pending for this consumer.
+    """
+    request = _Request(ctx, args, grouped=True)
+    name = request.group
+    assert name is not None
+    db = ctx.db
+    ids: list[int] = []
+    groups: list[Group] = []
+    for key, text in zip(request.keys, request.ids, strict=True):
+        stream = db.read(key, Stream)
+        group = None if stream is None else stream.groups.get(name)
+        if group is None:
+            raise no_group(key, name, b" in XREADGROUP with GROUP option")
+        groups.append(group)
+        if text in (b"$", b"+"):
+            raise _meaningless(text.decode())
+        ids.append(_NEW if text == b">" else exact_id(text))
+
+    found: list[tuple[bytes, Reply]] = []
+    effects: list[list[bytes]] = []
+    for key, after, group in zip(request.keys, ids, groups, strict=True):
+        stream = db.read(key, Stream)
+        assert stream is not None
+        consumer = group.consumers.get(request.consumer)
+        if consumer is None:
+            consumer = make_consumer(ctx, key, group, request.consumer)
+            if request.noack:
+                effects.append([b"XGROUP", b"CREATECONSUMER", key, name, consumer.name])
+        consumer.seen_time = ctx.now
+        if after != _NEW:
+            found.append((key, _history(ctx, stream, group, consumer, after + 1, request.count)))
+        elif stream.length and stream.top_id() > group.last_id:
+            found.append((key, _deliver(ctx, key, stream, name, group, consumer, request, effects)))
+    if effects:
+        ctx.propagate_as(*effects)
+    if found:
+        return _reply(ctx, found)
+    return _wait(request, ids, wake_on_delete=True)
+
+
+def _history(ctx: Client, stream: Stream, group: Group, consumer: Consumer, start: int, count: int) -> Reply:
+    """What is pending for a consumer from an ID on; reading it again counts as a delivery."""
+    entries: list[Reply] = []
+    for entry_id, entry in group.pending_of(consumer, start):
+        row = stream.get(entry_id)
+        if row is None:
+            entries.append((id_text(entry_id), NullArray))
+        else:
+            entries.append((id_text(entry_id), row))
+            entry.time = ctx.now
+            entry.count += 1
+        if len(entries) == count:
+            break
+    return entries
+
+
+def _deliver(
+    ctx: Client,
+    key: bytes,
+    stream: Stream,
+    name: bytes,
+    group: Group,
+    consumer: Consumer,
+    request: _Request,
+    effects: list[list[bytes]],
+) -> Reply:
+    """The entries that nobody has got yet, which become pending for ``consumer``."""
+    entries: list[Reply] = []
+    propagated = bool(ctx.engine.sinks)
+    now = ctx.now
+    for ms, sequence, row in stream.range(group.last_id + 1, MAX_ID, request.count):
+        entry_id = ms << 64 | sequence
+        text = b"%d-%d" % (ms, sequence)
+        stream.advance(group, entry_id)
+        if not request.noack:
+            entry = group.deliver(entry_id, consumer, now)
+            consumer.active_time = now
+            if propagated:
+                effects.append(claim_effect(key, name, group, text, entry))
+        entries.append((text, row))
+    if propagated:
+        effects.append(group_effect(key, name, group))
+    ctx.engine.dirty += 1
+    return entries
