@@ -1,0 +1,61 @@
+"""The server of ``tests.support``, with views on what a command leaves behind."""
+
+from __future__ import annotations
+
+from tests.support.server import Server
+from twisted_redis.engine.notifications import ALL_CLASSES, KEYEVENT, NEW
+from twisted_redis.resp.types import ErrorReply, Reply
+
+
+class Refused(Exception):
+    """A command answered an error."""
+
+
+class InProcess(Server):
+    """A server that, when it is called, raises an error instead of returning it."""
+
+    @property
+    def db(self):  # type: ignore[no-untyped-def]
+        """The selected database."""
+        return self.client.db
+
+    def __call__(self, *arguments: bytes | str | int) -> Reply:
+        reply = super().__call__(*arguments)
+        if isinstance(reply, ErrorReply):
+            raise Refused(reply.decode("latin-1"))
+        return reply
+
+    def effects(self, *arguments: bytes | str | int) -> list[str]:
+        """Runs a command, which may fail, and returns the commands that AOF and replicas would get."""
+        recorder = self.record()
+        try:
+            self(*arguments)
+        except Refused:
+            pass
+        finally:
+            self.engine.remove_sink(recorder)
+        return [b" ".join(argv).decode("latin-1") for argv in recorder.take()]
+
+    def events(self, *arguments: bytes | str | int) -> list[str]:
+        """Runs a command and returns its keyspace events, each as the event and the key."""
+        engine = self.engine
+        found: list[str] = []
+
+        def published(channel: bytes, message: bytes) -> int:
+            found.append(f"{channel.decode().partition('__:')[2]} {message.decode('latin-1')}")
+            return 1
+
+        publish, engine.publish = engine.publish, published
+        engine.raise_events(ALL_CLASSES | KEYEVENT | NEW)
+        try:
+            self(*arguments)
+        finally:
+            engine.publish = publish
+            engine.raise_events(0)
+        return found
+
+    def dirty(self, *arguments: bytes | str | int) -> int:
+        """Runs a command and returns how many changes it counted."""
+        before = self.engine.dirty
+        self(*arguments)
+        return self.engine.dirty - before
