@@ -214,36 +214,40 @@ def test_unix_socket(start: Start, tmp_path: Path, mode: int) -> None:
     assert "Traceback" not in server.output
 
 
+TWISTD = ("-c", "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()")
+TWIST = ("-m", "twisted")
+
+
 @pytest.mark.parametrize(
-    ("prefix", "options"),
+    "prefix",
     [
-        (
-            ("-c", "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()"),
-            ("-n",),
-        ),
-        (("-m", "twisted"), ()),
+        # Unless it is told otherwise, twistd's pid file is the same for every server in one folder.
+        (*TWISTD, "-n", "--pidfile="),
+        TWIST,
     ],
     ids=["twistd", "twist"],
 )
-def test_twisted_runs_it(
-    start: Start, tmp_path: Path, prefix: tuple[str, ...], options: tuple[str, ...]
-) -> None:
-    # twistd's pid file, unless it is told otherwise, would be the same for every server in one folder.
-    if options:
-        options = (*options, "--pidfile=")
-    server = start(command=[SERVER[0], *prefix, *options, "redis"])
+def test_twisted_runs_it(start: Start, tmp_path: Path, prefix: tuple[str, ...]) -> None:
+    server = start(command=[SERVER[0], *prefix, "redis"])
     with redis.Redis(port=server.port) as client:
         assert client.set("k", "v")
         assert client.get("k") == b"v"
     begin = time.monotonic()
+    # twist ends itself with the signal it was sent.
     assert server.stop() in (0, -signal.SIGTERM)
     assert time.monotonic() - begin < 2
     assert not (tmp_path / "twistd.pid").exists()
 
 
+def test_twistd_prints_the_log_of_redis_if_told(start: Start) -> None:
+    logger = ("--logger", "twisted_redis.logs.RedisLogObserver")
+    server = start(command=[SERVER[0], *TWISTD, "-n", "--pidfile=", *logger, "redis"])
+    assert re.search(rf"^{server.pid}:M .* \* ", server.output, re.M)
+    assert "RedisFactory" not in server.output  # Twisted's own news are verbose
+
+
 def test_twistd_refuses_what_the_server_refuses(start: Start) -> None:
-    prefix = ("-c", "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()")
-    command = [SERVER[0], *prefix, "-n", "--pidfile=", "redis", "--nonsense", "1"]
+    command = [SERVER[0], *TWISTD, "-n", "--pidfile=", "redis", "--nonsense", "1"]
     server = start(command=command, wait=False)
     assert server.wait() == 1
     assert ">>> 'nonsense 1'" in server.output
