@@ -64,11 +64,11 @@ def _add(spec: Spec) -> None:
     registry[key] = spec
 
 
-def _flags(flags: int, keys: tuple[KeySpec, ...], getkeys: GetKeys | None) -> int:
-    # Keys are movable where clients cannot compute them from first, last and step.
-    movable = getkeys is not None or any(
-        spec.keyword is not None or spec.counted or spec.flags & INCOMPLETE
-        for spec in keys
+def _flags(flags: int, keys: tuple[KeySpec, ...]) -> int:
+    # Keys are movable where clients cannot compute them from first, last and step. A getkeys function alone
+    # does not tell: SET has one for the flags of its key, which never moves.
+    movable = any(
+        spec.keyword is not None or spec.counted or spec.unknown or spec.flags & INCOMPLETE for spec in keys
     )
     return flags | MOVABLEKEYS if movable else flags
 
@@ -103,7 +103,7 @@ def command(
                 name=name.lower(),
                 function=function,
                 arity=arity,
-                flags=_flags(flags, keys, getkeys),
+                flags=_flags(flags, keys),
                 group=group,
                 keys=keys,
                 acl=acl,
