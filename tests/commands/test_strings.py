@@ -382,3 +382,13 @@ def test_lcs(server: InProcess) -> None:
     assert refused(server, "LCS", "a", "b") == (
         "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
     )
+
+
+def test_set_reads_its_key_only_for_get(server: InProcess) -> None:
+    def flags(*argv: str) -> set[bytes]:
+        ((key, found),) = server("COMMAND", "GETKEYSANDFLAGS", *argv)
+        assert key == b"k"
+        return set(found)
+
+    assert flags("SET", "k", "GET") == {b"OW", b"update"}
+    assert flags("SET", "k", "v", "NX", "get") == {b"RW", b"access", b"update"}

@@ -90,6 +90,13 @@ def get(ctx: Client, key: bytes) -> Reply:
     return bytes(value) if value.__class__ is bytearray else value
 
 
+def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
+    """The key, which is read only if there is a GET."""
+    if any(word.upper() == b"GET" for word in argv[3:]):
+        return [(1, RW | ACCESS | UPDATE)]
+    return [(1, OW | UPDATE)]
+
+
 @command(
     "SET",
     arity=-3,
@@ -97,6 +104,7 @@ def get(ctx: Client, key: bytes) -> Reply:
     keys=first_key(
         RW | ACCESS | UPDATE | VARIABLE_FLAGS, notes="RW and ACCESS due to the optional `GET` argument"
     ),
+    getkeys=_keys_of_set,
     group="string",
     since="1.0.0",
     complexity=_CONSTANT,
