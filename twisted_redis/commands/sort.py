@@ -1,0 +1,247 @@
+"""SORT and SORT_RO: the elements of a collection in order, by themselves or by what other keys hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.list import List
+from twisted_redis.engine.clients import RESTRICTED, SCRIPT
+from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
+from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
+from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key, unknown_keys
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command
+from twisted_redis.keyspace.slots import key_slot, pattern_slot
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_COMPLEXITY = "O(N+M*log(M)) for N elements of which M are returned, O(N) where nothing is to be sorted"
+_SORT_ACL = ("@set", "@sortedset", "@list", "@dangerous")
+_PATTERN_KEYS = unknown_keys(
+    RO | ACCESS,
+    notes="For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the "
+    "content of the key we sort",
+)
+_STORE_KEY = unknown_keys(
+    OW | UPDATE,
+    notes="For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere "
+    "in the argument array",
+)
+
+_SORTABLE = (b"list", b"set", b"zset")
+
+# What the float parser of Redis takes, which knows no hexadecimal notation.
+_float = re.compile(
+    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE
+).match
+
+_Lookup = Callable[[bytes], "bytes | None"]
+
+
+class _Options:
+    """The options of SORT."""
+
+    __slots__ = ("alpha", "by", "count", "descending", "gets", "start", "store", "unsorted")
+
+    def __init__(self, ctx: Client, key: bytes, options: tuple[bytes, ...], *, may_store: bool) -> None:
+        self.descending = self.alpha = False
+        self.start, self.count = 0, -1
+        self.by: bytes | None = None
+        self.unsorted = False
+        self.gets: list[bytes] = []
+        self.store: bytes | None = None
+        rest = list(options[::-1])
+        while rest:
+            option = rest.pop().upper()
+            if option == b"ASC":
+                self.descending = False
+            elif option == b"DESC":
+                self.descending = True
+            elif option == b"ALPHA":
+                self.alpha = True
+            elif option == b"LIMIT" and len(rest) >= 2:
+                self.start, self.count = integer(rest.pop()), integer(rest.pop())
+            elif option == b"STORE" and may_store and rest:
+                self.store = rest.pop()
+            elif option == b"BY" and rest:
+                self.by = rest.pop()
+                if b"*" in self.by:
+                    _check_access(ctx, key, self.by, "BY")
+                else:
+                    self.unsorted = True  # whatever another BY may say
+            elif option == b"GET" and rest:
+                self.gets.append(pattern := rest.pop())
+                _check_access(ctx, key, pattern, "GET")
+            else:
+                raise SyntaxError_
+
+
+def _check_access(ctx: Client, key: bytes, pattern: bytes, option: str) -> None:
+    if ctx.config.cluster_enabled and pattern != b"#" and pattern_slot(pattern) != key_slot(key):
+        raise CommandError(
+            f"ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in "
+            "different slots."
+        )
+    if ctx.gates & RESTRICTED and not ctx.user.reads_every_key():
+        raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
+
+
+def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
+    """The function that gives the string a pattern points to for an element, None where there is none.
+
+    The first ``*`` stands for the element; ``->`` behind it separates the names of a hash and its field.
+    """
+    if pattern == b"#":
+        return lambda element: element
+    prefix, star, suffix = pattern.partition(b"*")
+    if not star:
+        return lambda element: None
+    lookup = ctx.db.lookup
+    name_end, arrow, field = suffix.partition(b"->")
+    if arrow and field:
+
+        def in_hash(element: bytes) -> bytes | None:
+            value = lookup(prefix + element + name_end)
+            if not isinstance(value, Hash) or value.expired(field, ctx.now):
+                return None
+            return value.fields.get(field)
+
+        return in_hash
+
+    def in_string(element: bytes) -> bytes | None:
+        value = lookup(prefix + element + suffix)
+        return bytes(value) if isinstance(value, bytes | bytearray) else None
+
+    return in_string
+
+
+def _number(text: bytes) -> float:
+    # C strings end at the first zero byte, and what is empty then counts as 0.
+    text = text.partition(b"\0")[0]
+    if not text:
+        return 0.0
+    if not _float(text):
+        raise CommandError("ERR One or more scores can't be converted into double")
+    return float(text)
+
+
+def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> list[bytes]:
+    if by is None:
+        if options.alpha:
+            return sorted(elements, reverse=options.descending)
+        numbers = [(_number(element), element) for element in elements]
+        return [element for _, element in sorted(numbers, reverse=options.descending)]
+    if options.alpha:
+        weights: list[Any] = [(weight is not None, weight or b"") for weight in map(by, elements)]
+        order = sorted(range(len(elements)), key=weights.__getitem__, reverse=options.descending)
+        return [elements[place] for place in order]
+    numbers = [(0.0 if (weight := by(e)) is None else _number(weight), e) for e in elements]
+    return [element for _, element in sorted(numbers, reverse=options.descending)]
+
+
+def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool) -> Reply:
+    options = _Options(ctx, key, given, may_store=may_store)
+    value = ctx.db.lookup(key)
+    kind = b"list" if value is None else getattr(value, "TYPE", b"string")
+    if kind not in _SORTABLE:
+        raise WrongType
+    elements: list[bytes] = [] if value is None else list(value)
+    by: _Lookup | None = None
+    unsorted = options.unsorted
+    if unsorted and kind == b"set" and (options.store is not None or ctx.gates & SCRIPT):
+        # Sets have no order, but replicas and scripts have to see the same one everywhere.
+        unsorted = False
+        options.alpha = True
+    elif options.by is not None:
+        by = _substitution(ctx, options.by)
+
+    size = len(elements)
+    start = min(max(options.start, 0), size)
+    end = size if options.count < 0 else min(start + options.count, size)
+    if not unsorted:
+        elements = _sorted(elements, by, options)
+    elif options.descending and kind != b"set":
+        elements.reverse()
+    chosen = elements[start:end]
+
+    if options.gets:
+        lookups = [_substitution(ctx, pattern) for pattern in options.gets]
+        results: list[bytes | None] = [lookup(element) for element in chosen for lookup in lookups]
+    else:
+        results = list(chosen)
+    if options.store is None:
+        return results
+    return _store(ctx, options.store, [result or b"" for result in results])
+
+
+def _store(ctx: Client, key: bytes, elements: list[bytes]) -> int:
+    db = ctx.db
+    db.lookup_write(key)
+    if elements:
+        db.set(key, List(elements, ctx.config.list_max_listpack_size))
+        ctx.changed(key, "sortstore", len(elements))
+    elif db.delete(key):
+        ctx.changed(key, "del")
+    return len(elements)
+
+
+def _keys_of_sort(argv: list[bytes]) -> list[tuple[int, int]]:
+    """The sorted key, and the last one that follows a STORE."""
+    found = [(1, RO | ACCESS)]
+    stored: list[tuple[int, int]] = []
+    places: Iterator[int] = iter(range(2, len(argv)))
+    for place in places:
+        word = argv[place].upper()
+        skipped = {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(word, 0)
+        for _ in range(skipped):
+            next(places, None)
+        if word == b"STORE" and place + 1 < len(argv):
+            stored = [(place + 1, OW | UPDATE)]
+    return found + stored
+
+
+def _keys_of_sort_ro(argv: list[bytes]) -> list[tuple[int, int]]:
+    return [(1, RO | ACCESS)]
+
+
+@command(
+    "SORT",
+    arity=-2,
+    flags=WRITE | DENYOOM,
+    keys=first_key(RO | ACCESS) + _PATTERN_KEYS + _STORE_KEY,
+    getkeys=_keys_of_sort,
+    group="generic",
+    since="1.0.0",
+    acl=_SORT_ACL,
+    complexity=_COMPLEXITY,
+)
+def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """SORT key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]
+
+    Returns the elements of a list, set or sorted set in order, or stores them as a list.
+    """  # noqa: E501 - the syntax is read from one line
+    return _sort(ctx, key, options, may_store=True)
+
+
+@command(
+    "SORT_RO",
+    arity=-2,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS) + _PATTERN_KEYS,
+    getkeys=_keys_of_sort_ro,
+    group="generic",
+    since="7.0.0",
+    acl=_SORT_ACL,
+    complexity=_COMPLEXITY,
+)
+def sort_ro(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """SORT_RO key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA]
+
+    Returns the elements of a list, set or sorted set in order, and cannot store them.
+    """  # noqa: E501 - the syntax is read from one line
+    return _sort(ctx, key, options, may_store=False)
