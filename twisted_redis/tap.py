@@ -78,6 +78,7 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
 
     config.on_apply("notify-keyspace-events", apply_notifications)
     apply_notifications()
+    config.on_apply("maxmemory", engine.check_memory)
     return engine
 
 

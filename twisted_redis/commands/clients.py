@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted_redis.commands.connection import valid_name
 from twisted_redis.engine.blocking import unblock
 from twisted_redis.engine.clients import (
     CLOSING,
@@ -21,7 +20,7 @@ from twisted_redis.engine.clients import (
 )
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.parse import INT64_MAX, integer, integer_or_none
+from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.pause import pause, unpause
 from twisted_redis.engine.table import command, container
@@ -184,7 +183,7 @@ def client_setname(ctx: Client, name: bytes) -> Reply:
 
     Names this connection; an empty name removes it.
     """
-    valid_name(name)
+    client_name(name)
     ctx.name = name or None
     return OK
 

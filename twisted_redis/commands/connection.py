@@ -19,13 +19,13 @@ from twisted_redis.engine.clients import (
 )
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
-from twisted_redis.engine.parse import db_index, integer
+from twisted_redis.engine.parse import client_name, db_index, integer
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple
 
-__all__ = ["authenticate", "valid_name"]
+__all__: list[str] = []
 
 _HANDSHAKE = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 
@@ -109,12 +109,6 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
     return OK
 
 
-def valid_name(name: bytes, text: str = "ERR Client names cannot contain spaces, newlines or special characters.") -> None:
-    """Raises ``text`` unless ``name`` is printable ASCII without spaces: CLIENT LIST is split at them."""
-    if any(not 33 <= byte <= 126 for byte in name):
-        raise CommandError(text)
-
-
 @command("HELLO", arity=-1, flags=_HANDSHAKE, group="connection", since="6.0.0", complexity="O(1)")
 def hello(ctx: Client, *arguments: bytes) -> Reply:
     """HELLO [protover [AUTH username password] [SETNAME clientname]]
@@ -136,7 +130,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             place += 3
         elif option == b"SETNAME" and place + 1 < len(arguments):
             name = arguments[place + 1]
-            valid_name(name)
+            client_name(name)
             place += 2
         else:
             raise CommandError(b"ERR Syntax error in HELLO option '%b'" % arguments[place])

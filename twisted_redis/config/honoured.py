@@ -50,7 +50,6 @@ HONOURED = HINTS | frozenset(
     (
         "active-expire-effort",
         "always-show-logo",
-        "appendonly",
         "bind",
         "busy-reply-threshold",
         "client-output-buffer-limit",
@@ -72,6 +71,7 @@ HONOURED = HINTS | frozenset(
         "logfile",
         "loglevel",
         "maxclients",
+        "maxmemory",
         "notify-keyspace-events",
         "pidfile",
         "port",

@@ -17,7 +17,7 @@ from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPL
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
 from twisted_redis.engine.hash_fields import expire_due
-from twisted_redis.engine.memory import resident_bytes
+from twisted_redis.engine.memory import resident_bytes, used_memory
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
@@ -526,6 +526,14 @@ class Engine:
     def lru_clock(self, db: Database, key: bytes) -> int:
         """The 24-bit clock (s) of the last access to ``key``."""
         return (self.state.now // 1000 - self.idle_seconds(db, key)) & 0xFFFFFF
+
+    def check_memory(self) -> None:
+        """Closes or opens the gate for commands that need memory, by ``maxmemory``; called several times a second."""
+        limit = self.config.maxmemory
+        if limit and used_memory(self) > limit:
+            self.gates |= gates.IS_OVER_MEMORY
+        else:
+            self.gates &= ~gates.IS_OVER_MEMORY
 
     def mark_dirty(self, n: int) -> None:
         """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""

@@ -17,6 +17,7 @@ from twisted_redis.engine.clients import (
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import (
     ALLOW_BUSY,
+    DENYOOM,
     LOADING,
     MAY_REPLICATE,
     NO_ASYNC_LOADING,
@@ -39,6 +40,7 @@ IS_LOADING = 1 << 0
 IS_PAUSED = 1 << 1
 IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
+IS_OVER_MEMORY = 1 << 5
 HAS_CHECKS = 1 << 4  # rooms above have registered ``engine.checks``
 
 #: Commands that run at once inside MULTI instead of being queued.
@@ -145,6 +147,8 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             raise CommandError("ERR Command not allowed inside a transaction")
         if gates & RESTRICTED:
             engine.authorize(client, command, argv)
+    if engine.gates & IS_OVER_MEMORY and _needs_memory(client, command):
+        raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     for check in engine.checks:
         check(client, command, argv)
     if gates & SUBSCRIBED and client.resp == 2 and command.name not in WHILE_SUBSCRIBED:
@@ -164,6 +168,13 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         engine.monitor(client, command, argv)
     if gates & TRACKING:
         engine.track(client, command, argv)
+
+
+def _needs_memory(client: Client, command: Command) -> bool:
+    # EXEC is refused if one of its commands would be.
+    if command.name == "exec" and client.queue is not None:
+        return any(entry.flags & DENYOOM for entry, _ in client.queue)
+    return bool(command.flags & DENYOOM)
 
 
 def _paused(engine: Engine, client: Client, command: Command) -> bool:

@@ -9,6 +9,7 @@ from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger, OutO
 __all__ = [
     "INT64_MAX",
     "INT64_MIN",
+    "client_name",
     "db_index",
     "float_number",
     "float_or_none",
@@ -118,3 +119,10 @@ def db_index(text: bytes, databases: int, error: str = "ERR value is not an inte
     if not 0 <= value < databases:
         raise CommandError("ERR DB index is out of range")
     return value
+
+
+def client_name(name: bytes) -> bytes:
+    """A name for CLIENT SETNAME: printable ASCII without spaces, since CLIENT LIST is split at them."""
+    if any(not 33 <= byte <= 126 for byte in name):
+        raise CommandError("ERR Client names cannot contain spaces, newlines or special characters.")
+    return name

@@ -64,6 +64,11 @@ class Listeners:
         ListenError and changes nothing where one cannot be had.
         """
         sockets: list[socket.socket] = []
+        # The same port on other addresses: the old sockets stand in the way. Shut down they let go of it, and can
+        # listen again if the new ones cannot be had.
+        in_the_way = self._tcp if port and port == self.port else []
+        for old in in_the_way:
+            old.socket.shutdown(socket.SHUT_RDWR)
         try:
             chosen = port
             for host in hosts:
@@ -84,6 +89,10 @@ class Listeners:
             if not sockets:
                 raise ListenError(f"no address to listen at on port {port}")
             ports = [self._adopt(sock) for sock in sockets]
+        except ListenError:
+            for old in in_the_way:
+                old.socket.listen(backlog)
+            raise
         finally:
             for sock in sockets:
                 sock.close()  # the reactor works on a duplicate

@@ -10,10 +10,11 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.task import LoopingCall
 
+from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
-from twisted_redis.net.listening import Listeners
+from twisted_redis.net.listening import ListenError, Listeners
 
 __all__ = ["ServerService"]
 
@@ -40,6 +41,10 @@ class ServerService(Service):
         #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
         self.periodic: list[Callable[[float], None]] = []
         engine.listeners = self.listeners
+        config = engine.config
+        config.on_apply(("port", "bind"), self._listen_anew)
+        config.on_apply("hz", self._pace)
+        config.on_apply(("proto-max-bulk-len", "tcp-keepalive"), self.factory.apply_config)
         engine.multiplexing = type(reactor).__name__.removesuffix("Reactor").lower()
 
     # start
@@ -67,6 +72,25 @@ class ServerService(Service):
         for description in self._descriptions:
             self.listeners.listen_endpoint(description).addErrback(self._endpoint_failed, description)
 
+    def _listen_anew(self) -> None:
+        """CONFIG SET port or bind."""
+        if not self.running:
+            return
+        config = self.engine.config
+        if not config.port:
+            self.listeners.stop_tcp()
+            return
+        try:
+            self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
+        except ListenError:
+            raise ConfigError("Unable to listen on this port. Check server logs.") from None
+
+    def _pace(self) -> None:
+        """CONFIG SET hz."""
+        if self._cron.running:
+            self._cron.stop()
+            self._cron.start(1 / self.engine.config.hz, now=False)
+
     def _endpoint_failed(self, failure: Any, description: str) -> None:
         self.engine.log("warning", f"Could not listen at {description}: {failure.getErrorMessage()}")
 
@@ -81,6 +105,8 @@ class ServerService(Service):
         self.factory.cron(now)
         self.expire()
         self.engine.stats.measure(now)
+        if self.engine.config.maxmemory:
+            self.engine.check_memory()
         if self._ticks % max(1, int(self.engine.config.hz)) == 0:
             self.factory.close_idle(now)
         for work in self.periodic:
