@@ -1,0 +1,588 @@
+"""Lists: one Python list with free room in front, so that both ends are cheap and a range is one slice.
+
+``items`` begins with ``head`` places that hold None; the elements follow.  A push at the head fills the
+room from its end and makes more of it, an eighth of the list, where none is left; a pop at the head gives a
+place back to the room, and when half of ``items`` is room most of that goes.
+
+What Redis would call the list's encoding is kept beside it (``datatypes.quicklist`` has the rules).  A list
+is *single* while it is a listpack, or a quicklist of less than two nodes: then every change is counted at
+once, because the next one may turn it into the other encoding.  Any other list may have elements at its
+ends that no node counts yet, so that a push costs nothing but the push.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.matches import backward, forward
+from twisted_redis.datatypes.quicklist import (
+    EMPTY_LISTPACK,
+    PLAIN,
+    Nodes,
+    entry_size,
+    exceeds,
+    limits,
+    measure,
+)
+
+__all__ = ["List", "ListLimits"]
+
+_NOTHING: Any = None
+_AHEAD = 4
+"""Nodes to count at once when elements have to be counted: enough to do so rarely, few enough to be quick."""
+
+_ALL = 1 << 62
+_ALWAYS_FITS = 4096
+"""A listpack of this many bytes is within the limits of every class of sizes."""
+
+_SOON = 1 << 14
+"""Elements that are counted at once for the sake of a change that costs little itself."""
+
+_SMALL_ROOM = 16
+
+
+class ListLimits(Protocol):
+    """The directive that a list obeys in the choice of its encoding."""
+
+    list_max_listpack_size: int
+
+
+class List:
+    """A list of bytes.  ``items`` and ``head`` may be read; only the methods change them.
+
+    A list made of ``elements`` takes the encoding that SORT's STORE option gives its result under a
+    ``list-max-listpack-size`` of ``fill``.
+    """
+
+    TYPE = b"list"
+
+    __slots__ = ("_left", "_nodes", "_right", "_single", "_size", "head", "items")
+
+    def __init__(self, elements: Iterable[bytes] = (), fill: int = -2) -> None:
+        self.items: list[bytes] = list(elements)
+        self.head = 0
+        #: None for a listpack.
+        self._nodes: Nodes | None = None
+        self._single = True
+        #: Bytes of the listpack.
+        self._size = EMPTY_LISTPACK
+        #: The nodes of a list that is not single count items[_left:_right].
+        self._left = self._right = 0
+        if self.items:
+            self._nodes = nodes = Nodes(fill)
+            self._right = nodes.append(self.items, 0, _AHEAD)
+            self._single = len(nodes) < 2
+            self._convert(fill, 1)
+
+    @classmethod
+    def from_nodes(cls, nodes: Iterable[tuple[bool, list[bytes]]], fill: int) -> List:
+        """Returns a list of nodes as dumps store them: whether a node is plain, and its elements."""
+        new = cls()
+        new._nodes = chain = Nodes(fill)
+        for plain, elements in nodes:
+            new.items += elements
+            chain.counts.append(PLAIN if plain else len(elements))
+        new._right = len(new.items)
+        new._single = len(chain) < 2
+        new._convert(fill, 1)
+        return new
+
+    def __len__(self) -> int:
+        return len(self.items) - self.head
+
+    def __iter__(self) -> Iterator[bytes]:
+        return islice(self.items, self.head, None) if self.head else iter(self.items)
+
+    def copy(self) -> List:
+        """Returns a list of its own with the same elements and the same encoding."""
+        twin = List()
+        twin.items = self.items[self.head :]
+        twin._single = self._single
+        twin._size = self._size
+        twin._left = self._left - self.head
+        twin._right = self._right - self.head
+        twin._nodes = None if self._nodes is None else self._nodes.copy()
+        return twin
+
+    def encoding(self, config: Any = None) -> str:
+        """What OBJECT ENCODING answers: ``listpack`` or ``quicklist``."""
+        return "listpack" if self._nodes is None else "quicklist"
+
+    def memory(self) -> int:
+        """Estimates the bytes that the list takes."""
+        return 112 + sizes.of_container(self.items) + sizes.of_items(self, len(self))
+
+    # nodes, as dumps and DEBUG OBJECT show them
+
+    def nodes(self) -> Iterator[tuple[bool, list[bytes]]]:
+        """Gives for each node whether it is plain, and its elements; a listpack is one node."""
+        if self._nodes is None:
+            yield False, self.items[self.head :]
+            return
+        place = self.head
+        for count in self._counted().counts:
+            end = place + abs(count)
+            yield count == PLAIN, self.items[place:end]
+            place = end
+
+    def debug_details(self, config: Any) -> str:
+        """What DEBUG OBJECT adds for a quicklist: its nodes, their fill, and their bytes."""
+        if self._nodes is None:
+            return ""
+        nodes = self._counted()
+        return (
+            f" ql_nodes:{len(nodes)} ql_avg_node:{len(self) / len(nodes):.2f} ql_listpack_max:{nodes.fill}"
+            f" ql_compressed:{int(config.list_compress_depth != 0)}"
+            f" ql_uncompressed_size:{nodes.size(self.items, self.head)}"
+        )
+
+    # pushing and popping
+
+    def push_left(self, elements: Sequence[bytes], config: ListLimits) -> int:
+        """Puts each of ``elements`` before all others, so that the last one comes first; gives the length."""
+        items = self.items
+        head = self.head
+        if len(elements) == 1:
+            if not self._single:
+                if head:
+                    self.head = head = head - 1
+                    items[head] = elements[0]
+                    return len(items) - head
+            elif self._nodes is None and self._takes(elements[0], len(items) - head, config):
+                if not head:
+                    self._make_room(1)
+                    head = self.head
+                self.head = head = head - 1
+                items[head] = elements[0]
+                return len(items) - head
+        if self._single:
+            self._before_push(elements, config)
+        count = len(elements)
+        if count > self.head:
+            self._make_room(count)
+        end = self.head
+        self.head = head = end - count
+        items[head:end] = elements[::-1]
+        if self._single:
+            self._pushed_left(elements)
+        return len(items) - head
+
+    def push_right(self, elements: Sequence[bytes], config: ListLimits) -> int:
+        """Puts each of ``elements`` behind all others; returns the length."""
+        items = self.items
+        if self._single:
+            if (
+                self._nodes is None
+                and len(elements) == 1
+                and self._takes(elements[0], len(items) - self.head, config)
+            ):
+                items.append(elements[0])
+            else:
+                self._before_push(elements, config)
+                items += elements
+                self._pushed_right(elements)
+        else:
+            items += elements
+        return len(items) - self.head
+
+    def pop_left(self, config: ListLimits | None) -> bytes:
+        """Takes the first element off; the list must not be empty.
+
+        Without ``config`` the encoding stays as it is until ``shrink`` is called.
+        """
+        head = self.head
+        items = self.items
+        element = items[head]
+        items[head] = _NOTHING
+        self.head = head = head + 1
+        if self._single:
+            if self._nodes is None:
+                length = len(element)
+                self._size -= length + 2 if length < 64 and element >= b":" else entry_size(element)
+            else:
+                self._nodes.drop_first(element)
+                self._popped(config)
+        elif head > self._left:
+            self._left = head
+            nodes: Nodes = self._nodes  # type: ignore[assignment]
+            if nodes.first is None and nodes.counts[0] > 1:
+                nodes.counts[0] -= 1
+            else:
+                nodes.drop_first(element)
+                self._popped(config)
+        if head > _SMALL_ROOM and head + head > len(items):
+            self._give_back()
+        return element
+
+    def pop_right(self, config: ListLimits | None) -> bytes:
+        """Takes the last element off, as ``pop_left`` the first one."""
+        items = self.items
+        element = items.pop()
+        length = len(items)
+        if self._single:
+            if self._nodes is None:
+                size = len(element)
+                self._size -= size + 2 if size < 64 and element >= b":" else entry_size(element)
+            else:
+                self._nodes.drop_last(element)
+                self._popped(config)
+        elif length < self._right:
+            self._right = length
+            nodes: Nodes = self._nodes  # type: ignore[assignment]
+            if nodes.last is None and nodes.counts[-1] > 1:
+                nodes.counts[-1] -= 1
+            else:
+                nodes.drop_last(element)
+                self._popped(config)
+        if self.head > _SMALL_ROOM and self.head + self.head > length:
+            self._give_back()
+        return element
+
+    def take_left(self, count: int, config: ListLimits) -> list[bytes]:
+        """Takes up to ``count`` elements off the head and returns them."""
+        taken = self.items[self.head : self.head + count]
+        self._cut_left(len(taken))
+        self.shrink(config)
+        return taken
+
+    def take_right(self, count: int, config: ListLimits) -> list[bytes]:
+        """Takes up to ``count`` elements off the tail and returns them, the last one first."""
+        items = self.items
+        taken = items[max(self.head, len(items) - count) :]
+        self._cut_right(len(taken))
+        self.shrink(config)
+        taken.reverse()
+        return taken
+
+    def trim(self, before: int, behind: int, config: ListLimits) -> None:
+        """Drops ``before`` elements at the head and ``behind`` ones at the tail."""
+        if before:
+            self._cut_left(before)
+        if behind:
+            self._cut_right(behind)
+        self.shrink(config)
+
+    # reading
+
+    def range(self, start: int, stop: int) -> list[bytes]:
+        """The elements from ``start`` to ``stop`` inclusive; a negative index counts from the end."""
+        head = self.head
+        items = self.items
+        if start < 0:
+            start += len(items) - head
+            if start < 0:
+                start = 0
+        if stop < 0:
+            stop += len(items) - head
+            if stop < 0:
+                return []
+        return items[head + start : head + stop + 1]
+
+    def get(self, index: int) -> bytes | None:
+        """The element at ``index``, negative from the end; None outside of the list."""
+        items = self.items
+        place = index + (self.head if index >= 0 else len(items))
+        return items[place] if self.head <= place < len(items) else None
+
+    def find(self, element: bytes, rank: int, count: int, maxlen: int) -> list[int]:
+        """Indexes of matches with ``element``, as LPOS gives them.
+
+        ``rank``: the match to start with, negative from the end; ``count``: how many at most, 0 for all;
+        ``maxlen``: how many elements to compare at most, 0 for all.
+        """
+        head = self.head
+        end = len(self.items)
+        width = min(maxlen or end, end - head)
+        first = abs(rank) - 1
+        if first >= width:
+            return []
+        if rank > 0:
+            matches = forward(self.items, element, head, head + width)
+        else:
+            matches = backward(self.items, element, end - width)
+        return [place - head for place in islice(matches, first, first + min(count or width, width))]
+
+    # changes in the middle
+
+    def insert(self, pivot: bytes, element: bytes, *, after: bool, config: ListLimits) -> bool:
+        """Puts ``element`` before or after the first ``pivot``; tells whether there is one."""
+        # Redis makes the list ready to grow before it knows whether there is a pivot.
+        if self._nodes is None:
+            self._before_push((element,), config)
+        head = self.head
+        try:
+            place = self.items.index(pivot, head)
+        except ValueError:
+            return False
+        center = None
+        left, counted = self._ready()
+        if self._nodes is None:
+            self._size += entry_size(element)
+        elif place < left:
+            left += 1
+        elif place < left + counted:
+            center = self._nodes.insert(self.items, left, place, len(element), after=after)
+            counted += 1
+        if after:
+            place += 1
+        if head and place - head < len(self.items) - place:
+            self.items[head - 1 : place - 1] = self.items[head:place]
+            self.items[place - 1] = element
+            self.head = head - 1
+            left -= 1
+        else:
+            self.items.insert(place, element)
+        self._changed(left, counted, center)
+        return True
+
+    def set(self, index: int, element: bytes, config: ListLimits) -> bool:
+        """Replaces the element at ``index``, negative from the end; tells whether there is one."""
+        # Redis reckons here as if the element came on top of the others.
+        if self._nodes is None:
+            self._before_push((element,), config)
+        items = self.items
+        place = index + (self.head if index >= 0 else len(items))
+        if not self.head <= place < len(items):
+            return False
+        old = items[place]
+        nodes = self._nodes
+        if nodes is None:
+            self._size += entry_size(element) - entry_size(old)
+            items[place] = element
+        else:
+            left, counted = self._ready()
+            inside = left <= place < left + counted
+            if inside and (nodes.is_large(len(element)) or nodes.is_large(len(old))):
+                center = nodes.replace(items, left, place, len(element))
+                items[place] = element
+                self._changed(left, counted, center)
+            else:
+                # The nodes stay as they are, over the limit if need be.
+                items[place] = element
+                if self._single:
+                    nodes.resized(entry_size(element) - entry_size(old))
+                else:
+                    nodes.first = nodes.last = None
+        self.shrink(config)
+        return True
+
+    def remove(self, element: bytes, count: int, config: ListLimits) -> int:
+        """Takes out the first ``count`` matches, the last ones for a negative ``count``, all for 0.
+
+        Returns how many there were.
+        """
+        places = self.find(element, -1 if count < 0 else 1, abs(count), 0)
+        if not places:
+            return 0
+        if count < 0:
+            places.reverse()
+        left, counted = self._ready()
+        if self._nodes is None:
+            self._size -= entry_size(element) * len(places)
+        else:
+            before = bisect_left(places, left - self.head)
+            behind = bisect_left(places, left + counted - self.head)
+            self._nodes.remove([self.head + place - left for place in places[before:behind]])
+            left -= before
+            counted -= behind - before
+        self._delete(places)
+        self._changed(left, counted, None)
+        self.shrink(config)
+        return len(places)
+
+    def _delete(self, places: list[int]) -> None:
+        head = self.head
+        items = self.items
+        if len(places) <= 4:
+            for place in reversed(places):
+                del items[head + place]
+            return
+        kept: list[bytes] = []
+        begin = head
+        for place in places:
+            kept += items[begin : head + place]
+            begin = head + place + 1
+        kept += items[begin:]
+        items[head:] = kept
+
+    # room in front
+
+    def _make_room(self, least: int) -> None:
+        """Makes room for at least ``least`` pushes at the head."""
+        more = least + 4 + (len(self.items) >> 3)
+        self.items[0:0] = [_NOTHING] * more
+        self._moved(more)
+
+    def _give_back(self) -> None:
+        """Drops most of the room."""
+        less = self.head - (len(self.items) - self.head >> 3)
+        del self.items[:less]
+        self._moved(-less)
+
+    def _moved(self, places: int) -> None:
+        self.head += places
+        self._left += places
+        self._right += places
+
+    # the encoding
+
+    def _takes(self, element: bytes, count: int, config: ListLimits) -> bool:
+        """Counts ``element`` in a listpack of ``count`` others, if there is room for it."""
+        length = len(element)
+        size = self._size
+        fill = config.list_max_listpack_size
+        if (
+            fill < 0 or count < fill
+            if size + length <= _ALWAYS_FITS
+            else not exceeds(fill, size + length, count + 1)
+        ):
+            self._size = size + (length + 2 if length < 64 and element >= b":" else entry_size(element))
+            return True
+        return False
+
+    def _before_push(self, elements: Sequence[bytes], config: ListLimits) -> None:
+        """Makes a single list ready for ``elements``: turns too large a listpack into a quicklist."""
+        if self._nodes is None:
+            fill = config.list_max_listpack_size
+            length = len(self.items) - self.head
+            if not exceeds(fill, self._size + sum(map(len, elements)), length + len(elements)):
+                return
+            self._nodes = Nodes(fill, length, self._size)
+        self._left = self.head
+        self._right = len(self.items)
+
+    def _pushed_left(self, elements: Sequence[bytes]) -> None:
+        nodes = self._nodes
+        if nodes is None:
+            for element in elements:
+                self._size += entry_size(element)
+        else:
+            self._left = nodes.prepend(self.items, self.head, self._left, 2)
+            self._single = len(nodes) < 2
+
+    def _pushed_right(self, elements: Sequence[bytes]) -> None:
+        nodes = self._nodes
+        if nodes is None:
+            for element in elements:
+                self._size += entry_size(element)
+        else:
+            self._right = nodes.append(self.items, self._right, 2)
+            self._single = len(nodes) < 2
+
+    def _popped(self, config: ListLimits | None) -> None:
+        """A quicklist has lost a counted element at an end."""
+        if not self._single:
+            if len(self._nodes) > 1:  # type: ignore[arg-type]
+                return
+            self._settle()
+        if config is not None:
+            self.shrink(config)
+
+    def _settle(self) -> None:
+        """Counts more elements where there are less than two nodes."""
+        nodes = self._nodes
+        assert nodes is not None
+        if len(nodes) < 2:
+            self._right = nodes.append(self.items, self._right, _AHEAD)
+            if len(nodes) < 2:
+                self._left = nodes.prepend(self.items, self.head, self._left, _AHEAD)
+        self._single = len(nodes) < 2
+
+    def _cut_left(self, count: int) -> None:
+        items = self.items
+        head = self.head + count
+        nodes = self._nodes
+        if nodes is None:
+            self._size -= sum(map(entry_size, items[self.head : head]))
+        elif count:
+            if self._single:
+                self._left, self._right = self.head, len(items)
+            while self._left < head:
+                self._left += nodes.cut_first(head - self._left)
+                if len(nodes) < 2:
+                    # What was pushed at the tail since found this last node whole.
+                    self._right = nodes.append(items, self._right, _AHEAD)
+            self._single = len(nodes) < 2
+        items[self.head : head] = [_NOTHING] * count
+        self.head = head
+        if head > _SMALL_ROOM and head + head > len(items):
+            self._give_back()
+
+    def _cut_right(self, count: int) -> None:
+        items = self.items
+        end = len(items) - count
+        nodes = self._nodes
+        if nodes is None:
+            self._size -= sum(map(entry_size, items[end:]))
+        elif count:
+            if self._single:
+                self._left, self._right = self.head, len(items)
+            while self._right > end:
+                self._right -= nodes.cut_last(self._right - end)
+                if len(nodes) < 2:
+                    self._left = nodes.prepend(items, self.head, self._left, _AHEAD)
+            self._single = len(nodes) < 2
+        del items[end:]
+        if self.head > _SMALL_ROOM and self.head + self.head > end:
+            self._give_back()
+
+    def _counted(self) -> Nodes:
+        """The nodes of a quicklist with every element counted."""
+        nodes = self._nodes
+        assert nodes is not None
+        if not self._single:
+            # The ends do not affect each other while there are two nodes.
+            self._left = nodes.prepend(self.items, self.head, self._left, _ALL)
+            self._right = nodes.append(self.items, self._right, _ALL)
+        return nodes
+
+    def _ready(self) -> tuple[int, int]:
+        """Makes the nodes ready for a change in the middle; returns the first counted place and how many are.
+
+        Elements at the ends have to be counted before, since nodes were cut without the change.  If they
+        are too many, they will be cut as if it had been there already.
+        """
+        if self._single:
+            return self.head, len(self.items) - self.head
+        if len(self) - (self._right - self._left) < _SOON:
+            self._counted()
+        return self._left, self._right - self._left
+
+    def _changed(self, left: int, counted: int, center: int | None) -> None:
+        """A change in the middle is done; nodes may have to be merged around ``center``."""
+        nodes = self._nodes
+        if nodes is not None:
+            self._left = left
+            self._right = left + counted
+            if center is not None:
+                nodes.merge(center, self.items, left)
+            self._settle()
+
+    def shrink(self, config: ListLimits) -> None:
+        """Turns a quicklist that has become small into a listpack.
+
+        Small is half of what makes a listpack too large, so that a list about the limit does not change all
+        the time.
+        """
+        if self._single and self._nodes is not None:
+            self._convert(config.list_max_listpack_size, 2)
+
+    def _convert(self, fill: int, divisor: int) -> None:
+        """Turns a quicklist of one packed node into a listpack if it is within a part of the limits."""
+        nodes = self._nodes
+        if nodes is None or len(nodes) != 1 or nodes.counts[0] == PLAIN:
+            return
+        most_bytes, most = limits(fill)
+        if nodes.counts[0] > most // divisor:
+            return
+        size = nodes.first
+        if size is None:
+            size = nodes.first = nodes.last = measure(self)
+        if size <= most_bytes // divisor:
+            self._nodes = None
+            self._size = size
+            self._single = True

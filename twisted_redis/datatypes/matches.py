@@ -1,0 +1,36 @@
+"""Where an element stands in a Python list: searches in both directions at the speed of ``list.index``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+__all__ = ["backward", "forward"]
+
+
+def forward(items: list[bytes], element: bytes, place: int, end: int) -> Iterator[int]:
+    """Gives the places of ``element`` in ``items[place:end]``, the first one first."""
+    index = items.index
+    try:
+        while True:
+            place = index(element, place, end)
+            yield place
+            place += 1
+    except ValueError:
+        return
+
+
+def backward(items: list[bytes], element: bytes, begin: int) -> Iterator[int]:
+    """Gives the places of ``element`` in ``items[begin:]``, the last one first.
+
+    Lists search forward only: they are given reversed pieces, longer and longer.
+    """
+    end = len(items)
+    width = 64
+    while end > begin:
+        start = max(begin, end - width)
+        piece = items[start:end]
+        piece.reverse()
+        for at in forward(piece, element, 0, len(piece)):
+            yield end - 1 - at
+        end = start
+        width *= 2

@@ -1,0 +1,406 @@
+"""The nodes that Redis would keep a long list in.
+
+Redis stores a short list as one listpack and a long one as a chain of them, a quicklist; which of the two
+it is shows in OBJECT ENCODING, and it depends on how the chain is cut.  The elements of our lists stand in
+one Python list, so this is bookkeeping only: how many elements each node would hold.
+
+Rules kept here:
+
+- a node takes elements up to the limit that ``list-max-listpack-size`` (the *fill*) sets: negative, a class
+  of sizes; otherwise a count of elements and at most 8 KiB;
+- an element over the limit of size is *plain*: it has a node of its own, which takes no other;
+- a push or pop at an end touches the first or last node only, so while there are two nodes the ends do not
+  affect each other, and elements pushed since may be counted later, in the order in which they were pushed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+__all__ = ["PLAIN", "Nodes", "entry_size", "exceeds", "limits", "measure", "set_packed_threshold"]
+
+PLAIN = -1
+"""The count of a node that holds one large element."""
+
+EMPTY_LISTPACK = 7
+"""Bytes of a listpack without elements: header and end mark."""
+
+_UNLIMITED = 1 << 62
+_CLASSES = (4096, 8192, 16384, 32768, 65536)
+_SAFE_SIZE = 8192
+_ENTRY_OVERHEAD = 8
+"""What Redis reckons for an entry's header when it looks whether a node has room."""
+
+_packed_threshold = 0
+
+
+def set_packed_threshold(size: int) -> None:
+    """Makes elements of ``size`` bytes or more plain in every list; 0 goes back to the limit of the fill.
+
+    DEBUG QUICKLIST-PACKED-THRESHOLD; as in Redis it is one setting of the process.
+    """
+    global _packed_threshold
+    _packed_threshold = size
+
+
+def limits(fill: int) -> tuple[int, int]:
+    """The most bytes and the most elements that a node may have."""
+    if fill >= 0:
+        return _UNLIMITED, fill or 1
+    return _CLASSES[min(-fill, len(_CLASSES)) - 1], _UNLIMITED
+
+
+def exceeds(fill: int, size: int, count: int) -> bool:
+    """Whether a node of ``size`` bytes and ``count`` elements is over the limit."""
+    if fill >= 0:
+        return size > _SAFE_SIZE or count > (fill or 1)
+    return size > _CLASSES[min(-fill, len(_CLASSES)) - 1]
+
+
+def entry_size(element: bytes) -> int:
+    """The bytes that ``element`` takes in a listpack."""
+    length = len(element)
+    if length < 21 and element < b":":
+        if element.isdigit():
+            is_integer = length == 1 or element[0] != 48
+        else:
+            is_integer = element[:1] == b"-" and element[1:].isdigit() and element[1] != 48
+        if is_integer:
+            value = int(element)
+            if 0 <= value <= 127:
+                return 2
+            # There is a form of 13 bits, but none of 8.
+            if -4096 <= value <= 4095:
+                return 3
+            bits = (value if value >= 0 else ~value).bit_length()
+            if bits <= 63:
+                return 4 if bits <= 15 else 5 if bits <= 23 else 6 if bits <= 31 else 10
+    if length < 64:
+        return length + 2
+    length += 2 if length < 4096 else 5
+    # The length is stored a second time behind the entry, in groups of seven bits.
+    if length <= 127:
+        return length + 1
+    return length + (2 if length < 16383 else 3 if length < 2097151 else 4 if length < 268435455 else 5)
+
+
+def measure(elements: Iterable[bytes]) -> int:
+    """The bytes of a listpack of ``elements``."""
+    return EMPTY_LISTPACK + sum(map(entry_size, elements))
+
+
+class Nodes:
+    """The chain of a list whose first counted element stands at some place of ``items``.
+
+    ``counts``: elements a node, ``PLAIN`` for a plain one.  ``first`` and ``last``: bytes of the first and
+    of the last node, None where nobody needed to know; with one node both say the same.
+    """
+
+    __slots__ = ("counts", "fill", "first", "last")
+
+    def __init__(self, fill: int, count: int = 0, size: int | None = None) -> None:
+        self.fill = fill
+        self.counts: deque[int] = deque((count,) if count else ())
+        self.first = size
+        self.last = size
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def copy(self) -> Nodes:
+        """Returns a chain of its own with the same nodes."""
+        twin = Nodes(self.fill)
+        twin.counts = self.counts.copy()
+        twin.first = self.first
+        twin.last = self.last
+        return twin
+
+    def is_large(self, length: int) -> bool:
+        """Whether an element of ``length`` bytes is plain."""
+        if _packed_threshold:
+            return length >= _packed_threshold
+        return length > (_SAFE_SIZE if self.fill >= 0 else limits(self.fill)[0])
+
+    # the ends
+
+    def append(self, items: list[bytes], place: int, enough: int) -> int:
+        """Counts ``items[place:]`` as pushed at the tail, until there are ``enough`` nodes.
+
+        Returns the place of the first element that is not counted.
+        """
+        if place >= len(items):
+            return place
+        counts = self.counts
+        count = counts[-1] if counts else PLAIN
+        size = self.last
+        if size is None or not counts:
+            size = measure(items[place - count : place]) if count > 0 else _UNLIMITED
+        count, size, taken = self._push(islice(items, place, None), count, size, enough, at_tail=True)
+        if counts:
+            counts[-1] = count
+        self.last = size
+        if len(counts) == 1:
+            self.first = size
+        return place + taken
+
+    def prepend(self, items: list[bytes], start: int, place: int, enough: int) -> int:
+        """Counts ``items[start:place]`` as pushed at the head, last first, until there are ``enough`` nodes.
+
+        Returns the place behind the elements that are not counted.
+        """
+        if place <= start:
+            return place
+        counts = self.counts
+        count = counts[0] if counts else PLAIN
+        size = self.first
+        if size is None or not counts:
+            size = measure(items[place : place + count]) if count > 0 else _UNLIMITED
+        pushed = map(items.__getitem__, range(place - 1, start - 1, -1))
+        count, size, taken = self._push(pushed, count, size, enough, at_tail=False)
+        counts[0] = count
+        self.first = size
+        if len(counts) == 1:
+            self.last = size
+        return place - taken
+
+    def _push(
+        self, pushed: Iterable[bytes], count: int, size: int, enough: int, *, at_tail: bool
+    ) -> tuple[int, int, int]:
+        """Pushes onto an end node of ``count`` elements and ``size`` bytes.
+
+        Returns both for the node that is at the end then, not written back, and how many elements were taken.
+        """
+        counts = self.counts
+        end = -1 if at_tail else 0
+        grow = counts.append if at_tail else counts.appendleft
+        most_bytes, most = limits(self.fill)
+        if self.fill >= 0:
+            most_bytes = _SAFE_SIZE
+        large = _packed_threshold or most_bytes + 1
+        room = most_bytes - _ENTRY_OVERHEAD
+        taken = 0
+        for element in pushed:
+            length = len(element)
+            taken += 1
+            if size + length <= room and count < most and length < large:
+                count += 1
+                size += length + 2 if length < 64 and element >= b":" else entry_size(element)
+                continue
+            if counts:
+                counts[end] = count
+                if len(counts) == 1:
+                    self.first = self.last = size
+            if length < large:
+                count, size = 1, EMPTY_LISTPACK + entry_size(element)
+            else:
+                count, size = PLAIN, _UNLIMITED
+            grow(count)
+            if len(counts) >= enough:
+                break
+        return count, size, taken
+
+    def drop_first(self, element: bytes) -> None:
+        """Takes ``element`` off the head."""
+        counts = self.counts
+        count = counts[0]
+        if count > 1:
+            counts[0] = count - 1
+            if self.first is not None:
+                self.first -= entry_size(element)
+            if len(counts) == 1:
+                self.last = self.first
+        else:
+            counts.popleft()
+            self.first = self.last if len(counts) == 1 else None
+
+    def drop_last(self, element: bytes) -> None:
+        """Takes ``element`` off the tail."""
+        counts = self.counts
+        count = counts[-1]
+        if count > 1:
+            counts[-1] = count - 1
+            if self.last is not None:
+                self.last -= entry_size(element)
+            if len(counts) == 1:
+                self.first = self.last
+        else:
+            counts.pop()
+            self.last = self.first if len(counts) == 1 else None
+
+    def cut_first(self, most: int) -> int:
+        """Takes up to ``most`` elements off the first node; returns how many."""
+        counts = self.counts
+        held = abs(counts[0])
+        if held <= most:
+            counts.popleft()
+            self.first = self.last if len(counts) == 1 else None
+            return held
+        counts[0] = held - most
+        self.first = None
+        if len(counts) == 1:
+            self.last = None
+        return most
+
+    def cut_last(self, most: int) -> int:
+        """Takes up to ``most`` elements off the last node; returns how many."""
+        counts = self.counts
+        held = abs(counts[-1])
+        if held <= most:
+            counts.pop()
+            self.last = self.first if len(counts) == 1 else None
+            return held
+        counts[-1] = held - most
+        self.last = None
+        if len(counts) == 1:
+            self.first = None
+        return most
+
+    def resized(self, difference: int) -> None:
+        """The only node has grown by ``difference`` bytes."""
+        if self.first is not None:
+            self.first += difference
+            self.last = self.first
+
+    # the middle: every element from place ``head`` of ``items`` on has to be counted
+
+    def _find(self, place: int, head: int) -> tuple[int, int]:
+        """The node that holds ``place``, and the place where that node begins."""
+        begin = head
+        for index, count in enumerate(self.counts):
+            width = abs(count)
+            if place < begin + width:
+                return index, begin
+            begin += width
+        raise IndexError(place)
+
+    def _size(self, index: int, items: list[bytes], head: int) -> int:
+        begin = head + sum(map(abs, islice(self.counts, index)))
+        return measure(items[begin : begin + self.counts[index]])
+
+    def _has_room(self, index: int, items: list[bytes], head: int, length: int) -> bool:
+        counts = self.counts
+        if not 0 <= index < len(counts) or counts[index] == PLAIN or self.is_large(length):
+            return False
+        size = self._size(index, items, head) + length + _ENTRY_OVERHEAD
+        return not exceeds(self.fill, size, counts[index] + 1)
+
+    def insert(self, items: list[bytes], head: int, pivot: int, length: int, *, after: bool) -> int | None:
+        """Counts an element of ``length`` bytes that is about to stand beside place ``pivot`` of ``items``.
+
+        Returns the node around which ``merge`` is to be tried once the element is in, None where nothing is
+        to be merged.
+        """
+        self.first = self.last = None
+        counts = self.counts
+        index, begin = self._find(pivot, head)
+        count, offset = counts[index], pivot - begin
+        width = abs(count)
+        at_edge = offset == width - 1 if after else offset == 0
+        beside = index + 1 if after else index
+        if self.is_large(length):
+            if at_edge:
+                counts.insert(beside, PLAIN)
+                return None
+            kept = offset + 1 if after else offset
+            counts[index] = kept
+            counts.insert(index + 1, PLAIN)
+            counts.insert(index + 2, width - kept)
+            return None
+        if self._has_room(index, items, head, length):
+            counts[index] += 1
+            return None
+        if at_edge:
+            neighbour = index + 1 if after else index - 1
+            if self._has_room(neighbour, items, head, length):
+                counts[neighbour] += 1
+            else:
+                counts.insert(beside, 1)
+            return None
+        # The node is full: it is split, and the element goes to the part that is split off.
+        if after:
+            counts[index] = offset + 1
+            counts.insert(index + 1, width - offset)
+            return index
+        counts[index] = offset + 1
+        counts.insert(index + 1, width - offset)
+        return index + 1
+
+    def replace(self, items: list[bytes], head: int, place: int, length: int) -> int | None:
+        """Counts an element of ``length`` bytes that is about to take ``place``; returns as ``insert``."""
+        self.first = self.last = None
+        counts = self.counts
+        index, begin = self._find(place, head)
+        count, offset = counts[index], place - begin
+        if count == PLAIN:
+            if not self.is_large(length):
+                if self._has_room(index + 1, items, head, length):
+                    counts[index + 1] += 1
+                    del counts[index]
+                else:
+                    counts[index] = 1
+            return None
+        if not self.is_large(length):
+            # An entry that grows may take its node over the limit.
+            return None
+        counts[index] = offset
+        counts.insert(index + 1, PLAIN)
+        if offset + 1 < count:
+            counts.insert(index + 2, count - offset - 1)
+        if not offset:
+            del counts[index]
+            return None
+        return index + 1
+
+    def merge(self, center: int, items: list[bytes], head: int) -> None:
+        """Joins nodes around ``center`` where they fit into one."""
+        if self._join(center - 2, items, head):
+            center -= 1
+        self._join(center + 1, items, head)
+        if self._join(center - 1, items, head):
+            center -= 1
+        self._join(center, items, head)
+
+    def _join(self, index: int, items: list[bytes], head: int) -> bool:
+        counts = self.counts
+        if index < 0 or index + 1 >= len(counts):
+            return False
+        ours, theirs = counts[index], counts[index + 1]
+        if ours == PLAIN or theirs == PLAIN:
+            return False
+        size = self._size(index, items, head) + self._size(index + 1, items, head) - EMPTY_LISTPACK
+        if exceeds(self.fill, size, ours + theirs):
+            return False
+        counts[index] = ours + theirs
+        del counts[index + 1]
+        return True
+
+    def remove(self, indexes: list[int]) -> None:
+        """Takes out the elements at ``indexes`` (from the head, in ascending order)."""
+        self.first = self.last = None
+        kept: deque[int] = deque()
+        begin = at = 0
+        for count in self.counts:
+            end = begin + abs(count)
+            gone = at
+            while at < len(indexes) and indexes[at] < end:
+                at += 1
+            gone = at - gone
+            if count == PLAIN:
+                if not gone:
+                    kept.append(PLAIN)
+            elif count > gone:
+                kept.append(count - gone)
+            begin = end
+        self.counts = kept
+
+    def size(self, items: list[bytes], head: int) -> int:
+        """The bytes of all nodes."""
+        total = 0
+        begin = head
+        for count in self.counts:
+            end = begin + abs(count)
+            total += measure(items[begin:end]) if count > 0 else len(items[begin])
+            begin = end
+        return total
