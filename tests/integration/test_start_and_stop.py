@@ -70,8 +70,9 @@ def test_second_interrupt_ends_it_at_once(start: Start) -> None:
 
 def test_shutdown_ends_it(start: Start) -> None:
     server = start()
-    with redis.Redis(port=server.port) as client:
-        client.shutdown(nosave=True)
+    with server.connect() as connection:
+        connection.sendall(b"SHUTDOWN NOSAVE\r\n")
+        assert connection.recv(100) == b""
     assert server.wait(2) == 0
 
 

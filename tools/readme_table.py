@@ -1,0 +1,70 @@
+"""Writes the README's table of commands from the command table: python tools/readme_table.py
+
+A test holds the README against it. tests/packaging/commands.tsv has the commands of Redis 8.0 and their groups,
+as COMMAND DOCS tells them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->\n"
+TITLES = {
+    "bitmap": "Bitmaps",
+    "cluster": "Cluster",
+    "connection": "Connection",
+    "generic": "Keys",
+    "geo": "Geo",
+    "hash": "Hashes",
+    "hyperloglog": "HyperLogLog",
+    "list": "Lists",
+    "module": "Vector sets",
+    "pubsub": "Pub/sub",
+    "scripting": "Scripts and functions",
+    "server": "Server",
+    "set": "Sets",
+    "sorted-set": "Sorted sets",
+    "stream": "Streams",
+    "string": "Strings",
+    "transactions": "Transactions",
+}
+
+
+def table(known: set[str]) -> str:
+    """The table for a server that has the commands ``known`` (upper-case, ``CONFIG|GET`` for subcommands)."""
+    groups: dict[str, list[str]] = {}
+    for line in (ROOT / "tests" / "packaging" / "commands.tsv").read_text().splitlines():
+        group, name = line.split("\t")
+        groups.setdefault(group, []).append(name)
+    rows = ["| commands | there | missing |\n", "|---|---|---|\n"]
+    for group, title in sorted(TITLES.items(), key=lambda item: item[1]):
+        names = groups.pop(group)
+        missing = [name.replace("|", " ") for name in names if name not in known]
+        listed = "all" if len(missing) == len(names) else ", ".join(missing)
+        rows.append(f"| {title} | {len(names) - len(missing)} of {len(names)} | {listed} |\n")
+    assert not groups, f"groups without a title: {sorted(groups)}"
+    return "".join(rows)
+
+
+def known_commands() -> set[str]:
+    """The commands in the command table, without the containers of subcommands."""
+    from twisted_redis import commands
+    from twisted_redis.engine.table import registry
+
+    commands.load()
+    return {name.upper() for name, spec in registry.items() if not spec.is_container}
+
+
+def main() -> None:
+    """Rewrite the table in README.md."""
+    sys.path.insert(0, str(ROOT))
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    readme.write_text(before + BEGIN + table(known_commands()) + END + after)
+
+
+if __name__ == "__main__":
+    main()
