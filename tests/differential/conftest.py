@@ -1,21 +1,45 @@
-"""Both servers, started once for all tests of this directory."""
+"""Both servers, started once for all tests of this directory, and again when one has ended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.differential.harness import Pair, Server, our_command, real_redis, running
 
 
+class Servers:
+    """The running pair; `current` starts a server again that a test has brought down."""
+
+    def __init__(self, stack: ExitStack, program: str) -> None:
+        self.stack = stack
+        self.commands = {"redis": [program], "ours": our_command()}
+        self.found: dict[str, Server] = {}
+
+    def current(self) -> tuple[Server, Server]:
+        for name, command in self.commands.items():
+            if name not in self.found or not self.found[name].alive:
+                self.found[name] = self.stack.enter_context(running(name, command))
+        return self.found["redis"], self.found["ours"]
+
+
 @pytest.fixture(scope="session")
-def servers() -> Iterator[tuple[Server, Server]]:
+def both() -> Iterator[Servers]:
     program = real_redis()
     if program is None:
         pytest.skip("no redis-server 8: set REDIS_SERVER, or run tests/conformance/run --list once")
-    with running("redis", [program]) as real, running("ours", our_command()) as ours:
-        yield real, ours
+    with ExitStack() as stack:
+        yield Servers(stack, program)
+
+
+@pytest.fixture
+def servers(both: Servers) -> Iterator[tuple[Server, Server]]:
+    found = both.current()
+    yield found
+    for server in found:
+        assert server.alive, f"{server.name} has ended:\n{server.log.read_text(errors='replace')[-3000:]}"
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])

@@ -44,6 +44,11 @@ class Server(NamedTuple):
     name: str
     port: int
     log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
 
 
 def version_of(program: str) -> tuple[int, ...]:
@@ -90,7 +95,7 @@ def running(name: str, command: Sequence[str], *options: str) -> Iterator[Server
             )
         try:
             wait_until_ready(process, port, log)
-            yield Server(name, port, log)
+            yield Server(name, port, log, process)
         finally:
             process.terminate()
             try:
@@ -175,14 +180,14 @@ class Pair:
         self.send(*argv, client=client)
         return self.read(*argv, client=client, rule=rule, where=where)
 
-    def batch(self, commands: Sequence[Sequence[bytes]], client: str = "main") -> list[tuple[bytes, bytes]]:
-        """Many commands in one pipeline; the raw replies, not compared."""
+    def batch(self, commands: Sequence[Sequence[bytes]], pipelined: bool = True) -> list[tuple[bytes, bytes]]:
+        """Many commands on the main connection, in one pipeline; the raw replies, not compared."""
+        if not pipelined:
+            return [self.batch([command])[0] for command in commands]
         data = b"".join(packed(tuple(command)) for command in commands)
-        found = []
-        for wire in self.wire(client):
+        for wire in self.wire():
             wire.send_raw(data)
-        for wire in self.wire(client):
-            found.append([taken(wire) for _ in commands])
+        found = [[taken(wire) for _ in commands] for wire in self.wire()]
         return list(zip(*found, strict=True))
 
     def wait_blocked(self, count: int) -> None:
@@ -200,7 +205,7 @@ def taken(wire: Wire) -> bytes:
         return wire.read()
     except Closed:
         return b"-<the connection was closed>\r\n"
-    except TimeoutError:
+    except OSError:  # a timeout, and whatever is read from the connection after it
         return NO_REPLY
 
 
@@ -215,8 +220,9 @@ def compare(
     return reply
 
 
-def shown_command(argv: Sequence[bytes]) -> str:
-    return " ".join(shown_argument(argument) for argument in argv)
+def shown_command(argv: Sequence[bytes], most: int = 20) -> str:
+    left = f" ... ({len(argv)} arguments)" if len(argv) > most else ""
+    return " ".join(shown_argument(argument) for argument in argv[:most]) + left
 
 
 def shown_argument(argument: bytes) -> str:

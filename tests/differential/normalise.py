@@ -107,6 +107,23 @@ def scan(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, objec
     return one, other
 
 
+# What each server was started with.
+OWN_DIRECTIVES = {b"port", b"dir", b"logfile", b"pidfile", b"unixsocket"}
+
+
+def config_get(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """Directives in any order."""
+    return configured(one), configured(other)
+
+
+def configured(reply: Reply) -> object:
+    items = reply.items
+    if reply.kind not in b"*%" or len(items) % 2:
+        return reply
+    pairs = zip(items[::2], items[1::2], strict=True)
+    return {name.text: value.text for name, value in pairs if name.text not in OWN_DIRECTIVES}
+
+
 def random_pick(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
     """How many were picked, and of which types, is the same; which ones is chance."""
     return outline(one), outline(other)
@@ -134,6 +151,7 @@ RULES: dict[bytes, Rule] = {
 }
 SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"OBJECT", b"IDLETIME"): within(2),
+    (b"ACL", b"GENPASS"): shape,
     (b"CLIENT", b"SETNAME"): exact,
     (b"CLIENT", b"GETNAME"): exact,
     (b"CLIENT", b"SETINFO"): exact,
@@ -145,7 +163,7 @@ SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"COMMAND", b"COUNT"): kind_only,
     (b"XINFO", b"STREAM"): shape,
     (b"XINFO", b"CONSUMERS"): shape,
-    (b"CONFIG", b"GET"): unordered_pairs,
+    (b"CONFIG", b"GET"): config_get,
     (b"PUBSUB", b"CHANNELS"): unordered,
 }
 
