@@ -6,42 +6,41 @@ from math import isinf, isnan
 
 __all__ = ["double_text"]
 
+#: Whole numbers up to here are printed as integers.
+WHOLE_MAX = float(2**62)
+
 
 def double_text(value: float) -> bytes:
     """The shortest text that reads back as ``value``: ``3``, ``0.1``, ``1e+20``, ``inf``, ``nan``.
 
-    Redis writes whole numbers up to 2**53 or so without exponent and point, everything else in the shortest form;
-    its printer switches to an exponent where the decimal point falls outside of ``-7 < exponent < 22``.
+    An exponent is written where plain digits would need seven zeros or more, before or behind the others.
     """
-    if value == 0:
-        return b"-0" if str(value)[0] == "-" else b"0"
-    if isinf(value):
-        return b"inf" if value > 0 else b"-inf"
-    if isnan(value):
+    if -WHOLE_MAX <= value <= WHOLE_MAX:
+        whole = int(value)
+        if whole == value:
+            return b"-0" if not whole and str(value)[0] == "-" else b"%d" % whole
+    elif isnan(value):
         return b"nan"
-    if -4503599627370496 < value < 4503599627370496 and value == int(value):
-        return b"%d" % int(value)
-    text = repr(value)
-    mantissa, exponent_mark, exponent_text = text.partition("e")
-    sign = ""
-    if mantissa[0] == "-":
-        sign, mantissa = "-", mantissa[1:]
-    whole, _, fraction = mantissa.partition(".")
-    if fraction == "0":
-        fraction = ""
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + (int(exponent_text) if exponent_mark else 0)
-    leading_zeros = len(whole + fraction) - len(digits)
-    point -= leading_zeros
-    digits = digits.rstrip("0")
-    exponent = point - 1
+    elif isinf(value):
+        return b"inf" if value > 0 else b"-inf"
+    # Python's repr has the same shortest digits, but other rules for the exponent.
+    mantissa, _, exponent_text = repr(abs(value)).partition("e")
+    before, _, behind = mantissa.partition(".")
+    digits = (before + behind).lstrip("0")
+    # value = digits * 10**scale
+    scale = int(exponent_text or 0) - len(behind)
+    stripped = digits.rstrip("0")
+    scale += len(digits) - len(stripped)
+    digits = stripped
     count = len(digits)
-    if count <= point <= 21:
-        body = digits + "0" * (point - count)
-    elif 0 < point <= 21:
-        body = digits[:point] + "." + digits[point:]
-    elif -7 < exponent < 0:
-        body = "0." + "0" * -point + digits
+    exponent = count + scale - 1
+    sign = "-" if value < 0 else ""
+    if scale >= 0 and abs(exponent) < count + 7:
+        text = digits + "0" * scale
+    elif scale < 0 and (scale > -7 or abs(exponent) < 4):
+        point = count + scale
+        text = digits[:point] + "." + digits[point:] if point > 0 else "0." + "0" * -point + digits
     else:
-        body = digits[0] + ("." + digits[1:] if count > 1 else "") + f"e{exponent:+d}"
-    return (sign + body).encode()
+        digits = digits[: 18 - len(sign)]
+        text = digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + f"e{'-' if exponent < 0 else '+'}{abs(exponent)}"
+    return (sign + text).encode()

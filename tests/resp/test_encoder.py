@@ -1,0 +1,122 @@
+"""Every kind of reply in both protocols."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted_redis.resp.accelerated import _pack_pure, pack_bulks
+from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.encoder import encode2, encode3
+from twisted_redis.resp.types import (
+    NO_REPLY,
+    OK,
+    Attributed,
+    BigNumber,
+    Bulks,
+    ErrorReply,
+    NullArray,
+    Pairs,
+    Push,
+    Raw,
+    SetReply,
+    Simple,
+    Verbatim,
+)
+
+TABLE: list[tuple[Any, bytes, bytes]] = [
+    (b"abc", b"$3\r\nabc\r\n", b"$3\r\nabc\r\n"),
+    (b"", b"$0\r\n\r\n", b"$0\r\n\r\n"),
+    (bytearray(b"abc"), b"$3\r\nabc\r\n", b"$3\r\nabc\r\n"),
+    (5, b":5\r\n", b":5\r\n"),
+    (-1, b":-1\r\n", b":-1\r\n"),
+    (True, b":1\r\n", b"#t\r\n"),
+    (False, b":0\r\n", b"#f\r\n"),
+    (None, b"$-1\r\n", b"_\r\n"),
+    (NullArray, b"*-1\r\n", b"_\r\n"),
+    (NO_REPLY, b"", b""),
+    (OK, b"+OK\r\n", b"+OK\r\n"),
+    (Simple(b"QUEUED"), b"+QUEUED\r\n", b"+QUEUED\r\n"),
+    (ErrorReply(b"ERR a\r\nb"), b"-ERR a  b\r\n", b"-ERR a  b\r\n"),
+    (1.5, b"$3\r\n1.5\r\n", b",1.5\r\n"),
+    (float("inf"), b"$3\r\ninf\r\n", b",inf\r\n"),
+    (BigNumber(2**70), b"$22\r\n1180591620717411303424\r\n", b"(1180591620717411303424\r\n"),
+    (Verbatim(b"text"), b"$4\r\ntext\r\n", b"=8\r\ntxt:text\r\n"),
+    (Raw(b":7\r\n"), b":7\r\n", b":7\r\n"),
+    ([], b"*0\r\n", b"*0\r\n"),
+    ([1, b"a", None], b"*3\r\n:1\r\n$1\r\na\r\n$-1\r\n", b"*3\r\n:1\r\n$1\r\na\r\n_\r\n"),
+    ((1, [2]), b"*2\r\n:1\r\n*1\r\n:2\r\n", b"*2\r\n:1\r\n*1\r\n:2\r\n"),
+    ([b"a"] * 6, b"*6\r\n" + b"$1\r\na\r\n" * 6, b"*6\r\n" + b"$1\r\na\r\n" * 6),
+    ([b"a"] * 5 + [Simple(b"b")], b"*6\r\n" + b"$1\r\na\r\n" * 5 + b"+b\r\n", b"*6\r\n" + b"$1\r\na\r\n" * 5 + b"+b\r\n"),
+    (Bulks((b"a", b"bc")), b"*2\r\n$1\r\na\r\n$2\r\nbc\r\n", b"*2\r\n$1\r\na\r\n$2\r\nbc\r\n"),
+    (Bulks(()), b"*0\r\n", b"*0\r\n"),
+    ({b"a": 1}, b"*2\r\n$1\r\na\r\n:1\r\n", b"%1\r\n$1\r\na\r\n:1\r\n"),
+    (Pairs([b"a", 1]), b"*2\r\n$1\r\na\r\n:1\r\n", b"%1\r\n$1\r\na\r\n:1\r\n"),
+    (Pairs([]), b"*0\r\n", b"%0\r\n"),
+    ({b"a"}, b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
+    (frozenset(), b"*0\r\n", b"~0\r\n"),
+    (SetReply([b"a", 1]), b"*2\r\n$1\r\na\r\n:1\r\n", b"~2\r\n$1\r\na\r\n:1\r\n"),
+    (Push([b"message", 1]), b"*2\r\n$7\r\nmessage\r\n:1\r\n", b">2\r\n$7\r\nmessage\r\n:1\r\n"),
+    (Attributed(Pairs([b"ttl", 5]), b"x"), b"$1\r\nx\r\n", b"|1\r\n$3\r\nttl\r\n:5\r\n$1\r\nx\r\n"),
+]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: repr(case[0])[:40])
+def test_both_protocols(case: tuple[Any, bytes, bytes]) -> None:
+    value, in_resp2, in_resp3 = case
+    assert encode2(value) == in_resp2
+    assert encode3(value) == in_resp3
+
+
+def test_what_is_no_reply_is_refused() -> None:
+    with pytest.raises(TypeError, match="object"):
+        encode2(object())
+
+
+def test_subclasses_are_written_as_their_base() -> None:
+    class Own(dict[bytes, int]):
+        pass
+
+    assert encode3(Own({b"a": 1})) == b"%1\r\n$1\r\na\r\n:1\r\n"
+
+
+@given(st.lists(st.binary(max_size=20), max_size=20))
+def test_packing_in_c_and_in_python_is_the_same(items: list[bytes]) -> None:
+    assert pack_bulks(tuple(items)) == _pack_pure(tuple(items)) == encode2(items)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, b"0"),
+        (-0.0, b"-0"),
+        (3.0, b"3"),
+        (-17.0, b"-17"),
+        (0.1, b"0.1"),
+        (1e17, b"100000000000000000"),
+        (1e20, b"1e+20"),
+        (123456789012345680000.0, b"123456789012345680000"),
+        (5e-324, b"5e-324"),
+        (1.7976931348623157e308, b"1.7976931348623157e+308"),
+        (4503599627370497.5, b"4503599627370497.5"),
+        (1e21, b"1e+21"),
+        (1.5e22, b"1.5e+22"),
+        (1e-5, b"0.00001"),
+        (1e-6, b"0.000001"),
+        (1.5e-7, b"1.5e-7"),
+        (1e-7, b"1e-7"),
+        (3.141, b"3.141"),
+        (float("-inf"), b"-inf"),
+        (float("nan"), b"nan"),
+    ],
+)
+def test_texts_of_doubles(value: float, text: bytes) -> None:
+    assert double_text(value) == text
+
+
+@given(st.floats(allow_nan=False))
+def test_a_double_reads_back(value: float) -> None:
+    assert float(double_text(value)) == value
