@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 
-# What makes the server faster or able to do more, where it can be had: python-lzf needs a C compiler, and not
-# every interpreter has wheels of the others.
-OPTIONAL = (["lua", "tls", "lzf"], ["lua", "tls"], ["lua"], [])
+# What makes the server faster or able to do more, and cannot be had everywhere: python-lzf needs a C compiler,
+# and not every interpreter has wheels of the others.
+OPTIONAL = ["lua", "tls", "lzf"]
 
 
 def main(venv, stamp, content, extras):
@@ -52,15 +52,22 @@ def install(root, venv, required):
             return error
         with open(os.path.join(venv, "origin"), "w") as file:
             file.write(origin)
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--editable"]
-    for optional in OPTIONAL:
-        error = run([*pip, f"{root}[{','.join(required + optional)}]"])
-        if not error:
-            say(f"Installed in {time.monotonic() - begin:.0f} s.")
-            return None
-        if optional:
-            say(f"Could not install with the extras {', '.join(optional)}; trying with fewer ...")
-    return error
+    error = pip_install(python, root, required + OPTIONAL)
+    if error:
+        error = pip_install(python, root, required)
+        if error:
+            return error
+        for extra in OPTIONAL:
+            if pip_install(python, root, [extra]):
+                say(f"Could not install the extra {extra}: going on without it.")
+    say(f"Installed in {time.monotonic() - begin:.0f} s.")
+    return None
+
+
+def pip_install(python, root, extras):
+    """Install the project, editable, with ``extras``; returns what is wrong, or None."""
+    what = f"{root}[{','.join(extras)}]"
+    return run([python, "-m", "pip", "install", "--disable-pip-version-check", "--editable", what])
 
 
 def is_current(path, content):
