@@ -267,3 +267,24 @@ def test_object(server: InProcess) -> None:
     ]
     assert server("OBJECT", "HELP")[0].startswith(b"OBJECT <subcommand>")
     assert refused(server, "OBJECT", "BOGUS", "int").startswith("ERR unknown subcommand 'BOGUS'")
+
+
+def test_idle_time(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    server("SET", "a", 1)
+    monkeypatch.setattr(server.engine, "idle_seconds", lambda db, key: 7 if key == b"a" else 0)
+    assert [server("OBJECT", "IDLETIME", key) for key in ("a", "none")] == [7, None]
+    server.config.maxmemory_policy = "allkeys-lfu"
+    assert refused(server, "OBJECT", "IDLETIME", "a").startswith("ERR An LFU maxmemory policy is selected")
+    assert server("OBJECT", "IDLETIME", "none") is None
+
+
+def test_hashes_take_the_times_of_their_fields_along(server: InProcess) -> None:
+    server("HSET", "a", "f", "v", "g", "w")
+    server("HPEXPIRE", "a", 1000, "FIELDS", 1, "f")
+    server("RENAME", "a", "b")
+    server("COPY", "b", "c")
+    server("MOVE", "c", 1)
+    assert [len(server.engine.databases[index].field_wheel) for index in (0, 1)] == [1, 1]
+    server.advance(2)
+    assert list(server("HGETALL", "b")) == [b"g", b"w"]
+    assert len(server.db.field_wheel) == 0

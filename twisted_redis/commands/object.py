@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes import strings
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import RO, key_at
@@ -80,6 +81,31 @@ def refcount(ctx: Client, key: bytes) -> Reply:
         if number is not None and 0 <= number < strings.SHARED_INTEGERS:
             return _SHARED
     return 1
+
+
+@command(
+    "OBJECT|IDLETIME",
+    arity=3,
+    flags=READONLY,
+    keys=_KEYS,
+    group="generic",
+    since="2.2.3",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+)
+def idletime(ctx: Client, key: bytes) -> Reply:
+    """OBJECT IDLETIME key
+
+    Returns for how many seconds nobody has used a key.
+    """
+    if _look(ctx, key) is None:
+        return None
+    if ctx.config.maxmemory_policy.endswith("-lfu"):
+        raise CommandError(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+            "between policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    return ctx.engine.idle_seconds(ctx.db, key)
 
 
 @command("OBJECT|HELP", arity=2, flags=LOADING | STALE, group="generic", since="6.2.0", complexity="O(1)")

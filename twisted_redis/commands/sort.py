@@ -11,6 +11,7 @@ from twisted_redis.datatypes.list import List
 from twisted_redis.engine.clients import RESTRICTED, SCRIPT
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
 from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
+from twisted_redis.engine.hash_fields import value_of
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key, unknown_keys
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
@@ -106,10 +107,9 @@ def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
     if arrow and field:
 
         def in_hash(element: bytes) -> bytes | None:
-            value = lookup(prefix + element + name_end)
-            if not isinstance(value, Hash) or value.expired(field, ctx.now):
-                return None
-            return value.fields.get(field)
+            name = prefix + element + name_end
+            value = lookup(name)
+            return value_of(ctx, name, value, field) if isinstance(value, Hash) else None
 
         return in_hash
 
