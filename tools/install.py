@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-# What makes the server faster or able to do more, and cannot be had everywhere: python-lzf needs a C compiler,
-# and not every interpreter has wheels of the others.
+# What makes the server faster or able to do more, but cannot be had everywhere: python-lzf needs a C
+# compiler, and not every interpreter has wheels of the others.
 OPTIONAL = ["lua", "tls", "lzf"]
 
 
@@ -66,7 +66,7 @@ def install(root, venv, required):
 
 def pip_install(python, root, extras):
     """Install the project, editable, with ``extras``; returns what is wrong, or None."""
-    what = f"{root}[{','.join(extras)}]"
+    what = f"{root}[{','.join(extras)}]" if extras else root
     return run([python, "-m", "pip", "install", "--disable-pip-version-check", "--editable", what])
 
 

@@ -1,7 +1,7 @@
 """Writes the README's table of commands from the command table: python tools/readme_table.py
 
-A test holds the README against it. The commands of Redis 8.0 with their groups, as COMMAND DOCS tells them, stand
-in tests/packaging/commands.tsv.
+A test holds the README against it. The commands of Redis 8.0 with their groups, as COMMAND DOCS tells them,
+stand in tests/packaging/commands.tsv.
 """
 
 from __future__ import annotations
