@@ -39,25 +39,17 @@ def _for_writing(ctx: Client, key: bytes) -> Hash:
 def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
     if len(pairs) & 1:
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
-    db = ctx.db
-    hash_ = db.write(key, Hash)
-    if hash_ is None:
-        hash_ = Hash()
-        db.add(key, hash_)
-    if len(pairs) == 2:
-        created = int(hash_.set(*pairs))
-    else:
-        before = len(hash_.fields)
-        given = iter(pairs)
-        for field in given:
-            hash_.set(field, next(given))
-        created = len(hash_.fields) - before
+    hash_ = _for_writing(ctx, key)
+    before = len(hash_.fields)
+    given = iter(pairs)
+    for field in given:
+        hash_.set(field, next(given))
     if not hash_.large:
         hash_.fit(pairs, ctx.config)
     if hash_.times is not None:
-        note_times(db, key, hash_)
+        note_times(ctx.db, key, hash_)
     ctx.changed(key, "hset", len(pairs) >> 1)
-    return created
+    return len(hash_.fields) - before
 
 
 @command(
@@ -70,12 +62,32 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
     complexity="O(1) for each field",
     history=(("4.0.0", "Several fields in one call."),),
 )
-def hset(ctx: Client, key: bytes, *pairs: bytes) -> Reply:
+def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
     """HSET key field value [field value ...]
 
     Gives fields of a hash their values and tells how many of the fields are new.
     """
-    return _set(ctx, key, pairs, "hset")
+    if pairs:
+        return _set(ctx, key, (field, value, *pairs), "hset")
+    db = ctx.db
+    hash_ = db.write(key, Hash)
+    if hash_ is None:
+        hash_ = Hash()
+        db.add(key, hash_)
+    created = hash_.set(field, value)
+    if not hash_.large:
+        config = ctx.config
+        longest = config.hash_max_listpack_value
+        if (
+            len(value) > longest
+            or len(field) > longest
+            or len(hash_.fields) > config.hash_max_listpack_entries
+        ):
+            hash_.large = True
+    if hash_.times is not None:
+        note_times(db, key, hash_)
+    ctx.changed(key, "hset")
+    return 1 if created else 0
 
 
 @command(
@@ -401,7 +413,7 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
         if hash_ is None:
             return None
         remove_due(ctx, key, hash_)
-        return hash_.random(1)[0] if hash_.fields else None
+        return hash_.random()
     count = integer_in(options[0], -INT64_MAX, INT64_MAX)
     with_values = len(options) == 2 and options[1].upper() == b"WITHVALUES"
     if len(options) > 1 and not with_values:
@@ -414,7 +426,7 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
     remove_due(ctx, key, hash_)
     if count < -_MOST_PICKS:
         raise CommandError("ERR value is out of range")
-    fields = hash_.sample(count) if count >= 0 else hash_.random(-count)
+    fields = hash_.sample(count) if count >= 0 or not hash_.fields else hash_.choices(-count)
     if not with_values:
         return Bulks(fields)
     values = hash_.fields

@@ -264,7 +264,7 @@ def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """
     if not options:
         found = ctx.db.read(key, Set)
-        return None if found is None else found.random(1)[0]
+        return None if found is None else found.random()
     if len(options) > 1:
         raise SyntaxError_
     count = integer_in(options[0], -INT64_MAX, INT64_MAX)
@@ -273,7 +273,7 @@ def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
         return []
     if count < -_MOST_PICKS:
         raise OutOfRange
-    return Bulks(found.sample(count) if count >= 0 else found.random(-count))
+    return Bulks(found.sample(count) if count >= 0 else found.choices(-count))
 
 
 @command(

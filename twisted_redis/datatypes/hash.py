@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from random import Random
 from typing import Any, Protocol
 
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.order import RANDOM, Order
+from twisted_redis.datatypes.order import RANDOM, Order, take_some
 
 __all__ = ["Hash", "HashLimits"]
 
@@ -208,21 +209,24 @@ class Hash:
             return 0, list(self.fields)
         return self._ordered().scan(cursor, count)
 
-    def random(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` fields, each picked from all of them."""
-        if not self.fields:
-            return []
+    def random(self, rng: Random = RANDOM) -> bytes | None:
+        """Returns a random field, None if there is none."""
+        fields = self.fields
+        if self.large:
+            return self._ordered().random(rng)
+        return next(islice(fields, int(rng.random() * len(fields)), None), None)
+
+    def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` fields of a hash that has some, each picked from all of them."""
         if self.large and count * 4 < len(self.fields):
             return self._ordered().choices(count, rng)
         return rng.choices(list(self.fields), k=count)
 
     def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
         """Returns up to ``count`` different fields."""
-        if count >= len(self.fields):
-            return list(self.fields)
         if self.large and count * 4 < len(self.fields):
             return self._ordered().sample(count, rng)
-        return rng.sample(list(self.fields), count)
+        return take_some(list(self.fields), count, rng)
 
     def _ordered(self) -> Order:
         if self._order is None:

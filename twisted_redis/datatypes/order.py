@@ -18,15 +18,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from random import Random
 
-__all__ = ["RANDOM", "Order"]
+__all__ = ["RANDOM", "Order", "take_some"]
 
 RANDOM = Random()
 """The source of chance of whoever brings none."""
 
-_BLOCK = 256
+_SHIFT = 8
+_BLOCK = 1 << _SHIFT
 """Entries of a block: what is swept at once, and what the choice of a random place goes through."""
 
 _SWEPT = 4
@@ -34,6 +36,9 @@ _SWEPT = 4
 
 _PAUSE = 128
 """Removals between two steps while there is something to sweep."""
+
+_MISSES = 16
+"""Places without a key that a random pick meets before it tidies up."""
 
 _EXAMINED = 10
 """Entries that a scan may look at for each key that it was asked for."""
@@ -62,10 +67,12 @@ class Order:
     )
 
     def __init__(self, container: Collection[bytes]) -> None:
-        keys: list[bytes | None] = list(container)
-        size = len(keys)
+        size = len(container)
         self._container = container
-        self._blocks = [keys[start : start + _BLOCK] for start in range(0, size, _BLOCK)]
+        keys = iter(container)
+        # Straight into blocks: the keys of a large container are out of the processor's cache, so that each
+        # touch takes time.
+        self._blocks: list[list[bytes | None]] = [list(islice(keys, _BLOCK)) for _ in range(0, size, _BLOCK)]
         self._numbers: list[Sequence[int]] = [
             range(start + 1, min(start + _BLOCK, size) + 1) for start in range(0, size, _BLOCK)
         ]
@@ -99,6 +106,12 @@ class Order:
         if len(self._dead) + self._holes > self._limit:
             self._step()
 
+    def discard_all(self, keys: Collection[bytes]) -> None:
+        """Notes that ``keys``, which the order held, have left the container."""
+        self._dead.update(keys)
+        if len(self._dead) + self._holes > self._limit:
+            self._step()
+
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """Returns where to go on and up to ``count`` keys; 0 is the start of a scan and its end.
 
@@ -127,15 +140,16 @@ class Order:
 
     def random(self, rng: Random = RANDOM) -> bytes | None:
         """Returns a key, each with the same probability, or None if there is none."""
-        place = self._pick(rng)
-        return None if place is None else place[0][place[1]]
+        if not self._container:
+            return None
+        block, offset = self._pick(rng.random)
+        return block[offset]
 
     def pop(self, rng: Random = RANDOM) -> bytes | None:
         """Returns a random key and forgets it: the owner removes it, and does not ``discard`` it."""
-        place = self._pick(rng)
-        if place is None:
+        if not self._container:
             return None
-        block, offset = place
+        block, offset = self._pick(rng.random)
         key = block[offset]
         block[offset] = None
         self._holes += 1
@@ -152,36 +166,33 @@ class Order:
             found[key] = None
         return list(found)
 
-    def _pick(self, rng: Random) -> tuple[list[bytes | None], int] | None:
-        """A block and the offset of a live entry in it."""
-        container, draw = self._container, rng.random
-        if not container:
-            return None
-        self._check()
-        if len(self._dead) + self._holes > self._limit:
+    def _pick(self, draw: Callable[[], float]) -> tuple[list[bytes | None], int]:
+        """A block and the offset of a live entry in it; there must be one."""
+        container = self._container
+        gone = len(self._dead) + self._holes
+        if self._stored + len(self._tail) - gone != len(container):
+            self._check()
+        if gone > self._limit:
             self._step()
         misses = 0
         while True:
             blocks, tail = self._blocks, self._tail
             if not blocks:
-                block = tail
-                index, offset = 0, int(draw() * len(tail))
-            elif len(blocks) == 1 and not tail:
-                block = blocks[0]
-                index, offset = 0, int(draw() * len(block))
+                index, block = 0, tail
+                offset = int(draw() * len(tail))
             else:
                 # Blocks differ in size: a place beyond the end of one is drawn again, or the keys of
                 # small blocks would be favoured.
-                index, offset = divmod(int(draw() * (len(blocks) + bool(tail)) * _BLOCK), _BLOCK)
+                place = int(draw() * ((len(blocks) + bool(tail)) << _SHIFT))
+                index, offset = place >> _SHIFT, place & _BLOCK - 1
                 block = blocks[index] if index < len(blocks) else tail
-                if offset >= len(block):
-                    misses += 1
-                    continue
-            key = block[offset]
-            if key is not None and key in container:
-                return block, offset
+            if offset < len(block):
+                key = block[offset]
+                if key is not None and key in container:
+                    return block, offset
             misses += 1
-            if misses > 16:
+            if misses > _MISSES:
+                # Too little is left: what was hit last is swept, and joined with what stands before it.
                 misses = 0
                 if block is tail:
                     self._close()
@@ -272,6 +283,23 @@ class Order:
         for key in self._container:
             if key not in seen:
                 self.append(key)
+
+
+def take_some(keys: list[bytes], count: int, rng: Random = RANDOM) -> list[bytes]:
+    """Returns ``count`` different ones of ``keys``, which is no longer needed and changed."""
+    draw, size = rng.random, len(keys)
+    if count >= size:
+        return keys
+    # What is picked moves to the front, unless it is less work to pick those that are left.
+    moved = min(count, size - count)
+    for place in range(moved):
+        other = place + int(draw() * (size - place))
+        keys[place], keys[other] = keys[other], keys[place]
+    if moved == count:
+        del keys[count:]
+    else:
+        del keys[:moved]
+    return keys
 
 
 def _first(numbers: Sequence[int]) -> int:

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, Protocol, TypeAlias
 
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.order import RANDOM, Order
+from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.strings import integer_value
 
 __all__ = [
@@ -195,30 +195,36 @@ class Set:
             return 0, list(self)
         return self._ordered().scan(cursor, count)
 
-    def random(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` members, each picked from all of them."""
-        if not self.members:
-            return []
+    def random(self, rng: Random = RANDOM) -> bytes | None:
+        """Returns a random member, None if there is none."""
+        members = self.members
+        if isinstance(members, set):
+            return self._ordered().random(rng)
+        if not members:
+            return None
+        place = int(rng.random() * len(members))
+        return _text(members[place]) if isinstance(members, array) else next(islice(members, place, None))
+
+    def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` members of a set that has some, each picked from all of them."""
         if isinstance(self.members, set) and count * 4 < len(self.members):
             return self._ordered().choices(count, rng)
         return rng.choices(list(self), k=count)
 
     def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
         """Returns up to ``count`` different members."""
-        if count >= len(self.members):
-            return list(self)
         if isinstance(self.members, set) and count * 4 < len(self.members):
             return self._ordered().sample(count, rng)
-        return rng.sample(list(self), count)
+        return take_some(list(self), count, rng)
 
     def pop(self, rng: Random = RANDOM) -> bytes:
         """Removes a random member of a set that has some; returns it."""
         members = self.members
         if isinstance(members, set):
-            member = self._ordered().pop(rng)
-            assert member is not None
-            members.remove(member)
-            return member
+            popped = self._ordered().pop(rng)
+            assert popped is not None
+            members.remove(popped)
+            return popped
         place = int(rng.random() * len(members))
         if isinstance(members, array):
             return _text(members.pop(place))
@@ -231,12 +237,17 @@ class Set:
         members = self.members
         if isinstance(members, set) and 4 * count < len(members):
             return [self.pop(rng) for _ in range(count)]
-        popped = rng.sample(list(self), count)
-        for member in popped:
-            self.remove(member)
+        popped = take_some(list(self), count, rng)
+        if isinstance(members, set):
+            members.difference_update(popped)
+            if self._order is not None:
+                self._order.discard_all(popped)
+        else:
+            for member in popped:
+                self.remove(member)
         if len(members) * 5 <= count:
             # Redis moves the few that are left into a new set, which may be of an earlier form.
-            left = gathered(self, config, array if isinstance(members, array) else dict)
+            left = gathered(self, config, members.__class__)
             if not isinstance(left.members, set):
                 self.members = left.members
                 self._order = None
@@ -292,7 +303,10 @@ def intersection_size(sets: Sequence[Set], limit: int = 0) -> int:
     smallest, *others = sorted(sets, key=len)
     if not others:
         return min(limit, len(smallest)) if limit else len(smallest)
-    return sum(1 for _ in islice(_shared(smallest, others), limit or None))
+    if not limit or limit * 4 > len(smallest):
+        found = len(intersection(sets))
+        return min(limit, found) if limit else found
+    return len(list(islice(_shared(smallest, others), limit)))
 
 
 def _shared(smallest: Set, others: Iterable[Set]) -> Iterator[bytes]:
