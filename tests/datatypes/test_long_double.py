@@ -32,6 +32,7 @@ from twisted_redis.datatypes import long_double
         (b"0x.8", b"+1", b"1.5"),
         (b".5", b"5.", b"5.5"),
         (b"0e99999999999999999999", b"1", b"1"),
+        (b"1e" + b"0" * 5000 + b"1", b"1e-" + b"0" * 4400 + b"1", b"10.1"),
     ],
 )
 def test_sums(a: bytes, b: bytes, total: bytes) -> None:

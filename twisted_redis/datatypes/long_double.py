@@ -8,7 +8,6 @@ of at most 64 bits; an infinite one is a float. Rounding is to the nearest, ties
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 LongDouble = tuple[int, int] | float
 
@@ -24,9 +23,14 @@ _DECIMALS = 17
 _FAR = 10**8
 """An exponent that no mantissa of 5 KB brings back into range."""
 
+_CHUNK_DIGITS = 4000
+"""Digits converted at once: Python refuses to turn longer texts into integers, and back, by itself."""
+
+_CHUNK = 10**_CHUNK_DIGITS
+
 _plain = re.compile(rb"([+-]?)(\d{1,15})(?:\.(\d{0,15}))?\Z").match
-_decimal = re.compile(rb"([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?\Z").match
-_hexadecimal = re.compile(rb"([+-]?)0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)(?:[pP]([+-]?\d+))?\Z").match
+_decimal = re.compile(rb"([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+))?\Z").match
+_hexadecimal = re.compile(rb"([+-]?)0[xX]([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?(?:[pP]([+-]?\d+))?\Z").match
 _infinity = re.compile(rb"([+-]?)inf(?:inity)?\Z", re.IGNORECASE).match
 
 
@@ -67,9 +71,9 @@ def to_text(value: LongDouble) -> bytes:
     if isinstance(value, float):
         return b"inf" if value > 0 else b"-inf"
     mantissa, exponent = value
-    # Decimal is used for its digits only: str(int) refuses integers of more than 4300 of them.
     if exponent >= 0:
-        return b"%d" % (mantissa << exponent) if exponent < 1000 else _digits(mantissa << exponent)
+        digits = _digits(abs(mantissa) << exponent)
+        return b"-" + digits if mantissa < 0 else digits
     scaled = _divide(abs(mantissa) * 10**_DECIMALS, 1 << -exponent)
     if not scaled:
         return b"0"
@@ -79,17 +83,34 @@ def to_text(value: LongDouble) -> bytes:
 
 
 def _digits(value: int) -> bytes:
-    return b"%d" % value if value.bit_length() < 4000 else f"{Decimal(value):f}".encode()
+    """The decimal digits of an integer that is not negative."""
+    if value < _CHUNK:
+        return b"%d" % value
+    high, low = divmod(value, _CHUNK)
+    return _digits(high) + b"%0*d" % (_CHUNK_DIGITS, low)
+
+
+def _integer(digits: bytes) -> int:
+    """The integer with these digits."""
+    value = 0
+    for start in range(0, len(digits), _CHUNK_DIGITS):
+        chunk = digits[start : start + _CHUNK_DIGITS]
+        value = value * 10 ** len(chunk) + int(chunk)
+    return value
 
 
 def _parse_decimal(sign: bytes, mantissa: bytes, exponent: bytes) -> LongDouble | None:
-    number = Decimal(f"{mantissa.decode()}e{_power(exponent)}")
-    if not number:
+    whole, _, fraction = mantissa.partition(b".")
+    digits = (whole + fraction).lstrip(b"0")
+    if not digits:
         return 0, 0
-    if abs(number.adjusted()) > 5000:  # far out of range: spare us the digits that 1e999999 asks for
+    power = _power(exponent) - len(fraction)
+    if abs(len(digits) + power) > 5000:  # far out of range: spare us the digits that 1e999999 asks for
         return None
-    numerator, denominator = number.as_integer_ratio()
-    return _in_range(-numerator if sign == b"-" else numerator, denominator)
+    numerator = _integer(digits)
+    if sign == b"-":
+        numerator = -numerator
+    return _in_range(numerator * 10**power, 1) if power >= 0 else _in_range(numerator, 10**-power)
 
 
 def _parse_hexadecimal(sign: bytes, whole: bytes, fraction: bytes, exponent: bytes) -> LongDouble | None:
@@ -107,9 +128,9 @@ def _parse_hexadecimal(sign: bytes, whole: bytes, fraction: bytes, exponent: byt
 
 def _power(text: bytes) -> int:
     """The exponent that text spells; one that is far out of range whatever it is as such."""
-    if len(text.lstrip(b"+-0")) > 8:
-        return -_FAR if text.startswith(b"-") else _FAR
-    return int(text or b"0")
+    digits = text.lstrip(b"+-0")
+    value = _FAR if len(digits) > 8 else int(digits or b"0")
+    return -value if text.startswith(b"-") else value
 
 
 def _in_range(numerator: int, denominator: int) -> LongDouble | None:
