@@ -155,6 +155,14 @@ def test_import_of_the_plugin_is_light() -> None:
     assert "twisted.internet.reactor" not in modules
 
 
+def test_public_names_are_there() -> None:
+    for name in twisted_redis.__all__:
+        assert getattr(twisted_redis, name) is not None
+    assert set(twisted_redis.__all__) <= set(dir(twisted_redis))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        twisted_redis.nonsense  # noqa: B018
+
+
 def test_import_of_the_package_is_light() -> None:
     modules = imported_by("import twisted_redis")
     assert not any(name.split(".")[0] in ("twisted", "hiredis", "sortedcontainers") for name in modules)
