@@ -1,0 +1,23 @@
+"""The server within another program, as the README shows it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+
+import redis
+
+from tests.integration.process import ROOT, Server, free_port
+
+
+def test_example_of_the_readme(start: Callable[..., Server]) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert '"7777"' in code
+    port = free_port()
+    server = start(command=[sys.executable, "-c", code.replace("7777", str(port))], port=port)
+    with redis.Redis(port=server.port) as client:
+        assert client.set("k", "v")
+        assert client.get("k") == b"v"
+    server.stop()
+    assert "Traceback" not in server.output
