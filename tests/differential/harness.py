@@ -26,6 +26,7 @@ from .wire import Closed, Reply, Wire, encoded, packed, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_REPLY = b"-<no reply>\r\n"
+CLOSED = b"-<the connection was closed>\r\n"
 Argument = bytes | str | int | float
 OPTIONS = ("--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
 
@@ -34,7 +35,7 @@ class Difference(AssertionError):
     """The servers answered differently."""
 
     def __init__(self, argv: Sequence[bytes], real: bytes, ours: bytes, where: str = "") -> None:
-        self.argv = argv
+        self.broken = ours in (NO_REPLY, CLOSED)
         super().__init__(
             f"{where}{shown_command(argv)}\n    redis: {shown_reply(real)}\n    ours:  {shown_reply(ours)}"
         )
@@ -165,6 +166,9 @@ class Pair:
         """Take one reply or pushed message of both and compare; `argv` says what it answers."""
         words = tuple(map(encoded, argv))
         real, ours = (taken(wire) for wire in self.wire(client))
+        if NO_REPLY in (real, ours) or CLOSED in (real, ours):
+            for wire in self.wires.pop(client):
+                wire.close()
         if real == NO_REPLY:
             raise RuntimeError(f"{where}{shown_command(words)}: real Redis does not answer this either")
         return compare(words, real, ours, rule, where)
@@ -204,7 +208,7 @@ def taken(wire: Wire) -> bytes:
     try:
         return wire.read()
     except Closed:
-        return b"-<the connection was closed>\r\n"
+        return CLOSED
     except OSError:  # a timeout, and whatever is read from the connection after it
         return NO_REPLY
 

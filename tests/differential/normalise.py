@@ -96,10 +96,10 @@ def nearer(one: Reply, other: Reply, tolerance: int) -> Reply:
 
 
 def scan(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """A cursor is the server's own; what is returned counts only when both have reached the end."""
+    """A cursor is the server's own: what is returned counts when both went from the start to the end."""
     if len(one.items) == len(other.items) == 2:
-        ends = [reply.items[0].text == b"0" for reply in (one, other)]
-        if all(ends):
+        cursors = [argv[1 if argv[0].upper() == b"SCAN" else 2], one.items[0].text, other.items[0].text]
+        if cursors == [b"0", b"0", b"0"]:
             paired = argv[0].upper() in (b"HSCAN", b"ZSCAN") and b"NOVALUES" not in [a.upper() for a in argv]
             order = in_pairs if paired else sorted_items
             return order(one.items[1]), order(other.items[1])
@@ -152,6 +152,7 @@ RULES: dict[bytes, Rule] = {
 SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"OBJECT", b"IDLETIME"): within(2),
     (b"ACL", b"GENPASS"): shape,
+    (b"ACL", b"LOG"): kind_only,
     (b"CLIENT", b"SETNAME"): exact,
     (b"CLIENT", b"GETNAME"): exact,
     (b"CLIENT", b"SETINFO"): exact,

@@ -98,7 +98,8 @@ def run_section(pair: Pair, section: Section) -> list[Difference]:
             differences += run_line(pair, line.text, where)
         except (ValueError, IndexError) as error:
             raise ValueError(f"{where}{error}") from error
-        if len(differences) >= MOST_DIFFERENCES:
+        # After a missing reply the connection is another one: what it had begun is gone.
+        if len(differences) >= MOST_DIFFERENCES or any(difference.broken for difference in differences):
             break
     return differences
 
@@ -115,12 +116,7 @@ def run_line(pair: Pair, text: str, where: str) -> Iterator[Difference]:
         elif word == "%near":
             rule = normalise.within(int(words.pop(0)))
         elif word in RULES:
-            kinds = {
-                "%unordered": normalise.unordered,
-                "%shape": normalise.shape,
-                "%kind": normalise.kind_only,
-            }
-            rule = kinds[word]
+            rule = RULES[word]
         elif word in ("%send", "%read", "%sleep", "%blocked"):
             mode = word[1:]
         else:
