@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.hash import Hash, _names
 
 
 @dataclass
@@ -51,6 +51,21 @@ def test_remove_tells_what_was_there() -> None:
     assert hash_.remove(b"f0")
     assert not hash_.remove(b"f0")
     assert hash_.fields == {b"f1": b"v1"}
+
+
+def test_small_hashes_share_the_names_of_their_fields() -> None:
+    one, other, big = Hash(), Hash(), large(1)
+    for hash_ in (one, other, big):
+        hash_.set(bytes(bytearray(b"a name")), b"v")
+    names = [next(name for name in hash_.fields if name == b"a name") for hash_ in (one, other, big)]
+    assert names[0] is names[1]
+    assert names[0] is not names[2]
+
+
+def test_shared_names_are_few() -> None:
+    for number in range(20_000):
+        Hash().set(b"unique:%d" % number, b"v")
+    assert len(_names) <= 4097
 
 
 def test_an_empty_value_is_a_value() -> None:

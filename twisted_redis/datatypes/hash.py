@@ -21,6 +21,11 @@ from twisted_redis.datatypes.order import RANDOM, Order, take_some
 __all__ = ["Hash", "HashLimits"]
 
 
+_NAMES_MOST = 4096
+_names: dict[bytes, bytes] = {}
+"""Names of fields of small hashes, seen of late: one object serves all hashes that have such a field."""
+
+
 class HashLimits(Protocol):
     """The directives that a hash obeys: beyond one of them it is ``large``."""
 
@@ -94,21 +99,22 @@ class Hash:
             if self.times:
                 self.times.pop(field, None)
             return False
-        fields[field] = value
-        if self._order is not None:
-            self._order.append(field)
+        if self.large:
+            fields[field] = value
+            if self._order is not None:
+                self._order.append(field)
+        else:
+            fields[_names.setdefault(field, field)] = value
+            if len(_names) > _NAMES_MOST:
+                _names.clear()
         return True
 
     def put(self, field: bytes, value: bytes) -> bool:
         """Gives ``field`` a value and leaves its time alone; tells whether it is new."""
-        fields = self.fields
-        if field in fields:
-            fields[field] = value
+        if field in self.fields:
+            self.fields[field] = value
             return False
-        fields[field] = value
-        if self._order is not None:
-            self._order.append(field)
-        return True
+        return self.set(field, value)
 
     def remove(self, field: bytes) -> bool:
         """Removes ``field``; tells whether it was there."""
