@@ -177,7 +177,7 @@ class Client:
         self.queue: list[tuple[Command, list[bytes]]] | None = None
         self.dirty_exec = False
         self.dirty_cas = False
-        self.watching: list[tuple[Database, bytes, bool]] = []
+        self.watching: list[tuple[Database, bytes]] = []
         self.blocked: Waiter | None = None
         self.blocked_state: Any = None
         self.served_key: bytes | None = None

@@ -200,12 +200,11 @@ class Engine:
 
     def forget_watches(self, client: Client) -> None:
         """UNWATCH."""
-        for db, key, _ in client.watching:
-            watchers = db.watched.get(key)
-            if watchers is not None:
-                watchers.discard(client)
-                if not watchers:
-                    del db.watched[key]
+        for db, key in client.watching:
+            watchers = db.watched[key]
+            del watchers[client]
+            if not watchers:
+                del db.watched[key]
         self.watch_count -= len(client.watching)
         client.watching = []
         client.dirty_cas = False

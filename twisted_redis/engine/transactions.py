@@ -1,4 +1,8 @@
-"""WATCH and what touches it."""
+"""WATCH and what touches it.
+
+``db.watched`` maps a key to its watchers, each with whether the key had expired already, though it was still there,
+when the watching began: the removal of such a key is no change to the watcher.
+"""
 
 from __future__ import annotations
 
@@ -13,58 +17,57 @@ if TYPE_CHECKING:
 __all__ = ["discard", "touch", "touch_database", "watch", "watched_key_expired"]
 
 
+def _is_stale(db: Database, key: bytes) -> bool:
+    """Whether ``key`` is there, but only because nobody has removed it since it expired."""
+    return key in db.expires and db.expires[key] <= db.state.now
+
+
 def watch(client: Client, key: bytes) -> None:
     """Has ``client`` watch ``key`` of its database."""
     db = client.db
-    watchers = db.watched.get(key)
-    if watchers is None:
-        watchers = db.watched[key] = set()
-    elif client in watchers:
+    watchers = db.watched.setdefault(key, {})
+    if client in watchers:
         return
-    watchers.add(client)
-    # A key that is expired already but still there must not abort the transaction when it is removed.
-    was_expired = key in db.expires and db.expires[key] <= db.state.now
-    client.watching.append((db, key, was_expired))
+    watchers[client] = _is_stale(db, key)
+    client.watching.append((db, key))
     client.engine.watch_count += 1
     client.engine.refresh_observed()
 
 
 def touch(db: Database, key: bytes) -> None:
     """Aborts the transactions of those who watch ``key``, which has changed."""
-    for client in db.watched[key]:
-        if client.dirty_cas:
-            continue
-        for place, (watched_db, watched_key, was_expired) in enumerate(client.watching):
-            if watched_db is db and watched_key == key:
-                if was_expired:
-                    if key not in db.data:
-                        # It was expired when WATCH came, and is now removed: as if it had never been there.
-                        client.watching[place] = (db, key, False)
-                        break
-                client.dirty_cas = True
-                break
+    watchers = db.watched[key]
+    for client, was_stale in watchers.items():
+        if was_stale and key not in db.data:
+            watchers[client] = False
+        else:
+            client.dirty_cas = True
 
 
 def touch_database(db: Database, replacement: Database | None) -> None:
-    """Aborts those who watch a key of ``db`` that is there, or is there in what will replace it."""
+    """Aborts those for whom a key changes when ``db`` is emptied, or replaced by the contents of ``replacement``."""
     for key, watchers in db.watched.items():
         there = key in db.data
-        if there or (replacement is not None and key in replacement.data):
-            for client in watchers:
-                for watched_db, watched_key, was_expired in client.watching:
-                    if watched_db is db and watched_key == key:
-                        if not (was_expired and not (replacement is not None and key in replacement.data)):
-                            client.dirty_cas = True
-                        break
+        will_be = replacement is not None and key in replacement.data
+        if not there and not will_be:
+            continue
+        will_be_stale = will_be and replacement is not None and _is_stale(replacement, key)
+        for client, was_stale in watchers.items():
+            if was_stale:
+                if not will_be:
+                    watchers[client] = False
+                    continue
+                if will_be_stale:
+                    continue
+            elif not there and will_be_stale:
+                watchers[client] = True
+                continue
+            client.dirty_cas = True
 
 
 def watched_key_expired(client: Client) -> bool:
     """Whether a key that was alive when ``client`` began to watch it has expired since."""
-    now = client.engine.state.now
-    for db, key, was_expired in client.watching:
-        if not was_expired and key in db.expires and db.expires[key] <= now:
-            return True
-    return False
+    return any(not db.watched[key][client] and _is_stale(db, key) for db, key in client.watching)
 
 
 def discard(client: Client) -> None:
