@@ -1,0 +1,37 @@
+"""Estimates of memory: near the truth where the interpreter tells it, and never failing where it does not."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+import pytest
+
+from twisted_redis.datatypes import sizes
+
+
+@pytest.mark.parametrize("length", [0, 1, 14, 15, 16, 100, 10_000])
+def test_of_bytes(length: int) -> None:
+    assert 0 <= sizes.of_bytes(length) - (33 + length) < 16
+    assert sizes.of_bytes(length) % 16 == 0
+
+
+def test_of_items_takes_the_average_of_the_first() -> None:
+    assert sizes.of_items([], 0) == 0
+    assert sizes.of_items([b"x"] * 1000, 1000) == 1000 * sizes.of_bytes(1)
+    assert sizes.of_items(iter([b"x" * 15, b"x" * 47]), 2) == sizes.of_bytes(15) + sizes.of_bytes(47)
+    assert sizes.of_items([b""] * 16 + [b"x" * 10**6], 17) == 17 * sizes.of_bytes(0)
+
+
+@pytest.mark.parametrize("container", [[1] * 500, dict.fromkeys(range(500)), set(range(500))])
+def test_of_container(container: list[int]) -> None:
+    assert 500 * 8 < sizes.of_container(container) < 500 * 100
+
+
+def test_of_container_where_the_interpreter_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(value: object) -> int:
+        raise TypeError
+
+    monkeypatch.setattr(sys, "getsizeof", refuse)
+    assert 10 * 8 < sizes.of_container([1] * 10) < 10 * 100
+    assert sizes.of_container(array("q", range(100))) == 64 + 800
