@@ -159,8 +159,6 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     finally:
         client.served_key = None
         client.blocked_state = None
-    if engine.pending:
-        engine.after(client, waiter.command, waiter.argv)
     if reply.__class__ is Block:
         if reply.state is not None:
             waiter.block.state = reply.state
@@ -168,6 +166,9 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     if not waiter_gone:
         waiter.command.samples.append(engine.clock_ns() - start)
         waiter.finish(reply)
+    # Last: what the call has changed may wake others, and this waiter must be out of the queue by then.
+    if engine.pending:
+        engine.after(client, waiter.command, waiter.argv)
 
 
 def signal_database(engine: Engine, db: Database) -> None:
