@@ -23,7 +23,7 @@ from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.transactions import touch
 from twisted_redis.keyspace.database import Database, KeyspaceState
-from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply
+from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
 
 __all__ = ["Effect", "Engine", "Sink"]
 
@@ -287,7 +287,9 @@ class Engine:
             else:
                 try:
                     # Spelled out for short requests: a slice and a starred call cost as much as a look-up.
-                    if count == 2:
+                    if count == 1:
+                        reply = command.function(client)
+                    elif count == 2:
                         reply = command.function(client, argv[1])
                     elif count == 3:
                         reply = command.function(client, argv[1], argv[2])
@@ -314,8 +316,10 @@ class Engine:
                 append(BULK_HEADS[size] + reply + b"\r\n" if size < 256 else b"$%d\r\n%b\r\n" % (size, reply))
             elif reply is OK:
                 append(b"+OK\r\n")
-            elif kind is int and -1 < reply < 256:
-                append(INTEGERS[reply])
+            elif kind is int:
+                append(INTEGERS[reply] if -1 < reply < 256 else b":%d\r\n" % reply)
+            elif kind is Simple:
+                append(b"+%b\r\n" % reply)
             elif kind is Block:
                 self._wait(client, command, argv, reply)
                 break

@@ -9,6 +9,7 @@ doubt gives the same bytes to the pure parser instead, which then decides alone.
 from __future__ import annotations
 
 import re
+from itertools import chain, takewhile
 from typing import Any
 
 __all__ = ["HAVE_HIREDIS", "RequestReader", "pack_bulks"]
@@ -39,6 +40,8 @@ _announces_many = re.compile(rb"\*[0-9]{6}").search
 # Fed after a chunk: at the end of the last request the reader answers it as an empty status, and in the middle of
 # one it does not.  This tells a whole chunk from a part of one without counting bytes.
 _SENTINEL = b"+\r\n"
+_LISTS = {list}
+_BYTES = {bytes}
 
 
 class RequestReader:
@@ -57,33 +60,33 @@ class RequestReader:
         if chunk[:1] != b"*" or chunk[-1:] != b"\n" or _announces_many(chunk):
             return None
         reader = self._reader
-        requests: list[list[bytes]] = []
-        elements = 0
         try:
             reader.feed(chunk + _SENTINEL)
             gets = reader.gets
-            request = gets()
-            while request.__class__ is list:
-                # "*0" is legal and means nothing, but rare: left to the pure parser with all other oddities.
-                if not request:
-                    break
-                if len(request) < 8:
-                    for item in request:
+            first = gets()
+            second = gets()
+            if second == b"":
+                # One request, as clients that do not pipeline send it.
+                if first.__class__ is list and first and chunk.count(b"$") >= len(first) and not reader.has_data():
+                    for item in first:
                         if item.__class__ is not bytes:
                             break
                     else:
-                        elements += len(request)
-                        requests.append(request)
-                        request = gets()
-                        continue
-                    break
-                if {*map(type, request)} != {bytes}:
-                    break
-                elements += len(request)
-                requests.append(request)
-                request = gets()
-            # A status inside an array would have come out as bytes, too: then there are fewer "$" than elements.
-            if request == b"" and not reader.has_data() and chunk.count(b"$") >= elements:
+                        return [first]
+                raise ValueError("not plain")
+            # All in C: requests until the sentinel, or until something empty (a part of a request, "*0").
+            results = iter(gets, b"")
+            requests = [first, second, *takewhile(bool, results)]
+            if (
+                first
+                and second
+                and next(results, None) is None  # the sentinel was met
+                and not reader.has_data()
+                and {*map(type, requests)} == _LISTS
+                and {*map(type, chain.from_iterable(requests))} == _BYTES
+                # A status inside an array comes out as bytes, too: then there are fewer "$" than elements.
+                and chunk.count(b"$") >= sum(map(len, requests))
+            ):
                 return requests
         except Exception:
             # ProtocolError, or whatever a hostile header makes hiredis raise (MemoryError, OverflowError).
