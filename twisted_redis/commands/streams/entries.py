@@ -182,7 +182,8 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
         ctx.notify(key, "xtrim")
     if ctx.engine.sinks:
         effect = list(args)
-        effect[id_place] = text
+        if given is None or not given[1]:
+            effect[id_place] = text
         if options is not None:
             options.made_exact(effect, stream)
         ctx.propagate_as([b"XADD", key, *effect])
