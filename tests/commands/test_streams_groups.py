@@ -15,8 +15,8 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NO_GROUP = "NOGROUP No such key 's' or consumer group 'x'"
 START = 1700000000000
 NO_KEY = (
-    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
-    "option to create an empty stream automatically."
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
+    "MKSTREAM option to create an empty stream automatically."
 )
 UNKNOWN = "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP."
 
