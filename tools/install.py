@@ -23,7 +23,11 @@ def main(venv, stamp, content, extras):
         return f"twisted_redis needs Python 3.10 or newer, and {is_now}: set PYTHON to another one"
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     # The lock is the kernel's: an installation that was killed leaves none behind.
-    with open(venv + ".lock", "w") as lock:
+    try:
+        lock = open(venv + ".lock", "w")  # noqa: SIM115 - closed by the with below
+    except OSError as error:
+        return f"Cannot install beside the script: {error}. Elsewhere: pip install {root}"
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -44,7 +48,9 @@ def install(root, venv, required):
     begin = time.monotonic()
     say(f"Installing twisted_redis into {venv} (once) ...")
     python = os.path.join(venv, "bin", "python")
-    origin = f"{root} {sys.executable}\n"
+    # What python3 is differs from shell to shell, and servers may be running in the environment: it is made anew
+    # only if it is broken, was moved, or is of another interpreter that was asked for by name.
+    origin = f"{root} {os.environ.get('PYTHON') or 'python3'}\n"
     if read(os.path.join(venv, "origin")) != origin or not runs(python):
         shutil.rmtree(venv, ignore_errors=True)
         error = run([sys.executable, "-m", "venv", venv])

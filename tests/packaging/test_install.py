@@ -38,6 +38,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    monkeypatch.delenv("PYTHON", raising=False)
     monkeypatch.setattr(module, "runs", lambda python: (Path(python).parent).is_dir())
     return module
 
@@ -77,9 +78,24 @@ def test_nothing_is_done_twice(run: Callable[..., Pip]) -> None:
 def test_environment_of_another_interpreter_is_made_anew(
     run: Callable[..., Pip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTHON", "/one/pypy3")
     run(lambda what: False)
-    monkeypatch.setattr(sys, "executable", "/another/python")
+    monkeypatch.setenv("PYTHON", "/another/pypy3")
     assert run(lambda what: False, content="changed").environments == 1
+
+
+def test_environment_outlives_a_change_of_what_python3_is(
+    run: Callable[..., Pip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(lambda what: False)
+    monkeypatch.setattr(sys, "executable", "/another/python3")
+    assert run(lambda what: False, content="changed").environments == 0
+
+
+def test_folder_that_cannot_be_written(install: ModuleType, tmp_path: Path) -> None:
+    told = install.main(str(tmp_path / "missing" / "venv"), "installed", "wanted", "")
+    assert told.startswith("Cannot install beside the script: ")
+    assert told.endswith(f"pip install {ROOT}")
 
 
 def test_an_extra_that_cannot_be_had_is_left_out(
