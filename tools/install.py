@@ -48,8 +48,8 @@ def install(root, venv, required):
     begin = time.monotonic()
     say(f"Installing twisted_redis into {venv} (once) ...")
     python = os.path.join(venv, "bin", "python")
-    # What python3 is differs from shell to shell, and servers may be running in the environment: it is made anew
-    # only if it is broken, was moved, or is of another interpreter that was asked for by name.
+    # What python3 is differs from shell to shell, and servers may be running in the environment: it is made
+    # anew only if it is broken, was moved, or is of another interpreter that was asked for by name.
     origin = f"{root} {os.environ.get('PYTHON') or 'python3'}\n"
     if read(os.path.join(venv, "origin")) != origin or not runs(python):
         shutil.rmtree(venv, ignore_errors=True)
