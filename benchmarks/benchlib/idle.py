@@ -57,23 +57,31 @@ def measure(program: str, subject: Subject, count: int, seconds: float, rounds: 
         raise SystemExit(f"the limit of open files does not allow {count} connections")
     alone: dict[str, list[float]] = {test: [] for test in TESTS}
     beside: dict[str, list[float]] = {test: [] for test in TESTS}
-    held = 0.0
-    with running(subject, "--maxclients", str(count + 200)) as server:
+    options = ("--maxclients", str(count + 200))
+    held = memory(subject, count, options)
+    with running(subject, *options) as server:
         requests = {test: bench.calibrate(program, server, test, 1, seconds) for test in TESTS}
         for _ in range(rounds):
             for test in TESTS:
                 alone[test].append(throughput(program, server, test, requests[test]))
-            before = server.resident_bytes()
             with idle_connections(server.port, count):
-                # Buffers that were needed for the first command only are given back after a while.
                 time.sleep(SETTLE)
-                held = held or (server.resident_bytes() - before) / count
                 for test in TESTS:
                     beside[test].append(throughput(program, server, test, requests[test]))
     return {
         "throughput": {t: [statistics.median(alone[t]), statistics.median(beside[t])] for t in TESTS},
         "bytes_a_connection": held,
     }
+
+
+def memory(subject: Subject, count: int, options: tuple[str, ...]) -> float:
+    """Resident bytes a connection, in a server of its own: memory that was freed would hide them."""
+    with running(subject, *options) as server:
+        before = server.resident_bytes()
+        with idle_connections(server.port, count):
+            # Buffers that were needed for the first command only are given back after a while.
+            time.sleep(SETTLE)
+            return (server.resident_bytes() - before) / count
 
 
 def throughput(program: str, server: Server, test: str, requests: int) -> float:
