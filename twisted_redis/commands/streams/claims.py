@@ -21,7 +21,7 @@ from twisted_redis.engine.flags import FAST, WRITE
 from twisted_redis.engine.keyspecs import DELETE, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer, integer_in
 from twisted_redis.engine.table import command
-from twisted_redis.resp.types import Reply
+from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -139,7 +139,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
             entry.count = options.count
         elif not options.just_id:
             entry.count += 1
-        reply.append(id_text(entry_id) if options.just_id else (id_text(entry_id), row))
+        reply.append(id_text(entry_id) if options.just_id else (id_text(entry_id), Bulks(row)))
         consumer.active_time = now
         effects.append(claim_effect(key, name, group, text, entry))
     # A claim tells the group's last ID along with it.
@@ -215,7 +215,7 @@ def xautoclaim(
         entry.time = now
         if not just_id:
             entry.count += 1
-        claimed.append(text if just_id else (text, row))
+        claimed.append(text if just_id else (text, Bulks(row)))
         count -= 1
         consumer.active_time = now
         effects.append(claim_effect(key, name, group, text, entry))

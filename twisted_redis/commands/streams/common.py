@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from twisted_redis.datatypes.stream import Entry
 from twisted_redis.datatypes.stream_groups import Consumer, Group, Pending
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, id_text, parse_bound, parse_id
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -22,6 +25,7 @@ __all__ = [
     "no_group",
     "record",
     "shown",
+    "shown_entries",
     "wake",
 ]
 
@@ -80,6 +84,11 @@ def no_group(key: bytes, group: bytes, suffix: bytes = b"") -> CommandError:
     return CommandError(
         b"NOGROUP No such key '%b' or consumer group '%b'%b" % (shown(key), shown(group), suffix)
     )
+
+
+def shown_entries(found: Iterable[Entry]) -> list[Reply]:
+    """Entries as replies show them."""
+    return [(b"%d-%d" % (ms, sequence), Bulks(row)) for ms, sequence, row in found]
 
 
 def record(ctx: Client, count: int, *command: bytes) -> None:

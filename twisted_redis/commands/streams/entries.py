@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.streams.common import exact_id, interval, invalid_id, record
+from twisted_redis.commands.streams.common import exact_id, interval, invalid_id, record, shown_entries
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_ids import MAX_ID, id_text, parse_added_id
 from twisted_redis.engine.clients import MASTER
@@ -318,7 +318,7 @@ def _range(
     if not count:
         return NullArray
     found = (stream.range_back if back else stream.range)(*bounds, max(count, 0))
-    return [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in found]
+    return shown_entries(found)
 
 
 @command(

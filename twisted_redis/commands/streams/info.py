@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.streams.common import shown
-from twisted_redis.datatypes.stream import Entry, Stream
+from twisted_redis.commands.streams.common import shown, shown_entries
+from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, signed
 from twisted_redis.engine.errors import CommandError, NoSuchKey
@@ -39,10 +38,6 @@ def _stream(ctx: Client, key: bytes) -> Stream:
     if stream is None:
         raise NoSuchKey
     return stream
-
-
-def _entries(found: Iterable[Entry]) -> list[Reply]:
-    return [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in found]
 
 
 def _entries_read(group: Group) -> int | None:
@@ -101,10 +96,10 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
     )
     if options:
         groups = [_full_group(stream, name, group, count) for name, group in sorted(stream.groups.items())]
-        reply += [b"entries", _entries(stream.range(count=count)), b"groups", groups]
+        reply += [b"entries", shown_entries(stream.range(count=count)), b"groups", groups]
     else:
-        first = _entries(stream.range(count=1))
-        last = _entries(stream.range_back(count=1))
+        first = shown_entries(stream.range(count=1))
+        last = shown_entries(stream.range_back(count=1))
         reply += [
             b"groups",
             len(stream.groups),

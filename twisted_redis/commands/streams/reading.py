@@ -10,6 +10,7 @@ from twisted_redis.commands.streams.common import (
     group_effect,
     make_consumer,
     no_group,
+    shown_entries,
 )
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group
@@ -20,7 +21,7 @@ from twisted_redis.engine.flags import BLOCKING, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RO, after_keyword
 from twisted_redis.engine.parse import INT64_MAX, integer
 from twisted_redis.engine.table import command
-from twisted_redis.resp.types import NullArray, Pairs, Reply
+from twisted_redis.resp.types import Bulks, NullArray, Pairs, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -164,7 +165,7 @@ def xread(ctx: Client, *args: bytes) -> Reply:
         stream = db.read(key, Stream)
         if stream is not None and stream.length and stream.top_id() > after:
             entries = stream.range(after + 1, MAX_ID, request.count)
-            found.append((key, [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in entries]))
+            found.append((key, shown_entries(entries)))
     if found:
         return _reply(ctx, found)
     return _wait(request, ids, wake_on_delete=False)
@@ -233,7 +234,7 @@ def _history(ctx: Client, stream: Stream, group: Group, consumer: Consumer, star
         if row is None:
             entries.append((id_text(entry_id), NullArray))
         else:
-            entries.append((id_text(entry_id), row))
+            entries.append((id_text(entry_id), Bulks(row)))
             entry.time = ctx.now
             entry.count += 1
         if len(entries) == count:
@@ -264,7 +265,7 @@ def _deliver(
             consumer.active_time = now
             if propagated:
                 effects.append(claim_effect(key, name, group, text, entry))
-        entries.append((text, row))
+        entries.append((text, Bulks(row)))
     if propagated:
         effects.append(group_effect(key, name, group))
     ctx.engine.dirty += 1
