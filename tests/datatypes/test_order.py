@@ -184,6 +184,60 @@ def test_no_removal_pays_for_all_the_others() -> None:
         assert container.asked <= 4 * 256
 
 
+def test_a_sweep_is_under_way_until_every_block_was_visited() -> None:
+    container = set(keys(0, 10_000))
+    order = Order(container)
+    steps = 0
+    for key in keys(0, 10_000):
+        remove(container, order, key)
+        steps += order.tidying
+        if steps and not order.tidying:
+            break
+    assert steps == 40 // 4
+    assert len(order) < 1.1 * len(container)
+
+
+def test_more_is_endured_while_a_child_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = set(keys(0, 10_000))
+    order = Order(container)
+    monkeypatch.setattr(Order, "saving", True)
+    for key in keys(0, 9000):
+        remove(container, order, key)
+    assert len(order) == 10_000
+    assert order.random() in container
+    assert not order.tidying
+    monkeypatch.setattr(Order, "saving", False)
+    for _ in range(20):
+        assert order.random() in container
+    assert len(order) == 1000
+    monkeypatch.setattr(Order, "saving", True)
+    for key in keys(9000, 9995):
+        remove(container, order, key)
+    for _ in range(20):
+        assert order.random() in container
+    assert len(order) == 5
+
+
+def test_nothing_is_swept_where_that_is_forbidden() -> None:
+    container = set(keys(0, 1000))
+    order = Order(container)
+    order.sweeping = False
+    for key in keys(0, 990):
+        remove(container, order, key)
+    assert len(order) == 1000
+    assert sorted(scan_all(order, 10)) == sorted(container)
+
+
+def test_figures() -> None:
+    container = set(keys(0, 1000))
+    order = Order(container)
+    assert order.figures() == (4, 256)
+    for key in sorted(container)[:999]:
+        remove(container, order, key)
+    assert order.figures() == (1, 1)
+    assert Order(set()).figures() == (0, 0)
+
+
 def test_random_of_nothing() -> None:
     container = set(keys(0, 1))
     order = Order(container)

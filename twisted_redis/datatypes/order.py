@@ -8,6 +8,7 @@ A cursor is such a number, so it stays exact whatever is added, removed or tidie
 - A key that is removed stays in the order as a tombstone, and takes its old place when it is added again:
   no key stands twice, so a scan returns none twice and a random pick is uniform.
 - When the tombstones outnumber the keys they are swept, a few blocks at a time: no call pays for all of them.
+  While a child process writes a snapshot, and shares memory as long as nobody writes to it, more are endured.
 
 The owner of the container tells the order of each key that is new (``append``) and of each that is gone
 (``discard``), right after it has changed the container. An order that finds its count wrong reads the
@@ -21,6 +22,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from random import Random
+from typing import ClassVar
 
 __all__ = ["RANDOM", "Order", "take_some"]
 
@@ -32,10 +34,13 @@ _BLOCK = 1 << _SHIFT
 """Entries of a block: what is swept at once, and what the choice of a random place goes through."""
 
 _SWEPT = 4
-"""Blocks swept in a step; with half of the entries dead, that frees twice as many as fill a block."""
+"""Blocks swept in a step."""
 
 _PAUSE = 128
-"""Removals between two steps while there is something to sweep."""
+"""Removals until it is looked again whether a sweep has to begin."""
+
+_EXTREME = 32
+"""Entries for each key beyond which they are swept even while a child process writes a snapshot."""
 
 _MISSES = 16
 """Places without a key that a random pick meets before it tidies up."""
@@ -64,7 +69,11 @@ class Order:
         "_stored",
         "_tail",
         "sweeping",
+        "tidying",
     )
+
+    saving: ClassVar = False
+    """Whether a child process is writing a snapshot: set on the class, by whoever starts children."""
 
     def __init__(self, container: Collection[bytes]) -> None:
         size = len(container)
@@ -81,8 +90,9 @@ class Order:
         self._base = size + 1
         self._dead: set[bytes] = set()  # tombstones that can rise again
         self._holes = 0
-        self._hand = 0  # the block to be swept next
-        self.sweeping = True  # whether tombstones may be swept at all (DEBUG DICT-RESIZING)
+        self._hand = 0  # the block to be swept next, if a sweep is under way
+        self.sweeping = True  # whether a sweep may begin at all (DEBUG DICT-RESIZING)
+        self.tidying = False  # whether one is under way
         self._limit = _BLOCK  # tombstones and holes at which to look whether a step is due
 
     def __len__(self) -> int:
@@ -155,6 +165,15 @@ class Order:
         self._holes += 1
         return key
 
+    def figures(self) -> tuple[int, int]:
+        """Returns how many blocks there are that hold keys, and how many keys are in the fullest one."""
+        container = self._container
+        sizes = [
+            sum(key is not None and key in container for key in block)
+            for block in (*self._blocks, self._tail)
+        ]
+        return sum(map(bool, sizes)), max(sizes)
+
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
         """Returns ``count`` random keys of a container that has some, each picked from all of them."""
         return [key for key in (self.random(rng) for _ in range(count)) if key is not None]
@@ -169,10 +188,10 @@ class Order:
     def _pick(self, draw: Callable[[], float]) -> tuple[list[bytes | None], int]:
         """A block and the offset of a live entry in it; there must be one."""
         container = self._container
-        gone = len(self._dead) + self._holes
-        if self._stored + len(self._tail) - gone != len(container):
+        entries, live = self._stored + len(self._tail), len(container)
+        if entries - len(self._dead) - self._holes != live:
             self._check()
-        if gone > self._limit:
+        if entries > 2 * live + _BLOCK or self.tidying:
             self._step()
         misses = 0
         while True:
@@ -225,16 +244,20 @@ class Order:
             self._tail = []
 
     def _step(self) -> None:
-        """Sweeps some blocks if there are more tombstones than keys."""
-        for _ in range(_SWEPT):
-            if not self.sweeping or len(self) <= 2 * len(self._container) + _BLOCK:
-                break
-            if not self._blocks:
-                self._close()
-            if self._hand >= len(self._blocks):
+        """Sweeps some blocks if a sweep is under way, or has to begin."""
+        if not self.tidying:
+            entries, live = len(self), len(self._container)
+            if self.sweeping and entries > (_EXTREME if Order.saving else 2) * live + _BLOCK:
+                self.tidying = True
                 self._hand = 0
-            self._hand = self._sweep(self._hand)
-        self._limit = len(self._dead) + self._holes + _PAUSE
+                self._close()
+        if self.tidying:
+            for _ in range(_SWEPT):
+                if self._hand >= len(self._blocks):
+                    self.tidying = False
+                    break
+                self._hand = self._sweep(self._hand)
+        self._limit = -1 if self.tidying else len(self._dead) + self._holes + _PAUSE
 
     def _sweep(self, index: int) -> int:
         """Takes the tombstones out of a block; returns the index of the next one."""
@@ -280,6 +303,7 @@ class Order:
         self._stored = sum(map(len, self._blocks))
         self._dead.clear()
         self._holes = self._hand = 0
+        self.tidying = False
         for key in self._container:
             if key not in seen:
                 self.append(key)
