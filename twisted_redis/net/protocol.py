@@ -93,6 +93,8 @@ class RedisProtocol(Protocol):
             self._parse(data)
 
     def _hold(self, data: bytes) -> None:
+        if self.client.gates & CLOSING:
+            return
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes + self._parser.buffered > self.factory.query_limit(self.client):
@@ -171,6 +173,7 @@ class RedisProtocol(Protocol):
         self.client.out.append(b"-ERR " + message.encode("latin-1").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n")
         self.engine.stats.count_error(b"ERR " + message.encode("latin-1"))
         self.client.gates |= CLOSING
+        self._holding = True
         self.flush()
         self._finish()
 
@@ -256,12 +259,14 @@ class RedisProtocol(Protocol):
     def close(self) -> None:
         """Closes after what was written."""
         self.client.gates |= CLOSING
+        self._holding = True
         self.flush()
         self._finish()
 
     def abort(self) -> None:
         """Closes at once."""
         self.client.gates |= CLOSING
+        self._holding = True
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()

@@ -1,0 +1,136 @@
+"""Keys, expiry and cursors of one database."""
+
+from __future__ import annotations
+
+import pytest
+
+from twisted_redis.keyspace.database import Database, KeyspaceState, WrongTypeError
+
+
+@pytest.fixture
+def db() -> Database:
+    state = KeyspaceState()
+    state.now = 1000
+    return Database(0, state)
+
+
+def test_set_drops_the_expiry_and_replace_keeps_it(db: Database) -> None:
+    db.set(b"a", b"1")
+    db.expire_at(b"a", 5000)
+    db.replace(b"a", b"2")
+    assert db.expiry(b"a") == 5000
+    db.set(b"a", b"3")
+    assert db.expiry(b"a") is None
+    assert db.lookup(b"a") == b"3"
+
+
+def test_an_expired_key_is_gone_for_everybody(db: Database) -> None:
+    for key in (b"a", b"b", b"c", b"d"):
+        db.set(key, b"1")
+        db.expire_at(key, 2000)
+    db.state.now = 1999
+    assert db.lookup(b"a") == b"1"
+    db.state.now = 2000
+    assert db.lookup(b"a") is None
+    assert db.lookup_write(b"b") is None
+    assert not db.exists(b"c")
+    assert db.read(b"d", bytes) is None
+    assert len(db) == 0
+    assert not db.expires
+
+
+def test_a_replica_hides_expired_keys_but_keeps_them(db: Database) -> None:
+    db.state.keep_expired = True
+    db.set(b"a", b"1")
+    db.expire_at(b"a", 1000)
+    assert db.lookup(b"a") is None
+    assert not db.exists(b"a")
+    assert len(db) == 1
+
+
+def test_hits_and_misses_are_counted_for_reads_alone(db: Database) -> None:
+    db.set(b"a", b"1")
+    db.lookup(b"a")
+    db.lookup(b"x")
+    db.read_string(b"a")
+    db.read(b"x", list)
+    db.lookup_write(b"a")
+    db.write_string(b"x")
+    assert (db.state.hits, db.state.misses) == (2, 2)
+
+
+def test_typed_access_refuses_other_types(db: Database) -> None:
+    db.set(b"text", b"1")
+    db.set(b"raw", bytearray(b"1"))
+    db.set(b"list", [])
+    assert db.read(b"list", list) == []
+    assert db.write_string(b"raw") == b"1"
+    for wrong in (lambda: db.read(b"text", list), lambda: db.write(b"text", list), lambda: db.read_string(b"list")):
+        with pytest.raises(WrongTypeError):
+            wrong()
+
+
+def test_delete_and_persist_tell_whether_there_was_something(db: Database) -> None:
+    db.set(b"a", b"1")
+    assert not db.persist(b"a")
+    db.expire_at(b"a", 5000)
+    assert db.persist(b"a")
+    assert db.delete(b"a")
+    assert not db.delete(b"a")
+
+
+def test_scan_returns_what_is_there_all_the_time(db: Database) -> None:
+    stay = {b"stay:%d" % number for number in range(2000)}
+    for number, key in enumerate(stay):
+        db.set(key, b"")
+        db.set(b"go:%d" % number, b"")
+    seen: set[bytes] = set()
+    cursor, rounds = 0, 0
+    while True:
+        cursor, keys = db.scan(cursor, 10)
+        seen.update(keys)
+        for number in range(rounds * 20, rounds * 20 + 20):
+            db.delete(b"go:%d" % number)
+            db.set(b"new:%d" % number, b"")
+        rounds += 1
+        if not cursor:
+            break
+    assert stay <= seen
+
+
+def test_random_key_leaves_out_the_expired(db: Database) -> None:
+    assert db.random_key() is None
+    for number in range(50):
+        db.set(b"%d" % number, b"")
+        if number:
+            db.expire_at(b"%d" % number, 500)
+    assert db.random_key() == b"0"
+
+
+def test_flush_and_swap(db: Database) -> None:
+    other = Database(1, db.state)
+    db.set(b"a", b"1")
+    db.expire_at(b"a", 5000)
+    db.waiting[b"x"] = {}
+    db.swap(other)
+    assert len(db) == 0
+    assert other.lookup(b"a") == b"1"
+    assert other.expiry(b"a") == 5000
+    assert b"x" in db.waiting, "who waits stays with the number"
+    db.set(b"b", b"2")
+    assert db.scan(0, 10)[1] == [b"b"]
+    assert other.flush() == 1
+    assert other.wheel.pop_due(10**15) is None
+
+
+def test_new_and_missed_keys_are_told(db: Database) -> None:
+    told: list[tuple[str, bytes]] = []
+    db.state.added = lambda _, key: told.append(("new", key))
+    db.state.missed = lambda _, key: told.append(("miss", key))
+    db.set(b"a", b"1")
+    db.set(b"a", b"2")
+    db.replace(b"b", b"")
+    db.add(b"c", b"")
+    db.lookup(b"z")
+    db.lookup_write(b"y")
+    assert told == [("new", b"a"), ("new", b"b"), ("new", b"c"), ("miss", b"z")]
