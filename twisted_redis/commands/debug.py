@@ -244,9 +244,16 @@ def _htstats_key(ctx: Client, key: bytes, *full: bytes) -> Reply:
     if encoding_of(value, ctx.config) not in ("hashtable", "skiplist"):
         raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
     size = len(value)
-    return Verbatim(
-        f"Hash table 0 stats (main hash table):\n table size: {_table_size(size)}\n number of elements: {size}\n".encode()
-    )
+    text = f"Hash table 0 stats (main hash table):\n table size: {_table_size(size)}\n number of elements: {size}\n"
+    order = getattr(value, "order", None)
+    if order is not None:
+        # What chains of slots are to Redis, blocks of keys are to an order: cursors and picks go through them.
+        if full:
+            slots, longest = order.figures()
+            text += f" different slots: {slots}\n max chain length: {longest}\n"
+        if order.tidying:
+            text += f"Hash table 1 stats (rehashing target):\n table size: {len(order)}\n"
+    return Verbatim(text.encode())
 
 
 def _table_size(elements: int) -> int:

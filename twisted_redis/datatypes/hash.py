@@ -234,6 +234,11 @@ class Hash:
             return self._ordered().sample(count, rng)
         return take_some(list(self.fields), count, rng)
 
+    @property
+    def order(self) -> Order | None:
+        """The order of the fields, if something has asked for one; to be looked at only."""
+        return self._order
+
     def _ordered(self) -> Order:
         if self._order is None:
             self._order = Order(self.fields)

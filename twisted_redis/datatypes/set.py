@@ -253,6 +253,11 @@ class Set:
                 self._order = None
         return popped
 
+    @property
+    def order(self) -> Order | None:
+        """The order of the members, if something has asked for one; to be looked at only."""
+        return self._order
+
     def _ordered(self) -> Order:
         if self._order is None:
             self._order = Order(self.members)  # type: ignore[arg-type]  # it is a set
