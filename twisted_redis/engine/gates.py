@@ -88,7 +88,7 @@ def _one_line(text: bytes) -> bytes:
 
 
 def resolve(engine: Engine, argv: list[bytes]) -> Command:
-    """The command of ``argv`` with its arity checked; raises Redis' errors for what is unknown or too short."""
+    """The command of ``argv``; raises Redis' errors for what is unknown."""
     name = argv[0]
     command = engine.lookup.get(name) or engine.table.get(name.lower())
     if command is None:
@@ -100,11 +100,14 @@ def resolve(engine: Engine, argv: list[bytes]) -> Command:
                 b"ERR unknown subcommand '%b'. Try %b HELP."
                 % (_one_line(argv[1][:128]), command.name.upper().encode())
             )
-        command = sub
+        return sub
+    return command
+
+
+def _check_arity(command: Command, argv: list[bytes]) -> None:
     arity = command.spec.arity
     if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
         raise CommandError(f"ERR wrong number of arguments for '{command.name}' command")
-    return command
 
 
 def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
@@ -117,6 +120,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         return NOT_EXECUTED, engine.error(error.text)
     client.last_command = command
     try:
+        _check_arity(command, argv)
         admit(engine, client, command, argv)
     except CommandError as error:
         command.rejected += 1

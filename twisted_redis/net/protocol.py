@@ -210,6 +210,8 @@ class RedisProtocol(Protocol):
 
     def check_output(self) -> None:
         """Holds the client to its output limits; called while it does not take its replies."""
+        if self.client.gates & CLOSING:
+            return
         pending = pending_output(self.transport)
         now = self.engine.time.monotonic()
         over, self._soft_since = over_output_limit(self.engine.config, self.client, pending, self._soft_since, now)
