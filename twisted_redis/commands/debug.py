@@ -244,10 +244,11 @@ def _htstats_key(ctx: Client, key: bytes, *full: bytes) -> Reply:
     if encoding_of(value, ctx.config) not in ("hashtable", "skiplist"):
         raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
     size = len(value)
-    text = f"Hash table 0 stats (main hash table):\n table size: {_table_size(size)}\n number of elements: {size}\n"
+    text = "Hash table 0 stats (main hash table):\n"
+    text += f" table size: {_table_size(size)}\n number of elements: {size}\n"
     order = getattr(value, "order", None)
     if order is not None:
-        # What chains of slots are to Redis, blocks of keys are to an order: cursors and picks go through them.
+        # What chains of slots are to Redis, blocks of keys are to an order: picks and cursors use them.
         if full:
             slots, longest = order.figures()
             text += f" different slots: {slots}\n max chain length: {longest}\n"
