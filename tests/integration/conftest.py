@@ -12,6 +12,12 @@ import redis
 from tests.integration.process import Server, start_server
 
 
+def end(server: Server) -> None:
+    """Stop a server, which must not have met an error that it did not expect."""
+    server.stop()
+    assert "Traceback" not in server.output, server.output
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """``start(*arguments, **options of start_server)``: the server is stopped when the test ends."""
@@ -24,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield begin
     for server in servers:
-        server.stop()
+        end(server)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for a module's tests that only talk to it."""
     server = start_server(folder=tmp_path_factory.mktemp("server"))
     yield server
-    server.stop()
+    end(server)
 
 
 @pytest.fixture
