@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.resp.types import ErrorReply, NullArray, Reply
+from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -95,10 +95,15 @@ class Waiter:
         self.withdraw()
         self.deferred.callback(reply)
 
+    def give_up(self) -> None:
+        """Ends the waiting with the reply for that; the call counts, though nothing ran."""
+        self.command.samples.append(0)
+        self.finish(self.block.timeout_reply())
+
     def time_out(self) -> None:
         """The time is over."""
         self.client.engine.begin_turn()
-        self.finish(self.block.timeout_reply())
+        self.give_up()
         self.client.engine.end_turn()
 
 
@@ -125,16 +130,25 @@ def serve_ready(engine: Engine) -> None:
 
     Serving one may make another key ready (BLMOVE): such keys come in a next round, as in Redis.
     """
-    while engine.ready:
-        ready = engine.ready
-        engine.ready = {}
-        for db, key in ready:
-            queue = db.waiting.get(key)
-            if queue:
-                for waiter in list(queue):
-                    # An earlier one may have closed or unblocked it.
-                    if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
-                        _rerun(engine, waiter, key)
+    if engine.serving:
+        # Called from within a round: to serve the new key at once would be to pass over those who wait already.
+        return
+    engine.serving = True
+    try:
+        while engine.ready:
+            ready = engine.ready
+            engine.ready = {}
+            for db, key in ready:
+                _serve_key(engine, db, key)
+    finally:
+        engine.serving = False
+
+
+def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
+    for waiter in list(db.waiting.get(key, ())):
+        # An earlier one may have closed or unblocked it.
+        if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
+            _rerun(engine, waiter, key)
 
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
@@ -184,7 +198,9 @@ def unblock(client: Client, error: bool) -> bool:
     if waiter is None:
         return False
     if error:
-        waiter.finish(ErrorReply(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"))
+        waiter.command.samples.append(0)
+        waiter.command.failed += 1
+        waiter.finish(client.engine.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"))
     else:
-        waiter.finish(waiter.block.timeout_reply())
+        waiter.give_up()
     return True

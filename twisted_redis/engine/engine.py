@@ -22,6 +22,7 @@ from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.transactions import touch
+from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
 
@@ -111,6 +112,8 @@ class Engine:
         #: Whether something is to be done after the running command.
         self.pending = False
         self.ready: dict[tuple[Database, bytes], None] = {}
+        #: Whether the calls that wait for ready keys are being run.
+        self.serving = False
         self.notify_flags = 0
         self.publish: Callable[[bytes, bytes], int] = lambda channel, message: 0
         self.async_loading = False
@@ -523,8 +526,8 @@ class Engine:
         return len(value) if isinstance(value, bytes | bytearray) else value.memory()
 
     def idle_seconds(self, db: Database, key: bytes) -> int:
-        """Seconds since ``key`` was accessed, at least: since anybody accessed anything."""
-        return max(0, self.state.now - self.state.before) // 1000
+        """Seconds since ``key`` was accessed."""
+        return idle_ms(db, key) // 1000
 
     def lru_clock(self, db: Database, key: bytes) -> int:
         """The 24-bit clock (s) of the last access to ``key``."""
