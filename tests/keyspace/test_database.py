@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from twisted_redis.keyspace.access import idle_ms, start_tracking
 from twisted_redis.keyspace.database import Database, KeyspaceState, WrongTypeError
 
 
@@ -134,3 +135,18 @@ def test_new_and_missed_keys_are_told(db: Database) -> None:
     db.lookup(b"z")
     db.lookup_write(b"y")
     assert told == [("new", b"a"), ("new", b"b"), ("new", b"c"), ("miss", b"z")]
+
+
+def test_access_times_are_kept_once_somebody_asks(db: Database) -> None:
+    db.set(b"a", b"1")
+    db.set(b"b", b"1")
+    db.state.before, db.state.now = 1000, 4000
+    assert db.accessed == {}
+    start_tracking(db)
+    assert idle_ms(db, b"a") == 3000, "nobody had accessed anything since"
+    db.lookup(b"a")
+    db.peek(b"b")
+    db.state.now = 9000
+    assert (idle_ms(db, b"a"), idle_ms(db, b"b")) == (5000, 8000)
+    db.delete(b"a")
+    assert db.accessed == {}

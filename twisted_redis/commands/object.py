@@ -108,6 +108,31 @@ def idletime(ctx: Client, key: bytes) -> Reply:
     return ctx.engine.idle_seconds(ctx.db, key)
 
 
+@command(
+    "OBJECT|FREQ",
+    arity=3,
+    flags=READONLY,
+    keys=_KEYS,
+    group="generic",
+    since="4.0.0",
+    complexity="O(1)",
+    tips=("nondeterministic_output",),
+)
+def freq(ctx: Client, key: bytes) -> Reply:
+    """OBJECT FREQ key
+
+    Returns how often a key is used, on a logarithmic scale; only an LFU eviction policy counts that.
+    """
+    if _look(ctx, key) is None:
+        return None
+    if not ctx.config.maxmemory_policy.endswith("-lfu"):
+        raise CommandError(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+            "switching between policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    return ctx.engine.frequency(ctx.db, key)
+
+
 @command("OBJECT|HELP", arity=2, flags=LOADING | STALE, group="generic", since="6.2.0", complexity="O(1)")
 def help_(ctx: Client) -> Reply:
     """OBJECT HELP

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import SyntaxError_
+from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import (
     ADMIN,
     ALLOW_BUSY,
@@ -15,7 +15,7 @@ from twisted_redis.engine.flags import (
     STALE,
     WRITE,
 )
-from twisted_redis.engine.parse import db_index
+from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.keyspace.database import Database
@@ -121,8 +121,10 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
     """
     engine = ctx.engine
     count = len(engine.databases)
-    first = engine.databases[db_index(index1, count, "ERR invalid first DB index")]
-    second = engine.databases[db_index(index2, count, "ERR invalid second DB index")]
+    numbers = (integer(index1, "ERR invalid first DB index"), integer(index2, "ERR invalid second DB index"))
+    if not all(0 <= number < count for number in numbers):
+        raise CommandError("ERR DB index is out of range")
+    first, second = (engine.databases[number] for number in numbers)
     if first is not second:
         touch_database(first, second)
         touch_database(second, first)

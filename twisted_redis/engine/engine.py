@@ -22,7 +22,7 @@ from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.transactions import touch
-from twisted_redis.keyspace.access import idle_ms
+from twisted_redis.keyspace.access import idle_ms, start_tracking
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
 
@@ -526,8 +526,14 @@ class Engine:
         return len(value) if isinstance(value, bytes | bytearray) else value.memory()
 
     def idle_seconds(self, db: Database, key: bytes) -> int:
-        """Seconds since ``key`` was accessed."""
+        """Seconds since ``key`` was accessed; from the first such question on accesses are noted."""
+        for each in self.databases:
+            start_tracking(each)
         return idle_ms(db, key) // 1000
+
+    def frequency(self, db: Database, key: bytes) -> int:
+        """How often ``key`` is accessed, as LFU policies count; they cannot be chosen yet."""
+        raise NotImplementedError
 
     def lru_clock(self, db: Database, key: bytes) -> int:
         """The 24-bit clock (s) of the last access to ``key``."""

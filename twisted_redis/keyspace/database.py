@@ -56,7 +56,21 @@ class KeyspaceState:
 class Database:
     """Keys to values.  ``watched`` and ``waiting`` belong to the engine: who watches or waits for a key."""
 
-    __slots__ = ("_appended", "_discarded", "data", "expires", "field_wheel", "index", "order", "state", "waiting", "watched", "wheel")
+    __slots__ = (
+        "_appended",
+        "_discarded",
+        "accessed",
+        "data",
+        "expires",
+        "field_wheel",
+        "index",
+        "order",
+        "state",
+        "tracked_since",
+        "waiting",
+        "watched",
+        "wheel",
+    )
 
     def __init__(self, index: int, state: KeyspaceState) -> None:
         self.index = index
@@ -68,6 +82,9 @@ class Database:
     def _clear(self) -> None:
         self.data: dict[bytes, Any] = {}
         self.expires: dict[bytes, int] = {}
+        #: When keys were accessed (ms); used by ``access.TrackingDatabase``.
+        self.accessed: dict[bytes, int] = {}
+        self.tracked_since = self.state.now
         self.wheel = ExpiryWheel(self.expires)
         #: Keys of hashes by the time at which their next field is due.
         self.field_wheel = FieldWheel()
@@ -248,7 +265,7 @@ class Database:
 
     def swap(self, other: Database) -> None:
         """Exchanges the contents of two databases; who watches or waits stays with the number."""
-        for name in ("_appended", "_discarded", "data", "expires", "field_wheel", "order", "wheel"):
+        for name in ("_appended", "_discarded", "accessed", "data", "expires", "field_wheel", "order", "wheel"):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)
