@@ -31,14 +31,14 @@ def test_order_and_owners_against_a_dict(seed: int) -> None:
             rising += chance.randint(1, 3)
             entry_id = rising if chance.random() < 0.8 else chance.randint(1, rising)
             entry = group.deliver(entry_id, who, step)
-            assert (entry.time, entry.count, entry.consumer) == (step, 1, who)
+            assert entry == (who.name, step, 1)
             owner[entry_id] = who
         elif action < 0.8:
             entry_id = chance.choice(list(owner)) if owner and chance.random() < 0.9 else rising + 1
             assert group.acknowledge(entry_id) == (owner.pop(entry_id, None) is not None)
         elif owner:
             entry_id = chance.choice(list(owner))
-            group.assign(entry_id, group.pending[entry_id], who)
+            assert group.assign(entry_id, who, step, 5) == (who.name, step, 5) == group.pending[entry_id]
             owner[entry_id] = who
         if step % 7 == 0:
             start = chance.randint(0, rising)
@@ -63,12 +63,12 @@ def test_going_through_while_acknowledging() -> None:
     for entry_id in range(500):
         group.deliver(entry_id, first, 1)
     seen = []
-    for entry_id, entry in group.pending_from():
+    for entry_id, _ in group.pending_from():
         seen.append(entry_id)
         if entry_id % 3:
             group.acknowledge(entry_id)
         else:
-            group.assign(entry_id, entry, second)
+            group.assign(entry_id, second, 2, 2)
     assert seen == list(range(500))
     assert _of(group, first) == []
     assert _of(group, second) == list(range(0, 500, 3))

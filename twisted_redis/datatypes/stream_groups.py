@@ -19,15 +19,9 @@ UNKNOWN = -1
 _SLACK = 64
 
 
-class Pending:
-    """An entry that was delivered: when last (wall time in ms), how often, to whom."""
-
-    __slots__ = ("consumer", "count", "time")
-
-    def __init__(self, consumer: Consumer | None, time: int, count: int = 1) -> None:
-        self.consumer = consumer
-        self.time = time
-        self.count = count
+#: An entry that was delivered: to which consumer, when last (wall time in ms), how often.  A plain tuple of such
+#: values is nothing that the garbage collector walks, however many there are.
+Pending = tuple[bytes, int, int]
 
 
 class _SortedIds:
@@ -138,29 +132,25 @@ class Group:
 
     def deliver(self, entry_id: int, consumer: Consumer, now: int) -> Pending:
         """An entry goes to ``consumer`` as something new, whoever had it before."""
-        entry = self.pending.get(entry_id)
-        if entry is None:
-            return self.add_pending(entry_id, consumer, now)
-        self.assign(entry_id, entry, consumer)
-        entry.time = now
-        entry.count = 1
-        return entry
+        if entry_id in self.pending:
+            return self.assign(entry_id, consumer, now, 1)
+        return self.add_pending(entry_id, consumer, now)
 
     def add_pending(self, entry_id: int, consumer: Consumer, time: int, count: int = 1) -> Pending:
         """Makes an entry, which is not, pending for ``consumer``."""
-        entry = self.pending[entry_id] = Pending(consumer, time, count)
+        entry = self.pending[entry_id] = (consumer.name, time, count)
         self._order.add(entry_id)
         consumer._order.add(entry_id)
         return entry
 
-    def assign(self, entry_id: int, entry: Pending, consumer: Consumer) -> None:
-        """Gives a pending entry to another consumer."""
-        before = entry.consumer
-        if before is not consumer:
-            entry.consumer = consumer
+    def assign(self, entry_id: int, consumer: Consumer, time: int, count: int) -> Pending:
+        """Changes a pending entry, which may go to another consumer."""
+        before = self.pending[entry_id][0]
+        entry = self.pending[entry_id] = (consumer.name, time, count)
+        if before != consumer.name:
             consumer._order.add(entry_id)
-            if before is not None:
-                before._order.drop(self._owner_test(before))
+            self.consumers[before]._order.drop(self._owner_test(before))
+        return entry
 
     def acknowledge(self, entry_id: int) -> bool:
         """Forgets a pending entry; tells whether it was one."""
@@ -168,16 +158,15 @@ class Group:
         if entry is None:
             return False
         self._order.drop(self.pending.__contains__)
-        if entry.consumer is not None:
-            entry.consumer._order.drop(self._owner_test(entry.consumer))
+        self.consumers[entry[0]]._order.drop(self._owner_test(entry[0]))
         return True
 
-    def _owner_test(self, consumer: Consumer) -> Callable[[int], bool]:
+    def _owner_test(self, name: bytes) -> Callable[[int], bool]:
         pending = self.pending
 
         def owned(entry_id: int) -> bool:
             entry = pending.get(entry_id)
-            return entry is not None and entry.consumer is consumer
+            return entry is not None and entry[0] == name
 
         return owned
 
@@ -194,11 +183,12 @@ class Group:
     def pending_of(self, consumer: Consumer, start: int = 0) -> Iterator[tuple[int, Pending]]:
         """As ``pending_from``, of one consumer."""
         pending = self.pending
-        begin = consumer._order.first(self._owner_test(consumer))
+        name = consumer.name
+        begin = consumer._order.first(self._owner_test(name))
         ids = consumer._order.ids
         for place in range(bisect_left(ids, start, begin), len(ids)):
             entry = pending.get(ids[place])
-            if entry is not None and entry.consumer is consumer:
+            if entry is not None and entry[0] == name:
                 yield ids[place], entry
 
     def pending_bounds(self) -> tuple[int, int] | None:
@@ -217,19 +207,17 @@ class Group:
     def copy(self) -> Group:
         """A group like this that shares nothing with it."""
         twin = Group(self.last_id, self.entries_read)
+        twin.pending = self.pending.copy()
         twin._order = self._order.copy()
         for name, consumer in self.consumers.items():
             other = twin.consumers[name] = Consumer(name, consumer.seen_time, consumer.active_time)
             other._order = consumer._order.copy()
-        for entry_id, entry in self.pending.items():
-            owner = None if entry.consumer is None else twin.consumers[entry.consumer.name]
-            twin.pending[entry_id] = Pending(owner, entry.time, entry.count)
         return twin
 
     def memory(self) -> int:
         """Bytes, about."""
         size = getsizeof(self) + getsizeof(self.pending) + getsizeof(self.consumers)
-        size += getsizeof(self._order.ids) + len(self.pending) * 150
+        size += getsizeof(self._order.ids) + len(self.pending) * 200
         for name, consumer in self.consumers.items():
             size += getsizeof(name) + getsizeof(consumer) + getsizeof(consumer._order.ids) + 64
         return size

@@ -131,14 +131,12 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
             if not options.force:
                 continue
             entry = group.add_pending(entry_id, consumer, now)
-        elif min_idle > 0 and now - entry.time < min_idle:
+        elif min_idle > 0 and now - entry[1] < min_idle:
             continue
-        group.assign(entry_id, entry, consumer)
-        entry.time = options.time
-        if options.count is not None:
-            entry.count = options.count
-        elif not options.just_id:
-            entry.count += 1
+        count = options.count
+        if count is None:
+            count = entry[2] if options.just_id else entry[2] + 1
+        entry = group.assign(entry_id, consumer, options.time, count)
         reply.append(id_text(entry_id) if options.just_id else (id_text(entry_id), Bulks(row)))
         consumer.active_time = now
         effects.append(claim_effect(key, name, group, text, entry))
@@ -209,12 +207,10 @@ def xautoclaim(
             deleted.append(text)
             count -= 1
             continue
-        if min_idle > 0 and now - entry.time < min_idle:
+        _, time, deliveries = entry
+        if min_idle > 0 and now - time < min_idle:
             continue
-        group.assign(entry_id, entry, consumer)
-        entry.time = now
-        if not just_id:
-            entry.count += 1
+        entry = group.assign(entry_id, consumer, now, deliveries if just_id else deliveries + 1)
         claimed.append(text if just_id else (text, Bulks(row)))
         count -= 1
         consumer.active_time = now

@@ -119,18 +119,18 @@ def make_consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consume
 
 def claim_effect(key: bytes, name: bytes, group: Group, entry_id: bytes, entry: Pending) -> list[bytes]:
     """The XCLAIM that makes a copy of the group have ``entry`` as it is here."""
-    assert entry.consumer is not None
+    consumer, time, count = entry
     return [
         b"XCLAIM",
         key,
         name,
-        entry.consumer.name,
+        consumer,
         b"0",
         entry_id,
         b"TIME",
-        b"%d" % entry.time,
+        b"%d" % time,
         b"RETRYCOUNT",
-        b"%d" % entry.count,
+        b"%d" % count,
         b"FORCE",
         b"JUSTID",
         b"LASTID",

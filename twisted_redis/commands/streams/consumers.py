@@ -92,11 +92,11 @@ def xpending(ctx: Client, key: bytes, name: bytes, *args: bytes) -> Reply:
     for entry_id, entry in pending:
         if entry_id > end:
             break
-        elapsed = now - entry.time
+        consumer_name, time, deliveries = entry
+        elapsed = now - time
         if idle and elapsed < idle:
             continue
-        assert entry.consumer is not None
-        found.append((id_text(entry_id), entry.consumer.name, max(elapsed, 0), entry.count))
+        found.append((id_text(entry_id), consumer_name, max(elapsed, 0), deliveries))
         if len(found) == count:
             break
     return found

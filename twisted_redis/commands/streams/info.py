@@ -113,7 +113,7 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> Pairs:
     pending = [
-        (id_text(entry_id), entry.consumer.name if entry.consumer else b"", entry.time, entry.count)
+        (id_text(entry_id), *entry)
         for entry_id, entry in islice(group.pending_from(), count or None)
     ]
     return Pairs(
@@ -138,8 +138,8 @@ def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> Pairs:
 
 def _full_consumer(group: Group, consumer: Consumer, count: int) -> Pairs:
     pending = [
-        (id_text(entry_id), entry.time, entry.count)
-        for entry_id, entry in islice(group.pending_of(consumer), count or None)
+        (id_text(entry_id), time, deliveries)
+        for entry_id, (_, time, deliveries) in islice(group.pending_of(consumer), count or None)
     ]
     return Pairs(
         [

@@ -229,14 +229,13 @@ def xreadgroup(ctx: Client, *args: bytes) -> Reply:
 def _history(ctx: Client, stream: Stream, group: Group, consumer: Consumer, start: int, count: int) -> Reply:
     """What is pending for a consumer from an ID on; reading it again counts as a delivery."""
     entries: list[Reply] = []
-    for entry_id, entry in group.pending_of(consumer, start):
+    for entry_id, (_, _, deliveries) in group.pending_of(consumer, start):
         row = stream.get(entry_id)
         if row is None:
             entries.append((id_text(entry_id), NullArray))
         else:
             entries.append((id_text(entry_id), Bulks(row)))
-            entry.time = ctx.now
-            entry.count += 1
+            group.assign(entry_id, consumer, ctx.now, deliveries + 1)
         if len(entries) == count:
             break
     return entries
