@@ -125,12 +125,11 @@ def freq(ctx: Client, key: bytes) -> Reply:
     """
     if _look(ctx, key) is None:
         return None
-    if not ctx.config.maxmemory_policy.endswith("-lfu"):
-        raise CommandError(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
-            "switching between policies at runtime LRU and LFU data will take some time to adjust."
-        )
-    return ctx.engine.frequency(ctx.db, key)
+    # No LFU policy can be chosen in this server yet.
+    raise CommandError(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+        "switching between policies at runtime LRU and LFU data will take some time to adjust."
+    )
 
 
 @command("OBJECT|HELP", arity=2, flags=LOADING | STALE, group="generic", since="6.2.0", complexity="O(1)")

@@ -531,10 +531,6 @@ class Engine:
             start_tracking(each)
         return idle_ms(db, key) // 1000
 
-    def frequency(self, db: Database, key: bytes) -> int:
-        """How often ``key`` is accessed, as LFU policies count; they cannot be chosen yet."""
-        raise NotImplementedError
-
     def lru_clock(self, db: Database, key: bytes) -> int:
         """The 24-bit clock (s) of the last access to ``key``."""
         return (self.state.now // 1000 - self.idle_seconds(db, key)) & 0xFFFFFF
