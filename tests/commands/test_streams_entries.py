@@ -118,6 +118,15 @@ def test_xadd_says_what_is_wrong(server: InProcess, argv: list[str], error: str)
     assert server("EXISTS", "s") == 0
 
 
+def test_xadd_refuses_what_is_too_large(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twisted_redis.datatypes.stream._NODE_LIMIT", 10)
+    assert server("XADD", "s", "1-1", "a", "x" * 9) == b"1-1"
+    assert refused(server, "XADD", "s", "*", "a", "x" * 10) == "ERR Elements are too large to be stored"
+    assert refused(server, "XADD", "t", "*", "a", "x" * 10) == "ERR Elements are too large to be stored"
+    assert server("XLEN", "s") == 1
+    assert server("EXISTS", "t") == 0
+
+
 def test_xadd_checks_its_arguments_before_the_type(server: InProcess) -> None:
     server("SET", "s", "x")
     assert refused(server, "XADD", "s", "*", "a", "1") == WRONG_TYPE

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from sys import getsizeof
 from typing import Any, ClassVar
 
+from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, signed
 from twisted_redis.datatypes.stream_nodes import Node, Record, Row
@@ -22,7 +22,7 @@ __all__ = ["Entry", "Stream"]
 #: Time, sequence number, fields and values by turns.
 Entry = tuple[int, int, Row]
 
-#: What bounds a node (bytes) where the configuration does not.
+#: What bounds a node (bytes) where the configuration does not, and an entry always.
 _NODE_LIMIT = 1 << 30
 
 
@@ -87,9 +87,12 @@ class Stream:
     def append(self, entry_id: int, row: Row, max_bytes: int, max_entries: int) -> None:
         """Adds an entry with fields and values by turns; ``entry_id`` is greater than ``last_id``.
 
-        ``max_bytes`` and ``max_entries`` limit a node; 0 is for no limit.
+        ``max_bytes`` and ``max_entries`` limit a node; 0 is for no limit.  ValueError where the entry is too
+        large for any node.
         """
         size = sum(map(len, row))
+        if size > _NODE_LIMIT:
+            raise ValueError("too large for an entry")
         nodes = self.nodes
         if not nodes or not nodes[-1].takes(size, max_bytes or _NODE_LIMIT, max_entries):
             self._add_node(entry_id, tuple(row[::2]))
@@ -367,12 +370,13 @@ class Stream:
 
     def memory(self) -> int:
         """Bytes, about: a few nodes stand for all."""
-        size = getsizeof(self) + getsizeof(self.nodes) + getsizeof(self.starts) + 44 * len(self.starts)
+        size = 104 + sizes.of_container(self.nodes) + sizes.of_container(self.starts)
+        size += 48 * len(self.starts)
         nodes = self.nodes
         if nodes:
             some = nodes[:: max(len(nodes) // 8, 1)]
             size += sum(node.memory() for node in some) * len(nodes) // len(some)
         if self.groups:
-            size += getsizeof(self.groups)
-            size += sum(getsizeof(name) + group.memory() for name, group in self.groups.items())
+            size += sizes.of_container(self.groups)
+            size += sum(sizes.of_bytes(len(name)) + group.memory() for name, group in self.groups.items())
         return size

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from sys import getsizeof
+
+from twisted_redis.datatypes import sizes
 
 __all__ = ["UNKNOWN", "Consumer", "Group", "Pending"]
 
@@ -19,8 +20,8 @@ UNKNOWN = -1
 _SLACK = 64
 
 
-#: An entry that was delivered: to which consumer, when last (wall time in ms), how often.  A plain tuple of such
-#: values is nothing that the garbage collector walks, however many there are.
+#: An entry that was delivered: to which consumer, when last (wall time in ms), how often.  A plain tuple of
+#: such values is nothing that the garbage collector walks, however many there are.
 Pending = tuple[bytes, int, int]
 
 
@@ -216,8 +217,9 @@ class Group:
 
     def memory(self) -> int:
         """Bytes, about."""
-        size = getsizeof(self) + getsizeof(self.pending) + getsizeof(self.consumers)
-        size += getsizeof(self._order.ids) + len(self.pending) * 200
+        size = 160 + sum(map(sizes.of_container, (self.pending, self.consumers, self._order.ids)))
+        # Each has a tuple, an ID and a time.
+        size += len(self.pending) * 160
         for name, consumer in self.consumers.items():
-            size += getsizeof(name) + getsizeof(consumer) + getsizeof(consumer._order.ids) + 64
+            size += 144 + sizes.of_bytes(len(name)) + sizes.of_container(consumer._order.ids)
         return size

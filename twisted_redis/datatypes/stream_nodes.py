@@ -12,9 +12,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from sys import getsizeof
 from typing import NamedTuple
 
+from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_ids import MAX_PART
 from twisted_redis.datatypes.stream_size import entry_bound, entry_bytes, header_bytes
 
@@ -110,8 +110,8 @@ class PackedRows:
 
     def memory(self) -> int:
         """Bytes, without the names of the fields, which nodes share."""
-        size = getsizeof(self) + getsizeof(self.blob) + getsizeof(self.cuts)
-        return size + getsizeof(self.first) if self.first is not None else size
+        size = 72 + sizes.of_bytes(len(self.blob)) + sizes.of_container(self.cuts)
+        return size + sizes.of_container(self.first) if self.first is not None else size
 
 
 class Node:
@@ -277,9 +277,9 @@ class Node:
 
     def memory(self) -> int:
         """Bytes, about."""
-        size = getsizeof(self) + getsizeof(self.ms) + getsizeof(self.seq) + getsizeof(self.rows)
+        size = 128 + sum(map(sizes.of_container, (self.ms, self.seq, self.rows)))
         if self.dead is not None:
-            size += getsizeof(self.dead)
+            size += 57 + len(self.dead)
         if self.packed is not None:
             return size + self.packed.memory()
-        return size + sum(getsizeof(row) + sum(map(getsizeof, row)) for row in self.rows)
+        return size + sum(40 + 8 * len(row) + sizes.of_items(row, len(row)) for row in self.rows)

@@ -18,9 +18,6 @@ from twisted_redis.resp.types import OK, NullArray, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-_LARGEST = 1 << 30
-"""The most bytes that the elements of an entry may have together."""
-
 _LARGEST_LIMIT = 1_000_000
 _USUAL_LIMIT = 10_000
 
@@ -169,11 +166,12 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
         entry_id = given[0] if given[1] else stream.next_in(given[0] >> 64)
     if entry_id is None or entry_id <= stream.last_id:
         raise CommandError("ERR The ID specified in XADD is equal or smaller than the target stream top item")
-    if len(row) > 2 and sum(map(len, row)) > _LARGEST:
-        raise CommandError("ERR Elements are too large to be stored")
 
     config = ctx.config
-    stream.append(entry_id, row, config.stream_node_max_bytes, config.stream_node_max_entries)
+    try:
+        stream.append(entry_id, row, config.stream_node_max_bytes, config.stream_node_max_entries)
+    except ValueError:
+        raise CommandError("ERR Elements are too large to be stored") from None
     if added:
         ctx.db.add(key, stream)
     ctx.changed(key, "xadd")

@@ -112,10 +112,7 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 
 def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> Pairs:
-    pending = [
-        (id_text(entry_id), *entry)
-        for entry_id, entry in islice(group.pending_from(), count or None)
-    ]
+    pending = [(id_text(entry_id), *entry) for entry_id, entry in islice(group.pending_from(), count or None)]
     return Pairs(
         [
             b"name",
