@@ -217,7 +217,8 @@ class Group:
 
     def memory(self) -> int:
         """Bytes, about."""
-        size = 160 + sum(map(sizes.of_container, (self.pending, self.consumers, self._order.ids)))
+        size = 160 + sizes.of_container(self.pending) + sizes.of_container(self.consumers)
+        size += sizes.of_container(self._order.ids)
         # Each has a tuple, an ID and a time.
         size += len(self.pending) * 160
         for name, consumer in self.consumers.items():

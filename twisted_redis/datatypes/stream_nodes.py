@@ -277,7 +277,8 @@ class Node:
 
     def memory(self) -> int:
         """Bytes, about."""
-        size = 128 + sum(map(sizes.of_container, (self.ms, self.seq, self.rows)))
+        size = 128 + sizes.of_container(self.ms) + sizes.of_container(self.seq)
+        size += sizes.of_container(self.rows)
         if self.dead is not None:
             size += 57 + len(self.dead)
         if self.packed is not None:
