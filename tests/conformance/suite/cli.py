@@ -158,9 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             Path(options.json).write_text(text + "\n")
     partial = bool(suite_options(options))
-    good = all(
-        result.clean if partial else tables.complete(result, reference.get(result.unit)) for result in results
-    )
+    good = all(result.clean if partial else tables.complete(result, reference.get(result.unit)) for result in results)
     return 0 if good else 1
 
 

@@ -57,10 +57,7 @@ def wrapper(command: Sequence[str]) -> str:
     words = ['"$0"' if word == "$0" else shlex.quote(word) for word in command]
     path = shlex.quote(str(ROOT))
     return (
-        "#!/bin/sh\n"
-        f"PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}\n"
-        "export PYTHONPATH\n"
-        f'exec {" ".join(words)} "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}\nexport PYTHONPATH\nexec {" ".join(words)} "$@"\n'
     )
 
 

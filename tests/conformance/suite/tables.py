@@ -120,9 +120,7 @@ def as_json(results: Sequence[Result], reference: Mapping[str, Counts]) -> str:
                 "seconds": round(result.seconds, 1),
                 "end": result.end,
                 "complete": complete(result, real),
-                "failures": [
-                    {"test": failure.test, "message": failure.message} for failure in result.failures
-                ],
+                "failures": [{"test": failure.test, "message": failure.message} for failure in result.failures],
                 "slowest_ms": result.slowest,
                 "reference": real._asdict() if real else None,
             }

@@ -81,9 +81,7 @@ def read_output(unit: str, text: str) -> Result:
     return result
 
 
-def run_unit(
-    tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), keep: Path | None = None
-) -> Result:
+def run_unit(tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), keep: Path | None = None) -> Result:
     """Run one unit in `tree`, at most `limit` seconds; with `keep` the logs go there."""
     command = ["./runtest", "--single", unit, "--clients", "1", "--durable", "--timeout", str(int(limit))]
     if "--host" not in extra:
