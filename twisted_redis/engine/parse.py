@@ -25,9 +25,7 @@ INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 UINT64_MAX = 2**64 - 1
 
-_float = re.compile(
-    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE
-).match
+_float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 _hex_float = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?\Z").match
 
 
@@ -68,7 +66,11 @@ def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> in
     if value is None:
         raise CommandError(error) if error else NotInteger()
     if not low <= value <= high:
-        raise CommandError(error) if error else OutOfRange(f"ERR value is out of range, value must between {low} and {high}")
+        raise (
+            CommandError(error)
+            if error
+            else OutOfRange(f"ERR value is out of range, value must between {low} and {high}")
+        )
     return value
 
 
@@ -106,9 +108,10 @@ def timeout(text: bytes) -> float:
         raise CommandError("ERR timeout is not a float or out of range")
     if value * 1000 > INT64_MAX:
         raise CommandError("ERR timeout is out of range")
-    if value < 0:
+    # Redis rounds up to milliseconds first: a fraction of one below zero is zero.
+    if value * 1000 <= -1:
         raise CommandError("ERR timeout is negative")
-    return value
+    return max(value, 0.0)
 
 
 def db_index(text: bytes, databases: int, error: str = "ERR value is not an integer or out of range") -> int:
