@@ -182,8 +182,8 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     "XADD takes O(N) to serve N clients that wait for a stream",
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:
-    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id
-    ...]
+    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] \
+id [id ...]
 
     Returns entries that no consumer of the group has got yet (the ID is >), and waits for one where there is
     none; or the entries behind an ID that are pending for this consumer.
