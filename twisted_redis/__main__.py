@@ -1,4 +1,4 @@
-"""``python -m twisted_redis [FILE] [--directive value ...]``: the server in the foreground, started as redis-server is."""
+"""``python -m twisted_redis [FILE] [--directive value ...]``: a server in the foreground, run as redis-server is."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
 from twisted_redis.net.service import ServerService
 
-__all__ = ["Options", "main", "make_engine", "make_server", "makeService"]
+__all__ = ["Options", "main", "makeService", "make_engine", "make_server"]
 
 #: Allocations before a young collection, young before middle, middle before full.
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
@@ -101,7 +101,7 @@ class Options(usage.Options):
     longdesc = "Serves Redis clients. Every directive of redis.conf is an option."
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.config: Config | None = None
         self.endpoints: list[str] = []
 
@@ -149,7 +149,9 @@ def _announce(config: Config, engine: Engine) -> None:
         f"Redis version={REDIS_VERSION}, twisted_redis={__version__}, {sys.implementation.name}="
         f"{sys.version.split()[0]}, just started",
     )
-    engine.log("notice", "Configuration loaded" if config.file else "No config file specified, using the default config.")
+    engine.log(
+        "notice", "Configuration loaded" if config.file else "No config file specified, using the default config."
+    )
     engine.log("notice", f"Running mode=standalone, port={config.port}, PID: {os.getpid()}")
     for warning in config.warnings:
         engine.log("warning", warning)
@@ -205,8 +207,9 @@ def main(argv: Sequence[str]) -> int:
     except FatalConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor: Any = installed
     set_level(config.loglevel)
     try:
         service = make_server(config, reactor, endpoints)
@@ -228,10 +231,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         service.listen()
     except ListenError:
-        engine.log("warning", "Failed listening on port %d (tcp), aborting." % config.port)
+        engine.log("warning", f"Failed listening on port {config.port} (tcp), aborting.")
         return 1
     _raise_file_limit(config, engine)
-    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)  # type: ignore[attr-defined]
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     signals = _Signals(reactor, engine)
 
     def begin() -> None:
@@ -243,9 +246,9 @@ def main(argv: Sequence[str]) -> int:
             engine.log("notice", f"Listening at port {service.listeners.port}")
 
     _tune_collector()
-    reactor.callWhenRunning(signals.install)  # type: ignore[attr-defined]
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.callWhenRunning(signals.install)
+    reactor.callWhenRunning(begin)
+    reactor.run()
     engine.log("warning", "Redis is now ready to exit, bye bye...")
     return engine.exit_code
 

@@ -15,7 +15,14 @@ def server() -> Server:
 def test_what_changes_nothing_has_no_effect(server: Server) -> None:
     record = server.record()
     server("SET", "a", "1")
-    for argv in (("GET", "a"), ("DEL", "nothing"), ("SETNX", "a", "2"), ("EXPIRE", "nothing", "5"), ("NOSUCH",), ("INCR",)):
+    for argv in (
+        ("GET", "a"),
+        ("DEL", "nothing"),
+        ("SETNX", "a", "2"),
+        ("EXPIRE", "nothing", "5"),
+        ("NOSUCH",),
+        ("INCR",),
+    ):
         server(*argv)
     assert record.take() == [[b"SET", b"a", b"1"]]
 

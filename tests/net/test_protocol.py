@@ -193,12 +193,18 @@ def hostile(rng: random.Random) -> bytes:
     if kind == 4:
         return encode("GET", "key")[: rng.randrange(1, 20)]
     if kind == 5:
-        return rng.choice([b"\r\n", b"\n", b"\r", b"*", b"$", b":1\r\n", b"+OK\r\n", b"-ERR\r\n", b"_\r\n", b"%1\r\n", b"\0"])
+        return rng.choice(
+            [b"\r\n", b"\n", b"\r", b"*", b"$", b":1\r\n", b"+OK\r\n", b"-ERR\r\n", b"_\r\n", b"%1\r\n", b"\0"]
+        )
     if kind == 6:
-        return rng.choice([b'"unbalanced\r\n', b"'x\r\n", b'"\\xZZ"\r\n', b"GET\r\n", b"SET a\r\n", b"x " * 50 + b"\r\n"])
+        return rng.choice(
+            [b'"unbalanced\r\n', b"'x\r\n", b'"\\xZZ"\r\n', b"GET\r\n", b"SET a\r\n", b"x " * 50 + b"\r\n"]
+        )
     if kind == 7:
         return encode(*[rng.randbytes(rng.randrange(6)) for _ in range(rng.randrange(1, 6))])
-    return encode(rng.choice(["GET", "SET", "LPUSH", "EXPIRE", "CONFIG", "CLIENT", "OBJECT", "DEBUG"]), rng.randbytes(3), b"\xff")
+    return encode(
+        rng.choice(["GET", "SET", "LPUSH", "EXPIRE", "CONFIG", "CLIENT", "OBJECT", "DEBUG"]), rng.randbytes(3), b"\xff"
+    )
 
 
 def test_malformed_requests_cost_nobody_else_anything() -> None:
@@ -224,5 +230,3 @@ def test_malformed_requests_cost_nobody_else_anything() -> None:
     assert closed > 10_000
     assert witness("PING") == b"+PONG\r\n"
     assert len(server.engine.clients) == 3
-
-

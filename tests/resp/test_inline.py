@@ -28,7 +28,7 @@ from twisted_redis.resp.inline import split_arguments
         (b"'\\n \\' \\\\ '", [b"\\n ' \\\\ "]),
         (b"'a\\\\'", None),
         (b"'a\"b' \"a'b\"", [b'a"b', b"a'b"]),
-        (b"\\n \\\"", None),
+        (b'\\n \\"', None),
         (b"a\\n", [b"a\\n"]),
         (b"\x0ba\x0bb\x0c \x0cc", [b"a\x0bb\x0c", b"c"]),
         (b'"a"\x0b"b"', [b"a", b"b"]),

@@ -94,7 +94,11 @@ def test_whole(make: Make, case: tuple[bytes, list[list[bytes]], str | None]) ->
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: repr(case[0][:40]))
 def test_split_in_two_at_every_byte(make: Make, case: tuple[bytes, list[list[bytes]], str | None]) -> None:
     data, requests, error = case
-    places = range(len(data)) if len(data) < 1000 else [*range(60), *range(60, len(data), 997), *range(len(data) - 60, len(data))]
+    places = (
+        range(len(data))
+        if len(data) < 1000
+        else [*range(60), *range(60, len(data), 997), *range(len(data) - 60, len(data))]
+    )
     for place in places:
         parser = make()
         assert collect(parser, [data[:place], data[place:]]) == requests, place
@@ -215,6 +219,11 @@ def test_the_twins_agree_on_any_bytes(data: bytes) -> None:
     assert first.error == second.error
 
 
-@given(st.lists(st.sampled_from([b"*", b"$", b"1", b"2", b"3", b"\r\n", b"\r", b"\n", b"GET", b"a", b":", b"+", b"-1", b"0"]), max_size=24))
+@given(
+    st.lists(
+        st.sampled_from([b"*", b"$", b"1", b"2", b"3", b"\r\n", b"\r", b"\n", b"GET", b"a", b":", b"+", b"-1", b"0"]),
+        max_size=24,
+    )
+)
 def test_the_twins_agree_on_near_requests(parts: list[bytes]) -> None:
     test_the_twins_agree_on_any_bytes.hypothesis.inner_test(b"".join(parts))  # type: ignore[attr-defined]

@@ -20,8 +20,8 @@ from twisted_redis.engine.clients import (
 )
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
 from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
 from twisted_redis.engine.pause import pause, unpause
 from twisted_redis.engine.table import command, container
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim

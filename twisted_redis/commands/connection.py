@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from hmac import compare_digest
 
+from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import (
     CLOSING,
     MASTER,
@@ -22,7 +23,6 @@ from twisted_redis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCR
 from twisted_redis.engine.parse import client_name, db_index, integer
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard
-from twisted_redis.config import REDIS_VERSION
 from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple
 
 __all__: list[str] = []

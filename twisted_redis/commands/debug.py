@@ -312,7 +312,8 @@ _examples: dict[bytes, Callable[[Client], Any]] = {
 def _populate(ctx: Client, count: bytes, prefix: bytes = b"key", size: bytes = b"") -> Reply:
     """POPULATE <count> [<prefix>] [<size>]
 
-    Makes string keys ``prefix:0`` and on that are not there yet, with values ``value:0`` and on, cut or filled to a size.
+    Makes string keys ``prefix:0`` and on that are not there yet, with values ``value:0`` and on, cut or filled up to a
+    size.
     """
     db = ctx.db
     wanted = positive(size) if size else -1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.flags import LOADING, STALE

@@ -26,10 +26,10 @@ __all__ = ["Block", "Waiter", "block", "serve_ready", "signal_database"]
 class Block:
     """A command's answer that it has to wait.
 
-    ``keys``: what it waits for; ``kind``: the type a key must have to wake it (``list``, ``zset``, ``stream``); ``timeout``
-    in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments; ``state`` is handed
-    back as ``ctx.blocked_state`` when the function runs again; ``wake_on_delete``: wake also when the key vanishes or
-    changes its type.
+    ``keys``: what it waits for; ``kind``: the type a key must have to wake it (``list``, ``zset``, ``stream``);
+    ``timeout`` in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments;
+    ``state`` is handed back as ``ctx.blocked_state`` when the function runs again; ``wake_on_delete``: wake also when
+    the key vanishes or changes its type.
     """
 
     __slots__ = ("keys", "kind", "on_timeout", "state", "timeout", "wake_on_delete")
@@ -155,7 +155,7 @@ def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
     value = db.lookup_write(key)
     if value is None or value.__class__ is bytes or value.__class__ is bytearray:
         return wanted.wake_on_delete
-    return value.TYPE == wanted.kind.encode() or wanted.wake_on_delete
+    return wanted.kind.encode() == value.TYPE or wanted.wake_on_delete
 
 
 def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:

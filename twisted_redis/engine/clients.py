@@ -76,7 +76,17 @@ class Link(Protocol):
 class LinkFigures:
     """Counters of a link (bytes)."""
 
-    __slots__ = ("argv_bytes", "bytes_in", "bytes_out", "output_peak", "query_buffer", "query_free", "query_peak", "reads", "writes")
+    __slots__ = (
+        "argv_bytes",
+        "bytes_in",
+        "bytes_out",
+        "output_peak",
+        "query_buffer",
+        "query_free",
+        "query_peak",
+        "reads",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.argv_bytes = 0

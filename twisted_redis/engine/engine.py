@@ -276,12 +276,7 @@ class Engine:
             taken += 1
             command = lookup(argv[0])
             count = len(argv)
-            if (
-                command is None
-                or self.gates
-                or client.gates
-                or not command.min_args <= count <= command.max_args
-            ):
+            if command is None or self.gates or client.gates or not command.min_args <= count <= command.max_args:
                 try:
                     command, reply = gates.execute(self, client, argv)
                 except gates.Postponed:
@@ -338,9 +333,8 @@ class Engine:
                 client.last_command = command
             client.commands += taken
         self.turn -= 1
-        if not self.turn:
-            if self.unflushed:
-                self._flush_clients()
+        if not self.turn and self.unflushed:
+            self._flush_clients()
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:

@@ -28,7 +28,7 @@ class WrongType(CommandError):
         super().__init__("WRONGTYPE Operation against a key holding the wrong kind of value")
 
 
-class SyntaxError_(CommandError):  # noqa: N801,N818 - the builtin's name is taken
+class SyntaxError_(CommandError):  # noqa: N801 - the builtin's name is taken
     """The arguments do not follow the command's syntax."""
 
     def __init__(self) -> None:

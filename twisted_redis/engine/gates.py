@@ -61,7 +61,12 @@ def _never(*_: object) -> None:
 
 #: Stands for a request that did not reach a command's function, so that no call is counted.
 NOT_EXECUTED = Command(
-    spec=Spec(name="", function=_never, arity=-1, flags=0, group=""), name="", function=_never, min_args=1, max_args=1, flags=0
+    spec=Spec(name="", function=_never, arity=-1, flags=0, group=""),
+    name="",
+    function=_never,
+    min_args=1,
+    max_args=1,
+    flags=0,
 )
 
 
@@ -97,8 +102,7 @@ def resolve(engine: Engine, argv: list[bytes]) -> Command:
         sub = command.subcommands.get(argv[1].lower())
         if sub is None:
             raise CommandError(
-                b"ERR unknown subcommand '%b'. Try %b HELP."
-                % (_one_line(argv[1][:128]), command.name.upper().encode())
+                b"ERR unknown subcommand '%b'. Try %b HELP." % (_one_line(argv[1][:128]), command.name.upper().encode())
             )
         return sub
     return command
@@ -199,7 +203,7 @@ def _protected(engine: Engine, client: Client, command: Command) -> None:
     if allowed == "local" and is_local(client):
         return
     raise CommandError(
-        f"ERR {name.upper()} command not allowed. If the {option} option is set to \"local\", you can run it from a "
+        f'ERR {name.upper()} command not allowed. If the {option} option is set to "local", you can run it from a '
         f"local connection, otherwise you need to set this option in the configuration file, and then restart the "
         "server."
     )

@@ -42,7 +42,8 @@ def _server(engine: Engine) -> Fields:
     config = engine.config
     system = platform.uname()
     listeners = [
-        (f"listener{number}", text) for number, text in enumerate(engine.listeners.describe() if engine.listeners else ())
+        (f"listener{number}", text)
+        for number, text in enumerate(engine.listeners.describe() if engine.listeners else ())
     ]
     return _extended(
         "server",
@@ -94,7 +95,10 @@ def _clients(engine: Engine) -> Fields:
             ("cluster_connections", 0),
             ("maxclients", engine.config.maxclients),
             ("client_recent_max_input_buffer", max((client.link.figures.query_peak for client in clients), default=0)),
-            ("client_recent_max_output_buffer", max((client.link.figures.output_peak for client in clients), default=0)),
+            (
+                "client_recent_max_output_buffer",
+                max((client.link.figures.output_peak for client in clients), default=0),
+            ),
             ("blocked_clients", engine.blocked_count),
             ("tracking_clients", sum(1 for client in clients if client.gates & TRACKING)),
             ("pubsub_clients", sum(1 for client in clients if client.gates & SUBSCRIBED)),
@@ -284,7 +288,10 @@ def _cpu(engine: Engine) -> Fields:
         return fields
     for suffix, who in (("", resource.RUSAGE_SELF), ("_children", resource.RUSAGE_CHILDREN)):
         usage = resource.getrusage(who)
-        fields += [(f"used_cpu_sys{suffix}", f"{usage.ru_stime:.6f}"), (f"used_cpu_user{suffix}", f"{usage.ru_utime:.6f}")]
+        fields += [
+            (f"used_cpu_sys{suffix}", f"{usage.ru_stime:.6f}"),
+            (f"used_cpu_user{suffix}", f"{usage.ru_utime:.6f}"),
+        ]
     if hasattr(resource, "RUSAGE_THREAD"):
         usage = resource.getrusage(resource.RUSAGE_THREAD)
         fields += [
@@ -303,9 +310,11 @@ def _commandstats(engine: Engine) -> Fields:
     return [
         (
             f"cmdstat_{entry.name}",
-            f"calls={entry.calls},usec={entry.nanoseconds // 1000},"
-            f"usec_per_call={entry.nanoseconds / 1000 / max(1, entry.calls):.2f},"
-            f"rejected_calls={entry.rejected},failed_calls={entry.failed}",
+            (
+                f"calls={entry.calls},usec={entry.nanoseconds // 1000},"
+                f"usec_per_call={entry.nanoseconds / 1000 / max(1, entry.calls):.2f},"
+                f"rejected_calls={entry.rejected},failed_calls={entry.failed}"
+            ),
         )
         for entry in engine.stats.commands()
         if entry.calls or entry.rejected or entry.failed
@@ -344,8 +353,10 @@ def _keyspace(engine: Engine) -> Fields:
         fields.append(
             (
                 f"db{db.index}",
-                f"keys={len(db.data)},expires={len(db.expires)},avg_ttl={db.wheel.average_ttl(now)},"
-                f"subexpiry={len(db.field_wheel)}",
+                (
+                    f"keys={len(db.data)},expires={len(db.expires)},avg_ttl={db.wheel.average_ttl(now)},"
+                    f"subexpiry={len(db.field_wheel)}"
+                ),
             )
         )
     return fields
@@ -360,7 +371,12 @@ SECTIONS: dict[str, Section] = {
     "clients": Section("Clients", _clients),
     "memory": Section("Memory", _memory),
     "persistence": Section("Persistence", _persistence),
-    "threads": Section("Threads", lambda engine: [("io_thread_0", f"clients={len(engine.clients)},reads={engine.stats.reads},writes={engine.stats.writes}")]),
+    "threads": Section(
+        "Threads",
+        lambda engine: [
+            ("io_thread_0", f"clients={len(engine.clients)},reads={engine.stats.reads},writes={engine.stats.writes}")
+        ],
+    ),
     "stats": Section("Stats", _stats),
     "replication": Section("Replication", _replication),
     "cpu": Section("CPU", _cpu),

@@ -17,10 +17,11 @@ def human(size: int) -> str:
     if size < 1024:
         return f"{size}B"
     value = float(size)
-    for unit in "KMGTP":
+    units = iter("KMGTP")
+    unit = ""
+    while value >= 1024:
         value /= 1024
-        if value < 1024:
-            break
+        unit = next(units, "P")
     return f"{value:.2f}{unit}"
 
 

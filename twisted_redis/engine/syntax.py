@@ -21,7 +21,8 @@ __all__ = ["Argument", "argument_tree", "parse_syntax"]
 _words = re.compile(r"\.\.\.|[\[\]<>|]|[^\s\[\]<>|]+").findall
 _INTEGERS = {
     "count", "index", "start", "stop", "end", "seconds", "milliseconds", "offset", "cursor", "db", "numkeys", "timeout",
-    "len", "rank", "num-matches", "maxlen", "bit", "value-count", "limit", "numreplicas", "numlocal", "port", "protover",
+    "len", "rank", "num-matches", "maxlen", "bit", "value-count", "limit", "numreplicas", "numlocal", "port",
+    "protover",
     "client-id", "size", "number", "numfields", "delta", "destination-db", "min-match-len", "width", "height",
     "index1", "index2", "maxage", "encoding-offset", "entries-read", "version", "ms", "min-idle-time", "threshold",
 }  # fmt: skip
@@ -163,7 +164,9 @@ def _repeats(sequence: list[Argument], again: list[Argument]) -> bool:
         last[0].multiple_token = with_token and token is not None
         return True
     last[0].token = token if with_token else None
-    block = Argument("-".join(argument.name for argument in last), "block", None if with_token else token, arguments=last)
+    block = Argument(
+        "-".join(argument.name for argument in last), "block", None if with_token else token, arguments=last
+    )
     block.multiple = True
     sequence[-count:] = [block]
     return True

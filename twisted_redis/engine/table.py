@@ -70,9 +70,7 @@ def _add(spec: Spec) -> None:
 def _flags(flags: int, keys: tuple[KeySpec, ...]) -> int:
     # Keys are movable where clients cannot compute them from first, last and step. A getkeys function alone
     # does not tell: SET has one for the flags of its key, which never moves.
-    movable = any(
-        spec.keyword is not None or spec.counted or spec.unknown or spec.flags & INCOMPLETE for spec in keys
-    )
+    movable = any(spec.keyword is not None or spec.counted or spec.unknown or spec.flags & INCOMPLETE for spec in keys)
     return flags | MOVABLEKEYS if movable else flags
 
 
@@ -130,7 +128,9 @@ def container(
     name: str, *, arity: int, group: str, since: str, flags: int = 0, summary: str = "", acl: tuple[str, ...] = ()
 ) -> None:
     """Declares the parent of subcommands, which itself does nothing."""
-    _add(Spec(name=name.lower(), function=None, arity=arity, flags=flags, group=group, since=since, doc=summary, acl=acl))
+    _add(
+        Spec(name=name.lower(), function=None, arity=arity, flags=flags, group=group, since=since, doc=summary, acl=acl)
+    )
 
 
 @dataclass(eq=False)

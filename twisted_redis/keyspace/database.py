@@ -34,7 +34,18 @@ class KeyspaceState:
     the master deletes them.
     """
 
-    __slots__ = ("added", "before", "compacting", "expire", "hits", "keep_expired", "missed", "misses", "now", "wrong_type")
+    __slots__ = (
+        "added",
+        "before",
+        "compacting",
+        "expire",
+        "hits",
+        "keep_expired",
+        "missed",
+        "misses",
+        "now",
+        "wrong_type",
+    )
 
     def __init__(self, wrong_type: type[Exception] = WrongTypeError) -> None:
         self.now = 0
@@ -137,20 +148,20 @@ class Database:
         value = self.data.get(key)
         if value.__class__ is cls and key not in self.expires:
             self.state.hits += 1
-            return value  # type: ignore[no-any-return]
+            return value
         value = self.lookup(key)
         if value is None or value.__class__ is cls:
-            return value  # type: ignore[no-any-return]
+            return value
         raise self.state.wrong_type
 
     def write(self, key: bytes, cls: type[T]) -> T | None:
         """As ``read``, for a command that writes."""
         value = self.data.get(key)
         if value.__class__ is cls and key not in self.expires:
-            return value  # type: ignore[no-any-return]
+            return value
         value = self.lookup_write(key)
         if value is None or value.__class__ is cls:
-            return value  # type: ignore[no-any-return]
+            return value
         raise self.state.wrong_type
 
     def read_string(self, key: bytes) -> bytes | bytearray | None:
@@ -159,20 +170,20 @@ class Database:
         if value.__class__ is bytes and key not in self.expires:
             # Most reads by far: spelled out here, since each call costs as much as the look-up.
             self.state.hits += 1
-            return value  # type: ignore[no-any-return]
+            return value
         value = self.lookup(key)
         if value is None or value.__class__ is bytes or value.__class__ is bytearray:
-            return value  # type: ignore[no-any-return]
+            return value
         raise self.state.wrong_type
 
     def write_string(self, key: bytes) -> bytes | bytearray | None:
         """The string at ``key`` for a command that writes."""
         value = self.data.get(key)
         if value.__class__ is bytes and key not in self.expires:
-            return value  # type: ignore[no-any-return]
+            return value
         value = self.lookup_write(key)
         if value is None or value.__class__ is bytes or value.__class__ is bytearray:
-            return value  # type: ignore[no-any-return]
+            return value
         raise self.state.wrong_type
 
     # writing
@@ -242,7 +253,7 @@ class Database:
     # cursors
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The next keys from ``cursor`` on (0 starts) and the cursor to go on with (0 ends); about ``count`` of them."""
+        """The next keys from ``cursor`` on (0 starts), about ``count``, and the cursor to go on with (0 ends)."""
         return self.order.scan(cursor, count)
 
     def random_key(self) -> bytes | None:

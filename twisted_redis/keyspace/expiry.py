@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import islice
+from typing import Any
 
 __all__ = ["ExpiryWheel"]
 
@@ -22,7 +23,7 @@ class ExpiryWheel:
 
     def __init__(self, times: dict[bytes, int]) -> None:
         self._times = times
-        self._buckets: dict[int, bytes | set[bytes]] = {}
+        self._buckets: dict[int, Any] = {}  # a key, or a set of keys
         self._slots: list[int] = []  # heap of the slots that have (or had) a bucket
         self._current = -(1 << 62)  # the last slot that was opened
         self._open: set[bytes] = set()  # what is left of it
@@ -42,7 +43,7 @@ class ExpiryWheel:
         elif bucket.__class__ is set:
             bucket.add(key)
         elif bucket != key:
-            self._buckets[slot] = {bucket, key}  # type: ignore[arg-type]
+            self._buckets[slot] = {bucket, key}
 
     def remove(self, key: bytes, when: int) -> None:
         """Forgets that ``key`` was to expire at ``when``."""
@@ -52,7 +53,7 @@ class ExpiryWheel:
             return
         bucket = self._buckets.get(slot)
         if bucket.__class__ is set:
-            bucket.discard(key)  # type: ignore[union-attr]
+            bucket.discard(key)
             if not bucket:
                 self._buckets[slot] = key  # a stale single entry, as below
         # A stale single entry stays: it is checked against the times when its second comes.
@@ -84,7 +85,7 @@ class ExpiryWheel:
             if bucket is None:
                 continue
             self._current = slot
-            self._open = bucket if bucket.__class__ is set else {bucket}  # type: ignore[assignment]
+            self._open = bucket if bucket.__class__ is set else {bucket}
 
     def next_time(self) -> int | None:
         """The earliest time (ms) at which something may be due; None when nothing can be."""

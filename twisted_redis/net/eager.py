@@ -49,5 +49,5 @@ def sender(transport: Any) -> Send:
 def pending_output(transport: Any) -> int:
     """Bytes written to ``transport`` that the socket has not taken yet; 0 where it does not tell."""
     if isinstance(transport, tcp.Connection):
-        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen  # type: ignore[attr-defined,no-any-return]
+        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
     return 0

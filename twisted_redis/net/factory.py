@@ -36,7 +36,7 @@ CLOSE_WITHIN = 60.0
 class RedisFactory(Factory):
     """Builds a ``RedisProtocol`` for each client of ``engine``."""
 
-    protocol = RedisProtocol
+    protocol = RedisProtocol  # type: ignore[assignment]
     noisy = False
 
     def __init__(self, engine: Engine) -> None:
@@ -57,7 +57,7 @@ class RedisFactory(Factory):
         self.limits.max_bulk = self.engine.config.proto_max_bulk_len
         self.keepalive = self.engine.config.tcp_keepalive
 
-    def buildProtocol(self, addr: IAddress | None) -> RedisProtocol:
+    def buildProtocol(self, addr: IAddress | None) -> RedisProtocol:  # type: ignore[override]
         """A protocol for a new connection."""
         protocol = RedisProtocol()
         protocol.factory = self
@@ -91,8 +91,7 @@ class RedisFactory(Factory):
         """Bytes of unexecuted requests ``client`` may hold."""
         if client.gates & MASTER:
             return 1 << 62
-        limit = int(self.engine.config.client_query_buffer_limit)
-        return limit
+        return int(self.engine.config.client_query_buffer_limit)
 
     def closing(self, protocol: RedisProtocol) -> None:
         """Cuts ``protocol`` off if it is still there after a while."""

@@ -26,7 +26,10 @@ HAVE_EPOLL = hasattr(select, "epoll")
 #: Events of one round: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
 
-_EXPECTED = {error.ConnectionDone: Failure(error.ConnectionDone()), error.ConnectionLost: Failure(error.ConnectionLost())}  # type: ignore[no-untyped-call]
+_EXPECTED: dict[type[Exception], Failure] = {
+    error.ConnectionDone: Failure(error.ConnectionDone()),
+    error.ConnectionLost: Failure(error.ConnectionLost()),
+}
 
 
 @implementer(IReactorFDSet, IReadDescriptor)
@@ -70,7 +73,7 @@ class Hub:
                     try:
                         why = connection.doRead()
                     except Exception as problem:
-                        log.err()  # type: ignore[no-untyped-call]
+                        log.err()
                         why = problem
                 elif event & ~5:  # EPOLLHUP or EPOLLERR, and nothing to read
                     connection = connection or writers.get(fd)
@@ -83,7 +86,7 @@ class Hub:
                         try:
                             why = connection.doWrite()
                         except Exception as problem:
-                            log.err()  # type: ignore[no-untyped-call]
+                            log.err()
                             why = problem
                 if why is not None and connection is not None:
                     self._disconnect(connection, why, reading)
@@ -162,10 +165,10 @@ class Hub:
 
     def _disconnect(self, connection: Any, why: Exception, reading: bool) -> None:
         self.removeReader(connection)
-        expected = _EXPECTED.get(why.__class__)
+        expected = _EXPECTED.get(type(why))
         if expected is None:
             self.removeWriter(connection)
-            connection.connectionLost(Failure(why))  # type: ignore[no-untyped-call]
+            connection.connectionLost(Failure(why))
         elif reading and why.__class__ is error.ConnectionDone and IHalfCloseableDescriptor.providedBy(connection):
             connection.readConnectionLost(expected)
         else:

@@ -26,7 +26,7 @@ def client_class(client: Client) -> str:
 def over_output_limit(
     config: Any, client: Client, pending: int, soft_since: float | None, now: float
 ) -> tuple[bool, float | None]:
-    """Whether ``pending`` bytes are over the hard limit, or over the soft one for too long; and since when over the soft.
+    """Whether ``pending`` bytes are over the hard limit, or too long over the soft one; and since when over that.
 
     ``config.client_output_buffer_limit`` has for each class (hard bytes, soft bytes, soft seconds); 0 is no limit.
     """

@@ -10,9 +10,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 
 from twisted_redis.net.hub import Hub
-from twisted.internet.error import CannotListenError
 
 __all__ = ["ListenError", "Listeners"]
 
@@ -80,7 +80,10 @@ class Listeners:
                         continue
                     if isinstance(error, socket.gaierror) and optional:
                         continue
-                    self._log("warning", f"Warning: Could not create server TCP listening socket {host}:{port}: {error.strerror}")
+                    self._log(
+                        "warning",
+                        f"Warning: Could not create server TCP listening socket {host}:{port}: {error.strerror}",
+                    )
                     raise ListenError(f"{host}:{port}: {error.strerror}") from error
                 sockets.append(sock)
                 if not chosen:
@@ -141,7 +144,8 @@ class Listeners:
     def listen_endpoint(self, description: str) -> Deferred[Any]:
         """Listens at a Twisted endpoint (``tcp:6380:interface=127.0.0.1``, ``systemd:...``)."""
         endpoint = serverFromString(self._reactor, description)
-        return endpoint.listen(self._factory).addCallback(self._opened)
+        listening: Deferred[Any] = endpoint.listen(self._factory).addCallback(self._opened)
+        return listening
 
     def _opened(self, port: Any) -> Any:
         self._endpoints.append(port)

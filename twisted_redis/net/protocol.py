@@ -1,7 +1,7 @@
 """The connection of one client: bytes in, replies out, and the limits of both.
 
-Reads are parsed whole and executed in order; the replies of one read leave in one write.  While a client waits for a key
-its requests stay unexecuted, but its socket is still read (up to the query buffer limit): a paused socket would not
+Reads are parsed whole and executed in order; the replies of one read leave in one write.  While a client waits for a
+key its requests stay unexecuted, but its socket is still read (up to the query buffer limit): a paused socket would not
 report that the peer has gone, and a dead waiter would eat data.  A client that does not read its replies is not read.
 """
 
@@ -286,5 +286,3 @@ class RedisProtocol(Protocol):
         self.engine.disconnect(self.client)
         self._requests = []
         self._held = []
-
-

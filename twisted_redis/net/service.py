@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -25,7 +25,7 @@ STOP_WITHIN = 1.0
 class ServerService(Service):
     """Runs ``engine`` on ``reactor``: ``startService`` listens, ``stopService`` ends every connection."""
 
-    name = "redis"  # type: ignore[assignment]
+    name = "redis"
 
     def __init__(self, engine: Engine, reactor: Any, endpoints: list[str] | None = None) -> None:
         self.engine = engine
@@ -35,7 +35,7 @@ class ServerService(Service):
         self.listeners = Listeners(reactor, self.factory, engine.log, self._hub)
         self._descriptions = endpoints or []
         self._cron = LoopingCall(self.cron)
-        self._cron.clock = engine.time.scheduler  # type: ignore[attr-defined]
+        self._cron.clock = cast(Any, engine.time.scheduler)
         self._ticks = 0
         self._more: Any = None
         #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
@@ -55,7 +55,7 @@ class ServerService(Service):
 
     def startService(self) -> None:
         """Listens, if that is not done yet, and starts the periodic work."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self.listen()
         self.engine.log("notice", "Server initialized")
         self._cron.start(1 / self.engine.config.hz, now=False)
@@ -122,7 +122,7 @@ class ServerService(Service):
 
     def stopService(self) -> Deferred[Any]:
         """Stops listening, ends all connections and the periodic work."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         if self._cron.running:
             self._cron.stop()
         if self._more is not None and self._more.active():
@@ -154,4 +154,3 @@ class ServerService(Service):
 
         look()
         return done
-

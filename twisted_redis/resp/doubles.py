@@ -42,5 +42,9 @@ def double_text(value: float) -> bytes:
         text = digits[:point] + "." + digits[point:] if point > 0 else "0." + "0" * -point + digits
     else:
         digits = digits[: 18 - len(sign)]
-        text = digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + f"e{'-' if exponent < 0 else '+'}{abs(exponent)}"
+        text = (
+            digits[0]
+            + ("." + digits[1:] if len(digits) > 1 else "")
+            + f"e{'-' if exponent < 0 else '+'}{abs(exponent)}"
+        )
     return (sign + text).encode()

@@ -61,7 +61,6 @@ def _null_bulk(value: object) -> bytes:
     return b"$-1\r\n"
 
 
-
 def _null(value: object) -> bytes:
     return b"_\r\n"
 

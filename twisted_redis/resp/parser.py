@@ -51,7 +51,18 @@ def _length(text: bytes) -> int | None:
 class RequestParser:
     """The pure parser.  ``receive(data)`` returns the requests that are complete now, each a list of bytes."""
 
-    __slots__ = ("_argv", "_buffer", "_bulk", "_chunks", "_left", "_missing", "_offset", "authenticated", "error", "limits")
+    __slots__ = (
+        "_argv",
+        "_buffer",
+        "_bulk",
+        "_chunks",
+        "_left",
+        "_missing",
+        "_offset",
+        "authenticated",
+        "error",
+        "limits",
+    )
 
     def __init__(self, limits: Limits, authenticated: bool = True) -> None:
         self.limits = limits
@@ -156,7 +167,8 @@ class RequestParser:
                 if self._offset < len(buffer) and buffer[self._offset] != 36:  # "$"
                     # Redis looks at the byte only once the whole line has come.
                     if buffer.find(b"\r", self._offset) < 0:
-                        return self._header("bulk", skip=0) and None
+                        self._header("bulk", skip=0)  # fails if the line is too long already
+                        return None
                     return self._fail(f"expected '$', got '{_printable(buffer[self._offset])}'")
                 header = self._header("bulk")
                 if header is None:
@@ -216,10 +228,11 @@ class RequestParser:
             return self._fail("unbalanced quotes in request")
         return arguments
 
-    def _fail(self, text: str) -> None:
+    def _fail(self, text: str) -> list[bytes] | None:
         self.error = text
         self._buffer = b""
         self._offset = 0
+        return None
 
 
 def _printable(byte: int) -> str:
