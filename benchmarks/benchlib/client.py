@@ -57,8 +57,15 @@ class Connection:
 
     def exchange(self, pending: list[bytes]) -> None:
         self.socket.sendall(b"".join(pending))
+        refused = None
         for _ in pending:
-            self.reply()
+            try:
+                self.reply()
+            except Refused as error:
+                refused = refused or error
+        # Only when all answers are read can the connection serve for other calls.
+        if refused is not None:
+            raise refused
 
     def drain(self, commands: Sequence[bytes]) -> None:
         """Send packed commands and read up to the end of their answers, without taking these apart.
