@@ -340,7 +340,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]
 
     Returns the values of fields of a hash, and lets them expire or stay for good.
-    """  # noqa: E501
+    """
     hash_ = ctx.db.write(key, Hash)
     option = options[0].upper()
     when = 0
@@ -444,7 +444,7 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]
 
     Gives fields of a hash their values, on a condition about all of them, and lets them expire.
-    """  # noqa: E501
+    """
     options = _SetOptions(ctx, arguments)
     db = ctx.db
     hash_ = db.write(key, Hash)

@@ -224,7 +224,7 @@ def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SORT key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]
 
     Returns the elements of a list, set or sorted set in order, or stores them as a list.
-    """  # noqa: E501 - the syntax is read from one line
+    """
     return _sort(ctx, key, options, may_store=True)
 
 
@@ -243,5 +243,5 @@ def sort_ro(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SORT_RO key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA]
 
     Returns the elements of a list, set or sorted set in order, and cannot store them.
-    """  # noqa: E501 - the syntax is read from one line
+    """
     return _sort(ctx, key, options, may_store=False)

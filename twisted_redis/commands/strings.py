@@ -119,7 +119,7 @@ def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
     """SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]
 
     Stores a string at a key, whatever type of value is there.
-    """  # noqa: E501 - the syntax is read from one line
+    """
     if not options:
         db = ctx.db
         if key in db.expires:
@@ -287,7 +287,7 @@ def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]
 
     Returns the string stored at a key and sets or drops its expiry.
-    """  # noqa: E501 - the syntax is read from one line
+    """
     chosen = _Options(options, of_set=False)
     value = get(ctx, key)
     if value is None:
