@@ -85,12 +85,27 @@ def positive(text: bytes, error: str | None = None) -> int:
 
 
 def float_or_none(text: bytes) -> float | None:
-    """``text`` as strtod reads it (decimal, hexadecimal, inf), without surrounding spaces and without nan; or None."""
+    """``text`` as strtod reads it (decimal, hexadecimal, inf), without surrounding spaces and without nan; or None.
+
+    What is too large or too small for a double is none.
+    """
     if _float(text):
-        return float(text)
-    if _hex_float(text):
-        return float.fromhex(text.decode())
-    return None
+        value = float(text)
+        if value and value - value == 0.0:
+            return value
+        digits = text.lower().partition(b"e")[0]
+    elif _hex_float(text):
+        try:
+            value = float.fromhex(text.decode())
+        except OverflowError:
+            return None
+        digits = text.lower().partition(b"x")[2].partition(b"p")[0]
+    else:
+        return None
+    # An infinity has to be named, and what has other digits than zeros is no zero.
+    if value - value != 0.0:
+        return value if b"i" in digits else None
+    return None if not value and digits.strip(b"+-.0") else value
 
 
 def float_number(text: bytes, error: str | None = None) -> float:
