@@ -10,6 +10,7 @@ from typing import Any
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.quicklist import set_packed_threshold
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.errors import CommandError, NoSuchKey
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.parse import db_index, float_or_none, integer_or_none, positive
@@ -159,6 +160,24 @@ def _object(ctx: Client, key: bytes) -> Reply:
         f"serializedlength:{ctx.engine.serialized_length(value)} lru:{ctx.engine.lru_clock(ctx.db, key)} "
         f"lru_seconds_idle:{idle}{extra}".encode()
     )
+
+
+@debug_subcommand("DIGEST")
+def _digest(ctx: Client) -> Reply:
+    """DIGEST
+
+    A number that two servers share if they hold the same data.
+    """
+    return Simple(digest_text(dataset_digest(ctx.engine.databases)))
+
+
+@debug_subcommand("DIGEST-VALUE", 0, 1 << 31)
+def _digest_value(ctx: Client, *keys: bytes) -> Reply:
+    """DIGEST-VALUE <key> [<key> ...]
+
+    The same of the value of each key alone, without its name.
+    """
+    return [Simple(digest_text(value_digest(ctx.db, key))) for key in keys]
 
 
 @debug_subcommand("SDSLEN", 1)
