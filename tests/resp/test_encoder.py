@@ -87,7 +87,11 @@ def test_subclasses_are_written_as_their_base() -> None:
     assert encode3(Own({b"a": 1})) == b"%1\r\n$1\r\na\r\n:1\r\n"
 
 
-@given(st.lists(st.binary(max_size=20), max_size=20))
+any_length = st.lists(st.binary(max_size=20), max_size=40)
+one_length = st.lists(st.binary(min_size=3, max_size=3), max_size=40)
+
+
+@given(st.one_of(any_length, one_length))
 def test_packing_in_c_and_in_python_is_the_same(items: list[bytes]) -> None:
     assert pack_bulks(tuple(items)) == _pack_pure(tuple(items)) == encode2(items)
 
