@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twisted_redis.resp.accelerated import _pack_pure, pack_bulks
@@ -92,6 +92,7 @@ one_length = st.lists(st.binary(min_size=3, max_size=3), max_size=40)
 
 
 @given(st.one_of(any_length, one_length))
+@example([b"x" * length for length in range(1000, 1040)])
 def test_packing_in_c_and_in_python_is_the_same(items: list[bytes]) -> None:
     assert pack_bulks(tuple(items)) == _pack_pure(tuple(items)) == encode2(items)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger, OutOfRange
 
@@ -119,9 +120,12 @@ def float_number(text: bytes, error: str | None = None) -> float:
 def timeout(text: bytes) -> float:
     """The time-out of a blocking command, in seconds as a decimal; 0 is for ever."""
     value = float_or_none(text)
+    if value is None and _float(text) and len(text) < 1000:
+        # Redis reads a long double here, whose range is larger.
+        value = float(text)
     if value is None:
         raise CommandError("ERR timeout is not a float or out of range")
-    if value * 1000 > INT64_MAX:
+    if value * 1000 > INT64_MAX - time.time() * 1000:
         raise CommandError("ERR timeout is out of range")
     # Redis rounds up to milliseconds first: a fraction of one below zero is zero.
     if value * 1000 <= -1:

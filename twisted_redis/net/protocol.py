@@ -103,10 +103,15 @@ class RedisProtocol(Protocol):
     def _run(self, requests: list[list[bytes]]) -> bool:
         """Executes ``requests``; tells whether all of them were taken and more may follow."""
         client = self.client
+        engine = self.engine
         self._running = True
-        taken = self.engine.run(client, requests)
+        taken = engine.run(client, requests)
         self._running = False
-        if client.out:
+        if engine.turn and not client.gates & CLOSING:
+            # A round of the hub writes to all its clients at its end: back to back, writes wake a peer on another
+            # processor once, while with the work of a request between them each of them has to wake it again.
+            engine.unflushed[client] = None
+        elif client.out:
             self.flush()
         if client.gates & CLOSING:
             self._holding = True

@@ -31,6 +31,20 @@ def _pack_pure(items: tuple[bytes, ...]) -> bytes:
     return b"*%d\r\n" % len(items) + b"".join([b"$%d\r\n%b\r\n" % (len(item), item) for item in items])
 
 
+_HEADS = [b"$%d" % length for length in range(1024)]
+_head_of = _HEADS.__getitem__
+
+
+def _pack_lines(items: tuple[bytes, ...]) -> bytes:
+    """As ``_pack_pure``, for elements shorter than 1,024 bytes: quicker than C code that looks at each in turn."""
+    count = len(items)
+    lines: list[bytes] = [b""] * (2 * count + 2)
+    lines[0] = b"*%d" % count
+    lines[1:-1:2] = map(_head_of, map(len, items))
+    lines[2:-1:2] = items
+    return b"\r\n".join(lines)
+
+
 _pack_any = _pack if HAVE_HIREDIS else _pack_pure
 #: From this many elements on it pays to look whether all are of one length.
 UNIFORM_FROM = 16
@@ -45,6 +59,10 @@ def pack_bulks(items: tuple[bytes, ...]) -> bytes:
             # Elements of one length have one header: a single join does it.
             head = b"\r\n$%d\r\n" % length
             return b"*%d%b%b\r\n" % (count, head, head.join(items))
+        try:
+            return _pack_lines(items)
+        except IndexError:
+            pass
     packed: bytes = _pack_any(items)
     return packed
 
