@@ -1,0 +1,275 @@
+"""A ranking: pairs of a score and a member in ascending order, with the rank of each and the pairs of any ranks.
+
+The pairs stand in blocks of some hundred to two thousand, scores in an ``array`` and members in a list beside it:
+16 bytes a pair, and nothing in it that the garbage collector follows. A place in a block is found by bisection
+over doubles first, and over the members of the same score then; all of it runs in C.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+from math import inf, nextafter
+from operator import itemgetter
+
+from twisted_redis.datatypes import sizes
+
+__all__ = ["Ranking"]
+
+_MOST = 2048
+"""Pairs of a block at which it is split."""
+
+_FILLED = 1536
+"""Pairs of a block when many come at once, and the most that two blocks are joined to."""
+
+_FEW = 256
+"""Pairs of a block under which it is joined with a neighbour, if that has room."""
+
+_member_of = itemgetter(1)
+
+
+class Ranking:
+    """Pairs of (score, member), without one that is there twice; no score is nan.
+
+    ``_lasts`` has for each block a pair that none in it exceeds and that all behind it do: its last one, or one
+    that was its last before it was removed. ``_starts`` has the rank of each block's first pair: None after a
+    change, empty after it was once missed since, so that only what is asked for again is counted for all.
+    """
+
+    __slots__ = ("_lasts", "_members", "_scores", "_size", "_starts")
+
+    def __init__(self, pairs: Sequence[tuple[float, bytes]] = ()) -> None:
+        """Takes ``pairs``, which are in order."""
+        self._lasts: list[tuple[float, bytes]] = []
+        self._members: list[list[bytes]] = []
+        self._scores: list[array[float]] = []
+        self._starts: list[int] | None = None
+        self._size = len(pairs)
+        for start in range(0, len(pairs), _FILLED):
+            block = pairs[start : start + _FILLED]
+            self._lasts.append(block[-1])
+            self._scores.append(array("d", [score for score, _ in block]))
+            self._members.append([member for _, member in block])
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The members in ascending order."""
+        return chain.from_iterable(self._members)
+
+    def copy(self) -> Ranking:
+        """Returns a ranking of its own with the same pairs."""
+        twin = Ranking()
+        twin._lasts = self._lasts[:]
+        twin._members = [block[:] for block in self._members]
+        twin._scores = [block[:] for block in self._scores]
+        twin._size = self._size
+        return twin
+
+    def memory(self) -> int:
+        """Estimates the bytes that the ranking takes, without the members themselves."""
+        blocks = len(self._members)
+        size = 64 + sizes.of_container(self._members) + sizes.of_container(self._scores) + 64 * blocks
+        if not blocks:
+            return size
+        middle = blocks // 2
+        of_one = sizes.of_container(self._members[middle]) + sizes.of_container(self._scores[middle])
+        return size + blocks * of_one
+
+    # changes
+
+    def add(self, score: float, member: bytes) -> None:
+        """Takes in a pair that is not there."""
+        pair = (score, member)
+        lasts = self._lasts
+        index = bisect_left(lasts, pair)
+        self._starts = None
+        self._size += 1
+        if index < len(lasts):
+            scores, members = self._scores[index], self._members[index]
+            place = bisect_left(scores, score)
+            end = bisect_right(scores, score, place)
+            if place != end:
+                place = bisect_left(members, member, place, end)
+            scores.insert(place, score)
+            members.insert(place, member)
+            if len(members) > _MOST:
+                self._split(index)
+        elif index and len(self._members[-1]) < _MOST:
+            self._scores[-1].append(score)
+            self._members[-1].append(member)
+            lasts[-1] = pair
+        else:
+            # What comes in order fills its blocks.
+            self._scores.append(array("d", (score,)))
+            self._members.append([member])
+            lasts.append(pair)
+
+    def remove(self, score: float, member: bytes) -> bytes:
+        """Removes a pair that is there; returns its member, the very object."""
+        index, place = self._find(score, member)
+        members = self._members[index]
+        del self._scores[index][place]
+        stored = members.pop(place)
+        self._starts = None
+        self._size -= 1
+        if len(members) < _FEW:
+            self._tidy(index)
+        return stored
+
+    def pop_first(self) -> tuple[bytes, float]:
+        """Removes the first pair of some; returns its member and its score."""
+        members = self._members[0]
+        pair = members.pop(0), self._scores[0].pop(0)
+        self._starts = None
+        self._size -= 1
+        if len(members) < _FEW:
+            self._tidy(0)
+        return pair
+
+    def pop_last(self) -> tuple[bytes, float]:
+        """Removes the last pair of some; returns its member and its score."""
+        members = self._members[-1]
+        pair = members.pop(), self._scores[-1].pop()
+        self._starts = None
+        self._size -= 1
+        if len(members) < _FEW:
+            self._tidy(len(self._members) - 1)
+        return pair
+
+    def delete(self, start: int, stop: int) -> list[bytes]:
+        """Removes the pairs of the ranks from ``start`` up to, not with, ``stop``; returns their members."""
+        spans = self._spans(start, stop)
+        removed: list[bytes] = []
+        self._starts = None
+        for index, low, high in reversed(spans):
+            members = self._members[index]
+            removed += members[low:high]
+            if high - low == len(members):
+                del self._members[index], self._scores[index], self._lasts[index]
+            else:
+                del members[low:high]
+                del self._scores[index][low:high]
+        self._size -= len(removed)
+        if spans:
+            # Of the blocks that were touched only the first and the last one can be left.
+            for index in (spans[0][0] + 1, spans[0][0]):
+                if index < len(self._members) and len(self._members[index]) < _FEW:
+                    self._tidy(index)
+        return removed
+
+    def _split(self, index: int) -> None:
+        members, scores = self._members[index], self._scores[index]
+        half = len(members) // 2
+        self._members[index : index + 1] = [members[:half], members[half:]]
+        self._scores[index : index + 1] = [scores[:half], scores[half:]]
+        self._lasts.insert(index, (scores[half - 1], members[half - 1]))
+
+    def _tidy(self, index: int) -> None:
+        """Drops a block without pairs, and joins one of few with a neighbour that has room."""
+        blocks = self._members
+        size = len(blocks[index])
+        if not size:
+            del self._members[index], self._scores[index], self._lasts[index]
+        elif index + 1 < len(blocks) and size + len(blocks[index + 1]) <= _FILLED:
+            self._join(index)
+        elif index and size + len(blocks[index - 1]) <= _FILLED:
+            self._join(index - 1)
+
+    def _join(self, index: int) -> None:
+        self._members[index] += self._members.pop(index + 1)
+        self._scores[index] += self._scores.pop(index + 1)
+        del self._lasts[index]
+
+    # ranks
+
+    def rank(self, score: float, member: bytes) -> int:
+        """Returns the rank of a pair that is there, which is how many come before it."""
+        index, place = self._find(score, member)
+        return self._start(index) + place
+
+    def before(self, score: float) -> int:
+        """Returns how many pairs have a lower score."""
+        index = bisect_left(self._lasts, (score,))
+        if index == len(self._lasts):
+            return self._start(index)
+        return self._start(index) + bisect_left(self._scores[index], score)
+
+    def up_to(self, score: float) -> int:
+        """Returns how many pairs have that score or a lower one."""
+        return self._start(len(self._members)) if score == inf else self.before(nextafter(score, inf))
+
+    def before_member(self, member: bytes) -> int:
+        """Returns how many members come before ``member``, where all scores are the same."""
+        index = bisect_left(self._lasts, member, key=_member_of)
+        if index == len(self._lasts):
+            return self._start(index)
+        return self._start(index) + bisect_left(self._members[index], member)
+
+    def up_to_member(self, member: bytes) -> int:
+        """Returns how many members come before ``member`` or are that, where all scores are the same."""
+        return self.before_member(member + b"\0")
+
+    def members(self, start: int, stop: int) -> list[bytes]:
+        """Returns the members of the ranks from ``start`` up to, not with, ``stop``."""
+        spans = self._spans(start, stop)
+        if len(spans) == 1:
+            index, low, high = spans[0]
+            return self._members[index][low:high]
+        return [member for index, low, high in spans for member in self._members[index][low:high]]
+
+    def scores(self, start: int, stop: int) -> list[float]:
+        """Returns the scores of the ranks from ``start`` up to, not with, ``stop``."""
+        return [score for index, low, high in self._spans(start, stop) for score in self._scores[index][low:high]]
+
+    def _find(self, score: float, member: bytes) -> tuple[int, int]:
+        """Returns the block of a pair that is there, and its place in it."""
+        index = bisect_left(self._lasts, (score, member))
+        scores = self._scores[index]
+        place = bisect_left(scores, score)
+        end = bisect_right(scores, score, place)
+        if end - place > 1:
+            place = bisect_left(self._members[index], member, place, end)
+        return index, place
+
+    def _start(self, index: int) -> int:
+        """Returns how many pairs stand in the blocks before that at ``index``."""
+        starts = self._starts
+        if starts:
+            return starts[index]
+        if starts is not None:
+            return self._count()[index]
+        if not index:
+            return 0
+        self._starts = []
+        if 2 * index <= len(self._members):
+            return sum(map(len, self._members[:index]))
+        return self._size - sum(map(len, self._members[index:]))
+
+    def _count(self) -> list[int]:
+        """Returns the rank of each block's first pair, and the number of all pairs."""
+        if not self._starts:
+            self._starts = list(accumulate(map(len, self._members), initial=0))
+        return self._starts
+
+    def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Returns a block, and where to begin and end in it, for each block with pairs of these ranks."""
+        if start >= stop:
+            return []
+        blocks = self._members
+        if stop <= len(blocks[0]):
+            return [(0, start, stop)]
+        starts = self._count()
+        first = bisect_right(starts, start) - 1
+        last = bisect_left(starts, stop) - 1
+        if first == last:
+            return [(first, start - starts[first], stop - starts[first])]
+        return [
+            (first, start - starts[first], len(blocks[first])),
+            *[(index, 0, len(blocks[index])) for index in range(first + 1, last)],
+            (last, 0, stop - starts[last]),
+        ]

@@ -1,0 +1,328 @@
+"""Sorted sets: members with scores, in the order of score and then member.
+
+``scores`` (member to score) answers what is asked of a member; a ``Ranking`` beside it what is asked of an order.
+A set that Redis would keep in a listpack has its ranking only once that is needed, and a tiny one sorts its members
+each time instead. A ``large`` one (a skiplist in Redis) always has it. Nothing turns a large set back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.order import RANDOM, Order, take_some
+from twisted_redis.datatypes.ranking import Ranking
+
+__all__ = ["LexRange", "ScoreRange", "ZSet", "ZSetLimits"]
+
+_TINY = 16
+"""Members up to which a ranking is not worth keeping."""
+
+_FLOAT = 24
+"""The size of a float."""
+
+
+class ZSetLimits(Protocol):
+    """The directives that a sorted set obeys: beyond one of them it is ``large``."""
+
+    zset_max_listpack_entries: int
+    zset_max_listpack_value: int
+
+
+class ScoreRange(NamedTuple):
+    """Scores from ``low`` to ``high``; ``above`` and ``below`` leave out those ends."""
+
+    low: float
+    high: float
+    above: bool = False
+    below: bool = False
+
+
+class LexRange(NamedTuple):
+    """Members from ``low`` to ``high``; ``above`` and ``below`` leave out those ends.
+
+    None has no end: as ``low`` it comes before all members, as ``high`` behind them. The ranges that begin behind
+    all members or end before them are empty, and there is no need for them here.
+    """
+
+    low: bytes | None
+    high: bytes | None
+    above: bool = False
+    below: bool = False
+
+
+class ZSet:
+    """A sorted set. ``scores`` may be read; only the methods change it."""
+
+    TYPE = b"zset"
+
+    __slots__ = ("_order", "_ranking", "large", "scores")
+
+    def __init__(self) -> None:
+        self.scores: dict[bytes, float] = {}
+        self._ranking: Ranking | None = None
+        self._order: Order | None = None
+        self.large = False
+
+    @classmethod
+    def starting_with(cls, first: bytes, size: int, config: ZSetLimits) -> ZSet:
+        """Returns an empty sorted set in the form for ``size`` members, of which ``first`` is the first one."""
+        made = cls()
+        if size > config.zset_max_listpack_entries or len(first) > config.zset_max_listpack_value:
+            made.enlarge()
+        return made
+
+    @classmethod
+    def from_pairs(cls, pairs: Iterable[tuple[bytes, float]], config: ZSetLimits) -> ZSet:
+        """Returns a sorted set of (member, score) ``pairs`` in the encoding that Redis would choose."""
+        made = cls()
+        scores = made.scores = dict(pairs)
+        longest = config.zset_max_listpack_value
+        if len(scores) > config.zset_max_listpack_entries or any(len(member) > longest for member in scores):
+            made.enlarge()
+        else:
+            for member, score in scores.items():
+                if not score:
+                    scores[member] = 0.0
+        return made
+
+    def __len__(self) -> int:
+        """The number of members."""
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The members in ascending order."""
+        return iter(self._ranked())
+
+    def __contains__(self, member: object) -> bool:
+        return member in self.scores
+
+    def copy(self) -> ZSet:
+        """Returns a sorted set of its own with the same members."""
+        twin = ZSet()
+        twin.scores = self.scores.copy()
+        twin.large = self.large
+        if self._ranking is not None:
+            twin._ranking = self._ranking.copy()
+        return twin
+
+    def encoding(self, config: Any = None) -> str:
+        """What OBJECT ENCODING answers."""
+        return "skiplist" if self.large else "listpack"
+
+    def memory(self) -> int:
+        """Estimates the bytes that the sorted set takes."""
+        scores = self.scores
+        size = 80 + sizes.of_container(scores) + sizes.of_items(scores, len(scores)) + _FLOAT * len(scores)
+        if self._ranking is not None:
+            size += self._ranking.memory()
+        if self._order is not None:
+            size += 8 * len(self._order)
+        return size
+
+    # members
+
+    def score(self, member: bytes) -> float | None:
+        """Returns the score of ``member``, None if it is not there."""
+        return self.scores.get(member)
+
+    def add(self, member: bytes, score: float, config: ZSetLimits | None = None) -> bool:
+        """Adds ``member`` or gives it another score; tells whether it is new. No score is nan.
+
+        With ``config`` the set gets large if its limits demand that.
+        """
+        before = self.scores.get(member)
+        self.put(member, score, before, config)
+        return before is None
+
+    def put(self, member: bytes, score: float, before: float | None, config: ZSetLimits | None = None) -> None:
+        """Adds ``member`` or gives it another score, for a caller who knows that ``before`` is its present one."""
+        scores = self.scores
+        ranking = self._ranking
+        if before is None:
+            if not self.large:
+                if config is not None and (
+                    len(scores) >= config.zset_max_listpack_entries or len(member) > config.zset_max_listpack_value
+                ):
+                    ranking = self.enlarge()
+                else:
+                    score += 0.0  # a listpack has no negative zero
+            scores[member] = score
+            if ranking is not None:
+                ranking.add(score, member)
+            if self._order is not None:
+                self._order.append(member)
+        elif before != score:
+            if not self.large:
+                score += 0.0
+            if ranking is not None:
+                # The member that is stored already moves: what was given may be another object of the same bytes.
+                ranking.add(score, ranking.remove(before, member))
+            scores[member] = score
+
+    def remove(self, member: bytes) -> bool:
+        """Removes ``member``; tells whether it was there."""
+        score = self.scores.pop(member, None)
+        if score is None:
+            return False
+        if self._ranking is not None:
+            self._ranking.remove(score, member)
+        if self._order is not None:
+            self._order.discard(member)
+        return True
+
+    def pop(self, *, last: bool = False) -> tuple[bytes, float]:
+        """Removes the first or the last member of a set that has some; returns it with its score."""
+        scores, ranking = self.scores, self._ranking
+        if ranking is None:
+            if len(scores) <= _TINY:
+                score, member = (max if last else min)(zip(scores.values(), scores, strict=True))
+                del scores[member]
+                return member, score
+            ranking = self._ranked()
+        member, score = pair = ranking.pop_last() if last else ranking.pop_first()
+        del scores[member]
+        if self._order is not None:
+            self._order.discard(member)
+        return pair
+
+    def pop_some(self, count: int, *, last: bool = False) -> list[tuple[bytes, float]]:
+        """Removes up to ``count`` members from the start, or from the end backwards; returns them with scores."""
+        size = len(self.scores)
+        count = min(count, size)
+        if count == 1:
+            return [self.pop(last=last)]
+        start, stop = (size - count, size) if last else (0, count)
+        popped = self.pairs(start, stop)
+        self.remove_range(start, stop)
+        if last:
+            popped.reverse()
+        return popped
+
+    def remove_range(self, start: int, stop: int) -> int:
+        """Removes the members of the ranks from ``start`` up to, not with, ``stop``; returns how many."""
+        ranking = self._ranked()
+        scores = self.scores
+        if stop - start == len(scores):
+            scores.clear()
+            self._ranking = Ranking() if self.large else None
+            self._order = None
+            return stop - start
+        removed = ranking.delete(start, stop)
+        for member in removed:
+            del scores[member]
+        if self._order is not None:
+            self._order.discard_all(removed)
+        return len(removed)
+
+    def expect(self, size: int, config: ZSetLimits) -> None:
+        """Gets large at once if ``size`` members, about to be added, are too many for a listpack."""
+        if not self.large and size > config.zset_max_listpack_entries:
+            self.enlarge()
+
+    def enlarge(self) -> Ranking:
+        """Makes the set ``large``; returns its ranking."""
+        self.large = True
+        if self._ranking is None:
+            self._ranking = self._sorted()
+        return self._ranking
+
+    # ranks
+
+    def rank(self, member: bytes) -> int | None:
+        """Returns how many members come before ``member``, None if it is not there."""
+        score = self.scores.get(member)
+        return None if score is None else self._ranked().rank(score, member)
+
+    def members(self, start: int, stop: int) -> list[bytes]:
+        """Returns the members of the ranks from ``start`` up to, not with, ``stop``, which are in the set."""
+        return self._ranked().members(start, stop)
+
+    def pairs(self, start: int, stop: int) -> list[tuple[bytes, float]]:
+        """Returns the members of these ranks with their scores."""
+        ranking = self._ranked()
+        return list(zip(ranking.members(start, stop), ranking.scores(start, stop), strict=True))
+
+    def ranks_of_scores(self, wanted: ScoreRange) -> tuple[int, int]:
+        """Returns the rank of the first member whose score is in the range, and the one behind the last's.
+
+        Where there is none, the second rank is not above the first one.
+        """
+        low, high, above, below = wanted
+        if low > high:
+            return 0, 0
+        ranking = self._ranked()
+        start = ranking.up_to(low) if above else ranking.before(low)
+        stop = ranking.before(high) if below else ranking.up_to(high)
+        return start, stop
+
+    def ranks_of_members(self, wanted: LexRange) -> tuple[int, int]:
+        """Returns the first rank of the range and the one behind its last, for a set where all scores are the same.
+
+        Where there is none, the second rank is not above the first one.
+        """
+        low, high, above, below = wanted
+        ranking = self._ranked()
+        start = 0
+        if low is not None:
+            start = ranking.up_to_member(low) if above else ranking.before_member(low)
+        if high is None:
+            return start, len(self.scores)
+        return start, ranking.before_member(high) if below else ranking.up_to_member(high)
+
+    def range_by_score(
+        self, low: float, high: float, *, above: bool = False, below: bool = False
+    ) -> list[tuple[bytes, float]]:
+        """Returns the members with scores from ``low`` to ``high`` and their scores; see ``ScoreRange``."""
+        return self.pairs(*self.ranks_of_scores(ScoreRange(low, high, above, below)))
+
+    def _sorted(self) -> Ranking:
+        return Ranking(sorted(zip(self.scores.values(), self.scores, strict=True)))
+
+    def _ranked(self) -> Ranking:
+        ranking = self._ranking
+        if ranking is None:
+            ranking = self._sorted()
+            if len(self.scores) > _TINY:
+                self._ranking = ranking
+        return ranking
+
+    # cursors and random picks
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Returns the next cursor and some members: all of them, in order, if the set is not large."""
+        if not self.large:
+            return 0, list(self)
+        if self._order is None:
+            self._order = Order(self.scores)
+        return self._order.scan(cursor, count)
+
+    def random(self, rng: Random = RANDOM) -> bytes:
+        """Returns a random member of a set that has some."""
+        place = int(rng.random() * len(self.scores))
+        return self.members(place, place + 1)[0]
+
+    def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns ``count`` members of a set that has some, each picked from all of them."""
+        size = len(self.scores)
+        if 4 * count < size:
+            return self._at([int(rng.random() * size) for _ in range(count)])
+        return rng.choices(list(self.scores), k=count)
+
+    def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
+        """Returns up to ``count`` different members."""
+        size = len(self.scores)
+        if 4 * count < size:
+            return self._at(rng.sample(range(size), count))
+        return take_some(list(self.scores), count, rng)
+
+    def _at(self, ranks: list[int]) -> list[bytes]:
+        members = self._ranked().members
+        return [members(rank, rank + 1)[0] for rank in ranks]
+
+    @property
+    def order(self) -> Order | None:
+        """The order of the members for cursors, if something has asked for one; to be looked at only."""
+        return self._order
