@@ -1,0 +1,96 @@
+"""Eager writing over a pair of joined sockets, and the private names of Twisted it depends on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet import tcp
+from twisted.internet.protocol import Protocol
+from twisted.internet.testing import StringTransport
+
+from twisted_redis.net.eager import pending_output, sender
+
+
+class Reactor:
+    """Remembers who wants to write."""
+
+    def __init__(self) -> None:
+        self.writers: list[Any] = []
+
+    def addWriter(self, writer: Any) -> None:
+        self.writers.append(writer)
+
+    def removeWriter(self, writer: Any) -> None:
+        self.writers = [other for other in self.writers if other is not writer]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Any, socket.socket, Reactor]]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    reactor = Reactor()
+    connection = tcp.Connection(ours, Protocol(), reactor)
+    connection.connected = 1
+    yield connection, theirs, reactor
+    ours.close()
+    theirs.close()
+
+
+def test_twisted_still_has_the_names_read_here(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, _, _ = pair
+    assert connection.dataBuffer == b""
+    assert connection._tempDataBuffer == []
+    assert connection._tempDataLen == 0
+    assert connection.offset == 0
+    connection.write(b"abc")
+    assert (connection._tempDataBuffer, connection._tempDataLen) == ([b"abc"], 3)
+    assert pending_output(connection) == 3
+
+
+def test_what_the_socket_takes_is_written_at_once(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, theirs, reactor = pair
+    sender(connection)(b"+OK\r\n")
+    assert theirs.recv(100) == b"+OK\r\n"
+    assert not reactor.writers
+    assert pending_output(connection) == 0
+
+
+def test_the_rest_waits_in_order(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, theirs, reactor = pair
+    send = sender(connection)
+    data = bytes(range(256)) * 20_000
+    send(data)
+    assert reactor.writers
+    assert 0 < pending_output(connection) < len(data)
+    send(b"the end")
+    theirs.setblocking(False)
+    received = b""
+    while reactor.writers:
+        received += theirs.recv(1 << 20)
+        connection.doWrite()
+    while not received.endswith(b"the end"):
+        received += theirs.recv(1 << 20)
+    assert received == data + b"the end"
+    assert pending_output(connection) == 0
+
+
+def test_a_closed_peer_is_the_transport_s_business(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, theirs, reactor = pair
+    theirs.close()
+    sender(connection)(b"x")
+    assert reactor.writers, "the transport finds out when it writes"
+
+
+def test_other_transports_are_left_alone() -> None:
+    transport = StringTransport()
+    assert sender(transport) == transport.write
+    assert pending_output(transport) == 0
+
+
+def test_tls_goes_around(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, _, _ = pair
+    connection.TLS = True
+    assert sender(connection) == connection.write

@@ -1,0 +1,150 @@
+"""The hub serves many descriptors behind one; sockets are pairs in memory."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet import error
+
+from tests.support.server import Server
+from twisted_redis.net.hub import HAVE_EPOLL, Hub
+
+pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
+
+
+class Reactor:
+    """What a hub needs of a reactor."""
+
+    def __init__(self) -> None:
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        self.readers.remove(reader)
+
+    def seconds(self) -> float:
+        return 5.0
+
+
+class Peer:
+    """A connection: one end of a pair, with what happened to it."""
+
+    def __init__(self) -> None:
+        self.socket, self.other = socket.socketpair()
+        self.socket.setblocking(False)
+        self.got = b""
+        self.written = 0
+        self.lost: Any = None
+        self.turns: list[int] = []
+        self.engine: Any = None
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def doRead(self) -> Any:
+        self.turns.append(self.engine.turn)
+        data = self.socket.recv(100)
+        if data == b"bug":
+            raise ZeroDivisionError
+        self.got += data
+        return None if data else error.ConnectionDone()
+
+    def doWrite(self) -> None:
+        self.written += 1
+
+    def connectionLost(self, reason: Any) -> None:
+        self.lost = reason
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    hub = Hub(Reactor(), Server().engine)
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def peers(hub: Hub) -> Iterator[list[Peer]]:
+    peers = [Peer() for _ in range(3)]
+    for peer in peers:
+        peer.engine = hub._engine
+        hub.addReader(peer)
+    yield peers
+    for peer in peers:
+        peer.socket.close()
+        peer.other.close()
+
+
+def test_whoever_is_ready_is_served_in_one_turn(hub: Hub, peers: list[Peer]) -> None:
+    peers[0].other.send(b"a")
+    peers[2].other.send(b"b")
+    hub.doRead()
+    assert [peer.got for peer in peers] == [b"a", b"", b"b"]
+    assert peers[0].turns == peers[2].turns == [1]
+    assert hub._engine.turn == 0
+
+
+def test_writers_are_told_of_room(hub: Hub, peers: list[Peer]) -> None:
+    hub.addWriter(peers[1])
+    hub.doRead()
+    assert [peer.written for peer in peers] == [0, 1, 0]
+    hub.removeWriter(peers[1])
+    hub.doRead()
+    assert peers[1].written == 1
+    peers[1].other.send(b"still read")
+    hub.doRead()
+    assert peers[1].got == b"still read"
+
+
+def test_a_paused_reader_is_not_read(hub: Hub, peers: list[Peer]) -> None:
+    hub.removeReader(peers[0])
+    peers[0].other.send(b"x")
+    hub.doRead()
+    assert peers[0].got == b""
+    hub.addReader(peers[0])
+    hub.doRead()
+    assert peers[0].got == b"x"
+
+
+def test_the_end_of_a_peer(hub: Hub, peers: list[Peer]) -> None:
+    peers[0].other.close()
+    hub.doRead()
+    assert peers[0].lost.check(error.ConnectionDone)
+    assert peers[0] not in hub.getReaders()
+    assert peers[1].lost is None
+
+
+def test_a_bug_costs_one_connection(
+    hub: Hub, peers: list[Peer], logged_errors: list[dict[str, Any]]
+) -> None:
+    peers[0].other.send(b"bug")
+    peers[1].other.send(b"fine")
+    hub.doRead()
+    assert peers[0].lost.check(ZeroDivisionError)
+    assert peers[1].got == b"fine"
+    assert len(logged_errors) == 1
+    logged_errors.clear()
+
+
+def test_a_descriptor_that_is_closed_already_is_forgotten(hub: Hub, peers: list[Peer]) -> None:
+    peers[0].socket.close()
+    hub.removeReader(peers[0])
+    assert len(hub.getReaders()) == 2
+
+
+def test_everything_else_is_the_reactor_s(hub: Hub) -> None:
+    assert hub.seconds() == 5.0
+    assert hub._reactor.readers == [hub]
+    hub.close()
+    assert hub._reactor.readers == []
+
+
+def test_remove_all(hub: Hub, peers: list[Peer]) -> None:
+    hub.addWriter(peers[0])
+    assert sorted(map(id, hub.removeAll())) == sorted(map(id, peers))
+    assert hub.getReaders() == hub.getWriters() == []
