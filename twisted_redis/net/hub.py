@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet, IReadDescriptor
-from twisted.python import log
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -22,6 +22,7 @@ from twisted_redis.engine.engine import Engine
 
 __all__ = ["HAVE_EPOLL", "Hub"]
 
+_log = Logger()
 HAVE_EPOLL = hasattr(select, "epoll")
 #: Events of one round: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
@@ -73,7 +74,7 @@ class Hub:
                     try:
                         why = connection.doRead()
                     except Exception as problem:
-                        log.err()
+                        _log.failure("A connection failed in an unexpected way")
                         why = problem
                 elif event & ~5:  # EPOLLHUP or EPOLLERR, and nothing to read
                     connection = connection or writers.get(fd)
@@ -86,7 +87,7 @@ class Hub:
                         try:
                             why = connection.doWrite()
                         except Exception as problem:
-                            log.err()
+                            _log.failure("A connection failed in an unexpected way")
                             why = problem
                 if why is not None and connection is not None:
                     self._disconnect(connection, why, reading)
