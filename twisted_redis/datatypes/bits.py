@@ -1,0 +1,197 @@
+"""Strings as arrays of bits, and as arrays of small integers.
+
+Bit 0 is the most significant bit of the first byte.  What lies behind the end of a string counts as zero.  Ranges of
+bits include both ends.  Nothing here takes a step of Python for each byte: long strings go through big integers in
+pieces, each small enough to stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import and_, or_, xor
+
+from twisted_redis.datatypes.strings import StringValue, integer_value
+
+__all__ = [
+    "FAIL",
+    "OPERATIONS",
+    "SATURATE",
+    "WRAP",
+    "combine",
+    "count_bits",
+    "find_bit",
+    "fit",
+    "get_bit",
+    "get_field",
+    "grow",
+    "invert",
+    "parse_field_type",
+    "parse_offset",
+    "set_bit",
+    "set_field",
+]
+
+#: What to do with an integer that does not fit its field.
+WRAP, SATURATE, FAIL = range(3)
+
+#: Bytes taken at a time by operations on all of a string.
+_PIECE = 1 << 16
+#: Bytes compared at a time while looking for a byte unlike the others.
+_STRIDE = 1 << 12
+
+_SAME = {0: b"\xff" * _STRIDE, 1: bytes(_STRIDE)}
+_INVERTED = bytes(range(255, -1, -1))
+
+OPERATIONS: dict[bytes, Callable[[int, int], int]] = {b"and": and_, b"or": or_, b"xor": xor}
+
+
+def parse_offset(text: bytes, width: int = 0) -> int | None:
+    """The offset (bits) that ``text`` spells; ``#n`` is the n-th field of ``width`` bits, if that is not 0.
+
+    None where it is no integer; a negative one is for the caller to refuse.
+    """
+    if width and text[:1] == b"#":
+        number = integer_value(text[1:])
+        return None if number is None else number * width
+    return integer_value(text)
+
+
+def parse_field_type(text: bytes) -> tuple[bool, int] | None:
+    """``i16`` as (signed, bits), for up to 64 bits signed and 63 unsigned; None for anything else."""
+    signed = text[:1] == b"i"
+    if not signed and text[:1] != b"u":
+        return None
+    width = integer_value(text[1:])
+    if width is None or not 1 <= width <= (64 if signed else 63):
+        return None
+    return signed, width
+
+
+# single bits
+
+
+def get_bit(data: StringValue, offset: int) -> int:
+    """The bit at ``offset``."""
+    place = offset >> 3
+    return data[place] >> (7 - (offset & 7)) & 1 if place < len(data) else 0
+
+
+def set_bit(data: bytearray, offset: int, on: int) -> int:
+    """Makes the bit at ``offset``, which lies within ``data``, 1 or 0; the bit before."""
+    place = offset >> 3
+    mask = 128 >> (offset & 7)
+    byte = data[place]
+    data[place] = byte | mask if on else byte & ~mask
+    return 1 if byte & mask else 0
+
+
+def grow(data: bytearray, size: int) -> bytearray:
+    """``data`` with zero bytes up to ``size`` at least: itself, or another object where that is cheaper."""
+    missing = size - len(data)
+    if missing <= 0:
+        return data
+    if missing <= len(data):
+        data += bytes(missing)
+        return data
+    # The system gives zeros for nothing as long as nobody writes to them.
+    larger = bytearray(size)
+    larger[: len(data)] = data
+    return larger
+
+
+# ranges
+
+
+def count_bits(data: StringValue, start: int, end: int) -> int:
+    """How many bits from ``start`` to ``end``, both within ``data``, are 1."""
+    first, last = start >> 3, end >> 3
+    count = 0
+    for place in range(first, last + 1, _PIECE):
+        count += int.from_bytes(data[place : min(place + _PIECE, last + 1)], "little").bit_count()
+    outside = (data[first] & ~(0xFF >> (start & 7))) << 8 | data[last] & (0x7F >> (end & 7))
+    return count - outside.bit_count()
+
+
+def find_bit(data: StringValue, bit: int, start: int, end: int) -> int:
+    """The first place from ``start`` to ``end``, both within ``data``, that holds ``bit``; -1 if there is none."""
+    first, last = start >> 3, end >> 3
+    found = _find_in(data, bit, first, min(first + 8, last + 1), 0xFF >> (start & 7))
+    if found < 0:
+        same = _SAME[bit]
+        place = first + 8
+        while place + _STRIDE <= last and data[place : place + _STRIDE] == same:
+            place += _STRIDE
+        while found < 0 and place <= last:
+            found = _find_in(data, bit, place, min(place + _STRIDE, last + 1), 0xFF)
+            place += _STRIDE
+    return found if found <= end else -1
+
+
+def _find_in(data: StringValue, bit: int, first: int, stop: int, head: int) -> int:
+    """The first ``bit`` in the bytes from ``first`` to ``stop``, of which ``head`` masks the first; -1 if none."""
+    size = stop - first
+    value = int.from_bytes(data[first:stop], "big")
+    if not bit:
+        value ^= (1 << 8 * size) - 1
+    value &= (1 << 8 * (size - 1)) * (head + 1) - 1
+    return first * 8 + 8 * size - value.bit_length() if value else -1
+
+
+# whole strings
+
+
+def combine(operation: Callable[[int, int], int], sources: Sequence[StringValue]) -> bytearray:
+    """The bitwise ``operation`` over all of ``sources``, as long as the longest of them."""
+    size = max(map(len, sources))
+    result = bytearray(size)
+    for place in range(0, size, _PIECE):
+        stop = min(place + _PIECE, size)
+        # Little-endian, so that what is missing at the end of a shorter string are leading zeros of its number.
+        pieces = [int.from_bytes(source[place:stop], "little") for source in sources]
+        result[place:stop] = reduce(operation, pieces).to_bytes(stop - place, "little")
+    return result
+
+
+def invert(data: StringValue) -> bytearray:
+    """``data`` with every bit turned over."""
+    return bytearray(data.translate(_INVERTED))
+
+
+# fields
+
+
+def get_field(data: StringValue, offset: int, width: int, signed: bool) -> int:
+    """The integer in ``width`` bits from ``offset`` on."""
+    place = offset >> 3
+    skipped = offset & 7
+    size = (skipped + width + 7) >> 3
+    piece = data[place : place + size]
+    value = int.from_bytes(piece, "big") << 8 * (size - len(piece)) >> 8 * size - skipped - width
+    value &= (1 << width) - 1
+    if signed and value >> (width - 1):
+        value -= 1 << width
+    return value
+
+
+def set_field(data: bytearray, offset: int, width: int, value: int) -> None:
+    """Writes the low ``width`` bits of ``value`` from ``offset`` on, all of which lie within ``data``."""
+    place = offset >> 3
+    skipped = offset & 7
+    size = (skipped + width + 7) >> 3
+    shift = 8 * size - skipped - width
+    mask = (1 << width) - 1
+    around = int.from_bytes(data[place : place + size], "big") & ~(mask << shift)
+    data[place : place + size] = (around | (value & mask) << shift).to_bytes(size, "big")
+
+
+def fit(value: int, width: int, signed: bool, overflow: int) -> int | None:
+    """``value`` as ``overflow`` makes it fit a field: ``WRAP``, ``SATURATE``; None with ``FAIL`` where it does not."""
+    low, high = (-1 << (width - 1), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
+    if low <= value <= high:
+        return value
+    if overflow == FAIL:
+        return None
+    if overflow == SATURATE:
+        return high if value > high else low
+    return (value - low) % (1 << width) + low
