@@ -1,0 +1,44 @@
+"""What the commands on bits and on fields share: offsets as arguments, and room to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.bits import grow, parse_offset
+from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.errors import CommandError
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+__all__ = ["bit_offset", "room_for_bit"]
+
+
+def bit_offset(ctx: Client, text: bytes, width: int = 0) -> int:
+    """``text`` as an offset (bits) into a string that may become that long; ``#n`` counts fields of ``width`` bits."""
+    offset = parse_offset(text, width)
+    # A replica takes over whatever its master was allowed to store.
+    if (
+        offset is None
+        or offset < 0
+        or (offset >> 3 >= ctx.config.proto_max_bulk_len and not ctx.gates & MASTER)
+    ):
+        raise CommandError("ERR bit offset is not an integer or out of range")
+    return offset
+
+
+def room_for_bit(ctx: Client, key: bytes, highest: int) -> tuple[bytearray, bool]:
+    """The string at ``key``, made where it is missing, to write into up to bit ``highest``; and whether it grew."""
+    db = ctx.db
+    size = (highest >> 3) + 1
+    before = db.write_string(key)
+    if before is None:
+        data = bytearray(size)
+        db.add(key, data)
+        return data, True
+    grown = size > len(before)
+    # bytearray() of a bytearray would be a copy.
+    data = grow(before if isinstance(before, bytearray) else bytearray(before), size)
+    if data is not before:
+        db.replace(key, data)
+    return data, grown
