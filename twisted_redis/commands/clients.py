@@ -98,20 +98,19 @@ def _queued_bytes(client: Client) -> int:
 def client_line(client: Client, now: float) -> str:
     """The line of ``client`` in CLIENT LIST, without its end; ``now`` is monotonic."""
     link = client.link
-    figures = link.figures
-    output = getattr(link, "pending_output", 0) + sum(map(len, client.out))
-    query = figures.query_buffer
+    output = link.pending_output + sum(map(len, client.out))
+    query = link.query_buffer
     queued = _queued_bytes(client)
     subscriptions = client.subscriptions
     channels, patterns, shards = subscriptions.counts() if subscriptions is not None else (0, 0, 0)
     running = client.last_command
-    total = CLIENT_OVERHEAD + query + figures.query_free + output + queued
+    total = CLIENT_OVERHEAD + query + link.argv_bytes + output + queued
     return (
         f"id={client.id} addr={link.address} laddr={link.local_address} fd={link.fd} "
         f"name={(client.name or b'').decode('latin-1')} age={int(now - client.created)} "
         f"idle={int(max(0.0, now - client.interacted))} flags={_flags(client)} db={client.db.index} sub={channels} "
         f"psub={patterns} ssub={shards} multi={len(client.queue) if client.queue is not None else -1} "
-        f"watch={len(client.watching)} qbuf={query} qbuf-free={figures.query_free} argv-mem={figures.argv_bytes} "
+        f"watch={len(client.watching)} qbuf={query} qbuf-free=0 argv-mem={link.argv_bytes} "
         f"multi-mem={queued} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={total} "
         f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
         f"user={client.user_name} redir={client.extra.get('redirect', -1)} resp={client.resp} "

@@ -69,6 +69,18 @@ class Link(Protocol):
         """The file descriptor, -1 without one."""
 
     @property
+    def query_buffer(self) -> int:
+        """Bytes of requests that are held."""
+
+    @property
+    def argv_bytes(self) -> int:
+        """Bytes of requests that are parsed but not executed."""
+
+    @property
+    def pending_output(self) -> int:
+        """Bytes of replies that the peer has not taken."""
+
+    @property
     def figures(self) -> LinkFigures:
         """Bytes in and out, and buffers."""
 
@@ -77,27 +89,17 @@ class LinkFigures:
     """Counters of a link (bytes)."""
 
     __slots__ = (
-        "argv_bytes",
         "bytes_in",
         "bytes_out",
-        "output_peak",
-        "query_buffer",
-        "query_free",
-        "query_peak",
         "reads",
         "writes",
     )
 
     def __init__(self) -> None:
-        self.argv_bytes = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.reads = 0
         self.writes = 0
-        self.query_buffer = 0
-        self.query_free = 0
-        self.query_peak = 0
-        self.output_peak = 0
 
 
 class NullLink:
@@ -106,6 +108,9 @@ class NullLink:
     address = ""
     local_address = ""
     fd = -1
+    query_buffer = 0
+    argv_bytes = 0
+    pending_output = 0
 
     def __init__(self) -> None:
         self.figures = LinkFigures()

@@ -94,10 +94,10 @@ def _clients(engine: Engine) -> Fields:
             ("connected_clients", len(clients)),
             ("cluster_connections", 0),
             ("maxclients", engine.config.maxclients),
-            ("client_recent_max_input_buffer", max((client.link.figures.query_peak for client in clients), default=0)),
+            ("client_recent_max_input_buffer", max((client.link.query_buffer for client in clients), default=0)),
             (
                 "client_recent_max_output_buffer",
-                max((client.link.figures.output_peak for client in clients), default=0),
+                max((client.link.pending_output for client in clients), default=0),
             ),
             ("blocked_clients", engine.blocked_count),
             ("tracking_clients", sum(1 for client in clients if client.gates & TRACKING)),

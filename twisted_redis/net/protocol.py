@@ -55,6 +55,7 @@ class RedisProtocol(Protocol):
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._resuming = False
+        self._chunk = 0  # size of the last read
         #: Whether input must wait: something before it is not executed yet, or replies are not taken.
         self._holding = False
         self._running = False
@@ -81,9 +82,8 @@ class RedisProtocol(Protocol):
         """Executes what has come."""
         if not self.connected_client:
             return
-        factory = self.factory
-        self.client.interacted = factory.loop_time
-        size = len(data)
+        self.client.interacted = self.factory.loop_time
+        self._chunk = size = len(data)
         figures = self.figures
         figures.bytes_in += size
         figures.reads += 1
@@ -207,6 +207,17 @@ class RedisProtocol(Protocol):
                     self.check_output()
         if client.gates & CLOSING and not self._running:
             self._finish()
+
+    @property
+    def query_buffer(self) -> int:
+        """Bytes of requests that are held: not complete, not executed yet, or being executed right now."""
+        held = self._parser.buffered + self._held_bytes
+        return held + self._chunk if self._running else held
+
+    @property
+    def argv_bytes(self) -> int:
+        """Bytes of requests that are parsed, but not executed yet."""
+        return sum(sum(map(len, argv)) for argv in self._requests)
 
     @property
     def pending_output(self) -> int:
