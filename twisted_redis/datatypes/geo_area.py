@@ -1,0 +1,339 @@
+"""Areas around a position, a circle or a box, and the members of a sorted set that lie in one.
+
+Redis looks through up to nine boxes of the grid (``geohash``), in an order of its own and each from its lowest score.
+Which boxes these are is behaviour, down to the rounding: it decides on the order of what is found, and on what ANY
+finds.  But a box is much larger than what is looked for.  Where many members lie in one it is divided further, and
+parts that cannot reach into the area are passed over; this changes neither what is found nor its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import asin, cos, pi, sin, sqrt
+from typing import NamedTuple, TypeAlias
+
+from twisted_redis.datatypes.geohash import (
+    CELLS,
+    EARTH_RADIUS,
+    EVEN,
+    HALF_LONGITUDE_CELL,
+    LATITUDE_CELL,
+    LATITUDE_MAX,
+    LATITUDE_MIN,
+    LATITUDE_RANGE,
+    LONGITUDE_MAX,
+    ODD,
+    RADIANS,
+    STEPS,
+    arc,
+    decode,
+    deinterleave,
+    encode,
+    pack_score,
+    unpack_parts,
+)
+from twisted_redis.datatypes.zset import ScoreRange, ZSet
+
+__all__ = ["Area", "Found", "box", "circle", "search"]
+
+_MERCATOR_MAX = 20037726.37
+"""Half the length of the equator on the map (m)."""
+
+_FEW = 64
+"""Members of a box that are looked at one by one sooner than that the box is divided."""
+
+_BATCH = 1024
+"""Members taken out of a sorted set at a time."""
+
+_EVEN_BITS = 0x5555555555555555
+_ODD_BITS = 0xAAAAAAAAAAAAAAAA
+
+Found: TypeAlias = "tuple[float, bytes, float, float, float]"
+"""A member in an area: distance from the middle (m), member, score, longitude, latitude (degrees)."""
+
+
+class Area(NamedTuple):
+    """A circle or a box.  ``reach`` is the distance of the point farthest from the middle; lengths in metres."""
+
+    longitude: float
+    latitude: float
+    half_width: float
+    half_height: float
+    reach: float
+    round: bool
+
+
+def circle(longitude: float, latitude: float, radius: float, unit: float) -> Area:
+    """A circle with a radius in a unit of ``unit`` metres."""
+    radius *= unit
+    return Area(longitude, latitude, radius, radius, radius, True)
+
+
+def box(longitude: float, latitude: float, width: float, height: float, unit: float) -> Area:
+    """A box of which a position is the middle, with sides in a unit of ``unit`` metres."""
+    half_width, half_height = width / 2, height / 2
+    reach = sqrt(half_width * half_width + half_height * half_height) * unit
+    return Area(longitude, latitude, half_width * unit, half_height * unit, reach, False)
+
+
+def search(members: ZSet, area: Area, limit: int = 0) -> list[Found]:
+    """Returns the members in an area, in the order in which Redis meets them; with ``limit`` the first ones only."""
+    found: list[Found] = []
+    look = _look_in_circle if area.round else _look_in_box
+    window = _Window(area)
+    batch = _FEW if limit else _BATCH
+    for low, high, bits, steps in _ranges(area):
+        start, stop = members.ranks_of_scores(ScoreRange(low, high, below=True))
+        spans = [(start, stop)]
+        # Positions at the upper limits lie outside of the grid, in boxes that are not divided.
+        if stop - start > _FEW and not bits >> 2 * steps:
+            spans = _spans(members, window, bits, steps, start, stop)
+        for first, last in spans:
+            for begin in range(first, last, batch):
+                look(area, members.pairs(begin, min(begin + batch, last)), found)
+                if limit and len(found) >= limit:
+                    return found[:limit]
+    return found
+
+
+# the boxes that Redis looks through
+
+
+def _ranges(area: Area) -> Iterator[tuple[int, int, int, int]]:
+    """The boxes as ranges of scores, first and the one behind the last, with the bits and the steps of each."""
+    steps = _steps(area)
+    boxes = _boxes(area, steps)
+    if steps > 1:
+        if _too_small(area, boxes, steps):
+            steps -= 1
+            boxes = _boxes(area, steps)
+        if steps > 1:
+            boxes = _without_useless(area, boxes, steps)
+    shift = 2 * (STEPS - steps)
+    before: int | None = None
+    for place, bits in enumerate(boxes):
+        # In a coarse grid a neighbour in the east is the one in the west as well.
+        if bits is None or bits == before:
+            continue
+        yield bits << shift, bits + 1 << shift, bits, steps
+        before = bits if place else None
+
+
+def _steps(area: Area) -> int:
+    """How fine the grid is to be: the box around the middle and its neighbours mostly cover the area."""
+    reach = area.reach
+    if not reach:
+        return STEPS
+    steps = -1
+    while reach < _MERCATOR_MAX:
+        reach *= 2
+        steps += 1
+    # Boxes narrow towards the poles.
+    latitude = abs(area.latitude)
+    steps -= (latitude > 66) + (latitude > 80)
+    return min(max(steps, 1), STEPS)
+
+
+def _boxes(area: Area, steps: int) -> list[int | None]:
+    """The box of the middle, then those in the north, south, east, west, and in the four corners."""
+    middle = encode(area.longitude, area.latitude, steps)
+    odd, even = _ODD_BITS >> 64 - 2 * steps, _EVEN_BITS >> 64 - 2 * steps
+
+    def moved(bits: int, east: int, north: int) -> int:
+        # The bits of the other coordinate are filled with ones, over which the carry passes; for a step back they
+        # are filled, too, and taken away with the step. Around the world and over the poles, as it comes.
+        x, y = bits & _ODD_BITS, bits & _EVEN_BITS
+        if east:
+            x = (x + even + 1 if east > 0 else (x | even) - even - 1) & odd
+        if north:
+            y = (y + odd + 1 if north > 0 else (y | odd) - odd - 1) & even
+        return x | y
+
+    ways = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
+    return [middle, *(moved(middle, east, north) for east, north in ways)]
+
+
+class _Bounds(NamedTuple):
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+def _bounds(area: Area) -> _Bounds:
+    """The borders of an area (degrees), about: towards the poles a circle is wider than Redis takes it for."""
+    latitude, longitude = area.latitude, area.longitude
+    height = area.half_height / EARTH_RADIUS / RADIANS
+    edge = latitude - height if latitude < 0 else latitude + height
+    width = area.half_width / EARTH_RADIUS / cos(edge * RADIANS) / RADIANS
+    return _Bounds(longitude - width, latitude - height, longitude + width, latitude + height)
+
+
+def _edges(bits: int, steps: int) -> _Bounds:
+    """The borders of a box."""
+    y, x = deinterleave(bits)
+    cells = 1 << steps
+    return _Bounds(
+        x / cells * 360.0 - 180.0,
+        LATITUDE_MIN + y / cells * LATITUDE_RANGE,
+        (x + 1) / cells * 360.0 - 180.0,
+        LATITUDE_MIN + (y + 1) / cells * LATITUDE_RANGE,
+    )
+
+
+def _too_small(area: Area, boxes: list[int | None], steps: int) -> bool:
+    """Whether the area reaches beyond the neighbours of the box in which its middle is."""
+    bounds = _bounds(area)
+    north, south, east, west = (_edges(bits, steps) for bits in boxes[1:5] if bits is not None)
+    return (
+        north.north < bounds.north or south.south > bounds.south or east.east < bounds.east or west.west > bounds.west
+    )
+
+
+def _without_useless(area: Area, boxes: list[int | None], steps: int) -> list[int | None]:
+    """The boxes, without neighbours on sides where the area does not leave the box of its middle."""
+    bounds = _bounds(area)
+    middle, north, south, east, west, north_east, north_west, south_east, south_west = boxes
+    assert middle is not None
+    edges = _edges(middle, steps)
+    if edges.south < bounds.south:
+        south = south_west = south_east = None
+    if edges.north > bounds.north:
+        north = north_east = north_west = None
+    if edges.west < bounds.west:
+        west = south_west = north_west = None
+    if edges.east > bounds.east:
+        east = south_east = north_east = None
+    return [middle, north, south, east, west, north_east, north_west, south_east, south_west]
+
+
+# what is passed over in them
+
+
+class _Window:
+    """Rows and columns of the finest grid outside of which nothing lies in an area: rather too many than too few."""
+
+    __slots__ = ("bottom", "columns", "top")
+
+    def __init__(self, area: Area) -> None:
+        middle = abs(area.latitude) * RADIANS
+        # Angles at the centre of the earth. A little more of each: the distances are rounded, too.
+        height = area.half_height / EARTH_RADIUS * 1.000001
+        width = area.half_width / EARTH_RADIUS * 1.000001
+        self.bottom = self.top = 0
+        rows = min(height, pi) / RADIANS / LATITUDE_CELL + 2
+        row = (area.latitude - LATITUDE_MIN) / LATITUDE_CELL
+        self.bottom, self.top = int(max(row - rows, 0.0)), int(row + rows)
+        self.columns = [(0, CELLS)]
+        if area.round:
+            # Where the meridians touch the circle; with a pole inside it takes them all.
+            half = asin(min(sin(width) / cos(middle), 1.0)) if middle + width < pi / 2 else pi
+        else:
+            # The side of a box that is nearest to a pole covers the most meridians.
+            outermost = min(middle + height, LATITUDE_MAX * RADIANS)
+            reached = sin(width / 2) / cos(outermost) if width < pi else 1.0
+            half = 2 * asin(reached) if reached < 1.0 else pi
+        columns = half / RADIANS / (2 * HALF_LONGITUDE_CELL) + 2
+        if 2 * columns < CELLS:
+            column = (area.longitude + 180.0) / (2 * HALF_LONGITUDE_CELL)
+            west, east = int(column - columns) - 1, int(column + columns) + 1
+            # Around the world, where the window crosses its end.
+            turned = ((west + turn, east + turn) for turn in (-CELLS, 0, CELLS))
+            self.columns = [(first, last) for first, last in turned if last >= 0 and first <= CELLS]
+
+    def covers(self, latitude: int, longitude: int, steps: int) -> bool | None:
+        """Whether a box lies inside of the window; None if it lies outside."""
+        shift = STEPS - steps
+        south, north = latitude << shift, (latitude + 1 << shift) - 1
+        west, east = longitude << shift, (longitude + 1 << shift) - 1
+        if north < self.bottom or south > self.top:
+            return None
+        inside = None
+        for first, last in self.columns:
+            if first <= west and east <= last:
+                return self.bottom <= south and north <= self.top
+            if east >= first and west <= last:
+                inside = False
+        return inside
+
+
+def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, stop: int) -> list[tuple[int, int]]:
+    """Divides a box, whose members have the ranks from ``start`` to before ``stop``.
+
+    Returns the ranks, as first and behind the last, of all members that may lie in the window.
+    """
+    spans: list[tuple[int, int]] = []
+
+    def divide(bits: int, latitude: int, longitude: int, steps: int, start: int, stop: int) -> None:
+        inside = window.covers(latitude, longitude, steps)
+        if inside is None:
+            return
+        if inside or stop - start <= _FEW or steps == STEPS:
+            if spans and spans[-1][1] == start:
+                start = spans.pop()[0]
+            spans.append((start, stop))
+            return
+        steps += 1
+        shift = 2 * (STEPS - steps)
+        for quarter in range(4 * bits, 4 * bits + 4):
+            low, high = quarter << shift, quarter + 1 << shift
+            last = members.ranks_of_scores(ScoreRange(low, high, below=True))[1] if quarter & 3 < 3 else stop
+            if last > start:
+                divide(quarter, 2 * latitude + (quarter & 1), 2 * longitude + (quarter >> 1 & 1), steps, start, last)
+            start = last
+
+    divide(bits, *deinterleave(bits), steps, start, stop)
+    return spans
+
+
+# the members in them
+
+
+def _look_in_circle(area: Area, pairs: Iterable[tuple[bytes, float]], found: list[Found]) -> None:
+    """Adds those of ``pairs`` that lie in a circle. What ``decode`` and ``distance`` do is spelled out here."""
+    radius = area.reach
+    east, north = area.longitude * RADIANS, area.latitude * RADIANS
+    cosine = cos(north)
+    # Most of those outside are so far outside that no rounding matters.
+    angle = radius / (2.0 * EARTH_RADIUS)
+    most = sin(angle) ** 2 * 1.000001 if angle < 1.5 else 2.0
+    for member, score in pairs:
+        high, upper, lower, low = unpack_parts(pack_score(int(score)))
+        row = EVEN[low] | EVEN[lower] << 8 | EVEN[upper] << 16 | EVEN[high] << 24
+        column = ODD[low] | ODD[lower] << 8 | ODD[upper] << 16 | ODD[high] << 24
+        latitude = (LATITUDE_MIN + row * LATITUDE_CELL + (LATITUDE_MIN + (row + 1) * LATITUDE_CELL)) / 2
+        longitude = (2 * column + 1) * HALF_LONGITUDE_CELL - 180.0
+        if latitude > LATITUDE_MAX:
+            latitude = LATITUDE_MAX
+        if longitude > LONGITUDE_MAX:
+            longitude = LONGITUDE_MAX
+        radians = latitude * RADIANS
+        v = sin((longitude * RADIANS - east) / 2)
+        u = sin((radians - north) / 2)
+        haversine = u * u + cosine * cos(radians) * v * v
+        if haversine > most:
+            continue
+        length = arc(haversine) if v else EARTH_RADIUS * abs(radians - north)
+        # In Redis a distance that is not a number is inside, as no radius is less.
+        if not length > radius:
+            found.append((length, member, score, longitude, latitude))
+
+
+def _look_in_box(area: Area, pairs: Iterable[tuple[bytes, float]], found: list[Found]) -> None:
+    """Adds those of ``pairs`` that lie in a box: not too far along a meridian, nor along their own parallel."""
+    half_width, half_height = area.half_width, area.half_height
+    east, north = area.longitude * RADIANS, area.latitude * RADIANS
+    cosine = cos(north)
+    for member, score in pairs:
+        longitude, latitude = decode(score)
+        radians = latitude * RADIANS
+        apart = EARTH_RADIUS * abs(radians - north)
+        if apart > half_height:
+            continue
+        v = sin((longitude * RADIANS - east) / 2)
+        narrowed = cos(radians)
+        if arc(narrowed * narrowed * v * v) > half_width:
+            continue
+        u = sin((radians - north) / 2)
+        length = arc(u * u + cosine * narrowed * v * v) if v else apart
+        found.append((length, member, score, longitude, latitude))

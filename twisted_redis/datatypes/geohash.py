@@ -1,0 +1,156 @@
+"""Positions on the earth as numbers of 52 bits, and the distances between them.
+
+A position is a cell of a grid that halves longitudes and latitudes 26 times; the bits of its two numbers alternate, so
+that what shares its first bits lies in one box of the grid.  The number is the score of a member in a sorted set.  The
+arithmetic is Redis', operation by operation: scores, positions and distances are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from math import asin, cos, isnan, nan, pi, sin, sqrt
+from struct import Struct
+
+__all__ = [
+    "EARTH_RADIUS",
+    "LATITUDE_MAX",
+    "LATITUDE_MIN",
+    "LONGITUDE_MAX",
+    "LONGITUDE_MIN",
+    "STEPS",
+    "decode",
+    "deinterleave",
+    "distance",
+    "distance_text",
+    "encode",
+    "hash_text",
+    "interleave",
+    "latitude_distance",
+]
+
+LONGITUDE_MIN, LONGITUDE_MAX = -180.0, 180.0
+LATITUDE_MIN, LATITUDE_MAX = -85.05112878, 85.05112878
+"""Where the square map of the web, Mercator's projection, is cut off (degrees)."""
+
+STEPS = 26
+"""How often each of the two ranges is halved."""
+
+EARTH_RADIUS = 6372797.560856
+"""The quadratic mean of the earth's radius (m)."""
+
+RADIANS = pi / 180.0
+"""Radians in a degree.  ``math.radians`` may round differently."""
+
+CELLS = 1 << STEPS
+LATITUDE_RANGE = LATITUDE_MAX - LATITUDE_MIN
+#: The height of a cell, and half its width (degrees). Scaling by a power of two rounds nothing.
+LATITUDE_CELL = LATITUDE_RANGE / CELLS
+HALF_LONGITUDE_CELL = 360.0 / CELLS / 2
+
+_HALF = 13
+#: 13 bits with a zero before each; one number more, since the upper end of a range is 1 << 26.
+_SPREAD = [int(f"{number:b}", 4) for number in range((1 << _HALF) + 1)]
+
+
+def _every_other_bit() -> bytes:
+    """A table of the bits 0, 2, 4... of each number of 16 bits."""
+    low = bytes(int(f"{number:08b}"[1::2], 2) for number in range(256))
+    row, ones = int.from_bytes(low, "little"), int.from_bytes(b"\1" * 256, "little")
+    return b"".join((row | (high << 4) * ones).to_bytes(256, "little") for high in low)
+
+
+#: The even and the odd bits of each number of 16 bits.
+EVEN = _every_other_bit()
+ODD = bytes(EVEN[number >> 1] for number in range(1 << 16))
+
+pack_score = Struct(">Q").pack
+unpack_parts = Struct(">4H").unpack
+
+_ALPHABET = b"0123456789bcdefghjkmnpqrstuvwxyz"
+
+
+def interleave(latitude: int, longitude: int) -> int:
+    """The bits of two numbers up to 2**26 by turns, the lowest one from ``latitude``."""
+    spread = _SPREAD
+    return (
+        spread[latitude & 8191]
+        | spread[latitude >> _HALF] << 26
+        | (spread[longitude & 8191] | spread[longitude >> _HALF] << 26) << 1
+    )
+
+
+def deinterleave(bits: int) -> tuple[int, int]:
+    """The two numbers (latitude, longitude) of 32 bits each whose bits stand in ``bits`` by turns."""
+    high, upper, lower, low = unpack_parts(pack_score(bits))
+    return (
+        EVEN[low] | EVEN[lower] << 8 | EVEN[upper] << 16 | EVEN[high] << 24,
+        ODD[low] | ODD[lower] << 8 | ODD[upper] << 16 | ODD[high] << 24,
+    )
+
+
+def encode(longitude: float, latitude: float, steps: int = STEPS) -> int:
+    """The box of a grid halved ``steps`` times in which a position (degrees, inside of the limits) lies.
+
+    The upper limits themselves lie outside of the grid, in a row or column of their own, as they do in Redis.
+    """
+    cells = 1 << steps
+    return interleave(
+        int((latitude - LATITUDE_MIN) / LATITUDE_RANGE * cells), int((longitude - LONGITUDE_MIN) / 360.0 * cells)
+    )
+
+
+def bits_of(score: float) -> int:
+    """A score as 64 bits without sign, for any score that a sorted set may hold.
+
+    Geo commands work on every sorted set. What C leaves open for other numbers is what x86-64 makes of them.
+    """
+    if 0 <= score < 2.0**64:
+        return int(score)
+    if -(2.0**63) <= score < 0:
+        return int(score) & (2**64 - 1)
+    return 0 if score > 0 else 1 << 63
+
+
+def decode(score: float) -> tuple[float, float]:
+    """Longitude and latitude (degrees) of the middle of the cell that a score tells."""
+    latitude, longitude = deinterleave(bits_of(score))
+    # Both borders of the cell are rounded before their mean is taken; a cell's longitudes are exact.
+    north = (LATITUDE_MIN + latitude * LATITUDE_CELL + (LATITUDE_MIN + (latitude + 1) * LATITUDE_CELL)) / 2
+    east = (2 * longitude + 1) * HALF_LONGITUDE_CELL - 180.0
+    # Above the limit: either the limit itself, or no geohash at all.
+    return (min(east, LONGITUDE_MAX), min(north, LATITUDE_MAX))
+
+
+def hash_text(score: float) -> bytes:
+    """The geohash as others write it: eleven characters, of which the last one is always 0 for want of bits."""
+    longitude, latitude = decode(score)
+    # Others divide latitudes from pole to pole.
+    bits = interleave(int((latitude + 90.0) / 180.0 * CELLS), int((longitude + 180.0) / 360.0 * CELLS))
+    return bytes(_ALPHABET[bits >> shift & 31] for shift in range(47, 1, -5)) + b"0"
+
+
+def latitude_distance(latitude1: float, latitude2: float) -> float:
+    """The distance (m) of two latitudes (degrees) along a meridian."""
+    return EARTH_RADIUS * abs(latitude2 * RADIANS - latitude1 * RADIANS)
+
+
+def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: float) -> float:
+    """The distance (m) of two positions (degrees) on the globe, by the haversine formula."""
+    v = sin((longitude2 * RADIANS - longitude1 * RADIANS) / 2)
+    if v == 0.0:
+        return latitude_distance(latitude1, latitude2)
+    start, end = latitude1 * RADIANS, latitude2 * RADIANS
+    u = sin((end - start) / 2)
+    return arc(u * u + cos(start) * cos(end) * v * v)
+
+
+def arc(haversine: float) -> float:
+    """The length (m) of the arc with that haversine."""
+    root = sqrt(haversine)
+    # Rounding may lift the haversine of opposite points above 1, for which C's asin knows no number.
+    return 2.0 * EARTH_RADIUS * asin(root) if root <= 1.0 else nan
+
+
+def distance_text(length: float) -> bytes:
+    """A distance with four decimals."""
+    units = -(2**63) if isnan(length) else round(length * 10000)
+    return b"%b%d.%04d" % (b"-" if units < 0 else b"", *divmod(abs(units), 10000))
