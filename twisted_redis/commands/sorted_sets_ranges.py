@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from twisted_redis.datatypes.zset import LexRange, ScoreRange, ZSet
+from twisted_redis.datatypes.zset import LexRange, ScoreRange, ZSet, ZSetLimits
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, OW, RO, RW, UPDATE, first_key, key_at
@@ -347,12 +347,25 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
             start, stop = len(zset) - stop, len(zset) - start
         if start < stop:
             pairs = zset.pairs(start, stop)
+            if options.reverse:
+                pairs.reverse()
     if pairs:
-        db.set(destination, ZSet.from_pairs(pairs, ctx.config))
+        db.set(destination, _stored(pairs, ctx.config, counted=not options.by))
         ctx.changed(destination, "zrangestore")
     elif db.delete(destination):
         ctx.changed(destination, "del")
     return len(pairs)
+
+
+def _stored(pairs: list[tuple[bytes, float]], config: ZSetLimits, *, counted: bool) -> ZSet:
+    """Makes a sorted set of a range, which Redis starts as a listpack unless it has ``counted`` it to be too long."""
+    if counted:
+        return ZSet.from_pairs(pairs, config)
+    # One by one: what goes into a listpack loses the sign of a zero, what comes after the listpack does not.
+    zset = ZSet()
+    for member, score in pairs:
+        zset.add(member, score, config)
+    return zset
 
 
 # Counting
