@@ -1,0 +1,46 @@
+"""What DUMP gives and RESTORE takes: a type, the value, the version of the format (2 bytes), a checksum (8 bytes)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_redis.persistence.rdb.crc64 import crc64
+from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.persistence.rdb.reader import Limits, read_value
+from twisted_redis.persistence.rdb.types import VERSION
+from twisted_redis.persistence.rdb.writer import least_version, value_parts
+
+__all__ = ["dump", "is_intact", "restore", "seal"]
+
+_FOOTER = 10
+
+
+def seal(body: bytes, version: int = VERSION) -> bytes:
+    """``body`` with its footer, as dumps of keys and of functions have it."""
+    body += version.to_bytes(2, "little")
+    return body + crc64(body).to_bytes(8, "little")
+
+
+def is_intact(payload: bytes, checksum: bool = True) -> bool:
+    """Whether ``payload`` has a version that can be read, and (with ``checksum``) the checksum that it should."""
+    if len(payload) < _FOOTER:
+        return False
+    if int.from_bytes(payload[-10:-8], "little") > VERSION:
+        return False
+    return not checksum or crc64(payload[:-8]) == int.from_bytes(payload[-8:], "little")
+
+
+def dump(value: Any, compressed: bool = True) -> bytes:
+    """``value`` as DUMP gives it, in the lowest version of the format that can hold it."""
+    version = least_version(value)
+    kind, parts = value_parts(value, version, compressed)
+    return seal(b"%c%b" % (kind, b"".join(parts)), version)
+
+
+def restore(payload: bytes, config: Limits) -> Any:
+    """The value of an intact ``payload``; raises ``CorruptData``."""
+    if len(payload) <= _FOOTER:
+        raise CorruptData("a dump of nothing")
+    # Redis does not look where the value ends, and reads the footer as a part of it if need be: so corrupt bytes that
+    # are taken there are taken here.
+    return read_value(payload[0], payload, 1, config)[0]

@@ -1,0 +1,260 @@
+"""Streams: nodes as listpacks, counters, consumer groups with what is pending.
+
+A node begins with a master entry: how many of its entries live and how many are deleted, and the fields that entries
+usually have, with a 0 behind them.  Each entry is its flags, its ID as the difference from the node's, fields and
+values (only values if the fields are the usual ones), and how many elements all that is, for walking backwards.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream_groups import Consumer, Group
+from twisted_redis.datatypes.stream_ids import MAX_PART, signed
+from twisted_redis.datatypes.stream_nodes import Node, Record
+from twisted_redis.persistence.rdb import listpack
+from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
+from twisted_redis.persistence.rdb.numbers import (
+    length_bytes,
+    read_length,
+    read_signed_length,
+    read_time,
+    signed_length_bytes,
+    time_bytes,
+)
+from twisted_redis.persistence.rdb.strings import read_string, string_bytes
+from twisted_redis.persistence.rdb.types import STREAM_LISTPACKS_2, STREAM_LISTPACKS_3
+
+__all__ = ["needs_active_times", "read_stream", "stream_parts"]
+
+_DELETED, _SAME_FIELDS = 1, 2
+_ID_BYTES = 16
+_pending = Struct("<16sq")
+
+
+# writing
+
+
+def needs_active_times(stream: Stream) -> bool:
+    """Whether some consumer's active time is not its seen time, which types before the third cannot hold."""
+    return any(
+        consumer.active_time != consumer.seen_time
+        for group in stream.groups.values()
+        for consumer in group.consumers.values()
+    )
+
+
+def stream_parts(stream: Stream, kind: int, compressed: bool) -> list[bytes]:
+    """The pieces of a stream stored as ``kind``, the second type of streams or the third."""
+    parts = [length_bytes(len(stream.nodes))]
+    append = parts.append
+    for node in stream.nodes:
+        append(length_bytes(_ID_BYTES) + node.start.to_bytes(_ID_BYTES, "big"))
+        append(string_bytes(_node_blob(node), compressed))
+    append(length_bytes(stream.length))
+    for entry_id in (stream.last_id, stream.first_id, stream.max_deleted_id):
+        append(_id_lengths(entry_id))
+    append(signed_length_bytes(stream.entries_added))
+    append(length_bytes(len(stream.groups)))
+    for name, group in sorted(stream.groups.items()):
+        append(string_bytes(name, compressed))
+        append(_id_lengths(group.last_id))
+        append(signed_length_bytes(group.entries_read))
+        append(length_bytes(len(group.pending)))
+        for entry_id, (_, time, count) in group.pending_from():
+            append(_pending.pack(entry_id.to_bytes(_ID_BYTES, "big"), time) + length_bytes(count))
+        append(length_bytes(len(group.consumers)))
+        for consumer_name, consumer in sorted(group.consumers.items()):
+            append(string_bytes(consumer_name, compressed))
+            append(time_bytes(consumer.seen_time))
+            if kind >= STREAM_LISTPACKS_3:
+                append(time_bytes(consumer.active_time))
+            append(length_bytes(consumer.pending_count))
+            parts += [entry_id.to_bytes(_ID_BYTES, "big") for entry_id, _ in group.pending_of(consumer)]
+    return parts
+
+
+def _id_lengths(entry_id: int) -> bytes:
+    return length_bytes(entry_id >> 64) + length_bytes(entry_id & MAX_PART)
+
+
+def _node_blob(node: Node) -> bytes:
+    integer = listpack.integer_entry
+    fields = node.fields
+    width = len(fields)
+    parts = [integer(node.live), integer(len(node) - node.live), integer(width)]
+    parts += map(listpack.entry, fields)
+    parts.append(integer(0))
+    count = width + 4
+    flags = integer(_SAME_FIELDS)
+    dead_flags = integer(_SAME_FIELDS | _DELETED)
+    behind = integer(width + 3)
+    base_ms, base_sequence = node.start >> 64, node.start & MAX_PART
+    entry = listpack.entry
+    for entry_id, row, dead in node.records():
+        ms = integer(signed((entry_id >> 64) - base_ms))
+        sequence = integer(signed((entry_id & MAX_PART) - base_sequence))
+        if len(row) == 2 * width and tuple(row[::2]) == fields:
+            parts += (dead_flags if dead else flags, ms, sequence, *map(entry, row[1::2]), behind)
+            count += width + 4
+        else:
+            own = integer(len(row) // 2)
+            parts += (integer(_DELETED if dead else 0), ms, sequence, own, *map(entry, row), integer(len(row) + 4))
+            count += len(row) + 5
+    return listpack.encode_parts(parts, count)
+
+
+# reading
+
+
+def read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
+    """The stream at ``pos`` that is stored as ``kind``, and the place behind it."""
+    stream = Stream()
+    count, pos = read_length(data, pos)
+    last = -1
+    while count:
+        key, pos = read_string(data, pos)
+        if len(key) != _ID_BYTES:
+            raise CorruptData("a node of a stream under a key that is no ID")
+        blob, pos = read_string(data, pos)
+        start = int.from_bytes(key, "big")
+        fields, records = _read_node(blob, start, last)
+        last = records[-1].entry_id
+        if not all(record.dead for record in records):
+            stream.load_node(start, fields, records)
+        count -= 1
+
+    length, pos = read_length(data, pos)
+    if length and last < 0:
+        raise CorruptData("a stream that has entries but no nodes")
+    stream.last_id, pos = _read_id(data, pos)
+    if stream.last_id < last:
+        raise CorruptData("a stream whose last ID is not the last")
+    stream.settle()
+    if kind >= STREAM_LISTPACKS_2:
+        _, pos = _read_id(data, pos)  # the first ID, which the entries tell
+        stream.max_deleted_id, pos = _read_id(data, pos)
+        stream.entries_added, pos = read_length(data, pos)
+    else:
+        stream.entries_added = stream.length
+
+    count, pos = read_length(data, pos)
+    while count:
+        pos = _read_group(kind, stream, data, pos)
+        count -= 1
+    return stream, pos
+
+
+def _read_id(data: bytes, pos: int) -> tuple[int, int]:
+    ms, pos = read_length(data, pos)
+    sequence, pos = read_length(data, pos)
+    return ms << 64 | sequence, pos
+
+
+def _read_node(blob: bytes, start: int, last: int) -> tuple[tuple[bytes, ...], list[Record]]:
+    """The usual fields of a node and its entries, whose IDs are greater than ``last``."""
+    texts = listpack.decode(blob)
+    try:
+        total = int(texts[0]) + int(texts[1])
+        width = int(texts[2])
+        place = 3 + width
+        if width < 0 or total < 1 or texts[place] != b"0":
+            raise CorruptData("a node of a stream with a broken master entry")
+        fields = tuple(texts[3:place])
+        place += 1
+        live = 0
+        records: list[Record] = []
+        usual = b"%d" % (width + 3)
+        base_ms, base_sequence = start >> 64, start & MAX_PART
+        while total:
+            flags = int(texts[place])
+            ms = base_ms + int(texts[place + 1]) & MAX_PART
+            entry_id = ms << 64 | base_sequence + int(texts[place + 2]) & MAX_PART
+            if entry_id <= last:
+                raise CorruptData("a stream whose IDs do not rise")
+            last = entry_id
+            place += 3
+            row: list[bytes]
+            if flags & _SAME_FIELDS:
+                end = place + width
+                row = [b""] * (2 * width)
+                row[::2] = fields
+                row[1::2] = texts[place:end]
+                counted = usual
+            else:
+                own = int(texts[place])
+                if own < 0:
+                    raise CorruptData("an entry of a stream with less than no fields")
+                place += 1
+                end = place + 2 * own
+                row = texts[place:end]
+                counted = b"%d" % (2 * own + 4)
+            if texts[end] != counted:
+                raise CorruptData("an entry of a stream with another number of elements than it says")
+            place = end + 1
+            dead = bool(flags & _DELETED)
+            live += not dead
+            records.append(Record(entry_id, row, dead))
+            total -= 1
+    except (IndexError, ValueError) as error:
+        if isinstance(error, CorruptData):
+            raise
+        raise CorruptData("a node of a stream is broken") from None
+    if place != len(texts) or records[0].entry_id < start or live != int(texts[0]):
+        raise CorruptData("a node of a stream with other entries than it says")
+    return fields, records
+
+
+def _read_group(kind: int, stream: Stream, data: bytes, pos: int) -> int:
+    """Adds the group at ``pos`` to ``stream``; returns the place behind it."""
+    name, pos = read_string(data, pos)
+    last_id, pos = _read_id(data, pos)
+    if kind >= STREAM_LISTPACKS_2:
+        entries_read, pos = read_signed_length(data, pos)
+    else:
+        entries_read = stream.count_until(last_id)
+    if name in stream.groups:
+        raise CorruptData("a stream with two groups of the same name")
+    group = stream.groups[name] = Group(last_id, entries_read)
+
+    left: dict[int, tuple[int, int]] = {}
+    count, pos = read_length(data, pos)
+    for _ in range(count):
+        key, time = _pending.unpack_from(data, pos)
+        delivered, pos = read_length(data, pos + _pending.size)
+        entry_id = int.from_bytes(key, "big")
+        if entry_id in left:
+            raise CorruptData("an entry that is pending twice")
+        left[entry_id] = time, delivered
+
+    count, pos = read_length(data, pos)
+    for _ in range(count):
+        pos = _read_consumer(kind, group, left, data, pos)
+    if left:
+        raise CorruptData("an entry that is pending for nobody")
+    return pos
+
+
+def _read_consumer(kind: int, group: Group, left: dict[int, tuple[int, int]], data: bytes, pos: int) -> int:
+    """Adds the consumer at ``pos`` to ``group`` with what is pending for it, which it takes from ``left``."""
+    name, pos = read_string(data, pos)
+    if name in group.consumers:
+        raise CorruptData("a group with two consumers of the same name")
+    seen, pos = read_time(data, pos)
+    active = seen
+    if kind >= STREAM_LISTPACKS_3:
+        active, pos = read_time(data, pos)
+    consumer = group.consumers[name] = Consumer(name, seen, active)
+    count, pos = read_length(data, pos)
+    for _ in range(count):
+        end = pos + _ID_BYTES
+        key = data[pos:end]
+        if len(key) < _ID_BYTES:
+            raise Truncated("an ID that is pending ends too early")
+        pos = end
+        pending = left.pop(int.from_bytes(key, "big"), None)
+        if pending is None:
+            raise CorruptData("an entry is pending for a consumer and not for its group, or for two consumers")
+        group.add_pending(int.from_bytes(key, "big"), consumer, *pending)
+    return pos

@@ -1,0 +1,127 @@
+"""Strings: as they are behind their length, as an integer of 8, 16 or 32 bits, or compressed.
+
+Reading and writing many of them is spelled out in loops of its own, since a call for each costs as much as the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from struct import Struct
+
+from twisted_redis.datatypes.strings import integer_value
+from twisted_redis.persistence.rdb import lzf
+from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
+from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, read_length
+
+__all__ = ["add_strings", "read_string", "read_strings", "string_bytes"]
+
+_INT8, _INT16, _INT32, _LZF = 0xC0, 0xC1, 0xC2, 0xC3
+
+_int16 = Struct("<h")
+_int32 = Struct("<i")
+
+#: The integers of one byte, by that byte.
+_BYTES = [b"%d" % (value - 256 if value > 127 else value) for value in range(256)]
+#: The same integers as they are stored.
+_SMALL = {text: bytes((_INT8, value)) for value, text in enumerate(_BYTES)}
+
+_LONGEST_INTEGER = 11
+_WORTH_COMPRESSING = 20
+
+
+def read_string(data: bytes, pos: int) -> tuple[bytes, int]:
+    """The string at ``pos``, and the place behind it."""
+    first = data[pos]
+    if first < 0x40:
+        start = pos + 1
+        end = start + first
+    elif first < 0x80:
+        start = pos + 2
+        end = start + ((first & 0x3F) << 8 | data[pos + 1])
+    elif first < _INT8:
+        length, start = read_length(data, pos)
+        end = start + length
+    elif first == _INT8:
+        return _BYTES[data[pos + 1]], pos + 2
+    elif first == _INT16:
+        return b"%d" % _int16.unpack_from(data, pos + 1)[0], pos + 3
+    elif first == _INT32:
+        return b"%d" % _int32.unpack_from(data, pos + 1)[0], pos + 5
+    elif first == _LZF:
+        packed, pos = read_length(data, pos + 1)
+        size, pos = read_length(data, pos)
+        end = pos + packed
+        if end > len(data):
+            raise Truncated("a compressed string ends too early")
+        return lzf.decompress(data[pos:end], size), end
+    else:
+        raise CorruptData(f"{first:#x} is no kind of string")
+    # Only now that the bytes are known to be there something is made of that length.
+    if end > len(data):
+        raise Truncated("a string ends too early")
+    return data[start:end], end
+
+
+def read_strings(data: bytes, pos: int, count: int) -> tuple[list[bytes], int]:
+    """``count`` strings from ``pos`` on, and the place behind them."""
+    texts: list[bytes] = []
+    append = texts.append
+    small = _BYTES
+    end = len(data)
+    while count:
+        first = data[pos]
+        if first < 0x40:
+            pos += 1
+            append(data[pos : pos + first])
+            pos += first
+        elif first == _INT8:
+            append(small[data[pos + 1]])
+            pos += 2
+        else:
+            text, pos = read_string(data, pos)
+            append(text)
+        count -= 1
+    if pos > end:
+        raise Truncated("a string ends too early")
+    return texts, pos
+
+
+def string_bytes(text: bytes | bytearray, compressed: bool = True) -> bytes:
+    """``text`` as it is stored; ``compressed`` where that saves something and can be done."""
+    length = len(text)
+    if length <= _LONGEST_INTEGER:
+        packed = _integer(bytes(text))
+        if packed is not None:
+            return packed
+    elif length > _WORTH_COMPRESSING and compressed and lzf.compress is not None:
+        packed = lzf.compress(bytes(text))
+        if packed is not None:
+            return b"\xc3" + length_bytes(len(packed)) + length_bytes(length) + packed
+    return length_bytes(length) + text
+
+
+def _integer(text: bytes) -> bytes | None:
+    """``text`` as an integer, None where it is none of 32 bits."""
+    if text >= b":" or text < b"-":
+        return None
+    packed = _SMALL.get(text)
+    if packed is None:
+        value = integer_value(text)
+        if value is not None:
+            if -(1 << 15) <= value < 1 << 15:
+                packed = b"\xc1" + _int16.pack(value)
+            elif -(1 << 31) <= value < 1 << 31:
+                packed = b"\xc2" + _int32.pack(value)
+    return packed
+
+
+def add_strings(append: Callable[[bytes], None], texts: Iterable[bytes], compressed: bool = True) -> None:
+    """Hands ``texts`` to ``append`` as they are stored, each in one piece or two."""
+    short = SHORT
+    for text in texts:
+        length = len(text)
+        if length < 21 and (text >= b":" or length > 11):
+            append(short[length])
+            append(text)
+        else:
+            append(string_bytes(text, compressed))
