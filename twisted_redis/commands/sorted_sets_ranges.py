@@ -82,23 +82,20 @@ def _lex_bound(text: bytes) -> tuple[bytes | None, bool, bytes]:
     raise CommandError(_NO_LEX)
 
 
-def _lex_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
+def _lex_range(low: bytes, high: bytes, reverse: bool = False) -> Callable[[ZSet], Ranks]:
     lowest, above, low_sign = _lex_bound(low)
     highest, below, high_sign = _lex_bound(high)
     if low_sign == b"+" or high_sign == b"-":
         return lambda zset: (0, 0)
     wanted = LexRange(lowest, highest, above, below)
-    return lambda zset: zset.ranks_of_members(wanted)
-
-
-_RANGES = {b"": _rank_range, b"BYSCORE": _score_range, b"BYLEX": _lex_range}
+    return lambda zset: zset.ranks_of_members(wanted, reverse=reverse)
 
 
 # Reading
 
 
 class _Options:
-    """The options of ZRANGE; ``by`` is one of ``_RANGES``, ``limit`` is negative if there is none."""
+    """The options of ZRANGE; ``by`` is empty for ranks, ``limit`` is negative if there is none."""
 
     __slots__ = ("by", "limit", "offset", "reverse", "with_scores")
 
@@ -194,7 +191,9 @@ def _ranks(options: _Options, first: bytes, second: bytes) -> Callable[[ZSet], R
     # In reverse the higher end of scores and members comes first; ranks are counted from the other end instead.
     if options.reverse and options.by:
         first, second = second, first
-    return _RANGES[options.by](first, second)
+    if options.by == b"BYSCORE":
+        return _score_range(first, second)
+    return _lex_range(first, second, options.reverse) if options.by else _rank_range(first, second)
 
 
 @command(
@@ -359,7 +358,7 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
 
 def _stored(pairs: list[tuple[bytes, float]], config: ZSetLimits, *, counted: bool) -> ZSet:
     """Makes a sorted set of a range, which Redis starts as a listpack unless it has ``counted`` it to be too long."""
-    if counted:
+    if counted and len(pairs) > config.zset_max_listpack_entries:
         return ZSet.from_pairs(pairs, config)
     # One by one: what goes into a listpack loses the sign of a zero, what comes after the listpack does not.
     zset = ZSet()

@@ -214,6 +214,10 @@ class Ranking:
         """Returns how many members come before ``member`` or are that, where all scores are the same."""
         return self.before_member(member + b"\0")
 
+    def uniform(self) -> bool:
+        """Tells whether all pairs have the same score."""
+        return not self._size or self._scores[0][0] == self._scores[-1][-1]
+
     def members(self, start: int, stop: int) -> list[bytes]:
         """Returns the members of the ranks from ``start`` up to, not with, ``stop``."""
         spans = self._spans(start, stop)

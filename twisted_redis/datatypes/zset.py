@@ -258,19 +258,46 @@ class ZSet:
         stop = ranking.before(high) if below else ranking.up_to(high)
         return start, stop
 
-    def ranks_of_members(self, wanted: LexRange) -> tuple[int, int]:
+    def ranks_of_members(self, wanted: LexRange, *, reverse: bool = False) -> tuple[int, int]:
         """Returns the first rank of the range and the one behind its last, for a set where all scores are the same.
 
-        Where there is none, the second rank is not above the first one.
+        Where there is none, the second rank is not above the first one. ``reverse`` tells from which end the range
+        is going to be read, which makes no difference but for a set with several scores: there it is nothing to
+        rely on, and what Redis answers.
         """
         low, high, above, below = wanted
         ranking = self._ranked()
+        if not self.large and not ranking.uniform():
+            return self._walk(wanted, reverse)
         start = 0
         if low is not None:
             start = ranking.up_to_member(low) if above else ranking.before_member(low)
         if high is None:
             return start, len(self.scores)
         return start, ranking.before_member(high) if below else ranking.up_to_member(high)
+
+    def _walk(self, wanted: LexRange, reverse: bool) -> tuple[int, int]:
+        """Finds a range of members where they are not in order: from the first that reaches it to one behind it."""
+        low, high, above, below = wanted
+
+        def reaches(member: bytes) -> bool:
+            return low is None or (member > low if above else member >= low)
+
+        def stays(member: bytes) -> bool:
+            return high is None or (member < high if below else member <= high)
+
+        members = list(self)
+        size = len(members)
+        if low is not None and high is not None and (low > high or (low == high and (above or below))):
+            return 0, 0
+        if not reaches(members[-1]) or not stays(members[0]):
+            return 0, 0
+        begins, goes_on = (stays, reaches) if reverse else (reaches, stays)
+        if reverse:
+            members.reverse()
+        start = next((place for place in range(size) if begins(members[place])), size)
+        stop = next((place for place in range(start, size) if not goes_on(members[place])), size)
+        return (size - stop, size - start) if reverse else (start, stop)
 
     def range_by_score(
         self, low: float, high: float, *, above: bool = False, below: bool = False
