@@ -26,7 +26,11 @@ class ScanOptions(NamedTuple):
 
 
 def cursor(text: bytes) -> int:
-    """Reads a cursor, an unsigned 64-bit integer with whatever strtoull allows in front of it."""
+    """Reads a cursor, an unsigned 64-bit integer with whatever strtoull allows in front of it.
+
+    As in C the text ends at a zero byte.
+    """
+    text = text.partition(b"\0")[0]
     found = _number(text)
     if found is None or _negative(text) or abs(value := int(found[1])) >= _UINT64:
         raise CommandError("ERR invalid cursor")
