@@ -118,6 +118,16 @@ def _pause_cron(ctx: Client, switch: bytes) -> Reply:
     return OK
 
 
+@debug_subcommand("SET-SKIP-CHECKSUM-VALIDATION", 1)
+def _skip_checksum(ctx: Client, switch: bytes) -> Reply:
+    """SET-SKIP-CHECKSUM-VALIDATION <0|1>
+
+    Lets RESTORE take payloads whose checksum is wrong (1), or not (0).
+    """
+    ctx.engine.payload_checksums = not _switch(switch)
+    return OK
+
+
 @debug_subcommand("DICT-RESIZING", 1)
 def _dict_resizing(ctx: Client, switch: bytes) -> Reply:
     """DICT-RESIZING <0|1>

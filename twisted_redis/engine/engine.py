@@ -88,6 +88,8 @@ class Engine:
         self.slow_ns = STALE_AFTER
         self.active_expire = True
         self.cron_paused = False
+        #: Whether RESTORE looks at checksums.
+        self.payload_checksums = True
         #: Ids of the history of writes, for replicas: the running one and the one before a promotion.
         self.replication_id = os.urandom(20).hex()
         self.replication_id2 = "0" * 40
