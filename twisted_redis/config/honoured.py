@@ -41,6 +41,7 @@ HINTS = frozenset(
         "max-new-connections-per-cycle",
         "max-new-tls-connections-per-cycle",
         "rdb-save-incremental-fsync",
+        "sanitize-dump-payload",  # what is read is always checked
         "server-cpulist",
         "use-exit-on-panic",
     )

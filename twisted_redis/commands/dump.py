@@ -1,0 +1,150 @@
+"""DUMP and RESTORE: values of keys as bytes that any Redis understands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import ASKING, DENYOOM, READONLY, WRITE
+from twisted_redis.engine.hash_fields import note_times
+from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command
+from twisted_redis.keyspace.access import start_tracking
+from twisted_redis.persistence.rdb import payload
+from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_HISTORY = (
+    ("3.0.0", "REPLACE."),
+    ("5.0.0", "ABSTTL."),
+    ("5.0.0", "IDLETIME and FREQ."),
+)
+_COMPLEXITY = "O(N*M) for N parts of the value of average size M; O(N*M*log(N)) for a sorted set"
+
+
+@command(
+    "DUMP",
+    arity=2,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS),
+    group="generic",
+    since="2.6.0",
+    complexity="O(N*M) for N parts of the value of average size M",
+    tips=("nondeterministic_output",),
+)
+def dump(ctx: Client, key: bytes) -> Reply:
+    """DUMP key
+
+    Returns the value of a key as bytes from which RESTORE makes it again, here or in another server.
+    """
+    value = ctx.db.lookup(key)
+    return None if value is None else payload.dump(value, ctx.config.rdbcompression)
+
+
+@command(
+    "RESTORE",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    keys=first_key(OW | UPDATE),
+    group="generic",
+    since="2.6.0",
+    complexity=_COMPLEXITY,
+    acl=("@dangerous",),
+    history=_HISTORY,
+)
+def restore(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
+    """RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
+
+    Makes a key of bytes that DUMP has given, with a time to live in ms, 0 for none; ABSTTL: a wall time instead.
+    """
+    return _restore(ctx, b"RESTORE", key, ttl, serialized, *options)
+
+
+@command(
+    "RESTORE-ASKING",
+    arity=-4,
+    flags=WRITE | DENYOOM | ASKING,
+    keys=first_key(OW | UPDATE),
+    group="server",
+    since="3.0.0",
+    complexity=_COMPLEXITY,
+    acl=("@keyspace", "@dangerous"),
+    history=_HISTORY,
+    doc_flags=("syscmd",),
+)
+def restore_asking(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
+    """RESTORE-ASKING key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
+
+    Does what RESTORE does, for a key of a slot that this node of a cluster is importing.
+    """
+    return _restore(ctx, b"RESTORE-ASKING", key, ttl, serialized, *options)
+
+
+def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
+    replace, absolute, idle = _options(options)
+    db = ctx.db
+    if not replace and db.lookup_write(key) is not None:
+        raise CommandError("BUSYKEY Target key name already exists.")
+    when = integer(ttl)
+    if when < 0:
+        raise CommandError("ERR Invalid TTL value, must be >= 0")
+    if not payload.is_intact(serialized, checksum=ctx.engine.payload_checksums):
+        raise CommandError("ERR DUMP payload version or checksum are wrong")
+    try:
+        value = payload.restore(serialized, ctx.config)
+    except CorruptData as error:
+        ctx.engine.log("verbose", f"RESTORE of corrupt data: {error}")
+        raise CommandError("ERR Bad data format") from None
+
+    deleted = replace and db.delete(key)
+    if when and not absolute:
+        when += ctx.now
+    # A replica waits for its master to say that a key has expired.
+    if when and when <= ctx.now and not ctx.engine.state.keep_expired:
+        if deleted:
+            ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_server_del else b"DEL", key])
+            ctx.changed(key, "del")
+        return OK
+    db.add(key, value)
+    if value.__class__ is Hash and value.times:
+        note_times(db, key, value)
+    if when:
+        db.expire_at(key, when)
+        if not absolute:
+            ctx.propagate_as([name, key, b"%d" % when, serialized, *options, b"ABSTTL"])
+    if idle is not None:
+        start_tracking(db)
+        db.accessed[key] = max(0, ctx.now - idle * 1000)
+    ctx.changed(key, "restore")
+    return OK
+
+
+def _options(options: tuple[bytes, ...]) -> tuple[bool, bool, int | None]:
+    """Whether to replace, whether the time is absolute, and for how long (s) the key has been idle."""
+    replace = absolute = False
+    idle: int | None = None
+    frequency: int | None = None
+    rest = iter(options)
+    for given in rest:
+        option = given.upper()
+        if option == b"REPLACE":
+            replace = True
+        elif option == b"ABSTTL":
+            absolute = True
+        elif option == b"IDLETIME" and frequency is None and (text := next(rest, None)) is not None:
+            idle = integer(text)
+            if idle < 0:
+                raise CommandError("ERR Invalid IDLETIME value, must be >= 0")
+        elif option == b"FREQ" and idle is None and (text := next(rest, None)) is not None:
+            # Only the policies of eviction by frequency would keep it.
+            frequency = integer(text)
+            if not 0 <= frequency <= 255:
+                raise CommandError("ERR Invalid FREQ value, must be >= 0 and <= 255")
+        else:
+            raise SyntaxError_
+    return replace, absolute, idle
