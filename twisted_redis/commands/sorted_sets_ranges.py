@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -148,6 +149,12 @@ class _Options:
         return start, stop
 
 
+@lru_cache(maxsize=256)
+def _options(given: tuple[bytes, ...], by: bytes | None, reverse: bool | None, storing: bool = False) -> _Options:
+    # Most callers want the same ones again and again.
+    return _Options(given, by, reverse, storing=storing)
+
+
 def _range(
     ctx: Client,
     key: bytes,
@@ -157,34 +164,30 @@ def _range(
     by: bytes | None = None,
     reverse: bool | None = None,
 ) -> Reply:
-    if not given and not by:
-        # By far the most frequent call.
-        ranks, by_rank, with_scores = _rank_range(first, second), True, False
-        options = None
-    else:
-        options = _Options(given, by, reverse, storing=False)
-        ranks, by_rank, with_scores = _ranks(options, first, second), not options.by, options.with_scores
-        reverse = options.reverse
+    options = _options(given, by, reverse)
+    ranks = _ranks(options, first, second)
+    reverse = options.reverse
     zset = ctx.db.read(key, ZSet)
     if zset is None:
         return []
     start, stop = ranks(zset)
-    if by_rank:
-        if reverse:
-            start, stop = len(zset) - stop, len(zset) - start
-    elif options is not None:
+    if options.by:
         start, stop = options.limited(zset, (start, stop))
+    elif reverse:
+        start, stop = len(zset) - stop, len(zset) - start
     if start >= stop:
         return []
-    if not with_scores:
-        members = zset.members(start, stop)
-        return Bulks(reversed(members)) if reverse else Bulks(members)
-    pairs = zset.pairs(start, stop)
+    members = zset.members(start, stop)
     if reverse:
-        pairs.reverse()
-    if ctx.resp == 2:
-        return Bulks(chain.from_iterable([(member, double_text(score)) for member, score in pairs]))
-    return pairs
+        members.reverse()
+    if not options.with_scores:
+        return Bulks(members)
+    scores = zset.scores_of(start, stop)
+    if reverse:
+        scores.reverse()
+    if ctx.resp == 3:
+        return list(zip(members, scores, strict=True))
+    return Bulks(chain.from_iterable(zip(members, map(double_text, scores), strict=True)))
 
 
 def _ranks(options: _Options, first: bytes, second: bytes) -> Callable[[ZSet], Ranks]:
@@ -333,7 +336,7 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
 
     Stores the members of a sorted set in a range of ranks, scores or members, and tells how many there are.
     """
-    options = _Options(given, None, None, storing=True)
+    options = _options(given, None, None, True)
     ranks = _ranks(options, low, high)
     db = ctx.db
     zset = db.read(source, ZSet)

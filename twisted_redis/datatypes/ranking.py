@@ -8,7 +8,7 @@ over doubles first, and over the members of the same score then; all of it runs 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from math import inf, nextafter
@@ -27,6 +27,9 @@ _FILLED = 1536
 _FEW = 256
 """Pairs of a block under which it is joined with a neighbour, if that has room."""
 
+_LATE = 512
+"""Pairs that come or go until the ranks of the blocks are counted anew."""
+
 _member_of = itemgetter(1)
 
 
@@ -34,11 +37,11 @@ class Ranking:
     """Pairs of (score, member), without one that is there twice; no score is nan.
 
     ``_lasts`` has for each block a pair that none in it exceeds and that all behind it do: its last one, or one
-    that was its last before it was removed. ``_starts`` has the rank of each block's first pair: None after a
-    change, empty after it was once missed since, so that only what is asked for again is counted for all.
+    that was its last before it was removed. ``_starts`` has the rank of each block's first pair as it was counted
+    when somebody needed it, ``_grown`` and ``_shrunk`` the blocks that have got or lost a pair since, in order.
     """
 
-    __slots__ = ("_lasts", "_members", "_scores", "_size", "_starts")
+    __slots__ = ("_grown", "_lasts", "_members", "_scores", "_shrunk", "_size", "_starts")
 
     def __init__(self, pairs: Sequence[tuple[float, bytes]] = ()) -> None:
         """Takes ``pairs``, which are in order."""
@@ -46,6 +49,8 @@ class Ranking:
         self._members: list[list[bytes]] = []
         self._scores: list[array[float]] = []
         self._starts: list[int] | None = None
+        self._grown: list[int] = []
+        self._shrunk: list[int] = []
         self._size = len(pairs)
         for start in range(0, len(pairs), _FILLED):
             block = pairs[start : start + _FILLED]
@@ -87,7 +92,6 @@ class Ranking:
         pair = (score, member)
         lasts = self._lasts
         index = bisect_left(lasts, pair)
-        self._starts = None
         self._size += 1
         if index < len(lasts):
             scores, members = self._scores[index], self._members[index]
@@ -97,17 +101,22 @@ class Ranking:
                 place = bisect_left(members, member, place, end)
             scores.insert(place, score)
             members.insert(place, member)
+            if self._starts is not None:
+                self._note(self._grown, index)
             if len(members) > _MOST:
                 self._split(index)
         elif index and len(self._members[-1]) < _MOST:
             self._scores[-1].append(score)
             self._members[-1].append(member)
             lasts[-1] = pair
+            if self._starts is not None:
+                self._note(self._grown, index - 1)
         else:
             # What comes in order fills its blocks.
             self._scores.append(array("d", (score,)))
             self._members.append([member])
             lasts.append(pair)
+            self._starts = None
 
     def remove(self, score: float, member: bytes) -> bytes:
         """Removes a pair that is there; returns its member, the very object."""
@@ -115,8 +124,9 @@ class Ranking:
         members = self._members[index]
         del self._scores[index][place]
         stored = members.pop(place)
-        self._starts = None
         self._size -= 1
+        if self._starts is not None:
+            self._note(self._shrunk, index)
         if len(members) < _FEW:
             self._tidy(index)
         return stored
@@ -125,8 +135,9 @@ class Ranking:
         """Removes the first pair of some; returns its member and its score."""
         members = self._members[0]
         pair = members.pop(0), self._scores[0].pop(0)
-        self._starts = None
         self._size -= 1
+        if self._starts is not None:
+            self._note(self._shrunk, 0)
         if len(members) < _FEW:
             self._tidy(0)
         return pair
@@ -135,8 +146,9 @@ class Ranking:
         """Removes the last pair of some; returns its member and its score."""
         members = self._members[-1]
         pair = members.pop(), self._scores[-1].pop()
-        self._starts = None
         self._size -= 1
+        if self._starts is not None:
+            self._note(self._shrunk, len(self._members) - 1)
         if len(members) < _FEW:
             self._tidy(len(self._members) - 1)
         return pair
@@ -162,7 +174,13 @@ class Ranking:
                     self._tidy(index)
         return removed
 
+    def _note(self, blocks: list[int], index: int) -> None:
+        insort(blocks, index)
+        if len(blocks) > _LATE:
+            self._starts = None
+
     def _split(self, index: int) -> None:
+        self._starts = None
         members, scores = self._members[index], self._scores[index]
         half = len(members) // 2
         self._members[index : index + 1] = [members[:half], members[half:]]
@@ -174,6 +192,7 @@ class Ranking:
         blocks = self._members
         size = len(blocks[index])
         if not size:
+            self._starts = None
             del self._members[index], self._scores[index], self._lasts[index]
         elif index + 1 < len(blocks) and size + len(blocks[index + 1]) <= _FILLED:
             self._join(index)
@@ -181,6 +200,7 @@ class Ranking:
             self._join(index - 1)
 
     def _join(self, index: int) -> None:
+        self._starts = None
         self._members[index] += self._members.pop(index + 1)
         self._scores[index] += self._scores.pop(index + 1)
         del self._lasts[index]
@@ -240,40 +260,54 @@ class Ranking:
             place = bisect_left(self._members[index], member, place, end)
         return index, place
 
+    def _counted(self) -> list[int]:
+        """Returns the ranks at which the blocks began when they were counted, and the number of all pairs then."""
+        starts = self._starts
+        if starts is None:
+            starts = self._starts = list(accumulate(map(len, self._members), initial=0))
+            self._grown.clear()
+            self._shrunk.clear()
+        return starts
+
     def _start(self, index: int) -> int:
         """Returns how many pairs stand in the blocks before that at ``index``."""
-        starts = self._starts
-        if starts:
-            return starts[index]
-        if starts is not None:
-            return self._count()[index]
         if not index:
             return 0
-        self._starts = []
-        if 2 * index <= len(self._members):
-            return sum(map(len, self._members[:index]))
-        return self._size - sum(map(len, self._members[index:]))
+        if index == len(self._members):
+            return self._size
+        return self._counted()[index] + bisect_left(self._grown, index) - bisect_left(self._shrunk, index)
 
-    def _count(self) -> list[int]:
-        """Returns the rank of each block's first pair, and the number of all pairs."""
-        if not self._starts:
-            self._starts = list(accumulate(map(len, self._members), initial=0))
-        return self._starts
+    def _block(self, rank: int) -> tuple[int, int]:
+        """Returns the block of the pair with that rank, which is below the number of all, and the rank of its first."""
+        blocks = self._members
+        if rank < len(blocks[0]):
+            return 0, 0
+        before_last = self._size - len(blocks[-1])
+        if rank >= before_last:
+            return len(blocks) - 1, before_last
+        starts = self._counted()
+        # Near, for there were few changes since the count.
+        index = min(bisect_right(starts, rank) - 1, len(blocks) - 1)
+        start = self._start(index)
+        while start > rank:
+            index -= 1
+            start -= len(blocks[index])
+        while rank >= start + len(blocks[index]):
+            start += len(blocks[index])
+            index += 1
+        return index, start
 
     def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Returns a block, and where to begin and end in it, for each block with pairs of these ranks."""
         if start >= stop:
             return []
-        blocks = self._members
-        if stop <= len(blocks[0]):
-            return [(0, start, stop)]
-        starts = self._count()
-        first = bisect_right(starts, start) - 1
-        last = bisect_left(starts, stop) - 1
-        if first == last:
-            return [(first, start - starts[first], stop - starts[first])]
-        return [
-            (first, start - starts[first], len(blocks[first])),
-            *[(index, 0, len(blocks[index])) for index in range(first + 1, last)],
-            (last, 0, stop - starts[last]),
-        ]
+        index, before = self._block(start)
+        low, left = start - before, stop - start
+        spans = []
+        while left:
+            high = min(low + left, len(self._members[index]))
+            spans.append((index, low, high))
+            left -= high - low
+            index += 1
+            low = 0
+        return spans

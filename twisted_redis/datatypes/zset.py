@@ -240,6 +240,10 @@ class ZSet:
         """Returns the members of the ranks from ``start`` up to, not with, ``stop``, which are in the set."""
         return self._ranked().members(start, stop)
 
+    def scores_of(self, start: int, stop: int) -> list[float]:
+        """Returns the scores of the members of these ranks."""
+        return self._ranked().scores(start, stop)
+
     def pairs(self, start: int, stop: int) -> list[tuple[bytes, float]]:
         """Returns the members of these ranks with their scores."""
         ranking = self._ranked()
