@@ -29,6 +29,7 @@ NO_MULTI = 1 << 24
 ALLOW_BUSY = 1 << 26
 MOVABLEKEYS = 1 << 27
 
+#: COMMAND INFO does not show ``MAY_REPLICATE``, as Redis does not.
 FLAG_NAMES: dict[int, str] = {
     WRITE: "write",
     READONLY: "readonly",
@@ -45,7 +46,6 @@ FLAG_NAMES: dict[int, str] = {
     ASKING: "asking",
     FAST: "fast",
     NO_AUTH: "no_auth",
-    MAY_REPLICATE: "may_replicate",
     NO_MANDATORY_KEYS: "no_mandatory_keys",
     NO_ASYNC_LOADING: "no_async_loading",
     NO_MULTI: "no_multi",
