@@ -8,29 +8,26 @@ parts that cannot reach into the area are passed over; this changes neither what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from math import asin, cos, pi, sin, sqrt
 from typing import NamedTuple, TypeAlias
 
 from twisted_redis.datatypes.geohash import (
     CELLS,
     EARTH_RADIUS,
-    EVEN,
     HALF_LONGITUDE_CELL,
+    LANES,
     LATITUDE_CELL,
     LATITUDE_MAX,
     LATITUDE_MIN,
     LATITUDE_RANGE,
     LONGITUDE_MAX,
-    ODD,
     RADIANS,
     STEPS,
     arc,
-    decode,
     deinterleave,
+    deinterleave_all,
     encode,
-    pack_score,
-    unpack_parts,
 )
 from twisted_redis.datatypes.zset import ScoreRange, ZSet
 
@@ -41,9 +38,6 @@ _MERCATOR_MAX = 20037726.37
 
 _FEW = 64
 """Members of a box that are looked at one by one sooner than that the box is divided."""
-
-_BATCH = 1024
-"""Members taken out of a sorted set at a time."""
 
 _EVEN_BITS = 0x5555555555555555
 _ODD_BITS = 0xAAAAAAAAAAAAAAAA
@@ -81,7 +75,7 @@ def search(members: ZSet, area: Area, limit: int = 0) -> list[Found]:
     found: list[Found] = []
     look = _look_in_circle if area.round else _look_in_box
     window = _Window(area)
-    batch = _FEW if limit else _BATCH
+    batch = _FEW if limit else LANES
     for low, high, bits, steps in _ranges(area):
         start, stop = members.ranks_of_scores(ScoreRange(low, high, below=True))
         spans = [(start, stop)]
@@ -104,11 +98,12 @@ def _ranges(area: Area) -> Iterator[tuple[int, int, int, int]]:
     steps = _steps(area)
     boxes = _boxes(area, steps)
     if steps > 1:
-        if _too_small(area, boxes, steps):
+        bounds = _bounds(area)
+        if _too_small(bounds, boxes, steps):
             steps -= 1
             boxes = _boxes(area, steps)
         if steps > 1:
-            boxes = _without_useless(area, boxes, steps)
+            boxes = _without_useless(bounds, boxes, steps)
     shift = 2 * (STEPS - steps)
     before: int | None = None
     for place, bits in enumerate(boxes):
@@ -181,18 +176,16 @@ def _edges(bits: int, steps: int) -> _Bounds:
     )
 
 
-def _too_small(area: Area, boxes: list[int | None], steps: int) -> bool:
-    """Whether the area reaches beyond the neighbours of the box in which its middle is."""
-    bounds = _bounds(area)
+def _too_small(bounds: _Bounds, boxes: list[int | None], steps: int) -> bool:
+    """Whether an area reaches beyond the neighbours of the box in which its middle is."""
     north, south, east, west = (_edges(bits, steps) for bits in boxes[1:5] if bits is not None)
     return (
         north.north < bounds.north or south.south > bounds.south or east.east < bounds.east or west.west > bounds.west
     )
 
 
-def _without_useless(area: Area, boxes: list[int | None], steps: int) -> list[int | None]:
-    """The boxes, without neighbours on sides where the area does not leave the box of its middle."""
-    bounds = _bounds(area)
+def _without_useless(bounds: _Bounds, boxes: list[int | None], steps: int) -> list[int | None]:
+    """The boxes, without neighbours on sides where an area does not leave the box of its middle."""
     middle, north, south, east, west, north_east, north_west, south_east, south_west = boxes
     assert middle is not None
     edges = _edges(middle, steps)
@@ -289,24 +282,28 @@ def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, st
 # the members in them
 
 
-def _look_in_circle(area: Area, pairs: Iterable[tuple[bytes, float]], found: list[Found]) -> None:
-    """Adds those of ``pairs`` that lie in a circle. What ``decode`` and ``distance`` do is spelled out here."""
-    radius = area.reach
-    east, north = area.longitude * RADIANS, area.latitude * RADIANS
-    cosine = cos(north)
-    # Most of those outside are so far outside that no rounding matters.
-    angle = radius / (2.0 * EARTH_RADIUS)
-    most = sin(angle) ** 2 * 1.000001 if angle < 1.5 else 2.0
-    for member, score in pairs:
-        high, upper, lower, low = unpack_parts(pack_score(int(score)))
-        row = EVEN[low] | EVEN[lower] << 8 | EVEN[upper] << 16 | EVEN[high] << 24
-        column = ODD[low] | ODD[lower] << 8 | ODD[upper] << 16 | ODD[high] << 24
+def _placed(pairs: Sequence[tuple[bytes, float]]) -> Iterator[tuple[bytes, float, float, float]]:
+    """Each member with its score, its longitude and its latitude: ``decode`` for many at a time."""
+    rows, columns = deinterleave_all([int(score) for _, score in pairs])
+    for (member, score), row, column in zip(pairs, rows, columns, strict=True):
         latitude = (LATITUDE_MIN + row * LATITUDE_CELL + (LATITUDE_MIN + (row + 1) * LATITUDE_CELL)) / 2
         longitude = (2 * column + 1) * HALF_LONGITUDE_CELL - 180.0
         if latitude > LATITUDE_MAX:
             latitude = LATITUDE_MAX
         if longitude > LONGITUDE_MAX:
             longitude = LONGITUDE_MAX
+        yield member, score, longitude, latitude
+
+
+def _look_in_circle(area: Area, pairs: Sequence[tuple[bytes, float]], found: list[Found]) -> None:
+    """Adds those of ``pairs`` that lie in a circle."""
+    radius = area.reach
+    east, north = area.longitude * RADIANS, area.latitude * RADIANS
+    cosine = cos(north)
+    # Most of those outside are so far outside that no rounding matters.
+    angle = radius / (2.0 * EARTH_RADIUS)
+    most = sin(angle) ** 2 * 1.000001 if angle < 1.5 else 2.0
+    for member, score, longitude, latitude in _placed(pairs):
         radians = latitude * RADIANS
         v = sin((longitude * RADIANS - east) / 2)
         u = sin((radians - north) / 2)
@@ -319,13 +316,12 @@ def _look_in_circle(area: Area, pairs: Iterable[tuple[bytes, float]], found: lis
             found.append((length, member, score, longitude, latitude))
 
 
-def _look_in_box(area: Area, pairs: Iterable[tuple[bytes, float]], found: list[Found]) -> None:
+def _look_in_box(area: Area, pairs: Sequence[tuple[bytes, float]], found: list[Found]) -> None:
     """Adds those of ``pairs`` that lie in a box: not too far along a meridian, nor along their own parallel."""
     half_width, half_height = area.half_width, area.half_height
     east, north = area.longitude * RADIANS, area.latitude * RADIANS
     cosine = cos(north)
-    for member, score in pairs:
-        longitude, latitude = decode(score)
+    for member, score, longitude, latitude in _placed(pairs):
         radians = latitude * RADIANS
         apart = EARTH_RADIUS * abs(radians - north)
         if apart > half_height:
