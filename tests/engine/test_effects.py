@@ -153,3 +153,15 @@ def test_rename_command() -> None:
     assert server("FLUSHALL").startswith(b"ERR unknown command 'FLUSHALL'")
     with pytest.raises(KeyError):
         server.engine.rename_command("NOSUCH", "X")
+
+
+def test_a_client_that_does_not_touch(server: Server) -> None:
+    server("SET", "a", "1")
+    assert server("OBJECT", "IDLETIME", "a") == 0
+    server.clock.advance(10)
+    client = server.connect()
+    client("CLIENT", "NO-TOUCH", "ON")
+    client("GET", "a")
+    assert client("OBJECT", "IDLETIME", "a") == b":10\r\n"
+    client("TOUCH", "a")
+    assert client("OBJECT", "IDLETIME", "a") == b":0\r\n"

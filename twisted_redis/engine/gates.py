@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import (
     IN_MULTI,
+    NO_TOUCH,
     NOT_GATES,
     RESTRICTED,
     SCRIPT,
@@ -139,6 +140,12 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
     if client.queue is not None and client.gates & IN_MULTI and command.name not in UNQUEUED:
         client.queue.append((command, argv))
         return NOT_EXECUTED, QUEUED
+    if client.gates & NO_TOUCH and command.name != "touch":
+        engine.state.touching = False
+        try:
+            return command, engine.call(client, command, argv)
+        finally:
+            engine.state.touching = True
     return command, engine.call(client, command, argv)
 
 

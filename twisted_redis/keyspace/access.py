@@ -23,32 +23,38 @@ class TrackingDatabase(Database):
 
     def lookup(self, key: bytes) -> Any:
         """As in ``Database``."""
-        self.accessed[key] = self.state.now
+        if self.state.touching:
+            self.accessed[key] = self.state.now
         return Database.lookup(self, key)
 
     def lookup_write(self, key: bytes) -> Any:
         """As in ``Database``."""
-        self.accessed[key] = self.state.now
+        if self.state.touching:
+            self.accessed[key] = self.state.now
         return Database.lookup_write(self, key)
 
     def read(self, key: bytes, cls: type[T]) -> T | None:
         """As in ``Database``."""
-        self.accessed[key] = self.state.now
+        if self.state.touching:
+            self.accessed[key] = self.state.now
         return Database.read(self, key, cls)
 
     def write(self, key: bytes, cls: type[T]) -> T | None:
         """As in ``Database``."""
-        self.accessed[key] = self.state.now
+        if self.state.touching:
+            self.accessed[key] = self.state.now
         return Database.write(self, key, cls)
 
     def read_string(self, key: bytes) -> bytes | bytearray | None:
         """As in ``Database``."""
-        self.accessed[key] = self.state.now
+        if self.state.touching:
+            self.accessed[key] = self.state.now
         return Database.read_string(self, key)
 
     def write_string(self, key: bytes) -> bytes | bytearray | None:
         """As in ``Database``."""
-        self.accessed[key] = self.state.now
+        if self.state.touching:
+            self.accessed[key] = self.state.now
         return Database.write_string(self, key)
 
     def set(self, key: bytes, value: Any) -> None:

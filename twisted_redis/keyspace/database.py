@@ -44,6 +44,7 @@ class KeyspaceState:
         "missed",
         "misses",
         "now",
+        "touching",
         "wrong_type",
     )
 
@@ -51,6 +52,8 @@ class KeyspaceState:
         self.now = 0
         #: Wall time of the unit before: nobody has accessed anything since.
         self.before = 0
+        #: Whether accesses count as use (not those of a client with CLIENT NO-TOUCH).
+        self.touching = True
         #: Whether the orders of keys may close their gaps (DEBUG DICT-RESIZING).
         self.compacting = True
         self.hits = 0
