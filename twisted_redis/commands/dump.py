@@ -98,7 +98,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
     try:
         value = payload.restore(serialized, ctx.config)
     except CorruptData as error:
-        ctx.engine.log("verbose", f"RESTORE of corrupt data: {error}")
+        ctx.engine.log("verbose", f"Internal error in RDB reading -> {error}")
         raise CommandError("ERR Bad data format") from None
 
     deleted = replace and db.delete(key)

@@ -33,6 +33,25 @@ class Limits(HashLimits, ListLimits, SetLimits, ZSetLimits, Protocol):
 Reader = Callable[[bytes, int, Any], "tuple[Any, int]"]
 
 _MAX_INTSET = 1 << 30
+#: What Redis calls those types in its log.
+_PACKED = {
+    types.LIST_ZIPLIST: "List ziplist",
+    types.LIST_QUICKLIST: "Ziplist",
+    types.LIST_QUICKLIST_2: "Listpack",
+    types.SET_INTSET: "Intset",
+    types.SET_LISTPACK: "Set listpack",
+    types.ZSET_ZIPLIST: "Zset ziplist",
+    types.ZSET_LISTPACK: "Zset listpack",
+    types.HASH_ZIPMAP: "Zipmap",
+    types.HASH_ZIPLIST: "Hash ziplist",
+    types.HASH_LISTPACK: "Hash listpack",
+    types.HASH_LISTPACK_EX_PRE_GA: "Hash listpack",
+    types.HASH_LISTPACK_EX: "Hash listpack",
+    types.STREAM_LISTPACKS: "Stream listpack",
+    types.STREAM_LISTPACKS_2: "Stream listpack",
+    types.STREAM_LISTPACKS_3: "Stream listpack",
+}
+
 _LATEST = 0xFFFFFFFFFFFF
 """The latest time (ms) at which a field can expire."""
 
@@ -51,11 +70,15 @@ def read_value(kind: int, data: bytes, pos: int, config: Limits) -> tuple[Any, i
     """
     reader = _READERS.get(kind)
     if reader is None:
-        raise CorruptData(f"there is no type {kind} that could be read")
+        raise CorruptData(f"Unknown RDB encoding type {kind}")
     try:
         return reader(data, pos, config)
     except (IndexError, error):
         raise Truncated("a value ends too early") from None
+    except CorruptData as failure:
+        if failure.__class__ is not CorruptData or kind not in _PACKED:
+            raise
+        raise CorruptData(f"{_PACKED[kind]} integrity check failed: {failure}") from None
 
 
 def _read_text(data: bytes, pos: int, config: Limits) -> tuple[bytes, int]:

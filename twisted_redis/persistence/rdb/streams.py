@@ -240,7 +240,7 @@ def _read_consumer(kind: int, group: Group, left: dict[int, tuple[int, int]], da
     """Adds the consumer at ``pos`` to ``group`` with what is pending for it, which it takes from ``left``."""
     name, pos = read_string(data, pos)
     if name in group.consumers:
-        raise CorruptData("a group with two consumers of the same name")
+        raise CorruptData("Duplicate stream consumer detected")
     seen, pos = read_time(data, pos)
     active = seen
     if kind >= STREAM_LISTPACKS_3:
