@@ -35,3 +35,29 @@ def test_of_container_where_the_interpreter_does_not_tell(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "getsizeof", refuse)
     assert 10 * 8 < sizes.of_container([1] * 10) < 10 * 100
     assert sizes.of_container(array("q", range(100))) == 64 + 800
+
+
+class Items(list[bytes]):
+    """A value that is a list of bytes."""
+
+    def memory(self) -> int:
+        return sizes.of_items(self, len(self))
+
+
+def test_of_value() -> None:
+    assert sizes.of_value(b"x" * 100) == sizes.of_bytes(100)
+    assert 100 < sizes.of_value(bytearray(100)) < 200
+    assert sizes.of_value(Items([b""] * 10)) == 10 * sizes.of_bytes(0)
+
+
+def test_samples() -> None:
+    short, long = sizes.of_bytes(0), sizes.of_bytes(1000)
+    value = Items([b""] * 20 + [b"x" * 1000] * 20)
+    assert sizes.of_value(value) == 40 * short
+    assert sizes.of_value(value, 20) == 40 * short
+    assert sizes.of_value(value, 25) == (20 * short + 5 * long) * 40 // 25
+    assert sizes.of_value(value, None) == 20 * short + 20 * long
+    # The next estimate is an ordinary one again, whatever became of this one.
+    with pytest.raises(AttributeError):
+        sizes.of_value(5, None)
+    assert sizes.of_value(value) == 40 * short

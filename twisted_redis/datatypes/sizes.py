@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable
 from itertools import islice
+from typing import Any
 
-__all__ = ["of_bytes", "of_container", "of_items"]
+__all__ = ["SAMPLES", "of_bytes", "of_container", "of_items", "of_value"]
 
-_ITEMS = 16
+SAMPLES = 16
 """Items looked at for the average of all; Redis' MEMORY USAGE takes 5 unless told otherwise."""
+
+#: How many are looked at in the running estimate; None for all.
+_samples: int | None = SAMPLES
 
 _BYTES_HEADER = 33
 """A bytes object without its content, the closing zero included."""
@@ -33,5 +37,22 @@ def of_container(container: Collection[object]) -> int:
 
 def of_items(items: Iterable[bytes], count: int) -> int:
     """The size of ``count`` bytes objects, of which ``items`` are the first ones."""
-    lengths = [len(item) for item in islice(items, _ITEMS)]
+    lengths = [len(item) for item in islice(items, _samples)]
     return sum(map(of_bytes, lengths)) * count // len(lengths) if lengths else 0
+
+
+def of_value(value: Any, samples: int | None = SAMPLES) -> int:
+    """The size of any value; of its items ``samples`` are looked at, or with None all."""
+    if isinstance(value, bytes):
+        return of_bytes(len(value))
+    if isinstance(value, bytearray):
+        try:
+            return sys.getsizeof(value)
+        except TypeError:
+            return 64 + len(value)
+    global _samples
+    _samples = samples
+    try:
+        return int(value.memory())
+    finally:
+        _samples = SAMPLES
