@@ -7,7 +7,8 @@ decide the form of a value.
 - ``listpack``, ``intset``, ``ziplist``: the packed forms of small collections, and the forms before them;
 - ``lzf``, ``crc64``: compression and checksum;
 - ``streams``, ``reader``, ``writer``: values;
-- ``payload``: what DUMP gives and RESTORE takes.
+- ``payload``: what DUMP gives and RESTORE takes;
+- ``records``: what stands in a file.
 
 What is read may be broken or hostile. Every reader raises ``CorruptData`` for it, or ``Truncated`` where more bytes
 might help, and none believes a length before the bytes are there.

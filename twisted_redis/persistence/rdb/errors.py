@@ -14,4 +14,11 @@ class Truncated(CorruptData):
 
 
 class EmptyValue(CorruptData):
-    """A collection without elements: old versions of Redis have left such keys, which are to be skipped."""
+    """A collection without elements: old versions of Redis have left such keys, which are to be skipped.
+
+    ``end`` is the place behind it.
+    """
+
+    def __init__(self, end: int) -> None:
+        super().__init__("a collection of nothing")
+        self.end = end

@@ -8,12 +8,12 @@ walks backwards; that is in groups of seven bits, the lowest last.  What reads a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from struct import Struct
+from struct import Struct, error
 
 from twisted_redis.datatypes.strings import integer_value
 from twisted_redis.persistence.rdb.errors import CorruptData
 
-__all__ = ["decode", "encode", "encode_parts", "entry", "integer_entry"]
+__all__ = ["decode", "encode", "encode_parts", "entries", "integer_entry"]
 
 _header = Struct("<IH")
 _HEADER = 6
@@ -38,6 +38,11 @@ def _backlen(size: int) -> bytes:
 
 # writing
 
+_int16 = Struct("<BhB").pack
+_int32 = Struct("<i").pack
+_entry32 = Struct("<BiB").pack
+_entry64 = Struct("<BqB").pack
+
 #: What stands before and behind a string of less than 64 bytes.
 _HEADS = [bytes((0x80 | length,)) for length in range(64)]
 _TAILS = [bytes((length + 1,)) for length in range(64)]
@@ -50,12 +55,13 @@ def integer_entry(value: int) -> bytes:
     if -4096 <= value < 4096:
         return bytes((0xC0 | value >> 8 & 0x1F, value & 0xFF, 2))
     if -(1 << 15) <= value < 1 << 15:
-        return b"\xf1" + value.to_bytes(2, "little", signed=True) + b"\x03"
+        return _int16(0xF1, value, 3)
     if -(1 << 23) <= value < 1 << 23:
-        return b"\xf2" + value.to_bytes(3, "little", signed=True) + b"\x04"
+        # The kind takes the place of a lowest byte.
+        return _int32(value << 8 | 0xF2) + b"\x04"
     if -(1 << 31) <= value < 1 << 31:
-        return b"\xf3" + value.to_bytes(4, "little", signed=True) + b"\x05"
-    return b"\xf4" + value.to_bytes(8, "little", signed=True) + b"\x09"
+        return _entry32(0xF3, value, 5)
+    return _entry64(0xF4, value, 9)
 
 
 _SMALL_INTEGERS = {b"%d" % value: integer_entry(value) for value in range(-100, 1000)}
@@ -64,37 +70,40 @@ _SMALL_INTEGERS = {b"%d" % value: integer_entry(value) for value in range(-100, 
 def entry(text: bytes) -> bytes:
     """Any string as an element."""
     length = len(text)
-    if length < 21 and text < b":":
-        value = integer_value(text)
-        if value is not None:
-            return integer_entry(value)
     if length < 64:
+        if text < b":" and length < 21:
+            if text.isdigit() and length < 19:
+                if text[0] != 48 or length == 1:
+                    return integer_entry(int(text))
+            else:
+                value = integer_value(text)
+                if value is not None:
+                    return integer_entry(value)
         return _HEADS[length] + text + _TAILS[length]
     if length < 4096:
         return bytes((0xE0 | length >> 8, length & 0xFF)) + text + _backlen(length + 2)
     return b"\xf0" + length.to_bytes(4, "little") + text + _backlen(length + 5)
 
 
-def encode(texts: Iterable[bytes]) -> bytes:
-    """A listpack of ``texts``."""
+def entries(texts: Iterable[bytes]) -> list[bytes]:
+    """``texts`` as elements."""
     parts: list[bytes] = []
     append = parts.append
     small = _SMALL_INTEGERS
     heads, tails = _HEADS, _TAILS
-    count = 0
     for text in texts:
-        count += 1
-        if text >= b":":
+        if text >= b":" and len(text) < 64:
             length = len(text)
-            if length < 64:
-                append(heads[length])
-                append(text)
-                append(tails[length])
-            else:
-                append(entry(text))
+            append(heads[length] + text + tails[length])
         else:
             append(small.get(text) or entry(text))
-    return encode_parts(parts, count)
+    return parts
+
+
+def encode(texts: Iterable[bytes]) -> bytes:
+    """A listpack of ``texts``."""
+    parts = entries(texts)
+    return encode_parts(parts, len(parts))
 
 
 def encode_parts(parts: list[bytes], count: int) -> bytes:
@@ -104,6 +113,10 @@ def encode_parts(parts: list[bytes], count: int) -> bytes:
 
 
 # reading
+
+_read16 = Struct("<h").unpack_from
+_read32 = Struct("<i").unpack_from
+_read64 = Struct("<q").unpack_from
 
 
 def decode(blob: bytes) -> list[bytes]:
@@ -117,6 +130,7 @@ def decode(blob: bytes) -> list[bytes]:
     texts: list[bytes] = []
     append = texts.append
     small = _BYTE_TEXTS
+    read16, read32, read64 = _read16, _read32, _read64
     pos = _HEADER
     end = size - 1
     try:
@@ -132,6 +146,19 @@ def decode(blob: bytes) -> list[bytes]:
                 value = (first & 0x1F) << 8 | blob[pos + 1]
                 append(b"%d" % (value if value < 4096 else value - 8192))
                 length = 2
+            elif first == 0xF1:
+                append(b"%d" % read16(blob, pos + 1)[0])
+                length = 3
+            elif first == 0xF2:
+                # With the kind as its lowest byte.
+                append(b"%d" % (read32(blob, pos)[0] >> 8))
+                length = 4
+            elif first == 0xF3:
+                append(b"%d" % read32(blob, pos + 1)[0])
+                length = 5
+            elif first == 0xF4:
+                append(b"%d" % read64(blob, pos + 1)[0])
+                length = 9
             else:
                 pos = _read_long(blob, pos, first, append)
                 continue
@@ -140,18 +167,15 @@ def decode(blob: bytes) -> list[bytes]:
             if blob[pos] != length:
                 raise CorruptData("an element of a listpack has two lengths")
             pos += 1
-    except IndexError:
+    except (IndexError, error):
         raise CorruptData("an element of a listpack goes over its end") from None
     if pos != end or (count != len(texts) and count != _UNCOUNTED):
         raise CorruptData("a listpack with another number of elements than it says")
     return texts
 
 
-_WIDTHS = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
-
-
 def _read_long(blob: bytes, pos: int, first: int, append: Callable[[bytes], None]) -> int:
-    """Hands the element at ``pos``, of a rarer kind, to ``append``; returns the place behind it."""
+    """Hands the string at ``pos``, of 64 bytes or more, to ``append``; returns the place behind it."""
     if first < 0xF0:
         start = pos + 2
         stop = start + ((first & 0x0F) << 8 | blob[pos + 1])
@@ -161,11 +185,7 @@ def _read_long(blob: bytes, pos: int, first: int, append: Callable[[bytes], None
         stop = start + int.from_bytes(blob[pos + 1 : start], "little")
         text = blob[start:stop]
     else:
-        width = _WIDTHS.get(first)
-        if width is None:
-            raise CorruptData(f"{first:#x} is no kind of element in a listpack")
-        stop = pos + 1 + width
-        text = b"%d" % int.from_bytes(blob[pos + 1 : stop], "little", signed=True)
+        raise CorruptData(f"{first:#x} is no kind of element in a listpack")
     behind = _backlen(stop - pos)
     end = stop + len(behind)
     if end >= len(blob) or blob[stop:end] != behind:

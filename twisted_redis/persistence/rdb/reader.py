@@ -88,7 +88,7 @@ def _read_text(data: bytes, pos: int, config: Limits) -> tuple[bytes, int]:
 def _read_count(data: bytes, pos: int) -> tuple[int, int]:
     count, pos = read_length(data, pos)
     if not count:
-        raise EmptyValue("a collection of nothing")
+        raise EmptyValue(pos)
     return count, pos
 
 
@@ -105,7 +105,7 @@ def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int
     blob, pos = read_string(data, pos)
     elements = ziplist.decode(blob)
     if not elements:
-        raise EmptyValue("a list of nothing")
+        raise EmptyValue(pos)
     return List(elements, config.list_max_listpack_size), pos
 
 
@@ -117,7 +117,7 @@ def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
         elements = ziplist.decode(blob)
         if elements:
             nodes.append((False, elements))
-    return _list_of(nodes, config), pos
+    return _list_of(nodes, config, pos), pos
 
 
 def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
@@ -134,12 +134,12 @@ def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
             nodes.append((True, [blob]))
         else:
             raise CorruptData("a node of a list is neither a listpack nor an element")
-    return _list_of(nodes, config), pos
+    return _list_of(nodes, config, pos), pos
 
 
-def _list_of(nodes: list[tuple[bool, list[bytes]]], config: Limits) -> List:
+def _list_of(nodes: list[tuple[bool, list[bytes]]], config: Limits, pos: int) -> List:
     if not nodes:
-        raise EmptyValue("a list of nothing")
+        raise EmptyValue(pos)
     return List.from_nodes(nodes, config.list_max_listpack_size)
 
 
@@ -187,7 +187,7 @@ def _read_set_listpack(data: bytes, pos: int, config: Limits) -> tuple[Set, int]
     blob, pos = read_string(data, pos)
     members = listpack.decode(blob)
     if not members:
-        raise EmptyValue("a set of nothing")
+        raise EmptyValue(pos)
     small = dict.fromkeys(members)
     _check_different(len(small), len(members))
     return Set(small if len(small) <= config.set_max_listpack_entries else set(small)), pos
@@ -206,9 +206,15 @@ def _read_zset2(data: bytes, pos: int, config: Limits) -> tuple[ZSet, int]:
     scores: dict[bytes, float] = {}
     unpack = _double.unpack_from
     for _ in range(count):
-        member, pos = read_string(data, pos)
-        (scores[member],) = unpack(data, pos)
-        pos += 8
+        length = data[pos]
+        if length < 0x40:
+            pos += 1
+            end = pos + length
+            (scores[data[pos:end]],) = unpack(data, end)
+        else:
+            member, end = read_string(data, pos)
+            (scores[member],) = unpack(data, end)
+        pos = end + 8
     _check_different(len(scores), count)
     _check_numbers(scores)
     return ZSet.from_pairs(scores.items(), config), pos
@@ -234,7 +240,7 @@ def _read_packed_zset(unpack: Callable[[bytes], list[bytes]]) -> Reader:
     def read(data: bytes, pos: int, config: Limits) -> tuple[ZSet, int]:
         blob, pos = read_string(data, pos)
         texts = unpack(blob)
-        _check_tuples(texts, 2)
+        _check_tuples(texts, 2, pos)
         try:
             scores = dict(zip(texts[::2], map(float, texts[1::2]), strict=True))
         except ValueError:
@@ -251,9 +257,9 @@ def _read_packed_zset(unpack: Callable[[bytes], list[bytes]]) -> Reader:
     return read
 
 
-def _check_tuples(texts: Sequence[bytes], width: int) -> None:
+def _check_tuples(texts: Sequence[bytes], width: int, pos: int) -> None:
     if not texts:
-        raise EmptyValue("a collection of nothing")
+        raise EmptyValue(pos)
     if len(texts) % width:
         raise CorruptData("a collection with half an element")
 
@@ -288,7 +294,7 @@ def _read_packed_hash(unpack: Callable[[bytes], list[bytes]]) -> Reader:
     def read(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
         blob, pos = read_string(data, pos)
         texts = unpack(blob)
-        _check_tuples(texts, 2)
+        _check_tuples(texts, 2, pos)
         return _hash_of(texts[::2], texts[1::2], len(texts) > 2 * config.hash_max_listpack_entries), pos
 
     return read
@@ -338,7 +344,7 @@ def _read_hash_listpack_with_times(with_first: bool) -> Reader:
             _, pos = read_time(data, pos)
         blob, pos = read_string(data, pos)
         texts = listpack.decode(blob)
-        _check_tuples(texts, 3)
+        _check_tuples(texts, 3, pos)
         times = []
         before = -1
         for text in texts[2::3]:

@@ -30,6 +30,7 @@ __all__ = ["needs_active_times", "read_stream", "stream_parts"]
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_BYTES = 16
+_HALF = 1 << 63
 _pending = Struct("<16sq")
 
 
@@ -83,25 +84,29 @@ def _node_blob(node: Node) -> bytes:
     integer = listpack.integer_entry
     fields = node.fields
     width = len(fields)
-    parts = [integer(node.live), integer(len(node) - node.live), integer(width)]
-    parts += map(listpack.entry, fields)
+    total = len(node)
+    rows = node.rows if node.packed is None else node.packed.rows(0, total)
+    base_sequence = node.start & MAX_PART
+    flags = integer(_SAME_FIELDS)
+    behind = integer(width + 3)
+    parts = [integer(node.live), integer(total - node.live), integer(width)]
+    parts += listpack.entries(fields)
     parts.append(integer(0))
     count = width + 4
-    flags = integer(_SAME_FIELDS)
-    dead_flags = integer(_SAME_FIELDS | _DELETED)
-    behind = integer(width + 3)
-    base_ms, base_sequence = node.start >> 64, node.start & MAX_PART
-    entry = listpack.entry
-    for entry_id, row, dead in node.records():
-        ms = integer(signed((entry_id >> 64) - base_ms))
-        sequence = integer(signed((entry_id & MAX_PART) - base_sequence))
-        if len(row) == 2 * width and tuple(row[::2]) == fields:
-            parts += (dead_flags if dead else flags, ms, sequence, *map(entry, row[1::2]), behind)
+    for ms, sequence, row, dead in zip(node.ms, node.seq, rows, node.dead or bytes(total), strict=True):
+        later = integer(ms if ms < _HALF else signed(ms))
+        further = integer(signed(sequence - base_sequence))
+        values = list(row)
+        if len(values) == 2 * width and tuple(values[::2]) == fields:
+            parts += (flags if not dead else integer(_SAME_FIELDS | _DELETED), later, further)
+            parts += listpack.entries(values[1::2])
+            parts.append(behind)
             count += width + 4
         else:
-            own = integer(len(row) // 2)
-            parts += (integer(_DELETED if dead else 0), ms, sequence, own, *map(entry, row), integer(len(row) + 4))
-            count += len(row) + 5
+            parts += (integer(_DELETED if dead else 0), later, further, integer(len(values) // 2))
+            parts += listpack.entries(values)
+            parts.append(integer(len(values) + 4))
+            count += len(values) + 5
     return listpack.encode_parts(parts, count)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from struct import Struct
 
-from twisted_redis.datatypes.strings import integer_value
 from twisted_redis.persistence.rdb import lzf
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, read_length
@@ -19,6 +18,8 @@ _INT8, _INT16, _INT32, _LZF = 0xC0, 0xC1, 0xC2, 0xC3
 
 _int16 = Struct("<h")
 _int32 = Struct("<i")
+_pack16 = Struct("<Bh").pack
+_pack32 = Struct("<Bi").pack
 
 #: The integers of one byte, by that byte.
 _BYTES = [b"%d" % (value - 256 if value > 127 else value) for value in range(256)]
@@ -105,14 +106,17 @@ def _integer(text: bytes) -> bytes | None:
     if text >= b":" or text < b"-":
         return None
     packed = _SMALL.get(text)
-    if packed is None:
-        value = integer_value(text)
-        if value is not None:
-            if -(1 << 15) <= value < 1 << 15:
-                packed = b"\xc1" + _int16.pack(value)
-            elif -(1 << 31) <= value < 1 << 31:
-                packed = b"\xc2" + _int32.pack(value)
-    return packed
+    if packed is not None:
+        return packed
+    digits = text[1:] if text[:1] == b"-" else text
+    # The integers that need no more than one digit are among the small ones.
+    if digits.isdigit() and digits[0] != 48:
+        value = int(text)
+        if -(1 << 15) <= value < 1 << 15:
+            return _pack16(_INT16, value)
+        if -(1 << 31) <= value < 1 << 31:
+            return _pack32(_INT32, value)
+    return None
 
 
 def add_strings(append: Callable[[bytes], None], texts: Iterable[bytes], compressed: bool = True) -> None:

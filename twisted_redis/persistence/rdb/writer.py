@@ -16,7 +16,7 @@ from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.persistence.rdb import intset, listpack, types
-from twisted_redis.persistence.rdb.numbers import length_bytes, time_bytes
+from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, time_bytes
 from twisted_redis.persistence.rdb.streams import needs_active_times, stream_parts
 from twisted_redis.persistence.rdb.strings import add_strings, string_bytes
 from twisted_redis.resp.grisu import grisu_text
@@ -93,8 +93,11 @@ def _zset_parts(value: ZSet, compressed: bool) -> tuple[int, list[bytes]]:
     append = parts.append
     # From the greatest to the smallest, since Redis inserts at the head of its skiplist at no cost.
     for member, score in reversed(pairs):
-        append(string_bytes(member, compressed))
-        append(_double(score))
+        length = len(member)
+        if length < 21 and (member >= b":" or length > 11):
+            append(SHORT[length] + member + _double(score))
+        else:
+            append(string_bytes(member, compressed) + _double(score))
     return types.ZSET_2, parts
 
 
@@ -119,8 +122,7 @@ def _hash_parts(value: Hash, compressed: bool) -> tuple[int, list[bytes]]:
     for field, content in fields.items():
         when = times.get(field)
         append(b"\0" if when is None else length_bytes(when - first + 1))
-        append(string_bytes(field, compressed))
-        append(string_bytes(content, compressed))
+        add_strings(append, (field, content), compressed)
     return types.HASH_METADATA, parts
 
 

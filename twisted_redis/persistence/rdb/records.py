@@ -1,0 +1,258 @@
+"""What stands in an RDB file between its header and its checksum, one record at a time.
+
+``read_record`` knows no file: it gets bytes and a place, and gives the record there and the place behind it, so that a
+file may be mapped, and bytes that are still on their way may be tried again once there are more (``Truncated``).
+"""
+
+from __future__ import annotations
+
+from struct import Struct, error
+from typing import Any, NamedTuple
+
+from twisted_redis.persistence.rdb import types
+from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
+from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
+from twisted_redis.persistence.rdb.reader import Limits, read_value
+from twisted_redis.persistence.rdb.strings import read_string, string_bytes
+from twisted_redis.persistence.rdb.writer import value_parts
+
+__all__ = [
+    "Aux",
+    "End",
+    "Function",
+    "Key",
+    "ModuleAux",
+    "Record",
+    "ResizeDb",
+    "SelectDb",
+    "SlotInfo",
+    "aux_bytes",
+    "end_bytes",
+    "function_bytes",
+    "header_bytes",
+    "key_parts",
+    "read_header",
+    "read_record",
+    "select_bytes",
+]
+
+_HEADER = 9
+_MAGIC = b"REDIS"
+_seconds = Struct("<i")
+
+_MODULE_END, _MODULE_SIGNED, _MODULE_UNSIGNED, _MODULE_FLOAT, _MODULE_DOUBLE, _MODULE_STRING = range(6)
+_MODULE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+class Key(NamedTuple):
+    """A key; ``expire``: wall time (ms), ``idle``: seconds, ``freq``: 0 to 255, each None where it is not said.
+
+    ``value`` is None for a collection of nothing, which is to be skipped.
+    """
+
+    key: bytes
+    value: Any
+    expire: int | None = None
+    idle: int | None = None
+    freq: int | None = None
+
+
+class SelectDb(NamedTuple):
+    """The keys that follow are of this database."""
+
+    number: int
+
+
+class ResizeDb(NamedTuple):
+    """How many keys the database has, and how many of them expire; a hint."""
+
+    keys: int
+    expires: int
+
+
+class SlotInfo(NamedTuple):
+    """The same of a slot of a cluster."""
+
+    slot: int
+    keys: int
+    expires: int
+
+
+class Aux(NamedTuple):
+    """A fact about the file or the server that wrote it."""
+
+    name: bytes
+    value: bytes
+
+
+class Function(NamedTuple):
+    """The code of a library of functions."""
+
+    code: bytes
+
+
+class ModuleAux(NamedTuple):
+    """Data of a module, by the name of its type; nobody here understands it."""
+
+    name: str
+
+
+class End(NamedTuple):
+    """The end; from version 5 on the checksum of all before it follows (8 bytes, little end first, 0 for none)."""
+
+
+Record = Key | SelectDb | ResizeDb | SlotInfo | Aux | Function | ModuleAux | End
+
+
+# reading
+
+
+def read_header(data: bytes) -> int:
+    """The version of the file that begins with ``data``; raises ``CorruptData`` if it cannot be read."""
+    header = bytes(data[:_HEADER])
+    if not header.startswith(_MAGIC):
+        raise CorruptData("Wrong signature trying to load DB from file")
+    text = header[len(_MAGIC) :]
+    version = int(text) if text.isdigit() else 0
+    if not 1 <= version <= types.VERSION:
+        raise CorruptData(f"Can't handle RDB format version {version}")
+    return version
+
+
+def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
+    """The record at ``pos`` (9 for the first one), and the place behind it."""
+    expire: int | None = None
+    idle: int | None = None
+    freq: int | None = None
+    try:
+        while True:
+            kind = data[pos]
+            pos += 1
+            if kind <= types.HASH_LISTPACK_EX:
+                key, pos = read_string(data, pos)
+                if kind == types.MODULE_2:
+                    module, _ = read_length(data, pos)
+                    raise CorruptData(
+                        "The RDB file contains module data I can't load: no matching module type "
+                        f"'{_module_name(module)}'"
+                    )
+                try:
+                    value, pos = read_value(kind, data, pos, config)
+                except EmptyValue as empty:
+                    value, pos = None, empty.end
+                return Key(key, value, expire, idle, freq), pos
+            if kind == types.EXPIRE_TIME_MS:
+                expire, pos = read_time(data, pos)
+            elif kind == types.EXPIRE_TIME:
+                expire = _seconds.unpack_from(data, pos)[0] * 1000
+                pos += _seconds.size
+            elif kind == types.FREQ:
+                freq = data[pos]
+                pos += 1
+            elif kind == types.IDLE:
+                idle, pos = read_length(data, pos)
+            else:
+                return _read_other(kind, data, pos)
+    except (IndexError, error):
+        raise Truncated("a record ends too early") from None
+
+
+def _read_other(kind: int, data: bytes, pos: int) -> tuple[Record, int]:
+    if kind == types.EOF:
+        return End(), pos
+    if kind == types.SELECT_DB:
+        index, pos = read_length(data, pos)
+        return SelectDb(index), pos
+    if kind == types.RESIZE_DB:
+        keys, pos = read_length(data, pos)
+        expires, pos = read_length(data, pos)
+        return ResizeDb(keys, expires), pos
+    if kind == types.SLOT_INFO:
+        slot, pos = read_length(data, pos)
+        keys, pos = read_length(data, pos)
+        expires, pos = read_length(data, pos)
+        return SlotInfo(slot, keys, expires), pos
+    if kind == types.AUX:
+        name, pos = read_string(data, pos)
+        value, pos = read_string(data, pos)
+        return Aux(name, value), pos
+    if kind == types.FUNCTION2:
+        code, pos = read_string(data, pos)
+        return Function(code), pos
+    if kind == types.FUNCTION_PRE_GA:
+        raise CorruptData("Pre-release function format not supported.")
+    if kind == types.MODULE_AUX:
+        module, pos = read_length(data, pos)
+        return ModuleAux(_module_name(module)), _skip_module_data(data, pos)
+    raise CorruptData(f"{kind} is no kind of record")
+
+
+def _module_name(number: int) -> str:
+    """The name of a module's type, which is packed in the upper bits of its number, six for a character."""
+    return "".join(_MODULE_ALPHABET[number >> shift & 63] for shift in range(58, 9, -6))
+
+
+def _skip_module_data(data: bytes, pos: int) -> int:
+    """The place behind what a module has written at ``pos``."""
+    while True:
+        kind, pos = read_length(data, pos)
+        if kind == _MODULE_END:
+            return pos
+        if kind in (_MODULE_SIGNED, _MODULE_UNSIGNED):
+            _, pos = read_length(data, pos)
+        elif kind == _MODULE_FLOAT:
+            pos += 4
+        elif kind == _MODULE_DOUBLE:
+            pos += 8
+        elif kind == _MODULE_STRING:
+            _, pos = read_string(data, pos)
+        else:
+            raise CorruptData(f"{kind} is no kind of module data")
+
+
+# writing
+
+
+def header_bytes(version: int = types.VERSION) -> bytes:
+    """The beginning of a file."""
+    return b"%b%04d" % (_MAGIC, version)
+
+
+def aux_bytes(name: bytes, value: bytes) -> bytes:
+    """An ``Aux``."""
+    return b"%c%b%b" % (types.AUX, string_bytes(name), string_bytes(value))
+
+
+def function_bytes(code: bytes, compressed: bool = True) -> bytes:
+    """A ``Function``."""
+    return b"%c%b" % (types.FUNCTION2, string_bytes(code, compressed))
+
+
+def select_bytes(index: int, keys: int, expires: int) -> bytes:
+    """A ``SelectDb`` and its ``ResizeDb``."""
+    return b"%c%b%c%b%b" % (
+        types.SELECT_DB,
+        length_bytes(index),
+        types.RESIZE_DB,
+        length_bytes(keys),
+        length_bytes(expires),
+    )
+
+
+def key_parts(record: Key, version: int = types.VERSION, compressed: bool = True) -> list[bytes]:
+    """A ``Key`` in pieces."""
+    key, value, expire, idle, freq = record
+    kind, parts = value_parts(value, version, compressed)
+    head = b"%c%b" % (kind, string_bytes(key, compressed))
+    if freq is not None:
+        head = bytes((types.FREQ, freq)) + head
+    if idle is not None:
+        head = b"%c%b%b" % (types.IDLE, length_bytes(idle), head)
+    if expire is not None:
+        head = b"%c%b%b" % (types.EXPIRE_TIME_MS, time_bytes(expire), head)
+    return [head, *parts]
+
+
+def end_bytes(checksum: int = 0) -> bytes:
+    """The end, with the checksum of everything before and of the end's own first byte; 0 where nobody checks."""
+    return b"%c%b" % (types.EOF, checksum.to_bytes(8, "little"))
