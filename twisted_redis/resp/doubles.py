@@ -1,111 +1,13 @@
-"""Doubles as text, as Redis prints them in replies.
-
-Redis uses Grisu2, which works with 64-bit approximations: about one number in four hundred gets a digit more than it
-needs, or another last digit (``0.554174`` is printed as ``0.5541740000000001``). What is printed is seen by clients
-and stored by them, so the same digits are computed here, from the same approximations.
-
-Florian Loitsch: Printing Floating-Point Numbers Quickly and Accurately with Integers (PLDI 2010).
-"""
+"""Doubles as text, as Redis prints them in replies."""
 
 from __future__ import annotations
 
-from functools import cache
-from math import frexp, isinf, isnan, ldexp
+from twisted_redis.resp.grisu import grisu_text
 
 __all__ = ["double_text"]
 
 #: Whole numbers up to here are printed as integers.
 WHOLE_MAX = float(2**62)
-
-_HALF = 1 << 63
-_LOWEST, _STEP, _POWERS = -348, 8, 87  # the powers of ten that have an approximation
-
-
-def _approximation(power: int) -> tuple[int, int]:
-    """10**power as the nearest significand of 64 bits and an exponent of two."""
-    if power >= 0:
-        exact = 10**power
-        exponent = exact.bit_length() - 64
-        if exponent <= 0:
-            return exact << -exponent, exponent
-        return (exact + (1 << exponent - 1)) >> exponent, exponent
-    divisor = 10**-power
-    exponent = -divisor.bit_length() - 63
-    significand = ((1 << -exponent + 1) // divisor + 1) >> 1
-    if significand >> 64:
-        exponent += 1
-        significand = ((1 << -exponent + 1) // divisor + 1) >> 1
-    return significand, exponent
-
-
-@cache
-def _scaling(exponent: int) -> tuple[int, int, int]:
-    """What scales a significand of 64 bits with that exponent of two to a number of up to ten whole digits.
-
-    Returns the significand of a power of ten, the bits that a product has behind its point, and the power of ten that
-    is still to be applied.
-    """
-    # Where two of the powers would do the choice is Redis' choice.
-    index = (int(-(exponent + _POWERS) * 0.30102999566398114) - _LOWEST) // _STEP
-    while True:
-        significand, of_power = _approximation(_LOWEST + index * _STEP)
-        bits = -(exponent + of_power + 64)
-        if bits > 60:
-            index += 1
-        elif bits < 32:
-            index -= 1
-        else:
-            return significand, bits, -(_LOWEST + index * _STEP)
-
-
-def _digits(value: float, scale: int) -> tuple[str, int]:
-    """The digits of a positive number and the power of ten of the last one.
-
-    ``scale`` is that power for the shortest text, from which on the search goes down.
-    """
-    mantissa, exponent = frexp(value)
-    if exponent < -1021:
-        whole, exponent = int(ldexp(value, 1074)), -1074
-    else:
-        whole, exponent = int(ldexp(mantissa, 53)), exponent - 53
-    shift = 64 - whole.bit_length()
-    significand, bits, power = _scaling(exponent - shift)
-    # The number and its neighbourhood: what reads back as the number, less the errors of the approximation.
-    half = 1 << shift - 1
-    number = whole << shift
-    upper = ((number + half) * significand + _HALF >> 64) - 1
-    below = half >> 1 if whole == 1 << 52 else half
-    delta = upper - (((number - below) * significand + _HALF >> 64) + 1)
-    missing = upper - ((number * significand + _HALF) >> 64)
-
-    places = scale - power
-    if places >= 0:
-        unit = 10**places << bits
-        while True:
-            digits, rest = divmod(upper, unit)
-            if rest <= delta:
-                break
-            places -= 1
-            if places < 0:
-                break
-            unit //= 10
-    if places < 0:
-        unit = 1 << bits
-        factor = 10**-places
-        while True:
-            rest = upper * factor & unit - 1
-            if rest < delta * factor:
-                break
-            places -= 1
-            factor *= 10
-        digits = upper * factor >> bits
-        delta *= factor
-        missing *= factor
-    # Down to what is nearest to the number.
-    while rest < missing and delta - rest >= unit and (rest + unit < missing or missing - rest > rest + unit - missing):
-        digits -= 1
-        rest += unit
-    return str(digits), places + power
 
 
 def double_text(value: float) -> bytes:
@@ -116,28 +18,5 @@ def double_text(value: float) -> bytes:
     if -WHOLE_MAX <= value <= WHOLE_MAX:
         whole = int(value)
         if whole == value:
-            return b"-0" if not whole and str(value)[0] == "-" else b"%d" % whole
-    elif isnan(value):
-        return b"nan"
-    elif isinf(value):
-        return b"inf" if value > 0 else b"-inf"
-    magnitude = abs(value)
-    mantissa, _, exponent_text = repr(magnitude).partition("e")
-    # The digits behind the point are never zeros here: whole numbers of this size have an exponent.
-    digits, scale = _digits(magnitude, int(exponent_text or 0) - len(mantissa.partition(".")[2]))
-    count = len(digits)
-    exponent = count + scale - 1
-    sign = "-" if value < 0 else ""
-    if scale >= 0 and abs(exponent) < count + 7:
-        text = digits + "0" * scale
-    elif scale < 0 and (scale > -7 or abs(exponent) < 4):
-        point = count + scale
-        text = digits[:point] + "." + digits[point:] if point > 0 else "0." + "0" * -point + digits
-    else:
-        digits = digits[: 18 - len(sign)]
-        text = (
-            digits[0]
-            + ("." + digits[1:] if len(digits) > 1 else "")
-            + f"e{'-' if exponent < 0 else '+'}{abs(exponent)}"
-        )
-    return (sign + text).encode()
+            return b"%d" % whole if whole else b"-0" if str(value)[0] == "-" else b"0"
+    return grisu_text(value)

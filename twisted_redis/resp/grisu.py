@@ -1,123 +1,129 @@
 """Doubles as the text that Redis' Grisu2 gives them, digit for digit.
 
-Grisu2 (Loitsch, "Printing floating-point numbers quickly and accurately with integers", 2010) finds digits that read
-back as the same double, but for about one double in five hundred there is one digit more than needed: it reckons with
-64 bits and narrows the interval around the double by what may have been lost.  Where two servers are to agree on every
-byte of such a text, the shortest one will not do.
+Grisu2 finds digits that read back as the same double, but it reckons with 64 bits and narrows the interval around the
+double by what may have been lost: about one number in four hundred gets a digit more than it needs, or another last
+digit (``0.554174`` is printed as ``0.5541740000000001``). What is printed is seen by clients and stored by them, and
+two servers may have to agree on every byte of it, so the shortest text will not do.
+
+Florian Loitsch: Printing Floating-Point Numbers Quickly and Accurately with Integers (PLDI 2010).
 """
 
 from __future__ import annotations
 
-from math import isinf, isnan
-from struct import Struct
+from functools import cache
+from math import frexp, ldexp
 
 __all__ = ["grisu_text"]
 
-_double = Struct("<d").pack
-_EXACT = float(2**53)
-_HIDDEN_BIT = 1 << 52
-_FIRST_POWER = -348
-_STEP = 8
-#: The exponents between which the product of a double and a power has to come out.
-_LOW, _HIGH = -60, -32
+_HALF = 1 << 63
+_LOWEST, _STEP, _POWERS = -348, 8, 87  # the powers of ten that have an approximation
 
 
-def _power(exponent: int) -> tuple[int, int]:
-    """10 to some power as 64 bits and a binary exponent, rounded."""
-    if exponent < 0:
-        divisor = int(10**-exponent)
-        shift = 64 + divisor.bit_length()
-        number = (1 << shift) // divisor
-        shift = -shift
-    else:
-        number = int(10**exponent) << 64
-        shift = -64
-    excess = number.bit_length() - 64
-    return (number + (1 << (excess - 1))) >> excess, shift + excess
+def _approximation(power: int) -> tuple[int, int]:
+    """10**power as the nearest significand of 64 bits and an exponent of two."""
+    if power >= 0:
+        exact = 10**power
+        exponent = exact.bit_length() - 64
+        if exponent <= 0:
+            return exact << -exponent, exponent
+        return (exact + (1 << exponent - 1)) >> exponent, exponent
+    divisor = 10**-power
+    exponent = -divisor.bit_length() - 63
+    significand = ((1 << -exponent + 1) // divisor + 1) >> 1
+    if significand >> 64:
+        exponent += 1
+        significand = ((1 << -exponent + 1) // divisor + 1) >> 1
+    return significand, exponent
 
 
-_POWERS = [_power(exponent) for exponent in range(_FIRST_POWER, 341, _STEP)]
+@cache
+def _scaling(exponent: int) -> tuple[int, int, int]:
+    """What scales a significand of 64 bits with that exponent of two to a number of up to ten whole digits.
 
-
-def _digits(value: float) -> tuple[int, int]:
-    """Digits as a number, and the power of ten to multiply it with; ``value`` is positive and finite."""
-    bits = int.from_bytes(_double(value), "little")
-    fraction = bits & (_HIDDEN_BIT - 1)
-    exponent = bits >> 52
-    if exponent:
-        fraction |= _HIDDEN_BIT
-        exponent -= 1075
-    else:
-        exponent = -1074
-    shift = 64 - fraction.bit_length()
-    exponent -= shift
-    # The middle of the way to each neighbour; the lower one is nearer at a power of two.
-    upper = (2 * fraction + 1) << (shift - 1)
-    nearness = 2 if fraction == _HIDDEN_BIT else 1
-    lower = ((fraction << nearness) - 1) << (shift - nearness)
-
-    index = (int(-(exponent + len(_POWERS)) * 0.30102999566398114) - _FIRST_POWER) // _STEP
-    while not _LOW <= exponent + _POWERS[index][1] + 64 <= _HIGH:
-        index += 1 if exponent + _POWERS[index][1] + 64 < _LOW else -1
-    power, power_exponent = _POWERS[index]
-    half = 1 << 63
-    upper = ((upper * power + half) >> 64) - 1
-    room = upper - (((lower * power + half) >> 64) + 1)
-    distance = upper - (((fraction << shift) * power + half) >> 64)
-    point = -(exponent + power_exponent + 64)
-
-    # Digits of ``upper`` until what is left of it is less than the interval.
-    kappa = len(str(upper >> point))
-    unit = 10**kappa << point
-    number, left = 0, upper
+    Returns the significand of a power of ten, the bits that a product has behind its point, and the power of ten that
+    is still to be applied.
+    """
+    # Where two of the powers would do the choice is Redis' choice.
+    index = (int(-(exponent + _POWERS) * 0.30102999566398114) - _LOWEST) // _STEP
     while True:
-        if kappa > 0:
-            unit //= 10
-            kappa -= 1
-            digit, left = divmod(left, unit)
-            number = 10 * number + digit
-            if left <= room:
-                break
+        significand, of_power = _approximation(_LOWEST + index * _STEP)
+        bits = -(exponent + of_power + 64)
+        if bits > 60:
+            index += 1
+        elif bits < 32:
+            index -= 1
         else:
-            left *= 10
-            room *= 10
-            distance *= 10
-            kappa -= 1
-            number = 10 * number + (left >> point)
-            left &= unit - 1
-            if left < room:
+            return significand, bits, -(_LOWEST + index * _STEP)
+
+
+def _digits(value: float, scale: int) -> tuple[int, int]:
+    """The digits, as one number, of a positive number and the power of ten of the last one.
+
+    ``scale`` is that power for the shortest text, from which on the search goes down.
+    """
+    mantissa, exponent = frexp(value)
+    if exponent < -1021:
+        whole, exponent = int(ldexp(value, 1074)), -1074
+    else:
+        whole, exponent = int(ldexp(mantissa, 53)), exponent - 53
+    shift = 64 - whole.bit_length()
+    significand, bits, power = _scaling(exponent - shift)
+    # The number and its neighbourhood: what reads back as the number, less the errors of the approximation.
+    half = 1 << shift - 1
+    number = whole << shift
+    upper = ((number + half) * significand + _HALF >> 64) - 1
+    below = half >> 1 if whole == 1 << 52 else half
+    delta = upper - (((number - below) * significand + _HALF >> 64) + 1)
+    missing = upper - ((number * significand + _HALF) >> 64)
+
+    places = scale - power
+    if places >= 0:
+        unit = 10**places << bits
+        while True:
+            digits, rest = divmod(upper, unit)
+            if rest <= delta:
                 break
-    # The last digit goes down while that comes nearer to the double.
-    while (
-        left < distance and room - left >= unit and (left + unit < distance or distance - left > left + unit - distance)
-    ):
-        number -= 1
-        left += unit
-    return number, kappa - (_FIRST_POWER + _STEP * index)
+            places -= 1
+            if places < 0:
+                break
+            unit //= 10
+    if places < 0:
+        unit = 1 << bits
+        factor = 10**-places
+        while True:
+            rest = upper * factor & unit - 1
+            if rest < delta * factor:
+                break
+            places -= 1
+            factor *= 10
+        digits = upper * factor >> bits
+        delta *= factor
+        missing *= factor
+    # Down to what is nearest to the number.
+    while rest < missing and delta - rest >= unit and (rest + unit < missing or missing - rest > rest + unit - missing):
+        digits -= 1
+        rest += unit
+    return digits, places + power
 
 
 def grisu_text(value: float) -> bytes:
     """``value`` as Redis' ``fpconv_dtoa`` writes it: ``3``, ``0.1``, ``2e+10``, ``-0``, ``inf``, ``nan``."""
-    if isnan(value):
-        return b"nan"
+    text = repr(value)
     sign = b""
-    if str(value)[0] == "-":
-        sign = b"-"
-        value = -value
-    if isinf(value):
-        return sign + b"inf"
-    if value < _EXACT and value == int(value):
-        digits = b"%d" % value
-        stripped = digits.rstrip(b"0")
-        if not stripped:
-            return sign + b"0"
-        scale = len(digits) - len(stripped)
-        if scale < 8:
-            return sign + digits
-        digits = stripped
+    if text[0] == "-":
+        sign, value, text = b"-", -value, text[1:]
+    if not value:
+        return sign + b"0"
+    if value - value != 0.0:
+        return sign + text.encode()
+    mantissa, _, exponent_text = text.partition("e")
+    before, _, behind = mantissa.partition(".")
+    if behind == "0":
+        scale = len(before) - len(before.rstrip("0"))
     else:
-        number, scale = _digits(value)
-        digits = b"%d" % number
+        scale = int(exponent_text or 0) - len(behind)
+    number, scale = _digits(value, scale)
+    digits = b"%d" % number
     count = len(digits)
     exponent = abs(scale + count - 1)
     if scale >= 0 and exponent < count + 7:
