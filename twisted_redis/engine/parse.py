@@ -90,6 +90,8 @@ def float_or_none(text: bytes) -> float | None:
 
     What is too large or too small for a double is none.
     """
+    if text.isdigit() and len(text) < 300:
+        return float(text)
     if _float(text):
         value = float(text)
         if value and value - value == 0.0:
