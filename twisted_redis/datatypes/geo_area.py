@@ -74,8 +74,17 @@ def search(members: ZSet, area: Area, limit: int = 0) -> list[Found]:
     """Returns the members in an area, in the order in which Redis meets them; with ``limit`` the first ones only."""
     found: list[Found] = []
     look = _look_in_circle if area.round else _look_in_box
+    for pairs in _candidates(members, area, _FEW if limit else LANES // 2):
+        look(area, pairs, found)
+        if limit and len(found) >= limit:
+            return found[:limit]
+    return found
+
+
+def _candidates(members: ZSet, area: Area, size: int) -> Iterator[list[tuple[bytes, float]]]:
+    """The members that may lie in an area, in Redis' order, by lists that are shorter than twice ``size``."""
     window = _Window(area)
-    batch = _FEW if limit else LANES
+    gathered: list[tuple[bytes, float]] = []
     for low, high, bits, steps in _ranges(area):
         start, stop = members.ranks_of_scores(ScoreRange(low, high, below=True))
         spans = [(start, stop)]
@@ -83,11 +92,13 @@ def search(members: ZSet, area: Area, limit: int = 0) -> list[Found]:
         if stop - start > _FEW and not bits >> 2 * steps:
             spans = _spans(members, window, bits, steps, start, stop)
         for first, last in spans:
-            for begin in range(first, last, batch):
-                look(area, members.pairs(begin, min(begin + batch, last)), found)
-                if limit and len(found) >= limit:
-                    return found[:limit]
-    return found
+            for begin in range(first, last, size):
+                gathered += members.pairs(begin, min(begin + size, last))
+                if len(gathered) >= size:
+                    yield gathered
+                    gathered = []
+    if gathered:
+        yield gathered
 
 
 # the boxes that Redis looks through
