@@ -359,7 +359,7 @@ def _matches(client: Client, filters: dict[str, Any], now: float) -> bool:
 
 @_sub("KILL", -3, "2.4.0", _ADMIN, "O(N) where N is the number of client connections")
 def client_kill(ctx: Client, *arguments: bytes) -> Reply:
-    """CLIENT KILL <ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage]>>
+    """CLIENT KILL <ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] ...>>
 
     Closes the connection from an address, or all those that pass the filters.
     """

@@ -221,7 +221,7 @@ def _keys_of_sort_ro(argv: list[bytes]) -> list[tuple[int, int]]:
     complexity=_COMPLEXITY,
 )
 def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
-    """SORT key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]
+    """SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]
 
     Returns the elements of a list, set or sorted set in order, or stores them as a list.
     """
@@ -240,7 +240,7 @@ def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
     complexity=_COMPLEXITY,
 )
 def sort_ro(ctx: Client, key: bytes, *options: bytes) -> Reply:
-    """SORT_RO key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC | DESC] [ALPHA]
+    """SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]
 
     Returns the elements of a list, set or sorted set in order, and cannot store them.
     """

@@ -1,0 +1,226 @@
+"""The command table against the facts of Redis 8.0, and the syntax lines from which COMMAND DOCS is made.
+
+``commands8.json`` holds what COMMAND INFO and COMMAND DOCS of Redis 8.0.2 tell of each command, but for the texts
+written for people.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.engine.docs import summary_of
+from twisted_redis.engine.syntax import argument_tree, parse_syntax
+from twisted_redis.engine.table import Spec, registry
+from twisted_redis.resp.types import Pairs, SetReply
+
+FACTS: dict[str, dict[str, Any]] = {
+    fact["name"]: fact for fact in json.loads((Path(__file__).parent / "commands8.json").read_text())
+}
+INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
+DOCS = ("since", "group", "deprecated_since", "doc_flags")
+
+#: Whose arguments COMMAND DOCS shows otherwise than Redis, and why.
+OTHER_ARGUMENTS = {
+    "debug": "Redis tells no arguments",
+    "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",
+}
+
+
+def plain(reply: Any) -> Any:
+    """A reply as JSON has it: maps as dicts, sets sorted, text."""
+    if isinstance(reply, Pairs):
+        return {plain(reply[at]): plain(reply[at + 1]) for at in range(0, len(reply), 2)}
+    if isinstance(reply, SetReply):
+        return sorted(map(plain, reply))
+    if isinstance(reply, list | tuple):
+        return [plain(item) for item in reply]
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
+def with_subcommands(info: list[Any]) -> dict[str, dict[str, Any]]:
+    """COMMAND INFO of a command and of its subcommands, by their names."""
+    name, *values, subcommands = info
+    found = {name: dict(zip(INFO, values, strict=True))}
+    for subcommand in subcommands:
+        found.update(with_subcommands(subcommand))
+    return found
+
+
+def with_subdocs(docs: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """COMMAND DOCS of commands and of their subcommands, by their names."""
+    found = dict(docs)
+    for entry in docs.values():
+        found.update(with_subdocs(entry.pop("subcommands", {})))
+    return found
+
+
+def without_defaults(arguments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Arguments without a display text that is the name."""
+    found = []
+    for argument in arguments:
+        kept = {key: value for key, value in argument.items() if key != "arguments"}
+        if kept.get("display_text") == kept["name"]:
+            del kept["display_text"]
+        if "arguments" in argument:
+            kept["arguments"] = without_defaults(argument["arguments"])
+        found.append(kept)
+    return found
+
+
+SERVER = Server()
+SHOWN_INFO: dict[str, dict[str, Any]] = {}
+for each in plain(SERVER("COMMAND")):
+    SHOWN_INFO.update(with_subcommands(each))
+SHOWN_DOCS: dict[str, dict[str, Any]] = with_subdocs(plain(SERVER("COMMAND", "DOCS")))
+NAMES = sorted(set(SHOWN_INFO))
+
+
+def test_there_is_no_command_that_redis_does_not_have() -> None:
+    assert set(NAMES) - set(FACTS) == set()
+    assert set(SHOWN_DOCS) == set(NAMES)
+    assert len(NAMES) > 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_facts_of_a_command(name: str) -> None:
+    fact = FACTS[name]
+    assert SHOWN_INFO[name] == {key: fact[key] for key in INFO}
+    assert {key: SHOWN_DOCS[name].get(key) for key in DOCS} == {key: fact.get(key) for key in DOCS}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_arguments_of_a_command(name: str) -> None:
+    same = without_defaults(SHOWN_DOCS[name].get("arguments", [])) == FACTS[name].get("arguments", [])
+    assert same == (name not in OTHER_ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, spec in registry.items() if spec.function is not None))
+def test_docstrings(name: str) -> None:
+    spec = registry[name]
+    line, _, rest = spec.doc.strip().partition("\n")
+    parse_syntax(line, spec.name, spec.group)
+    assert rest.startswith("\n")
+    assert summary_of(spec.doc).endswith(".")
+    assert len(summary_of(spec.doc)) > 10
+
+
+# syntax lines
+
+
+def tree(line: str, group: str = "generic") -> list[Any]:
+    """The arguments in a line, each as its name, its type and whatever else it has."""
+    found = []
+    for argument in parse_syntax(f"X {line}", "x", group):
+        found.append(node(argument))
+    return found
+
+
+def node(argument: Any) -> tuple[Any, ...]:
+    flags = [flag for flag in ("optional", "multiple", "multiple_token") if getattr(argument, flag)]
+    inner = [node(each) for each in argument.arguments]
+    return tuple(
+        part for part in (argument.name, argument.kind, argument.token, *flags, inner or None) if part is not None
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments"),
+    [
+        ("", []),
+        ("key value", [("key", "key"), ("value", "string")]),
+        ("[count]", [("count", "integer", "optional")]),
+        ("key [key ...]", [("key", "key", "multiple")]),
+        ("[key [key ...]]", [("key", "key", "optional", "multiple")]),
+        ("[WITHSCORES]", [("withscores", "pure-token", "WITHSCORES", "optional")]),
+        ("[COUNT count]", [("count", "integer", "COUNT", "optional")]),
+        ("[COPY] count", [("copy", "pure-token", "COPY", "optional"), ("count", "integer")]),
+        ("ID client-id [client-id ...]", [("client-id", "integer", "ID", "multiple")]),
+        (
+            "[PREFIX prefix [PREFIX prefix ...]]",
+            [("prefix", "string", "PREFIX", "optional", "multiple", "multiple_token")],
+        ),
+        ("[NX | XX]", [("condition", "oneof", "optional", [("nx", "pure-token", "NX"), ("xx", "pure-token", "XX")])]),
+        (
+            "key value [key value ...]",
+            [("data", "block", "multiple", [("key", "key"), ("value", "string")])],
+        ),
+        (
+            "key [LIMIT offset count]",
+            [("key", "key"), ("limit", "block", "LIMIT", "optional", [("offset", "integer"), ("count", "integer")])],
+        ),
+        (
+            "FIELDS numfields field [field ...]",
+            [("fields", "block", "FIELDS", [("numfields", "integer"), ("field", "string", "multiple")])],
+        ),
+        (
+            "GROUP group consumer [COUNT count]",
+            [
+                ("group-block", "block", "GROUP", [("group", "string"), ("consumer", "string")]),
+                ("count", "integer", "COUNT", "optional"),
+            ],
+        ),
+        (
+            "AGGREGATE <SUM | MIN>",
+            [("aggregate", "oneof", "AGGREGATE", [("sum", "pure-token", "SUM"), ("min", "pure-token", "MIN")])],
+        ),
+        (
+            "<ODD | even [EVEN value] ...>",
+            [
+                (
+                    "odd",
+                    "oneof",
+                    "multiple",
+                    [
+                        ("odd", "pure-token", "ODD"),
+                        ("even", "block", [("even", "string"), ("value", "string", "EVEN", "optional")]),
+                    ],
+                )
+            ],
+        ),
+        (
+            "[count [ANY]]",
+            [("options", "block", "optional", [("count", "integer"), ("any", "pure-token", "ANY", "optional")])],
+        ),
+    ],
+)
+def test_what_a_line_says(line: str, arguments: list[Any]) -> None:
+    assert tree(line) == arguments
+
+
+def test_types_depend_on_where_a_name_stands() -> None:
+    assert tree("timeout") == [("timeout", "integer")]
+    assert tree("timeout", "list") == [("timeout", "double")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "X [key",
+        "X key]",
+        "X <A | B",
+        "X <A | B]",
+        "X A | B",
+        "X [A | ]",
+        "X <>",
+        "X key ...",
+        "X [... key]",
+        "Y key",
+        "x",
+        "",
+    ],
+)
+def test_what_is_no_line(line: str) -> None:
+    with pytest.raises(ValueError, match="^x: "):
+        parse_syntax(line, "x", "generic")
+
+
+def test_a_program_may_leave_the_line_out() -> None:
+    spec = Spec("mine", lambda ctx: None, 1, 0, "generic", doc="Does something.")
+    assert argument_tree(spec) == []
+    spec = Spec("mine", lambda ctx: None, 2, 0, "generic", doc="MINE key\n\nDoes something.")
+    assert plain(argument_tree(spec)) == [{"name": "key", "type": "key", "display_text": "key"}]
