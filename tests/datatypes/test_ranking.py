@@ -30,7 +30,7 @@ def numbered(count: int) -> list[Pair]:
 def check(found: Ranking, expected: list[Pair]) -> None:
     assert len(found) == len(expected)
     assert list(found) == [member for _, member in expected]
-    assert found.scores(0, len(expected)) == [score for score, _ in expected]
+    assert found.columns(0, len(expected))[1] == [score for score, _ in expected]
     assert [found.rank(*one) for one in expected] == list(range(len(expected)))
 
 
@@ -60,7 +60,7 @@ def test_whatever_comes_and_goes(seed: int) -> None:
             stop = min(start + rng.choice([0, 1, 5, 30]), len(expected))
             members = [member for _, member in expected[start:stop]]
             assert found.members(start, stop) == members
-            assert found.scores(start, stop) == [score for score, _ in expected[start:stop]]
+            assert found.columns(start, stop) == (members, [score for score, _ in expected[start:stop]])
             if rng.random() < 0.4:
                 assert sorted(found.delete(start, stop)) == sorted(members)
                 del expected[start:stop]
@@ -132,7 +132,7 @@ def test_negative_zero_is_zero_with_a_sign() -> None:
     found = Ranking([(-1.0, b"a"), (1.0, b"b")])
     found.add(-0.0, b"c")
     found.add(0.0, b"d")
-    assert [str(score) for score in found.scores(0, 4)] == ["-1.0", "-0.0", "0.0", "1.0"]
+    assert [str(score) for score in found.columns(0, 4)[1]] == ["-1.0", "-0.0", "0.0", "1.0"]
     assert (found.before(0.0), found.up_to(-0.0)) == (1, 3)
 
 

@@ -177,13 +177,14 @@ def _range(
         start, stop = len(zset) - stop, len(zset) - start
     if start >= stop:
         return []
-    members = zset.members(start, stop)
+    if not options.with_scores:
+        members = zset.members(start, stop)
+        if reverse:
+            members.reverse()
+        return Bulks(members)
+    members, scores = zset.columns(start, stop)
     if reverse:
         members.reverse()
-    if not options.with_scores:
-        return Bulks(members)
-    scores = zset.scores_of(start, stop)
-    if reverse:
         scores.reverse()
     if ctx.resp == 3:
         return list(zip(members, scores, strict=True))

@@ -246,9 +246,14 @@ class Ranking:
             return self._members[index][low:high]
         return [member for index, low, high in spans for member in self._members[index][low:high]]
 
-    def scores(self, start: int, stop: int) -> list[float]:
-        """Returns the scores of the ranks from ``start`` up to, not with, ``stop``."""
-        return [score for index, low, high in self._spans(start, stop) for score in self._scores[index][low:high]]
+    def columns(self, start: int, stop: int) -> tuple[list[bytes], list[float]]:
+        """Returns the members of these ranks, and their scores."""
+        members: list[bytes] = []
+        scores: list[float] = []
+        for index, low, high in self._spans(start, stop):
+            members += self._members[index][low:high]
+            scores += self._scores[index][low:high]
+        return members, scores
 
     def _find(self, score: float, member: bytes) -> tuple[int, int]:
         """Returns the block of a pair that is there, and its place in it."""

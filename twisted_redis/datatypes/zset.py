@@ -240,14 +240,13 @@ class ZSet:
         """Returns the members of the ranks from ``start`` up to, not with, ``stop``, which are in the set."""
         return self._ranked().members(start, stop)
 
-    def scores_of(self, start: int, stop: int) -> list[float]:
-        """Returns the scores of the members of these ranks."""
-        return self._ranked().scores(start, stop)
+    def columns(self, start: int, stop: int) -> tuple[list[bytes], list[float]]:
+        """Returns the members of these ranks, and their scores."""
+        return self._ranked().columns(start, stop)
 
     def pairs(self, start: int, stop: int) -> list[tuple[bytes, float]]:
         """Returns the members of these ranks with their scores."""
-        ranking = self._ranked()
-        return list(zip(ranking.members(start, stop), ranking.scores(start, stop), strict=True))
+        return list(zip(*self._ranked().columns(start, stop), strict=True))
 
     def ranks_of_scores(self, wanted: ScoreRange) -> tuple[int, int]:
         """Returns the rank of the first member whose score is in the range, and the one behind the last's.
