@@ -8,7 +8,7 @@ parts that cannot reach into the area are passed over; this changes neither what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import asin, cos, pi, sin, sqrt
 from typing import NamedTuple, TypeAlias
 
@@ -87,7 +87,7 @@ def _candidates(members: ZSet, area: Area, size: int) -> Iterator[list[tuple[byt
     gathered: list[tuple[bytes, float]] = []
     for low, high, bits, steps in _ranges(area):
         start, stop = members.ranks_of_scores(ScoreRange(low, high, below=True))
-        spans = [(start, stop)]
+        spans: Iterable[tuple[int, int]] = [(start, stop)]
         # Positions at the upper limits lie outside of the grid, in boxes that are not divided.
         if stop - start > _FEW and not bits >> 2 * steps:
             spans = _spans(members, window, bits, steps, start, stop)
@@ -261,33 +261,37 @@ class _Window:
         return inside
 
 
-def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, stop: int) -> list[tuple[int, int]]:
+def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Divides a box, whose members have the ranks from ``start`` to before ``stop``.
 
-    Returns the ranks, as first and behind the last, of all members that may lie in the window.
+    Gives the ranks, as first and behind the last, of all members that may lie in the window.
     """
-    spans: list[tuple[int, int]] = []
-
-    def divide(bits: int, latitude: int, longitude: int, steps: int, start: int, stop: int) -> None:
+    boxes = [(bits, *deinterleave(bits), steps, start, stop)]
+    first = last = start
+    while boxes:
+        bits, latitude, longitude, steps, start, stop = boxes.pop()
         inside = window.covers(latitude, longitude, steps)
         if inside is None:
-            return
+            continue
         if inside or stop - start <= _FEW or steps == STEPS:
-            if spans and spans[-1][1] == start:
-                start = spans.pop()[0]
-            spans.append((start, stop))
-            return
+            if start > last:
+                if last > first:
+                    yield first, last
+                first = start
+            last = stop
+            continue
         steps += 1
         shift = 2 * (STEPS - steps)
-        for quarter in range(4 * bits, 4 * bits + 4):
+        for quarter in range(4 * bits + 3, 4 * bits - 1, -1):  # the last one first, as the stack turns them round
             low, high = quarter << shift, quarter + 1 << shift
-            last = members.ranks_of_scores(ScoreRange(low, high, below=True))[1] if quarter & 3 < 3 else stop
-            if last > start:
-                divide(quarter, 2 * latitude + (quarter & 1), 2 * longitude + (quarter >> 1 & 1), steps, start, last)
-            start = last
-
-    divide(bits, *deinterleave(bits), steps, start, stop)
-    return spans
+            begin = members.ranks_of_scores(ScoreRange(low, high, below=True))[0] if quarter & 3 else start
+            if begin < stop:
+                boxes.append(
+                    (quarter, 2 * latitude + (quarter & 1), 2 * longitude + (quarter >> 1 & 1), steps, begin, stop)
+                )
+            stop = begin
+    if last > first:
+        yield first, last
 
 
 # the members in them
