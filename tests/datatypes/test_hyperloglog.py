@@ -29,9 +29,9 @@ def with_runs(runs: bytes) -> bytearray:
     return hyperloglog.create()[: hll_sparse.HEADER] + runs
 
 
-registers_in_runs = st.lists(
-    st.tuples(st.integers(0, 63), st.integers(1, 3000)), min_size=1, max_size=30
-).map(lambda runs: b"".join(bytes([value]) * length for value, length in runs).ljust(REGISTERS, b"\1")[:REGISTERS])
+registers_in_runs = st.lists(st.tuples(st.integers(0, 63), st.integers(1, 3000)), min_size=1, max_size=30).map(
+    lambda runs: b"".join(bytes([value]) * length for value, length in runs).ljust(REGISTERS, b"\1")[:REGISTERS]
+)
 
 
 # against Redis

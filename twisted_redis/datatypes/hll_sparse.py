@@ -29,9 +29,7 @@ EMPTY = b"\x7f\xff"
 
 #: Registers of the runs of one byte; 0 for the longer ones.
 _SPANS = bytes([*range(1, 65), *[0] * 64, *[1, 2, 3, 4] * 32])
-_EXPANDED = [
-    bytes(span) if code < 64 else bytes([(code >> 2 & 31) + 1]) * span for code, span in enumerate(_SPANS)
-]
+_EXPANDED = [bytes(span) if code < 64 else bytes([(code >> 2 & 31) + 1]) * span for code, span in enumerate(_SPANS)]
 _long_run = re.compile(rb"[\x40-\x7f]").search
 _pieces = re.compile(rb"([\x40-\x7f][\x00-\xff]?)|[^\x40-\x7f]+").finditer
 

@@ -18,11 +18,7 @@ def bit_offset(ctx: Client, text: bytes, width: int = 0) -> int:
     """``text`` as an offset (bits) into a string that may become that long; ``#n`` counts fields of ``width`` bits."""
     offset = parse_offset(text, width)
     # A replica takes over whatever its master was allowed to store.
-    if (
-        offset is None
-        or offset < 0
-        or (offset >> 3 >= ctx.config.proto_max_bulk_len and not ctx.gates & MASTER)
-    ):
+    if offset is None or offset < 0 or (offset >> 3 >= ctx.config.proto_max_bulk_len and not ctx.gates & MASTER):
         raise CommandError("ERR bit offset is not an integer or out of range")
     return offset
 
