@@ -60,7 +60,9 @@ def dump(ctx: Client, key: bytes) -> Reply:
 def restore(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
     """RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
 
-    Makes a key of bytes that DUMP has given, with a time to live in ms, 0 for none; ABSTTL: a wall time instead.
+    Makes a key of bytes that DUMP has given, here or in another server.
+
+    The time to live is in ms, 0 for none; with ABSTTL it is the wall time of the end instead.
     """
     return _restore(ctx, b"RESTORE", key, ttl, serialized, *options)
 
