@@ -23,6 +23,7 @@ if __name__ != "__main__":
 TESTS = ("PING_MBULK", "GET", "SET")
 # A source address has some 28,000 ports for one destination.
 A_SOURCE_ADDRESS = 20_000
+BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of Linux, which the socket module does not name
 SETTLE = 3.0
 
 
@@ -30,7 +31,12 @@ def hold(port: int, count: int) -> None:
     held = []
     for number in range(count):
         source = f"127.0.0.{1 + number // A_SOURCE_ADDRESS}"
-        connection = socket.create_connection(("127.0.0.1", port), 60, (source, 0))
+        connection = socket.socket()
+        connection.settimeout(60)
+        # The port is chosen by connect, which may share one with another destination: bind alone would run out.
+        connection.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+        connection.bind((source, 0))
+        connection.connect(("127.0.0.1", port))
         connection.sendall(b"PING\r\n")
         if connection.recv(64) != b"+PONG\r\n":
             raise SystemExit(f"connection {number} was not served")
