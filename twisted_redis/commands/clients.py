@@ -196,7 +196,7 @@ def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
     wanted = attribute.lower()
     if wanted not in (b"lib-name", b"lib-ver"):
         raise CommandError(b"ERR Unrecognized option '%b'" % attribute)
-    if any(not 33 <= byte <= 126 for byte in value):
+    if any(not 33 <= byte <= 126 for byte in value.partition(b"\0")[0]):
         raise CommandError(b"ERR %b cannot contain spaces, newlines or special characters." % attribute)
     if wanted == b"lib-name":
         ctx.lib_name = value
@@ -264,7 +264,7 @@ def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     Holds back all commands, or those that write, for a time in milliseconds.
     """
     if len(modes) > 1:
-        raise SyntaxError_
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.")
     everything = True
     if modes:
         mode = modes[0].upper()
@@ -298,6 +298,10 @@ def client_unblock(ctx: Client, number: bytes, *reasons: bytes) -> Reply:
     Ends the waiting of another connection as if its time were over, or with an error.
     """
     error = False
+    if len(reasons) > 1:
+        raise CommandError(
+            "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP."
+        )
     if reasons:
         reason = reasons[0].upper()
         if reason == b"ERROR":

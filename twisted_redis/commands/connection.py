@@ -20,7 +20,7 @@ from twisted_redis.engine.clients import (
 )
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
-from twisted_redis.engine.parse import client_name, db_index, integer
+from twisted_redis.engine.parse import client_name, db_index, integer, integer_in
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard
 from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple
@@ -66,6 +66,7 @@ def select(ctx: Client, index: bytes) -> Reply:
 
     Chooses the database that this connection works on.
     """
+    integer_in(index, -(2**31), 2**31 - 1)
     ctx.db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
     return OK
 

@@ -15,7 +15,7 @@ from twisted_redis.engine.flags import (
     STALE,
     WRITE,
 )
-from twisted_redis.engine.parse import integer
+from twisted_redis.engine.parse import integer_in
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.keyspace.database import Database
@@ -121,7 +121,10 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
     """
     engine = ctx.engine
     count = len(engine.databases)
-    numbers = (integer(index1, "ERR invalid first DB index"), integer(index2, "ERR invalid second DB index"))
+    numbers = tuple(
+        integer_in(index, -(2**31), 2**31 - 1, f"ERR invalid {which} DB index")
+        for index, which in ((index1, "first"), (index2, "second"))
+    )
     if not all(0 <= number < count for number in numbers):
         raise CommandError("ERR DB index is out of range")
     first, second = (engine.databases[number] for number in numbers)

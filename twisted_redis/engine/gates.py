@@ -129,12 +129,15 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         admit(engine, client, command, argv)
     except CommandError as error:
         command.rejected += 1
-        # EXEC that is refused also ends the transaction.
-        if command.name == "exec" and client.queue is not None:
-            discard(client)
-            if not error.text.startswith(b"EXECABORT"):
-                return NOT_EXECUTED, engine.error(b"EXECABORT Transaction discarded because of: " + error.text)
-        elif client.queue is not None:
+        if command.name == "exec":
+            # EXEC that is refused also ends the transaction.
+            if client.queue is not None:
+                discard(client)
+            text = error.text
+            if not text.startswith(b"EXECABORT"):
+                text = b"EXECABORT Transaction discarded because of: " + text.removeprefix(b"ERR ")
+            return NOT_EXECUTED, engine.error(text)
+        if client.queue is not None:
             client.dirty_exec = True
         return NOT_EXECUTED, engine.error(error.text)
     if client.queue is not None and client.gates & IN_MULTI and command.name not in UNQUEUED:

@@ -147,6 +147,7 @@ def db_index(text: bytes, databases: int, error: str = "ERR value is not an inte
 
 def client_name(name: bytes) -> bytes:
     """A name for CLIENT SETNAME: printable ASCII without spaces, since CLIENT LIST is split at them."""
-    if any(not 33 <= byte <= 126 for byte in name):
+    # As a C string: what is behind a zero byte is not looked at.
+    if any(not 33 <= byte <= 126 for byte in name.partition(b"\0")[0]):
         raise CommandError("ERR Client names cannot contain spaces, newlines or special characters.")
     return name
