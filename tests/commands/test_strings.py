@@ -283,6 +283,16 @@ def test_a_string_written_in_place_can_be_counted(server: InProcess) -> None:
 # floating point
 
 
+def test_incrbyfloat_leaves_a_text(server: InProcess) -> None:
+    server("INCRBYFLOAT", "f", "3")
+    assert server("OBJECT", "ENCODING", "f") == b"embstr"
+    for value in (server("GET", "f"), server("MGET", "f")[0]):
+        assert value == b"3"
+        assert value.__class__ is bytes
+    assert server("INCR", "f") == 4
+    assert server("OBJECT", "ENCODING", "f") == b"int"
+
+
 def test_floating_point(server: InProcess) -> None:
     assert server("INCRBYFLOAT", "f", "3") == b"3"
     assert server("INCRBYFLOAT", "f", "1.1") == b"4.1"

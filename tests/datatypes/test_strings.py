@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twisted_redis.datatypes.strings import as_bytes, encoding, integer_value, is_integer_encoded
+from twisted_redis.datatypes.strings import Text, as_bytes, encoding, integer_value, is_integer_encoded
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_integers_have_one_form(text: bytes, value: int | None) -> None:
         (b"x" * 45, "raw"),
         (bytearray(b"12"), "raw"),
         (bytearray(b"short"), "raw"),
+        (Text(b"12"), "embstr"),
     ],
 )
 def test_encoding(value: bytes | bytearray, expected: str) -> None:

@@ -199,7 +199,7 @@ def _sdslen(ctx: Client, key: bytes) -> Reply:
     value = ctx.db.data.get(key)
     if value is None:
         raise NoSuchKey
-    if value.__class__ not in (bytes, bytearray) or encoding_of(value, ctx.config) == "int":
+    if not isinstance(value, bytes | bytearray) or encoding_of(value, ctx.config) == "int":
         raise CommandError("ERR Not an sds encoded string.")
     return Simple(
         f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {key.__sizeof__()}, val_sds_len:{len(value)}, "

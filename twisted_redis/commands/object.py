@@ -76,7 +76,7 @@ def refcount(ctx: Client, key: bytes) -> Reply:
     value = _look(ctx, key)
     if value is None:
         return None
-    if isinstance(value, bytes):
+    if value.__class__ is bytes:
         number = strings.integer_value(value)
         if number is not None and 0 <= number < strings.SHARED_INTEGERS:
             return _SHARED

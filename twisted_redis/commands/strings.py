@@ -325,7 +325,7 @@ def mget(ctx: Client, *keys: bytes) -> Reply:
     Returns the strings stored at several keys, with null for those that hold none.
     """
     return [
-        value if value.__class__ is bytes else bytes(value) if value.__class__ is bytearray else None
+        value if value.__class__ is bytes else bytes(value) if isinstance(value, bytes | bytearray) else None
         for value in map(ctx.db.lookup, keys)
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes import long_double
+from twisted_redis.datatypes.strings import Text, is_integer_encoded
 from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger
 from twisted_redis.engine.flags import DENYOOM, FAST, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RW, UPDATE, first_key
@@ -96,7 +97,7 @@ def incrbyfloat(ctx: Client, key: bytes, increment: bytes) -> Reply:
     if total is None:
         raise CommandError("ERR increment would produce NaN or Infinity")
     text = long_double.to_text(total)
-    db.replace(key, text)
+    db.replace(key, Text(text) if is_integer_encoded(text) else text)
     ctx.changed(key, "incrbyfloat")
     # The result, not the sum: another machine may round otherwise.
     ctx.propagate_as([b"SET", key, text, b"KEEPTTL"])

@@ -1,12 +1,14 @@
 """What a string value is: its encoding as Redis names it, and the integers Redis keeps unboxed.
 
 A string value is plain ``bytes``, or a ``bytearray`` once a command has written into it (APPEND, SETRANGE,
-SETBIT); the latter is what Redis calls "raw" and stays so whatever it holds.
+SETBIT); the latter is what Redis calls "raw" and stays so whatever it holds.  ``Text`` is the rare third: it spells
+an integer and is not kept as one.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
@@ -18,6 +20,27 @@ SHARED_INTEGERS = 10000
 """Integers from 0 up to this one (exclusive) are objects that all keys of Redis share."""
 
 StringValue = bytes | bytearray
+
+
+class Text(bytes):
+    """A short string that OBJECT ENCODING calls ``embstr`` though it looks like an integer.
+
+    INCRBYFLOAT leaves such a value: Redis never tries to keep its result as an integer.  It stands only as the value of
+    a key; whoever reads it through a database gets plain ``bytes``.
+    """
+
+    __slots__ = ()
+
+    TYPE = b"string"
+
+    def copy(self) -> Text:
+        """Itself, as nothing can change it."""
+        return self
+
+    def encoding(self, config: Any = None) -> str:
+        """``embstr``."""
+        return "embstr"
+
 
 _integer_shaped = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z").match
 
@@ -43,6 +66,8 @@ def encoding(value: StringValue) -> str:
     """Returns what OBJECT ENCODING answers for a string: ``int``, ``embstr`` or ``raw``."""
     if isinstance(value, bytearray):
         return "raw"
+    if isinstance(value, Text):
+        return value.encoding()
     if integer_value(value) is not None:
         return "int"
     return "embstr" if len(value) <= EMBSTR_LIMIT else "raw"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.strings import Text
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
 
@@ -177,6 +178,8 @@ class Database:
         value = self.lookup(key)
         if value is None or value.__class__ is bytes or value.__class__ is bytearray:
             return value
+        if value.__class__ is Text:
+            return bytes(value)
         raise self.state.wrong_type
 
     def write_string(self, key: bytes) -> bytes | bytearray | None:
@@ -187,6 +190,8 @@ class Database:
         value = self.lookup_write(key)
         if value is None or value.__class__ is bytes or value.__class__ is bytearray:
             return value
+        if value.__class__ is Text:
+            return bytes(value)
         raise self.state.wrong_type
 
     # writing

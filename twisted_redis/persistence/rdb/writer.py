@@ -41,7 +41,7 @@ def least_version(value: Any) -> int:
 
 def value_parts(value: Any, version: int = types.VERSION, compressed: bool = True) -> tuple[int, list[bytes]]:
     """The type of ``value`` in a ``version`` of the format, at least ``least_version``, and its bytes in pieces."""
-    if value.__class__ is bytes or value.__class__ is bytearray:
+    if isinstance(value, bytes | bytearray):
         return types.STRING, [string_bytes(value, compressed)]
     if isinstance(value, Hash):
         return _hash_parts(value, compressed)
