@@ -35,7 +35,6 @@ ROLE = "makes the server another's replica, or speaks to a replica"
 DISK = "writes files or starts a child process"
 SERVER = "changes what all connections see, beyond the data"
 BUILD = "describes this build or this machine"
-WORDS = "help texts are in words of our own"
 EXCLUDED = {
     **dict.fromkeys(("shutdown", "quit", "client|kill", "client|no-touch"), ENDS),
     **dict.fromkeys(("monitor", "client|reply", "client|pause", "client|unpause", "client|tracking"), SILENT),
@@ -48,8 +47,6 @@ EXCLUDED = {
     **dict.fromkeys(("debug", "pfdebug", "pfselftest", "memory|malloc-stats", "memory|purge"), BUILD),
     **dict.fromkeys(("latency|doctor", "memory|doctor", "lolwut", "acl|cat", "command|docs"), BUILD),
     "function|restore": "takes a payload, which the tests of functions make",
-    "hello": "tells the loaded modules, which real Redis has built in",
-    **dict.fromkeys(("client|help", "config|help", "object|help", "xgroup|help", "xinfo|help"), WORDS),
     "function|kill": "answers by what runs at this moment",
     "script|kill": "answers by what runs at this moment",
 }
