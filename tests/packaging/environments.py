@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+from importlib import metadata
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,8 +45,23 @@ def copy_source(target: Path) -> Path:
     return target
 
 
+def skip_without_setuptools() -> None:
+    wanted = re.search(r'^requires = \["setuptools>=(\d+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert wanted is not None
+    try:
+        found = metadata.version("setuptools")
+    except metadata.PackageNotFoundError:
+        found = "0"
+    if int(found.partition(".")[0]) < int(wanted[1]):
+        pytest.skip(f"building needs setuptools {wanted[1]}, and here is {found}")
+
+
 def build(source: Path, kind: str) -> Path:
-    """Build ``wheel``, ``sdist`` or ``editable`` with setuptools itself; returns the file."""
+    """Build ``wheel``, ``sdist`` or ``editable`` with setuptools itself; returns the file.
+
+    The test is skipped where this environment's setuptools is older than pyproject.toml wants it.
+    """
+    skip_without_setuptools()
     output = source / "dist" / kind
     output.mkdir(parents=True, exist_ok=True)
     code = (
