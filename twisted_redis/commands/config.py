@@ -103,9 +103,6 @@ def config_rewrite(ctx: Client) -> Reply:
         ctx.config.rewrite()
     except ConfigError as error:
         raise CommandError(to_bytes(f"ERR {error}")) from None
-    except OSError as error:
-        ctx.engine.log("warning", f"CONFIG REWRITE failed: {error.strerror}")
-        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
     ctx.engine.log("notice", "CONFIG REWRITE executed with success.")
     return OK
 

@@ -42,7 +42,6 @@ IS_PAUSED = 1 << 1
 IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
-HAS_CHECKS = 1 << 4  # rooms above have registered ``engine.checks``
 
 #: Commands that run at once inside MULTI instead of being queued.
 UNQUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
