@@ -96,6 +96,8 @@ class Engine:
         self.depth = 0
         self.turn = 0
         self.unflushed: dict[Client, None] = {}
+        #: Called at the end of each turn, before its replies leave: what has to be on disk before them goes there now.
+        self.before_replies: list[Callable[[], None]] = []
         self.postponed: list[Client] = []
         self.pause_until = 0.0
         self.pause_all = False
@@ -234,6 +236,8 @@ class Engine:
         if self.turn == 1:
             if self.effects or self.ready:
                 self.end_unit()
+            for settle in self.before_replies:
+                settle()
             self.turn = 0
             if self.unflushed:
                 self._flush_clients()
@@ -335,8 +339,11 @@ class Engine:
                 client.last_command = command
             client.commands += taken
         self.turn -= 1
-        if not self.turn and self.unflushed:
-            self._flush_clients()
+        if not self.turn:
+            for settle in self.before_replies:
+                settle()
+            if self.unflushed:
+                self._flush_clients()
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
