@@ -230,8 +230,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     try:
         service.listen()
-    except ListenError:
-        engine.log("warning", f"Failed listening on port {config.port} (tcp), aborting.")
+    except ListenError as error:
+        engine.log("warning", error.verdict)
         return 1
     _raise_file_limit(config, engine)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
@@ -239,10 +239,9 @@ def main(argv: Sequence[str]) -> int:
 
     def begin() -> None:
         service.startService()
-        kinds = {"unix" if getattr(address, "port", None) is None else "tcp" for address in service.listeners.addresses}
-        for kind in sorted(kinds):
+        for kind in service.listeners.kinds:
             engine.log("notice", f"Ready to accept connections {kind}")
-        if service.listeners.port != config.port:
+        if service.listeners.port != (config.port or config.tls_port):
             engine.log("notice", f"Listening at port {service.listeners.port}")
 
     _tune_collector()

@@ -66,13 +66,19 @@ class RedisFactory(Factory):
     def refuse(self, peer: Any) -> bytes | None:
         """What to tell a peer that may not connect, else None."""
         config = self.engine.config
-        if len(self.engine.clients) >= config.maxclients:
-            self.engine.stats.rejected_connections += 1
+        if self.is_full():
             return b"-ERR max number of clients reached\r\n"
         if config.protected_mode and not config.requirepass and not is_loopback(peer):
             self.engine.stats.rejected_connections += 1
             return _PROTECTED
         return None
+
+    def is_full(self) -> bool:
+        """Whether there are as many clients as there may be; counts one turned away if so."""
+        if len(self.engine.clients) < self.engine.config.maxclients:
+            return False
+        self.engine.stats.rejected_connections += 1
+        return True
 
     def prepare(self, transport: Any) -> None:
         """Sets the options of a new socket."""

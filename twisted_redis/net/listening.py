@@ -1,4 +1,4 @@
-"""Where a server listens: TCP ports on addresses, a unix socket, and any Twisted endpoint."""
+"""Where a server listens: TCP ports on addresses, plain and for TLS, a unix socket, and any Twisted endpoint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ from twisted.internet.error import CannotListenError
 
 from twisted_redis.net.hub import Hub
 
-__all__ = ["ListenError", "Listeners"]
+__all__ = ["ListenError", "Listeners", "TlsError"]
 
 #: Addresses of a family this machine does not have are passed over where they are optional.
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT}
 
 
 class ListenError(Exception):
-    """A place to listen at could not be taken; the text says which and why."""
+    """A place to listen at could not be taken; the text says which and why, ``verdict`` what that means for a start."""
+
+    verdict = "Configured to not listen anywhere, exiting."
+
+
+class TlsError(ListenError):
+    """TLS cannot be had as it is configured; the text says why."""
+
+    verdict = "Failed to configure TLS. Check logs for more info."
+
+
+class _PlaceTaken(ListenError):
+    def __init__(self, text: str, port: int, kind: str) -> None:
+        super().__init__(text)
+        self.verdict = f"Failed listening on port {port} ({kind}), aborting."
 
 
 def _tcp_socket(host: str, port: int, backlog: int) -> socket.socket:
@@ -42,22 +56,23 @@ def _tcp_socket(host: str, port: int, backlog: int) -> socket.socket:
     return sock
 
 
-class Listeners:
-    """The listening sockets of a server.  ``log`` takes (level, text)."""
+def _no_tls() -> Any:
+    raise TlsError("TLS is not configured")
 
-    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None], hub: Hub | None = None) -> None:
+
+class _Ports:
+    """One port on several addresses: ``kind`` is ``tcp`` or ``tls``, ``log`` takes (level, text)."""
+
+    def __init__(self, reactor: Any, log: Callable[[str, str], None], hub: Hub | None, kind: str) -> None:
         self._reactor = reactor
-        self._hub = hub
-        self._factory = factory
         self._log = log
-        self._tcp: list[Any] = []
-        self._unix: list[Any] = []
-        self._unix_path = ""
-        self._endpoints: list[Any] = []
-        #: The TCP port in use, which the system chose where 0 was asked for; 0 without one.
+        self._hub = hub
+        self._kind = kind
+        self.open: list[Any] = []
+        #: The port in use, which the system chose where 0 was asked for; 0 without one.
         self.port = 0
 
-    def listen_tcp(self, hosts: Sequence[str], port: int, backlog: int) -> None:
+    def listen(self, factory: Any, hosts: Sequence[str], port: int, backlog: int) -> None:
         """Listens at ``port`` of each of ``hosts`` in place of where it does now.
 
         ``*`` is every IPv4 address, ``::*`` every IPv6 address, a leading ``-`` makes an address optional.  Raises
@@ -66,7 +81,7 @@ class Listeners:
         sockets: list[socket.socket] = []
         # The same port on other addresses: the old sockets stand in the way. Shut down they let go of it, and can
         # listen again if the new ones cannot be had.
-        in_the_way = self._tcp if port and port == self.port else []
+        in_the_way = self.open if port and port == self.port else []
         for old in in_the_way:
             old.socket.shutdown(socket.SHUT_RDWR)
         try:
@@ -84,14 +99,14 @@ class Listeners:
                         "warning",
                         f"Warning: Could not create server TCP listening socket {host}:{port}: {error.strerror}",
                     )
-                    raise ListenError(f"{host}:{port}: {error.strerror}") from error
+                    raise _PlaceTaken(f"{host}:{port}: {error.strerror}", port, self._kind) from error
                 sockets.append(sock)
                 if not chosen:
                     # The system has chosen one for the first address: the same for the others.
                     chosen = sock.getsockname()[1]
             if not sockets:
-                raise ListenError(f"no address to listen at on port {port}")
-            ports = [self._adopt(sock) for sock in sockets]
+                raise _PlaceTaken(f"no address to listen at on port {port}", port, self._kind)
+            ports = [self._adopt(sock, factory) for sock in sockets]
         except ListenError:
             for old in in_the_way:
                 old.socket.listen(backlog)
@@ -99,15 +114,15 @@ class Listeners:
         finally:
             for sock in sockets:
                 sock.close()  # the reactor works on a duplicate
-        before = self._tcp
-        self._tcp = ports
+        before = self.open
+        self.open = ports
         self.port = chosen
         for old in before:
             old.stopListening()
 
-    def _adopt(self, sock: socket.socket) -> Any:
+    def _adopt(self, sock: socket.socket, factory: Any) -> Any:
         """A listening port of the reactor on a duplicate of ``sock``; its connections go to the hub."""
-        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory)
+        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
         hub = self._hub
         if hub is not None:
             make = port.transport
@@ -115,12 +130,62 @@ class Listeners:
             port.transport = lambda *arguments: make(*arguments[:-1], hub)
         return port
 
-    def stop_tcp(self) -> None:
-        """Listens at no TCP port any more."""
-        for old in self._tcp:
+    def stop(self) -> None:
+        """Listens no more."""
+        for old in self.open:
             old.stopListening()
-        self._tcp = []
+        self.open = []
         self.port = 0
+
+    def describe(self) -> list[str]:
+        """What INFO shows of it."""
+        if not self.open:
+            return []
+        binds = ",".join(f"bind={port.getHost().host}" for port in self.open)
+        return [f"name={self._kind},{binds},port={self.port}"]
+
+
+class Listeners:
+    """The listening sockets of a server.  ``log`` takes (level, text)."""
+
+    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None], hub: Hub | None = None) -> None:
+        self._reactor = reactor
+        self._factory = factory
+        self._log = log
+        self._tcp = _Ports(reactor, log, hub, "tcp")
+        self._tls = _Ports(reactor, log, hub, "tls")
+        self._unix: list[Any] = []
+        self._unix_path = ""
+        self._endpoints: list[Any] = []
+        self._endpoint_port = 0
+        #: Makes what ``endpoints.wrapClientTLS`` needs to reach another server (``tls-replication``); or TlsError.
+        self.client_tls: Callable[[], Any] = _no_tls
+
+    @property
+    def port(self) -> int:
+        """The port in use, plain if there is one, else that of TLS; 0 without one."""
+        return self._tcp.port or self._tls.port or self._endpoint_port
+
+    @property
+    def tls_port(self) -> int:
+        """The port of TLS, 0 without one."""
+        return self._tls.port
+
+    def listen_tcp(self, hosts: Sequence[str], port: int, backlog: int) -> None:
+        """Listens at ``port`` of ``hosts`` in place of where it does now; ListenError, and nothing has changed."""
+        self._tcp.listen(self._factory, hosts, port, backlog)
+
+    def stop_tcp(self) -> None:
+        """Listens at no plain TCP port any more."""
+        self._tcp.stop()
+
+    def listen_tls(self, factory: Any, hosts: Sequence[str], port: int, backlog: int) -> None:
+        """As ``listen_tcp``, for ``factory``, which speaks TLS."""
+        self._tls.listen(factory, hosts, port, backlog)
+
+    def stop_tls(self) -> None:
+        """Listens at no port for TLS any more."""
+        self._tls.stop()
 
     def listen_unix(self, path: str, mode: int, backlog: int) -> None:
         """Listens at the unix socket ``path``; ``mode`` 0 leaves its permissions to the umask."""
@@ -138,7 +203,7 @@ class Listeners:
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
             self._log("warning", f"Failed opening Unix socket: bind: {reason}")
-            raise ListenError(f"{path}: {reason}") from error
+            raise _PlaceTaken(f"{path}: {reason}", 0, "unix") from error
         self._unix_path = path
 
     def listen_endpoint(self, description: str) -> Deferred[Any]:
@@ -149,23 +214,36 @@ class Listeners:
 
     def _opened(self, port: Any) -> Any:
         self._endpoints.append(port)
-        if not self.port:
-            self.port = getattr(port.getHost(), "port", 0)
+        if not self._endpoint_port:
+            self._endpoint_port = getattr(port.getHost(), "port", 0)
         return port
 
     @property
     def addresses(self) -> list[Any]:
         """The addresses listened at."""
-        return [port.getHost() for port in self._tcp + self._unix + self._endpoints]
+        return [port.getHost() for port in self._ports()]
+
+    @property
+    def kinds(self) -> list[str]:
+        """What is listened for: ``tcp``, ``unix``, ``tls``; an endpoint counts as one of the first two."""
+        addresses = [port.getHost() for port in self._endpoints]
+        unix = [address for address in addresses if getattr(address, "port", None) is None]
+        there = {
+            "tcp": self._tcp.open or len(addresses) > len(unix),
+            "unix": self._unix or unix,
+            "tls": self._tls.open,
+        }
+        return [kind for kind, found in there.items() if found]
+
+    def _ports(self) -> list[Any]:
+        return self._tcp.open + self._tls.open + self._unix + self._endpoints
 
     def describe(self) -> list[str]:
         """The listeners as INFO shows them."""
-        found = []
-        if self._tcp:
-            binds = ",".join(f"bind={port.getHost().host}" for port in self._tcp)
-            found.append(f"name=tcp,{binds},port={self.port}")
+        found = self._tcp.describe()
         if self._unix_path:
             found.append(f"name=unix,bind={self._unix_path}")
+        found += self._tls.describe()
         for port in self._endpoints:
             found.append(f"name=endpoint,bind={port.getHost()}")
         return found
@@ -173,12 +251,12 @@ class Listeners:
     @property
     def any_open(self) -> bool:
         """Whether anything is listened at."""
-        return bool(self._tcp or self._unix or self._endpoints)
+        return bool(self._ports())
 
     def close(self) -> Deferred[Any]:
         """Stops listening everywhere; Twisted removes the unix socket's file."""
-        ports = self._tcp + self._unix + self._endpoints
-        self._tcp, self._unix, self._endpoints = [], [], []
+        ports = self._ports()
+        self._tcp.open, self._tls.open, self._unix, self._endpoints = [], [], [], []
         waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
         self._unix_path = ""
         return DeferredList(waits) if waits else succeed(None)

@@ -14,9 +14,32 @@ from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
-from twisted_redis.net.listening import ListenError, Listeners
+from twisted_redis.net.listening import ListenError, Listeners, TlsError
 
 __all__ = ["ServerService"]
+
+_TLS_REFUSED = "Unable to update TLS configuration. Check server logs."
+_PORT_REFUSED = "Unable to listen on this port. Check server logs."
+#: What the contexts of TLS depend on (``tls-auth-clients`` is looked at when a client connects).
+_TLS_DIRECTIVES = (
+    "tls-ca-cert-dir",
+    "tls-ca-cert-file",
+    "tls-cert-file",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-client-cert-file",
+    "tls-client-key-file",
+    "tls-client-key-file-pass",
+    "tls-cluster",
+    "tls-dh-params-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-prefer-server-ciphers",
+    "tls-protocols",
+    "tls-replication",
+    "tls-session-cache-timeout",
+    "tls-session-caching",
+)
 
 #: How long stopping waits for peers that do not take their last bytes (s).
 STOP_WITHIN = 1.0
@@ -33,6 +56,8 @@ class ServerService(Service):
         self.factory = RedisFactory(engine)
         self._hub = Hub(reactor, engine) if HAVE_EPOLL and IReactorFDSet.providedBy(reactor) else None
         self.listeners = Listeners(reactor, self.factory, engine.log, self._hub)
+        #: Speaks TLS; made when it is first needed, since not everybody has what it takes.
+        self._tls: Any = None
         self._descriptions = endpoints or []
         self._cron = LoopingCall(self.cron)
         self._cron.clock = cast(Any, engine.time.scheduler)
@@ -40,9 +65,12 @@ class ServerService(Service):
         self._more: Any = None
         #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
         self.periodic: list[Callable[[float], None]] = []
+        self.listeners.client_tls = self._client_tls
         engine.listeners = self.listeners
         config = engine.config
         config.on_apply(("port", "bind"), self._listen_anew)
+        config.on_apply(("tls-port", "bind"), self._listen_for_tls_anew)
+        config.on_apply(_TLS_DIRECTIVES, self._reload_tls)
         config.on_apply("hz", self._pace)
         config.on_apply(("proto-max-bulk-len", "tcp-keepalive"), self.factory.apply_config)
         engine.multiplexing = type(reactor).__name__.removesuffix("Reactor").lower()
@@ -65,8 +93,12 @@ class ServerService(Service):
         if self.listeners.any_open:
             return
         config = self.engine.config
+        if config.tls_port or config.tls_replication or config.tls_cluster:
+            self._configure_tls()
         if config.port:
             self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
+        if config.tls_port:
+            self.listeners.listen_tls(self._tls, config.bind, config.tls_port, config.tcp_backlog)
         if config.unixsocket:
             self.listeners.listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog)
         for description in self._descriptions:
@@ -83,7 +115,58 @@ class ServerService(Service):
         try:
             self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
         except ListenError:
-            raise ConfigError("Unable to listen on this port. Check server logs.") from None
+            raise ConfigError(_PORT_REFUSED) from None
+
+    # TLS
+
+    def _configure_tls(self) -> None:
+        """Takes over the directives of TLS; TlsError where they are wrong, and what was stays."""
+        try:
+            if self._tls is not None:
+                self._tls.side.reload()
+                return
+            try:
+                from twisted_redis.net.secure import TlsFactory
+                from twisted_redis.net.tls import ServerSide
+            except ImportError as error:
+                raise TlsError(f"TLS needs the extra `tls` (pip install 'twisted_redis[tls]'): {error}") from error
+            self._tls = TlsFactory(self.factory, ServerSide(self.engine.config))
+        except TlsError as error:
+            self.engine.log("warning", str(error))
+            raise
+
+    def _client_tls(self) -> Any:
+        if self._tls is None:
+            self._configure_tls()
+        from twisted_redis.net.tls import client_options
+
+        return client_options(self.engine.config)
+
+    def _reload_tls(self) -> None:
+        """CONFIG SET of a certificate and the like."""
+        config = self.engine.config
+        if config.tls_port or config.tls_replication or config.tls_cluster:
+            try:
+                self._configure_tls()
+            except TlsError:
+                raise ConfigError(_TLS_REFUSED) from None
+
+    def _listen_for_tls_anew(self) -> None:
+        """CONFIG SET tls-port or bind."""
+        if not self.running:
+            return
+        config = self.engine.config
+        if not config.tls_port:
+            self.listeners.stop_tls()
+            return
+        try:
+            if self._tls is None:
+                self._configure_tls()
+            self.listeners.listen_tls(self._tls, config.bind, config.tls_port, config.tcp_backlog)
+        except TlsError:
+            raise ConfigError(_TLS_REFUSED) from None
+        except ListenError:
+            raise ConfigError(_PORT_REFUSED) from None
 
     def _pace(self) -> None:
         """CONFIG SET hz."""
