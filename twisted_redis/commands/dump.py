@@ -11,7 +11,7 @@ from twisted_redis.engine.hash_fields import note_times
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
-from twisted_redis.keyspace.access import start_tracking
+from twisted_redis.keyspace.access import set_frequency, set_idle
 from twisted_redis.persistence.rdb import payload
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.resp.types import OK, Reply
@@ -88,7 +88,7 @@ def restore_asking(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *opti
 
 
 def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
-    replace, absolute, idle = _options(options)
+    replace, absolute, idle, frequency = _options(options)
     db = ctx.db
     if not replace and db.lookup_write(key) is not None:
         raise CommandError("BUSYKEY Target key name already exists.")
@@ -119,15 +119,17 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
         db.expire_at(key, when)
         if not absolute:
             ctx.propagate_as([name, key, b"%d" % when, serialized, *options, b"ABSTTL"])
+    # Of the two the policy of eviction keeps one.
     if idle is not None:
-        start_tracking(db)
-        db.accessed[key] = max(0, ctx.now - idle * 1000)
+        set_idle(db, key, idle * 1000)
+    if frequency is not None:
+        set_frequency(db, key, frequency)
     ctx.changed(key, "restore")
     return OK
 
 
-def _options(options: tuple[bytes, ...]) -> tuple[bool, bool, int | None]:
-    """Whether to replace, whether the time is absolute, and for how long (s) the key has been idle."""
+def _options(options: tuple[bytes, ...]) -> tuple[bool, bool, int | None, int | None]:
+    """Whether to replace, whether the time is absolute, for how long (s) the key has been idle, its frequency."""
     replace = absolute = False
     idle: int | None = None
     frequency: int | None = None
@@ -143,10 +145,9 @@ def _options(options: tuple[bytes, ...]) -> tuple[bool, bool, int | None]:
             if idle < 0:
                 raise CommandError("ERR Invalid IDLETIME value, must be >= 0")
         elif option == b"FREQ" and idle is None and (text := next(rest, None)) is not None:
-            # Only the policies of eviction by frequency would keep it.
             frequency = integer(text)
             if not 0 <= frequency <= 255:
                 raise CommandError("ERR Invalid FREQ value, must be >= 0 and <= 255")
         else:
             raise SyntaxError_
-    return replace, absolute, idle
+    return replace, absolute, idle, frequency

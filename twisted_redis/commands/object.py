@@ -10,6 +10,7 @@ from twisted_redis.engine.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import RO, key_at
 from twisted_redis.engine.table import command, container
+from twisted_redis.keyspace.access import frequency
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def refcount(ctx: Client, key: bytes) -> Reply:
     value = _look(ctx, key)
     if value is None:
         return None
-    if value.__class__ is bytes:
+    # Policies by age or frequency need an object for each key, to note them.
+    shared = not (ctx.config.maxmemory and ctx.config.maxmemory_policy.endswith(("-lru", "-lfu")))
+    if shared and value.__class__ is bytes:
         number = strings.integer_value(value)
         if number is not None and 0 <= number < strings.SHARED_INTEGERS:
             return _SHARED
@@ -125,11 +128,12 @@ def freq(ctx: Client, key: bytes) -> Reply:
     """
     if _look(ctx, key) is None:
         return None
-    # No LFU policy can be chosen in this server yet.
-    raise CommandError(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
-        "switching between policies at runtime LRU and LFU data will take some time to adjust."
-    )
+    if not ctx.config.maxmemory_policy.endswith("-lfu"):
+        raise CommandError(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+            "switching between policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    return frequency(ctx.db, key)
 
 
 @command("OBJECT|HELP", arity=2, flags=LOADING | STALE, group="generic", since="6.2.0", complexity="O(1)")

@@ -27,12 +27,17 @@ def _expire_silently(database: Database, key: bytes) -> None:
     database.delete(key)
 
 
+def _endure() -> None:
+    pass
+
+
 class KeyspaceState:
     """What the databases of a server share.
 
     ``now`` is the wall time in ms, fixed for a unit of execution.  ``expire(database, key)`` is called when an access
     finds an expired key and removes it.  ``keep_expired`` is true on a replica: expired keys are hidden there, but only
-    the master deletes them.
+    the master deletes them.  ``obeying`` is true while a command of the master runs, or one of a file: to it a key is
+    there until the one who sends the commands deletes it.
     """
 
     __slots__ = (
@@ -42,9 +47,15 @@ class KeyspaceState:
         "expire",
         "hits",
         "keep_expired",
+        "lfu_decay_time",
+        "lfu_log_factor",
+        "memory",
+        "memory_limit",
         "missed",
         "misses",
         "now",
+        "obeying",
+        "overrun",
         "touching",
         "wrong_type",
     )
@@ -60,12 +71,21 @@ class KeyspaceState:
         self.hits = 0
         self.misses = 0
         self.keep_expired = False
+        self.obeying = False
         self.expire: Callable[[Database, bytes], None] = _expire_silently
         #: Called with (database, key) for a read that found nothing, where somebody listens for that.
         self.missed: Callable[[Database, bytes], None] | None = None
         #: Called with (database, key) for a new key, where somebody listens for that.
         self.added: Callable[[Database, bytes], None] | None = None
         self.wrong_type = wrong_type
+        #: How frequencies of access rise and fall (``access.CountingDatabase``): directives of the same names.
+        self.lfu_log_factor = 10
+        self.lfu_decay_time = 1
+        #: Bytes that all accounted databases hold (``account.AccountedDatabase``), and how many they may.
+        self.memory = 0
+        self.memory_limit = 1 << 62
+        #: Called when they hold more.
+        self.overrun: Callable[[], None] = _endure
 
 
 class Database:
@@ -79,9 +99,13 @@ class Database:
         "expires",
         "field_wheel",
         "index",
+        "large",
+        "memory",
         "order",
         "state",
         "tracked_since",
+        "unsettled",
+        "volatile",
         "waiting",
         "watched",
         "wheel",
@@ -100,6 +124,12 @@ class Database:
         #: When keys were accessed (ms); used by ``access.TrackingDatabase``.
         self.accessed: dict[bytes, int] = {}
         self.tracked_since = self.state.now
+        #: Of ``account.AccountedDatabase``: bytes held, size and length of values that may have changed since, what is
+        #: accounted for large ones, and the order of the keys with an expiry.
+        self.memory = 0
+        self.unsettled: dict[bytes, tuple[int, int]] = {}
+        self.large: dict[bytes, int] = {}
+        self.volatile: Order | None = None
         self.wheel = ExpiryWheel(self.expires)
         #: Keys of hashes by the time at which their next field is due.
         self.field_wheel = FieldWheel()
@@ -141,7 +171,7 @@ class Database:
     def expired(self, key: bytes) -> bool:
         """Whether the time of ``key``, which has one, has come; if so it is removed (not on a replica)."""
         state = self.state
-        if self.expires[key] > state.now:
+        if self.expires[key] > state.now or state.obeying:
             return False
         if not state.keep_expired:
             state.expire(self, key)
@@ -284,7 +314,20 @@ class Database:
 
     def swap(self, other: Database) -> None:
         """Exchanges the contents of two databases; who watches or waits stays with the number."""
-        for name in ("_appended", "_discarded", "accessed", "data", "expires", "field_wheel", "order", "wheel"):
+        for name in (
+            "_appended",
+            "_discarded",
+            "accessed",
+            "data",
+            "expires",
+            "field_wheel",
+            "large",
+            "memory",
+            "order",
+            "unsettled",
+            "volatile",
+            "wheel",
+        ):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)

@@ -1,0 +1,105 @@
+"""Which key is to be evicted: the best of some picked at random, as Redis chooses.
+
+Each time a few keys of every database are looked at, and the best ones remembered in a pool: so what comes out in the
+end is nearly the oldest, or the rarest, of all, and no order of all keys has to be kept.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from twisted_redis.datatypes.order import Order
+from twisted_redis.keyspace.access import frequency
+from twisted_redis.keyspace.database import Database
+
+__all__ = ["POOL_SIZE", "Chooser"]
+
+POOL_SIZE = 16
+
+#: (score, place of the database, key): the higher the score the sooner the key goes.
+_Candidate = tuple[int, int, bytes]
+
+
+def _age(db: Database, key: bytes) -> int:
+    # Not the time since then: what stays in the pool has to compare with what comes later.
+    return -db.accessed.get(key, db.tracked_since)
+
+
+def _rarity(db: Database, key: bytes) -> int:
+    return -frequency(db, key)
+
+
+def _nearness(db: Database, key: bytes) -> int:
+    return -db.expires[key]
+
+
+_SCORES: dict[str, Callable[[Database, bytes], int]] = {"lru": _age, "lfu": _rarity, "ttl": _nearness}
+
+
+class Chooser:
+    """Chooses keys of ``databases`` by ``policy``, a value of ``maxmemory-policy`` other than ``noeviction``.
+
+    Policies of keys with an expiry need ``Database.volatile``.
+    """
+
+    __slots__ = ("_databases", "_next", "_pool", "_score", "_volatile")
+
+    def __init__(self, databases: Sequence[Database], policy: str) -> None:
+        which, _, how = policy.partition("-")
+        self._databases = databases
+        self._volatile = which == "volatile"
+        self._score = _SCORES.get(how)
+        self._pool: list[_Candidate] = []
+        self._next = 0
+
+    def choose(self, samples: int) -> tuple[Database, bytes] | None:
+        """A database and a key of it, looking at ``samples`` keys in each; None if there is none to be evicted."""
+        return self._any() if self._score is None else self._best(samples, self._score)
+
+    def _any(self) -> tuple[Database, bytes] | None:
+        """A key by chance, from each database in turn."""
+        databases = self._databases
+        for _ in databases:
+            self._next = (self._next + 1) % len(databases)
+            db = databases[self._next]
+            order = db.volatile if self._volatile else db.order
+            key = order.random() if order is not None else None
+            if key is not None:
+                return db, key
+        return None
+
+    def _best(self, samples: int, score: Callable[[Database, bytes], int]) -> tuple[Database, bytes] | None:
+        pool = self._pool
+        volatile = self._volatile
+        while True:
+            found = False
+            for place, db in enumerate(self._databases):
+                order = db.volatile if volatile else db.order
+                keys = db.expires if volatile else db.data
+                if not keys or order is None:
+                    continue
+                found = True
+                for key in _some(order, keys, samples):
+                    candidate = (score(db, key), place, key)
+                    if len(pool) < POOL_SIZE:
+                        insort(pool, candidate)
+                    elif candidate > pool[0]:
+                        del pool[0]
+                        insort(pool, candidate)
+            if not found:
+                pool.clear()
+                return None
+            while pool:
+                _, place, key = pool.pop()
+                db = self._databases[place]
+                # It may have been deleted since, or be the same one twice.
+                if key in (db.expires if volatile else db.data):
+                    return db, key
+
+
+def _some(order: Order, keys: dict[bytes, int] | dict[bytes, object], count: int) -> list[bytes]:
+    if len(keys) <= count:
+        return list(islice(keys, count))
+    return [key for key in (order.random() for _ in range(count)) if key is not None]
