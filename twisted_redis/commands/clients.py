@@ -24,6 +24,7 @@ from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
 from twisted_redis.engine.pause import pause, unpause
 from twisted_redis.engine.table import command, container
+from twisted_redis.engine.tracking import BCAST
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
 
 __all__ = ["client_kind", "client_line"]
@@ -77,7 +78,12 @@ def _flags(client: Client) -> str:
         letters += "x"
     if client.blocked is not None:
         letters += "b"
-    letters += client.extra.get("tracking_flags", "")
+    if client.tracking is not None:
+        letters += "t"
+        if client.tracking.broken:
+            letters += "R"
+        if client.tracking.mode == BCAST:
+            letters += "B"
     if client.dirty_cas:
         letters += "d"
     if gates & CLOSING:
@@ -113,7 +119,7 @@ def client_line(client: Client, now: float) -> str:
         f"watch={len(client.watching)} qbuf={query} qbuf-free=0 argv-mem={link.argv_bytes} "
         f"multi-mem={queued} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={total} "
         f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
-        f"user={client.user_name} redir={client.extra.get('redirect', -1)} resp={client.resp} "
+        f"user={client.user_name} redir={client.tracking.redirect if client.tracking is not None else -1} resp={client.resp} "
         f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0"
     )
 

@@ -54,11 +54,11 @@ def _asynchronous(ctx: Client, options: tuple[bytes, ...]) -> bool:
 def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
     engine = ctx.engine
     removed = 0
+    for observer in engine.flush_observers:
+        observer(databases)
     for db in databases:
         if db.watched:
             touch_database(db, None)
-        for observer in engine.flush_observers:
-            observer(db)
         removed += engine.empty_database(db, later)
         engine.database_replaced(db)
     # Even an empty database is flushed on replicas: they may hold what we do not know of.

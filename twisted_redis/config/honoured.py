@@ -98,6 +98,7 @@ HONOURED = HINTS | frozenset(
         "tcp-backlog",
         "tcp-keepalive",
         "timeout",
+        "tracking-table-max-keys",
         "tls-auth-clients",
         "tls-ca-cert-dir",
         "tls-ca-cert-file",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import READONLY
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.table import Command
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["Block", "Waiter", "block", "serve_ready", "signal_database"]
+__all__ = ["Block", "Waiter", "block", "retry", "serve_ready", "signal_database", "unblock_all"]
 
 
 class Block:
@@ -29,10 +30,11 @@ class Block:
     ``keys``: what it waits for; ``kind``: the type a key must have to wake it (``list``, ``zset``, ``stream``);
     ``timeout`` in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments;
     ``state`` is handed back as ``ctx.blocked_state`` when the function runs again; ``wake_on_delete``: wake also when
-    the key vanishes or changes its type.
+    the key vanishes or changes its type; ``group`` names what it waits for beside keys: ``retry`` runs the function
+    again.
     """
 
-    __slots__ = ("keys", "kind", "on_timeout", "state", "timeout", "wake_on_delete")
+    __slots__ = ("group", "keys", "kind", "on_timeout", "state", "timeout", "wake_on_delete")
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Block:
         on_timeout: Any = NullArray,
         state: Any = None,
         wake_on_delete: bool = False,
+        group: str = "",
     ) -> None:
         self.keys = keys
         self.kind = kind
@@ -49,6 +52,7 @@ class Block:
         self.on_timeout = on_timeout
         self.state = state
         self.wake_on_delete = wake_on_delete
+        self.group = group
 
     def timeout_reply(self) -> Reply:
         """What to answer when the time is over (or waiting is not allowed)."""
@@ -81,6 +85,8 @@ class Waiter:
         self.client.engine.blocked_count -= 1
         if self.timer is not None and self.timer.active():
             self.timer.cancel()
+        if self.block.group:
+            del self.client.engine.waiting_groups[self.block.group][self]
         waiting = self.db.waiting
         for key in self.keys:
             queue = waiting.get(key)
@@ -119,6 +125,8 @@ def block(engine: Engine, client: Client, command: Command, argv: list[bytes], w
             waiting[key] = {waiter: None}
         else:
             queue[waiter] = None
+    if wanted.group:
+        engine.waiting_groups.setdefault(wanted.group, {})[waiter] = None
     if wanted.timeout:
         waiter.timer = engine.time.call_later(wanted.timeout, waiter.time_out)
     engine.refresh_observed()
@@ -163,6 +171,8 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     client.served_key = key
     client.blocked_state = waiter.block.state
     waiter_gone = False
+    before = engine.current
+    engine.current = client if client.tracking is not None else None
     start = engine.clock_ns()
     try:
         reply = waiter.command.function(client, *waiter.argv[waiter.command.skip :])
@@ -173,6 +183,9 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     finally:
         client.served_key = None
         client.blocked_state = None
+        engine.current = before
+    if client.tracking is not None and waiter.command.flags & READONLY:
+        engine.tracking.remember(client, waiter.command, waiter.argv)
     if reply.__class__ is Block:
         if reply.state is not None:
             waiter.block.state = reply.state
@@ -183,6 +196,13 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     # Last: what the call has changed may wake others, and this waiter must be out of the queue by then.
     if engine.pending:
         engine.after(client, waiter.command, waiter.argv)
+
+
+def retry(engine: Engine, group: str) -> None:
+    """Runs the calls again that wait for what ``group`` names, within a turn."""
+    for waiter in list(engine.waiting_groups.get(group, ())):
+        if waiter.client.blocked is waiter:
+            _rerun(engine, waiter, b"")
 
 
 def signal_database(engine: Engine, db: Database) -> None:
@@ -204,3 +224,16 @@ def unblock(client: Client, error: bool) -> bool:
     else:
         waiter.give_up()
     return True
+
+
+def unblock_all(engine: Engine, text: bytes) -> None:
+    """Ends every waiting with an error and closes those who waited: the server is no longer what they relied on."""
+    engine.begin_turn()
+    for client in list(engine.clients.values()):
+        waiter = client.blocked
+        if waiter is not None:
+            waiter.command.samples.append(0)
+            waiter.command.failed += 1
+            waiter.finish(engine.error(text))
+            client.close()
+    engine.end_turn()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.blocking import Waiter
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
+    from twisted_redis.engine.tracking import Tracker
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["Client", "Link", "NullLink"]
@@ -81,6 +82,13 @@ class Link(Protocol):
         """Bytes of replies that the peer has not taken."""
 
     @property
+    def congested(self) -> bool:
+        """Whether the peer has to take what was written before more is written."""
+
+    #: Called when the peer has taken everything and may be written to again.
+    drained: Callable[[], None] | None
+
+    @property
     def figures(self) -> LinkFigures:
         """Bytes in and out, and buffers."""
 
@@ -111,9 +119,11 @@ class NullLink:
     query_buffer = 0
     argv_bytes = 0
     pending_output = 0
+    congested = False
 
     def __init__(self) -> None:
         self.figures = LinkFigures()
+        self.drained: Callable[[], None] | None = None
 
     def flush(self) -> None:
         """Nothing to write to."""
@@ -141,7 +151,6 @@ class Client:
     __slots__ = (
         "blocked",
         "blocked_state",
-        "caching",
         "commands",
         "config",
         "created",
@@ -161,13 +170,16 @@ class Client:
         "name",
         "out",
         "postponed",
+        "pushes",
         "queue",
         "resp",
         "served_key",
         "skip_next",
         "subscriptions",
+        "tracking",
         "user",
         "watching",
+        "written_offset",
     )
 
     def __init__(self, engine: Engine, link: Link) -> None:
@@ -197,8 +209,13 @@ class Client:
         self.blocked_state: Any = None
         self.served_key: bytes | None = None
         self.postponed = False
+        #: Where the replication stream stood after its last write.
+        self.written_offset = 0
         self.skip_next = 0
-        self.caching: bool | None = None
+        #: Messages that come behind the reply of the running command, encoded.
+        self.pushes: list[bytes] | None = None
+        #: Client-side caching, while it is on.
+        self.tracking: Tracker | None = None
         self.subscriptions: Any = None
         #: State of rare features (tracking, replication) that most clients never have.
         self.extra: dict[str, Any] = {}
@@ -265,6 +282,20 @@ class Client:
         """Adds a reply or push message that no running command returns."""
         self.out.append(self.encode(reply))
         self.engine.flush_later(self)
+
+    def push_later(self, message: bytes) -> None:
+        """Adds an encoded message behind the reply of the running command; the client must have a gate."""
+        if self.pushes is None:
+            self.pushes = [message]
+        else:
+            self.pushes.append(message)
+
+    def release_pushes(self) -> None:
+        """The reply is there: what had to come behind it goes out."""
+        if self.pushes is not None:
+            self.out += self.pushes
+            self.pushes = None
+            self.engine.flush_later(self)
 
     def close(self) -> None:
         """Closes the connection once its replies are written; nothing more of it is executed."""

@@ -9,22 +9,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.engine import gates
-from twisted_redis.engine.blocking import Block, block, serve_ready, signal_database
-from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLIES_OFF, Client, Link
+from twisted_redis.engine.blocking import Block, Waiter, block, serve_ready, signal_database
+from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
+from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS, WRITE
+from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.hash_fields import expire_due
 from twisted_redis.engine.memory import resident_bytes, used_memory
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
+from twisted_redis.engine.tracking import Tracking
 from twisted_redis.engine.transactions import touch
 from twisted_redis.keyspace.access import idle_ms, start_tracking
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.replication import Replication
 
 __all__ = ["Effect", "Engine", "Sink"]
 
@@ -78,6 +84,8 @@ class Engine:
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
         self.stats = Statistics(self)
 
+        #: Who refuses commands that write for now, by ``checks``.
+        self.write_guards: set[str] = set()
         self.table = bind_table(specs)
         #: Every spelling that needs no thought: lower and upper case.
         self.lookup: dict[bytes, Command] = {}
@@ -93,6 +101,9 @@ class Engine:
         #: Ids of the history of writes, for replicas: the running one and the one before a promotion.
         self.replication_id = os.urandom(20).hex()
         self.replication_id2 = "0" * 40
+        self.replication: Replication
+        #: Clients whose writes have no place in the replication stream yet, where there is one.
+        self.writers: dict[Client, None] | None = None
         self.depth = 0
         self.turn = 0
         self.unflushed: dict[Client, None] = {}
@@ -103,6 +114,8 @@ class Engine:
         self.pause_all = False
         self.pause_timer: Any = None
         self.blocked_count = 0
+        #: Calls that wait for something else than keys, by its name.
+        self.waiting_groups: dict[str, dict[Waiter, None]] = {}
         self.watch_count = 0
 
         # effects of the running unit
@@ -126,9 +139,11 @@ class Engine:
         self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
         self.authorize: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
         self.monitor: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
-        self.track: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
-        #: Others who want to know of a changed key: (database, key).
-        self.observers: list[Callable[[Database, bytes], None]] = []
+        #: The tracking client whose command is running.
+        self.current: Client | None = None
+        #: Others who want to know of a changed key: (database, key), and True where the running command changed it
+        #: (not expiry, not eviction).
+        self.observers: list[Callable[..., None]] = []
         #: Called when a client becomes as new (RESET).
         self.resetters: list[Callable[[Client], None]] = []
         #: ``master`` or ``replica``.
@@ -138,12 +153,13 @@ class Engine:
         self.departed: list[Callable[[Client], None]] = []
         #: The listening sockets, where there are any (net).
         self.listeners: Any = None
-        #: Told of databases that are emptied.
-        self.flush_observers: list[Callable[[Database], None]] = []
+        #: Told once of the databases that are emptied together.
+        self.flush_observers: list[Callable[[list[Database]], None]] = []
         self.last_save = int(time_source.wall())
         #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
+        self.tracking = Tracking(self)
         self.refresh_time()
 
     # commands
@@ -153,10 +169,18 @@ class Engine:
         self.lookup.clear()
         for name, entry in self.table.items():
             entry.skip = 1
-            self.lookup[name] = entry
-            self.lookup[name.upper()] = entry
+            if not (self.write_guards and entry.flags & WRITE):
+                self.lookup[name] = entry
+                self.lookup[name.upper()] = entry
             for sub in (entry.subcommands or {}).values():
                 sub.skip = 2
+
+    def guard_writes(self, reason: str, wanted: bool) -> None:
+        """Sends commands that write the long way through ``checks`` while anybody has a reason; reading stays fast."""
+        before = bool(self.write_guards)
+        (self.write_guards.add if wanted else self.write_guards.discard)(reason)
+        if before != bool(self.write_guards):
+            self.index_commands()
 
     def rename_command(self, name: str, new_name: str) -> None:
         """Gives a command another name, or none (``rename-command``); KeyError if there is no such command."""
@@ -368,6 +392,8 @@ class Engine:
             reply = self.crashed(command)
         if reply.__class__ is Block and client.gates & DENY_BLOCKING:
             reply = reply.timeout_reply()
+        if self.current is not None and command.flags & READONLY:
+            self.tracking.remember(self.current, command, argv)
         if self.pending:
             self.after(client, command, argv)
         if self.depth:
@@ -379,17 +405,21 @@ class Engine:
 
     def _answer(self, client: Client, reply: Reply) -> None:
         """Encodes a reply to a client with gates: CLIENT REPLY may want it suppressed."""
-        if client.gates & REPLIES_OFF:
-            if client.skip_next:
-                client.skip_next -= 1
-                if not client.skip_next:
-                    client.gates &= ~REPLIES_OFF
+        if client.gates & REPLICA and self.replication.misbehaved(client, reply):
             return
-        client.out.append(client.encode(reply))
+        if not client.gates & REPLIES_OFF:
+            client.out.append(client.encode(reply))
+        elif client.skip_next:
+            client.skip_next -= 1
+            if not client.skip_next:
+                client.gates &= ~REPLIES_OFF
+        if client.pushes is not None:
+            client.release_pushes()
 
     def _wait(self, client: Client, command: Command, argv: list[bytes], wanted: Block) -> None:
         waiter = block(self, client, command, argv, wanted)
         waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client,))
+        client.release_pushes()
 
     def _deliver(self, reply: Reply, client: Client) -> None:
         if client.id not in self.clients:
@@ -453,7 +483,7 @@ class Engine:
             self.ready[(db, key)] = None
             self.pending = True
         for observer in self.observers:
-            observer(db, key)
+            observer(db, key, True)
         if self.notify_flags and event:
             self.notify(db, key, event)
 
@@ -484,8 +514,17 @@ class Engine:
             self.effects.append((client.db.index, argv))
         self.touched = False
         self.pending = False
+        if self.writers is not None and self.effects:
+            self.writers[client] = None
         if not self.depth:
-            self.end_unit()
+            if command.flags & TOUCHES_ARBITRARY_KEYS:
+                # What happened to be expired among the keys it met is no transaction.
+                effects, self.effects = self.effects, []
+                for effect in effects:
+                    self.effects = [effect]
+                    self.end_unit()
+            else:
+                self.end_unit()
 
     def end_unit(self) -> None:
         """Ends a unit of execution: effects to the sinks, then the clients that waited for its keys."""

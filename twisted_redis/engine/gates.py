@@ -127,6 +127,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         _check_arity(command, argv)
         admit(engine, client, command, argv)
     except CommandError as error:
+        _forget_caching(client, command)
         command.rejected += 1
         if command.name == "exec":
             # EXEC that is refused also ends the transaction.
@@ -145,10 +146,30 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
     if client.gates & NO_TOUCH and command.name != "touch":
         engine.state.touching = False
         try:
-            return command, engine.call(client, command, argv)
+            return command, _call(engine, client, command, argv)
         finally:
             engine.state.touching = True
-    return command, engine.call(client, command, argv)
+    return command, _call(engine, client, command, argv)
+
+
+def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> Reply:
+    """Calls; of a client with client-side caching the engine knows meanwhile that it is its command that runs."""
+    if client.tracking is None:
+        return engine.call(client, command, argv)
+    before = engine.current
+    engine.current = client
+    try:
+        return engine.call(client, command, argv)
+    finally:
+        engine.current = before
+        _forget_caching(client, command)
+
+
+def _forget_caching(client: Client, command: Command) -> None:
+    """CLIENT CACHING held for this command, or for the transaction that it ends."""
+    tracker = client.tracking
+    if tracker is not None and tracker.given and client.queue is None and not command.name.startswith("client|"):
+        tracker.given = False
 
 
 def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
@@ -166,6 +187,8 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             engine.authorize(client, command, argv)
     if engine.gates & IS_OVER_MEMORY and _needs_memory(client, command):
         raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    if gates & TRACKING:
+        engine.tracking.limit()
     for check in engine.checks:
         check(client, command, argv)
     if gates & SUBSCRIBED and client.resp == 2 and command.name not in WHILE_SUBSCRIBED:
@@ -183,8 +206,6 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         raise Postponed
     if engine.gates & IS_MONITORED:
         engine.monitor(client, command, argv)
-    if gates & TRACKING:
-        engine.track(client, command, argv)
 
 
 def _needs_memory(client: Client, command: Command) -> bool:

@@ -150,6 +150,8 @@ _ARGUMENTS = {
     ("STORE", "key"): "storekey",
     ("STOREDIST", "key"): "storedistkey",
 }
+#: The name of the first argument of a command, where it is another than that of its like.
+_FIRST_ARGUMENTS = {"client|tracking": "status"}
 _KEY_PATTERNS = ("by-pattern", "get-pattern")
 #: Names of choices and blocks behind a token, where they are not the token itself.
 _BEHIND_TOKENS = {
@@ -372,6 +374,8 @@ def parse_syntax(line: str, command: str, group: str) -> tuple[Argument, ...]:
     if len(choices) > 1 or repeated:
         raise ValueError(f"{command}: a choice or repetition without brackets")
     arguments = choices[0]
+    if command in _FIRST_ARGUMENTS:
+        arguments[0].name = _FIRST_ARGUMENTS[command]
     places = [argument for argument in arguments if argument.name == "where"]
     if len(places) == 2:
         places[0].name, places[1].name = "wherefrom", "whereto"

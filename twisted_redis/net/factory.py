@@ -110,6 +110,10 @@ class RedisFactory(Factory):
     def cron(self, now: float) -> None:
         """Output limits and idle clients; several times a second."""
         self.loop_time = now
+        if self.engine.tracking.clients:
+            self.engine.begin_turn()
+            self.engine.tracking.limit()
+            self.engine.end_turn()
         for protocol in list(self.congested):
             protocol.check_output()
 

@@ -1,0 +1,153 @@
+"""The subcommands of CLIENT for client-side caching."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command
+from twisted_redis.engine.tracking import BCAST, DEFAULT, OPTIN, OPTOUT
+from twisted_redis.resp.types import OK, Pairs, Reply, SetReply
+
+__all__: list[str] = []
+
+_FLAGS = NOSCRIPT | LOADING | STALE
+
+
+def _mode(bcast: bool, optin: bool, optout: bool) -> int:
+    if bcast:
+        return BCAST
+    return OPTIN if optin else OPTOUT if optout else DEFAULT
+
+
+@command(
+    "CLIENT|TRACKING",
+    arity=-3,
+    flags=_FLAGS,
+    group="connection",
+    since="6.0.0",
+    complexity="O(1); O(N) in the number of prefixes of the connection where prefixes are given",
+)
+def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
+    """CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]
+
+    Has the server tell this connection when keys change that it has read, or that have a prefix.
+    """
+    redirect = 0
+    bcast = optin = optout = noloop = False
+    prefixes: list[bytes] = []
+    words = deque(options)
+    while words:
+        option = words.popleft().upper()
+        if option == b"REDIRECT" and words:
+            if redirect:
+                raise CommandError("ERR A client can only redirect to a single other client")
+            redirect = integer(words.popleft())
+            if redirect not in ctx.engine.clients:
+                raise CommandError("ERR The client ID you want redirect to does not exist")
+        elif option == b"PREFIX" and words:
+            prefixes.append(words.popleft())
+        elif option == b"BCAST":
+            bcast = True
+        elif option == b"OPTIN":
+            optin = True
+        elif option == b"OPTOUT":
+            optout = True
+        elif option == b"NOLOOP":
+            noloop = True
+        else:
+            raise SyntaxError_
+    wanted = status.upper()
+    if wanted == b"OFF":
+        ctx.engine.tracking.disable(ctx)
+        return OK
+    if wanted != b"ON":
+        raise SyntaxError_
+    if prefixes and not bcast:
+        raise CommandError("ERR PREFIX option requires BCAST mode to be enabled")
+    before = ctx.tracking.mode if ctx.tracking is not None else None
+    if before is not None and (before == BCAST) != bcast:
+        raise CommandError(
+            "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling "
+            "it with a different mode."
+        )
+    if bcast and (optin or optout):
+        raise CommandError("ERR OPTIN and OPTOUT are not compatible with BCAST")
+    if optin and optout:
+        raise CommandError("ERR You can't specify both OPTIN mode and OPTOUT mode")
+    if (optin and before == OPTOUT) or (optout and before == OPTIN):
+        raise CommandError(
+            "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling "
+            "it with a different mode."
+        )
+    if bcast:
+        ctx.engine.tracking.check_prefixes(ctx, prefixes)
+    ctx.engine.tracking.enable(ctx, _mode(bcast, optin, optout), redirect, noloop, prefixes)
+    return OK
+
+
+@command("CLIENT|CACHING", arity=3, flags=_FLAGS, group="connection", since="6.0.0", complexity="O(1)")
+def client_caching(ctx: Client, mode: bytes) -> Reply:
+    """CLIENT CACHING <YES | NO>
+
+    Has the keys of the next command tracked (in OPTIN mode), or not tracked (in OPTOUT mode).
+    """
+    tracker = ctx.tracking
+    if tracker is None:
+        raise CommandError(
+            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+        )
+    wanted = mode.upper()
+    if wanted == b"YES":
+        if tracker.mode != OPTIN:
+            raise CommandError("ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
+    elif wanted == b"NO":
+        if tracker.mode != OPTOUT:
+            raise CommandError("ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
+    else:
+        raise SyntaxError_
+    tracker.given = True
+    return OK
+
+
+@command("CLIENT|GETREDIR", arity=2, flags=_FLAGS, group="connection", since="6.0.0", complexity="O(1)")
+def client_getredir(ctx: Client) -> Reply:
+    """CLIENT GETREDIR
+
+    The number of the connection that gets the messages: 0 is this one, -1 stands for no tracking.
+    """
+    return ctx.tracking.redirect if ctx.tracking is not None else -1
+
+
+@command("CLIENT|TRACKINGINFO", arity=2, flags=_FLAGS, group="connection", since="6.2.0", complexity="O(1)")
+def client_trackinginfo(ctx: Client) -> Reply:
+    """CLIENT TRACKINGINFO
+
+    The state of client-side caching for this connection.
+    """
+    tracker = ctx.tracking
+    flags = [b"on" if tracker is not None else b"off"]
+    if tracker is not None:
+        if tracker.mode == BCAST:
+            flags.append(b"bcast")
+        elif tracker.mode == OPTIN:
+            flags += [b"optin", b"caching-yes"] if tracker.given else [b"optin"]
+        elif tracker.mode == OPTOUT:
+            flags += [b"optout", b"caching-no"] if tracker.given else [b"optout"]
+        if tracker.noloop:
+            flags.append(b"noloop")
+        if tracker.broken:
+            flags.append(b"broken_redirect")
+    return Pairs(
+        [
+            b"flags",
+            SetReply(flags),
+            b"redirect",
+            tracker.redirect if tracker is not None else -1,
+            b"prefixes",
+            sorted(tracker.prefixes) if tracker is not None else [],
+        ]
+    )
