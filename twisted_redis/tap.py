@@ -15,6 +15,7 @@ from twisted.python import usage
 
 from twisted_redis import __version__, commands
 from twisted_redis.config import REDIS_VERSION, Config, FatalConfigError, HelpWanted, VersionWanted, load_arguments
+from twisted_redis.engine import eviction
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import Engine
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
@@ -82,7 +83,8 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
 
     config.on_apply("notify-keyspace-events", apply_notifications)
     apply_notifications()
-    config.on_apply("maxmemory", engine.check_memory)
+    config.on_apply(eviction.DIRECTIVES, engine.eviction.apply)
+    engine.eviction.apply()
     return engine
 
 

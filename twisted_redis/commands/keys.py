@@ -46,12 +46,18 @@ def delete(ctx: Client, *keys: bytes) -> Reply:
 
     Removes keys and tells how many of them were there.
     """
+    return _delete(ctx, keys, ctx.config.lazyfree_lazy_user_del)
+
+
+def _delete(ctx: Client, keys: tuple[bytes, ...], later: bool) -> int:
+    """Removes keys, freeing large values ``later``; how many there were."""
     db = ctx.db
+    remove = ctx.engine.remove
     count = 0
     for key in keys:
         if key in db.expires:
             db.expired(key)
-        if db.delete(key):
+        if remove(db, key, True) if later else db.delete(key):
             count += 1
             ctx.changed(key, "del")
     return count
@@ -72,7 +78,7 @@ def unlink(ctx: Client, *keys: bytes) -> Reply:
 
     Removes keys and tells how many of them were there, without waiting for their memory.
     """
-    return delete(ctx, *keys)
+    return _delete(ctx, keys, True)
 
 
 @command(

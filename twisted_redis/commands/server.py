@@ -42,13 +42,14 @@ def dbsize(ctx: Client) -> Reply:
     return len(ctx.db)
 
 
-def _asynchronous(ctx: Client, options: tuple[bytes, ...]) -> bool:
+def _freed_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
+    """Whether memory is freed in the background: without ASYNC too, but not inside of transactions and scripts."""
     if not options:
-        return bool(ctx.config.lazyfree_lazy_user_flush)
+        return bool(ctx.config.lazyfree_lazy_user_flush) or not ctx.deny_blocking
     mode = options[0].upper()
     if len(options) > 1 or mode not in (b"ASYNC", b"SYNC"):
         raise SyntaxError_
-    return mode == b"ASYNC"
+    return mode == b"ASYNC" or not ctx.deny_blocking
 
 
 def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
@@ -81,7 +82,7 @@ def flushdb(ctx: Client, *options: bytes) -> Reply:
 
     Removes all keys of the selected database.
     """
-    _flush(ctx, [ctx.db], _asynchronous(ctx, options))
+    _flush(ctx, [ctx.db], _freed_later(ctx, options))
     return OK
 
 
@@ -101,7 +102,7 @@ def flushall(ctx: Client, *options: bytes) -> Reply:
 
     Removes all keys of all databases.
     """
-    _flush(ctx, ctx.engine.databases, _asynchronous(ctx, options))
+    _flush(ctx, ctx.engine.databases, _freed_later(ctx, options))
     return OK
 
 

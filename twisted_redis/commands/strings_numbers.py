@@ -11,6 +11,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_or_none
 from twisted_redis.engine.table import command
+from twisted_redis.keyspace.database import Database
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ _FLAGS = WRITE | DENYOOM | FAST
 def _add(ctx: Client, key: bytes, amount: int) -> int:
     db = ctx.db
     text = db.data.get(key)
-    if text.__class__ is not bytes or key in db.expires:
+    plain = db.__class__ is Database
+    if text.__class__ is not bytes or key in db.expires or not plain:
         value = db.write_string(key)
         if value is None:
             db.add(key, b"%d" % amount)
@@ -36,8 +38,11 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
     number += amount
     if not INT64_MIN <= number <= INT64_MAX:
         raise CommandError("ERR increment or decrement would overflow")
-    # The key is there and keeps its expiry: nothing but the value changes.
-    db.data[key] = b"%d" % number
+    # The key is there and keeps its expiry: nothing but the value changes, unless accesses or sizes are noted.
+    if plain:
+        db.data[key] = b"%d" % number
+    else:
+        db.replace(key, b"%d" % number)
     ctx.changed(key, "incrby")
     return number
 

@@ -16,16 +16,18 @@ from twisted_redis.engine.blocking import Block, Waiter, block, serve_ready, sig
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
+from twisted_redis.engine.eviction import Eviction
 from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.hash_fields import expire_due
-from twisted_redis.engine.memory import resident_bytes, used_memory
+from twisted_redis.engine.lazyfree import LazyFree
+from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
 from twisted_redis.engine.transactions import touch
-from twisted_redis.keyspace.access import idle_ms, start_tracking
+from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
 
@@ -76,10 +78,7 @@ class Engine:
         self._last_client_id = 0
         self.run_id = os.urandom(20).hex()
         self.multiplexing = "none"
-        self.memory_at_start = resident_bytes()
         self.memory_peak = 0
-        self.lazyfree_pending = 0
-        self.lazyfreed = 0
         #: Fields that rooms above add to a section of INFO, or know better.
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
         self.stats = Statistics(self)
@@ -160,6 +159,10 @@ class Engine:
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
         self.tracking = Tracking(self)
+        self.usage = Usage(self)
+        self.memory_at_start = self.usage.total()
+        self.lazyfree = LazyFree(self)
+        self.eviction = Eviction(self)
         self.refresh_time()
 
     # commands
@@ -544,7 +547,7 @@ class Engine:
 
     def _expire(self, db: Database, key: bytes) -> None:
         """Removes an expired key that somebody met."""
-        db.delete(key)
+        self.lazyfree.remove(db, key, self.config.lazyfree_lazy_expire)
         self.stats.expired_keys += 1
         self.propagate(db, [b"UNLINK" if self.config.lazyfree_lazy_expire else b"DEL", key])
         if self.observed:
@@ -569,8 +572,7 @@ class Engine:
 
     def idle_seconds(self, db: Database, key: bytes) -> int:
         """Seconds since ``key`` was accessed; from the first such question on accesses are noted."""
-        for each in self.databases:
-            start_tracking(each)
+        self.eviction.want_idle_times()
         return idle_ms(db, key) // 1000
 
     def lru_clock(self, db: Database, key: bytes) -> int:
@@ -578,12 +580,12 @@ class Engine:
         return (self.state.now // 1000 - self.idle_seconds(db, key)) & 0xFFFFFF
 
     def check_memory(self) -> None:
-        """Closes or opens the gate for commands that need memory, by ``maxmemory``; called several times a second."""
-        limit = self.config.maxmemory
-        if limit and used_memory(self) > limit:
-            self.gates |= gates.IS_OVER_MEMORY
-        else:
-            self.gates &= ~gates.IS_OVER_MEMORY
+        """Sees whether memory is within ``maxmemory``, clients included; called several times a second."""
+        self.eviction.measure()
+
+    def remove(self, db: Database, key: bytes, later: bool) -> bool:
+        """Deletes ``key``, freeing a large value ``later``; tells whether it was there."""
+        return self.lazyfree.remove(db, key, later)
 
     def mark_dirty(self, n: int) -> None:
         """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""
@@ -594,7 +596,7 @@ class Engine:
 
     def empty_database(self, db: Database, later: bool) -> int:
         """Removes all keys of ``db``, freeing them now or ``later``; how many there were."""
-        return db.flush()
+        return self.lazyfree.flush(db) if later else db.flush()
 
     def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
         """SHUTDOWN with its options (``SAVE``, ``NOSAVE``, ``NOW``, ``FORCE``, ``ABORT``)."""

@@ -185,7 +185,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             raise CommandError("ERR Command not allowed inside a transaction")
         if gates & RESTRICTED:
             engine.authorize(client, command, argv)
-    if engine.gates & IS_OVER_MEMORY and _needs_memory(client, command):
+    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and _needs_memory(client, command):
         raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     if gates & TRACKING:
         engine.tracking.limit()

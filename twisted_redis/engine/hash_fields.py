@@ -83,6 +83,7 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
         hash_ = db.data.get(key)
         if hash_.__class__ is not Hash:
             continue
+        db.about_to_change(key, hash_)
         removed = hash_.expire_fields(now, _AT_ONCE)
         for field in removed:
             delete_as_effect(engine, db, key, field)

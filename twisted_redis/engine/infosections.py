@@ -165,8 +165,8 @@ def _memory(engine: Engine) -> Fields:
             ("mem_allocator", "libc"),
             ("mem_overhead_db_hashtable_rehashing", 0),
             ("active_defrag_running", 0),
-            ("lazyfree_pending_objects", engine.lazyfree_pending),
-            ("lazyfreed_objects", engine.lazyfreed),
+            ("lazyfree_pending_objects", engine.lazyfree.pending),
+            ("lazyfreed_objects", engine.lazyfree.freed),
         ],
     )
 

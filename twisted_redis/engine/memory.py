@@ -1,15 +1,32 @@
-"""How much memory the process holds, and sizes for people."""
+"""How much memory is in use: by the data and the clients, and by the process as a whole.
+
+``used_memory`` is an account of what the server was given to keep: keys, values, what is held for clients, and what other
+rooms say that they hold.  The interpreter with its modules is not in it, as little as the program is in Redis' figure,
+or a small ``maxmemory`` would have no room for data; ``used_memory_rss`` has everything.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.clients import REPLICA
+from twisted_redis.keyspace.account import AccountedDatabase, estimate
 
-__all__ = ["human", "resident_bytes", "total_system_memory", "used_memory"]
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["Usage", "held_for", "human", "resident_bytes", "total_system_memory", "used_memory"]
+
+_SERVER = 1 << 20
+"""What the tables of a server without data take (bytes): commands, directives, databases."""
+
+_CLIENT = 6 << 10
+"""What a client takes beside its buffers (bytes): itself, its parser, its transport."""
 
 
 def human(size: int) -> str:
@@ -47,6 +64,74 @@ def total_system_memory() -> int:
         return 0
 
 
+def held_for(client: Client) -> int:
+    """What is held for a client (bytes): requests that are not executed, and replies that it has not taken."""
+    link = client.link
+    held = link.query_buffer + link.argv_bytes + link.pending_output
+    return held + sum(map(len, client.out)) if client.out else held
+
+
+class Usage:
+    """The memory in use by an engine, in bytes.
+
+    ``others`` give what rooms above hold and is counted, ``uncounted`` what must not lead to evictions (buffers of
+    replicas and of the AOF: the DELs of evictions fill them).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._estimates: dict[Database, tuple[tuple[int, int, int], int]] = {}
+        self.others: list[Callable[[], int]] = []
+        self.uncounted: list[Callable[[], int]] = []
+        #: What was held for clients when it was counted last.
+        self.clients = 0
+        self.replicas = 0
+
+    def count_clients(self) -> None:
+        """Counts what is held for clients; takes time for each of them."""
+        clients = replicas = 0
+        for client in self._engine.clients.values():
+            held = _CLIENT + held_for(client)
+            if client.gates & REPLICA:
+                replicas += held
+            else:
+                clients += held
+        self.clients = clients
+        self.replicas = replicas
+
+    def beside_data(self) -> int:
+        """What counts against the limit and is not data, clients as they were counted last."""
+        return _SERVER + self.clients + sum(other() for other in self.others)
+
+    def not_counted(self) -> int:
+        """What does not count against the limit, replicas as they were counted last."""
+        return self.replicas + sum(other() for other in self.uncounted)
+
+    def data(self) -> int:
+        """What the databases hold."""
+        return sum(map(self._of_database, self._engine.databases))
+
+    def _of_database(self, db: Database) -> int:
+        if not db.data:
+            return 0
+        if isinstance(db, AccountedDatabase):
+            db.settle()
+            return db.memory
+        # Without a limit nobody keeps account. The estimate stands as long as nothing changes.
+        state = (self._engine.dirty, len(db.data), len(db.expires))
+        known = self._estimates.get(db)
+        if known is not None and known[0] == state:
+            return known[1]
+        size = estimate(db)
+        self._estimates[db] = (state, size)
+        return size
+
+    def total(self) -> int:
+        """All of it, as INFO's ``used_memory`` shows it."""
+        self.count_clients()
+        return self.beside_data() + self.not_counted() + self.data()
+
+
 def used_memory(engine: Engine) -> int:
-    """Memory in use (bytes): what the process holds in memory, as the system tells it."""
-    return resident_bytes()
+    """Memory in use (bytes), without the interpreter."""
+    return engine.usage.total()

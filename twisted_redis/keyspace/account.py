@@ -145,6 +145,11 @@ class AccountedDatabase(Database):
             self.volatile = Order(self.expires)
         return count
 
+    def about_to_change(self, key: bytes, value: Any) -> None:
+        """As in ``Database``."""
+        if key not in self.unsettled:
+            _unsettle(self, key, value)
+
     def settle(self) -> None:
         """Accounts for the changes of collections that are not accounted for yet."""
         grown = 0

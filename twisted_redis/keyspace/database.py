@@ -264,6 +264,9 @@ class Database:
         self.order.discard(key)
         return True
 
+    def about_to_change(self, key: bytes, value: Any) -> None:
+        """Says that ``value`` of ``key``, which was not looked up for writing, will be changed in place."""
+
     # expiry
 
     def expiry(self, key: bytes) -> int | None:

@@ -1,0 +1,166 @@
+"""Freeing what is large a bit at a time, so that nobody waits for it.
+
+CPython frees a collection with the last reference to it, a million elements in one go, and a thread would hold the
+interpreter's lock all the while.  So large values are taken apart here, in slices of about a millisecond with turns for
+the clients between.  Where a collector frees memory (PyPy) letting go is all there is to do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.ranking import Ranking
+from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.keyspace.expiry import ExpiryWheel
+from twisted_redis.keyspace.field_wheel import FieldWheel
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["LazyFree"]
+
+_AT_ONCE = 64
+"""Parts of a value that are freed at once, as in Redis: taking note of them would take longer."""
+
+_SLICE_NS = 1_000_000
+_STEP = 128
+"""Elements freed between two looks at the clock."""
+
+_LIST_NODE = 128
+"""Elements of a list that Redis has in a node, about."""
+
+_COUNTS_REFERENCES = sys.implementation.name == "cpython"
+
+
+def effort(value: Any) -> int:
+    """How many parts Redis would free one by one."""
+    if isinstance(value, bytes | bytearray):
+        return 1
+    if value.__class__ is List:
+        return len(value) // _LIST_NODE
+    if value.__class__ is Stream:
+        return len(value.nodes) + sum(1 + len(group.pending) for group in value.groups.values())
+    in_one_piece = not isinstance(value.members, set) if value.__class__ is Set else not value.large
+    return 1 if in_one_piece else len(value)
+
+
+class LazyFree:
+    """What is being freed.  ``pending`` and ``freed`` count objects as INFO shows them: values, or keys of a database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._timer: Any = None
+        #: Containers of what is to be freed, and for how many objects each one counts.
+        self._jobs: list[tuple[list[Any], int]] = []
+        self.pending = 0
+        self.freed = 0
+
+    def remove(self, db: Database, key: bytes, later: bool) -> bool:
+        """Deletes ``key``, and its value ``later`` where that is large; tells whether it was there."""
+        value = db.data.get(key) if later else None
+        if not db.delete(key):
+            return False
+        if value is not None and effort(value) > _AT_ONCE:
+            self.free([value], 1)
+        return True
+
+    def flush(self, db: Database) -> int:
+        """Empties ``db`` and frees later what was in it; the number of keys that were there."""
+        held = [db.data, db.order, db.expires, db.wheel, db.accessed, db.field_wheel]
+        count = db.flush()
+        if count:
+            self.free(held, count)
+        return count
+
+    def free(self, values: Iterable[Any], objects: int) -> None:
+        """Frees what nobody else refers to among ``values``, which count for so many ``objects``.
+
+        What can be done in a slice is done at once.
+        """
+        self.pending += objects
+        self._jobs.append((list(values), objects))
+        if self._timer is None:
+            self._run()
+
+    def _run(self) -> None:
+        self._timer = None
+        clock = self._engine.clock_ns
+        deadline = clock() + _SLICE_NS
+        jobs = self._jobs
+        while jobs:
+            stack, objects = jobs[-1]
+            if _COUNTS_REFERENCES and not _take_apart(stack, deadline, clock):
+                self._timer = self._engine.time.call_later(0, self._run)
+                return
+            jobs.pop()
+            self.pending -= objects
+            self.freed += objects
+
+
+def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bool:
+    """Frees what is in ``stack`` until the deadline (ns); tells whether nothing is left."""
+    while stack:
+        top = stack[-1]
+        if top.__class__ in _CONTAINERS:
+            if len(top) <= _STEP:
+                stack.pop()
+            stack += [part for value in _some_of(top) if value.__class__ in _PARTS for part in _own_parts(value)]
+        else:
+            stack.pop()
+            stack += _own_parts(top)
+        del top
+        if clock() > deadline:
+            return False
+    return True
+
+
+def _some_of(container: Any) -> list[Any]:
+    """Takes some elements, or of a dict values, out of a container."""
+    if isinstance(container, list):
+        taken = container[-_STEP:]
+        del container[-_STEP:]
+        return taken
+    count = min(_STEP, len(container))
+    if isinstance(container, dict):
+        return [container.popitem()[1] for _ in range(count)]
+    for _ in range(count):
+        container.pop()
+    return []
+
+
+def _own_parts(value: Any) -> list[Any]:
+    """The containers in ``value`` that nobody else holds: a reply may still refer to one."""
+    found = []
+    beside = 0
+    for name in _PARTS.get(value.__class__, ()):
+        part = getattr(value, name)
+        if part.__class__ in _PARTS:
+            beside += part.__class__ is not Ranking  # refers to the container that it orders
+            found.append(part)
+        elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + beside:  # value, here, the call
+            found.append(part)
+    return found
+
+
+_CONTAINERS = frozenset((dict, list, set))
+
+#: Where the elements of large things are; the order before what it is the order of.
+_PARTS: dict[type, tuple[str, ...]] = {
+    Hash: ("_order", "times", "_heap", "fields"),
+    List: ("items",),
+    Order: ("_blocks", "_numbers", "_dead", "_tail"),
+    Ranking: ("_members", "_scores", "_lasts"),
+    Set: ("_order", "members"),
+    Stream: ("nodes", "starts", "groups"),
+    ZSet: ("_order", "_ranking", "scores"),
+    ExpiryWheel: ("_buckets", "_slots", "_soon", "_open"),
+    FieldWheel: ("_wheel", "_times"),
+}
