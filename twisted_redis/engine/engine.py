@@ -23,6 +23,7 @@ from twisted_redis.engine.hash_fields import expire_due
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
+from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
@@ -51,7 +52,10 @@ class Sink(Protocol):
     """Where effects go: the AOF, replicas, a test's list."""
 
     def feed(self, effects: list[Effect]) -> None:
-        """Takes the effects of one unit of execution; several belong together (MULTI/EXEC)."""
+        """Takes the effects of one unit of execution; several belong together (MULTI/EXEC).
+
+        Those of a class of ``engine.propagation`` are for replicas alone, or for the append-only file alone.
+        """
 
 
 class Engine:
@@ -131,14 +135,13 @@ class Engine:
         #: Whether the calls that wait for ready keys are being run.
         self.serving = False
         self.notify_flags = 0
-        self.publish: Callable[[bytes, bytes], int] = lambda channel, message: 0
         self.async_loading = False
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
         self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
         self.authorize: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
         self.monitor: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
-        #: The tracking client whose command is running.
+        #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
         #: Others who want to know of a changed key: (database, key), and True where the running command changed it
         #: (not expiry, not eviction).
@@ -159,6 +162,9 @@ class Engine:
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
         self.tracking = Tracking(self)
+        self.pubsub = PubSub(self)
+        #: Hands a message to the subscribers of a channel; how many there were.
+        self.publish: Callable[[bytes, bytes], int] = self.pubsub.publish
         self.usage = Usage(self)
         self.memory_at_start = self.usage.total()
         self.lazyfree = LazyFree(self)

@@ -153,8 +153,8 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
 
 
 def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> Reply:
-    """Calls; of a client with client-side caching the engine knows meanwhile that it is its command that runs."""
-    if client.tracking is None:
+    """Calls; of a client that may get messages the engine knows meanwhile that it is its command that runs."""
+    if client.tracking is None and not client.gates & (SUBSCRIBED | IN_MULTI):
         return engine.call(client, command, argv)
     before = engine.current
     engine.current = client
