@@ -93,7 +93,7 @@ class PubSub:
         self.shards: Listeners = {}
         #: The patterns by the literal bytes they begin with, each with its matcher.
         self._beginnings: dict[bytes, dict[bytes, Matcher]] = {}
-        #: The lengths of these beginnings.
+        #: The lengths of these beginnings, in order.
         self._lengths: tuple[int, ...] = ()
         engine.departed.append(self.forget)
         engine.resetters.append(self.forget)
@@ -185,7 +185,7 @@ class PubSub:
     def _index(self, pattern: bytes) -> None:
         beginning = _LITERAL.match(pattern)[0]  # type: ignore[index]
         self._beginnings.setdefault(beginning, {})[pattern] = compile_glob(pattern)
-        self._lengths = tuple({len(each) for each in self._beginnings})
+        self._lengths = tuple(sorted({len(each) for each in self._beginnings}))
 
     def _unindex(self, pattern: bytes) -> None:
         beginning = _LITERAL.match(pattern)[0]  # type: ignore[index]
@@ -193,7 +193,7 @@ class PubSub:
         del patterns[pattern]
         if not patterns:
             del self._beginnings[beginning]
-            self._lengths = tuple({len(each) for each in self._beginnings})
+            self._lengths = tuple(sorted({len(each) for each in self._beginnings}))
 
     # publishing
 
@@ -205,6 +205,8 @@ class PubSub:
             receivers = len(listening)
             self._hand_out(listening, b"3\r\n$7\r\nmessage\r\n%b%b" % (_bulk(channel), _bulk(message)))
         for length in self._lengths:
+            if length > len(channel):
+                break
             patterns = self._beginnings.get(channel[:length])
             if patterns is None:
                 continue
