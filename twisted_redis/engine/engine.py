@@ -20,6 +20,7 @@ from twisted_redis.engine.eviction import Eviction
 from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.hash_fields import expire_due
+from twisted_redis.engine.keysizes import KeySizes
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
@@ -169,6 +170,7 @@ class Engine:
         self.memory_at_start = self.usage.total()
         self.lazyfree = LazyFree(self)
         self.eviction = Eviction(self)
+        self.key_sizes = KeySizes(self)
         self.refresh_time()
 
     # commands

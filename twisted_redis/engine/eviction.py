@@ -1,8 +1,8 @@
 """Staying inside ``maxmemory``: keys are evicted before a command needs their room.
 
 The databases keep an account while there is a limit (``keyspace.account``), and open a gate when they pass it.  While
-that gate is open every command takes the long way, through ``make_room``; otherwise none pays.  What is held for clients
-counts as well: it is counted anew some times a second.
+that gate is open every command takes the long way, through ``make_room``; otherwise none pays.  What is held for
+clients counts as well: it is counted anew some times a second.
 
 Evicting has its time: what is not done in a slice (``maxmemory-eviction-tenacity``) goes on from the reactor, and
 meanwhile commands are executed.

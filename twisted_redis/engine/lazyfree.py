@@ -53,7 +53,7 @@ def effort(value: Any) -> int:
 
 
 class LazyFree:
-    """What is being freed.  ``pending`` and ``freed`` count objects as INFO shows them: values, or keys of a database."""
+    """What is being freed.  ``pending`` and ``freed`` count objects as INFO does: values, or keys of a database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,8 +1,8 @@
 """How much memory is in use: by the data and the clients, and by the process as a whole.
 
-``used_memory`` is an account of what the server was given to keep: keys, values, what is held for clients, and what other
-rooms say that they hold.  The interpreter with its modules is not in it, as little as the program is in Redis' figure,
-or a small ``maxmemory`` would have no room for data; ``used_memory_rss`` has everything.
+``used_memory`` is an account of what the server was given to keep: keys, values, what is held for clients, and what
+other rooms say that they hold.  The interpreter with its modules is not in it, as little as the program is in Redis'
+figure, or a small ``maxmemory`` would have no room for data; ``used_memory_rss`` has everything.
 """
 
 from __future__ import annotations

@@ -131,14 +131,14 @@ class CountingDatabase(Database):
         """As in ``Database``."""
         value = self.lookup(key)
         if value is None or value.__class__ is cls:
-            return value  # type: ignore[no-any-return]
+            return value
         raise self.state.wrong_type
 
     def write(self, key: bytes, cls: type[T]) -> T | None:
         """As in ``Database``."""
         value = self.lookup_write(key)
         if value is None or value.__class__ is cls:
-            return value  # type: ignore[no-any-return]
+            return value
         raise self.state.wrong_type
 
     def read_string(self, key: bytes) -> bytes | bytearray | None:
@@ -147,7 +147,7 @@ class CountingDatabase(Database):
         if value.__class__ is bytes and key not in self.expires:
             self.state.hits += 1
             _count(self, key)
-            return value  # type: ignore[no-any-return]
+            return value
         return Database.read_string(self, key)
 
     def write_string(self, key: bytes) -> bytes | bytearray | None:
@@ -155,7 +155,7 @@ class CountingDatabase(Database):
         value = self.data.get(key)
         if value.__class__ is bytes and key not in self.expires:
             _count(self, key)
-            return value  # type: ignore[no-any-return]
+            return value
         return Database.write_string(self, key)
 
     def set(self, key: bytes, value: Any) -> None:

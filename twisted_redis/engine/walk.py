@@ -1,0 +1,65 @@
+"""Going through all keys of a database in slices of time, with turns for the clients between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["Walk"]
+
+_SLICE_NS = 2_000_000
+_PAUSE = 0.01
+"""Between two slices (s)."""
+
+_KEYS = 512
+"""Keys gone through between two looks at the clock."""
+
+
+class Walk:
+    """Calls ``visit`` with some keys at a time until all were met that are there all the while, then ``done``.
+
+    ``done`` gets the time that it took (ns, without pauses).  What is in the database when it is exchanged or emptied
+    ends the walk without that call.
+    """
+
+    def __init__(
+        self, engine: Engine, db: Database, visit: Callable[[list[bytes]], None], done: Callable[[int], None]
+    ) -> None:
+        self._engine = engine
+        self._order = db.order
+        self._db = db
+        self._visit = visit
+        self._done = done
+        self._cursor = 0
+        self._taken = 0
+        self.running = True
+        self._timer: Any = engine.time.call_later(0, self._go_on)
+
+    def stop(self) -> None:
+        """Ends the walk where it is."""
+        self.running = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _go_on(self) -> None:
+        self._timer = None
+        if self._db.order is not self._order:
+            self.running = False
+            return
+        clock = self._engine.clock_ns
+        started = now = clock()
+        while now - started < _SLICE_NS:
+            self._cursor, keys = self._order.scan(self._cursor, _KEYS)
+            self._visit(keys)
+            now = clock()
+            if not self._cursor:
+                self.running = False
+                self._done(self._taken + now - started)
+                return
+        self._taken += now - started
+        self._timer = self._engine.time.call_later(_PAUSE, self._go_on)
