@@ -55,7 +55,7 @@ setup(
     # Stated although it is the default: it makes `pip install -e` put this folder on the path, where twistd
     # finds the plugin. Otherwise setuptools maps packages by an import hook, which plugin look-up cannot see.
     package_dir={"": "."},
-    package_data={"twisted_redis": ["py.typed"]},
+    package_data={"twisted_redis": ["py.typed", "engine/scripting/lua/*.lua"]},
     include_package_data=False,
     zip_safe=False,
     entry_points={"console_scripts": ["twisted-redis = twisted_redis.__main__:run"]},

@@ -25,6 +25,7 @@ from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.pubsub import PubSub
+from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
@@ -136,6 +137,14 @@ class Engine:
         #: Whether the calls that wait for ready keys are being run.
         self.serving = False
         self.notify_flags = 0
+        #: EVAL and FCALL, once one of them was called (``scripting.scripts``).
+        self.scripting: Any = None
+        #: Whom a running script has chosen for its effects (``redis.set_repl``).
+        self.script_targets = EVERYBODY
+        #: Lets the reactor turn once while a script runs long.
+        self.serve_others: Callable[[], None] = lambda: None
+        #: Whether a client's user may run a command.
+        self.permits: Callable[[Client, Command, list[bytes]], bool] = lambda client, command, argv: True
         self.async_loading = False
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
@@ -519,10 +528,16 @@ class Engine:
         """What a command leaves behind: its effects are recorded, and at the end of the unit sent out."""
         if self.override is not None:
             index = client.db.index
-            self.effects.extend((index, argv) for argv in self.override)
+            if self.script_targets == EVERYBODY:
+                self.effects.extend((index, argv) for argv in self.override)
+            elif self.script_targets:
+                self.effects.extend((index, directed(argv, self.script_targets)) for argv in self.override)
             self.override = None
         elif self.touched:
-            self.effects.append((client.db.index, argv))
+            if self.script_targets == EVERYBODY:
+                self.effects.append((client.db.index, argv))
+            elif self.script_targets:
+                self.effects.append((client.db.index, directed(argv, self.script_targets)))
         self.touched = False
         self.pending = False
         if self.writers is not None and self.effects:

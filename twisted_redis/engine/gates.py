@@ -25,6 +25,7 @@ from twisted_redis.engine.flags import (
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
+    SKIP_MONITOR,
     WRITE,
 )
 from twisted_redis.engine.table import Command, Spec
@@ -175,6 +176,8 @@ def _forget_caching(client: Client, command: Command) -> None:
 def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
     """Passes every gate or raises the error of the first that is closed."""
     flags = command.flags
+    if flags & SKIP_MONITOR and engine.scripting is not None:
+        flags = engine.scripting.effective_flags(command.name, flags, argv)
     gates = client.gates & ~NOT_GATES
     if flags & PROTECTED:
         _protected(engine, client, command)

@@ -1,0 +1,353 @@
+"""FCALL and FUNCTION: libraries of functions in Lua, which stay with the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import (
+    ALLOW_BUSY,
+    DENYOOM,
+    LOADING,
+    MAY_REPLICATE,
+    NO_MANDATORY_KEYS,
+    NOSCRIPT,
+    READONLY,
+    SKIP_MONITOR,
+    STALE,
+    WRITE,
+)
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.scripting.flags import NAMES
+from twisted_redis.engine.scripting.libraries import Library, libraries
+from twisted_redis.engine.scripting.running import Run
+from twisted_redis.engine.scripting.scripts import scripting
+from twisted_redis.engine.table import command, container
+from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.persistence.rdb import payload, records
+from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.resp.types import OK, Pairs, Reply, SetReply, Simple
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+__all__: list[str] = []
+
+_DEPENDS = "Depends on the function"
+_EVERYWHERE = ("request_policy:all_shards", "response_policy:all_succeeded")
+
+
+def _fcall(ctx: Client, name: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
+    state = scripting(ctx.engine)
+    known = libraries(ctx.engine)
+    function = known.functions.get(name.lower())
+    if function is None:
+        raise CommandError("ERR Function not found")
+    try:
+        count = integer(numkeys)
+    except CommandError:
+        raise CommandError("ERR Bad number of keys provided") from None
+    if count > len(arguments):
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    if count < 0:
+        raise CommandError("ERR Number of keys can't be negative")
+    state.admit(ctx, function.flags, read_only)
+    run = Run(ctx, function.name, function.flags, False, read_only)
+    run.argv = (b"fcall_ro" if read_only else b"fcall", name, numkeys, *arguments)
+    return known.runner.execute(run, function.callback, count, arguments, state.running)
+
+
+@command(
+    "FCALL",
+    arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
+    keys=counted_keys(RW | ACCESS | UPDATE, index=2),
+    group="scripting",
+    since="7.0.0",
+    complexity=_DEPENDS,
+)
+def fcall(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
+    """FCALL function numkeys [key [key ...]] [arg [arg ...]]
+
+    Calls a function of a library.
+    """
+    return _fcall(ctx, function, numkeys, arguments, read_only=False)
+
+
+@command(
+    "FCALL_RO",
+    arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
+    keys=counted_keys(RO | ACCESS, index=2),
+    group="scripting",
+    since="7.0.0",
+    complexity=_DEPENDS,
+)
+def fcall_ro(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
+    """FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]
+
+    Calls a function of a library that may not write.
+    """
+    return _fcall(ctx, function, numkeys, arguments, read_only=True)
+
+
+container("FUNCTION", arity=-2, group="scripting", since="7.0.0", summary="A container for commands on functions.")
+
+
+def _wrong_number(subcommand: str) -> CommandError:
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP."
+    )
+
+
+def _changed(ctx: Client) -> None:
+    ctx.engine.mark_dirty(1)
+
+
+@command(
+    "FUNCTION|LOAD",
+    arity=-3,
+    flags=NOSCRIPT | WRITE | DENYOOM,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(1), beside compiling",
+    tips=_EVERYWHERE,
+)
+def load(ctx: Client, *arguments: bytes) -> Reply:
+    """FUNCTION LOAD [REPLACE] function-code
+
+    Loads a library, whose code registers its functions, and returns its name.
+    """
+    replace = False
+    for option in arguments[:-1]:
+        if option.lower() != b"replace":
+            raise CommandError(b"ERR Unknown option given: " + option)
+        replace = True
+    name = libraries(ctx.engine).load(arguments[-1], replace, limited=not ctx.gates & MASTER)
+    _changed(ctx)
+    return name
+
+
+@command(
+    "FUNCTION|DELETE",
+    arity=3,
+    flags=NOSCRIPT | WRITE,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(1)",
+    tips=_EVERYWHERE,
+)
+def delete(ctx: Client, name: bytes) -> Reply:
+    """FUNCTION DELETE library-name
+
+    Removes a library and its functions.
+    """
+    libraries(ctx.engine).delete(name)
+    _changed(ctx)
+    return OK
+
+
+@command(
+    "FUNCTION|FLUSH",
+    arity=-2,
+    flags=NOSCRIPT | WRITE,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(N) for N functions",
+    tips=_EVERYWHERE,
+)
+def flush(ctx: Client, *mode: bytes) -> Reply:
+    """FUNCTION FLUSH [ASYNC | SYNC]
+
+    Removes all libraries.
+    """
+    if len(mode) > 1:
+        raise _wrong_number("flush")
+    if mode and mode[0].lower() not in (b"sync", b"async"):
+        raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
+    libraries(ctx.engine).flush()
+    _changed(ctx)
+    return OK
+
+
+@command(
+    "FUNCTION|LIST",
+    arity=-2,
+    flags=NOSCRIPT,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(N) for N functions",
+    tips=("nondeterministic_output_order",),
+)
+def list_(ctx: Client, *options: bytes) -> Reply:
+    """FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]
+
+    Returns the libraries and their functions.
+    """
+    with_code = False
+    pattern: bytes | None = None
+    words = iter(options)
+    for word in words:
+        if word.lower() == b"withcode" and not with_code:
+            with_code = True
+        elif word.lower() == b"libraryname" and pattern is None:
+            pattern = next(words, None)
+            if pattern is None:
+                raise CommandError("ERR library name argument was not given")
+        else:
+            raise CommandError(b"ERR Unknown argument " + word)
+    matches = compile_glob(pattern, nocase=True) if pattern is not None else lambda name: True
+    return [
+        _described(library, with_code)
+        for name, library in libraries(ctx.engine).libraries.items()
+        if matches(name)
+    ]
+
+
+def _described(library: Library, with_code: bool) -> Pairs:
+    functions = [
+        Pairs(
+            (
+                b"name",
+                function.name,
+                b"description",
+                function.description,
+                b"flags",
+                SetReply(Simple(name) for name, flag in NAMES.items() if function.flags & flag),
+            )
+        )
+        for function in library.functions.values()
+    ]
+    found = Pairs((b"library_name", library.name, b"engine", b"LUA", b"functions", functions))
+    if with_code:
+        found += [b"library_code", library.code]
+    return found
+
+
+@command(
+    "FUNCTION|DUMP",
+    arity=2,
+    flags=NOSCRIPT,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(N) for N functions",
+)
+def dump(ctx: Client) -> Reply:
+    """FUNCTION DUMP
+
+    Returns all libraries as bytes from which FUNCTION RESTORE makes them again, here or in another server.
+    """
+    compressed = ctx.config.rdbcompression
+    return payload.seal(b"".join(records.function_bytes(code, compressed) for code in libraries(ctx.engine).codes()))
+
+
+@command(
+    "FUNCTION|RESTORE",
+    arity=-3,
+    flags=NOSCRIPT | WRITE | DENYOOM,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(N) for N functions",
+    tips=_EVERYWHERE,
+)
+def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
+    """FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
+
+    Adds the libraries of a dump: to those that are there, in place of those of the same name, or of all.
+    """
+    if len(policy) > 1:
+        raise _wrong_number("restore")
+    how = policy[0].lower() if policy else b"append"
+    if how not in (b"append", b"replace", b"flush"):
+        raise CommandError(
+            "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
+        )
+    if not payload.is_intact(serialized, ctx.engine.payload_checksums):
+        raise CommandError("ERR DUMP payload version or checksum are wrong")
+    state = libraries(ctx.engine)
+    found: list[Library] = []
+    pos = 0
+    while pos < len(serialized) - 10:
+        try:
+            record, pos = records.read_record(serialized, pos, ctx.config)
+        except CorruptData as error:
+            if "Pre-release" in str(error):
+                raise CommandError("ERR Pre-GA function format not supported") from None
+            raise CommandError("ERR failed loading the given functions payload") from None
+        if not isinstance(record, records.Function):
+            raise CommandError("ERR given type is not a function")
+        library = state.compile(record.code, limited=False)
+        if any(other.name == library.name for other in found):
+            raise CommandError(b"ERR Library %b already exists" % library.name)
+        found.append(library)
+    if how == b"flush":
+        state.replace_all(found)
+    else:
+        state.join(found, how == b"replace")
+    _changed(ctx)
+    return OK
+
+
+@command(
+    "FUNCTION|KILL",
+    arity=2,
+    flags=NOSCRIPT | ALLOW_BUSY,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(1)",
+    tips=("request_policy:all_shards", "response_policy:one_succeeded"),
+)
+def kill(ctx: Client) -> Reply:
+    """FUNCTION KILL
+
+    Ends the function that is running, if it has written nothing yet.
+    """
+    return scripting(ctx.engine).kill(is_eval=False)
+
+
+@command(
+    "FUNCTION|STATS",
+    arity=2,
+    flags=NOSCRIPT | ALLOW_BUSY,
+    group="scripting",
+    since="7.0.0",
+    complexity="O(1)",
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+)
+def stats(ctx: Client) -> Reply:
+    """FUNCTION STATS
+
+    Returns what function is running, and how many there are.
+    """
+    engine = ctx.engine
+    state = scripting(engine)
+    known = libraries(engine)
+    running: Reply = None
+    if state.running:
+        run = state.running[-1]
+        if run.is_eval:
+            raise CommandError(engine.busy_text)
+        running = Pairs(
+            (
+                b"name",
+                run.name,
+                b"command",
+                list(run.argv),
+                b"duration_ms",
+                (engine.clock_ns() - run.started) // 1_000_000,
+            )
+        )
+    counts = Pairs((b"libraries_count", len(known.libraries), b"functions_count", len(known.functions)))
+    return Pairs((b"running_script", running, b"engines", Pairs((b"LUA", counts))))
+
+
+@command("FUNCTION|HELP", arity=2, flags=LOADING | STALE, group="scripting", since="7.0.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """FUNCTION HELP
+
+    Returns what the subcommands do.
+    """
+    return help_lines(ctx.engine, "function")

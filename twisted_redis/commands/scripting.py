@@ -1,0 +1,224 @@
+"""EVAL, EVALSHA, their read-only forms, and SCRIPT: scripts in Lua."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import (
+    ALLOW_BUSY,
+    LOADING,
+    MAY_REPLICATE,
+    NO_MANDATORY_KEYS,
+    NOSCRIPT,
+    READONLY,
+    SKIP_MONITOR,
+    STALE,
+)
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.scripting.scripts import scripting
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+__all__: list[str] = []
+
+_DEPENDS = "Depends on the script"
+_NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
+
+
+def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
+    count = integer(numkeys)
+    if count > len(arguments):
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    if count < 0:
+        raise CommandError("ERR Number of keys can't be negative")
+    return count
+
+
+def _eval(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
+    keys = _number_of_keys(numkeys, arguments)
+    state = scripting(ctx.engine)
+    return state.evaluate(ctx, state.add(script, keep=False), keys, arguments, read_only)
+
+
+def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
+    if len(sha1) != 40:
+        raise CommandError(_NO_SCRIPT)
+    keys = _number_of_keys(numkeys, arguments)
+    state = scripting(ctx.engine)
+    if sha1 not in state.scripts:
+        sha1 = sha1.lower()
+        if sha1 not in state.scripts:
+            raise CommandError(_NO_SCRIPT)
+    return state.evaluate(ctx, sha1, keys, arguments, read_only)
+
+
+@command(
+    "EVAL",
+    arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
+    keys=counted_keys(RW | ACCESS | UPDATE, index=2),
+    group="scripting",
+    since="2.6.0",
+    complexity=_DEPENDS,
+)
+def eval_(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
+    """EVAL script numkeys [key [key ...]] [arg [arg ...]]
+
+    Runs a script in Lua, as one unit; the keys it works on are given as KEYS, the rest as ARGV.
+    """
+    return _eval(ctx, script, numkeys, arguments, read_only=False)
+
+
+@command(
+    "EVAL_RO",
+    arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
+    keys=counted_keys(RO | ACCESS, index=2),
+    group="scripting",
+    since="7.0.0",
+    complexity=_DEPENDS,
+)
+def eval_ro(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
+    """EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]
+
+    Runs a script in Lua that may not write.
+    """
+    return _eval(ctx, script, numkeys, arguments, read_only=True)
+
+
+@command(
+    "EVALSHA",
+    arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
+    keys=counted_keys(RW | ACCESS | UPDATE, index=2),
+    group="scripting",
+    since="2.6.0",
+    complexity=_DEPENDS,
+)
+def evalsha(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
+    """EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]
+
+    Runs a script that the server knows already, named by its SHA-1.
+    """
+    return _evalsha(ctx, sha1, numkeys, arguments, read_only=False)
+
+
+@command(
+    "EVALSHA_RO",
+    arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
+    keys=counted_keys(RO | ACCESS, index=2),
+    group="scripting",
+    since="7.0.0",
+    complexity=_DEPENDS,
+)
+def evalsha_ro(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
+    """EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]
+
+    Runs a known script, named by its SHA-1, that may not write.
+    """
+    return _evalsha(ctx, sha1, numkeys, arguments, read_only=True)
+
+
+container("SCRIPT", arity=-2, group="scripting", since="2.6.0", summary="A container for commands on scripts.")
+
+
+@command(
+    "SCRIPT|LOAD",
+    arity=3,
+    flags=NOSCRIPT | STALE,
+    group="scripting",
+    since="2.6.0",
+    complexity="O(N) for the N bytes of the script",
+    tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
+)
+def load(ctx: Client, script: bytes) -> Reply:
+    """SCRIPT LOAD script
+
+    Keeps a script without running it, and returns its SHA-1 for EVALSHA.
+    """
+    return scripting(ctx.engine).add(script, keep=True)
+
+
+@command(
+    "SCRIPT|EXISTS",
+    arity=-3,
+    flags=NOSCRIPT,
+    group="scripting",
+    since="2.6.0",
+    complexity="O(N) for N scripts",
+    tips=("request_policy:all_shards", "response_policy:agg_logical_and"),
+)
+def exists(ctx: Client, *shas: bytes) -> Reply:
+    """SCRIPT EXISTS sha1 [sha1 ...]
+
+    Tells for each SHA-1 whether the server knows its script.
+    """
+    known = scripting(ctx.engine).scripts
+    return [int(sha.lower() in known) for sha in shas]
+
+
+@command(
+    "SCRIPT|FLUSH",
+    arity=-2,
+    flags=NOSCRIPT,
+    group="scripting",
+    since="2.6.0",
+    complexity="O(N) for N scripts",
+    tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
+    history=(("6.2.0", "ASYNC and SYNC."),),
+)
+def flush(ctx: Client, *mode: bytes) -> Reply:
+    """SCRIPT FLUSH [ASYNC | SYNC]
+
+    Forgets all scripts.
+    """
+    if len(mode) > 1 or (mode and mode[0].lower() not in (b"sync", b"async")):
+        raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
+    scripting(ctx.engine).flush()
+    return OK
+
+
+@command(
+    "SCRIPT|KILL",
+    arity=2,
+    flags=NOSCRIPT | ALLOW_BUSY,
+    group="scripting",
+    since="2.6.0",
+    complexity="O(1)",
+    tips=("request_policy:all_shards", "response_policy:one_succeeded"),
+)
+def kill(ctx: Client) -> Reply:
+    """SCRIPT KILL
+
+    Ends the script that is running, if it has written nothing yet.
+    """
+    return scripting(ctx.engine).kill(is_eval=True)
+
+
+@command("SCRIPT|DEBUG", arity=3, flags=NOSCRIPT, group="scripting", since="3.2.0", complexity="O(1)")
+def debug(ctx: Client, mode: bytes) -> Reply:
+    """SCRIPT DEBUG <YES | SYNC | NO>
+
+    Redis' debugger of scripts; there is none here.
+    """
+    if mode.lower() == b"no":
+        return OK
+    if mode.lower() not in (b"yes", b"sync"):
+        raise CommandError("ERR Use SCRIPT DEBUG YES/SYNC/NO")
+    raise CommandError("ERR this server has no debugger of scripts")
+
+
+@command("SCRIPT|HELP", arity=2, flags=LOADING | STALE, group="scripting", since="5.0.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """SCRIPT HELP
+
+    Returns what the subcommands do.
+    """
+    return help_lines(ctx.engine, "script")

@@ -1,0 +1,221 @@
+"""Between replies and Lua: what ``redis.call`` gives a script, and what a script's result is as a reply.
+
+A result comes as a flat stream of tokens (``sandbox.lua``), each a code and what belongs to it, containers before
+their contents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from twisted_redis.engine.scripting.interpreter import Interpreter
+from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.encoder import encode2, encode3
+from twisted_redis.resp.types import (
+    NO_REPLY,
+    Attributed,
+    BigNumber,
+    ErrorReply,
+    NullArray,
+    Pairs,
+    Push,
+    Raw,
+    Reply,
+    SetReply,
+    Simple,
+    Verbatim,
+)
+
+__all__ = ["argument", "from_lua", "scalar", "to_lua"]
+
+_STRING, _NUMBER, _TRUE, _FALSE, _NIL, _ERROR, _STATUS, _DOUBLE, _BIG, _VERBATIM, _MAP, _SET, _ARRAY, _TOO_DEEP = range(
+    1, 15
+)
+#: Results nested deeper than this are encoded without recursion.
+_DEEP = 100
+
+
+def argument(value: Any) -> bytes | None:
+    """An argument of ``redis.call`` as bytes; None for what can be none."""
+    if value.__class__ is bytes:
+        return value  # type: ignore[no-any-return]
+    if value.__class__ is int:
+        return b"%d" % value
+    if value.__class__ is float:
+        if value.is_integer() and -(2.0**63) <= value < 2.0**63:
+            return b"%d" % value
+        return double_text(value)
+    return None
+
+
+def to_lua(lua: Interpreter, reply: Reply, version: int) -> Any:
+    """What a script gets for ``reply`` under RESP ``version``."""
+    kind = reply.__class__
+    if kind is bytes or kind is int:
+        return reply
+    if reply is None or reply is NullArray:
+        return None if version == 3 else False
+    if kind is list or kind is tuple:
+        return lua.table([to_lua(lua, value, version) for value in reply])
+    if kind is Simple:
+        return lua.status(bytes(reply))
+    if kind is ErrorReply:
+        return lua.error(bytes(reply), True)
+    if kind is bool:
+        return reply if version == 3 else int(reply)
+    if kind is float:
+        return lua.double(reply) if version == 3 else double_text(reply)
+    if kind is dict:
+        return _map(lua, list(reply.items()), version)
+    if kind is Pairs:
+        return _map(lua, list(zip(reply[::2], reply[1::2], strict=True)), version)
+    if kind in (set, frozenset, SetReply):
+        members = [to_lua(lua, member, version) for member in reply]
+        return lua.set(lua.table(dict.fromkeys(members, True))) if version == 3 else lua.table(members)
+    if kind is BigNumber:
+        return lua.big(b"%d" % reply) if version == 3 else b"%d" % reply
+    if kind is Verbatim:
+        return lua.verbatim(reply.format, bytes(reply)) if version == 3 else bytes(reply)
+    if kind is Attributed:
+        return to_lua(lua, reply.reply, version)
+    if kind is Push:
+        return lua.table([to_lua(lua, value, version) for value in reply])
+    if reply is NO_REPLY:
+        return None
+    if isinstance(reply, bytes | bytearray):
+        return bytes(reply)
+    if isinstance(reply, list | tuple):
+        return lua.table([to_lua(lua, value, version) for value in reply])
+    raise TypeError(f"a script cannot get {kind}")
+
+
+def _map(lua: Interpreter, items: list[tuple[Any, Any]], version: int) -> Any:
+    converted = [(to_lua(lua, key, version), to_lua(lua, value, version)) for key, value in items]
+    if version == 3:
+        return lua.map(lua.table(dict(converted)))
+    return lua.table([part for item in converted for part in item])
+
+
+def _integer(value: float) -> int:
+    if not math.isfinite(value) or not -(2.0**63) <= value < 2.0**63:
+        return -(2**63)
+    return int(value)
+
+
+def scalar(value: Any, version: int) -> Reply:
+    """The reply for a result that is no table; ``version`` is what the script has set by ``redis.setresp``."""
+    kind = value.__class__
+    if kind is bytes:
+        return value
+    if kind is int or kind is float:
+        return _integer(value)
+    if kind is bool:
+        if version == 3:
+            return value
+        return 1 if value else None
+    return None
+
+
+def from_lua(tokens: list[Any], version: int, resp: int) -> Reply:
+    """The reply of a stream of tokens, for a client of RESP ``resp``."""
+    depth = deepest = 0
+    stack: list[int] = []
+    if len(tokens) > 2 * _DEEP:
+        # Counting is cheaper than to find out by failing.
+        for open_or_close in _depths(tokens, stack):
+            depth += open_or_close
+            deepest = max(deepest, depth)
+    if deepest > _DEEP:
+        return Raw(b"".join(_encoded(tokens, version, resp)))
+    return _nested(iter(tokens), version, resp)
+
+
+def _depths(tokens: list[Any], open_: list[int]) -> Iterator[int]:
+    """+1 for each container that opens, -1 for each that closes."""
+    each = iter(tokens)
+    for code in each:
+        count = _skip(each, code)
+        if count:
+            open_.append(count)
+            yield 1
+            continue
+        while open_:
+            open_[-1] -= 1
+            if open_[-1]:
+                break
+            open_.pop()
+            yield -1
+
+
+def _skip(tokens: Iterator[Any], code: int) -> int:
+    """Takes what belongs to ``code``; the number of values inside."""
+    if code in (_MAP, _SET, _ARRAY):
+        count: int = next(tokens)
+        return 2 * count if code == _MAP else count
+    if code in (_ERROR, _VERBATIM):
+        next(tokens)
+        next(tokens)
+    elif code not in (_TRUE, _FALSE, _NIL, _TOO_DEEP):
+        next(tokens)
+    return 0
+
+
+def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int) -> Reply:
+    if code == _STRING:
+        return next(tokens)
+    if code == _NUMBER:
+        return _integer(next(tokens))
+    if code in (_TRUE, _FALSE):
+        return scalar(code == _TRUE, version)
+    if code == _ERROR:
+        text = next(tokens)
+        next(tokens)
+        return ErrorReply(_one_line(text))
+    if code == _STATUS:
+        return Simple(_one_line(next(tokens)))
+    if code == _DOUBLE:
+        return float(next(tokens))
+    if code == _BIG:
+        # As the script has written it: nobody checks its digits.
+        text = _one_line(next(tokens))
+        return Raw(b"(%b\r\n" % text) if resp == 3 else text
+    if code == _VERBATIM:
+        format_ = next(tokens)
+        verbatim = Verbatim(next(tokens))
+        verbatim.format = format_[:3]
+        return verbatim
+    if code == _TOO_DEEP:
+        return ErrorReply(b"ERR reached lua stack limit")
+    return None
+
+
+def _one_line(text: bytes) -> bytes:
+    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _nested(tokens: Iterator[Any], version: int, resp: int) -> Reply:
+    code = next(tokens)
+    if code == _ARRAY:
+        return [_nested(tokens, version, resp) for _ in range(next(tokens))]
+    if code == _MAP:
+        return Pairs(_nested(tokens, version, resp) for _ in range(2 * next(tokens)))
+    if code == _SET:
+        return SetReply(_nested(tokens, version, resp) for _ in range(next(tokens)))
+    return _leaf(code, tokens, version, resp)
+
+
+def _encoded(tokens: list[Any], version: int, resp: int) -> Iterator[bytes]:
+    encode = encode3 if resp == 3 else encode2
+    each = iter(tokens)
+    for code in each:
+        if code == _ARRAY:
+            yield b"*%d\r\n" % next(each)
+        elif code == _MAP:
+            count = next(each)
+            yield b"%%%d\r\n" % count if resp == 3 else b"*%d\r\n" % (2 * count)
+        elif code == _SET:
+            yield b"~%d\r\n" % next(each) if resp == 3 else b"*%d\r\n" % next(each)
+        else:
+            yield encode(_leaf(code, each, version, resp))

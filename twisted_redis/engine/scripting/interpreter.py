@@ -1,0 +1,201 @@
+"""The Lua interpreter: one that lives long, its functions handed over once, bytes on both sides.
+
+Lua 5.1 comes from ``lupa``, the extra ``lua``; nothing else imports it.  A new interpreter, or a new Python function
+given to it, for each script would leak, so there is one for EVAL and one for functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.scripting.bits import BIT, STRUCT, LibraryError, pack_number, unpack_number
+
+try:
+    from lupa import lua51
+except ImportError:
+    lua51 = None
+
+__all__ = ["Host", "Interpreter", "ScriptError", "available"]
+
+#: More arguments than this go over in tables: a call has room for some thousands.
+MANY = 4000
+#: Tokens fetched at a time.
+CHUNK = 4000
+
+_SOURCES = Path(__file__).with_name("lua")
+
+
+class ScriptError(Exception):
+    """An error for the script: ``text`` with its code; ``counted``: the statistics know of it already."""
+
+    def __init__(self, text: bytes, counted: bool = True) -> None:
+        super().__init__(text)
+        self.text = text
+        self.counted = counted
+
+
+class Host(Protocol):
+    """What the interpreter calls: all arguments and results are bytes, numbers, booleans, None or tables."""
+
+    def call(self, *args: Any) -> Any:
+        """``redis.call``; raises ``ScriptError``."""
+
+    def pcall(self, *args: Any) -> Any:
+        """``redis.pcall``."""
+
+    def tick(self) -> bytes | None:
+        """Called every 100,000 instructions; the text of an error ends the script."""
+
+    def log(self, level: int, text: bytes) -> None:
+        """``redis.log``."""
+
+    def setresp(self, version: int) -> None:
+        """``redis.setresp``."""
+
+    def set_repl(self, flags: int) -> None:
+        """``redis.set_repl``."""
+
+    def acl_check_cmd(self, *args: Any) -> bool:
+        """``redis.acl_check_cmd``; raises ``ScriptError``."""
+
+    def sha1hex(self, text: bytes) -> bytes:
+        """``redis.sha1hex``."""
+
+
+def available() -> bool:
+    """Whether there is a Lua interpreter."""
+    return lua51 is not None
+
+
+@lru_cache
+def _source(name: str) -> bytes:
+    return (_SOURCES / f"{name}.lua").read_bytes()
+
+
+def _deny(obj: object, name: object, setting: bool) -> object:
+    raise AttributeError("not for scripts")
+
+
+def _failure(error: object) -> Any:
+    """What a script gets for an exception: the text, and whether it is counted; a text alone is a plain Lua error."""
+    if isinstance(error, ScriptError):
+        return error.text, error.counted
+    if isinstance(error, LibraryError):
+        return str(error).encode()
+    if isinstance(error, AttributeError):
+        return b"attempt to index a function value"
+    return b"ERR internal error", False
+
+
+class Interpreter:
+    """One Lua, closed up by ``sandbox.lua``.
+
+    ``run`` and ``call`` return what ``sandbox.lua`` calls a result: a plain value, or a tuple that begins with True
+    (number of tokens and their table follow) or False (text, source, line, counted).
+    """
+
+    def __init__(self, host: Host, version: str, deprecated: bool, replicate_commands: bool) -> None:
+        if lua51 is None:
+            raise CommandError("ERR Lua is not there: install twisted_redis with the extra 'lua'")
+        lua = lua51.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            attribute_filter=_deny,
+        )
+        self._table_from = lua.table_from
+        major, minor, patch = (int(part) for part in version.split("."))
+        given: dict[bytes, Any] = {
+            b"call": host.call,
+            b"pcall": host.pcall,
+            b"tick": host.tick,
+            b"log": host.log,
+            b"setresp": host.setresp,
+            b"set_repl": host.set_repl,
+            b"acl_check_cmd": host.acl_check_cmd,
+            b"sha1hex": host.sha1hex,
+            b"failure": _failure,
+            b"pack_number": pack_number,
+            b"unpack_number": unpack_number,
+            b"version": version.encode(),
+            b"version_number": major << 16 | minor << 8 | patch,
+            b"deprecated": deprecated,
+            b"replicate_commands": replicate_commands,
+        }
+        table = lua.table_from(given)
+        libraries = {
+            b"bit": lua.table_from(BIT),
+            b"struct": lua.table_from(STRUCT),
+            b"cjson": lua.execute(_source("cjson")),
+            b"cmsgpack": lua.execute(_source("cmsgpack"), table),
+        }
+        entry = lua.execute(_source("sandbox"), table, lua.table_from(libraries))
+        names = (
+            "eval eval_tables call call_tables calm compile load memory collect error status tokens map set double big "
+            "verbatim"
+        )
+        get = {name: entry[name.encode()] for name in names.split()}
+        self._eval, self._eval_tables = get["eval"], get["eval_tables"]
+        self._call, self._call_tables = get["call"], get["call_tables"]
+        self._compile, self._load = get["compile"], get["load"]
+        self._tokens = get["tokens"]
+        self.calm: Callable[[], None] = get["calm"]
+        self._memory: Callable[[], float] = get["memory"]
+        #: Makers of the tables that stand for what Lua has no values for.
+        self.error: Callable[[bytes, bool], Any] = get["error"]
+        self.status: Callable[[bytes], Any] = get["status"]
+        self.map: Callable[[Any], Any] = get["map"]
+        self.set: Callable[[Any], Any] = get["set"]
+        self.double: Callable[[float], Any] = get["double"]
+        self.big: Callable[[bytes], Any] = get["big"]
+        self.verbatim: Callable[[bytes, bytes], Any] = get["verbatim"]
+
+    def compile(self, code: bytes) -> Any:
+        """The function of a script; ``CommandError`` with the compiler's text."""
+        found = self._compile(code, b"@user_script")
+        if found.__class__ is tuple:
+            raise CommandError(b"ERR Error compiling script (new function): " + found[1])
+        return found
+
+    def load(self, code: bytes, take: Callable[[bytes, Any, bytes | None, bytes], bytes | None]) -> None:
+        """Runs the code of a library, which registers functions by ``take`` (name, function, description, flags)."""
+        problem = self._load(code, take)
+        if problem is not None:
+            raise CommandError(b"ERR " + problem)
+
+    def table(self, values: Sequence[Any] | dict[Any, Any]) -> Any:
+        """A table of values."""
+        return self._table_from(values)
+
+    def run(self, script: Any, keys: int, arguments: Sequence[bytes]) -> Any:
+        """Runs a script; the first ``keys`` of its arguments are keys."""
+        if len(arguments) > MANY:
+            return self._eval_tables(script, self.table(arguments[:keys]), self.table(arguments[keys:]))
+        return self._eval(script, keys, *arguments)
+
+    def call(self, function: Any, keys: int, arguments: Sequence[bytes]) -> Any:
+        """Calls a function of a library, as ``run``."""
+        if len(arguments) > MANY:
+            return self._call_tables(function, self.table(arguments[:keys]), self.table(arguments[keys:]))
+        return self._call(function, keys, *arguments)
+
+    def tokens(self, table: Any, count: int) -> list[Any]:
+        """The tokens of a result."""
+        if count <= CHUNK:
+            found = self._tokens(table, 1, count)
+            return list(found) if found.__class__ is tuple else [found]
+        tokens: list[Any] = []
+        for first in range(1, count + 1, CHUNK):
+            found = self._tokens(table, first, min(first + CHUNK - 1, count))
+            tokens.extend(found if found.__class__ is tuple else (found,))
+        return tokens
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the interpreter holds."""
+        return int(self._memory())

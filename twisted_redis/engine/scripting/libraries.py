@@ -1,0 +1,183 @@
+"""The libraries of FUNCTION: code that is loaded once and stays, with functions that are called by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.scripting.flags import NAMES
+from twisted_redis.engine.scripting.running import Runner
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["Function", "Libraries", "Library", "libraries"]
+
+_NAME = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+_BAD_NAME = (
+    "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+)
+
+
+class Function:
+    """A function of a library; ``callback`` is Lua's."""
+
+    __slots__ = ("callback", "description", "flags", "name")
+
+    def __init__(self, name: bytes, callback: Any, description: bytes | None, flags: int) -> None:
+        self.name = name
+        self.callback = callback
+        self.description = description
+        self.flags = flags
+
+
+class Library:
+    """A library and its functions by name."""
+
+    __slots__ = ("code", "functions", "name")
+
+    def __init__(self, name: bytes, code: bytes) -> None:
+        self.name = name
+        self.code = code
+        self.functions: dict[bytes, Function] = {}
+
+
+def _is_name(name: bytes) -> bool:
+    return bool(name) and _NAME.issuperset(name)
+
+
+def _metadata(code: bytes) -> tuple[bytes, bytes, bytes]:
+    """Engine, name and code of a library, from its first line (``#!lua name=mylib``); the line stays, empty."""
+    if not code.startswith(b"#!"):
+        raise CommandError("ERR Missing library metadata")
+    line, newline, _ = code.partition(b"\n")
+    parts = line.split()
+    if not newline or not parts:
+        raise CommandError("ERR Invalid library metadata")
+    name: bytes | None = None
+    for part in parts[1:]:
+        if part[:5].lower() != b"name=":
+            raise CommandError(b"ERR Invalid metadata value given: " + part)
+        if name is not None:
+            raise CommandError("ERR Invalid metadata value, name argument was given multiple times")
+        name = part[5:]
+    if name is None:
+        raise CommandError("ERR Library name was not given")
+    return parts[0][2:], name, code[len(line) :]
+
+
+class Libraries:
+    """All libraries of a server, and their functions by name in lower case."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._runner: Runner | None = None
+        self.libraries: dict[bytes, Library] = {}
+        self.functions: dict[bytes, Function] = {}
+
+    @property
+    def runner(self) -> Runner:
+        """The interpreter of functions; ``CommandError`` where there is no Lua."""
+        if self._runner is None:
+            self._runner = Runner(self._engine, functions=True)
+        return self._runner
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the interpreter of functions holds."""
+        return self._runner.lua.memory if self._runner is not None else 0
+
+    def compile(self, code: bytes, limited: bool = True) -> Library:
+        """The library of ``code``, not added yet; ``limited``: its code may take half a second."""
+        engine, name, lua = _metadata(code)
+        if not _is_name(name):
+            raise CommandError(_BAD_NAME)
+        if engine.lower() != b"lua":
+            raise CommandError(b"ERR Engine '%b' not found" % engine)
+        library = Library(name, code)
+
+        def take(name: bytes, callback: Any, description: bytes | None, flags: bytes) -> bytes | None:
+            if not _is_name(name):
+                return _BAD_NAME.removeprefix("ERR ").encode()
+            if name in library.functions:
+                return b"Function already exists in the library"
+            bits = 0
+            for flag in filter(None, flags.split(b",")):
+                if flag.lower() not in NAMES:
+                    return b"unknown flag given"
+                bits |= NAMES[flag.lower()]
+            library.functions[name] = Function(name, callback, description, bits)
+            return None
+
+        self.runner.load(lua, take, limited)
+        if not library.functions:
+            raise CommandError("ERR No functions registered")
+        return library
+
+    def load(self, code: bytes, replace: bool = False, limited: bool = True) -> bytes:
+        """FUNCTION LOAD; the name of the library."""
+        name = _metadata(code)[1]
+        if name in self.libraries and not replace:
+            raise CommandError(b"ERR Library '%b' already exists" % name)
+        self.join([self.compile(code, limited)], replace)
+        return name
+
+    def join(self, new: Iterable[Library], replace: bool) -> None:
+        """Adds libraries, all or none of them."""
+        new = list(new)
+        kept = dict(self.libraries)
+        for library in new:
+            if library.name in kept:
+                if not replace:
+                    raise CommandError(b"ERR Library %b already exists" % library.name)
+                del kept[library.name]
+        functions = {
+            name.lower(): function for library in kept.values() for name, function in library.functions.items()
+        }
+        for library in new:
+            for name, function in library.functions.items():
+                if name.lower() in functions:
+                    raise CommandError(b"ERR Function %b already exists" % name)
+                functions[name.lower()] = function
+            kept[library.name] = library
+        self.libraries = kept
+        self.functions = functions
+
+    def delete(self, name: bytes) -> None:
+        """FUNCTION DELETE."""
+        library = self.libraries.pop(name, None)
+        if library is None:
+            raise CommandError("ERR Library not found")
+        for function in library.functions:
+            del self.functions[function.lower()]
+
+    def flush(self) -> None:
+        """FUNCTION FLUSH."""
+        self.libraries = {}
+        self.functions = {}
+        self._runner = None
+
+    def replace_all(self, new: Iterable[Library]) -> None:
+        """Takes the place of all libraries there are."""
+        before = self.libraries, self.functions
+        self.libraries, self.functions = {}, {}
+        try:
+            self.join(new, replace=False)
+        except CommandError:
+            self.libraries, self.functions = before
+            raise
+
+    def codes(self) -> list[bytes]:
+        """The code of each library, as files and dumps hold it."""
+        return [library.code for library in self.libraries.values()]
+
+
+def libraries(engine: Engine) -> Libraries:
+    """The libraries of ``engine``."""
+    from twisted_redis.engine.scripting.scripts import scripting
+
+    state = scripting(engine)
+    if state.libraries is None:
+        state.libraries = Libraries(engine)
+    return state.libraries

@@ -1,0 +1,489 @@
+-- JSON for scripts: the functions, defaults and errors of the cjson that Redis carries.
+
+local type, pairs, tostring, tonumber, error, select, next = type, pairs, tostring, tonumber, error, select, next
+local floor, huge = math.floor, math.huge
+local format, byte, sub, find, gsub, char = string.format, string.byte, string.sub, string.find, string.gsub, string.char
+local concat = table.concat
+
+local rawget, ipairs = rawget, ipairs
+-- A value that is nothing but itself.
+local null = newproxy()
+
+local function new()
+    local cjson = {null = null, _NAME = "cjson", _VERSION = "2.1.0"}
+
+    local sparse_convert, sparse_ratio, sparse_safe = false, 2, 10
+    local encode_depth, decode_depth = 1000, 1000
+    local number_format = "%.14g"
+    local precision = 14
+    local invalid_encoded, invalid_decoded = false, true
+    local keep_buffer = true
+
+    ------------------------------------------------------------------------------------------------------------------
+    -- options
+
+    local function check_integer(value, low, high, place, name)
+        local number = tonumber(value)
+        if not number or type(value) == "boolean" then
+            error(format("bad argument #%d to '%s' (number expected, got %s)", place, name, type(value)), 3)
+        end
+        number = number < 0 and -floor(-number) or floor(number)
+        if number < low or number > high then
+            error(format("bad argument #%d to '%s' (expected integer between %d and %d)", place, name, low, high), 3)
+        end
+        return number
+    end
+
+    local function check_switch(value, place, name)
+        if type(value) == "boolean" then
+            return value
+        end
+        if value == "on" or value == "off" then
+            return value == "on"
+        end
+        if type(value) == "string" then
+            error(format("bad argument #%d to '%s' (invalid option '%s')", place, name, value), 3)
+        end
+        error(format("bad argument #%d to '%s' (string expected, got %s)", place, name, type(value)), 3)
+    end
+
+    function cjson.encode_sparse_array(...)
+        local convert, ratio, safe = ...
+        if select("#", ...) > 3 then
+            error("bad argument #4 to 'encode_sparse_array' (found too many arguments)", 2)
+        end
+        if convert ~= nil then
+            sparse_convert = check_switch(convert, 1, "encode_sparse_array")
+        end
+        if ratio ~= nil then
+            sparse_ratio = check_integer(ratio, 0, 2147483647, 2, "encode_sparse_array")
+        end
+        if safe ~= nil then
+            sparse_safe = check_integer(safe, 0, 2147483647, 3, "encode_sparse_array")
+        end
+        return sparse_convert, sparse_ratio, sparse_safe
+    end
+
+    function cjson.encode_max_depth(...)
+        if select("#", ...) > 1 then
+            error("bad argument #2 to 'encode_max_depth' (found too many arguments)", 2)
+        end
+        if (...) ~= nil then
+            encode_depth = check_integer((...), 1, 2147483647, 1, "encode_max_depth")
+        end
+        return encode_depth
+    end
+
+    function cjson.decode_max_depth(...)
+        if select("#", ...) > 1 then
+            error("bad argument #2 to 'decode_max_depth' (found too many arguments)", 2)
+        end
+        if (...) ~= nil then
+            decode_depth = check_integer((...), 1, 2147483647, 1, "decode_max_depth")
+        end
+        return decode_depth
+    end
+
+    function cjson.encode_number_precision(...)
+        if select("#", ...) > 1 then
+            error("bad argument #2 to 'encode_number_precision' (found too many arguments)", 2)
+        end
+        if (...) ~= nil then
+            precision = check_integer((...), 1, 14, 1, "encode_number_precision")
+            number_format = "%." .. precision .. "g"
+        end
+        return precision
+    end
+
+    function cjson.encode_keep_buffer(...)
+        if (...) ~= nil then
+            keep_buffer = check_switch((...), 1, "encode_keep_buffer")
+        end
+        return keep_buffer
+    end
+
+    function cjson.encode_invalid_numbers(...)
+        local value = ...
+        if value == "null" then
+            invalid_encoded = "null"
+        elseif value ~= nil then
+            invalid_encoded = check_switch(value, 1, "encode_invalid_numbers")
+        end
+        return invalid_encoded
+    end
+
+    function cjson.decode_invalid_numbers(...)
+        if (...) ~= nil then
+            invalid_decoded = check_switch((...), 1, "decode_invalid_numbers")
+        end
+        return invalid_decoded
+    end
+
+    ------------------------------------------------------------------------------------------------------------------
+    -- encoding
+
+    local escapes = {['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
+        ["\r"] = "\\r", ["\t"] = "\\t", ["\127"] = "\\u007f"}
+    for code = 0, 31 do
+        local c = char(code)
+        escapes[c] = escapes[c] or format("\\u%04x", code)
+    end
+    local unsafe = '[%z\1-\31"\\/\127]'
+
+    local function encode_string(s)
+        if find(s, unsafe) then
+            s = gsub(s, unsafe, escapes)
+        end
+        return '"' .. s .. '"'
+    end
+
+    local function encode_number(n)
+        if n ~= n or n == huge or n == -huge then
+            if invalid_encoded == false then
+                error("Cannot serialise number: must not be NaN or Inf", 0)
+            elseif invalid_encoded == "null" then
+                return "null"
+            end
+            return n ~= n and "nan" or n > 0 and "inf" or "-inf"
+        end
+        return format(number_format, n)
+    end
+
+    -- The largest index if `t` is to be an array, or nil.
+    local function array_size(t)
+        local largest, items = 0, 0
+        for key in next, t do
+            if type(key) ~= "number" or key < 1 or key ~= floor(key) then
+                return nil
+            end
+            if key > largest then
+                largest = key
+            end
+            items = items + 1
+        end
+        if sparse_ratio > 0 and largest > items * sparse_ratio and largest > sparse_safe then
+            if not sparse_convert then
+                error("Cannot serialise table: excessively sparse array", 0)
+            end
+            return nil
+        end
+        return largest
+    end
+
+    local encode_value
+
+    local function encode_table(t, out, n, depth)
+        depth = depth + 1
+        if depth > encode_depth then
+            error("Cannot serialise, excessive nesting (" .. depth .. ")", 0)
+        end
+        local size = array_size(t)
+        if size and size > 0 then
+            n = n + 1
+            out[n] = "["
+            for i = 1, size do
+                if i > 1 then
+                    n = n + 1
+                    out[n] = ","
+                end
+                n = encode_value(rawget(t, i), out, n, depth)
+            end
+            n = n + 1
+            out[n] = "]"
+            return n
+        end
+        n = n + 1
+        out[n] = "{"
+        local first = true
+        for key, value in next, t do
+            if not first then
+                n = n + 1
+                out[n] = ","
+            end
+            first = false
+            local kind = type(key)
+            if kind == "string" then
+                out[n + 1] = encode_string(key)
+            elseif kind == "number" then
+                out[n + 1] = '"' .. encode_number(key) .. '"'
+            else
+                error("Cannot serialise " .. kind .. ": table key must be a number or string", 0)
+            end
+            out[n + 2] = ":"
+            n = encode_value(value, out, n + 2, depth)
+        end
+        n = n + 1
+        out[n] = "}"
+        return n
+    end
+
+    function encode_value(value, out, n, depth)
+        local kind = type(value)
+        if kind == "string" then
+            out[n + 1] = encode_string(value)
+        elseif kind == "number" then
+            out[n + 1] = encode_number(value)
+        elseif kind == "boolean" then
+            out[n + 1] = value and "true" or "false"
+        elseif kind == "table" then
+            return encode_table(value, out, n, depth)
+        elseif kind == "nil" or value == null then
+            out[n + 1] = "null"
+        else
+            error("Cannot serialise " .. kind .. ": type not supported", 0)
+        end
+        return n + 1
+    end
+
+    function cjson.encode(...)
+        if select("#", ...) ~= 1 then
+            error("bad argument #1 to 'encode' (expected 1 argument)", 2)
+        end
+        local out = {}
+        local n = encode_value((...), out, 0, 0)
+        return concat(out, "", 1, n)
+    end
+
+    ------------------------------------------------------------------------------------------------------------------
+    -- decoding
+
+    local unescapes = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
+
+    local function token_at(text, at)
+        at = find(text, "[^ \t\r\n]", at)
+        if not at then
+            return "T_END", #text + 1
+        end
+        local c = sub(text, at, at)
+        local simple = {["{"] = "T_OBJ_BEGIN", ["}"] = "T_OBJ_END", ["["] = "T_ARR_BEGIN", ["]"] = "T_ARR_END",
+            [","] = "T_COMMA", [":"] = "T_COLON", ['"'] = "T_STRING"}
+        if simple[c] then
+            return simple[c], at
+        end
+        if find(text, "^true", at) or find(text, "^false", at) then
+            return "T_BOOLEAN", at
+        end
+        if find(text, "^null", at) then
+            return "T_NULL", at
+        end
+        if find(c, "[%-%d]") then
+            return "T_NUMBER", at
+        end
+        return "invalid token", at
+    end
+
+    local function expected(what, text, at)
+        local token, place = token_at(text, at)
+        error(format("Expected %s but found %s at character %d", what, token, place), 0)
+    end
+
+    local function utf8(code)
+        if code < 0x80 then
+            return char(code)
+        elseif code < 0x800 then
+            return char(0xC0 + floor(code / 64), 0x80 + code % 64)
+        elseif code < 0x10000 then
+            return char(0xE0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
+        end
+        return char(0xF0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64, 0x80 + floor(code / 64) % 64,
+            0x80 + code % 64)
+    end
+
+    -- The string whose first quote stands before `at`, and the place behind its last.
+    local function decode_string(text, at)
+        local begin = at
+        local stop = find(text, '[%z\1-\31"\\]', at)
+        if stop and byte(text, stop) == 34 then
+            return sub(text, at, stop - 1), stop + 1
+        end
+        local parts = {}
+        while true do
+            stop = find(text, '[%z\1-\31"\\]', at)
+            if not stop then
+                error("Expected value but found unexpected end of string at character " .. #text + 1, 0)
+            end
+            parts[#parts + 1] = sub(text, at, stop - 1)
+            local c = byte(text, stop)
+            if c == 34 then
+                return concat(parts), stop + 1
+            elseif c ~= 92 then
+                if c == 0 then
+                    error("Expected value but found unexpected end of string at character " .. stop, 0)
+                end
+                error("Expected value but found invalid token at character " .. stop, 0)
+            end
+            local escaped = sub(text, stop + 1, stop + 1)
+            if escaped == "u" then
+                local hex = text:match("^%x%x%x%x", stop + 2)
+                if not hex then
+                    error("Expected value but found invalid unicode escape code at character " .. stop, 0)
+                end
+                local code = tonumber(hex, 16)
+                at = stop + 6
+                if code >= 0xD800 and code < 0xDC00 then
+                    local low = text:match("^\\u(%x%x%x%x)", at)
+                    low = low and tonumber(low, 16)
+                    if not low or low < 0xDC00 or low > 0xDFFF then
+                        error("Expected value but found invalid unicode escape code at character " .. stop, 0)
+                    end
+                    code = 0x10000 + (code - 0xD800) * 1024 + (low - 0xDC00)
+                    at = at + 6
+                elseif code >= 0xDC00 and code < 0xE000 then
+                    error("Expected value but found invalid unicode escape code at character " .. stop, 0)
+                end
+                parts[#parts + 1] = utf8(code)
+            else
+                local plain = unescapes[escaped]
+                if not plain then
+                    error("Expected value but found invalid escape code at character " .. stop, 0)
+                end
+                parts[#parts + 1] = plain
+                at = stop + 2
+            end
+        end
+    end
+
+    local function decode_number(text, at)
+        local shown = text:match("^-?%d+%.?%d*[eE][+-]?%d+", at) or text:match("^-?%d+%.?%d*", at)
+        if not invalid_decoded and (not shown or find(shown, "^-?0%d") or find(shown, "%.$")) then
+            return nil
+        end
+        if shown and not (find(text, "^-?0[xX]", at)) then
+            return tonumber(shown), at + #shown
+        end
+        if not invalid_decoded then
+            return nil
+        end
+        local hex = text:match("^-?0[xX]%x+", at)
+        if hex then
+            local negative = sub(hex, 1, 1) == "-"
+            local number = tonumber(negative and sub(hex, 2) or hex)
+            return negative and -number or number, at + #hex
+        end
+        local word = text:match("^[+-]?%a+", at)
+        if word then
+            local lower = word:lower()
+            for _, name in ipairs {"-infinity", "infinity", "-inf", "inf", "-nan", "nan"} do
+                if sub(lower, 1, #name) == name then
+                    local number = find(name, "nan") and 0 / 0 or sub(name, 1, 1) == "-" and -huge or huge
+                    return number, at + #name
+                end
+            end
+        end
+        return nil
+    end
+
+    local decode_value
+
+    local function too_deep(at, depth)
+        error("Found too many nested data structures (" .. depth .. ") at character " .. at - 1, 0)
+    end
+
+    local function decode_array(text, at, depth)
+        if depth > decode_depth then
+            too_deep(at, depth)
+        end
+        local t, n = {}, 0
+        at = find(text, "[^ \t\r\n]", at)
+        if at and byte(text, at) == 93 then
+            return t, at + 1
+        end
+        while true do
+            n = n + 1
+            t[n], at = decode_value(text, at or #text + 1, depth)
+            at = find(text, "[^ \t\r\n]", at)
+            local c = at and byte(text, at)
+            if c == 93 then
+                return t, at + 1
+            elseif c ~= 44 then
+                expected("comma or array end", text, at or #text + 1)
+            end
+            at = at + 1
+        end
+    end
+
+    local function decode_object(text, at, depth)
+        if depth > decode_depth then
+            too_deep(at, depth)
+        end
+        local t = {}
+        at = find(text, "[^ \t\r\n]", at)
+        if at and byte(text, at) == 125 then
+            return t, at + 1
+        end
+        while true do
+            at = find(text, "[^ \t\r\n]", at or #text + 1)
+            if not at or byte(text, at) ~= 34 then
+                expected("object key string", text, at or #text + 1)
+            end
+            local key
+            key, at = decode_string(text, at + 1)
+            at = find(text, "[^ \t\r\n]", at)
+            if not at or byte(text, at) ~= 58 then
+                expected("colon", text, at or #text + 1)
+            end
+            t[key], at = decode_value(text, at + 1, depth)
+            at = find(text, "[^ \t\r\n]", at)
+            local c = at and byte(text, at)
+            if c == 125 then
+                return t, at + 1
+            elseif c ~= 44 then
+                expected("comma or object end", text, at or #text + 1)
+            end
+            at = at + 1
+        end
+    end
+
+    function decode_value(text, at, depth)
+        at = find(text, "[^ \t\r\n]", at)
+        local c = at and byte(text, at)
+        if c == 34 then
+            return decode_string(text, at + 1)
+        elseif c == 123 then
+            return decode_object(text, at + 1, depth + 1)
+        elseif c == 91 then
+            return decode_array(text, at + 1, depth + 1)
+        elseif c == nil then
+            expected("value", text, #text + 1)
+        elseif c == 116 and find(text, "^true", at) then
+            return true, at + 4
+        elseif c == 102 and find(text, "^false", at) then
+            return false, at + 5
+        elseif c == 110 and find(text, "^null", at) then
+            return null, at + 4
+        end
+        local number, behind = decode_number(text, at)
+        if number == nil then
+            if find(text, "^[-%d]", at) then
+                error("Expected value but found invalid number at character " .. at, 0)
+            end
+            expected("value", text, at)
+        end
+        return number, behind
+    end
+
+    function cjson.decode(...)
+        if select("#", ...) ~= 1 then
+            error("bad argument #1 to 'decode' (expected 1 argument)", 2)
+        end
+        local text = ...
+        if type(text) == "number" then
+            text = tostring(text)
+        elseif type(text) ~= "string" then
+            error("bad argument #1 to 'decode' (string expected, got " .. (text == nil and "nil" or type(text)) .. ")", 2)
+        end
+        if #text > 1 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
+            error("JSON parser does not support UTF-16 or UTF-32", 0)
+        end
+        local value, at = decode_value(text, 1, 0)
+        if find(text, "[^ \t\r\n]", at) then
+            expected("the end", text, at)
+        end
+        return value
+    end
+
+    cjson.new = new
+    return cjson
+end
+
+return new()

@@ -1,0 +1,746 @@
+-- What a script may see and touch.  Run once in a new interpreter, with the functions of the host; it returns the entry
+-- points that the host calls.
+--
+-- Lua 5.1 knows no tables that cannot be written.  So scripts get empty tables in their place, whose metatables read
+-- from the real ones and refuse to be written, and the few functions that look behind metatables know of them.
+-- `redis.call` is a function of the host and no Lua function: a Lua function called in `return redis.call(...)` would
+-- take the frame of its caller, and errors could not tell the line.
+
+local host, libraries = ...
+
+local SELF = debug.getinfo(1, "S").source
+local READONLY = "Attempt to modify a readonly table"
+
+local type, error, select, tostring, tonumber, next, pairs = type, error, select, tostring, tonumber, next, pairs
+local setmetatable, getmetatable, rawget, rawset = setmetatable, getmetatable, rawget, rawset
+local pcall, xpcall, unpack, loadstring, setfenv = pcall, xpcall, unpack, loadstring, setfenv
+local floor = math.floor
+local debug, coroutine, string, table = debug, coroutine, string, table
+local getinfo, sethook = debug.getinfo, debug.sethook
+
+-- The interpreter's own name for where strings look up their methods.
+local string_metatable = getmetatable("")
+
+---------------------------------------------------------------------------------------------------------------------
+-- tables that cannot be written
+
+local behind = setmetatable({}, {__mode = "k"})  -- what scripts hold -> the table itself
+local metatables = setmetatable({}, {__mode = "k"})  -- what scripts hold -> its metatable, as scripts may see it
+
+local function refuse()
+    error(READONLY, 2)
+end
+
+-- A face of `t` that reads, and cannot be written.
+local function face(t)
+    local shown = setmetatable({}, {__index = t, __newindex = refuse})
+    behind[shown] = t
+    return shown
+end
+
+local function safe_next(t, key)
+    return next(behind[t] or t, key)
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- errors
+
+-- An error that the host raised arrives as an object of the host; what scripts are to see is a table.
+local function caught(e)
+    if type(e) ~= "userdata" then
+        return e
+    end
+    local text, counted = host.failure(e)
+    if counted == nil then
+        return text
+    end
+    return {err = text, ignore_error_stats_update = counted}
+end
+
+-- Adds to an error where it was raised: the frame of the script that is nearest.
+local function located(e)
+    local level = 2
+    local where = getinfo(level, "nSl")
+    if where and where.what == "C" then
+        level = level + 1
+        where = getinfo(level, "nSl")
+    end
+    while where and where.source == SELF do
+        level = level + 1
+        where = getinfo(level, "nSl")
+    end
+    e = caught(e)
+    if type(e) ~= "table" then
+        e = {err = "ERR " .. tostring(e)}
+    end
+    if where then
+        e.source = where.source
+        e.line = where.currentline
+    end
+    return e
+end
+
+-- The error table of a text: with `-CODE text` the code is taken from it, otherwise it is ERR.
+local function error_table(text)
+    if text:sub(1, 1) == "-" then
+        local code, rest = text:match("^%-([^ ]*) (.*)$")
+        if code then
+            text = rest
+        else
+            code, text = "ERR", text:sub(2)
+        end
+        return {err = code .. " " .. text:gsub("^[\r\n]+", ""):gsub("[\r\n]+$", "")}
+    end
+    return {err = "ERR " .. text:gsub("^[\r\n]+", ""):gsub("[\r\n]+$", "")}
+end
+
+local function raise(text)
+    error(error_table(text), 0)
+end
+
+-- As Redis has it, `pcall` gives the text of an error, not the table.
+local function plain(ok, ...)
+    if ok then
+        return ok, ...
+    end
+    local e = caught((...))
+    if type(e) == "table" then
+        local text = e.err
+        if type(text) == "string" or type(text) == "number" then
+            e = text
+        end
+    end
+    return false, e
+end
+
+local function uncaught(ok, ...)
+    if ok then
+        return ok, ...
+    end
+    return false, caught((...))
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- time
+
+-- Called by the interpreter every so many instructions: lets the host look at the clock, and ends what was killed.
+local function hook()
+    local verdict = host.tick()
+    if verdict then
+        -- From now on at every line, so that no pcall outlives it.
+        sethook(hook, "l")
+        error(error_table(verdict), 0)
+    end
+end
+
+local INSTRUCTIONS = 100000
+
+---------------------------------------------------------------------------------------------------------------------
+-- the globals
+
+local G = {}
+
+for _, name in ipairs {
+    "tostring", "assert", "tonumber", "rawequal", "collectgarbage", "type", "select", "unpack", "gcinfo", "ipairs",
+    "_VERSION", "error",
+} do
+    G[name] = _G[name]
+end
+
+function G.next(t, key)
+    return next(behind[t] or t, key)
+end
+
+function G.pairs(t)
+    if behind[t] then
+        return safe_next, t, nil
+    end
+    return pairs(t)
+end
+
+function G.rawget(t, key)
+    return rawget(behind[t] or t, key)
+end
+
+function G.rawset(t, key, value)
+    if behind[t] then
+        error(READONLY, 2)
+    end
+    return rawset(t, key, value)
+end
+
+function G.setmetatable(t, metatable)
+    if behind[t] then
+        error(READONLY, 2)
+    end
+    return setmetatable(t, metatable)
+end
+
+function G.getmetatable(t)
+    if type(t) == "userdata" then
+        return nil
+    end
+    if type(t) == "string" then
+        return metatables[string_metatable]
+    end
+    if behind[t] then
+        return metatables[t]
+    end
+    return getmetatable(t)
+end
+
+function G.pcall(...)
+    return plain(pcall(...))
+end
+
+function G.xpcall(f, handler)
+    return uncaught(xpcall(f, function(e) return handler(caught(e)) end))
+end
+
+function G.loadstring(text, name)
+    if type(text) == "number" then
+        text = tostring(text)
+    end
+    -- Compiled code is not checked by the interpreter, so it is not taken.
+    if type(text) == "string" and text:byte(1) == 27 then
+        return nil, "bytecode is not allowed"
+    end
+    -- A chunk begins with the globals of the interpreter, which are none of its business.
+    local chunk, problem = loadstring(text, name)
+    return chunk and setfenv(chunk, host.environment), problem
+end
+
+function G.load(read, name)
+    local parts = {}
+    while true do
+        local part = read()
+        if part == nil or part == "" then
+            break
+        end
+        parts[#parts + 1] = part
+    end
+    return G.loadstring(table.concat(parts), name or "=(load)")
+end
+
+local threads = {}
+for name, value in pairs(coroutine) do
+    threads[name] = value
+end
+
+function threads.create(f)
+    local thread = coroutine.create(f)
+    sethook(thread, hook, "", INSTRUCTIONS)
+    return thread
+end
+
+function threads.wrap(f)
+    local thread = threads.create(f)
+    local function passed(ok, ...)
+        if not ok then
+            error((...), 0)
+        end
+        return ...
+    end
+    return function(...)
+        return passed(coroutine.resume(thread, ...))
+    end
+end
+
+function threads.resume(...)
+    return uncaught(coroutine.resume(...))
+end
+
+-- The generator of drand48, so that a seed gives the same numbers as in Redis.  A state of 48 bits in three parts.
+local x0, x1, x2 = 0x330E, 0xABCD, 0x1234
+
+local function lrand48()
+    local a0, a1, a2 = 0xE66D, 0xDEEC, 5
+    local p0 = a0 * x0 + 0xB
+    local p1 = a0 * x1 + a1 * x0 + floor(p0 / 65536)
+    local p2 = a0 * x2 + a1 * x1 + a2 * x0 + floor(p1 / 65536)
+    x0, x1, x2 = p0 % 65536, p1 % 65536, p2 % 65536
+    return x2 * 32768 + floor(x1 / 2)
+end
+
+local maths = {}
+for name, value in pairs(math) do
+    maths[name] = value
+end
+
+function maths.random(...)
+    local count = select("#", ...)
+    local r = (lrand48() % 2147483647) / 2147483647
+    if count == 0 then
+        return r
+    end
+    local low, high = 1, ...
+    if count == 2 then
+        low, high = ...
+    elseif count > 2 then
+        error("wrong number of arguments", 2)
+    end
+    if not tonumber(low) or not tonumber(high) then
+        error("bad argument #" .. count .. " to 'random' (number expected, got " .. type(high) .. ")", 2)
+    end
+    low, high = floor(tonumber(low)), floor(tonumber(high))
+    if low > high then
+        error("bad argument #" .. count .. " to 'random' (interval is empty)", 2)
+    end
+    return floor(r * (high - low + 1)) + low
+end
+
+function maths.randomseed(seed)
+    if not tonumber(seed) then
+        error("bad argument #1 to 'randomseed' (number expected, got " .. type(seed) .. ")", 2)
+    end
+    seed = floor(tonumber(seed)) % 4294967296
+    x0, x1, x2 = 0x330E, seed % 65536, floor(seed / 65536)
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- redis
+
+local redis = {call = host.call, pcall = host.pcall}
+
+-- What libraries have while they are loaded, and scripts too.
+local general = {
+    LOG_DEBUG = 0,
+    LOG_VERBOSE = 1,
+    LOG_NOTICE = 2,
+    LOG_WARNING = 3,
+    REDIS_VERSION = host.version,
+    REDIS_VERSION_NUM = host.version_number,
+}
+
+function general.log(...)
+    local count = select("#", ...)
+    if count < 2 then
+        raise("redis.log() requires two arguments or more.")
+    end
+    local level = tonumber((...))
+    if not level then
+        raise("First argument must be a number (log level).")
+    end
+    level = floor(level)
+    if level < 0 or level > 3 then
+        raise("Invalid log level.")
+    end
+    local parts = {}
+    for i = 2, count do
+        local part = select(i, ...)
+        if type(part) == "string" or type(part) == "number" then
+            parts[#parts + 1] = tostring(part)
+        end
+    end
+    host.log(level, table.concat(parts, " "))
+end
+
+for name, value in pairs(general) do
+    redis[name] = value
+end
+
+function redis.error_reply(...)
+    local text = ...
+    if select("#", ...) ~= 1 or type(text) ~= "string" then
+        return error_table("wrong number or type of arguments")
+    end
+    if text:sub(1, 1) ~= "-" then
+        text = "-" .. text
+    end
+    return error_table(text)
+end
+
+function redis.status_reply(...)
+    local text = ...
+    if select("#", ...) ~= 1 or type(text) ~= "string" then
+        return error_table("wrong number or type of arguments")
+    end
+    return {ok = text}
+end
+
+function redis.sha1hex(...)
+    if select("#", ...) ~= 1 then
+        raise("wrong number of arguments")
+    end
+    local text = ...
+    if type(text) ~= "string" then
+        text = type(text) == "number" and tostring(text) or ""
+    end
+    return host.sha1hex(text)
+end
+
+function redis.setresp(...)
+    if select("#", ...) ~= 1 then
+        raise("redis.setresp() requires one argument.")
+    end
+    local version = floor(tonumber((...)) or 0)
+    if version ~= 2 and version ~= 3 then
+        raise("RESP version must be 2 or 3.")
+    end
+    host.setresp(version)
+end
+
+redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
+
+function redis.set_repl(...)
+    if select("#", ...) ~= 1 then
+        raise("redis.set_repl() requires one argument.")
+    end
+    local flags = floor(tonumber((...)) or 0)
+    if flags < 0 or flags > 3 then
+        raise("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+    end
+    host.set_repl(flags)
+end
+
+redis.acl_check_cmd = host.acl_check_cmd
+
+if host.replicate_commands then
+    function redis.replicate_commands()
+        return true
+    end
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- what scripts hold in their hands
+
+for name, value in pairs {string = string, table = table, math = maths, coroutine = threads, redis = redis} do
+    G[name] = face(value)
+end
+for name, library in pairs(libraries) do
+    G[name] = face(library)
+end
+G.os = face({clock = os.clock})
+if host.deprecated then
+    -- With them a script can reach what it should not: only where the configuration asks for it.
+    G.newproxy, G.setfenv, G.getfenv = newproxy, setfenv, getfenv
+end
+
+metatables[string_metatable] = face({__index = G.string})
+
+-- What stands behind the globals: the language and the libraries, or, while a library is loaded, less.
+local function nonexistent(_, name)
+    if type(name) ~= "string" and type(name) ~= "number" then
+        error("Second argument to luaProtectedTableError must be a string or number", 2)
+    end
+    error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
+end
+
+local missing = {__index = nonexistent}
+setmetatable(G, missing)
+
+local environment_metatable = {__index = G, __newindex = refuse}
+local environment = setmetatable({}, environment_metatable)
+behind[environment] = G
+metatables[environment] = face({__index = nonexistent})
+G._G = environment
+
+---------------------------------------------------------------------------------------------------------------------
+-- results: a flat stream of tokens, so that a few calls carry them over whatever they are
+
+local STRING, NUMBER, TRUE, FALSE, NIL, ERROR, STATUS, DOUBLE, BIG, VERBATIM, MAP, SET, ARRAY, TOO_DEEP =
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+local DEPTH = 7000
+
+local linear
+
+local function linear_table(v, out, n, depth)
+    local field = rawget(v, "err")
+    if type(field) == "string" then
+        out[n + 1], out[n + 2], out[n + 3] = ERROR, field, v.ignore_error_stats_update == true
+        return n + 3
+    end
+    field = rawget(v, "ok")
+    if type(field) == "string" then
+        out[n + 1], out[n + 2] = STATUS, field
+        return n + 2
+    end
+    field = rawget(v, "double")
+    if type(field) == "number" then
+        out[n + 1], out[n + 2] = DOUBLE, field
+        return n + 2
+    end
+    field = rawget(v, "big_number")
+    if type(field) == "string" then
+        out[n + 1], out[n + 2] = BIG, field
+        return n + 2
+    end
+    field = rawget(v, "verbatim_string")
+    if type(field) == "table" then
+        local format, text = rawget(field, "format"), rawget(field, "string")
+        if type(format) == "string" and type(text) == "string" then
+            out[n + 1], out[n + 2], out[n + 3] = VERBATIM, format, text
+            return n + 3
+        end
+    end
+    local place, count = n + 2, 0
+    n = n + 2
+    field = rawget(v, "map")
+    if type(field) == "table" then
+        out[place - 1] = MAP
+        for key, value in next, field do
+            n = linear(value, out, linear(key, out, n, depth + 1), depth + 1)
+            count = count + 1
+        end
+        out[place] = count
+        return n
+    end
+    field = rawget(v, "set")
+    if type(field) == "table" then
+        out[place - 1] = SET
+        for key in next, field do
+            n = linear(key, out, n, depth + 1)
+            count = count + 1
+        end
+        out[place] = count
+        return n
+    end
+    out[place - 1] = ARRAY
+    while true do
+        local element = rawget(v, count + 1)
+        if element == nil then
+            break
+        end
+        n = linear(element, out, n, depth + 1)
+        count = count + 1
+    end
+    out[place] = count
+    return n
+end
+
+function linear(v, out, n, depth)
+    local kind = type(v)
+    if kind == "string" then
+        out[n + 1], out[n + 2] = STRING, v
+        return n + 2
+    elseif kind == "number" then
+        out[n + 1], out[n + 2] = NUMBER, v
+        return n + 2
+    elseif kind == "boolean" then
+        out[n + 1] = v and TRUE or FALSE
+        return n + 1
+    elseif kind == "table" then
+        if depth > DEPTH then
+            out[n + 1] = TOO_DEEP
+            return n + 1
+        end
+        return linear_table(v, out, n, depth)
+    end
+    out[n + 1] = NIL
+    return n + 1
+end
+
+-- The result of a run: a plain value as it is, an error as (false, text, source, line, counted), all else as (true,
+-- number of tokens, their table).
+local function result(ok, v)
+    if ok then
+        if type(v) ~= "table" then
+            if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then
+                return v
+            end
+            return nil
+        end
+        local out = {}
+        return true, linear(v, out, 0, 0), out
+    end
+    return false, v.err, v.source, v.line, v.ignore_error_stats_update == true
+end
+
+local entry = {}
+
+function entry.tokens(out, first, last)
+    return unpack(out, first, last)
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- running
+
+local function split(count, ...)
+    local total = select("#", ...)
+    if count == total then
+        return {...}, {}
+    elseif count == 0 then
+        return {}, {...}
+    end
+    local all, keys, rest = {...}, {}, {}
+    for i = 1, count do
+        keys[i] = all[i]
+    end
+    for i = count + 1, total do
+        rest[i - count] = all[i]
+    end
+    return keys, rest
+end
+
+-- Runs a script with its keys and arguments as globals.
+function entry.eval(script, count, ...)
+    G.KEYS, G.ARGV = split(count, ...)
+    return result(xpcall(script, located))
+end
+
+-- The same where there are too many arguments for a call.
+function entry.eval_tables(script, keys, arguments)
+    G.KEYS, G.ARGV = keys, arguments
+    return result(xpcall(script, located))
+end
+
+function entry.call_tables(f, keys, arguments)
+    return result(xpcall(function() return f(keys, arguments) end, located))
+end
+
+-- Runs a function of a library.
+function entry.call(f, count, ...)
+    local keys, arguments = split(count, ...)
+    return result(xpcall(function() return f(keys, arguments) end, located))
+end
+
+-- Ends what a kill has begun: the next script begins with a hook that counts again.
+function entry.calm()
+    sethook(hook, "", INSTRUCTIONS)
+end
+
+function entry.compile(code, name)
+    local f, problem = G.loadstring(code, name)
+    if f then
+        return f
+    end
+    return nil, problem
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- loading libraries of functions
+
+local load_redis = setmetatable(general, missing)
+local loading = setmetatable({redis = face(load_redis)}, missing)
+local register
+
+function general.register_function(...)
+    if not register then
+        raise("redis.register_function can only be called on FUNCTION LOAD command")
+    end
+    local count = select("#", ...)
+    if count < 1 or count > 2 then
+        raise("wrong number of arguments to redis.register_function")
+    end
+    local name, description, callback, flags = nil, nil, nil, {}
+    if count == 2 then
+        name, callback = ...
+        if type(name) ~= "string" and type(name) ~= "number" then
+            raise("first argument to redis.register_function must be a string")
+        end
+        if type(callback) ~= "function" then
+            raise("second argument to redis.register_function must be a function")
+        end
+    else
+        local named = ...
+        if type(named) ~= "table" then
+            raise("calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).")
+        end
+        for key, value in next, named do
+            if type(key) ~= "string" and type(key) ~= "number" then
+                raise("named argument key given to redis.register_function is not a string")
+            end
+            key = tostring(key):lower()
+            if key == "function_name" then
+                if type(value) ~= "string" and type(value) ~= "number" then
+                    raise("function_name argument given to redis.register_function must be a string")
+                end
+                name = value
+            elseif key == "description" then
+                if type(value) ~= "string" and type(value) ~= "number" then
+                    raise("description argument given to redis.register_function must be a string")
+                end
+                description = tostring(value)
+            elseif key == "callback" then
+                if type(value) ~= "function" then
+                    raise("callback argument given to redis.register_function must be a function")
+                end
+                callback = value
+            elseif key == "flags" then
+                if type(value) ~= "table" then
+                    raise("flags argument to redis.register_function must be a table representing function flags")
+                end
+                for _, flag in ipairs(value) do
+                    if type(flag) ~= "string" and type(flag) ~= "number" then
+                        raise("unknown flag given")
+                    end
+                    flags[#flags + 1] = tostring(flag)
+                end
+            else
+                raise("unknown argument given to redis.register_function")
+            end
+        end
+        if not name then
+            raise("redis.register_function must get a function name argument")
+        end
+        if not callback then
+            raise("redis.register_function must get a callback argument")
+        end
+    end
+    local problem = register(tostring(name), callback, description, table.concat(flags, ","))
+    if problem then
+        raise(problem)
+    end
+end
+
+-- Runs the code of a library, which registers its functions by `take`; nil, or the text of the error.
+function entry.load(code, take)
+    local library, problem = G.loadstring(code, "@user_function")
+    if not library then
+        return "Error compiling function: " .. problem
+    end
+    register = take
+    environment_metatable.__index = loading
+    local ok, e = pcall(library)
+    environment_metatable.__index = G
+    register = nil
+    if ok then
+        return nil
+    end
+    e = caught(e)
+    if type(e) == "table" then
+        return "Error registering functions: " .. tostring(e.err)
+    end
+    return "Error registering functions: ERR " .. tostring(e)
+end
+
+function entry.memory()
+    return collectgarbage("count") * 1024
+end
+
+function entry.collect()
+    collectgarbage()
+end
+
+function entry.error(text, counted)
+    return {err = text, ignore_error_stats_update = counted}
+end
+
+function entry.status(text)
+    return {ok = text}
+end
+
+function entry.map(t)
+    return {map = t}
+end
+
+function entry.set(t)
+    return {set = t}
+end
+
+function entry.double(number)
+    return {double = number}
+end
+
+function entry.big(text)
+    return {big_number = text}
+end
+
+function entry.verbatim(format, text)
+    return {verbatim_string = {format = format, string = text}}
+end
+
+host.environment = environment
+sethook(hook, "", INSTRUCTIONS)
+
+return entry

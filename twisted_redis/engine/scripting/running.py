@@ -1,0 +1,287 @@
+"""One run of a script: who called it, what it may do, and what ``redis.call`` does for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.config import REDIS_VERSION
+from twisted_redis.engine import gates
+from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client, NullLink
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
+from twisted_redis.engine.propagation import EVERYBODY
+from twisted_redis.engine.scripting.convert import argument, from_lua, scalar, to_lua
+from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
+from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
+from twisted_redis.resp.types import OK, ErrorReply, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+
+__all__ = ["Run", "Runner"]
+
+_LEVELS = ("debug", "verbose", "notice", "warning")
+_KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
+#: How long the code of a library may take to register its functions (ns).
+_LOAD_TIME = 500_000_000
+
+
+class Run:
+    """A script that is running for ``client``; ``flags`` are those it has declared, None where it has declared none."""
+
+    __slots__ = ("allow_oom", "argv", "busy", "client", "dirty", "is_eval", "killed", "name", "read_only", "started")
+
+    def __init__(self, client: Client, name: bytes, flags: int | None, is_eval: bool, read_only: bool) -> None:
+        self.client = client
+        self.name = name
+        self.is_eval = is_eval
+        declared = flags or 0
+        self.read_only = read_only or bool(declared & NO_WRITES)
+        self.allow_oom = bool(declared & ALLOW_OOM)
+        self.started = client.engine.clock_ns()
+        #: Whether a command that may write has run: from then on nothing stops the script half-way.
+        self.dirty = False
+        self.killed = False
+        #: Whether others are told that the server is busy.
+        self.busy = False
+        self.argv: Sequence[bytes] = ()
+
+
+class Runner:
+    """An interpreter with the client that its scripts call commands as: the host of ``Interpreter``."""
+
+    def __init__(self, engine: Engine, functions: bool) -> None:
+        self.engine = engine
+        self.run: Run | None = None
+        self.loading_until = 0
+        self.client = Client(engine, NullLink())
+        self.client.gates |= DENY_BLOCKING | SCRIPT
+        config = engine.config
+        self.lua = Interpreter(self, REDIS_VERSION, config.lua_enable_deprecated_api, not functions)
+        self._calls = 0
+
+    def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
+        """Runs a script or function; its result, or ``CommandError``.
+
+        ``queue`` is where others find the run while it lasts.
+        """
+        engine = self.engine
+        caller, client = run.client, self.client
+        client.db = caller.db
+        client.user = caller.user
+        client.resp = 2
+        client.gates = DENY_BLOCKING | SCRIPT | caller.gates & (RESTRICTED | MASTER)
+        self.run = run
+        queue.append(run)
+        engine.depth += 1
+        try:
+            if run.is_eval:
+                result = self.lua.run(function, keys, arguments)
+            else:
+                result = self.lua.call(function, keys, arguments)
+            return self._reply(run, result)
+        finally:
+            engine.depth -= 1
+            engine.script_targets = EVERYBODY
+            self.run = None
+            queue.pop()
+            if engine.writers is not None and engine.writers.pop(client, self) is None:
+                engine.writers[caller] = None
+            if run.killed:
+                self.lua.calm()
+            if run.busy:
+                engine.gates &= ~gates.IS_BUSY
+            if client.watching:
+                engine.forget_watches(client)
+            engine.pending = bool(engine.effects or engine.ready)
+
+    def _reply(self, run: Run, result: Any) -> Reply:
+        if result.__class__ is not tuple:
+            return scalar(result, self.client.resp)
+        if result[0]:
+            tokens = self.lua.tokens(result[2], result[1])
+            reply = from_lua(tokens, self.client.resp, run.client.resp)
+            if reply.__class__ is ErrorReply and not tokens[2]:
+                raise CommandError(bytes(reply))
+            return reply
+        _, text, source, line, counted = result
+        message = text if isinstance(text, bytes) else b"ERR unknown error"
+        if source is not None and line is not None:
+            message += b" script: %b, on %b:%d." % (run.name, source, line)
+        message = message.replace(b"\r", b" ").replace(b"\n", b" ")
+        if counted:
+            return ErrorReply(message)
+        raise CommandError(message)
+
+    # what scripts call
+
+    def call(self, *args: Any) -> Any:
+        """``redis.call``: an error ends the script, unless it catches it."""
+        reply = self._invoke(args)
+        if reply.__class__ is bytes or reply.__class__ is int:
+            return reply
+        if reply.__class__ is ErrorReply:
+            raise ScriptError(_with_code(reply))
+        if reply is OK:
+            return self.lua.status(b"OK")
+        return to_lua(self.lua, reply, self.client.resp)
+
+    def pcall(self, *args: Any) -> Any:
+        """``redis.pcall``: an error is a table."""
+        try:
+            reply = self._invoke(args)
+        except ScriptError as error:
+            return self.lua.error(error.text, error.counted)
+        if reply.__class__ is ErrorReply:
+            return self.lua.error(_with_code(reply), True)
+        return to_lua(self.lua, reply, self.client.resp)
+
+    def _arguments(self, args: tuple[Any, ...]) -> list[bytes]:
+        if not args:
+            raise ScriptError(b"ERR Please specify at least one argument for this redis lib call", False)
+        argv: list[bytes] = []
+        for value in args:
+            if value.__class__ is not bytes:
+                value = argument(value)
+                if value is None:
+                    raise ScriptError(b"ERR Lua redis lib command arguments must be strings or integers", False)
+            argv.append(value)
+        return argv
+
+    def _invoke(self, args: tuple[Any, ...]) -> Reply:
+        run = self.run
+        if run is None:
+            raise ScriptError(b"ERR redis.call is only there while a script runs", False)
+        argv = self._arguments(args)
+        engine = self.engine
+        command = engine.lookup.get(argv[0])
+        if command is None or not command.min_args <= len(argv) <= command.max_args:
+            command = self._resolve(argv)
+        flags = command.flags
+        client = self.client
+        if flags & NOSCRIPT or run.read_only or engine.gates or client.gates & (RESTRICTED | MASTER):
+            self._verify(run, command, argv)
+        elif flags & WRITE and not run.dirty:
+            self._verify(run, command, argv)
+        if flags & WRITE:
+            run.dirty = True
+        return engine.call(client, command, argv)
+
+    def _resolve(self, argv: list[bytes]) -> Command:
+        engine = self.engine
+        try:
+            command = gates.resolve(engine, argv)
+        except CommandError:
+            raise self._refused(None, b"ERR Unknown Redis command called from script") from None
+        arity = command.spec.arity
+        if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
+            raise self._refused(command, b"ERR Wrong number of args calling Redis command from script")
+        return command
+
+    def _refused(self, command: Command | None, text: bytes) -> ScriptError:
+        self.engine.stats.count_error(text)
+        if command is not None:
+            command.rejected += 1
+        return ScriptError(text)
+
+    def _verify(self, run: Run, command: Command, argv: list[bytes]) -> None:
+        """What stands between a script and a command, in Redis' order."""
+        engine, client, flags = self.engine, self.client, command.flags
+        if flags & NOSCRIPT:
+            raise self._refused(command, b"ERR This Redis command is not allowed from script")
+        try:
+            if client.gates & RESTRICTED:
+                engine.authorize(client, command, argv)
+        except CommandError as error:
+            text = error.text.partition(b" ")[2]
+            raise self._refused(command, b"ERR ACL failure in script: " + text) from None
+        if run.read_only and flags & (WRITE | MAY_REPLICATE):
+            raise self._refused(command, b"ERR Write commands are not allowed from read-only scripts.")
+        if not run.dirty:
+            obeyed = client.gates & MASTER
+            try:
+                if not obeyed:
+                    for check in engine.checks:
+                        check(client, command, argv)
+                if flags & DENYOOM and engine.gates & gates.IS_OVER_MEMORY and not run.allow_oom and not obeyed:
+                    raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+            except CommandError as error:
+                raise self._refused(command, error.text) from None
+        if engine.gates & gates.IS_MONITORED:
+            engine.monitor(client, command, argv)
+
+    def tick(self) -> bytes | None:
+        """Looks at the clock for a script that runs long: others are served, and may kill it."""
+        engine = self.engine
+        run = self.run
+        now = engine.clock_ns()
+        if run is None:
+            if self.loading_until and now > self.loading_until:
+                return b"FUNCTION LOAD timeout"
+            return None
+        if not run.busy:
+            threshold = engine.config.busy_reply_threshold
+            elapsed = (now - run.started) // 1_000_000
+            if threshold <= 0 or elapsed < threshold:
+                return None
+            name = "SCRIPT KILL" if run.is_eval else "FUNCTION KILL"
+            engine.log(
+                "warning",
+                f"Slow script detected: still in execution after {elapsed} milliseconds. You can try killing the "
+                f"script using the {name} command. Script name is: {run.name.decode('latin-1')}.",
+            )
+            run.busy = True
+            options = "SCRIPT KILL" if run.is_eval else "FUNCTION KILL"
+            engine.busy_text = f"BUSY Redis is busy running a script. You can only call {options} or SHUTDOWN NOSAVE."
+            engine.gates |= gates.IS_BUSY
+        engine.serve_others()
+        if run.killed:
+            engine.log("notice", "Lua script killed by user with SCRIPT KILL.")
+            return _KILLED
+        return None
+
+    def log(self, level: int, text: bytes) -> None:
+        """``redis.log``."""
+        self.engine.log(_LEVELS[level], text.decode("utf-8", "backslashreplace"))
+
+    def setresp(self, version: int) -> None:
+        """``redis.setresp``."""
+        self.client.set_protocol(version)
+
+    def set_repl(self, flags: int) -> None:
+        """``redis.set_repl``."""
+        self.engine.script_targets = flags
+
+    def sha1hex(self, text: bytes) -> bytes:
+        """``redis.sha1hex``."""
+        return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
+
+    def acl_check_cmd(self, *args: Any) -> bool:
+        """``redis.acl_check_cmd``: whether the user of the caller may run a command."""
+        argv = self._arguments(args)
+        engine = self.engine
+        try:
+            command = gates.resolve(engine, argv)
+        except CommandError:
+            raise ScriptError(b"ERR Invalid command passed to redis.acl_check_cmd()", False) from None
+        return self.run is None or engine.permits(self.client, command, argv)
+
+    # loading
+
+    def load(self, code: bytes, take: Any, limited: bool) -> None:
+        """Runs the code of a library, for at most half a second where it is ``limited``."""
+        self.loading_until = self.engine.clock_ns() + _LOAD_TIME if limited else 0
+        try:
+            self.lua.load(code, take)
+        finally:
+            self.loading_until = 0
+            self.lua.calm()
+
+
+def _with_code(text: bytes) -> bytes:
+    """An error's text as scripts see it: what has no code gets one."""
+    return bytes(text) if b" " in text else b"ERR " + text
+

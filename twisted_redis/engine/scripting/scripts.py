@@ -1,0 +1,157 @@
+"""The scripts of EVAL: their cache, how they are begun, and how they are ended."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twisted_redis.engine import gates
+from twisted_redis.engine.clients import MASTER, Client
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES, command_flags, from_shebang
+from twisted_redis.engine.scripting.running import Run, Runner
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.scripting.libraries import Libraries
+
+__all__ = ["Script", "Scripting", "scripting"]
+
+#: Scripts of EVAL that are kept; those of SCRIPT LOAD stay.
+KEPT = 500
+_UNKILLABLE = (
+    "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
+    "termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+)
+
+
+class Script(NamedTuple):
+    """A compiled script; ``flags`` is None where it has declared none."""
+
+    body: bytes
+    flags: int | None
+    function: Any
+
+
+class Scripting:
+    """What a server keeps for EVAL and FCALL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        #: By SHA-1, in the order of use for those that EVAL brought.
+        self.scripts: dict[bytes, Script] = {}
+        self.evicted = 0
+        self._passing: dict[bytes, None] = {}
+        self._runner: Runner | None = None
+        #: The script or function that runs.
+        self.running: list[Run] = []
+        self.libraries: Libraries | None = None
+
+    @property
+    def runner(self) -> Runner:
+        """The interpreter of EVAL; ``CommandError`` where there is no Lua."""
+        if self._runner is None:
+            self._runner = Runner(self.engine, functions=False)
+        return self._runner
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the interpreter of EVAL holds."""
+        return self._runner.lua.memory if self._runner is not None else 0
+
+    def add(self, body: bytes, keep: bool) -> bytes:
+        """Compiles ``body`` if it is new; its SHA-1."""
+        sha = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
+        if sha not in self.scripts:
+            flags, code = from_shebang(body)
+            self.scripts[sha] = Script(body, flags, self.runner.lua.compile(code))
+            if not keep:
+                while len(self._passing) >= KEPT:
+                    oldest = next(iter(self._passing))
+                    del self._passing[oldest], self.scripts[oldest]
+                    self.evicted += 1
+                self._passing[sha] = None
+        return sha
+
+    def flush(self) -> None:
+        """Forgets all scripts."""
+        self.scripts.clear()
+        self._passing.clear()
+        self._runner = None
+
+    def find(self, sha: bytes) -> Script | None:
+        """The script of a SHA-1 in any spelling."""
+        return self.scripts.get(sha) or self.scripts.get(sha.lower())
+
+    def evaluate(self, ctx: Client, sha: bytes, keys: int, arguments: Sequence[bytes], read_only: bool) -> Reply:
+        """Runs the script ``sha``, which is there."""
+        script = self.scripts[sha]
+        self.admit(ctx, script.flags, read_only)
+        if sha in self._passing:
+            del self._passing[sha]
+            self._passing[sha] = None
+        run = Run(ctx, sha, script.flags, True, read_only)
+        return self.runner.execute(run, script.function, keys, arguments, self.running)
+
+    def admit(self, ctx: Client, flags: int | None, read_only: bool) -> None:
+        """What a script with ``flags`` has to pass before it begins."""
+        if flags is None:
+            return
+        engine = self.engine
+        if not flags & NO_WRITES and read_only:
+            raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
+        if (
+            engine.gates & gates.IS_OVER_MEMORY
+            and engine.config.maxmemory
+            and not flags & (ALLOW_OOM | NO_WRITES)
+            and not ctx.gates & MASTER
+        ):
+            raise CommandError(
+                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+            )
+
+    def effective_flags(self, name: str, flags: int, argv: list[bytes]) -> int:
+        """The flags of EVAL, EVALSHA or FCALL with these arguments, for the gates."""
+        script: int | None = None
+        if len(argv) > 2:
+            if name.startswith("fcall"):
+                function = self.libraries.functions.get(argv[1].lower()) if self.libraries is not None else None
+                script = function.flags if function is not None else None
+            elif name.startswith("evalsha"):
+                found = self.find(argv[1])
+                script = found.flags if found is not None else None
+            elif argv[1].startswith(b"#!"):
+                try:
+                    script = from_shebang(argv[1])[0]
+                except CommandError:
+                    script = None
+        return flags if script is None else command_flags(flags, script)
+
+    def kill(self, is_eval: bool) -> Reply:
+        """SCRIPT KILL and FUNCTION KILL."""
+        if not self.running:
+            raise CommandError("NOTBUSY No scripts in execution right now.")
+        run = self.running[-1]
+        if run.client.gates & MASTER:
+            raise CommandError(
+                "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot "
+                "be killed."
+            )
+        if run.dirty:
+            raise CommandError(_UNKILLABLE)
+        if is_eval != run.is_eval:
+            raise CommandError(self.engine.busy_text)
+        run.killed = True
+        return OK
+
+
+def scripting(engine: Engine) -> Scripting:
+    """The scripting of ``engine``, which begins with its first use."""
+    found = engine.scripting
+    if found is None:
+        found = engine.scripting = Scripting(engine)
+    return found  # type: ignore[no-any-return]
+
