@@ -17,7 +17,7 @@ CPYTHON = '; platform_python_implementation == "CPython"'
 
 extras = {
     "lua": ["lupa>=2.2"],
-    "tls": ["twisted[tls]"],
+    "tls": ["twisted[tls]", "pyopenssl>=24.3"],
     "lzf": ["python-lzf>=0.2.4"],
     "test": [
         "pytest>=8",

@@ -3,8 +3,8 @@
 Twisted's ``transport.write`` waits for the next turn of the reactor, which costs a poll and two changes of its
 interest set for each reply.  A sender made here first tries the socket itself when nothing is queued, and leaves to the
 transport what the socket did not take.  It reads ``dataBuffer`` and ``_tempDataBuffer``, private names of Twisted; only
-this module does, and a test holds it against the supported versions.  TLS does the same one
-floor below (``net/secure.py``); other wrapped transports go around it.
+this module does, and a test holds it against the supported versions.  TLS does the same one floor below
+(``net/secure.py``); other wrapped transports go around it.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ connections keep the context that they began with.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from zope.interface import implementer
@@ -53,7 +55,7 @@ def reason_of(error: Exception) -> str:
 def _attempt(what: str, step: Callable[..., object], *arguments: object) -> None:
     try:
         step(*arguments)
-    except (SSL.Error, OSError, ValueError) as error:
+    except (SSL.Error, OSError, ValueError, UnsupportedAlgorithm) as error:
         raise TlsError(f"{what}: {reason_of(error)}") from error
 
 
@@ -66,6 +68,20 @@ def _load(what: str, step: Callable[[str], object], path: str) -> None:
         step(path)
 
     _attempt(what, load)
+
+
+def _use_key(context: SSL.Context, path: str, password: str) -> None:
+    # Decrypted here: OpenSSL itself would ask at the terminal where a password is missing.
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        try:
+            key = load_pem_private_key(data, None)
+        except TypeError:  # it is encrypted
+            key = load_pem_private_key(data, password.encode("utf-8", "surrogateescape"))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    context.use_privatekey(cast(Any, key))
 
 
 def _accept_as_checked(connection: SSL.Connection, certificate: object, number: int, depth: int, verified: int) -> bool:
@@ -81,11 +97,8 @@ def _base_context(config: Any, cert_file: str, key_file: str, key_pass: str) -> 
     # An idle connection gives its record buffers back: 34 KB each.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_verify(_DEMAND["yes"], _accept_as_checked)
-    # Without a callback OpenSSL would ask at the terminal.
-    context.set_passwd_cb(lambda room, again, unused: key_pass.encode("utf-8", "surrogateescape")[:room])
-    certificate, key = config.resolve(cert_file), config.resolve(key_file)
-    _load(f"Failed to load certificate: {cert_file}", context.use_certificate_chain_file, certificate)
-    _load(f"Failed to load private key: {key_file}", context.use_privatekey_file, key)
+    _load(f"Failed to load certificate: {cert_file}", context.use_certificate_chain_file, config.resolve(cert_file))
+    _attempt(f"Failed to load private key: {key_file}", _use_key, context, config.resolve(key_file), key_pass)
     _attempt(f"Private key {key_file} does not fit the certificate", context.check_privatekey)
     if config.tls_ca_cert_file or config.tls_ca_cert_dir:
         file = config.resolve(config.tls_ca_cert_file) if config.tls_ca_cert_file else None
