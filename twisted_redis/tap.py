@@ -14,8 +14,19 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
 from twisted_redis import __version__, commands
-from twisted_redis.config import REDIS_VERSION, Config, FatalConfigError, HelpWanted, VersionWanted, load_arguments
+from twisted_redis.commands.clients import client_line
+from twisted_redis.config import (
+    REDIS_VERSION,
+    Config,
+    FatalConfigError,
+    HelpWanted,
+    VersionWanted,
+    load_arguments,
+    to_bytes,
+)
 from twisted_redis.engine import eviction
+from twisted_redis.engine.acl import AclStartError
+from twisted_redis.engine.acl.files import load_users
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import Engine
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
@@ -77,6 +88,14 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
             raise line.refused("No such command in rename-command") from None
         except ValueError:
             raise line.refused("Target command name already exists") from None
+
+    def apply_password() -> None:
+        engine.acl.set_default_password(to_bytes(config.requirepass))
+
+    config.on_apply("requirepass", apply_password)
+    apply_password()
+    engine.acl.client_info = lambda client: client_line(client, engine.time.monotonic()).encode("latin-1")
+    load_users(engine)
 
     def apply_notifications() -> None:
         engine.raise_events(config.notify_keyspace_events)
@@ -217,6 +236,11 @@ def main(argv: Sequence[str]) -> int:
         service = make_server(config, reactor, endpoints)
     except FatalConfigError as error:
         print(error, file=sys.stderr)
+        return 1
+    except AclStartError as error:
+        start_log(RedisLogObserver(config.logfile))
+        for line in error.lines:
+            get_logger("twisted_redis").warning(line)
         return 1
     engine = service.engine
     observer = RedisLogObserver(config.logfile, role=lambda: "M" if engine.role == "master" else "S")

@@ -343,7 +343,7 @@ def _kill_filters(ctx: Client, arguments: tuple[bytes, ...]) -> tuple[dict[str, 
         elif option == b"LADDR":
             filters["laddr"] = value.decode("latin-1")
         elif option == b"USER":
-            if not ctx.engine.has_user(value):
+            if value not in ctx.engine.acl.users:
                 raise CommandError(b"ERR No such user '%b'" % value)
             filters["user"] = value.decode("latin-1")
         elif option == b"SKIPME":

@@ -100,7 +100,7 @@ def config_rewrite(ctx: Client) -> Reply:
     Writes the running configuration into the file the server was started with, keeping its comments and order.
     """
     try:
-        ctx.config.rewrite()
+        ctx.config.rewrite(ctx.engine.acl.lines())
     except ConfigError as error:
         raise CommandError(to_bytes(f"ERR {error}")) from None
     ctx.engine.log("notice", "CONFIG REWRITE executed with success.")

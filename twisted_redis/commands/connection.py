@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from hmac import compare_digest
-
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import (
+    ANONYMOUS,
     CLOSING,
     MASTER,
     MONITORING,
@@ -15,7 +13,6 @@ from twisted_redis.engine.clients import (
     REPLICA,
     REPLIES_OFF,
     SUBSCRIBED,
-    UNAUTHENTICATED,
     Client,
 )
 from twisted_redis.engine.errors import CommandError, SyntaxError_
@@ -73,14 +70,7 @@ def select(ctx: Client, index: bytes) -> Reply:
 
 def authenticate(ctx: Client, name: bytes, password: bytes) -> None:
     """Lets ``ctx`` be user ``name`` from now on; raises WRONGPASS."""
-    required = ctx.config.requirepass
-    given = sha256(password).digest()
-    expected = sha256(required.encode("utf-8", "surrogateescape") if isinstance(required, str) else required).digest()
-    if name != b"default" or (required and not compare_digest(given, expected)):
-        raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
-    if ctx.gates & UNAUTHENTICATED:
-        ctx.gates &= ~UNAUTHENTICATED
-        ctx.link.authenticated()
+    ctx.engine.acl.log_in(ctx, name, password, ctx.extra.get("spelling", b"AUTH"))
 
 
 @command(
@@ -99,13 +89,18 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
     if len(arguments) > 2:
         raise SyntaxError_
     if len(arguments) == 1:
-        if not ctx.config.requirepass:
+        if ctx.engine.acl.default.nopass:
             raise CommandError(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
                 "configuration is correct?"
             )
         authenticate(ctx, b"default", arguments[0])
     else:
+        if arguments[0] == b"internal connection":
+            # The name nodes of a cluster use among each other, which no user can have.
+            if not ctx.config.cluster_enabled:
+                raise CommandError("ERR Cannot authenticate as an internal connection on non-cluster instances")
+            raise CommandError("WRONGPASS invalid internal password")
         authenticate(ctx, arguments[0], arguments[1])
     return OK
 
@@ -137,7 +132,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             raise CommandError(b"ERR Syntax error in HELLO option '%b'" % arguments[place])
     if credentials is not None:
         authenticate(ctx, *credentials)
-    if ctx.gates & UNAUTHENTICATED:
+    if ctx.gates & ANONYMOUS:
         raise CommandError(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
             "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at the "
@@ -204,6 +199,5 @@ def reset(ctx: Client) -> Reply:
     ctx.name = None
     ctx.skip_next = 0
     ctx.gates &= ~(REPLIES_OFF | NO_EVICT | NO_TOUCH | MONITORING)
-    if ctx.config.requirepass:
-        ctx.gates |= UNAUTHENTICATED
+    engine.acl.greet(ctx)
     return Simple(b"RESET")

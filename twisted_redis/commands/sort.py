@@ -72,23 +72,29 @@ class _Options:
             elif option == b"BY" and rest:
                 self.by = rest.pop()
                 if b"*" in self.by:
-                    _check_access(ctx, key, self.by, "BY")
+                    _check_access(ctx, key, self.by, "BY", options, may_store)
                 else:
                     self.unsorted = True  # whatever another BY may say
             elif option == b"GET" and rest:
                 self.gets.append(pattern := rest.pop())
-                _check_access(ctx, key, pattern, "GET")
+                _check_access(ctx, key, pattern, "GET", options, may_store)
             else:
                 raise SyntaxError_
 
 
-def _check_access(ctx: Client, key: bytes, pattern: bytes, option: str) -> None:
+def _check_access(
+    ctx: Client, key: bytes, pattern: bytes, option: str, options: tuple[bytes, ...], may_store: bool
+) -> None:
     if ctx.config.cluster_enabled and pattern != b"#" and pattern_slot(pattern) != key_slot(key):
         raise CommandError(
             f"ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in "
             "different slots."
         )
-    if ctx.gates & RESTRICTED and not ctx.user.reads_every_key():
+    if ctx.gates & RESTRICTED:
+        acl = ctx.engine.acl
+        command = acl.catalogue.commands[b"sort" if may_store else b"sort_ro"]
+        if acl.may_read_all(ctx, command, [command.name.encode(), key, *options]):
+            return
         raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
 
 

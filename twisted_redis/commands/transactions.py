@@ -75,7 +75,7 @@ def exec_(ctx: Client) -> Reply:
             if ctx.gates & RESTRICTED:
                 # Permissions may have changed since the command was queued.
                 try:
-                    engine.authorize(ctx, entry, argv)
+                    engine.acl.authorize_queued(ctx, entry, argv)
                 except CommandError as error:
                     entry.rejected += 1
                     replies.append(engine.error(error.text))

@@ -44,6 +44,9 @@ HINTS = frozenset(
 
 HONOURED = HINTS | frozenset(
     (
+        "acl-pubsub-default",
+        "aclfile",
+        "acllog-max-len",
         "active-expire-effort",
         "always-show-logo",
         "bind",
@@ -66,6 +69,7 @@ HONOURED = HINTS | frozenset(
         "list-max-listpack-size",
         "logfile",
         "loglevel",
+        "maxclients",
         "lazyfree-lazy-eviction",
         "lazyfree-lazy-expire",
         "lazyfree-lazy-server-del",
@@ -73,7 +77,6 @@ HONOURED = HINTS | frozenset(
         "lazyfree-lazy-user-flush",
         "lfu-decay-time",
         "lfu-log-factor",
-        "maxclients",
         "maxmemory",
         "maxmemory-eviction-tenacity",
         "maxmemory-policy",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from twisted_redis.engine.clients import RESTRICTED
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import READONLY
 from twisted_redis.resp.types import NullArray, Reply
@@ -168,6 +169,14 @@ def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
 
 def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     client = waiter.client
+    if client.gates & RESTRICTED:
+        # Its user may have lost the permission since.
+        try:
+            engine.authorize(client, waiter.command, waiter.argv)
+        except CommandError as error:
+            waiter.command.rejected += 1
+            waiter.finish(engine.error(error.text))
+            return
     client.served_key = key
     client.blocked_state = waiter.block.state
     waiter_gone = False

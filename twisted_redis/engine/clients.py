@@ -13,6 +13,7 @@ from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.acl.users import User
     from twisted_redis.engine.blocking import Waiter
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
@@ -36,7 +37,8 @@ NO_TOUCH = 1 << 10
 NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
 DENY_BLOCKING = 1 << 12  # inside EXEC or a script
 SCRIPT = 1 << 13
-NOT_GATES = NO_EVICT | DENY_BLOCKING
+ANONYMOUS = 1 << 20  # has never logged in; no gate, as that matters only while the default user has a password
+NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 
 
 class Link(Protocol):
@@ -197,7 +199,8 @@ class Client:
         self.name: bytes | None = None
         self.lib_name: bytes = b""
         self.lib_ver: bytes = b""
-        self.user: Any = None
+        #: Who it is; None may do everything (the link to a master).
+        self.user: User | None = None
         self.last_command: Command | None = None
         self.commands = 0
         #: Commands queued by MULTI; None outside.
@@ -264,7 +267,7 @@ class Client:
     @property
     def user_name(self) -> str:
         """The name of the client's user."""
-        return self.user.name if self.user is not None else "default"
+        return self.user.name.decode("latin-1") if self.user is not None else "(superuser)"
 
     @property
     def deny_blocking(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.engine import gates
+from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiter, block, serve_ready, signal_database
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
@@ -95,6 +96,11 @@ class Engine:
         #: Every spelling that needs no thought: lower and upper case.
         self.lookup: dict[bytes, Command] = {}
         self.index_commands()
+        #: Users, and who is which.
+        self.acl = Acl(self)
+        self.authorize = self.acl.authorize
+        #: Whether a client's user may run a command.
+        self.permits = self.acl.permits
 
         #: Bits of engine.gates that hold for everybody now.
         self.gates = 0
@@ -143,13 +149,10 @@ class Engine:
         self.script_targets = EVERYBODY
         #: Lets the reactor turn once while a script runs long.
         self.serve_others: Callable[[], None] = lambda: None
-        #: Whether a client's user may run a command.
-        self.permits: Callable[[Client, Command, list[bytes]], bool] = lambda client, command, argv: True
         self.async_loading = False
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
         self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
-        self.authorize: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
         self.monitor: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
@@ -160,7 +163,6 @@ class Engine:
         self.resetters: list[Callable[[Client], None]] = []
         #: ``master`` or ``replica``.
         self.role = "master"
-        self.has_user: Callable[[bytes], bool] = lambda name: name == b"default"
         #: Called when a client is gone.
         self.departed: list[Callable[[Client], None]] = []
         #: The listening sockets, where there are any (net).

@@ -72,9 +72,8 @@ NOT_EXECUTED = Command(
 
 
 def greet(engine: Engine, client: Client) -> None:
-    """Gives a new client its gates."""
-    if engine.config.requirepass:
-        client.gates |= UNAUTHENTICATED
+    """Gives a new client its user, and the gates that follow from it."""
+    engine.acl.greet(client)
 
 
 def _unknown(argv: list[bytes]) -> CommandError:
@@ -124,6 +123,8 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
             client.dirty_exec = True
         return NOT_EXECUTED, engine.error(error.text)
     client.last_command = command
+    if command.flags & NO_AUTH:
+        client.extra["spelling"] = argv[0]  # a failed login is logged as it was written
     try:
         _check_arity(command, argv)
         admit(engine, client, command, argv)

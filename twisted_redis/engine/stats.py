@@ -77,6 +77,8 @@ class Statistics:
         self.last_fork_us = 0
         self._engine.state.hits = 0
         self._engine.state.misses = 0
+        if hasattr(self._engine, "acl"):
+            self._engine.acl.log.reset_counts()
         for command in self.commands():
             command.reset()
 

@@ -68,7 +68,7 @@ class RedisFactory(Factory):
         config = self.engine.config
         if self.is_full():
             return b"-ERR max number of clients reached\r\n"
-        if config.protected_mode and not config.requirepass and not is_loopback(peer):
+        if config.protected_mode and self.engine.acl.default.nopass and not is_loopback(peer):
             self.engine.stats.rejected_connections += 1
             return _PROTECTED
         return None

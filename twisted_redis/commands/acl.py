@@ -1,0 +1,306 @@
+"""ACL: users and what they may do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted_redis.engine.acl.catalogue import CATEGORIES
+from twisted_redis.engine.acl.files import AclFileError, load_file, save_file
+from twisted_redis.engine.acl.log import Entry
+from twisted_redis.engine.acl.selectors import Selector, has_blanks
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.parse import integer
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import OK, Pairs, Reply, SetReply
+
+__all__: list[str] = []
+
+_PLAIN = NOSCRIPT | LOADING | STALE
+_ADMIN = ADMIN | _PLAIN
+_EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")
+_EACH_USER = "O(N) where N is the number of users"
+
+_PASSWORD_BITS = 256
+_PASSWORD_BITS_MAX = 4096
+_LOG_SHOWN = 10
+
+container("ACL", arity=-2, group="server", since="6.0.0", summary="Commands about users and their permissions.")
+
+
+def _sub(
+    name: str,
+    arity: int,
+    complexity: str,
+    flags: int = _ADMIN,
+    since: str = "6.0.0",
+    tips: tuple[str, ...] = (),
+    history: tuple[tuple[str, str], ...] = (),
+) -> Callable[[Any], Any]:
+    return command(
+        f"ACL|{name}",
+        arity=arity,
+        flags=flags,
+        group="server",
+        since=since,
+        complexity=complexity,
+        tips=tips,
+        history=history,
+    )
+
+
+def _too_many(name: str) -> CommandError:
+    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try ACL HELP.")
+
+
+@_sub("CAT", -2, "O(1) since the categories and their commands are fixed", _PLAIN)
+def acl_cat(ctx: Client, *names: bytes) -> Reply:
+    """ACL CAT [category]
+
+    The categories of commands, or the commands of one of them.
+    """
+    if len(names) > 1:
+        raise _too_many("CAT")
+    if not names:
+        return [name.encode() for name in CATEGORIES]
+    members = ctx.engine.acl.catalogue.members(names[0])
+    if members is None:
+        raise CommandError(b"ERR Unknown category '%b'" % names[0][:128])
+    return [entry.name.encode() for entry in members]
+
+
+@_sub("DELUSER", -3, "O(1) for each user", tips=_EVERYWHERE)
+def acl_deluser(ctx: Client, *names: bytes) -> Reply:
+    """ACL DELUSER username [username ...]
+
+    Removes users and closes their connections.
+    """
+    if b"default" in names:
+        raise CommandError("ERR The 'default' user cannot be removed")
+    return sum(ctx.engine.acl.delete_user(name, ctx) for name in names)
+
+
+@_sub("DRYRUN", -4, "O(1)", since="7.0.0")
+def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
+    """ACL DRYRUN username command [arg [arg ...]]
+
+    Tells whether a user may call a command, without calling it.
+    """
+    acl = ctx.engine.acl
+    user = acl.users.get(name)
+    if user is None:
+        raise CommandError(b"ERR User '%b' not found" % name)
+    words = list(argv)
+    entry = ctx.engine.find(words)
+    if entry is None:
+        raise CommandError(b"ERR Command '%b' not found" % words[0])
+    arity = entry.spec.arity
+    if (arity > 0 and len(words) != arity) or len(words) < -arity:
+        raise CommandError(f"ERR wrong number of arguments for '{entry.name}' command")
+    found = acl.denial(user, entry, words)
+    return OK if found is None else acl.explain(user, entry, found, words[found.place])
+
+
+@_sub("GENPASS", -2, "O(1)", _PLAIN)
+def acl_genpass(ctx: Client, *sizes: bytes) -> Reply:
+    """ACL GENPASS [bits]
+
+    A random password in hexadecimal digits, of 256 bits unless told otherwise.
+    """
+    if len(sizes) > 1:
+        raise _too_many("GENPASS")
+    bits = integer(sizes[0]) if sizes else _PASSWORD_BITS
+    if not 0 < bits <= _PASSWORD_BITS_MAX:
+        raise CommandError(
+            "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to "
+            f"{_PASSWORD_BITS_MAX}"
+        )
+    digits = (bits + 3) // 4
+    return os.urandom((digits + 1) // 2).hex()[:digits].encode()
+
+
+def _described(selector: Selector) -> list[bytes]:
+    return [
+        b"commands",
+        selector.describe_commands(),
+        b"keys",
+        selector.describe_keys(),
+        b"channels",
+        selector.describe_channels(),
+    ]
+
+
+@_sub(
+    "GETUSER",
+    3,
+    "O(N) where N is the number of rules of the user",
+    history=(
+        ("6.2.0", "Tells channel patterns."),
+        ("7.0.0", "Tells selectors, and patterns as rules instead of lists."),
+    ),
+)
+def acl_getuser(ctx: Client, name: bytes) -> Reply:
+    """ACL GETUSER username
+
+    The rules of a user.
+    """
+    user = ctx.engine.acl.users.get(name)
+    if user is None:
+        return None
+    return Pairs(
+        [
+            b"flags",
+            SetReply(user.flags()),
+            b"passwords",
+            list(user.passwords),
+            *_described(user.root),
+            b"selectors",
+            [Pairs(_described(selector)) for selector in user.selectors[1:]],
+        ]
+    )
+
+
+@_sub("LIST", 2, _EACH_USER)
+def acl_list(ctx: Client) -> Reply:
+    """ACL LIST
+
+    All users with their rules, as lines of an ACL file.
+    """
+    return [b"user " + line for line in ctx.engine.acl.lines()]
+
+
+def _path(ctx: Client) -> str:
+    if not ctx.config.aclfile:
+        raise CommandError(
+            "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL "
+            "SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in "
+            "order to store users in the Redis configuration."
+        )
+    return str(ctx.config.resolve(ctx.config.aclfile))
+
+
+@_sub("LOAD", 2, _EACH_USER)
+def acl_load(ctx: Client) -> Reply:
+    """ACL LOAD
+
+    Takes the users of the ACL file in place of all there are, unless the file has an error.
+    """
+    try:
+        load_file(ctx.engine.acl, ctx.config.aclfile, _path(ctx), ctx)
+    except AclFileError as error:
+        raise CommandError(b"ERR " + error.text.replace(b"\r", b" ").replace(b"\n", b" ")) from None
+    return OK
+
+
+def _shown(ctx: Client, entry: Entry) -> Pairs:
+    return Pairs(
+        [
+            b"count",
+            entry.count,
+            b"reason",
+            entry.reason.encode(),
+            b"context",
+            entry.context.encode(),
+            b"object",
+            entry.object,
+            b"username",
+            entry.username,
+            b"age-seconds",
+            (ctx.now - entry.updated) / 1000,
+            b"client-info",
+            entry.client_info,
+            b"entry-id",
+            entry.id,
+            b"timestamp-created",
+            entry.created,
+            b"timestamp-last-updated",
+            entry.updated,
+        ]
+    )
+
+
+@_sub(
+    "LOG",
+    -2,
+    "O(N) where N is the number of entries shown",
+    history=(("7.2.0", "Tells the number of an entry, when it was made and when it was last changed."),),
+)
+def acl_log(ctx: Client, *options: bytes) -> Reply:
+    """ACL LOG [count | RESET]
+
+    The last requests and logins that were refused, ten unless told otherwise; or forgets them.
+    """
+    if len(options) > 1:
+        raise _too_many("LOG")
+    log = ctx.engine.acl.log
+    if options and options[0].lower() == b"reset":
+        log.clear()
+        return OK
+    count = integer(options[0]) if options else _LOG_SHOWN
+    return [_shown(ctx, entry) for entry in log.newest(count)]
+
+
+@_sub("SAVE", 2, _EACH_USER, tips=_EVERYWHERE)
+def acl_save(ctx: Client) -> Reply:
+    """ACL SAVE
+
+    Writes all users into the ACL file.
+    """
+    path = _path(ctx)
+    try:
+        save_file(ctx.engine.acl, path)
+    except OSError as error:
+        ctx.engine.log("warning", f"ACL SAVE to '{path}' failed: {error.strerror}")
+        raise CommandError(
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+        ) from None
+    return OK
+
+
+@_sub(
+    "SETUSER",
+    -3,
+    "O(N) where N is the number of rules given",
+    tips=_EVERYWHERE,
+    history=(("6.2.0", "Takes channel patterns."), ("7.0.0", "Takes selectors, and patterns for reading or writing.")),
+)
+def acl_setuser(ctx: Client, name: bytes, *rules: bytes) -> Reply:
+    """ACL SETUSER username [rule [rule ...]]
+
+    Makes a user, or changes one, by rules that are carried out in their order, all or none.
+    """
+    if has_blanks(name):
+        raise CommandError("ERR Usernames can't contain spaces or null characters")
+    ctx.engine.acl.set_user(name, rules, ctx)
+    return OK
+
+
+@_sub("USERS", 2, _EACH_USER)
+def acl_users(ctx: Client) -> Reply:
+    """ACL USERS
+
+    The names of all users.
+    """
+    return sorted(ctx.engine.acl.users)
+
+
+@_sub("WHOAMI", 2, "O(1)", _PLAIN)
+def acl_whoami(ctx: Client) -> Reply:
+    """ACL WHOAMI
+
+    The name of the user that this connection is.
+    """
+    return ctx.user.name if ctx.user is not None else None
+
+
+@_sub("HELP", 2, "O(1)", LOADING | STALE)
+def acl_help(ctx: Client) -> Reply:
+    """ACL HELP
+
+    The subcommands of ACL.
+    """
+    return help_lines(ctx.engine, "acl")

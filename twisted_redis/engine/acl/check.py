@@ -1,0 +1,70 @@
+"""Whether a request is covered by a user's selectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from twisted_redis.engine.acl.catalogue import Catalogue, channels_of
+from twisted_redis.engine.flags import NO_AUTH
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.acl.selectors import Selector
+    from twisted_redis.engine.acl.users import User
+    from twisted_redis.engine.table import Command
+
+__all__ = ["CHANNEL", "COMMAND", "KEY", "Denial", "denial", "may_read_all"]
+
+# What is refused; of several reasons the highest is told.
+COMMAND = 1
+KEY = 2
+CHANNEL = 3
+
+
+class Denial(NamedTuple):
+    """Why a request is refused: ``reason`` is COMMAND, KEY or CHANNEL; ``place`` is the argument's that is refused."""
+
+    reason: int
+    place: int
+
+
+def denial(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> Denial | None:
+    """Why ``user`` may not call ``argv``, whose command is known; None if nothing speaks against it."""
+    reason, place = COMMAND, 0
+    for selector in user.selectors:
+        found = _refused(catalogue, selector, command, argv)
+        if found is None:
+            return None
+        # The reason of the selector that came furthest: what is missing there is most likely what was meant.
+        if found > (reason, place):
+            reason, place = found
+    return Denial(reason, place)
+
+
+def _refused(catalogue: Catalogue, selector: Selector, command: Command, argv: list[bytes]) -> tuple[int, int] | None:
+    if command not in selector.commands and not command.flags & NO_AUTH and not _by_argument(selector, command, argv):
+        return COMMAND, 0
+    if not selector.all_keys:
+        for place, access in catalogue.key_places(command, argv):
+            if not selector.allows_key(argv[place], access):
+                return KEY, place
+    if not selector.all_channels:
+        named = channels_of(command, argv)
+        if named is not None:
+            is_pattern, channels = named
+            for place, channel in enumerate(channels, 1):
+                if not selector.allows_channel(channel, is_pattern):
+                    return CHANNEL, place
+    return None
+
+
+def _by_argument(selector: Selector, command: Command, argv: list[bytes]) -> bool:
+    allowed = selector.first_arguments.get(command)
+    return allowed is not None and len(argv) > 1 and argv[1].partition(b"\0")[0].lower() in allowed
+
+
+def may_read_all(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> bool:
+    """Whether a selector covers ``argv`` and allows to read every key besides (SORT with BY and GET)."""
+    return any(
+        selector.reads_every_key() and _refused(catalogue, selector, command, argv) is None
+        for selector in user.selectors
+    )

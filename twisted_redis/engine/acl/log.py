@@ -1,0 +1,94 @@
+"""The log of what was refused (ACL LOG), newest first, and how often it happened (INFO)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+__all__ = ["AclLog", "Entry"]
+
+#: Refusals of the same kind within this time (ms) are one entry, if it is among so many of the newest.
+MERGED_WITHIN = 60_000
+LOOKED_AT = 10
+
+REASONS = ("auth", "command", "key", "channel")
+
+
+class Entry:
+    """One kind of refusal.  Times are wall times (ms)."""
+
+    __slots__ = ("client_info", "context", "count", "created", "id", "object", "reason", "updated", "username")
+
+    def __init__(self, number: int, reason: str, context: str, what: bytes, username: bytes, now: int) -> None:
+        self.id = number
+        self.count = 1
+        self.reason = reason
+        self.context = context
+        self.object = what
+        self.username = username
+        self.created = now
+        self.updated = now
+        self.client_info = b""
+
+    def is_alike(self, reason: str, context: str, what: bytes, username: bytes, now: int) -> bool:
+        """Whether a refusal is another one of these."""
+        return (
+            self.reason == reason
+            and self.context == context
+            and abs(now - self.updated) <= MERGED_WITHIN
+            and self.object == what
+            and self.username == username
+        )
+
+
+class AclLog:
+    """The entries."""
+
+    __slots__ = ("_entries", "_next_id", "counts")
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []  # oldest first
+        self._next_id = 0
+        self.counts = dict.fromkeys(REASONS, 0)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def newest(self, count: int) -> Iterator[Entry]:
+        """At most ``count`` entries, the newest first."""
+        return islice(reversed(self._entries), max(0, count))
+
+    def clear(self) -> None:
+        """Forgets the entries; the numbers go on."""
+        self._entries.clear()
+
+    def reset_counts(self) -> None:
+        """Sets the figures of INFO to zero."""
+        self.counts = dict.fromkeys(REASONS, 0)
+
+    def add(
+        self, reason: str, context: str, what: bytes, username: bytes, client_info: bytes, now: int, limit: int
+    ) -> None:
+        """Notes a refusal; at most ``limit`` entries are kept.
+
+        ``reason`` is one of REASONS, ``context`` ``toplevel``, ``multi`` or ``lua``.
+        """
+        self.counts[reason] += 1
+        entries = self._entries
+        if not limit:
+            entries.clear()
+            return
+        entry = next(
+            (each for each in self.newest(LOOKED_AT) if each.is_alike(reason, context, what, username, now)), None
+        )
+        if entry is None:
+            entry = Entry(self._next_id, reason, context, what, username, now)
+            self._next_id += 1
+        else:
+            entry.count += 1
+            entry.updated = now
+            entries.remove(entry)
+        entry.client_info = client_info
+        entries.append(entry)
+        if len(entries) > limit:
+            del entries[: len(entries) - limit]
