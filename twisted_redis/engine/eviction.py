@@ -58,6 +58,7 @@ class Eviction:
         self._exceeded = 0.0
         engine.state.overrun = self._overrun
         engine.info_extra.setdefault("stats", []).append(self._figures)
+        engine.stats.resetters.append(self._reset)
 
     # the directives
 
@@ -216,6 +217,10 @@ class Eviction:
             self.make_room()
 
     # figures
+
+    def _reset(self) -> None:
+        self._exceeded_since = None
+        self._exceeded = 0.0
 
     def _figures(self) -> list[tuple[str, Any]]:
         since = self._exceeded_since

@@ -9,7 +9,6 @@ last walk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
@@ -58,15 +57,12 @@ def label(length: int) -> str:
     return f"{1 << power % 10}{' KMGTPE'[power // 10].strip()}"
 
 
-def _count(lengths: _Lengths, values: Iterable[Any]) -> None:
-    """Adds ``values`` to ``lengths``; loops that run in C."""
-    values = list(values)
+def _count(lengths: _Lengths, values: list[Any]) -> None:
+    """Adds ``values`` to ``lengths``."""
     for kind in set(map(type, values)):
         name = _KINDS.get(kind)
         if name is not None:
-            lengths.setdefault(name, Counter()).update(
-                [len(value) for value in values if value.__class__ is kind]
-            )
+            lengths.setdefault(name, Counter()).update([len(value) for value in values if value.__class__ is kind])
 
 
 def _fields(db: Database, lengths: _Lengths) -> list[tuple[str, str]]:
@@ -107,7 +103,7 @@ class KeySizes:
             return known
         if len(db.data) <= _AT_ONCE:
             lengths: _Lengths = {}
-            _count(lengths, db.data.values())
+            _count(lengths, list(db.data.values()))
             self._known[db] = (db.order, state, lengths)
             return lengths
         self._start(db)
@@ -116,7 +112,7 @@ class KeySizes:
     def _sampled(self, db: Database) -> _Lengths:
         lengths: _Lengths = {}
         keys = [key for key in (db.order.random() for _ in range(_SAMPLE)) if key is not None]
-        _count(lengths, map(db.data.__getitem__, keys))
+        _count(lengths, [db.data[key] for key in keys])
         for counts in lengths.values():
             for length in counts:
                 counts[length] = round(counts[length] * len(db.data) / len(keys))
@@ -134,7 +130,7 @@ class KeySizes:
         lengths: _Lengths = {}
 
         def visit(keys: list[bytes]) -> None:
-            _count(lengths, map(db.data.__getitem__, keys))
+            _count(lengths, [db.data[key] for key in keys])
 
         def done(taken: int) -> None:
             self._known[db] = (order, state, lengths)

@@ -62,6 +62,10 @@ class LazyFree:
         self._jobs: list[tuple[list[Any], int]] = []
         self.pending = 0
         self.freed = 0
+        engine.stats.resetters.append(self._reset)
+
+    def _reset(self) -> None:
+        self.freed = 0
 
     def remove(self, db: Database, key: bytes, later: bool) -> bool:
         """Deletes ``key``, and its value ``later`` where that is large; tells whether it was there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.flags import SKIP_SLOWLOG
@@ -50,6 +51,8 @@ class Statistics:
         self.started = engine.time.monotonic()
         #: Commands whose figures are no longer in the table's.
         self.connections_received = 0
+        #: Called by CONFIG RESETSTAT: rooms above set figures of their own to zero.
+        self.resetters: list[Callable[[], None]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -77,6 +80,8 @@ class Statistics:
         self.last_fork_us = 0
         self._engine.state.hits = 0
         self._engine.state.misses = 0
+        for resetter in self.resetters:
+            resetter()
         if hasattr(self._engine, "acl"):
             self._engine.acl.log.reset_counts()
         for command in self.commands():

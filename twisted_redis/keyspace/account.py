@@ -271,4 +271,3 @@ def stop_accounting(db: Database) -> None:
     db.__class__ = next(  # type: ignore[assignment]
         plain for plain, accounted in AccountedDatabase.VARIANTS.items() if accounted is variant
     )
-
