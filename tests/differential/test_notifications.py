@@ -1,0 +1,112 @@
+"""Keyspace events: which are raised by which command, in which order, and by which flag."""
+
+from __future__ import annotations
+
+import pytest
+
+from .harness import Pair, shown_command, taken
+from .wire import parse
+
+#: Commands by what they work on; each line is played on empty databases.
+STORIES = {
+    "strings": """
+        SET s v; SETNX s v; SETEX s 100 v; SET s v KEEPTTL; SET s v EX 100; SET s v PXAT 1; SET s v GET; GETSET s w
+        GETDEL s; MSET a 1 b 2; MSETNX a 1 c 3; MSETNX c 1 d 2; INCR a; DECRBY a 3; INCRBYFLOAT a 1.5; APPEND a x
+        SETRANGE a 2 zz; SETRANGE e 0 ""; SETBIT bits 3 1; BITFIELD bits SET u8 0 200 GET u8 0; BITFIELD bits GET u8 0
+        BITOP AND dest bits bits; BITOP AND dest none none2; GETEX a EX 100; GETEX a PERSIST; GETEX a; GETEX a EXAT 1
+        PFADD h 1 2; PFADD h 1; PFMERGE h2 h; PFMERGE h2 h; SUBSTR b 0 1; LCS b b
+    """,
+    "keys": """
+        SET k v; EXPIRE k 100; EXPIRE k 50 GT; PERSIST k; PERSIST k; PEXPIREAT k 1; SET k v; RENAME k l; RENAMENX l k
+        COPY k c; COPY k c; COPY k c REPLACE; MOVE c 1; DEL k c; UNLINK nothing; SET k v; UNLINK k; SET t 1; TOUCH t
+        SORT t; RPUSH nums 3 1 2; SORT nums STORE sorted; SORT none STORE sorted; SET a 1; EXPIRE a -1; RENAME t t
+        SET x 1; SET y 2; RENAME x y; FLUSHDB; SWAPDB 0 1; GET missing; HGET missing f; EXISTS missing; TTL missing
+        TYPE missing; OBJECT ENCODING missing
+    """,
+    "lists": """
+        RPUSH l a b c; LPUSH l z; LPUSHX none a; RPUSHX l d; LINSERT l BEFORE b x; LINSERT l BEFORE nothing x; LSET l 0 q
+        LREM l 0 x; LREM l 0 x; LTRIM l 1 3; LPOP l; RPOP l; LPOP l 0; RPOP l 5; RPUSH l a b c d; LMOVE l m LEFT RIGHT
+        RPOPLPUSH l l; LMPOP 2 none l LEFT COUNT 2; BLPOP l 0; RPUSH l a b; BRPOP l 0; BLMPOP 0 1 l LEFT; BLMOVE m n LEFT LEFT 0
+        LTRIM n 5 9; RPUSH l a; LREM l 1 a; BRPOPLPUSH n o 0.01
+    """,
+    "sets": """
+        SADD s a b c; SADD s a; SREM s a nothing; SREM s nothing; SMOVE s t b; SMOVE s t nothing; SMOVE s s c; SPOP s 0
+        SPOP s; SADD s a b c; SPOP s 3; SADD s a b; SADD t a; SINTERSTORE d s t; SUNIONSTORE d s t; SDIFFSTORE d s t
+        SDIFFSTORE d t s; SDIFFSTORE d t s; SREM s a b; SADD i 1 2; SMOVE t i a
+    """,
+    "hashes": """
+        HSET h a 1 b 2; HSETNX h a 2; HSETNX h c 1; HMSET h d 1; HINCRBY h a 2; HINCRBYFLOAT h a 1.5; HDEL h a nothing
+        HDEL h nothing; HEXPIRE h 100 FIELDS 1 b; HPERSIST h FIELDS 1 b; HPERSIST h FIELDS 1 b; HPEXPIREAT h 1 FIELDS 1 c
+        HEXPIRE h 100 FIELDS 1 nothing; HGETDEL h FIELDS 1 b; HGETEX h EX 100 FIELDS 1 d; HGETEX h PERSIST FIELDS 1 d
+        HGETEX h FIELDS 1 d; HSETEX h EX 100 FIELDS 1 e 1; HSETEX h FNX FIELDS 1 e 1; HSETEX h EXAT 1 FIELDS 1 e 1
+        HGETDEL h FIELDS 1 d; HSET h a 1; HEXPIRE h 0 FIELDS 1 a; HSET h a 1; HDEL h a
+    """,
+    "sorted_sets": """
+        ZADD z 1 a 2 b 3 c; ZADD z 1 a; ZADD z 5 a; ZADD z XX CH 6 a; ZADD z INCR 1 a; ZADD z NX INCR 1 a; ZINCRBY z 2 a
+        ZREM z a nothing; ZREM z nothing; ZPOPMIN z; ZPOPMAX z; ZPOPMAX z; ZADD z 1 a 2 b 3 c 4 d; ZREMRANGEBYRANK z 0 0
+        ZREMRANGEBYSCORE z 2 2; ZREMRANGEBYLEX z [c [c; ZMPOP 1 z MIN; ZADD z 1 a 2 b; ZADD y 1 a; ZINTERSTORE d 2 z y
+        ZUNIONSTORE d 2 z y; ZDIFFSTORE d 2 z y; ZDIFFSTORE d 2 y z; ZRANGESTORE d z 0 -1; ZRANGESTORE d z 5 9
+        BZPOPMIN z 0; BZMPOP 0 1 z MAX COUNT 5; GEOADD g 13.3 38.1 p 15 37.5 c; GEOADD g 13.3 38.1 p
+        GEOSEARCHSTORE gs g FROMLONLAT 15 37 BYRADIUS 200 km; GEORADIUS g 15 37 200 km STORE gr
+        GEOSEARCHSTORE gs g FROMLONLAT 1 1 BYRADIUS 1 m; ZREMRANGEBYSCORE y -inf +inf
+    """,
+    "streams": """
+        XADD x 1-1 a 1; XADD x MAXLEN 1 2-1 a 1; XADD x NOMKSTREAM 3-1 a 1; XADD none NOMKSTREAM * a 1; XTRIM x MAXLEN 1
+        XTRIM x MAXLEN 5; XDEL x 3-1 9-9; XDEL x 9-9; XSETID x 10-1; XGROUP CREATE x g 0; XGROUP CREATE y g $ MKSTREAM
+        XGROUP CREATECONSUMER x g c; XGROUP CREATECONSUMER x g c; XADD x 11-1 a 1; XREADGROUP GROUP g c STREAMS x >
+        XREADGROUP GROUP g d STREAMS x >; XREADGROUP GROUP g e STREAMS x 0; XACK x g 11-1; XCLAIM x g f 0 11-1
+        XAUTOCLAIM x g k 0 0; XGROUP SETID x g 0; XGROUP DELCONSUMER x g c; XGROUP DELCONSUMER x g nobody
+        XGROUP DESTROY x g; XGROUP DESTROY x g
+    """,
+    "transactions": "MULTI; SET k v; DEL k; LPUSH l a; LPOP l; EXEC; MULTI; SET k v; DISCARD",
+}
+
+
+def events(pair: Pair) -> tuple[list[bytes], list[bytes]]:
+    """What both servers have told the listener since the last time."""
+    found = []
+    for wire in pair.wire("listener"):
+        wire.send(b"PING", b"until here")
+        got: list[bytes] = []
+        while b"until here" not in (reply := taken(wire)):
+            got.append(reply)
+        found.append(got)
+    return found[0], found[1]
+
+
+def play(pair: Pair, story: str, flags: str) -> int:
+    """Runs ``story``; how many events it has raised."""
+    heard = 0
+    pair.call("CONFIG", "SET", "notify-keyspace-events", flags)
+    pair.call("PSUBSCRIBE", "__key*", client="listener")
+    for text in (line for lines in story.splitlines() for line in lines.split(";")):
+        argv = [word.encode().strip(b'"') for word in text.split()]
+        if not argv:
+            continue
+        pair.send(*argv)
+        for wire in pair.wire():
+            taken(wire)  # replies are compared elsewhere
+        real, ours = events(pair)
+        assert ours == real, f"{flags}: {shown_command(argv)}: {[parse(each) for each in ours]}"
+        heard += len(real)
+    pair.call("CONFIG", "SET", "notify-keyspace-events", "")
+    return heard
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_everything_that_can_be_told(pair: Pair, name: str) -> None:
+    assert play(pair, STORIES[name], "KEAmn") > 2
+
+
+@pytest.mark.parametrize("flag", "g$lszhtxedmnA")
+def test_each_class_alone(pair: Pair, flag: str) -> None:
+    if pair.resp == 3:
+        pytest.skip("the classes have nothing to do with the protocol")
+    for story in STORIES.values():
+        pair.reset()
+        play(pair, story, f"E{flag}")
+
+
+@pytest.mark.parametrize("kind", ["K", "E", ""])
+def test_keyspace_and_keyevent(pair: Pair, kind: str) -> None:
+    assert bool(play(pair, STORIES["lists"], f"{kind}A")) == bool(kind)
