@@ -76,7 +76,7 @@ def _flags(client: Client) -> str:
         letters += "P"
     if gates & IN_MULTI:
         letters += "x"
-    if client.blocked is not None:
+    if client.blocked is not None or client.postponed:
         letters += "b"
     if client.tracking is not None:
         letters += "t"

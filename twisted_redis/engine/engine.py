@@ -121,9 +121,11 @@ class Engine:
         #: Called at the end of each turn, before its replies leave: what has to be on disk before them goes there now.
         self.before_replies: list[Callable[[], None]] = []
         self.postponed: list[Client] = []
-        self.pause_until = 0.0
+        #: By purpose: until when (monotonic, s), and whether for all commands or those that write.
+        self.pauses: dict[str, tuple[float, bool]] = {}
         self.pause_all = False
         self.pause_timer: Any = None
+        self.writes_held = False
         self.blocked_count = 0
         #: Calls that wait for something else than keys, by its name.
         self.waiting_groups: dict[str, dict[Waiter, None]] = {}
@@ -147,8 +149,8 @@ class Engine:
         self.scripting: Any = None
         #: Whom a running script has chosen for its effects (``redis.set_repl``).
         self.script_targets = EVERYBODY
-        #: Lets the reactor turn once while a script runs long.
-        self.serve_others: Callable[[], None] = lambda: None
+        #: Lets the reactor turn once while a script runs long; whether the server goes on.
+        self.serve_others: Callable[[], bool] = lambda: True
         self.async_loading = False
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
@@ -286,7 +288,7 @@ class Engine:
                 settle()
             self.turn = 0
             if self.unflushed:
-                self._flush_clients()
+                self.flush_clients()
         else:
             self.turn -= 1
 
@@ -297,7 +299,7 @@ class Engine:
         else:
             client.link.flush()
 
-    def _flush_clients(self) -> None:
+    def flush_clients(self) -> None:
         """Writes to those who were sent something; call outside of turns."""
         while self.unflushed:
             unflushed = self.unflushed
@@ -389,7 +391,7 @@ class Engine:
             for settle in self.before_replies:
                 settle()
             if self.unflushed:
-                self._flush_clients()
+                self.flush_clients()
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
@@ -641,7 +643,7 @@ class Engine:
 
     def expire_cycle(self, budget_ns: int = 2_000_000) -> bool:
         """Removes keys that are due, for at most about ``budget_ns``; tells whether some may be left."""
-        if self.state.keep_expired or not self.active_expire:
+        if self.state.keep_expired or self.state.hold_expired or not self.active_expire:
             return False
         self.begin_turn()
         self.depth += 1

@@ -46,6 +46,7 @@ class KeyspaceState:
         "compacting",
         "expire",
         "hits",
+        "hold_expired",
         "keep_expired",
         "lfu_decay_time",
         "lfu_log_factor",
@@ -71,6 +72,8 @@ class KeyspaceState:
         self.hits = 0
         self.misses = 0
         self.keep_expired = False
+        #: Whether nothing leaves by expiry for a while (CLIENT PAUSE).
+        self.hold_expired = False
         self.obeying = False
         self.expire: Callable[[Database, bytes], None] = _expire_silently
         #: Called with (database, key) for a read that found nothing, where somebody listens for that.
@@ -173,7 +176,7 @@ class Database:
         state = self.state
         if self.expires[key] > state.now or state.obeying:
             return False
-        if not state.keep_expired:
+        if not (state.keep_expired or state.hold_expired):
             state.expire(self, key)
         return True
 
