@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -15,62 +14,29 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.integration.process import PATIENCE, Server, environment, free_port, start_server
+from tests.integration.process import PATIENCE, Server, environment, free_port
 
 pytest.importorskip("OpenSSL", reason="needs the extra tls")
 
+from tests.integration.secure import TlsServer, directives
 from tests.support.certificates import Authority, Pair
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
-def client_pair(authority: Authority) -> Pair:
-    return authority.sign("client", client=True)
-
-
-def directives(authority: Authority, name: str = "server") -> list[str]:
-    pair = authority.sign(name)
-    return ["--tls-cert-file", pair.cert, "--tls-key-file", pair.key, "--tls-ca-cert-file", authority.cert]
-
-
-class TlsServer:
-    """A server with both kinds of ports."""
-
-    def __init__(self, server: Server, port: int, authority: Authority, client_pair: Pair) -> None:
-        self.server = server
-        self.port = port
-        self.plain = redis.Redis(port=server.port, decode_responses=True)
-        self.trust = {
-            "ssl": True,
-            "ssl_ca_certs": authority.cert,
-            "ssl_certfile": client_pair.cert,
-            "ssl_keyfile": client_pair.key,
-        }
-        self.cli = ("--tls", "--cacert", authority.cert, "--cert", client_pair.cert, "--key", client_pair.key)
-        self.context = ssl.create_default_context(cafile=authority.cert)
-        self.context.load_cert_chain(client_pair.cert, client_pair.key)
-
-    def client(self, **options: object) -> redis.Redis:
-        return redis.Redis(port=self.port, **{**self.trust, **options})  # type: ignore[arg-type]
-
-    def connect(self) -> ssl.SSLSocket:
-        raw = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
-        return self.context.wrap_socket(raw, server_hostname="127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def secure(authority: Authority, client_pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    port = free_port()
-    server = start_server("--tls-port", str(port), *directives(authority), folder=tmp_path_factory.mktemp("server"))
-    found = TlsServer(server, port, authority, client_pair)
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    found = TlsServer(tmp_path_factory.mktemp("server"))
     yield found
-    found.plain.close()
-    server.stop()
-    assert "Traceback" not in server.output, server.output
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def authority(secure: TlsServer) -> Authority:
+    return secure.authority
+
+
+@pytest.fixture(scope="module")
+def client_pair(secure: TlsServer) -> Pair:
+    return secure.pair
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
