@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.keyspecs import (
     ACCESS,
     DELETE,
@@ -166,7 +166,7 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
 @command(
     "RANDOMKEY",
     arity=1,
-    flags=READONLY,
+    flags=READONLY | TOUCHES_ARBITRARY_KEYS,
     group="generic",
     since="1.0.0",
     complexity="O(1)",

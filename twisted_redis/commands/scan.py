@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.engine.cursors import cursor as parse_cursor
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import READONLY
+from twisted_redis.engine.flags import READONLY, TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.keyspace.glob import compile_glob
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @command(
     "SCAN",
     arity=-2,
-    flags=READONLY,
+    flags=READONLY | TOUCHES_ARBITRARY_KEYS,
     group="generic",
     since="2.8.0",
     complexity="O(1) a call, O(N) for a whole iteration over N keys",

@@ -125,7 +125,6 @@ class Engine:
         self.pauses: dict[str, tuple[float, bool]] = {}
         self.pause_all = False
         self.pause_timer: Any = None
-        self.writes_held = False
         self.blocked_count = 0
         #: Calls that wait for something else than keys, by its name.
         self.waiting_groups: dict[str, dict[Waiter, None]] = {}

@@ -8,6 +8,7 @@ from twisted_redis.engine.clients import (
     IN_MULTI,
     NO_TOUCH,
     NOT_GATES,
+    REPLICA,
     RESTRICTED,
     SCRIPT,
     SUBSCRIBED,
@@ -25,7 +26,9 @@ from twisted_redis.engine.flags import (
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
+    READONLY,
     SKIP_MONITOR,
+    STALE,
     WRITE,
 )
 from twisted_redis.engine.table import Command, Spec
@@ -43,6 +46,7 @@ IS_PAUSED = 1 << 1
 IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
+IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it has
 
 #: Commands that run at once inside MULTI instead of being queued.
 UNQUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
@@ -200,11 +204,16 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             f"ERR Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
             "are allowed in this context"
         )
+    if engine.gates & IS_STALE and not _serves_stale(client, command):
+        raise CommandError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
     if engine.gates & IS_LOADING and not flags & LOADING and (not engine.async_loading or flags & NO_ASYNC_LOADING):
         raise CommandError("LOADING Redis is loading the dataset in memory")
     if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
         raise CommandError(engine.busy_text)
-    if engine.gates & IS_PAUSED and not gates & SCRIPT and _paused(engine, client, command):
+    if gates & REPLICA and flags & (READONLY | WRITE | MAY_REPLICATE):
+        # It is never held back by a pause, so it must not be able to do anything that a pause is to prevent.
+        raise CommandError("ERR Replica can't interact with the keyspace")
+    if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA) and _paused(engine, client, command):
         client.postponed = True
         engine.postponed.append(client)
         raise Postponed
@@ -217,6 +226,12 @@ def _needs_memory(client: Client, command: Command) -> bool:
     if command.name == "exec" and client.queue is not None:
         return any(entry.flags & DENYOOM for entry, _ in client.queue)
     return bool(command.flags & DENYOOM)
+
+
+def _serves_stale(client: Client, command: Command) -> bool:
+    if command.name == "exec" and client.queue is not None and command.flags & STALE:
+        return all(entry.flags & STALE for entry, _ in client.queue)
+    return bool(command.flags & STALE)
 
 
 def _paused(engine: Engine, client: Client, command: Command) -> bool:
