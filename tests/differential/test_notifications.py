@@ -24,10 +24,10 @@ STORIES = {
         TYPE missing; OBJECT ENCODING missing
     """,
     "lists": """
-        RPUSH l a b c; LPUSH l z; LPUSHX none a; RPUSHX l d; LINSERT l BEFORE b x; LINSERT l BEFORE nothing x; LSET l 0 q
-        LREM l 0 x; LREM l 0 x; LTRIM l 1 3; LPOP l; RPOP l; LPOP l 0; RPOP l 5; RPUSH l a b c d; LMOVE l m LEFT RIGHT
-        RPOPLPUSH l l; LMPOP 2 none l LEFT COUNT 2; BLPOP l 0; RPUSH l a b; BRPOP l 0; BLMPOP 0 1 l LEFT; BLMOVE m n LEFT LEFT 0
-        LTRIM n 5 9; RPUSH l a; LREM l 1 a; BRPOPLPUSH n o 0.01
+        RPUSH l a b c; LPUSH l z; LPUSHX none a; RPUSHX l d; LINSERT l BEFORE b x; LINSERT l BEFORE nothing x
+        LSET l 0 q; LREM l 0 x; LREM l 0 x; LTRIM l 1 3; LPOP l; RPOP l; LPOP l 0; RPOP l 5; RPUSH l a b c d
+        LMOVE l m LEFT RIGHT; RPOPLPUSH l l; LMPOP 2 none l LEFT COUNT 2; BLPOP l 0; RPUSH l a b; BRPOP l 0; BLMPOP 0 1 l LEFT
+        BLMOVE m n LEFT LEFT 0; LTRIM n 5 9; RPUSH l a; LREM l 1 a; BRPOPLPUSH n o 0.01
     """,
     "sets": """
         SADD s a b c; SADD s a; SREM s a nothing; SREM s nothing; SMOVE s t b; SMOVE s t nothing; SMOVE s s c; SPOP s 0
@@ -36,8 +36,9 @@ STORIES = {
     """,
     "hashes": """
         HSET h a 1 b 2; HSETNX h a 2; HSETNX h c 1; HMSET h d 1; HINCRBY h a 2; HINCRBYFLOAT h a 1.5; HDEL h a nothing
-        HDEL h nothing; HEXPIRE h 100 FIELDS 1 b; HPERSIST h FIELDS 1 b; HPERSIST h FIELDS 1 b; HPEXPIREAT h 1 FIELDS 1 c
-        HEXPIRE h 100 FIELDS 1 nothing; HGETDEL h FIELDS 1 b; HGETEX h EX 100 FIELDS 1 d; HGETEX h PERSIST FIELDS 1 d
+        HDEL h nothing; HEXPIRE h 100 FIELDS 1 b; HPERSIST h FIELDS 1 b; HPERSIST h FIELDS 1 b
+        HPEXPIREAT h 1 FIELDS 1 c; HEXPIRE h 100 FIELDS 1 nothing
+        HGETDEL h FIELDS 1 b; HGETEX h EX 100 FIELDS 1 d; HGETEX h PERSIST FIELDS 1 d
         HGETEX h FIELDS 1 d; HSETEX h EX 100 FIELDS 1 e 1; HSETEX h FNX FIELDS 1 e 1; HSETEX h EXAT 1 FIELDS 1 e 1
         HGETDEL h FIELDS 1 d; HSET h a 1; HEXPIRE h 0 FIELDS 1 a; HSET h a 1; HDEL h a
     """,
