@@ -36,6 +36,7 @@ from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.persistence import Persistence
     from twisted_redis.engine.replication import Replication
 
 __all__ = ["Effect", "Engine", "Sink"]
@@ -46,6 +47,9 @@ Effect = tuple[int, "list[bytes]"]
 #: Replies that are made often, ready made.
 BULK_HEADS = [b"$%d\r\n" % size for size in range(256)]
 INTEGERS = [b":%d\r\n" % value for value in range(256)]
+
+#: Bytes of replies after which a pipeline is interrupted: what asks for much and reads nothing must not fill the memory.
+OUTPUT_SLICE = 1 << 20
 
 #: A command that ran longer than this (ns) makes the cached wall time old.
 STALE_AFTER = 1_000_000
@@ -59,6 +63,10 @@ class Sink(Protocol):
 
         Those of a class of ``engine.propagation`` are for replicas alone, or for the append-only file alone.
         """
+
+
+def _refuse_function(code: bytes) -> None:
+    raise CommandError("ERR libraries of functions need the extra `lua` (pip install 'twisted_redis[lua]')")
 
 
 class Engine:
@@ -124,6 +132,8 @@ class Engine:
         #: By purpose: until when (monotonic, s), and whether for all commands or those that write.
         self.pauses: dict[str, tuple[float, bool]] = {}
         self.pause_all = False
+        #: When the next attack may be logged (monotonic, s).
+        self.next_attack_log = 0.0
         self.pause_timer: Any = None
         self.blocked_count = 0
         #: Calls that wait for something else than keys, by its name.
@@ -171,6 +181,14 @@ class Engine:
         #: Told once of the databases that are emptied together.
         self.flush_observers: list[Callable[[list[Database]], None]] = []
         self.last_save = int(time_source.wall())
+        #: Snapshots, where there are any.
+        self.persistence: Persistence
+        #: Takes the code of a library of functions from a snapshot; CommandError if it cannot.
+        self.load_function: Callable[[bytes], None] = _refuse_function
+        #: The codes of all libraries, for a snapshot.
+        self.function_codes: Callable[[], list[bytes]] = list
+        #: What a snapshot says about the replication stream: ``repl-stream-db``, ``repl-id`` and ``repl-offset``.
+        self.replication_aux: Callable[[], dict[bytes, bytes]] = dict
         #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
@@ -311,8 +329,8 @@ class Engine:
     def run(self, client: Client, requests: list[list[bytes]]) -> int:
         """Executes ``requests`` in order, replies into ``client.out``; returns how many were taken.
 
-        Fewer than all are taken where the client has to wait or is closing; a request that is postponed (CLIENT
-        PAUSE) is not taken.
+        Fewer than all are taken where the client has to wait or is closing, and where the replies make a slice that
+        should leave before more are made; a request that is postponed (CLIENT PAUSE) is not taken.
         """
         clock = self.clock_ns
         lookup = self.lookup.get
@@ -323,6 +341,7 @@ class Engine:
             state.now = int(self.time.wall() * 1000)
         self.turn += 1
         slow_ns = self.slow_ns
+        room = OUTPUT_SLICE
         taken = 0
         start = clock()
         for argv in requests:
@@ -362,9 +381,20 @@ class Engine:
                 self._answer(client, reply)
                 if client.gates & CLOSING:
                     break
+                if client.out:
+                    room -= len(client.out[-1])
+                    if room < 0:
+                        break
             elif kind is bytes:
                 size = len(reply)
-                append(BULK_HEADS[size] + reply + b"\r\n" if size < 256 else b"$%d\r\n%b\r\n" % (size, reply))
+                if size < 256:
+                    append(BULK_HEADS[size] + reply + b"\r\n")
+                else:
+                    append(b"$%d\r\n%b\r\n" % (size, reply))
+                    room -= size
+                    if room < 0:
+                        command.samples.append(clock() - start)
+                        break
             elif reply is OK:
                 append(b"+OK\r\n")
             elif kind is int:
@@ -375,7 +405,12 @@ class Engine:
                 self._wait(client, command, argv, reply)
                 break
             else:
-                append(client.encode(reply))
+                encoded = client.encode(reply)
+                append(encoded)
+                room -= len(encoded)
+                if room < 0:
+                    command.samples.append(clock() - start)
+                    break
             end = clock()
             command.samples.append(end - start)
             if end - start > slow_ns:

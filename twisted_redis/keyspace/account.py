@@ -145,6 +145,17 @@ class AccountedDatabase(Database):
             self.volatile = Order(self.expires)
         return count
 
+    def settle_filled(self) -> None:
+        """As in ``Database``."""
+        super().settle_filled()
+        self.unsettled.clear()
+        self.large.clear()
+        self.state.memory -= self.memory
+        self.memory = estimate(self)
+        self.state.memory += self.memory
+        if self.volatile is not None:
+            self.volatile = Order(self.expires)
+
     def about_to_change(self, key: bytes, value: Any) -> None:
         """As in ``Database``."""
         if key not in self.unsettled:

@@ -1,0 +1,291 @@
+"""Processes that write the data as it was when they were forked, while the server goes on.
+
+At most one child runs at a time, as in Redis: two would copy twice as many of the pages that the server changes.  The
+server looks after it in its periodic work: there is no SIGCHLD handler, which other users of the process could miss.
+
+What the child must not do is to touch the reactor, or anybody's connection: it has copies of all descriptors of the
+server.  So it closes them, except those that it is told to keep, forgets the signals of the server, and ends without
+running anything that was to be run at the end of the server.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import signal
+import struct
+import sys
+import time
+import warnings
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.order import Order
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "private_dirty_bytes"]
+
+STOPPED_ON_PURPOSE = signal.SIGUSR1
+"""The signal that ends a child without that being a failure."""
+
+_report = struct.Struct("<qqq")
+_REPORT_EVERY = 1.0
+_COW_SHARE = 100
+"""Reading how much memory is copied takes long: of the time of a child at most this part of it goes there."""
+
+Done = Callable[[int, int], None]
+"""Takes the exit code (-1 where a signal ended it) and the signal (0 where none did)."""
+
+
+def private_dirty_bytes() -> int:
+    """Memory of this process that it shares with no other one, since somebody has written to it; 0 if unknown."""
+    try:
+        with open("/proc/self/smaps_rollup", "rb") as file:
+            for line in file:
+                if line.startswith(b"Private_Dirty:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
+
+
+class Child:
+    """The side of the child: what its work tells the server."""
+
+    def __init__(self, pipe: int, log: Callable[[str, str], None], title: str) -> None:
+        self._pipe = pipe
+        self._log = log
+        self._title = title
+        self._reported_at = 0.0
+        self._measured_at = 0.0
+        self._measuring_took = 0.0
+        self._cow: list[int] = []
+
+    def report(self, keys: int) -> None:
+        """Tells how many keys are saved; may be called as often as one likes.  Ends the child if the server is gone."""
+        now = time.monotonic()
+        if now - self._reported_at < _REPORT_EVERY:
+            return
+        self._reported_at = now
+        if not self._cow or now - self._measured_at > self._measuring_took * _COW_SHARE:
+            self._measure("verbose")
+        self._send(keys, self._cow[-1])
+
+    def finish(self) -> None:
+        """Tells how much memory was copied in the end."""
+        self._measure("notice")
+        self._send(-1, max(self._cow))
+
+    def _measure(self, level: str) -> None:
+        started = time.monotonic()
+        size = private_dirty_bytes()
+        self._measured_at = time.monotonic()
+        self._measuring_took = self._measured_at - started
+        self._cow.append(size)
+        if size or level == "notice":
+            peak, average = max(self._cow), sum(self._cow) // len(self._cow)
+            self._log(
+                level,
+                f"Fork CoW for {self._title}: current {size >> 20} MB, peak {peak >> 20} MB, "
+                f"average {average >> 20} MB",
+            )
+
+    def _send(self, keys: int, cow: int) -> None:
+        try:
+            os.write(self._pipe, _report.pack(keys, cow, int(self._measured_at * 1000)))
+        except OSError as error:
+            self._log("warning", f"Child failed reporting info to parent, exiting. {error.strerror}")
+            os._exit(1)
+
+
+class Children:
+    """The child of a server, if there is one: ``purpose`` is ``rdb`` or ``aof``, empty while there is none."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.purpose = ""
+        self.pid = 0
+        self._pipe = -1
+        self._rest = b""
+        self._done: Done = lambda code, number: None
+        #: Monotonic time (s) at which the child was started.
+        self.started_at = 0.0
+        self.keys_processed = 0
+        self.keys_total = 0
+        self.cow_bytes = 0
+        self.cow_peak = 0
+        self._cow_updated_ms = 0
+        #: Copied memory (bytes) of the last child of each purpose that was successful.
+        self.cow_sizes: dict[str, int] = {}
+        #: Called after a child has ended and was dealt with, so that another one may be started.
+        self.freed: list[Callable[[], None]] = []
+        engine.info_extra.setdefault("persistence", []).append(self._fields)
+
+    def fork(
+        self,
+        purpose: str,
+        work: Callable[[Child], bool],
+        done: Done,
+        *,
+        title: str = "RDB",
+        keep: Collection[int] = (),
+    ) -> int:
+        """Starts a child that does ``work`` and exits with 0 if that gave True, with 1 otherwise; gives its pid.
+
+        ``done`` is called from the periodic work once it has ended.  ``keep`` are descriptors that the work needs.
+        Raises OSError, with EEXIST while there is a child.
+        """
+        if self.purpose:
+            raise OSError(errno.EEXIST, "a child is running already")
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        # What the collector goes through it writes to: it had better not, while pages are shared.
+        if hasattr(gc, "freeze"):
+            gc.freeze()
+        started = time.perf_counter_ns()
+        try:
+            with warnings.catch_warnings():
+                # Python warns of threads; ours hold no lock that the child needs.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            _thaw()
+            raise
+        if pid == 0:
+            _be_child(self._engine, work, writing, title, keep)
+        os.close(writing)
+        stats = self._engine.stats
+        stats.forks += 1
+        stats.last_fork_us = (time.perf_counter_ns() - started) // 1000
+        self.purpose = purpose
+        self.pid = pid
+        self._pipe = reading
+        self._rest = b""
+        self._done = done
+        self.started_at = self._engine.time.monotonic()
+        self.keys_processed = 0
+        self.keys_total = sum(len(db) for db in self._engine.databases)
+        self.cow_bytes = self.cow_peak = 0
+        Order.saving = True
+        return pid
+
+    def poll(self, now: float = 0.0) -> None:
+        """Takes the child's reports, and deals with its end; part of the periodic work."""
+        if not self.pid:
+            return
+        self._hear()
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid:
+            self._ended(status)
+
+    def kill(self) -> None:
+        """Ends the child on purpose and waits until it is gone; ``done`` is told of ``STOPPED_ON_PURPOSE``."""
+        if not self.pid:
+            return
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            os.kill(self.pid, STOPPED_ON_PURPOSE)
+            _, status = os.waitpid(self.pid, 0)
+        # It may have been quicker; it is not wanted all the same.
+        self._ended(status, STOPPED_ON_PURPOSE)
+
+    def signal(self) -> None:
+        """Has the child end on purpose; ``done`` is called later as for any end."""
+        if self.pid:
+            os.kill(self.pid, STOPPED_ON_PURPOSE)
+
+    def _ended(self, status: int, forced: int = 0) -> None:
+        number = forced or (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) and not forced else -1
+        self._hear()
+        os.close(self._pipe)
+        self._pipe = -1
+        purpose, done = self.purpose, self._done
+        if not number and code == 0:
+            self.cow_sizes[purpose] = self.cow_peak
+        self.purpose = ""
+        self.pid = 0
+        Order.saving = False
+        _thaw()
+        done(code, number)
+        if not self.purpose:
+            for callback in self.freed:
+                callback()
+
+    def _hear(self) -> None:
+        try:
+            while data := os.read(self._pipe, 4096):
+                self._rest += data
+        except BlockingIOError:
+            pass
+        whole = len(self._rest) - len(self._rest) % _report.size
+        for keys, cow, at in _report.iter_unpack(self._rest[:whole]):
+            self.cow_peak = max(self.cow_peak, cow)
+            if keys >= 0:
+                self.keys_processed, self.cow_bytes, self._cow_updated_ms = keys, cow, at
+        self._rest = self._rest[whole:]
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        active = bool(self.pid)
+        age = max(0, int(time.monotonic() * 1000) - self._cow_updated_ms) // 1000 if active and self.cow_bytes else 0
+        total = self.keys_total if active else 0
+        done = self.keys_processed if active else 0
+        return [
+            ("current_cow_peak", self.cow_peak if active else 0),
+            ("current_cow_size", self.cow_bytes if active else 0),
+            ("current_cow_size_age", age),
+            ("current_fork_perc", f"{done * 100 / total if total else 0:.2f}"),
+            ("current_save_keys_processed", done),
+            ("current_save_keys_total", total),
+            ("rdb_last_cow_size", self.cow_sizes.get("rdb", 0)),
+            ("aof_last_cow_size", self.cow_sizes.get("aof", 0)),
+        ]
+
+
+def _thaw() -> None:
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()
+
+
+def _be_child(
+    engine: Engine, work: Callable[[Child], bool], pipe: int, title: str, keep: Collection[int]
+) -> None:
+    """The whole life of a child; does not return."""
+    try:
+        gc.disable()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        # Ctrl-C goes to the whole group: it is the server that decides what becomes of its child.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        close_descriptors({0, 1, 2, pipe, *keep})
+        child = Child(pipe, engine.log, title)
+        if work(child):
+            child.finish()
+            os._exit(0)
+    except BaseException as error:
+        try:
+            engine.log("warning", f"The child fails: {error!r}")
+        except BaseException:
+            pass
+    finally:
+        os._exit(1)
+
+
+def close_descriptors(keep: Collection[int]) -> None:
+    """Closes all descriptors of the process but those."""
+    try:
+        known = [int(name) for name in os.listdir("/dev/fd" if sys.platform == "darwin" else "/proc/self/fd")]
+    except (OSError, ValueError):
+        known = list(range(os.sysconf("SC_OPEN_MAX")))
+    for fd in known:
+        if fd not in keep:
+            try:
+                os.close(fd)
+            except OSError:
+                pass

@@ -1,0 +1,448 @@
+"""Loading snapshots: from files, from sockets, in pieces of any size.
+
+A ``Loader`` is fed with bytes and fills databases.  It does not know where they come from, nor how long it may take:
+who feeds it does so in slices, and lets the reactor turn between them (``steps``, ``drive``).  ``Loading`` is what the
+server tells of itself meanwhile.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.gates import IS_LOADING
+from twisted_redis.engine.hash_fields import note_times
+from twisted_redis.keyspace.access import set_frequency, set_idle
+from twisted_redis.keyspace.database import Database
+from twisted_redis.persistence.rdb.crc64 import crc64
+from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
+from twisted_redis.persistence.rdb.records import (
+    Aux,
+    End,
+    Function,
+    Key,
+    ModuleAux,
+    Record,
+    SelectDb,
+    read_header,
+    read_record,
+)
+from twisted_redis.persistence.saving import delay
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["LoadError", "Loader", "Loading", "drive", "exhaust", "steps"]
+
+CHUNK = 1 << 18
+"""Bytes of a file that are loaded between two looks at the clock."""
+
+SLICE_NS = 10_000_000
+"""How long the reactor waits while a file is loaded, about."""
+
+_HEADER = 9
+_CHECKSUM = 8
+_TOLD_EMPTY = 10
+
+
+class LoadError(Exception):
+    """A snapshot cannot be loaded: ``offset`` (bytes from its beginning) and ``reason``."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(f"{reason} (at offset {offset})")
+        self.offset = offset
+        self.reason = reason
+
+
+class Loader:
+    """Fills ``databases`` (by default those of ``engine``, in place) from a snapshot that it is fed with.
+
+    ``drop_expired``: whether keys whose time has passed are left out: on a master that loads its own file, not on a
+    replica, nor where a log of commands follows, which counts on them.  ``replace``: whether a key that is there
+    already is replaced; otherwise that is an error.  ``functions`` takes the code of each library, by default that of
+    the engine.  After ``done`` what came behind the snapshot is in ``rest``.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        databases: Sequence[Database] | None = None,
+        *,
+        drop_expired: bool | None = None,
+        replace: bool = False,
+        functions: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._databases = engine.databases if databases is None else databases
+        self._db = self._databases[0]
+        self._drop_expired = engine.role == "master" if drop_expired is None else drop_expired
+        self._replace = replace
+        self._functions = engine.load_function if functions is None else functions
+        self._config = engine.config
+        self._checksum = bool(engine.config.rdbchecksum)
+        self._crc = 0
+        self._buffer = b""
+        #: Bytes there should be before it is worth while to try again.
+        self._wanted = _HEADER
+        self.version = 0
+        #: Bytes of the snapshot that are dealt with.
+        self.position = 0
+        self.done = False
+        self.rest = b""
+        self.aux: dict[bytes, bytes] = {}
+        self.loaded = 0
+        self.expired = 0
+        self.empty = 0
+        #: Keys whose time has passed and which were left out, as (database number, key), where somebody wants them.
+        self.dropped: list[tuple[int, bytes]] | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes; LoadError where they are wrong."""
+        if self.done:
+            self.rest += data
+            return
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        if len(data) < self._wanted:
+            self._buffer = data
+            return
+        pos = 0
+        try:
+            if not self.version:
+                self.version = read_header(data)
+                pos = _HEADER
+            pos, ended = self._records(data, pos)
+        except CorruptData as error:
+            raise LoadError(self.position + getattr(error, "place", pos), str(error)) from None
+        self.position += pos
+        if self._checksum and self.version >= 5:
+            self._crc = crc64(data[:pos] if pos < len(data) else data, self._crc)
+        if ended:
+            self._end(data, pos)
+        elif pos < len(data):
+            self._buffer = data[pos:] if pos else data
+
+    def finish(self) -> None:
+        """No more bytes will come; LoadError unless the snapshot is complete.  Its databases are ready for use."""
+        if not self.done:
+            raise LoadError(self.position + len(self._buffer), "Unexpected EOF reading RDB file")
+        self.settle()
+
+    def settle(self) -> None:
+        """Makes the databases ready for use with what is in them."""
+        for db in self._databases:
+            db.settle_filled()
+
+    def _records(self, data: bytes, pos: int) -> tuple[int, bool]:
+        """Takes the records from ``pos`` on; gives the place behind the last whole one, and whether it was the end."""
+        size = len(data)
+        config = self._config
+        key_delay = config.key_load_delay
+        self._wanted = 1
+        while pos < size:
+            if not data[pos] and not key_delay:
+                pos = self._strings(data, pos, size)
+                if pos >= size:
+                    break
+            try:
+                record, end = read_record(data, pos, config)
+            except Truncated:
+                # Values are read as a whole. Trying a large one again with each piece would take for ever.
+                self._wanted = 2 * (size - pos) if size - pos >= CHUNK else 1
+                return pos, False
+            except CorruptData as error:
+                error.place = pos  # type: ignore[attr-defined]
+                raise
+            if isinstance(record, End):
+                if self.version >= 5 and size - end < _CHECKSUM:
+                    return pos, False
+                return end, True
+            try:
+                self._take(record)
+            except CorruptData as error:
+                error.place = pos  # type: ignore[attr-defined]
+                raise
+            pos = end
+            if key_delay and isinstance(record, Key):
+                delay(key_delay)
+        return pos, False
+
+    def _strings(self, data: bytes, pos: int, size: int) -> int:
+        """Takes plain strings without an expiry, which most keys are; gives the place of the first other record."""
+        keys = self._db.data
+        start = pos
+        count = 0
+        try:
+            while not data[pos]:
+                # Spelled out: a call for each would take as long as all the rest.
+                first = data[pos + 1]
+                if first >= 0x40:
+                    break
+                begin = pos + 2
+                behind = begin + first
+                key = data[begin:behind]
+                first = data[behind]
+                if first < 0x40:
+                    begin = behind + 1
+                elif first < 0x80:
+                    begin = behind + 2
+                    first = (first & 0x3F) << 8 | data[behind + 1]
+                else:
+                    break
+                end = begin + first
+                if end > size or key in keys:
+                    break
+                keys[key] = data[begin:end]
+                count += 1
+                pos = end
+        except IndexError:
+            pass
+        self.loaded += count
+        return pos if count else start
+
+    def _take(self, record: Record) -> None:
+        if isinstance(record, Key):
+            self._add(record)
+        elif isinstance(record, SelectDb):
+            number = record.number
+            if number >= len(self._databases):
+                raise CorruptData(
+                    "FATAL: Data file was created with a Redis server configured to handle more than "
+                    f"{len(self._databases)} databases. Exiting"
+                )
+            self._db = self._databases[number]
+        elif isinstance(record, Aux):
+            self._note(record.name, record.value)
+        elif isinstance(record, Function):
+            try:
+                self._functions(record.code)
+            except CommandError as error:
+                raise CorruptData(f"Failed loading library, {error.text.decode('utf-8', 'replace')}") from None
+        elif isinstance(record, ModuleAux):
+            name = record.name
+            self._engine.log("warning", f"Skipping AUX data of the module '{name}' in the RDB file")
+
+    def _add(self, record: Key) -> None:
+        key, value, expire, idle, often = record
+        db = self._db
+        engine = self._engine
+        if value is None:
+            self.empty += 1
+            if self.empty <= _TOLD_EMPTY:
+                engine.log("notice", f"rdbLoadObject skipping empty key: {key.decode('latin-1')}")
+            return
+        if expire is not None and self._drop_expired and expire < engine.state.now:
+            self.expired += 1
+            if self.dropped is not None:
+                self.dropped.append((db.index, key))
+            return
+        if key in db.data:
+            if not self._replace:
+                raise CorruptData(f"RDB has duplicated key '{key.decode('latin-1')}' in DB {db.index}")
+            db.delete(key)
+        self.loaded += 1
+        db.data[key] = value
+        if expire is not None:
+            db.expire_at(key, expire)
+        if value.__class__ is Hash and value.times:
+            note_times(db, key, value)
+        if often is not None:
+            set_frequency(db, key, often)
+        if idle is not None and "lru" in self._config.maxmemory_policy:
+            set_idle(db, key, idle * 1000)
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        self.aux[name] = value
+        text = value.decode("latin-1")
+        log = self._engine.log
+        if name.startswith(b"%"):
+            log("notice", f"RDB '{name.decode('latin-1')}': {text}")
+        elif name == b"redis-ver":
+            log("notice", f"Loading RDB produced by version {text}")
+        elif name == b"ctime" and text.isdigit():
+            log("notice", f"RDB age {max(0, int(self._engine.time.wall()) - int(text))} seconds")
+        elif name == b"used-mem" and text.isdigit():
+            log("notice", f"RDB memory usage when created {int(text) / (1 << 20):.2f} Mb")
+        elif name == b"aof-base" and text != "0":
+            log("notice", "RDB is base AOF")
+
+    def _end(self, data: bytes, pos: int) -> None:
+        end = pos
+        if self.version >= 5:
+            end += _CHECKSUM
+            stored = int.from_bytes(data[pos:end], "little")
+            if self._checksum and self._engine.payload_checksums:
+                if not stored:
+                    self._engine.log("notice", "RDB file was saved with checksum disabled: no check performed.")
+                elif stored != self._crc:
+                    raise LoadError(
+                        self.position,
+                        f"Wrong RDB checksum expected: ({self._crc:x}) but got ({stored:x}). Aborting now.",
+                    )
+        self.position += end - pos
+        self.done = True
+        self.rest = data[end:]
+        skipped = f", empty keys skipped: {self.empty}" if self.empty else ""
+        self._engine.log(
+            "notice", f"Done loading RDB, keys loaded: {self.loaded}, keys expired: {self.expired}{skipped}."
+        )
+
+
+class Loading:
+    """That the server is loading, and how far it is: LOADING answers, INFO, a line in the log each second."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.active = False
+        self._started = 0
+        self._since = 0.0
+        self._told = 0.0
+        self.total = 0
+        self.position = 0
+        #: Figures of the last snapshot that was loaded.
+        self.keys_loaded = 0
+        self.keys_expired = 0
+        engine.info_extra.setdefault("persistence", []).append(self._fields)
+
+    def begin(self, total: int = 0, *, asynchronous: bool = False) -> None:
+        """Closes the gate: clients get LOADING, or with ``asynchronous`` the data as they were before.
+
+        ``total``: bytes to be loaded, 0 if unknown.
+        """
+        engine = self._engine
+        self.active = True
+        self.total = total
+        self.position = 0
+        self.keys_loaded = self.keys_expired = 0
+        self._started = int(engine.time.wall())
+        self._since = self._told = engine.time.monotonic()
+        engine.async_loading = asynchronous
+        engine.gates |= IS_LOADING
+
+    def advance(self, position: int) -> None:
+        """So many bytes are loaded."""
+        self.position = position
+        now = self._engine.time.monotonic()
+        if now - self._told >= 1:
+            self._told = now
+            self._engine.log(
+                "notice",
+                f"Loading the data: {position} of {self.total} bytes ({self._percentage():.2f}%), "
+                f"{self._remaining()} seconds to go"
+                if self.total
+                else f"Loading the data: {position} bytes so far",
+            )
+
+    def end(self) -> None:
+        """Opens the gate."""
+        self.active = False
+        self._engine.gates &= ~IS_LOADING
+        self._engine.async_loading = False
+
+    def _percentage(self) -> float:
+        return 100 * self.position / self.total if self.total else 0.0
+
+    def _remaining(self) -> int:
+        if not self.position:
+            return 1
+        elapsed = self._engine.time.monotonic() - self._since
+        return int(elapsed * max(0, self.total - self.position) / self.position)
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        asynchronous = self._engine.async_loading
+        fields: list[tuple[str, Any]] = [
+            ("loading", int(self.active and not asynchronous)),
+            ("async_loading", int(self.active and asynchronous)),
+            ("rdb_last_load_keys_expired", self.keys_expired),
+            ("rdb_last_load_keys_loaded", self.keys_loaded),
+        ]
+        if self.active:
+            fields += [
+                ("loading_start_time", self._started),
+                ("loading_total_bytes", self.total),
+                ("loading_loaded_bytes", self.position),
+                ("loading_loaded_perc", f"{self._percentage():.2f}"),
+                ("loading_eta_seconds", self._remaining()),
+            ]
+        return fields
+
+
+Steps = Generator[None, None, None]
+"""Work in slices: yields where the reactor should turn."""
+
+
+def steps(engine: Engine, loading: Loading, loader: Loader, file: BinaryIO, start: int = 0) -> Steps:
+    """Loads a snapshot from ``file`` in slices; LoadError where it is wrong.
+
+    ``start``: what of the whole has been loaded before this file (bytes), for the progress of several.
+    What was read behind the snapshot is in ``loader.rest``.
+    """
+    clock = engine.clock_ns
+    deadline = clock() + SLICE_NS
+    interval = engine.config.loading_process_events_interval_bytes
+    eager = interval < CHUNK
+    chunk = min(CHUNK, interval)
+    while not loader.done:
+        data = file.read(chunk)
+        if not data:
+            break
+        loader.feed(data)
+        loading.advance(start + loader.position)
+        loading.keys_loaded, loading.keys_expired = loader.loaded, loader.expired
+        if eager or clock() > deadline:
+            yield
+            deadline = clock() + SLICE_NS
+    loader.finish()
+    loading.keys_loaded, loading.keys_expired = loader.loaded, loader.expired
+
+
+def exhaust(engine: Engine, work: Steps) -> None:
+    """Does ``work`` to its end, in one turn of the reactor but for what may not wait."""
+    with _without_collector():
+        for _ in work:
+            engine.serve_others()
+
+
+def drive(engine: Engine, work: Steps) -> Deferred[None]:
+    """Does ``work`` with turns of the reactor between its slices; fires once it has ended, or with its error."""
+    done: Deferred[None] = Deferred()
+
+    def step() -> None:
+        try:
+            with _without_collector():
+                next(work)
+        except StopIteration:
+            done.callback(None)
+        except Exception:
+            done.errback(Failure())
+        else:
+            engine.time.call_later(0, step)
+
+    step()
+    return done
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """What is loaded is no garbage: the cyclic collector would go through all of it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def size_of(file: BinaryIO) -> int:
+    """The size of an open file (bytes)."""
+    return os.fstat(file.fileno()).st_size

@@ -1,0 +1,207 @@
+"""Writing a snapshot: the whole content of a server as one stream in the RDB format.
+
+``write_snapshot`` knows no file: it hands pieces of about ``PIECE`` bytes to a function, which may write them to a
+file, to a pipe or to a socket.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from twisted_redis.config import REDIS_VERSION
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.order import RANDOM
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.engine.memory import used_memory
+from twisted_redis.keyspace.access import CountingDatabase, frequency, idle_ms
+from twisted_redis.keyspace.database import Database
+from twisted_redis.persistence.rdb import types
+from twisted_redis.persistence.rdb.crc64 import crc64
+from twisted_redis.persistence.rdb.numbers import SHORT, time_bytes
+from twisted_redis.persistence.rdb.records import (
+    Key,
+    aux_bytes,
+    end_bytes,
+    function_bytes,
+    header_bytes,
+    key_parts,
+    select_bytes,
+)
+from twisted_redis.persistence.rdb.strings import string_bytes
+from twisted_redis.persistence.rdb.writer import least_version
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["PIECE", "delay", "facts", "lowest_version", "write_snapshot"]
+
+PIECE = 1 << 18
+"""Bytes that are handed on together, about."""
+
+_SMALL_PIECE = 1 << 14
+"""The same where each key is delayed."""
+
+_BATCH = 256
+"""Keys between two looks at how much there is to hand on."""
+
+_EXPIRE_MS = bytes((types.EXPIRE_TIME_MS,))
+_END = bytes((types.EOF,))
+#: Types of values some of which need a version of their own.
+_VERSIONED = {Hash, Stream}
+
+
+def facts(
+    engine: Engine, *, aof_base: bool = False, replication: Mapping[bytes, bytes] | None = None
+) -> dict[bytes, bytes]:
+    """The facts that stand at the beginning of every snapshot, in Redis' order.
+
+    ``replication`` (by default what ``engine.replication_aux`` gives) are those by which a server that loads the
+    snapshot goes on with a replication stream: ``repl-stream-db``, ``repl-id``, ``repl-offset``.
+    """
+    if replication is None:
+        replication = engine.replication_aux()
+    return {
+        b"redis-ver": REDIS_VERSION.encode(),
+        b"redis-bits": b"64",
+        b"ctime": b"%d" % time.time(),
+        b"used-mem": b"%d" % used_memory(engine),
+        **replication,
+        b"aof-base": b"%d" % aof_base,
+    }
+
+
+def lowest_version(databases: Iterable[Database]) -> int:
+    """The lowest version of the format that can hold all values, so that older servers can load the snapshot."""
+    lowest = types.OLDEST_TARGET
+    for db in databases:
+        values = db.data.values()
+        # Most databases have none of the types that need to be looked at.
+        if {value.__class__ for value in values} & _VERSIONED:
+            for value in values:
+                if value.__class__ in _VERSIONED and (version := least_version(value)) > lowest:
+                    lowest = version
+                    if lowest == types.VERSION:
+                        return lowest
+    return lowest
+
+
+def write_snapshot(
+    write: Callable[[bytes], object],
+    databases: Sequence[Database],
+    *,
+    aux: Mapping[bytes, bytes],
+    functions: Iterable[bytes] = (),
+    version: int | None = None,
+    compressed: bool = True,
+    checksum: bool = True,
+    policy: str = "",
+    progress: Callable[[int], object] | None = None,
+    key_delay: int = 0,
+) -> int:
+    """Hands a snapshot to ``write`` in pieces; gives the number of keys in it.
+
+    ``aux`` are its facts (see ``facts``), ``functions`` the codes of libraries, ``version`` that of the format (the
+    lowest that will do).  By ``policy`` (``maxmemory-policy``) idle times or frequencies of access are stored.
+    ``progress`` is told of the number of keys so far now and then; ``key_delay`` slows down by so many microseconds a
+    key, or, below zero, by one microsecond each so many keys.
+    """
+    if version is None:
+        version = lowest_version(databases)
+    out = _Pieces(write, checksum, PIECE if not key_delay else _SMALL_PIECE)
+    parts = out.parts
+    parts.append(header_bytes(version))
+    parts += [aux_bytes(name, value) for name, value in aux.items()]
+    parts += [function_bytes(code, compressed) for code in functions]
+    count = 0
+    for db in databases:
+        if not db.data:
+            continue
+        parts.append(select_bytes(db.index, len(db.data), len(db.expires)))
+        for batch in _batches(db, version, compressed, policy, parts, key_delay):
+            count += batch
+            out.settle()
+            if progress is not None:
+                progress(count)
+    out.end()
+    return count
+
+
+class _Pieces:
+    """Gathers parts into pieces of about a size, with their checksum."""
+
+    __slots__ = ("_checksum", "_crc", "_size", "_write", "parts")
+
+    def __init__(self, write: Callable[[bytes], object], checksum: bool, size: int) -> None:
+        self._write = write
+        self._checksum = checksum
+        self._crc = 0
+        self._size = size
+        self.parts: list[bytes] = []
+
+    def settle(self) -> None:
+        """Hands on what has been gathered, if that is enough for a piece."""
+        if sum(map(len, self.parts)) >= self._size:
+            self._flush()
+
+    def _flush(self) -> None:
+        piece = b"".join(self.parts)
+        self.parts.clear()
+        if self._checksum:
+            self._crc = crc64(piece, self._crc)
+        self._write(piece)
+
+    def end(self) -> None:
+        """Hands on the rest and the end."""
+        self.parts.append(_END)
+        self._flush()
+        self._write(end_bytes(self._crc)[1:])
+
+
+def _batches(
+    db: Database, version: int, compressed: bool, policy: str, parts: list[bytes], key_delay: int
+) -> Iterator[int]:
+    """Adds the keys of a database to ``parts`` in batches; yields after each one how many keys were in it."""
+    expires = db.expires
+    append = parts.append
+    short = SHORT
+    with_idle = "lru" in policy
+    with_frequency = "lfu" in policy and isinstance(db, CountingDatabase)
+    noted = with_idle or with_frequency
+    left = batch = _BATCH if not key_delay else 1
+    for key, value in db.data.items():
+        size = len(key)
+        if value.__class__ is bytes and not noted:
+            # Most keys by far: spelled out, since the calls cost more than what they do.
+            if key in expires:
+                append(_EXPIRE_MS + time_bytes(expires[key]))
+            if size < 21 and (size > 11 or key >= b":"):
+                append(b"\0" + short[size] + key)
+            else:
+                append(b"\0" + string_bytes(key, compressed))
+            size = len(value)
+            if size < 21 and (size > 11 or value >= b":"):
+                append(short[size] + value)
+            else:
+                append(string_bytes(value, compressed))
+        else:
+            idle = idle_ms(db, key) // 1000 if with_idle else None
+            often = frequency(db, key) if with_frequency else None
+            parts += key_parts(Key(key, value, expires.get(key), idle, often), version, compressed)
+        left -= 1
+        if not left:
+            yield batch
+            left = batch
+            if key_delay:
+                delay(key_delay)
+    if left != batch:
+        yield batch - left
+
+
+def delay(microseconds: int) -> None:
+    """Sleeps; below zero one time in so many for a microsecond (directives of Redis' tests)."""
+    if microseconds < 0:
+        microseconds = 0 if RANDOM.randrange(-microseconds) else 1
+    if microseconds:
+        time.sleep(microseconds / 1_000_000)
