@@ -38,6 +38,10 @@ DIRECTIVES = (
 """After a change of these ``Eviction.apply`` is to be called."""
 
 _NO_LIMIT = 1 << 62
+_COUNT_AGAIN_NS = 5_000_000
+_RARE = 50
+"""To count what clients hold takes at most one in so many parts of the time."""
+
 _LOOK_AT_CLOCK = 16
 """Evictions between two looks at the clock."""
 
@@ -53,6 +57,8 @@ class Eviction:
         self.idle_wanted = False
         #: Whether the last command found no room: scripts, which do not evict, go by that.
         self.out_of_memory = False
+        #: When clients are to be counted again before anything is evicted.
+        self._count_after = 0
         #: Since when (monotonic, s) the limit is exceeded, and for how long it was before.
         self._exceeded_since: float | None = None
         self._exceeded = 0.0
@@ -111,8 +117,12 @@ class Eviction:
         limit = engine.config.maxmemory
         if not limit:
             return
+        clock = engine.clock_ns
+        started = clock()
         engine.usage.count_clients()
         engine.state.memory_limit = limit - engine.usage.beside_data()
+        now = clock()
+        self._count_after = now + max(_COUNT_AGAIN_NS, _RARE * (now - started))
         if self._is_over():
             self._overrun()
         else:
@@ -149,6 +159,11 @@ class Eviction:
         if not self._is_over():
             self._fits()
             return True
+        if engine.clock_ns() > self._count_after:
+            # What was held for clients may be gone by now.
+            self.measure()
+            if not engine.gates & IS_OVER_MEMORY:
+                return True
         if self._exceeded_since is None:
             self._exceeded_since = engine.time.monotonic()
         self.out_of_memory = not self._evict()

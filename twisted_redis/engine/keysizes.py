@@ -59,7 +59,7 @@ def label(length: int) -> str:
 
 def _count(lengths: _Lengths, values: list[Any]) -> None:
     """Adds ``values`` to ``lengths``."""
-    for kind in set(map(type, values)):
+    for kind in {value.__class__ for value in values}:
         name = _KINDS.get(kind)
         if name is not None:
             lengths.setdefault(name, Counter()).update([len(value) for value in values if value.__class__ is kind])
