@@ -89,6 +89,11 @@ class RedisProtocol(Protocol):
         figures.reads += 1
         if self._holding:
             self._hold(data)
+        elif self._running:
+            # A script that runs long lets others in, but what its own caller sends waits for its end.
+            self._hold(data)
+            self._holding = True
+            self.resume()
         else:
             self._parse(data)
 
@@ -150,6 +155,9 @@ class RedisProtocol(Protocol):
             self.factory.call_later(0, self._go_on)
 
     def _go_on(self) -> None:
+        if self._running:
+            self.factory.call_later(0.01, self._go_on)
+            return
         self._resuming = False
         client = self.client
         if client.gates & CLOSING or self._paused or not self.connected_client:

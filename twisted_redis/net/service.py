@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall
 
 from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
@@ -67,6 +68,7 @@ class ServerService(Service):
         self.periodic: list[Callable[[float], None]] = []
         self.listeners.client_tls = self._client_tls
         engine.listeners = self.listeners
+        engine.serve_others = self._serve_others
         config = engine.config
         config.on_apply(("port", "bind"), self._listen_anew)
         config.on_apply(("tls-port", "bind"), self._listen_for_tls_anew)
@@ -184,8 +186,10 @@ class ServerService(Service):
         if self.engine.cron_paused:
             return
         now = self.engine.time.monotonic()
-        self._ticks += 1
         self.factory.cron(now)
+        if self.engine.gates & IS_BUSY:
+            return  # within a script: nothing may change under it
+        self._ticks += 1
         self.expire()
         self.engine.stats.measure(now)
         if self.engine.config.maxmemory:
@@ -200,6 +204,16 @@ class ServerService(Service):
         self._more = None
         if self.engine.expire_cycle():
             self._more = self.engine.time.call_later(0, self.expire)
+
+    def _serve_others(self) -> bool:
+        """Lets the reactor turn once within a script that runs long; whether the server goes on.
+
+        asyncio's loop cannot turn within itself: on it such a script keeps everybody waiting.
+        """
+        if not hasattr(self.reactor, "_asyncioEventloop"):
+            self.reactor.iterate(0)
+            self.engine.flush_clients()
+        return bool(self.running)
 
     # end
 

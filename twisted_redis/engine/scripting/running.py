@@ -25,6 +25,7 @@ __all__ = ["Run", "Runner"]
 
 _LEVELS = ("debug", "verbose", "notice", "warning")
 _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
+_ENDED = b"-ERR The server ends"
 #: How long the code of a library may take to register its functions (ns).
 _LOAD_TIME = 500_000_000
 
@@ -72,6 +73,7 @@ class Runner:
         caller, client = run.client, self.client
         client.db = caller.db
         client.user = caller.user
+        client.extra["caller"] = caller
         client.resp = 2
         client.gates = DENY_BLOCKING | SCRIPT | caller.gates & (RESTRICTED | MASTER)
         self.run = run
@@ -190,7 +192,7 @@ class Runner:
     def _verify(self, run: Run, command: Command, argv: list[bytes]) -> None:
         """What stands between a script and a command, in Redis' order."""
         engine, client, flags = self.engine, self.client, command.flags
-        if flags & NOSCRIPT:
+        if flags & NOSCRIPT and not engine.scripting.anything_allowed:
             raise self._refused(command, b"ERR This Redis command is not allowed from script")
         try:
             if client.gates & RESTRICTED:
@@ -237,7 +239,8 @@ class Runner:
             options = "SCRIPT KILL" if run.is_eval else "FUNCTION KILL"
             engine.busy_text = f"BUSY Redis is busy running a script. You can only call {options} or SHUTDOWN NOSAVE."
             engine.gates |= gates.IS_BUSY
-        engine.serve_others()
+        if not engine.serve_others():
+            return _ENDED
         if run.killed:
             engine.log("notice", "Lua script killed by user with SCRIPT KILL.")
             return _KILLED

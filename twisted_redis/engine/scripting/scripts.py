@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from twisted_redis.engine import gates
 from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.memory import human
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES, command_flags, from_shebang
 from twisted_redis.engine.scripting.running import Run, Runner
 from twisted_redis.resp.types import OK, Reply
@@ -44,11 +45,15 @@ class Scripting:
         #: By SHA-1, in the order of use for those that EVAL brought.
         self.scripts: dict[bytes, Script] = {}
         self.evicted = 0
+        #: Whether scripts may call what is not for scripts (DEBUG).
+        self.anything_allowed = False
         self._passing: dict[bytes, None] = {}
         self._runner: Runner | None = None
         #: The script or function that runs.
         self.running: list[Run] = []
         self.libraries: Libraries | None = None
+        engine.info_extra.setdefault("memory", []).append(self._memory_fields)
+        engine.info_extra.setdefault("stats", []).append(lambda: [("evicted_scripts", self.evicted)])
 
     @property
     def runner(self) -> Runner:
@@ -61,6 +66,27 @@ class Scripting:
     def memory(self) -> int:
         """Bytes that the interpreter of EVAL holds."""
         return self._runner.lua.memory if self._runner is not None else 0
+
+    def _memory_fields(self) -> list[tuple[str, Any]]:
+        known = self.libraries
+        scripts = sum(len(script.body) for script in self.scripts.values())
+        functions = sum(map(len, known.codes())) if known is not None else 0
+        machines = known.memory if known is not None else 0
+        return [
+            ("used_memory_lua", self.memory),
+            ("used_memory_vm_eval", self.memory),
+            ("used_memory_lua_human", human(self.memory)),
+            ("used_memory_scripts_eval", scripts),
+            ("number_of_cached_scripts", len(self.scripts)),
+            ("number_of_functions", len(known.functions) if known is not None else 0),
+            ("number_of_libraries", len(known.libraries) if known is not None else 0),
+            ("used_memory_vm_functions", machines),
+            ("used_memory_vm_total", self.memory + machines),
+            ("used_memory_vm_total_human", human(self.memory + machines)),
+            ("used_memory_functions", functions),
+            ("used_memory_scripts", scripts + functions),
+            ("used_memory_scripts_human", human(scripts + functions)),
+        ]
 
     def add(self, body: bytes, keep: bool) -> bytes:
         """Compiles ``body`` if it is new; its SHA-1."""

@@ -9,6 +9,7 @@
 local host, libraries = ...
 
 local SELF = debug.getinfo(1, "S").source
+local HERE = "^" .. debug.getinfo(1, "S").short_src:gsub("%p", "%%%0") .. ":%d+: "
 local READONLY = "Attempt to modify a readonly table"
 
 local type, error, select, tostring, tonumber, next, pairs = type, error, select, tostring, tonumber, next, pairs
@@ -20,6 +21,7 @@ local getinfo, sethook = debug.getinfo, debug.sethook
 
 -- The interpreter's own name for where strings look up their methods.
 local string_metatable = getmetatable("")
+local host_metatable = getmetatable(host.call)
 
 ---------------------------------------------------------------------------------------------------------------------
 -- tables that cannot be written
@@ -47,7 +49,10 @@ end
 
 -- An error that the host raised arrives as an object of the host; what scripts are to see is a table.
 local function caught(e)
-    if type(e) ~= "userdata" then
+    if type(e) == "string" then
+        -- Raised by a function of Lua's own that was called from here: where this is helps nobody.
+        return (e:gsub(HERE, ""))
+    elseif type(e) ~= "userdata" then
         return e
     end
     local text, counted = host.failure(e)
@@ -68,6 +73,9 @@ local function located(e)
     while where and where.source == SELF do
         level = level + 1
         where = getinfo(level, "nSl")
+    end
+    if where and type(e) == "string" then
+        e = e:gsub(HERE, where.short_src .. ":" .. where.currentline .. ": ")
     end
     e = caught(e)
     if type(e) ~= "table" then
@@ -123,13 +131,21 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- time
 
--- Called by the interpreter every so many instructions: lets the host look at the clock, and ends what was killed.
+local ended  -- why the script has to end
+
+-- Ends the script: from the kill on called at every line, so that no pcall outlives it.
+local function kill()
+    if getinfo(2, "S").source ~= SELF then
+        error(error_table(ended), 0)
+    end
+end
+
+-- Called by the interpreter every so many instructions: lets the host look at the clock.
 local function hook()
-    local verdict = host.tick()
-    if verdict then
-        -- From now on at every line, so that no pcall outlives it.
-        sethook(hook, "l")
-        error(error_table(verdict), 0)
+    ended = host.tick()
+    if ended then
+        sethook(kill, "l")
+        kill()
     end
 end
 
@@ -141,10 +157,23 @@ local INSTRUCTIONS = 100000
 local G = {}
 
 for _, name in ipairs {
-    "tostring", "assert", "tonumber", "rawequal", "collectgarbage", "type", "select", "unpack", "gcinfo", "ipairs",
-    "_VERSION", "error",
+    "tostring", "assert", "tonumber", "rawequal", "collectgarbage", "type", "select", "gcinfo", "ipairs", "_VERSION",
+    "error",
 } do
     G[name] = _G[name]
+end
+
+-- Lua 5.1 counts the results in an int, which overflows.
+function G.unpack(t, first, last)
+    if type(last) == "number" and last - (tonumber(first) or 1) >= 2147483647 then
+        error("too many results to unpack", 0)
+    end
+    if last ~= nil then
+        return unpack(t, first, last)
+    elseif first ~= nil then
+        return unpack(t, first)
+    end
+    return unpack(t)
 end
 
 function G.next(t, key)
@@ -177,7 +206,7 @@ function G.setmetatable(t, metatable)
 end
 
 function G.getmetatable(t)
-    if type(t) == "userdata" then
+    if type(t) == "userdata" and getmetatable(t) == host_metatable then
         return nil
     end
     if type(t) == "string" then
