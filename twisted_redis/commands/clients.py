@@ -25,14 +25,13 @@ from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_
 from twisted_redis.engine.pause import pause, unpause
 from twisted_redis.engine.table import command, container
 from twisted_redis.engine.tracking import BCAST
+from twisted_redis.engine.weights import client_memory
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
 
 __all__ = ["client_kind", "client_line"]
 
 _PLAIN = NOSCRIPT | LOADING | STALE
 _ADMIN = ADMIN | NOSCRIPT | LOADING | STALE
-#: What an idle connection costs at least, as CLIENT LIST tells it (bytes).
-CLIENT_OVERHEAD = 2048
 
 container("CLIENT", arity=-2, group="connection", since="2.4.0", summary="Commands about client connections.")
 
@@ -97,27 +96,21 @@ def _flags(client: Client) -> str:
     return letters or "N"
 
 
-def _queued_bytes(client: Client) -> int:
-    return sum(sum(map(len, argv)) for _, argv in client.queue or ())
-
-
 def client_line(client: Client, now: float) -> str:
     """The line of ``client`` in CLIENT LIST, without its end; ``now`` is monotonic."""
     link = client.link
     output = link.pending_output + sum(map(len, client.out))
     query = link.query_buffer
-    queued = _queued_bytes(client)
     subscriptions = client.subscriptions
     channels, patterns, shards = subscriptions.counts() if subscriptions is not None else (0, 0, 0)
     running = client.last_command
-    total = CLIENT_OVERHEAD + query + link.argv_bytes + output + queued
     return (
         f"id={client.id} addr={link.address} laddr={link.local_address} fd={link.fd} "
         f"name={(client.name or b'').decode('latin-1')} age={int(now - client.created)} "
         f"idle={int(max(0.0, now - client.interacted))} flags={_flags(client)} db={client.db.index} sub={channels} "
         f"psub={patterns} ssub={shards} multi={len(client.queue) if client.queue is not None else -1} "
         f"watch={len(client.watching)} qbuf={query} qbuf-free=0 argv-mem={link.argv_bytes} "
-        f"multi-mem={queued} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={total} "
+        f"multi-mem={client.queue_bytes} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={client_memory(client)} "
         f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
         f"user={client.user_name} redir={client.tracking.redirect if client.tracking is not None else -1} resp={client.resp} "
         f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0"

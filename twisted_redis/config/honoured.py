@@ -78,6 +78,7 @@ HONOURED = HINTS | frozenset(
         "lfu-decay-time",
         "lfu-log-factor",
         "maxmemory",
+        "maxmemory-clients",
         "maxmemory-eviction-tenacity",
         "maxmemory-policy",
         "maxmemory-samples",

@@ -174,6 +174,7 @@ class Client:
         "postponed",
         "pushes",
         "queue",
+        "queue_bytes",
         "resp",
         "served_key",
         "skip_next",
@@ -205,6 +206,8 @@ class Client:
         self.commands = 0
         #: Commands queued by MULTI; None outside.
         self.queue: list[tuple[Command, list[bytes]]] | None = None
+        #: Bytes of the arguments in the queue.
+        self.queue_bytes = 0
         self.dirty_exec = False
         self.dirty_cas = False
         self.watching: list[tuple[Database, bytes]] = []

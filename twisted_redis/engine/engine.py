@@ -31,6 +31,7 @@ from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
 from twisted_redis.engine.transactions import touch
+from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
@@ -197,6 +198,7 @@ class Engine:
         #: Hands a message to the subscribers of a channel; how many there were.
         self.publish: Callable[[bytes, bytes], int] = self.pubsub.publish
         self.usage = Usage(self)
+        self.weights = Weights(self)
         self.memory_at_start = self.usage.total()
         self.lazyfree = LazyFree(self)
         self.eviction = Eviction(self)

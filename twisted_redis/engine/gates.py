@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import (
+    CLOSING,
     IN_MULTI,
     NO_TOUCH,
     NOT_GATES,
@@ -33,7 +34,7 @@ from twisted_redis.engine.flags import (
 )
 from twisted_redis.engine.table import Command, Spec
 from twisted_redis.engine.transactions import discard
-from twisted_redis.resp.types import QUEUED, Reply
+from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -50,6 +51,8 @@ IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it
 
 #: Commands that run at once inside MULTI instead of being queued.
 UNQUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+#: Words of HTTP, in lower case, that end a connection.
+CROSS_PROTOCOL = frozenset({b"post", b"host:"})
 #: What a subscribed RESP2 client may call.
 WHILE_SUBSCRIBED = frozenset(
     {"ping", "subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe", "quit", "reset"}
@@ -112,6 +115,22 @@ def resolve(engine: Engine, argv: list[bytes]) -> Command:
     return command
 
 
+def cut_off(engine: Engine, client: Client) -> None:
+    """Ends the connection of a browser that was made to speak to us: what follows the head may be commands."""
+    now = engine.time.monotonic()
+    if now >= engine.next_attack_log:
+        engine.next_attack_log = now + 60
+        engine.log(
+            "warning",
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. "
+            "This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis "
+            f"instance. Connection from {client.link.address} aborted.",
+        )
+    client.gates |= CLOSING
+    client.out.clear()
+    client.link.abort()
+
+
 def _check_arity(command: Command, argv: list[bytes]) -> None:
     arity = command.spec.arity
     if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
@@ -123,6 +142,9 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
     try:
         command = resolve(engine, argv)
     except CommandError as error:
+        if argv[0].lower() in CROSS_PROTOCOL:
+            cut_off(engine, client)
+            return NOT_EXECUTED, NO_REPLY
         if client.queue is not None:
             client.dirty_exec = True
         return NOT_EXECUTED, engine.error(error.text)
@@ -148,6 +170,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         return NOT_EXECUTED, engine.error(error.text)
     if client.queue is not None and client.gates & IN_MULTI and command.name not in UNQUEUED:
         client.queue.append((command, argv))
+        client.queue_bytes += sum(map(len, argv))
         return NOT_EXECUTED, QUEUED
     if client.gates & NO_TOUCH and command.name != "touch":
         engine.state.touching = False

@@ -73,6 +73,7 @@ def watched_key_expired(client: Client) -> bool:
 def discard(client: Client) -> None:
     """Ends MULTI without executing: the queue, the marks and the watched keys are forgotten."""
     client.queue = None
+    client.queue_bytes = 0
     client.dirty_exec = False
     client.gates &= ~IN_MULTI
     client.engine.forget_watches(client)

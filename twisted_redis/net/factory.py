@@ -8,9 +8,10 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
-from twisted_redis.engine.clients import MASTER, Client
+from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, UNAUTHENTICATED, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.addresses import is_loopback
+from twisted_redis.net.limits import TOLD_FROM, UNAUTHENTICATED_QUERY, output_floor
 from twisted_redis.net.protocol import RedisProtocol
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
 from twisted_redis.resp.parser import Limits
@@ -47,6 +48,13 @@ class RedisFactory(Factory):
         self.reader = RequestReader() if HAVE_HIREDIS else None
         self.open: dict[RedisProtocol, None] = {}
         self.congested: dict[RedisProtocol, None] = {}
+        #: What each client takes, for the limit of all.
+        self.weights = engine.weights
+        #: Output below this many bytes is within every limit.
+        self.output_floor = 1 << 62
+        #: Whether there are limits lower than what the transport tells about by itself.
+        self.watchful = False
+        engine.config.on_apply("client-output-buffer-limit", self.apply_config)
         #: Monotonic time of the last cron: exact enough for idle times, and free.
         self.loop_time = engine.time.monotonic()
         self.keepalive = 300
@@ -56,6 +64,8 @@ class RedisFactory(Factory):
         """Takes over the directives that connections read."""
         self.limits.max_bulk = self.engine.config.proto_max_bulk_len
         self.keepalive = self.engine.config.tcp_keepalive
+        self.output_floor = output_floor(self.engine.config)
+        self.watchful = self.output_floor < TOLD_FROM
 
     def buildProtocol(self, addr: IAddress | None) -> RedisProtocol:  # type: ignore[override]
         """A protocol for a new connection."""
@@ -97,6 +107,8 @@ class RedisFactory(Factory):
         """Bytes of unexecuted requests ``client`` may hold."""
         if client.gates & MASTER:
             return 1 << 62
+        if client.gates & UNAUTHENTICATED:
+            return UNAUTHENTICATED_QUERY
         return int(self.engine.config.client_query_buffer_limit)
 
     def closing(self, protocol: RedisProtocol) -> None:
@@ -116,14 +128,19 @@ class RedisFactory(Factory):
             self.engine.end_turn()
         for protocol in list(self.congested):
             protocol.check_output()
+        if self.weights.limit:
+            self.weights.weigh_some(self.engine.config.hz)
 
     def close_idle(self, now: float) -> None:
         """Closes clients that were silent for ``timeout`` seconds; once a second."""
         limit = self.engine.config.timeout
         if not limit:
             return
-        for client in list(self.engine.clients.values()):
+        for protocol in list(self.open):
+            client = protocol.client
             # Subscribers, replicas, masters and waiting clients may be silent as long as they like.
-            if not client.gates and client.blocked is None and now - client.interacted > limit:
+            if client.gates & (SUBSCRIBED | REPLICA | MASTER) or client.blocked is not None or client.postponed:
+                continue
+            if now - client.interacted > limit:
                 self.engine.log("verbose", "Closing idle client")
-                client.link.abort()
+                protocol.abort()

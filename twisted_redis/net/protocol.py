@@ -7,6 +7,7 @@ report that the peer has gone, and a dead waiter would eat data.  A client that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import error
@@ -15,7 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_redis.engine.clients import CLOSING, UNAUTHENTICATED, Client, LinkFigures
+from twisted_redis.engine.clients import CLOSING, REPLICA, UNAUTHENTICATED, Client, LinkFigures
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, pending_output, sender
 from twisted_redis.net.limits import HIGH_WATER, over_output_limit
@@ -62,6 +63,7 @@ class RedisProtocol(Protocol):
         self._congested = False
         self._paused = False
         self._soft_since: float | None = None
+        self.drained: Callable[[], None] | None = None
         self._send: Send = sender(transport)
         self.client = self.engine.connect(self)
         self.connected_client = True
@@ -96,6 +98,8 @@ class RedisProtocol(Protocol):
             self.resume()
         else:
             self._parse(data)
+        if self.factory.weights.limit:
+            self.factory.weights.update(self.client)
 
     def _hold(self, data: bytes) -> None:
         if self.client.gates & CLOSING:
@@ -125,6 +129,8 @@ class RedisProtocol(Protocol):
         if taken < len(requests):
             self._requests = requests[taken:]
             self._holding = True
+            if client.blocked is None and not client.postponed:
+                self.resume()  # there was enough to write for now
             return False
         if client.blocked is not None or self._paused:
             self._holding = True
@@ -206,12 +212,16 @@ class RedisProtocol(Protocol):
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
+            size = len(data)
+            factory = self.factory
+            if size >= factory.output_floor and self._over(pending_output(self.transport) + size):
+                return
             figures = self.figures
-            figures.bytes_out += len(data)
+            figures.bytes_out += size
             figures.writes += 1
             if self.connected_client:
                 self._send(data)
-                if self._congested:
+                if self._congested or factory.watchful or client.gates & UNAUTHENTICATED:
                     self.check_output()
         if client.gates & CLOSING and not self._running:
             self._finish()
@@ -232,25 +242,47 @@ class RedisProtocol(Protocol):
         """Bytes of replies that the peer has not taken."""
         return pending_output(self.transport)
 
+    @property
+    def congested(self) -> bool:
+        """Whether the socket has to take what was written before more is written."""
+        return self._congested
+
     def check_output(self) -> None:
         """Holds the client to its output limits; called while it does not take its replies."""
-        if self.client.gates & CLOSING:
-            return
         pending = pending_output(self.transport)
-        now = self.engine.time.monotonic()
-        over, self._soft_since = over_output_limit(self.engine.config, self.client, pending, self._soft_since, now)
-        if over:
-            self.engine.stats.output_buffer_closed += 1
-            self.engine.log(
-                "warning",
-                f"Client id={self.client.id} addr={self.address} scheduled to be closed ASAP for overcoming of output "
-                "buffer limits.",
-            )
-            self.abort()
-        elif pending > HIGH_WATER and not self._paused:
+        if self._over(pending):
+            return
+        factory = self.factory
+        if pending and factory.watchful:
+            factory.congested[self] = None
+        elif not self._congested:
+            factory.congested.pop(self, None)
+        if factory.weights.limit:
+            factory.weights.update(self.client)
+        if pending > HIGH_WATER and not self._paused and not self.client.gates & (CLOSING | REPLICA):
             self._paused = True
             self._holding = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def _over(self, pending: int) -> bool:
+        """Whether the client is closed now, because ``pending`` bytes of replies are over its limits."""
+        client = self.client
+        if client.gates & (CLOSING | REPLICA):
+            # What a replica is owed stands in the shared backlog, and is limited there.
+            return False
+        engine = self.engine
+        now = engine.time.monotonic()
+        over, self._soft_since = over_output_limit(engine.config, client, pending, self._soft_since, now)
+        if over:
+            engine.stats.output_buffer_closed += 1
+            engine.log(
+                "warning",
+                f"Client id={client.id} addr={self.address} scheduled to be closed ASAP for overcoming of output "
+                "buffer limits.",
+            )
+            client.out.clear()
+            self.abort()
+        return over
 
     def pauseProducing(self) -> None:
         """The socket takes no more."""
@@ -262,10 +294,14 @@ class RedisProtocol(Protocol):
         self._congested = False
         self._soft_since = None
         self.factory.congested.pop(self, None)
+        if self.factory.weights.limit:
+            self.factory.weights.update(self.client)
         if self._paused:
             self._paused = False
             self.transport.resumeProducing()  # type: ignore[union-attr]
             self.resume()
+        if self.drained is not None:
+            self.drained()
 
     def stopProducing(self) -> None:
         """The connection is gone; connectionLost follows."""
@@ -290,22 +326,29 @@ class RedisProtocol(Protocol):
         self._finish()
 
     def abort(self) -> None:
-        """Closes at once."""
+        """Closes at once; unless a command of its own is running, the client is gone when this returns."""
         self.client.gates |= CLOSING
         self._holding = True
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
+        if not self._running:
+            self._leave()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forgets the client."""
+        if self.connected_client and not reason.check(
+            error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted
+        ):
+            self.engine.log("verbose", f"Client {self.address} lost: {reason.getErrorMessage()}")
+        self._leave()
+
+    def _leave(self) -> None:
         if not self.connected_client:
             return
         self.connected_client = False
         self.factory.congested.pop(self, None)
         self.factory.open.pop(self, None)
-        if not reason.check(error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted):
-            self.engine.log("verbose", f"Client {self.address} lost: {reason.getErrorMessage()}")
         self.engine.stats.absorb(self.figures)
         self.engine.disconnect(self.client)
         self._requests = []
