@@ -33,6 +33,10 @@ from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
 from twisted_redis.net.service import ServerService
+from twisted_redis.persistence.children import Children
+from twisted_redis.persistence.loading import Loading
+from twisted_redis.replication.connecting import connector
+from twisted_redis.replication.state import State
 
 __all__ = ["Options", "main", "makeService", "make_engine", "make_server"]
 
@@ -104,6 +108,7 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
     apply_notifications()
     config.on_apply(eviction.DIRECTIVES, engine.eviction.apply)
     engine.eviction.apply()
+    State(engine, Children(engine), Loading(engine))
     return engine
 
 
@@ -112,6 +117,9 @@ def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None
     engine = make_engine(config, TimeSource(reactor))
     service = ServerService(engine, reactor, endpoints)
     config.on_apply("loglevel", lambda: set_level(config.loglevel))
+    replication = engine.replication
+    service.periodic.append(replication.tick)
+    reactor.callWhenRunning(replication.start, connector(reactor, config), lambda: service.listeners.port)
     return service
 
 

@@ -1,0 +1,25 @@
+"""How a replica reaches its master: plainly or with TLS, from an address of its own where one is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["connector"]
+
+
+def connector(
+    reactor: Any, config: Any, tls_options: Callable[[Any], Any] | None = None
+) -> Callable[[str, int, Any], Any]:
+    """A function that connects a factory to a host and port; ``tls_options`` gives the client's context."""
+
+    def connect(host: str, port: int, factory: Any) -> Any:
+        bind = (config.bind_source_addr, 0) if config.bind_source_addr else None
+        timeout = config.repl_timeout
+        if config.tls_replication and tls_options is not None:
+            from twisted.protocols.tls import TLSMemoryBIOFactory
+
+            factory = TLSMemoryBIOFactory(tls_options(config), True, factory)
+        return reactor.connectTCP(host, port, factory, timeout=timeout, bindAddress=bind)
+
+    return connect

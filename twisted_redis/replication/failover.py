@@ -1,0 +1,145 @@
+"""FAILOVER: a master that hands its role over to one of its replicas, and becomes a replica of it.
+
+Writes are held back until a replica has everything; then the master follows it, and the handshake asks it to take
+the role over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.pause import hold_writes, release_writes
+from twisted_redis.replication.replicas import ONLINE, Replica
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["Failover"]
+
+NONE, WAITING, RUNNING = "no-failover", "waiting-for-sync", "failover-in-progress"
+
+
+class Failover:
+    """The one that may be running; ``name`` is its state in the words of INFO."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.name = NONE
+        self._host: str | None = None
+        self._port = 0
+        self._force = False
+        self._deadline: float | None = None
+        self._looking = False
+
+    @property
+    def running(self) -> bool:
+        """Whether it has begun and is not done."""
+        return self.name != NONE
+
+    @property
+    def handing_over(self) -> bool:
+        """Whether the target is to be asked to take over."""
+        return self.name == RUNNING
+
+    def begin(self, host: str | None, port: int, force: bool, timeout_ms: int) -> None:
+        """Holds writes back and waits for a replica, the one at ``host`` and ``port`` or any."""
+        state = self._state
+        log = state.engine.log
+        if self.running:
+            raise CommandError("ERR FAILOVER already in progress.")
+        if state.is_replica:
+            raise CommandError("ERR FAILOVER is not valid when server is a replica.")
+        if not state.master.replicas:
+            raise CommandError("ERR FAILOVER requires connected replicas.")
+        if force and (not timeout_ms or host is None):
+            raise CommandError("ERR FAILOVER with force option requires both a timeout and target HOST and IP.")
+        if host is not None:
+            replica = self._find(host, port)
+            if replica is None:
+                raise CommandError("ERR FAILOVER target HOST and PORT is not a replica.")
+            if replica.state != ONLINE:
+                raise CommandError("ERR FAILOVER target replica is not online.")
+            log("notice", f"FAILOVER requested to {host}:{port}.")
+        else:
+            log("notice", "FAILOVER requested to any replica.")
+        self._host, self._port, self._force = host, port, force
+        self._deadline = state.engine.time.monotonic() + timeout_ms / 1000 if timeout_ms else None
+        self.name = WAITING
+        hold_writes(state.engine)
+
+    def _find(self, host: str, port: int) -> Replica | None:
+        for replica in self._state.master.replicas.values():
+            if replica.host.lower() == host.lower() and replica.port == port:
+                return replica
+        return None
+
+    def look(self) -> None:
+        """Goes on if a replica has everything, or if the time is over."""
+        if self.name != WAITING or self._looking:
+            return
+        self._looking = True
+        try:
+            self._look()
+        finally:
+            self._looking = False
+
+    def _look(self) -> None:
+        state = self._state
+        if self._deadline is not None and state.engine.time.monotonic() >= self._deadline:
+            if self._force and self._host is not None:
+                state.engine.log(
+                    "notice", f"FAILOVER to {self._host}:{self._port} time out exceeded, failing over."
+                )
+                self._hand_over(self._host, self._port)
+            else:
+                self.abort("Replica never caught up before timeout")
+            return
+        offset = state.offset
+        candidates = list(state.master.replicas.values())
+        if self._host is not None:
+            found = self._find(self._host, self._port)
+            candidates = [found] if found is not None else []
+        for replica in candidates:
+            if replica.acknowledged == offset:
+                self._host, self._port = self._host or replica.host, self._port or replica.port
+                state.engine.log(
+                    "notice", f"Failover target {self._host}:{self._port} is synced, failing over."
+                )
+                self._hand_over(self._host, self._port)
+                return
+
+    def _hand_over(self, host: str, port: int) -> None:
+        self.name = RUNNING
+        self._state.follow(host, port)
+
+    def target_unreachable(self) -> None:
+        """The target cannot be reached: whoever gave the order has to say what is to become of it."""
+
+    def done(self) -> None:
+        """The target has taken the role over."""
+        self._clear()
+
+    def abort_by_user(self) -> None:
+        """FAILOVER ABORT."""
+        if not self.running:
+            raise CommandError("ERR No failover in progress.")
+        self.abort("Failover manually aborted")
+
+    def abort(self, reason: str) -> None:
+        """Gives up, and is a master again."""
+        if not self.running:
+            return
+        target = f"{self._host}:{self._port}" if self._host is not None else "any replica"
+        self._state.engine.log("notice", f"FAILOVER to {target} aborted: {reason}")
+        if self.name == RUNNING:
+            self._state.promote()
+        self._clear()
+
+    def _clear(self) -> None:
+        self.name = NONE
+        self._host = None
+        self._port = 0
+        self._force = False
+        self._deadline = None
+        release_writes(self._state.engine)

@@ -1,0 +1,95 @@
+"""A snapshot that is saved as a file, which each replica gets at its own pace."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from twisted_redis.replication.replicas import PIECE, RECEIVING, SENDING, Replica, pump
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["FileJob"]
+
+
+class FileJob:
+    """One snapshot, saved as the RDB file of the server, for ``replicas``."""
+
+    def __init__(self, state: State, replicas: list[Replica]) -> None:
+        self._state = state
+        self._engine = state.engine
+        self.replicas = list(replicas)
+
+    def start(self, without: frozenset[str]) -> None:
+        """Begins the saving; OSError if that cannot be done."""
+        self._engine.persistence.save_for_replicas(self._saved)
+
+    def leader_for(self, replica: Replica) -> Replica | None:
+        """A replica that gets the file, with whom ``replica`` may share it."""
+        for other in self.replicas:
+            if (
+                other.state == RECEIVING
+                and (not other.snapshot_only or replica.snapshot_only)
+                and other.capabilities <= replica.capabilities
+                and other.without == replica.without
+            ):
+                return other
+        return None
+
+    def lost(self, replica: Replica) -> None:
+        """A replica is gone; without any, the file is for nobody unless there are save points."""
+        if replica not in self.replicas:
+            return
+        self.replicas.remove(replica)
+        if not self.replicas and not self._engine.config.save:
+            self._state.snapshots.children.signal()
+
+    def _saved(self, success: bool) -> None:
+        self._state.snapshots.finished(self)
+        for replica in self.replicas:
+            if replica.state != RECEIVING:
+                continue
+            if not success:
+                self._engine.log("warning", "SYNC failed. BGSAVE child returned an error")
+                replica.client.link.abort()
+                continue
+            try:
+                fd = os.open(self._engine.config.dbfilename, os.O_RDONLY)
+            except OSError as problem:
+                self._engine.log("warning", f"SYNC failed. Can't open/stat DB after BGSAVE: {problem.strerror}")
+                replica.client.link.abort()
+                continue
+            _Sender(self._state, replica, fd)
+            pump(replica, self._state.stream.backlog)
+
+
+class _Sender:
+    """Gives a replica the file, then the stream."""
+
+    def __init__(self, state: State, replica: Replica, fd: int) -> None:
+        self._state = state
+        self._replica = replica
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self._left = os.fstat(fd).st_size
+        self._head = b"$%d\r\n" % self._left
+        replica.state = SENDING
+        replica.more = self._next
+
+    def _next(self) -> bytes:
+        if self._head:
+            head, self._head = self._head, b""
+            return head
+        data = self._file.read(min(PIECE, self._left))
+        if data:
+            self._left -= len(data)
+            return data
+        self._file.close()
+        replica = self._replica
+        replica.more = None
+        if self._left:
+            self._state.engine.log("warning", "Read error sending DB to replica: premature EOF")
+            replica.client.link.abort()
+        elif not self._state.master.put_online(replica):
+            replica.client.close()
+        return b""

@@ -1,0 +1,445 @@
+"""The side of the replica: following a master."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twisted.python.failure import Failure
+
+from twisted_redis.replication.applying import Applier
+from twisted_redis.replication.link import MasterFactory, MasterLink
+from twisted_redis.replication.receiving import Reception
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["Cached", "Follower"]
+
+ID_LENGTH = 40
+#: Answers to PING that are no reason to stop: the password comes only after it.
+NOT_YET = (b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted")
+
+
+class Cached(NamedTuple):
+    """Where a stream was left: its history, the last byte that was carried out, the database it had selected."""
+
+    replication_id: str
+    offset: int
+    database: int
+
+
+class Follower:
+    """Follows the master at ``host`` and ``port``, if there is one.
+
+    ``stage`` is what the replica is at, in the words of ROLE.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.host: str | None = None
+        self.port = 0
+        self.stage = "none"
+        #: When the master was last heard, and since when the link has been down (monotonic).
+        self.heard_at = 0.0
+        self.down_since: float | None = None
+        self._connect: Callable[[str, int, Any], Any] | None = None
+        self._port_here: Callable[[], int] = lambda: state.engine.config.port
+        self._factory: MasterFactory | None = None
+        self._connector: Any = None
+        self._link: MasterLink | None = None
+        self._reception: Reception | None = None
+        self._cached: Cached | None = None
+        #: The history that the master has announced, and where its snapshot stands in it.
+        self._announced = ("", 0)
+
+    # what others ask
+
+    @property
+    def connected(self) -> bool:
+        """Whether the stream is being carried out."""
+        return self.stage == "connected"
+
+    @property
+    def applier(self) -> Applier | None:
+        """Who carries it out."""
+        return self._link.applier if self._link is not None else None
+
+    @property
+    def offset(self) -> int:
+        """The last byte of the stream that was carried out."""
+        if self.applier is not None:
+            return self.applier.offset
+        return self._cached.offset if self._cached is not None else 0
+
+    @property
+    def read_offset(self) -> int:
+        """The last byte that has come."""
+        return self.applier.read_offset if self.applier is not None else self.offset
+
+    @property
+    def database(self) -> int:
+        """The database that the stream has selected, -1 if there is no stream."""
+        if self.applier is not None:
+            return self.applier.client.db.index
+        return self._cached.database if self._cached is not None else -1
+
+    @property
+    def transfer_size(self) -> int:
+        """Bytes of the snapshot that comes, 0 if that is not known, -1 before it begins."""
+        return self._reception.transfer.size if self._reception is not None else -1
+
+    @property
+    def transfer_read(self) -> int:
+        """Bytes of it that have come."""
+        return self._reception.transfer.received if self._reception is not None else 0
+
+    # beginning and ending
+
+    def start(self, connect: Callable[[str, int, Any], Any], address: Callable[[], int]) -> None:
+        """Makes connections with ``connect(host, port, factory)`` from now on; ``address()`` is the port here."""
+        self._connect = connect
+        self._port_here = address
+        if self.host is not None:
+            self._begin()
+
+    def follow(self, host: str, port: int, was_master: bool) -> None:
+        """Follows another master."""
+        engine = self.state.engine
+        if was_master:
+            engine.log(
+                "notice",
+                "Before turning into a replica, using my own master parameters to synthesize a cached master: I may "
+                "be able to synchronize with the new master with just a partial transfer.",
+            )
+            cached: Cached | None = Cached(engine.replication_id, self.state.offset, 0)
+        else:
+            self._leave()
+            cached = self._cached
+        self.host, self.port = host, port
+        self._cached = cached
+        self._write_config()
+        self.stage = "connect"
+        self.state.refresh_gates()
+        if self._connect is not None:
+            self._begin()
+
+    def configured(self, host: str, port: int) -> None:
+        """Follows a master from the start on, as the configuration says; ``start`` connects."""
+        self.host, self.port = host, port
+        self.stage = "connect"
+        self.state.refresh_gates()
+
+    def stop(self) -> None:
+        """Follows nobody any more."""
+        self._leave()
+        self.host = None
+        self._cached = None
+        self.stage = "none"
+        self.down_since = None
+        self._write_config()
+
+    def _write_config(self) -> None:
+        config = self.state.engine.config
+        config.replicaof = (self.host, self.port) if self.host is not None else None
+
+    def _begin(self) -> None:
+        assert self.host is not None and self._connect is not None
+        self.state.engine.log("notice", f"Connecting to MASTER {self.host}:{self.port}")
+        self._factory = MasterFactory(self, self.state.engine.time.scheduler)
+        self._connect(self.host, self.port, self._factory)
+
+    def _leave(self) -> None:
+        """Ends the link, or the attempt to make one."""
+        factory, self._factory = self._factory, None
+        if factory is not None:
+            factory.stopTrying()
+        connector, self._connector = self._connector, None
+        link = self._link
+        if link is not None:
+            link.abort()
+            self._drop(link)
+        elif connector is not None:
+            connector.disconnect()
+
+    def _drop(self, link: MasterLink) -> None:
+        """Forgets a link, and remembers where its stream was left."""
+        self._link = None
+        applier, link.applier = link.applier, None
+        if applier is not None:
+            self.state.engine.log("notice", "Connection with master lost.")
+            if self.connected:
+                self.state.engine.log("notice", "Caching the disconnected master state.")
+                self._cached = Cached(self.state.engine.replication_id, applier.offset, applier.client.db.index)
+            applier.close()
+        reception = self._reception
+        if reception is not None and not reception.loading:
+            self._reception = None
+            reception.abort()
+
+    def remember(self, cached: Cached | None) -> None:
+        """Goes on from there at the next connection; with None, from the start."""
+        self._cached = cached
+
+    # the link tells
+
+    def connecting(self, connector: Any) -> None:
+        """An attempt begins."""
+        if self._factory is None:
+            return
+        self._connector = connector
+        self.stage = "connecting"
+        self.heard()
+        self.state.engine.log("notice", "MASTER <-> REPLICA sync started")
+
+    def failed(self, reason: Failure) -> None:
+        """An attempt has failed."""
+        if self._factory is None:
+            return
+        self.stage = "connect"
+        self.state.engine.log("warning", f"Error condition on socket for SYNC: {reason.getErrorMessage()}")
+        self.state.failover.target_unreachable()
+
+    def link_made(self, link: MasterLink) -> bool:
+        """A connection stands; tells whether it is wanted."""
+        if self._factory is None or link.factory is not self._factory or self._reception is not None:
+            return False
+        self._link = link
+        self.stage = "handshake"
+        self.heard()
+        self.state.engine.log("notice", "Non blocking connect for SYNC fired the event.")
+        return True
+
+    def heard(self) -> None:
+        """The master lives."""
+        self.heard_at = self.state.engine.time.monotonic()
+
+    def link_lost(self, link: MasterLink, reason: Failure) -> None:
+        """A connection has ended."""
+        if link is not self._link:
+            return
+        engine = self.state.engine
+        engine.begin_turn()
+        was_connected = self.connected
+        self._drop(link)
+        if was_connected:
+            self.down_since = engine.time.monotonic()
+        self.stage = "connect"
+        self.state.refresh_gates()
+        if self.host is not None:
+            engine.log("notice", f"Reconnecting to MASTER {self.host}:{self.port}")
+        engine.end_turn()
+
+    def broken(self, link: MasterLink, problem: str) -> None:
+        """The stream is none: nothing that was read of it can be relied on."""
+        engine = self.state.engine
+        engine.log("warning", f"Protocol error ({problem}) from the master: discarding the cached master state")
+        applier, link.applier = link.applier, None
+        if applier is not None:
+            applier.close()
+        self._cached = None
+        link.abort()
+
+    # handshake
+
+    def handshake(self, link: MasterLink) -> Generator[None, bytes, None]:
+        """The dialogue before the stream; gets the lines of the master."""
+        log = self.state.engine.log
+        config = self.state.engine.config
+        link.send(b"PING")
+        line = yield
+        if line[:1] != b"+" and not line.startswith(NOT_YET):
+            link.give_up(f"Error reply to PING from master: '{_text(line)}'")
+            return
+        log("notice", "Master replied to PING, replication can continue...")
+        questions = [("REPLCONF listening-port", (b"REPLCONF", b"listening-port", b"%d" % self.announced_port))]
+        if config.replica_announce_ip:
+            address = config.replica_announce_ip.encode("latin-1")
+            questions.append(("REPLCONF ip-address", (b"REPLCONF", b"ip-address", address)))
+        questions.append(("REPLCONF capa", (b"REPLCONF", b"capa", b"eof", b"capa", b"psync2")))
+        if config.masterauth:
+            words = [b"AUTH", config.masterauth.encode("utf-8", "surrogateescape")]
+            if config.masteruser:
+                words.insert(1, config.masteruser.encode("utf-8", "surrogateescape"))
+            link.send(*words)
+        for _, words_sent in questions:
+            link.send(*words_sent)
+        if config.masterauth:
+            line = yield
+            if line[:1] == b"-":
+                link.give_up(f"Unable to AUTH to MASTER: {_text(line)}")
+                return
+        for name, _ in questions:
+            line = yield
+            if line[:1] == b"-":
+                log("notice", f"(Non critical) Master does not understand {name}: {_text(line)}")
+        self._ask(link)
+        line = yield
+        while not line:
+            # An empty line says that the answer takes its time.
+            line = yield
+        self._answered(link, line)
+
+    @property
+    def announced_port(self) -> int:
+        """The port under which the master is to list us."""
+        config = self.state.engine.config
+        if config.replica_announce_port:
+            return int(config.replica_announce_port)
+        if config.tls_replication and config.tls_port:
+            return int(config.tls_port)
+        return self._port_here()
+
+    def _ask(self, link: MasterLink) -> None:
+        log = self.state.engine.log
+        cached = self._cached
+        if cached is not None:
+            log(
+                "notice",
+                f"Trying a partial resynchronization (request {cached.replication_id}:{cached.offset + 1}).",
+            )
+            words = [b"PSYNC", cached.replication_id.encode(), b"%d" % (cached.offset + 1)]
+        else:
+            log("notice", "Partial resynchronization not possible (no cached master)")
+            words = [b"PSYNC", b"?", b"-1"]
+        if self.state.failover.handing_over:
+            words.append(b"FAILOVER")
+        link.send(*words)
+
+    def _answered(self, link: MasterLink, line: bytes) -> None:
+        """The answer to PSYNC."""
+        log = self.state.engine.log
+        text = _text(line)
+        failover = self.state.failover
+        accepted = line.startswith((b"+CONTINUE", b"+FULLRESYNC"))
+        if failover.handing_over:
+            if not accepted:
+                failover.abort("Failover target rejected psync request")
+                return
+            failover.done()
+        if line.startswith(b"+CONTINUE") and self._cached is not None:
+            log("notice", "Successful partial resynchronization with master.")
+            self._continue(link, text[9:].strip())
+        elif line.startswith(b"+FULLRESYNC"):
+            words = text.split(" ")
+            if len(words) < 3 or len(words[1]) != ID_LENGTH or not words[2].isdigit():
+                link.give_up("Master replied with wrong +FULLRESYNC syntax.")
+                return
+            self._announced = (words[1], int(words[2]))
+            log("notice", f"Full resync from master: {words[1]}:{words[2]}")
+            self._receive(link)
+        elif line.startswith((b"-NOMASTERLINK", b"-LOADING")):
+            link.give_up(f"Master is currently unable to PSYNC but should be in the future: {text}", "notice")
+        elif line[:1] == b"-":
+            link.give_up(f"Master does not support PSYNC or is in error state (reply: {text})", "notice")
+        else:
+            link.give_up(f"Unexpected reply to PSYNC from master: {text}")
+
+    def _continue(self, link: MasterLink, name: str) -> None:
+        """The master goes on where the stream was left, perhaps under another name."""
+        state = self.state
+        cached = self._cached
+        assert cached is not None
+        if len(name) == ID_LENGTH and name != cached.replication_id:
+            state.engine.log("notice", f"Master replication ID changed to {name}")
+            state.rename_history(name)
+        if state.stream.backlog is None:
+            state.open_backlog()
+        self._stream(link, cached.offset, cached.database)
+        state.engine.log("notice", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
+
+    def _receive(self, link: MasterLink) -> None:
+        """A snapshot comes, and then the stream."""
+        self.stage = "sync"
+        try:
+            reception = Reception(self.state, link, self._announced[0], self._loaded)
+        except OSError as problem:
+            link.give_up(f"Opening the temp file needed for MASTER <-> REPLICA synchronization: {problem.strerror}")
+            return
+        self._reception = reception
+        link.receiver = reception.receive
+
+    def _loaded(self, link: MasterLink, database: int, streamed: bool) -> None:
+        """The snapshot is in memory: this is the master's data now, at the place in its history it has announced."""
+        self._reception = None
+        name, offset = self._announced
+        self.state.adopt(name, offset)
+        for begin in self.state.after_load:
+            begin()
+        if link is not self._link:
+            # It was lost while we loaded, and the next one goes on from here.
+            self._cached = Cached(name, offset, database)
+            return
+        self._stream(link, offset, database)
+        self.state.engine.log("notice", "MASTER <-> REPLICA sync: Finished with success")
+        if streamed:
+            # The master waits for this before it goes on.
+            self.acknowledge()
+
+    def _stream(self, link: MasterLink, offset: int, database: int) -> None:
+        """Carries the stream out from now on."""
+        self._cached = None
+        applier = link.applier = Applier(self.state, link, offset, database)
+
+        def receive(data: bytes) -> None:
+            try:
+                applier.receive(data)
+            except ValueError as problem:
+                self.broken(link, str(problem))
+
+        link.receiver = receive
+        self.stage = "connected"
+        self.down_since = None
+        self.heard()
+        if self._factory is not None:
+            self._factory.resetDelay()
+        self.state.refresh_gates()
+
+    def acknowledge(self) -> None:
+        """Tells the master how far we are."""
+        link = self._link
+        if link is None or link.applier is None:
+            return
+        words = [b"REPLCONF", b"ACK", b"%d" % link.applier.offset]
+        if self.state.synced >= 0:
+            words += [b"FACK", b"%d" % self.state.synced]
+        link.send(*words)
+
+    # once a second
+
+    def cron(self, now: float) -> None:
+        """Acknowledges, and gives up a link on which nothing comes."""
+        if self.host is None:
+            return
+        log = self.state.engine.log
+        silent = now - self.heard_at > self.state.engine.config.repl_timeout
+        link = self._link
+        if self.connected:
+            if silent and link is not None:
+                log("warning", "MASTER timeout: no data nor PING received...")
+                link.abort()
+            else:
+                self.acknowledge()
+        elif self.stage == "sync":
+            if self._reception is not None and self._reception.loading:
+                # So that the master knows that we live.
+                if link is not None:
+                    link.write(b"\n")
+                self.heard()
+            elif silent and link is not None:
+                log(
+                    "warning",
+                    "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' "
+                    "parameter in redis.conf to a larger value.",
+                )
+                link.abort()
+        elif silent and self.stage in ("connecting", "handshake"):
+            log("warning", "Timeout connecting to the MASTER...")
+            if link is not None:
+                link.abort()
+            elif self._connector is not None:
+                self._connector.stopConnecting()
+
+
+def _text(line: bytes) -> str:
+    return line.decode("latin-1")

@@ -1,0 +1,241 @@
+"""The connection to a master: handshake, snapshot, stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import error
+from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.protocol import Protocol, ReconnectingClientFactory, connectionDone
+from twisted.python.failure import Failure
+
+from twisted_redis.engine.clients import LinkFigures
+from twisted_redis.replication.applying import Applier
+from twisted_redis.resp.accelerated import pack_bulks
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.follower import Follower
+
+__all__ = ["MasterFactory", "MasterLink"]
+
+#: A line of the handshake is no longer than this.
+LONGEST_LINE = 64 * 1024
+
+
+class MasterLink(Protocol):
+    """One connection to the master; it is the ``Link`` of the client that carries out its stream."""
+
+    congested = False
+
+    def __init__(self, follower: Follower) -> None:
+        self.follower = follower
+        self.figures = LinkFigures()
+        self.drained: Callable[[], None] | None = None
+        self.applier: Applier | None = None
+        #: Takes what comes, after the handshake.
+        self.receiver: Callable[[bytes], None] | None = None
+        self._lines = b""
+        self._steps: Generator[None, bytes, None] | None = None
+        self._gone = False
+        self._paused: list[bytes] | None = None
+
+    # connection
+
+    def connectionMade(self) -> None:
+        """Begins the handshake."""
+        transport: Any = self.transport
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        if not self.follower.link_made(self):
+            transport.abortConnection()
+            return
+        self._steps = self.follower.handshake(self)
+        next(self._steps)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Takes the next bytes of whatever the link is at."""
+        if self._gone:
+            return
+        self.figures.bytes_in += len(data)
+        self.figures.reads += 1
+        self.follower.heard()
+        try:
+            if self.receiver is not None:
+                self._take(data)
+            else:
+                self._read_lines(data)
+        except Exception:
+            self.follower.state.engine.log("failure", "The link with the master failed in an unexpected way")
+            self.follower.remember(None)
+            self.abort()
+
+    def _read_lines(self, data: bytes) -> None:
+        self._lines += data
+        while self.receiver is None and not self._gone:
+            line, separator, rest = self._lines.partition(b"\n")
+            if not separator:
+                if len(line) > LONGEST_LINE:
+                    self.give_up("Failed to read response from the server: a line is too long")
+                return
+            self._lines = rest
+            assert self._steps is not None
+            try:
+                self._steps.send(line.rstrip(b"\r"))
+            except StopIteration:
+                pass
+        if self.receiver is not None and self._lines:
+            lines, self._lines = self._lines, b""
+            self._take(lines)
+
+    def _take(self, data: bytes) -> None:
+        if self._paused is not None:
+            self._paused.append(data)
+        elif self.receiver is not None:
+            self.receiver(data)
+
+    def pause(self) -> None:
+        """Takes nothing more until ``go_on``."""
+        if self._paused is None:
+            self._paused = []
+            if not self._gone:
+                self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def hold(self, data: bytes) -> None:
+        """Puts ``data``, which was read too far, before what comes next."""
+        assert self._paused is not None
+        self._paused.insert(0, data)
+
+    def go_on(self) -> None:
+        """Takes what has come meanwhile."""
+        held, self._paused = self._paused, None
+        if held is None or self._gone:
+            return
+        self.transport.resumeProducing()  # type: ignore[union-attr]
+        if held:
+            self._take(b"".join(held))
+
+    def send(self, *words: bytes) -> None:
+        """Sends a command."""
+        self.write(pack_bulks(words))
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes."""
+        if not self._gone:
+            self.figures.bytes_out += len(data)
+            self.figures.writes += 1
+            self.transport.write(data)  # type: ignore[union-attr]
+
+    def give_up(self, reason: str, level: str = "warning") -> None:
+        """Says why and ends the connection; the factory tries again."""
+        self.follower.state.engine.log(level, reason)
+        self.abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forgets the link."""
+        self._gone = True
+        self.receiver = None
+        if self._steps is not None:
+            self._steps.close()
+        self.follower.link_lost(self, reason)
+
+    # what the client of a link asks for
+
+    def flush(self) -> None:
+        """A master is not answered."""
+        if self.applier is not None:
+            self.applier.client.out.clear()
+
+    def resume(self) -> None:
+        """Goes on with commands that were held back."""
+        if self.applier is not None:
+            self.follower.state.engine.time.call_later(0, self._resume)
+
+    def _resume(self) -> None:
+        if self.applier is not None and not self._gone:
+            try:
+                self.applier.resume()
+            except ValueError as problem:
+                self.follower.broken(self, str(problem))
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        self.receiver = None
+        self._gone = True
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    def authenticated(self) -> None:
+        """There are no limits to lift."""
+
+    @property
+    def address(self) -> str:
+        """The master as CLIENT LIST shows it."""
+        return f"{self.follower.host}:{self.follower.port}"
+
+    @property
+    def local_address(self) -> str:
+        """Our end."""
+        host: Any = self.transport.getHost() if self.transport is not None else None
+        return f"{host.host}:{host.port}" if hasattr(host, "port") else ""
+
+    @property
+    def fd(self) -> int:
+        """The number of the socket."""
+        fileno = getattr(self.transport, "fileno", None)
+        return fileno() if fileno is not None else -1
+
+    @property
+    def query_buffer(self) -> int:
+        """Bytes that have come and are not carried out."""
+        return self.applier.read_offset - self.applier.offset if self.applier is not None else 0
+
+    @property
+    def argv_bytes(self) -> int:
+        """Nothing is parsed in advance."""
+        return 0
+
+    @property
+    def pending_output(self) -> int:
+        """A master takes the few bytes that it is sent."""
+        return 0
+
+
+class MasterFactory(ReconnectingClientFactory):
+    """Connects again and again, at once at first and at least once a second."""
+
+    noisy = False
+    initialDelay = 0.02
+    maxDelay = 1.0
+    factor = 2.0
+    jitter = 0.1
+
+    def __init__(self, follower: Follower, clock: Any) -> None:
+        self.follower = follower
+        self.clock = clock
+
+    def startedConnecting(self, connector: IConnector) -> None:
+        """Says so."""
+        self.follower.connecting(connector)
+
+    def buildProtocol(self, addr: IAddress | None) -> MasterLink:
+        """The link."""
+        link = MasterLink(self.follower)
+        link.factory = self  # type: ignore[assignment]
+        return link
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """Tries again, later each time."""
+        if not reason.check(error.UserError):
+            self.follower.failed(reason)
+        super().clientConnectionFailed(connector, reason)
+
+    def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
+        """Tries again."""
+        super().clientConnectionLost(connector, reason)

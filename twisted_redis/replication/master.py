@@ -1,0 +1,403 @@
+"""The side of the master: who replicates from here, what they get, and what they have acknowledged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.blocking import retry
+from twisted_redis.engine.clients import CLOSING, IN_MULTI, REPLICA, Client
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.gates import IS_PAUSED
+from twisted_redis.engine.parse import integer, integer_in, integer_or_none
+from twisted_redis.engine.replication import ACKNOWLEDGED
+from twisted_redis.replication.replicas import ONLINE, PIECE, Replica, owed, pump, replica_of
+from twisted_redis.replication.stream import GETACK, PING
+from twisted_redis.resp.inline import split_arguments
+from twisted_redis.resp.types import NO_REPLY, OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["Master"]
+
+LONGEST_HOST = 256
+
+
+class Master:
+    """The replicas of this server, which may itself follow another one."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._engine = state.engine
+        self.replicas: dict[Client, Replica] = {}
+        self.good_replicas = 0
+        self.full_syncs = 0
+        self.partial_syncs = 0
+        self.failed_partial_syncs = 0
+        #: When the last replica left (monotonic).
+        self.deserted_at = 0.0
+        self._getack_wanted = False
+        self._acknowledged = False
+
+    # what replicas say
+
+    def configure(self, client: Client, options: tuple[bytes, ...]) -> Reply:
+        """REPLCONF."""
+        pairs = list(zip(options[::2], options[1::2], strict=True))
+        for name, value in pairs:
+            option = name.lower()
+            if option == b"ack":
+                return self._hear(client, pairs)
+            if option == b"getack":
+                self._state.follower.acknowledge()
+                return NO_REPLY
+            self._set_option(replica_of(client), option, name, value)
+        return OK
+
+    def _set_option(self, replica: Replica, option: bytes, name: bytes, value: bytes) -> None:
+        if option == b"listening-port":
+            replica.port = integer(value)
+        elif option == b"ip-address":
+            if len(value) >= LONGEST_HOST:
+                raise CommandError(
+                    f"ERR REPLCONF ip-address provided by replica instance is too long: {len(value)} bytes"
+                )
+            replica.address = value.decode("latin-1")
+        elif option == b"capa":
+            # Those that are not known here are no business of ours.
+            replica.capabilities.add(value.lower().decode("latin-1"))
+        elif option == b"rdb-only":
+            replica.snapshot_only = bool(integer_in(value, 0, 1))
+        elif option == b"rdb-filter-only":
+            wanted = split_arguments(value)
+            if wanted is None:
+                raise CommandError("ERR Missing rdb-filter-only values")
+            replica.without = frozenset(("data", "functions"))
+            for word in wanted:
+                if word.lower() != b"functions":
+                    raise CommandError(b"ERR Unsupported rdb-filter-only option: %b" % word)
+                replica.without = frozenset(("data",))
+        elif option == b"rdb-channel":
+            # Snapshots leave by the one connection only: who asks for another is told so at once.
+            if integer_in(value, 0, 1):
+                raise CommandError(b"ERR Unrecognized REPLCONF option: %b" % name)
+        elif option == b"main-ch-client-id":
+            raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
+        else:
+            raise CommandError(b"ERR Unrecognized REPLCONF option: %b" % name)
+
+    def _hear(self, client: Client, pairs: list[tuple[bytes, bytes]]) -> Reply:
+        replica = self.replicas.get(client)
+        if replica is None:
+            return NO_REPLY
+        figures = {name.lower(): integer_or_none(value) for name, value in pairs}
+        offset = figures.get(b"ack")
+        if offset is None:
+            return NO_REPLY
+        synced = figures.get(b"fack")
+        if offset > replica.acknowledged or (synced or 0) > replica.synced:
+            self._acknowledged = True
+        replica.acknowledged = max(replica.acknowledged, offset)
+        if synced is not None:
+            replica.synced = max(replica.synced, synced)
+        replica.acknowledged_at = self._engine.time.monotonic()
+        self._state.snapshots.look()
+        if replica.silent and replica.state == ONLINE:
+            # It has loaded what it was streamed: only now can the two not run into each other.
+            replica.silent = False
+        return NO_REPLY
+
+    def misbehaved(self, client: Client, reply: Reply) -> bool:
+        """Cuts off a replica one of whose commands was answered: only the stream goes that way."""
+        if reply is NO_REPLY:
+            return True
+        name = client.last_command.name if client.last_command is not None else "<unknown>"
+        self._engine.log(
+            "warning",
+            f"Replica generated a reply to command '{name}', disconnecting it: id={client.id} "
+            f"addr={client.link.address}",
+        )
+        client.link.abort()
+        return True
+
+    # becoming a replica of ours
+
+    def synchronise(self, client: Client, replication_id: bytes | None, offset: bytes, failover: bool) -> Reply:
+        """PSYNC and SYNC: what is to be said stands in the client's output, or comes when a snapshot begins."""
+        state = self._state
+        engine = self._engine
+        if client.gates & REPLICA:
+            return NO_REPLY
+        if failover and replication_id is not None:
+            self._take_over(client, replication_id)
+        if state.failing_over:
+            raise CommandError("NOMASTERLINK Can't SYNC while failing over")
+        if state.is_replica and not state.follower.connected:
+            raise CommandError("NOMASTERLINK Can't SYNC while not connected with my master")
+        if client.out or client.link.pending_output:
+            raise CommandError("ERR SYNC and PSYNC are invalid with pending output")
+        replica = replica_of(client)
+        if replica.without and "eof" not in replica.capabilities:
+            raise CommandError("ERR Filtered replica requires EOF capability")
+        engine.log("notice", f"Replica {replica.name} asks for synchronization")
+        if replication_id is None:
+            replica.speaks_sync = True
+        else:
+            number = integer_or_none(offset)
+            if number is None:
+                engine.log("warning", f"Replica {replica.name} asks for synchronization but with a wrong offset")
+                integer(offset)
+            elif self._continue(replica, replication_id.decode("latin-1"), number):
+                self.partial_syncs += 1
+                return NO_REPLY
+            elif replication_id[:1] != b"?":
+                self.failed_partial_syncs += 1
+        self.full_syncs += 1
+        self._attach(replica)
+        replica.begun_at = engine.time.monotonic()
+        state.create_backlog()
+        state.snapshots.request(replica)
+        return NO_REPLY
+
+    def _take_over(self, client: Client, replication_id: bytes) -> None:
+        """The master hands its role to us, and becomes our replica."""
+        state = self._state
+        self._engine.log("notice", f"Failover request received for replid {replication_id.decode('latin-1')}.")
+        if not state.is_replica:
+            raise CommandError("ERR PSYNC FAILOVER can't be sent to a master.")
+        if replication_id.decode("latin-1").lower() != self._engine.replication_id:
+            raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
+        state.promote()
+        self._engine.log("notice", f"MASTER MODE enabled (failover request from 'id={client.id}')")
+
+    def _attach(self, replica: Replica) -> None:
+        client = replica.client
+        client.gates |= REPLICA
+        client.link.drained = lambda: self._drained(replica)
+        self.replicas[client] = replica
+
+    def _continue(self, replica: Replica, asked: str, offset: int) -> bool:
+        """Lets ``replica`` go on from ``offset`` of the history ``asked``, if that is ours and its bytes are here."""
+        engine = self._engine
+        state = self._state
+        asked = asked.lower()
+        known = asked == engine.replication_id
+        if not known and (asked != engine.replication_id2 or offset > state.second_offset):
+            if asked.startswith("?"):
+                engine.log("notice", f"Full resync requested by replica {replica.name} ")
+            elif asked == engine.replication_id2:
+                engine.log(
+                    "notice",
+                    f"Partial resynchronization not accepted: Requested offset for second ID was {offset}, but I can "
+                    f"reply up to {state.second_offset}",
+                )
+            else:
+                engine.log(
+                    "notice",
+                    f"Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{asked}', "
+                    f"my replication IDs are '{engine.replication_id}' and '{engine.replication_id2}')",
+                )
+            return False
+        end = state.offset
+        backlog = state.stream.backlog
+        if backlog is None or not backlog.first <= offset <= end + 1:
+            engine.log(
+                "notice",
+                f"Unable to partial resync with replica {replica.name} for lack of backlog (Replica request was: "
+                f"{offset}).",
+            )
+            if offset > end:
+                engine.log(
+                    "warning",
+                    f"Warning: replica {replica.name} tried to PSYNC with an offset that is greater than the master "
+                    "replication offset.",
+                )
+            return False
+        self._attach(replica)
+        replica.state = ONLINE
+        replica.acknowledged_at = engine.time.monotonic()
+        replica.silent = False
+        replica.place = offset
+        answer = b"+CONTINUE"
+        if "psync2" in replica.capabilities:
+            answer += b" " + engine.replication_id.encode()
+        replica.client.out.append(answer + b"\r\n")
+        engine.log(
+            "notice",
+            f"Partial resynchronization request from {replica.name} accepted. Sending {end + 1 - offset} bytes of "
+            f"backlog starting from offset {offset}.",
+        )
+        self.count_good()
+        return True
+
+    # feeding
+
+    def settle(self) -> None:
+        """At the end of a turn: answers who waited for acknowledgements, and gives the replicas what is new."""
+        engine = self._engine
+        if self._acknowledged:
+            self._acknowledged = False
+            retry(engine, ACKNOWLEDGED)
+            self._state.failover.look()
+        stream = self._state.stream
+        stream.encode()
+        if not self.replicas:
+            return
+        if self._getack_wanted and not engine.gates & IS_PAUSED:
+            self._getack_wanted = False
+            if not self._state.is_replica:
+                stream.write(GETACK)
+        backlog = stream.backlog
+        if backlog is None:
+            return
+        end = backlog.end
+        needed = end + 1
+        for client, replica in self.replicas.items():
+            if not replica.wants_stream or client.gates & CLOSING:
+                continue
+            if replica.place <= end and replica.takes_stream and not client.link.congested:
+                data = backlog.read(replica.place, PIECE)
+                replica.place += len(data)
+                client.out.append(data)
+                engine.unflushed[client] = None
+                if replica.place <= end:
+                    engine.time.call_later(0, pump, replica, backlog)
+            if replica.place < needed:
+                needed = replica.place
+                self._limit(replica)
+        backlog.trim(needed)
+
+    def _drained(self, replica: Replica) -> None:
+        replica.stalled_since = None
+        pump(replica, self._state.stream.backlog)
+        self._state.snapshots.drained()
+
+    def _limit(self, replica: Replica) -> None:
+        """Cuts off a replica that is owed more than the limits allow."""
+        limits = self._engine.config.client_output_buffer_limit.replica
+        hard, soft, seconds = limits
+        # A limit below the size of the backlog would cut off who may come back at no cost at all.
+        hard = max(hard, self._engine.config.repl_backlog_size) if hard else 0
+        bytes_owed = owed(replica, self._state.stream.backlog)
+        now = self._engine.time.monotonic()
+        over = bool(hard) and bytes_owed >= hard
+        if soft and bytes_owed >= soft:
+            if replica.soft_since is None:
+                replica.soft_since = now
+            over = over or now - replica.soft_since > seconds
+        else:
+            replica.soft_since = None
+        if over:
+            self._engine.stats.output_buffer_closed += 1
+            self._engine.log(
+                "warning",
+                f"Client id={replica.client.id} addr={replica.client.link.address} scheduled to be closed ASAP for "
+                "overcoming of output buffer limits.",
+            )
+            replica.client.link.abort()
+
+    # acknowledgements
+
+    def request_acknowledgements(self) -> None:
+        """Asks every replica at the end of the turn how far it is."""
+        self._getack_wanted = True
+
+    def count_acknowledged(self, offset: int) -> int:
+        """Replicas that have processed the stream until ``offset``."""
+        return sum(
+            1 for replica in self.replicas.values() if replica.state == ONLINE and replica.acknowledged >= offset
+        )
+
+    def count_synced(self, offset: int) -> int:
+        """Replicas that have the stream until ``offset`` on disk."""
+        return sum(1 for replica in self.replicas.values() if replica.state == ONLINE and replica.synced >= offset)
+
+    def count_good(self) -> None:
+        """Counts the replicas that are not behind for longer than ``min-replicas-max-lag``, and opens or shuts the gate."""
+        config = self._engine.config
+        wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
+        if not (wanted and lag):
+            self._engine.guard_writes("replicas", False)
+            return
+        now = self._engine.time.monotonic()
+        self.good_replicas = sum(
+            1
+            for replica in self.replicas.values()
+            if replica.state == ONLINE and int(now - replica.acknowledged_at) <= lag
+        )
+        self._engine.guard_writes("replicas", not self._state.is_replica and self.good_replicas < wanted)
+
+    # leaving
+
+    def put_online(self, replica: Replica) -> bool:
+        """A replica has got its snapshot: it is online, unless it wanted nothing else."""
+        if replica.snapshot_only:
+            replica.state = "snapshot"
+            self._engine.log(
+                "notice",
+                f"RDB transfer completed, rdb only replica ({replica.name}) should be disconnected asap",
+            )
+            return False
+        replica.state = ONLINE
+        replica.acknowledged_at = self._engine.time.monotonic()
+        self.count_good()
+        self._engine.log("notice", f"Synchronization with replica {replica.name} succeeded")
+        return True
+
+    def lost(self, client: Client) -> None:
+        """A client has gone; it may have been a replica."""
+        replica = self.replicas.pop(client, None)
+        if replica is None:
+            return
+        self._engine.log("notice", f"Connection with replica {replica.name} lost.")
+        client.link.drained = None
+        replica.more = None
+        if not self.replicas:
+            self.deserted_at = self._engine.time.monotonic()
+        self._state.snapshots.lost(replica)
+        self.count_good()
+
+    def disconnect_all(self) -> None:
+        """Cuts off every replica: they have to ask anew."""
+        for client in list(self.replicas):
+            client.link.abort()
+            self.lost(client)
+
+    # once a second
+
+    def cron(self) -> None:
+        """Sends PING, cuts off who is silent, forgets the backlog that nobody came back for."""
+        state = self._state
+        config = self._engine.config
+        now = self._engine.time.monotonic()
+        if not state.is_replica and self.replicas and now >= state.stream.written_at + config.repl_ping_replica_period:
+            if not (state.failing_over and self._engine.gates & IS_PAUSED):
+                state.stream.encode()
+                state.stream.write(PING)
+        for replica in list(self.replicas.values()):
+            if replica.state == ONLINE:
+                heard = max(replica.acknowledged_at, replica.client.interacted)
+                if not replica.speaks_sync and now - heard > config.repl_timeout:
+                    self._engine.log("warning", f"Disconnecting timedout replica (streaming sync): {replica.name}")
+                    replica.client.link.abort()
+                    continue
+            elif replica.stalled_since is not None and now - replica.stalled_since > config.repl_timeout:
+                self._engine.log("warning", f"Disconnecting timedout replica (full sync): {replica.name}")
+                replica.client.link.abort()
+                continue
+            if state.stream.backlog is not None and replica.wants_stream:
+                self._limit(replica)
+        state.snapshots.cron(now)
+        ttl = config.repl_backlog_ttl
+        if (
+            ttl
+            and not self.replicas
+            and state.stream.backlog is not None
+            and not state.is_replica
+            and now - self.deserted_at > ttl
+        ):
+            # Writes that nobody counts any more must not pass for a part of the known history later.
+            self._engine.change_replication_id()
+            state.close_backlog()
+            self._engine.log("notice", f"Replication backlog freed after {ttl} seconds without connected replicas.")
+        self.count_good()

@@ -1,0 +1,271 @@
+"""Full synchronisation, on the side of the replica: a snapshot comes in, through a file or right into memory.
+
+What the replica has is kept as long as it can be: until a file is here whole and its checksum is right, or, with
+``repl-diskless-load swapdb``, until the new data are in memory beside the old ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
+
+from twisted.python.failure import Failure
+
+from twisted_redis.engine.transactions import touch_database
+from twisted_redis.keyspace.database import Database
+from twisted_redis.persistence.loading import Loader, LoadError, drive, size_of, steps
+from twisted_redis.replication.transfer import BadTransfer, Transfer
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.link import MasterLink
+    from twisted_redis.replication.state import State
+
+__all__ = ["Reception"]
+
+#: Bytes between two times that the file is brought to disk, so that the last time is short.
+SYNC_EVERY = 8 * 1024 * 1024
+
+#: Called with the link, the database that the stream has selected, and whether the snapshot had a mark at its end.
+Loaded = Callable[["MasterLink", int, bool], None]
+
+
+class Reception:
+    """One snapshot from ``link``, of the history ``replication_id``; OSError if there is no place for it."""
+
+    def __init__(self, state: State, link: MasterLink, replication_id: str, loaded: Loaded) -> None:
+        self._state = state
+        self._engine = state.engine
+        self._link = link
+        self._loaded = loaded
+        self._replication_id = replication_id
+        self.transfer = Transfer(self._begun, self._keep)
+        #: Whether a file is being loaded, which goes on whatever becomes of the link.
+        self.loading = False
+        self._aborted = False
+        mode = self._engine.config.repl_diskless_load
+        self._swap = mode == "swapdb"
+        self._direct = self._swap or (mode == "on-empty-db" and not any(len(db) for db in self._engine.databases))
+        self._databases = self._engine.databases
+        self._codes: list[bytes] = []
+        self._loader: Loader | None = None
+        self._path = ""
+        self._file: BinaryIO | None = None
+        self._unsynced = 0
+        if not self._direct:
+            self._path = f"temp-{int(self._engine.time.wall())}.{os.getpid()}.rdb"
+            fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o644)
+            self._file = os.fdopen(fd, "w+b", buffering=0)
+
+    # coming in
+
+    def receive(self, data: bytes) -> None:
+        """Takes the next bytes of the link."""
+        try:
+            rest = self.transfer.receive(data)
+        except BadTransfer as problem:
+            self._link.give_up(str(problem))
+            return
+        except LoadError as problem:
+            self._engine.log("warning", f"{problem.reason}, at offset {problem.offset}")
+            self._failed("from socket")
+            return
+        except OSError as problem:
+            self._link.give_up(
+                "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
+                f"synchronization: {problem.strerror}"
+            )
+            return
+        if rest is None:
+            return
+        # What follows is the stream; it waits until there is something to apply it to.
+        self._link.pause()
+        if rest:
+            self._link.hold(rest)
+        if self._direct:
+            self._end_direct()
+        else:
+            self._load_file()
+
+    def _begun(self, transfer: Transfer) -> None:
+        target = "to parser" if self._direct else "to disk"
+        what = "streamed RDB from master with EOF" if transfer.mark else f"{transfer.size} bytes from master"
+        self._engine.log("notice", f"MASTER <-> REPLICA sync: receiving {what} {target}")
+        if self._direct:
+            self._begin_direct()
+
+    def _keep(self, data: bytes) -> None:
+        if self._loader is not None:
+            self._loader.feed(data)
+            self._state.loading.advance(self.transfer.received)
+            return
+        file = self._file
+        assert file is not None
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        self._unsynced += len(data)
+        if self._unsynced >= SYNC_EVERY:
+            self._unsynced = 0
+            os.fdatasync(file.fileno())
+
+    # right into memory
+
+    def _begin_direct(self) -> None:
+        engine = self._engine
+        self._stop_children()
+        engine.log("notice", "MASTER <-> REPLICA sync: Loading DB in memory")
+        asynchronous = False
+        if self._swap:
+            # The old data are an earlier state of what is coming: to serve them meanwhile does no harm.
+            asynchronous = self._replication_id == engine.replication_id
+            self._databases = [Database(db.index, engine.state) for db in engine.databases]
+        else:
+            self._state.attach_to_new_master()
+        self._state.loading.begin(max(0, self.transfer.size), asynchronous=asynchronous)
+        self._loader = Loader(engine, self._databases, drop_expired=False, functions=self._codes.append)
+
+    def _end_direct(self) -> None:
+        loader = self._loader
+        assert loader is not None
+        engine = self._engine
+        try:
+            loader.finish()
+            if self._swap:
+                self._state.attach_to_new_master()
+                engine.log("notice", "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
+                for db, new in zip(engine.databases, self._databases, strict=True):
+                    touch_database(db, new)
+                    db.swap(new)
+                    engine.database_replaced(db)
+            self._state.replace_functions(self._codes)
+        except Exception as problem:
+            engine.log("warning", str(problem))
+            self._failed("from socket")
+            return
+        engine.dirty += 1
+        self._state.loading.end()
+        self._finish(loader)
+
+    # through a file
+
+    def _load_file(self) -> None:
+        engine = self._engine
+        file = self._file
+        assert file is not None
+        try:
+            os.fsync(file.fileno())
+            file.seek(0)
+        except OSError as problem:
+            self._link.give_up(
+                f"Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {problem.strerror}"
+            )
+            return
+        self._stop_children()
+        self.loading = True
+        engine.log("notice", "MASTER <-> REPLICA sync: Loading DB in memory")
+        drive(engine, self._state.verify(file)).addCallbacks(
+            lambda _: self._load_verified(file), lambda failure: self._file_failed(failure)
+        )
+
+    def _load_verified(self, file: BinaryIO) -> None:
+        """The file is what the master has sent: it takes the place of our own, and its data that of ours."""
+        engine = self._engine
+        try:
+            os.rename(self._path, engine.config.dbfilename)
+            self._path = ""
+            folder = os.open(".", os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as problem:
+            engine.log(
+                "warning",
+                f"Failed trying to rename the temp DB into {engine.config.dbfilename} in MASTER <-> REPLICA "
+                f"synchronization: {problem.strerror}",
+            )
+            self._file_failed(None)
+            return
+        self._state.attach_to_new_master()
+        file.seek(0)
+        self._state.loading.begin(size_of(file))
+        engine.log("notice", "MASTER <-> REPLICA sync: Flushing old data")
+        self._state.flush_all()
+        loader = self._loader = Loader(engine, drop_expired=False, functions=self._codes.append)
+        drive(engine, steps(engine, self._state.loading, loader, file)).addCallbacks(
+            lambda _: self._file_loaded(loader), self._file_failed
+        )
+
+    def _file_loaded(self, loader: Loader) -> None:
+        self.loading = False
+        self._state.replace_functions(self._codes)
+        self._state.loading.end()
+        self._close_file()
+        self._state.remove_sync_file("the master")
+        self._finish(loader)
+
+    def _file_failed(self, failure: Failure | None) -> None:
+        self.loading = False
+        if failure is not None:
+            self._engine.log("warning", failure.getErrorMessage())
+        self._failed("from disk")
+        self._state.remove_sync_file("the master")
+
+    # ends
+
+    def _finish(self, loader: Loader) -> None:
+        text = loader.aux.get(b"repl-stream-db", b"0")
+        database = int(text) if text.isdigit() else 0
+        link = self._link
+        self._engine.begin_turn()
+        self._loaded(link, database if database < len(self._engine.databases) else 0, bool(self.transfer.mark))
+        self._engine.end_turn()
+        link.go_on()
+
+    def _failed(self, how: str) -> None:
+        """The snapshot cannot be used: away with what is half loaded, and once more from the start."""
+        engine = self._engine
+        engine.log(
+            "warning", f"Failed trying to load the MASTER synchronization DB {how}, check server logs."
+        )
+        self._discard()
+        self._link.abort()
+
+    def _discard(self) -> None:
+        self._aborted = True
+        if self._state.loading.active and self._loader is not None:
+            if self._databases is self._engine.databases:
+                self._state.flush_all()
+            self._state.loading.end()
+        self._loader = None
+        self._close_file()
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+        if self._path:
+            try:
+                os.unlink(self._path)
+            except OSError:
+                pass
+            self._path = ""
+
+    def abort(self) -> None:
+        """The link is gone before everything was here."""
+        if not self.loading and not self._aborted:
+            self._discard()
+
+    def _stop_children(self) -> None:
+        """A child that saves what is about to be replaced is for nothing, and would keep copies of all of it."""
+        children = self._state.snapshots.children
+        if children.purpose == "rdb":
+            self._engine.log(
+                "notice",
+                "Replica is about to load the RDB file received from the master, but there is a pending RDB child "
+                f"running. Killing process {children.pid} and removing its temp file to avoid any race",
+            )
+            children.kill()
+        for stop in self._state.before_load:
+            stop()

@@ -1,0 +1,149 @@
+"""Full synchronisation, on the side of the master: which replica gets which snapshot, and when one begins.
+
+Replicas that wait for the same kind of snapshot share one.  It is either streamed to them while it is made
+(``streamed.py``), or saved as a file that each gets at its own pace (``filed.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.persistence.children import Children
+from twisted_redis.replication.filed import FileJob
+from twisted_redis.replication.replicas import RECEIVING, WAITING, Replica
+from twisted_redis.replication.streamed import StreamJob
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["Snapshots"]
+
+
+class Snapshots:
+    """The snapshots that replicas wait for; at most one is made at a time."""
+
+    def __init__(self, state: State, children: Children) -> None:
+        self._state = state
+        self._engine = state.engine
+        self.children = children
+        self.job: StreamJob | FileJob | None = None
+        children.freed.append(self._child_ended)
+
+    # requests
+
+    def request(self, replica: Replica) -> None:
+        """Has ``replica`` get everything."""
+        log = self._engine.log
+        replica.state = WAITING
+        job = self.job
+        if isinstance(job, FileJob) and self.children.purpose == "rdb":
+            leader = job.leader_for(replica)
+            if leader is not None:
+                self.begin(replica, leader.initial_offset)
+                job.replicas.append(replica)
+                log("notice", "Waiting for end of BGSAVE for SYNC")
+            else:
+                log("notice", "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
+        elif isinstance(job, StreamJob):
+            log("notice", "Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC")
+        elif self.children.purpose == "rdb":
+            log("notice", "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
+        elif self._engine.config.repl_diskless_sync and "eof" in replica.capabilities and self._delay:
+            log("notice", "Delay next BGSAVE for diskless SYNC")
+        elif self.children.purpose:
+            log("notice", "No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed")
+        else:
+            self._start([replica])
+
+    @property
+    def _delay(self) -> int:
+        return int(self._engine.config.repl_diskless_sync_delay)
+
+    def waiting(self) -> list[Replica]:
+        """The replicas that the next snapshot is for: those that want the same as the first of those that wait."""
+        found = [replica for replica in self._state.master.replicas.values() if replica.state == WAITING]
+        return [replica for replica in found if replica.without == found[0].without]
+
+    def _start_if_due(self, now: float) -> None:
+        if self.children.purpose or self.job is not None:
+            return
+        found = self.waiting()
+        if not found:
+            return
+        config = self._engine.config
+        most = config.repl_diskless_sync_max_replicas
+        longest = max(int(now - replica.begun_at) for replica in found)
+        if not config.repl_diskless_sync or (most and len(found) >= most) or longest >= self._delay:
+            self._start(found)
+
+    def _start(self, replicas: list[Replica]) -> None:
+        """Begins a snapshot for ``replicas``, and for all others that wait for one like it."""
+        engine = self._engine
+        replicas = self.waiting() or replicas
+        every = set.intersection(*(replica.capabilities for replica in replicas))
+        without = replicas[0].without
+        streamed = bool(engine.config.repl_diskless_sync or without) and "eof" in every
+        engine.log(
+            "notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if streamed else 'disk'}"
+        )
+        job = StreamJob(self._state, replicas) if streamed else FileJob(self._state, replicas)
+        self.job = job
+        # A child has the data as they are now: what the stream has not got yet belongs before it.
+        offset = self._state.offset
+        try:
+            job.start(without)
+        except OSError as problem:
+            self.job = None
+            engine.log("warning", f"Can't save in background: fork: {problem.strerror}")
+            engine.log("warning", "BGSAVE for replication failed")
+            for replica in replicas:
+                replica.client.out.append(b"-ERR BGSAVE failed, replication can't continue\r\n")
+                replica.client.close()
+            return
+        for replica in replicas:
+            self.begin(replica, offset)
+
+    def begin(self, replica: Replica, offset: int) -> None:
+        """Tells ``replica`` where the snapshot that it gets stands in the history."""
+        replica.initial_offset = offset
+        replica.state = RECEIVING
+        replica.place = offset + 1
+        # The stream behind a snapshot begins with the choice of a database.
+        self._state.stream.selected = -1
+        if not replica.speaks_sync:
+            replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._engine.replication_id.encode(), offset))
+            self._engine.flush_later(replica.client)
+
+    # events
+
+    def look(self) -> None:
+        """Deals with a child that has ended."""
+        if self.job is not None:
+            self.children.poll()
+
+    def finished(self, job: StreamJob | FileJob) -> None:
+        """The child of ``job`` has ended."""
+        if self.job is job:
+            self.job = None
+
+    def _child_ended(self) -> None:
+        self._start_if_due(self._engine.time.monotonic())
+
+    def drained(self) -> None:
+        """A replica can take more."""
+        if isinstance(self.job, StreamJob):
+            self.job.drained()
+
+    def lost(self, replica: Replica) -> None:
+        """A replica is gone."""
+        if self.job is not None:
+            self.job.lost(replica)
+
+    def cron(self, now: float) -> None:
+        """Once a second: says to those who wait that they are not forgotten, and begins what is due."""
+        for replica in self._state.master.replicas.values():
+            waits = replica.state == WAITING or (replica.state == RECEIVING and not isinstance(self.job, StreamJob))
+            if waits:
+                replica.client.out.append(b"\n")
+                self._engine.flush_later(replica.client)
+        self._start_if_due(now)

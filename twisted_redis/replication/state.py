@@ -1,0 +1,386 @@
+"""Replication of one server: its history, the replicas that it has, and the master that it follows.
+
+``engine.replication_id`` names the history of writes that ``stream`` is a part of.  A server that stops following
+begins a history of its own under a new name and remembers the former as ``replication_id2``, valid up to
+``second_offset``: so the other replicas of its master can go on with it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from twisted_redis.engine.blocking import retry, unblock_all
+from twisted_redis.engine.clients import IN_MULTI, Client
+from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import STALE, WRITE
+from twisted_redis.engine.gates import IS_STALE
+from twisted_redis.engine.replication import ACKNOWLEDGED
+from twisted_redis.engine.scripting.libraries import libraries
+from twisted_redis.engine.table import Command
+from twisted_redis.engine.transactions import touch_database
+from twisted_redis.persistence.children import Children
+from twisted_redis.persistence.loading import Loading, LoadError, Steps
+from twisted_redis.persistence.rdb.crc64 import crc64
+from twisted_redis.replication.failover import Failover
+from twisted_redis.replication.follower import Follower
+from twisted_redis.replication.info import replication_fields, role_reply, stats_fields
+from twisted_redis.replication.master import Master
+from twisted_redis.replication.snapshots import Snapshots
+from twisted_redis.replication.stream import Stream
+from twisted_redis.resp.types import Reply
+
+__all__ = ["State"]
+
+NO_ID = "0" * 40
+
+
+class State:
+    """What ``engine.replication`` is."""
+
+    def __init__(self, engine: Engine, children: Children, loading: Loading) -> None:
+        self.engine = engine
+        self.loading = loading
+        #: Called before a snapshot of the master takes the place of our data, and after it has.
+        self.before_load: list[Callable[[], None]] = []
+        self.after_load: list[Callable[[], None]] = []
+        self.second_offset = -1
+        self.synced = -1
+        self.stream = Stream(engine)
+        self.snapshots = Snapshots(self, children)
+        self.master = Master(self)
+        self.follower = Follower(self)
+        self.failover = Failover(self)
+        self._ticked_at = engine.time.monotonic()
+        self._feeding = False
+        engine.replication = self
+        engine.replication_aux = self.aux
+        engine.checks.append(self._check)
+        engine.departed.append(self.master.lost)
+        engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
+        engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
+        engine.before_replies.append(self.settle)
+        config = engine.config
+        config.on_apply("appendonly", self._feed_or_not)
+        config.on_apply("repl-backlog-size", self._resize)
+        config.on_apply(("min-replicas-to-write", "min-replicas-max-lag"), self.master.count_good)
+        config.on_apply(("replica-read-only", "replica-serve-stale-data"), self.refresh_gates)
+        if config.replicaof is not None:
+            self.follower.configured(*config.replicaof)
+        self._feed_or_not()
+        self.master.count_good()
+
+    # the history
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether this server follows another."""
+        return self.follower.host is not None
+
+    @property
+    def failing_over(self) -> bool:
+        """Whether FAILOVER has begun and is not done."""
+        return self.failover.running
+
+    @property
+    def offset(self) -> int:
+        """The number of the last byte of the stream."""
+        return self.stream.offset
+
+    def create_backlog(self) -> None:
+        """Begins to keep the stream, for the first replica: as what came before is not kept, under a new name."""
+        if self.stream.backlog is not None:
+            return
+        self.engine.change_replication_id()
+        self.second_offset = -1
+        self.open_backlog()
+        self.engine.log(
+            "notice",
+            f"Replication backlog created, my new replication IDs are '{self.engine.replication_id}' and "
+            f"'{self.engine.replication_id2}'",
+        )
+
+    def open_backlog(self) -> None:
+        """Begins to keep the stream."""
+        self.stream.open_backlog()
+        self._feed_or_not()
+
+    def close_backlog(self) -> None:
+        """Forgets the stream."""
+        self.second_offset = -1
+        self.stream.close_backlog()
+        self._feed_or_not()
+
+    def adopt(self, replication_id: str, offset: int) -> None:
+        """Takes over the history of a master, at ``offset``, with everything that has been loaded."""
+        self.engine.replication_id = replication_id
+        self.engine.replication_id2 = NO_ID
+        self.second_offset = -1
+        self.stream.move(offset)
+        self.open_backlog()
+
+    def shift_id(self) -> None:
+        """Begins a new history where the present one ends."""
+        engine = self.engine
+        engine.replication_id2 = engine.replication_id
+        self.second_offset = self.offset + 1
+        engine.replication_id = os.urandom(20).hex()
+        engine.log(
+            "notice",
+            f"Setting secondary replication ID to {engine.replication_id2}, valid up to offset: {self.second_offset}. "
+            f"New replication ID is {engine.replication_id}",
+        )
+
+    def rename_history(self, replication_id: str) -> None:
+        """The master goes on under another name."""
+        self.engine.replication_id2 = self.engine.replication_id
+        self.second_offset = self.offset + 1
+        self.engine.replication_id = replication_id
+        self.master.disconnect_all()
+
+    def aux(self) -> dict[bytes, bytes]:
+        """What an RDB file says about the history, so that a restarted server can go on; empty outside of any."""
+        database = self.follower.database if self.is_replica else max(0, self.stream.selected)
+        if self.is_replica:
+            if database < 0:
+                return {}
+        elif self.stream.backlog is None:
+            return {}
+        return {
+            b"repl-stream-db": b"%d" % database,
+            b"repl-id": self.engine.replication_id.encode(),
+            b"repl-offset": b"%d" % (self.follower.offset if self.is_replica else self.offset),
+        }
+
+    def restore(self, aux: dict[bytes, bytes]) -> None:
+        """Goes on with the history that a file was part of, at start."""
+        name, offset = (aux.get(key, b"").decode("latin-1") for key in (b"repl-id", b"repl-offset"))
+        if len(name) != len(NO_ID) or not offset.isdigit():
+            return
+        engine = self.engine
+        number = int(offset)
+        if self.is_replica:
+            engine.replication_id = name
+            self.stream.move(number)
+            self.follower.remember(name, number, int(aux.get(b"repl-stream-db", b"0")))
+        elif number:
+            # A master that was restarted: its replicas may go on with what they had, under the name it had.
+            engine.replication_id2 = name
+            self.second_offset = number + 1
+            self.stream.move(number)
+            self.open_backlog()
+            self.master.deserted_at = engine.time.monotonic()
+
+    # replacing all data
+
+    def attach_to_new_master(self) -> None:
+        """The data become others: our own replicas have to ask anew, and nothing that was cached is valid."""
+        self.follower.remember(None)
+        self.master.disconnect_all()
+        self.stream.close_backlog()
+
+    def flush_all(self) -> None:
+        """Removes all data, without telling anybody but those who watch."""
+        engine = self.engine
+        for db in engine.databases:
+            touch_database(db, None)
+        for observer in engine.flush_observers:
+            observer(engine.databases)
+        for db in engine.databases:
+            engine.empty_database(db, engine.config.replica_lazy_flush)
+
+    def replace_functions(self, codes: list[bytes]) -> None:
+        """Takes the libraries of a snapshot in place of ours."""
+        if codes or self.engine.function_codes():
+            libraries(self.engine).flush()
+            for code in codes:
+                self.engine.load_function(code)
+
+    def verify(self, file: BinaryIO) -> Steps:
+        """Reads a snapshot and compares its checksum, in slices; LoadError where it is wrong."""
+        if not self.engine.config.rdbchecksum:
+            return
+        size = os.fstat(file.fileno()).st_size
+        if size < 17:
+            raise LoadError(size, "Unexpected EOF reading RDB file")
+        left = size - 8
+        crc = 0
+        head = b""
+        while left:
+            data = file.read(min(left, 1 << 20))
+            if not data:
+                raise LoadError(size - left, "Unexpected EOF reading RDB file")
+            head = head or data[:9]
+            left -= len(data)
+            crc = crc64(data, crc)
+            yield
+        stored = int.from_bytes(file.read(8), "little")
+        if not head.startswith(b"REDIS"):
+            raise LoadError(0, "Wrong signature trying to load DB from file")
+        if stored and stored != crc and self.engine.payload_checksums:
+            raise LoadError(size - 8, f"Wrong RDB checksum expected: ({crc:x}) but got ({stored:x}). Aborting now.")
+
+    def remove_sync_file(self, whose: str) -> None:
+        """Takes the snapshot away that served a synchronisation, where nobody else wants files (``rdb-del-sync-files``)."""
+        config = self.engine.config
+        if config.rdb_del_sync_files and not config.save and not config.appendonly:
+            self.engine.log(
+                "notice",
+                f"Removing the RDB file obtained from {whose}. This replica has persistence disabled",
+            )
+            try:
+                os.unlink(config.dbfilename)
+            except OSError:
+                pass
+
+    # gates
+
+    def refresh_gates(self) -> None:
+        """Opens and shuts the gates that follow from being a replica."""
+        engine = self.engine
+        replica = self.is_replica
+        engine.role = "replica" if replica else "master"
+        engine.state.keep_expired = replica
+        engine.guard_writes("replica", replica and engine.config.replica_read_only)
+        if replica and not self.follower.connected and not engine.config.replica_serve_stale_data:
+            engine.gates |= IS_STALE
+        else:
+            engine.gates &= ~IS_STALE
+        self.master.count_good()
+        self._feed_or_not()
+
+    def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        guards = self.engine.write_guards
+        if not guards or ("replica" not in guards and "replicas" not in guards):
+            return
+        flags = command.flags
+        if command.name == "exec" and client.queue is not None:
+            for entry, _ in client.queue:
+                flags |= entry.flags
+        if flags & WRITE:
+            if "replicas" in guards:
+                raise CommandError("NOREPLICAS Not enough good replicas to write.")
+            if "replica" in guards:
+                raise CommandError("READONLY You can't write against a read only replica.")
+
+    def _feed_or_not(self) -> None:
+        """Takes effects where somebody may want them: replicas, or those who ask what is on disk."""
+        engine = self.engine
+        wanted = not self.is_replica and (self.stream.backlog is not None or engine.config.appendonly)
+        if wanted and not self._feeding:
+            engine.writers = {}
+            engine.add_sink(self.stream)
+        elif self._feeding and not wanted:
+            self.stream.encode()
+            engine.writers = None
+            engine.remove_sink(self.stream)
+        self._feeding = wanted
+
+    def _resize(self) -> None:
+        if self.stream.backlog is not None:
+            self.stream.backlog.size = self.engine.config.repl_backlog_size
+
+    # what commands ask
+
+    def synced_until(self, offset: int) -> None:
+        """Notes how much is on disk here."""
+        if offset == self.synced:
+            return
+        self.synced = offset
+        self.engine.begin_turn()
+        retry(self.engine, ACKNOWLEDGED)
+        self.engine.end_turn()
+
+    def written_offset(self, client: Client) -> int:
+        """Where the stream stood after the last write of ``client``."""
+        self.stream.encode()
+        return client.written_offset
+
+    def count_acknowledged(self, offset: int) -> int:
+        """Replicas that have processed the stream until ``offset``."""
+        return self.master.count_acknowledged(offset)
+
+    def count_synced(self, offset: int) -> int:
+        """Replicas that have the stream until ``offset`` on disk."""
+        return self.master.count_synced(offset)
+
+    def request_acknowledgements(self) -> None:
+        """Asks the replicas how far they are."""
+        self.master.request_acknowledgements()
+
+    def misbehaved(self, client: Client, reply: Reply) -> bool:
+        """Whether a reply to a replica's command must not be sent."""
+        return self.master.misbehaved(client, reply)
+
+    def configure(self, client: Client, options: tuple[bytes, ...]) -> Reply:
+        """REPLCONF."""
+        return self.master.configure(client, options)
+
+    def synchronise(self, client: Client, replication_id: bytes | None, offset: bytes, failover: bool) -> Reply:
+        """PSYNC and SYNC."""
+        return self.master.synchronise(client, replication_id, offset, failover)
+
+    def follow(self, host: str, port: int) -> bool:
+        """Becomes a replica; False if it is one of that master already."""
+        follower = self.follower
+        if follower.host is not None and follower.host.lower() == host.lower() and follower.port == port:
+            return False
+        was_master = not self.is_replica
+        if was_master:
+            self.stream.encode()
+        unblock_all(
+            self.engine,
+            b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+        )
+        follower.follow(host, port, was_master)
+        return True
+
+    def promote(self) -> bool:
+        """Becomes a master; False if it is one."""
+        if not self.is_replica:
+            return False
+        self.follower.stop()
+        self.shift_id()
+        self.master.disconnect_all()
+        self.stream.selected = -1
+        self.master.deserted_at = self.engine.time.monotonic()
+        self.refresh_gates()
+        for begin in self.after_load:
+            begin()
+        return True
+
+    def role(self) -> Reply:
+        """ROLE."""
+        return role_reply(self)
+
+    def fail_over(self, host: str | None, port: int, force: bool, timeout_ms: int) -> None:
+        """FAILOVER."""
+        self.failover.begin(host, port, force, timeout_ms)
+
+    def abort_failover(self) -> None:
+        """FAILOVER ABORT."""
+        self.failover.abort_by_user()
+
+    # periodic work
+
+    def settle(self) -> None:
+        """The end of a turn."""
+        if self._feeding or self.master.replicas:
+            self.master.settle()
+
+    def tick(self, now: float) -> None:
+        """Work that is due, several times a second."""
+        self.snapshots.look()
+        self.failover.look()
+        if now - self._ticked_at >= 1.0:
+            self._ticked_at = now
+            self.engine.begin_turn()
+            self.follower.cron(now)
+            self.master.cron()
+            self.engine.end_turn()
+
+    def start(self, connect: Callable[[str, int, Any], Any], address: Callable[[], int]) -> None:
+        """Begins to work: ``connect(host, port, factory)`` opens connections, ``address()`` is the port to announce."""
+        self.follower.start(connect, address)

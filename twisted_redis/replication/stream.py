@@ -1,0 +1,98 @@
+"""The replication stream of a master: effects as commands, with SELECT and MULTI/EXEC where they are needed.
+
+Effects are kept as they come and encoded together: at the end of a turn, or when somebody asks how long the stream is.
+"""
+
+from __future__ import annotations
+
+from twisted_redis.engine.engine import Effect, Engine
+from twisted_redis.replication.backlog import Backlog
+from twisted_redis.resp.accelerated import pack_bulks
+
+__all__ = ["Stream"]
+
+MULTI = b"*1\r\n$5\r\nMULTI\r\n"
+EXEC = b"*1\r\n$4\r\nEXEC\r\n"
+PING = b"*1\r\n$4\r\nPING\r\n"
+GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
+
+
+class Stream:
+    """A sink of effects; ``backlog`` has the bytes, where anybody may want them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._units: list[list[Effect]] = []
+        self.backlog: Backlog | None = None
+        self._offset = 0
+        #: The database that the stream has selected, -1 if that is not known.
+        self.selected = -1
+        #: When something was written (monotonic).
+        self.written_at = 0.0
+
+    def feed(self, effects: list[Effect]) -> None:
+        """Takes the effects of one unit of execution."""
+        self._units.append(effects)
+
+    @property
+    def offset(self) -> int:
+        """The number of the last byte."""
+        if self._units:
+            self.encode()
+        return self.backlog.end if self.backlog is not None else self._offset
+
+    def move(self, offset: int) -> None:
+        """Goes on behind another ``offset``; the backlog, which belongs to another history then, is dropped."""
+        self._units = []
+        self.backlog = None
+        self._offset = offset
+
+    def open_backlog(self) -> None:
+        """Keeps the bytes of the stream from now on."""
+        self.backlog = Backlog(self.offset, self._engine.config.repl_backlog_size)
+
+    def close_backlog(self) -> None:
+        """Forgets the bytes of the stream."""
+        self._offset = self.offset
+        self.backlog = None
+
+    def encode(self) -> None:
+        """Puts what has been fed into the stream."""
+        units = self._units
+        if not units:
+            return
+        self._units = []
+        writers = self._engine.writers
+        if self.backlog is None:
+            # Nobody reads it, but offsets tell what is on disk.
+            self._offset += sum(map(len, units))
+        else:
+            parts: list[bytes] = []
+            add = parts.append
+            selected = self.selected
+            for unit in units:
+                several = len(unit) > 1
+                if several:
+                    add(MULTI)
+                for index, argv in unit:
+                    if index != selected:
+                        number = b"%d" % index
+                        add(b"*2\r\n$6\r\nSELECT\r\n$%d\r\n%b\r\n" % (len(number), number))
+                        selected = index
+                    add(pack_bulks(tuple(argv)))
+                if several:
+                    add(EXEC)
+            self.selected = selected
+            self.write(b"".join(parts))
+        if writers:
+            offset = self.backlog.end if self.backlog is not None else self._offset
+            for client in writers:
+                client.written_offset = offset
+            writers.clear()
+
+    def write(self, data: bytes) -> None:
+        """Puts ``data`` into the stream as it is."""
+        backlog = self.backlog
+        if backlog is not None:
+            backlog.append(data)
+            self.written_at = self._engine.time.monotonic()

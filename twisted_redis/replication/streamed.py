@@ -1,0 +1,221 @@
+"""A snapshot that is streamed: a child writes it to a pipe, and what comes out goes to the sockets of replicas.
+
+The pipe is read as fast as the slowest of them takes it.  The child stays until everything has been taken, so that
+whoever looks sees that the transfer is not over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_redis.persistence.children import Child
+from twisted_redis.persistence.saving import facts, write_snapshot
+from twisted_redis.replication.replicas import RECEIVING, Replica
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["Pipe", "StreamJob"]
+
+#: Bytes read from the pipe at once, and the size that it is given where it can be had.
+PIECE = 256 * 1024
+_SET_SIZE = 1031  # F_SETPIPE_SZ of Linux
+
+
+@implementer(IReadDescriptor)
+class Pipe:
+    """The reading end of a pipe as a descriptor of the reactor; ``ended`` is called when the other end is closed."""
+
+    def __init__(self, fd: int, received: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._fd = fd
+        self._received = received
+        self._ended = ended
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """What the log says is running."""
+        return "Pipe"
+
+    def doRead(self) -> None:
+        """Passes on what has come."""
+        try:
+            data = os.read(self._fd, PIECE)
+        except BlockingIOError:
+            return
+        if data:
+            self._received(data)
+        else:
+            self._ended()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The other end is closed, which some reactors tell this way; or the reactor stops."""
+        if self._fd >= 0:
+            self._ended()
+
+    def close(self) -> None:
+        """Gives the descriptor back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class StreamJob:
+    """One snapshot, streamed to ``replicas``."""
+
+    def __init__(self, state: State, replicas: list[Replica]) -> None:
+        self._state = state
+        self._engine = state.engine
+        self._reactor: Any = state.engine.time.scheduler
+        self.replicas = list(replicas)
+        self._pipe: Pipe | None = None
+        self._reading = False
+        self._over = False
+        self._release = -1
+
+    def start(self, without: frozenset[str]) -> None:
+        """Forks the child; OSError if that cannot be done."""
+        engine = self._engine
+        mark = os.urandom(20).hex().encode()
+        reading, writing = os.pipe()
+        held, self._release = os.pipe()
+        os.set_blocking(reading, False)
+        try:
+            fcntl.fcntl(writing, _SET_SIZE, 1 << 20)
+        except OSError:
+            pass
+
+        def write(data: bytes) -> None:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(writing, view) :]
+
+        def work(child: Child) -> bool:
+            config = engine.config
+            write(b"$EOF:%b\r\n" % mark)
+            write_snapshot(
+                write,
+                [] if "data" in without else engine.databases,
+                aux=facts(engine),
+                functions=[] if "functions" in without else engine.function_codes(),
+                compressed=config.rdbcompression,
+                checksum=config.rdbchecksum,
+                policy=config.maxmemory_policy,
+                progress=child.report,
+                key_delay=config.rdb_key_save_delay,
+            )
+            write(mark)
+            child.finish()
+            os.close(writing)
+            os.read(held, 1)
+            return True
+
+        try:
+            pid = self._state.snapshots.children.fork("rdb", work, self._ended, keep=(writing, held))
+        except OSError:
+            os.close(reading)
+            os.close(self._release)
+            raise
+        finally:
+            os.close(writing)
+            os.close(held)
+        engine.log("notice", f"Background RDB transfer started by pid {pid} to parent process pipe")
+        self._pipe = Pipe(reading, self._received, self._pipe_ended)
+        self._read(True)
+
+    def _read(self, wanted: bool) -> None:
+        if self._pipe is not None and wanted != self._reading and not self._over:
+            (self._reactor.addReader if wanted else self._reactor.removeReader)(self._pipe)
+            self._reading = wanted
+
+    def _received(self, data: bytes) -> None:
+        congested = False
+        for replica in list(self.replicas):
+            client = replica.client
+            client.out.append(data)
+            client.link.flush()
+            if client.link.congested:
+                congested = True
+                if replica.stalled_since is None:
+                    replica.stalled_since = self._engine.time.monotonic()
+        if congested:
+            self._read(False)
+
+    def drained(self) -> None:
+        """A replica has taken what it was sent."""
+        if not any(replica.client.link.congested for replica in self.replicas):
+            if self._over:
+                self._let_go()
+            else:
+                self._read(True)
+
+    def _pipe_ended(self) -> None:
+        self._read(False)
+        if self._over:
+            return
+        self._over = True
+        self._engine.log(
+            "notice", f"Diskless rdb transfer, done reading from pipe, {len(self.replicas)} replicas still up."
+        )
+        self.drained()
+
+    def _let_go(self) -> None:
+        """Lets the child end: everything has been taken."""
+        if self._release >= 0:
+            os.close(self._release)
+            self._release = -1
+
+    def lost(self, replica: Replica) -> None:
+        """A replica is gone; without any the snapshot is for nobody."""
+        if replica not in self.replicas:
+            return
+        self.replicas.remove(replica)
+        if self.replicas:
+            self.drained()
+            return
+        self._engine.log("warning", "Diskless rdb transfer, last replica dropped, killing fork child.")
+        self._read(False)
+        self._state.snapshots.children.signal()
+
+    def _ended(self, code: int, number: int) -> None:
+        """The child has ended."""
+        engine = self._engine
+        self._read(False)
+        self._let_go()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._state.snapshots.finished(self)
+        success = not number and not code
+        if success:
+            engine.log("notice", "Background RDB transfer terminated with success")
+        elif number:
+            engine.log("warning", f"Background transfer terminated by signal {number}")
+        else:
+            engine.log("warning", "Background transfer error")
+        for replica in self.replicas:
+            if replica.state != RECEIVING:
+                continue
+            replica.stalled_since = None
+            if not success or not self._over:
+                engine.log("warning", "SYNC failed. BGSAVE child returned an error")
+                replica.client.link.abort()
+                continue
+            engine.log(
+                "notice",
+                f"Streamed RDB transfer with replica {replica.name} succeeded (socket). Waiting for REPLCONF ACK from "
+                "replica to enable streaming",
+            )
+            # The stream must not follow the mark at once: whoever looks for it at the end of what has come only
+            # would not find it.
+            replica.silent = True
+            if not self._state.master.put_online(replica):
+                replica.client.close()
