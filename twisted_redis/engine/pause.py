@@ -1,4 +1,4 @@
-"""Requests that have to wait as a whole: CLIENT PAUSE, and writes that are held back while a failover or a shutdown runs.
+"""Requests that have to wait as a whole: CLIENT PAUSE, and writes held back while a failover or a shutdown runs.
 
 Each purpose has a pause of its own; what holds is the strictest of them.  While any runs no key leaves by expiry or
 eviction either: a pause is for a moment in which a replica can come to have everything.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_redis.engine.flags import BLOCKING, MOVABLEKEYS, NO_AUTH, categories
+from twisted_redis.engine.flags import BLOCKING, MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.keyspecs import INCOMPLETE, KeySpec
 
 __all__ = ["Command", "Spec", "bind_table", "command", "container", "registry"]
@@ -211,13 +211,14 @@ def _parent_only(*_: object) -> None:
 
 def _bind(spec: Spec) -> Command:
     low = abs(spec.arity)
-    # What logs in never takes the hot path: the log of failures wants to know how the command was spelled.
-    is_login = spec.flags & NO_AUTH
+    # Never the hot path: what logs in (the log of failures wants to know how it was spelled), and what is for some
+    # clients only.
+    unusual = spec.flags & (NO_AUTH | PROTECTED)
     return Command(
         spec=spec,
         name=spec.name,
         function=spec.function or _parent_only,
-        min_args=_NO_LIMIT if is_login else low,
+        min_args=_NO_LIMIT if unusual else low,
         max_args=low if spec.arity > 0 else _NO_LIMIT,
         flags=spec.flags,
     )
