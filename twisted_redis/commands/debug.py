@@ -14,6 +14,7 @@ from twisted_redis.engine.digest import dataset_digest, digest_text, value_diges
 from twisted_redis.engine.errors import CommandError, NoSuchKey
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.parse import db_index, float_or_none, integer_or_none, positive
+from twisted_redis.engine.scripting.scripts import scripting
 from twisted_redis.engine.table import command
 from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.glob import glob_match
@@ -105,6 +106,16 @@ def _active_expire(ctx: Client, switch: bytes) -> Reply:
     Lets expired keys go only when they are accessed (0), or as usual (1).
     """
     ctx.engine.active_expire = _switch(switch)
+    return OK
+
+
+@debug_subcommand("SET-DISABLE-DENY-SCRIPTS", 1)
+def _deny_scripts(ctx: Client, switch: bytes) -> Reply:
+    """SET-DISABLE-DENY-SCRIPTS <0|1>
+
+    Lets scripts call commands that are not for scripts (1), or not (0).
+    """
+    scripting(ctx.engine).anything_allowed = _switch(switch)
     return OK
 
 
