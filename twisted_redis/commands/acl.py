@@ -9,7 +9,7 @@ from typing import Any
 from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.acl.files import AclFileError, load_file, save_file
 from twisted_redis.engine.acl.log import Entry
-from twisted_redis.engine.acl.selectors import Selector, has_blanks
+from twisted_redis.engine.acl.selectors import Selector, c_string, has_blanks
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
@@ -69,7 +69,7 @@ def acl_cat(ctx: Client, *names: bytes) -> Reply:
         return [name.encode() for name in CATEGORIES]
     members = ctx.engine.acl.catalogue.members(names[0])
     if members is None:
-        raise CommandError(b"ERR Unknown category '%b'" % names[0][:128])
+        raise CommandError(b"ERR Unknown category '%b'" % c_string(names[0])[:128])
     return [entry.name.encode() for entry in members]
 
 
@@ -93,11 +93,11 @@ def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
     acl = ctx.engine.acl
     user = acl.users.get(name)
     if user is None:
-        raise CommandError(b"ERR User '%b' not found" % name)
+        raise CommandError(b"ERR User '%b' not found" % c_string(name))
     words = list(argv)
     entry = ctx.engine.find(words)
     if entry is None:
-        raise CommandError(b"ERR Command '%b' not found" % words[0])
+        raise CommandError(b"ERR Command '%b' not found" % c_string(words[0]))
     arity = entry.spec.arity
     if (arity > 0 and len(words) != arity) or len(words) < -arity:
         raise CommandError(f"ERR wrong number of arguments for '{entry.name}' command")
