@@ -362,3 +362,14 @@ def test_random_of_nothing() -> None:
 def test_integers_take_little_memory() -> None:
     assert integers(*range(500), config=WIDE).memory() < 6000
     assert 30_000 < plain(500).memory() < 60_000
+
+
+@pytest.mark.parametrize("limit", [1, 3, 5, 49])
+def test_limited_intersection_of_sets_in_order(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sets, "IN_ORDER", True)
+    first = Set({b"%d" % number for number in range(1000)})
+    second = Set({b"%d" % number for number in range(900, 2000)})
+    third = Set({b"%d" % number for number in range(0, 2000, 2)})
+    assert sets.intersection_size([first, second], limit) == limit
+    assert sets.intersection_size([second, third, first], limit) == limit
+    assert sets.intersection_size([first, Set({b"%d" % number for number in range(998, 5000)})], limit) == min(limit, 2)
