@@ -38,7 +38,8 @@ def of_container(container: Collection[object]) -> int:
 def of_items(items: Iterable[bytes], count: int) -> int:
     """The size of ``count`` bytes objects, of which ``items`` are the first ones."""
     lengths = [len(item) for item in islice(items, _samples)]
-    return sum(map(of_bytes, lengths)) * count // len(lengths) if lengths else 0
+    # The empty one and those of a single byte are objects that everybody shares.
+    return sum(of_bytes(length) for length in lengths if length > 1) * count // len(lengths) if lengths else 0
 
 
 def of_value(value: Any, samples: int | None = SAMPLES) -> int:
