@@ -64,6 +64,7 @@ HONOURED = HINTS | frozenset(
         "hash-max-listpack-value",
         "hll-sparse-max-bytes",
         "hz",
+        "latency-monitor-threshold",
         "latency-tracking",
         "latency-tracking-info-percentiles",
         "lazyfree-lazy-eviction",

@@ -105,6 +105,9 @@ class Waiter:
     def give_up(self) -> None:
         """Ends the waiting with the reply for that; the call counts, though nothing ran."""
         self.command.samples.append(0)
+        engine = self.client.engine
+        if engine.slow_ns < 0:
+            engine.slow(self.client, self.command, self.argv, 0)
         self.finish(self.block.timeout_reply())
 
     def time_out(self) -> None:
@@ -200,7 +203,10 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
             waiter.block.state = reply.state
         waiter_gone = True
     if not waiter_gone:
-        waiter.command.samples.append(engine.clock_ns() - start)
+        taken = engine.clock_ns() - start
+        waiter.command.samples.append(taken)
+        if taken > engine.slow_ns:
+            engine.slow(client, waiter.command, waiter.argv, taken)
         waiter.finish(reply)
     # Last: what the call has changed may wake others, and this waiter must be out of the queue by then.
     if engine.pending:

@@ -6,10 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.flags import SKIP_SLOWLOG
-
 if TYPE_CHECKING:
-    from twisted_redis.engine.clients import Client, LinkFigures
+    from twisted_redis.engine.clients import LinkFigures
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
 
@@ -143,9 +141,10 @@ class Statistics:
 
     def fold(self) -> None:
         """Adds up the samples that calls have left since the last time."""
+        tracking = self._engine.config.latency_tracking
         for command in self.commands():
             if command.samples:
-                command.fold()
+                command.fold(tracking)
 
     @property
     def commands_processed(self) -> int:
@@ -168,8 +167,3 @@ class Statistics:
             self.errors[prefix] = self.errors.get(prefix, 0) + 1
         else:
             self.errors = {"ERRORSTATS_OVERFLOW": 1}
-
-    def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
-        """A command took longer than the threshold."""
-        if command.flags & SKIP_SLOWLOG:
-            return

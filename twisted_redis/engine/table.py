@@ -158,8 +158,11 @@ class Command:
 
     __hash__ = object.__hash__
 
-    def fold(self) -> None:
-        """Adds the collected samples to calls, time and histogram (buckets of 1/16 of a power of two)."""
+    def fold(self, tracking: bool = True) -> None:
+        """Adds the collected samples to calls and time; if ``tracking``, to the histogram.
+
+        Its buckets are 1/16 of a power of two wide.
+        """
         samples = self.samples
         if not samples:
             return
@@ -167,6 +170,8 @@ class Command:
         count = len(samples)
         self.calls += count
         self.nanoseconds += sum(samples)
+        if not tracking:
+            return
         histogram = self.histogram
         # Under load a part of the samples, evenly taken, stands for all: the loop must not cost more than the calls.
         step = count // HISTOGRAM_SAMPLES + 1

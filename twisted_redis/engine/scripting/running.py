@@ -212,8 +212,6 @@ class Runner:
                     raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
             except CommandError as error:
                 raise self._refused(command, error.text) from None
-        if engine.gates & gates.IS_MONITORED:
-            engine.monitor(client, command, argv)
 
     def tick(self) -> bytes | None:
         """Looks at the clock for a script that runs long: others are served, and may kill it."""

@@ -1,0 +1,25 @@
+"""MONITOR: watching what all others do."""
+
+from __future__ import annotations
+
+from twisted_redis.engine.clients import DENY_BLOCKING, MONITORING, REPLICA, Client
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import NO_REPLY, OK, Reply
+
+__all__: list[str] = []
+
+
+@command("MONITOR", arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, group="server", since="1.0.0")
+def monitor(ctx: Client) -> Reply:
+    """MONITOR
+
+    Shows the connection every call that the server executes.
+    """
+    if ctx.gates & DENY_BLOCKING:
+        raise CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+    if ctx.gates & (MONITORING | REPLICA):
+        return NO_REPLY  # as it was before, and Redis does not answer either
+    ctx.engine.monitors.add(ctx)
+    return OK

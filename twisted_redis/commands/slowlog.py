@@ -1,0 +1,84 @@
+"""SLOWLOG: the calls that took long."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.flags import ADMIN, LOADING, STALE
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.parse import INT64_MAX, integer_in
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import OK, Reply
+
+__all__: list[str] = []
+
+_FLAGS = ADMIN | LOADING | STALE
+
+container("SLOWLOG", arity=-2, group="server", since="2.2.12", summary="Commands about the log of slow calls.")
+
+
+@command(
+    "SLOWLOG|GET",
+    arity=-2,
+    flags=_FLAGS,
+    group="server",
+    since="2.2.12",
+    complexity="O(N) where N is the number of entries shown",
+    tips=("request_policy:all_nodes", "nondeterministic_output"),
+    history=(("4.0.0", "Shows address, port and name of the client."),),
+)
+def get(ctx: Client, *count: bytes) -> Reply:
+    """SLOWLOG GET [count]
+
+    The last slow calls, the newest first: number, time, microseconds, request, client.
+    """
+    wanted = 10
+    if count:
+        wanted = integer_in(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
+    calls = ctx.engine.slowlog.calls
+    return [list(call) for call in islice(calls, len(calls) if wanted < 0 else min(wanted, len(calls)))]
+
+
+@command(
+    "SLOWLOG|LEN",
+    arity=2,
+    flags=_FLAGS,
+    group="server",
+    since="2.2.12",
+    complexity="O(1)",
+    tips=("request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"),
+)
+def length(ctx: Client) -> Reply:
+    """SLOWLOG LEN
+
+    How many slow calls are kept.
+    """
+    return len(ctx.engine.slowlog.calls)
+
+
+@command(
+    "SLOWLOG|RESET",
+    arity=2,
+    flags=_FLAGS,
+    group="server",
+    since="2.2.12",
+    complexity="O(N) where N is the number of entries",
+    tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
+)
+def reset(ctx: Client) -> Reply:
+    """SLOWLOG RESET
+
+    Forgets all slow calls.
+    """
+    ctx.engine.slowlog.calls.clear()
+    return OK
+
+
+@command("SLOWLOG|HELP", arity=2, flags=LOADING | STALE, group="server", since="6.2.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """SLOWLOG HELP
+
+    The subcommands of SLOWLOG.
+    """
+    return help_lines(ctx.engine, "slowlog")
