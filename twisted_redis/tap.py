@@ -28,7 +28,7 @@ from twisted_redis.engine import eviction
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.acl.files import load_users
 from twisted_redis.engine.clock import TimeSource
-from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.engine import THRESHOLDS, Engine
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
@@ -106,6 +106,7 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
 
     config.on_apply("notify-keyspace-events", apply_notifications)
     apply_notifications()
+    config.on_apply(THRESHOLDS, engine.apply_thresholds)
     config.on_apply(eviction.DIRECTIVES, engine.eviction.apply)
     engine.eviction.apply()
     State(engine, Children(engine), Loading(engine))

@@ -18,15 +18,18 @@ from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPL
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
 from twisted_redis.engine.eviction import Eviction
-from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS, WRITE
+from twisted_redis.engine.flags import SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.hash_fields import expire_due
 from twisted_redis.engine.keysizes import KeySizes
+from twisted_redis.engine.latency import LatencyMonitor
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
+from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.propagation import EVERYBODY, directed
+from twisted_redis.engine.slowlog import SlowLog
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.persistence import Persistence
     from twisted_redis.engine.replication import Replication
 
-__all__ = ["Effect", "Engine", "Sink"]
+__all__ = ["THRESHOLDS", "Effect", "Engine", "Sink"]
 
 #: (database number, command with its arguments)
 Effect = tuple[int, "list[bytes]"]
@@ -54,6 +57,8 @@ OUTPUT_SLICE = 1 << 20
 
 #: A command that ran longer than this (ns) makes the cached wall time old.
 STALE_AFTER = 1_000_000
+#: The directives that ``apply_thresholds`` reads.
+THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
 
 
 class Sink(Protocol):
@@ -165,7 +170,6 @@ class Engine:
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
         self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
-        self.monitor: Callable[[Client, Command, list[bytes]], None] = lambda client, command, argv: None
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
         #: Others who want to know of a changed key: (database, key), and True where the running command changed it
@@ -195,6 +199,10 @@ class Engine:
         self.exit_code = 0
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
+        self.monitors = Monitors(self)
+        self.slowlog = SlowLog(self)
+        self.latency = LatencyMonitor(self)
+        self.apply_thresholds()
         #: Hands a message to the subscribers of a channel; how many there were.
         self.publish: Callable[[bytes, bytes], int] = self.pubsub.publish
         self.usage = Usage(self)
@@ -356,6 +364,7 @@ class Engine:
                 except gates.Postponed:
                     taken -= 1
                     break
+                slow_ns = self.slow_ns  # CONFIG SET may have changed it
             else:
                 try:
                     # Spelled out for short requests: a slice and a starred call cost as much as a look-up.
@@ -443,6 +452,11 @@ class Engine:
 
     def call(self, client: Client, command: Command, argv: list[bytes]) -> Reply:
         """Runs one command whose gates were passed, with its statistics and effects; an error is an ErrorReply."""
+        monitored = self.gates & gates.IS_MONITORED
+        if monitored and command.flags & SKIP_MONITOR:
+            # What runs other commands (EVAL, FCALL) is shown before them.
+            self.monitors.show(client, command, argv)
+            monitored = 0
         start = self.clock_ns()
         try:
             reply = command.function(client, *argv[command.skip :])
@@ -450,6 +464,8 @@ class Engine:
             reply = self.failed(command, error)
         except Exception:
             reply = self.crashed(command)
+        if monitored:
+            self.monitors.show(client, command, argv)
         if reply.__class__ is Block and client.gates & DENY_BLOCKING:
             reply = reply.timeout_reply()
         if self.current is not None and command.flags & READONLY:
@@ -510,9 +526,21 @@ class Engine:
         return self.error(b"ERR internal error")
 
     def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
-        """A command took long: the cached time is old, and the slow log may want to know."""
-        self.refresh_time()
-        self.stats.slow(client, command, argv, nanoseconds)
+        """A command took long: the cached time is old, the slow log and the latency monitor may want to know."""
+        if nanoseconds > STALE_AFTER and not self.depth:
+            self.refresh_time()
+        if command is not gates.NOT_EXECUTED:
+            self.slowlog.note(client, command, argv, nanoseconds)
+            self.latency.note_call(command, nanoseconds)
+
+    def apply_thresholds(self) -> None:
+        """Finds out from which duration on a call is of interest; called when a directive of ``THRESHOLDS`` changes."""
+        wanted = [STALE_AFTER]
+        for threshold in (self.slowlog.threshold_ns, self.latency.threshold_ns):
+            if threshold is not None:
+                wanted.append(threshold - 1)
+        self.slow_ns = min(wanted)
+        self.slowlog.trim()
 
     # effects
 
@@ -703,7 +731,9 @@ class Engine:
                     return True
             return False
         finally:
-            self.stats.expire_cycle_ns += clock() - started
+            taken = clock() - started
+            self.stats.expire_cycle_ns += taken
+            self.latency.note("expire-cycle", taken / 1_000_000)
             self.depth -= 1
             self.pending = False
             self.end_turn()

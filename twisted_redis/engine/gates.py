@@ -240,8 +240,6 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         client.postponed = True
         engine.postponed.append(client)
         raise Postponed
-    if engine.gates & IS_MONITORED:
-        engine.monitor(client, command, argv)
 
 
 def _needs_memory(client: Client, command: Command) -> bool:
