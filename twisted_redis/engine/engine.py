@@ -29,6 +29,7 @@ from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.propagation import EVERYBODY, directed
+from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.slowlog import SlowLog
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
@@ -69,10 +70,6 @@ class Sink(Protocol):
 
         Those of a class of ``engine.propagation`` are for replicas alone, or for the append-only file alone.
         """
-
-
-def _refuse_function(code: bytes) -> None:
-    raise CommandError("ERR libraries of functions need the extra `lua` (pip install 'twisted_redis[lua]')")
 
 
 class Engine:
@@ -188,10 +185,6 @@ class Engine:
         self.last_save = int(time_source.wall())
         #: Snapshots, where there are any.
         self.persistence: Persistence
-        #: Takes the code of a library of functions from a snapshot; CommandError if it cannot.
-        self.load_function: Callable[[bytes], None] = _refuse_function
-        #: The codes of all libraries, for a snapshot.
-        self.function_codes: Callable[[], list[bytes]] = list
         #: What a snapshot says about the replication stream: ``repl-stream-db``, ``repl-id`` and ``repl-offset``.
         self.replication_aux: Callable[[], dict[bytes, bytes]] = dict
         #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.
@@ -220,7 +213,8 @@ class Engine:
         self.lookup.clear()
         for name, entry in self.table.items():
             entry.skip = 1
-            if not (self.write_guards and entry.flags & WRITE):
+            # Some of those who guard writes refuse PING too, so that whoever watches the server learns of it.
+            if not (self.write_guards and (entry.flags & WRITE or entry.name == "ping")):
                 self.lookup[name] = entry
                 self.lookup[name.upper()] = entry
             for sub in (entry.subcommands or {}).values():
@@ -678,6 +672,19 @@ class Engine:
         """Deletes ``key``, freeing a large value ``later``; tells whether it was there."""
         return self.lazyfree.remove(db, key, later)
 
+    def load_function(self, code: bytes, replace: bool = False) -> None:
+        """Takes the code of a library of functions from a snapshot; CommandError if it cannot."""
+        libraries(self).load(code, replace, limited=False)
+
+    def function_codes(self) -> list[bytes]:
+        """The codes of all libraries of functions, for a snapshot."""
+        return libraries(self).codes() if self.scripting is not None else []
+
+    def forget_functions(self) -> None:
+        """Removes all libraries of functions."""
+        if self.scripting is not None:
+            libraries(self).flush()
+
     def mark_dirty(self, n: int) -> None:
         """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""
         self.dirty += n
@@ -691,12 +698,7 @@ class Engine:
 
     def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
         """SHUTDOWN with its options (``SAVE``, ``NOSAVE``, ``NOW``, ``FORCE``, ``ABORT``)."""
-        if "ABORT" in options:
-            raise CommandError("ERR No shutdown in progress.")
-        self.log("warning", "User requested shutdown...")
-        client.gates |= CLOSING
-        self.shutdown()
-        return NO_REPLY
+        return self.persistence.shut_down(client, options)
 
     def database_replaced(self, db: Database) -> None:
         """Wakes those who wait for keys of ``db`` after its contents were exchanged."""

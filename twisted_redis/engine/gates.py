@@ -145,6 +145,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         if argv[0].lower() in CROSS_PROTOCOL:
             cut_off(engine, client)
             return NOT_EXECUTED, NO_REPLY
+        _forget_caching(client, NOT_EXECUTED)
         if client.queue is not None:
             client.dirty_exec = True
         return NOT_EXECUTED, engine.error(error.text)

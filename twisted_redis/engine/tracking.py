@@ -262,9 +262,15 @@ class Tracking:
 
     def flushed(self, databases: list[Database]) -> None:
         """Databases are emptied: every tracking client is told that all keys have changed, whatever it has read."""
-        for client in list(self._engine.clients.values()):
+        engine = self._engine
+        current = engine.current
+        if not engine.depth:
+            # The one message that comes before the reply: Redis answers when a thread has freed the values.
+            engine.current = None
+        for client in list(engine.clients.values()):
             if client.tracking is not None:
                 self._send(client, b"$-1\r\n", b"_\r\n")
+        engine.current = current
         self._table = OrderedDict()
         self._items = 0
 
