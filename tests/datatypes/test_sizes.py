@@ -18,9 +18,10 @@ def test_of_bytes(length: int) -> None:
 
 def test_of_items_takes_the_average_of_the_first() -> None:
     assert sizes.of_items([], 0) == 0
-    assert sizes.of_items([b"x"] * 1000, 1000) == 1000 * sizes.of_bytes(1)
+    assert sizes.of_items([b"xx"] * 1000, 1000) == 1000 * sizes.of_bytes(2)
+    assert sizes.of_items([b"x"] * 1000, 1000) == 0  # all of them are the same object
     assert sizes.of_items(iter([b"x" * 15, b"x" * 47]), 2) == sizes.of_bytes(15) + sizes.of_bytes(47)
-    assert sizes.of_items([b""] * 16 + [b"x" * 10**6], 17) == 17 * sizes.of_bytes(0)
+    assert sizes.of_items([b"xx"] * 16 + [b"x" * 10**6], 17) == 17 * sizes.of_bytes(2)
 
 
 @pytest.mark.parametrize("container", [[1] * 500, dict.fromkeys(range(500)), set(range(500))])
@@ -47,12 +48,12 @@ class Items(list[bytes]):
 def test_of_value() -> None:
     assert sizes.of_value(b"x" * 100) == sizes.of_bytes(100)
     assert 100 < sizes.of_value(bytearray(100)) < 200
-    assert sizes.of_value(Items([b""] * 10)) == 10 * sizes.of_bytes(0)
+    assert sizes.of_value(Items([b"xx"] * 10)) == 10 * sizes.of_bytes(2)
 
 
 def test_samples() -> None:
-    short, long = sizes.of_bytes(0), sizes.of_bytes(1000)
-    value = Items([b""] * 20 + [b"x" * 1000] * 20)
+    short, long = sizes.of_bytes(2), sizes.of_bytes(1000)
+    value = Items([b"xx"] * 20 + [b"x" * 1000] * 20)
     assert sizes.of_value(value) == 40 * short
     assert sizes.of_value(value, 20) == 40 * short
     assert sizes.of_value(value, 25) == (20 * short + 5 * long) * 40 // 25
