@@ -76,7 +76,9 @@ class Hash:
         """Estimates the bytes that the hash takes."""
         fields = self.fields
         size = 80 + sizes.of_container(fields)
-        size += sizes.of_items(fields, len(fields)) + sizes.of_items(fields.values(), len(fields))
+        # Small hashes share the names of fields.
+        size += (sizes.of_items if self.large else sizes.of_shared)(fields, len(fields))
+        size += sizes.of_items(fields.values(), len(fields))
         if self.times is not None and self._heap is not None:
             size += sizes.of_container(self.times) + sizes.of_container(self._heap) + 88 * len(self._heap)
         if self._order is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Any
 
-__all__ = ["SAMPLES", "of_bytes", "of_container", "of_items", "of_value"]
+__all__ = ["SAMPLES", "of_bytes", "of_container", "of_items", "of_shared", "of_value"]
 
 SAMPLES = 16
 """Items looked at for the average of all; Redis' MEMORY USAGE takes 5 unless told otherwise."""
 
 #: How many are looked at in the running estimate; None for all.
 _samples: int | None = SAMPLES
+
+_references: Callable[[object], int] | None = getattr(sys, "getrefcount", None)
 
 _BYTES_HEADER = 33
 """A bytes object without its content, the closing zero included."""
@@ -40,6 +42,18 @@ def of_items(items: Iterable[bytes], count: int) -> int:
     lengths = [len(item) for item in islice(items, _samples)]
     # The empty one and those of a single byte are objects that everybody shares.
     return sum(of_bytes(length) for length in lengths if length > 1) * count // len(lengths) if lengths else 0
+
+
+def of_shared(items: Iterable[bytes], count: int) -> int:
+    """As ``of_items``, each object divided by how many have it besides one that keeps it for all."""
+    if _references is None:
+        return of_items(items, count)
+    size = looked = 0
+    for item in islice(items, _samples):
+        looked += 1
+        if len(item) > 1:
+            size += of_bytes(len(item)) // max(1, _references(item) - 3)  # this loop, the call, the keeper
+    return size * count // looked if looked else 0
 
 
 def of_value(value: Any, samples: int | None = SAMPLES) -> int:
