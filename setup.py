@@ -19,6 +19,7 @@ extras = {
     "lua": ["lupa>=2.2"],
     "tls": ["twisted[tls]", "pyopenssl>=24.3"],
     "lzf": ["python-lzf>=0.2.4"],
+    "web": ["prometheus-client>=0.21"],
     "test": [
         "pytest>=8",
         "redis>=6",
@@ -55,7 +56,7 @@ setup(
     # Stated although it is the default: it makes `pip install -e` put this folder on the path, where twistd
     # finds the plugin. Otherwise setuptools maps packages by an import hook, which plugin look-up cannot see.
     package_dir={"": "."},
-    package_data={"twisted_redis": ["py.typed", "engine/scripting/lua/*.lua"]},
+    package_data={"twisted_redis": ["py.typed", "engine/scripting/lua/*.lua", "web/static/*"]},
     include_package_data=False,
     zip_safe=False,
     entry_points={"console_scripts": ["twisted-redis = twisted_redis.__main__:run"]},

@@ -13,7 +13,7 @@ import time
 
 # What makes the server faster or able to do more, but cannot be had everywhere: python-lzf needs a C
 # compiler, and not every interpreter has wheels of the others.
-OPTIONAL = ["lua", "tls", "lzf"]
+OPTIONAL = ["lua", "tls", "lzf", "web"]
 
 
 def main(venv, stamp, content, extras):

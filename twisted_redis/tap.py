@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from twisted.application.service import Service
+from twisted.application.service import MultiService, Service
 from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
@@ -38,6 +39,9 @@ from twisted_redis.persistence.loading import Loading
 from twisted_redis.replication.connecting import connector
 from twisted_redis.replication.state import State
 
+if TYPE_CHECKING:
+    from twisted_redis.web.service import StatusService
+
 __all__ = ["Options", "main", "makeService", "make_engine", "make_server"]
 
 #: Allocations before a young collection, young before middle, middle before full.
@@ -54,25 +58,36 @@ Every directive of redis.conf is an option, its value the argument after it:
        your_program.sh --port 7777 --replicaof 127.0.0.1 8888
        your_program.sh /etc/myredis.conf --loglevel verbose -
        your_program.sh --listen tcp:7777:interface=127.0.0.1 (any endpoint of Twisted)
+       your_program.sh --metrics-port 9121 (status page and Prometheus metrics for this machine)
 """
 
 
-def take_endpoints(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Splits ``--listen ENDPOINT`` options off; gives the other arguments and the endpoints."""
-    rest: list[str] = []
-    endpoints: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word == "--listen":
-            endpoint = next(words, None)
-            if endpoint is None:
-                raise FatalConfigError("--listen takes the description of an endpoint")
-            endpoints.append(endpoint)
-        elif word.startswith("--listen="):
-            endpoints.append(word.partition("=")[2])
-        else:
-            rest.append(word)
-    return rest, endpoints
+@dataclass
+class OwnOptions:
+    """What is no directive of Redis: ``--listen`` and ``--metrics-port``; None is no page and no metrics."""
+
+    endpoints: list[str] = field(default_factory=list)
+    metrics_port: int | None = None
+
+    def take(self, arguments: Sequence[str]) -> list[str]:
+        """Takes these options; gives the other arguments."""
+        rest: list[str] = []
+        words = iter(arguments)
+        for word in words:
+            name, equals, value = word.partition("=")
+            if name not in ("--listen", "--metrics-port"):
+                rest.append(word)
+                continue
+            given = value if equals else next(words, None)
+            if name == "--listen":
+                if given is None:
+                    raise FatalConfigError("--listen takes the description of an endpoint")
+                self.endpoints.append(given)
+            else:
+                if given is None or not given.isdecimal() or int(given) > 65535:
+                    raise FatalConfigError("--metrics-port takes the number of a port")
+                self.metrics_port = int(given)
+        return rest
 
 
 def make_engine(config: Config, time_source: TimeSource) -> Engine:
@@ -133,14 +148,13 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.config: Config | None = None
-        self.endpoints: list[str] = []
+        self.own = OwnOptions()
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Reads the arguments as redis-server does, not as Twisted would."""
         arguments = list(sys.argv[1:] if options is None else options)
         try:
-            rest, self.endpoints = take_endpoints(arguments)
-            self.config = load_arguments(rest)
+            self.config = load_arguments(self.own.take(arguments))
         except FatalConfigError as error:
             raise usage.UsageError(str(error)) from None
         except VersionWanted:
@@ -157,10 +171,25 @@ def makeService(options: Options) -> Service:
 
     config = options.config or Config()
     set_level(config.loglevel)
-    service = make_server(config, reactor, options.endpoints)
+    service = make_server(config, reactor, options.own.endpoints)
     service.engine.shutdown = lambda: _stop(reactor)
     _announce(config, service.engine)
-    return service
+    if options.own.metrics_port is None:
+        return service
+    together = MultiService()
+    for each in (service, make_status(service.engine, reactor, options.own.metrics_port)):
+        each.setServiceParent(together)  # type: ignore[no-untyped-call]
+    return together
+
+
+def make_status(engine: Engine, reactor: Any, port: int) -> StatusService:
+    """The status page and the metrics of ``engine`` at ``port``, not started yet."""
+    try:
+        from twisted_redis.web.service import StatusService
+    except ImportError as error:
+        needed = "--metrics-port needs the extra `web` (pip install 'twisted_redis[web]')"
+        raise FatalConfigError(f"{needed}: {error}") from None
+    return StatusService(engine, reactor, port)
 
 
 def version_text() -> str:
@@ -225,9 +254,9 @@ class _Signals:
 
 def main(argv: Sequence[str]) -> int:
     """Runs a server in the foreground until it is told to stop; the exit code."""
+    own = OwnOptions()
     try:
-        rest, endpoints = take_endpoints(argv)
-        config = load_arguments(rest)
+        config = load_arguments(own.take(argv))
     except VersionWanted:
         print(version_text())
         return 0
@@ -242,7 +271,8 @@ def main(argv: Sequence[str]) -> int:
     reactor: Any = installed
     set_level(config.loglevel)
     try:
-        service = make_server(config, reactor, endpoints)
+        service = make_server(config, reactor, own.endpoints)
+        status = None if own.metrics_port is None else make_status(service.engine, reactor, own.metrics_port)
     except FatalConfigError as error:
         print(error, file=sys.stderr)
         return 1
@@ -265,11 +295,15 @@ def main(argv: Sequence[str]) -> int:
         return 1
     try:
         service.listen()
+        if status is not None:
+            status.listen()
     except ListenError as error:
         engine.log("warning", error.verdict)
         return 1
     _raise_file_limit(config, engine)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    if status is not None:
+        reactor.addSystemEventTrigger("before", "shutdown", status.stopService)
     signals = _Signals(reactor, engine)
 
     def begin() -> None:

@@ -54,8 +54,12 @@ def test_wheel_holds_every_module_and_nothing_beside(contents: set[str]) -> None
         if (path.parent / "__init__.py").exists()
     }
     ours = {name for name in contents if ".dist-info/" not in name and not name.startswith("twisted/")}
-    assert ours - {"twisted_redis/py.typed"} == modules
-    assert "twisted_redis/py.typed" in ours
+    data = {"twisted_redis/py.typed"} | {
+        str(path.relative_to(ROOT))
+        for folder, names in (("web/static", "*"), ("engine/scripting/lua", "*.lua"))
+        for path in (ROOT / "twisted_redis" / folder).glob(names)
+    }
+    assert ours == modules | data
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
@@ -71,7 +75,7 @@ def test_metadata(wheel: Path) -> None:
     assert required == {"twisted", "sortedcontainers"}
     on_cpython = r'^Requires-Dist: (\w+)[^;\n]*; platform_python_implementation == "CPython"$'
     assert set(re.findall(on_cpython, text, re.M)) == {"hiredis", "anycrc"}
-    assert set(re.findall(r"^Provides-Extra: (\w+)$", text, re.M)) == {"lua", "tls", "lzf", "test", "dev"}
+    assert set(re.findall(r"^Provides-Extra: (\w+)$", text, re.M)) == {"lua", "tls", "lzf", "web", "test", "dev"}
     assert "twisted-redis = twisted_redis.__main__:run" in metadata(wheel, "entry_points.txt")
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
 

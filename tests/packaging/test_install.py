@@ -63,7 +63,7 @@ def stamp(folder: Path) -> str | None:
 
 def test_everything_at_once(run: Callable[..., Pip], tmp_path: Path) -> None:
     pip = run(lambda what: False)
-    assert pip.installed == [f"{ROOT}[lua,tls,lzf]"]
+    assert pip.installed == [f"{ROOT}[lua,tls,lzf,web]"]
     assert pip.environments == 1
     assert stamp(tmp_path) == "wanted\n"
 
@@ -72,7 +72,7 @@ def test_nothing_is_done_twice(run: Callable[..., Pip]) -> None:
     run(lambda what: False)
     assert run(lambda what: True).installed == []
     again = run(lambda what: False, content="changed")
-    assert (again.installed, again.environments) == ([f"{ROOT}[lua,tls,lzf]"], 0)
+    assert (again.installed, again.environments) == ([f"{ROOT}[lua,tls,lzf,web]"], 0)
 
 
 def test_environment_of_another_interpreter_is_made_anew(
@@ -103,11 +103,12 @@ def test_an_extra_that_cannot_be_had_is_left_out(
 ) -> None:
     pip = run(lambda what: "lzf" in what)
     assert pip.installed == [
-        f"{ROOT}[lua,tls,lzf]",
+        f"{ROOT}[lua,tls,lzf,web]",
         str(ROOT),
         f"{ROOT}[lua]",
         f"{ROOT}[tls]",
         f"{ROOT}[lzf]",
+        f"{ROOT}[web]",
     ]
     told = capsys.readouterr().err
     assert "Could not install the extra lzf" in told
@@ -117,14 +118,14 @@ def test_an_extra_that_cannot_be_had_is_left_out(
 
 def test_required_extras_are_required(run: Callable[..., Pip], tmp_path: Path) -> None:
     pip = run(lambda what: "test" in what, extras="test,dev", result=f"no {ROOT}[test,dev]")
-    assert pip.installed == [f"{ROOT}[test,dev,lua,tls,lzf]", f"{ROOT}[test,dev]"]
+    assert pip.installed == [f"{ROOT}[test,dev,lua,tls,lzf,web]", f"{ROOT}[test,dev]"]
     assert stamp(tmp_path) is None
 
 
 def test_failure_is_not_remembered(run: Callable[..., Pip], tmp_path: Path) -> None:
     run(lambda what: True, result=f"no {ROOT}")
     assert stamp(tmp_path) is None
-    assert run(lambda what: False).installed == [f"{ROOT}[lua,tls,lzf]"]
+    assert run(lambda what: False).installed == [f"{ROOT}[lua,tls,lzf,web]"]
 
 
 def test_old_interpreter(

@@ -1,0 +1,137 @@
+"""What the page and the metrics show: figures of INFO as numbers, and nothing of what the keys hold.
+
+INFO is the one place where every room tells its figures, so they are read there and not from the rooms.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from twisted_redis import __version__
+from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.infosections import SECTIONS
+
+__all__ = ["Number", "Sections", "numbers", "sections", "status"]
+
+Number = int | float
+#: Section of INFO -> its fields as text.
+Sections = dict[str, dict[str, str]]
+
+#: The sections read; the others are about things that neither page nor metrics show.
+_READ = (
+    "server",
+    "clients",
+    "memory",
+    "persistence",
+    "stats",
+    "replication",
+    "cpu",
+    "commandstats",
+    "errorstats",
+    "keyspace",
+)
+#: How many commands and slow calls the page lists.
+LISTED = 8
+
+
+def sections(engine: Engine) -> Sections:
+    """The figures of ``engine`` as INFO has them now."""
+    return {name: {key: str(value) for key, value in SECTIONS[name].fields(engine)} for name in _READ}
+
+
+def numbers(text: str) -> dict[str, Number]:
+    """``keys=2,avg_ttl=1.5`` as numbers; parts that are none are left out."""
+    found: dict[str, Number] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        number = to_number(value)
+        if number is not None:
+            found[name] = number
+    return found
+
+
+def to_number(text: str | None) -> Number | None:
+    """A figure of INFO; None for what is no number."""
+    try:
+        return float(text) if text is not None and "." in text else int(text or "")
+    except ValueError:
+        return None
+
+
+def slow_calls(engine: Engine) -> list[dict[str, Any]]:
+    """The last slow calls: which command, when (s) and how long (us). Its arguments stay where they are."""
+    return [
+        {"id": call.number, "time": call.time, "usec": call.microseconds, "command": _name(engine, call.argv)}
+        for call in islice(engine.slowlog.calls, LISTED)
+    ]
+
+
+def _name(engine: Engine, argv: list[bytes]) -> str:
+    command = engine.find(argv)
+    return command.name if command is not None else "unknown"
+
+
+def status(engine: Engine) -> dict[str, Any]:
+    """What the page shows, ready for JSON: numbers, names of commands and databases, states."""
+    info = sections(engine)
+
+    def number(section: str, field: str) -> Number:
+        return to_number(info[section].get(field)) or 0
+
+    commands = []
+    for name, text in info["commandstats"].items():
+        found = numbers(text)
+        if found.get("calls"):
+            commands.append(
+                {"name": name.removeprefix("cmdstat_"), "calls": found["calls"], "usec": found.get("usec", 0)}
+            )
+    commands.sort(key=lambda command: -float(command["usec"]))
+    databases = [{"name": name, **numbers(text)} for name, text in info["keyspace"].items()]
+    return {
+        "name": f"twisted_redis {__version__}",
+        "version": info["server"].get("redis_version", ""),
+        "time": int(engine.time.wall() * 1000),
+        "uptime": number("server", "uptime_in_seconds"),
+        "port": number("server", "tcp_port"),
+        "pid": number("server", "process_id"),
+        "throughput": {
+            "rate": number("stats", "instantaneous_ops_per_sec"),
+            "commands": number("stats", "total_commands_processed"),
+            "bytes_in": number("stats", "total_net_input_bytes"),
+            "bytes_out": number("stats", "total_net_output_bytes"),
+            "errors": number("stats", "total_error_replies"),
+        },
+        "memory": {
+            "used": number("memory", "used_memory"),
+            "peak": number("memory", "used_memory_peak"),
+            "resident": number("memory", "used_memory_rss"),
+            "limit": number("memory", "maxmemory"),
+            "policy": info["memory"].get("maxmemory_policy", ""),
+            "evicted": number("stats", "evicted_keys"),
+            "expired": number("stats", "expired_keys"),
+        },
+        "clients": {
+            "connected": number("clients", "connected_clients"),
+            "blocked": number("clients", "blocked_clients"),
+            "subscribed": number("clients", "pubsub_clients"),
+            "limit": number("clients", "maxclients"),
+            "rejected": number("stats", "rejected_connections"),
+        },
+        "lookups": {"hits": number("stats", "keyspace_hits"), "misses": number("stats", "keyspace_misses")},
+        "databases": databases,
+        "commands": commands[:LISTED],
+        "slow": slow_calls(engine),
+        "replication": {
+            "role": info["replication"].get("role", "master"),
+            "replicas": number("replication", "connected_slaves"),
+            "offset": number("replication", "master_repl_offset"),
+            "link": info["replication"].get("master_link_status", ""),
+        },
+        "persistence": {
+            "changes": number("persistence", "rdb_changes_since_last_save"),
+            "saved": number("persistence", "rdb_last_save_time"),
+            "saving": number("persistence", "rdb_bgsave_in_progress"),
+            "aof": number("persistence", "aof_enabled"),
+        },
+    }

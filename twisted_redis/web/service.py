@@ -1,0 +1,169 @@
+"""The HTTP side: a status page, its figures as JSON, Prometheus' metrics; on the loopback interface only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from twisted_redis.engine.engine import Engine
+from twisted_redis.net.addresses import is_loopback
+from twisted_redis.net.listening import ListenError
+from twisted_redis.web.figures import status
+from twisted_redis.web.metrics import exposition
+
+__all__ = ["INTERFACE", "StatusService", "make_site"]
+
+#: Nobody else may ask: what is shown has no password.
+INTERFACE = "127.0.0.1"
+
+_FILES = {
+    b"": ("status.html", b"text/html; charset=utf-8"),
+    b"status.css": ("status.css", b"text/css; charset=utf-8"),
+    b"status.js": ("status.js", b"text/javascript; charset=utf-8"),
+}
+_HEADERS = {
+    b"Cache-Control": b"no-store",
+    # The page loads its own style and script and asks for its own figures; nothing else can be made of it.
+    b"Content-Security-Policy": b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"X-Content-Type-Options": b"nosniff",
+    b"Referrer-Policy": b"no-referrer",
+}
+
+
+class _Answer(Resource):
+    """``make`` gives content type and body of an answer to a request."""
+
+    isLeaf = True
+
+    def __init__(self, make: Callable[[Request], tuple[bytes, bytes]], code: int = 200) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._make = make
+        self._code = code
+
+    def render(self, request: Request) -> bytes:
+        """The answer to GET, and to HEAD, of which Twisted sends the headers alone."""
+        if request.method in (b"GET", b"HEAD"):
+            content_type, body = self._make(request)
+            request.setResponseCode(self._code)
+        else:
+            content_type, body = b"text/plain", b"only GET and HEAD\n"
+            request.setResponseCode(405)
+            request.setHeader(b"Allow", b"GET, HEAD")
+        request.setHeader(b"Content-Type", content_type)
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)
+        return body
+
+
+class _Root(Resource):
+    def getChild(self, path: bytes, request: Request) -> Any:
+        return _Answer(_always(b"text/plain", b"there is nothing here\n"), 404)
+
+
+def _always(content_type: bytes, body: bytes) -> Callable[[Request], tuple[bytes, bytes]]:
+    return lambda request: (content_type, body)
+
+
+class _Site(Site):
+    """A site that does not fill the log with requests, and answers only those that know it as this machine.
+
+    The second keeps a page of the web from reading the figures through a name of its own that leads to 127.0.0.1.
+    """
+
+    displayTracebacks = False
+    noisy = False
+
+    def startFactory(self) -> None:
+        """Twisted would begin to look at the clock every second, for the log."""
+
+    def stopFactory(self) -> None:
+        """Nothing was begun."""
+
+    def log(self, request: Any) -> None:
+        """Keeps quiet."""
+
+    def getResourceFor(self, request: Request) -> Any:
+        """The resource asked for."""
+        name = request.getRequestHostname().decode("ascii", "replace").strip("[]").lower()
+        if name != "localhost" and not is_loopback(_Named(name)):
+            return _Answer(_always(b"text/plain", b"only as 127.0.0.1 or localhost\n"), 403)
+        return super().getResourceFor(request)  # type: ignore[no-untyped-call]
+
+
+class _Named:
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+
+def make_site(engine: Engine, reactor: Any) -> Site:
+    """The site of ``engine``: ``/``, ``/status.json``, ``/metrics``."""
+    expose = exposition(engine)
+
+    def metrics(request: Request) -> tuple[bytes, bytes]:
+        content_type, body = expose((request.getHeader(b"accept") or b"").decode("latin-1"))
+        return content_type, body
+
+    def figures(request: Request) -> tuple[bytes, bytes]:
+        return b"application/json", json.dumps(status(engine)).encode()
+
+    root: Any = _Root()  # type: ignore[no-untyped-call]
+    root.putChild(b"metrics", _Answer(metrics))
+    root.putChild(b"status.json", _Answer(figures))
+    folder = files("twisted_redis.web") / "static"
+    for path, (name, content_type) in _FILES.items():
+        root.putChild(path, _Answer(_always(content_type, (folder / name).read_bytes())))
+    site: Site = _Site(root, reactor=reactor)  # type: ignore[no-untyped-call]
+    return site
+
+
+class StatusService(Service):
+    """Serves the page and the metrics of ``engine`` at ``port`` of the loopback interface."""
+
+    name = "status"
+
+    def __init__(self, engine: Engine, reactor: Any, port: int) -> None:
+        self._engine = engine
+        self._reactor = reactor
+        self._wanted = port
+        self._listening: Any = None
+
+    @property
+    def port(self) -> int:
+        """The port in use; 0 while there is none."""
+        return self._listening.getHost().port if self._listening is not None else 0
+
+    def listen(self) -> None:
+        """Opens the port; ListenError where it is taken."""
+        if self._listening is not None:
+            return
+        site = make_site(self._engine, self._reactor)
+        try:
+            self._listening = self._reactor.listenTCP(self._wanted, site, 50, INTERFACE)
+        except CannotListenError as error:
+            raise ListenError(f"{INTERFACE}:{self._wanted}: {error.socketError}") from error
+        self._engine.log("notice", f"Status page and metrics at http://{INTERFACE}:{self.port}/")
+
+    def privilegedStartService(self) -> None:
+        """Opens the port before twistd gives up its privileges."""
+        self.listen()
+
+    def startService(self) -> None:
+        """Opens the port, if that is not done yet."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self.listen()
+
+    def stopService(self) -> Deferred[Any] | None:
+        """Closes the port."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        listening, self._listening = self._listening, None
+        closed: Deferred[Any] | None = listening.stopListening() if listening is not None else None
+        return closed

@@ -1,0 +1,176 @@
+"use strict";
+
+// Asks for the figures once a second while the page is seen, and shows them and what has changed since.
+
+const EVERY = 1000;
+const KEPT = 90; // points of a line
+
+const lines = { rate: [], hits: [], memory: [], clients: [] };
+let last = null;
+
+const element = (id) => document.getElementById(id);
+const write = (id, text) => {
+  element(id).textContent = text;
+};
+
+const whole = (value) => Math.round(value).toLocaleString("en");
+
+function bytes(value) {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value.toFixed(unit && value < 100 ? 1 : 0)} ${units[unit]}`;
+}
+
+function span(seconds) {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+function took(usec) {
+  if (usec < 1000) return `${usec} µs`;
+  return usec < 1e6 ? `${(usec / 1000).toFixed(1)} ms` : `${(usec / 1e6).toFixed(2)} s`;
+}
+
+function draw(name, value, top) {
+  const points = lines[name];
+  points.push(value);
+  if (points.length > KEPT) points.shift();
+  const high = Math.max(top || 0, ...points.filter((point) => point !== null), 1e-9);
+  const place = (point, index) =>
+    `${((index * 120) / (KEPT - 1)).toFixed(2)},${(31 - ((point || 0) / high) * 29).toFixed(2)}`;
+  const right = ((points.length - 1) * 120) / (KEPT - 1);
+  element(`${name}-line`).firstElementChild.setAttribute("d", `M0,33 L${points.map(place).join(" L")} L${right},33 Z`);
+}
+
+function rows(id, found, nothing) {
+  const body = element(id).tBodies[0];
+  const columns = element(id).tHead.rows[0].cells.length;
+  body.replaceChildren(
+    ...(found.length ? found : [[nothing]]).map((cells) => {
+      const row = document.createElement("tr");
+      for (const text of cells) {
+        const cell = row.insertCell();
+        cell.textContent = text;
+        if (!found.length) {
+          cell.className = "nothing";
+          cell.colSpan = columns;
+        }
+      }
+      return row;
+    }),
+  );
+}
+
+function show(now) {
+  const seconds = last ? (now.time - last.time) / 1000 : 0;
+  // A figure that is smaller than before was reset: then nothing is known of the time between.
+  const grown = (pick) => (last && pick(now) >= pick(last) ? pick(now) - pick(last) : 0);
+  const each = (pick) => (seconds > 0 ? grown(pick) / seconds : 0);
+
+  document.title = `${now.name} · ${now.port}`;
+  write("where", `Redis ${now.version} · port ${now.port} · process ${now.pid}`);
+  write("role", now.replication.role);
+  write("uptime", span(now.uptime));
+
+  const rate = seconds > 0 ? each((of) => of.throughput.commands) : now.throughput.rate;
+  write("rate", whole(rate));
+  draw("rate", rate);
+  write("in", bytes(each((of) => of.throughput.bytes_in)));
+  write("out", bytes(each((of) => of.throughput.bytes_out)));
+  write("errors", whole(now.throughput.errors));
+  write("processed", whole(now.throughput.commands));
+
+  let hits = grown((of) => of.lookups.hits);
+  let all = hits + grown((of) => of.lookups.misses);
+  const recent = all > 0;
+  if (!recent) {
+    hits = now.lookups.hits;
+    all = hits + now.lookups.misses;
+  }
+  write("hits", all ? `${((100 * hits) / all).toFixed(1)} %` : "–");
+  write("hits-of", all ? (recent ? "of this second" : "since the start") : "no look-ups yet");
+  draw("hits", recent ? hits / all : null, 1);
+  write("hits-total", whole(now.lookups.hits));
+  write("misses-total", whole(now.lookups.misses));
+
+  write("memory", bytes(now.memory.used));
+  write("memory-of", now.memory.limit ? `of ${bytes(now.memory.limit)}, ${now.memory.policy}` : "in use, no limit");
+  draw("memory", now.memory.used, now.memory.limit);
+  write("resident", bytes(now.memory.resident));
+  write("peak", bytes(now.memory.peak));
+  write("expired", whole(now.memory.expired));
+  write("evicted", whole(now.memory.evicted));
+
+  write("clients", whole(now.clients.connected));
+  write("clients-of", `of at most ${whole(now.clients.limit)}`);
+  draw("clients", now.clients.connected);
+  write("blocked", whole(now.clients.blocked));
+  write("subscribed", whole(now.clients.subscribed));
+  write("rejected", whole(now.clients.rejected));
+
+  rows(
+    "databases",
+    now.databases.map((db) => [db.name, whole(db.keys), whole(db.expires)]),
+    "no keys",
+  );
+  const before = new Map(last ? last.commands.map((command) => [command.name, command.calls]) : []);
+  rows(
+    "commands",
+    now.commands.map((command) => {
+      const calls = command.calls - (before.get(command.name) ?? command.calls);
+      return [
+        command.name.replace("|", " "),
+        whole(seconds > 0 ? Math.max(0, calls) / seconds : 0),
+        whole(command.calls),
+        (command.usec / command.calls).toFixed(1),
+      ];
+    }),
+    "none yet",
+  );
+  rows(
+    "slow",
+    now.slow.map((call) => [
+      call.command.replace("|", " "),
+      took(call.usec),
+      `${span(Math.max(0, now.time / 1000 - call.time))} ago`,
+    ]),
+    "nothing was slow",
+  );
+
+  const replication = now.replication;
+  write("replication-role", replication.link ? `${replication.role}, link ${replication.link}` : replication.role);
+  write("replicas", whole(replication.replicas));
+  write("offset", whole(replication.offset));
+  write("changes", whole(now.persistence.changes));
+  const saved = now.persistence.saved ? `${span(Math.max(0, now.time / 1000 - now.persistence.saved))} ago` : "never";
+  write("saved", now.persistence.saving ? "saving now" : saved);
+  write("aof", now.persistence.aof ? "on" : "off");
+  last = now;
+}
+
+function state(text, name) {
+  write("state", text);
+  element("state").className = name;
+}
+
+async function ask() {
+  if (!document.hidden) {
+    try {
+      const answer = await fetch("status.json", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      if (!answer.ok) throw new Error(`answered ${answer.status}`);
+      show(await answer.json());
+      state("live", "live");
+    } catch (error) {
+      state(`no answer (${error.message})`, "lost");
+    }
+  }
+  setTimeout(ask, EVERY);
+}
+
+ask();
