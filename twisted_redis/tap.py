@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
+from twisted.python.failure import Failure
 
 from twisted_redis import __version__, commands
 from twisted_redis.commands.clients import client_line
@@ -34,8 +36,8 @@ from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
 from twisted_redis.net.service import ServerService
-from twisted_redis.persistence.children import Children
-from twisted_redis.persistence.loading import Loading
+from twisted_redis.persistence import state as persistence_state
+from twisted_redis.persistence.exits import Exits
 from twisted_redis.replication.connecting import connector
 from twisted_redis.replication.state import State
 
@@ -124,18 +126,62 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
     config.on_apply(THRESHOLDS, engine.apply_thresholds)
     config.on_apply(eviction.DIRECTIVES, engine.eviction.apply)
     engine.eviction.apply()
-    State(engine, Children(engine), Loading(engine))
+    persistence = persistence_state.State(engine)
+    State(engine, persistence.children, persistence.loading, persistence.snapshots)
     return engine
 
 
-def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None) -> ServerService:
+class LastingService(ServerService):
+    """A server that loads its data when it starts, and saves them when it stops."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        reactor: Any,
+        endpoints: list[str] | None,
+        persistence: persistence_state.State,
+        replication: State,
+    ) -> None:
+        super().__init__(engine, reactor, endpoints)
+        self._persistence = persistence
+        self._replication = replication
+        #: Fires once everything is loaded; fails if that cannot be.
+        self.loaded: Deferred[None] = Deferred()
+        self._whole = False
+        self.periodic.append(persistence.tick)
+        self.periodic.append(replication.tick)
+
+    @property
+    def exits(self) -> Exits:
+        """How the server comes to its end."""
+        return self._persistence.exits
+
+    def startService(self) -> None:
+        """Listens, and loads what is on disk; clients are told so until that is done."""
+        super().startService()
+        self._persistence.start().addCallback(self._begin).chainDeferred(self.loaded)
+
+    def _begin(self, result: None) -> None:
+        self._whole = True
+        _rest_collector()
+        self._replication.restore(self._persistence.aux)
+        self._replication.start(connector(self.reactor, self.engine.config), lambda: self.listeners.port)
+
+    def stopService(self) -> Deferred[Any]:
+        """Saves, unless SHUTDOWN has done so, and stops."""
+        exits = self._persistence.exits
+        if self._whole and not exits.done:
+            exits.save_everything(frozenset(("force",)))
+        return super().stopService()
+
+
+def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None) -> LastingService:
     """A server of ``config`` on ``reactor``, not started yet."""
     engine = make_engine(config, TimeSource(reactor))
-    service = ServerService(engine, reactor, endpoints)
+    persistence, replication = engine.persistence, engine.replication
+    assert isinstance(persistence, persistence_state.State) and isinstance(replication, State)
+    service = LastingService(engine, reactor, endpoints, persistence, replication)
     config.on_apply("loglevel", lambda: set_level(config.loglevel))
-    replication = engine.replication
-    service.periodic.append(replication.tick)
-    reactor.callWhenRunning(replication.start, connector(reactor, config), lambda: service.listeners.port)
     return service
 
 
@@ -226,10 +272,9 @@ def _stop(reactor: Any) -> None:
 class _Signals:
     """SIGTERM and SIGINT end the server in order; a second SIGINT ends it at once."""
 
-    def __init__(self, reactor: Any, engine: Engine) -> None:
+    def __init__(self, reactor: Any, exits: Exits) -> None:
         self._reactor = reactor
-        self._engine = engine
-        self._interrupted = False
+        self._exits = exits
 
     def install(self) -> None:
         """Takes the signals over."""
@@ -237,19 +282,14 @@ class _Signals:
         signal.signal(signal.SIGINT, self._interrupt)
 
     def _terminate(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self._shut_down, "Received SIGTERM scheduling shutdown...")
+        self._reactor.callFromThread(self._exits.signalled, number)
 
     def _interrupt(self, number: int, frame: object) -> None:
-        if self._interrupted:
+        if self._exits.signal_pending:
             os.write(2, b"You insist... exiting now.\n")
+            self._exits.insist()
             os._exit(1)
-        self._interrupted = True
-        self._reactor.callFromThread(self._shut_down, "Received SIGINT scheduling shutdown...")
-
-    def _shut_down(self, text: str) -> None:
-        self._engine.log("warning", text)
-        self._engine.log("warning", "User requested shutdown...")
-        self._engine.shutdown()
+        self._reactor.callFromThread(self._exits.signalled, number)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -304,20 +344,28 @@ def main(argv: Sequence[str]) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     if status is not None:
         reactor.addSystemEventTrigger("before", "shutdown", status.stopService)
-    signals = _Signals(reactor, engine)
+    signals = _Signals(reactor, service.exits)
 
     def begin() -> None:
         service.startService()
+        service.loaded.addCallbacks(ready, failed)
+
+    def ready(result: None) -> None:
         for kind in service.listeners.kinds:
             engine.log("notice", f"Ready to accept connections {kind}")
         if service.listeners.port != (config.port or config.tls_port):
             engine.log("notice", f"Listening at port {service.listeners.port}")
 
+    def failed(failure: Failure) -> None:
+        engine.exit_code = 1
+        engine.shutdown()
+
     _tune_collector()
     reactor.callWhenRunning(signals.install)
     reactor.callWhenRunning(begin)
     reactor.run()
-    engine.log("warning", "Redis is now ready to exit, bye bye...")
+    if not engine.exit_code:
+        engine.log("warning", "Redis is now ready to exit, bye bye...")
     return engine.exit_code
 
 
@@ -325,8 +373,14 @@ def _tune_collector() -> None:
     """Has the cyclic collector run rarely: requests leave no cycles, and a full run walks every collection stored."""
     if sys.implementation.name == "cpython":
         gc.collect()
-        gc.freeze()
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        _rest_collector()
+
+
+def _rest_collector() -> None:
+    """Lets the collector forget what is there now: it stays."""
+    if hasattr(gc, "freeze"):
+        gc.freeze()
 
 
 def _raise_file_limit(config: Config, engine: Engine) -> None:

@@ -13,6 +13,7 @@ from twisted_redis.engine.clients import Client
 from twisted_redis.engine.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.errors import CommandError, NoSuchKey
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
+from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.parse import db_index, float_or_none, integer_or_none, positive
 from twisted_redis.engine.scripting.scripts import scripting
 from twisted_redis.engine.table import command
@@ -356,17 +357,36 @@ def _populate(ctx: Client, count: bytes, prefix: bytes = b"key", size: bytes = b
     size.
     """
     db = ctx.db
-    wanted = positive(size) if size else -1
-    for number in range(positive(count)):
+    keys = positive(count)
+    if ctx.engine.gates & IS_LOADING:
+        raise CommandError("LOADING Redis is loading the dataset in memory")
+    wanted = positive(size) if size else 0
+    for number in range(keys):
         key = b"%b:%d" % (prefix, number)
         if db.exists(key):
             continue
         value = b"value:%d" % number
-        if wanted >= 0:
+        if wanted:
             value = value[:wanted].ljust(wanted, b"\0")
         db.add(key, value)
-        ctx.changed(key, "")
+        ctx.changed(key, "", 0)
     ctx.propagate_as()
+    return OK
+
+
+@debug_subcommand("RELOAD", 0, 3)
+def _reload(ctx: Client, *options: bytes) -> Reply:
+    """RELOAD [option ...]
+
+    Saves a snapshot and loads it in place of the data. With NOSAVE the one that is on disk is loaded, with NOFLUSH the
+    data stay, with MERGE keys of the snapshot replace those of the same name.
+    """
+    chosen = {option.upper() for option in options}
+    if chosen - {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+        raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    ctx.engine.persistence.reload(
+        save=b"NOSAVE" not in chosen, flush=b"NOFLUSH" not in chosen, merge=b"MERGE" in chosen
+    )
     return OK
 
 

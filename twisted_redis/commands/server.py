@@ -103,6 +103,7 @@ def flushall(ctx: Client, *options: bytes) -> Reply:
     Removes all keys of all databases.
     """
     _flush(ctx, ctx.engine.databases, _freed_later(ctx, options))
+    ctx.engine.persistence.flushed()
     return OK
 
 
@@ -169,7 +170,7 @@ def time_(ctx: Client) -> Reply:
 def shutdown(ctx: Client, *options: bytes) -> Reply:
     """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
 
-    Ends the server.
+    Saves what is to be saved and ends the server.
     """
     chosen = [option.upper() for option in options]
     if any(option not in (b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT") for option in chosen):

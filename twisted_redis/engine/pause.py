@@ -13,7 +13,7 @@ from twisted_redis.engine.gates import IS_PAUSED
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["FAILOVER", "SHUTDOWN", "hold_writes", "pause", "release_writes", "unpause"]
+__all__ = ["FAILOVER", "SHUTDOWN", "hold_everything", "hold_writes", "pause", "release_writes", "unpause"]
 
 CLIENTS = "clients"
 FAILOVER = "failover"
@@ -37,6 +37,12 @@ def unpause(engine: Engine) -> None:
 def hold_writes(engine: Engine, purpose: str = FAILOVER, seconds: float = _FOR_EVER) -> None:
     """Holds back commands that write, until ``release_writes`` for the same purpose or for at most ``seconds``."""
     engine.pauses[purpose] = (engine.time.monotonic() + seconds, False)
+    _apply(engine)
+
+
+def hold_everything(engine: Engine, purpose: str) -> None:
+    """Holds back all commands for good: the server ends."""
+    engine.pauses[purpose] = (_FOR_EVER, True)
     _apply(engine)
 
 

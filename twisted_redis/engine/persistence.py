@@ -23,5 +23,8 @@ class Persistence(Protocol):
     def reload(self, *, save: bool, flush: bool, merge: bool) -> None:
         """DEBUG RELOAD: loads the snapshot from its file; CommandError if that fails."""
 
+    def flushed(self) -> None:
+        """All databases were emptied."""
+
     def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
         """SHUTDOWN with its options (``SAVE``, ``NOSAVE``, ``NOW``, ``FORCE``, ``ABORT``)."""

@@ -108,6 +108,8 @@ class Children:
         self._engine = engine
         self.purpose = ""
         self.pid = 0
+        #: The one that has ended last, for ``done``.
+        self.last_pid = 0
         self._pipe = -1
         self._rest = b""
         self._done: Done = lambda code, number: None
@@ -209,7 +211,7 @@ class Children:
         if not number and code == 0:
             self.cow_sizes[purpose] = self.cow_peak
         self.purpose = ""
-        self.pid = 0
+        self.last_pid, self.pid = self.pid, 0
         Order.saving = False
         _thaw()
         done(code, number)
@@ -252,9 +254,7 @@ def _thaw() -> None:
         gc.unfreeze()
 
 
-def _be_child(
-    engine: Engine, work: Callable[[Child], bool], pipe: int, title: str, keep: Collection[int]
-) -> None:
+def _be_child(engine: Engine, work: Callable[[Child], bool], pipe: int, title: str, keep: Collection[int]) -> None:
     """The whole life of a child; does not return."""
     try:
         gc.disable()

@@ -11,6 +11,7 @@ import gc
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from twisted.internet.defer import Deferred
@@ -85,7 +86,7 @@ class Loader:
         self._db = self._databases[0]
         self._drop_expired = engine.role == "master" if drop_expired is None else drop_expired
         self._replace = replace
-        self._functions = engine.load_function if functions is None else functions
+        self._functions = partial(engine.load_function, replace=replace) if functions is None else functions
         self._config = engine.config
         self._checksum = bool(engine.config.rdbchecksum)
         self._crc = 0

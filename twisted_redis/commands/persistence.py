@@ -1,0 +1,48 @@
+"""Snapshots on demand."""
+
+from __future__ import annotations
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.flags import ADMIN, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import OK, Reply, Simple
+
+__all__: list[str] = []
+
+
+@command(
+    "SAVE",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    group="server",
+    since="1.0.0",
+    complexity="O(N) where N is the number of keys in all databases",
+)
+def save(ctx: Client) -> Reply:
+    """SAVE
+
+    Writes a snapshot of all databases to disk while everybody waits.
+    """
+    if not ctx.engine.persistence.save():
+        raise CommandError("ERR")
+    return OK
+
+
+@command(
+    "BGSAVE",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    group="server",
+    since="1.0.0",
+    complexity="O(1)",
+    history=(("3.2.2", "Added SCHEDULE."),),
+)
+def bgsave(ctx: Client, *options: bytes) -> Reply:
+    """BGSAVE [SCHEDULE]
+
+    Has a child process write a snapshot of all databases to disk.
+    """
+    if options and (len(options) > 1 or options[0].lower() != b"schedule"):
+        raise SyntaxError_
+    return Simple(ctx.engine.persistence.save_in_background(bool(options)).encode())

@@ -1,0 +1,205 @@
+"""The end of the server: SHUTDOWN and signals.
+
+The order is Redis': replicas are given time to catch up, children are stopped, the append-only file and a last
+snapshot go to disk, and only if all of that has worked the process ends.  From then on nobody's command runs any more:
+what would be written after the last snapshot would be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.clients import CLOSING
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.gates import IS_BUSY
+from twisted_redis.engine.pause import SHUTDOWN, hold_everything, hold_writes, release_writes
+from twisted_redis.persistence.files import remove_quietly
+from twisted_redis.resp.types import NO_REPLY, OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.persistence.loading import Loading
+    from twisted_redis.persistence.snapshots import Snapshots
+
+__all__ = ["Exits", "Replicas"]
+
+_GROUP = "shutdown"
+_FAILED = b"ERR Errors trying to SHUTDOWN. Check logs."
+_EXIT = "exit"
+
+
+class Replicas(Protocol):
+    """What the end has to do with replicas."""
+
+    def caught_up(self) -> bool:
+        """Whether every replica has everything."""
+
+    def request_acknowledgements(self) -> None:
+        """Has the replicas tell how far they are."""
+
+    def report(self) -> None:
+        """Says in the log which replicas lag behind, and how many do not."""
+
+
+class _NoReplicas:
+    def caught_up(self) -> bool:
+        return True
+
+    def request_acknowledgements(self) -> None:
+        pass
+
+    def report(self) -> None:
+        pass
+
+
+class Exits:
+    """How ``engine`` comes to its end."""
+
+    def __init__(self, engine: Engine, snapshots: Snapshots, loading: Loading) -> None:
+        self._engine = engine
+        self._snapshots = snapshots
+        self._loading = loading
+        self.replicas: Replicas = _NoReplicas()
+        #: Called with whether the end is forced, before the last snapshot; False: the server cannot end.
+        self.closing: list[Callable[[bool], bool]] = []
+        #: Called when the server is about to end, and nothing can prevent it any more.
+        self.leaving: list[Callable[[], None]] = []
+        #: The signal that has asked for the end, not dealt with yet.
+        self._signal = 0
+        #: Until when (monotonic, s) replicas may catch up, while they do.
+        self._deadline: float | None = None
+        self._options: frozenset[str] = frozenset()
+        self.done = False
+        engine.info_extra.setdefault("server", []).append(self._fields)
+
+    # who asks for it
+
+    def command(self, client: Client, options: frozenset[str]) -> Reply:
+        """SHUTDOWN."""
+        engine = self._engine
+        if "ABORT" in options:
+            self._abort()
+            return OK
+        if "NOW" not in options and client.deny_blocking:
+            raise CommandError("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
+        if "NOSAVE" not in options and engine.gates & IS_BUSY:
+            raise CommandError(engine.busy_text)
+        if self._deadline is None:
+            ended = self._begin(frozenset(option.lower() for option in options))
+            if ended is False:
+                raise CommandError(_FAILED)
+            if ended:
+                client.gates |= CLOSING
+                return NO_REPLY
+        return Block((), "", 0, NO_REPLY, group=_GROUP)
+
+    def signalled(self, number: int) -> None:
+        """A signal asks for the end; the next periodic work sees to it, unless SHUTDOWN ABORT comes before."""
+        name = "SIGINT" if number == signal.SIGINT else "SIGTERM"
+        if self._loading.active and not self._engine.async_loading:
+            self._engine.log("warning", "Received shutdown signal during loading, scheduling shutdown.")
+            self._begin(frozenset(("nosave",)))
+            return
+        self._engine.log("warning", f"Received {name} scheduling shutdown...")
+        self._signal = number
+
+    @property
+    def signal_pending(self) -> bool:
+        """Whether a signal has asked for the end and the server is still there."""
+        return bool(self._signal)
+
+    def cron(self, now: float) -> None:
+        """Deals with a signal, and with replicas that have caught up or had their time; part of the periodic work."""
+        if self.done:
+            return
+        if self._deadline is not None:
+            if self.replicas.caught_up() or now >= self._deadline:
+                self._finish()
+        elif self._signal:
+            config = self._engine.config
+            interrupted = self._signal == signal.SIGINT
+            self._begin(config.shutdown_on_sigint if interrupted else config.shutdown_on_sigterm)
+
+    # what is done
+
+    def _abort(self) -> None:
+        if self._deadline is None and not self._signal:
+            raise CommandError("ERR No shutdown in progress.")
+        self._cancel()
+        self._engine.log("notice", "Shutdown manually aborted.")
+
+    def _begin(self, options: frozenset[str]) -> bool | None:
+        """Whether the server ends; None while it waits for replicas."""
+        engine = self._engine
+        if self._loading.active and not engine.async_loading:
+            # What is loaded by half must not take the place of what is there.
+            options = options - {"save"} | {"nosave"}
+        self._options = options
+        engine.log("notice", "User requested shutdown...")
+        timeout = engine.config.shutdown_timeout
+        if "now" not in options and timeout and not self.replicas.caught_up():
+            self._deadline = engine.time.monotonic() + timeout
+            self.replicas.request_acknowledgements()
+            hold_writes(engine, SHUTDOWN)
+            engine.log("notice", "Waiting for replicas before shutting down.")
+            return None
+        return self._finish()
+
+    def _finish(self) -> bool:
+        engine = self._engine
+        if self.save_everything(self._options):
+            engine.shutdown()
+            return True
+        engine.log("warning", "Errors trying to shut down the server. Check the logs for more information.")
+        self._cancel()
+        return False
+
+    def save_everything(self, options: frozenset[str]) -> bool:
+        """Brings everything to disk; False, with the reason in the log, if that fails and ``force`` is not wanted.
+
+        After that nothing is executed any more.
+        """
+        engine = self._engine
+        force = "force" in options
+        self.replicas.report()
+        if self._snapshots.in_progress:
+            engine.log("warning", "There is a child saving an .rdb. Killing it!")
+            self._snapshots.kill()
+        if not all(close(force) for close in self.closing):
+            return False
+        if "save" in options or (engine.config.save and "nosave" not in options):
+            engine.log("notice", "Saving the final RDB snapshot before exiting.")
+            if not self._snapshots.save():
+                if not force:
+                    engine.log("warning", "Error trying to save the DB, can't exit.")
+                    return False
+                engine.log("warning", "Error trying to save the DB. Exit anyway.")
+        self.done = True
+        hold_everything(engine, _EXIT)
+        for leave in self.leaving:
+            leave()
+        return True
+
+    def insist(self) -> None:
+        """The process ends at once: removes what it may be writing."""
+        remove_quietly(self._snapshots.temporary(os.getpid()))
+
+    def _cancel(self) -> None:
+        engine = self._engine
+        self._signal = 0
+        self._deadline = None
+        release_writes(engine, SHUTDOWN)
+        engine.begin_turn()
+        for waiter in list(engine.waiting_groups.get(_GROUP, ())):
+            waiter.finish(engine.error(_FAILED))
+        engine.end_turn()
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        if self._deadline is None:
+            return []
+        return [("shutdown_in_milliseconds", max(0, int((self._deadline - self._engine.time.monotonic()) * 1000)))]

@@ -1,0 +1,262 @@
+"""Snapshots on disk: SAVE, BGSAVE, save points, and what becomes of writes when they fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import WRITE
+from twisted_redis.persistence.children import STOPPED_ON_PURPOSE, Child, Children
+from twisted_redis.persistence.files import FileWriter, remove_quietly, write_atomically
+from twisted_redis.persistence.saving import facts, write_snapshot
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+
+__all__ = ["Snapshots"]
+
+RETRY_DELAY = 5
+"""Seconds after a failure before a save point tries again."""
+
+_MISCONF = (
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
+    "may modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+    "error."
+)
+_GUARD = "snapshot"
+
+
+class Snapshots:
+    """The snapshots of ``engine``, in the file that the configuration names."""
+
+    def __init__(self, engine: Engine, children: Children) -> None:
+        self._engine = engine
+        self._children = children
+        self._dirty_before = 0
+        self._tried_at = 0
+        self._begun_at = 0
+        self._last_seconds = -1
+        self._count = 0
+        self.succeeded = True
+        #: Whether one is to be made as soon as there is no other child.
+        self.scheduled = False
+        #: Told of the end of each snapshot in the background, and whether it was successful.
+        self.ended: list[Callable[[bool], None]] = []
+        engine.info_extra.setdefault("persistence", []).append(self._fields)
+        engine.checks.append(self._check)
+        engine.config.on_apply(("save", "stop-writes-on-bgsave-error"), self._guard)
+
+    @property
+    def path(self) -> str:
+        """The file of the snapshots."""
+        config = self._engine.config
+        return str(config.resolve(config.dbfilename))
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether a child is writing one."""
+        return self._children.purpose == "rdb"
+
+    # now
+
+    def save(self) -> bool:
+        """Writes a snapshot now; False, with the reason in the log, if that fails."""
+        engine = self._engine
+        self._count += 1
+        if not self.write(self.path):
+            return False
+        engine.dirty = 0
+        self._success(int(engine.time.wall()))
+        return True
+
+    def write(self, path: str, progress: Callable[[int], object] | None = None, **options: Any) -> bool:
+        """Writes the data to a file at ``path``; False, with the reason in the log, if that fails.
+
+        ``options`` are those of ``saving.facts``.
+        """
+        engine = self._engine
+        config = engine.config
+        temporary = self.temporary(os.getpid())
+
+        def fill(file: FileWriter) -> None:
+            write_snapshot(
+                file,
+                engine.databases,
+                aux=facts(engine, **options),
+                functions=engine.function_codes(),
+                compressed=config.rdbcompression,
+                checksum=config.rdbchecksum,
+                policy=config.maxmemory_policy,
+                progress=progress,
+                key_delay=config.rdb_key_save_delay,
+            )
+
+        try:
+            write_atomically(path, temporary, fill, incremental_sync=config.rdb_save_incremental_fsync)
+        except OSError as error:
+            self._complain(error, path, temporary)
+            return False
+        engine.log("notice", "DB saved on disk")
+        return True
+
+    def temporary(self, pid: int) -> str:
+        """The file that the process ``pid`` writes a snapshot to before it is complete."""
+        return str(self._engine.config.resolve(f"temp-{pid}.rdb"))
+
+    def _complain(self, error: OSError, path: str, temporary: str) -> None:
+        operation = getattr(error, "operation", "write")
+        folder = os.getcwd()
+        if operation == "open":
+            text = f"Failed opening the temp RDB file {temporary} (in server root dir {folder}) for saving"
+        elif operation == "rename":
+            text = (
+                f"Error moving temp DB file {temporary} on the final destination {path} (in server root dir {folder})"
+            )
+        elif operation.startswith("fsync of"):
+            text = "Failed to fsync directory while saving DB"
+        else:
+            text = f"Write error while saving DB to the disk({operation})"
+        self._engine.log("warning", f"{text}: {error.strerror}")
+
+    # in the background
+
+    def save_in_background(self, schedule: bool) -> str:
+        """BGSAVE: the text of the status, CommandError where that cannot be."""
+        if self.in_progress:
+            raise CommandError("ERR Background save already in progress")
+        # In a transaction it waits for the end of it: the child must not see half of it.
+        if self._children.purpose or self._engine.depth:
+            if schedule or self._engine.depth:
+                self.scheduled = True
+                return "Background saving scheduled"
+            raise CommandError(
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to "
+                "schedule a BGSAVE whenever possible."
+            )
+        if not self.start():
+            raise CommandError("ERR")
+        return "Background saving started"
+
+    def start(self) -> bool:
+        """Starts a child that writes a snapshot; False if that cannot be, or if there is one already."""
+        engine = self._engine
+        if self._children.purpose:
+            return False
+        path = self.path
+
+        def work(child: Child) -> bool:
+            return self.write(path, child.report)
+
+        self._count += 1
+        self._dirty_before = engine.dirty
+        self._tried_at = int(engine.time.wall())
+        try:
+            pid = self._children.fork("rdb", work, self._child_ended)
+        except OSError as error:
+            self._failure()
+            engine.log("warning", f"Can't save in background: fork: {error.strerror}")
+            return False
+        self.scheduled = False
+        self._begun_at = self._tried_at
+        engine.log("notice", f"Background saving started by pid {pid}")
+        return True
+
+    def abort(self) -> None:
+        """Has the child that writes a snapshot stop, if there is one; its end is dealt with later, as any end."""
+        if self.in_progress:
+            self._children.signal()
+
+    def kill(self) -> None:
+        """Stops the child that writes a snapshot, if there is one, and removes what it has written."""
+        if self.in_progress:
+            self._children.kill()
+
+    def _child_ended(self, code: int, number: int) -> None:
+        engine = self._engine
+        now = int(engine.time.wall())
+        if number:
+            engine.log("warning", f"Background saving terminated by signal {number}")
+            remove_quietly(self.temporary(self._children.last_pid))
+            if number != STOPPED_ON_PURPOSE:
+                self._failure()
+        elif code:
+            engine.log("warning", "Background saving error")
+            self._failure()
+        else:
+            engine.log("notice", "Background saving terminated with success")
+            engine.dirty -= self._dirty_before
+            self._success(now)
+        self._last_seconds = now - self._begun_at
+        for callback in self.ended:
+            callback(not number and not code)
+
+    def cron(self, now: float) -> None:
+        """Starts what is scheduled, or what a save point asks for; part of the periodic work."""
+        engine = self._engine
+        if self._children.purpose:
+            return
+        wall = int(engine.time.wall())
+        may_try = self.succeeded or wall - self._tried_at > RETRY_DELAY
+        if self.scheduled and may_try:
+            self.start()
+            return
+        for seconds, changes in engine.config.save:
+            if engine.dirty >= changes and wall - engine.last_save > seconds and may_try:
+                engine.log("notice", f"{changes} changes in {seconds} seconds. Saving...")
+                self.start()
+                break
+
+    def flushed(self) -> None:
+        """After FLUSHALL: a snapshot of what is gone helps nobody, and the one on disk is to be emptied as well."""
+        self.abort()
+        if self._engine.config.save:
+            self.save()
+
+    # when it fails
+
+    def _success(self, now: int) -> None:
+        self._engine.last_save = now
+        self.succeeded = True
+        self._guard()
+
+    def _failure(self) -> None:
+        self.succeeded = False
+        self._guard()
+
+    @property
+    def _refusing(self) -> bool:
+        config = self._engine.config
+        return bool(config.stop_writes_on_bgsave_error and config.save and not self.succeeded)
+
+    def _guard(self) -> None:
+        self._engine.guard_writes(_GUARD, self._refusing)
+
+    def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        """Refuses writes after a failure; PING as well, so that whoever watches the server learns of it."""
+        if self.succeeded or not self._refusing:
+            return
+        flags = command.flags
+        if command.name == "exec" and client.queue is not None:
+            for entry, _ in client.queue:
+                flags |= entry.flags
+        if (flags & WRITE or command.name == "ping") and not client.gates & MASTER:
+            raise CommandError(_MISCONF)
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        engine = self._engine
+        running = self.in_progress
+        return [
+            ("rdb_changes_since_last_save", engine.dirty),
+            ("rdb_bgsave_in_progress", int(running)),
+            ("rdb_last_save_time", engine.last_save),
+            ("rdb_last_bgsave_status", "ok" if self.succeeded else "err"),
+            ("rdb_last_bgsave_time_sec", self._last_seconds),
+            ("rdb_current_bgsave_time_sec", int(engine.time.wall()) - self._begun_at if running else -1),
+            ("rdb_saves", self._count),
+        ]

@@ -1,0 +1,139 @@
+"""Persistence as a whole: what ``engine.persistence`` is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.persistence.children import Children
+from twisted_redis.persistence.exits import Exits
+from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, drive, exhaust, size_of, steps
+from twisted_redis.persistence.snapshots import Snapshots
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["State"]
+
+
+class State:
+    """The parts of persistence of ``engine``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.children = Children(engine)
+        self.loading = Loading(engine)
+        self.snapshots = Snapshots(engine, self.children)
+        self.exits = Exits(engine, self.snapshots, self.loading)
+        #: The facts in the snapshot that was loaded at the start.
+        self.aux: dict[bytes, bytes] = {}
+        #: Keys that had expired when the snapshot was loaded at the start, as (database number, key).
+        self.dropped: list[tuple[int, bytes]] = []
+        #: What is loaded at the start, in slices: the snapshot, unless somebody knows better (the append-only file).
+        self.first: Callable[[], Steps] = self.first_snapshot
+        engine.persistence = self
+
+    def tick(self, now: float) -> None:
+        """The periodic work."""
+        self.children.poll(now)
+        self.snapshots.cron(now)
+        self.exits.cron(now)
+
+    # commands
+
+    def save(self) -> bool:
+        """SAVE; False, with the reason in the log, if it fails."""
+        if self.snapshots.in_progress:
+            raise CommandError("ERR Background save already in progress")
+        return self.snapshots.save()
+
+    def save_in_background(self, schedule: bool) -> str:
+        """BGSAVE: the text of the status, CommandError where that cannot be."""
+        return self.snapshots.save_in_background(schedule)
+
+    def flushed(self) -> None:
+        """All databases were emptied."""
+        self.snapshots.flushed()
+
+    def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
+        """SHUTDOWN."""
+        return self.exits.command(client, options)
+
+    def reload(self, *, save: bool, flush: bool, merge: bool) -> None:
+        """DEBUG RELOAD: loads the snapshot from its file; CommandError if that fails."""
+        engine = self._engine
+        if save and not self.snapshots.save():
+            raise CommandError("ERR")
+        if flush:
+            self.empty()
+        try:
+            exhaust(engine, self._load(replace=merge))
+        except (LoadError, OSError) as error:
+            self.complain(error)
+            raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
+        finally:
+            for db in engine.databases:
+                engine.database_replaced(db)
+        engine.log("notice", "DB reloaded by DEBUG RELOAD")
+
+    def empty(self) -> None:
+        """Empties all databases, with their functions, and tells nobody but those who cache keys."""
+        engine = self._engine
+        for observer in engine.flush_observers:
+            observer(engine.databases)
+        for db in engine.databases:
+            engine.empty_database(db, False)
+        engine.forget_functions()
+
+    # loading
+
+    def start(self) -> Deferred[None]:
+        """Loads what is on disk at the start, in slices.  Fails, with the reason in the log, where it is not whole."""
+
+        def failed(failure: Failure) -> Failure:
+            assert failure.value is not None
+            self.complain(failure.value)
+            self._engine.log("warning", "Fatal error loading the DB, check server logs. Exiting.")
+            return failure
+
+        return drive(self._engine, self.first()).addErrback(failed)
+
+    def first_snapshot(self) -> Steps:
+        """Loads the snapshot at the start, if there is one."""
+        engine = self._engine
+        started = engine.time.monotonic()
+        try:
+            yield from self._load(first=True)
+        except FileNotFoundError:
+            return
+        engine.log("notice", f"DB loaded from disk: {engine.time.monotonic() - started:.3f} seconds")
+
+    def _load(self, *, replace: bool = False, first: bool = False) -> Steps:
+        engine = self._engine
+        loading = self.loading
+        with open(self.snapshots.path, "rb", buffering=0) as file:
+            loader = Loader(engine, replace=replace)
+            if first:
+                loader.aux, loader.dropped = self.aux, self.dropped
+            loading.begin(size_of(file))
+            try:
+                yield from steps(engine, loading, loader, file)
+            finally:
+                loading.end()
+
+    def complain(self, error: BaseException) -> None:
+        """Says in the log why something cannot be loaded."""
+        path = self.snapshots.path
+        log = self._engine.log
+        if isinstance(error, LoadError):
+            log("warning", f"Error loading the RDB file {path} at offset {error.offset}: {error.reason}")
+        elif isinstance(error, OSError):
+            log("warning", f"Fatal error: can't open the RDB file {path} for reading: {error.strerror}")
+        else:
+            log("warning", f"Error loading the data: {error!r}")
