@@ -41,6 +41,7 @@ from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.append_only import AppendOnly
     from twisted_redis.engine.persistence import Persistence
     from twisted_redis.engine.replication import Replication
 
@@ -185,6 +186,8 @@ class Engine:
         self.last_save = int(time_source.wall())
         #: Snapshots, where there are any.
         self.persistence: Persistence
+        #: The append-only file, on or off.
+        self.append_only: AppendOnly
         #: What a snapshot says about the replication stream: ``repl-stream-db``, ``repl-id`` and ``repl-offset``.
         self.replication_aux: Callable[[], dict[bytes, bytes]] = dict
         #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.

@@ -1,0 +1,26 @@
+"""BGREWRITEAOF: the append-only file anew, as short as it can be."""
+
+from __future__ import annotations
+
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.flags import ADMIN, NO_ASYNC_LOADING, NOSCRIPT
+from twisted_redis.engine.table import command
+from twisted_redis.resp.types import Reply, Simple
+
+__all__: list[str] = []
+
+
+@command(
+    "BGREWRITEAOF",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    group="server",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def bgrewriteaof(ctx: Client) -> Reply:
+    """BGREWRITEAOF
+
+    Has a child process write the append-only file anew.
+    """
+    return Simple(ctx.engine.append_only.rewrite_by_user().encode())

@@ -1,0 +1,1 @@
+"""The append-only file: every write as a command, in several files that a manifest names."""

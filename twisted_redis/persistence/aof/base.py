@@ -1,0 +1,77 @@
+"""Writing a base: everything that is stored, as a snapshot or as commands."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted_redis.persistence.aof.commands import write_commands
+from twisted_redis.persistence.files import FileWriter, write_atomically
+from twisted_redis.persistence.saving import facts, write_snapshot
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["background_name", "remove_temporary", "write_base"]
+
+
+def background_name(pid: int) -> str:
+    """The file in which the child ``pid`` leaves its result."""
+    return f"temp-rewriteaof-bg-{pid}.aof"
+
+
+def _temporary_name(pid: int) -> str:
+    return f"temp-rewriteaof-{pid}.aof"
+
+
+def remove_temporary(engine: Engine, pid: int, unlink: Callable[[str], object]) -> None:
+    """Removes what the child ``pid`` may have left."""
+    for name in (background_name(pid), _temporary_name(pid)):
+        path = engine.config.resolve(name)
+        if os.path.exists(path):
+            unlink(path)
+
+
+def write_base(engine: Engine, path: str, progress: Callable[[int], object] | None = None) -> bool:
+    """Writes a base to ``path``, whole or not at all; tells whether it did, the log tells why not."""
+    config = engine.config
+    temporary = config.resolve(_temporary_name(os.getpid()))
+
+    def fill(file: FileWriter) -> None:
+        if config.aof_use_rdb_preamble:
+            write_snapshot(
+                file,
+                engine.databases,
+                aux=facts(engine, aof_base=True),
+                functions=engine.function_codes(),
+                compressed=config.rdbcompression,
+                checksum=config.rdbchecksum,
+                policy=config.maxmemory_policy,
+                progress=progress,
+                key_delay=config.rdb_key_save_delay,
+            )
+        else:
+            write_commands(
+                file,
+                engine.databases,
+                functions=engine.function_codes(),
+                at=int(time.time()) if config.aof_timestamp_enabled else None,
+                progress=progress,
+                key_delay=config.rdb_key_save_delay,
+            )
+
+    try:
+        write_atomically(path, temporary, fill, incremental_sync=config.aof_rewrite_incremental_fsync)
+    except OSError as error:
+        operation = getattr(error, "operation", "write")
+        if operation == "open":
+            text = "Opening the temp file for AOF rewrite in rewriteAppendOnlyFile()"
+        elif operation == "rename":
+            text = "Error moving temp append only file on the final destination"
+        else:
+            text = "Write error writing append only file on disk"
+        engine.log("warning", f"{text}: {error.strerror}")
+        return False
+    return True

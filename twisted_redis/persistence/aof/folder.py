@@ -1,0 +1,121 @@
+"""The folder of the files, and the manifest in it, replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted_redis.persistence.aof.manifest import AofFile, Manifest, read
+
+__all__ = ["Folder"]
+
+
+class Folder:
+    """``appenddirname`` in ``dir``.  The methods that do something tell of failures in the log and give False."""
+
+    def __init__(self, config: Any, log: Callable[[str, str], None]) -> None:
+        self._config = config
+        self._log = log
+
+    @property
+    def path(self) -> str:
+        """The folder."""
+        return str(self._config.resolve(self._config.appenddirname))
+
+    @property
+    def manifest_path(self) -> str:
+        """The manifest."""
+        return self.file_path(self._manifest_name)
+
+    @property
+    def _manifest_name(self) -> str:
+        return f"{self._config.appendfilename}.manifest"
+
+    @property
+    def temporary_name(self) -> str:
+        """The increment that no manifest names yet, while the first base is being written."""
+        return f"temp-{self._config.appendfilename}.incr"
+
+    def file_path(self, name: str) -> str:
+        """A file of the folder."""
+        return os.path.join(self.path, name)
+
+    def create(self) -> bool:
+        """Makes the folder if it is missing."""
+        try:
+            os.mkdir(self.path, 0o755)
+        except FileExistsError:
+            if os.path.isdir(self.path):
+                return True
+            self._log("warning", f"Can't open or create append-only dir {self._config.appenddirname}: Not a directory")
+            return False
+        except OSError as error:
+            self._log("warning", f"Can't open or create append-only dir {self._config.appenddirname}: {error.strerror}")
+            return False
+        return True
+
+    def load(self) -> Manifest:
+        """The manifest, an empty one if there is none; ManifestError or OSError if it cannot be used."""
+        if not os.path.isfile(self.manifest_path):
+            self._log("debug", f"The AOF manifest file {self._manifest_name} doesn't exist")
+            return Manifest()
+        return read(self.manifest_path)
+
+    def store(self, manifest: Manifest) -> bool:
+        """Puts ``manifest`` on disk, if it says something new: whole, and before anything relies on it."""
+        if not manifest.dirty:
+            return True
+        temporary_name = f"temp-{self._manifest_name}"
+        temporary = self.file_path(temporary_name)
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o644)
+        except OSError as error:
+            self._log("warning", f"Can't open the AOF manifest file {temporary_name}: {error.strerror}")
+            return False
+        failure = f"Error trying to write the temporary AOF manifest file {temporary_name}: %s"
+        try:
+            data = manifest.render()
+            while data:
+                data = data[os.write(fd, data) :]
+            failure = f"Fail to fsync the temp AOF file {temporary_name}: %s."
+            os.fsync(fd)
+            failure = (
+                f"Error trying to rename the temporary AOF manifest file {temporary_name} into "
+                f"{self._manifest_name}: %s"
+            )
+            os.rename(temporary, self.manifest_path)
+            failure = f"Fail to fsync AOF directory {self.manifest_path}: %s."
+            self._sync()
+        except OSError as error:
+            self._log("warning", failure % error.strerror)
+            return False
+        finally:
+            os.close(fd)
+        manifest.dirty = False
+        return True
+
+    def _sync(self) -> None:
+        """Brings the names in the folder to disk: without that a new file may be there without its name."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def open(self, name: str, *, new: bool) -> int:
+        """A descriptor to append to a file, emptied if ``new``; -1 if that fails."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | (os.O_TRUNC if new else 0)
+        try:
+            return os.open(self.file_path(name), flags, 0o644)
+        except OSError as error:
+            self._log("warning", f"Can't open the append-only file {name}: {error.strerror}")
+            return -1
+
+    def size(self, file: AofFile) -> int:
+        """The size of a file (bytes); -1, with the reason in the log, if it is not there."""
+        try:
+            return os.stat(self.file_path(file.name)).st_size
+        except OSError as error:
+            self._log("warning", f"Unable to obtain the AOF file {file.name} length. stat: {error.strerror}")
+            return -1

@@ -1,0 +1,163 @@
+"""Carrying out the commands of a file: in the process, with no gates, no sinks and no replies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, Client, NullLink
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.persistence.aof.frames import Frames, Malformed, scan
+from twisted_redis.persistence.loading import SLICE_NS, Loading, Steps
+from twisted_redis.persistence.saving import delay
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+
+__all__ = ["Replay", "ReplayError", "Unfinished"]
+
+CHUNK = 1 << 17
+"""Bytes that are read at a time."""
+
+DELAYED_SLICE = 64
+"""Commands between two looks at the clock where each one is delayed."""
+
+
+class ReplayError(Exception):
+    """A file cannot be carried out; its text is for the log."""
+
+
+class Unfinished(Exception):
+    """A file ends within a command, or within a transaction: ``place`` is where what is whole ends."""
+
+    def __init__(self, place: int, in_transaction: bool) -> None:
+        super().__init__(place)
+        self.place = place
+        self.in_transaction = in_transaction
+
+
+class Replay:
+    """Carries out the file ``name``, open as ``file``, from ``place`` on."""
+
+    def __init__(self, engine: Engine, name: str, file: BinaryIO, place: int = 0) -> None:
+        self._engine = engine
+        self._name = name
+        self._file = file
+        self._frames = Frames(place)
+        # As for a master: keys and fields are there until a command deletes them, whatever their time is.
+        self._client = client = Client(engine, NullLink())
+        client.gates |= MASTER | DENY_BLOCKING
+        self._known: dict[bytes, Command] = {}
+        #: The chunk and the command in it with which the last transaction began.
+        self._multi_at = (place, 0)
+
+    def steps(self, loading: Loading, start: int) -> Steps:
+        """The work, in slices; ``start`` bytes were loaded before this file.
+
+        Raises ``ReplayError`` or ``Unfinished``.
+        """
+        engine = self._engine
+        frames = self._frames
+        clock = engine.clock_ns
+        interval = engine.config.loading_process_events_interval_bytes
+        eager = interval < CHUNK
+        chunk = min(CHUNK, interval)
+        self._file.seek(frames.place)
+        deadline = clock() + SLICE_NS
+        while True:
+            data = self._file.read(max(chunk, frames.missing))
+            try:
+                commands = frames.feed(data)
+            except Malformed:
+                raise self._malformed() from None
+            if not data and not commands:
+                break
+            key_delay = engine.config.key_load_delay
+            if key_delay:
+                for at in range(0, len(commands), DELAYED_SLICE):
+                    for argv in commands[at : at + DELAYED_SLICE]:
+                        self._carry_out([argv], at)
+                        if engine.config.key_load_delay:
+                            delay(engine.config.key_load_delay)
+                    yield
+            else:
+                self._carry_out(commands)
+            loading.advance(start + frames.place)
+            if eager or clock() > deadline:
+                yield
+                deadline = clock() + SLICE_NS
+        if self._client.queue is not None:
+            raise Unfinished(self._before_multi(), True)
+        if frames.incomplete:
+            raise Unfinished(frames.place, False)
+
+    def _carry_out(self, commands: list[list[bytes]], first: int = 0) -> None:
+        engine = self._engine
+        client = self._client
+        known = self._known
+        state = engine.state
+        sinks, engine.sinks = engine.sinks, []
+        was_kept, state.keep_expired, state.obeying = state.keep_expired, True, True
+        # A thousand commands together are a unit of execution as far as time is concerned.
+        engine.begin_turn()
+        engine.depth += 1
+        engine.refresh_observed()
+        try:
+            for number, argv in enumerate(commands, first):
+                command = known.get(argv[0]) or self._find(argv)
+                if client.queue is not None and command.name != "exec":
+                    client.queue.append((command, argv))
+                    continue
+                if command.name == "multi":
+                    self._multi_at = (self._frames.chunk_place, number)
+                try:
+                    command.function(client, *argv[command.skip :])
+                except CommandError:
+                    # It failed when it was called, too.
+                    pass
+                if engine.pending:
+                    self._forget_effects()
+        except ReplayError:
+            raise
+        except Exception as error:
+            if isinstance(error, TypeError) and not command.min_args <= len(argv) <= command.max_args:
+                raise self._malformed() from None
+            engine.log("failure", f"Bug in the command {command.name}")
+            raise ReplayError(f"The command '{command.name}' of the append only file {self._name} failed") from error
+        finally:
+            engine.depth -= 1
+            engine.sinks = sinks
+            engine.refresh_observed()
+            state.keep_expired, state.obeying = was_kept, False
+            self._forget_effects()
+            engine.end_turn()
+
+    def _malformed(self) -> ReplayError:
+        return ReplayError(
+            f"Bad file format reading the append only file {self._name}: make a backup of your AOF file, then use "
+            "./redis-check-aof --fix <filename.manifest>"
+        )
+
+    def _forget_effects(self) -> None:
+        engine = self._engine
+        engine.pending = engine.touched = False
+        engine.override = None
+        engine.effects.clear()
+
+    def _find(self, argv: list[bytes]) -> Command:
+        engine = self._engine
+        command = engine.find(argv)
+        if command is None:
+            raise ReplayError(
+                f"Unknown command '{argv[0].decode('latin-1')}' reading the append only file {self._name}"
+            )
+        if command.subcommands is None and command.skip == 1:
+            self._known[argv[0]] = command
+        return command
+
+    def _before_multi(self) -> int:
+        """The place of the MULTI that was not followed by an EXEC."""
+        chunk, number = self._multi_at
+        self._file.seek(chunk)
+        data = self._file.read(self._frames.place - chunk)
+        return chunk + scan(data, limit=number).end if number else chunk

@@ -1,0 +1,179 @@
+"""Loading all files that the manifest names, at start or again; taking over the single file of an old version."""
+
+from __future__ import annotations
+
+import os
+import time
+from io import FileIO
+from typing import TYPE_CHECKING
+
+from twisted_redis.persistence.aof.folder import Folder
+from twisted_redis.persistence.aof.manifest import AofFile, Manifest
+from twisted_redis.persistence.aof.replay import Replay, ReplayError, Unfinished
+from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, steps
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["AofFatal", "Totals", "load_files", "sizes", "upgrade"]
+
+
+class AofFatal(Exception):
+    """The server cannot go on; what is to be said about it stands in the log already."""
+
+
+class Totals:
+    """What has been loaded: bytes of all files, and of the base."""
+
+    def __init__(self, total: int, base: int) -> None:
+        self.total = total
+        self.base = base
+
+
+def upgrade(engine: Engine, folder: Folder, manifest: Manifest) -> None:
+    """Moves the file of a version before 7.0 into the folder and makes it the base, if there is such a file.
+
+    The manifest comes first: if the server stops before the file is moved, the next start goes on here.
+    """
+    config = engine.config
+    name = config.appendfilename
+    old = config.resolve(name)
+    if not os.path.isfile(old):
+        return
+    interrupted = (
+        manifest.base is not None
+        and not manifest.increments
+        and manifest.base.name == name
+        and not os.path.isfile(folder.file_path(name))
+    )
+    if os.path.isdir(folder.path) and not manifest.empty and not interrupted:
+        return
+    if not folder.create():
+        raise AofFatal
+    manifest.adopt_base(name)
+    if not folder.store(manifest):
+        raise AofFatal
+    try:
+        os.rename(old, folder.file_path(name))
+    except OSError as error:
+        engine.log(
+            "warning",
+            f"Error trying to move the old AOF file {name} into dir {config.appenddirname}: {error.strerror}",
+        )
+        raise AofFatal from None
+    engine.log(
+        "notice",
+        f"Successfully migrated an old-style AOF file ({name}) into the AOF directory ({config.appenddirname}).",
+    )
+
+
+def sizes(folder: Folder, manifest: Manifest) -> Totals:
+    """How much there is to load; ``AofFatal`` if a file of the manifest is missing."""
+    total = 0
+    base = 0
+    for file in manifest.files:
+        size = folder.size(file)
+        if size < 0:
+            raise AofFatal
+        total += size
+        if file is manifest.base:
+            base = size
+    return Totals(total, base)
+
+
+def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manifest, totals: Totals) -> Steps:
+    """Loads the files of ``manifest``, in slices; ``AofFatal`` if that fails, and no file was changed then.
+
+    The last file may end within a command or a transaction: by ``aof-load-truncated`` it is cut off there.
+    """
+    files = manifest.files
+    start = 0
+    loading.begin(totals.total)
+    try:
+        for file in files:
+            began = time.monotonic()
+            unfinished: list[int] = []
+            yield from _load(engine, loading, folder, file, start, unfinished)
+            if unfinished:
+                totals.total -= _cut(engine, folder, file, unfinished[0], file is files[-1])
+            kind = "base" if file is manifest.base else "incr"
+            engine.log("notice", f"DB loaded from {kind} file {file.name}: {time.monotonic() - began:.3f} seconds")
+            start = loading.position
+    finally:
+        loading.end()
+
+
+def _load(engine: Engine, loading: Loading, folder: Folder, file: AofFile, start: int, unfinished: list[int]) -> Steps:
+    """Loads one file; adds to ``unfinished`` the place behind which it is not whole."""
+    path = folder.file_path(file.name)
+    try:
+        stream = open(path, "rb", buffering=0)  # noqa: SIM115
+    except OSError as error:
+        engine.log("warning", f"Fatal error: can't open the append log file {file.name} for reading: {error.strerror}")
+        raise AofFatal from None
+    with stream:
+        if stream.read(5) == b"REDIS":
+            yield from _load_snapshot(engine, loading, file, stream, start)
+        else:
+            stream.seek(0)
+        try:
+            yield from Replay(engine, file.name, stream, stream.tell()).steps(loading, start)
+        except ReplayError as error:
+            engine.log("warning", str(error))
+            raise AofFatal from None
+        except OSError as error:
+            engine.log("warning", f"Unrecoverable error reading the append only file {file.name}: {error.strerror}")
+            raise AofFatal from None
+        except Unfinished as end:
+            if end.in_transaction:
+                engine.log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {file.name}")
+            unfinished.append(end.place)
+
+
+def _load_snapshot(engine: Engine, loading: Loading, file: AofFile, stream: FileIO, start: int) -> Steps:
+    """Loads the snapshot that the file is, or begins with; leaves ``stream`` behind it."""
+    single = file.name == engine.config.appendfilename
+    kind = "preamble of the AOF" if single else "base"
+    engine.log(
+        "notice", "Reading RDB preamble from AOF file..." if single else "Reading RDB base file on AOF loading..."
+    )
+    stream.seek(0)
+    # The commands behind it count on keys whose time has passed.
+    loader = Loader(engine, drop_expired=False)
+    try:
+        yield from steps(engine, loading, loader, stream, start)
+    except LoadError as error:
+        engine.log("warning", f"Short read or format error at offset {error.offset}: {error.reason}")
+        engine.log("warning", f"Error reading the RDB {kind} file {file.name}, AOF loading aborted")
+        raise AofFatal from None
+    stream.seek(loader.position)
+    if single:
+        engine.log("notice", "Reading the remaining AOF tail...")
+
+
+def _cut(engine: Engine, folder: Folder, file: AofFile, place: int, last: bool) -> int:
+    """Cuts a file off at ``place``, if it is the last; how many bytes that were.  ``AofFatal`` if that must not be."""
+    log = engine.log
+    name = file.name
+    if engine.config.aof_load_truncated:
+        log("warning", f"!!! Warning: short read while loading the AOF file {name}!!!")
+        if not last:
+            log("warning", "Fatal error: the truncated file is not the last file")
+            raise AofFatal
+        log("warning", f"!!! Truncating the AOF {name} at offset {place} !!!")
+        path = folder.file_path(name)
+        try:
+            size = os.stat(path).st_size
+            os.truncate(path, place)
+        except OSError as error:
+            log("warning", f"Error truncating the AOF file {name}: {error.strerror}")
+        else:
+            log("warning", f"AOF {name} loaded anyway because aof-load-truncated is enabled")
+            return size - place
+    log(
+        "warning",
+        f"Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, then "
+        "use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
+        "configuration option to yes and restart the server.",
+    )
+    raise AofFatal

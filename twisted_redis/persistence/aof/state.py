@@ -1,0 +1,468 @@
+"""The append-only file of a server: off, on, or on as soon as the first base is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.config import ConfigError
+from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import WRITE
+from twisted_redis.persistence.aof.base import write_base
+from twisted_redis.persistence.aof.folder import Folder
+from twisted_redis.persistence.aof.manifest import Manifest, ManifestError
+from twisted_redis.persistence.aof.rewriting import Rewriter
+from twisted_redis.persistence.aof.startup import AofFatal, load_files, sizes, upgrade
+from twisted_redis.persistence.aof.sync import Syncer
+from twisted_redis.persistence.aof.writer import Writer
+from twisted_redis.persistence.children import Children
+from twisted_redis.persistence.loading import Loading, Steps, exhaust
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+
+__all__ = ["Aof", "AofFatal"]
+
+OFF, WAITING, ON = range(3)
+RETRY_WRITES_EVERY = 1.0
+_GUARD = "append-only file"
+
+
+class Aof:
+    """What ``engine.append_only`` is.  ``die`` ends the process at once with an exit code."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        children: Children,
+        loading: Loading,
+        die: Callable[[int], object] = os._exit,
+    ) -> None:
+        self.engine = engine
+        self.children = children
+        self._loading = loading
+        self._die = die
+        self._state = OFF
+        self._attached = False
+        self._retried_at = 0.0
+        self.manifest = Manifest()
+        self.folder = Folder(engine.config, engine.log)
+        call = getattr(engine.time.scheduler, "callFromThread", None)
+        self.syncer = Syncer(call, engine.log, self._synced)
+        self.writer = Writer(
+            engine,
+            self.syncer,
+            offset=self.offset,
+            has_child=lambda: bool(children.purpose),
+            die=die,
+            troubled=self._guard,
+            synced=self._synced,
+        )
+        self.rewriter = Rewriter(self)
+        #: Bytes of all files after the last rewrite.
+        self.rewritten_size = 0
+        engine.append_only = self
+        engine.info_extra.setdefault("persistence", []).append(self._fields)
+        engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
+        engine.checks.append(self._check)
+        engine.config.on_apply("appendonly", self._apply)
+        engine.config.on_apply("appendfsync", self._change_policy)
+        engine.stats.resetters.append(self._reset_figures)
+
+    # what others ask
+
+    @property
+    def enabled(self) -> bool:
+        """Whether writes go to a file, or will once the first base is there."""
+        return self._state != OFF
+
+    @property
+    def on(self) -> bool:
+        """Whether the files hold everything."""
+        return self._state == ON
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the first base is not there yet."""
+        return self._state == WAITING
+
+    @property
+    def flush_sleep_us(self) -> int:
+        """Microseconds for which each write is delayed."""
+        return self.writer.sleep_us
+
+    @flush_sleep_us.setter
+    def flush_sleep_us(self, microseconds: int) -> None:
+        self.writer.sleep_us = microseconds
+
+    def offset(self) -> int:
+        """Where the replication stream stands."""
+        replication = getattr(self.engine, "replication", None)
+        return replication.offset if replication is not None else 0
+
+    def rewrite_by_user(self) -> str:
+        """BGREWRITEAOF."""
+        return self.rewriter.by_user()
+
+    # at start
+
+    def first(self, otherwise: Callable[[], Steps]) -> Steps:
+        """Loads the data at start, in slices, by ``otherwise`` where the append-only file is off; begins to write.
+
+        ``AofFatal`` if anything of that cannot be.
+        """
+        self.load_manifest()
+        if self.engine.config.appendonly:
+            yield from self.load()
+            self.open()
+        else:
+            yield from otherwise()
+        self.delete_history()
+        try:
+            self._apply()
+        except ConfigError:
+            self.engine.log("warning", "FATAL: AOF can't be turned on. Exiting now.")
+            raise AofFatal from None
+
+    def load_manifest(self) -> None:
+        """Reads what files there are; ``AofFatal`` if that cannot be told."""
+        log = self.engine.log
+        try:
+            self.manifest = self.folder.load()
+        except ManifestError as error:
+            for line in error.messages:
+                log("warning", line)
+            raise AofFatal from None
+        except OSError as error:
+            log(
+                "warning",
+                f"Fatal error: can't open the AOF manifest file {self.folder.manifest_path} for reading: "
+                f"{error.strerror}",
+            )
+            raise AofFatal from None
+
+    def load(self) -> Steps:
+        """Loads the data at start, in slices; ``AofFatal`` if they are damaged."""
+        engine = self.engine
+        started = engine.time.monotonic()
+        found = yield from self._load()
+        if found:
+            seconds = engine.time.monotonic() - started
+            engine.log("notice", f"DB loaded from append only file: {seconds:.3f} seconds")
+        self._restore_offset()
+
+    def _load(self) -> Any:
+        """Loads the files there are; tells whether there are any."""
+        upgrade(self.engine, self.folder, self.manifest)
+        if self.manifest.empty:
+            return False
+        totals = sizes(self.folder, self.manifest)
+        if totals.total:
+            yield from load_files(self.engine, self._loading, self.folder, self.manifest, totals)
+            self.writer.total = totals.total
+            self.rewritten_size = totals.base
+        return True
+
+    def _restore_offset(self) -> None:
+        """Goes on with the replication stream where the last increment ended: offsets must never go back."""
+        if not self.manifest.increments:
+            return
+        last = self.manifest.increments[-1]
+        if last.end != -1:
+            self._move_offset(last.end)
+            self.manifest.set_end(-1)
+            # We are going to append to this file: its end is no longer known.
+            if not self.folder.store(self.manifest):
+                raise AofFatal
+        else:
+            self._move_offset(max(0, last.start) + max(0, self.folder.size(last)))
+
+    def _move_offset(self, offset: int) -> None:
+        replication = getattr(self.engine, "replication", None)
+        if replication is not None:
+            replication.begin_at(offset)
+
+    def open(self) -> None:
+        """Begins to write, after loading; ``AofFatal`` if that cannot be."""
+        engine = self.engine
+        manifest = self.manifest
+        if not self.folder.create():
+            raise AofFatal
+        had_increments = bool(manifest.increments)
+        if manifest.empty:
+            base = manifest.new_base(engine.config.appendfilename, engine.config.aof_use_rdb_preamble)
+            if not write_base(engine, self.folder.file_path(base.name)):
+                raise AofFatal
+            engine.log("notice", f"Creating AOF base file {base.name} on server start")
+        if had_increments:
+            last = manifest.increments[-1]
+        else:
+            last = manifest.new_increment(engine.config.appendfilename, self.offset())
+        fd = self.folder.open(last.name, new=False)
+        if fd == -1 or not self.folder.store(manifest):
+            raise AofFatal
+        self.writer.switch(fd, max(0, self.folder.size(last)))
+        self._state = ON
+        self.syncer.begin(self.offset())
+        self._attach()
+        self._tell(self.syncer.offset)
+        verb = "Opening" if had_increments else "Creating"
+        engine.log("notice", f"{verb} AOF incr file {last.name} on server start")
+
+    def delete_history(self) -> None:
+        """Deletes the files that a rewrite has replaced, unless somebody wants to keep them."""
+        if self.engine.config.aof_disable_auto_gc or not self.manifest.history:
+            return
+        manifest = self.manifest
+        for file in manifest.history:
+            self.engine.log("notice", f"Removing the history file {file.name} in the background")
+            self.syncer.unlink(self.folder.file_path(file.name))
+        manifest.history = []
+        manifest.dirty = True
+        self.folder.store(manifest)
+
+    # on and off
+
+    def _apply(self) -> None:
+        """CONFIG SET appendonly: while data are being loaded it has to wait."""
+        if self._loading.active:
+            return
+        wanted = self.engine.config.appendonly
+        if wanted and self._state == OFF:
+            self._start()
+        elif not wanted and self._state != OFF:
+            self.stop()
+
+    def _start(self) -> None:
+        engine = self.engine
+        rewriter = self.rewriter
+        self._state = WAITING
+        if self.children.purpose and not rewriter.running:
+            rewriter.scheduled = True
+            engine.log(
+                "notice",
+                "AOF was enabled but there is already another background operation. An AOF background was scheduled to "
+                "start when possible.",
+            )
+        elif engine.depth:
+            rewriter.scheduled = True
+            engine.log(
+                "notice",
+                "AOF was enabled during a transaction. An AOF background was scheduled to start when possible.",
+            )
+        else:
+            if rewriter.running:
+                engine.log(
+                    "notice",
+                    "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and "
+                    "starting a rewrite now.",
+                )
+                # It did not keep what has been written since.
+                self._state = OFF
+                rewriter.kill()
+                self._state = WAITING
+            if not rewriter.start():
+                self._state = OFF
+                engine.log(
+                    "warning",
+                    "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the "
+                    "above logs for more info about the error.",
+                )
+                raise ConfigError("Unable to turn on AOF. Check server logs.")
+        if self.syncer.error:
+            engine.log("warning", "AOF reopen, just ignore the AOF fsync error in bio job")
+            self.syncer.error = 0
+        if self.writer.error:
+            engine.log("warning", "AOF reopen, just ignore the last error.")
+            self.writer.error = 0
+        self._guard()
+
+    def stop(self) -> None:
+        """Turns it off: what is written stays where it is."""
+        if self._state == OFF:
+            return
+        was_on = self.on
+        if not was_on:
+            self.writer.abandon()
+            self.syncer.unlink(self.folder.file_path(self.folder.temporary_name))
+        self.writer.close()
+        self._detach()
+        if was_on:
+            self.manifest.set_end(self.offset())
+            self.folder.store(self.manifest)
+        self._state = OFF
+        self.rewriter.scheduled = False
+        self.rewriter.kill()
+        self._guard()
+        self._tell(-1)
+
+    def start_again(self) -> None:
+        """Turns it on, after ``stop``, with a rewrite; the server ends if that fails."""
+        if not self.engine.config.appendonly or self._state != OFF:
+            return
+        try:
+            self._start()
+        except ConfigError:
+            self.engine.log("warning", "FATAL: AOF can't be turned on. Exiting now.")
+            self._die(1)
+
+    def begin_temporary(self, fd: int) -> None:
+        """Writes go to an increment that no manifest names yet."""
+        self.writer.switch(fd)
+        self.syncer.begin(self.offset())
+        self._attach()
+
+    def end_temporary(self) -> None:
+        """The base has failed: what was written since is worth nothing."""
+        self._detach()
+        self.writer.abandon()
+
+    def become_on(self) -> None:
+        """The first base is there."""
+        self._state = ON
+        self._tell(self.syncer.offset)
+
+    def _attach(self) -> None:
+        if not self._attached:
+            self._attached = True
+            self.engine.add_sink(self.writer)
+            self.engine.before_replies.append(self.writer.settle)
+
+    def _detach(self) -> None:
+        if self._attached:
+            self._attached = False
+            self.engine.remove_sink(self.writer)
+            self.engine.before_replies.remove(self.writer.settle)
+
+    def _change_policy(self) -> None:
+        """CONFIG SET appendfsync: results of syncs before must not come after those of the new policy."""
+        if self.engine.config.appendfsync == "always":
+            self.syncer.begin(self.syncer.offset)
+
+    # the end of the server
+
+    def may_exit(self, force: bool) -> bool:
+        """Brings everything to disk; False if data would be lost."""
+        log = self.engine.log
+        if self.rewriter.running:
+            if self.waiting:
+                if not force:
+                    log("warning", "Writing initial AOF, can't exit.")
+                    return False
+                log("warning", "Writing initial AOF. Exit anyway.")
+            log("warning", "There is a child rewriting the AOF. Killing it!")
+            self.rewriter.kill()
+        if self._state != OFF:
+            log("notice", "Calling fsync() on the AOF file.")
+            self.writer.sync_at_exit()
+        return True
+
+    def exit(self) -> None:
+        """Notes in the manifest where the replication stream ends."""
+        if self.on:
+            self.manifest.set_end(self.offset())
+            self.folder.store(self.manifest)
+        self.syncer.stop()
+
+    # DEBUG LOADAOF
+
+    def reload(self) -> None:
+        """Replaces the data by what the files say."""
+        engine = self.engine
+        if self.on:
+            self.writer.flush(force=True)
+        for db in engine.databases:
+            engine.empty_database(db, False)
+        try:
+            if self.on:
+                self.load_manifest()
+            self.delete_history()
+            exhaust(engine, self._load())
+        except AofFatal:
+            self._die(1)
+        engine.dirty = 0
+        engine.log("warning", "Append Only File loaded by DEBUG LOADAOF")
+
+    # periodic work
+
+    def cron(self, now: float) -> None:
+        """Part of the periodic work: rewrites, syncs, new attempts to write."""
+        if self._state != OFF:
+            if self.writer.error:
+                if now - self._retried_at >= RETRY_WRITES_EVERY:
+                    self._retried_at = now
+                    self.writer.flush()
+            else:
+                self.writer.cron()
+            if self.on and self.writer.everything_synced:
+                # Nothing of what came since was for the file.
+                self.syncer.offset = self.offset()
+            self._synced()
+        self.rewriter.cron()
+
+    def _synced(self) -> None:
+        """The thread has brought something to disk, or has failed."""
+        self._guard()
+        if self.on:
+            self._tell(self.syncer.offset)
+
+    def _tell(self, offset: int) -> None:
+        replication = getattr(self.engine, "replication", None)
+        if replication is not None:
+            replication.synced_until(offset)
+
+    # when it fails
+
+    @property
+    def _trouble(self) -> int:
+        return (self.writer.error or self.syncer.error) if self._state != OFF else 0
+
+    def _guard(self) -> None:
+        self.engine.guard_writes(_GUARD, bool(self._trouble))
+
+    def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        """Refuses writes while they cannot be kept; PING as well, so that whoever watches the server learns of it."""
+        number = self._trouble
+        if not number or client.gates & MASTER:
+            return
+        flags = command.flags
+        if command.name == "exec" and client.queue is not None:
+            for entry, _ in client.queue:
+                flags |= entry.flags
+        if flags & WRITE or command.name == "ping":
+            raise CommandError(f"MISCONF Errors writing to the AOF file: {os.strerror(number)}")
+
+    # figures
+
+    def _reset_figures(self) -> None:
+        self.writer.delayed = 0
+        self.rewriter.count = self.rewriter.failures = 0
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        rewriter = self.rewriter
+        writer = self.writer
+        fields: list[tuple[str, Any]] = [
+            ("aof_enabled", int(self.enabled)),
+            ("aof_rewrite_in_progress", int(rewriter.running)),
+            ("aof_rewrite_scheduled", int(rewriter.scheduled)),
+            ("aof_last_rewrite_time_sec", rewriter.last_seconds),
+            ("aof_current_rewrite_time_sec", rewriter.running_seconds),
+            ("aof_last_bgrewrite_status", "ok" if rewriter.succeeded else "err"),
+            ("aof_rewrites", rewriter.count),
+            ("aof_rewrites_consecutive_failures", rewriter.failures),
+            ("aof_last_write_status", "err" if writer.error or self.syncer.error else "ok"),
+        ]
+        if self.enabled:
+            fields += [
+                ("aof_current_size", writer.total),
+                ("aof_base_size", self.rewritten_size),
+                ("aof_pending_rewrite", int(rewriter.scheduled)),
+                ("aof_buffer_length", writer.buffered),
+                ("aof_pending_bio_fsync", self.syncer.pending),
+                ("aof_delayed_fsync", writer.delayed),
+            ]
+        return fields

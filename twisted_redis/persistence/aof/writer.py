@@ -1,0 +1,339 @@
+"""The file that is being appended to: effects become commands, and commands bytes on the disk.
+
+Effects are gathered and written together at the end of each turn, before any reply of the turn leaves.  By
+``appendfsync`` they are brought to disk there, too (``always``: one sync for the writes of all clients that arrived
+together), about every second in a thread (``everysec``), or when the operating system likes (``no``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.propagation import ReplicasOnly
+from twisted_redis.persistence.aof.commands import EXEC, MULTI, select, timestamp
+from twisted_redis.persistence.aof.sync import Syncer, sync_data
+from twisted_redis.resp.accelerated import pack_bulks
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Effect, Engine
+
+__all__ = ["Writer"]
+
+POSTPONED_AT_MOST = 2.0
+"""Seconds for which writing waits for a sync in the thread: both at once would stop the server for the disk."""
+
+SYNC_EVERY = 1.0
+LOG_EVERY = 30.0
+
+
+class Writer:
+    """A sink of effects, and the file they go to; nothing is open (``fd`` -1) until ``switch``.
+
+    ``offset`` tells where the replication stream stands, ``has_child`` whether a child is saving, ``die`` ends the
+    process at once with an exit code, ``troubled`` is called when ``error`` comes or goes,
+    ``synced`` after a sync that was waited for.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        syncer: Syncer,
+        *,
+        offset: Callable[[], int],
+        has_child: Callable[[], bool],
+        die: Callable[[int], object],
+        troubled: Callable[[], object],
+        synced: Callable[[], object],
+    ) -> None:
+        self._engine = engine
+        self._config = engine.config
+        self.syncer = syncer
+        self._offset = offset
+        self._has_child = has_child
+        self._die = die
+        self._troubled = troubled
+        self._synced = synced
+        self.fd = -1
+        self._units: list[list[Effect]] = []
+        #: Takes the effects of one unit of execution.
+        self.feed: Callable[[list[Effect]], None] = self._units.append
+        self._parts: list[bytes] = []
+        #: Bytes that are not written yet.
+        self.buffered = 0
+        self._selected = -1
+        self._stamp = 0
+        #: Bytes of the file, and how many of them are on disk, or will be once the thread is done.
+        self.size = 0
+        self._synced_size = 0
+        #: Bytes of all files that belong together.
+        self.total = 0
+        self._synced_at = 0.0
+        self._postponed_since: float | None = None
+        #: How often a slow sync did not keep the server from writing in the end.
+        self.delayed = 0
+        #: The error number of the last write, 0 if it was successful.
+        self.error = 0
+        self._logged_at = -LOG_EVERY - 1
+        #: Microseconds that each write is delayed for (DEBUG AOF-FLUSH-SLEEP).
+        self.sleep_us = 0
+
+    # files
+
+    def switch(self, fd: int, size: int = 0) -> None:
+        """Appends to another file from now on, of ``size`` bytes; the one before is synced and closed."""
+        if self.fd != -1:
+            self.syncer.sync_and_close(self.fd, self._offset())
+        self.fd = fd
+        self.size = self._synced_size = size
+        self._synced_at = self._engine.time.monotonic()
+
+    def forget_database(self) -> None:
+        """The next command gets a SELECT: it is the first of a file, or may become it."""
+        self._encode()
+        self._selected = -1
+
+    def close(self) -> None:
+        """Brings everything to disk and closes the file."""
+        if self.fd == -1:
+            return
+        self.flush(force=True)
+        self.syncer.drain()
+        self._sync_now("Fail to fsync the AOF file: %s")
+        os.close(self.fd)
+        self._forget_file()
+
+    def abandon(self) -> None:
+        """Closes the file and forgets what was to be written: nobody needs it."""
+        if self.fd != -1:
+            os.close(self.fd)
+        self._forget_file()
+
+    def _forget_file(self) -> None:
+        self.fd = -1
+        self._selected = -1
+        self.size = self._synced_size = 0
+        self._units.clear()
+        self._parts = []
+        self.buffered = 0
+        self._postponed_since = None
+
+    def sync_at_exit(self) -> None:
+        """Brings everything to disk, as the server ends."""
+        if self.fd != -1:
+            self.flush(force=True)
+            self._sync_now("Fail to fsync the AOF file: %s.")
+
+    def _sync_now(self, failure: str) -> None:
+        try:
+            sync_data(self.fd)
+        except OSError as error:
+            self._engine.log("warning", failure % error.strerror)
+        else:
+            self._synced_at = self._engine.time.monotonic()
+            self._synced_size = self.size
+
+    # effects
+
+    def settle(self) -> None:
+        """The end of a turn: what it has changed is written."""
+        if self._units:
+            self.flush()
+
+    def _encode(self) -> None:
+        units = self._units
+        if not units:
+            return
+        parts: list[bytes] = []
+        add = parts.append
+        selected = self._selected
+        stamped = self._config.aof_timestamp_enabled
+        for unit in units:
+            if stamped:
+                now = self._engine.state.now // 1000
+                if now > self._stamp:
+                    self._stamp = now
+                    add(timestamp(now))
+            several = len(unit) > 1
+            if several:
+                add(MULTI)
+            for index, argv in unit:
+                if argv.__class__ is ReplicasOnly:
+                    continue
+                if index != selected:
+                    add(select(index))
+                    selected = index
+                add(pack_bulks(tuple(argv)))
+            if several:
+                add(EXEC)
+        units.clear()
+        self._selected = selected
+        data = b"".join(parts)
+        if data:
+            self._parts.append(data)
+            self.buffered += len(data)
+
+    # writing
+
+    @property
+    def everything_synced(self) -> bool:
+        """Whether nothing is left that is not on disk."""
+        return not self.buffered and not self._units and self._synced_size == self.size and not self.syncer.pending
+
+    def flush(self, force: bool = False) -> None:
+        """Writes what is gathered, and syncs it as ``appendfsync`` wants it; ``force``: even while a sync runs."""
+        self._encode()
+        policy = self._config.appendfsync
+        if not self.buffered:
+            if self._synced_size != self.size and (policy == "always" or self._sync_due(policy)):
+                self._sync(policy)
+            return
+        now = self._engine.time.monotonic()
+        if policy == "everysec" and not force and self.syncer.pending:
+            if self._postponed_since is None:
+                self._postponed_since = now
+                return
+            if now - self._postponed_since < POSTPONED_AT_MOST:
+                return
+            self.delayed += 1
+            self._engine.log(
+                "notice",
+                "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for "
+                "fsync to complete, this may slow down Redis.",
+            )
+        if self.sleep_us:
+            time.sleep(self.sleep_us / 1_000_000)
+        self._postponed_since = None
+        if self._write(policy):
+            self._sync(policy)
+
+    def cron(self) -> None:
+        """Periodic work: what was postponed, and the sync of what was written last."""
+        if self.fd == -1 or self.error:
+            return
+        if self._postponed_since is not None or self._synced_size != self.size:
+            self.flush()
+
+    def _write(self, policy: str) -> bool:
+        """Writes the buffer; tells whether all of it is in the file."""
+        parts = self._parts
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        started = time.perf_counter()
+        written, failure = _write_all(self.fd, data)
+        self._note_latency((time.perf_counter() - started) * 1000)
+        if written == len(data):
+            if self.error:
+                self.error = 0
+                self._troubled()
+                self._engine.log("notice", "AOF write error looks solved, Redis can write again.")
+            self._parts = []
+            self.buffered = 0
+            self._note(written)
+            return True
+        self._failed(data, written, failure, policy)
+        return False
+
+    def _note_latency(self, milliseconds: float) -> None:
+        note = self._engine.latency.note
+        if self.syncer.pending:
+            note("aof-write-pending-fsync", milliseconds)
+        elif self._has_child():
+            note("aof-write-active-child", milliseconds)
+        else:
+            note("aof-write-alone", milliseconds)
+        note("aof-write", milliseconds)
+
+    def _note(self, written: int) -> None:
+        self.size += written
+        self.total += written
+
+    def _failed(self, data: bytes, written: int, failure: OSError, policy: str) -> None:
+        log = self._engine.log
+        now = self._engine.time.monotonic()
+        may_log = now - self._logged_at > LOG_EVERY
+        if may_log:
+            self._logged_at = now
+        number = failure.errno or errno.EIO
+        if not written:
+            if may_log:
+                log("warning", f"Error writing to the AOF file: {failure.strerror}")
+        else:
+            number = errno.ENOSPC
+            if may_log:
+                log(
+                    "warning",
+                    f"Short write while writing to the AOF file: (nwritten={written}, expected={len(data)})",
+                )
+            try:
+                os.ftruncate(self.fd, self.size)
+                written = 0
+            except OSError as error:
+                if may_log:
+                    log(
+                        "warning",
+                        "Could not remove short write from the append-only file.  Redis may refuse to load the AOF "
+                        f"the next time it starts.  ftruncate: {error.strerror}",
+                    )
+        self.error = number
+        if policy == "always":
+            # The replies stand ready already, and what was changed cannot be taken back.
+            log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
+            self._die(1)
+            return
+        self._parts = [data[written:]]
+        self.buffered = len(data) - written
+        self._note(written)
+        self._troubled()
+
+    # syncing
+
+    def _sync_due(self, policy: str) -> bool:
+        return (
+            policy == "everysec"
+            and self._engine.time.monotonic() - self._synced_at >= SYNC_EVERY
+            and not self.syncer.pending
+        )
+
+    def _sync(self, policy: str) -> None:
+        if policy == "no" or (self._config.no_appendfsync_on_rewrite and self._has_child()):
+            return
+        if policy == "always":
+            started = time.perf_counter()
+            try:
+                sync_data(self.fd)
+            except OSError as error:
+                self._engine.log(
+                    "warning",
+                    f"Can't persist AOF for fsync error when the AOF fsync policy is 'always': {error.strerror}. "
+                    "Exiting...",
+                )
+                self._die(1)
+                return
+            self._engine.latency.note("aof-fsync-always", (time.perf_counter() - started) * 1000)
+            self._synced_size = self.size
+            self._synced_at = self._engine.time.monotonic()
+            self.syncer.offset = self._offset()
+            self._synced()
+        elif self._engine.time.monotonic() - self._synced_at >= SYNC_EVERY:
+            if not self.syncer.pending:
+                self.syncer.sync(self.fd, self._offset())
+                self._synced_size = self.size
+            self._synced_at = self._engine.time.monotonic()
+
+
+def _write_all(fd: int, data: bytes) -> tuple[int, OSError]:
+    """Writes ``data``; how much of it was written, and why not more."""
+    written = 0
+    failure = OSError(0, "")
+    size = len(data)
+    try:
+        written = os.write(fd, data)
+        while written < size:
+            # It may have been a signal, or the disk is full: the next call tells.
+            written += os.write(fd, memoryview(data)[written:])
+    except OSError as error:
+        failure = error
+    return written, failure
