@@ -42,6 +42,9 @@ _COUNT_AGAIN_NS = 5_000_000
 _RARE = 50
 """To count what clients hold takes at most one in so many parts of the time."""
 
+_SURVEY_EVERY = 60.0
+"""What is estimated drifts: so often (s) the account is corrected."""
+
 _LOOK_AT_CLOCK = 16
 """Evictions between two looks at the clock."""
 
@@ -57,6 +60,9 @@ class Eviction:
         self.idle_wanted = False
         #: Whether the last command found no room: scripts, which do not evict, go by that.
         self.out_of_memory = False
+        #: When (monotonic, s) the account is to be held against the data again.
+        self._survey_after = 0.0
+        self._surveyed = -1
         #: When clients are to be counted again before anything is evicted.
         self._count_after = 0
         #: Since when (monotonic, s) the limit is exceeded, and for how long it was before.
@@ -127,6 +133,13 @@ class Eviction:
             self._overrun()
         else:
             self._fits()
+        time = engine.time.monotonic()
+        if time > self._survey_after and engine.dirty != self._surveyed:
+            self._survey_after = time + _SURVEY_EVERY
+            self._surveyed = engine.dirty
+            for db in engine.databases:
+                if db.data:
+                    engine.usage.survey(db)
 
     def _is_over(self) -> bool:
         state = self._engine.state

@@ -12,10 +12,13 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted_redis.datatypes.sizes import of_value
 from twisted_redis.engine.clients import REPLICA
-from twisted_redis.keyspace.account import AccountedDatabase, estimate
+from twisted_redis.engine.walk import Walk
+from twisted_redis.keyspace.account import AccountedDatabase, estimate, size_of
 
 if TYPE_CHECKING:
+    from twisted_redis.datatypes.order import Order
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
@@ -24,6 +27,13 @@ __all__ = ["Usage", "held_for", "human", "resident_bytes", "total_system_memory"
 
 _SERVER = 1 << 20
 """What the tables of a server without data take (bytes): commands, directives, databases."""
+
+_AT_ONCE = 2000
+"""Keys of a database that are gone through, or looked at, while somebody waits."""
+
+_AGAIN = 2.0
+_RARE = 50
+"""A walk is followed by so many times its own time without one, and at least by so many seconds."""
 
 _CLIENT = 6 << 10
 """What a client takes beside its buffers (bytes): itself, its parser, its transport."""
@@ -81,6 +91,10 @@ class Usage:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._estimates: dict[Database, tuple[tuple[int, int, int], int]] = {}
+        #: What walks have found: the order that they went by, how many keys there were, and what they hold.
+        self._found: dict[Database, tuple[Order, int, int]] = {}
+        self._walks: dict[Database, Walk] = {}
+        self._not_before: dict[Database, float] = {}
         self.others: list[Callable[[], int]] = []
         self.uncounted: list[Callable[[], int]] = []
         #: What was held for clients when it was counted last.
@@ -122,9 +136,43 @@ class Usage:
         known = self._estimates.get(db)
         if known is not None and known[0] == state:
             return known[1]
-        size = estimate(db)
+        if len(db.data) > _AT_ONCE:
+            # Keys picked at random may miss the few that hold the most, going through all of them takes its time.
+            self.survey(db)
+            order, keys, held = self._found.get(db, (None, 0, 0))
+            if order is db.order:
+                return held * len(db.data) // keys
+        size = estimate(db, _AT_ONCE)
         self._estimates[db] = (state, size)
         return size
+
+    def survey(self, db: Database) -> None:
+        """Goes through all keys of ``db`` in the background, and corrects what is known of it or accounted for it."""
+        walk = self._walks.get(db)
+        now = self._engine.time.monotonic()
+        if (walk is not None and walk.running) or now < self._not_before.get(db, now):
+            return
+        order, before, held = db.order, db.memory, 0
+
+        def visit(keys: list[bytes]) -> None:
+            nonlocal held
+            if isinstance(db, AccountedDatabase):
+                db.settle()
+                for key in keys:
+                    if key in db.large:
+                        db.large[key] = of_value(db.data[key])
+            held += sum([size_of(db, key, db.data[key]) for key in keys])
+
+        def done(taken: int) -> None:
+            self._not_before[db] = self._engine.time.monotonic() + max(_AGAIN, _RARE * taken / 1e9)
+            self._estimates.pop(db, None)
+            if isinstance(db, AccountedDatabase):
+                # Of what has changed meanwhile about half was seen.
+                db.correct(held + (db.memory - before) // 2)
+            elif db.data:
+                self._found[db] = (order, len(db.data), held)
+
+        self._walks[db] = Walk(self._engine, db, visit, done)
 
     def total(self) -> int:
         """All of it, as INFO's ``used_memory`` shows it."""

@@ -180,6 +180,10 @@ class AccountedDatabase(Database):
         if grown:
             _grow(self, grown)
 
+    def correct(self, memory: int) -> None:
+        """Takes over what was found to be held (bytes)."""
+        _grow(self, memory - self.memory)
+
     def follow_volatile(self, wanted: bool) -> None:
         """Keeps an order of the keys with an expiry, from which they can be picked at random, or none."""
         if not wanted:

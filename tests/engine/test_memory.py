@@ -1,0 +1,91 @@
+"""The account of memory, beside what the system says that the process holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.engine.memory import human
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LOAD = """
+import gc, sys
+from tests.support.server import Server
+from twisted_redis.engine.memory import resident_bytes
+
+gc.disable()
+server = Server()
+if sys.argv[1] == "limited":
+    server("CONFIG", "SET", "maxmemory", 1 << 40, "maxmemory-policy", "allkeys-lru")
+call, client = server.engine.execute, server.client
+held, resident = server.engine.usage.total(), resident_bytes()
+for n in range(30_000):
+    call(client, [b"SET", b"small:%d" % n, b"value:%d" % n])
+    call(client, [b"SET", b"larger:%d" % n, b"%0200d" % n, b"EX", b"%d" % (1000 + n % 9000)])
+    call(client, [b"RPUSH", b"list", b"element:%012d" % n])
+    call(client, [b"SADD", b"set", b"element:%012d" % n])
+    call(client, [b"ZADD", b"zset", b"%d" % n, b"element:%012d" % n])
+    call(client, [b"HSET", b"hash", b"field:%012d" % n, b"value:%d" % n])
+    call(client, [b"XADD", b"stream", b"*", b"field", b"value:%012d" % n])
+    if not n % 10:
+        call(client, [b"HSET", b"hash:%d" % n] + [b"%s:%d" % (what, p) for p in range(8) for what in (b"f", b"v")])
+        call(client, [b"RPUSH", b"list:%d" % n] + [b"%d:%d" % (n, place) for place in range(16)])
+        call(client, [b"ZADD", b"zset:%d" % n] + [b"%d%d" % (n, place) for place in range(16)])
+for command in server.engine.table.values():
+    command.samples.clear()
+server.engine.usage.total()
+for _ in range(500):
+    server.advance(0.01)
+print(server.engine.usage.total() - held, resident_bytes() - resident)
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="a collector's heap grows in steps of its own")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.parametrize("limit", ["unlimited", "limited"])
+def test_the_account_follows_resident_memory(limit: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, limit], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    used, resident = map(int, done.stdout.split())
+    assert resident > 20 << 20
+    assert abs(used - resident) < resident // 10, (used, resident)
+
+
+def test_the_account_grows_and_shrinks() -> None:
+    server = Server()
+    usage = server.engine.usage
+    empty = usage.total()
+    for number in range(1000):
+        server("SET", f"key:{number}", "x" * 1000)
+    assert 1_050_000 < usage.total() - empty < 1_250_000
+    server("FLUSHALL")
+    assert usage.total() == empty
+
+
+def test_rooms_above_tell_what_they_hold() -> None:
+    server = Server()
+    usage = server.engine.usage
+    before = usage.total()
+    usage.others.append(lambda: 5000)
+    assert usage.total() == before + 5000
+    usage.uncounted.append(lambda: 700)
+    assert usage.total() == before + 5700
+    assert usage.beside_data() == before + 5000
+    assert usage.not_counted() == 700
+
+
+def test_human() -> None:
+    assert [human(size) for size in (0, 1023, 1024, 1536, 3 << 20, 5 << 30)] == [
+        "0B",
+        "1023B",
+        "1.00K",
+        "1.50K",
+        "3.00M",
+        "5.00G",
+    ]
