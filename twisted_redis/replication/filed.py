@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ class FileJob:
 
     def start(self, without: frozenset[str]) -> None:
         """Begins the saving; OSError if that cannot be done."""
-        self._engine.persistence.save_for_replicas(self._saved)
+        if not self._state.files.start():
+            raise OSError(errno.EAGAIN, "the snapshot cannot be begun")
 
     def leader_for(self, replica: Replica) -> Replica | None:
         """A replica that gets the file, with whom ``replica`` may share it."""
@@ -45,7 +47,8 @@ class FileJob:
         if not self.replicas and not self._engine.config.save:
             self._state.snapshots.children.signal()
 
-    def _saved(self, success: bool) -> None:
+    def saved(self, success: bool) -> None:
+        """The file is there, or there will be none."""
         self._state.snapshots.finished(self)
         for replica in self.replicas:
             if replica.state != RECEIVING:
@@ -55,7 +58,7 @@ class FileJob:
                 replica.client.link.abort()
                 continue
             try:
-                fd = os.open(self._engine.config.dbfilename, os.O_RDONLY)
+                fd = os.open(self._state.files.path, os.O_RDONLY)
             except OSError as problem:
                 self._engine.log("warning", f"SYNC failed. Can't open/stat DB after BGSAVE: {problem.strerror}")
                 replica.client.link.abort()

@@ -28,6 +28,7 @@ class Snapshots:
         self.children = children
         self.job: StreamJob | FileJob | None = None
         children.freed.append(self._child_ended)
+        state.files.ended.append(self._saved)
 
     # requests
 
@@ -120,6 +121,10 @@ class Snapshots:
         """Deals with a child that has ended."""
         if self.job is not None:
             self.children.poll()
+
+    def _saved(self, success: bool) -> None:
+        if isinstance(self.job, FileJob):
+            self.job.saved(success)
 
     def finished(self, job: StreamJob | FileJob) -> None:
         """The child of ``job`` has ended."""

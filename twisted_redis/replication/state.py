@@ -24,6 +24,7 @@ from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.loading import Loading, LoadError, Steps
 from twisted_redis.persistence.rdb.crc64 import crc64
+from twisted_redis.persistence.snapshots import Snapshots as Files
 from twisted_redis.replication.failover import Failover
 from twisted_redis.replication.follower import Follower
 from twisted_redis.replication.info import replication_fields, role_reply, stats_fields
@@ -40,9 +41,11 @@ NO_ID = "0" * 40
 class State:
     """What ``engine.replication`` is."""
 
-    def __init__(self, engine: Engine, children: Children, loading: Loading) -> None:
+    def __init__(self, engine: Engine, children: Children, loading: Loading, files: Files) -> None:
         self.engine = engine
         self.loading = loading
+        #: The snapshots of this server itself.
+        self.files = files
         #: Called before a snapshot of the master takes the place of our data, and after it has.
         self.before_load: list[Callable[[], None]] = []
         self.after_load: list[Callable[[], None]] = []
@@ -153,6 +156,10 @@ class State:
             b"repl-id": self.engine.replication_id.encode(),
             b"repl-offset": b"%d" % (self.follower.offset if self.is_replica else self.offset),
         }
+
+    def begin_at(self, offset: int) -> None:
+        """Goes on with the stream where the append-only file ends, at start."""
+        self.stream.move(offset)
 
     def restore(self, aux: dict[bytes, bytes]) -> None:
         """Goes on with the history that a file was part of, at start."""
