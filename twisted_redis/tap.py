@@ -37,6 +37,7 @@ from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
 from twisted_redis.net.service import ServerService
 from twisted_redis.persistence import state as persistence_state
+from twisted_redis.persistence.aof.state import Aof
 from twisted_redis.persistence.exits import Exits
 from twisted_redis.replication.connecting import connector
 from twisted_redis.replication.state import State
@@ -127,7 +128,12 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
     config.on_apply(eviction.DIRECTIVES, engine.eviction.apply)
     engine.eviction.apply()
     persistence = persistence_state.State(engine)
-    State(engine, persistence.children, persistence.loading, persistence.snapshots)
+    replication = State(engine, persistence.children, persistence.loading, persistence.snapshots)
+    aof = Aof(engine, persistence.children, persistence.loading)
+    aof.join(persistence)
+    # A snapshot of a master replaces what the files hold.
+    replication.before_load.append(aof.stop)
+    replication.after_load.append(aof.start_again)
     return engine
 
 

@@ -390,6 +390,26 @@ def _reload(ctx: Client, *options: bytes) -> Reply:
     return OK
 
 
+@debug_subcommand("LOADAOF")
+def _loadaof(ctx: Client) -> Reply:
+    """LOADAOF
+
+    Loads the append-only file anew in place of all data; the server ends if it is damaged.
+    """
+    ctx.engine.append_only.reload()
+    return OK
+
+
+@debug_subcommand("AOF-FLUSH-SLEEP", 1)
+def _aof_flush_sleep(ctx: Client, microseconds: bytes) -> Reply:
+    """AOF-FLUSH-SLEEP <microsec>
+
+    Sleeps for so long before each write to the append-only file.
+    """
+    ctx.engine.append_only.flush_sleep_us = max(0, integer_or_none(microseconds) or 0)
+    return OK
+
+
 @debug_subcommand("SEGFAULT")
 def _segfault(ctx: Client) -> Reply:
     """SEGFAULT

@@ -32,6 +32,9 @@ class Replication(Protocol):
     #: The offset until which our own append-only file is on disk, -1 without such a file.
     synced: int
 
+    def begin_at(self, offset: int) -> None:
+        """The stream goes on at ``offset``, at the start of the server."""
+
     def synced_until(self, offset: int) -> None:
         """Notes that the append-only file is on disk until ``offset``, -1 that there is no such file any more."""
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.engine.blocking import Block
-from twisted_redis.engine.clients import CLOSING
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.engine.pause import SHUTDOWN, hold_everything, hold_writes, release_writes
@@ -90,12 +89,9 @@ class Exits:
         if "NOSAVE" not in options and engine.gates & IS_BUSY:
             raise CommandError(engine.busy_text)
         if self._deadline is None:
-            ended = self._begin(frozenset(option.lower() for option in options))
-            if ended is False:
+            if self._begin(frozenset(option.lower() for option in options)) is False:
                 raise CommandError(_FAILED)
-            if ended:
-                client.gates |= CLOSING
-                return NO_REPLY
+        # Whose connection closes may count on it that nobody listens any more: so this one waits like all others.
         return Block((), "", 0, NO_REPLY, group=_GROUP)
 
     def signalled(self, number: int) -> None:

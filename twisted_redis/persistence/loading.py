@@ -41,7 +41,7 @@ from twisted_redis.persistence.saving import delay
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["LoadError", "Loader", "Loading", "drive", "exhaust", "steps"]
+__all__ = ["LoadError", "Loader", "Loading", "Told", "drive", "exhaust", "steps"]
 
 CHUNK = 1 << 18
 """Bytes of a file that are loaded between two looks at the clock."""
@@ -61,6 +61,10 @@ class LoadError(Exception):
         super().__init__(f"{reason} (at offset {offset})")
         self.offset = offset
         self.reason = reason
+
+
+class Told(Exception):
+    """Loading has failed, and the log says why already."""
 
 
 class Loader:
@@ -287,7 +291,7 @@ class Loader:
                 elif stored != self._crc:
                     raise LoadError(
                         self.position,
-                        f"Wrong RDB checksum expected: ({self._crc:x}) but got ({stored:x}). Aborting now.",
+                        f"RDB CRC error: Wrong RDB checksum expected: ({self._crc:x}) but got ({stored:x}). Aborting now.",
                     )
         self.position += end - pos
         self.done = True

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.exits import Exits
-from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, drive, exhaust, size_of, steps
+from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, Told, drive, exhaust, size_of, steps
 from twisted_redis.persistence.snapshots import Snapshots
 from twisted_redis.resp.types import Reply
 
@@ -37,11 +37,15 @@ class State:
         self.dropped: list[tuple[int, bytes]] = []
         #: What is loaded at the start, in slices: the snapshot, unless somebody knows better (the append-only file).
         self.first: Callable[[], Steps] = self.first_snapshot
+        #: Further periodic work: comes before a snapshot may take the place of the child.
+        self.periodic: list[Callable[[float], None]] = []
         engine.persistence = self
 
     def tick(self, now: float) -> None:
         """The periodic work."""
         self.children.poll(now)
+        for work in self.periodic:
+            work(now)
         self.snapshots.cron(now)
         self.exits.cron(now)
 
@@ -97,6 +101,8 @@ class State:
         """Loads what is on disk at the start, in slices.  Fails, with the reason in the log, where it is not whole."""
 
         def failed(failure: Failure) -> Failure:
+            if failure.check(Told):
+                return failure
             assert failure.value is not None
             self.complain(failure.value)
             self._engine.log("warning", "Fatal error loading the DB, check server logs. Exiting.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.persistence.aof.folder import Folder
 from twisted_redis.persistence.aof.manifest import AofFile, Manifest
 from twisted_redis.persistence.aof.replay import Replay, ReplayError, Unfinished
-from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, steps
+from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, Told, steps
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["AofFatal", "Totals", "load_files", "sizes", "upgrade"]
 
 
-class AofFatal(Exception):
+class AofFatal(Told):
     """The server cannot go on; what is to be said about it stands in the log already."""
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
+    from twisted_redis.persistence.state import State
 
 __all__ = ["Aof", "AofFatal"]
 
@@ -72,6 +73,14 @@ class Aof:
         engine.config.on_apply("appendonly", self._apply)
         engine.config.on_apply("appendfsync", self._change_policy)
         engine.stats.resetters.append(self._reset_figures)
+
+    def join(self, persistence: State) -> None:
+        """Takes its part in the start, in the periodic work and in the end of a server."""
+        snapshot = persistence.first
+        persistence.first = lambda: self.first(snapshot)
+        persistence.periodic.append(self.cron)
+        persistence.exits.closing.append(self.may_exit)
+        persistence.exits.leaving.append(self.exit)
 
     # what others ask
 
