@@ -70,6 +70,7 @@ def exec_(ctx: Client) -> Reply:
     ctx.gates |= DENY_BLOCKING
     engine.depth += 1
     replies = []
+    refused = False
     try:
         for entry, argv in queue:
             if ctx.gates & RESTRICTED:
@@ -77,15 +78,19 @@ def exec_(ctx: Client) -> Reply:
                 try:
                     engine.acl.authorize_queued(ctx, entry, argv)
                 except CommandError as error:
-                    entry.rejected += 1
                     replies.append(engine.error(error.text))
+                    refused = True
                     continue
+            refused = False
             replies.append(engine.call(ctx, entry, argv))
     finally:
         engine.depth -= 1
         if not denied_before:
             ctx.gates &= ~DENY_BLOCKING
     engine.pending = bool(engine.effects or engine.ready)
+    if refused:
+        # As Redis counts it: the refusal is EXEC's own failure, unless another command ran after it.
+        engine.acl.catalogue.commands[b"exec"].failed += 1
     return replies
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.keyspecs import NOT_KEY, VARIABLE_FLAGS
+from twisted_redis.engine.keyspecs import INCOMPLETE, NOT_KEY, VARIABLE_FLAGS
 
 if TYPE_CHECKING:
     from twisted_redis.engine.table import Command, Spec
 
 __all__ = ["has_keys", "keys_of", "legacy_range"]
+
+_digits = re.compile(rb"[ \t-\r]*\+?([0-9]{1,9})").match
 
 
 def has_keys(command: Command) -> bool:
@@ -27,7 +30,7 @@ def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None
         for key_spec in spec.keys:
             if key_spec.flags & NOT_KEY:
                 continue
-            places = key_spec.positions(argv)
+            places = None if key_spec.flags & INCOMPLETE else key_spec.positions(argv)
             if places is None:
                 found = None
                 break
@@ -40,7 +43,21 @@ def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None
             return spec.getkeys(argv)
         except (ValueError, IndexError):
             return None
-    return None
+    return _counted_loosely(spec, argv)
+
+
+def _counted_loosely(spec: Spec, argv: list[bytes]) -> list[tuple[int, int]] | None:
+    """The keys behind a count that is no proper number: Redis takes what digits it begins with, and knows no flags."""
+    counted = next((key for key in spec.keys if key.counted), None)
+    if counted is None:
+        return None
+    place, first = counted.index + counted.count_at, counted.index + counted.first
+    found = _digits(argv[place]) if place < len(argv) else None
+    count = int(found[1]) if found is not None else 0
+    if not 0 < count <= len(argv) - first:
+        return None
+    store = [(key.index, 0) for key in spec.keys if not key.counted]
+    return [(key, 0) for key in range(first, first + count)] + store
 
 
 def legacy_range(spec: Spec) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.resp.types import Pairs, SetReply, Simple
 
 __all__ = [
@@ -101,11 +102,9 @@ class KeySpec:
         if begin >= argc:
             return iter(())
         if self.counted:
-            try:
-                count = int(argv[begin + self.count_at])
-            except (ValueError, IndexError):
-                return None
-            if count < 0:
+            place = begin + self.count_at
+            count = integer_or_none(argv[place]) if place < argc else None
+            if count is None or count < 0:
                 return None
             start = begin + self.first
             stop = start + (count - 1) * self.step

@@ -109,6 +109,14 @@ class Catalogue:
         """The commands that a rule about a category is about; None if there is no such category."""
         return self._categories.get(category.lower())
 
+    def free(self, commands: set[Command], all_keys: bool, all_channels: bool) -> frozenset[Command]:
+        """Those of ``commands`` whose arguments nothing can be against."""
+        return frozenset(
+            entry
+            for entry in commands
+            if (all_keys or self._places.get(entry) == ()) and (all_channels or entry.name not in _CHANNELS)
+        )
+
     def key_places(self, command: Command, argv: list[bytes]) -> tuple[tuple[int, int], ...] | list[tuple[int, int]]:
         """(place, READ and WRITE) of each key that ``argv`` names."""
         fixed = self._places.get(command)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.acl.users import User
     from twisted_redis.engine.table import Command
 
-__all__ = ["CHANNEL", "COMMAND", "KEY", "Denial", "denial", "may_read_all"]
+__all__ = ["CHANNEL", "COMMAND", "KEY", "Denial", "covers", "denial", "may_read_all"]
 
 # What is refused; of several reasons the highest is told.
 COMMAND = 1
@@ -25,6 +25,14 @@ class Denial(NamedTuple):
 
     reason: int
     place: int
+
+
+def covers(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> bool:
+    """Whether ``user`` may call ``argv``, told quickly."""
+    for selector in user.selectors:
+        if command in selector.free or _refused(catalogue, selector, command, argv) is None:
+            return True
+    return False
 
 
 def denial(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> Denial | None:
@@ -44,8 +52,13 @@ def _refused(catalogue: Catalogue, selector: Selector, command: Command, argv: l
     if command not in selector.commands and not command.flags & NO_AUTH and not _by_argument(selector, command, argv):
         return COMMAND, 0
     if not selector.all_keys:
+        matchers = selector.key_matchers
         for place, access in catalogue.key_places(command, argv):
-            if not selector.allows_key(argv[place], access):
+            key = argv[place]
+            for matches in matchers[access]:
+                if matches(key):
+                    break
+            else:
                 return KEY, place
     if not selector.all_channels:
         named = channels_of(command, argv)

@@ -15,7 +15,16 @@ from twisted_redis.engine.acl.catalogue import Catalogue
 from twisted_redis.engine.acl.log import AclLog
 from twisted_redis.engine.acl.selectors import RuleError
 from twisted_redis.engine.acl.users import UnmatchedParenthesis, User, merge_selectors
-from twisted_redis.engine.clients import ANONYMOUS, CLOSING, IN_MULTI, MASTER, RESTRICTED, SCRIPT, UNAUTHENTICATED
+from twisted_redis.engine.clients import (
+    ANONYMOUS,
+    CLOSING,
+    DENY_BLOCKING,
+    IN_MULTI,
+    MASTER,
+    RESTRICTED,
+    SCRIPT,
+    UNAUTHENTICATED,
+)
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.keyspace.glob import compile_glob
 
@@ -214,6 +223,11 @@ class Acl:
         """Whether the client's user may call ``argv``; nothing is logged."""
         return self.denial(client.user, command, argv) is None
 
+    def covers(self, client: Client, command: Command, argv: list[bytes]) -> bool:
+        """As ``permits``, quicker, for a client that has a user."""
+        user = client.user
+        return user is not None and check.covers(self.catalogue, user, command, argv)
+
     def authorize(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Raises NOPERM if the client's user may not call ``argv``, and logs it."""
         user = client.user
@@ -268,7 +282,8 @@ class Acl:
 def _context(client: Client) -> str:
     if client.gates & SCRIPT:
         return "lua"
-    return "multi" if client.gates & IN_MULTI else "toplevel"
+    # EXEC has left MULTI while its commands run.
+    return "multi" if client.gates & (IN_MULTI | DENY_BLOCKING) else "toplevel"
 
 
 def _shown(rule: bytes) -> bytes:

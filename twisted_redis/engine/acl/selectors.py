@@ -45,7 +45,7 @@ class Selector:
     __slots__ = (
         "_catalogue",
         "_channel_matchers",
-        "_key_matchers",
+        "_free",
         "all_channels",
         "all_commands",
         "all_keys",
@@ -53,6 +53,7 @@ class Selector:
         "commands",
         "first_arguments",
         "future",
+        "key_matchers",
         "patterns",
         "rules",
     )
@@ -72,6 +73,7 @@ class Selector:
         #: Key patterns in their order, with READ and WRITE.
         self.patterns: dict[bytes, int] = {}
         self.channels: dict[bytes, None] = {}
+        self._free: frozenset[Command] | None = None
         self._compile()
 
     def copy(self) -> Selector:
@@ -91,7 +93,7 @@ class Selector:
     def _compile(self) -> None:
         patterns = [(compile_glob(pattern), access) for pattern, access in self.patterns.items()]
         #: For each access that may be needed, the patterns that give it.
-        self._key_matchers: list[list[Matcher]] = [
+        self.key_matchers: list[list[Matcher]] = [
             [matches for matches, access in patterns if access & needed == needed] for needed in range(4)
         ]
         self._channel_matchers = [compile_glob(pattern) for pattern in self.channels]
@@ -103,11 +105,12 @@ class Selector:
         """Whether everything is allowed."""
         return self.all_commands and self.all_keys and self.all_channels
 
-    def allows_key(self, key: bytes, access: int) -> bool:
-        """Whether ``key`` may be read and written as ``access`` says."""
-        if self.all_keys:
-            return True
-        return any(matches(key) for matches in self._key_matchers[access])
+    @property
+    def free(self) -> frozenset[Command]:
+        """The commands that need no look at their arguments."""
+        if self._free is None:
+            self._free = self._catalogue.free(self.commands, self.all_keys, self.all_channels)
+        return self._free
 
     def allows_channel(self, channel: bytes, is_pattern: bool) -> bool:
         """Whether ``channel`` may be used; a pattern must be among those of the selector, letter by letter."""
@@ -149,6 +152,7 @@ class Selector:
 
     def apply(self, rule: bytes) -> None:
         """Carries out one rule; raises RuleError."""
+        self._free = None
         word = c_string(rule).lower()
         simple = _WORDS.get(word)
         if simple is not None:
