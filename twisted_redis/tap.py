@@ -134,6 +134,7 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
     # A snapshot of a master replaces what the files hold.
     replication.before_load.append(aof.stop)
     replication.after_load.append(aof.start_again)
+    persistence.exits.replicas = replication.master
     return engine
 
 
@@ -170,8 +171,9 @@ class LastingService(ServerService):
     def _begin(self, result: None) -> None:
         self._whole = True
         _rest_collector()
-        self._replication.restore(self._persistence.aux)
-        self._replication.start(connector(self.reactor, self.engine.config), lambda: self.listeners.port)
+        self._replication.restore(self._persistence.aux, self._persistence.dropped)
+        connect = connector(self.reactor, self.engine.config, self.listeners.client_tls)
+        self._replication.start(connect, lambda: self.listeners.port)
 
     def stopService(self) -> Deferred[Any]:
         """Saves, unless SHUTDOWN has done so, and stops."""

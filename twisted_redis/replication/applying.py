@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link
-from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
 from twisted_redis.engine.table import Command
 from twisted_redis.resp.parser import Limits, RequestParser

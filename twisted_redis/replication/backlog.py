@@ -1,7 +1,7 @@
 """The end of the replication stream: one copy of it, from which every replica is fed.
 
 Offsets count the bytes of the stream from 1 on, as Redis counts them: ``end`` is the number of the last byte,
-``first`` that of the first byte that is still there.  A replica has a place (the number of its next byte) and no buffer.
+``first`` that of the first byte that is still there.  A replica has a place (the number of its next byte), no buffer.
 """
 
 from __future__ import annotations

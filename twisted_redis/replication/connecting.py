@@ -9,7 +9,7 @@ __all__ = ["connector"]
 
 
 def connector(
-    reactor: Any, config: Any, tls_options: Callable[[Any], Any] | None = None
+    reactor: Any, config: Any, tls_options: Callable[[], Any] | None = None
 ) -> Callable[[str, int, Any], Any]:
     """A function that connects a factory to a host and port; ``tls_options`` gives the client's context."""
 
@@ -19,7 +19,7 @@ def connector(
         if config.tls_replication and tls_options is not None:
             from twisted.protocols.tls import TLSMemoryBIOFactory
 
-            factory = TLSMemoryBIOFactory(tls_options(config), True, factory)
+            factory = TLSMemoryBIOFactory(tls_options(), True, factory)
         return reactor.connectTCP(host, port, factory, timeout=timeout, bindAddress=bind)
 
     return connect

@@ -88,9 +88,7 @@ class Failover:
         state = self._state
         if self._deadline is not None and state.engine.time.monotonic() >= self._deadline:
             if self._force and self._host is not None:
-                state.engine.log(
-                    "notice", f"FAILOVER to {self._host}:{self._port} time out exceeded, failing over."
-                )
+                state.engine.log("notice", f"FAILOVER to {self._host}:{self._port} time out exceeded, failing over.")
                 self._hand_over(self._host, self._port)
             else:
                 self.abort("Replica never caught up before timeout")
@@ -103,9 +101,7 @@ class Failover:
         for replica in candidates:
             if replica.acknowledged == offset:
                 self._host, self._port = self._host or replica.host, self._port or replica.port
-                state.engine.log(
-                    "notice", f"Failover target {self._host}:{self._port} is synced, failing over."
-                )
+                state.engine.log("notice", f"Failover target {self._host}:{self._port} is synced, failing over.")
                 self._hand_over(self._host, self._port)
                 return
 

@@ -147,13 +147,18 @@ class Follower:
         assert self.host is not None and self._connect is not None
         self.state.engine.log("notice", f"Connecting to MASTER {self.host}:{self.port}")
         self._factory = MasterFactory(self, self.state.engine.time.scheduler)
-        self._connect(self.host, self.port, self._factory)
+        try:
+            self._connect(self.host, self.port, self._factory)
+        except Exception as problem:
+            # No certificate, or the like: that may be mended while we run.
+            self.state.engine.log("warning", f"Unable to connect to MASTER: {problem}")
+            self._factory = None
 
     def _leave(self) -> None:
         """Ends the link, or the attempt to make one."""
         factory, self._factory = self._factory, None
         if factory is not None:
-            factory.stopTrying()
+            factory.stopTrying()  # type: ignore[no-untyped-call]
         connector, self._connector = self._connector, None
         link = self._link
         if link is not None:
@@ -252,7 +257,9 @@ class Follower:
             link.give_up(f"Error reply to PING from master: '{_text(line)}'")
             return
         log("notice", "Master replied to PING, replication can continue...")
-        questions = [("REPLCONF listening-port", (b"REPLCONF", b"listening-port", b"%d" % self.announced_port))]
+        questions: list[tuple[str, tuple[bytes, ...]]] = [
+            ("REPLCONF listening-port", (b"REPLCONF", b"listening-port", b"%d" % self.announced_port))
+        ]
         if config.replica_announce_ip:
             address = config.replica_announce_ip.encode("latin-1")
             questions.append(("REPLCONF ip-address", (b"REPLCONF", b"ip-address", address)))
@@ -392,7 +399,7 @@ class Follower:
         self.down_since = None
         self.heard()
         if self._factory is not None:
-            self._factory.resetDelay()
+            self._factory.resetDelay()  # type: ignore[no-untyped-call]
         self.state.refresh_gates()
 
     def acknowledge(self) -> None:
@@ -412,6 +419,10 @@ class Follower:
         if self.host is None:
             return
         log = self.state.engine.log
+        if self._factory is None:
+            if self._connect is not None:
+                self._begin()
+            return
         silent = now - self.heard_at > self.state.engine.config.repl_timeout
         link = self._link
         if self.connected:

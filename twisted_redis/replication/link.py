@@ -125,7 +125,8 @@ class MasterLink(Protocol):
         if not self._gone:
             self.figures.bytes_out += len(data)
             self.figures.writes += 1
-            self.transport.write(data)  # type: ignore[union-attr]
+            transport: Any = self.transport
+            transport.write(data)
 
     def give_up(self, reason: str, level: str = "warning") -> None:
         """Says why and ends the connection; the factory tries again."""
@@ -182,7 +183,8 @@ class MasterLink(Protocol):
     @property
     def local_address(self) -> str:
         """Our end."""
-        host: Any = self.transport.getHost() if self.transport is not None else None
+        transport: Any = self.transport
+        host = transport.getHost() if transport is not None else None
         return f"{host.host}:{host.port}" if hasattr(host, "port") else ""
 
     @property
@@ -212,7 +214,7 @@ class MasterFactory(ReconnectingClientFactory):
 
     noisy = False
     initialDelay = 0.02
-    maxDelay = 1.0
+    maxDelay = 1
     factor = 2.0
     jitter = 0.1
 
@@ -227,15 +229,15 @@ class MasterFactory(ReconnectingClientFactory):
     def buildProtocol(self, addr: IAddress | None) -> MasterLink:
         """The link."""
         link = MasterLink(self.follower)
-        link.factory = self  # type: ignore[assignment]
+        link.factory = self
         return link
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """Tries again, later each time."""
         if not reason.check(error.UserError):
             self.follower.failed(reason)
-        super().clientConnectionFailed(connector, reason)
+        super().clientConnectionFailed(connector, reason)  # type: ignore[no-untyped-call]
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         """Tries again."""
-        super().clientConnectionLost(connector, reason)
+        super().clientConnectionLost(connector, reason)  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.blocking import retry
-from twisted_redis.engine.clients import CLOSING, IN_MULTI, REPLICA, Client
+from twisted_redis.engine.clients import CLOSING, REPLICA, Client
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
@@ -313,7 +313,7 @@ class Master:
         return sum(1 for replica in self.replicas.values() if replica.state == ONLINE and replica.synced >= offset)
 
     def count_good(self) -> None:
-        """Counts the replicas that are not behind for longer than ``min-replicas-max-lag``, and opens or shuts the gate."""
+        """Counts the replicas that are no more than ``min-replicas-max-lag`` behind; opens or shuts the gate."""
         config = self._engine.config
         wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
         if not (wanted and lag):
@@ -326,6 +326,29 @@ class Master:
             if replica.state == ONLINE and int(now - replica.acknowledged_at) <= lag
         )
         self._engine.guard_writes("replicas", not self._state.is_replica and self.good_replicas < wanted)
+
+    def caught_up(self) -> bool:
+        """Whether every replica has processed the whole stream."""
+        offset = self._state.offset
+        return all(replica.acknowledged == offset for replica in self.replicas.values())
+
+    def report(self) -> None:
+        """Says in the log which replicas lag behind, and how many do not."""
+        offset = self._state.offset
+        now = self._engine.time.monotonic()
+        lagging = 0
+        for replica in self.replicas.values():
+            if replica.acknowledged != offset:
+                lagging += 1
+                lag = int(now - replica.acknowledged_at) if replica.state == ONLINE else 0
+                self._engine.log(
+                    "notice",
+                    f"Lagging replica {replica.name} reported offset {offset - replica.acknowledged} behind master, "
+                    f"lag={lag}, state={replica.state.strip()}.",
+                )
+        count = len(self.replicas)
+        if count:
+            self._engine.log("notice", f"{count - lagging} of {count} replicas are in sync when shutting down.")
 
     # leaving
 
@@ -371,7 +394,8 @@ class Master:
         config = self._engine.config
         now = self._engine.time.monotonic()
         if not state.is_replica and self.replicas and now >= state.stream.written_at + config.repl_ping_replica_period:
-            if not (state.failing_over and self._engine.gates & IS_PAUSED):
+            # While the role is handed over the offset must not move.
+            if not state.failing_over:
                 state.stream.encode()
                 state.stream.write(PING)
         for replica in list(self.replicas.values()):

@@ -226,9 +226,7 @@ class Reception:
     def _failed(self, how: str) -> None:
         """The snapshot cannot be used: away with what is half loaded, and once more from the start."""
         engine = self._engine
-        engine.log(
-            "warning", f"Failed trying to load the MASTER synchronization DB {how}, check server logs."
-        )
+        engine.log("warning", f"Failed trying to load the MASTER synchronization DB {how}, check server logs.")
         self._discard()
         self._link.abort()
 

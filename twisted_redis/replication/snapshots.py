@@ -84,9 +84,7 @@ class Snapshots:
         every = set.intersection(*(replica.capabilities for replica in replicas))
         without = replicas[0].without
         streamed = bool(engine.config.repl_diskless_sync or without) and "eof" in every
-        engine.log(
-            "notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if streamed else 'disk'}"
-        )
+        engine.log("notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if streamed else 'disk'}")
         job = StreamJob(self._state, replicas) if streamed else FileJob(self._state, replicas)
         self.job = job
         # A child has the data as they are now: what the stream has not got yet belongs before it.

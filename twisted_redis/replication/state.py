@@ -12,21 +12,21 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from twisted_redis.engine.blocking import retry, unblock_all
-from twisted_redis.engine.clients import IN_MULTI, Client
+from twisted_redis.engine.clients import Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import STALE, WRITE
+from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import IS_STALE
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.table import Command
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
-from twisted_redis.persistence.loading import Loading, LoadError, Steps
+from twisted_redis.persistence.loading import LoadError, Loading, Steps
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.snapshots import Snapshots as Files
 from twisted_redis.replication.failover import Failover
-from twisted_redis.replication.follower import Follower
+from twisted_redis.replication.follower import Cached, Follower
 from twisted_redis.replication.info import replication_fields, role_reply, stats_fields
 from twisted_redis.replication.master import Master
 from twisted_redis.replication.snapshots import Snapshots
@@ -161,23 +161,27 @@ class State:
         """Goes on with the stream where the append-only file ends, at start."""
         self.stream.move(offset)
 
-    def restore(self, aux: dict[bytes, bytes]) -> None:
-        """Goes on with the history that a file was part of, at start."""
+    def restore(self, aux: dict[bytes, bytes], dropped: list[tuple[int, bytes]]) -> None:
+        """Goes on with the history that a file was part of, at start; ``dropped`` are keys that had expired in it."""
         name, offset = (aux.get(key, b"").decode("latin-1") for key in (b"repl-id", b"repl-offset"))
-        if len(name) != len(NO_ID) or not offset.isdigit():
+        database = aux.get(b"repl-stream-db", b"0")
+        if len(name) != len(NO_ID) or not offset.isdigit() or not database.isdigit():
             return
         engine = self.engine
         number = int(offset)
         if self.is_replica:
             engine.replication_id = name
             self.stream.move(number)
-            self.follower.remember(name, number, int(aux.get(b"repl-stream-db", b"0")))
+            self.follower.remember(Cached(name, number, min(int(database), len(engine.databases) - 1)))
         elif number:
             # A master that was restarted: its replicas may go on with what they had, under the name it had.
             engine.replication_id2 = name
             self.second_offset = number + 1
             self.stream.move(number)
             self.open_backlog()
+            for index, key in dropped:
+                self.stream.feed([(index, [b"DEL", key])])
+            self.stream.encode()
             self.master.deserted_at = engine.time.monotonic()
 
     # replacing all data
@@ -230,7 +234,7 @@ class State:
             raise LoadError(size - 8, f"Wrong RDB checksum expected: ({crc:x}) but got ({stored:x}). Aborting now.")
 
     def remove_sync_file(self, whose: str) -> None:
-        """Takes the snapshot away that served a synchronisation, where nobody else wants files (``rdb-del-sync-files``)."""
+        """Takes the snapshot of a synchronisation away where nobody else wants files (``rdb-del-sync-files``)."""
         config = self.engine.config
         if config.rdb_del_sync_files and not config.save and not config.appendonly:
             self.engine.log(

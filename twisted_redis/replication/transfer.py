@@ -60,8 +60,8 @@ class Transfer:
             raise BadTransfer(f"MASTER aborted replication with an error: {line[1:].decode('latin-1')}")
         if line[:1] != b"$":
             raise BadTransfer(
-                f"Bad protocol from MASTER, the first byte is not '$' (we received '{line.decode('latin-1')}'), are you "
-                "sure the host and port are right?"
+                "Bad protocol from MASTER, the first byte is not '$' (we received "
+                f"'{line.decode('latin-1')}'), are you sure the host and port are right?"
             )
         if line[1:5] == b"EOF:" and len(line) >= 5 + MARK_LENGTH:
             self.mark = line[5 : 5 + MARK_LENGTH]
