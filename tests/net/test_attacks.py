@@ -222,3 +222,17 @@ def test_protected_directives_are_for_those_who_may(allowed: str, host: str, run
     server = Server(enable_protected_configs=allowed, protected_mode=False)
     answer = server.connect(host)("CONFIG", "SET", "dbfilename", "other.rdb")
     assert (answer == b"+OK\r\n") is runs
+
+
+@pytest.mark.parametrize("call", [("SRANDMEMBER", "set"), ("HRANDFIELD", "hash"), ("ZRANDMEMBER", "zset")])
+def test_a_reply_over_the_limit_is_not_even_made(call: tuple[str, str]) -> None:
+    limits = BufferLimits(BufferLimit(1_000_000, 0, 0), NO_LIMIT, NO_LIMIT)
+    server = Server(client_output_buffer_limit=limits)
+    server("SADD", "set", "a")
+    server("HSET", "hash", "a", "b")
+    server("ZADD", "zset", 1, "a")
+    client = server.connect()
+    assert client.send(encode(*call, -999_999_999)) == b""
+    assert gone(client)
+    assert server.engine.stats.output_buffer_closed == 1
+    assert server.connect()(*call, -10).startswith(b"*10\r\n")

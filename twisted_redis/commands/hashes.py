@@ -424,6 +424,7 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
     if hash_ is None:
         return []
     remove_due(ctx, key, hash_)
+    ctx.room_for(-count)
     if count < -_MOST_PICKS:
         raise CommandError("ERR value is out of range")
     fields = hash_.sample(count) if count >= 0 or not hash_.fields else hash_.choices(-count)

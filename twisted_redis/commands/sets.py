@@ -271,6 +271,7 @@ def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     found = ctx.db.read(key, Set)
     if found is None:
         return []
+    ctx.room_for(-count)
     if count < -_MOST_PICKS:
         raise OutOfRange
     return Bulks(found.sample(count) if count >= 0 else found.choices(-count))

@@ -311,6 +311,7 @@ def zrandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     found = ctx.db.read(key, ZSet)
     if found is None:
         return []
+    ctx.room_for(-count)
     if count < -_MOST_PICKS:
         raise OutOfRange
     members = found.sample(count) if count >= 0 else found.choices(-count)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import Reply
 
@@ -39,6 +40,10 @@ DENY_BLOCKING = 1 << 12  # inside EXEC or a script
 SCRIPT = 1 << 13
 ANONYMOUS = 1 << 20  # has never logged in; no gate, as that matters only while the default user has a password
 NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
+
+
+#: Bytes of an empty string in an array.
+SHORTEST_ELEMENT = 6
 
 
 class Link(Protocol):
@@ -288,6 +293,22 @@ class Client:
         """Adds a reply or push message that no running command returns."""
         self.out.append(self.encode(reply))
         self.engine.flush_later(self)
+
+    def room_for(self, elements: int) -> None:
+        """Cuts the client off where a reply of so many elements is over its hard output limit, however short they are.
+
+        Raises CommandError then: such a reply need not be made to be thrown away.
+        """
+        limits = self.config.client_output_buffer_limit
+        hard = (limits.pubsub if self.gates & SUBSCRIBED else limits.normal).hard
+        if hard and elements * SHORTEST_ELEMENT >= hard:
+            self.gates |= CLOSING
+            self.engine.stats.output_buffer_closed += 1
+            self.engine.log(
+                "warning", f"Client id={self.id} addr={self.link.address} closed for overcoming of output buffer limits."
+            )
+            self.link.abort()
+            raise CommandError("ERR reply over the output buffer limit")
 
     def push_later(self, message: bytes) -> None:
         """Adds an encoded message behind the reply of the running command; the client must have a gate."""

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["RedisProtocol"]
 
 
+def _send_nothing(data: bytes) -> None:
+    """What is still answered after the connection was cut off."""
+
+
 @implementer(IPushProducer)
 class RedisProtocol(Protocol):
     """One client's connection; it is the ``Link`` of its ``Client``."""
@@ -98,7 +102,8 @@ class RedisProtocol(Protocol):
             self.resume()
         else:
             self._parse(data)
-        if self.factory.weights.limit:
+        if self.factory.weights.limit and not self.client.out:
+            # With replies it is weighed when they are written: the limit of output comes before that of all clients.
             self.factory.weights.update(self.client)
 
     def _hold(self, data: bytes) -> None:
@@ -113,6 +118,12 @@ class RedisProtocol(Protocol):
         """Executes ``requests``; tells whether all of them were taken and more may follow."""
         client = self.client
         engine = self.engine
+        if self.factory.weights.limit:
+            self._requests = requests
+            self.factory.weights.update(client)
+            self._requests = []
+            if client.gates & CLOSING:
+                return False
         self._running = True
         taken = engine.run(client, requests)
         self._running = False
@@ -139,6 +150,11 @@ class RedisProtocol(Protocol):
 
     def _parse(self, data: bytes) -> None:
         parser = self._parser
+        size = len(data)
+        # Before it is parsed, as in Redis: the read that completes a request that is too long ends the connection too.
+        if not parser.idle and parser.buffered + size > self.factory.query_limit(self.client):
+            self._close_for_query()
+            return
         while True:
             # Before authentication one request at a time: AUTH lifts the limits for the next.
             limited = not parser.authenticated
@@ -151,7 +167,8 @@ class RedisProtocol(Protocol):
             if not limited or not requests:
                 break
             data = b""
-        if not parser.idle and parser.buffered > self.factory.query_limit(self.client):
+        limit = self.factory.query_limit(self.client)
+        if size > limit and not parser.idle and parser.buffered > limit:
             self._close_for_query()
 
     def resume(self) -> None:
@@ -223,6 +240,8 @@ class RedisProtocol(Protocol):
                 self._send(data)
                 if self._congested or factory.watchful or client.gates & UNAUTHENTICATED:
                     self.check_output()
+                elif factory.weights.limit:
+                    factory.weights.update(client)
         if client.gates & CLOSING and not self._running:
             self._finish()
 
@@ -331,6 +350,7 @@ class RedisProtocol(Protocol):
         self._holding = True
         transport: Any = self.transport
         if transport is not None:
+            self._send = _send_nothing
             transport.abortConnection()
         if not self._running:
             self._leave()
