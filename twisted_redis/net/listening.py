@@ -14,7 +14,7 @@ from twisted.internet.error import CannotListenError
 
 from twisted_redis.net.hub import Hub
 
-__all__ = ["ListenError", "Listeners", "TlsError"]
+__all__ = ["ListenError", "Listeners", "PlaceTaken", "TlsError"]
 
 #: Addresses of a family this machine does not have are passed over where they are optional.
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT}
@@ -32,7 +32,9 @@ class TlsError(ListenError):
     verdict = "Failed to configure TLS. Check logs for more info."
 
 
-class _PlaceTaken(ListenError):
+class PlaceTaken(ListenError):
+    """Somebody else has the port, or it is none of ours to take; ``kind`` is what it was to be for."""
+
     def __init__(self, text: str, port: int, kind: str) -> None:
         super().__init__(text)
         self.verdict = f"Failed listening on port {port} ({kind}), aborting."
@@ -99,13 +101,13 @@ class _Ports:
                         "warning",
                         f"Warning: Could not create server TCP listening socket {host}:{port}: {error.strerror}",
                     )
-                    raise _PlaceTaken(f"{host}:{port}: {error.strerror}", port, self._kind) from error
+                    raise PlaceTaken(f"{host}:{port}: {error.strerror}", port, self._kind) from error
                 sockets.append(sock)
                 if not chosen:
                     # The system has chosen one for the first address: the same for the others.
                     chosen = sock.getsockname()[1]
             if not sockets:
-                raise _PlaceTaken(f"no address to listen at on port {port}", port, self._kind)
+                raise PlaceTaken(f"no address to listen at on port {port}", port, self._kind)
             ports = [self._adopt(sock, factory) for sock in sockets]
         except ListenError:
             for old in in_the_way:
@@ -203,7 +205,7 @@ class Listeners:
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
             self._log("warning", f"Failed opening Unix socket: bind: {reason}")
-            raise _PlaceTaken(f"{path}: {reason}", 0, "unix") from error
+            raise PlaceTaken(f"{path}: {reason}", 0, "unix") from error
         self._unix_path = path
 
     def listen_endpoint(self, description: str) -> Deferred[Any]:

@@ -15,7 +15,7 @@ from twisted.web.server import Request, Site
 
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.addresses import is_loopback
-from twisted_redis.net.listening import ListenError
+from twisted_redis.net.listening import PlaceTaken
 from twisted_redis.web.figures import status
 from twisted_redis.web.metrics import exposition
 
@@ -149,7 +149,8 @@ class StatusService(Service):
         try:
             self._listening = self._reactor.listenTCP(self._wanted, site, 50, INTERFACE)
         except CannotListenError as error:
-            raise ListenError(f"{INTERFACE}:{self._wanted}: {error.socketError}") from error
+            text = f"{INTERFACE}:{self._wanted}: {error.socketError}"
+            raise PlaceTaken(text, self._wanted, "metrics") from error
         self._engine.log("notice", f"Status page and metrics at http://{INTERFACE}:{self.port}/")
 
     def privilegedStartService(self) -> None:

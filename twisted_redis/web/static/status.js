@@ -45,7 +45,10 @@ function draw(name, value, top) {
   const place = (point, index) =>
     `${((index * 120) / (KEPT - 1)).toFixed(2)},${(31 - ((point || 0) / high) * 29).toFixed(2)}`;
   const right = ((points.length - 1) * 120) / (KEPT - 1);
-  element(`${name}-line`).firstElementChild.setAttribute("d", `M0,33 L${points.map(place).join(" L")} L${right},33 Z`);
+  const edge = points.map(place).join(" L");
+  const [area, line] = element(`${name}-line`).children;
+  area.setAttribute("d", `M0,33 L${edge} L${right},33 Z`);
+  line.setAttribute("d", `M${edge}`);
 }
 
 function rows(id, found, nothing) {
@@ -100,12 +103,13 @@ function show(now) {
   write("misses-total", whole(now.lookups.misses));
 
   write("memory", bytes(now.memory.used));
-  write("memory-of", now.memory.limit ? `of ${bytes(now.memory.limit)}, ${now.memory.policy}` : "in use, no limit");
+  write("memory-of", now.memory.limit ? `of ${bytes(now.memory.limit)}` : "in use, no limit");
   draw("memory", now.memory.used, now.memory.limit);
   write("resident", bytes(now.memory.resident));
   write("peak", bytes(now.memory.peak));
   write("expired", whole(now.memory.expired));
   write("evicted", whole(now.memory.evicted));
+  write("policy", now.memory.limit ? ` · ${now.memory.policy}` : "");
 
   write("clients", whole(now.clients.connected));
   write("clients-of", `of at most ${whole(now.clients.limit)}`);

@@ -1,0 +1,148 @@
+"""The status page as a browser shows it, and the metrics as Prometheus reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+pytest.importorskip("prometheus_client", reason="needs the extra web")
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.process import Server, free_port, start_server
+from tests.support.browser import Browser, find_chromium
+
+
+class Watched:
+    """A server with a page at ``url``."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/"
+        options = ["--metrics-port", str(port), "--slowlog-log-slower-than", "20000", "--enable-debug-command", "yes"]
+        self.server: Server = start_server(*options, folder=folder)
+        self.client = redis.Redis(port=self.server.port, decode_responses=True)
+
+    def ask(self, path: str) -> str:
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+            text: str = answer.read().decode()
+            return text
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    found = Watched(tmp_path_factory.mktemp("server"))
+    yield found
+    found.client.close()
+    found.server.stop()
+    assert "Traceback" not in found.server.output, found.server.output
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if find_chromium() is None:
+        pytest.skip("needs Chromium")
+    with Browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+def test_the_page_shows_the_figures_and_follows_them(watched: Watched, browser: Browser) -> None:
+    client = watched.client
+    client.flushall()
+    client.config_resetstat()
+    for number in range(7):
+        client.set(f"secret-key-{number}", "secret-value")
+    client.expire("secret-key-0", 1000)
+    client.get("secret-key-1")
+    client.execute_command("DEBUG", "SLEEP", "0.05")
+
+    browser.open(watched.url)
+    browser.wait("document.getElementById('state').className === 'live'")
+    assert browser.text("where") == f"Redis 8.0.2 · port {watched.server.port} · process {watched.server.pid}"
+    assert browser.text("clients") == "1"
+    assert browser.text("hits-total") == "1"
+    assert browser.text("hits") == "100.0 %"
+    assert browser.evaluate("[...document.querySelectorAll('#databases tbody td')].map((e) => e.textContent)") == [
+        "db0",
+        "7",
+        "1",
+    ]
+    slow = browser.evaluate("[...document.querySelectorAll('#slow tbody tr')].map((e) => e.cells[0].textContent)")
+    assert slow == ["debug"]
+    assert browser.text("memory").split()[1] in ("KB", "MB")
+    assert browser.text("replication-role") == "master"
+
+    # It goes on by itself: nobody loads it again.
+    browser.evaluate("window.stillTheSame = true")
+    client.select(5)
+    client.mset({f"secret-key-{number}": "x" for number in range(1234)})
+    browser.wait("document.querySelector('#databases').textContent.includes('1,234')")
+    for _ in range(3):
+        client.get("secret-missing")
+    browser.wait("document.getElementById('misses-total').textContent === '3'")
+    assert browser.evaluate("window.stillTheSame") is True
+
+    assert "secret" not in browser.evaluate("document.documentElement.outerHTML")
+    assert browser.complaints == []
+
+
+def test_the_page_tells_when_the_server_is_gone(tmp_path: Path, browser: Browser) -> None:
+    watched = Watched(tmp_path)
+    try:
+        browser.open(watched.url)
+        browser.wait("document.getElementById('state').className === 'live'")
+        watched.client.close()
+    finally:
+        watched.server.stop()
+    browser.wait("document.getElementById('state').className === 'lost'")
+    browser.complaints.clear()
+
+
+def test_prometheus_reads_the_metrics(watched: Watched) -> None:
+    client = watched.client
+    client.select(0)
+    client.flushall()
+    client.set("k", "v")
+    client.get("k")
+    families = {family.name: family for family in text_string_to_metric_families(watched.ask("metrics"))}
+    assert len(families) > 40
+    for name in ("redis_commands_processed", "redis_memory_used_bytes", "redis_connected_clients", "redis_db_keys"):
+        assert families[name].documentation
+    [used] = families["redis_memory_used_rss_bytes"].samples
+    assert used.value > 10_000_000
+    keys = {sample.labels["db"]: sample.value for sample in families["redis_db_keys"].samples}
+    assert keys == {"db0": 1}
+    calls = {sample.labels["cmd"]: sample.value for sample in families["redis_commands"].samples}
+    assert calls["get"] >= 1
+
+
+def test_the_json_is_what_the_page_shows(watched: Watched) -> None:
+    watched.client.select(0)
+    watched.client.flushall()
+    watched.client.set("k", "v")
+    assert [(db["name"], db["keys"]) for db in json.loads(watched.ask("status.json"))["databases"]] == [("db0", 1)]
+
+
+def test_nothing_listens_unless_asked_to(tmp_path: Path) -> None:
+    server = start_server(folder=tmp_path)
+    try:
+        assert "Status page" not in server.output
+        links = {os.readlink(fd) for fd in Path(f"/proc/{server.pid}/fd").iterdir()}
+        rows = [line.split() for line in Path(f"/proc/{server.pid}/net/tcp").read_text().splitlines()[1:]]
+        ports = {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in links}
+        assert ports == {server.port}
+    finally:
+        server.stop()
+
+
+def test_a_port_that_is_taken_ends_the_start(watched: Watched, tmp_path: Path) -> None:
+    port = watched.url.rstrip("/").rpartition(":")[2]
+    server = start_server("--metrics-port", port, folder=tmp_path, wait=False)
+    assert server.wait() == 1
+    assert f"Failed listening on port {port} (metrics), aborting." in server.output
