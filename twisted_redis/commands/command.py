@@ -137,8 +137,9 @@ def list_(ctx: Client, *options: bytes) -> Reply:
     for entry in ctx.engine.table.values():
         if chosen is None or chosen(entry):
             names.append(entry.name.encode())
-        if chosen is not None:
-            names += [sub.name.encode() for sub in (entry.subcommands or {}).values() if chosen(sub)]
+        for sub in (entry.subcommands or {}).values():
+            if chosen is None or chosen(sub):
+                names.append(sub.name.encode())
     return names
 
 

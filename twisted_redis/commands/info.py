@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.flags import LOADING, STALE
-from twisted_redis.engine.infosections import DEFAULT_SECTIONS, SECTIONS, Section
+from twisted_redis.engine.infosections import DEFAULT_SECTIONS, HIDDEN_SECTIONS, SECTIONS, Section
 from twisted_redis.engine.table import command
 from twisted_redis.resp.types import Reply, Verbatim
 
@@ -17,7 +17,8 @@ def info_text(engine: Engine, wanted: list[str]) -> str:
     names: list[str] = []
     for name in wanted or ["default"]:
         if name in ("all", "everything"):
-            chosen = [section for section in SECTIONS if name == "everything" or section != "modules"]
+            left_out = HIDDEN_SECTIONS if name == "everything" else HIDDEN_SECTIONS | {"modules"}
+            chosen = [section for section in SECTIONS if section not in left_out]
         elif name == "default":
             chosen = list(DEFAULT_SECTIONS)
         else:

@@ -129,6 +129,7 @@ class Engine:
         self.writers: dict[Client, None] | None = None
         self.depth = 0
         self.turn = 0
+        self.turn_began = 0
         self.unflushed: dict[Client, None] = {}
         #: Called at the end of each turn, before its replies leave: what has to be on disk before them goes there now.
         self.before_replies: list[Callable[[], None]] = []
@@ -299,6 +300,7 @@ class Engine:
         """Begins work outside of ``run`` that may write to clients; ``end_turn`` must follow."""
         self.turn += 1
         if self.turn == 1:
+            self.turn_began = self.clock_ns()
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
@@ -313,6 +315,7 @@ class Engine:
             self.turn = 0
             if self.unflushed:
                 self.flush_clients()
+            self.stats.loop.note(self.clock_ns() - self.turn_began)
         else:
             self.turn -= 1
 
@@ -350,7 +353,7 @@ class Engine:
         slow_ns = self.slow_ns
         room = OUTPUT_SLICE
         taken = 0
-        start = clock()
+        start = began = clock()
         for argv in requests:
             taken += 1
             command = lookup(argv[0])
@@ -428,12 +431,14 @@ class Engine:
             if command is not gates.NOT_EXECUTED:
                 client.last_command = command
             client.commands += taken
+            self.stats.loop.calls += taken
         self.turn -= 1
         if not self.turn:
             for settle in self.before_replies:
                 settle()
             if self.unflushed:
                 self.flush_clients()
+            self.stats.loop.note(clock() - began)
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
@@ -472,6 +477,7 @@ class Engine:
         if self.depth:
             taken = self.clock_ns() - start
             command.samples.append(taken)
+            self.stats.nested_ns += taken
             if taken > self.slow_ns:
                 self.slow(client, command, argv, taken)
         return reply

@@ -15,7 +15,7 @@ from twisted_redis.engine.memory import human, resident_bytes, total_system_memo
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["DEFAULT_SECTIONS", "SECTIONS", "Section"]
+__all__ = ["DEFAULT_SECTIONS", "HIDDEN_SECTIONS", "SECTIONS", "Section"]
 
 Fields = list[tuple[str, Any]]
 
@@ -134,6 +134,11 @@ def _memory(engine: Engine) -> Fields:
             ("used_memory_startup", startup),
             ("used_memory_dataset", dataset),
             ("used_memory_dataset_perc", f"{dataset * 100 / max(1, used):.2f}%"),
+            # As Redis shows them with the C library's allocator, of which it knows no more.
+            ("allocator_allocated", used),
+            ("allocator_active", rss),
+            ("allocator_resident", rss),
+            ("allocator_muzzy", 0),
             ("total_system_memory", total),
             ("total_system_memory_human", human(total)),
             ("used_memory_lua", 0),
@@ -152,6 +157,12 @@ def _memory(engine: Engine) -> Fields:
             ("maxmemory", limit),
             ("maxmemory_human", human(limit)),
             ("maxmemory_policy", engine.config.maxmemory_policy),
+            ("allocator_frag_ratio", f"{rss / max(1, used):.2f}"),
+            ("allocator_frag_bytes", rss - used),
+            ("allocator_rss_ratio", "1.00"),
+            ("allocator_rss_bytes", 0),
+            ("rss_overhead_ratio", "1.00"),
+            ("rss_overhead_bytes", 0),
             ("mem_fragmentation_ratio", f"{rss / max(1, used):.2f}"),
             ("mem_fragmentation_bytes", rss - used),
             ("mem_not_counted_for_evict", 0),
@@ -178,15 +189,34 @@ def _persistence(engine: Engine) -> Fields:
         [
             ("loading", 0),
             ("async_loading", 0),
+            ("current_cow_peak", 0),
+            ("current_cow_size", 0),
+            ("current_cow_size_age", 0),
+            ("current_fork_perc", "0.00"),
+            ("current_save_keys_processed", 0),
+            ("current_save_keys_total", 0),
             ("rdb_changes_since_last_save", engine.dirty),
             ("rdb_bgsave_in_progress", 0),
             ("rdb_last_save_time", engine.last_save),
             ("rdb_last_bgsave_status", "ok"),
+            ("rdb_last_bgsave_time_sec", -1),
+            ("rdb_current_bgsave_time_sec", -1),
+            ("rdb_saves", 0),
+            ("rdb_last_cow_size", 0),
+            ("rdb_last_load_keys_expired", 0),
+            ("rdb_last_load_keys_loaded", 0),
             ("aof_enabled", 0),
             ("aof_rewrite_in_progress", 0),
             ("aof_rewrite_scheduled", 0),
+            ("aof_last_rewrite_time_sec", -1),
+            ("aof_current_rewrite_time_sec", -1),
             ("aof_last_bgrewrite_status", "ok"),
+            ("aof_rewrites", 0),
+            ("aof_rewrites_consecutive_failures", 0),
             ("aof_last_write_status", "ok"),
+            ("aof_last_cow_size", 0),
+            ("module_fork_in_progress", 0),
+            ("module_fork_last_cow_size", 0),
         ],
     )
 
@@ -251,7 +281,11 @@ def _stats(engine: Engine) -> Fields:
             ("client_output_buffer_limit_disconnections", stats.output_buffer_closed),
             ("reply_buffer_shrinks", 0),
             ("reply_buffer_expands", 0),
-            ("eventloop_cycles", stats.reads),
+            ("eventloop_cycles", stats.loop.turns),
+            ("eventloop_duration_sum", stats.loop.nanoseconds // 1000),
+            ("eventloop_duration_cmd_sum", stats.commands_ns // 1000),
+            ("instantaneous_eventloop_cycles_per_sec", int(stats.turn_rate.value)),
+            ("instantaneous_eventloop_duration_usec", int(stats.turn_duration.value // 1000)),
             ("acl_access_denied_auth", 0),
             ("acl_access_denied_cmd", 0),
             ("acl_access_denied_key", 0),
@@ -366,6 +400,20 @@ def _keysizes(engine: Engine) -> Fields:
     return _extended("keysizes", engine, [])
 
 
+def _debug(engine: Engine) -> Fields:
+    stats = engine.stats
+    return _extended(
+        "debug",
+        engine,
+        [
+            ("eventloop_duration_aof_sum", stats.aof_ns // 1000),
+            ("eventloop_duration_cron_sum", stats.cron_ns // 1000),
+            ("eventloop_duration_max", stats.loop.longest // 1000),
+            ("eventloop_cmd_per_cycle_max", stats.loop.most_calls),
+        ],
+    )
+
+
 SECTIONS: dict[str, Section] = {
     "server": Section("Server", _server),
     "clients": Section("Clients", _clients),
@@ -387,7 +435,11 @@ SECTIONS: dict[str, Section] = {
     "cluster": Section("Cluster", _cluster),
     "keyspace": Section("Keyspace", _keyspace),
     "keysizes": Section("Keysizes", _keysizes),
+    "debug": Section("Debug", _debug),
 }
+
+#: Shown by their names alone, not by ``all`` or ``everything``.
+HIDDEN_SECTIONS = frozenset({"debug"})
 
 #: What INFO shows without arguments.
 DEFAULT_SECTIONS = (

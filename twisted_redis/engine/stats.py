@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rate", "Statistics"]
 
-#: Different error prefixes that are told apart, and the prefix that stands for all the others beyond.
+#: Different error prefixes that are told apart.
 ERRORS_MAX = 128
 SAMPLES = 16
 
@@ -29,7 +29,7 @@ class Rate:
         self._last_time: float | None = None
 
     def measure(self, value: int, now: float) -> None:
-        """Notes that the running total is ``value`` at ``now`` (seconds)."""
+        """Notes that the running total is ``value`` at ``now`` (seconds, or whatever the rate is by)."""
         if self._last_time is not None and now > self._last_time:
             self._samples.append((value - self._last_value) / (now - self._last_time))
         self._last_time = now
@@ -39,6 +39,30 @@ class Rate:
     def value(self) -> float:
         """The mean rate a second."""
         return sum(self._samples) / SAMPLES
+
+
+class LoopFigures:
+    """How the turns went: their number, their time in all and the longest (ns), the most calls in one."""
+
+    __slots__ = ("calls", "longest", "most_calls", "nanoseconds", "turns")
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.nanoseconds = 0
+        self.longest = 0
+        #: Calls of the turn that runs.
+        self.calls = 0
+        self.most_calls = 0
+
+    def note(self, nanoseconds: int) -> None:
+        """A turn is over."""
+        self.turns += 1
+        self.nanoseconds += nanoseconds
+        if nanoseconds > self.longest:
+            self.longest = nanoseconds
+        if self.calls > self.most_calls:
+            self.most_calls = self.calls
+        self.calls = 0
 
 
 class Statistics:
@@ -69,11 +93,20 @@ class Statistics:
         self.query_buffer_closed = 0
         self.output_buffer_closed = 0
         self.errors: dict[str, int] = {}
+        self.counts_errors = True
         self.error_total = 0
+        self.loop = LoopFigures()
+        #: Periodic work and the append-only file (ns).
+        self.cron_ns = 0
+        self.aof_ns = 0
+        #: Calls within other calls (EXEC, scripts), whose time the outer ones include.
+        self.nested_ns = 0
         self.unexpected_errors = 0
         self.ops_rate = Rate()
         self.in_rate = Rate()
         self.out_rate = Rate()
+        self.turn_rate = Rate()
+        self.turn_duration = Rate()
         self.forks = 0
         self.last_fork_us = 0
         self._engine.state.hits = 0
@@ -158,12 +191,38 @@ class Statistics:
         bytes_in, bytes_out, _, _ = self.traffic
         self.in_rate.measure(bytes_in, now)
         self.out_rate.measure(bytes_out, now)
+        loop = self.loop
+        self.turn_rate.measure(loop.turns, now)
+        self.turn_duration.measure(loop.nanoseconds, loop.turns)
 
     def count_error(self, text: bytes) -> None:
         """Counts an error reply under its prefix."""
         self.error_total += 1
+        if not self.counts_errors:
+            return
         prefix = text.split(b" ", 1)[0].decode("latin-1")
         if prefix in self.errors or len(self.errors) < ERRORS_MAX:
             self.errors[prefix] = self.errors.get(prefix, 0) + 1
         else:
-            self.errors = {"ERRORSTATS_OVERFLOW": 1}
+            # Whoever makes up prefixes (scripts can) must not make the table grow without end.
+            codes = ", ".join(sorted(self.errors))
+            self._engine.log(
+                "warning",
+                "Errorstats stopped adding new errors because the number of errors reached the limit, may be misuse of "
+                "lua error_reply, please check INFO ERRORSTATS, this can be re-enabled via CONFIG RESETSTAT.",
+            )
+            self._engine.log("warning", f"Current errors code list: {codes}")
+            self.errors = {"ERRORSTATS_DISABLED": 1}
+            self.counts_errors = False
+
+    def note_cron(self, nanoseconds: int, turns: int) -> None:
+        """Periodic work is done for this time; ``turns`` were counted before: one is, and no more."""
+        self.cron_ns += nanoseconds
+        if self.loop.turns == turns:
+            self.loop.note(nanoseconds)
+
+    @property
+    def commands_ns(self) -> int:
+        """The time of all calls since the last reset, those within others counted once."""
+        self.fold()
+        return sum(command.nanoseconds for command in self.commands()) - self.nested_ns

@@ -161,7 +161,7 @@ class Command:
     def fold(self, tracking: bool = True) -> None:
         """Adds the collected samples to calls and time; if ``tracking``, to the histogram.
 
-        Its buckets are 1/16 of a power of two wide.
+        Its buckets are 1/128 of a power of two wide.
         """
         samples = self.samples
         if not samples:
@@ -176,7 +176,7 @@ class Command:
         # Under load a part of the samples, evenly taken, stands for all: the loop must not cost more than the calls.
         step = count // HISTOGRAM_SAMPLES + 1
         for sample in samples[::step]:
-            shift = sample.bit_length() - 5
+            shift = sample.bit_length() - 8
             bucket = (sample >> shift) << shift if shift > 0 else sample
             histogram[bucket] = histogram.get(bucket, 0) + step
 
@@ -187,7 +187,8 @@ class Command:
         for bucket in sorted(self.histogram):
             seen += self.histogram[bucket]
             if seen >= wanted:
-                return bucket / 1000
+                shift = bucket.bit_length() - 8
+                return (bucket + (1 << shift) - 1 if shift > 0 else bucket) / 1000
         return 0.0
 
     def reset(self) -> None:

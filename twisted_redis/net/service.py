@@ -185,6 +185,8 @@ class ServerService(Service):
         """Expiry, limits and rates."""
         if self.engine.cron_paused:
             return
+        began = self.engine.clock_ns()
+        turns = self.engine.stats.loop.turns
         now = self.engine.time.monotonic()
         self.factory.cron(now)
         if self.engine.gates & IS_BUSY:
@@ -198,6 +200,7 @@ class ServerService(Service):
             self.factory.close_idle(now)
         for work in self.periodic:
             work(now)
+        self.engine.stats.note_cron(self.engine.clock_ns() - began, turns)
 
     def expire(self) -> None:
         """Removes what is due, in slices of a few ms with turns for the clients between."""
