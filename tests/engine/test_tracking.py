@@ -215,3 +215,13 @@ def test_those_who_do_not_track_take_the_short_way(server: Server) -> None:
     other("GET", "a")
     assert other.protocol.client.gates == 0
     assert tracking_info(server)["tracking_total_keys"] == "0"
+
+
+def test_evictions_are_told_before_the_reply(server: Server) -> None:
+    client = caching(server)
+    limit = server.engine.usage.total() + 100_000
+    client("CONFIG", "SET", "maxmemory", limit, "maxmemory-policy", "volatile-random")
+    client("SET", "volatile", 1, "EX", 1000)
+    client("GET", "volatile")
+    client("SETBIT", "big", 1_600_000, 0)
+    assert client("GETBIT", "big", 0) == invalid(b"volatile") + b":0\r\n"

@@ -141,6 +141,11 @@ class Eviction:
                 if db.data:
                     engine.usage.survey(db)
 
+    def settle(self) -> None:
+        """Counts what was changed in place, so that a command sees whether what came just before it exceeds the limit."""
+        if self._is_over():
+            self._overrun()
+
     def _is_over(self) -> bool:
         state = self._engine.state
         for db in self._engine.databases:

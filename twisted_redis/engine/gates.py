@@ -49,6 +49,7 @@ IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it has
 
+STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
 UNQUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 #: Words of HTTP, in lower case, that end a connection.
@@ -217,7 +218,9 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     """Passes every gate or raises the error of the first that is closed."""
     flags = command.flags
     if flags & SKIP_MONITOR and engine.scripting is not None:
-        flags = engine.scripting.effective_flags(command.name, flags, argv)
+        # What a script has declared counts in place of what EVAL and FCALL may do at the worst.
+        command = engine.scripting.as_declared(command, argv)
+        flags = command.flags
     gates = client.gates & ~NOT_GATES
     if flags & PROTECTED:
         _protected(engine, client, command)
@@ -228,6 +231,9 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             raise CommandError("ERR Command not allowed inside a transaction")
         if gates & RESTRICTED:
             engine.authorize(client, command, argv)
+    if gates & TRACKING and engine.config.maxmemory:
+        # Evictions are told before the reply.
+        engine.eviction.settle()
     if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and _needs_memory(client, command):
         raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     if gates & TRACKING:
@@ -240,7 +246,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             "are allowed in this context"
         )
     if engine.gates & IS_STALE and not _serves_stale(client, command):
-        raise CommandError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+        raise CommandError(STALE_TEXT)
     if engine.gates & IS_LOADING and not flags & LOADING and (not engine.async_loading or flags & NO_ASYNC_LOADING):
         raise CommandError("LOADING Redis is loading the dataset in memory")
     if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
