@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _DEPENDS = "Depends on the function"
+#: Functions that Redis would free at once even where it may take its time.
+_AT_ONCE = 64
 _EVERYWHERE = ("request_policy:all_shards", "response_policy:all_succeeded")
 
 
@@ -98,9 +100,7 @@ container("FUNCTION", arity=-2, group="scripting", since="7.0.0", summary="A con
 
 
 def _wrong_number(subcommand: str) -> CommandError:
-    return CommandError(
-        f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP."
-    )
+    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP.")
 
 
 def _changed(ctx: Client) -> None:
@@ -168,7 +168,9 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
         raise _wrong_number("flush")
     if mode and mode[0].lower() not in (b"sync", b"async"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
-    libraries(ctx.engine).flush()
+    freed = libraries(ctx.engine).flush()
+    if freed > _AT_ONCE and (mode[0].lower() == b"async" if mode else ctx.config.lazyfree_lazy_user_flush):
+        ctx.engine.lazyfree.freed += freed + 1  # and their interpreter
     _changed(ctx)
     return OK
 
@@ -201,9 +203,7 @@ def list_(ctx: Client, *options: bytes) -> Reply:
             raise CommandError(b"ERR Unknown argument " + word)
     matches = compile_glob(pattern, nocase=True) if pattern is not None else lambda name: True
     return [
-        _described(library, with_code)
-        for name, library in libraries(ctx.engine).libraries.items()
-        if matches(name)
+        _described(library, with_code) for name, library in libraries(ctx.engine).libraries.items() if matches(name)
     ]
 
 
@@ -262,9 +262,7 @@ def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
         raise _wrong_number("restore")
     how = policy[0].lower() if policy else b"append"
     if how not in (b"append", b"replace", b"flush"):
-        raise CommandError(
-            "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
-        )
+        raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     if not payload.is_intact(serialized, ctx.engine.payload_checksums):
         raise CommandError("ERR DUMP payload version or checksum are wrong")
     state = libraries(ctx.engine)

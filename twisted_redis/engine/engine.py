@@ -218,7 +218,7 @@ class Engine:
         for name, entry in self.table.items():
             entry.skip = 1
             # Some of those who guard writes refuse PING too, so that whoever watches the server learns of it.
-            if not (self.write_guards and (entry.flags & WRITE or entry.name == "ping")):
+            if not (self.write_guards and (entry.flags & (WRITE | SKIP_MONITOR) or entry.name == "ping")):
                 self.lookup[name] = entry
                 self.lookup[name.upper()] = entry
             for sub in (entry.subcommands or {}).values():

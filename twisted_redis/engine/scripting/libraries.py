@@ -117,8 +117,8 @@ class Libraries:
 
     def load(self, code: bytes, replace: bool = False, limited: bool = True) -> bytes:
         """FUNCTION LOAD; the name of the library."""
-        name = _metadata(code)[1]
-        if name in self.libraries and not replace:
+        engine, name, _ = _metadata(code)
+        if name in self.libraries and not replace and engine.lower() == b"lua":
             raise CommandError(b"ERR Library '%b' already exists" % name)
         self.join([self.compile(code, limited)], replace)
         return name
@@ -152,11 +152,13 @@ class Libraries:
         for function in library.functions:
             del self.functions[function.lower()]
 
-    def flush(self) -> None:
-        """FUNCTION FLUSH."""
+    def flush(self) -> int:
+        """FUNCTION FLUSH; how many functions there were."""
+        count = len(self.functions)
         self.libraries = {}
         self.functions = {}
         self._runner = None
+        return count
 
     def replace_all(self, new: Iterable[Library]) -> None:
         """Takes the place of all libraries there are."""

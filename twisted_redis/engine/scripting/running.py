@@ -10,7 +10,7 @@ from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine import gates
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client, NullLink
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
+from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.propagation import EVERYBODY
 from twisted_redis.engine.scripting.convert import argument, from_lua, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
@@ -164,9 +164,8 @@ class Runner:
             command = self._resolve(argv)
         flags = command.flags
         client = self.client
-        if flags & NOSCRIPT or run.read_only or engine.gates or client.gates & (RESTRICTED | MASTER):
-            self._verify(run, command, argv)
-        elif flags & WRITE and not run.dirty:
+        first_write = flags & WRITE and not run.dirty
+        if first_write or flags & NOSCRIPT or run.read_only or engine.gates or client.gates & (RESTRICTED | MASTER):
             self._verify(run, command, argv)
         if flags & WRITE:
             run.dirty = True
@@ -194,6 +193,8 @@ class Runner:
         engine, client, flags = self.engine, self.client, command.flags
         if flags & NOSCRIPT and not engine.scripting.anything_allowed:
             raise self._refused(command, b"ERR This Redis command is not allowed from script")
+        if engine.gates & gates.IS_STALE and not flags & STALE:
+            raise self._refused(command, b"ERR Can not execute the command on a stale replica")
         try:
             if client.gates & RESTRICTED:
                 engine.authorize(client, command, argv)
@@ -285,4 +286,3 @@ class Runner:
 def _with_code(text: bytes) -> bytes:
     """An error's text as scripts see it: what has no code gets one."""
     return bytes(text) if b" " in text else b"ERR " + text
-

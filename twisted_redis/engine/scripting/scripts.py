@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted_redis.engine import gates
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.scripting.libraries import Libraries
+    from twisted_redis.engine.table import Command
 
 __all__ = ["Script", "Scripting", "scripting"]
 
@@ -48,6 +50,7 @@ class Scripting:
         #: Whether scripts may call what is not for scripts (DEBUG).
         self.anything_allowed = False
         self._passing: dict[bytes, None] = {}
+        self._declared: dict[tuple[str, int], Command] = {}
         self._runner: Runner | None = None
         #: The script or function that runs.
         self.running: list[Run] = []
@@ -124,9 +127,11 @@ class Scripting:
 
     def admit(self, ctx: Client, flags: int | None, read_only: bool) -> None:
         """What a script with ``flags`` has to pass before it begins."""
-        if flags is None:
-            return
         engine = self.engine
+        if flags is None:
+            if engine.gates & gates.IS_STALE:
+                raise CommandError(gates.STALE_TEXT)
+            return
         if not flags & NO_WRITES and read_only:
             raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
         if (
@@ -139,8 +144,9 @@ class Scripting:
                 "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
             )
 
-    def effective_flags(self, name: str, flags: int, argv: list[bytes]) -> int:
-        """The flags of EVAL, EVALSHA or FCALL with these arguments, for the gates."""
+    def as_declared(self, command: Command, argv: list[bytes]) -> Command:
+        """EVAL, EVALSHA or FCALL for the gates: with the flags that the script of ``argv`` has declared, if it has."""
+        name = command.name
         script: int | None = None
         if len(argv) > 2:
             if name.startswith("fcall"):
@@ -154,7 +160,13 @@ class Scripting:
                     script = from_shebang(argv[1])[0]
                 except CommandError:
                     script = None
-        return flags if script is None else command_flags(flags, script)
+        if script is None:
+            return command
+        declared = self._declared.get((name, script))
+        if declared is None:
+            declared = replace(command, flags=command_flags(command.flags, script))
+            self._declared[(name, script)] = declared
+        return declared
 
     def kill(self, is_eval: bool) -> Reply:
         """SCRIPT KILL and FUNCTION KILL."""
@@ -180,4 +192,3 @@ def scripting(engine: Engine) -> Scripting:
     if found is None:
         found = engine.scripting = Scripting(engine)
     return found  # type: ignore[no-any-return]
-

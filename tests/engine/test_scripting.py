@@ -1,0 +1,264 @@
+"""Scripts: what they may see and touch, what goes in and what comes out."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.resp.types import ErrorReply, Pairs, Raw, SetReply, Simple, Verbatim
+
+pytest.importorskip("lupa")
+
+
+@pytest.fixture(scope="module")
+def server() -> Server:
+    return Server()
+
+
+def run(server: Server, script: str, keys: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> Any:
+    return server("EVAL", script, len(keys), *keys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("script", "reply"),
+    [
+        ("return 1", 1),
+        ("return 3.99", 3),
+        ("return -3.99", -3),
+        ("return 'a\\0b'", b"a\0b"),
+        ("return true", 1),
+        ("return false", None),
+        ("return nil", None),
+        ("return", None),
+        ("return function() end", None),
+        ("return {}", []),
+        ("return {1, 'two', {3, {}}, true, false}", [1, b"two", [3, []], 1, None]),
+        ("return {1, nil, 3}", [1]),
+        ("return {ok = 'FINE'}", Simple(b"FINE")),
+        ("return {double = 3.5}", 3.5),
+        ("return {map = {a = 1}}", Pairs([b"a", 1])),
+        ("return {set = {a = true}}", SetReply([b"a"])),
+        ("return {verbatim_string = {format = 'txt', string = 'x'}}", Verbatim(b"x")),
+        ("return {big_number = '123456789012345678901234567890'}", b"123456789012345678901234567890"),
+        ("redis.setresp(3) return {true, false}", [True, False]),
+        ("return 0/0", -(2**63)),
+    ],
+)
+def test_results(server: Server, script: str, reply: Any) -> None:
+    found = run(server, script)
+    assert found == reply
+    assert type(found) is type(reply)
+
+
+def test_a_result_nested_without_end_is_cut(server: Server) -> None:
+    found = run(server, "local a = {} a[1] = a return a")
+    assert isinstance(found, Raw)
+    assert found.count(b"*1\r\n") > 1000
+    assert found.endswith(b"-ERR reached lua stack limit\r\n")
+
+
+def test_a_long_result(server: Server) -> None:
+    assert run(server, "local t = {} for i = 1, 20000 do t[i] = i end return t") == list(range(1, 20001))
+
+
+def test_keys_and_arguments(server: Server) -> None:
+    assert run(server, "return {KEYS[1], KEYS[2], ARGV[1], #KEYS, #ARGV}", ("a", "b"), ("c",)) == [
+        b"a",
+        b"b",
+        b"c",
+        2,
+        1,
+    ]
+    assert run(server, "return #ARGV + #KEYS", ("a",), ("x",) * 9000) == 9001
+
+
+def test_what_a_call_gives(server: Server) -> None:
+    server("SET", "string", "value")
+    server("RPUSH", "list", "a", "b")
+    server("HSET", "hash", "f", "v")
+    server("SADD", "set", "m")
+    server("ZADD", "zset", "1.5", "m")
+    script = "local r = redis.call(unpack(ARGV)) return {type(r), cjson.encode(r)}"
+    for call, kind, json in (
+        (("GET", "string"), b"string", b'"value"'),
+        (("GET", "none"), b"boolean", b"false"),
+        (("LLEN", "list"), b"number", b"2"),
+        (("LRANGE", "list", "0", "-1"), b"table", b'["a","b"]'),
+        (("MGET", "string", "none"), b"table", b'["value",false]'),
+        (("HGETALL", "hash"), b"table", b'["f","v"]'),
+        (("SMEMBERS", "set"), b"table", b'["m"]'),
+        (("ZSCORE", "zset", "m"), b"string", b'"1.5"'),
+        (("PING",), b"table", b'{"ok":"PONG"}'),
+        (("SET", "string", "value"), b"table", b'{"ok":"OK"}'),
+    ):
+        assert run(server, script, (), call) == [kind, json], call
+    three = "redis.setresp(3) " + script
+    for call, json in (
+        (("HGETALL", "hash"), b'{"map":{"f":"v"}}'),
+        (("SMEMBERS", "set"), b'{"set":{"m":true}}'),
+        (("ZSCORE", "zset", "m"), b'{"double":1.5}'),
+        (("GET", "none"), b"null"),
+    ):
+        assert run(server, three, (), call)[1] == json, call
+
+
+def test_numbers_as_arguments(server: Server) -> None:
+    assert run(server, "redis.call('set', 'n', 10000000000) return redis.call('get', 'n')") == b"10000000000"
+    assert run(server, "redis.call('set', 'n', 3.25) return redis.call('get', 'n')") == b"3.25"
+    assert run(server, "return redis.pcall('set', 'n', {}).err") == (
+        b"ERR Lua redis lib command arguments must be strings or integers"
+    )
+
+
+def test_errors_end_a_script_and_tell_the_line(server: Server) -> None:
+    script = "local x = 1\nreturn redis.call('incr', KEYS[1])"
+    server("SET", "word", "abc")
+    sha = hashlib.sha1(script.encode()).hexdigest()
+    assert run(server, script, ("word",)) == (
+        f"ERR value is not an integer or out of range script: {sha}, on @user_script:2.".encode()
+    )
+    assert (
+        run(server, "return redis.pcall('incr', KEYS[1])", ("word",)) == b"ERR value is not an integer or out of range"
+    )
+    assert run(server, "local ok, e = pcall(redis.call, 'incr', KEYS[1]) return {ok, e}", ("word",)) == [
+        None,
+        b"ERR value is not an integer or out of range",
+    ]
+    assert run(server, "return {pcall(error, {err = 'MY text'})}") == [None, b"MY text"]
+    assert run(server, "error('x')").startswith(b"ERR user_script:1: x script: ")
+    assert run(server, "return redis.error_reply('CODE text')") == ErrorReply(b"CODE text")
+    assert run(server, "return redis.error_reply('text')") == ErrorReply(b"ERR text")
+
+
+def test_an_error_counts_once(server: Server) -> None:
+    own = Server()
+    own("SET", "word", "abc")
+    own("EVAL", "return redis.call('incr', 'word')", 0)
+    info = own("INFO", "commandstats", "errorstats").decode()
+    assert "errorstat_ERR:count=1" in info
+    assert "cmdstat_incr:calls=1" in info and "rejected_calls=0,failed_calls=1" in info
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("a = 1", b"Attempt to modify a readonly table"),
+        ("redis.call = nil", b"Attempt to modify a readonly table"),
+        ("string.upper = nil", b"Attempt to modify a readonly table"),
+        ("rawset(cjson, 'encode', 1)", b"Attempt to modify a readonly table"),
+        ("setmetatable(_G, {})", b"Attempt to modify a readonly table"),
+        ("getmetatable(_G).__index = nil", b"Attempt to modify a readonly table"),
+        ("getmetatable('').__index = nil", b"Attempt to modify a readonly table"),
+        ("local f, t = pairs(redis) t.call = 1", b"Attempt to modify a readonly table"),
+        ("return unknown", b"Script attempted to access nonexistent global variable 'unknown'"),
+        ("return loadstring('return unknown')()", b"nonexistent global variable 'unknown'"),
+        ("return print('x')", b"nonexistent global variable 'print'"),
+        ("return io.open('x')", b"nonexistent global variable 'io'"),
+        ("return os.execute('x')", b"attempt to call field 'execute' (a nil value)"),
+        ("return require('os')", b"nonexistent global variable 'require'"),
+        ("return python.eval('1')", b"nonexistent global variable 'python'"),
+        ("return debug.getinfo(1)", b"nonexistent global variable 'debug'"),
+        ("return setfenv(1, {})", b"nonexistent global variable 'setfenv'"),
+        ("return newproxy()", b"nonexistent global variable 'newproxy'"),
+        ("return redis.call.__self__", b"attempt to index"),
+        ("return redis.call.__globals__", b"attempt to index"),
+        ("return loadstring(string.dump(function() return 1 end))()", b"attempt to call a nil value"),
+        ("return unpack({}, -2, 2147483647)", b"too many results to unpack"),
+        ("return redis.call('nothing')", b"Unknown Redis command called from script"),
+        ("return redis.call('get')", b"Wrong number of args calling Redis command from script"),
+        ("return redis.call('multi')", b"This Redis command is not allowed from script"),
+        ("return redis.call('subscribe', 'x')", b"This Redis command is not allowed from script"),
+        ("return redis.call()", b"Please specify at least one argument for this redis lib call"),
+        ("redis.setresp(4)", b"RESP version must be 2 or 3."),
+        ("redis.log(9, 'x')", b"Invalid log level."),
+        ("redis.set_repl(9)", b"Invalid replication flags"),
+    ],
+)
+def test_what_scripts_must_not(server: Server, script: str, text: bytes) -> None:
+    found = run(server, script)
+    assert isinstance(found, ErrorReply)
+    assert text in found
+    assert run(server, "return {redis.call('ping').ok, string.upper('a'), cjson.encode({})}") == [b"PONG", b"A", b"{}"]
+
+
+def test_effects_leave_as_one_unit(server: Server) -> None:
+    own = Server()
+    recorder = own.record()
+    run(own, "redis.call('set', 'a', '1') redis.call('select', 2) redis.call('incr', 'b') redis.call('get', 'a')")
+    assert [[(db, argv) for db, argv in unit] for unit in recorder.units] == [
+        [(0, [b"set", b"a", b"1"]), (2, [b"incr", b"b"])]
+    ]
+    assert own("DBSIZE") == 1  # the database of the caller is its own
+    recorder.take()
+    run(own, "redis.set_repl(redis.REPL_NONE) redis.call('set', 'a', '2')")
+    assert recorder.take() == []
+    run(own, "redis.call('set', 'a', '3')")
+    assert recorder.take() == [[b"set", b"a", b"3"]]
+
+
+def test_others_are_served_after_a_script() -> None:
+    own = Server()
+    waiting = own.connect()
+    assert waiting("BLPOP", "list", "0") == b""
+    assert run(own, "redis.call('rpush', 'list', 'a', 'b') return redis.call('llen', 'list')") == 2
+    assert waiting.read() == b"*2\r\n$4\r\nlist\r\n$1\r\na\r\n"
+
+
+def test_a_blocking_command_does_not_block(server: Server) -> None:
+    assert run(server, "return redis.call('blpop', 'none', 0)") is None
+
+
+def test_the_cache_of_scripts() -> None:
+    own = Server()
+    script = "return 'kept'"
+    sha = hashlib.sha1(script.encode()).hexdigest()
+    assert own("EVALSHA", sha, 0) == b"NOSCRIPT No matching script. Please use EVAL."
+    assert own("SCRIPT", "LOAD", script) == sha.encode()
+    assert own("EVALSHA", sha.upper(), 0) == b"kept"
+    assert own("SCRIPT", "EXISTS", sha, "f" * 40) == [1, 0]
+    for number in range(600):
+        own("EVAL", f"return {number}", 0)
+    assert own("SCRIPT", "EXISTS", sha) == [1]
+    assert own("SCRIPT", "EXISTS", hashlib.sha1(b"return 0").hexdigest()) == [0]
+    assert b"number_of_cached_scripts:501" in own("INFO", "memory")
+    assert b"evicted_scripts:100" in own("INFO", "stats")
+    assert own("SCRIPT", "FLUSH") == b"OK"
+    assert own("EVALSHA", sha, 0) == b"NOSCRIPT No matching script. Please use EVAL."
+
+
+def test_flags(server: Server) -> None:
+    assert run(server, "#!lua flags=no-writes\nreturn redis.call('get', 'none')") is None
+    assert b"Write commands are not allowed from read-only scripts." in run(
+        server, "#!lua flags=no-writes\nreturn redis.call('set', 'a', 'b')"
+    )
+    assert run(server, "#!lua flags=other\nreturn 1") == b"ERR Unexpected flag in script shebang: other"
+    assert run(server, "#!python\nreturn 1") == b"ERR Unexpected engine in script shebang: #!python"
+    assert run(server, "#!lua") == b"ERR Invalid script shebang"
+    assert server("EVAL_RO", "#!lua\nreturn 1", 0) == (
+        b"ERR Can not execute a script with write flag using *_ro command."
+    )
+    assert b"Write commands are not allowed" in server("EVAL_RO", "return redis.call('set', 'a', 'b')", 0)
+
+
+def test_random_numbers_follow_from_the_seed_as_in_redis(server: Server) -> None:
+    script = "math.randomseed(ARGV[1]) local t = {} for i = 1, 5 do t[i] = math.random(1000000) end return t"
+    assert run(server, script, (), ("10",)) == run(server, script, (), ("10",))
+    assert run(server, script, (), ("10",)) != run(server, script, (), ("11",))
+
+
+def test_memory_stays_flat() -> None:
+    own = Server()
+
+    def held() -> int:
+        run(own, "collectgarbage() collectgarbage()")
+        return own.engine.scripting.memory
+
+    for number in range(600):
+        run(own, f"return redis.call('set', 'k', {number})")
+    before = held()
+    for number in range(600, 3000):
+        run(own, f"return redis.call('set', 'k', {number})")
+    assert held() < before * 1.1
