@@ -250,14 +250,14 @@ def test_an_error_refuses_the_whole_file(tmp_path: Path) -> None:
     )
     assert server("ACL", "USERS") == [b"ann", b"default"]
     path.unlink()
-    assert b"No such file or directory" in bytes(server("ACL", "LOAD"))  # type: ignore[arg-type]
+    assert b"No such file or directory" in bytes(server("ACL", "LOAD"))
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "users.acl").write_text("")
     server = Server(aclfile="users.acl", dir=str(tmp_path))
     server.config.aclfile = "missing/users.acl"
-    assert bytes(server("ACL", "SAVE")).startswith(b"ERR There was an error trying to save the ACLs.")  # type: ignore[arg-type]
+    assert bytes(server("ACL", "SAVE")).startswith(b"ERR There was an error trying to save the ACLs.")
     assert any("missing/users.acl" in text for _, text in server.logged)
 
 
