@@ -1,0 +1,122 @@
+"""Freeing large values a bit at a time."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.datatypes.set import Set
+
+MANY = 40_000
+
+
+class Tracked(Set):
+    """A set of which can be told whether it is still there."""
+
+    __slots__ = ("__weakref__",)
+
+
+def filled(server: Server, kind: str, count: int = MANY) -> None:
+    if kind == "keys":
+        for number in range(count):
+            server.engine.databases[0].add(b"%d" % number, b"value")
+        return
+    argv: list[bytes | str | int] = []
+    for number in range(count):
+        argv += {
+            "set": [f"member:{number}"],
+            "hash": [f"field:{number}", "value"],
+            "zset": [number, f"member:{number}"],
+            "list": ["element"],
+        }[kind]
+    server({"set": "SADD", "hash": "HSET", "zset": "ZADD", "list": "RPUSH"}[kind], "key", *argv)
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to be taken apart")
+@pytest.mark.parametrize("kind", ["set", "hash", "zset", "list", "keys"])
+def test_a_large_value_is_freed_in_slices(kind: str) -> None:
+    server = Server()
+    filled(server, kind)
+    # A clock that has one step a look: a slice of a million ns ends after so many of them.
+    ticks = iter(range(0, 1 << 62, 300_000))
+    server.engine.clock_ns = lambda: next(ticks)
+    server("UNLINK" if kind != "keys" else "FLUSHALL", *(["key"] if kind != "keys" else []))
+    assert server("EXISTS", "key") == server("DBSIZE") == 0
+    lazyfree = server.engine.lazyfree
+    assert lazyfree.pending == (1 if kind != "keys" else MANY)
+    assert lazyfree.freed == 0
+    server.advance(0)
+    assert lazyfree.pending == 0
+    assert lazyfree.freed == (1 if kind != "keys" else MANY)
+
+
+def test_what_is_small_is_not_counted() -> None:
+    server = Server()
+    server("SADD", "set", *range(1000), "x")
+    server("SADD", "small", *range(20))
+    server("SET", "string", "x" * 100_000)
+    assert server("UNLINK", "small", "string") == 2
+    assert server.engine.lazyfree.freed == 0
+    assert server("UNLINK", "set") == 1
+    assert server.engine.lazyfree.freed == 1
+    server("CONFIG", "RESETSTAT")
+    assert server.engine.lazyfree.freed == 0
+
+
+@pytest.mark.parametrize(("directive", "freed"), [("no", 0), ("yes", 1)])
+def test_directives(directive: str, freed: int) -> None:
+    server = Server()
+    for name in ("lazyfree-lazy-user-del", "lazyfree-lazy-expire"):
+        server("CONFIG", "SET", name, directive)
+    filled(server, "set", 1000)
+    server("DEL", "key")
+    assert server.engine.lazyfree.freed == freed
+    filled(server, "set", 1000)
+    server("EXPIRE", "key", 10)
+    server.advance(11)
+    assert server("EXISTS", "key") == 0
+    assert server.engine.lazyfree.freed == 2 * freed
+
+
+def test_flushing_in_a_transaction_does_not_wait_for_later() -> None:
+    server = Server()
+    filled(server, "keys", 10)
+    connection = server.connect()
+    connection("MULTI")
+    connection("FLUSHALL")
+    connection("EXEC")
+    assert server("DBSIZE") == 0
+    assert server.engine.lazyfree.freed == 0
+    filled(server, "keys", 10)
+    connection("FLUSHDB")
+    assert server.engine.lazyfree.freed == 10
+
+
+def test_a_reply_keeps_what_it_has() -> None:
+    server = Server()
+    filled(server, "hash", 20_000)
+    connection = server.connect()
+    connection("MULTI")
+    connection("HGETALL", "key")
+    connection("UNLINK", "key")
+    reply = connection("EXEC")
+    server.advance(0)
+    assert reply.startswith(b"*2\r\n*40000\r\n")
+    assert reply.count(b"field:") == 20_000
+
+
+def test_flushed_databases_hold_collections_too() -> None:
+    server = Server()
+    tracked = Tracked({b"%d" % number for number in range(MANY)})
+    alive = weakref.ref(tracked)
+    server.engine.databases[3].add(b"key", tracked)
+    del tracked
+    server("FLUSHALL")
+    server.advance(0)
+    gc.collect()
+    assert alive() is None
+    assert server.engine.lazyfree.freed == 1
