@@ -20,6 +20,7 @@ from twisted_redis.net.listening import ListenError, Listeners, TlsError
 __all__ = ["ServerService"]
 
 _TLS_REFUSED = "Unable to update TLS configuration. Check server logs."
+_BIND_REFUSED = "Failed to bind to specified addresses."
 _PORT_REFUSED = "Unable to listen on this port. Check server logs."
 #: What the contexts of TLS depend on (``tls-auth-clients`` is looked at when a client connects).
 _TLS_DIRECTIVES = (
@@ -42,6 +43,8 @@ _TLS_DIRECTIVES = (
     "tls-session-caching",
 )
 
+#: How often the periodic work is done while there is nothing to do (times a second).
+IDLE_HZ = 1
 #: How long stopping waits for peers that do not take their last bytes (s).
 STOP_WITHIN = 1.0
 
@@ -63,14 +66,17 @@ class ServerService(Service):
         self._cron = LoopingCall(self.cron)
         self._cron.clock = cast(Any, engine.time.scheduler)
         self._ticks = 0
+        self._resting = False
         self._more: Any = None
         #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
         self.periodic: list[Callable[[float], None]] = []
+        self.factory.arriving = self.wake
         self.listeners.client_tls = self._client_tls
         engine.listeners = self.listeners
         engine.serve_others = self._serve_others
         config = engine.config
-        config.on_apply(("port", "bind"), self._listen_anew)
+        config.on_apply("port", lambda: self._listen_anew(_PORT_REFUSED))
+        config.on_apply("bind", lambda: self._listen_anew(_BIND_REFUSED))
         config.on_apply(("tls-port", "bind"), self._listen_for_tls_anew)
         config.on_apply(_TLS_DIRECTIVES, self._reload_tls)
         config.on_apply("hz", self._pace)
@@ -97,7 +103,7 @@ class ServerService(Service):
         config = self.engine.config
         if config.tls_port or config.tls_replication or config.tls_cluster:
             self._configure_tls()
-        if config.port:
+        if config.port and config.bind:
             self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
         if config.tls_port:
             self.listeners.listen_tls(self._tls, config.bind, config.tls_port, config.tcp_backlog)
@@ -106,18 +112,18 @@ class ServerService(Service):
         for description in self._descriptions:
             self.listeners.listen_endpoint(description).addErrback(self._endpoint_failed, description)
 
-    def _listen_anew(self) -> None:
-        """CONFIG SET port or bind."""
+    def _listen_anew(self, refusal: str) -> None:
+        """CONFIG SET port or bind; ``refusal`` is the reason of the error."""
         if not self.running:
             return
         config = self.engine.config
-        if not config.port:
+        if not config.port or not config.bind:
             self.listeners.stop_tcp()
             return
         try:
             self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
         except ListenError:
-            raise ConfigError(_PORT_REFUSED) from None
+            raise ConfigError(refusal) from None
 
     # TLS
 
@@ -172,6 +178,7 @@ class ServerService(Service):
 
     def _pace(self) -> None:
         """CONFIG SET hz."""
+        self._resting = False
         if self._cron.running:
             self._cron.stop()
             self._cron.start(1 / self.engine.config.hz, now=False)
@@ -196,11 +203,27 @@ class ServerService(Service):
         self.engine.stats.measure(now)
         if self.engine.config.maxmemory:
             self.engine.check_memory()
-        if self._ticks % max(1, int(self.engine.config.hz)) == 0:
+        if self._resting or self._ticks % max(1, int(self.engine.config.hz)) == 0:
             self.factory.close_idle(now)
+            self._resting = self.is_idle()
+            self._cron.interval = 1 / (IDLE_HZ if self._resting else self.engine.config.hz)
         for work in self.periodic:
             work(now)
         self.engine.stats.note_cron(self.engine.clock_ns() - began, turns)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is going on in which the periodic work has a part: it may rest then, until ``wake``."""
+        engine = self.engine
+        if self.factory.open or engine.gates or engine.role != "master":
+            return False
+        return not any(db.expires or db.field_wheel for db in engine.databases)
+
+    def wake(self) -> None:
+        """Goes on with the periodic work at its pace; not to be called by it."""
+        if self._resting:
+            # Whoever comes now is not to be taken for somebody who came at the last tick.
+            self.factory.loop_time = self.engine.time.monotonic()
+            self._pace()
 
     def expire(self) -> None:
         """Removes what is due, in slices of a few ms with turns for the clients between."""
