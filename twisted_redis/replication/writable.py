@@ -1,0 +1,56 @@
+"""A replica that clients may write to (``replica-read-only no``): what expires there by its own writes, it has to remove.
+
+The master knows nothing of such keys, so nobody tells the replica to delete them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.commandkeys import keys_of
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["OwnKeys"]
+
+
+class OwnKeys:
+    """The keys that clients of a replica have written to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._written: dict[tuple[Database, bytes], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+    def clear(self) -> None:
+        """Forgets all: the server is no such replica any more."""
+        self._written.clear()
+
+    def before(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        """A command is about to write: its keys are noted, and those that have expired go first."""
+        db = client.db
+        for place, _ in keys_of(command, argv) or ():
+            key = argv[place]
+            if key in db.expires and db.expires[key] <= self._engine.state.now:
+                self._engine.state.expire(db, key)
+            self._written[(db, key)] = None
+
+    def expire(self) -> None:
+        """Removes the noted keys whose time has come; forgets those without one."""
+        engine = self._engine
+        now = engine.state.now
+        for db, key in list(self._written):
+            when = db.expires.get(key)
+            if when is None:
+                del self._written[(db, key)]
+            elif when <= now:
+                del self._written[(db, key)]
+                engine.state.expire(db, key)
+                if engine.effects or engine.ready:
+                    engine.end_unit()
