@@ -239,6 +239,16 @@ def _change_repl_id(ctx: Client) -> Reply:
     return OK
 
 
+@debug_subcommand("REPLICATE", 1, 1 << 31)
+def _replicate(ctx: Client, *argv: bytes) -> Reply:
+    """REPLICATE <command> [<arg> ...]
+
+    Sends a command to the replicas that is not carried out here.
+    """
+    ctx.engine.replication.inject(list(argv))
+    return OK
+
+
 @debug_subcommand("ERROR", 1)
 def _error(ctx: Client, text: bytes) -> Reply:
     """ERROR <string>

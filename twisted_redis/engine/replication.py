@@ -50,6 +50,9 @@ class Replication(Protocol):
     def request_acknowledgements(self) -> None:
         """Has the replicas tell how far they are, at the end of the turn."""
 
+    def inject(self, argv: list[bytes]) -> None:
+        """Puts a command into the stream as it is."""
+
     def misbehaved(self, client: Client, reply: Reply) -> bool:
         """A command of a replica was answered: tells whether the answer must not be sent, as the link is a stream."""
 

@@ -98,6 +98,7 @@ def stats_fields(state: State) -> Fields:
         ("sync_full", master.full_syncs),
         ("sync_partial_ok", master.partial_syncs),
         ("sync_partial_err", master.failed_partial_syncs),
+        ("slave_expires_tracked_keys", len(state.own_keys)),
     ]
 
 

@@ -185,7 +185,7 @@ class MasterLink(Protocol):
         """Our end."""
         transport: Any = self.transport
         host = transport.getHost() if transport is not None else None
-        return f"{host.host}:{host.port}" if hasattr(host, "port") else ""
+        return f"{host.host}:{host.port}" if host is not None and hasattr(host, "port") else ""
 
     @property
     def fd(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from twisted_redis.engine.blocking import retry, unblock_all
-from twisted_redis.engine.clients import Client
+from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
@@ -31,6 +31,8 @@ from twisted_redis.replication.info import replication_fields, role_reply, stats
 from twisted_redis.replication.master import Master
 from twisted_redis.replication.snapshots import Snapshots
 from twisted_redis.replication.stream import Stream
+from twisted_redis.replication.writable import OwnKeys
+from twisted_redis.resp.accelerated import pack_bulks
 from twisted_redis.resp.types import Reply
 
 __all__ = ["State"]
@@ -56,6 +58,7 @@ class State:
         self.master = Master(self)
         self.follower = Follower(self)
         self.failover = Failover(self)
+        self.own_keys = OwnKeys(engine)
         self._ticked_at = engine.time.monotonic()
         self._feeding = False
         engine.replication = self
@@ -254,7 +257,9 @@ class State:
         replica = self.is_replica
         engine.role = "replica" if replica else "master"
         engine.state.keep_expired = replica
-        engine.guard_writes("replica", replica and engine.config.replica_read_only)
+        engine.guard_writes("replica", replica)
+        if not replica or engine.config.replica_read_only:
+            self.own_keys.clear()
         if replica and not self.follower.connected and not engine.config.replica_serve_stale_data:
             engine.gates |= IS_STALE
         else:
@@ -273,8 +278,10 @@ class State:
         if flags & WRITE:
             if "replicas" in guards:
                 raise CommandError("NOREPLICAS Not enough good replicas to write.")
-            if "replica" in guards:
-                raise CommandError("READONLY You can't write against a read only replica.")
+            if "replica" in guards and not client.gates & MASTER:
+                if self.engine.config.replica_read_only:
+                    raise CommandError("READONLY You can't write against a read only replica.")
+                self.own_keys.before(client, command, argv)
 
     def _feed_or_not(self) -> None:
         """Takes effects where somebody may want them: replicas, or those who ask what is on disk."""
@@ -320,6 +327,12 @@ class State:
     def request_acknowledgements(self) -> None:
         """Asks the replicas how far they are."""
         self.master.request_acknowledgements()
+
+    def inject(self, argv: list[bytes]) -> None:
+        """Puts a command into the stream that nobody has carried out (DEBUG REPLICATE)."""
+        if not self.is_replica:
+            self.stream.encode()
+            self.stream.write(pack_bulks(tuple(argv)))
 
     def misbehaved(self, client: Client, reply: Reply) -> bool:
         """Whether a reply to a replica's command must not be sent."""
@@ -385,6 +398,10 @@ class State:
         """Work that is due, several times a second."""
         self.snapshots.look()
         self.failover.look()
+        if self.own_keys and self.engine.active_expire:
+            self.engine.begin_turn()
+            self.own_keys.expire()
+            self.engine.end_turn()
         if now - self._ticked_at >= 1.0:
             self._ticked_at = now
             self.engine.begin_turn()
