@@ -1,4 +1,4 @@
-"""A replica that clients may write to (``replica-read-only no``): what expires there by its own writes, it has to remove.
+"""A replica that clients may write to: what expires there by their own writes, it has to remove.
 
 The master knows nothing of such keys, so nobody tells the replica to delete them.
 """
