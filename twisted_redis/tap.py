@@ -175,6 +175,15 @@ class LastingService(ServerService):
         connect = connector(self.reactor, self.engine.config, self.listeners.client_tls)
         self._replication.start(connect, lambda: self.listeners.port)
 
+    def is_idle(self) -> bool:
+        """Whether the periodic work may rest: nothing is loaded, and no child at work."""
+        return self._whole and not self._persistence.children.pid and super().is_idle()
+
+    def signalled(self, number: int) -> None:
+        """A signal asks for the end, to which the periodic work sees."""
+        self.wake()
+        self.exits.signalled(number)
+
     def stopService(self) -> Deferred[Any]:
         """Saves, unless SHUTDOWN has done so, and stops."""
         exits = self._persistence.exits
@@ -280,9 +289,9 @@ def _stop(reactor: Any) -> None:
 class _Signals:
     """SIGTERM and SIGINT end the server in order; a second SIGINT ends it at once."""
 
-    def __init__(self, reactor: Any, exits: Exits) -> None:
+    def __init__(self, reactor: Any, service: LastingService) -> None:
         self._reactor = reactor
-        self._exits = exits
+        self._service = service
 
     def install(self) -> None:
         """Takes the signals over."""
@@ -290,14 +299,14 @@ class _Signals:
         signal.signal(signal.SIGINT, self._interrupt)
 
     def _terminate(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self._exits.signalled, number)
+        self._reactor.callFromThread(self._service.signalled, number)
 
     def _interrupt(self, number: int, frame: object) -> None:
-        if self._exits.signal_pending:
+        if self._service.exits.signal_pending:
             os.write(2, b"You insist... exiting now.\n")
-            self._exits.insist()
+            self._service.exits.insist()
             os._exit(1)
-        self._reactor.callFromThread(self._exits.signalled, number)
+        self._reactor.callFromThread(self._service.signalled, number)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -352,7 +361,7 @@ def main(argv: Sequence[str]) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     if status is not None:
         reactor.addSystemEventTrigger("before", "shutdown", status.stopService)
-    signals = _Signals(reactor, service.exits)
+    signals = _Signals(reactor, service)
 
     def begin() -> None:
         service.startService()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
@@ -58,6 +59,8 @@ class RedisFactory(Factory):
         #: Monotonic time of the last cron: exact enough for idle times, and free.
         self.loop_time = engine.time.monotonic()
         self.keepalive = 300
+        #: Called when somebody connects.
+        self.arriving: Callable[[], None] = lambda: None
         self.apply_config()
 
     def apply_config(self) -> None:
@@ -69,6 +72,7 @@ class RedisFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> RedisProtocol:  # type: ignore[override]
         """A protocol for a new connection."""
+        self.arriving()
         protocol = RedisProtocol()
         protocol.factory = self
         return protocol
