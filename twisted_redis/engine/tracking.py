@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.engine.clients import SUBSCRIBED
+from twisted_redis.engine.clients import CLOSING, SUBSCRIBED
 from twisted_redis.engine.clients import TRACKING as TRACKING_GATE
 from twisted_redis.engine.commandkeys import keys_of
 from twisted_redis.engine.errors import CommandError
@@ -306,7 +306,7 @@ class Tracking:
         receiver = client
         if tracker.redirect:
             found = engine.clients.get(tracker.redirect)
-            if found is None:
+            if found is None or found.gates & CLOSING:
                 tracker.broken = True
                 if client.resp == 3:
                     self._put(client, b">2\r\n$21\r\ntracking-redir-broken\r\n:%d\r\n" % tracker.redirect, client)

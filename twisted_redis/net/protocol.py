@@ -336,6 +336,9 @@ class RedisProtocol(Protocol):
             transport.loseConnection()
             if pending_output(transport):
                 self.factory.closing(self)
+            elif not self._running:
+                # Nobody should find it any more, though the reactor takes a turn to close it.
+                self._leave()
 
     def close(self) -> None:
         """Closes after what was written."""
