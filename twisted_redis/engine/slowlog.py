@@ -59,7 +59,7 @@ class SlowLog:
                 int(self._engine.time.wall()),
                 nanoseconds // 1000,
                 [*map(_shortened, _trimmed(redacted(client, command, argv)))],
-                b"?:0" if is_script else client.link.address.encode(),
+                b"" if is_script else client.link.address.encode(),
                 b"" if is_script else client.name or b"",
             )
         )
