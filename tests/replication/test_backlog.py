@@ -52,7 +52,7 @@ def test_what_nobody_needs_goes_and_what_somebody_needs_stays() -> None:
         backlog.read(1, 10)
 
 
-def test_a_large_piece_is_a_block_of_its_own_and_is_not_copied() -> None:
+def test_a_piece_of_the_size_of_a_block_is_not_copied() -> None:
     backlog = Backlog(0, 100)
     large = bytes(SMALLEST_BLOCK)
     backlog.append(b"small")

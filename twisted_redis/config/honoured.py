@@ -36,6 +36,7 @@ HINTS = frozenset(
         "max-new-connections-per-cycle",
         "max-new-tls-connections-per-cycle",
         "rdb-save-incremental-fsync",
+        "repl-rdb-channel",  # a permission to use two connections, of which no use is made
         "sanitize-dump-payload",  # what is read is always checked
         "server-cpulist",
         "use-exit-on-panic",

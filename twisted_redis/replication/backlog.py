@@ -42,14 +42,18 @@ class Backlog:
         count = len(data)
         if not count:
             return
-        wanted = max(SMALLEST_BLOCK, self.size >> 6)
+        # Large blocks could not be forgotten before all of them is too old.
+        wanted = max(SMALLEST_BLOCK, self.size >> 4)
         blocks = self._blocks
         if blocks and blocks[-1].__class__ is bytearray and len(blocks[-1]) + count <= wanted:
             blocks[-1] += data
-        else:
-            blocks.append(data if count >= wanted else bytearray(data))
+            self.end += count
+            return
+        for begin in range(0, count, wanted):
+            piece = data[begin : begin + wanted]
+            blocks.append(piece if len(piece) == wanted else bytearray(piece))
             self._starts.append(self.end + 1)
-        self.end += count
+            self.end += len(piece)
 
     def read(self, place: int, most: int) -> bytes:
         """Some of the bytes from ``place`` on, at most ``most``; nothing at the end."""

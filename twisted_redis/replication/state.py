@@ -119,6 +119,13 @@ class State:
         self.stream.close_backlog()
         self._feed_or_not()
 
+    def trim_backlog(self) -> None:
+        """Forgets what is too much and what no replica needs."""
+        backlog = self.stream.backlog
+        if backlog is not None:
+            places = [each.place for each in self.master.replicas.values() if each.wants_stream]
+            backlog.trim(min(places, default=backlog.end + 1))
+
     def adopt(self, replication_id: str, offset: int) -> None:
         """Takes over the history of a master, at ``offset``, with everything that has been loaded."""
         self.engine.replication_id = replication_id
@@ -176,7 +183,7 @@ class State:
             engine.replication_id = name
             self.stream.move(number)
             self.follower.remember(Cached(name, number, min(int(database), len(engine.databases) - 1)))
-        elif number:
+        else:
             # A master that was restarted: its replicas may go on with what they had, under the name it had.
             engine.replication_id2 = name
             self.second_offset = number + 1
@@ -185,6 +192,7 @@ class State:
             for index, key in dropped:
                 self.stream.feed([(index, [b"DEL", key])])
             self.stream.encode()
+            self.trim_backlog()
             self.master.deserted_at = engine.time.monotonic()
 
     # replacing all data
@@ -299,6 +307,7 @@ class State:
     def _resize(self) -> None:
         if self.stream.backlog is not None:
             self.stream.backlog.size = self.engine.config.repl_backlog_size
+            self.trim_backlog()
 
     # what commands ask
 

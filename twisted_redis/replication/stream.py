@@ -28,7 +28,7 @@ class Stream:
         #: The database that the stream has selected, -1 if that is not known.
         self.selected = -1
         #: When something was written (monotonic).
-        self.written_at = 0.0
+        self.written_at = engine.time.monotonic()
 
     def feed(self, effects: list[Effect]) -> None:
         """Takes the effects of one unit of execution."""

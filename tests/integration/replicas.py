@@ -1,0 +1,226 @@
+"""For tests of replication: servers of all kinds, a link between them that can be cut, load, and when all are equal."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import redis
+
+from tests.differential.harness import real_redis
+from tests.integration.process import PATIENCE, SERVER, Server, free_port, start_server
+
+__all__ = ["KINDS", "Cut", "Load", "client_of", "digest", "has", "launch", "link_up", "until"]
+
+
+@cache
+def command_of(kind: str) -> tuple[str, ...] | None:
+    """How a server of a kind is started (``ours``, ``redis-7``, ``redis-8``); None if this machine has none."""
+    if kind == "ours":
+        return SERVER
+    program = real_redis() if kind == "redis-8" else shutil.which("redis-server")
+    if program is None or (kind == "redis-7" and not Path("/usr/bin/redis-server").exists()):
+        return None
+    return (program,)
+
+
+KINDS = ("redis-7", "redis-8")
+
+
+def has(kind: str) -> bool:
+    """Whether this machine has a server of that kind."""
+    return command_of(kind) is not None
+
+
+def launch(kind: str, folder: Path, *arguments: str) -> Server:
+    """A server of a kind on a free port."""
+    command = command_of(kind)
+    assert command is not None
+    return start_server(*arguments, "--enable-debug-command", "yes", folder=folder, command=command)
+
+
+def client_of(server: Server, **options: object) -> redis.Redis:
+    """A client of redis-py that tries no call twice."""
+    return redis.Redis(port=server.port, socket_timeout=PATIENCE, retry=None, **options)  # type: ignore[arg-type]
+
+
+def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Waits for ``condition``, which may fail until then."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with contextlib.suppress(redis.RedisError, OSError):
+            if condition():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"never: {what}")
+
+
+def link_up(replica: redis.Redis) -> None:
+    """Waits until ``replica`` follows its master."""
+    until(lambda: replica.info("replication")["master_link_status"] == "up", "the link with the master is up")
+
+
+def digest(server: redis.Redis) -> bytes:
+    """DEBUG DIGEST."""
+    found: bytes = server.execute_command("DEBUG", "DIGEST")
+    return found
+
+
+class Cut:
+    """A way to a server that can be cut: connections to ``port`` are passed on to ``target``.
+
+    With ``after`` a connection is cut once so many bytes of the answer have been passed.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.after: int | None = None
+        self.port = free_port()
+        self.connections = 0
+        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._closed = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target), 5)
+            except OSError:
+                client.close()
+                continue
+            self.connections += 1
+            pair = (client, server)
+            self._pairs.add(pair)
+            threading.Thread(target=self._pass, args=(client, server, pair, None), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, pair, self.after), daemon=True).start()
+
+    def _pass(
+        self, source: socket.socket, sink: socket.socket, pair: tuple[socket.socket, socket.socket], left: int | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while left is None or left > 0:
+                data = source.recv(65536 if left is None else min(left, 65536))
+                if not data:
+                    break
+                sink.sendall(data)
+                if left is not None:
+                    left -= len(data)
+        self._end(pair)
+
+    def _end(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        self._pairs.discard(pair)
+        for end in pair:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def cut(self) -> None:
+        """Ends all connections."""
+        for pair in list(self._pairs):
+            self._end(pair)
+
+    def close(self) -> None:
+        """Ends all connections, and takes no more."""
+        self._closed = True
+        self._listener.close()
+        self.cut()
+
+
+def some_writes(chosen: random.Random, pipeline: redis.client.Pipeline, names: str) -> None:
+    """A few commands on every type of value that Redis 7 has."""
+    key = f"{names}{chosen.randrange(50)}"
+    number = chosen.randrange(1000)
+    kind = chosen.randrange(14)
+    if kind == 0:
+        pipeline.set(f"string:{key}", "v" * number)
+        pipeline.append(f"string:{key}", str(number))
+    elif kind == 1:
+        pipeline.incr(f"number:{key}", number)
+        pipeline.incrbyfloat(f"float:{key}", number / 8)
+    elif kind == 2:
+        pipeline.rpush(f"list:{key}", *range(number % 7 + 1))
+        pipeline.lpop(f"list:{key}")
+    elif kind == 3:
+        pipeline.hset(f"hash:{key}", mapping={str(field): number for field in range(number % 9 + 1)})
+        pipeline.hdel(f"hash:{key}", str(number % 9))
+    elif kind == 4:
+        pipeline.sadd(f"set:{key}", *range(number, number + 5))
+        pipeline.spop(f"set:{key}", 2)
+    elif kind == 5:
+        pipeline.zadd(f"zset:{key}", {str(member): member / 4 for member in range(number % 20 + 1)})
+        pipeline.zpopmin(f"zset:{key}")
+    elif kind == 6:
+        pipeline.xadd(f"stream:{key}", {"field": number}, maxlen=50, approximate=False)
+    elif kind == 7:
+        pipeline.setbit(f"bits:{key}", number, 1)
+        pipeline.setrange(f"bits:{key}", number, "xyz")
+    elif kind == 8:
+        pipeline.pfadd(f"hll:{key}", *range(number, number + 20))
+    elif kind == 9:
+        pipeline.geoadd(f"geo:{key}", (number / 10, number / 20, f"m{number}"))
+    elif kind == 10:
+        pipeline.set(f"short:{key}", number, px=chosen.randrange(1, 200))
+        pipeline.set(f"long:{key}", number, ex=1000)
+        pipeline.get(f"short:{names}{chosen.randrange(50)}")
+    elif kind == 11:
+        pipeline.delete(f"list:{key}", f"hash:{key}", f"set:{key}")
+    elif kind == 12:
+        pipeline.copy(f"zset:{key}", f"copy:{key}", replace=True)
+        pipeline.rename(f"copy:{key}", f"moved:{key}") if number % 2 else pipeline.persist(f"long:{key}")
+    else:
+        pipeline.execute_command("SELECT", number % 3)
+
+
+class Load:
+    """Clients that write to a server until ``stop``; ``count`` has the commands that were answered."""
+
+    def __init__(self, port: int, clients: int = 4, seed: int = 0) -> None:
+        self.count = 0
+        self.errors: list[Exception] = []
+        self._stopping = False
+        self._threads = [
+            threading.Thread(target=self._write, args=(port, f"{number}-", random.Random(seed * 100 + number)))
+            for number in range(clients)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _write(self, port: int, names: str, chosen: random.Random) -> None:
+        try:
+            with redis.Redis(port=port, single_connection_client=True, socket_timeout=PATIENCE) as client:
+                while not self._stopping:
+                    pipeline = client.pipeline(transaction=chosen.randrange(3) == 0)
+                    for _ in range(chosen.randrange(1, 12)):
+                        some_writes(chosen, pipeline, names)
+                    self.count += len(pipeline.execute(raise_on_error=False))
+        except Exception as error:
+            self.errors.append(error)
+
+    def stop(self) -> None:
+        """Ends the writing; every client must have come to the end without an error of its connection."""
+        self._stopping = True
+        for thread in self._threads:
+            thread.join()
+        assert not self.errors, self.errors
+
+
+@contextlib.contextmanager
+def writing(port: int, clients: int = 4, seed: int = 0) -> Iterator[Load]:
+    """Load while the block runs."""
+    load = Load(port, clients, seed)
+    try:
+        yield load
+    finally:
+        load.stop()
