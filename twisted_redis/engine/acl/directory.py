@@ -167,7 +167,12 @@ class Acl:
                 if client.user is user and _listens_elsewhere(client, lost):
                     self._expel(client, actor)
         user.take(changed)
-        self._refresh_all()
+        if user is self.default:
+            self._refresh_all()  # whether one has to log in may have changed for everybody
+            return
+        for client in self._engine.clients.values():
+            if client.user is user:
+                self._refresh(client)
 
     def set_default_password(self, password: bytes) -> None:
         """``requirepass``: the only password of the default user; empty lets everybody in."""
