@@ -312,3 +312,33 @@ def test_memory_grows_with_the_entries() -> None:
     assert sizes[0] < 2000
     assert 8 * 100_000 < sizes[2] < 30 * 100_000
     assert sizes[0] < sizes[1] < sizes[2]
+
+
+@pytest.mark.parametrize(("max_bytes", "max_entries"), [(4096, 100), (300, 100), (4096, 7), (4096, 0), (0, 10), (0, 0)])
+def test_the_simple_way_of_adding_is_the_usual_one(max_bytes: int, max_entries: int) -> None:
+    rng = random.Random(max_bytes + max_entries)
+    usual, other = Stream(), Stream()
+    now = 1000
+    ways = [0, 0]
+    for _ in range(2000):
+        now += rng.choice([0, 0, 0, 0, 1, 5, 100, -50, 10_000_000 if rng.random() < 0.01 else 0])
+        fields = rng.choice([(b"a",), (b"a",), (b"a", b"b"), (b"b",)])
+        times = rng.choice([1, 1, 1, 9, 60])
+        row = [part for field in fields for part in (field, b"%d" % rng.randrange(10**9) * times)]
+        added = other.append_at(now, row, max_bytes, max_entries)
+        ways[added is not None] += 1
+        if added is None:
+            other.append(other.next_id(now), row, max_bytes, max_entries)
+        else:
+            assert added[0] << 64 | added[1] == other.last_id
+        usual.append(usual.next_id(now), row, max_bytes, max_entries)
+        if rng.random() < 0.02:
+            victim = usual.starts[-1]
+            assert usual.delete(victim) == other.delete(victim)
+            usual.settle()
+            other.settle()
+    assert list(usual.range()) == list(other.range())
+    for name in ("last_id", "first_id", "length", "entries_added", "max_deleted_id", "starts", "tree_nodes"):
+        assert getattr(usual, name) == getattr(other, name)
+    assert [node.bytes() for node in usual.nodes] == [node.bytes() for node in other.nodes]
+    assert all(ways) == bool(max_entries and max_bytes)

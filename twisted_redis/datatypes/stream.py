@@ -103,6 +103,48 @@ class Stream:
         if self.length == 1:
             self.first_id = entry_id
 
+    def append_at(self, now: int, row: Row, max_bytes: int, max_entries: int) -> tuple[int, int] | None:
+        """Adds an entry at ``now`` (ms) where that is simple, as it is mostly; its time and sequence number.
+
+        None if it takes ``append``: nothing was done then.
+        """
+        nodes = self.nodes
+        if not nodes:
+            return None
+        node = nodes[-1]
+        last = self.last_id
+        ms = last >> 64
+        if now > ms:
+            ms, sequence = now, 0
+        else:
+            sequence = (last & MAX_PART) + 1
+        later, beyond = ms - node.base, sequence - node.low
+        count = len(row)
+        size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
+        # What entry_bound says of such an entry.
+        bound = node.bound + size + (2 if size < 64 else 4) * count + 14
+        if (
+            later >= 8388608
+            or not 0 <= beyond < 4096
+            or count >= 60
+            or size >= 4096
+            or bound > max_bytes
+            or not len(node.ms) < max_entries
+            or node.packed is not None
+            or node.dead is not None
+            or not self.length
+        ):
+            return None
+        node.bound = bound
+        node.ms.append(later)
+        node.seq.append(sequence)
+        node.rows.append(row)
+        node.live += 1
+        self.length += 1
+        self.entries_added += 1
+        self.last_id = ms << 64 | sequence
+        return ms, sequence
+
     def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:
         if self.nodes:
             last = self.nodes[-1]

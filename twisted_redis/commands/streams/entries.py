@@ -157,6 +157,15 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
         if options is not None and not options.create:
             return None
         stream = Stream()
+    config = ctx.config
+    if options is None and not added:
+        simple = stream.append_at(ctx.engine.state.now, row, config.stream_node_max_bytes, config.stream_node_max_entries)
+        if simple is not None:
+            ctx.changed(key, "xadd")
+            text = b"%d-%d" % simple
+            if ctx.engine.sinks:
+                ctx.propagate_as([b"XADD", key, text, *row])
+            return text
     if stream.last_id == MAX_ID:
         raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
     entry_id: int | None
@@ -167,7 +176,6 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
     if entry_id is None or entry_id <= stream.last_id:
         raise CommandError("ERR The ID specified in XADD is equal or smaller than the target stream top item")
 
-    config = ctx.config
     try:
         stream.append(entry_id, row, config.stream_node_max_bytes, config.stream_node_max_entries)
     except ValueError:
