@@ -154,7 +154,8 @@ def time_(ctx: Client) -> Reply:
 
     The server's time: seconds since 1970 and the microseconds of the running second.
     """
-    microseconds = int(ctx.engine.time.wall() * 1_000_000)
+    # Within a transaction or a script time stands still.
+    microseconds = ctx.now * 1000 if ctx.engine.depth else int(ctx.engine.time.wall() * 1_000_000)
     return [b"%d" % (microseconds // 1_000_000), b"%d" % (microseconds % 1_000_000)]
 
 

@@ -6,6 +6,7 @@ Effects are kept as they come and encoded together: at the end of a turn, or whe
 from __future__ import annotations
 
 from twisted_redis.engine.engine import Effect, Engine
+from twisted_redis.engine.propagation import AofOnly
 from twisted_redis.replication.backlog import Backlog
 from twisted_redis.resp.accelerated import pack_bulks
 
@@ -71,6 +72,10 @@ class Stream:
             add = parts.append
             selected = self.selected
             for unit in units:
+                if len(unit) != 1 or unit[0][1].__class__ is AofOnly:
+                    unit = [effect for effect in unit if effect[1].__class__ is not AofOnly]
+                    if not unit:
+                        continue
                 several = len(unit) > 1
                 if several:
                     add(MULTI)

@@ -126,23 +126,22 @@ class Libraries:
     def join(self, new: Iterable[Library], replace: bool) -> None:
         """Adds libraries, all or none of them."""
         new = list(new)
-        kept = dict(self.libraries)
-        for library in new:
-            if library.name in kept:
-                if not replace:
-                    raise CommandError(b"ERR Library %b already exists" % library.name)
-                del kept[library.name]
-        functions = {
-            name.lower(): function for library in kept.values() for name, function in library.functions.items()
-        }
+        replaced = [self.libraries[library.name] for library in new if library.name in self.libraries]
+        if replaced and not replace:
+            raise CommandError(b"ERR Library %b already exists" % replaced[0].name)
+        leaving = {name.lower() for library in replaced for name in library.functions}
+        coming: dict[bytes, Function] = {}
         for library in new:
             for name, function in library.functions.items():
-                if name.lower() in functions:
+                known = name.lower()
+                if known in coming or (known in self.functions and known not in leaving):
                     raise CommandError(b"ERR Function %b already exists" % name)
-                functions[name.lower()] = function
-            kept[library.name] = library
-        self.libraries = kept
-        self.functions = functions
+                coming[known] = function
+        for known in leaving:
+            del self.functions[known]
+        for library in new:
+            self.libraries[library.name] = library
+        self.functions.update(coming)
 
     def delete(self, name: bytes) -> None:
         """FUNCTION DELETE."""
