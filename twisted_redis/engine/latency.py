@@ -23,7 +23,7 @@ SAMPLES = 160
 class Analysis(NamedTuple):
     """Figures of a series, in ms; ``period`` is the mean time between two samples (s)."""
 
-    count: int
+    samples: int
     average: int
     deviation: int
     period: float

@@ -64,7 +64,7 @@ def report(engine: Engine) -> str:
     for number, (event, series) in enumerate(latency.events.items(), 1):
         found = series.analysis(now)
         lines.append(
-            f"{number}. {event}: {found.count} samples, {found.average} ms on average (mean deviation "
+            f"{number}. {event}: {found.samples} samples, {found.average} ms on average (mean deviation "
             f"{found.deviation} ms), one every {found.period:.2f} s. The worst took {series.worst} ms."
         )
         advice.update(dict.fromkeys(_advice(event)))
