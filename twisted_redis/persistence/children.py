@@ -112,6 +112,7 @@ class Children:
         self.last_pid = 0
         self._pipe = -1
         self._rest = b""
+        self._unwanted = False
         self._done: Done = lambda code, number: None
         #: Monotonic time (s) at which the child was started.
         self.started_at = 0.0
@@ -168,6 +169,7 @@ class Children:
         self.pid = pid
         self._pipe = reading
         self._rest = b""
+        self._unwanted = False
         self._done = done
         self.started_at = self._engine.time.monotonic()
         self.keys_processed = 0
@@ -197,11 +199,14 @@ class Children:
         self._ended(status, STOPPED_ON_PURPOSE)
 
     def signal(self) -> None:
-        """Has the child end on purpose; ``done`` is called later as for any end."""
+        """Has the child end on purpose; ``done`` is told of that later, even if it was quicker."""
         if self.pid:
             os.kill(self.pid, STOPPED_ON_PURPOSE)
+            self._unwanted = True
 
     def _ended(self, status: int, forced: int = 0) -> None:
+        if self._unwanted:
+            forced = STOPPED_ON_PURPOSE
         number = forced or (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) and not forced else -1
         self._hear()

@@ -88,9 +88,8 @@ class Exits:
             raise CommandError("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
         if "NOSAVE" not in options and engine.gates & IS_BUSY:
             raise CommandError(engine.busy_text)
-        if self._deadline is None:
-            if self._begin(frozenset(option.lower() for option in options)) is False:
-                raise CommandError(_FAILED)
+        if self._deadline is None and self._begin(frozenset(option.lower() for option in options)) is False:
+            raise CommandError(_FAILED)
         # Whose connection closes may count on it that nobody listens any more: so this one waits like all others.
         return Block((), "", 0, NO_REPLY, group=_GROUP)
 
@@ -180,6 +179,13 @@ class Exits:
         for leave in self.leaving:
             leave()
         return True
+
+    def give_up(self) -> None:
+        """The server ends with an error, and saves nothing."""
+        self.done = True
+        self._engine.exit_code = 1
+        hold_everything(self._engine, _EXIT)
+        self._engine.shutdown()
 
     def insist(self) -> None:
         """The process ends at once: removes what it may be writing."""

@@ -15,7 +15,7 @@ _SYNC_EVERY = 4 << 20
 
 
 class FileWriter:
-    """Writes all that it is given to a descriptor, which now and then goes to disk: not everything has to at the end."""
+    """Writes all it is given to a descriptor, which goes to disk now and then: not everything has to at the end."""
 
     __slots__ = ("_fd", "_since", "_sync_every", "written")
 

@@ -290,8 +290,7 @@ class Loader:
                     self._engine.log("notice", "RDB file was saved with checksum disabled: no check performed.")
                 elif stored != self._crc:
                     raise LoadError(
-                        self.position,
-                        f"RDB CRC error: Wrong RDB checksum expected: ({self._crc:x}) but got ({stored:x}). Aborting now.",
+                        self.position, f"RDB CRC error: ({self._crc:x}) was expected, but ({stored:x}) is there"
                     )
         self.position += end - pos
         self.done = True

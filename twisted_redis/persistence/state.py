@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.persistence.checking import check
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.exits import Exits
 from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, Told, drive, exhaust, size_of, steps
@@ -78,8 +79,13 @@ class State:
             self.empty()
         try:
             exhaust(engine, self._load(replace=merge))
-        except (LoadError, OSError) as error:
+        except OSError as error:
             self.complain(error)
+            raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
+        except LoadError as error:
+            # Half of the data is no state to serve from, nor to save.
+            self.complain(error)
+            self.exits.give_up()
             raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
         finally:
             for db in engine.databases:
@@ -138,7 +144,10 @@ class State:
         path = self.snapshots.path
         log = self._engine.log
         if isinstance(error, LoadError):
-            log("warning", f"Error loading the RDB file {path} at offset {error.offset}: {error.reason}")
+            log("warning", f"Internal error in RDB reading offset {error.offset} of {path} -> {error.reason}")
+            with open(path, "rb", buffering=0) as file:
+                check(file, lambda line: log("warning", line), self._engine.config)
+            log("warning", "Terminating server after rdb file reading failure.")
         elif isinstance(error, OSError):
             log("warning", f"Fatal error: can't open the RDB file {path} for reading: {error.strerror}")
         else:

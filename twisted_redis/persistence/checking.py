@@ -1,0 +1,122 @@
+"""``python -m twisted_redis check-rdb FILE``: says whether a snapshot is whole, and where it is not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from twisted_redis.config import REDIS_VERSION, Config
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.persistence.loading import LoadError
+from twisted_redis.persistence.progress import Bar
+from twisted_redis.persistence.rdb.reader import Limits
+from twisted_redis.persistence.rdb.records import Aux, Key, ModuleAux, SelectDb
+from twisted_redis.persistence.scanning import DISABLED, MATCHES, Scan
+
+__all__ = ["check", "main"]
+
+#: What the types of values are called, by their numbers.
+TYPE_NAMES = (
+    "string",
+    "list-linked",
+    "set-hashtable",
+    "zset-v1",
+    "hash-hashtable",
+    "zset-v2",
+    "module-pre-release",
+    "module-value",
+    "",
+    "hash-zipmap",
+    "list-ziplist",
+    "set-intset",
+    "zset-ziplist",
+    "hash-ziplist",
+    "quicklist",
+    "stream",
+    "hash-listpack",
+    "zset-listpack",
+    "quicklist-v2",
+    "stream-v2",
+    "set-listpack",
+    "stream-v3",
+    "hash-hashtable-md-pre-release",
+    "hash-listpack-md-pre-release",
+    "hash-hashtable-md",
+    "hash-listpack-md",
+)
+
+
+def check(file: BinaryIO, say: Callable[[str], object], config: Limits, bar: Bar | None = None) -> bool:
+    """Goes through a snapshot and says what is in it, and what is wrong with it; whether it is whole."""
+    scan = Scan(file, config)
+    now = int(time.time() * 1000)
+    keys = expires = expired = timed = 0
+
+    def tell(text: str) -> None:
+        if bar is not None:
+            bar.clear()
+        say(text)
+
+    error: LoadError | None = None
+    try:
+        for record in scan:
+            if bar is not None:
+                bar.show(scan.position)
+            if isinstance(record, Key):
+                keys += 1
+                if record.expire is not None:
+                    expires += 1
+                    expired += record.expire < now
+                timed += record.value.__class__ is Hash and bool(record.value.times)
+            elif isinstance(record, SelectDb):
+                tell(f"[offset {scan.position}] Selecting DB ID {record.number}")
+            elif isinstance(record, Aux):
+                name, value = (text.decode("utf-8", "backslashreplace") for text in record)
+                tell(f"[offset {scan.position}] AUX FIELD {name} = '{value}'")
+            elif isinstance(record, ModuleAux):
+                tell(f"[offset {scan.position}] MODULE AUX for: {record.name}")
+    except LoadError as problem:
+        error = problem
+    if error is None:
+        if scan.checksum == MATCHES:
+            tell(f"[offset {scan.position}] Checksum OK")
+        elif scan.checksum == DISABLED:
+            tell(f"[offset {scan.position}] RDB file was saved with checksum disabled: no check performed.")
+    else:
+        tell("--- RDB ERROR DETECTED ---")
+        say(f"[offset {error.offset}] {error.reason}")
+        say(f"[additional info] While doing: {scan.doing}")
+        if scan.key is not None:
+            say(f"[additional info] Reading key '{scan.key.decode('utf-8', 'backslashreplace')}'")
+        if scan.kind is not None:
+            say(f"[additional info] Reading type {scan.kind} ({TYPE_NAMES[scan.kind]})")
+        keys += scan.key is not None
+    if error is None:
+        say(f"[offset {scan.position}] \\o/ RDB looks OK! \\o/")
+    say(f"[info] {keys} keys read")
+    say(f"[info] {expires} expires")
+    say(f"[info] {expired} already expired")
+    say(f"[info] {timed} subexpires")
+    return error is None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Checks the file that is the one argument; the exit code."""
+    if len(arguments) != 1:
+        print("Usage: python -m twisted_redis check-rdb <rdb-file-name>", file=sys.stderr)
+        return 1
+    if arguments[0] in ("-v", "--version"):
+        print(f"redis-check-rdb {REDIS_VERSION}")
+        return 0
+    try:
+        file = open(arguments[0], "rb", buffering=0)  # noqa: SIM115: closed below
+    except OSError as error:
+        print(f"Cannot open {arguments[0]}: {error.strerror}", file=sys.stderr)
+        return 1
+    with file:
+        print(f"[offset 0] Checking RDB file {arguments[0]}")
+        bar = Bar(os.fstat(file.fileno()).st_size)
+        return 0 if check(file, print, Config(), bar) else 1
