@@ -75,6 +75,7 @@ class Runner:
         client.user = caller.user
         client.extra["caller"] = caller
         client.resp = 2
+        client.extra["caller"] = caller
         client.gates = DENY_BLOCKING | SCRIPT | caller.gates & (RESTRICTED | MASTER)
         self.run = run
         queue.append(run)
@@ -89,6 +90,8 @@ class Runner:
             engine.depth -= 1
             engine.script_targets = EVERYBODY
             self.run = None
+            client.user = None
+            client.extra.clear()
             queue.pop()
             if engine.writers is not None and engine.writers.pop(client, self) is None:
                 engine.writers[caller] = None
