@@ -14,27 +14,97 @@ from tests.differential.harness import Difference, Pair, Server
 
 EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
 
-COMMANDS = (
-    "get set del config config|get config|set client client|id acl|list select select|0 select|one debug|object xinfo "
-    "xinfo|stream subscribe publish eval nosuch get|k memory|usage hget ping object object|encoding"
-).split()
-CATEGORIES = (
-    "all read write string hash slow fast dangerous keyspace connection admin scripting pubsub nosuch blocking stream"
-).split()
+COMMANDS = [
+    "get",
+    "set",
+    "del",
+    "config",
+    "config|get",
+    "config|set",
+    "client",
+    "client|id",
+    "acl|list",
+    "select",
+    "select|0",
+    "select|one",
+    "debug|object",
+    "xinfo",
+    "xinfo|stream",
+    "subscribe",
+    "publish",
+    "eval",
+    "nosuch",
+    "get|k",
+    "memory|usage",
+    "hget",
+    "ping",
+    "object",
+    "object|encoding",
+]
+CATEGORIES = [
+    "all",
+    "read",
+    "write",
+    "string",
+    "hash",
+    "slow",
+    "fast",
+    "dangerous",
+    "keyspace",
+    "connection",
+    "admin",
+    "scripting",
+    "pubsub",
+    "nosuch",
+    "blocking",
+    "stream",
+]
 PREFIXES = ("~", "%R~", "%W~", "%RW~", "%r~", "%", "%X~", "%WR~", "&")
 PATTERNS = ("a", "a*", "*", "", "b", "?", "c", "c*")
-WORDS = (
-    "on off nopass resetpass allkeys resetkeys allchannels resetchannels allcommands nocommands clearselectors reset "
-    "sanitize-payload skip-sanitize-payload >p >q <p <q"
-).split()
+WORDS = [
+    "on",
+    "off",
+    "nopass",
+    "resetpass",
+    "allkeys",
+    "resetkeys",
+    "allchannels",
+    "resetchannels",
+    "allcommands",
+    "nocommands",
+    "clearselectors",
+    "reset",
+    "sanitize-payload",
+    "skip-sanitize-payload",
+    ">p",
+    ">q",
+    "<p",
+    "<q",
+]
 ODD = ("(", ")", "(+get", "bogus", "", "()", "#ab", "+", "-", "x y", "( +get  ~a )")
 
 CALLS = [
     call.split()
-    for call in (
-        "GET a;SET a 1;SET b 1 GET;CONFIG GET x;CONFIG SET x y;SELECT 0;SELECT one;CLIENT ID;PUBLISH c m;SUBSCRIBE c d;"
-        "PSUBSCRIBE c*;HGET b f;XINFO STREAM a;EVAL x 1 a;OBJECT ENCODING a;MEMORY USAGE ab;DEL a ab b;DEBUG OBJECT a"
-    ).split(";")
+    for call in [
+        "GET a",
+        "SET a 1",
+        "SET b 1 GET",
+        "CONFIG GET x",
+        "CONFIG SET x y",
+        "SELECT 0",
+        "SELECT one",
+        "CLIENT ID",
+        "PUBLISH c m",
+        "SUBSCRIBE c d",
+        "PSUBSCRIBE c*",
+        "HGET b f",
+        "XINFO STREAM a",
+        "EVAL x 1 a",
+        "OBJECT ENCODING a",
+        "MEMORY USAGE ab",
+        "DEL a ab b",
+        "DEBUG OBJECT a",
+    ]
 ]
 
 
