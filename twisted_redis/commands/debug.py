@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.quicklist import set_packed_threshold
 from twisted_redis.engine.clients import Client
@@ -97,6 +98,19 @@ def _sleep(ctx: Client, seconds: bytes) -> Reply:
     Stops the whole server for a time; decimals are allowed.
     """
     time.sleep(max(0.0, float_or_none(seconds) or 0.0))
+    return OK
+
+
+@debug_subcommand("CONFIG-REWRITE-FORCE-ALL")
+def _config_rewrite(ctx: Client) -> Reply:
+    """CONFIG-REWRITE-FORCE-ALL
+
+    As CONFIG REWRITE, with every directive, also those that have their default.
+    """
+    try:
+        ctx.config.rewrite(ctx.engine.acl.lines(), everything=True)
+    except ConfigError as error:
+        raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {error}") from None
     return OK
 
 

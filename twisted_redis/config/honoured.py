@@ -103,6 +103,8 @@ HONOURED = HINTS | frozenset(
         "min-replicas-max-lag",
         "min-replicas-to-write",
         "notify-keyspace-events",
+        "oom-score-adj",
+        "oom-score-adj-values",
         "pidfile",
         "port",
         "propagation-error-behavior",

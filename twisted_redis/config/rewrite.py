@@ -70,8 +70,10 @@ class _Lines:
         return b"".join(line + b"\n" for line in kept)
 
 
-def rewritten(config: Attributes, content: bytes, users: Iterable[bytes] | None = None) -> bytes:
-    """The new content of a file that holds ``content``; ``users`` as in ``Config.rewrite``."""
+def rewritten(
+    config: Attributes, content: bytes, users: Iterable[bytes] | None = None, everything: bool = False
+) -> bytes:
+    """The new content of a file that holds ``content``; ``users`` and ``everything`` as in ``Config.rewrite``."""
     lines = _Lines(content)
     for directive in DIRECTIVES:
         value = getattr(config, directive.attribute)
@@ -80,7 +82,7 @@ def rewritten(config: Attributes, content: bytes, users: Iterable[bytes] | None 
         lines.put(
             directive.name,
             [
-                (to_bytes(line), force)
+                (to_bytes(line), force or everything)
                 for line, force in directive.kind.lines(directive.name, value, directive.default)
             ],
         )
@@ -92,14 +94,16 @@ def rewritten(config: Attributes, content: bytes, users: Iterable[bytes] | None 
     return lines.content()
 
 
-def rewrite_file(config: Attributes, path: str, users: Iterable[bytes] | None = None) -> None:
+def rewrite_file(
+    config: Attributes, path: str, users: Iterable[bytes] | None = None, everything: bool = False
+) -> None:
     """Rewrites the file at ``path``, all or nothing; a missing one is made.  Raises OSError."""
     try:
         with open(path, "rb") as file:
             content = file.read()
     except FileNotFoundError:
         content = b""
-    replace_file(path, rewritten(config, content, users))
+    replace_file(path, rewritten(config, content, users, everything))
 
 
 def replace_file(path: str, content: bytes) -> None:

@@ -218,16 +218,16 @@ class Config(Attributes):
 
     # CONFIG REWRITE
 
-    def rewrite(self, users: Iterable[bytes] | None = None) -> None:
+    def rewrite(self, users: Iterable[bytes] | None = None, everything: bool = False) -> None:
         """CONFIG REWRITE: puts the values into the file; raises ConfigError with the text of the error reply.
 
         ``users``: what the ``user`` lines shall hold (``default on nopass ...``); None leaves them as they
-        are.
+        are.  ``everything``: also directives that have their default and no line yet.
         """
         if self.file is None:
             raise ConfigError("The server is running without a config file")
         try:
-            rewrite.rewrite_file(self, self.file, users)
+            rewrite.rewrite_file(self, self.file, users, everything)
         except OSError as error:
             raise ConfigError(f"Rewriting config file: {error.strerror}") from error
 

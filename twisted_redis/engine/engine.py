@@ -27,6 +27,7 @@ from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
+from twisted_redis.engine.oom_score import OomScore
 from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.scripting.libraries import libraries
@@ -204,6 +205,7 @@ class Engine:
         self.publish: Callable[[bytes, bytes], int] = self.pubsub.publish
         self.usage = Usage(self)
         self.weights = Weights(self)
+        self.oom_score = OomScore(self)
         self.memory_at_start = self.usage.total()
         self.lazyfree = LazyFree(self)
         self.eviction = Eviction(self)

@@ -93,6 +93,7 @@ class ServerService(Service):
         """Listens, if that is not done yet, and starts the periodic work."""
         super().startService()  # type: ignore[no-untyped-call]
         self.listen()
+        self.engine.oom_score.follow_role()
         self.engine.log("notice", "Server initialized")
         self._cron.start(1 / self.engine.config.hz, now=False)
 

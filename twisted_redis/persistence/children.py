@@ -269,6 +269,7 @@ def _be_child(engine: Engine, work: Callable[[Child], bool], pipe: int, title: s
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         close_descriptors({0, 1, 2, pipe, *keep})
+        engine.oom_score.be_child()
         child = Child(pipe, engine.log, title)
         if work(child):
             child.finish()

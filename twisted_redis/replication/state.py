@@ -264,6 +264,7 @@ class State:
         engine = self.engine
         replica = self.is_replica
         engine.role = "replica" if replica else "master"
+        engine.oom_score.follow_role()
         engine.state.keep_expired = replica
         engine.guard_writes("replica", replica)
         if not replica or engine.config.replica_read_only:

@@ -1,0 +1,62 @@
+"""``oom-score-adj``: telling Linux whom to kill first when memory runs out: children that save, then replicas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.config import ConfigError
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["OomScore"]
+
+PATH = "/proc/self/oom_score_adj"
+
+# The places of ``oom-score-adj-values``.
+MASTER, REPLICA, CHILD = 0, 1, 2
+
+
+class OomScore:
+    """The score of the process; before the first change the one it was started with is noted, to return to it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._base: int | None = None
+        engine.config.on_apply(("oom-score-adj", "oom-score-adj-values"), self.apply)
+
+    def apply(self) -> None:
+        """Takes over the directives; raises ConfigError where the system refuses."""
+        if not self._set(MASTER if self._engine.role == "master" else REPLICA):
+            raise ConfigError("Failed to set current oom_score_adj. Check server logs.")
+
+    def follow_role(self) -> None:
+        """The server has become a replica, or a master."""
+        self._set(MASTER if self._engine.role == "master" else REPLICA)
+
+    def be_child(self) -> None:
+        """This process is a child that saves."""
+        self._set(CHILD)
+
+    def _set(self, place: int) -> bool:
+        config = self._engine.config
+        try:
+            if config.oom_score_adj == "no":
+                if self._base is None:
+                    return True
+                score, base = self._base, None
+            else:
+                base = self._read() if self._base is None else self._base
+                score = config.oom_score_adj_values[place] + (base if config.oom_score_adj != "absolute" else 0)
+            with open(PATH, "w") as file:
+                file.write(f"{min(max(score, -1000), 1000)}\n")
+        except OSError as error:
+            self._engine.log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+            return False
+        self._base = base
+        return True
+
+    @staticmethod
+    def _read() -> int:
+        with open(PATH) as file:
+            return int(file.read())
