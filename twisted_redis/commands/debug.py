@@ -418,7 +418,7 @@ def _reload(ctx: Client, *options: bytes) -> Reply:
 def _loadaof(ctx: Client) -> Reply:
     """LOADAOF
 
-    Loads the append-only file anew in place of all data; the server ends if it is damaged.
+    Loads the append-only file anew, in place of all data.
     """
     ctx.engine.append_only.reload()
     return OK

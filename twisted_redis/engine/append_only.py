@@ -21,7 +21,7 @@ class AppendOnly(Protocol):
         """BGREWRITEAOF: starts a rewrite, or has it started later; the status, CommandError if that cannot be."""
 
     def reload(self) -> None:
-        """DEBUG LOADAOF: replaces the data by what the files say; the server ends if they are damaged."""
+        """DEBUG LOADAOF: replaces the data by what the files say; CommandError if that fails."""
 
     def stop(self) -> None:
         """Turns it off: what is written stays where it is."""

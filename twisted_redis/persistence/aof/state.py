@@ -72,6 +72,7 @@ class Aof:
         engine.checks.append(self._check)
         engine.config.on_apply("appendonly", self._apply)
         engine.config.on_apply("appendfsync", self._change_policy)
+        engine.config.on_apply("aof-disable-auto-gc", self.delete_history)
         engine.stats.resetters.append(self._reset_figures)
 
     def join(self, persistence: State) -> None:
@@ -380,21 +381,28 @@ class Aof:
     # DEBUG LOADAOF
 
     def reload(self) -> None:
-        """Replaces the data by what the files say."""
+        """Replaces the data by what the files say; CommandError, with the reason in the log, if that fails."""
         engine = self.engine
-        if self.on:
+        if self.writer.fd != -1:
             self.writer.flush(force=True)
         for db in engine.databases:
             engine.empty_database(db, False)
+        found = [False]
+
+        def work() -> Steps:
+            found[0] = yield from self._load()
+
         try:
-            if self.on:
-                self.load_manifest()
+            self.load_manifest()
             self.delete_history()
-            exhaust(engine, self._load())
+            exhaust(engine, work())
         except AofFatal:
-            self._die(1)
+            found[0] = False
+        if not found[0]:
+            raise CommandError("ERR Error trying to load the AOF files, check server logs.")
+        self._apply()
         engine.dirty = 0
-        engine.log("warning", "Append Only File loaded by DEBUG LOADAOF")
+        engine.log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
     # periodic work
 
