@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted_redis.config import REDIS_VERSION
-from twisted_redis.engine.clients import SUBSCRIBED, TRACKING
+from twisted_redis.engine.clients import REPLICA, SUBSCRIBED, TRACKING
 from twisted_redis.engine.memory import human, resident_bytes, total_system_memory, used_memory
+from twisted_redis.engine.weights import client_memory
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -119,6 +120,9 @@ def _memory(engine: Engine) -> Fields:
     limit = engine.config.maxmemory
     startup = engine.memory_at_start
     dataset = max(0, used - startup)
+    by_replica = {True: 0, False: 0}
+    for client in engine.clients.values():
+        by_replica[bool(client.gates & REPLICA)] += client_memory(client)
     return _extended(
         "memory",
         engine,
@@ -169,8 +173,8 @@ def _memory(engine: Engine) -> Fields:
             ("mem_replication_backlog", 0),
             ("mem_total_replication_buffers", 0),
             ("mem_replica_full_sync_buffer", 0),
-            ("mem_clients_slaves", 0),
-            ("mem_clients_normal", 0),
+            ("mem_clients_slaves", by_replica[True]),
+            ("mem_clients_normal", by_replica[False]),
             ("mem_cluster_links", 0),
             ("mem_aof_buffer", 0),
             ("mem_allocator", "libc"),

@@ -65,10 +65,6 @@ class Subscriptions:
     def __bool__(self) -> bool:
         return bool(self.channels or self.patterns or self.shards)
 
-    def memory(self) -> int:
-        """Estimated bytes."""
-        return sum(104 + sum(33 + len(name) for name in names) for names in self)
-
 
 def _bulk(data: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(data), data)
