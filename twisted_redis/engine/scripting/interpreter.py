@@ -136,7 +136,7 @@ class Interpreter:
         }
         entry = lua.execute(_source("sandbox"), table, lua.table_from(libraries))
         names = (
-            "eval eval_tables call call_tables calm compile load memory collect error status tokens map set double big "
+            "eval eval_tables call call_tables calm compile load memory error status tokens map set double big "
             "verbatim"
         )
         get = {name: entry[name.encode()] for name in names.split()}
