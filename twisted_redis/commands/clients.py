@@ -37,10 +37,23 @@ container("CLIENT", arity=-2, group="connection", since="2.4.0", summary="Comman
 
 
 def _sub(
-    name: str, arity: int, since: str, flags: int = _PLAIN, complexity: str = "O(1)", tips: tuple[str, ...] = ()
+    name: str,
+    arity: int,
+    since: str,
+    flags: int = _PLAIN,
+    complexity: str = "O(1)",
+    tips: tuple[str, ...] = (),
+    history: tuple[tuple[str, str], ...] = (),
 ) -> Callable[[Any], Any]:
     return command(
-        f"CLIENT|{name}", arity=arity, flags=flags, group="connection", since=since, complexity=complexity, tips=tips
+        f"CLIENT|{name}",
+        arity=arity,
+        flags=flags,
+        group="connection",
+        since=since,
+        complexity=complexity,
+        tips=tips,
+        history=history,
     )
 
 
@@ -147,6 +160,17 @@ def client_info(ctx: Client) -> Reply:
     _ADMIN,
     "O(N) where N is the number of client connections",
     ("nondeterministic_output",),
+    (
+        ("2.8.12", "Shows the number of each client."),
+        ("5.0.0", "Takes TYPE."),
+        ("6.0.0", "Shows user."),
+        ("6.2.0", "Takes ID; shows laddr, redir, argv-mem and tot-mem."),
+        ("7.0.0", "Shows resp, multi-mem, rbs and rbp."),
+        ("7.0.3", "Shows ssub."),
+        ("7.2.0", "Shows lib-name and lib-ver."),
+        ("7.4.0", "Shows watch."),
+        ("8.0.0", "Shows io-thread."),
+    ),
 )
 def client_list(ctx: Client, *arguments: bytes) -> Reply:
     """CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]
@@ -256,7 +280,7 @@ def client_no_touch(ctx: Client, mode: bytes) -> Reply:
     return _switch(ctx, mode, NO_TOUCH)
 
 
-@_sub("PAUSE", -3, "3.0.0", _ADMIN)
+@_sub("PAUSE", -3, "3.0.0", _ADMIN, history=(("6.2.0", "Takes WRITE and ALL."),))
 def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     """CLIENT PAUSE timeout [WRITE | ALL]
 
@@ -360,7 +384,21 @@ def _matches(client: Client, filters: dict[str, Any], now: float) -> bool:
     )
 
 
-@_sub("KILL", -3, "2.4.0", _ADMIN, "O(N) where N is the number of client connections")
+@_sub(
+    "KILL",
+    -3,
+    "2.4.0",
+    _ADMIN,
+    "O(N) where N is the number of client connections",
+    history=(
+        ("2.8.12", "Takes filters."),
+        ("2.8.12", "Takes ID."),
+        ("3.2.0", "Knows the type master."),
+        ("5.0.0", "Calls a slave a replica, and still knows the old word."),
+        ("6.2.0", "Takes LADDR."),
+        ("7.4.0", "Takes MAXAGE."),
+    ),
+)
 def client_kill(ctx: Client, *arguments: bytes) -> Reply:
     """CLIENT KILL <ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] ...>>
 

@@ -65,7 +65,12 @@ def command_(ctx: Client) -> Reply:
 
 
 def _sub(
-    name: str, arity: int, since: str, complexity: str, tips: tuple[str, ...] = ()
+    name: str,
+    arity: int,
+    since: str,
+    complexity: str,
+    tips: tuple[str, ...] = (),
+    history: tuple[tuple[str, str], ...] = (),
 ) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
     return command(
         f"COMMAND|{name}",
@@ -76,6 +81,7 @@ def _sub(
         complexity=complexity,
         acl=_CONNECTION,
         tips=tips,
+        history=history,
     )
 
 
@@ -88,7 +94,14 @@ def count(ctx: Client) -> Reply:
     return len(ctx.engine.table)
 
 
-@_sub("INFO", -2, "2.8.13", "O(N) where N is the number of commands asked for", _NO_ORDER)
+@_sub(
+    "INFO",
+    -2,
+    "2.8.13",
+    "O(N) where N is the number of commands asked for",
+    _NO_ORDER,
+    (("7.0.0", "Without names it tells of all commands."),),
+)
 def info(ctx: Client, *names: bytes) -> Reply:
     """COMMAND INFO [command-name [command-name ...]]
 

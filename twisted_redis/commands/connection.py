@@ -80,6 +80,7 @@ def authenticate(ctx: Client, name: bytes, password: bytes) -> None:
     group="connection",
     since="1.0.0",
     complexity="O(N) where N is the number of passwords the user has",
+    history=(("6.0.0", "Takes the name of a user."),),
 )
 def auth(ctx: Client, *arguments: bytes) -> Reply:
     """AUTH [username] password
@@ -105,7 +106,15 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
     return OK
 
 
-@command("HELLO", arity=-1, flags=_HANDSHAKE, group="connection", since="6.0.0", complexity="O(1)")
+@command(
+    "HELLO",
+    arity=-1,
+    flags=_HANDSHAKE,
+    group="connection",
+    since="6.0.0",
+    complexity="O(1)",
+    history=(("6.2.0", "Without arguments it tells of the connection as it is."),),
+)
 def hello(ctx: Client, *arguments: bytes) -> Reply:
     """HELLO [protover [AUTH username password] [SETNAME clientname]]
 

@@ -25,8 +25,9 @@ def docs_of(entry: Command) -> Pairs:
     spec = entry.spec
     summary = summary_of(spec.doc) if spec.function is not None else spec.doc
     docs = Pairs([b"summary", summary.encode(), b"since", spec.since.encode(), b"group", spec.group.encode()])
-    if spec.complexity:
-        docs += [b"complexity", spec.complexity.encode()]
+    complexity = spec.complexity or ("That of the subcommand." if spec.is_container else "")
+    if complexity:
+        docs += [b"complexity", complexity.encode()]
     if spec.module is not None:
         docs += [b"module", spec.module.encode()]
     if spec.doc_flags:
