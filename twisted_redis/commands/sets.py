@@ -190,7 +190,7 @@ def scard(ctx: Client, key: bytes) -> Reply:
 def smembers(ctx: Client, key: bytes) -> Reply:
     """SMEMBERS key
 
-    Returns all members of a set.
+    All members of a set, in no particular order.
     """
     return _reply(ctx, ctx.db.read(key, Set) or ())
 
