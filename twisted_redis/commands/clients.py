@@ -322,9 +322,7 @@ def client_unblock(ctx: Client, number: bytes, *reasons: bytes) -> Reply:
     """
     error = False
     if len(reasons) > 1:
-        raise CommandError(
-            "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP."
-        )
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.")
     if reasons:
         reason = reasons[0].upper()
         if reason == b"ERROR":

@@ -142,7 +142,7 @@ class Eviction:
                     engine.usage.survey(db)
 
     def settle(self) -> None:
-        """Counts what was changed in place, so that a command sees whether what came just before it exceeds the limit."""
+        """Counts what was changed in place: so a command sees whether what came just before exceeds the limit."""
         if self._is_over():
             self._overrun()
 
@@ -174,7 +174,7 @@ class Eviction:
         ):
             self.out_of_memory = False
             return True
-        if not self._is_over():
+        if engine.state.memory <= engine.state.memory_limit:
             self._fits()
             return True
         if engine.clock_ns() > self._count_after:
