@@ -213,10 +213,10 @@ class MasterFactory(ReconnectingClientFactory):
     """Connects again and again, at once at first and at least once a second."""
 
     noisy = False
-    initialDelay = 0.02
+    initialDelay = delay = 0.02
     maxDelay = 1
     factor = 2.0
-    jitter = 0.1
+    jitter = None
 
     def __init__(self, follower: Follower, clock: Any) -> None:
         self.follower = follower
