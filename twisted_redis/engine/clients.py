@@ -305,7 +305,8 @@ class Client:
             self.gates |= CLOSING
             self.engine.stats.output_buffer_closed += 1
             self.engine.log(
-                "warning", f"Client id={self.id} addr={self.link.address} closed for overcoming of output buffer limits."
+                "warning",
+                f"Client id={self.id} addr={self.link.address} closed for overcoming of output buffer limits.",
             )
             self.link.abort()
             raise CommandError("ERR reply over the output buffer limit")

@@ -18,8 +18,7 @@ from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPL
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.errors import CommandError, WrongType
 from twisted_redis.engine.eviction import Eviction
-from twisted_redis.engine.flags import SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
-from twisted_redis.engine.flags import READONLY
+from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.hash_fields import expire_due
 from twisted_redis.engine.keysizes import KeySizes
 from twisted_redis.engine.latency import LatencyMonitor
@@ -28,8 +27,8 @@ from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.oom_score import OomScore
-from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.propagation import EVERYBODY, directed
+from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.slowlog import SlowLog
 from twisted_redis.engine.stats import Statistics
@@ -39,7 +38,7 @@ from twisted_redis.engine.transactions import touch
 from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
-from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply, Simple
+from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
     from twisted_redis.engine.append_only import AppendOnly
@@ -55,7 +54,7 @@ Effect = tuple[int, "list[bytes]"]
 BULK_HEADS = [b"$%d\r\n" % size for size in range(256)]
 INTEGERS = [b":%d\r\n" % value for value in range(256)]
 
-#: Bytes of replies after which a pipeline is interrupted: what asks for much and reads nothing must not fill the memory.
+#: Bytes of replies after which a pipeline is interrupted: who asks for much and reads nothing shall not fill memory.
 OUTPUT_SLICE = 1 << 20
 
 #: A command that ran longer than this (ns) makes the cached wall time old.
