@@ -288,3 +288,16 @@ def test_hashes_take_the_times_of_their_fields_along(server: InProcess) -> None:
     server.advance(2)
     assert list(server("HGETALL", "b")) == [b"g", b"w"]
     assert len(server.db.field_wheel) == 0
+
+
+def test_a_client_that_does_not_touch_touches_by_touch_alone() -> None:
+    server = Server()
+    server("SET", "k", "v")
+    server("OBJECT", "IDLETIME", "k")
+    server.clock.advance(10)
+    server("CLIENT", "NO-TOUCH", "ON")
+    server("GET", "k")
+    server("EVAL", "return redis.call('get', 'k')", 0)
+    assert server("OBJECT", "IDLETIME", "k") == 10
+    server("EVAL", "return redis.call('touch', 'k')", 0)
+    assert server("OBJECT", "IDLETIME", "k") == 0
