@@ -43,19 +43,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         options = ["--metrics-port", str(port), "--maxmemory", "48mb", "--maxmemory-policy", "allkeys-lfu"]
-        server = start_server(*options, "--enable-debug-command", "yes", "--slowlog-log-slower-than", "25000", folder=folder)
+        server = start_server(*options, "--enable-debug-command", "yes", "--slowlog-log-slower-than", "60000", folder=folder)
         end = threading.Event()
-        threads = [threading.Thread(target=load, args=(server.port, end)) for _ in range(3)]
+        threads = [threading.Thread(target=load, args=(server.port, end)) for _ in range(2)]
         client = redis.Redis(port=server.port)
         client.mset({f"page:{number}": "x" * 200 for number in range(30_000)})
-        client.execute_command("DEBUG", "SLEEP", "0.03")
+        client.execute_command("DEBUG", "SLEEP", "0.2")
         subscribers = [redis.Redis(port=server.port).pubsub() for _ in range(4)]
         for number, subscriber in enumerate(subscribers):
             subscriber.subscribe(f"news:{number}")
         for thread in threads:
             thread.start()
         try:
-            with Browser(folder / "profile", height=1010, scale=2) as browser:
+            with Browser(folder / "profile", height=1040, scale=2) as browser:
                 browser.set_dark("dark" in sys.argv[1:])
                 browser.open(f"http://127.0.0.1:{port}/")
                 time.sleep(92)

@@ -37,6 +37,8 @@ function took(usec) {
   return usec < 1e6 ? `${(usec / 1000).toFixed(1)} ms` : `${(usec / 1e6).toFixed(2)} s`;
 }
 
+const each_call = (usec) => (usec < 1000 ? usec.toFixed(1) : whole(usec));
+
 function draw(name, value, top) {
   const points = lines[name];
   points.push(value);
@@ -132,7 +134,7 @@ function show(now) {
         command.name.replace("|", " "),
         whole(seconds > 0 ? Math.max(0, calls) / seconds : 0),
         whole(command.calls),
-        (command.usec / command.calls).toFixed(1),
+        each_call(command.usec / command.calls),
       ];
     }),
     "none yet",
