@@ -1,7 +1,6 @@
 """The figures in Prometheus' text format, made by ``prometheus-client``.
 
-The names are those that the exporter used with Redis gives the same figures, so that dashboards made for that one show
-this server too.
+The names are those that the exporter commonly used with Redis gives the same figures, for the sake of dashboards.
 """
 
 from __future__ import annotations
