@@ -100,7 +100,7 @@ class KeySpec:
             else:
                 return iter(())
         if begin >= argc:
-            return iter(())
+            return None
         if self.counted:
             place = begin + self.count_at
             count = integer_or_none(argv[place]) if place < argc else None
@@ -116,7 +116,7 @@ class KeySpec:
                 stop = argc + self.last
             else:
                 stop = begin + (argc - begin) // self.limit + self.last
-        if start < 1 or (stop >= argc and start <= stop):
+        if start < 1 or stop >= argc or stop < start:
             return None
         return iter(range(start, stop + 1, self.step))
 
