@@ -123,3 +123,15 @@ def test_who_goes_while_paused(server: Server) -> None:
     assert blocked(server) == 0
     server.advance(2)
     assert server("GET", "a") is None
+
+
+def test_a_transaction_of_scripts_that_only_read(server: Server) -> None:
+    pytest.importorskip("lupa")
+    client = server.connect()
+    server("CLIENT", "PAUSE", 60_000, "WRITE")
+    client("MULTI")
+    client("EVAL", "#!lua flags=no-writes\nreturn 12", 0)
+    assert client("EXEC") == b"*1\r\n:12\r\n"
+    client("MULTI")
+    client("EVAL", "#!lua\nreturn 12", 0)
+    assert client("EXEC") == b""

@@ -260,10 +260,22 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         raise Postponed
 
 
+def _any_queued(client: Client, flags: int) -> bool:
+    """Whether a queued command has one of ``flags``; of scripts what they have declared counts."""
+    scripting = client.engine.scripting
+    for command, argv in client.queue or ():
+        if command.flags & flags:
+            if not command.flags & SKIP_MONITOR or scripting is None:
+                return True
+            if scripting.as_declared(command, argv).flags & flags:
+                return True
+    return False
+
+
 def _needs_memory(client: Client, command: Command) -> bool:
     # EXEC is refused if one of its commands would be.
     if command.name == "exec" and client.queue is not None:
-        return any(entry.flags & DENYOOM for entry, _ in client.queue)
+        return _any_queued(client, DENYOOM)
     return bool(command.flags & DENYOOM)
 
 
@@ -278,7 +290,7 @@ def _paused(engine: Engine, client: Client, command: Command) -> bool:
         return True
     # EXEC waits if one of its commands would.
     if command.name == "exec" and client.queue is not None:
-        return any(entry.flags & (WRITE | MAY_REPLICATE) for entry, _ in client.queue)
+        return _any_queued(client, WRITE | MAY_REPLICATE)
     return bool(command.flags & (WRITE | MAY_REPLICATE)) and client.queue is None
 
 
