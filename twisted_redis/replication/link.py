@@ -213,7 +213,7 @@ class MasterFactory(ReconnectingClientFactory):
     """Connects again and again, at once at first and at least once a second."""
 
     noisy = False
-    initialDelay = delay = 0.02
+    initialDelay = delay = 0.001
     maxDelay = 1
     factor = 2.0
     jitter = None

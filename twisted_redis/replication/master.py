@@ -241,11 +241,9 @@ class Master:
             self._state.failover.look()
         stream = self._state.stream
         stream.encode()
-        if not self.replicas:
-            return
         if self._getack_wanted and not engine.gates & IS_PAUSED:
             self._getack_wanted = False
-            if not self._state.is_replica:
+            if self.replicas and not self._state.is_replica:
                 stream.write(GETACK)
         backlog = stream.backlog
         if backlog is None:

@@ -29,6 +29,7 @@ from twisted_redis.replication.failover import Failover
 from twisted_redis.replication.follower import Cached, Follower
 from twisted_redis.replication.info import replication_fields, role_reply, stats_fields
 from twisted_redis.replication.master import Master
+from twisted_redis.replication.memory import tell_memory
 from twisted_redis.replication.snapshots import Snapshots
 from twisted_redis.replication.stream import Stream
 from twisted_redis.replication.writable import OwnKeys
@@ -67,6 +68,7 @@ class State:
         engine.departed.append(self.master.lost)
         engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
+        tell_memory(self)
         engine.before_replies.append(self.settle)
         config = engine.config
         config.on_apply("appendonly", self._feed_or_not)
@@ -401,7 +403,7 @@ class State:
 
     def settle(self) -> None:
         """The end of a turn."""
-        if self._feeding or self.master.replicas:
+        if self._feeding or self.stream.backlog is not None:
             self.master.settle()
 
     def tick(self, now: float) -> None:
