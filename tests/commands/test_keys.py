@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
+from tests.support.server import Server
 
 NO_KEY = "ERR no such key"
 SAME = "ERR source and destination objects are the same"
