@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"redis-check-rdb {REDIS_VERSION}")
         return 0
     try:
-        file = open(arguments[0], "rb", buffering=0)  # noqa: SIM115: closed below
+        file = open(arguments[0], "rb", buffering=0)  # noqa: SIM115
     except OSError as error:
         print(f"Cannot open {arguments[0]}: {error.strerror}", file=sys.stderr)
         return 1

@@ -62,11 +62,11 @@ def _group(group: Group) -> dict[str, Any]:
         "pending": [
             {
                 "id": id_text(entry_id).decode(),
-                "consumer": _text(pending.consumer.name),
-                "delivered_ms": pending.time,
-                "count": pending.count,
+                "consumer": _text(consumer),
+                "delivered_ms": time,
+                "count": count,
             }
-            for entry_id, pending in group.pending_from()
+            for entry_id, (consumer, time, count) in group.pending_from()
         ],
         "consumers": [
             {"name": _text(consumer.name), "seen_ms": consumer.seen_time, "active_ms": consumer.active_time}
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
         print("Usage: python -m twisted_redis rdb <rdb-file-name> --json", file=sys.stderr)
         return 1
     try:
-        file = open(names[0], "rb", buffering=0)  # noqa: SIM115: closed below
+        file = open(names[0], "rb", buffering=0)  # noqa: SIM115
     except OSError as error:
         print(f"Cannot open {names[0]}: {error.strerror}", file=sys.stderr)
         return 1
