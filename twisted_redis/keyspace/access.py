@@ -14,12 +14,13 @@ from __future__ import annotations
 from random import random
 from typing import Any, TypeVar
 
-from twisted_redis.keyspace.database import Database, KeyspaceState
+from twisted_redis.keyspace.database import Database
 
 __all__ = [
     "INITIAL_FREQUENCY",
     "CountingDatabase",
     "TrackingDatabase",
+    "frequencies",
     "frequency",
     "idle_ms",
     "set_frequency",
@@ -188,12 +189,15 @@ def _count(db: Database, key: bytes) -> None:
     state = db.state
     if not state.touching:
         return
-    counter = frequency(db, key)
+    minute = state.now // _MINUTE
+    known = db.accessed.get(key)
+    # Spelled out for a key that was accessed in the running minute: the hot ones are.
+    counter = known & _MAX_FREQUENCY if known is not None and known >> 8 == minute else frequency(db, key)
     if counter < _MAX_FREQUENCY:
         above = counter - INITIAL_FREQUENCY
         if above <= 0 or random() * (above * state.lfu_log_factor + 1) < 1:
             counter += 1
-    db.accessed[key] = state.now // _MINUTE << 8 | counter
+    db.accessed[key] = minute << 8 | counter
 
 
 def _change(db: Database, follows: type[Database]) -> None:
@@ -241,16 +245,23 @@ def set_idle(db: Database, key: bytes, idle: int) -> None:
 
 def frequency(db: Database, key: bytes) -> int:
     """The counter (0 to 255) of accesses to ``key``, decayed by now; the counting must have been started."""
-    state: KeyspaceState = db.state
-    known = db.accessed.get(key)
-    if known is None:
-        minute, counter = db.tracked_since // _MINUTE, INITIAL_FREQUENCY
-    else:
-        minute, counter = known >> 8, known & _MAX_FREQUENCY
-    decay = state.lfu_decay_time
-    if not decay:
-        return counter
-    return max(0, counter - max(0, state.now // _MINUTE - minute) // decay)
+    return frequencies(db, [key])[0]
+
+
+def frequencies(db: Database, keys: list[bytes]) -> list[int]:
+    """``frequency`` of several keys."""
+    state = db.state
+    accessed, decay = db.accessed.get, state.lfu_decay_time
+    minute = state.now // _MINUTE
+    unknown = db.tracked_since // _MINUTE << 8 | INITIAL_FREQUENCY
+    found = []
+    for key in keys:
+        known = accessed(key, unknown)
+        counter = known & _MAX_FREQUENCY
+        if decay and known >> 8 < minute:
+            counter = max(0, counter - (minute - (known >> 8)) // decay)
+        found.append(counter)
+    return found
 
 
 def set_frequency(db: Database, key: bytes, counter: int) -> None:

@@ -248,10 +248,17 @@ def _exchange(db: AccountedDatabase, key: bytes, old: Any, new: Any) -> int:
     return grown
 
 
+def _cost(db: Database) -> int:
+    """Bytes for each key, be the database accounted for or not."""
+    cls = db.__class__
+    variant = AccountedDatabase.VARIANTS.get(cls, cls)
+    return variant.COST if issubclass(variant, AccountedDatabase) else KEY
+
+
 def size_of(db: Database, key: bytes, value: Any) -> int:
     """What ``key`` takes with its ``value`` (bytes)."""
-    size = getattr(db, "COST", KEY) + sizes.of_bytes(len(key)) + sizes.of_value(value)
-    return size + EXPIRY if key in db.expires else int(size)
+    size = _cost(db) + sizes.of_bytes(len(key)) + sizes.of_value(value)
+    return size + EXPIRY if key in db.expires else size
 
 
 def estimate(db: Database, sample: int = _SAMPLE) -> int:

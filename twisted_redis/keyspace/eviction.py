@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Sequence
-from itertools import islice
 
-from twisted_redis.datatypes.order import Order
-from twisted_redis.keyspace.access import frequency
+from twisted_redis.keyspace.access import frequencies
 from twisted_redis.keyspace.database import Database
 
 __all__ = ["POOL_SIZE", "Chooser"]
@@ -22,20 +20,25 @@ POOL_SIZE = 16
 _Candidate = tuple[int, int, bytes]
 
 
-def _age(db: Database, key: bytes) -> int:
+_Scores = Callable[[Database, "list[bytes]"], "list[int]"]
+
+
+def _ages(db: Database, keys: list[bytes]) -> list[int]:
     # Not the time since then: what stays in the pool has to compare with what comes later.
-    return -db.accessed.get(key, db.tracked_since)
+    accessed, since = db.accessed.get, db.tracked_since
+    return [-accessed(key, since) for key in keys]
 
 
-def _rarity(db: Database, key: bytes) -> int:
-    return -frequency(db, key)
+def _rarities(db: Database, keys: list[bytes]) -> list[int]:
+    return [-counter for counter in frequencies(db, keys)]
 
 
-def _nearness(db: Database, key: bytes) -> int:
-    return -db.expires[key]
+def _nearnesses(db: Database, keys: list[bytes]) -> list[int]:
+    expires = db.expires
+    return [-expires[key] for key in keys]
 
 
-_SCORES: dict[str, Callable[[Database, bytes], int]] = {"lru": _age, "lfu": _rarity, "ttl": _nearness}
+_SCORES: dict[str, _Scores] = {"lru": _ages, "lfu": _rarities, "ttl": _nearnesses}
 
 
 class Chooser:
@@ -70,7 +73,7 @@ class Chooser:
                 return db, key
         return None
 
-    def _best(self, samples: int, score: Callable[[Database, bytes], int]) -> tuple[Database, bytes] | None:
+    def _best(self, samples: int, scores: _Scores) -> tuple[Database, bytes] | None:
         pool = self._pool
         volatile = self._volatile
         while True:
@@ -81,13 +84,13 @@ class Chooser:
                 if not keys or order is None:
                     continue
                 found = True
-                for key in _some(order, keys, samples):
-                    candidate = (score(db, key), place, key)
+                some = order.some(samples) if len(keys) > samples else list(keys)
+                for score, key in zip(scores(db, some), some, strict=True):
                     if len(pool) < POOL_SIZE:
-                        insort(pool, candidate)
-                    elif candidate > pool[0]:
-                        del pool[0]
-                        insort(pool, candidate)
+                        insort(pool, (score, place, key))
+                    elif score > pool[0][0]:
+                        pool[0] = (score, place, key)
+                        pool.sort()
             if not found:
                 pool.clear()
                 return None
@@ -98,8 +101,3 @@ class Chooser:
                 if key in (db.expires if volatile else db.data):
                     return db, key
 
-
-def _some(order: Order, keys: dict[bytes, int] | dict[bytes, object], count: int) -> list[bytes]:
-    if len(keys) <= count:
-        return list(islice(keys, count))
-    return [key for key in (order.random() for _ in range(count)) if key is not None]

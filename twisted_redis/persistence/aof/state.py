@@ -69,6 +69,7 @@ class Aof:
         engine.append_only = self
         engine.info_extra.setdefault("persistence", []).append(self._fields)
         engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
+        engine.usage.uncounted.append(lambda: self.writer.buffered)
         engine.checks.append(self._check)
         engine.config.on_apply("appendonly", self._apply)
         engine.config.on_apply("appendfsync", self._change_policy)

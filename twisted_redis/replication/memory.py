@@ -1,0 +1,50 @@
+"""What replication holds in memory: the backlog counts, what only slow replicas keep alive does not.
+
+Evictions are sent to the replicas as DELs.  If what waits for them counted against ``maxmemory``, a replica that does
+not take its stream would have everything evicted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.engine.weights import client_memory
+from twisted_redis.replication.replicas import owed
+
+if TYPE_CHECKING:
+    from twisted_redis.replication.state import State
+
+__all__ = ["tell_memory"]
+
+
+def tell_memory(state: State) -> None:
+    """Has INFO and the account of memory know of the replication stream."""
+    engine = state.engine
+
+    def kept() -> int:
+        backlog = state.stream.backlog
+        return 0 if backlog is None else backlog.length
+
+    def beyond() -> int:
+        backlog = state.stream.backlog
+        return 0 if backlog is None else max(0, backlog.length - backlog.size)
+
+    def fields() -> list[tuple[str, Any]]:
+        backlog = state.stream.backlog
+        replicas = state.master.replicas.values()
+        return [
+            ("mem_not_counted_for_evict", engine.usage.not_counted()),
+            ("mem_replication_backlog", kept() - beyond()),
+            ("mem_total_replication_buffers", kept()),
+            (
+                "mem_clients_slaves",
+                sum(
+                    client_memory(each.client) + owed(each, backlog) - each.client.link.pending_output
+                    for each in replicas
+                ),
+            ),
+        ]
+
+    engine.usage.others.append(lambda: kept() - beyond())
+    engine.usage.uncounted.append(beyond)
+    engine.info_extra.setdefault("memory", []).append(fields)
