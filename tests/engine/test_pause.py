@@ -127,6 +127,7 @@ def test_who_goes_while_paused(server: Server) -> None:
 
 def test_a_transaction_of_scripts_that_only_read(server: Server) -> None:
     pytest.importorskip("lupa")
+    server("EVAL", "return 1", 0)
     client = server.connect()
     server("CLIENT", "PAUSE", 60_000, "WRITE")
     client("MULTI")
