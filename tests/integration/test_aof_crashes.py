@@ -1,0 +1,192 @@
+"""The append-only file outlives whatever happens to the process: no write that was acknowledged is lost.
+
+``CRASH_ROUNDS`` in the environment says how often a server is killed under load (4), ``EVERY_STOP=1`` that it is
+stopped in front of each of its operations on files, not of some.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.integration.process import ROOT, Server, start_server
+
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
+EVERY_STOP = os.environ.get("EVERY_STOP") == "1"
+WRITERS = 4
+
+
+class Writer(threading.Thread):
+    """Writes until the server is gone; ``acknowledged`` is the number of the last write that was answered.
+
+    Its writes are a list of numbers from 1 on, and transactions that keep two counters alike.
+    """
+
+    def __init__(self, port: int, name: str) -> None:
+        super().__init__()
+        self.key = name
+        self.acknowledged = 0
+        #: When each write was acknowledged.
+        self.at: list[float] = []
+        #: How many of them this writer has made.
+        self.made = 0
+        self._client = redis.Redis(port=port, socket_timeout=10)
+
+    def run(self) -> None:
+        number = int(self._client.llen(self.key))
+        self.acknowledged = number
+        self.at = [0.0] * number
+        try:
+            while True:
+                number += 1
+                with self._client.pipeline(transaction=bool(number % 3)) as pipe:
+                    pipe.rpush(self.key, number)
+                    pipe.incr(f"{self.key}:a").incr(f"{self.key}:b")
+                    pipe.execute()
+                self.acknowledged = number
+                self.made += 1
+                self.at.append(time.monotonic())
+        except (redis.RedisError, OSError):
+            pass
+        finally:
+            self._client.close()
+
+
+def lost(port: int, writer: Writer) -> int:
+    """How many acknowledged writes are missing; what is there must be in order, and transactions whole."""
+    with redis.Redis(port=port) as client:
+        stored = [int(number) for number in client.lrange(writer.key, 0, -1)]
+        assert stored == list(range(1, len(stored) + 1))
+        first, second = (int(client.get(f"{writer.key}:{name}") or 0) for name in "ab")
+        # Outside of a transaction the last of three writes may have come through in part.
+        assert abs(first - second) <= 1
+        assert abs(first - len(stored)) <= 1
+        if (len(stored) + 1) % 3 and len(stored) >= writer.acknowledged:
+            assert first == second == len(stored)
+    return max(0, writer.acknowledged - len(stored))
+
+
+def kill_under_load(folder: Path, policy: str, preamble: str, rewrite: bool) -> list[Writer]:
+    """Starts a server on what is in ``folder``, has clients write, and kills it; the clients."""
+    server = serve(folder, "--appendfsync", policy, "--aof-use-rdb-preamble", preamble)
+    writers = [Writer(server.port, f"w{number}") for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    time.sleep(random.uniform(0.05, 0.4))
+    if rewrite:
+        with redis.Redis(port=server.port) as client:
+            client.bgrewriteaof()
+        time.sleep(random.uniform(0.0, 0.3))
+    server.signal(signal.SIGKILL)
+    server.wait()
+    for writer in writers:
+        writer.join()
+    return writers
+
+
+def serve(folder: Path, *arguments: str, command: tuple[str, ...] | None = None, wait: bool = True) -> Server:
+    given = ("--appendonly", "yes", *arguments)
+    if command is None:
+        return start_server(*given, folder=folder, wait=wait)
+    return start_server(*given, folder=folder, command=command, wait=wait)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_killed_under_load(tmp_path: Path, policy: str) -> None:
+    total = lost_in_all = 0
+    for number in range(ROUNDS):
+        writers = kill_under_load(tmp_path, policy, "yes" if number % 4 < 2 else "no", rewrite=bool(number % 2))
+        server = serve(tmp_path)
+        try:
+            for writer in writers:
+                missing = lost(server.port, writer)
+                lost_in_all += missing
+                total += writer.made
+                if policy == "always":
+                    assert missing == 0
+                elif missing:
+                    assert writer.at[-1] - writer.at[-missing] <= 1.5
+        finally:
+            server.stop()
+    assert total > 0
+    print(f"{policy}: {ROUNDS} rounds, {total} acknowledged writes, {lost_in_all} lost")
+
+
+def scenario(port: int, acknowledged: list[int]) -> None:
+    """Writes, rewrites, turns off and on, and ends the server, noting which writes were acknowledged."""
+
+    def write(client: redis.Redis) -> None:
+        number = acknowledged[-1] + 1 if acknowledged else 1
+        client.rpush("list", number)
+        acknowledged.append(number)
+
+    def settled(client: redis.Redis) -> bool:
+        found = client.info("persistence")
+        return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
+
+    with redis.Redis(port=port, socket_timeout=20) as client:
+        write(client)
+        write(client)
+        client.bgrewriteaof()
+        write(client)
+        wait_until(lambda: settled(client))
+        write(client)
+        client.config_set("appendonly", "no")
+        client.config_set("appendonly", "yes")
+        wait_until(lambda: settled(client))
+        write(client)
+        client.shutdown(nosave=True)
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_stopped_between_two_operations(tmp_path: Path, preamble: str) -> None:
+    stop = 1 if EVERY_STOP else random.randrange(1, 8)
+    stops = 0
+    while True:
+        folder = tmp_path / f"stop-{stop}"
+        program = (sys.executable, str(ROOT / "tests" / "integration" / "stopping.py"), str(stop))
+        options = ("--appendfsync", "always", "--aof-use-rdb-preamble", preamble)
+        server = serve(folder, *options, command=program, wait=False)
+        acknowledged: list[int] = []
+        survived = False
+        try:
+            wait_until(lambda: server.process.poll() is not None or "Ready to accept" in server.output)
+            if server.process.poll() is None:
+                scenario(server.port, acknowledged)
+                survived = server.wait() == 0
+        except (redis.RedisError, OSError):
+            pass
+        finally:
+            if server.process.poll() is None:
+                server.signal(signal.SIGKILL)
+            server.wait()
+        assert "Traceback" not in server.output, server.output
+        after = serve(folder)
+        try:
+            with redis.Redis(port=after.port) as client:
+                stored = [int(number) for number in client.lrange("list", 0, -1)]
+            assert stored[: len(acknowledged)] == acknowledged, (stop, server.output, after.output)
+            assert len(stored) <= len(acknowledged) + 1
+        finally:
+            after.stop()
+        if survived:
+            break
+        stops += 1
+        stop += 1 if EVERY_STOP else random.randrange(9, 25)
+    assert stops > 2
