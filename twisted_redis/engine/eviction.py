@@ -198,7 +198,8 @@ class Eviction:
         state = engine.state
         samples = engine.config.maxmemory_samples
         clock = engine.clock_ns
-        deadline = clock() + self._slice_ns()
+        started = clock()
+        deadline = started + self._slice_ns()
         count = 0
         engine.begin_turn()
         engine.depth += 1
@@ -216,6 +217,7 @@ class Eviction:
             engine.depth -= 1
             engine.pending = False
             engine.end_turn()
+            engine.latency.note("eviction-cycle", (clock() - started) / 1_000_000)
         self._fits()
         return True
 

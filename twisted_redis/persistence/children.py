@@ -165,6 +165,7 @@ class Children:
         stats = self._engine.stats
         stats.forks += 1
         stats.last_fork_us = (time.perf_counter_ns() - started) // 1000
+        self._engine.latency.note("fork", stats.last_fork_us / 1000)
         self.purpose = purpose
         self.pid = pid
         self._pipe = reading

@@ -207,8 +207,10 @@ class Writer:
         if self.sleep_us:
             time.sleep(self.sleep_us / 1_000_000)
         self._postponed_since = None
+        started = time.perf_counter_ns()
         if self._write(policy):
             self._sync(policy)
+        self._engine.stats.aof_ns += time.perf_counter_ns() - started
 
     def cron(self) -> None:
         """Periodic work: what was postponed, and the sync of what was written last."""
