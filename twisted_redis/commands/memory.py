@@ -20,18 +20,13 @@ from twisted_redis.engine.keyspecs import RO, key_at
 from twisted_redis.engine.memory import human
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command, container
+from twisted_redis.keyspace.account import EXPIRY, KEY
 from twisted_redis.resp.types import OK, Pairs, Reply, Verbatim
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
-
-_KEY = 60
-"""What a key takes beside its bytes, in the dict of keys and in their order; as measured with many (bytes)."""
-
-_EXPIRY = 180
-"""What an expiry takes: an entry, a number, and a place among those of the same second (bytes)."""
 
 _LITTLE = 5 << 20
 """Data (bytes) in which there is nothing to be diagnosed yet."""
@@ -79,8 +74,8 @@ def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     value = db.peek(key)
     if value is None:
         return None
-    size = _KEY + sizes.of_bytes(len(key)) + sizes.of_value(value, samples)
-    return size if db.expiry(key) is None else size + _EXPIRY
+    size = KEY + sizes.of_bytes(len(key)) + sizes.of_value(value, samples)
+    return size if db.expiry(key) is None else size + EXPIRY
 
 
 def _figures(engine: Engine) -> dict[str, Any]:
@@ -105,7 +100,7 @@ def _held_by_clients(engine: Engine) -> tuple[list[int], list[int]]:
 def _room(db: Database) -> int:
     """What the tables of a database take beyond their entries: room for more, or left over from more."""
     tables = sizes.of_container(db.data) + sizes.of_container(db.expires)
-    return max(0, tables - _KEY * len(db.data) - _EXPIRY * len(db.expires))
+    return max(0, tables - KEY * len(db.data) - EXPIRY * len(db.expires))
 
 
 def _part(of: float, whole: float) -> float:
@@ -136,7 +131,7 @@ def stats(ctx: Client) -> Reply:
         "script.VMs": info["used_memory_vm_total"],
     }
     filled = [db for db in engine.databases if db.data]
-    databases = [(f"db.{db.index}", _KEY * len(db.data), _EXPIRY * len(db.expires)) for db in filled]
+    databases = [(f"db.{db.index}", KEY * len(db.data), EXPIRY * len(db.expires)) for db in filled]
     room = sum(map(_room, filled))
     overhead = startup + sum(parts.values()) + room + sum(keys + expiries for _, keys, expiries in databases)
     keys = sum(len(db.data) for db in filled)
