@@ -17,7 +17,12 @@ CPYTHON = '; platform_python_implementation == "CPython"'
 
 extras = {
     "lua": ["lupa>=2.2"],
-    "tls": ["twisted[tls]", "pyopenssl>=24.3"],
+    # PyPy 7.3.19 cannot load the native part of cryptography from 46 on.
+    "tls": [
+        "twisted[tls]",
+        "pyopenssl>=24.3",
+        'cryptography<46; platform_python_implementation == "PyPy"',
+    ],
     "lzf": ["python-lzf>=0.2.4"],
     "web": ["prometheus-client>=0.21"],
     "test": [

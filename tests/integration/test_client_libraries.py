@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 from tests.integration.process import PATIENCE
 
-pytest.importorskip("OpenSSL", reason="needs the extra tls")
+pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 
 from tests.integration.secure import TlsServer
 

@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from tests.integration.process import PATIENCE, Server, environment, free_port
 
-pytest.importorskip("OpenSSL", reason="needs the extra tls")
+pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 
 from tests.integration.secure import TlsServer, directives
 from tests.support.certificates import Authority, Pair

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("OpenSSL", reason="needs the extra tls")
+pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
@@ -144,6 +144,20 @@ def test_requests_and_replies(peer: Peer) -> None:
 def test_replies_of_one_read_are_one_record(peer: Peer) -> None:
     assert peer.send(encode("PING") * 100) == b"+PONG\r\n" * 100
     assert peer.records() == [APPLICATION_DATA]
+
+
+def test_what_must_be_on_disk_goes_there_before_the_reply(server: Server, peer: Peer) -> None:
+    order: list[str] = []
+    write = peer.transport.write
+
+    def note(data: bytes) -> None:
+        order.append("written")
+        write(data)
+
+    peer.transport.write = note  # type: ignore[method-assign]
+    server.engine.before_replies.append(lambda: order.append("settled"))
+    assert peer("SET", "k", "v") == b"+OK\r\n"
+    assert order == ["settled", "written"]
 
 
 @pytest.mark.parametrize(
