@@ -114,7 +114,7 @@ def test_both_ways_of_a_snapshot_under_load(stage: Stage, streamed: str, loaded:
 
 
 def test_several_replicas_share_a_snapshot(stage: Stage) -> None:
-    master = stage.launch("ours", "--repl-diskless-sync-delay", "2")
+    master = stage.launch("ours", "--repl-diskless-sync-delay", "30", "--repl-diskless-sync-max-replicas", "3")
     replicas = [stage.launch("ours", "--replicaof", "127.0.0.1", str(master.port)) for _ in range(3)]
     with client_of(master) as here:
         for replica in replicas:
@@ -139,6 +139,7 @@ def test_a_backlog_that_is_overrun_leads_to_a_full_synchronisation(stage: Stage)
         way.cut()
         for _ in range(200):
             here.set("k", "v" * 1000)
+        until(lambda: there.info("replication")["master_link_status"] == "down", "the link is down")
         way.target = master.port
         link_up(there)
         stats = here.info("stats")
