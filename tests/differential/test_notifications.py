@@ -26,8 +26,8 @@ STORIES = {
     "lists": """
         RPUSH l a b c; LPUSH l z; LPUSHX none a; RPUSHX l d; LINSERT l BEFORE b x; LINSERT l BEFORE nothing x
         LSET l 0 q; LREM l 0 x; LREM l 0 x; LTRIM l 1 3; LPOP l; RPOP l; LPOP l 0; RPOP l 5; RPUSH l a b c d
-        LMOVE l m LEFT RIGHT; RPOPLPUSH l l; LMPOP 2 none l LEFT COUNT 2; BLPOP l 0; RPUSH l a b; BRPOP l 0; BLMPOP 0 1 l LEFT
-        BLMOVE m n LEFT LEFT 0; LTRIM n 5 9; RPUSH l a; LREM l 1 a; BRPOPLPUSH n o 0.01
+        LMOVE l m LEFT RIGHT; RPOPLPUSH l l; LMPOP 2 none l LEFT COUNT 2; BLPOP l 0; RPUSH l a b; BRPOP l 0
+        BLMPOP 0 1 l LEFT; BLMOVE m n LEFT LEFT 0; LTRIM n 5 9; RPUSH l a; LREM l 1 a; BRPOPLPUSH n o 0.01
     """,
     "sets": """
         SADD s a b c; SADD s a; SREM s a nothing; SREM s nothing; SMOVE s t b; SMOVE s t nothing; SMOVE s s c; SPOP s 0
