@@ -342,3 +342,13 @@ def test_the_simple_way_of_adding_is_the_usual_one(max_bytes: int, max_entries: 
         assert getattr(usual, name) == getattr(other, name)
     assert [node.bytes() for node in usual.nodes] == [node.bytes() for node in other.nodes]
     assert all(ways) == bool(max_entries and max_bytes)
+
+
+@pytest.mark.parametrize("ms", [5, MAX_PART])
+def test_the_simple_way_of_adding_ends_with_the_sequence_numbers(ms: int) -> None:
+    stream = Stream()
+    stream.append(ms << 64 | MAX_PART - 1, [b"a", b"b"], 4096, 100)
+    assert stream.append_at(5, [b"a", b"b"], 4096, 100) == (ms, MAX_PART)
+    assert stream.append_at(5, [b"a", b"b"], 4096, 100) is None
+    assert len(stream) == 2
+    assert len(stream.nodes[-1].ms) == 2

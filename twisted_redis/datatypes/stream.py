@@ -126,6 +126,7 @@ class Stream:
         if (
             later >= 8388608
             or not 0 <= beyond < 4096
+            or sequence > MAX_PART
             or count >= 60
             or size >= 4096
             or bound > max_bytes
