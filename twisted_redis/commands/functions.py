@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+#: Facts about the keys, as COMMAND DOCS of Redis tells them.
+_ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
+_ONLY_READS = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 _DEPENDS = "Depends on the function"
 #: Functions that Redis would free at once even where it may take its time.
 _AT_ONCE = 64
@@ -66,7 +69,7 @@ def _fcall(ctx: Client, name: bytes, numkeys: bytes, arguments: tuple[bytes, ...
     "FCALL",
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
-    keys=counted_keys(RW | ACCESS | UPDATE, index=2),
+    keys=counted_keys(RW | ACCESS | UPDATE, index=2, notes=_ANYTHING),
     group="scripting",
     since="7.0.0",
     complexity=_DEPENDS,
@@ -83,7 +86,7 @@ def fcall(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Re
     "FCALL_RO",
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
-    keys=counted_keys(RO | ACCESS, index=2),
+    keys=counted_keys(RO | ACCESS, index=2, notes=_ONLY_READS),
     group="scripting",
     since="7.0.0",
     complexity=_DEPENDS,

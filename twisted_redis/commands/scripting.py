@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+#: Facts about the keys, as COMMAND DOCS of Redis tells them.
+_ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
+_ONLY_READS = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 _DEPENDS = "Depends on the script"
 _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 
@@ -62,7 +65,7 @@ def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, .
     "EVAL",
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
-    keys=counted_keys(RW | ACCESS | UPDATE, index=2),
+    keys=counted_keys(RW | ACCESS | UPDATE, index=2, notes=_ANYTHING),
     group="scripting",
     since="2.6.0",
     complexity=_DEPENDS,
@@ -79,7 +82,7 @@ def eval_(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Repl
     "EVAL_RO",
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
-    keys=counted_keys(RO | ACCESS, index=2),
+    keys=counted_keys(RO | ACCESS, index=2, notes=_ONLY_READS),
     group="scripting",
     since="7.0.0",
     complexity=_DEPENDS,

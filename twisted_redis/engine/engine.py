@@ -9,32 +9,29 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
-from twisted_redis.engine.blocking import Block, Waiter, block, serve_ready, signal_database
+from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
+from twisted_redis.engine.effects import Effect, Effects, Sink
 from twisted_redis.engine.errors import CommandError, WrongType
 from twisted_redis.engine.eviction import Eviction
-from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
-from twisted_redis.engine.hash_fields import expire_due
+from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, WRITE
 from twisted_redis.engine.keysizes import KeySizes
 from twisted_redis.engine.latency import LatencyMonitor
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.monitor import Monitors
-from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.oom_score import OomScore
-from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.slowlog import SlowLog
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
-from twisted_redis.engine.transactions import touch
 from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
@@ -46,9 +43,6 @@ if TYPE_CHECKING:
     from twisted_redis.engine.replication import Replication
 
 __all__ = ["THRESHOLDS", "Effect", "Engine", "Sink"]
-
-#: (database number, command with its arguments)
-Effect = tuple[int, "list[bytes]"]
 
 #: Replies that are made often, ready made.
 BULK_HEADS = [b"$%d\r\n" % size for size in range(256)]
@@ -63,17 +57,7 @@ STALE_AFTER = 1_000_000
 THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
 
 
-class Sink(Protocol):
-    """Where effects go: the AOF, replicas, a test's list."""
-
-    def feed(self, effects: list[Effect]) -> None:
-        """Takes the effects of one unit of execution; several belong together (MULTI/EXEC).
-
-        Those of a class of ``engine.propagation`` are for replicas alone, or for the append-only file alone.
-        """
-
-
-class Engine:
+class Engine(Effects):
     """A server without sockets: databases, commands, clients, effects.
 
     ``config`` carries the directives as attributes, ``time`` is the source of time, ``log`` takes (level, text).
@@ -86,6 +70,7 @@ class Engine:
         log: Callable[[str, str], None],
         specs: Iterable[Spec] | None = None,
     ) -> None:
+        super().__init__()
         self.config = config
         self.time = time_source
         self.log = log
@@ -117,7 +102,6 @@ class Engine:
         #: Bits of engine.gates that hold for everybody now.
         self.gates = 0
         self.slow_ns = STALE_AFTER
-        self.active_expire = True
         self.cron_paused = False
         #: Whether RESTORE looks at checksums.
         self.payload_checksums = True
@@ -125,9 +109,6 @@ class Engine:
         self.replication_id = os.urandom(20).hex()
         self.replication_id2 = "0" * 40
         self.replication: Replication
-        #: Clients whose writes have no place in the replication stream yet, where there is one.
-        self.writers: dict[Client, None] | None = None
-        self.depth = 0
         self.turn = 0
         self.turn_began = 0
         self.unflushed: dict[Client, None] = {}
@@ -140,29 +121,11 @@ class Engine:
         #: When the next attack may be logged (monotonic, s).
         self.next_attack_log = 0.0
         self.pause_timer: Any = None
-        self.blocked_count = 0
         #: Calls that wait for something else than keys, by its name.
         self.waiting_groups: dict[str, dict[Waiter, None]] = {}
-        self.watch_count = 0
 
-        # effects of the running unit
-        self.dirty = 0
-        #: Whether anybody wants to know which keys change.
-        self.observed = False
-        self.sinks: list[Sink] = []
-        self.effects: list[Effect] = []
-        self.override: tuple[list[bytes], ...] | None = None
-        self.touched = False
-        #: Whether something is to be done after the running command.
-        self.pending = False
-        self.ready: dict[tuple[Database, bytes], None] = {}
-        #: Whether the calls that wait for ready keys are being run.
-        self.serving = False
-        self.notify_flags = 0
         #: EVAL and FCALL, once one of them was called (``scripting.scripts``).
         self.scripting: Any = None
-        #: Whom a running script has chosen for its effects (``redis.set_repl``).
-        self.script_targets = EVERYBODY
         #: Lets the reactor turn once while a script runs long; whether the server goes on.
         self.serve_others: Callable[[], bool] = lambda: True
         self.async_loading = False
@@ -171,9 +134,6 @@ class Engine:
         self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
-        #: Others who want to know of a changed key: (database, key), and True where the running command changed it
-        #: (not expiry, not eviction).
-        self.observers: list[Callable[..., None]] = []
         #: Called when a client becomes as new (RESET).
         self.resetters: list[Callable[[Client], None]] = []
         #: ``master`` or ``replica``.
@@ -546,115 +506,7 @@ class Engine:
         self.slow_ns = min(wanted)
         self.slowlog.trim()
 
-    # effects
-
-    def refresh_observed(self) -> None:
-        """Recomputes whether anybody listens to changes of keys; call when such an interest comes or goes."""
-        self.observed = bool(
-            self.sinks or self.watch_count or self.blocked_count or self.notify_flags or self.observers
-        )
-
-    def add_sink(self, sink: Sink) -> None:
-        """Has ``sink`` told of all effects from now on."""
-        self.sinks.append(sink)
-        self.refresh_observed()
-
-    def remove_sink(self, sink: Sink) -> None:
-        """Stops telling ``sink``."""
-        self.sinks.remove(sink)
-        self.refresh_observed()
-
-    def observe(self, db: Database, key: bytes, event: str) -> None:
-        """A key has changed while somebody listens."""
-        if self.sinks:
-            self.touched = True
-            self.pending = True
-        if db.watched and key in db.watched:
-            touch(db, key)
-        if db.waiting and key in db.waiting:
-            self.ready[(db, key)] = None
-            self.pending = True
-        for observer in self.observers:
-            observer(db, key, True)
-        if self.notify_flags and event:
-            self.notify(db, key, event)
-
-    def raise_events(self, flags: int) -> None:
-        """Raises the keyspace events of the classes in ``flags`` from now on, and no others."""
-        self.notify_flags = flags
-        self.state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
-        self.state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
-        self.refresh_observed()
-
-    def notify(self, db: Database, key: bytes, event: str) -> None:
-        """Publishes a keyspace event, if its class is wanted."""
-        flags = self.notify_flags
-        if not flags & class_of(event):
-            return
-        if flags & 1:
-            self.publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
-        if flags & 2:
-            self.publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)
-
-    def after(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """What a command leaves behind: its effects are recorded, and at the end of the unit sent out."""
-        if self.override is not None:
-            index = client.db.index
-            if self.script_targets == EVERYBODY:
-                self.effects.extend((index, argv) for argv in self.override)
-            elif self.script_targets:
-                self.effects.extend((index, directed(argv, self.script_targets)) for argv in self.override)
-            self.override = None
-        elif self.touched:
-            if self.script_targets == EVERYBODY:
-                self.effects.append((client.db.index, argv))
-            elif self.script_targets:
-                self.effects.append((client.db.index, directed(argv, self.script_targets)))
-        self.touched = False
-        self.pending = False
-        if self.writers is not None and self.effects:
-            self.writers[client] = None
-        if not self.depth:
-            if command.flags & TOUCHES_ARBITRARY_KEYS:
-                # What happened to be expired among the keys it met is no transaction.
-                effects, self.effects = self.effects, []
-                for effect in effects:
-                    self.effects = [effect]
-                    self.end_unit()
-            else:
-                self.end_unit()
-
-    def end_unit(self) -> None:
-        """Ends a unit of execution: effects to the sinks, then the clients that waited for its keys."""
-        if self.effects:
-            effects = self.effects
-            self.effects = []
-            for sink in self.sinks:
-                sink.feed(effects)
-        if self.ready:
-            serve_ready(self)
-
-    def propagate(self, db: Database, argv: list[bytes]) -> None:
-        """Adds an effect that no command made by itself: an expiry, an eviction."""
-        if self.sinks:
-            self.effects.append((db.index, argv))
-            self.pending = True
-
-    def _expire(self, db: Database, key: bytes) -> None:
-        """Removes an expired key that somebody met."""
-        self.lazyfree.remove(db, key, self.config.lazyfree_lazy_expire)
-        self.stats.expired_keys += 1
-        self.propagate(db, [b"UNLINK" if self.config.lazyfree_lazy_expire else b"DEL", key])
-        if self.observed:
-            if db.watched and key in db.watched:
-                touch(db, key)
-            if db.waiting and key in db.waiting:
-                self.ready[(db, key)] = None
-                self.pending = True
-            for observer in self.observers:
-                observer(db, key)
-            if self.notify_flags & EXPIRED:
-                self.notify(db, key, "expired")
+    # what others ask
 
     def change_replication_id(self) -> None:
         """Takes new replication ids: no replica can continue from the old ones."""
@@ -695,13 +547,6 @@ class Engine:
         if self.scripting is not None:
             libraries(self).flush()
 
-    def mark_dirty(self, n: int) -> None:
-        """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""
-        self.dirty += n
-        if self.sinks:
-            self.touched = True
-            self.pending = True
-
     def empty_database(self, db: Database, later: bool) -> int:
         """Removes all keys of ``db``, freeing them now or ``later``; how many there were."""
         return self.lazyfree.flush(db) if later else db.flush()
@@ -714,38 +559,3 @@ class Engine:
         """Wakes those who wait for keys of ``db`` after its contents were exchanged."""
         if db.waiting:
             signal_database(self, db)
-
-    # expiry
-
-    def expire_cycle(self, budget_ns: int = 2_000_000) -> bool:
-        """Removes keys that are due, for at most about ``budget_ns``; tells whether some may be left."""
-        if self.state.keep_expired or self.state.hold_expired or not self.active_expire:
-            return False
-        self.begin_turn()
-        self.depth += 1
-        clock = self.clock_ns
-        started = clock()
-        try:
-            deadline = started + budget_ns
-            now = self.state.now
-            for db in self.databases:
-                pop_due = db.wheel.pop_due
-                count = 0
-                while (key := pop_due(now)) is not None:
-                    self._expire(db, key)
-                    if self.effects or self.ready:
-                        self.end_unit()  # each expiry is a unit of its own
-                    count += 1
-                    if not count & 15 and clock() > deadline:
-                        self.stats.expire_cap_reached += 1
-                        return True
-                if db.field_wheel and expire_due(self, db, deadline):
-                    return True
-            return False
-        finally:
-            taken = clock() - started
-            self.stats.expire_cycle_ns += taken
-            self.latency.note("expire-cycle", taken / 1_000_000)
-            self.depth -= 1
-            self.pending = False
-            self.end_turn()

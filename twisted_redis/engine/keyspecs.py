@@ -170,9 +170,11 @@ def key_range(flags: int, index: int = 1, last: int = -1, step: int = 1, limit: 
     return (KeySpec(flags, index=index, last=last, step=step, limit=limit),)
 
 
-def counted_keys(flags: int, index: int = 1, first: int = 1, step: int = 1) -> tuple[KeySpec, ...]:
+def counted_keys(
+    flags: int, index: int = 1, first: int = 1, step: int = 1, notes: str | None = None
+) -> tuple[KeySpec, ...]:
     """A count at ``index``, then that many keys."""
-    return (KeySpec(flags, index=index, counted=True, first=first, step=step),)
+    return (KeySpec(flags, index=index, counted=True, first=first, step=step, notes=notes),)
 
 
 def after_keyword(
