@@ -13,16 +13,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.integration.process import ROOT, Server, start_server
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
 EVERY_STOP = os.environ.get("EVERY_STOP") == "1"
 WRITERS = 4
+
+
+def connect(port: int) -> redis.Redis:
+    """A client that gives up with its server, and sends nothing twice."""
+    return redis.Redis(port=port, socket_timeout=20, retry=Retry(NoBackoff(), 0))
 
 
 class Writer(threading.Thread):
@@ -39,7 +47,7 @@ class Writer(threading.Thread):
         self.at: list[float] = []
         #: How many of them this writer has made.
         self.made = 0
-        self._client = redis.Redis(port=port, socket_timeout=10)
+        self._client = connect(port)
 
     def run(self) -> None:
         number = int(self._client.llen(self.key))
@@ -140,7 +148,7 @@ def scenario(port: int, acknowledged: list[int]) -> None:
         found = client.info("persistence")
         return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
 
-    with redis.Redis(port=port, socket_timeout=20) as client:
+    with connect(port) as client:
         write(client)
         write(client)
         client.bgrewriteaof()
@@ -152,6 +160,10 @@ def scenario(port: int, acknowledged: list[int]) -> None:
         wait_until(lambda: settled(client))
         write(client)
         client.shutdown(nosave=True)
+
+
+def begun_or_gone(server: Server) -> bool:
+    return server.process.poll() is not None or "Ready to accept" in server.output
 
 
 @pytest.mark.parametrize("preamble", ["yes", "no"])
@@ -166,7 +178,7 @@ def test_stopped_between_two_operations(tmp_path: Path, preamble: str) -> None:
         acknowledged: list[int] = []
         survived = False
         try:
-            wait_until(lambda: server.process.poll() is not None or "Ready to accept" in server.output)
+            wait_until(partial(begun_or_gone, server))
             if server.process.poll() is None:
                 scenario(server.port, acknowledged)
                 survived = server.wait() == 0

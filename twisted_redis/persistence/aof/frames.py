@@ -55,17 +55,17 @@ def scan(data: bytes, place: int = 0, limit: int = -1) -> Scanned:
     find = data.find
     size = len(data)
     while place < size and limit:
+        mark = data[place]
+        if mark != 42 and mark != 35:  # "*", "#"
+            raise Malformed(place)
         line_end = find(b"\n", place)
         if line_end < 0:
             if size - place >= LINE_MAX:
                 raise Malformed(place)
             return Scanned(commands, ends, place, size - place + 1)
-        mark = data[place]
-        if mark == 35:  # "#"
+        if mark == 35:
             place = line_end + 1
             continue
-        if mark != 42:  # "*"
-            raise Malformed(place)
         count = _integer(data[place + 1 : line_end].rstrip())
         if count < 1:
             raise Malformed(place)
