@@ -1,0 +1,163 @@
+"""Sets of servers under real redis-sentinel: the master is killed, another takes over, no acknowledged write is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from redis.sentinel import Sentinel
+
+from tests.integration.process import PATIENCE, Server, free_port
+from tests.integration.replicas import client_of, digest, has, launch, link_up, until
+
+SENTINEL = shutil.which("redis-sentinel")
+DOWN_AFTER_MS = 1000
+#: From the kill to the next write: to notice, to vote, to turn the others round, and a machine that is busy.
+WITHIN = 20.0
+
+
+class Watch:
+    """Three sentinels that watch ``master``."""
+
+    def __init__(self, folder: Path, master: Server) -> None:
+        self.ports = [free_port() for _ in range(3)]
+        self._processes = []
+        for port in self.ports:
+            place = folder / f"sentinel-{port}"
+            place.mkdir()
+            (place / "sentinel.conf").write_text(
+                f"port {port}\nbind 127.0.0.1\ndir {place}\n"
+                f"sentinel monitor set 127.0.0.1 {master.port} 2\n"
+                f"sentinel down-after-milliseconds set {DOWN_AFTER_MS}\n"
+                "sentinel failover-timeout set 10000\nsentinel parallel-syncs set 2\n"
+            )
+            assert SENTINEL is not None
+            with open(place / "log", "wb") as log:
+                self._processes.append(
+                    subprocess.Popen([SENTINEL, str(place / "sentinel.conf")], stdout=log, stderr=log)
+                )
+
+    def client(self) -> Sentinel:
+        """What redis-py uses to find the master."""
+        return Sentinel([("127.0.0.1", port) for port in self.ports], socket_timeout=PATIENCE)
+
+    def settled(self, replicas: int) -> bool:
+        """Whether every sentinel knows all replicas and all sentinels."""
+        for port in self.ports:
+            with redis.Redis(port=port, socket_timeout=PATIENCE) as client:
+                state = client.sentinel_master("set")
+                if state["num-slaves"] != replicas or state["num-other-sentinels"] != 2 or not state["is_master"]:
+                    return False
+        return True
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+
+class Writer:
+    """A client that finds its master by the sentinels, and counts what WAIT 1 has acknowledged."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.acknowledged: list[int] = []
+        self.last = time.monotonic()
+        self.longest = 0.0
+        self._stopping = False
+        self._sentinel = watch.client()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stopping:
+            with contextlib.suppress(redis.RedisError, OSError):
+                master = self._sentinel.master_for("set", socket_timeout=2, retry=None)
+                while not self._stopping:
+                    number += 1
+                    # Together, so that both take the same connection: WAIT is about the writes of its own.
+                    _, found = master.pipeline(transaction=False).set(f"n{number}", number).wait(1, 1000).execute()
+                    if found >= 1:
+                        self.acknowledged.append(number)
+                        now = time.monotonic()
+                        self.longest = max(self.longest, now - self.last)
+                        self.last = now
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._thread.join()
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as found:
+        yield found
+
+
+@pytest.mark.skipif(SENTINEL is None, reason="no redis-sentinel")
+@pytest.mark.parametrize("kinds", [("ours", "ours", "ours"), ("ours", "ours", "redis-7")], ids=["ours", "mixed"])
+def test_a_master_that_is_killed(tmp_path: Path, stack: contextlib.ExitStack, kinds: tuple[str, ...]) -> None:
+    if not all(has(kind) for kind in kinds):
+        pytest.skip("a server is missing")
+    servers: list[Server] = []
+
+    def begin(kind: str, *arguments: str) -> Server:
+        folder = tmp_path / f"{kind}-{len(servers)}"
+        folder.mkdir()
+        server = launch(kind, folder, "--repl-diskless-sync-delay", "0", *arguments)
+        stack.callback(server.stop)
+        servers.append(server)
+        return server
+
+    master = begin(kinds[0])
+    for kind in kinds[1:]:
+        begin(kind, "--replicaof", "127.0.0.1", str(master.port))
+    for server in servers[1:]:
+        with client_of(server) as client:
+            link_up(client)
+    watch = Watch(tmp_path, master)
+    stack.callback(watch.close)
+    until(lambda: watch.settled(2), "the sentinels know each other")
+    writer = Writer(watch)
+    stack.callback(writer.stop)
+    until(lambda: len(writer.acknowledged) > 20, "some writes are acknowledged")
+
+    master.signal(signal.SIGKILL)
+    master.wait()
+    killed = time.monotonic()
+    until(lambda: writer.last > killed + 0.2, "writes succeed again", WITHIN)
+    took = writer.last - killed
+    before = len(writer.acknowledged)
+    until(lambda: len(writer.acknowledged) > before + 20, "writes go on")
+    print(f"writes again after {took:.1f} s")
+
+    # The old one comes back, and is made a replica of the new one.
+    again = launch(kinds[0], tmp_path / f"{kinds[0]}-0", "--repl-diskless-sync-delay", "0")
+    stack.callback(again.stop)
+    host, port = watch.client().discover_master("set")
+    assert port != master.port
+    # It has another port than before: to the sentinels it is new, so it is told whom to follow as it would tell itself.
+    with client_of(again) as client:
+        client.replicaof(host, port)
+        link_up(client)
+    writer.stop()
+    with redis.Redis(host=host, port=port) as new:
+        assert new.info("replication")["role"] == "master"
+        missing = [number for number in writer.acknowledged if new.get(f"n{number}") != b"%d" % number]
+        assert not missing
+        assert new.wait(2, 10_000) == 2
+        with client_of(again) as client:
+            until(lambda: digest(new) == digest(client), "all have the same data", 5)
+    # What the sentinels told the others stands in no file, as none was given; but it can be read.
+    survivor = next(server for server in servers[1:] if server.port != port)
+    with client_of(survivor) as client:
+        assert client.info("replication")["master_port"] == port
