@@ -68,6 +68,7 @@ class Order:
         "_numbers",
         "_stored",
         "_tail",
+        "endured",
         "sweeping",
         "tidying",
     )
@@ -91,6 +92,7 @@ class Order:
         self._dead: set[bytes] = set()  # tombstones that can rise again
         self._holes = 0
         self._hand = 0  # the block to be swept next, if a sweep is under way
+        self.endured = 2.0  # entries for each key beyond which a sweep begins
         self.sweeping = True  # whether a sweep may begin at all (DEBUG DICT-RESIZING)
         self.tidying = False  # whether one is under way
         self._limit = _BLOCK  # tombstones and holes at which to look whether a step is due
@@ -211,7 +213,7 @@ class Order:
         entries, live = self._stored + len(self._tail), len(container)
         if entries - len(self._dead) - self._holes != live:
             self._check()
-        if entries > 2 * live + _BLOCK or self.tidying:
+        if entries > self.endured * live + _BLOCK or self.tidying:
             self._step()
         misses = 0
         while True:
@@ -267,7 +269,7 @@ class Order:
         """Sweeps some blocks if a sweep is under way, or has to begin."""
         if not self.tidying:
             entries, live = len(self), len(self._container)
-            if self.sweeping and entries > (_EXTREME if Order.saving else 2) * live + _BLOCK:
+            if self.sweeping and entries > (_EXTREME if Order.saving else self.endured) * live + _BLOCK:
                 self.tidying = True
                 self._hand = 0
                 self._close()

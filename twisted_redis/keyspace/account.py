@@ -38,6 +38,9 @@ _NOTE = 80
 _LARGE = 64
 """Items from which on a collection is not estimated anew."""
 
+_ENDURED = 1.2
+"""Entries of an order for each key: what is evicted all the time must not stay in it for long."""
+
 _UNSETTLED = 64
 """Keys that may be unsettled."""
 
@@ -141,8 +144,9 @@ class AccountedDatabase(Database):
         volatile = self.volatile is not None
         self.state.memory -= self.memory
         count = super().flush()
+        self.order.endured = _ENDURED
         if volatile:
-            self.volatile = Order(self.expires)
+            self.follow_volatile(wanted=True)
         return count
 
     def settle_filled(self) -> None:
@@ -190,6 +194,7 @@ class AccountedDatabase(Database):
             self.volatile = None
         elif self.volatile is None:
             self.volatile = Order(self.expires)
+            self.volatile.endured = _ENDURED
 
 
 class _AccountedTracking(AccountedDatabase, TrackingDatabase):
@@ -276,6 +281,7 @@ def start_accounting(db: Database) -> None:
     if isinstance(db, AccountedDatabase):
         return
     db.__class__ = AccountedDatabase.VARIANTS[db.__class__]
+    db.order.endured = _ENDURED
     db.memory = estimate(db)
     db.state.memory += db.memory
 
@@ -289,6 +295,7 @@ def stop_accounting(db: Database) -> None:
     db.unsettled.clear()
     db.large.clear()
     db.volatile = None
+    db.order.endured = 2.0
     variant = db.__class__
     db.__class__ = next(  # type: ignore[assignment]
         plain for plain, accounted in AccountedDatabase.VARIANTS.items() if accounted is variant
