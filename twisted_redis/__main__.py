@@ -10,6 +10,7 @@ from importlib import import_module
 
 #: Names of tools to the modules whose ``main`` takes their arguments and gives an exit code.
 TOOLS = {
+    "check-aof": "twisted_redis.persistence.aof.checking",
     "check-rdb": "twisted_redis.persistence.checking",
     "rdb": "twisted_redis.persistence.printing",
 }
