@@ -153,6 +153,7 @@ class Usage:
         if (walk is not None and walk.running) or now < self._not_before.get(db, now):
             return
         order, before, held = db.order, db.memory, 0
+        accounted = isinstance(db, AccountedDatabase)
 
         def visit(keys: list[bytes]) -> None:
             nonlocal held
@@ -166,7 +167,11 @@ class Usage:
         def done(taken: int) -> None:
             self._not_before[db] = self._engine.time.monotonic() + max(_AGAIN, _RARE * taken / 1e9)
             self._estimates.pop(db, None)
-            if isinstance(db, AccountedDatabase):
+            if isinstance(db, AccountedDatabase) is not accounted:
+                # The account began or ended meanwhile: how much it grew does not tell anything.
+                self._not_before.pop(db)
+                self.survey(db)
+            elif isinstance(db, AccountedDatabase):
                 # Of what has changed meanwhile about half was seen.
                 db.correct(held + (db.memory - before) // 2)
             elif db.data:
