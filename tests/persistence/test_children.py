@@ -1,0 +1,120 @@
+"""Children: one at a time, without what is the server's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.datatypes.order import Order
+from twisted_redis.persistence.children import Child, Children
+from twisted_redis.persistence.state import State
+
+
+def children_of(server: Server) -> Children:
+    found = server.engine.persistence
+    assert isinstance(found, State)
+    return found.children
+
+
+def run(work: Callable[[Child], bool], keep: tuple[int, ...] = ()) -> tuple[int, int]:
+    server = Server()
+    children = children_of(server)
+    ends: list[tuple[int, int]] = []
+    children.fork("rdb", work, lambda code, number: ends.append((code, number)), keep=keep)
+    wait(children)
+    assert not Order.saving
+    [end] = ends
+    return end
+
+
+def wait(children: Children) -> None:
+    deadline = time.monotonic() + 30
+    while children.pid:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+        children.poll()
+
+
+def test_ends() -> None:
+    assert run(lambda child: True) == (0, 0)
+    assert run(lambda child: False) == (1, 0)
+    assert run(lambda child: os.kill(os.getpid(), signal.SIGKILL) is not None) == (-1, signal.SIGKILL)
+
+
+def test_what_it_keeps() -> None:
+    here, there = socket.socketpair()
+    reading, writing = os.pipe()
+    try:
+
+        def closed(fd: int) -> bool:
+            try:
+                os.fstat(fd)
+            except OSError:
+                return True
+            return False
+
+        assert run(lambda child: closed(here.fileno()) and closed(reading) and closed(writing)) == (0, 0)
+        assert run(lambda child: bool(os.write(writing, b"x")), keep=(writing,)) == (0, 0)
+        assert os.read(reading, 10) == b"x"
+        here.sendall(b"still open")
+        assert there.recv(20) == b"still open"
+    finally:
+        here.close()
+        there.close()
+        os.close(reading)
+        os.close(writing)
+
+
+def test_one_at_a_time() -> None:
+    server = Server()
+    children = children_of(server)
+    ended: list[int] = []
+    freed: list[int] = []
+    children.freed.append(lambda: freed.append(1))
+
+    def sleep(child: Child) -> bool:
+        time.sleep(100)
+        return True
+
+    children.fork("aof", sleep, lambda code, number: ended.append(number))
+    assert Order.saving
+    with pytest.raises(FileExistsError):
+        children.fork("rdb", sleep, lambda code, number: None)
+    children.kill()
+    assert ended == [signal.SIGUSR1] and freed == [1] and not children.pid
+    children.fork("aof", sleep, lambda code, number: ended.append(number))
+    children.signal()
+    wait(children)
+    assert ended == [signal.SIGUSR1] * 2
+
+
+def test_reports() -> None:
+    server = Server()
+    children = children_of(server)
+    for number in range(10):
+        server("SET", number, 1)
+
+    def work(child: Child) -> bool:
+        child.report(4)
+        signal.pause()
+        return True
+
+    children.fork("rdb", work, lambda code, number: None)
+    deadline = time.monotonic() + 30
+    while not children.keys_processed:
+        assert time.monotonic() < deadline
+        children.poll()
+    info = server("INFO", "persistence")
+    assert isinstance(info, bytes)
+    for line in (b"current_fork_perc:40.00", b"current_save_keys_processed:4", b"current_save_keys_total:10"):
+        assert line in info
+    assert b"current_cow_size:0\r" not in info
+    children.kill()
+    info = server("INFO", "persistence")
+    assert isinstance(info, bytes) and b"current_cow_size:0\r" in info
