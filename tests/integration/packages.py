@@ -1,0 +1,54 @@
+"""Packages that only a few tests need, kept in the cache of the user; a test is skipped where they cannot be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+#: How long an installation may take (s).
+_MINUTES = 240
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twisted_redis"
+
+
+def _install(command: Sequence[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_MINUTES, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{command[0]} does not come to an end")
+    if done.returncode:
+        pytest.skip(f"cannot be installed here: {done.stderr.strip().splitlines()[-1:]}")
+
+
+def python_with(*packages: str) -> Path:
+    """The Python of an environment of its own with these packages of PyPI."""
+    name = f"python-{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = _cache() / name / "-".join(package.partition("[")[0] for package in packages)
+    python, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        _install([str(python), "-m", "pip", "install", "--quiet", *packages], folder)
+        complete.touch()
+    return python
+
+
+def node_with(*packages: str) -> Path:
+    """A folder of modules for Node with these packages of npm."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("needs node and npm")
+    folder = _cache() / "-".join(("npm", *packages))
+    complete = folder / "complete"
+    if not complete.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _install(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages], folder)
+        complete.touch()
+    return folder / "node_modules"
