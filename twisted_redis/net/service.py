@@ -77,7 +77,8 @@ class ServerService(Service):
         config = engine.config
         config.on_apply("port", lambda: self._listen_anew(_PORT_REFUSED))
         config.on_apply("bind", lambda: self._listen_anew(_BIND_REFUSED))
-        config.on_apply(("tls-port", "bind"), self._listen_for_tls_anew)
+        config.on_apply("tls-port", lambda: self._listen_for_tls_anew(_PORT_REFUSED))
+        config.on_apply("bind", lambda: self._listen_for_tls_anew(_BIND_REFUSED))
         config.on_apply(_TLS_DIRECTIVES, self._reload_tls)
         config.on_apply("hz", self._pace)
         config.on_apply(("proto-max-bulk-len", "tcp-keepalive"), self.factory.apply_config)
@@ -106,7 +107,7 @@ class ServerService(Service):
             self._configure_tls()
         if config.port and config.bind:
             self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
-        if config.tls_port:
+        if config.tls_port and config.bind:
             self.listeners.listen_tls(self._tls, config.bind, config.tls_port, config.tcp_backlog)
         if config.unixsocket:
             self.listeners.listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog)
@@ -160,12 +161,12 @@ class ServerService(Service):
             except TlsError:
                 raise ConfigError(_TLS_REFUSED) from None
 
-    def _listen_for_tls_anew(self) -> None:
-        """CONFIG SET tls-port or bind."""
+    def _listen_for_tls_anew(self, refusal: str) -> None:
+        """CONFIG SET tls-port or bind; ``refusal`` is the reason of the error."""
         if not self.running:
             return
         config = self.engine.config
-        if not config.tls_port:
+        if not config.tls_port or not config.bind:
             self.listeners.stop_tls()
             return
         try:
@@ -175,7 +176,7 @@ class ServerService(Service):
         except TlsError:
             raise ConfigError(_TLS_REFUSED) from None
         except ListenError:
-            raise ConfigError(_PORT_REFUSED) from None
+            raise ConfigError(refusal) from None
 
     def _pace(self) -> None:
         """CONFIG SET hz."""
