@@ -12,11 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from .client import Connection
+from .client import Connection, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -118,10 +118,15 @@ def named(text: str, number: int) -> Subject:
 
 
 @contextmanager
-def running(subject: Subject, *options: str, deadline: float = 30) -> Iterator[Server]:
-    """Start `subject` without persistence on a free port; SIGTERM and at last SIGKILL at the end."""
+def running(
+    subject: Subject, *options: str, deadline: float = 60, folder: str | None = None
+) -> Iterator[Server]:
+    """Start `subject` without persistence on a free port; SIGTERM and at last SIGKILL at the end.
+
+    Its directory is `folder`, or a new one. What is there it has loaded when it is handed on.
+    """
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="tr-bench-") as directory:
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="tr-bench-") as directory:
         command = [*subject.command, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
         command += ["--appendonly", "no", "--dir", directory]
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -154,7 +159,7 @@ def wait_for_pong(port: int, process: subprocess.Popen[bytes], deadline: float, 
             with Connection(port, 5) as connection:
                 if connection.call("PING") == b"PONG":
                     return
-        except (OSError, ValueError):
+        except (OSError, ValueError, Refused):
             time.sleep(0.002)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise SystemExit(f"the server did not answer PING:\n{tail}")

@@ -181,6 +181,10 @@ def test_killed_while_saving(tmp_path: Path) -> None:
         after.stop()
 
 
+def started(server: Server) -> Callable[[], bool]:
+    return lambda: server.process.poll() is not None or "Ready to accept" in server.output
+
+
 def test_stopped_between_two_operations(tmp_path: Path) -> None:
     """Killed in front of any operation on files of SAVE, BGSAVE or SHUTDOWN: one of the snapshots is there."""
     stop = 1
@@ -192,7 +196,7 @@ def test_stopped_between_two_operations(tmp_path: Path) -> None:
         done = 0
         survived = False
         try:
-            wait_until(lambda: server.process.poll() is not None or "Ready to accept" in server.output)
+            wait_until(started(server))
             with redis.Redis(port=server.port, socket_timeout=20) as client:
                 client.set("number", 1)
                 client.save()

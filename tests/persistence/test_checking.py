@@ -43,7 +43,7 @@ def test_a_whole_file() -> None:
     assert good
     assert f"[offset {len(data)}] Checksum OK" in lines
     assert f"[offset {len(data)}] \\o/ RDB looks OK! \\o/" in lines
-    assert lines[-4:] == ["[info] 309 keys read", "[info] 1 expires", "[info] 1 already expired", "[info] 1 subexpires"]
+    assert lines[-4:] == ["[info] 308 keys read", "[info] 1 expires", "[info] 1 already expired", "[info] 1 subexpires"]
     assert any(line.endswith("Selecting DB ID 5") for line in lines)
 
 
@@ -61,15 +61,11 @@ def test_what_is_wrong() -> None:
     assert not good
     at = lines.index("--- RDB ERROR DETECTED ---")
     assert lines[at + 1] == f"[offset {place - 2}] Unexpected EOF reading RDB file"
-    assert (
-        lines[at + 2 : at + 5]
-        == [
-            "[additional info] While doing: read-object-value",
-            "[additional info] Reading key 'stream'",
-            "[additional info] Reading type 19 (stream-v2)",
-        ]
-        or lines[at + 4] == "[additional info] Reading type 21 (stream-v3)"
-    )
+    assert lines[at + 2 : at + 5] == [
+        "[additional info] While doing: read-object-value",
+        "[additional info] Reading key 'stream'",
+        "[additional info] Reading type 21 (stream-v3)",
+    ]
     good, lines = checked(data[:-1] + bytes((data[-1] ^ 1,)))
     assert not good
     assert f"[offset {len(data)}] RDB CRC error" in lines
