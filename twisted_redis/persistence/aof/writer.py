@@ -147,10 +147,19 @@ class Writer:
         units = self._units
         if not units:
             return
-        parts: list[bytes] = []
-        add = parts.append
         selected = self._selected
         stamped = self._config.aof_timestamp_enabled
+        if len(units) == 1 and len(units[0]) == 1 and not stamped:
+            # One command for a turn: what most turns of clients without pipelines are.
+            index, argv = units[0][0]
+            if index == selected and argv.__class__ is list:
+                data = pack_bulks(tuple(argv))
+                units.clear()
+                self._parts.append(data)
+                self.buffered += len(data)
+                return
+        parts: list[bytes] = []
+        add = parts.append
         for unit in units:
             if stamped:
                 now = self._engine.state.now // 1000
@@ -191,19 +200,8 @@ class Writer:
             if self._synced_size != self.size and (policy == "always" or self._sync_due(policy)):
                 self._sync(policy)
             return
-        now = self._engine.time.monotonic()
-        if policy == "everysec" and not force and self.syncer.pending:
-            if self._postponed_since is None:
-                self._postponed_since = now
-                return
-            if now - self._postponed_since < POSTPONED_AT_MOST:
-                return
-            self.delayed += 1
-            self._engine.log(
-                "notice",
-                "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for "
-                "fsync to complete, this may slow down Redis.",
-            )
+        if self.syncer.pending and not force and policy == "everysec" and self._wait():
+            return
         if self.sleep_us:
             time.sleep(self.sleep_us / 1_000_000)
         self._postponed_since = None
@@ -211,6 +209,22 @@ class Writer:
         if self._write(policy):
             self._sync(policy)
         self._engine.stats.aof_ns += time.perf_counter_ns() - started
+
+    def _wait(self) -> bool:
+        """Whether writing has to wait for the sync in the thread."""
+        now = self._engine.time.monotonic()
+        if self._postponed_since is None:
+            self._postponed_since = now
+            return True
+        if now - self._postponed_since < POSTPONED_AT_MOST:
+            return True
+        self.delayed += 1
+        self._engine.log(
+            "notice",
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for "
+            "fsync to complete, this may slow down Redis.",
+        )
+        return False
 
     def cron(self) -> None:
         """Periodic work: what was postponed, and the sync of what was written last."""
@@ -223,19 +237,23 @@ class Writer:
         """Writes the buffer; tells whether all of it is in the file."""
         parts = self._parts
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        started = time.perf_counter()
-        written, failure = _write_all(self.fd, data)
-        self._note_latency((time.perf_counter() - started) * 1000)
+        if self._config.latency_monitor_threshold:
+            started = time.perf_counter()
+            written, failure = _write_all(self.fd, data)
+            self._note_latency((time.perf_counter() - started) * 1000)
+        else:
+            written, failure = _write_all(self.fd, data)
         if written == len(data):
             if self.error:
                 self.error = 0
                 self._troubled()
                 self._engine.log("notice", "AOF write error looks solved, Redis can write again.")
-            self._parts = []
+            parts.clear()
             self.buffered = 0
-            self._note(written)
+            self.size += written
+            self.total += written
             return True
-        self._failed(data, written, failure, policy)
+        self._failed(data, written, failure or _UNKNOWN, policy)
         return False
 
     def _note_latency(self, milliseconds: float) -> None:
@@ -319,17 +337,21 @@ class Writer:
             self._synced_at = self._engine.time.monotonic()
             self.syncer.offset = self._offset()
             self._synced()
-        elif self._engine.time.monotonic() - self._synced_at >= SYNC_EVERY:
-            if not self.syncer.pending:
-                self.syncer.sync(self.fd, self._offset())
-                self._synced_size = self.size
-            self._synced_at = self._engine.time.monotonic()
+        else:
+            now = self._engine.time.monotonic()
+            if now - self._synced_at >= SYNC_EVERY:
+                if not self.syncer.pending:
+                    self.syncer.sync(self.fd, self._offset())
+                    self._synced_size = self.size
+                self._synced_at = now
 
 
-def _write_all(fd: int, data: bytes) -> tuple[int, OSError]:
+_UNKNOWN = OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def _write_all(fd: int, data: bytes) -> tuple[int, OSError | None]:
     """Writes ``data``; how much of it was written, and why not more."""
     written = 0
-    failure = OSError(0, "")
     size = len(data)
     try:
         written = os.write(fd, data)
@@ -337,5 +359,5 @@ def _write_all(fd: int, data: bytes) -> tuple[int, OSError]:
             # It may have been a signal, or the disk is full: the next call tells.
             written += os.write(fd, memoryview(data)[written:])
     except OSError as error:
-        failure = error
-    return written, failure
+        return written, error
+    return written, None
