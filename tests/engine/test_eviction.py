@@ -273,3 +273,17 @@ def test_frequency() -> None:
     for _ in range(300):
         server("TOUCH", "copy")
     assert server("OBJECT", "FREQ", "copy") == 255
+
+
+def test_a_script_may_exceed_the_limit_where_there_is_something_to_be_evicted() -> None:
+    pytest.importorskip("lupa")
+    server = limited("allkeys-lru")
+    fill(server, 2000)
+    script = "for i = 1, 100 do redis.call('SET', 'script:' .. i, string.rep('x', 100)) end return 1"
+    assert server("EVAL", script, 0) == 1
+    assert server("EVAL", script, 0) == 1
+    server("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    while not isinstance(server("SET", f"more:{server.engine.dirty}", "x" * 100), ErrorReply):
+        pass
+    reply = server("EVAL", script, 0)
+    assert isinstance(reply, ErrorReply) and OOM[4:] in reply

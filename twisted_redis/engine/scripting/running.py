@@ -212,7 +212,8 @@ class Runner:
                 if not obeyed:
                     for check in engine.checks:
                         check(client, command, argv)
-                if flags & DENYOOM and engine.gates & gates.IS_OVER_MEMORY and not run.allow_oom and not obeyed:
+                # By how it was when the script began: what it has needed itself is made room for after it.
+                if flags & DENYOOM and engine.eviction.out_of_memory and not run.allow_oom and not obeyed:
                     raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
             except CommandError as error:
                 raise self._refused(command, error.text) from None

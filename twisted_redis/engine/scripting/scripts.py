@@ -135,8 +135,7 @@ class Scripting:
         if not flags & NO_WRITES and read_only:
             raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
         if (
-            engine.gates & gates.IS_OVER_MEMORY
-            and engine.config.maxmemory
+            engine.eviction.out_of_memory
             and not flags & (ALLOW_OOM | NO_WRITES)
             and not ctx.gates & MASTER
         ):
