@@ -51,6 +51,7 @@ class Server:
         self.clock = Clock()
         self.config = Config()
         self.config.enable_debug_command = "yes"
+        self.config.save = ()  # FLUSHALL would write to the working directory
         for name, value in directives.items():
             getattr(self.config, name)
             setattr(self.config, name, value)
