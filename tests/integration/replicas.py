@@ -167,7 +167,7 @@ def some_writes(chosen: random.Random, pipeline: redis.client.Pipeline, names: s
         pipeline.setbit(f"bits:{key}", number, 1)
         pipeline.setrange(f"bits:{key}", number, "xyz")
     elif kind == 8:
-        pipeline.pfadd(f"hll:{key}", *range(number, number + 20))
+        pipeline.pfadd(f"hll:{key}", number, number + 1)
     elif kind == 9:
         pipeline.geoadd(f"geo:{key}", (number / 10, number / 20, f"m{number}"))
     elif kind == 10:

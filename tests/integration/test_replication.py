@@ -61,7 +61,7 @@ def equal(master: Server, replica: Server) -> None:
     with client_of(master) as here, client_of(replica) as there:
         link_up(there)
         here.set("last", time.time())
-        assert here.wait(1, 20_000) == 1
+        assert here.wait(1, 20_000) >= 1
         # What expires from now on would make a difference between the two looks.
         here.execute_command("CLIENT", "PAUSE", "5000", "WRITE")
         until(
@@ -74,9 +74,7 @@ def equal(master: Server, replica: Server) -> None:
 
 @pytest.mark.parametrize(("master_kind", "replica_kind"), PAIRS, ids=lambda kind: kind)
 def test_links_that_are_cut_under_load(stage: Stage, master_kind: str, replica_kind: str) -> None:
-    master = stage.launch(
-        master_kind, "--repl-diskless-sync-delay", "0", "--repl-backlog-size", "4mb", "--repl-timeout", "10"
-    )
+    master = stage.launch(master_kind, "--repl-diskless-sync-delay", "0", "--repl-backlog-size", "64mb")
     way = stage.cut(master)
     replica = stage.launch(replica_kind, "--replicaof", "127.0.0.1", str(way.port))
     chosen = random.Random(1)
@@ -121,7 +119,7 @@ def test_several_replicas_share_a_snapshot(stage: Stage) -> None:
             with client_of(replica) as there:
                 link_up(there)
         here.set("a", 1)
-        assert here.wait(3, 10_000) == 3
+        assert here.wait(3, 20_000) == 3
         stats = here.info("stats")
         assert stats["sync_full"] == 3
         assert stats["total_forks"] == 1

@@ -1,4 +1,4 @@
-"""Sets of servers under real redis-sentinel: the master is killed, another takes over, no acknowledged write is lost."""
+"""Sets of servers under real redis-sentinel: the master is killed, and no acknowledged write is lost."""
 
 from __future__ import annotations
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
 from twisted_redis.engine.table import Command
+from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import ErrorReply
 
@@ -21,28 +23,79 @@ if TYPE_CHECKING:
 __all__ = ["Applier", "FramingParser"]
 
 
-class FramingParser(RequestParser):
-    """The pure parser, which notes where requests end: ``ends`` has a place for each that ``receive`` gives.
+#: Commands that want to know the exact place, or after which it does not move for a while.
+_EXACT = frozenset((b"MULTI", b"REPLCONF"))
 
-    Places count all bytes received.  An inline request is an error, as no master sends any; empty lines are let
-    pass.
+
+class FramingParser(RequestParser):
+    """The pure parser, which notes where requests end, and leaves whole requests of plain bytes to hiredis.
+
+    ``boundary`` is the end of the last request that ``receive`` has given, in bytes received.  An inline request is an
+    error, as no master sends any; empty lines are let pass.
     """
 
-    __slots__ = ("ends", "received")
+    __slots__ = ("_chunk", "_chunk_end", "_ends", "_reader", "boundary", "received")
 
-    def __init__(self) -> None:
+    def __init__(self, reader: RequestReader | None = None) -> None:
         super().__init__(Limits(1 << 62))
-        self.ends: list[int] = []
+        self._reader = reader
         self.received = 0
+        self.boundary = 0
+        self._ends: list[int] = []
+        self._chunk: list[list[bytes]] = []
+        self._chunk_end = 0
 
     def receive(self, data: bytes, limit: int = -1) -> list[list[bytes]]:
         """Takes ``data`` and returns the requests that are complete."""
         self.received += len(data)
-        self.ends = []
-        return super().receive(data, limit)
+        self._ends = []
+        self._chunk = []
+        reader = self._reader
+        if reader is None or limit >= 0:
+            return self._take_slowly(data, limit)
+        requests: list[list[bytes]] = []
+        if not self.idle:
+            requests = self._take_slowly(data, 1)
+            if not requests or self.error is not None:
+                return requests
+            data = self._buffer[self._offset :]
+            self._buffer = b""
+            self._offset = 0
+        # What looks like the beginning of the last request may be a part of a value: then the reader finds no whole
+        # requests before it, and it is left to the pure parser.
+        cut = data.rfind(b"\r\n*") + 2
+        if cut > 1:
+            found = reader.read(data[:cut])
+            if found is not None:
+                self._chunk = found
+                data = data[cut:]
+                self._chunk_end = self.boundary = self.received - len(data)
+                requests += found
+        return requests + self._take_slowly(data, -1)
+
+    def _take_slowly(self, data: bytes, limit: int) -> list[list[bytes]]:
+        before = len(self._ends)
+        found = super().receive(data, limit)
+        if len(self._ends) > before:
+            self.boundary = self._ends[-1]
+        return found
+
+    def ends(self) -> list[int]:
+        """The end of each request that ``receive`` has just given, in bytes received."""
+        chunk = self._chunk
+        if not chunk:
+            return self._ends
+        # Masters write in the one way that takes the fewest bytes: the lengths tell where each request ended.
+        ends = [0] * len(chunk)
+        at = self._chunk_end
+        for index in range(len(chunk) - 1, -1, -1):
+            ends[index] = at
+            at -= len(pack_bulks(tuple(chunk[index])))
+        first = [end for end in self._ends if end <= at]
+        return first + ends + [end for end in self._ends if end > self._chunk_end]
 
     def _take(self) -> list[bytes]:
-        self.ends.append(self.received - len(self._buffer) + self._offset)
+        self._ends.append(self.received - len(self._buffer) + self._offset)
         return super()._take()
 
     def _inline(self) -> list[bytes] | None:
@@ -60,7 +113,7 @@ class Applier:
         client.gates |= MASTER
         client.db = engine.databases[database]
         engine.clients[client.id] = client
-        self._parser = FramingParser()
+        self._parser = FramingParser(RequestReader() if HAVE_HIREDIS else None)
         #: Where the first byte of the parser stands in the stream.
         self._base = offset
         #: The last byte that was carried out, and the last one that was received.
@@ -113,8 +166,6 @@ class Applier:
         engine = self._engine
         client = self.client
         keyspace = engine.state
-        known = self._known
-        clock = engine.clock_ns
         parser = self._parser
         self._raw.append(data)
         before = self.offset
@@ -122,30 +173,48 @@ class Applier:
         base = self._base
         keyspace.obeying = True
         try:
-            start = clock()
-            for argv, end in zip(requests, parser.ends, strict=False):
-                command = known.get(argv[0]) or self._find(argv)
-                if command is None or not command.min_args <= len(argv) <= command.max_args:
-                    self._failed(argv[0].decode("latin-1"), b"ERR unknown command or wrong number of arguments")
-                elif client.queue is not None and command.name not in UNQUEUED:
-                    client.queue.append((command, argv))
-                else:
-                    client.last_command = command
-                    reply = engine.call(client, command, argv)
-                    if reply.__class__ is ErrorReply:
-                        self._failed(command.name, reply)
-                    after = clock()
-                    command.samples.append(after - start)
-                    start = after
+            if client.queue is not None or not _EXACT.isdisjoint([argv[0].upper() for argv in requests]):
+                for argv, end in zip(requests, parser.ends(), strict=False):
+                    self._carry_out(argv)
+                    if client.queue is None:
+                        self.offset = base + end
+                    if client.gates & CLOSING:
+                        # It has made us a master, or the like: what follows is not ours to carry out.
+                        break
+            else:
+                for argv in requests:
+                    self._carry_out(argv)
                 if client.queue is None:
-                    self.offset = base + end
-                if client.gates & CLOSING:
-                    # It has made us a master, or the like: what follows is no longer ours to carry out.
-                    break
+                    self.offset = base + parser.boundary
         finally:
             keyspace.obeying = False
         client.commands += len(requests)
         self._pass_on(self.offset - before)
+
+    def _carry_out(self, argv: list[bytes]) -> None:
+        engine = self._engine
+        client = self.client
+        command = self._known.get(argv[0]) or self._find(argv)
+        if command is None or not command.min_args <= len(argv) <= command.max_args:
+            self._failed(argv[0].decode("latin-1"), b"ERR unknown command or wrong number of arguments")
+            return
+        if client.queue is not None and command.name not in UNQUEUED:
+            client.queue.append((command, argv))
+            return
+        client.last_command = command
+        clock = engine.clock_ns
+        start = clock()
+        try:
+            reply = command.function(client, *argv[command.skip :])
+        except CommandError as error:
+            reply = engine.failed(command, error)
+        except Exception:
+            reply = engine.crashed(command)
+        if engine.pending:
+            engine.after(client, command, argv)
+        if reply.__class__ is ErrorReply:
+            self._failed(command.name, reply)
+        command.samples.append(clock() - start)
 
     def _find(self, argv: list[bytes]) -> Command | None:
         engine = self._engine

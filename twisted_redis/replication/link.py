@@ -216,7 +216,7 @@ class MasterFactory(ReconnectingClientFactory):
     initialDelay = delay = 0.001
     maxDelay = 1
     factor = 2.0
-    jitter = None
+    jitter = 0.0
 
     def __init__(self, follower: Follower, clock: Any) -> None:
         self.follower = follower

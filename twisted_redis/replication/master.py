@@ -391,11 +391,11 @@ class Master:
         state = self._state
         config = self._engine.config
         now = self._engine.time.monotonic()
-        if not state.is_replica and self.replicas and now >= state.stream.written_at + config.repl_ping_replica_period:
-            # While the role is handed over the offset must not move.
-            if not state.failing_over:
-                state.stream.encode()
-                state.stream.write(PING)
+        # While the role is handed over the offset must not move.
+        sends_pings = not state.is_replica and not state.failing_over
+        if sends_pings and self.replicas and now >= state.stream.written_at + config.repl_ping_replica_period:
+            state.stream.encode()
+            state.stream.write(PING)
         for replica in list(self.replicas.values()):
             if replica.state == ONLINE:
                 heard = max(replica.acknowledged_at, replica.client.interacted)

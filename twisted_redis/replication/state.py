@@ -30,7 +30,6 @@ from twisted_redis.replication.follower import Cached, Follower
 from twisted_redis.replication.info import replication_fields, role_reply, stats_fields
 from twisted_redis.replication.master import Master
 from twisted_redis.replication.memory import tell_memory
-from twisted_redis.replication.memory import tell_memory
 from twisted_redis.replication.snapshots import Snapshots
 from twisted_redis.replication.stream import Stream
 from twisted_redis.replication.writable import OwnKeys
@@ -69,7 +68,6 @@ class State:
         engine.departed.append(self.master.lost)
         engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
-        tell_memory(self)
         tell_memory(self)
         engine.before_replies.append(self.settle)
         config = engine.config

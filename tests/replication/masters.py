@@ -1,0 +1,148 @@
+"""A server in this process that follows a master which is nothing but bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from tests.support.server import Server
+from twisted_redis.persistence.saving import facts, write_snapshot
+from twisted_redis.replication.link import MasterLink
+
+__all__ = ["ID", "Following", "handshake", "snapshot_of"]
+
+ID = b"a" * 40
+
+
+def snapshot_of(server: Server, database: int = 0) -> bytes:
+    """The data of ``server`` as a master would send them."""
+    pieces: list[bytes] = []
+    aux = facts(server.engine, replication={b"repl-stream-db": b"%d" % database, b"repl-id": ID, b"repl-offset": b"0"})
+    write_snapshot(pieces.append, server.engine.databases, aux=aux)
+    return b"".join(pieces)
+
+
+def handshake(answer: bytes) -> bytes:
+    """What a master says until, and with, its ``answer`` to PSYNC."""
+    return b"+PONG\r\n+OK\r\n+OK\r\n" + answer
+
+
+class Following:
+    """``server`` follows a master; ``connect`` makes the next connection that it wants."""
+
+    def __init__(self, **directives: Any) -> None:
+        self.server = Server(**directives)
+        self.factory: Any = None
+        self.wanted = 0
+        replication: Any = self.server.engine.replication
+        replication.start(self._connect, lambda: 6379)
+        self.replication = replication
+        self.server("REPLICAOF", "master", 1234)
+
+    def _connect(self, host: str, port: int, factory: Any) -> None:
+        assert (host, port) == ("master", 1234)
+        self.factory = factory
+        self._begin(factory)
+
+    def _begin(self, factory: Any) -> None:
+        self.wanted += 1
+        factory.doStart()
+        factory.startedConnecting(self)
+
+    # what a connector is asked for
+
+    def connect(self) -> None:
+        """The factory tries again."""
+        self._begin(self.factory)
+
+    def stopConnecting(self) -> None:
+        """Nothing is under way."""
+
+    def disconnect(self) -> None:
+        """Nothing is under way."""
+
+    # the master's side
+
+    def open(self) -> Link:
+        """A connection, which has to be wanted by now."""
+        self.advance(2)
+        assert self.wanted, "nobody wants to connect"
+        self.wanted = 0
+        return Link(self)
+
+    def open_failed(self) -> None:
+        """Nobody listens there."""
+        self.factory.clientConnectionFailed(self, Failure(ConnectionRefusedError()))
+
+    def advance(self, seconds: float = 0.0) -> None:
+        """Lets time pass, and everything happen that is due."""
+        self.server.clock.advance(seconds)
+        for _ in range(50):
+            self.server.clock.advance(0)
+        self.replication.tick(self.server.clock.seconds())
+
+    @property
+    def status(self) -> str:
+        """``up`` or ``down``."""
+        text = bytes(self.server("INFO", "replication"))  # type: ignore[arg-type]
+        return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)["master_link_status"]
+
+
+class _Transport(StringTransport):
+    """A transport that tells of its end at once, as a socket does in the next turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: Any = None
+
+    def abortConnection(self) -> None:
+        super().abortConnection()
+        if self.lost is not None:
+            self.lost()
+
+
+class Link:
+    """One connection of a ``Following``."""
+
+    def __init__(self, following: Following) -> None:
+        self.following = following
+        self.transport = _Transport()
+        self.protocol: MasterLink = following.factory.buildProtocol(None)
+        self.transport.lost = self._gone
+        self._ended = False
+        self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]
+
+    def send(self, data: bytes) -> None:
+        """The master says ``data``."""
+        if not self._ended:
+            self.protocol.dataReceived(data)
+            self.following.advance()
+
+    def said(self) -> bytes:
+        """What the replica has said since the last time."""
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        return data
+
+    @property
+    def closed(self) -> bool:
+        """Whether the replica has ended it."""
+        return self._ended
+
+    def cut(self) -> None:
+        """The connection breaks."""
+        self._gone()
+        self.following.server.clock.advance(0)
+
+    def _gone(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self.following.server.clock.callLater(0, self._lose)
+
+    def _lose(self) -> None:
+        failure = Failure(ConnectionDone())
+        self.protocol.connectionLost(failure)
+        self.following.factory.clientConnectionLost(self.following, failure)

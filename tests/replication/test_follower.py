@@ -1,0 +1,327 @@
+"""Following a master that is nothing but bytes: what it may do wrong, and where the link may break."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.replication.masters import ID, Following, handshake, snapshot_of
+from tests.support.server import Server, encode
+
+MARK = b"m" * 40
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> bytes:
+    master = Server()
+    master("SET", "key", "value")
+    master("RPUSH", "list", *range(10))
+    master("HSET", "hash", "field", "1")
+    return snapshot_of(master)
+
+
+FULL = b"+FULLRESYNC %b 100\r\n" % ID
+STREAM = encode("SELECT", 0) + encode("SET", "later", 1) + encode("MULTI") + encode("INCR", "n") + encode("EXEC")
+
+#: Where a link may be continued: behind a whole command or a whole transaction.
+WHOLE = (0, len(encode("SELECT", 0)), len(encode("SELECT", 0) + encode("SET", "later", 1)), len(STREAM))
+
+
+def by_length(snapshot: bytes) -> bytes:
+    return b"\n$%d\r\n%b" % (len(snapshot), snapshot)
+
+
+def by_mark(snapshot: bytes) -> bytes:
+    return b"$EOF:%b\r\n%b%b" % (MARK, snapshot, MARK)
+
+
+def offset(following: Following) -> int:
+    replication = following.replication
+    assert replication.follower.offset == replication.offset
+    return int(replication.offset)
+
+
+def has_everything(following: Following) -> bool:
+    server = following.server
+    return (
+        following.status == "up"
+        and server("GET", "key") == b"value"
+        and server("LLEN", "list") == 10
+        and server("GET", "later") == b"1"
+        and server("GET", "n") == b"1"
+        and offset(following) == 100 + len(STREAM)
+    )
+
+
+@pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb"])
+@pytest.mark.parametrize("form", [by_length, by_mark])
+def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
+    following = Following(repl_diskless_load=load, replica_announce_ip="10.0.0.1", masterauth="secret")
+    link = following.open()
+    assert link.said() == encode("PING")
+    link.send(b"-NOAUTH Authentication required.\r\n")
+    assert link.said() == (
+        encode("AUTH", "secret")
+        + encode("REPLCONF", "listening-port", 6379)
+        + encode("REPLCONF", "ip-address", "10.0.0.1")
+        + encode("REPLCONF", "capa", "eof", "capa", "psync2")
+    )
+    link.send(b"+OK\r\n+OK\r\n-ERR what is that\r\n+OK\r\n")
+    # It was a master until now: the other one may have been its replica.
+    assert link.said() == encode("PSYNC", following.server.engine.replication_id, 1)
+    link.send(b"\n" + FULL + form(snapshot))  # type: ignore[operator]
+    assert link.said() == (encode("REPLCONF", "ACK", 100) if form is by_mark else b"")
+    link.send(STREAM)
+    assert has_everything(following)
+    link.send(encode("REPLCONF", "GETACK", "*"))
+    assert link.said() == encode("REPLCONF", "ACK", 100 + len(STREAM))
+    assert offset(following) == 100 + len(STREAM) + len(encode("REPLCONF", "GETACK", "*"))
+
+
+@pytest.mark.parametrize(("form", "load"), [(by_mark, "disabled"), (by_length, "swapdb")])
+def test_a_link_that_breaks_at_every_byte(snapshot: bytes, form: object, load: str) -> None:
+    conversation = handshake(FULL + form(snapshot) + STREAM)  # type: ignore[operator]
+    behind_snapshot = len(conversation) - len(STREAM)
+    # Within the snapshot itself one place is like another, but for its ends.
+    inner = range(len(handshake(FULL)) + 60, behind_snapshot - 60)
+    for at in sorted({*range(len(conversation))} - {*inner} | {*inner[::29]}):
+        following = Following(repl_diskless_load=load)
+        following.server.engine.databases[0].set(b"old", b"1")
+        link = following.open()
+        link.send(conversation[:at])
+        link.cut()
+        assert following.status == "down"
+        if at < behind_snapshot:
+            # What was there is there still: nothing was whole that could take its place.
+            assert following.server("GET", "old") == b"1", at
+            following.open().send(conversation)
+        else:
+            assert following.server("GET", "old") is None
+            known = offset(following)
+            assert known - 100 in WHOLE
+            again = following.open()
+            again.send(handshake(b""))
+            assert again.said().endswith(encode("PSYNC", ID, known + 1))
+            again.send(b"+CONTINUE %b\r\n" % ID + STREAM[known - 100 :])
+        assert has_everything(following), at
+
+
+def test_pieces_of_every_size(snapshot: bytes) -> None:
+    conversation = handshake(FULL + by_mark(snapshot) + STREAM)
+    for size in (1, 2, 3, 7, 39, 40, 41, 100):
+        following = Following()
+        link = following.open()
+        for at in range(0, len(conversation), size):
+            link.send(conversation[at : at + size])
+        assert has_everything(following), size
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"-ERR no such thing\r\n",
+        b"-NOMASTERLINK not yet\r\n",
+        b"-LOADING wait\r\n",
+        b"+FULLRESYNC short 1\r\n",
+        b"+FULLRESYNC %b many\r\n" % ID,
+        b"what?\r\n",
+        FULL + b"-ERR the snapshot failed\r\n",
+        FULL + b"garbage in place of a length\r\n",
+        FULL + b"$12345\r\n" + b"x" * 12345,
+        FULL + b"$20\r\nREDIS0012" + b"\xff" * 11,
+        b"x" * 100_000,
+    ],
+)
+def test_a_master_that_answers_nonsense_is_tried_again(answer: bytes, snapshot: bytes) -> None:
+    following = Following()
+    following.server.engine.databases[0].set(b"old", b"1")
+    link = following.open()
+    link.send(handshake(answer))
+    assert link.closed
+    assert following.server("GET", "old") == b"1"
+    following.open().send(handshake(FULL + by_length(snapshot) + STREAM))
+    assert has_everything(following)
+
+
+def test_a_snapshot_with_one_wrong_byte_is_not_taken(snapshot: bytes) -> None:
+    for at in (0, 20, len(snapshot) // 2, len(snapshot) - 1):
+        following = Following()
+        following.server.engine.databases[0].set(b"old", b"1")
+        wrong = snapshot[:at] + bytes((snapshot[at] ^ 1,)) + snapshot[at + 1 :]
+        link = following.open()
+        link.send(handshake(FULL + by_length(wrong)))
+        assert link.closed, at
+        assert following.server("GET", "old") == b"1"
+        assert not list(Path().glob("temp-*"))
+
+
+@pytest.mark.parametrize("stage", [b"", b"+PONG\r\n", handshake(FULL), handshake(FULL + b"$100\r\nREDIS")])
+def test_a_master_that_falls_silent_is_left_after_repl_timeout(stage: bytes) -> None:
+    following = Following(repl_timeout=10)
+    link = following.open()
+    link.send(stage)
+    for _ in range(10):
+        following.advance(1)
+    assert not link.closed
+    for _ in range(3):
+        following.advance(1)
+    assert link.closed
+    following.open()
+
+
+def test_a_stream_that_falls_silent_is_continued_by_the_next_link(snapshot: bytes) -> None:
+    following = Following(repl_timeout=10)
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot) + STREAM))
+    for _ in range(13):
+        following.advance(1)
+    assert link.closed
+    again = following.open()
+    again.send(handshake(b"+CONTINUE\r\n"))
+    assert has_everything(following)
+
+
+def test_a_stream_that_is_none_is_not_continued(snapshot: bytes) -> None:
+    following = Following()
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)) + b"SET inline 1\r\n")
+    assert link.closed
+    again = following.open()
+    again.send(handshake(b""))
+    assert again.said().endswith(encode("PSYNC", "?", -1))
+
+
+def test_acknowledgements_come_each_second(snapshot: bytes) -> None:
+    following = Following()
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot) + STREAM))
+    link.said()
+    following.advance(1)
+    following.advance(1)
+    assert link.said() == 2 * encode("REPLCONF", "ACK", 100 + len(STREAM))
+
+
+def test_attempts_become_rarer_but_come_each_second() -> None:
+    following = Following()
+    times = []
+    for _ in range(12):
+        while not following.wanted:
+            following.server.clock.advance(0.005)
+        following.wanted = 0
+        times.append(following.server.clock.seconds())
+        following.open_failed()
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps[0] < 0.1
+    assert all(gap <= 1.2 for gap in gaps)
+    assert gaps[-1] > 0.5
+
+
+def test_reading_and_writing(snapshot: bytes) -> None:
+    following = Following()
+    server = following.server
+    connection = server.connect()
+    following.open().send(handshake(FULL + by_length(snapshot)))
+    assert connection("GET", "key") == b"$5\r\nvalue\r\n"
+    assert connection("SET", "a", 1) == b"-READONLY You can't write against a read only replica.\r\n"
+    connection("MULTI")
+    assert connection("SET", "a", 1).startswith(b"-READONLY")
+    assert connection("EXEC").startswith(b"-EXECABORT")
+    assert connection("WAIT", 0, 0).startswith(b"-ERR WAIT cannot be used with replica instances")
+    server("CONFIG", "SET", "replica-read-only", "no")
+    assert connection("SET", "a", 1) == b"+OK\r\n"
+
+
+def test_without_its_master_a_replica_may_refuse_to_serve() -> None:
+    following = Following(replica_serve_stale_data=False)
+    following.replication.refresh_gates()
+    connection = following.server.connect()
+    assert connection("GET", "key") == (
+        b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"
+    )
+    assert connection("PING").startswith(b"-MASTERDOWN")
+    assert connection("ROLE").startswith(b"*5\r\n")
+
+
+def test_expired_keys_are_hidden_and_stay_until_the_master_deletes_them(snapshot: bytes) -> None:
+    following = Following()
+    server = following.server
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)))
+    now = server.engine.state.now
+    link.send(encode("SET", "short", 5, "PXAT", now + 1000))
+    server.advance(2)
+    following.advance(0)
+    assert server("GET", "short") is None
+    assert server("DBSIZE") == 4
+    # To the master it is still there: it has not deleted it.
+    link.send(encode("INCR", "short"))
+    assert server.engine.databases[0].data[b"short"] == b"6"
+    link.send(encode("DEL", "short"))
+    assert server("DBSIZE") == 3
+
+
+def test_a_promoted_replica_begins_a_history_of_its_own(snapshot: bytes) -> None:
+    following = Following()
+    server = following.server
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot) + STREAM))
+    assert server("REPLICAOF", "NO", "ONE") == b"OK"
+    assert link.closed
+    engine = server.engine
+    assert engine.replication_id2 == ID.decode()
+    assert engine.replication_id != ID.decode()
+    assert following.replication.second_offset == 100 + len(STREAM) + 1
+    assert server("SET", "a", 1) == b"OK"
+    # Another replica of the old master goes on here.
+    other = server.connect()
+    other("REPLCONF", "capa", "psync2")
+    said = other("PSYNC", ID, 101 + len(STREAM))
+    assert said.startswith(b"+CONTINUE " + engine.replication_id.encode() + b"\r\n")
+    assert said.endswith(encode("SELECT", 0) + encode("SET", "a", 1))
+
+
+def test_our_own_replicas_get_the_bytes_of_the_master(snapshot: bytes) -> None:
+    following = Following()
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)))
+    sub = following.server.connect()
+    sub("REPLCONF", "capa", "psync2")
+    assert sub("PSYNC", ID, 101) == b"+CONTINUE %b\r\n" % ID
+    data = b"*3\r\n$3\r\nsEt\r\n$1\r\na\r\n$1\r\n1\r\n" + encode("PING")
+    link.send(data[:10])
+    assert sub.read() == b""
+    link.send(data[10:])
+    assert sub.read() == data
+
+
+def test_commands_of_the_master_that_fail_are_told_and_counted(snapshot: bytes) -> None:
+    following = Following(propagation_error_behavior="ignore")
+    server = following.server
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)))
+    wrong = encode("LPUSH", "key", 1) + encode("NO-SUCH", 1) + encode("GET") + encode("SET", "a", 1)
+    link.send(wrong)
+    assert not link.closed
+    assert server("GET", "a") == b"1"
+    assert offset(following) == 100 + len(wrong)
+    told = [text for level, text in server.logged if "== CRITICAL ==" in text]
+    assert [text.rsplit(" ", 1)[1] for text in told] == ["'lpush'", "'NO-SUCH'", "'GET'"]
+    assert server.engine.stats.unexpected_errors == 3
+
+
+def test_a_command_that_fails_may_end_the_server(snapshot: bytes) -> None:
+    following = Following(propagation_error_behavior="panic")
+    ended: list[bool] = []
+    following.server.engine.shutdown = lambda: ended.append(True)
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot) + encode("LPUSH", "key", 1)))
+    assert ended
+    assert following.server.engine.exit_code == 1
