@@ -141,6 +141,9 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
 class LastingService(ServerService):
     """A server that loads its data when it starts, and saves them when it stops."""
 
+    #: Whether the process is there for this server, which may then tune the collector of cycles.
+    owns_process = True
+
     def __init__(
         self,
         engine: Engine,
@@ -170,14 +173,16 @@ class LastingService(ServerService):
 
     def _begin(self, result: None) -> None:
         self._whole = True
-        _rest_collector()
+        if self.owns_process:
+            _rest_collector()
         self._replication.restore(self._persistence.aux, self._persistence.dropped)
         connect = connector(self.reactor, self.engine.config, self.listeners.client_tls)
         self._replication.start(connect, lambda: self.listeners.port)
 
     def is_idle(self) -> bool:
         """Whether the periodic work may rest: nothing is loaded, and no child at work."""
-        return self._whole and not self._persistence.children.pid and super().is_idle()
+        at_work = self._persistence.children.pid or self.engine.append_only.busy
+        return self._whole and not at_work and super().is_idle()
 
     def signalled(self, number: int) -> None:
         """A signal asks for the end, to which the periodic work sees."""

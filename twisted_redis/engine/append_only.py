@@ -17,6 +17,10 @@ class AppendOnly(Protocol):
     def enabled(self) -> bool:
         """Whether writes go to a file, or will once the first base is there."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether the periodic work has something to do for it."""
+
     def rewrite_by_user(self) -> str:
         """BGREWRITEAOF: starts a rewrite, or has it started later; the status, CommandError if that cannot be."""
 

@@ -102,6 +102,11 @@ class Aof:
         return self._state == WAITING
 
     @property
+    def busy(self) -> bool:
+        """Whether the periodic work has something to do: a sync that is due, a rewrite."""
+        return self._state != OFF and (self.rewriter.scheduled or self.writer.busy)
+
+    @property
     def flush_sleep_us(self) -> int:
         """Microseconds for which each write is delayed."""
         return self.writer.sleep_us

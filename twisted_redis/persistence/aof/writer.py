@@ -192,6 +192,11 @@ class Writer:
         """Whether nothing is left that is not on disk."""
         return not self.buffered and not self._units and self._synced_size == self.size and not self.syncer.pending
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is to be written, or synced by ourselves."""
+        return bool(self.buffered) or (self._synced_size != self.size and self._config.appendfsync != "no")
+
     def flush(self, force: bool = False) -> None:
         """Writes what is gathered, and syncs it as ``appendfsync`` wants it; ``force``: even while a sync runs."""
         self._encode()
