@@ -144,6 +144,9 @@ class LastingService(ServerService):
     #: Whether the process is there for this server, which may then tune the collector of cycles.
     owns_process = True
 
+    #: Whether the process is there for this server, which may then tune the collector of cycles.
+    owns_process = True
+
     def __init__(
         self,
         engine: Engine,

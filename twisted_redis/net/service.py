@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorFDSet
-from twisted.internet.task import LoopingCall
 
 from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
@@ -16,6 +15,7 @@ from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
+from twisted_redis.net.ticker import Ticker
 
 __all__ = ["ServerService"]
 
@@ -63,8 +63,7 @@ class ServerService(Service):
         #: Speaks TLS; made when it is first needed, since not everybody has what it takes.
         self._tls: Any = None
         self._descriptions = endpoints or []
-        self._cron = LoopingCall(self.cron)
-        self._cron.clock = cast(Any, engine.time.scheduler)
+        self._cron = Ticker(self.cron, engine.time.scheduler)
         self._ticks = 0
         self._resting = False
         self._more: Any = None
@@ -96,7 +95,7 @@ class ServerService(Service):
         self.listen()
         self.engine.oom_score.follow_role()
         self.engine.log("notice", "Server initialized")
-        self._cron.start(1 / self.engine.config.hz, now=False)
+        self._cron.start(1 / self.engine.config.hz)
 
     def listen(self) -> None:
         """Opens what the configuration names; ListenError where a place is taken."""
@@ -183,7 +182,7 @@ class ServerService(Service):
         self._resting = False
         if self._cron.running:
             self._cron.stop()
-            self._cron.start(1 / self.engine.config.hz, now=False)
+            self._cron.start(1 / self.engine.config.hz)
 
     def _endpoint_failed(self, failure: Any, description: str) -> None:
         self.engine.log("warning", f"Could not listen at {description}: {failure.getErrorMessage()}")
