@@ -39,6 +39,10 @@ class Master:
         self._getack_wanted = False
         self._acknowledged = False
 
+    def reset_figures(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.full_syncs = self.partial_syncs = self.failed_partial_syncs = 0
+
     # what replicas say
 
     def configure(self, client: Client, options: tuple[bytes, ...]) -> Reply:

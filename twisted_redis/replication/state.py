@@ -70,6 +70,7 @@ class State:
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
         tell_memory(self)
         engine.before_replies.append(self.settle)
+        engine.stats.resetters.append(self.master.reset_figures)
         config = engine.config
         config.on_apply("appendonly", self._feed_or_not)
         config.on_apply("repl-backlog-size", self._resize)
