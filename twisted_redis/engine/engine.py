@@ -24,6 +24,7 @@ from twisted_redis.engine.keysizes import KeySizes
 from twisted_redis.engine.latency import LatencyMonitor
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
+from twisted_redis.engine.migration import Migrations
 from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.oom_score import OomScore
 from twisted_redis.engine.pubsub import PubSub
@@ -169,6 +170,7 @@ class Engine(Effects):
         self.lazyfree = LazyFree(self)
         self.eviction = Eviction(self)
         self.key_sizes = KeySizes(self)
+        self.migrations = Migrations(self)
         self.refresh_time()
 
     # commands

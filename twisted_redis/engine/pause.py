@@ -13,7 +13,16 @@ from twisted_redis.engine.gates import IS_PAUSED
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["FAILOVER", "SHUTDOWN", "hold_everything", "hold_writes", "pause", "release_writes", "unpause"]
+__all__ = [
+    "FAILOVER",
+    "SHUTDOWN",
+    "hold_everything",
+    "hold_writes",
+    "pause",
+    "release_writes",
+    "resume_postponed",
+    "unpause",
+]
 
 CLIENTS = "clients"
 FAILOVER = "failover"
@@ -70,7 +79,7 @@ def _apply(engine: Engine) -> None:
     else:
         engine.gates &= ~IS_PAUSED
     if (was_paused and not engine.pauses) or (was_all and not engine.pause_all):
-        _resume(engine)
+        resume_postponed(engine)
 
 
 def _over(engine: Engine) -> None:
@@ -81,7 +90,8 @@ def _over(engine: Engine) -> None:
     _apply(engine)
 
 
-def _resume(engine: Engine) -> None:
+def resume_postponed(engine: Engine) -> None:
+    """Has requests that were held back tried again."""
     waiting = engine.postponed
     engine.postponed = []
     for client in waiting:

@@ -15,6 +15,7 @@ from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
+from twisted_redis.net.migrating import Couriers
 from twisted_redis.net.ticker import Ticker
 
 __all__ = ["ServerService"]
@@ -72,6 +73,7 @@ class ServerService(Service):
         self.factory.arriving = self.wake
         self.listeners.client_tls = self._client_tls
         engine.listeners = self.listeners
+        self._couriers = Couriers(reactor, engine, self._client_tls)
         engine.serve_others = self._serve_others
         config = engine.config
         config.on_apply("port", lambda: self._listen_anew(_PORT_REFUSED))
@@ -251,6 +253,7 @@ class ServerService(Service):
             self._cron.stop()
         if self._more is not None and self._more.active():
             self._more.cancel()
+        self._couriers.close()
         closed: Deferred[Any] = self.listeners.close()
         for protocol in list(self.factory.open):
             protocol.client.close()

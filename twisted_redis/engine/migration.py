@@ -1,0 +1,218 @@
+"""What MIGRATE does here while another server takes the keys.
+
+Redis stands still until the other server has answered.  Here everybody goes on, but for those who want to write to a
+key on its way: their requests wait, so that a key is never changed in one place after it was copied to the other.
+Connections are the business of a room above, the ``Carrier``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted_redis.engine.blocking import retry
+from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.commandkeys import keys_of
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import READONLY
+from twisted_redis.engine.gates import Postponed
+from twisted_redis.engine.pause import resume_postponed
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["MIGRATED", "Carrier", "Migrations", "Move", "Order", "Outcome", "failed"]
+
+#: What MIGRATE waits for (``Block.group``).
+MIGRATED = "migrated"
+
+
+@dataclass
+class Order:
+    """What is to be taken where: encoded RESTORE calls to a database of another server.
+
+    ``login`` is an encoded AUTH or empty; ``timeout`` (s) is for each step of the conversation.
+    """
+
+    host: str
+    port: int
+    database: int
+    timeout: float
+    login: bytes
+    restores: list[bytes]
+
+
+@dataclass
+class Outcome:
+    """How that ended: for each RESTORE whether it was confirmed, and the text of an error, empty without one."""
+
+    confirmed: list[bool]
+    error: bytes = b""
+
+
+class Carrier(Protocol):
+    """Takes orders to other servers."""
+
+    def carry(self, order: Order, done: Callable[[Outcome], None]) -> None:
+        """Begins; ``done`` is called later, never from within."""
+
+    def carry_now(self, order: Order) -> Outcome:
+        """Does it while the whole server waits: for transactions and scripts, which let nobody in between."""
+
+
+def failed(doing: str) -> bytes:
+    """The text of the error for a conversation that broke off while ``doing`` (connecting, writing, reading)."""
+    to = "the client" if doing == "connecting" else "target instance"
+    return f"IOERR error or timeout {doing} to {to}".encode()
+
+
+@dataclass(eq=False)
+class Move:
+    """One MIGRATE: the keys of ``db`` with the values that were sent."""
+
+    client: Client
+    db: Database
+    keys: list[bytes]
+    values: list[Any]
+    copying: bool
+    was_replica: bool
+    #: Keys that somebody has changed meanwhile all the same.
+    changed: set[bytes] = field(default_factory=set)
+    reply: Reply = None
+
+    def answer(self) -> Reply:
+        """The reply; raises CommandError where that is an error."""
+        if isinstance(self.reply, CommandError):
+            raise self.reply
+        return self.reply
+
+
+class Migrations:
+    """The keys that are on their way."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.carrier: Carrier | None = None
+        self._held: dict[tuple[Database, bytes], Move] = {}
+        self._waiting = False
+
+    def perform(self, move: Move, order: Order) -> Reply:
+        """Moves keys while the server waits; within the call of a command, whose effect is what was moved."""
+        outcome = self._carrier().carry_now(order)
+        removed = self._settle(move, outcome)
+        if removed:
+            move.client.propagate_as([b"DEL", *removed])
+        return move.answer()
+
+    def begin(self, move: Move, order: Order) -> None:
+        """Begins to move keys; at the end the waiting calls of ``MIGRATED`` are run again."""
+        carrier = self._carrier()
+        if not move.copying:
+            self._hold(move)
+        carrier.carry(order, lambda outcome: self._done(move, outcome))
+
+    def _carrier(self) -> Carrier:
+        if self.carrier is None:
+            # An engine that no service runs has no way to other servers.
+            raise CommandError(failed("connecting"))
+        return self.carrier
+
+    # the end
+
+    def _done(self, move: Move, outcome: Outcome) -> None:
+        engine = self._engine
+        engine.begin_turn()
+        if not move.copying:
+            self._release(move)
+        removed = self._settle(move, outcome)
+        if removed:
+            engine.touched = False
+            engine.propagate(move.db, [b"DEL", *removed])
+            if engine.writers is not None:
+                engine.writers[move.client] = None
+            engine.pending = False
+            engine.end_unit()
+        # Whoever asked may be gone, or may have been told otherwise (CLIENT UNBLOCK).
+        retry(engine, MIGRATED)
+        engine.end_turn()
+
+    def _settle(self, move: Move, outcome: Outcome) -> list[bytes]:
+        """Removes what was confirmed, and decides on the reply; the removed keys."""
+        engine, db = self._engine, move.db
+        removed: list[bytes] = []
+        kept: list[bytes] = []
+        # The keys of a replica are its master's; it may have become one meanwhile.
+        if not move.copying and engine.replication.is_replica == move.was_replica:
+            for key, value, confirmed in zip(move.keys, move.values, outcome.confirmed, strict=True):
+                if not confirmed or key in removed:
+                    continue
+                if db.data.get(key) is not value or key in move.changed:
+                    if key in db.data:
+                        kept.append(key)
+                    continue
+                engine.remove(db, key, engine.config.lazyfree_lazy_server_del)
+                engine.dirty += 1
+                if engine.observed:
+                    engine.observe(db, key, "del")
+                removed.append(key)
+        if outcome.error:
+            move.reply = CommandError(outcome.error)
+        elif kept:
+            move.reply = CommandError(b"ERR '%b' was changed while it was migrated, and is kept here, too" % kept[0])
+        else:
+            move.reply = OK
+        return removed
+
+    # holding
+
+    def _hold(self, move: Move) -> None:
+        engine = self._engine
+        if not self._held:
+            engine.checks.append(self._check)
+            engine.observers.append(self._observe)
+            engine.refresh_observed()
+            engine.guard_writes("migrate", True)
+        for key in move.keys:
+            self._held[(move.db, key)] = move
+
+    def _release(self, move: Move) -> None:
+        engine = self._engine
+        for key in move.keys:
+            self._held.pop((move.db, key), None)
+        if not self._held:
+            engine.checks.remove(self._check)
+            engine.observers.remove(self._observe)
+            engine.refresh_observed()
+            engine.guard_writes("migrate", False)
+        if self._waiting:
+            self._waiting = False
+            resume_postponed(engine)
+
+    def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        """Has a request wait that may change a key on its way."""
+        if command.name == "exec" and client.queue is not None:
+            held = any(self._wants(client, *queued) for queued in client.queue)
+        else:
+            held = self._wants(client, command, argv)
+        # Who cannot be held back is noticed by what it changes.
+        if held and not client.deny_blocking and not isinstance(client.link, NullLink):
+            self._waiting = True
+            client.postponed = True
+            self._engine.postponed.append(client)
+            raise Postponed
+
+    def _wants(self, client: Client, command: Command, argv: list[bytes]) -> bool:
+        if command.flags & READONLY:
+            return False
+        return any((client.db, argv[place]) in self._held for place, _ in keys_of(command, argv) or ())
+
+    def _observe(self, db: Database, key: bytes, by_command: bool = False) -> None:
+        move = self._held.get((db, key))
+        if move is not None:
+            move.changed.add(key)

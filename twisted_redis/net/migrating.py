@@ -1,0 +1,424 @@
+"""Connections to other servers, for MIGRATE.
+
+A ``Courier`` is one connection and holds one conversation at a time: AUTH where wanted, SELECT where the database is
+another one than last time, a RESTORE for each key, and a line of answer to each.  Couriers stay connected for a while
+after their work, since keys are mostly moved in many calls.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import error
+from twisted.internet.interfaces import IPullProducer
+from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_redis.engine.migration import Outcome, failed
+from twisted_redis.resp.accelerated import pack_bulks
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.migration import Order
+
+__all__ = ["KEPT", "KEPT_FOR", "Courier", "Couriers"]
+
+#: Connections that wait for more work, and for how long (s).
+KEPT = 64
+KEPT_FOR = 10
+#: Bytes that are handed to the transport at once.
+CHUNK = 64 * 1024
+#: An answer is no longer than this.
+LONGEST_LINE = 64 * 1024
+
+Done = Callable[[Outcome], None]
+
+
+@implementer(IPullProducer)
+class Courier(Protocol):
+    """One connection.  ``idle`` is called when it has no work and ends."""
+
+    def __init__(self, idle: Callable[[Courier], None]) -> None:
+        self._idle = idle
+        #: The database that the other side has selected; None where that is not known.
+        self.database: int | None = None
+        self.lost = False
+        self.order: Order | None = None
+        self._done: Callable[[Outcome, bool], None] = _nobody
+        self._later: Any = None
+        self._timer: Any = None
+        self._pieces: deque[memoryview] = deque()
+        self._heads = 0
+        self._lines: list[bytes] = []
+        self._buffer = b""
+
+    # work
+
+    def begin(self, order: Order, done: Callable[[Outcome, bool], None]) -> None:
+        """Takes an order; ``done`` gets its outcome, and whether a new connection is worth a try."""
+        self.order = order
+        self._done = done
+        pieces = [order.login] if order.login else []
+        if self.database != order.database:
+            pieces.append(pack_bulks((b"SELECT", b"%d" % order.database)))
+        self._heads = len(pieces)
+        self._pieces = deque(memoryview(piece) for piece in (*pieces, *order.restores))
+        self._lines = []
+
+    def stream(self, call_later: Callable[..., Any]) -> None:
+        """Sends, as fast as the other side takes it; every step is to come within the order's timeout."""
+        assert self.order is not None
+        self._timer = call_later(self.order.timeout, self.too_slow)
+        transport: Any = self.transport
+        transport.registerProducer(self, False)
+
+    def next_chunk(self) -> bytes:
+        """The next bytes to send; none if all are sent."""
+        chunk: list[memoryview] = []
+        room = CHUNK
+        while self._pieces and room > 0:
+            piece = self._pieces.popleft()
+            if len(piece) > room:
+                self._pieces.appendleft(piece[room:])
+                piece = piece[:room]
+            chunk.append(piece)
+            room -= len(piece)
+        return b"".join(chunk)
+
+    def resumeProducing(self) -> None:
+        """The socket has taken everything."""
+        self._progress()
+        chunk = self.next_chunk()
+        transport: Any = self.transport
+        if chunk:
+            transport.write(chunk)
+        else:
+            transport.unregisterProducer()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; connectionLost follows."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Takes answers."""
+        if self.order is None:
+            # Nobody has asked for anything.
+            self.abort()
+            return
+        self._progress()
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._lines += lines
+        if len(self._lines) >= self._heads + len(self.order.restores):
+            self._finish()
+        elif len(self._buffer) > LONGEST_LINE:
+            self.give_up()
+
+    def _progress(self) -> None:
+        if self._timer is not None:
+            self._timer.reset(self.order.timeout)  # type: ignore[union-attr]
+
+    # the end of an order
+
+    def _finish(self) -> None:
+        """Everything is answered."""
+        outcome = self._outcome()
+        assert self.order is not None
+        self.database = None if outcome.error else self.order.database
+        self._tell(outcome, False)
+
+    def _outcome(self) -> Outcome:
+        """What the answers until now say: what follows a refused AUTH or SELECT may have gone anywhere."""
+        assert self.order is not None
+        lines = [line.rstrip(b"\r") for line in self._lines]
+        refused = next((line for line in lines[: self._heads] if not line.startswith(b"+")), None)
+        outcome = Outcome([False] * len(self.order.restores))
+        for place, line in enumerate(lines[self._heads :]):
+            problem = refused if refused is not None else None if line.startswith(b"+") else line
+            if problem is None:
+                outcome.confirmed[place] = True
+            elif not outcome.error:
+                outcome.error = b"ERR Target instance replied with error: " + problem[1:].replace(b"\r", b" ")
+        return outcome
+
+    def _break_off(self, may_retry: bool) -> None:
+        """No more answers will come."""
+        outcome = self._outcome()
+        answered = len(self._lines) > self._heads
+        if not outcome.error:
+            outcome.error = failed("writing" if self._pieces else "reading")
+        self._tell(outcome, may_retry and not answered)
+
+    def _tell(self, outcome: Outcome, again: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.order = None
+        self._pieces.clear()
+        self._buffer = b""
+        done, self._done = self._done, _nobody
+        done(outcome, again)
+
+    def too_slow(self) -> None:
+        """The other side has let the time pass."""
+        self._timer = None
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Ends the conversation, and the connection with it."""
+        self.abort()
+        if self.order is not None:
+            self._break_off(may_retry=False)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The other side is gone."""
+        self.lost = True
+        if self.order is not None:
+            self._break_off(may_retry=True)
+        else:
+            self._idle(self)
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        self.lost = True
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    # rest
+
+    def rest(self, later: Any) -> None:
+        """Stays connected until the call ``later`` ends that."""
+        self._later = later
+
+    def wake(self) -> None:
+        """There is work again."""
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        self._later = None
+
+
+def _nobody(outcome: Outcome, again: bool) -> None:
+    """Nobody waits for an outcome."""
+
+
+class _Factory(ClientFactory):
+    """Makes one courier, or tells why not."""
+
+    noisy = False
+
+    def __init__(self, courier: Courier, made: Callable[[], None], failed: Callable[[Failure], None]) -> None:
+        self._courier = courier
+        self._made = made
+        self._failed = failed
+
+    def buildProtocol(self, addr: Any) -> Courier:
+        """The courier, which begins once it is connected."""
+        self._courier.connectionMade = self._connected  # type: ignore[method-assign]
+        return self._courier
+
+    def _connected(self) -> None:
+        transport: Any = self._courier.transport
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+        self._made()
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        """There is no connection."""
+        self._failed(reason)
+
+
+class Couriers:
+    """Carries keys to other servers (``engine.migration.Carrier``)."""
+
+    def __init__(self, reactor: Any, engine: Engine, client_tls: Callable[[], Any]) -> None:
+        self._reactor = reactor
+        self._engine = engine
+        self._client_tls = client_tls
+        self._resting: dict[tuple[str, int], Courier] = {}
+        self._working: set[Courier] = set()
+        engine.info_extra.setdefault("stats", []).append(lambda: [("migrate_cached_sockets", len(self._resting))])
+        engine.migrations.carrier = self
+
+    def carry(self, order: Order, done: Done) -> None:
+        """Begins to carry an order out."""
+        self._engine.time.call_later(0, self._attempt, order, done, True)
+
+    def _attempt(self, order: Order, done: Done, may_retry: bool) -> None:
+        courier = self._resting.pop((order.host, order.port), None)
+        if courier is not None:
+            courier.wake()
+            self._begin(courier, order, done, may_retry)
+            return
+        if not 0 < order.port < 65536:
+            done(_nothing(order, "writing"))
+            return
+        courier = Courier(self._forget)
+        factory: Any = _Factory(
+            courier,
+            lambda: self._begin(courier, order, done, may_retry),
+            lambda reason: self._unreachable(reason, order, done, may_retry),
+        )
+        try:
+            factory = self._wrap(factory)
+        except Exception as problem:
+            self._engine.log("warning", f"No TLS for MIGRATE: {problem}")
+            done(_nothing(order, "connecting"))
+            return
+        self._reactor.connectTCP(order.host, order.port, factory, timeout=order.timeout)
+
+    def _wrap(self, factory: Any) -> Any:
+        if not self._engine.config.tls_cluster:
+            return factory
+        from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+
+        wrapped = TLSMemoryBIOFactory(self._client_tls(), True, factory)
+        # Twisted's own would wait for a turn of the reactor before it writes.
+        wrapped.protocol = TLSMemoryBIOProtocol
+        return wrapped
+
+    def _begin(self, courier: Courier, order: Order, done: Done, may_retry: bool) -> None:
+        self._working.add(courier)
+        courier.begin(order, lambda outcome, again: self._finished(courier, order, done, outcome, again and may_retry))
+        courier.stream(self._engine.time.call_later)
+
+    def _finished(self, courier: Courier, order: Order, done: Done, outcome: Outcome, again: bool) -> None:
+        self._working.discard(courier)
+        if again:
+            self._attempt(order, done, False)
+            return
+        if not courier.lost:
+            self._keep((order.host, order.port), courier)
+        done(outcome)
+
+    def _unreachable(self, reason: Failure, order: Order, done: Done, may_retry: bool) -> None:
+        if reason.check(error.TimeoutError, error.DNSLookupError, error.UserError):
+            done(_nothing(order, "connecting"))
+        elif may_retry:
+            self._attempt(order, done, False)
+        else:
+            # Redis notices with the first write.
+            done(_nothing(order, "writing"))
+
+    # those at rest
+
+    def _keep(self, place: tuple[str, int], courier: Courier) -> None:
+        if place in self._resting or len(self._resting) >= KEPT:
+            self._dismiss(place if place in self._resting else next(iter(self._resting)))
+        self._resting[place] = courier
+        courier.rest(self._engine.time.call_later(KEPT_FOR, self._dismiss, place))
+
+    def _dismiss(self, place: tuple[str, int]) -> None:
+        courier = self._resting.pop(place)
+        courier.wake()
+        courier.abort()
+
+    def _forget(self, courier: Courier) -> None:
+        """A courier at rest has lost its connection."""
+        for place, each in self._resting.items():
+            if each is courier:
+                courier.wake()
+                del self._resting[place]
+                return
+
+    def close(self) -> None:
+        """The server ends: so do all connections."""
+        for place in list(self._resting):
+            self._dismiss(place)
+        for courier in list(self._working):
+            courier.give_up()
+
+    # while everybody waits
+
+    def carry_now(self, order: Order) -> Outcome:
+        """Carries an order out before anything else happens, over a connection for it alone."""
+        outcome = _nothing(order, "connecting")
+        for _ in range(2):
+            courier = Courier(lambda courier: None)
+            try:
+                protocol = self._wrap_now(courier)
+                with socket.create_connection((order.host, order.port), order.timeout) as connection:
+                    outcome, again = _converse(courier, protocol, connection, order)
+            except (TimeoutError, socket.gaierror):
+                return _nothing(order, "connecting")
+            except (OSError, OverflowError):
+                outcome, again = _nothing(order, "writing"), True
+            if not again:
+                break
+        return outcome
+
+    def _wrap_now(self, courier: Courier) -> Any:
+        factory = _Factory(courier, lambda: None, lambda reason: None)
+        return self._wrap(factory).buildProtocol(None)
+
+
+def _nothing(order: Order, doing: str) -> Outcome:
+    return Outcome([False] * len(order.restores), failed(doing))
+
+
+def _converse(courier: Courier, protocol: Any, connection: socket.socket, order: Order) -> tuple[Outcome, bool]:
+    """Lets ``courier``, reached through ``protocol`` (its TLS, or itself), hold one conversation."""
+    found: list[tuple[Outcome, bool]] = []
+    transport = _Now(connection)
+    protocol.makeConnection(transport)
+    way: Any = courier.transport
+    courier.begin(order, lambda outcome, again: found.append((outcome, again)))
+    deadline = time.monotonic() + order.timeout
+    while not found:
+        if not transport.out and (chunk := courier.next_chunk()):
+            way.write(chunk)
+        moved = transport.step(protocol, deadline - time.monotonic())
+        if moved:
+            deadline = time.monotonic() + order.timeout
+        elif transport.ended:
+            protocol.connectionLost(Failure(error.ConnectionLost()))
+        else:
+            courier.give_up()
+    return found[0]
+
+
+class _Now:
+    """What a protocol needs of a transport, over a socket that is driven by hand."""
+
+    disconnecting = False
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connection
+        self.out = bytearray()
+        self.ended = False
+
+    def write(self, data: bytes) -> None:
+        """Has ``data`` sent with the next steps."""
+        self.out += data
+
+    def step(self, protocol: Any, seconds: float) -> bool:
+        """Waits until bytes can go one way or the other; False if none did in time, or the other side is gone."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if self.out else 0))
+        events = poll.poll(max(0, int(seconds * 1000))) if not self.ended else []
+        try:
+            for _, event in events:
+                if event & select.POLLOUT:
+                    del self.out[: self._socket.send(self.out)]
+                if event & ~select.POLLOUT:
+                    data = self._socket.recv(CHUNK)
+                    if not data:
+                        self.ended = True
+                        return False
+                    protocol.dataReceived(data)
+        except OSError:
+            self.ended = True
+            return False
+        return bool(events)
+
+    def loseConnection(self) -> None:
+        """The conversation is over."""
+        self.ended = True
+
+    abortConnection = loseConnection
