@@ -254,7 +254,7 @@ class Master:
             return
         end = backlog.end
         needed = end + 1
-        for client, replica in self.replicas.items():
+        for client, replica in list(self.replicas.items()):
             if not replica.wants_stream or client.gates & CLOSING:
                 continue
             if replica.place <= end and replica.takes_stream and not client.link.congested:
