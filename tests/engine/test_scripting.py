@@ -262,3 +262,39 @@ def test_memory_stays_flat() -> None:
     for number in range(600, 3000):
         run(own, f"return redis.call('set', 'k', {number})")
     assert held() < before * 1.1
+
+
+@pytest.mark.parametrize(
+    ("script", "failed", "errors"),
+    [
+        ("return redis.call('GET', 'l')", 1, {"WRONGTYPE": 1}),
+        ("return redis.pcall('GET', 'l')", 1, {"WRONGTYPE": 1}),
+        ("return {redis.pcall('GET', 'l')}", 1, {"WRONGTYPE": 1}),
+        ("redis.pcall('GET', 'l') return 1", 0, {"WRONGTYPE": 1}),
+        ("return redis.call('NOSUCH')", 1, {"ERR": 1}),
+        ("error('thrown')", 1, {"ERR": 1}),
+        ("return {err = 'MINE text'}", 1, {"MINE": 1}),
+        ("return {1, {err = 'MINE text'}}", 1, {"MINE": 1}),
+        ("return {err = 'one_word'}", 1, {"ERR": 1}),
+    ],
+)
+def test_errors_are_counted_once(script: str, failed: int, errors: dict[str, int]) -> None:
+    server = Server()
+    server("RPUSH", "l", 1)
+    server("EVAL", script, 0)
+    engine = server.engine
+    assert engine.lookup[b"eval"].failed == failed
+    assert engine.stats.errors == errors
+    assert engine.stats.error_total == 1
+
+
+def test_a_restricted_user_runs_scripts_with_flags() -> None:
+    server = Server()
+    server("ACL", "SETUSER", "bob", "on", "nopass", "~*", "+@all", "-set")
+    bob = server.connect()
+    bob("AUTH", "bob", "any")
+    bob("MULTI")
+    assert bob("EVAL", "#!lua flags=no-writes\nreturn 1", 0) == b"+QUEUED\r\n"
+    assert bob("EXEC") == b"*1\r\n:1\r\n"
+    assert bob("EVAL", "#!lua\nreturn redis.call('SET', 'a', 'b')", 0).startswith(b"-ERR ACL failure in script")
+    assert server.engine.lookup[b"eval"].failed == 1

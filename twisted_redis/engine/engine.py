@@ -17,7 +17,7 @@ from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.effects import Effect, Effects, Sink
-from twisted_redis.engine.errors import CommandError, WrongType
+from twisted_redis.engine.errors import CommandError, CountedError, WrongType
 from twisted_redis.engine.eviction import Eviction
 from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, WRITE
 from twisted_redis.engine.keysizes import KeySizes
@@ -475,9 +475,11 @@ class Engine(Effects):
 
     # errors
 
-    def failed(self, command: Command, error: CommandError) -> ErrorReply:
+    def failed(self, command: Command, error: CommandError) -> Reply:
         """Counts a call that failed; its reply."""
         command.failed += 1
+        if error.__class__ is CountedError:
+            return error.reply
         return self.error(error.text)
 
     def error(self, text: bytes) -> ErrorReply:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from twisted_redis.resp.types import Reply
+
 __all__ = [
     "CommandError",
+    "CountedError",
     "NoSuchKey",
     "NotFloat",
     "NotInteger",
@@ -19,6 +22,14 @@ class CommandError(Exception):
     def __init__(self, text: str | bytes) -> None:
         super().__init__(text)
         self.text: bytes = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+
+
+class CountedError(CommandError):
+    """The call has failed with ``reply``; the statistics of errors know of it already."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(b"")
+        self.reply = reply
 
 
 class WrongType(CommandError):

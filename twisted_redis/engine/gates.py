@@ -217,6 +217,7 @@ def _forget_caching(client: Client, command: Command) -> None:
 def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
     """Passes every gate or raises the error of the first that is closed."""
     flags = command.flags
+    called = command
     if flags & SKIP_MONITOR and engine.scripting is not None:
         # What a script has declared counts in place of what EVAL and FCALL may do at the worst.
         command = engine.scripting.as_declared(command, argv)
@@ -230,7 +231,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         if gates & IN_MULTI and flags & NO_MULTI:
             raise CommandError("ERR Command not allowed inside a transaction")
         if gates & RESTRICTED:
-            engine.authorize(client, command, argv)
+            engine.authorize(client, called, argv)
     if gates & TRACKING and engine.config.maxmemory:
         # Evictions are told before the reply.
         engine.eviction.settle()

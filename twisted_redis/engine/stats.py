@@ -200,7 +200,8 @@ class Statistics:
         self.error_total += 1
         if not self.counts_errors:
             return
-        prefix = text.split(b" ", 1)[0].decode("latin-1")
+        code, space, _ = text[:31].partition(b" ")
+        prefix = code.decode("latin-1") if space else "ERR"
         if prefix in self.errors or len(self.errors) < ERRORS_MAX:
             self.errors[prefix] = self.errors.get(prefix, 0) + 1
         else:

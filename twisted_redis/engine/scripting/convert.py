@@ -33,6 +33,7 @@ __all__ = ["argument", "from_lua", "scalar", "to_lua"]
 _STRING, _NUMBER, _TRUE, _FALSE, _NIL, _ERROR, _STATUS, _DOUBLE, _BIG, _VERBATIM, _MAP, _SET, _ARRAY, _TOO_DEEP = range(
     1, 15
 )
+_LIMIT = b"ERR reached lua stack limit"
 #: Results nested deeper than this are encoded without recursion.
 _DEEP = 100
 
@@ -118,8 +119,12 @@ def scalar(value: Any, version: int) -> Reply:
     return None
 
 
-def from_lua(tokens: list[Any], version: int, resp: int) -> Reply:
-    """The reply of a stream of tokens, for a client of RESP ``resp``."""
+#: Errors in a result: their texts, and whether the statistics know of them.
+_Errors = list[tuple[bytes, bool]]
+
+
+def from_lua(tokens: list[Any], version: int, resp: int, errors: _Errors) -> Reply:
+    """The reply of a stream of tokens, for a client of RESP ``resp``; adds the errors in it to ``errors``."""
     depth = deepest = 0
     stack: list[int] = []
     if len(tokens) > 2 * _DEEP:
@@ -128,8 +133,8 @@ def from_lua(tokens: list[Any], version: int, resp: int) -> Reply:
             depth += open_or_close
             deepest = max(deepest, depth)
     if deepest > _DEEP:
-        return Raw(b"".join(_encoded(tokens, version, resp)))
-    return _nested(iter(tokens), version, resp)
+        return Raw(b"".join(_encoded(tokens, version, resp, errors)))
+    return _nested(iter(tokens), version, resp, errors)
 
 
 def _depths(tokens: list[Any], open_: list[int]) -> Iterator[int]:
@@ -162,7 +167,7 @@ def _skip(tokens: Iterator[Any], code: int) -> int:
     return 0
 
 
-def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int) -> Reply:
+def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Errors) -> Reply:
     if code == _STRING:
         return next(tokens)
     if code == _NUMBER:
@@ -170,9 +175,9 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int) -> Reply:
     if code in (_TRUE, _FALSE):
         return scalar(code == _TRUE, version)
     if code == _ERROR:
-        text = next(tokens)
-        next(tokens)
-        return ErrorReply(_one_line(text))
+        text = _one_line(next(tokens))
+        errors.append((text, next(tokens)))
+        return ErrorReply(text)
     if code == _STATUS:
         return Simple(_one_line(next(tokens)))
     if code == _DOUBLE:
@@ -187,7 +192,8 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int) -> Reply:
         verbatim.format = format_[:3]
         return verbatim
     if code == _TOO_DEEP:
-        return ErrorReply(b"ERR reached lua stack limit")
+        errors.append((_LIMIT, False))
+        return ErrorReply(_LIMIT)
     return None
 
 
@@ -195,18 +201,18 @@ def _one_line(text: bytes) -> bytes:
     return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def _nested(tokens: Iterator[Any], version: int, resp: int) -> Reply:
+def _nested(tokens: Iterator[Any], version: int, resp: int, errors: _Errors) -> Reply:
     code = next(tokens)
     if code == _ARRAY:
-        return [_nested(tokens, version, resp) for _ in range(next(tokens))]
+        return [_nested(tokens, version, resp, errors) for _ in range(next(tokens))]
     if code == _MAP:
-        return Pairs(_nested(tokens, version, resp) for _ in range(2 * next(tokens)))
+        return Pairs(_nested(tokens, version, resp, errors) for _ in range(2 * next(tokens)))
     if code == _SET:
-        return SetReply(_nested(tokens, version, resp) for _ in range(next(tokens)))
-    return _leaf(code, tokens, version, resp)
+        return SetReply(_nested(tokens, version, resp, errors) for _ in range(next(tokens)))
+    return _leaf(code, tokens, version, resp, errors)
 
 
-def _encoded(tokens: list[Any], version: int, resp: int) -> Iterator[bytes]:
+def _encoded(tokens: list[Any], version: int, resp: int, errors: _Errors) -> Iterator[bytes]:
     encode = encode3 if resp == 3 else encode2
     each = iter(tokens)
     for code in each:
@@ -218,4 +224,4 @@ def _encoded(tokens: list[Any], version: int, resp: int) -> Iterator[bytes]:
         elif code == _SET:
             yield b"~%d\r\n" % next(each) if resp == 3 else b"*%d\r\n" % next(each)
         else:
-            yield encode(_leaf(code, each, version, resp))
+            yield encode(_leaf(code, each, version, resp, errors))

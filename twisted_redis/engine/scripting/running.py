@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine import gates
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client, NullLink
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.propagation import EVERYBODY
 from twisted_redis.engine.scripting.convert import argument, from_lua, scalar, to_lua
@@ -73,7 +73,6 @@ class Runner:
         caller, client = run.client, self.client
         client.db = caller.db
         client.user = caller.user
-        client.extra["caller"] = caller
         client.resp = 2
         client.extra["caller"] = caller
         client.gates = DENY_BLOCKING | SCRIPT | caller.gates & (RESTRICTED | MASTER)
@@ -108,18 +107,20 @@ class Runner:
             return scalar(result, self.client.resp)
         if result[0]:
             tokens = self.lua.tokens(result[2], result[1])
-            reply = from_lua(tokens, self.client.resp, run.client.resp)
-            if reply.__class__ is ErrorReply and not tokens[2]:
-                raise CommandError(bytes(reply))
+            errors: list[tuple[bytes, bool]] = []
+            reply = from_lua(tokens, self.client.resp, run.client.resp, errors)
+            if errors:
+                for text, counted in errors:
+                    if not counted:
+                        self.engine.stats.count_error(text)
+                raise CountedError(reply)
             return reply
         _, text, source, line, counted = result
         message = text if isinstance(text, bytes) else b"ERR unknown error"
         if source is not None and line is not None:
             message += b" script: %b, on %b:%d." % (run.name, source, line)
         message = message.replace(b"\r", b" ").replace(b"\n", b" ")
-        if counted:
-            return ErrorReply(message)
-        raise CommandError(message)
+        raise CountedError(ErrorReply(message)) if counted else CommandError(message)
 
     # what scripts call
 
