@@ -49,9 +49,14 @@ TYPE_NAMES = (
 )
 
 
-def check(file: BinaryIO, say: Callable[[str], object], config: Limits, bar: Bar | None = None) -> bool:
-    """Goes through a snapshot and says what is in it, and what is wrong with it; whether it is whole."""
-    scan = Scan(file, config)
+def check(
+    file: BinaryIO, say: Callable[[str], object], config: Limits, bar: Bar | None = None, scan: Scan | None = None
+) -> bool:
+    """Goes through a snapshot and says what is in it, and what is wrong with it; whether it is whole.
+
+    ``scan`` is what goes through ``file``, for those who want to know where the snapshot ends.
+    """
+    scan = scan or Scan(file, config)
     now = int(time.time() * 1000)
     keys = expires = expired = timed = 0
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import encode
+from tests.support.server import Server, encode
+from twisted_redis.persistence.aof.base import write_base
 from twisted_redis.persistence.aof.checking import main
 
 SET = encode("SET", "foo", "hello")
@@ -129,6 +130,24 @@ def test_only_the_last_of_several_is_cut_off(tmp_path: Path) -> None:
     assert (tmp_path / "a.base").read_bytes() == SET[:-1]
 
 
+def test_a_base_that_is_a_snapshot(tmp_path: Path) -> None:
+    server = Server()
+    server("SET", "a", "1")
+    path = tmp_path / "a.base"
+    assert write_base(server.engine, str(path))
+    snapshot = path.read_bytes()
+    manifest = multi_part(tmp_path, snapshot, SET)
+    code, text = run(manifest)
+    assert code == 0
+    assert "Start to check BASE AOF (RDB format).\n" in text
+    assert f"[offset {len(snapshot)}] Checksum OK\n" in text
+    assert "RDB preamble is OK, proceeding with AOF tail...\nAOF analyzed: filename=a.base, " in text
+    multi_part(tmp_path, snapshot[:-10], SET)
+    code, text = run("--fix", manifest)
+    assert code == 1
+    assert text.endswith("RDB preamble of AOF file is not sane, aborting.\n")
+
+
 def test_a_wrong_manifest(tmp_path: Path) -> None:
     manifest = tmp_path / "a.manifest"
     manifest.write_text("file a seq 1 type b\n!!!\n")
@@ -144,7 +163,8 @@ def test_a_bar_for_who_looks(file: Path) -> None:
     out = Terminal()
     code, text = run(file, out=out)
     assert code == 0
-    assert "\r[####" in text
+    assert "\r[" in text
+    assert "%" in text
     assert text.endswith(f"AOF {file} is valid\n")
 
 

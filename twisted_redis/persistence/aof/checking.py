@@ -6,7 +6,6 @@ tool, so that whoever reads them need not care which of the two has run.
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import sys
@@ -15,9 +14,9 @@ from typing import BinaryIO, NoReturn, TextIO
 
 from twisted_redis.config import REDIS_VERSION, Config
 from twisted_redis.persistence.aof.manifest import ManifestError, read
-from twisted_redis.persistence.rdb.crc64 import crc64
-from twisted_redis.persistence.rdb.errors import CorruptData
-from twisted_redis.persistence.rdb.records import End, read_header, read_record
+from twisted_redis.persistence.checking import check
+from twisted_redis.persistence.progress import Bar
+from twisted_redis.persistence.scanning import Scan
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 
 __all__ = ["main"]
@@ -28,7 +27,6 @@ LINE = 127
 
 MANIFEST_LINE = 1024
 LONG_MAX = 2**63 - 1
-BAR = 40
 
 _number = re.compile(rb"[ \t-\r]*[+-]?[0-9]+").match
 _whole = re.compile(r"\s*[+-]?[0-9]+\Z").match
@@ -42,36 +40,19 @@ class _Terminal:
     """Where messages go, with a bar that shows the progress where somebody looks."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._bar = ""
-        self._shows = out.isatty()
+        self.out = out
+        self.bar = Bar(0, out)
 
     def say(self, text: str, end: str = "\n") -> None:
         """Prints a message."""
-        self._wipe()
-        self._out.write(text + end)
-        self._out.flush()
+        self.bar.clear()
+        self.out.write(text + end)
+        self.out.flush()
 
     def stop(self, text: str) -> NoReturn:
         """Prints a message and ends the check."""
         self.say(text)
         raise _Stop
-
-    def progress(self, done: int, total: int) -> None:
-        """Shows how far the check is."""
-        if not self._shows or not total:
-            return
-        filled = BAR * done // total
-        bar = f"[{'#' * filled}{' ' * (BAR - filled)}] {100 * done // total:3d}%"
-        if bar != self._bar:
-            self._bar = bar
-            self._out.write("\r" + bar)
-            self._out.flush()
-
-    def _wipe(self) -> None:
-        if self._bar:
-            self._out.write("\r" + " " * len(self._bar) + "\r")
-            self._bar = ""
 
 
 class _Checker:
@@ -98,7 +79,7 @@ class _Checker:
         while True:
             if not self._in_multi:
                 self.place = file.tell()
-                self._terminal.progress(self.place, self._size)
+                self._terminal.bar.show(self.place)
                 if self._reader is not None and self.place >= self._slow_until:
                     while self._fast():
                         pass
@@ -132,7 +113,7 @@ class _Checker:
                 self.line += sum(1 + 2 * len(argv) for argv in commands)
                 self.place += cut
                 self._file.seek(self.place)
-                self._terminal.progress(self.place, self._size)
+                self._terminal.bar.show(self.place)
                 return True
         self._slow_until = self.place + len(chunk)
         self._file.seek(self.place)
@@ -315,8 +296,9 @@ class _Tool:
             size = os.fstat(file.fileno()).st_size
             if not size:
                 return "empty"
+            terminal.bar = Bar(size, terminal.out)
             if preamble:
-                file.seek(self._snapshot(file))
+                file.seek(self._snapshot(path, file))
                 terminal.say("RDB preamble is OK, proceeding with AOF tail...")
             checker = _Checker(terminal, path if self._timestamp else name, file, size, self._timestamp)
             if not checker.run(last):
@@ -351,36 +333,14 @@ class _Tool:
         except OSError:
             terminal.stop(f"Failed to truncate AOF {name}")
 
-    def _snapshot(self, file: BinaryIO) -> int:
+    def _snapshot(self, path: str, file: BinaryIO) -> int:
         """The place behind the snapshot with which a file begins."""
         config = Config()
-        pos = 0
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                version = read_header(data[:9])
-                pos = 9
-                while True:
-                    record, end = read_record(data, pos, config)  # type: ignore[arg-type]
-                    pos = end
-                    self._terminal.progress(pos, len(data))
-                    if record.__class__ is End:
-                        break
-                if version >= 5:
-                    stored = int.from_bytes(data[pos : pos + 8], "little")
-                    if stored and stored != _checksum(data, pos):
-                        raise CorruptData("RDB CRC error")
-                    pos += 8
-            except CorruptData as error:
-                self._terminal.say(f"--- RDB ERROR DETECTED ---\n[offset {pos}] {error}")
-                self._terminal.stop("RDB preamble of AOF file is not sane, aborting.")
-        return pos
-
-
-def _checksum(data: mmap.mmap, size: int) -> int:
-    crc = 0
-    for start in range(0, size, CHUNK):
-        crc = crc64(data[start : min(start + CHUNK, size)], crc)
-    return crc
+        scan = Scan(file, config)
+        self._terminal.say(f"[offset 0] Checking RDB file {path}")
+        if not check(file, self._terminal.say, config, self._terminal.bar, scan):
+            self._terminal.stop("RDB preamble of AOF file is not sane, aborting.")
+        return scan.position
 
 
 def main(arguments: Sequence[str], out: TextIO | None = None, answer: Callable[[], str] | None = None) -> int:
