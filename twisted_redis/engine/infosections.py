@@ -92,7 +92,7 @@ def _clients(engine: Engine) -> Fields:
         "clients",
         engine,
         [
-            ("connected_clients", len(clients)),
+            ("connected_clients", sum(1 for client in clients if not client.gates & REPLICA)),
             ("cluster_connections", 0),
             ("maxclients", engine.config.maxclients),
             ("client_recent_max_input_buffer", max((client.link.query_buffer for client in clients), default=0)),
