@@ -109,10 +109,8 @@ def migrate(
 
 
 def _wait(move: Move) -> Block:
-    def abandon() -> Reply:
-        raise CommandError(failed("reading"))
-
-    return Block((), "", 0, abandon, state=move, group=MIGRATED)
+    # Only CLIENT UNBLOCK ends the waiting otherwise; the keys go on moving.
+    return Block((), "", 0, lambda: move.client.engine.error(failed("reading")), state=move, group=MIGRATED)
 
 
 def _parse(key: bytes, options: tuple[bytes, ...]) -> _Options:

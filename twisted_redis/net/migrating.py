@@ -7,9 +7,7 @@ after their work, since keys are mostly moved in many calls.
 
 from __future__ import annotations
 
-import select
 import socket
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_redis.engine.migration import Outcome, failed
+from twisted_redis.net.standstill import converse
 from twisted_redis.resp.accelerated import pack_bulks
 
 if TYPE_CHECKING:
@@ -342,7 +341,7 @@ class Couriers:
             try:
                 protocol = self._wrap_now(courier)
                 with socket.create_connection((order.host, order.port), order.timeout) as connection:
-                    outcome, again = _converse(courier, protocol, connection, order)
+                    outcome, again = converse(courier, protocol, connection, order)
             except (TimeoutError, socket.gaierror):
                 return _nothing(order, "connecting")
             except (OSError, OverflowError):
@@ -358,67 +357,3 @@ class Couriers:
 
 def _nothing(order: Order, doing: str) -> Outcome:
     return Outcome([False] * len(order.restores), failed(doing))
-
-
-def _converse(courier: Courier, protocol: Any, connection: socket.socket, order: Order) -> tuple[Outcome, bool]:
-    """Lets ``courier``, reached through ``protocol`` (its TLS, or itself), hold one conversation."""
-    found: list[tuple[Outcome, bool]] = []
-    transport = _Now(connection)
-    protocol.makeConnection(transport)
-    way: Any = courier.transport
-    courier.begin(order, lambda outcome, again: found.append((outcome, again)))
-    deadline = time.monotonic() + order.timeout
-    while not found:
-        if not transport.out and (chunk := courier.next_chunk()):
-            way.write(chunk)
-        moved = transport.step(protocol, deadline - time.monotonic())
-        if moved:
-            deadline = time.monotonic() + order.timeout
-        elif transport.ended:
-            protocol.connectionLost(Failure(error.ConnectionLost()))
-        else:
-            courier.give_up()
-    return found[0]
-
-
-class _Now:
-    """What a protocol needs of a transport, over a socket that is driven by hand."""
-
-    disconnecting = False
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = connection
-        self.out = bytearray()
-        self.ended = False
-
-    def write(self, data: bytes) -> None:
-        """Has ``data`` sent with the next steps."""
-        self.out += data
-
-    def step(self, protocol: Any, seconds: float) -> bool:
-        """Waits until bytes can go one way or the other; False if none did in time, or the other side is gone."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT if self.out else 0))
-        events = poll.poll(max(0, int(seconds * 1000))) if not self.ended else []
-        try:
-            for _, event in events:
-                if event & select.POLLOUT:
-                    del self.out[: self._socket.send(self.out)]
-                if event & ~select.POLLOUT:
-                    data = self._socket.recv(CHUNK)
-                    if not data:
-                        self.ended = True
-                        return False
-                    protocol.dataReceived(data)
-        except OSError:
-            self.ended = True
-            return False
-        return bool(events)
-
-    def loseConnection(self) -> None:
-        """The conversation is over."""
-        self.ended = True
-
-    abortConnection = loseConnection
