@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.persistence.rdb.payload import dump
 from twisted_redis.persistence.saving import delay
 from twisted_redis.resp.accelerated import pack_bulks
 from twisted_redis.resp.doubles import double_text
@@ -59,6 +61,8 @@ def key_commands(key: bytes, value: Any, expire: int | None, add: Callable[[byte
         _hash(key, value, add)
     elif isinstance(value, Stream):
         _stream(key, value, add)
+    elif isinstance(value, OwnValue):
+        add(pack_bulks((b"RESTORE", key, b"0", dump(value))))
     else:
         raise TypeError(f"{value.__class__.__name__} is no value of a key")
     if expire is not None:

@@ -70,6 +70,8 @@ class Aof:
         engine.info_extra.setdefault("persistence", []).append(self._fields)
         engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
         engine.usage.uncounted.append(lambda: self.writer.buffered)
+        # What evictions themselves write must not make room for itself.
+        engine.usage.uncounted.append(lambda: self.writer.buffered)
         engine.checks.append(self._check)
         engine.config.on_apply("appendonly", self._apply)
         engine.config.on_apply("appendfsync", self._change_policy)
