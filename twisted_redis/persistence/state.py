@@ -111,7 +111,7 @@ class State:
                 return failure
             assert failure.value is not None
             self.complain(failure.value)
-            self._engine.log("warning", "Fatal error loading the DB, check server logs. Exiting.")
+            self._engine.log("warning", f"Fatal error loading the DB: {failure.getErrorMessage()}. Exiting.")
             return failure
 
         return drive(self._engine, self.first()).addErrback(failed)
