@@ -315,7 +315,12 @@ def test_debug_loadaof(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve()
     fill(server)
     before = digest(server)
+    server("SELECT", 9)
+    server("SET", "lost", "1")
+    server("SELECT", 0)
+    path = tmp_path / FOLDER / f"{NAME}.1.incr.aof"
+    path.write_bytes(path.read_bytes().replace(encode("SELECT", 9) + encode("SET", "lost", "1"), b""))
     assert server("DEBUG", "LOADAOF") == b"OK"
     assert digest(server) == before
-    (tmp_path / FOLDER / f"{NAME}.1.incr.aof").write_bytes(b"!!!")
+    path.write_bytes(b"!!!")
     assert server("DEBUG", "LOADAOF") == b"ERR Error trying to load the AOF files, check server logs."

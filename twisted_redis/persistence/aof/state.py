@@ -47,6 +47,7 @@ class Aof:
         self.children = children
         self._loading = loading
         self._die = die
+        self._empty: Callable[[], None] = lambda: None
         self._state = OFF
         self._attached = False
         self._retried_at = 0.0
@@ -82,6 +83,7 @@ class Aof:
         """Takes its part in the start, in the periodic work and in the end of a server."""
         snapshot = persistence.first
         persistence.first = lambda: self.first(snapshot)
+        self._empty = persistence.empty
         persistence.periodic.append(self.cron)
         persistence.exits.closing.append(self.may_exit)
         persistence.exits.leaving.append(self.exit)
@@ -348,7 +350,8 @@ class Aof:
         if not self._attached:
             self._attached = True
             self.engine.add_sink(self.writer)
-            self.engine.before_replies.append(self.writer.settle)
+            # First of all: replicas must not have what is not here.
+            self.engine.before_replies.insert(0, self.writer.settle)
 
     def _detach(self) -> None:
         if self._attached:
@@ -393,8 +396,7 @@ class Aof:
         engine = self.engine
         if self.writer.fd != -1:
             self.writer.flush(force=True)
-        for db in engine.databases:
-            engine.empty_database(db, False)
+        self._empty()
         found = [False]
 
         def work() -> Steps:
