@@ -56,6 +56,8 @@ _LOW = [entry & 0xFFFFFFFF for entry in _TABLE]
 
 def _by_halves(data: bytes, crc: int) -> int:
     upper, lower = _HIGH, _LOW
+    high: int
+    low: int
     # Not by shifting: what comes of a long integer stays one, however small.
     low, high = _halves.unpack(crc.to_bytes(8, "little"))
     for byte in data:
