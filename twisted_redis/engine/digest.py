@@ -19,6 +19,7 @@ __all__ = ["dataset_digest", "digest_text", "value_digest"]
 
 #: Redis' numbers of the types.
 _TYPES = {b"string": 0, b"list": 1, b"set": 2, b"zset": 3, b"hash": 4, b"stream": 6}
+_OWN_TYPE = 5
 
 _EXPIRES = int.from_bytes(sha1(b"!!expire!!").digest(), "big")
 _FIELD_EXPIRES = int.from_bytes(sha1(b"!!hexpire!!").digest(), "big")
@@ -35,6 +36,7 @@ def _mix(digest: int, data: bytes | bytearray) -> int:
 
 
 _TYPE_DIGESTS = {name: sha1(number.to_bytes(4, "big")).digest() for name, number in _TYPES.items()}
+_OWN_DIGEST = sha1(_OWN_TYPE.to_bytes(4, "big")).digest()
 
 
 def _pair_digest(first: bytes, second: bytes, extra: int = 0) -> int:
@@ -82,6 +84,12 @@ def _of_stream(digest: int, value: Any) -> int:
     return digest
 
 
+def _of_own(digest: int, value: Any) -> int:
+    for item in value.digest():
+        digest = _mix(digest, item if isinstance(item, bytes) else repr(item).encode())
+    return digest
+
+
 _DIGESTS = {
     b"string": _of_string,
     b"list": _of_list,
@@ -101,8 +109,8 @@ def value_digest(db: Database, key: bytes, digest: int = 0) -> int:
     if value is None:
         return digest
     kind = type_of(value)
-    mixed = digest ^ int.from_bytes(_TYPE_DIGESTS[kind], "big")
-    digest = _DIGESTS[kind](int.from_bytes(sha1(mixed.to_bytes(20, "big")).digest(), "big"), value)
+    mixed = digest ^ int.from_bytes(_TYPE_DIGESTS.get(kind, _OWN_DIGEST), "big")
+    digest = _DIGESTS.get(kind, _of_own)(int.from_bytes(sha1(mixed.to_bytes(20, "big")).digest(), "big"), value)
     return digest ^ _EXPIRES if key in db.expires else digest
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.ranking import Ranking
 from twisted_redis.datatypes.set import Set
@@ -55,6 +56,8 @@ def effort(value: Any) -> int:
         return len(value) // _LIST_NODE
     if value.__class__ is Stream:
         return len(value.nodes) + sum(1 + len(group.pending) for group in value.groups.values())
+    if isinstance(value, OwnValue):
+        return 1  # nobody but its type knows its parts
     in_one_piece = not isinstance(value.members, set) if value.__class__ is Set else not value.large
     return 1 if in_one_piece else len(value)
 

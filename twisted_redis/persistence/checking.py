@@ -12,6 +12,7 @@ from twisted_redis.config import REDIS_VERSION, Config
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.persistence.loading import LoadError
 from twisted_redis.persistence.progress import Bar
+from twisted_redis.persistence.rdb.own import ANY_TYPE
 from twisted_redis.persistence.rdb.reader import Limits
 from twisted_redis.persistence.rdb.records import Aux, Key, ModuleAux, SelectDb
 from twisted_redis.persistence.scanning import DISABLED, MATCHES, Scan
@@ -124,4 +125,6 @@ def main(arguments: Sequence[str]) -> int:
     with file:
         print(f"[offset 0] Checking RDB file {arguments[0]}")
         bar = Bar(os.fstat(file.fileno()).st_size)
-        return 0 if check(file, print, Config(), bar) else 1
+        config = Config()
+        config.own_types = ANY_TYPE
+        return 0 if check(file, print, config, bar) else 1

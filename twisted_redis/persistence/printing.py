@@ -21,6 +21,7 @@ from twisted_redis.engine.values import type_of
 from twisted_redis.persistence.loading import LoadError
 from twisted_redis.persistence.progress import Bar
 from twisted_redis.persistence.rdb.records import Aux, Function, Key, ModuleAux, Record, SelectDb
+from twisted_redis.persistence.rdb.own import ANY_TYPE, Foreign
 from twisted_redis.persistence.scanning import Scan
 
 __all__ = ["main", "print_json"]
@@ -91,11 +92,22 @@ def _number(score: float) -> Any:
     return score if score - score == 0 else str(score)
 
 
+def _foreign(value: Foreign) -> list[Any]:
+    shown = []
+    for item in value.items:
+        if isinstance(item, bytes):
+            shown.append(_text(item))
+        else:
+            shown.append(_number(item) if isinstance(item, float) else item)
+    return shown
+
+
 def _line(record: Record, db: int) -> dict[str, Any] | None:
     if isinstance(record, Key):
         if record.value is None:
             return None
-        kind = type_of(record.value)
+        value = record.value
+        kind = value.name.encode() if isinstance(value, Foreign) else type_of(value)
         line: dict[str, Any] = {"db": db, "key": _text(record.key), "type": kind.decode()}
         if record.expire is not None:
             line["expire_ms"] = record.expire
@@ -103,7 +115,7 @@ def _line(record: Record, db: int) -> dict[str, Any] | None:
             line["idle_s"] = record.idle
         if record.freq is not None:
             line["freq"] = record.freq
-        line["value"] = _VALUES[kind](record.value)
+        line["value"] = _foreign(value) if isinstance(value, Foreign) else _VALUES[kind](value)
         return line
     if isinstance(record, Aux):
         return {"aux": _text(record.name), "value": _text(record.value)}
@@ -145,7 +157,9 @@ def main(arguments: Sequence[str]) -> int:
         # Who reads the lines on the same terminal sees by them how far it is.
         bar.wanted = bar.wanted and not sys.stdout.isatty()
         try:
-            print_json(file, print, Config(), bar)
+            config = Config()
+            config.own_types = ANY_TYPE
+            print_json(file, print, config, bar)
         except LoadError as error:
             bar.clear()
             print(f"[offset {error.offset}] {error.reason}", file=sys.stderr)

@@ -16,6 +16,7 @@ from twisted_redis.config import REDIS_VERSION, Config
 from twisted_redis.persistence.aof.manifest import ManifestError, read
 from twisted_redis.persistence.checking import check
 from twisted_redis.persistence.progress import Bar
+from twisted_redis.persistence.rdb.own import ANY_TYPE
 from twisted_redis.persistence.scanning import Scan
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 
@@ -336,6 +337,7 @@ class _Tool:
     def _snapshot(self, path: str, file: BinaryIO) -> int:
         """The place behind the snapshot with which a file begins."""
         config = Config()
+        config.own_types = ANY_TYPE
         scan = Scan(file, config)
         self._terminal.say(f"[offset 0] Checking RDB file {path}")
         if not check(file, self._terminal.say, config, self._terminal.bar, scan):

@@ -20,6 +20,7 @@ from twisted_redis.datatypes.zset import ZSet, ZSetLimits
 from twisted_redis.persistence.rdb import intset, listpack, types, ziplist
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import read_double, read_length, read_time
+from twisted_redis.persistence.rdb.own import read_own
 from twisted_redis.persistence.rdb.streams import read_stream
 from twisted_redis.persistence.rdb.strings import read_string, read_strings
 
@@ -385,6 +386,7 @@ _READERS: dict[int, Reader] = {
     types.ZSET_2: _read_zset2,
     types.ZSET_ZIPLIST: _read_packed_zset(ziplist.decode),
     types.ZSET_LISTPACK: _read_packed_zset(listpack.decode),
+    types.MODULE_2: read_own,
     types.HASH: _read_hash,
     types.HASH_ZIPMAP: _read_hash_zipmap,
     types.HASH_ZIPLIST: _read_packed_hash(ziplist.decode),

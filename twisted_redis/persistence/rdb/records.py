@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from twisted_redis.persistence.rdb import types
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
+from twisted_redis.persistence.rdb.own import read_items, type_name
 from twisted_redis.persistence.rdb.reader import Limits, read_value
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 from twisted_redis.persistence.rdb.writer import value_parts
@@ -39,9 +40,6 @@ __all__ = [
 _HEADER = 9
 _MAGIC = b"REDIS"
 _seconds = Struct("<i")
-
-_MODULE_END, _MODULE_SIGNED, _MODULE_UNSIGNED, _MODULE_FLOAT, _MODULE_DOUBLE, _MODULE_STRING = range(6)
-_MODULE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 class Key(NamedTuple):
@@ -130,12 +128,6 @@ def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
             pos += 1
             if kind <= types.HASH_LISTPACK_EX:
                 key, pos = read_string(data, pos)
-                if kind == types.MODULE_2:
-                    module, _ = read_length(data, pos)
-                    raise CorruptData(
-                        "The RDB file contains module data I can't load: no matching module type "
-                        f"'{_module_name(module)}'"
-                    )
                 try:
                     value, pos = read_value(kind, data, pos, config)
                 except EmptyValue as empty:
@@ -183,31 +175,8 @@ def _read_other(kind: int, data: bytes, pos: int) -> tuple[Record, int]:
         raise CorruptData("Pre-release function format not supported.")
     if kind == types.MODULE_AUX:
         module, pos = read_length(data, pos)
-        return ModuleAux(_module_name(module)), _skip_module_data(data, pos)
+        return ModuleAux(type_name(module)), read_items(data, pos)[1]
     raise CorruptData(f"{kind} is no kind of record")
-
-
-def _module_name(number: int) -> str:
-    """The name of a module's type, which is packed in the upper bits of its number, six for a character."""
-    return "".join(_MODULE_ALPHABET[number >> shift & 63] for shift in range(58, 9, -6))
-
-
-def _skip_module_data(data: bytes, pos: int) -> int:
-    """The place behind what a module has written at ``pos``."""
-    while True:
-        kind, pos = read_length(data, pos)
-        if kind == _MODULE_END:
-            return pos
-        if kind in (_MODULE_SIGNED, _MODULE_UNSIGNED):
-            _, pos = read_length(data, pos)
-        elif kind == _MODULE_FLOAT:
-            pos += 4
-        elif kind == _MODULE_DOUBLE:
-            pos += 8
-        elif kind == _MODULE_STRING:
-            _, pos = read_string(data, pos)
-        else:
-            raise CorruptData(f"{kind} is no kind of module data")
 
 
 # writing

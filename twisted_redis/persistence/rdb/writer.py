@@ -12,11 +12,13 @@ from typing import Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.persistence.rdb import intset, listpack, types
 from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, time_bytes
+from twisted_redis.persistence.rdb.own import own_parts
 from twisted_redis.persistence.rdb.streams import needs_active_times, stream_parts
 from twisted_redis.persistence.rdb.strings import add_strings, string_bytes
 from twisted_redis.resp.grisu import grisu_text
@@ -54,6 +56,8 @@ def value_parts(value: Any, version: int = types.VERSION, compressed: bool = Tru
     if isinstance(value, Stream):
         kind = types.STREAM_LISTPACKS_3 if version > 10 else types.STREAM_LISTPACKS_2
         return kind, stream_parts(value, kind, compressed)
+    if isinstance(value, OwnValue):
+        return types.MODULE_2, own_parts(value, compressed)
     raise TypeError(f"{value.__class__.__name__} is no value of a key")
 
 

@@ -1,0 +1,129 @@
+"""Values of types of one's own, as the records in which Redis keeps the values of its modules.
+
+Such a record names its type: nine characters of six bits each and ten bits of a version make one number. Items follow,
+each behind a word that tells what it is, and an end: who does not know the type can skip the record, and say what it is.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any
+
+from twisted_redis.datatypes.own import ALPHABET, OwnValue
+from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
+from twisted_redis.persistence.rdb.strings import read_string, string_bytes
+
+__all__ = ["ANY_TYPE", "Foreign", "own_parts", "read_items", "read_own", "type_name"]
+
+_END, _SIGNED, _UNSIGNED, _FLOAT, _DOUBLE, _STRING = range(6)
+
+_float = Struct("<f")
+_double = Struct("<d")
+
+_VERSION_BITS = 10
+_VERSIONS = (1 << _VERSION_BITS) - 1
+
+
+class Foreign(OwnValue):
+    """A value of a type that nobody here knows; tools show it as it is stored."""
+
+    __slots__ = ("items", "name", "version")
+
+    TYPE = b"foreign--"
+
+    def __init__(self, name: str, version: int, items: list[Any]) -> None:
+        self.name = name
+        self.version = version
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def save(self) -> list[Any]:
+        """The items as they are stored."""
+        return self.items
+
+
+ANY_TYPE: dict[str, type[OwnValue]] = {"*": Foreign}
+"""Types as ``own_types`` of a configuration that takes every type, for tools."""
+
+
+def type_name(number: int) -> str:
+    """The name of a type, from the number that stands in its records."""
+    return "".join(ALPHABET[number >> shift & 63] for shift in range(58, 9, -6))
+
+
+def type_number(cls: type[OwnValue]) -> int:
+    """The number that stands in the records of a type."""
+    number = 0
+    for letter in cls.TYPE.decode("latin-1"):
+        number = number << 6 | ALPHABET.index(letter)
+    return number << _VERSION_BITS | cls.VERSION
+
+
+def own_parts(value: OwnValue, compressed: bool) -> list[bytes]:
+    """The bytes of a value in pieces; ValueError where an item cannot be stored."""
+    parts = [length_bytes(type_number(value.__class__))]
+    append = parts.append
+    unsigned, signed, double, string = (length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _DOUBLE, _STRING))
+    for item in value.save():
+        if isinstance(item, bytes):
+            append(string + string_bytes(item, compressed))
+        elif isinstance(item, float):
+            append(double + _double.pack(item))
+        elif 0 <= item < 1 << 64:
+            append(unsigned + length_bytes(item))
+        elif -(1 << 63) <= item < 0:
+            append(signed + length_bytes(item & 0xFFFFFFFFFFFFFFFF))
+        else:
+            raise ValueError(f"{item} has more than 64 bits")
+    append(length_bytes(_END))
+    return parts
+
+
+def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
+    """The items at ``pos`` up to their end, and the place behind it."""
+    items: list[Any] = []
+    item: Any
+    while True:
+        kind, pos = read_length(data, pos)
+        if kind == _END:
+            return items, pos
+        if kind == _STRING:
+            item, pos = read_string(data, pos)
+        elif kind in (_UNSIGNED, _SIGNED):
+            item, pos = read_length(data, pos)
+            if kind == _SIGNED and item >= 1 << 63:
+                item -= 1 << 64
+        elif kind == _DOUBLE:
+            (item,) = _double.unpack_from(data, pos)
+            pos += 8
+        elif kind == _FLOAT:
+            (item,) = _float.unpack_from(data, pos)
+            pos += 4
+        else:
+            raise CorruptData(f"{kind} is no kind of module data")
+        items.append(item)
+
+
+def read_own(data: bytes, pos: int, config: Any) -> tuple[Any, int]:
+    """The value at ``pos``, of a type among ``config.own_types``, and the place behind it."""
+    number, pos = read_length(data, pos)
+    name, version = type_name(number), number & _VERSIONS
+    known: dict[str, type[OwnValue]] = getattr(config, "own_types", {})
+    cls = known.get(name)
+    if cls is None and known is not ANY_TYPE:
+        raise CorruptData(
+            f"The RDB file contains module data I can't load: no matching module type '{name}'"
+        )
+    items, pos = read_items(data, pos)
+    if cls is None:
+        return Foreign(name, version, items), pos
+    try:
+        return cls.load(items, version), pos
+    except (ValueError, TypeError, LookupError) as error:
+        raise CorruptData(
+            f"The RDB file contains module data for the module type '{name}', that the responsible module is not able "
+            f"to load: {error}"
+        ) from None
