@@ -54,6 +54,7 @@ class Effects:
     clock_ns: Callable[[], int]
     begin_turn: Callable[[], None]
     end_turn: Callable[[], None]
+    refresh_time: Callable[[], None]
 
     def __init__(self) -> None:
         self.dirty = 0
@@ -167,6 +168,7 @@ class Effects:
             for sink in self.sinks:
                 sink.feed(effects)
         if self.ready:
+            self.refresh_time()  # each call that is served is a unit of its own
             serve_ready(cast("Engine", self))
 
     def propagate(self, db: Database, argv: list[bytes]) -> None:

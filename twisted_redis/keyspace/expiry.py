@@ -14,6 +14,8 @@ from typing import Any
 __all__ = ["ExpiryWheel"]
 
 SHIFT = 10  # a bucket spans 1024 ms
+#: Up to so many keys of a bucket come up in the order of their times, which nobody promises for more.
+ORDERED = 256
 
 
 class ExpiryWheel:
@@ -86,6 +88,17 @@ class ExpiryWheel:
                 continue
             self._current = slot
             self._open = bucket if bucket.__class__ is set else {bucket}
+            if len(self._open) <= ORDERED:
+                self._order()
+
+    def _order(self) -> None:
+        """Brings the keys of the open bucket into the order of their times."""
+        times = self._times
+        for key in self._open:
+            found = times.get(key)
+            if found is not None and found >> SHIFT <= self._current:
+                heappush(self._soon, (found, key))
+        self._open = set()
 
     def next_time(self) -> int | None:
         """The earliest time (ms) at which something may be due; None when nothing can be."""
