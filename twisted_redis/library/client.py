@@ -1,0 +1,199 @@
+"""A client inside the process: commands in, Python values out, no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from twisted_redis.engine.clients import RESTRICTED, UNAUTHENTICATED, Client, NullLink
+from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.gates import Postponed
+from twisted_redis.library.commands import Commands
+from twisted_redis.library.errors import ReplyError, ServerStopped
+from twisted_redis.library.values import Argument, argument, python_value
+from twisted_redis.resp.types import Reply
+
+__all__ = ["LocalClient"]
+
+#: What answers with messages, or turns the connection into something else, needs a connection.
+_NEED_CONNECTION = frozenset(
+    {
+        b"subscribe",
+        b"psubscribe",
+        b"ssubscribe",
+        b"unsubscribe",
+        b"punsubscribe",
+        b"sunsubscribe",
+        b"monitor",
+        b"sync",
+        b"psync",
+        b"replconf",
+    }
+)
+
+
+class _Link(NullLink):
+    """Nothing is written, but requests may be held back (CLIENT PAUSE)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client: Client | None = None
+        self.again: Callable[[], None] | None = None
+
+    def flush(self) -> None:
+        """Nobody reads messages here."""
+        if self.client is not None:
+            self.client.out.clear()
+
+    def resume(self) -> None:
+        """The request that was held back may be tried again: by the scheduler, never within what made it possible."""
+        again, self.again = self.again, None
+        if again is not None and self.client is not None:
+            self.client.engine.time.call_later(0, again)
+
+
+class LocalClient(Commands):
+    """A client of ``engine``, in its thread.  It has a database, transactions and a name of its own.
+
+    Calls return values; one that has to wait (BLPOP; any while CLIENT PAUSE or a delay holds) returns a Deferred,
+    which may be cancelled, and meanwhile the client can be used: as with a pool, the waiting call has its own
+    connection.  Errors are raised, or fail the Deferred, as ReplyError.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._client = self._connect()
+        self._waiting: dict[Deferred[Any], Client] = {}
+        self._closed = False
+
+    def _connect(self, before: Client | None = None) -> Client:
+        link = _Link()
+        client = link.client = self._engine.connect(link)
+        client.set_protocol(3)
+        if client.gates & (UNAUTHENTICATED | RESTRICTED):
+            # Who holds the server needs no password.
+            client.gates &= ~(UNAUTHENTICATED | RESTRICTED)
+            client.user = None
+        if before is not None:
+            client.db = before.db
+            client.resp, client.encode = before.resp, before.encode
+            client.user, client.name = before.user, before.name
+            client.gates |= before.gates & RESTRICTED
+        return client
+
+    def execute(self, *arguments: Argument) -> Any:
+        """Executes one command, its name and arguments as given; the reply as a Python value.
+
+        A Deferred of it where the command waits.  Raises ReplyError, ServerStopped, and TypeError for arguments that
+        are not bytes, str, int or float.
+        """
+        argv = [each if each.__class__ is bytes else argument(each) for each in arguments]
+        if self._closed:
+            raise ServerStopped("this client was closed")
+        return self._run(cast("list[bytes]", argv))
+
+    def _run(self, argv: list[bytes]) -> Any:
+        if argv[0].lower() in _NEED_CONNECTION:
+            raise ReplyError(f"ERR {argv[0].decode('latin-1').upper()} needs a connection")
+        client = self._client
+        try:
+            reply = self._engine.execute(client, argv)
+        except Postponed:
+            waiting = self._wait(client)
+            self._try_later(client, argv, waiting)
+            return waiting
+        if reply.__class__ is bytes or reply is None:
+            return reply
+        if isinstance(reply, Deferred):
+            waiting = self._wait(client)
+            self._follow(reply, waiting)
+            return waiting
+        return python_value(reply)
+
+    def _wait(self, client: Client) -> Deferred[Any]:
+        """What the caller gets of a call that waits; the next ones take another connection."""
+        self._client = self._connect(client)
+        waiting: Deferred[Any] = Deferred(self._release)
+        self._waiting[waiting] = client
+        return waiting
+
+    def _release(self, waiting: Deferred[Any]) -> None:
+        """A call that waited is over."""
+        client = self._waiting.pop(waiting, None)
+        if client is not None:
+            self._engine.disconnect(client)
+
+    def _try_later(self, client: Client, argv: list[bytes], waiting: Deferred[Any]) -> None:
+        def again() -> None:
+            if waiting not in self._waiting:
+                return
+            try:
+                reply = self._engine.execute(client, argv)
+            except Postponed:
+                self._try_later(client, argv, waiting)
+                return
+            if isinstance(reply, Deferred):
+                self._follow(reply, waiting)
+            else:
+                self._answer(reply, waiting)
+
+        cast(_Link, client.link).again = again
+
+    def _follow(self, reply: Deferred[Reply], waiting: Deferred[Any]) -> None:
+        # Whoever cancels is not waiting any more: what comes then is nobody's.
+        reply.addCallbacks(self._answer, lambda failure: None, callbackArgs=(waiting,))
+
+    def _answer(self, reply: Reply, waiting: Deferred[Any]) -> None:
+        if waiting not in self._waiting:
+            return
+        self._release(waiting)
+        try:
+            value = python_value(reply)
+        except ReplyError as error:
+            waiting.errback(Failure(error))
+        else:
+            waiting.callback(value)
+
+    def close(self) -> None:
+        """Leaves the server; calls that wait fail with ServerStopped."""
+        if self._closed:
+            return
+        self._closed = True
+        self._engine.disconnect(self._client)
+        for waiting in list(self._waiting):
+            self._release(waiting)
+            waiting.errback(Failure(ServerStopped("the server has stopped, or the client was closed")))
+
+    # what waits
+
+    def _later(self, *arguments: Argument) -> Deferred[Any]:
+        try:
+            result = self.execute(*arguments)
+        except ReplyError as error:
+            return _failed(error)
+        if isinstance(result, Deferred):
+            return result
+        done: Deferred[Any] = Deferred()
+        done.callback(result)
+        return done
+
+    def blpop(self, *keys: Argument, timeout: float = 0) -> Deferred[list[bytes] | None]:
+        """BLPOP: fires with [key, element], or with None after ``timeout`` seconds (0: never)."""
+        return self._later("BLPOP", *keys, timeout)
+
+    def brpop(self, *keys: Argument, timeout: float = 0) -> Deferred[list[bytes] | None]:
+        """BRPOP: as ``blpop``, from the tail."""
+        return self._later("BRPOP", *keys, timeout)
+
+    def wait(self, replicas: int, milliseconds: int) -> Deferred[int]:
+        """WAIT: fires with how many replicas have acknowledged what this client wrote."""
+        return self._later("WAIT", replicas, milliseconds)
+
+
+def _failed(error: Exception) -> Deferred[Any]:
+    done: Deferred[Any] = Deferred()
+    done.errback(Failure(error))
+    return done

@@ -1,0 +1,209 @@
+"""The time of one server, which a test may move.
+
+A ``ServerClock`` is the scheduler of an engine, in front of a reactor.  While nobody touches it, the engine reads the
+reactor's and the system's time directly.  Moved, it shifts both faces of time together: the wall clock, by which keys
+expire, and the monotonic one, by which calls time out.  Calls that are due at once are never held back, even while
+time stands still: they are how a server goes on with what it has begun.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from twisted_redis.engine.clock import TimeSource
+
+__all__ = ["ServerClock"]
+
+#: Calls that one ``advance`` makes at most, before it leaves the rest to their own time.
+_MOST = 100_000
+
+
+class _Call:
+    """A call that is to come: what ``callLater`` returns."""
+
+    __slots__ = ("_action", "_clock", "_timer", "when")
+
+    def __init__(self, clock: ServerClock, when: float, action: Callable[[], object]) -> None:
+        self._clock = clock
+        self._action: Callable[[], object] | None = action
+        self._timer: Any = None
+        self.when = when
+
+    def active(self) -> bool:
+        """Whether it is still to come."""
+        return self._action is not None
+
+    def cancel(self) -> None:
+        """Takes it back."""
+        self._action = None
+        self._clock.forget(self)
+        self.disarm()
+
+    def disarm(self) -> None:
+        """Waits for nothing; it may be armed again."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def arm(self, reactor: Any, wait: float) -> None:
+        """Comes after ``wait`` seconds of the reactor."""
+        self.disarm()
+        self._timer = reactor.callLater(max(0.0, wait), self.fire)
+
+    def fire(self) -> None:
+        """Makes the call now."""
+        action, self._action = self._action, None
+        self.disarm()
+        self._clock.forget(self)
+        if action is not None:
+            action()
+
+
+class ServerClock:
+    """``reactor``'s time, shifted; ``source`` is what the engine takes its time from.
+
+    ``settle`` is called when time has moved: it does what is due by the wall clock.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._calls: dict[_Call, None] = {}
+        #: What is added to the reactor's and to the system's seconds.
+        self._shift = 0.0
+        self._wall_shift = 0.0
+        #: Where both stand (monotonic, wall), while they do.
+        self._frozen: tuple[float, float] | None = None
+        self._stopped = False
+        self.settle: Callable[[], None] = lambda: None
+        self.source = TimeSource(self, time.time)
+        self.source.monotonic = reactor.seconds
+
+    def __getattr__(self, name: str) -> Any:
+        # To the engine it is the reactor (callFromThread).
+        return getattr(self._reactor, name)
+
+    # the engine's side
+
+    def seconds(self) -> float:
+        """Monotonic time (s)."""
+        if self._frozen is not None:
+            return self._frozen[0]
+        return float(self._reactor.seconds()) + self._shift
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return time.time() + self._wall_shift if self._frozen is None else self._frozen[1]
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> _Call:
+        """Calls ``callable`` after ``delay`` seconds of this clock."""
+        now = self.seconds()
+        call = _Call(self, now + delay, lambda: callable(*args, **kwargs))
+        if not self._stopped:
+            self._calls[call] = None
+            if self._frozen is None or delay <= 0:
+                call.arm(self._reactor, delay)
+        return call
+
+    def forget(self, call: _Call) -> None:
+        """``call`` is not to come any more."""
+        self._calls.pop(call, None)
+
+    def stop(self) -> None:
+        """Makes no call any more."""
+        self._stopped = True
+        for call in list(self._calls):
+            call.cancel()
+
+    # the owner's side
+
+    def now(self) -> float:
+        """The server's time, in seconds since the epoch."""
+        return self.wall()
+
+    def advance(self, seconds: float) -> None:
+        """Lets ``seconds`` pass at once; what is due meanwhile happens before this returns, in its order."""
+        if seconds < 0:
+            raise ValueError("time goes forward; set() turns the wall clock back")
+        target = self.seconds() + seconds
+        for _ in range(_MOST):
+            call = min(self._calls, key=_due, default=None)
+            if call is None or call.when > target:
+                break
+            self._move(max(0.0, call.when - self.seconds()))
+            self.settle()
+            if call.active():
+                call.fire()
+        self._move(max(0.0, target - self.seconds()))
+        self.settle()
+        self._arm()
+
+    def freeze(self) -> None:
+        """Lets time stand still; ``advance`` and ``set`` move it."""
+        if self._frozen is None:
+            self._frozen = (self.seconds(), self.wall())
+            self._take_over()
+            self._arm()
+
+    def unfreeze(self) -> None:
+        """Lets time go on from where it stands."""
+        if self._frozen is not None:
+            monotonic, wall = self._frozen
+            self._frozen = None
+            self._shift = monotonic - float(self._reactor.seconds())
+            self._wall_shift = wall - time.time()
+            self._arm()
+
+    def set(self, moment: datetime | float) -> None:
+        """Makes it ``moment``: a datetime (a naive one is local time) or seconds since the epoch.
+
+        Forward time passes as in ``advance``.  Backward only the wall clock goes: what waits, waits as long as before.
+        """
+        wanted = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+        difference = wanted - self.wall()
+        if difference >= 0:
+            self.advance(difference)
+        elif self._frozen is not None:
+            self._frozen = (self._frozen[0], wanted)
+        else:
+            self._wall_shift += difference
+            self._take_over()
+
+    def reset(self) -> None:
+        """Goes with the system's clock again."""
+        self.unfreeze()
+        self._wall_shift = 0.0
+        self.source.wall = time.time
+
+    def _move(self, seconds: float) -> None:
+        if self._frozen is not None:
+            self._frozen = (self._frozen[0] + seconds, self._frozen[1] + seconds)
+        else:
+            self._shift += seconds
+            self._wall_shift += seconds
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """From now on the engine asks here."""
+        self.source.wall = self.wall
+        self.source.monotonic = self.seconds
+
+    def _arm(self) -> None:
+        """Has the reactor make the calls at their changed times."""
+        now = self.seconds()
+        for call in list(self._calls):
+            if self._frozen is None or call.when <= now:
+                call.arm(self._reactor, call.when - now)
+            else:
+                call.disarm()
+
+
+def _due(call: _Call) -> float:
+    return call.when
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as a datetime of UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,0 +1,138 @@
+"""The whole data set of a server at once: kept and put back in memory, made of Python values, and told as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.hash_fields import note_times
+from twisted_redis.library.values import Argument, argument
+
+if TYPE_CHECKING:
+    from twisted_redis.library.client import LocalClient
+
+__all__ = ["Snapshot", "SortedSet", "StreamEntries", "dump", "restore", "seed", "take_snapshot"]
+
+
+class SortedSet(dict[Any, float]):
+    """Members to scores: a sorted set where a plain dict would be a hash."""
+
+
+class StreamEntries(list[tuple[Any, Mapping[Any, Any]]]):
+    """Entries of a stream: (ID, fields), where a plain list would be a list.  ``*`` as an ID has the server give one."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All keys of a server as they were; it stays as it is, however often it is restored."""
+
+    _databases: dict[int, tuple[dict[bytes, Any], dict[bytes, int]]]
+    _functions: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return sum(len(data) for data, _ in self._databases.values())
+
+
+def _copy(values: Mapping[bytes, Any]) -> dict[bytes, Any]:
+    # Plain strings do not change, and are most of what there is.
+    return {key: value if value.__class__ is bytes else _twin(value) for key, value in values.items()}
+
+
+def _twin(value: Any) -> Any:
+    return bytearray(value) if value.__class__ is bytearray else value.copy()
+
+
+def take_snapshot(engine: Engine) -> Snapshot:
+    """What is there now; strings are shared, all else is copied."""
+    databases = {db.index: (_copy(db.data), dict(db.expires)) for db in engine.databases if db.data}
+    return Snapshot(databases, tuple(engine.function_codes()))
+
+
+def restore(engine: Engine, snapshot: Snapshot) -> None:
+    """Puts back what was there, in place of what is; RuntimeError where others follow what this server does.
+
+    Who watches a key finds it changed, who waits for one is woken, who caches keys is told to forget them.
+    """
+    if engine.sinks:
+        raise RuntimeError("a server with replicas or an append-only file cannot be set back")
+    engine.begin_turn()
+    try:
+        for observer in engine.flush_observers:
+            observer(engine.databases)
+        for client in engine.clients.values():
+            client.dirty_cas = client.dirty_cas or bool(client.watching)
+        engine.forget_functions()
+        for db in engine.databases:
+            engine.empty_database(db, False)
+            data, expires = snapshot._databases.get(db.index, ({}, {}))
+            db.data.update(_copy(data))
+            db.settle_filled()
+            for key, when in expires.items():
+                db.expire_at(key, when)
+            for key, value in db.data.items():
+                if value.__class__ is Hash and value.times:
+                    note_times(db, key, value)
+            engine.database_replaced(db)
+        for code in snapshot._functions:
+            engine.load_function(code)
+    finally:
+        engine.end_turn()
+
+
+def seed(client: LocalClient, data: Mapping[Any, Any], ttl: float | None) -> None:
+    """Stores keys with Python values in place of what they hold; ``ttl`` in seconds for all of them."""
+    execute = client.execute
+    for key, value in data.items():
+        execute("DEL", key)
+        for command in _commands(argument(key), value):
+            execute(*command)
+        if ttl is not None:
+            execute("PEXPIRE", key, int(ttl * 1000))
+
+
+def _commands(key: bytes, value: Any) -> Iterable[tuple[Argument, ...]]:
+    if isinstance(value, SortedSet):
+        return [("ZADD", key, *(each for member, score in value.items() for each in (score, member)))]
+    if isinstance(value, StreamEntries):
+        return [("XADD", key, entry, *_flat(fields)) for entry, fields in value]
+    if isinstance(value, Mapping):
+        return [("HSET", key, *_flat(value))] if value else []
+    if isinstance(value, list | tuple):
+        return [("RPUSH", key, *value)] if value else []
+    if isinstance(value, set | frozenset):
+        return [("SADD", key, *value)] if value else []
+    return [("SET", key, argument(value))]
+
+
+def _flat(pairs: Mapping[Any, Any]) -> list[Any]:
+    return [each for pair in pairs.items() for each in pair]
+
+
+_READERS: dict[bytes, tuple[Argument, ...]] = {
+    b"string": ("GET",),
+    b"list": ("LRANGE", 0, -1),
+    b"set": ("SMEMBERS",),
+    b"hash": ("HGETALL",),
+    b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+    b"stream": ("XRANGE", "-", "+"),
+}
+
+
+def dump(client: LocalClient) -> dict[bytes, Any]:
+    """All keys of the client's database with their values, as ``seed`` takes them; of other types their DUMP."""
+    found: dict[bytes, Any] = {}
+    for key in sorted(client.execute("KEYS", "*")):
+        kind = client.execute("TYPE", key)
+        command = _READERS.get(kind, ("DUMP",))
+        value = client.execute(command[0], key, *command[1:])
+        if kind == b"zset":
+            value = SortedSet({member: score for member, score in value})
+        elif kind == b"stream":
+            value = StreamEntries(
+                (entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in value
+            )
+        found[key] = value
+    return found

@@ -1,0 +1,305 @@
+"""A server as a service of a Twisted program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
+from twisted.python.failure import Failure
+
+from twisted_redis import commands
+from twisted_redis.config import BY_NAME, Config, load
+from twisted_redis.config.kinds import quoted
+from twisted_redis.engine.engine import Engine
+from twisted_redis.library.client import LocalClient
+from twisted_redis.library.clock import ServerClock
+from twisted_redis.library.controls import Controls, Face
+from twisted_redis.library.errors import ServerStopped
+from twisted_redis.library.values import Argument
+from twisted_redis.persistence.state import State as Persistence
+from twisted_redis.replication.state import State as Replication
+from twisted_redis.tap import LastingService, make_engine
+
+__all__ = ["RedisService", "make_config"]
+
+# Declares the commands, which takes longer than to start a server.
+commands.load()
+
+#: Each value is a line of its own.
+_LINES = frozenset({"user", "rename-command", "include", "loadmodule"})
+#: Directives by which somebody says that there are files to load.
+_FILES = ("dir", "dbfilename", "save", "appendonly", "appenddirname", "appendfilename")
+_LOOPBACK = ("127.0.0.1",)
+
+
+def make_config(directives: dict[str, Any]) -> Config:
+    """The configuration of keyword arguments: ``maxmemory="10mb"``, ``appendonly=True``, ``bind=("127.0.0.1",)``.
+
+    Raises FatalConfigError for values that the directives do not take, TypeError for unknown names.
+    """
+    lines: list[str] = []
+    if "save" not in directives:
+        lines.append('save ""')
+    if "bind" not in directives:
+        lines.append("bind 127.0.0.1")
+    for attribute, value in directives.items():
+        name = attribute.replace("_", "-")
+        if name in _LINES:
+            lines += [f"{name} {line}" for line in ([value] if isinstance(value, str) else value)]
+        elif name in BY_NAME:
+            lines.append(f"{name} {' '.join(_words(value))}")
+        else:
+            raise TypeError(f"there is no directive {attribute!r}")
+    config = Config()
+    load(config, None, "\n".join(lines).encode())
+    return config
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    if isinstance(value, list | tuple):
+        return [quoted(str(word)) for word in value]
+    return [quoted(value if isinstance(value, str | bytes) else str(value))]
+
+
+class _Server(LastingService):
+    """The server within a RedisService, for as long as that runs."""
+
+    owns_process = False
+
+    def __init__(self, config: Config, reactor: Any, endpoints: Sequence[str], free_port: bool, stored: bool) -> None:
+        self.clock = ServerClock(reactor)
+        engine = make_engine(config, self.clock.source)
+        persistence, replication = engine.persistence, engine.replication
+        assert isinstance(persistence, Persistence) and isinstance(replication, Replication)
+        super().__init__(engine, reactor, None, persistence, replication)
+        # The periodic work goes on while time stands still.
+        self._cron.scheduler = reactor
+        self.clock.settle = self._settle
+        if not stored:
+            persistence.first = _nothing
+        self._places = endpoints
+        self._free_port = free_port
+        self.opening: list[Deferred[Any]] = []
+        self.controls = Controls(self, self.clock)
+
+    def listen(self) -> None:
+        """Opens what the configuration and the endpoints name, and a free port where neither names one."""
+        if self.listeners.any_open:
+            return
+        super().listen()
+        config = self.engine.config
+        if self._free_port:
+            self.listeners.listen_tcp(config.bind, 0, config.tcp_backlog)
+            config.port = self.listeners.port
+        self.opening = [maybeDeferred(self.listeners.listen_endpoint, place) for place in self._places]
+
+    def _settle(self) -> None:
+        """Time has moved."""
+        while self.engine.expire_cycle():
+            pass
+        now = self.engine.time.monotonic()
+        self.factory.cron(now)
+        self.factory.close_idle(now)
+
+    def stopService(self) -> Deferred[Any]:
+        """Saves and stops; nothing is left to come afterwards."""
+        self.controls.close()
+        self.clock.unfreeze()
+
+        def stopped(result: Any) -> Any:
+            self.clock.stop()
+            return result
+
+        return super().stopService().addBoth(stopped)
+
+
+def _nothing() -> Any:
+    return iter(())
+
+
+class RedisService(Service, Face):
+    """A Redis server in this process; any number of them share nothing.
+
+    ``directives`` are those of redis.conf with ``_`` for ``-``.  Unlike redis-server it listens at 127.0.0.1 alone
+    unless ``bind`` says otherwise, and neither loads nor saves files unless a directive names some (``save``,
+    ``appendonly``, ``dir``, ``dbfilename``...).  ``port`` 0, or none, takes a free one; ``endpoints``, descriptions of
+    Twisted's server endpoints, are listened at as well, and without ``port`` instead: none at all
+    (``endpoints=()``) is a server for this process alone.  ``modules`` are modules of commands in Python: what
+    ``loadmodule`` takes, or imported ones.  ``reactor`` is the global one by default.
+
+    Each start makes a new server.  Beside what a service has, it is a face of what a test may do with a server:
+    clock, faults, data.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Iterable[str] | None = None,
+        modules: Iterable[Any] = (),
+        reactor: Any = None,
+        **directives: Any,
+    ) -> None:
+        self.name = "redis"
+        self._directives = directives
+        self._endpoints = tuple(endpoints or ())
+        self._free_port = directives.get("port", 0) in (0, "0") and endpoints is None
+        if "port" not in directives:
+            directives["port"] = 0
+        self._modules = tuple(modules)
+        self._reactor = reactor
+        self._server: _Server | None = None
+        self._config: Config | None = make_config(directives)
+        self._waiting: list[Deferred[RedisService]] = []
+        self._outcome: Failure | bool | None = None
+        self._clients: list[LocalClient] = []
+        self._own: LocalClient | None = None
+
+    def use_reactor(self, reactor: Any) -> None:
+        """Runs on ``reactor`` from the next start on."""
+        self._reactor = reactor
+
+    # a service
+
+    def privilegedStartService(self) -> None:
+        """Opens the sockets; ListenError where a place is taken."""
+        self._make().listen()
+
+    def startService(self) -> None:
+        """Starts a new server; ListenError where a place is taken."""
+        server = self._make()
+        self._outcome = None
+        try:
+            server.startService()
+        except BaseException:
+            self._server = None
+            server.stopService()
+            raise
+        super().startService()  # type: ignore[no-untyped-call]
+        ready = gatherResults([server.loaded, *server.opening], consumeErrors=True)
+        ready.addCallbacks(lambda _: self._settle(True), lambda failure: self._failed(server, failure))
+
+    def _make(self) -> _Server:
+        if self._server is None:
+            config = self._config or make_config(self._directives)
+            self._config = None
+            reactor = self._reactor
+            if reactor is None:
+                from twisted.internet import reactor
+            stored = any(name in self._directives for name in _FILES)
+            server = _Server(config, reactor, self._endpoints, self._free_port, stored)
+            server.engine.shutdown = lambda: reactor.callLater(0, self.stopService)
+            for module in self._modules:
+                _load_module(server.engine, module)
+            self._server = server
+        return self._server
+
+    def _failed(self, server: _Server, failure: Failure) -> None:
+        reason = failure.value.subFailure if hasattr(failure.value, "subFailure") else failure
+        self._settle(reason)
+        if self._server is server:
+            self.stopService()
+
+    def _settle(self, outcome: Failure | bool) -> None:
+        self._outcome = outcome
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(self) if outcome is True else each.errback(outcome)
+
+    def whenReady(self) -> Deferred[RedisService]:
+        """Fires with this service once it listens and its data are loaded; fails if that cannot be."""
+        if self._outcome is True:
+            return succeed(self)
+        if self._outcome is not None:
+            return fail(self._outcome)
+        ready: Deferred[RedisService] = Deferred()
+        self._waiting.append(ready)
+        return ready
+
+    def stopService(self) -> Deferred[Any]:
+        """Saves, wakes who waits, closes everything; fires when nothing is left."""
+        server, self._server = self._server, None
+        if server is None:
+            return succeed(None)
+        if self.running:
+            super().stopService()  # type: ignore[no-untyped-call]
+        if self._outcome in (None, True):
+            self._settle(Failure(ServerStopped("the server has stopped")))
+            self._outcome = None
+        stopped = server.stopService()
+        for client in self._clients:
+            client.close()
+        self._clients = []
+        self._own = None
+        return stopped
+
+    # where it is
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the running server; ServerStopped without one."""
+        return self._running().engine
+
+    def _running(self) -> _Server:
+        if self._server is None:
+            raise ServerStopped("the server is not running")
+        return self._server
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use; 0 without one."""
+        server = self._running()
+        return server.listeners.port or server.engine.config.port
+
+    @property
+    def host(self) -> str:
+        """An address by which this machine reaches the server."""
+        bind = self._running().engine.config.bind
+        host = bind[0].lstrip("-") if bind else "127.0.0.1"
+        return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(host, host)
+
+    @property
+    def url(self) -> str:
+        """What clients take: ``redis://127.0.0.1:40001``, or ``unix:///path``."""
+        config = self._running().engine.config
+        if not self.port and config.unixsocket:
+            return f"unix://{config.unixsocket}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"redis://{host}:{self.port}"
+
+    def place(self) -> dict[str, Any]:
+        """``url``, ``host`` and ``port``."""
+        return {"url": self.url, "host": self.host, "port": self.port}
+
+    # calls
+
+    def client(self) -> LocalClient:
+        """A new client inside the process."""
+        client = LocalClient(self.engine)
+        self._clients.append(client)
+        return client
+
+    def execute(self, *arguments: Argument) -> Deferred[Any]:
+        """Executes one command; fires with its reply as a Python value, fails with ReplyError."""
+        try:
+            if self._own is None:
+                self._own = self.client()
+            result = self._own.execute(*arguments)
+        except Exception:
+            return fail()
+        return result if isinstance(result, Deferred) else succeed(result)
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        return getattr(self._running().controls, name)(*arguments)
+
+    def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """What somebody beside this thread asks for: ``execute``, or a method of ``Controls``."""
+        return self.execute(*arguments) if name == "execute" else self._ask(name, *arguments)
+
+
+def _load_module(engine: Engine, module: Any) -> None:
+    import_module("twisted_redis.engine.modules").load_module(engine, module, [])

@@ -1,0 +1,93 @@
+"""Arguments from Python values, and Python values from replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_redis.library.errors import ReplyError
+from twisted_redis.resp.types import (
+    NO_REPLY,
+    Attributed,
+    BigNumber,
+    Bulks,
+    ErrorReply,
+    NullArray,
+    Pairs,
+    Push,
+    Reply,
+    SetReply,
+    Simple,
+    Verbatim,
+)
+
+__all__ = ["Argument", "argument", "python_value"]
+
+#: What a command takes: text is sent as UTF-8, numbers in decimal.
+Argument = bytes | bytearray | memoryview | str | int | float
+
+_PLAIN = frozenset({bytes, int, float, bool, type(None)})
+_ARRAYS = (list, tuple)
+
+
+def argument(value: Argument) -> bytes:
+    """The bytes of an argument; TypeError for what has no obvious ones (None, bool, collections)."""
+    kind = value.__class__
+    if kind is bytes:
+        return value  # type: ignore[return-value]
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bool) or not isinstance(value, int | float | bytearray | memoryview | bytes):
+        raise TypeError(f"an argument is bytes, str, int or float, not {kind.__name__}")
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, float):
+        return repr(value).encode()
+    return bytes(value)
+
+
+def python_value(reply: Reply) -> Any:
+    """A reply as bytes, int, float, bool, None, list, dict or set; raises ReplyError for an error.
+
+    Errors within an array (a transaction's) stand in it as ReplyError.
+    """
+    if reply.__class__ in _PLAIN:
+        return reply
+    if isinstance(reply, ErrorReply):
+        raise _error(reply)
+    return _plain(reply)
+
+
+def _error(reply: bytes) -> ReplyError:
+    return ReplyError(reply.decode("utf-8", "backslashreplace"))
+
+
+def _plain(reply: Reply) -> Any:
+    kind = reply.__class__
+    if kind in _PLAIN:
+        return reply
+    if kind is Simple or kind is Verbatim:
+        return bytes(reply)
+    if kind is list or kind is tuple or kind is Bulks or kind is Push:
+        return [_plain(each) for each in reply]
+    if kind is Pairs:
+        values = [_plain(each) for each in reply]
+        return dict(zip(values[::2], values[1::2], strict=True))
+    if kind is dict:
+        return {_plain(key): _plain(value) for key, value in reply.items()}
+    if kind is SetReply or kind is set or kind is frozenset:
+        return {_hashable(_plain(each)) for each in reply}
+    if kind is ErrorReply:
+        return _error(reply)
+    if kind is BigNumber:
+        return int(reply)
+    if kind is Attributed:
+        return _plain(reply.reply)
+    if reply is NullArray or reply is NO_REPLY:
+        return None
+    if isinstance(reply, _ARRAYS):
+        return [_plain(each) for each in reply]
+    return bytes(reply)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(_hashable(each) for each in value) if isinstance(value, list) else value
