@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
+from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.quicklist import set_packed_threshold
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.digest import dataset_digest, digest_text, value_digest
@@ -196,6 +197,22 @@ def _object(ctx: Client, key: bytes) -> Reply:
         f"serializedlength:{ctx.engine.serialized_length(value)} lru:{ctx.engine.lru_clock(ctx.db, key)} "
         f"lru_seconds_idle:{idle}{extra}".encode()
     )
+
+
+@debug_subcommand("LISTPACK", 1)
+def _listpack(ctx: Client, key: bytes) -> Reply:
+    """LISTPACK <key>
+
+    Logs what stands in a value that Redis would keep in a listpack.
+    """
+    value = ctx.db.data.get(key)
+    if value is None:
+        raise NoSuchKey
+    if not encoding_of(value, ctx.config).startswith("listpack"):
+        raise CommandError("ERR Not a listpack encoded object.")
+    for number, element in enumerate(value.fields.items() if isinstance(value, Hash) else value):
+        ctx.engine.log("notice", f"{number}: {element!r}")
+    return Simple(b"Listpack structure printed on stdout")
 
 
 @debug_subcommand("DIGEST")
