@@ -48,6 +48,7 @@ IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it has
+IS_TESTED = 1 << 7  # a test has faults happen, or notes calls: by ``checks``
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.

@@ -133,8 +133,13 @@ class _Ports:
         return port
 
     def stop(self) -> None:
-        """Listens no more."""
+        """Listens no more; whoever connects from now on is refused."""
         for old in self.open:
+            try:
+                # Closing waits for the reactor's next turn, and until then the system would take connections.
+                old.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # not every system can
             old.stopListening()
         self.open = []
         self.port = 0
