@@ -35,7 +35,7 @@ _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 
 
 def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
-    count = integer(numkeys)
+    count = 1 if numkeys == b"1" else integer(numkeys)
     if count > len(arguments):
         raise CommandError("ERR Number of keys can't be greater than number of args")
     if count < 0:

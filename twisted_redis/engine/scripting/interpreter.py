@@ -136,7 +136,7 @@ class Interpreter:
         }
         entry = lua.execute(_source("sandbox"), table, lua.table_from(libraries))
         names = (
-            "eval eval_tables call call_tables calm compile load memory error status tokens map set double big "
+            "eval eval_tables call call_tables calm compile load memory error ok status tokens map set double big "
             "verbatim"
         )
         get = {name: entry[name.encode()] for name in names.split()}
@@ -148,6 +148,7 @@ class Interpreter:
         self._memory: Callable[[], float] = get["memory"]
         #: Makers of the tables that stand for what Lua has no values for.
         self.error: Callable[[bytes, bool], Any] = get["error"]
+        self.ok: Callable[[], Any] = get["ok"]
         self.status: Callable[[bytes], Any] = get["status"]
         self.map: Callable[[Any], Any] = get["map"]
         self.set: Callable[[Any], Any] = get["set"]

@@ -118,7 +118,8 @@ class Scripting:
     def evaluate(self, ctx: Client, sha: bytes, keys: int, arguments: Sequence[bytes], read_only: bool) -> Reply:
         """Runs the script ``sha``, which is there."""
         script = self.scripts[sha]
-        self.admit(ctx, script.flags, read_only)
+        if script.flags is not None or self.engine.gates:
+            self.admit(ctx, script.flags, read_only)
         if sha in self._passing:
             del self._passing[sha]
             self._passing[sha] = None
@@ -134,11 +135,7 @@ class Scripting:
             return
         if not flags & NO_WRITES and read_only:
             raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
-        if (
-            engine.eviction.out_of_memory
-            and not flags & (ALLOW_OOM | NO_WRITES)
-            and not ctx.gates & MASTER
-        ):
+        if engine.eviction.out_of_memory and not flags & (ALLOW_OOM | NO_WRITES) and not ctx.gates & MASTER:
             raise CommandError(
                 "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
             )

@@ -741,6 +741,10 @@ function entry.error(text, counted)
     return {err = text, ignore_error_stats_update = counted}
 end
 
+function entry.ok()
+    return {ok = "OK"}
+end
+
 function entry.status(text)
     return {ok = text}
 end
