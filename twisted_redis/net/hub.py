@@ -99,8 +99,10 @@ class Hub:
         self.close()
 
     def close(self) -> None:
-        """Gives the descriptor back."""
+        """Gives the descriptor back, after those of connections that were to be closed in its next round."""
         if not self._poller.closed:
+            for connection in self.removeAll():
+                connection.connectionLost(_EXPECTED[error.ConnectionDone])
             self._reactor.removeReader(self)
             self._poller.close()
 
