@@ -14,6 +14,7 @@ __all__ = ["Stream"]
 
 MULTI = b"*1\r\n$5\r\nMULTI\r\n"
 EXEC = b"*1\r\n$4\r\nEXEC\r\n"
+_THREE = b"*3" + 3 * b"\r\n$%d\r\n%b" + b"\r\n"
 PING = b"*1\r\n$4\r\nPING\r\n"
 GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
@@ -72,6 +73,13 @@ class Stream:
             add = parts.append
             selected = self.selected
             for unit in units:
+                if len(unit) == 1 and unit[0][0] == selected:
+                    argv = unit[0][1]
+                    # Spelled out for the calls there are most of: it takes a third of the time.
+                    if argv.__class__ is list and len(argv) == 3:
+                        name, key, value = argv
+                        add(_THREE % (len(name), name, len(key), key, len(value), value))
+                        continue
                 if len(unit) != 1 or unit[0][1].__class__ is AofOnly:
                     unit = [effect for effect in unit if effect[1].__class__ is not AofOnly]
                     if not unit:
