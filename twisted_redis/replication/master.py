@@ -13,7 +13,7 @@ from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.replication.replicas import ONLINE, PIECE, Replica, owed, pump, replica_of
 from twisted_redis.replication.stream import GETACK, PING
 from twisted_redis.resp.inline import split_arguments
-from twisted_redis.resp.types import NO_REPLY, OK, Reply
+from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.replication.state import State
@@ -116,6 +116,13 @@ class Master:
         if reply is NO_REPLY:
             return True
         name = client.last_command.name if client.last_command is not None else "<unknown>"
+        if isinstance(reply, ErrorReply):
+            self._engine.log(
+                "warning",
+                "== CRITICAL == This master is sending an error to its replica: "
+                f"'-{reply[:4096].decode('latin-1')}' after processing the command '{name}'",
+            )
+            self._engine.stats.unexpected_errors += 1
         self._engine.log(
             "warning",
             f"Replica generated a reply to command '{name}', disconnecting it: id={client.id} "

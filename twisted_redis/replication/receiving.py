@@ -253,6 +253,11 @@ class Reception:
     def abort(self) -> None:
         """The link is gone before everything was here."""
         if not self.loading and not self._aborted:
+            if self._loader is not None:
+                self._engine.log(
+                    "warning",
+                    f"Internal error in RDB reading offset {self._loader.position}: the link with the master has ended",
+                )
             self._discard()
 
     def _stop_children(self) -> None:
