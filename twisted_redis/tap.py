@@ -26,12 +26,14 @@ from twisted_redis.config import (
     VersionWanted,
     load_arguments,
     to_bytes,
+    to_text,
 )
 from twisted_redis.engine import eviction
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.acl.files import load_users
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import THRESHOLDS, Engine
+from twisted_redis.engine.modules import ModuleError
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
@@ -116,6 +118,12 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
 
     config.on_apply("requirepass", apply_password)
     apply_password()
+    for line in config.modules:
+        path, *arguments = line.arguments
+        try:
+            engine.modules.load(to_text(path), tuple(arguments))
+        except ModuleError as error:
+            raise FatalConfigError(f"{error}\nCan't load module from {to_text(path)}: server aborting") from None
     engine.acl.client_info = lambda client: client_line(client, engine.time.monotonic()).encode("latin-1")
     load_users(engine)
 
@@ -140,9 +148,6 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
 
 class LastingService(ServerService):
     """A server that loads its data when it starts, and saves them when it stops."""
-
-    #: Whether the process is there for this server, which may then tune the collector of cycles.
-    owns_process = True
 
     #: Whether the process is there for this server, which may then tune the collector of cycles.
     owns_process = True
