@@ -25,6 +25,7 @@ extras = {
     ],
     "lzf": ["python-lzf>=0.2.4"],
     "web": ["prometheus-client>=0.21"],
+    "pytest": ["pytest>=8", "redis>=6"],
     "test": [
         "pytest>=8",
         "redis>=6",
@@ -64,7 +65,10 @@ setup(
     package_data={"twisted_redis": ["py.typed", "engine/scripting/lua/*.lua", "web/static/*"]},
     include_package_data=False,
     zip_safe=False,
-    entry_points={"console_scripts": ["twisted-redis = twisted_redis.__main__:run"]},
+    entry_points={
+        "console_scripts": ["twisted-redis = twisted_redis.__main__:run"],
+        "pytest11": ["twisted_redis = twisted_redis.pytest_plugin"],
+    },
     keywords=["redis", "valkey", "twisted", "server", "database", "cache"],
     classifiers=[
         "Development Status :: 3 - Alpha",

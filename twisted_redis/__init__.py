@@ -1,7 +1,12 @@
 """A Redis-compatible server as a Twisted service, to run or to import.
 
-    server = make_server(load_arguments(["--port", "7777"]), reactor)
-    server.startService()
+    service = RedisService(port=7777)
+    service.startService()
+
+Without Twisted:
+
+    with running_server() as server:
+        print(server.url)
 
 Importing this package costs nothing: the names of the public interface are loaded on first use, so that
 ``twistd --help``, which imports every plugin, does not pay for a server.
@@ -14,12 +19,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twisted_redis.config import Config, FatalConfigError, load_arguments
+    from twisted_redis.library.client import LocalClient
+    from twisted_redis.library.dataset import SortedSet, StreamEntries
+    from twisted_redis.library.errors import ReplyError, ServerStopped
+    from twisted_redis.library.running import RunningServer, running_server, start_server
+    from twisted_redis.library.service import RedisService
     from twisted_redis.net.factory import RedisFactory
     from twisted_redis.tap import make_server
 
 __version__ = "0.1.0"
 
-__all__ = ["Config", "FatalConfigError", "RedisFactory", "__version__", "load_arguments", "make_server"]
+__all__ = [
+    "Config",
+    "FatalConfigError",
+    "LocalClient",
+    "RedisFactory",
+    "RedisService",
+    "ReplyError",
+    "RunningServer",
+    "ServerStopped",
+    "SortedSet",
+    "StreamEntries",
+    "__version__",
+    "load_arguments",
+    "make_server",
+    "running_server",
+    "start_server",
+]
 
 _MODULES = {
     "Config": "twisted_redis.config",
@@ -27,6 +53,15 @@ _MODULES = {
     "RedisFactory": "twisted_redis.net.factory",
     "load_arguments": "twisted_redis.config",
     "make_server": "twisted_redis.tap",
+    "LocalClient": "twisted_redis.library.client",
+    "RedisService": "twisted_redis.library.service",
+    "ReplyError": "twisted_redis.library.errors",
+    "RunningServer": "twisted_redis.library.running",
+    "ServerStopped": "twisted_redis.library.errors",
+    "SortedSet": "twisted_redis.library.dataset",
+    "StreamEntries": "twisted_redis.library.dataset",
+    "running_server": "twisted_redis.library.running",
+    "start_server": "twisted_redis.library.running",
 }
 
 
