@@ -166,7 +166,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             b"role",
             ctx.engine.role.encode(),
             b"modules",
-            [],
+            ctx.engine.modules.describe(),
         ]
     )
 

@@ -28,7 +28,7 @@ def load(config: Config, path: str | None = None, more: bytes = b"") -> None:
 class _Loader:
     """One start's reading."""
 
-    __slots__ = ("_depth", "_modules", "_reading", "_save_seen", "_unknown", "config")
+    __slots__ = ("_depth", "_reading", "_save_seen", "_unknown", "config")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -36,7 +36,6 @@ class _Loader:
         self._reading = False
         self._save_seen = False
         self._unknown: dict[str, str] = {}
-        self._modules: list[str] = []
 
     def read(self, path: str) -> bytes:
         """The content of a file, or of all that match; wildcards that match nothing are an empty file."""
@@ -91,7 +90,7 @@ class _Loader:
         elif name == "user" and arguments:
             self.config.users.append(StartLine(tuple(arguments), number, to_text(line)))
         elif name == "loadmodule" and arguments:
-            self._modules.append(to_text(arguments[0]))
+            self.config.modules.append(StartLine(tuple(arguments), number, to_text(line)))
         elif name == "sentinel":
             if arguments:
                 raise ConfigError("sentinel directive while not in sentinel mode")
@@ -141,12 +140,6 @@ class _Loader:
 
     def finish(self) -> None:
         """What can be said only after everything was read."""
-        if self._modules:
-            path = self._modules[0]
-            raise FatalConfigError(
-                f"Module {path} failed to load: this server cannot load modules\n"
-                f"Can't load module from {path}: server aborting"
-            )
         if self._unknown:
             unknown = "".join(f">>> '{name} {value}'\n" for name, value in self._unknown.items())
             raise FatalConfigError(

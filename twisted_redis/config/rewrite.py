@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from twisted_redis.config.attributes import Attributes
 from twisted_redis.config.directives import BY_NAME, DIRECTIVES
-from twisted_redis.config.kinds import to_bytes, to_text
+from twisted_redis.config.kinds import quoted, to_bytes, to_text
 from twisted_redis.resp.inline import split_arguments
 
 __all__ = ["replace_file", "rewrite_file", "rewritten"]
@@ -71,9 +71,16 @@ class _Lines:
 
 
 def rewritten(
-    config: Attributes, content: bytes, users: Iterable[bytes] | None = None, everything: bool = False
+    config: Attributes,
+    content: bytes,
+    users: Iterable[bytes] | None = None,
+    everything: bool = False,
+    modules: Iterable[tuple[bytes, ...]] = (),
 ) -> bytes:
-    """The new content of a file that holds ``content``; ``users`` and ``everything`` as in ``Config.rewrite``."""
+    """The new content of a file that holds ``content``; ``users`` and ``everything`` as in ``Config.rewrite``.
+
+    ``modules``: what the ``loadmodule`` lines shall hold (module, argument...).
+    """
     lines = _Lines(content)
     for directive in DIRECTIVES:
         value = getattr(config, directive.attribute)
@@ -90,12 +97,24 @@ def rewritten(
         lines.put("user", [])
     elif users is not None:
         lines.put("user", [(b"user " + user, True) for user in users])
-    lines.put("loadmodule", [])
+    lines.put(
+        "loadmodule",
+        [(b" ".join((b"loadmodule", *map(_word, words))), True) for words in modules],
+    )
     return lines.content()
 
 
+def _word(text: bytes) -> bytes:
+    """``text`` as the splitter of lines reads it back."""
+    return text if split_arguments(text) == [text] else to_bytes(quoted(text))
+
+
 def rewrite_file(
-    config: Attributes, path: str, users: Iterable[bytes] | None = None, everything: bool = False
+    config: Attributes,
+    path: str,
+    users: Iterable[bytes] | None = None,
+    everything: bool = False,
+    modules: Iterable[tuple[bytes, ...]] = (),
 ) -> None:
     """Rewrites the file at ``path``, all or nothing; a missing one is made.  Raises OSError."""
     try:
@@ -103,7 +122,7 @@ def rewrite_file(
             content = file.read()
     except FileNotFoundError:
         content = b""
-    replace_file(path, rewritten(config, content, users, everything))
+    replace_file(path, rewritten(config, content, users, everything, modules))
 
 
 def replace_file(path: str, content: bytes) -> None:

@@ -37,7 +37,7 @@ _VISIBLE = sorted(name for name, directive in BY_NAME.items() if not directive.f
 
 @dataclass(frozen=True)
 class StartLine:
-    """A line that is no directive but an order for the start: ``rename-command`` or ``user``.
+    """A line that is no directive but an order for the start: ``rename-command``, ``user`` or ``loadmodule``.
 
     ``arguments`` are those behind the first word; ``number`` and ``text`` say where it stood.
     """
@@ -65,6 +65,9 @@ class Config(Attributes):
             StartLine
         ] = []  #: ``rename-command`` lines: (old, new), new may be empty.
         self.users: list[StartLine] = []  #: ``user`` lines: (name, rule...).
+        self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
+        self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same of what is loaded now.
+        self.own_types: dict[str, Any] = {}  #: Types of values that loaded modules have brought, by name.
         self._honoured = honoured
         self._appliers: dict[str, list[Applier]] = {}
         for directive in DIRECTIVES:
@@ -227,7 +230,7 @@ class Config(Attributes):
         if self.file is None:
             raise ConfigError("The server is running without a config file")
         try:
-            rewrite.rewrite_file(self, self.file, users, everything)
+            rewrite.rewrite_file(self, self.file, users, everything, self.loaded_modules)
         except OSError as error:
             raise ConfigError(f"Rewriting config file: {error.strerror}") from error
 

@@ -1,8 +1,8 @@
 """Values of a program's own types: what they have to bring, and what follows from that.
 
-A value is stored as a flat sequence of integers, floats and bytes, which is all that a type has to know of files. From
-it follow its record in a snapshot, DUMP and RESTORE, the rewritten append-only file, COPY, its digest and an estimate of
-its size; a type may do each of them better.
+A value is stored as a flat sequence of integers, floats and bytes, which is all that a type has to know of files.
+From it follow its record in a snapshot, DUMP and RESTORE, the rewritten append-only file, COPY, its digest and an
+estimate of its size; a type may do each of them better.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from twisted_redis.engine.flags import READONLY
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
@@ -32,10 +34,10 @@ class Block:
     ``timeout`` in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments;
     ``state`` is handed back as ``ctx.blocked_state`` when the function runs again; ``wake_on_delete``: wake also when
     the key vanishes or changes its type; ``group`` names what it waits for beside keys: ``retry`` runs the function
-    again.
+    again.  ``result``: a Deferred that gives the reply, in place of keys; it is cancelled when the client gives up.
     """
 
-    __slots__ = ("group", "keys", "kind", "on_timeout", "state", "timeout", "wake_on_delete")
+    __slots__ = ("group", "keys", "kind", "on_timeout", "result", "state", "timeout", "wake_on_delete")
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Block:
         state: Any = None,
         wake_on_delete: bool = False,
         group: str = "",
+        result: Deferred[Reply] | None = None,
     ) -> None:
         self.keys = keys
         self.kind = kind
@@ -54,6 +57,7 @@ class Block:
         self.state = state
         self.wake_on_delete = wake_on_delete
         self.group = group
+        self.result = result
 
     def timeout_reply(self) -> Reply:
         """What to answer when the time is over (or waiting is not allowed)."""
@@ -96,11 +100,30 @@ class Waiter:
                 if not queue:
                     del waiting[key]
         self.client.engine.refresh_observed()
+        if self.block.result is not None:
+            self.block.result.cancel()
 
     def finish(self, reply: Reply) -> None:
         """Ends the waiting with ``reply``."""
         self.withdraw()
         self.deferred.callback(reply)
+
+    def settle(self, failure: Failure | None, reply: Reply = None) -> None:
+        """The result is there, or an error in its place; nobody cares if the client has given up."""
+        if self.client.blocked is not self:
+            return
+        engine = self.client.engine
+        self.command.samples.append(0)
+        engine.begin_turn()
+        if failure is not None:
+            try:
+                failure.raiseException()
+            except CommandError as error:
+                reply = engine.failed(self.command, error)
+            except Exception:
+                reply = engine.crashed(self.command)
+        self.finish(reply)
+        engine.end_turn()
 
     def give_up(self) -> None:
         """Ends the waiting with the reply for that; the call counts, though nothing ran."""
@@ -134,6 +157,8 @@ def block(engine: Engine, client: Client, command: Command, argv: list[bytes], w
     if wanted.timeout:
         waiter.timer = engine.time.call_later(wanted.timeout, waiter.time_out)
     engine.refresh_observed()
+    if wanted.result is not None:
+        wanted.result.addCallbacks(lambda reply: waiter.settle(None, reply), waiter.settle)
     return waiter
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.hash_fields import expire_due
-from twisted_redis.engine.notifications import EXPIRED, KEY_MISS, NEW, class_of
+from twisted_redis.engine.notifications import ALL_CLASSES, EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.transactions import touch
 from twisted_redis.keyspace.database import Database, KeyspaceState
@@ -70,6 +70,10 @@ class Effects:
         #: Whether the calls that wait for ready keys are being run.
         self.serving = False
         self.notify_flags = 0
+        #: The classes of events that are published; ``notify_flags`` are these and those that hooks want.
+        self.published_flags = 0
+        #: Told of each event by modules: (database, key, event).
+        self.event_hooks: list[Callable[[Database, bytes, str], None]] = []
         #: Whom a running script has chosen for its effects (``redis.set_repl``).
         self.script_targets = EVERYBODY
         #: Others who want to know of a changed key: (database, key), and True where the running command changed it
@@ -117,14 +121,21 @@ class Effects:
 
     def raise_events(self, flags: int) -> None:
         """Raises the keyspace events of the classes in ``flags`` from now on, and no others."""
-        self.notify_flags = flags
+        self.published_flags = flags
         self.state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
         self.state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
+        self.refresh_events()
+
+    def refresh_events(self) -> None:
+        """Recomputes which events are raised; call when a hook comes or goes."""
+        self.notify_flags = self.published_flags | (ALL_CLASSES if self.event_hooks else 0)
         self.refresh_observed()
 
     def notify(self, db: Database, key: bytes, event: str) -> None:
         """Publishes a keyspace event, if its class is wanted."""
-        flags = self.notify_flags
+        for hook in self.event_hooks:
+            hook(db, key, event)
+        flags = self.published_flags
         if not flags & class_of(event):
             return
         if flags & 1:

@@ -25,6 +25,7 @@ from twisted_redis.engine.latency import LatencyMonitor
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.migration import Migrations
+from twisted_redis.engine.modules import Modules
 from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.oom_score import OomScore
 from twisted_redis.engine.pubsub import PubSub
@@ -171,6 +172,7 @@ class Engine(Effects):
         self.eviction = Eviction(self)
         self.key_sizes = KeySizes(self)
         self.migrations = Migrations(self)
+        self.modules = Modules(self)
         self.refresh_time()
 
     # commands

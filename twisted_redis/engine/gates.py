@@ -133,7 +133,8 @@ def cut_off(engine: Engine, client: Client) -> None:
     client.link.abort()
 
 
-def _check_arity(command: Command, argv: list[bytes]) -> None:
+def check_arity(command: Command, argv: list[bytes]) -> None:
+    """Raises the error of a wrong number of arguments."""
     arity = command.spec.arity
     if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
         raise CommandError(f"ERR wrong number of arguments for '{command.name}' command")
@@ -166,7 +167,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
     if command.flags & NO_AUTH:
         client.extra["spelling"] = argv[0]  # a failed login is logged as it was written
     try:
-        _check_arity(command, argv)
+        check_arity(command, argv)
         admit(engine, client, command, argv)
     except CommandError as error:
         _forget_caching(client, command)

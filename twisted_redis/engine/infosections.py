@@ -340,7 +340,7 @@ def _cpu(engine: Engine) -> Fields:
 
 
 def _modules(engine: Engine) -> Fields:
-    return _extended("modules", engine, [])
+    return engine.modules.figures()
 
 
 def _commandstats(engine: Engine) -> Fields:

@@ -90,16 +90,19 @@ def command(
     deprecated_since: str | None = None,
     replaced_by: str | None = None,
     doc_flags: tuple[str, ...] = (),
+    add: Callable[[Spec], None] = _add,
+    module: str | None = None,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Declares a command over its function; ``CONTAINER|SUB`` declares a subcommand.
 
     ``arity`` counts the name (and a subcommand's own), negative means at least.  ``flags`` are those of
     ``engine.flags``, ``keys`` of ``engine.keyspecs``; ``getkeys(argv)`` gives (place, key flags) of each key where
-    specifications do not suffice.  ``acl`` adds categories to those that group and flags imply.
+    specifications do not suffice.  ``acl`` adds categories to those that group and flags imply.  ``add`` takes the
+    declaration, which goes into the table of all servers otherwise; ``module`` is whose it is.
     """
 
     def declare(function: CommandFunction) -> CommandFunction:
-        _add(
+        add(
             Spec(
                 name=name.lower(),
                 function=function,
@@ -117,6 +120,7 @@ def command(
                 replaced_by=replaced_by,
                 doc_flags=doc_flags,
                 doc=function.__doc__ or "",
+                module=module,
             )
         )
         return function
@@ -125,10 +129,18 @@ def command(
 
 
 def container(
-    name: str, *, arity: int, group: str, since: str, flags: int = 0, summary: str = "", acl: tuple[str, ...] = ()
+    name: str,
+    *,
+    arity: int,
+    group: str,
+    since: str,
+    flags: int = 0,
+    summary: str = "",
+    acl: tuple[str, ...] = (),
+    add: Callable[[Spec], None] = _add,
 ) -> None:
     """Declares the parent of subcommands, which itself does nothing."""
-    _add(
+    add(
         Spec(name=name.lower(), function=None, arity=arity, flags=flags, group=group, since=since, doc=summary, acl=acl)
     )
 

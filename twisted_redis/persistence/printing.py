@@ -20,8 +20,8 @@ from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.engine.values import type_of
 from twisted_redis.persistence.loading import LoadError
 from twisted_redis.persistence.progress import Bar
-from twisted_redis.persistence.rdb.records import Aux, Function, Key, ModuleAux, Record, SelectDb
 from twisted_redis.persistence.rdb.own import ANY_TYPE, Foreign
+from twisted_redis.persistence.rdb.records import Aux, Function, Key, ModuleAux, Record, SelectDb
 from twisted_redis.persistence.scanning import Scan
 
 __all__ = ["main", "print_json"]

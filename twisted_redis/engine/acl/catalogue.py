@@ -75,6 +75,10 @@ class Catalogue:
     __slots__ = ("_categories", "_members", "_places", "commands", "everything")
 
     def __init__(self, table: dict[bytes, Command]) -> None:
+        self.take(table)
+
+    def take(self, table: dict[bytes, Command]) -> None:
+        """Holds the commands of ``table`` from now on."""
         self.commands = dict(table)
         everything: list[Command] = []
         for entry in table.values():

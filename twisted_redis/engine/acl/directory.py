@@ -7,7 +7,7 @@ which counts only as long as the default user wants a password.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.acl import check
@@ -71,6 +71,16 @@ class Acl:
     def all_channels(self) -> bool:
         """What ``acl-pubsub-default`` gives to new users and selectors."""
         return bool(self._config.acl_pubsub_default == "allchannels")
+
+    def change_commands(self, added: Mapping[bytes, Command], removed: Iterable[bytes]) -> None:
+        """Takes over that commands have come or gone: rules about categories are about others now."""
+        commands = {**self.catalogue.commands, **added}
+        for name in removed:
+            commands.pop(name, None)
+        self.catalogue.take(commands)
+        for user in self.users.values():
+            for selector in user.selectors:
+                selector.renew()
 
     # which user a client is
 

@@ -206,6 +206,21 @@ class Selector:
         self.first_arguments = {}
         self.rules = []
 
+    def renew(self) -> None:
+        """Makes the set of commands anew from the rules: other commands are there."""
+        rules, everything = self.rules, self.all_commands
+        if self.future:
+            self.allow_all_commands()
+        else:
+            self.reset_commands()
+        for rule in rules:
+            try:
+                self.apply(rule)
+            except UnknownName:
+                continue  # a command that is gone
+        self.all_commands = everything
+        self._free = None
+
     def _add_pattern(self, rule: bytes) -> None:
         if self.all_keys:
             raise RuleError(

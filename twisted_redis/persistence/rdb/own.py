@@ -1,7 +1,8 @@
 """Values of types of one's own, as the records in which Redis keeps the values of its modules.
 
-Such a record names its type: nine characters of six bits each and ten bits of a version make one number. Items follow,
-each behind a word that tells what it is, and an end: who does not know the type can skip the record, and say what it is.
+Such a record names its type: nine characters of six bits each and ten bits of a version make one number. Items
+follow, each behind a word that tells what it is, and an end: who does not know the type can skip the record, and say
+what it is.
 """
 
 from __future__ import annotations
@@ -114,9 +115,7 @@ def read_own(data: bytes, pos: int, config: Any) -> tuple[Any, int]:
     known: dict[str, type[OwnValue]] = getattr(config, "own_types", {})
     cls = known.get(name)
     if cls is None and known is not ANY_TYPE:
-        raise CorruptData(
-            f"The RDB file contains module data I can't load: no matching module type '{name}'"
-        )
+        raise CorruptData(f"The RDB file contains module data I can't load: no matching module type '{name}'")
     items, pos = read_items(data, pos)
     if cls is None:
         return Foreign(name, version, items), pos

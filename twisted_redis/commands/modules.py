@@ -1,0 +1,101 @@
+"""MODULE: commands in Python, loaded into a running server.
+
+What Redis calls the path of a library is the name of a Python module here, or the path of one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
+from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.modules import ModuleError
+from twisted_redis.engine.table import command, container
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_CHANGING = ADMIN | NO_ASYNC_LOADING | NOSCRIPT | PROTECTED
+
+container("MODULE", arity=-2, group="server", since="4.0.0", summary="A container for commands on modules.")
+
+
+@command(
+    "MODULE|LIST",
+    arity=2,
+    flags=ADMIN | NOSCRIPT,
+    group="server",
+    since="4.0.0",
+    complexity="O(N) for N modules",
+    tips=("nondeterministic_output_order",),
+)
+def list_(ctx: Client) -> Reply:
+    """MODULE LIST
+
+    Returns the name, version, path and arguments of each loaded module.
+    """
+    return ctx.engine.modules.describe()
+
+
+@command("MODULE|LOAD", arity=-3, flags=_CHANGING, group="server", since="4.0.0", complexity="O(1)")
+def load(ctx: Client, path: bytes, *arguments: bytes) -> Reply:
+    """MODULE LOAD path [arg [arg ...]]
+
+    Loads a module, named by an entry point, as a Python module or by the path of a file.
+    """
+    return _load(ctx, path, arguments, {})
+
+
+@command("MODULE|LOADEX", arity=-3, flags=_CHANGING, group="server", since="7.0.0", complexity="O(1)")
+def loadex(ctx: Client, path: bytes, *options: bytes) -> Reply:
+    """MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]
+
+    Loads a module with settings by name, and arguments.
+    """
+    settings: dict[str, bytes] = {}
+    rest = list(options)
+    while rest and rest[0].upper() == b"CONFIG" and len(rest) > 2:
+        _, name, value = rest[:3]
+        settings[name.decode("latin-1").rpartition(".")[2].replace("-", "_")] = value
+        del rest[:3]
+    if rest and rest.pop(0).upper() != b"ARGS":
+        raise _failed(ctx, "unexpected words behind the path: CONFIG name value and ARGS arg... are known")
+    return _load(ctx, path, tuple(rest), settings)
+
+
+def _load(ctx: Client, path: bytes, arguments: tuple[bytes, ...], settings: dict[str, bytes]) -> Reply:
+    try:
+        ctx.engine.modules.load(path.decode("utf-8", "surrogateescape"), arguments, settings)
+    except ModuleError as error:
+        raise _failed(ctx, str(error)) from None
+    return OK
+
+
+def _failed(ctx: Client, reason: str) -> CommandError:
+    ctx.engine.log("warning", reason)
+    return CommandError("ERR Error loading the extension. Please check the server logs.")
+
+
+@command("MODULE|UNLOAD", arity=3, flags=_CHANGING, group="server", since="4.0.0", complexity="O(1)")
+def unload(ctx: Client, name: bytes) -> Reply:
+    """MODULE UNLOAD name
+
+    Removes a module with its commands, unless keys hold values of its types.
+    """
+    try:
+        ctx.engine.modules.unload(name.decode("utf-8", "surrogateescape"))
+    except ModuleError as error:
+        ctx.engine.log("warning", f"Error unloading module {name.decode('utf-8', 'replace')}: {error}")
+        raise CommandError(f"ERR Error unloading module: {error}") from None
+    return OK
+
+
+@command("MODULE|HELP", arity=2, flags=LOADING | STALE, group="server", since="5.0.0", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """MODULE HELP
+
+    Describes the subcommands.
+    """
+    return help_lines(ctx.engine, "module")

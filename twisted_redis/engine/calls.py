@@ -1,0 +1,161 @@
+"""Commands that call commands, and commands that wait for something else than keys.
+
+``call`` runs a command within another one, as a script does: what it changes is propagated by itself.
+
+A function may be ``async def`` or return a ``Deferred``: its client waits, the others go on.  Nothing holds the data
+while it waits, and nobody could carry it out again from a file or as a replica; so it writes by ``call`` alone, each
+call a unit of its own, and is refused in transactions and scripts, which are one unit as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_redis.engine import gates
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.clients import DENY_BLOCKING
+from twisted_redis.engine.errors import CommandError, CountedError
+from twisted_redis.engine.flags import BLOCKING, NO_MULTI, NOSCRIPT, WRITE
+from twisted_redis.resp.types import ErrorReply, NullArray, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["WAITING_FLAGS", "call", "may_wait"]
+
+#: What a command has that always may wait: transactions and scripts refuse it.
+WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
+
+_RULE = "a command that waits writes by call() alone"
+
+
+def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
+    """Runs a command for ``ctx`` and returns its reply; raises CommandError where it answers an error.
+
+    The arguments may be bytes, text and numbers.  A command that would block answers what it answers in a transaction.
+    The permissions of the user are not asked again: who may run the calling command may run it.
+    """
+    engine = ctx.engine
+    argv = [_argument(word) for word in words]
+    denied_before = ctx.gates & DENY_BLOCKING
+    # Outside of a unit the caller itself stands between commands; within one, what it has said of itself so far
+    # must not be taken for what the called command says.
+    touched, engine.touched = engine.touched, False
+    override, engine.override = engine.override, None
+    engine.begin_turn()
+    engine.depth += 1
+    ctx.gates |= DENY_BLOCKING
+    dirty = engine.dirty
+    try:
+        command = gates.resolve(engine, argv)
+        gates.check_arity(command, argv)
+        if command.flags & WRITE:
+            for check in engine.checks:
+                check(ctx, command, argv)
+        reply = engine.call(ctx, command, argv)
+    finally:
+        if not denied_before:
+            ctx.gates &= ~DENY_BLOCKING
+        engine.modules.dirty_by_calls += engine.dirty - dirty
+        engine.depth -= 1
+        engine.touched, engine.override = touched, override
+        engine.end_turn()
+        engine.pending = bool(touched or override is not None or engine.effects or engine.ready)
+    if reply.__class__ is ErrorReply:
+        raise CountedError(bytes(reply))
+    return reply
+
+
+def _argument(word: bytes | str | int | float) -> bytes:
+    if isinstance(word, bytes):
+        return word
+    return (repr(word) if isinstance(word, float) else str(word)).encode()
+
+
+def may_wait(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` as the engine calls it: what it awaits, or the Deferred it returns, becomes a ``Block``."""
+    if iscoroutinefunction(function):
+
+        @wraps(function)
+        def begin(ctx: Client, *arguments: bytes) -> Reply:
+            return _wait(ctx, Deferred.fromCoroutine(_steps(ctx.engine, function(ctx, *arguments))))
+
+    else:
+
+        @wraps(function)
+        def begin(ctx: Client, *arguments: bytes) -> Reply:
+            engine = ctx.engine
+            before = _changes(engine)
+            reply = function(ctx, *arguments)
+            if isinstance(reply, Deferred):
+                if _changes(engine) != before:
+                    raise RuntimeError(_RULE)
+                return _wait(ctx, reply)
+            return reply
+
+    return begin
+
+
+def _changes(engine: Engine) -> int:
+    """How many changes commands have made that were not called by others."""
+    return engine.dirty - engine.modules.dirty_by_calls
+
+
+def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Drives a coroutine; each of its steps is a turn, and leaves nothing behind but what its calls have done."""
+    value: Any = None
+    error: BaseException | None = None
+    while True:
+        engine.begin_turn()
+        before = _changes(engine)
+        try:
+            awaited = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration as end:
+            return end.value
+        finally:
+            changed = _changes(engine) != before
+            if changed:
+                engine.touched, engine.override = False, None
+            engine.end_turn()
+            if changed:
+                coroutine.close()
+                raise RuntimeError(_RULE)
+        try:
+            value = yield awaited
+            error = None
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException as caught:
+            error = caught
+
+
+def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
+    """What ``deferred`` gives if it is there already, else a ``Block`` that waits for it."""
+    arrived: list[Any] = []
+    result: Deferred[Reply] = Deferred(lambda _: deferred.cancel())
+    waits = False
+
+    def arrive(outcome: Any) -> None:
+        if waits:
+            result.callback(outcome)
+        else:
+            arrived.append(outcome)
+
+    deferred.addBoth(arrive)
+    if arrived:
+        outcome = arrived[0]
+        if hasattr(outcome, "raiseException"):
+            outcome.raiseException()
+        return outcome
+    if ctx.deny_blocking:
+        deferred.cancel()
+        raise CommandError("ERR This command waits, which is not allowed in a transaction or a script")
+    waits = True
+    return Block((), "", 0, NullArray, result=result)

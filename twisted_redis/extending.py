@@ -1,0 +1,136 @@
+"""Commands in Python: everything that a module of one's own needs, in one place.
+
+    from twisted_redis.extending import FAST, READONLY, RO, Module, first_key
+
+    module = Module("greetings")
+
+    @module.command("GREET", arity=2, flags=READONLY | FAST, keys=first_key(RO))
+    def greet(ctx, key):
+        name = ctx.db.read_string(key)
+        return b"Hello, " + (name or b"whoever you are")
+
+docs/extending.md tells the rest.
+"""
+
+from __future__ import annotations
+
+from twisted_redis.datatypes.own import OwnValue
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.calls import call
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.errors import (
+    CommandError,
+    NoSuchKey,
+    NotFloat,
+    NotInteger,
+    OutOfRange,
+    SyntaxError_,
+    WrongType,
+)
+from twisted_redis.engine.extension import Module
+from twisted_redis.engine.flags import (
+    ADMIN,
+    ALLOW_BUSY,
+    BLOCKING,
+    DENYOOM,
+    FAST,
+    LOADING,
+    NO_MULTI,
+    NOSCRIPT,
+    READONLY,
+    STALE,
+    WRITE,
+)
+from twisted_redis.engine.keyspecs import (
+    ACCESS,
+    DELETE,
+    INSERT,
+    OW,
+    RM,
+    RO,
+    RW,
+    UPDATE,
+    KeySpec,
+    after_keyword,
+    counted_keys,
+    first_key,
+    key_at,
+    key_range,
+)
+from twisted_redis.engine.modules import ModuleError, load_module
+from twisted_redis.engine.parse import (
+    float_number,
+    integer,
+    integer_in,
+    integer_or_none,
+    positive,
+    timeout,
+)
+from twisted_redis.resp.types import (
+    OK,
+    BigNumber,
+    NullArray,
+    Pairs,
+    Push,
+    Reply,
+    SetReply,
+    Simple,
+    Verbatim,
+)
+
+__all__ = [
+    "ACCESS",
+    "ADMIN",
+    "ALLOW_BUSY",
+    "BLOCKING",
+    "DELETE",
+    "DENYOOM",
+    "FAST",
+    "INSERT",
+    "LOADING",
+    "NOSCRIPT",
+    "NO_MULTI",
+    "OK",
+    "OW",
+    "READONLY",
+    "RM",
+    "RO",
+    "RW",
+    "STALE",
+    "UPDATE",
+    "WRITE",
+    "BigNumber",
+    "Block",
+    "Client",
+    "CommandError",
+    "KeySpec",
+    "Module",
+    "ModuleError",
+    "NoSuchKey",
+    "NotFloat",
+    "NotInteger",
+    "NullArray",
+    "OutOfRange",
+    "OwnValue",
+    "Pairs",
+    "Push",
+    "Reply",
+    "SetReply",
+    "Simple",
+    "SyntaxError_",
+    "Verbatim",
+    "WrongType",
+    "after_keyword",
+    "call",
+    "counted_keys",
+    "first_key",
+    "float_number",
+    "integer",
+    "integer_in",
+    "integer_or_none",
+    "key_at",
+    "key_range",
+    "load_module",
+    "positive",
+    "timeout",
+]
