@@ -26,7 +26,6 @@ DOCS = ("since", "group", "deprecated_since", "doc_flags")
 
 #: Whose arguments COMMAND DOCS shows otherwise than Redis, and why.
 OTHER_ARGUMENTS = {
-    "failover": "the token TO is that of the block in Redis, here that of its first part",
     "debug": "Redis tells no arguments",
     "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",
 }

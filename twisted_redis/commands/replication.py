@@ -161,7 +161,7 @@ def sync(ctx: Client) -> Reply:
     complexity="O(1)",
 )
 def failover(ctx: Client, *arguments: bytes) -> Reply:
-    """FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]
+    """FAILOVER [TO <host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]
 
     Hands the role of the master over to a replica that has everything.
     """
