@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from tests.support.server import Server
+from tests.support.server import Server, encode
 from twisted_redis.engine.migration import Order, Outcome
 from twisted_redis.resp.types import OK, ErrorReply
 
@@ -113,6 +113,25 @@ def test_copy(server: Server, carrier: Carrier) -> None:
     assert reply == [OK]
     assert server("GET", "a") == b"2"
     assert record.take() == [[b"SET", b"a", b"2"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "login"),
+    [
+        (("AUTH", "x"), ("x",)),
+        (("AUTH2", "u", "x"), ("u", "x")),
+        (("AUTH", "x", "AUTH2", "u", "y"), ("u", "y")),
+        (("AUTH2", "u", "x", "AUTH", "y"), ("u", "y")),
+        (("AUTH", "x", "AUTH", "y"), ("y",)),
+    ],
+)
+def test_the_last_password_counts(
+    server: Server, carrier: Carrier, words: tuple[str, ...], login: tuple[str, ...]
+) -> None:
+    server("SET", "a", 1)
+    call(server, "h", 1, "a", 0, 2**62, *words)
+    assert carrier.orders[0].login == encode("AUTH", *login)
+    assert 1_000_000 < carrier.orders[0].timeout < 2**31 / 1000
 
 
 def test_writers_of_the_key_wait(server: Server, carrier: Carrier) -> None:

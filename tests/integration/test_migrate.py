@@ -41,7 +41,7 @@ def fill(server: redis.Redis, field_times: bool) -> list[str]:
     if field_times:
         server.hset("times", mapping={"a": 1, "b": 2})
         server.execute_command("HPEXPIRE", "times", 1_000_000, "FIELDS", 1, "a")
-    return sorted(key.decode() for key in server.keys())
+    return sorted(key.decode() for key in server.scan_iter())
 
 
 def digests(server: redis.Redis, keys: list[str]) -> list[bytes]:

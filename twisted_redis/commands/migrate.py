@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Of ms, where none is given or a negative one.
 _DEFAULT_TIMEOUT = 1000
+#: More (ms) than anybody waits, and no more than an operating system lets one wait.
+_LONGEST_TIMEOUT = 2_000_000_000
 #: What stands behind an option.
 _ARGUMENTS = {b"AUTH": 1, b"AUTH2": 2}
 _KEY_FLAGS = RW | ACCESS | DELETE
@@ -82,8 +84,7 @@ def migrate(
     given = _parse(key, options)
     milliseconds = integer(timeout)
     number = integer(database)
-    if milliseconds <= 0:
-        milliseconds = _DEFAULT_TIMEOUT
+    milliseconds = min(milliseconds, _LONGEST_TIMEOUT) if milliseconds > 0 else _DEFAULT_TIMEOUT
     keys: list[bytes] = []
     values: list[Any] = []
     for each in (key,) if given.keys is None else given.keys:

@@ -30,8 +30,9 @@ def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None
         for key_spec in spec.keys:
             if key_spec.flags & NOT_KEY:
                 continue
-            places = None if key_spec.flags & INCOMPLETE else key_spec.positions(argv)
-            if places is None:
+            places = key_spec.positions(argv)
+            # One that tells too little is no trouble where its keyword is missing.
+            if places is None or (key_spec.flags & INCOMPLETE and any(places)):
                 found = None
                 break
             assert found is not None
