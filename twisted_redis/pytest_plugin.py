@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="have redis_client and async_redis_client answer with str in place of bytes",
     )
     parser.addini("redis_server_port", "where redis_server listens", default="")
-    parser.addini("redis_server_directives", "directives for redis_server, NAME=VALUE each", type="linelist", default=[])
+    parser.addini("redis_server_directives", "directives for redis_server: NAME=VALUE", type="linelist", default=[])
 
 
 @pytest.fixture(scope="session")

@@ -93,7 +93,7 @@ class LocalClient(Commands):
         argv = [each if each.__class__ is bytes else argument(each) for each in arguments]
         if self._closed:
             raise ServerStopped("this client was closed")
-        return self._run(cast("list[bytes]", argv))
+        return self._run(argv)
 
     def _run(self, argv: list[bytes]) -> Any:
         if argv[0].lower() in _NEED_CONNECTION:

@@ -193,7 +193,9 @@ class Commands:
         """XADD: the ID of the entry."""
         return bytes(self.execute("XADD", key, id, *_flat(fields)))
 
-    def xrange(self, key: Argument, start: Argument = "-", end: Argument = "+") -> list[tuple[bytes, dict[bytes, bytes]]]:
+    def xrange(
+        self, key: Argument, start: Argument = "-", end: Argument = "+"
+    ) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """XRANGE: IDs with their fields."""
         entries = self.execute("XRANGE", key, start, end)
         return [(entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in entries]

@@ -22,7 +22,7 @@ class SortedSet(dict[Any, float]):
 
 
 class StreamEntries(list[tuple[Any, Mapping[Any, Any]]]):
-    """Entries of a stream: (ID, fields), where a plain list would be a list.  ``*`` as an ID has the server give one."""
+    """Entries of a stream: (ID, fields), where a plain list would be a list.  The server chooses an ID for ``*``."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def dump(client: LocalClient) -> dict[bytes, Any]:
         command = _READERS.get(kind, ("DUMP",))
         value = client.execute(command[0], key, *command[1:])
         if kind == b"zset":
-            value = SortedSet({member: score for member, score in value})
+            value = SortedSet(map(tuple, value))
         elif kind == b"stream":
             value = StreamEntries(
                 (entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in value

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from twisted_redis import commands
 from twisted_redis.config import BY_NAME, Config, load
 from twisted_redis.config.kinds import quoted
 from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.modules import load_module
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
 from twisted_redis.library.controls import Controls, Face
 from twisted_redis.library.errors import ServerStopped
-from twisted_redis.library.values import Argument
+from twisted_redis.library.values import Argument, argument
 from twisted_redis.persistence.state import State as Persistence
 from twisted_redis.replication.state import State as Replication
 from twisted_redis.tap import LastingService, make_engine
@@ -130,7 +130,7 @@ class RedisService(Service, Face):
     ``appendonly``, ``dir``, ``dbfilename``...).  ``port`` 0, or none, takes a free one; ``endpoints``, descriptions of
     Twisted's server endpoints, are listened at as well, and without ``port`` instead: none at all
     (``endpoints=()``) is a server for this process alone.  ``modules`` are modules of commands in Python: what
-    ``loadmodule`` takes, or imported ones.  ``reactor`` is the global one by default.
+    ``loadmodule`` takes, imported ones, or tuples of one of these and its arguments.  ``reactor`` is the global one by default.
 
     Each start makes a new server.  Beside what a service has, it is a face of what a test may do with a server:
     clock, faults, data.
@@ -155,7 +155,8 @@ class RedisService(Service, Face):
         self._server: _Server | None = None
         self._config: Config | None = make_config(directives)
         self._waiting: list[Deferred[RedisService]] = []
-        self._outcome: Failure | bool | None = None
+        self._ready = False
+        self._problem: Failure | None = None
         self._clients: list[LocalClient] = []
         self._own: LocalClient | None = None
 
@@ -172,7 +173,7 @@ class RedisService(Service, Face):
     def startService(self) -> None:
         """Starts a new server; ListenError where a place is taken."""
         server = self._make()
-        self._outcome = None
+        self._problem = None
         try:
             server.startService()
         except BaseException:
@@ -181,7 +182,7 @@ class RedisService(Service, Face):
             raise
         super().startService()  # type: ignore[no-untyped-call]
         ready = gatherResults([server.loaded, *server.opening], consumeErrors=True)
-        ready.addCallbacks(lambda _: self._settle(True), lambda failure: self._failed(server, failure))
+        ready.addCallbacks(lambda _: self._settle(None), lambda failure: self._failed(server, failure))
 
     def _make(self) -> _Server:
         if self._server is None:
@@ -199,23 +200,27 @@ class RedisService(Service, Face):
         return self._server
 
     def _failed(self, server: _Server, failure: Failure) -> None:
-        reason = failure.value.subFailure if hasattr(failure.value, "subFailure") else failure
+        reason = failure.value.subFailure if isinstance(failure.value, FirstError) else failure
         self._settle(reason)
         if self._server is server:
             self.stopService()
 
-    def _settle(self, outcome: Failure | bool) -> None:
-        self._outcome = outcome
+    def _settle(self, problem: Failure | None) -> None:
+        self._ready = problem is None
+        self._problem = problem
         waiting, self._waiting = self._waiting, []
         for each in waiting:
-            each.callback(self) if outcome is True else each.errback(outcome)
+            if problem is None:
+                each.callback(self)
+            else:
+                each.errback(problem)
 
     def whenReady(self) -> Deferred[RedisService]:
         """Fires with this service once it listens and its data are loaded; fails if that cannot be."""
-        if self._outcome is True:
+        if self._ready:
             return succeed(self)
-        if self._outcome is not None:
-            return fail(self._outcome)
+        if self._problem is not None:
+            return fail(self._problem)
         ready: Deferred[RedisService] = Deferred()
         self._waiting.append(ready)
         return ready
@@ -227,9 +232,9 @@ class RedisService(Service, Face):
             return succeed(None)
         if self.running:
             super().stopService()  # type: ignore[no-untyped-call]
-        if self._outcome in (None, True):
+        if self._problem is None:
             self._settle(Failure(ServerStopped("the server has stopped")))
-            self._outcome = None
+            self._problem = None
         stopped = server.stopService()
         for client in self._clients:
             client.close()
@@ -302,4 +307,6 @@ class RedisService(Service, Face):
 
 
 def _load_module(engine: Engine, module: Any) -> None:
-    import_module("twisted_redis.engine.modules").load_module(engine, module, [])
+    """Loads a module: what ``load_module`` takes, or a tuple of that and arguments."""
+    what, *arguments = module if isinstance(module, tuple) else (module,)
+    load_module(engine, what, tuple(argument(each) for each in arguments))
