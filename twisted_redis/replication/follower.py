@@ -50,6 +50,8 @@ class Follower:
         self._link: MasterLink | None = None
         self._reception: Reception | None = None
         self._cached: Cached | None = None
+        #: Bytes that have come over links that have ended, less what was there at the last reset.
+        self._received = 0
         #: The history that the master has announced, and where its snapshot stands in it.
         self._announced = ("", 0)
 
@@ -93,6 +95,15 @@ class Follower:
     def transfer_read(self) -> int:
         """Bytes of it that have come."""
         return self._reception.transfer.received if self._reception is not None else 0
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that have come from masters since the figures were reset."""
+        return self._received + (self._link.figures.bytes_in if self._link is not None else 0)
+
+    def reset_figures(self) -> None:
+        """CONFIG RESETSTAT."""
+        self._received -= self.bytes_received
 
     # beginning and ending
 
@@ -170,6 +181,7 @@ class Follower:
     def _drop(self, link: MasterLink) -> None:
         """Forgets a link, and remembers where its stream was left."""
         self._link = None
+        self._received += link.figures.bytes_in
         applier, link.applier = link.applier, None
         if applier is not None:
             self.state.engine.log("notice", "Connection with master lost.")

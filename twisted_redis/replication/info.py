@@ -95,6 +95,8 @@ def stats_fields(state: State) -> Fields:
     """What the section ``stats`` tells of replication."""
     master = state.master
     return [
+        ("total_net_repl_input_bytes", state.follower.bytes_received),
+        ("total_net_repl_output_bytes", master.bytes_sent),
         ("sync_full", master.full_syncs),
         ("sync_partial_ok", master.partial_syncs),
         ("sync_partial_err", master.failed_partial_syncs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.blocking import retry
 from twisted_redis.engine.clients import CLOSING, REPLICA, Client
@@ -38,10 +38,18 @@ class Master:
         self.deserted_at = 0.0
         self._getack_wanted = False
         self._acknowledged = False
+        #: Bytes that were sent to replicas which have gone, less what was there at the last reset.
+        self._sent = 0
 
     def reset_figures(self) -> None:
         """CONFIG RESETSTAT."""
         self.full_syncs = self.partial_syncs = self.failed_partial_syncs = 0
+        self._sent -= self.bytes_sent
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that went to replicas since the figures were reset."""
+        return self._sent + sum(client.link.figures.bytes_out for client in self.replicas)
 
     # what replicas say
 
@@ -164,6 +172,9 @@ class Master:
             elif replication_id[:1] != b"?":
                 self.failed_partial_syncs += 1
         self.full_syncs += 1
+        transport: Any = getattr(client.link, "transport", None)
+        if engine.config.repl_disable_tcp_nodelay and hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(False)
         self._attach(replica)
         replica.begun_at = engine.time.monotonic()
         state.create_backlog()
@@ -382,6 +393,7 @@ class Master:
         if replica is None:
             return
         self._engine.log("notice", f"Connection with replica {replica.name} lost.")
+        self._sent += client.link.figures.bytes_out
         client.link.drained = None
         replica.more = None
         if not self.replicas:

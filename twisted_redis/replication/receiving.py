@@ -202,7 +202,7 @@ class Reception:
         self._state.replace_functions(self._codes)
         self._state.loading.end()
         self._close_file()
-        self._state.remove_sync_file("the master")
+        self._state.remove_sync_file("obtained from the master. This replica has persistence disabled")
         self._finish(loader)
 
     def _file_failed(self, failure: Failure | None) -> None:
@@ -210,7 +210,7 @@ class Reception:
         if failure is not None:
             self._engine.log("warning", failure.getErrorMessage())
         self._failed("from disk")
-        self._state.remove_sync_file("the master")
+        self._state.remove_sync_file("obtained from the master. This replica has persistence disabled")
 
     # ends
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.persistence.children import Children
 from twisted_redis.replication.filed import FileJob
-from twisted_redis.replication.replicas import RECEIVING, WAITING, Replica
+from twisted_redis.replication.replicas import RECEIVING, SENDING, WAITING, Replica
 from twisted_redis.replication.streamed import StreamJob
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Snapshots:
         self._engine = state.engine
         self.children = children
         self.job: StreamJob | FileJob | None = None
+        #: Whether there is a file that was made for replicas.
+        self._file_made = False
         children.freed.append(self._child_ended)
         state.files.ended.append(self._saved)
 
@@ -122,6 +124,7 @@ class Snapshots:
 
     def _saved(self, success: bool) -> None:
         if isinstance(self.job, FileJob):
+            self._file_made = success
             self.job.saved(success)
 
     def finished(self, job: StreamJob | FileJob) -> None:
@@ -150,3 +153,11 @@ class Snapshots:
                 replica.client.out.append(b"\n")
                 self._engine.flush_later(replica.client)
         self._start_if_due(now)
+        self._remove_file()
+
+    def _remove_file(self) -> None:
+        """Takes the file away that replicas have got, where nobody else wants one."""
+        unfinished = (WAITING, RECEIVING, SENDING)
+        if self._file_made and not any(each.state in unfinished for each in self._state.master.replicas.values()):
+            self._file_made = False
+            self._state.remove_sync_file("used to feed replicas in a persistence-less instance")

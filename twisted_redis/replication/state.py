@@ -70,7 +70,7 @@ class State:
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
         tell_memory(self)
         engine.before_replies.append(self.settle)
-        engine.stats.resetters.append(self.master.reset_figures)
+        engine.stats.resetters += [self.master.reset_figures, self.follower.reset_figures]
         config = engine.config
         config.on_apply("appendonly", self._feed_or_not)
         config.on_apply("repl-backlog-size", self._resize)
@@ -247,16 +247,13 @@ class State:
         if stored and stored != crc and self.engine.payload_checksums:
             raise LoadError(size - 8, f"Wrong RDB checksum expected: ({crc:x}) but got ({stored:x}). Aborting now.")
 
-    def remove_sync_file(self, whose: str) -> None:
+    def remove_sync_file(self, reason: str) -> None:
         """Takes the snapshot of a synchronisation away where nobody else wants files (``rdb-del-sync-files``)."""
         config = self.engine.config
         if config.rdb_del_sync_files and not config.save and not config.appendonly:
-            self.engine.log(
-                "notice",
-                f"Removing the RDB file obtained from {whose}. This replica has persistence disabled",
-            )
+            self.engine.log("notice", f"Removing the RDB file {reason}")
             try:
-                os.unlink(config.dbfilename)
+                os.unlink(self.files.path)
             except OSError:
                 pass
 
