@@ -143,6 +143,7 @@ def make_engine(config: Config, time_source: TimeSource) -> Engine:
     replication.before_load.append(aof.stop)
     replication.after_load.append(aof.start_again)
     persistence.exits.replicas = replication.master
+    persistence.exits.leaving.append(replication.follower.leave)
     return engine
 
 

@@ -165,6 +165,11 @@ class Follower:
             self.state.engine.log("warning", f"Unable to connect to MASTER: {problem}")
             self._factory = None
 
+    def leave(self) -> None:
+        """Ends the link because the server ends: it stays a replica in its files."""
+        self._leave()
+        self._connect = None
+
     def _leave(self) -> None:
         """Ends the link, or the attempt to make one."""
         factory, self._factory = self._factory, None
@@ -214,7 +219,8 @@ class Follower:
         if self._factory is None:
             return
         self.stage = "connect"
-        self.state.engine.log("warning", f"Error condition on socket for SYNC: {reason.getErrorMessage()}")
+        why = str(reason.value).partition("\n")[0]
+        self.state.engine.log("warning", f"Error condition on socket for SYNC: {why}")
         self.state.failover.target_unreachable()
 
     def link_made(self, link: MasterLink) -> bool:

@@ -265,7 +265,7 @@ class Master:
         stream.encode()
         if self._getack_wanted and not engine.gates & IS_PAUSED:
             self._getack_wanted = False
-            if self.replicas and not self._state.is_replica:
+            if not self._state.is_replica:
                 stream.write(GETACK)
         backlog = stream.backlog
         if backlog is None:

@@ -104,8 +104,10 @@ class Stream:
             writers.clear()
 
     def write(self, data: bytes) -> None:
-        """Puts ``data`` into the stream as it is."""
+        """Puts ``data``, a command, into the stream as it is; where nobody reads it, it counts as one like others."""
         backlog = self.backlog
         if backlog is not None:
             backlog.append(data)
             self.written_at = self._engine.time.monotonic()
+        else:
+            self._offset += 1
