@@ -194,8 +194,12 @@ class RedisService(Service, Face):
             stored = any(name in self._directives for name in _FILES)
             server = _Server(config, reactor, self._endpoints, self._free_port, stored)
             server.engine.shutdown = lambda: reactor.callLater(0, self.stopService)
-            for module in self._modules:
-                _load_module(server.engine, module)
+            try:
+                for module in self._modules:
+                    _load_module(server.engine, module)
+            except BaseException:
+                server.stopService()
+                raise
             self._server = server
         return self._server
 

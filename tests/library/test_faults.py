@@ -1,0 +1,175 @@
+"""Faults on demand, and the log of commands."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+
+from tests.library.test_client import outcome
+from tests.support.server import encode
+from twisted_redis import RedisService, ReplyError
+from twisted_redis.library.client import LocalClient
+
+
+class Peer:
+    """A client over a transport in memory."""
+
+    def __init__(self, service: RedisService) -> None:
+        address = IPv4Address("TCP", "127.0.0.1", 5000)
+        self.transport = StringTransport(hostAddress=address, peerAddress=address)
+        protocol = service._running().factory.buildProtocol(address)
+        assert protocol is not None
+        self.protocol = protocol
+        protocol.makeConnection(self.transport)
+
+    def __call__(self, *arguments: str) -> bytes:
+        self.protocol.dataReceived(encode(*arguments))
+        return self.read()
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.transport.disconnecting or self.transport.disconnected)
+
+    def read(self) -> bytes:
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        return data
+
+
+@pytest.fixture
+def peer(service: RedisService) -> Peer:
+    return Peer(service)
+
+
+def test_fail_next(service: RedisService, client: LocalClient, peer: Peer) -> None:
+    service.fail_next("SET", "ERR injected")
+    assert peer("GET", "k") == b"$-1\r\n"
+    assert peer("SET", "k", "v") == b"-ERR injected\r\n"
+    assert peer("SET", "k", "w") == b"+OK\r\n"
+    service.fail_next("get", "BUSY wait", times=2)
+    for _ in range(2):
+        with pytest.raises(ReplyError, match="BUSY wait"):
+            client.get("k")
+    assert client.get("k") == b"w"
+
+
+def test_nothing_is_in_the_way_without_faults(service: RedisService, client: LocalClient) -> None:
+    checks = list(service.engine.checks)
+    service.fail_next("GET")
+    service.delay("GET", 1)
+    assert service.engine.gates
+    with pytest.raises(ReplyError):
+        client.get("k")
+    service.clear_faults()
+    with service.command_log:
+        assert service.engine.gates
+    assert service.engine.gates == 0 and service.engine.checks == checks
+
+
+def test_patterns(service: RedisService, client: LocalClient) -> None:
+    service.fail_next("CONFIG|GET")
+    assert client.execute("CONFIG", "RESETSTAT") == b"OK"
+    with pytest.raises(ReplyError):
+        client.execute("CONFIG", "GET", "port")
+    service.fail_next("config")
+    with pytest.raises(ReplyError):
+        client.execute("CONFIG", "RESETSTAT")
+    service.fail_next("*", times=None)
+    for command in ("PING", "DBSIZE", "PING"):
+        with pytest.raises(ReplyError):
+            client.execute(command)
+    service.clear_faults()
+    assert client.execute("PING") == b"PONG"
+    with pytest.raises(ValueError, match="no command 'NOPE'"):
+        service.fail_next("NOPE")
+
+
+def test_fault_in_a_transaction(service: RedisService, peer: Peer) -> None:
+    service.fail_next("SET")
+    assert peer("MULTI") == b"+OK\r\n"
+    assert peer("SET", "k", "v") == b"-ERR injected\r\n"
+    assert peer("EXEC").startswith(b"-EXECABORT")
+
+
+def test_delay(service: RedisService, client: LocalClient, peer: Peer, reactor: MemoryReactorClock) -> None:
+    client.set("k", "v")
+    service.delay("GET", 30)
+    assert peer("GET", "k") == b""
+    peer.protocol.dataReceived(encode("PING"))  # waits behind it
+    assert client.set("k", "w") is True  # others go on
+    waiting = client.execute("GET", "k")
+    service.clock.advance(29)
+    reactor.advance(0)
+    assert peer.read() == b"" and not waiting.called
+    service.clock.advance(1)
+    reactor.advance(0)
+    assert peer.read() == b"$1\r\nw\r\n+PONG\r\n"
+    assert outcome(waiting) == b"w"
+    assert peer("GET", "k") == b""  # until it is taken back
+    service.clear_faults()
+    reactor.advance(0)
+    assert peer.read() == b"$1\r\nw\r\n"
+    assert peer("GET", "k") == b"$1\r\nw\r\n"
+
+
+def test_delayed_command_that_blocks(service: RedisService, client: LocalClient, reactor: MemoryReactorClock) -> None:
+    service.delay("BLPOP", 1, times=1)
+    waiting = client.blpop("q", timeout=5)
+    client.rpush("q", "x")
+    reactor.advance(0)
+    assert not waiting.called
+    service.clock.advance(1)
+    reactor.advance(0)
+    assert outcome(waiting) == [b"q", b"x"]
+
+
+def test_client_that_leaves_while_it_is_delayed(
+    service: RedisService, peer: Peer, reactor: MemoryReactorClock
+) -> None:
+    service.delay("SET", 1)
+    peer("SET", "k", "v")
+    service.drop_connections()
+    service.clock.advance(2)
+    reactor.advance(0)
+    service.clear_faults()
+    assert service.client().get("k") is None
+
+
+def test_drop_next(service: RedisService, client: LocalClient, peer: Peer) -> None:
+    other = Peer(service)
+    service.drop_next("SET")
+    assert peer("SET", "k", "v") == b""
+    assert peer.closed
+    assert client.get("k") is None
+    assert other("SET", "k", "v") == b"+OK\r\n"
+
+
+def test_drop_connections(service: RedisService, peer: Peer) -> None:
+    other = Peer(service)
+    assert service.drop_connections() == 2
+    assert peer.closed and other.closed
+    assert service.drop_connections() == 0
+
+
+def test_command_log(service: RedisService, client: LocalClient, peer: Peer) -> None:
+    client.set("before", 1)
+    with service.command_log as log:
+        peer("set", "k", "v")
+        assert log.calls == [(b"set", b"k", b"v")]
+        client.get("k")
+        peer("NOPE")
+    client.set("after", 1)
+    assert log.calls == [(b"set", b"k", b"v"), (b"GET", b"k")]
+    assert log.names == ["SET", "GET"]
+    with log:
+        pass
+    assert log.calls == []
+
+
+def test_what_a_script_calls_is_its_own(service: RedisService, client: LocalClient) -> None:
+    pytest.importorskip("lupa")
+    service.fail_next("SET")
+    with service.command_log as log:
+        client.eval("return redis.call('SET', KEYS[1], 1)", ("k",))
+    assert log.names == ["EVAL"] and client.get("k") == b"1"
