@@ -160,6 +160,7 @@ def test_too_many_different_errors(server: Server) -> None:
         server.engine.stats.count_error(b"CODE%d text" % number)
     assert server.engine.stats.errors == {"ERRORSTATS_DISABLED": 1}
     assert server.engine.stats.error_total == 130
+    assert server.engine.lazyfree.freed == 128
     server("CONFIG", "RESETSTAT")
     server.engine.stats.count_error(b"CODE text")
     assert server.engine.stats.errors == {"CODE": 1}

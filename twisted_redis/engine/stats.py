@@ -213,6 +213,7 @@ class Statistics:
                 "lua error_reply, please check INFO ERRORSTATS, this can be re-enabled via CONFIG RESETSTAT.",
             )
             self._engine.log("warning", f"Current errors code list: {codes}")
+            self._engine.lazyfree.free([self.errors], len(self.errors))
             self.errors = {"ERRORSTATS_DISABLED": 1}
             self.counts_errors = False
 

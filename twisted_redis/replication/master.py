@@ -320,7 +320,11 @@ class Master:
 
     def request_acknowledgements(self) -> None:
         """Asks every replica at the end of the turn how far it is."""
-        self._getack_wanted = True
+        if self._state.stream.backlog is None and not self._state.is_replica:
+            # The question counts as a command, also where there is nobody to ask.
+            self._state.stream.write(GETACK)
+        else:
+            self._getack_wanted = True
 
     def count_acknowledged(self, offset: int) -> int:
         """Replicas that have processed the stream until ``offset``."""
