@@ -17,8 +17,6 @@ from twisted_redis.engine.flags import READONLY
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
@@ -108,7 +106,7 @@ class Waiter:
         self.withdraw()
         self.deferred.callback(reply)
 
-    def settle(self, failure: Failure | None, reply: Reply = None) -> None:
+    def settle(self, failure: Any, reply: Reply = None) -> None:
         """The result is there, or an error in its place; nobody cares if the client has given up."""
         if self.client.blocked is not self:
             return

@@ -217,7 +217,8 @@ class Selector:
             try:
                 self.apply(rule)
             except UnknownName:
-                continue  # a command that is gone
+                # The command is gone; should it come again, the rule is about it again.
+                self.rules.append(rule)
         self.all_commands = everything
         self._free = None
 
