@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -372,8 +371,8 @@ class Waiting:
 
 
 @pytest.fixture
-def waiting() -> Iterator[Waiting]:
-    yield Waiting()
+def waiting() -> Waiting:
+    return Waiting()
 
 
 def test_the_client_waits_and_the_others_go_on(waiting: Waiting) -> None:
