@@ -130,7 +130,8 @@ class RedisService(Service, Face):
     ``appendonly``, ``dir``, ``dbfilename``...).  ``port`` 0, or none, takes a free one; ``endpoints``, descriptions of
     Twisted's server endpoints, are listened at as well, and without ``port`` instead: none at all
     (``endpoints=()``) is a server for this process alone.  ``modules`` are modules of commands in Python: what
-    ``loadmodule`` takes, imported ones, or tuples of one of these and its arguments.  ``reactor`` is the global one by default.
+    ``loadmodule`` takes, imported ones, or tuples of one of these and its arguments.  ``reactor`` is the
+    global one by default.
 
     Each start makes a new server.  Beside what a service has, it is a face of what a test may do with a server:
     clock, faults, data.

@@ -1,0 +1,214 @@
+"""The plugin within a pytest of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.environments import ROOT
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a file of tests, with warnings as errors; what pytest has printed."""
+
+    def begin(code: str, *options: str, plugins: tuple[str, ...] = (), fails: bool = False) -> str:
+        (tmp_path / "test_it.py").write_text(code)
+        for plugin in ("twisted_redis.pytest_plugin", *plugins):
+            options = ("-p", plugin, *options)
+        done = subprocess.run(
+            [sys.executable, "-W", "error::ResourceWarning", "-m", "pytest", "-q", "-W", "error", *options],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert bool(done.returncode) == fails, done.stdout + done.stderr
+        return done.stdout
+
+    return begin
+
+
+def test_fixtures(run: Run) -> None:
+    told = run("""
+import threading
+import time
+import pytest, redis
+
+def test_first(redis_server, redis_client):
+    assert redis_client.set("k", "v", ex=100)
+    redis_server.clock.advance(101)
+    assert redis_client.get("k") is None
+    redis_server.fail_next("GET", "ERR injected")
+    with pytest.raises(redis.ResponseError, match="injected"):
+        redis_client.get("k")
+    redis_client.set("left", 1)
+    redis_server.fail_next("*", times=None)
+    redis_server.clock.set(0)
+
+def test_is_as_new(redis_client):
+    assert redis_client.dbsize() == 0
+    assert abs(redis_client.time()[0] - time.time()) < 5
+
+def test_factory(redis_server_factory, redis_server):
+    other = redis_server_factory(maxmemory="1mb")
+    assert other.port != redis_server.port
+    assert other.execute("CONFIG", "GET", "maxmemory") == {b"maxmemory": b"1048576"}
+    other.stop()
+
+def test_stopped_by_a_test(redis_server_factory):
+    other = redis_server_factory(process=True)
+    assert other.execute("PING") == b"PONG"
+""")
+    assert "4 passed" in told
+
+
+def test_it_is_inert(run: Run) -> None:
+    run("""
+import sys
+
+def test_nothing_of_it_is_here():
+    assert not [name for name in sys.modules if name.split(".")[0] in ("twisted", "redis")]
+    assert not [name for name in sys.modules if name.startswith("twisted_redis.library")]
+""")
+
+
+def test_nothing_is_left(run: Run) -> None:
+    code = """
+import gc, os, threading
+import pytest
+
+def descriptors():
+    gc.collect()
+    found = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return [os.readlink(path) for path in found if os.path.exists(path)]
+
+@pytest.fixture(scope="session", autouse=True)
+def leftovers():
+    before = descriptors()
+    yield
+    assert threading.enumerate() == [threading.main_thread()]
+    left = [name for name in descriptors() if name.startswith(("socket", "pipe", "anon"))]
+    assert left == [name for name in before if name.startswith(("socket", "pipe", "anon"))]
+
+def test_it(redis_client, redis_server):
+    redis_client.set("k", 1)
+    redis_server.drop_connections()
+    redis_client.get("k")
+    with redis_server.refuse_connections(), redis_server.clock.freeze():
+        redis_server.clock.advance(5)
+"""
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc")
+    run(code)
+
+
+def test_options(run: Run) -> None:
+    code = """
+def test_it(redis_client, redis_server):
+    redis_client.set("k", "v")
+    assert redis_client.get("k") == "v"
+    assert redis_client.config_get("max*") == {**redis_client.config_get("max*"), "maxclients": "77"}
+    assert redis_client.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
+    import os
+    assert redis_client.info("server")["process_id"] != os.getpid()
+"""
+    told = run(
+        code,
+        "--redis-server-process",
+        "--redis-server-decode",
+        "--redis-server-directive=maxclients=77",
+        "--redis-server-directive=maxmemory-policy=allkeys-lru",
+    )
+    assert "1 passed" in told
+    assert "NAME=VALUE" in run(code, "--redis-server-directive=nonsense", fails=True)
+
+
+def test_fixtures_of_ones_own(run: Run) -> None:
+    told = run("""
+from twisted_redis import factories
+
+small_server = factories.redis_server(maxmemory="2mb")
+small = factories.redis_client("small_server", decode_responses=True)
+
+def test_it(small, small_server, redis_client):
+    assert small.config_get("maxmemory") == {"maxmemory": "2097152"}
+    small.set("k", "v")
+    assert small.get("k") == "v" and redis_client.get("k") is None
+""")
+    assert "1 passed" in told
+
+
+def test_asyncio(run: Run) -> None:
+    if importlib.util.find_spec("pytest_asyncio") is None:
+        pytest.skip("needs pytest-asyncio")
+    told = run(
+        """
+import asyncio
+import pytest
+
+@pytest.mark.asyncio
+async def test_it(async_redis_client, redis_server):
+    assert await async_redis_client.set("k", "v", ex=10)
+    waiting = asyncio.ensure_future(async_redis_client.blpop("q", timeout=60))
+    await asyncio.sleep(0.05)
+    redis_server.clock.advance(61)
+    assert await waiting is None
+    assert await async_redis_client.get("k") is None
+
+@pytest.mark.asyncio
+async def test_is_as_new(async_redis_client):
+    assert await async_redis_client.dbsize() == 0
+""",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+        plugins=("asyncio",),
+    )
+    assert "2 passed" in told
+
+
+def test_without_pytest_asyncio(run: Run) -> None:
+    code = "import sys; sys.modules['pytest_asyncio'] = None\n"
+    code += "from twisted_redis import factories\nclient = factories.async_redis_client()\n"
+    told = run(code + "def test_it(client): pass\n", fails=True)
+    assert "asynchronous fixtures need pytest-asyncio" in told
+
+
+def test_one_server_a_worker(run: Run) -> None:
+    if importlib.util.find_spec("xdist") is None:
+        pytest.skip("needs pytest-xdist")
+    told = run(
+        """
+import os
+import pytest
+
+@pytest.mark.parametrize("number", range(8))
+def test_it(redis_client, redis_server, number):
+    assert redis_client.incr("k") == 1
+    print("port", redis_server.port)
+""",
+        "-n2",
+        "-rP",
+        plugins=("xdist",),
+    )
+    assert "8 passed" in told
+    assert len(set(re.findall(r"^port (\d+)$", told, re.M))) == 2
+
+
+def test_fixed_port_is_that_of_the_first_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twisted_redis.factories import worker_number
+
+    for name, number in (("", 0), ("master", 0), ("gw0", 0), ("gw13", 13)):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", name)
+        assert worker_number() == number
