@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +122,10 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> 
     raise RuntimeError("the server did not start:\n" + log.read_text(errors="replace")[-2000:])
 
 
+#: How often each command was called on both servers and the answers compared.
+COMPARED: Counter[bytes] = Counter()
+
+
 class Pair:
     """The same named connections to both servers, in RESP2 or RESP3."""
 
@@ -216,6 +221,8 @@ def taken(wire: Wire) -> bytes:
 def compare(
     argv: Sequence[bytes], real: bytes, ours: bytes, rule: Rule | None = None, where: str = ""
 ) -> Reply:
+    if argv:
+        COMPARED[argv[0].lower()] += 1
     reply = parse(real)
     if real != ours:
         one, other = (rule or rule_for(argv))(argv, reply, parse(ours))
