@@ -113,9 +113,19 @@ def main() -> None:
 
 
 def _answer(answers: BinaryIO, worked: bool, what: Any) -> None:
-    try:
-        data = pickle.dumps((worked, what))
-    except Exception as error:
-        data = pickle.dumps((False, ServerStopped(f"{what!r} cannot be handed over: {error}")))
-    answers.write(data)
+    if not worked:
+        what = _portable(what)
+    answers.write(pickle.dumps((worked, what)))
     answers.flush()
+
+
+def _portable(error: Exception) -> BaseException:
+    """``error``, or where it does not survive the way, one of its nearest kind that does, with the same text."""
+    candidates: list[Any] = [lambda: error, *(lambda kind=kind: kind(str(error)) for kind in type(error).__mro__)]
+    for make in candidates:
+        try:
+            found: BaseException = pickle.loads(pickle.dumps(make()))
+        except Exception:
+            continue
+        return found
+    raise AssertionError("a plain Exception survives")

@@ -1,0 +1,298 @@
+"""The server within other programs: real sockets, threads and processes; and that nothing of it stays."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.packaging.environments import ROOT
+from twisted_redis import FatalConfigError, ReplyError, RunningServer, ServerStopped, running_server, start_server
+from twisted_redis.net.listening import ListenError
+
+
+def descriptors() -> list[str]:
+    """What this process has open that is not a file."""
+    gc.collect()
+    paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    return sorted(name for path in paths if os.path.exists(path) and not (name := os.readlink(path)).startswith("/"))
+
+
+@pytest.fixture(params=["thread", "process"])
+def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    before = descriptors() if os.path.isdir("/proc/self/fd") else None
+    with running_server(process=request.param == "process") as running:
+        yield running
+    assert [thread for thread in threading.enumerate() if thread.name == "redis-server"] == []
+    if before is not None:
+        assert descriptors() == before
+
+
+def test_ready_when_the_block_begins(server: RunningServer) -> None:
+    with redis.from_url(server.url) as client:
+        assert client.set("k", "v")
+        assert client.info("server")["tcp_port"] == server.port
+    assert server.execute("GET", "k") == b"v"
+    assert server.client().get("k") == b"v"
+    with pytest.raises(ReplyError, match="WRONGTYPE"):
+        server.client().lpush("k", 1)
+    with pytest.raises(TypeError):
+        server.execute("GET", None)
+
+
+def test_everything_of_a_test_from_outside(server: RunningServer) -> None:
+    with redis.from_url(server.url, retry=None) as client:
+        client.set("k", "v", ex=100)
+        snapshot = server.snapshot()
+        with server.clock.freeze():
+            server.clock.set(datetime(2100, 1, 1, tzinfo=timezone.utc))
+            assert server.clock.now().year == 2100
+            assert client.get("k") is None
+        server.clock.reset()
+        server.restore(snapshot)
+        assert client.get("k") == b"v"
+        server.seed({"list": [1, 2]})
+        assert server.dump() == {b"k": b"v", b"list": [b"1", b"2"]}
+        server.fail_next("GET", "ERR injected")
+        with pytest.raises(redis.ResponseError, match="injected"):
+            client.get("k")
+        with server.command_log as log:
+            client.get("k")
+        assert log.calls[-1] == (b"GET", b"k")
+        server.drop_next("GET")
+        with pytest.raises(redis.ConnectionError):
+            client.get("k")
+        server.delay("GET", 0.2, times=1)
+        began = time.monotonic()
+        client.get("k")
+        assert 0.19 < time.monotonic() - began < 5
+        for _ in range(3):
+            with server.refuse_connections(), redis.from_url(server.url, retry=None) as other:
+                with pytest.raises(redis.ConnectionError, match="refused"):
+                    other.ping()
+                assert client.get("k") == b"v"
+            with redis.from_url(server.url, retry=None) as other:
+                assert other.ping()
+        server.reset()
+        assert client.dbsize() == 0
+
+
+def test_blocked_from_another_thread(server: RunningServer) -> None:
+    found: list[Any] = []
+    with redis.from_url(server.url, socket_timeout=None) as client:
+        waiting = threading.Thread(target=lambda: found.append(client.blpop("q", timeout=3600)))
+        waiting.start()
+        while not server.execute("INFO", "clients").count(b"blocked_clients:1"):
+            time.sleep(0.01)
+        server.clock.advance(3601)
+        waiting.join(10)
+    assert found == [None]
+
+
+def test_in_a_thread_calls_may_block() -> None:
+    with running_server() as server:
+        found: list[Any] = []
+        waiting = threading.Thread(target=lambda: found.append(server.client().blpop("q", timeout=60)))
+        waiting.start()
+        while not server.execute("INFO", "clients").count(b"blocked_clients:1"):
+            time.sleep(0.01)
+        server.execute("RPUSH", "q", "x")
+        waiting.join(10)
+        assert found == [[b"q", b"x"]]
+
+
+def test_shutdown_by_a_client(server: RunningServer) -> None:
+    with redis.from_url(server.url, retry=None) as client:
+        client.shutdown(nosave=True)
+    with pytest.raises(ServerStopped):
+        server.execute("PING")
+
+
+def test_many_at_once_share_nothing() -> None:
+    with running_server() as one, running_server() as other, running_server(requirepass="secret") as third:
+        one.execute("SET", "k", 1)
+        assert other.execute("GET", "k") is None
+        assert len({one.port, other.port, third.port}) == 3
+        with redis.from_url(third.url) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
+
+
+def test_start_is_quick() -> None:
+    with running_server():
+        pass
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        with running_server():
+            times.append(time.perf_counter() - began)
+    # A loaded machine may be slow now and then; 0.05 s is what it takes at most where nothing else runs.
+    assert min(times) < 0.25
+
+
+def test_place_that_is_taken() -> None:
+    with running_server() as server:
+        for process in (False, True):
+            with pytest.raises(ListenError, match="in use"):
+                start_server(process=process, port=server.port)
+    for process in (False, True):
+        with pytest.raises(FatalConfigError):
+            start_server(process=process, maxmemory="much")
+    assert [thread for thread in threading.enumerate() if thread.name == "redis-server"] == []
+
+
+def test_persistence(tmp_path: Path) -> None:
+    with running_server(dir=str(tmp_path), appendonly=True, appendfsync="everysec") as server:
+        server.execute("SET", "k", "v")
+        server.execute("BGREWRITEAOF")
+    assert threading.active_count() == 1
+    with running_server(dir=str(tmp_path), appendonly=True) as server:
+        assert server.execute("GET", "k") == b"v"
+        server.execute("BGSAVE")
+        for _ in range(500):
+            if b"rdb_saves:1" in server.execute("INFO", "persistence"):
+                break
+            time.sleep(0.01)
+    assert (tmp_path / "dump.rdb").exists()
+
+
+def test_global_reactor_is_left_alone(tmp_path: Path) -> None:
+    code = """
+import sys
+from twisted_redis import running_server
+with running_server() as server:
+    server.execute("SET", "k", "v")
+assert "twisted.internet.reactor" not in sys.modules
+print("fine")
+"""
+    assert run([sys.executable, "-W", "error", "-c", code], tmp_path) == "fine\n"
+
+
+def test_no_child_outlives_its_parent(tmp_path: Path) -> None:
+    code = """
+import os
+from twisted_redis import start_server
+server = start_server(process=True)
+print(server.client().execute("INFO", "server").decode(), flush=True)
+os._exit(9)
+"""
+    told = run([sys.executable, "-c", code], tmp_path, code=9)
+    found = re.search(r"process_id:(\d+)", told)
+    assert found is not None
+    for _ in range(500):
+        try:
+            os.kill(int(found[1]), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    os.kill(int(found[1]), signal.SIGKILL)
+    pytest.fail("the child is still there")
+
+
+def run(command: list[str], folder: Path, code: int = 0) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_trial_finds_its_reactor_clean(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text("""
+import unittest
+import redis
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import TestCase
+from twisted.internet import reactor, threads
+from twisted_redis.testing import RedisTestCase
+
+
+class Mine(RedisTestCase, TestCase):
+    directives = {"maxmemory": "1mb"}
+
+    @inlineCallbacks
+    def test_calls(self):
+        yield self.redis.execute("SET", "k", "v", "EX", 100)
+        self.redis.clock.advance(50)
+        assert (yield self.redis.execute("TTL", "k")) == 50
+        assert self.redis.client().get("k") == b"v"
+
+    async def test_async(self):
+        assert await self.redis.execute("CONFIG", "GET", "maxmemory") == {b"maxmemory": b"1048576"}
+
+    @inlineCallbacks
+    def test_socket(self):
+        with redis.from_url(self.redis.url) as client:
+            assert (yield threads.deferToThread(client.set, "k", "v"))
+        self.redis.fail_next("GET")
+
+    @inlineCallbacks
+    def test_who_waits(self):
+        waiting = self.redis.execute("BLPOP", "q", 0)
+        yield self.redis.stopService()
+        try:
+            yield waiting
+        except Exception as error:
+            assert "stopped" in str(error)
+
+    @inlineCallbacks
+    def test_open_connections(self):
+        class Peer(Protocol):
+            pass
+        yield connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", self.redis.port), Peer())
+        self.redis.delay("*", 60)
+        self.redis.client().execute("PING").addErrback(lambda failure: None)
+
+
+class Plain(RedisTestCase, unittest.TestCase):
+    def test_it(self):
+        assert self.redis.execute("PING") == b"PONG"
+""")
+    assert "6 passed" in run([sys.executable, "-m", "pytest", "-q", "-W", "error", "test_mine.py"], tmp_path)
+    # Trial makes what is left over in its reactor an error of the test.
+    assert "PASSED (successes=6)" in run([sys.executable, "-m", "twisted.trial", "test_mine"], tmp_path)
+
+
+def test_asyncio(tmp_path: Path) -> None:
+    code = """
+import asyncio
+from twisted.internet import asyncioreactor
+
+async def main():
+    asyncioreactor.install(asyncio.get_running_loop())
+    from twisted_redis import RedisService
+    service = RedisService()
+    service.startService()
+    loop = asyncio.get_running_loop()
+    await service.whenReady().asFuture(loop)
+    waiting = service.execute("BLPOP", "q", 0).asFuture(loop)
+    assert await service.execute("RPUSH", "q", "x").asFuture(loop) == 1
+    assert await waiting == [b"q", b"x"]
+    import redis.asyncio
+    async with redis.asyncio.from_url(service.url) as client:
+        assert await client.set("k", "v")
+    await service.stopService().asFuture(loop)
+    print("fine")
+
+asyncio.run(main())
+"""
+    assert run([sys.executable, "-W", "error::ResourceWarning", "-c", code], tmp_path) == "fine\n"
