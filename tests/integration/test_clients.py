@@ -179,3 +179,18 @@ def test_peer_that_leaves_in_the_middle(
         connection.sendall(request_bytes)
     assert client.ping()
     assert client.exists("k") == 0
+
+
+def test_who_is_killed_gets_what_was_said_before(shared_server: Server, client: redis.Redis) -> None:
+    client.set("key", b"x" * 100_000)
+    with shared_server.connect() as victim:
+        victim.sendall(b"CLIENT ID\r\n")
+        number = int(victim.recv(100)[1:])
+        victim.sendall(b"GET key\r\n")
+        while client.client_list(client_id=[number])[0]["cmd"] != "get":
+            time.sleep(0.01)
+        assert client.client_kill_filter(_id=number) == 1
+        read = b""
+        while piece := victim.recv(1 << 16):
+            read += piece
+        assert len(read) == 100_000 + len(b"$100000\r\n\r\n")

@@ -18,7 +18,7 @@ def server() -> Server:
 
 def gone(client: Connection) -> bool:
     """Whether the server has cut the connection off."""
-    return bool(client.transport.disconnected)
+    return client.closed
 
 
 @pytest.mark.parametrize("head", [b"POST / HTTP/1.1\r\n", b"Host: localhost:6379\r\n", b"*1\r\n$4\r\npost\r\n"])

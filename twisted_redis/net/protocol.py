@@ -354,7 +354,11 @@ class RedisProtocol(Protocol):
         transport: Any = self.transport
         if transport is not None:
             self._send = _send_nothing
-            transport.abortConnection()
+            if self._finished or pending_output(transport):
+                transport.abortConnection()
+            else:
+                # A reset would tell the peer of an error, and take from it what it has not read yet.
+                self._finish()
         if not self._running:
             self._leave()
 
