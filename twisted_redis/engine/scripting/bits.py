@@ -19,11 +19,21 @@ class LibraryError(Exception):
     """A call of a library's function that is wrong; ``args[0]`` is the text."""
 
 
-_KINDS: dict[type, str] = {bytes: "string", bool: "boolean", type(None): "nil"}
+#: Names of classes, some of them those that the interpreter has for what stays in it.
+_KINDS = {
+    "bytes": "string",
+    "int": "number",
+    "float": "number",
+    "bool": "boolean",
+    "NoneType": "nil",
+    "_LuaTable": "table",
+    "_LuaFunction": "function",
+    "_LuaThread": "thread",
+}
 
 
 def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "table")
+    return _KINDS.get(type(value).__name__, "userdata")
 
 
 def _number(args: tuple[Any, ...], place: int, name: str) -> Number:
@@ -57,12 +67,14 @@ def _text(args: tuple[Any, ...], place: int, name: str) -> bytes:
 
 def _bits(args: tuple[Any, ...], place: int, name: str) -> int:
     """An argument as 32 bits, without sign."""
-    value = _number(args, place, name)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return 0
-        value = round(value)
-    return value & 0xFFFFFFFF
+    # The lowest bits of the fraction are those of the integer, after 2^52 + 2^51 was added: rounded, and not exact for
+    # what is too large.
+    bits: int = _fraction(float(_number(args, place, name)) + 6755399441055744.0)
+    return bits & 0xFFFFFFFF
+
+
+def _fraction(value: float) -> int:
+    return int.from_bytes(struct.pack("<d", value), "little")
 
 
 def _signed(value: int) -> int:
@@ -73,7 +85,7 @@ def _signed(value: int) -> int:
 def _fold(name: str, join: Callable[[int, int], int]) -> Callable[..., int]:
     def fold(*args: Any) -> int:
         value = _bits(args, 1, name)
-        for place in range(2, len(args) + 1):
+        for place in range(len(args), 1, -1):
             value = join(value, _bits(args, place, name))
         return _signed(value)
 
@@ -152,7 +164,7 @@ class _Format:
             raise LibraryError("integral size overflow")
         return count
 
-    def next(self, total: int, name: str) -> tuple[str, int, int] | None:
+    def next(self, total: int, name: str, limit: float = math.inf) -> tuple[str, int, int] | None:
         if self.place >= len(self.text):
             return None
         option = self.text[self.place]
@@ -168,6 +180,8 @@ class _Format:
         elif option == "s":
             return option, 0, 0
         else:
+            if total > limit:
+                raise LibraryError("bad argument #2 to 'unpack' (data string too short)")
             self._control(option, name)
             return "", 0, 0
         if not size:
@@ -185,7 +199,7 @@ class _Format:
             if align <= 0 or align & (align - 1):
                 raise LibraryError(f"alignment {align} is not a power of 2")
             self.align = align
-        elif option != " ":
+        elif option != " " and not (name == "size" and option.isalnum()):
             raise LibraryError(f"bad argument #1 to '{name}' (invalid format option '{option}')")
 
     @property
@@ -204,6 +218,8 @@ def _integer_bytes(value: Number, size: int, little: bool) -> bytes:
 
 def _pack(*args: Any) -> bytes:
     form = _Format(_text(args, 1, "pack"))
+    # Redis puts a nil behind the arguments, which is what one gets that is missing.
+    args = (*args, None)
     place = 2
     out = bytearray()
     while (step := form.next(len(out), "pack")) is not None:
@@ -252,11 +268,13 @@ def _unpack(*args: Any) -> Any:
     form = _Format(_text(args, 1, "unpack"))
     data = _text(args, 2, "unpack")
     pos = int(_number(args, 3, "unpack")) if len(args) > 2 and args[2] is not None else 1
-    if pos <= 0:
+    if pos == 0:
         raise LibraryError("bad argument #3 to 'unpack' (offset must be 1 or greater)")
+    if pos < 0:
+        pos += 1 << 64  # without sign, as Redis has it: far behind all data
     pos -= 1
     found: list[Any] = []
-    while (step := form.next(pos, "unpack")) is not None:
+    while (step := form.next(pos, "unpack", len(data))) is not None:
         option, size, padding = step
         pos += padding
         if pos + size > len(data):
@@ -283,7 +301,10 @@ def _unpack(*args: Any) -> Any:
         else:
             found.append(_read_integer(data[pos : pos + size], form.little, option.islower()))
         pos += size
-    return (*found, pos + 1) if found else pos + 1
+    pos += 1
+    if pos >> 63:
+        pos -= 1 << 64
+    return (*found, pos) if found else pos
 
 
 def _size(*args: Any) -> int:
@@ -307,6 +328,7 @@ _POSITIVE = ((1 << 7, None), (1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 <
 _CODES = {"B": 0xCC, "H": 0xCD, "I": 0xCE, "Q": 0xCF, "b": 0xD0, "h": 0xD1, "i": 0xD2, "q": 0xD3}
 _READERS: dict[int, struct.Struct] = {
     **{code: struct.Struct(">" + letter) for letter, code in _CODES.items()},
+    0xCF: struct.Struct(">q"),  # Redis puts it into an integer with sign
     0xCA: struct.Struct(">f"),
     0xCB: struct.Struct(">d"),
 }

@@ -28,7 +28,7 @@ from twisted_redis.resp.types import (
     Verbatim,
 )
 
-__all__ = ["argument", "from_lua", "scalar", "to_lua"]
+__all__ = ["argument", "from_lua", "one_line", "scalar", "to_lua"]
 
 _STRING, _NUMBER, _TRUE, _FALSE, _NIL, _ERROR, _STATUS, _DOUBLE, _BIG, _VERBATIM, _MAP, _SET, _ARRAY, _TOO_DEEP = range(
     1, 15
@@ -175,16 +175,16 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Er
     if code in (_TRUE, _FALSE):
         return scalar(code == _TRUE, version)
     if code == _ERROR:
-        text = _one_line(next(tokens))
+        text = one_line(next(tokens))
         errors.append((text, next(tokens)))
         return ErrorReply(text)
     if code == _STATUS:
-        return Simple(_one_line(next(tokens)))
+        return Simple(one_line(next(tokens)))
     if code == _DOUBLE:
         return float(next(tokens))
     if code == _BIG:
         # As the script has written it: nobody checks its digits.
-        text = _one_line(next(tokens))
+        text = next(tokens).replace(b"\r", b" ").replace(b"\n", b" ")
         return Raw(b"(%b\r\n" % text) if resp == 3 else text
     if code == _VERBATIM:
         format_ = next(tokens)
@@ -197,8 +197,9 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Er
     return None
 
 
-def _one_line(text: bytes) -> bytes:
-    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+def one_line(text: bytes) -> bytes:
+    """A text as Redis sends it, to which a string ends with a zero."""
+    return text.partition(b"\0")[0].replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def _nested(tokens: Iterator[Any], version: int, resp: int, errors: _Errors) -> Reply:

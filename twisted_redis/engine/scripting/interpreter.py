@@ -26,6 +26,14 @@ MANY = 4000
 #: Tokens fetched at a time.
 CHUNK = 4000
 
+#: Where the function of the host was called that calls this: `chunk:line: `, or nothing.
+_WHERE = b"""
+local getinfo = debug.getinfo
+return function()
+    local where = getinfo(3, "Sl")
+    return where and where.currentline > 0 and where.short_src .. ":" .. where.currentline .. ": " or ""
+end
+"""
 _SOURCES = Path(__file__).with_name("lua")
 
 
@@ -80,12 +88,24 @@ def _deny(obj: object, name: object, setting: bool) -> object:
     raise AttributeError("not for scripts")
 
 
+def _placed(function: Callable[..., Any], where: Callable[[], bytes]) -> Callable[..., Any]:
+    """A function of a library whose errors tell where it was called, as those of functions in C do."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except LibraryError as error:
+            raise LibraryError(where().decode("latin-1") + str(error)) from None
+
+    return call
+
+
 def _failure(error: object) -> Any:
     """What a script gets for an exception: the text, and whether it is counted; a text alone is a plain Lua error."""
     if isinstance(error, ScriptError):
         return error.text, error.counted
     if isinstance(error, LibraryError):
-        return str(error).encode()
+        return str(error).encode("latin-1", "replace")
     if isinstance(error, AttributeError):
         return b"attempt to index a function value"
     return b"ERR internal error", False
@@ -128,9 +148,10 @@ class Interpreter:
             b"replicate_commands": replicate_commands,
         }
         table = lua.table_from(given)
+        where = lua.execute(_WHERE)
         libraries = {
-            b"bit": lua.table_from(BIT),
-            b"struct": lua.table_from(STRUCT),
+            b"bit": lua.table_from({name: _placed(function, where) for name, function in BIT.items()}),
+            b"struct": lua.table_from({name: _placed(function, where) for name, function in STRUCT.items()}),
             b"cjson": lua.execute(_source("cjson")),
             b"cmsgpack": lua.execute(_source("cmsgpack"), table),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRI
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.propagation import EVERYBODY
-from twisted_redis.engine.scripting.convert import argument, from_lua, scalar, to_lua
+from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
 from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
 from twisted_redis.resp.types import OK, ErrorReply, Reply
@@ -28,6 +29,8 @@ _LEVELS = ("debug", "verbose", "notice", "warning")
 #: Gates of the caller that are its script's, too.
 _INHERITED = RESTRICTED | MASTER
 _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
+_TAIL_CALL = b"=(tail call)"
+_RETURNED = re.compile(rb"\breturn\s+[\w.]+\s*\(")
 _ENDED = b"-ERR The server ends"
 #: How long the code of a library may take to register its functions (ns).
 _LOAD_TIME = 500_000_000
@@ -122,6 +125,7 @@ class Runner:
                 self.lua.calm()
             if run.busy:
                 engine.gates &= ~gates.IS_BUSY
+                engine.after_busy()
             if client.watching:
                 engine.forget_watches(client)
             engine.pending = bool(engine.effects or engine.ready)
@@ -140,11 +144,24 @@ class Runner:
                 raise CountedError(reply)
             return reply
         _, text, source, line, counted = result
-        message = text if isinstance(text, bytes) else b"ERR unknown error"
+        message = one_line(text) if isinstance(text, bytes) else b"ERR unknown error"
+        if source == _TAIL_CALL:
+            source, line = self._place_of_return(run)
+            if line is not None:
+                message = message[:4] + b"user_script:%d: " % line + message[4:]
         if source is not None and line is not None:
             message += b" script: %b, on %b:%d." % (run.name, source, line)
-        message = message.replace(b"\r", b" ").replace(b"\n", b" ")
         raise CountedError(ErrorReply(message)) if counted else CommandError(message)
+
+    def _place_of_return(self, run: Run) -> tuple[bytes | None, int | None]:
+        """Where a script has returned the result of a library in Lua, which took its frame: if one line can be it."""
+        if run.is_eval:
+            script = self.engine.scripting.scripts.get(run.name)
+            lines = script.body.split(b"\n") if script is not None else []
+            found = [number for number, text in enumerate(lines, 1) if _RETURNED.search(text)]
+            if len(found) == 1:
+                return b"@user_script", found[0]
+        return None, None
 
     # what scripts call
 

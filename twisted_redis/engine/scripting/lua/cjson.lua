@@ -3,9 +3,28 @@
 local type, pairs, tostring, tonumber, error, select, next = type, pairs, tostring, tonumber, error, select, next
 local floor, huge = math.floor, math.huge
 local format, byte, sub, find, gsub, char = string.format, string.byte, string.sub, string.find, string.gsub, string.char
+local match = string.match
 local concat = table.concat
 
 local rawget, ipairs = rawget, ipairs
+
+-- Raises an error that tells, as those of C functions do, where its library was called.
+local getinfo = debug.getinfo
+local SELF = getinfo(1, "S").source
+
+local function fail(text)
+    local level = 2
+    local where = getinfo(level, "Sl")
+    while where and (where.source == SELF or where.what == "tail") do
+        level = level + 1
+        where = getinfo(level, "Sl")
+    end
+    if where and where.currentline > 0 then
+        text = where.short_src .. ":" .. where.currentline .. ": " .. text
+    end
+    error(text, 0)
+end
+
 -- A value that is nothing but itself.
 local null = newproxy()
 
@@ -140,7 +159,7 @@ local function new()
     local function encode_number(n)
         if n ~= n or n == huge or n == -huge then
             if invalid_encoded == false then
-                error("Cannot serialise number: must not be NaN or Inf", 0)
+                fail("Cannot serialise number: must not be NaN or Inf")
             elseif invalid_encoded == "null" then
                 return "null"
             end
@@ -163,7 +182,7 @@ local function new()
         end
         if sparse_ratio > 0 and largest > items * sparse_ratio and largest > sparse_safe then
             if not sparse_convert then
-                error("Cannot serialise table: excessively sparse array", 0)
+                fail("Cannot serialise table: excessively sparse array")
             end
             return nil
         end
@@ -175,7 +194,7 @@ local function new()
     local function encode_table(t, out, n, depth)
         depth = depth + 1
         if depth > encode_depth then
-            error("Cannot serialise, excessive nesting (" .. depth .. ")", 0)
+            fail("Cannot serialise, excessive nesting (" .. depth .. ")")
         end
         local size = array_size(t)
         if size and size > 0 then
@@ -207,7 +226,7 @@ local function new()
             elseif kind == "number" then
                 out[n + 1] = '"' .. encode_number(key) .. '"'
             else
-                error("Cannot serialise " .. kind .. ": table key must be a number or string", 0)
+                fail("Cannot serialise " .. kind .. ": table key must be a number or string")
             end
             out[n + 2] = ":"
             n = encode_value(value, out, n + 2, depth)
@@ -230,7 +249,7 @@ local function new()
         elseif kind == "nil" or value == null then
             out[n + 1] = "null"
         else
-            error("Cannot serialise " .. kind .. ": type not supported", 0)
+            fail("Cannot serialise " .. kind .. ": type not supported")
         end
         return n + 1
     end
@@ -249,6 +268,45 @@ local function new()
 
     local unescapes = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
 
+    -- The number that stands at `at` for C's strtod, and the place behind it; nil where there is none.
+    local function strtod(text, at)
+        local sign, begin = match(text, "^([+-]?)()", at)
+        local found = match(text, "^0[xX]%x+%.?%x*", begin) or match(text, "^0[xX]%.%x+", begin)
+        if found then
+            found = found .. (match(text, "^[pP][+-]?%d+", begin + #found) or "")
+        else
+            found = match(text, "^%d+%.?%d*", begin) or match(text, "^%.%d+", begin)
+            if found then
+                found = found .. (match(text, "^[eE][+-]?%d+", begin + #found) or "")
+            end
+        end
+        if found then
+            local number = tonumber(found)
+            return sign == "-" and -number or number, begin + #found
+        end
+        local word = sub(text, begin, begin + 7):lower()
+        for _, name in ipairs {"infinity", "inf", "nan"} do
+            if sub(word, 1, #name) == name then
+                local number = name == "nan" and -(0 / 0) or huge
+                return sign == "-" and -number or number, begin + #name
+            end
+        end
+        return nil
+    end
+
+    -- Whether what stands at `at` is a number, though not by the rules of JSON.
+    local function is_invalid_number(text, at)
+        if byte(text, at) == 43 then
+            return true
+        end
+        local begin = byte(text, at) == 45 and at + 1 or at
+        if find(text, "^0", begin) then
+            return find(text, "^0[xX%d]", begin) ~= nil
+        end
+        local word = sub(text, begin, begin + 2):lower()
+        return word == "inf" or word == "nan"
+    end
+
     local function token_at(text, at)
         at = find(text, "[^ \t\r\n]", at)
         if not at then
@@ -266,15 +324,11 @@ local function new()
         if find(text, "^null", at) then
             return "T_NULL", at
         end
-        if find(c, "[%-%d]") then
-            return "T_NUMBER", at
+        local odd = is_invalid_number(text, at)
+        if find(c, "[%-%d]") and (invalid_decoded or not odd) or invalid_decoded and odd then
+            return strtod(text, at) and "T_NUMBER" or "invalid number", at
         end
-        return "invalid token", at
-    end
-
-    local function expected(what, text, at)
-        local token, place = token_at(text, at)
-        error(format("Expected %s but found %s at character %d", what, token, place), 0)
+        return find(c, "[%-%d]") and "invalid number" or "invalid token", at
     end
 
     local function utf8(code)
@@ -289,34 +343,38 @@ local function new()
             0x80 + code % 64)
     end
 
+    -- What was to come where a string is read that turns out to be none.
+    local expecting = "value"
+
+    local function bad_string(problem, place)
+        fail(format("Expected %s but found %s at character %d", expecting, problem, place))
+    end
+
     -- The string whose first quote stands before `at`, and the place behind its last.
     local function decode_string(text, at)
         local begin = at
-        local stop = find(text, '[%z\1-\31"\\]', at)
+        local stop = find(text, '[%z"\\]', at)
         if stop and byte(text, stop) == 34 then
             return sub(text, at, stop - 1), stop + 1
         end
         local parts = {}
         while true do
-            stop = find(text, '[%z\1-\31"\\]', at)
+            stop = find(text, '[%z"\\]', at)
             if not stop then
-                error("Expected value but found unexpected end of string at character " .. #text + 1, 0)
+                bad_string("unexpected end of string", #text + 1)
             end
             parts[#parts + 1] = sub(text, at, stop - 1)
             local c = byte(text, stop)
             if c == 34 then
                 return concat(parts), stop + 1
-            elseif c ~= 92 then
-                if c == 0 then
-                    error("Expected value but found unexpected end of string at character " .. stop, 0)
-                end
-                error("Expected value but found invalid token at character " .. stop, 0)
+            elseif c == 0 then
+                bad_string("unexpected end of string", stop)
             end
             local escaped = sub(text, stop + 1, stop + 1)
             if escaped == "u" then
                 local hex = text:match("^%x%x%x%x", stop + 2)
                 if not hex then
-                    error("Expected value but found invalid unicode escape code at character " .. stop, 0)
+                    bad_string("invalid unicode escape code", stop)
                 end
                 local code = tonumber(hex, 16)
                 at = stop + 6
@@ -324,18 +382,18 @@ local function new()
                     local low = text:match("^\\u(%x%x%x%x)", at)
                     low = low and tonumber(low, 16)
                     if not low or low < 0xDC00 or low > 0xDFFF then
-                        error("Expected value but found invalid unicode escape code at character " .. stop, 0)
+                        bad_string("invalid unicode escape code", stop)
                     end
                     code = 0x10000 + (code - 0xD800) * 1024 + (low - 0xDC00)
                     at = at + 6
                 elseif code >= 0xDC00 and code < 0xE000 then
-                    error("Expected value but found invalid unicode escape code at character " .. stop, 0)
+                    bad_string("invalid unicode escape code", stop)
                 end
                 parts[#parts + 1] = utf8(code)
             else
                 local plain = unescapes[escaped]
                 if not plain then
-                    error("Expected value but found invalid escape code at character " .. stop, 0)
+                    bad_string("invalid escape code", stop)
                 end
                 parts[#parts + 1] = plain
                 at = stop + 2
@@ -343,40 +401,19 @@ local function new()
         end
     end
 
-    local function decode_number(text, at)
-        local shown = text:match("^-?%d+%.?%d*[eE][+-]?%d+", at) or text:match("^-?%d+%.?%d*", at)
-        if not invalid_decoded and (not shown or find(shown, "^-?0%d") or find(shown, "%.$")) then
-            return nil
-        end
-        if shown and not (find(text, "^-?0[xX]", at)) then
-            return tonumber(shown), at + #shown
-        end
-        if not invalid_decoded then
-            return nil
-        end
-        local hex = text:match("^-?0[xX]%x+", at)
-        if hex then
-            local negative = sub(hex, 1, 1) == "-"
-            local number = tonumber(negative and sub(hex, 2) or hex)
-            return negative and -number or number, at + #hex
-        end
-        local word = text:match("^[+-]?%a+", at)
-        if word then
-            local lower = word:lower()
-            for _, name in ipairs {"-infinity", "infinity", "-inf", "inf", "-nan", "nan"} do
-                if sub(lower, 1, #name) == name then
-                    local number = find(name, "nan") and 0 / 0 or sub(name, 1, 1) == "-" and -huge or huge
-                    return number, at + #name
-                end
-            end
-        end
-        return nil
-    end
-
     local decode_value
 
+    local function expected(what, text, at)
+        local token, place = token_at(text, at)
+        if token == "T_STRING" then
+            expecting = what
+            decode_string(text, place + 1)
+        end
+        fail(format("Expected %s but found %s at character %d", what, token, place))
+    end
+
     local function too_deep(at, depth)
-        error("Found too many nested data structures (" .. depth .. ") at character " .. at - 1, 0)
+        fail("Found too many nested data structures (" .. depth .. ") at character " .. at - 1)
     end
 
     local function decode_array(text, at, depth)
@@ -417,7 +454,9 @@ local function new()
                 expected("object key string", text, at or #text + 1)
             end
             local key
+            expecting = "object key string"
             key, at = decode_string(text, at + 1)
+            expecting = "value"
             at = find(text, "[^ \t\r\n]", at)
             if not at or byte(text, at) ~= 58 then
                 expected("colon", text, at or #text + 1)
@@ -452,12 +491,18 @@ local function new()
         elseif c == 110 and find(text, "^null", at) then
             return null, at + 4
         end
-        local number, behind = decode_number(text, at)
-        if number == nil then
-            if find(text, "^[-%d]", at) then
-                error("Expected value but found invalid number at character " .. at, 0)
+        local odd = is_invalid_number(text, at)
+        local number, behind
+        if not find(text, "^[-%d]", at) then
+            if not (invalid_decoded and odd) then
+                expected("value", text, at)
             end
-            expected("value", text, at)
+            number, behind = strtod(text, at)
+        elseif invalid_decoded or not odd then
+            number, behind = strtod(text, at)
+        end
+        if number == nil then
+            fail("Expected value but found invalid number at character " .. at)
         end
         return number, behind
     end
@@ -473,8 +518,9 @@ local function new()
             error("bad argument #1 to 'decode' (string expected, got " .. (text == nil and "nil" or type(text)) .. ")", 2)
         end
         if #text > 1 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
-            error("JSON parser does not support UTF-16 or UTF-32", 0)
+            fail("JSON parser does not support UTF-16 or UTF-32")
         end
+        expecting = "value"
         local value, at = decode_value(text, 1, 0)
         if find(text, "[^ \t\r\n]", at) then
             expected("the end", text, at)

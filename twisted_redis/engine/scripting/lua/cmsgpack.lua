@@ -7,6 +7,23 @@ local byte, char, sub, concat = string.byte, string.char, string.sub, table.conc
 local floor = math.floor
 local encode_number, decode_number = host.pack_number, host.unpack_number
 
+-- Raises an error that tells, as those of C functions do, where its library was called.
+local getinfo = debug.getinfo
+local SELF = getinfo(1, "S").source
+
+local function fail(text)
+    local level = 2
+    local where = getinfo(level, "Sl")
+    while where and (where.source == SELF or where.what == "tail") do
+        level = level + 1
+        where = getinfo(level, "Sl")
+    end
+    if where and where.currentline > 0 then
+        text = where.short_src .. ":" .. where.currentline .. ": " .. text
+    end
+    error(text, 0)
+end
+
 local NESTING = 16
 
 -- A header: `short` with the size in it up to `limit`, else one of the codes for 8, 16 and 32 bits.
@@ -76,7 +93,7 @@ local function encode(v, out, n, level)
 end
 
 local function missing()
-    error("Missing bytes in input.", 0)
+    fail("Missing bytes in input.")
 end
 
 local function big_endian(s, at, size)
@@ -161,7 +178,7 @@ function decode(s, at)
         local count, behind = big_endian(s, at + 1, reader[1])
         return reader[2](s, behind, count)
     end
-    error("Bad data format in input.", 0)
+    fail("Bad data format in input.")
 end
 
 local cmsgpack = {_NAME = "cmsgpack", _VERSION = "lua-cmsgpack 0.4.0", _DESCRIPTION = "MessagePack for Lua"}
@@ -200,9 +217,9 @@ end
 -- where both are 0.
 local function read(s, limit, offset)
     if offset < 0 or limit < 0 then
-        error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #s .. ".", 0)
+        fail("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #s .. ".")
     elseif offset > #s then
-        error("Start offset " .. offset .. " greater than input length " .. #s .. ".", 0)
+        fail("Start offset " .. offset .. " greater than input length " .. #s .. ".")
     end
     local all = limit == 0 and offset == 0
     local found, count, at = {}, 0, offset + 1

@@ -70,7 +70,9 @@ local function located(e)
         level = level + 1
         where = getinfo(level, "nSl")
     end
-    while where and where.source == SELF do
+    local own = false
+    while where and (where.source == SELF or own and where.what == "tail") do
+        own = true
         level = level + 1
         where = getinfo(level, "nSl")
     end
@@ -82,7 +84,7 @@ local function located(e)
         e = {err = "ERR " .. tostring(e)}
     end
     if where then
-        e.source = where.source
+        e.source = where.currentline > 0 and where.source or "=(tail call)"
         e.line = where.currentline
     end
     return e
