@@ -130,6 +130,8 @@ class Engine(Effects):
         self.scripting: Any = None
         #: Lets the reactor turn once while a script runs long; whether the server goes on.
         self.serve_others: Callable[[], bool] = lambda: True
+        #: Called when nobody is told any more that the server is busy.
+        self.after_busy: Callable[[], None] = lambda: None
         self.async_loading = False
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.

@@ -75,6 +75,7 @@ class ServerService(Service):
         engine.listeners = self.listeners
         self._couriers = Couriers(reactor, engine, self._client_tls)
         engine.serve_others = self._serve_others
+        engine.after_busy = self._catch_up
         config = engine.config
         config.on_apply("port", lambda: self._listen_anew(_PORT_REFUSED))
         config.on_apply("bind", lambda: self._listen_anew(_BIND_REFUSED))
@@ -243,6 +244,11 @@ class ServerService(Service):
             self.reactor.iterate(0)
             self.engine.flush_clients()
         return bool(self.running)
+
+    def _catch_up(self) -> None:
+        """After a script that ran long: the periodic work that was left out comes before the next request."""
+        if self.running:
+            self.engine.time.call_later(0, self.cron)
 
     # end
 
