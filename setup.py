@@ -35,7 +35,8 @@ extras = {
         "setuptools>=77",
         "pip>=22.3",
     ],
-    "dev": ["ruff>=0.9", "mypy>=1.14", "import-linter>=2.1", "py-spy" + CPYTHON, "build"],
+    "docs": ["sphinx>=7", "myst-parser>=3"],
+    "dev": ["towncrier>=23.11", "ruff>=0.9", "mypy>=1.14", "import-linter>=2.1", "py-spy" + CPYTHON, "build"],
 }
 
 setup(

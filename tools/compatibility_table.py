@@ -1,0 +1,123 @@
+"""Writes the generated part of docs/compatibility.md: python tools/compatibility_table.py
+
+It holds this server against facts of Redis 8.0.2 (tests/engine/commands8.json): each command's declaration as COMMAND
+INFO and COMMAND DOCS tell it, and the table of directives. A test holds the page against it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "compatibility.md"
+BEGIN, END = "<!-- generated -->\n", "<!-- end of generated -->\n"
+INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
+
+
+def plain(reply: Any) -> Any:
+    """A reply as JSON has it: maps as dicts, sets sorted, text."""
+    from twisted_redis.resp.types import Pairs, SetReply
+
+    if isinstance(reply, Pairs):
+        return {plain(reply[at]): plain(reply[at + 1]) for at in range(0, len(reply), 2)}
+    if isinstance(reply, SetReply):
+        return sorted(map(plain, reply))
+    if isinstance(reply, list | tuple):
+        return [plain(item) for item in reply]
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """What COMMAND of a fresh server tells, by the names of commands and subcommands."""
+    from twisted.internet.task import Clock
+
+    from twisted_redis.config import Config
+    from twisted_redis.engine.clients import NullLink
+    from twisted_redis.engine.clock import manual_time
+    from twisted_redis.tap import make_engine
+
+    engine = make_engine(Config(), manual_time(Clock()))
+    found: dict[str, dict[str, Any]] = {}
+
+    def take(info: list[Any]) -> None:
+        name, *values, subcommands = info
+        found[name] = dict(zip(INFO, values, strict=True))
+        for each in subcommands:
+            take(each)
+
+    for info in plain(engine.execute(engine.connect(NullLink()), [b"COMMAND"])):
+        take(info)
+    return found
+
+
+def differences(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """By command: in what its declaration is another than in Redis."""
+    found = {}
+    for name in sorted(facts.keys() & here.keys()):
+        other = [field for field in INFO if field in facts[name] and here[name][field] != facts[name][field]]
+        if other:
+            found[name] = other
+    return found
+
+
+def shown(name: str) -> str:
+    """A command as people write it."""
+    return f"`{name.upper().replace('|', ' ')}`"
+
+
+def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
+    """The generated part."""
+    from twisted_redis.config import DIRECTIVES, Config
+    from twisted_redis.config.directives import HIDDEN
+
+    other = differences(facts, here)
+    groups: dict[str, list[str]] = {}
+    for name, fact in facts.items():
+        groups.setdefault(fact["group"], []).append(name)
+    lines = ["| group | in Redis 8.0.2 | here | declared otherwise |", "|---|---|---|---|"]
+    for group, names in sorted(groups.items()):
+        there = [name for name in names if name in here]
+        lines.append(f"| {group} | {len(names)} | {len(there)} | {sum(name in other for name in names)} |")
+    lines.append(f"| all | {len(facts)} | {sum(name in here for name in facts)} | {len(other)} |")
+    missing = sorted(facts.keys() - here.keys())
+    notes = [f"Commands of Redis that are missing ({len(missing)}): {', '.join(map(shown, missing)) or 'none'}."]
+    extra = sorted(here.keys() - facts.keys())
+    notes.append(f"Commands that Redis has not: {', '.join(map(shown, extra)) or 'none'}.")
+    told = "; ".join(f"{shown(name)} ({', '.join(fields)})" for name, fields in other.items())
+    notes.append(f"Commands whose declaration differs (COMMAND INFO): {told or 'none'}.")
+    config = Config()
+    visible = [directive for directive in DIRECTIVES if not directive.flags & HIDDEN]
+    fixed = [directive.name for directive in visible if not config.is_honoured(directive)]
+    notes.append(
+        f"Of {len(visible)} directives {len(visible) - len(fixed)} take every value that Redis takes. These "
+        f"{len(fixed)} take their default alone: {', '.join(f'`{name}`' for name in fixed) or 'none'}."
+    )
+    for note in notes:
+        lines += ["", *textwrap.wrap(note, 119, break_long_words=False, break_on_hyphens=False)]
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def generated() -> str:
+    """The generated part for this server."""
+    facts = {fact["name"]: fact for fact in json.loads((ROOT / "tests/engine/commands8.json").read_text())}
+    # Commands that modules of Redis bring, of which the facts tell nothing but the names.
+    for line in (ROOT / "tests/packaging/commands.tsv").read_text().splitlines():
+        group, name = line.split("\t")
+        facts.setdefault(name.lower(), {"group": group})
+    return page(facts, declared())
+
+
+def main() -> None:
+    """Rewrites the page."""
+    sys.path.insert(0, str(ROOT))
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + BEGIN + generated() + END + after)
+
+
+if __name__ == "__main__":
+    main()
