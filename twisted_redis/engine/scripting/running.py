@@ -29,7 +29,9 @@ _LEVELS = ("debug", "verbose", "notice", "warning")
 #: Gates of the caller that are its script's, too.
 _INHERITED = RESTRICTED | MASTER
 _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
-_TAIL_CALL = b"=(tail call)"
+#: What an error tells as its source where a library in Lua has taken the frame of the script: of an error of Redis' own
+#: functions, and of one whose text would begin with the place.
+_TAIL_CALLS = (b"=(tail call)", b"=(lost)")
 _RETURNED = re.compile(rb"\breturn\s+[\w.]+\s*\(")
 _ENDED = b"-ERR The server ends"
 #: How long the code of a library may take to register its functions (ns).
@@ -145,9 +147,10 @@ class Runner:
             return reply
         _, text, source, line, counted = result
         message = one_line(text) if isinstance(text, bytes) else b"ERR unknown error"
-        if source == _TAIL_CALL:
+        if source in _TAIL_CALLS:
+            is_prefixed = source == _TAIL_CALLS[1]
             source, line = self._place_of_return(run)
-            if line is not None:
+            if line is not None and is_prefixed:
                 message = message[:4] + b"user_script:%d: " % line + message[4:]
         if source is not None and line is not None:
             message += b" script: %b, on %b:%d." % (run.name, source, line)

@@ -80,11 +80,14 @@ local function located(e)
         e = e:gsub(HERE, where.short_src .. ":" .. where.currentline .. ": ")
     end
     e = caught(e)
+    local lost = "=(tail call)"
     if type(e) ~= "table" then
+        -- Its text would begin with the place.
+        lost = "=(lost)"
         e = {err = "ERR " .. tostring(e)}
     end
     if where then
-        e.source = where.currentline > 0 and where.source or "=(tail call)"
+        e.source = where.currentline > 0 and where.source or lost
         e.line = where.currentline
     end
     return e
@@ -195,14 +198,14 @@ end
 
 function G.rawset(t, key, value)
     if behind[t] then
-        error(READONLY, 2)
+        error(READONLY, 0)
     end
     return rawset(t, key, value)
 end
 
 function G.setmetatable(t, metatable)
     if behind[t] then
-        error(READONLY, 2)
+        error(READONLY, 0)
     end
     return setmetatable(t, metatable)
 end
