@@ -27,7 +27,7 @@ def filled(server: Server, size: int) -> Connection:
 
 
 def gone(client: Connection) -> bool:
-    return bool(client.transport.disconnected)
+    return client.closed
 
 
 def test_the_fattest_go_first(server: Server) -> None:
