@@ -1,6 +1,6 @@
 """Every block of code in the README and in docs/ is run, or at least held against what it names.
 
-- Python: the blocks of a page in one namespace, one after the other; those that run the reactor, as programs.
+- Python: the blocks of a page in one namespace, one after the other; programs and tests as such.
 - Sessions with redis-cli: each request on a server in this process, which has the modules that the page has defined so
   far; what is answered must stand there, written as redis-cli writes it.
 - The shell: what it starts has to be there, and to take the arguments.
@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[1]
 #: CONTRIBUTING.md has tests of its own.
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\{?\w*\}?)[^\n]*\n(.*?)^\1```$", re.M | re.S)
+#: What makes a block a program.
+PROGRAM = re.compile(r"reactor\.run\(\)|task\.react\(|asyncio\.run\(|with running_server\(")
 PROMPT = re.compile(r"(?:127\.0\.0\.1:\d+)?> ?(.*)")
 #: What only a person should start, or what is somebody else's.
 FOREIGN = {"git", "cd", "pip", "kill", "redis-server", "redis-cli", "valkey-server", "towncrier"}
@@ -141,8 +143,9 @@ def check_command(words: list[str]) -> None:
 
 
 def run_program(code: str) -> None:
-    """Runs code that runs the reactor, which is stopped after a while."""
-    prelude = "from twisted.internet import reactor\nreactor.callLater(1, reactor.stop)\n"
+    """Runs code that is a program; a reactor that would run for ever is stopped after a while."""
+    stop = "from twisted.internet import reactor\nreactor.callLater(1, reactor.stop)\n"
+    prelude = stop if "reactor.run()" in code else ""
     code = re.sub(r'"--port", "\d+"', '"--port", "0"', code)
     done = subprocess.run(
         [sys.executable, "-W", "error::SyntaxWarning", "-c", prelude + code],
@@ -158,8 +161,11 @@ def run_program(code: str) -> None:
 def run_tests(code: str, folder: Path) -> None:
     """Runs code that is tests."""
     (folder / "test_block.py").write_text(code)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, env=environment(), check=False)
+    # The plugin is named, since it is found by itself only where the project is installed.
+    plugins = ["-p", "no:cacheprovider", "-p", "twisted_redis.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "test_block.py"]
+    variables = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, env=variables, check=False)
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
 
 
@@ -174,9 +180,9 @@ def test_the_blocks_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
             # Lines of errors are those of the page.
             code = "\n" * (block.line - 1) + block.text
             compiled = compile(code, str(page), "exec", dont_inherit=True)
-            if "reactor.run()" in block.text:
+            if PROGRAM.search(block.text):
                 run_program(block.text)
-            elif re.search(r"^(async )?def test_|^class \w*Test", block.text, re.M):
+            elif re.search(r"^(async )?def test_|^class \w+\(.*TestCase", block.text, re.M):
                 run_tests(block.text, tmp_path)
             elif not block.text.startswith("@command("):
                 exec(compiled, namespace)
