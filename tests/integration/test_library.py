@@ -161,7 +161,7 @@ def test_persistence(tmp_path: Path) -> None:
         assert server.execute("GET", "k") == b"v"
         server.execute("BGSAVE")
         for _ in range(500):
-            if b"rdb_saves:1" in server.execute("INFO", "persistence"):
+            if b"rdb_bgsave_in_progress:0" in server.execute("INFO", "persistence"):
                 break
             time.sleep(0.01)
     assert (tmp_path / "dump.rdb").exists()

@@ -64,7 +64,8 @@ def test_transaction(client: LocalClient) -> None:
     assert isinstance(failed, ReplyError) and failed.code == "WRONGTYPE"
 
 
-def test_methods(client: LocalClient) -> None:
+def test_methods(client: LocalClient, service: RedisService) -> None:
+    service.clock.freeze()
     assert client.set("k", 1) is True
     assert client.set("k", 2, nx=True) is False
     assert client.set("k", 3, xx=True, px=1500) is True

@@ -133,7 +133,7 @@ def test_keys_expire_with_their_events(start: Callable[..., RedisService]) -> No
     client.execute("HPEXPIRE", "h", 1500, "FIELDS", 1, "f")
     with service.clock.freeze():
         service.clock.advance(1.0)
-        assert client.exists("k", "h") == 2 and client.ttl("k") == pytest.approx(0.5, abs=0.05)
+        assert client.exists("k", "h") == 2 and client.ttl("k") == pytest.approx(0.5, abs=0.3)
         service.clock.advance(1.0)
         # Nobody has looked for the key.
         assert (b"__keyevent@0__:expired", b"k") in events
