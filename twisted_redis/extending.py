@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.engine.blocking import Block
-from twisted_redis.engine.calls import call
+from twisted_redis.engine.calls import call, sleep
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.errors import (
     CommandError,
@@ -132,5 +132,6 @@ __all__ = [
     "key_range",
     "load_module",
     "positive",
+    "sleep",
     "timeout",
 ]

@@ -27,6 +27,7 @@ from twisted_redis.extending import (
     call,
     first_key,
     load_module,
+    sleep,
 )
 from twisted_redis.persistence.aof.commands import key_commands
 
@@ -400,6 +401,26 @@ def test_a_deferred(waiting: Waiting) -> None:
     result.addCallback(seen.append)
     waiting.answers[1].callback(b"again")
     assert seen == [b"again"]
+
+
+def test_sleeping() -> None:
+    server = Server()
+    module = Module("sleeper")
+
+    @module.command("SLEEP", arity=1, flags=READONLY)
+    async def sleeper(ctx: Client) -> Reply:
+        await sleep(ctx, 5)
+        return OK
+
+    load_module(server.engine, module)
+    client, other = server.connect(), server.connect()
+    assert client("SLEEP") == other("SLEEP") == b""
+    server.engine.disconnect(other.protocol.client)
+    server.advance(4)
+    assert client.read() == b""
+    server.advance(1)
+    assert client.read() == b"+OK\r\n"
+    assert server.clock.getDelayedCalls() == []
 
 
 def test_one_that_need_not_wait(waiting: Waiting) -> None:

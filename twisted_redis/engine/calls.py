@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["WAITING_FLAGS", "call", "may_wait"]
+__all__ = ["WAITING_FLAGS", "call", "may_wait", "sleep"]
 
 #: What a command has that always may wait: transactions and scripts refuse it.
 WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
@@ -70,6 +70,13 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
     if reply.__class__ is ErrorReply:
         raise CountedError(bytes(reply))
     return reply
+
+
+def sleep(ctx: Client, seconds: float) -> Deferred[None]:
+    """Fires after some time, by the clock of the server."""
+    fired: Deferred[None] = Deferred(lambda _: timer.cancel())
+    timer = ctx.engine.time.call_later(seconds, lambda: fired.callback(None))
+    return fired
 
 
 def _argument(word: bytes | str | int | float) -> bytes:
