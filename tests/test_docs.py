@@ -146,7 +146,7 @@ def run_program(code: str) -> None:
     """Runs code that is a program; a reactor that would run for ever is stopped after a while."""
     stop = "from twisted.internet import reactor\nreactor.callLater(1, reactor.stop)\n"
     prelude = stop if "reactor.run()" in code else ""
-    code = re.sub(r'"--port", "\d+"', '"--port", "0"', code)
+    code = re.sub(r"RedisService\(port=\d+", "RedisService(port=0", code)
     done = subprocess.run(
         [sys.executable, "-W", "error::SyntaxWarning", "-c", prelude + code],
         capture_output=True,
