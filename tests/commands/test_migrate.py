@@ -135,6 +135,7 @@ def test_the_last_password_counts(
 
 
 def test_writers_of_the_key_wait(server: Server, carrier: Carrier) -> None:
+    pytest.importorskip("lupa")
     checks = list(server.engine.checks)
     server("MSET", "a", 1, "b", 2)
     queued, writer, script, other = (server.connect() for _ in range(4))
@@ -182,6 +183,7 @@ def test_a_writer_that_goes_away_while_it_waits(server: Server, carrier: Carrier
 
 
 def test_a_change_that_nobody_could_hold_back(server: Server, carrier: Carrier) -> None:
+    pytest.importorskip("lupa")
     server("RPUSH", "a", 1)
     server("SET", "b", 1)
     reply = call(server, "h", 1, "", 0, 100, "KEYS", "a", "b")
@@ -244,6 +246,7 @@ def test_watching_and_events(server: Server, carrier: Carrier) -> None:
 
 
 def test_a_transaction_and_a_script_do_not_wait(server: Server, carrier: Carrier) -> None:
+    pytest.importorskip("lupa")
     record = server.record()
     client = server.connect()
     for begin in (b"MULTI", b"EVAL"):

@@ -94,6 +94,8 @@ class Engine(Effects):
         self.table = bind_table(specs)
         #: Every spelling that needs no thought: lower and upper case.
         self.lookup: dict[bytes, Command] = {}
+        #: Those of commands that go the long way while anybody guards writes.
+        self._guarded: dict[bytes, Command] = {}
         self.index_commands()
         #: Users, and who is which.
         self.acl = Acl(self)
@@ -182,21 +184,28 @@ class Engine(Effects):
     def index_commands(self) -> None:
         """Makes the look-up of spellings anew (after a rename)."""
         self.lookup.clear()
+        self._guarded.clear()
         for name, entry in self.table.items():
             entry.skip = 1
             # Some of those who guard writes refuse PING too, so that whoever watches the server learns of it.
-            if not (self.write_guards and (entry.flags & (WRITE | SKIP_MONITOR) or entry.name == "ping")):
-                self.lookup[name] = entry
-                self.lookup[name.upper()] = entry
+            guarded = entry.flags & (WRITE | SKIP_MONITOR) or entry.name == "ping"
+            spellings = self._guarded if guarded else self.lookup
+            spellings[name] = entry
+            spellings[name.upper()] = entry
             for sub in (entry.subcommands or {}).values():
                 sub.skip = 2
+        if not self.write_guards:
+            self.lookup.update(self._guarded)
 
     def guard_writes(self, reason: str, wanted: bool) -> None:
         """Sends commands that write the long way through ``checks`` while anybody has a reason; reading stays fast."""
         before = bool(self.write_guards)
         (self.write_guards.add if wanted else self.write_guards.discard)(reason)
-        if before != bool(self.write_guards):
-            self.index_commands()
+        if self.write_guards and not before:
+            for name in self._guarded:
+                del self.lookup[name]
+        elif before and not self.write_guards:
+            self.lookup.update(self._guarded)
 
     def rename_command(self, name: str, new_name: str) -> None:
         """Gives a command another name, or none (``rename-command``); KeyError if there is no such command."""

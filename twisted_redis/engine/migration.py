@@ -145,7 +145,7 @@ class Migrations:
     def _settle(self, move: Move, outcome: Outcome) -> list[bytes]:
         """Removes what was confirmed, and decides on the reply; the removed keys."""
         engine, db = self._engine, move.db
-        removed: list[bytes] = []
+        removed: dict[bytes, None] = {}
         kept: list[bytes] = []
         # The keys of a replica are its master's; it may have become one meanwhile.
         if not move.copying and engine.replication.is_replica == move.was_replica:
@@ -160,14 +160,14 @@ class Migrations:
                 engine.dirty += 1
                 if engine.observed:
                     engine.observe(db, key, "del")
-                removed.append(key)
+                removed[key] = None
         if outcome.error:
             move.reply = CommandError(outcome.error)
         elif kept:
             move.reply = CommandError(b"ERR '%b' was changed while it was migrated, and is kept here, too" % kept[0])
         else:
             move.reply = OK
-        return removed
+        return list(removed)
 
     # holding
 
