@@ -53,6 +53,9 @@ _HEADER = 9
 _CHECKSUM = 8
 _TOLD_EMPTY = 10
 
+#: How the reason begins where a library of functions was refused, before any key came.
+LIBRARY_REFUSED = "Failed loading library"
+
 
 class LoadError(Exception):
     """A snapshot cannot be loaded: ``offset`` (bytes from its beginning) and ``reason``."""
@@ -231,7 +234,7 @@ class Loader:
             try:
                 self._functions(record.code)
             except CommandError as error:
-                raise CorruptData(f"Failed loading library, {error.text.decode('utf-8', 'replace')}") from None
+                raise CorruptData(f"{LIBRARY_REFUSED}, {error.text.decode('utf-8', 'replace')}") from None
         elif isinstance(record, ModuleAux):
             name = record.name
             self._engine.log("warning", f"Skipping AUX data of the module '{name}' in the RDB file")

@@ -12,7 +12,18 @@ from twisted_redis.engine.errors import CommandError
 from twisted_redis.persistence.checking import check
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.exits import Exits
-from twisted_redis.persistence.loading import Loader, LoadError, Loading, Steps, Told, drive, exhaust, size_of, steps
+from twisted_redis.persistence.loading import (
+    LIBRARY_REFUSED,
+    Loader,
+    LoadError,
+    Loading,
+    Steps,
+    Told,
+    drive,
+    exhaust,
+    size_of,
+    steps,
+)
 from twisted_redis.persistence.snapshots import Snapshots
 from twisted_redis.resp.types import Reply
 
@@ -83,9 +94,10 @@ class State:
             self.complain(error)
             raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
         except LoadError as error:
-            # Half of the data is no state to serve from, nor to save.
             self.complain(error)
-            self.exits.give_up()
+            if not error.reason.startswith(LIBRARY_REFUSED):
+                # Half of the data is no state to serve from, nor to save.
+                self.exits.give_up()
             raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
         finally:
             for db in engine.databases:

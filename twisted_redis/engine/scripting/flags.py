@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, STALE, WRITE
+from twisted_redis.resp.inline import split_arguments
 
 __all__ = ["ALLOW_OOM", "ALLOW_STALE", "NAMES", "NO_CLUSTER", "NO_WRITES", "command_flags", "from_shebang"]
 
@@ -32,7 +33,9 @@ def from_shebang(code: bytes) -> tuple[int | None, bytes]:
     line, newline, _ = code.partition(b"\n")
     if not newline:
         raise CommandError("ERR Invalid script shebang")
-    parts = line.split()
+    parts = split_arguments(line)
+    if not parts:
+        raise CommandError("ERR Invalid engine in script shebang")
     if parts[0] != b"#!lua":
         raise CommandError(b"ERR Unexpected engine in script shebang: " + parts[0])
     flags = 0

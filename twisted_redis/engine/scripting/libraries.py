@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.scripting.flags import NAMES
 from twisted_redis.engine.scripting.running import Runner
+from twisted_redis.resp.inline import split_arguments
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -52,7 +53,7 @@ def _metadata(code: bytes) -> tuple[bytes, bytes, bytes]:
     if not code.startswith(b"#!"):
         raise CommandError("ERR Missing library metadata")
     line, newline, _ = code.partition(b"\n")
-    parts = line.split()
+    parts = split_arguments(line)
     if not newline or not parts:
         raise CommandError("ERR Invalid library metadata")
     name: bytes | None = None

@@ -82,8 +82,10 @@ local function located(e)
     e = caught(e)
     local lost = "=(tail call)"
     if type(e) ~= "table" then
-        -- Its text would begin with the place.
-        lost = "=(lost)"
+        if e ~= READONLY then
+            -- Its text would begin with the place.
+            lost = "=(lost)"
+        end
         e = {err = "ERR " .. tostring(e)}
     end
     if where then
