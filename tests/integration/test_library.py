@@ -19,7 +19,16 @@ import pytest
 import redis
 
 from tests.packaging.environments import ROOT
-from twisted_redis import FatalConfigError, ReplyError, RunningServer, ServerStopped, running_server, start_server
+from twisted_redis import (
+    FatalConfigError,
+    ReplyError,
+    RunningServer,
+    ServerStopped,
+    SortedSet,
+    StreamEntries,
+    running_server,
+    start_server,
+)
 from twisted_redis.net.listening import ListenError
 
 
@@ -45,26 +54,35 @@ def test_ready_when_the_block_begins(server: RunningServer) -> None:
         assert client.set("k", "v")
         assert client.info("server")["tcp_port"] == server.port
     assert server.execute("GET", "k") == b"v"
-    assert server.client().get("k") == b"v"
-    with pytest.raises(ReplyError, match="WRONGTYPE"):
-        server.client().lpush("k", 1)
+    with server.client() as client, pytest.raises(ReplyError, match="WRONGTYPE"):
+        client.lpush("k", 1)
     with pytest.raises(TypeError):
         server.execute("GET", None)
+    with server.client() as one, server.client() as other:
+        one.execute("MULTI")
+        assert one.execute("GET", "k") == b"QUEUED"
+        assert other.get("k") == b"v"
+        assert one.execute("EXEC") == [b"v"]
+    with pytest.raises(ServerStopped, match="closed"):
+        one.get("k")
+    assert server.execute("INFO", "clients").count(b"connected_clients:1")
 
 
 def test_everything_of_a_test_from_outside(server: RunningServer) -> None:
     with redis.from_url(server.url, retry=None) as client:
         client.set("k", "v", ex=100)
+        server.seed({"h": {"f": 1}, "l": [1, 2], "s": {"m"}, "z": SortedSet(m=1)})
+        server.seed({"x": StreamEntries([("1-1", {"f": 1})])})
+        everything = server.dump()
         snapshot = server.snapshot()
+        client.hset("h", "f", 2)
         with server.clock.freeze():
             server.clock.set(datetime(2100, 1, 1, tzinfo=timezone.utc))
             assert server.clock.now().year == 2100
             assert client.get("k") is None
         server.clock.reset()
         server.restore(snapshot)
-        assert client.get("k") == b"v"
-        server.seed({"list": [1, 2]})
-        assert server.dump() == {b"k": b"v", b"list": [b"1", b"2"]}
+        assert server.dump() == everything
         server.fail_next("GET", "ERR injected")
         with pytest.raises(redis.ResponseError, match="injected"):
             client.get("k")

@@ -190,4 +190,6 @@ def test_closed(client: LocalClient, service: RedisService) -> None:
     assert isinstance(outcome(waiting), ServerStopped)
     with pytest.raises(ServerStopped):
         client.get("k")
+    with service.client() as other:
+        assert other.get("k") is None
     assert not service.engine.clients

@@ -52,6 +52,7 @@ def test_is_a_service(reactor: MemoryReactorClock) -> None:
     assert verifyObject(IService, service)
     parent = MultiService()
     service.setServiceParent(parent)
+    RedisService(endpoints=(), reactor=reactor).setServiceParent(parent)
     ready = service.whenReady()
     assert not ready.called and not reactor.readers
     parent.startService()

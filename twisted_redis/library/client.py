@@ -60,11 +60,13 @@ class LocalClient(Commands):
 
     Calls return values; one that has to wait (BLPOP; any while CLIENT PAUSE or a delay holds) returns a Deferred,
     which may be cancelled, and meanwhile the client can be used: as with a pool, the waiting call has its own
-    connection.  Errors are raised, or fail the Deferred, as ReplyError.
+    connection.  Errors are raised, or fail the Deferred, as ReplyError.  It leaves by ``close``, or at the end of a
+    ``with`` block, or with the server.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, closed: Callable[[LocalClient], object] | None = None) -> None:
         self._engine = engine
+        self._told = closed
         self._client = self._connect()
         self._waiting: dict[Deferred[Any], Client] = {}
         self._closed = False
@@ -157,11 +159,19 @@ class LocalClient(Commands):
         else:
             waiting.callback(value)
 
+    def __enter__(self) -> LocalClient:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Leaves the server; calls that wait fail with ServerStopped."""
         if self._closed:
             return
         self._closed = True
+        if self._told is not None:
+            self._told(self)
         self._engine.disconnect(self._client)
         for waiting in list(self._waiting):
             self._release(waiting)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,8 +128,8 @@ class RunningServer(Face):
         return self._runner.ask("execute", arguments)
 
     def client(self) -> SyncClient:
-        """The commands that programs use most, as methods with types."""
-        return SyncClient(self.execute)
+        """A new client without a socket: the commands that programs use most, as methods with types."""
+        return SyncClient(self._runner)
 
     def stop(self) -> None:
         """Stops the server: nothing of it is left when this returns."""
@@ -143,23 +143,41 @@ class RunningServer(Face):
 
 
 class SyncClient(Commands):
-    """Commands of a server that runs beside this thread.  Calls that block, block this thread."""
+    """A client of a server that runs beside this thread, with a database, transactions and a name of its own.
 
-    def __init__(self, execute: Callable[..., Any]) -> None:
-        self._execute = execute
+    Calls that block, block this thread; of a server in a process, where there is one question at a time, they block all
+    threads that ask it something.
+    """
+
+    def __init__(self, runner: _Thread | ChildServer) -> None:
+        self._runner = runner
+        self._number: int = runner.ask("open", ())
 
     def execute(self, *arguments: Argument) -> Any:
-        """Executes one command; the reply as a Python value."""
-        return self._execute(*arguments)
+        """Executes one command; the reply as a Python value.  Raises ReplyError, and ServerStopped without a server."""
+        return self._runner.ask("call", (self._number, *arguments))
+
+    def close(self) -> None:
+        """Leaves the server."""
+        try:
+            self._runner.ask("close", (self._number,))
+        except ServerStopped:
+            pass
+
+    def __enter__(self) -> SyncClient:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
     def blpop(self, *keys: Argument, timeout: float = 0) -> list[bytes] | None:
         """BLPOP: [key, element], or None after ``timeout`` seconds (0: never)."""
-        found: list[bytes] | None = self._execute("BLPOP", *keys, timeout)
+        found: list[bytes] | None = self.execute("BLPOP", *keys, timeout)
         return found
 
     def brpop(self, *keys: Argument, timeout: float = 0) -> list[bytes] | None:
         """BRPOP: as ``blpop``, from the tail."""
-        found: list[bytes] | None = self._execute("BRPOP", *keys, timeout)
+        found: list[bytes] | None = self.execute("BRPOP", *keys, timeout)
         return found
 
 

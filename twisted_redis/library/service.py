@@ -145,7 +145,6 @@ class RedisService(Service, Face):
         reactor: Any = None,
         **directives: Any,
     ) -> None:
-        self.name = "redis"
         self._directives = directives
         self._endpoints = tuple(endpoints or ())
         self._free_port = directives.get("port", 0) in (0, "0") and endpoints is None
@@ -158,7 +157,9 @@ class RedisService(Service, Face):
         self._waiting: list[Deferred[RedisService]] = []
         self._ready = False
         self._problem: Failure | None = None
-        self._clients: list[LocalClient] = []
+        self._clients: dict[LocalClient, None] = {}
+        #: Those of somebody beside this thread, by number.
+        self._numbered: dict[int, LocalClient] = {}
         self._own: LocalClient | None = None
 
     def use_reactor(self, reactor: Any) -> None:
@@ -180,6 +181,7 @@ class RedisService(Service, Face):
         except BaseException:
             self._server = None
             server.stopService()
+            self._settle(Failure())
             raise
         super().startService()  # type: ignore[no-untyped-call]
         ready = gatherResults([server.loaded, *server.opening], consumeErrors=True)
@@ -241,9 +243,9 @@ class RedisService(Service, Face):
             self._settle(Failure(ServerStopped("the server has stopped")))
             self._problem = None
         stopped = server.stopService()
-        for client in self._clients:
+        for client in list(self._clients):
             client.close()
-        self._clients = []
+        self._numbered.clear()
         self._own = None
         return stopped
 
@@ -289,8 +291,8 @@ class RedisService(Service, Face):
 
     def client(self) -> LocalClient:
         """A new client inside the process."""
-        client = LocalClient(self.engine)
-        self._clients.append(client)
+        client = LocalClient(self.engine, self._clients.pop)
+        self._clients[client] = None
         return client
 
     def execute(self, *arguments: Argument) -> Deferred[Any]:
@@ -307,8 +309,23 @@ class RedisService(Service, Face):
         return getattr(self._running().controls, name)(*arguments)
 
     def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """What somebody beside this thread asks for: ``execute``, or a method of ``Controls``."""
-        return self.execute(*arguments) if name == "execute" else self._ask(name, *arguments)
+        """What somebody beside this thread asks for: ``execute``, a client by number, or a method of ``Controls``."""
+        if name == "execute":
+            return self.execute(*arguments)
+        if name == "open":
+            number = max(self._numbered, default=0) + 1
+            self._numbered[number] = self.client()
+            return number
+        if name in ("call", "close"):
+            number, *rest = arguments
+            client = self._numbered.get(number)
+            if client is None:
+                raise ServerStopped("the server has stopped, or the client was closed")
+            if name == "call":
+                return client.execute(*rest)
+            del self._numbered[number]
+            return client.close()
+        return self._ask(name, *arguments)
 
 
 def _load_module(engine: Engine, module: Any) -> None:
