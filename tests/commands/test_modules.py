@@ -687,3 +687,18 @@ def test_a_type_that_is_there_already(typed: Server) -> None:
     with pytest.raises(ModuleError, match="there is a type numbers-_ already"):
         load_module(typed.engine, module)
     assert typed.config.own_types == {"numbers-_": Numbers}
+
+
+def test_entry_points(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "weather_commands.py").write_text(CODE)
+    (tmp_path / "weather-1.dist-info").mkdir()
+    (tmp_path / "weather-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: weather\nVersion: 1\n")
+    (tmp_path / "weather-1.dist-info" / "entry_points.txt").write_text(
+        "[twisted_redis.modules]\nweather = weather_commands\nwind = weather_commands:module\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("weather", "wind", "weather_commands", "weather_commands:module"):
+        server = Server(enable_module_command="yes")
+        assert server("MODULE", "LOAD", name, "a") == OK, server.logged
+        assert server("GREET") == [b"hello", b"a"]
+        assert server("MODULE", "LIST")[0][5] == name.encode()
