@@ -184,13 +184,19 @@ class Effects:
     def end_unit(self) -> None:
         """Ends a unit of execution: effects to the sinks, then the clients that waited for its keys."""
         if self.effects:
-            effects = self.effects
-            self.effects = []
-            for sink in self.sinks:
-                sink.feed(effects)
+            self._hand_out()
         if self.ready:
             self.refresh_time()  # each call that is served is a unit of its own
             serve_ready(cast("Engine", self))
+            if self.effects:
+                # Keys that were found expired when they were to be served.
+                self._hand_out()
+
+    def _hand_out(self) -> None:
+        effects = self.effects
+        self.effects = []
+        for sink in self.sinks:
+            sink.feed(effects)
 
     def propagate(self, db: Database, argv: list[bytes]) -> None:
         """Adds an effect that no command made by itself: an expiry, an eviction."""
