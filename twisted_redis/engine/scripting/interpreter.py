@@ -114,8 +114,8 @@ def _failure(error: object) -> Any:
 class Interpreter:
     """One Lua, closed up by ``sandbox.lua``.
 
-    ``run`` and ``call`` return what ``sandbox.lua`` calls a result: a plain value, or a tuple that begins with True
-    (number of tokens and their table follow) or False (text, source, line, counted).
+    ``run`` and ``call`` return what ``sandbox.lua`` calls a result: a plain value, or a tuple that begins with 0 (text
+    of a status follows), True (number of tokens, their table) or False (text, source, line, counted).
     """
 
     def __init__(self, host: Host, version: str, deprecated: bool, replicate_commands: bool) -> None:

@@ -17,7 +17,7 @@ from twisted_redis.engine.propagation import EVERYBODY
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
 from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
-from twisted_redis.resp.types import OK, ErrorReply, Reply
+from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -135,7 +135,9 @@ class Runner:
     def _reply(self, run: Run, result: Any) -> Reply:
         if result.__class__ is not tuple:
             return scalar(result, self.client.resp)
-        if result[0]:
+        if result[0] is not False:
+            if result[0] is not True:
+                return OK if result[1] == b"OK" else Simple(one_line(result[1]))
             tokens = self.lua.tokens(result[2], result[1])
             errors: list[tuple[bytes, bool]] = []
             reply = from_lua(tokens, self.client.resp, run.client.resp, errors)
@@ -199,10 +201,14 @@ class Runner:
         count = len(argv)
         command = engine.lookup.get(argv[0])
         if command is None or not command.min_args <= count <= command.max_args:
+            # Where somebody may refuse writes, the commands that write are not found so quickly.
             command = self._resolve(argv)
+            guarded = command.flags & WRITE and not run.dirty
+        else:
+            guarded = 0
         flags = command.flags
         client = self.client
-        if run.careful or engine.gates or flags & NOSCRIPT or (flags & WRITE and not run.dirty):
+        if guarded or run.careful or engine.gates or flags & NOSCRIPT:
             self._verify(run, command, argv)
         if flags & WRITE:
             run.dirty = True

@@ -566,8 +566,8 @@ function linear(v, out, n, depth)
     return n + 1
 end
 
--- The result of a run: a plain value as it is, an error as (false, text, source, line, counted), all else as (true,
--- number of tokens, their table).
+-- The result of a run: a plain value as it is, a status as (0, text), an error as (false, text, source, line, counted),
+-- all else as (true, number of tokens, their table).
 local function result(ok, v)
     if ok then
         if type(v) ~= "table" then
@@ -575,6 +575,10 @@ local function result(ok, v)
                 return v
             end
             return nil
+        end
+        local status = rawget(v, "ok")
+        if type(status) == "string" and type(rawget(v, "err")) ~= "string" then
+            return 0, status
         end
         local out = {}
         return true, linear(v, out, 0, 0), out
