@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.ranking import Ranking
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
