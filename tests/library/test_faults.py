@@ -152,6 +152,15 @@ def test_drop_connections(service: RedisService, peer: Peer) -> None:
     assert service.drop_connections() == 0
 
 
+def test_refused_where_no_port_can_be_closed(service: RedisService) -> None:
+    factory = service._running().factory
+    with service.refuse_connections():
+        service.refuse_connections()
+        assert factory.buildProtocol(None) is None
+    assert factory.buildProtocol(None) is not None
+    service.accept_connections()
+
+
 def test_command_log(service: RedisService, client: LocalClient, peer: Peer) -> None:
     client.set("before", 1)
     with service.command_log as log:
@@ -164,6 +173,12 @@ def test_command_log(service: RedisService, client: LocalClient, peer: Peer) -> 
     assert log.names == ["SET", "GET"]
     with log:
         pass
+    assert log.calls == []
+
+
+def test_server_that_stops_within_a_block(service: RedisService) -> None:
+    with service.command_log as log, service.clock.freeze(), service.refuse_connections():
+        service.stopService()
     assert log.calls == []
 
 

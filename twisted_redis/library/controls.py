@@ -9,6 +9,7 @@ from typing import Any
 from twisted_redis.library import dataset
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock, moment
+from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.faults import Call, Faults
 from twisted_redis.net.service import ServerService
 
@@ -83,7 +84,10 @@ class _Context:
         return None
 
     def __exit__(self, *exc_info: object) -> None:
-        self._undo()
+        try:
+            self._undo()
+        except ServerStopped:
+            pass  # nothing is left to undo
 
 
 class ClockFace:
@@ -134,7 +138,10 @@ class CommandLog:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._calls = self._ask("fault", "stop_log")
+        try:
+            self._calls = self._ask("fault", "stop_log")
+        except ServerStopped:
+            self._calls = []
 
     @property
     def calls(self) -> list[Call]:

@@ -133,7 +133,8 @@ class Faults:
             return
         self._refusing = True
         service = self._service
-        service.factory.buildProtocol = lambda addr: None  # type: ignore[method-assign,assignment,return-value]
+        for factory in service.factories:
+            factory.buildProtocol = _turn_away
         config = self._engine.config
         port = config.port
         service.listeners.stop_tcp()
@@ -146,7 +147,8 @@ class Faults:
             return
         self._refusing = False
         service = self._service
-        del service.factory.buildProtocol
+        for factory in service.factories:
+            vars(factory).pop("buildProtocol", None)
         self.release()
         config = self._engine.config
         if service.running and config.port and config.bind:
@@ -198,6 +200,10 @@ class Faults:
                         self._settle()
                 fault.act(client)
                 return
+
+
+def _turn_away(addr: object) -> None:
+    """No protocol: Twisted closes the connection."""
 
 
 def _hold(host: str, port: int) -> socket.socket | None:

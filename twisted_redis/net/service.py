@@ -131,6 +131,11 @@ class ServerService(Service):
 
     # TLS
 
+    @property
+    def factories(self) -> list[Any]:
+        """What makes the protocols of connections: plain ones, and those over TLS once there is any."""
+        return [self.factory] if self._tls is None else [self.factory, self._tls]
+
     def _configure_tls(self) -> None:
         """Takes over the directives of TLS; TlsError where they are wrong, and what was stays."""
         try:
