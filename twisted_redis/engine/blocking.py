@@ -187,7 +187,8 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
 
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
-    value = db.lookup_write(key)
+    # A key that has expired is none, but it is not for this look to remove it.
+    value = db.data.get(key) if db.expires.get(key, db.state.now + 1) > db.state.now else None
     if value is None or value.__class__ is bytes or value.__class__ is bytearray:
         return wanted.wake_on_delete
     return wanted.kind.encode() == value.TYPE or wanted.wake_on_delete
