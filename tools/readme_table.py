@@ -58,12 +58,16 @@ def known_commands() -> set[str]:
 
 
 def main() -> None:
-    """Rewrite the table in README.md."""
+    """Rewrite the table in README.md, and what docs/compatibility.md tells of commands."""
     sys.path.insert(0, str(ROOT))
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     readme.write_text(before + BEGIN + table(known_commands()) + END + after)
+    # The page about compatibility tells of the same commands.
+    import compatibility_table
+
+    compatibility_table.main()
 
 
 if __name__ == "__main__":
