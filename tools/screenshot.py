@@ -43,7 +43,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         options = ["--metrics-port", str(port), "--maxmemory", "48mb", "--maxmemory-policy", "allkeys-lfu"]
-        server = start_server(*options, "--enable-debug-command", "yes", "--slowlog-log-slower-than", "60000", folder=folder)
+        options += ["--enable-debug-command", "yes", "--slowlog-log-slower-than", "60000"]
+        server = start_server(*options, folder=folder)
         end = threading.Event()
         threads = [threading.Thread(target=load, args=(server.port, end)) for _ in range(2)]
         client = redis.Redis(port=server.port)

@@ -146,15 +146,14 @@ class Effects:
     def after(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """What a command leaves behind: its effects are recorded, and at the end of the unit sent out."""
         if self.touched and not (self.depth or self.effects) and self.override is None and not self.ready:
-            # Most writes by far: one command, which is a unit by itself and goes out as it came.
-            if self.script_targets == EVERYBODY:
-                self.touched = self.pending = False
-                if self.writers is not None:
-                    self.writers[client] = None
-                effects: list[Effect] = [(client.db.index, argv)]
-                for sink in self.sinks:
-                    sink.feed(effects)
-                return
+            # Most writes by far: one command, which is a unit by itself and goes out as it came, to everybody.
+            self.touched = self.pending = False
+            if self.writers is not None:
+                self.writers[client] = None
+            effects: list[Effect] = [(client.db.index, argv)]
+            for sink in self.sinks:
+                sink.feed(effects)
+            return
         if self.override is not None:
             index = client.db.index
             if self.script_targets == EVERYBODY:
