@@ -176,6 +176,8 @@ class Pair:
                 wire.close()
         if real == NO_REPLY:
             raise RuntimeError(f"{where}{shown_command(words)}: real Redis does not answer this either")
+        if words:
+            COMPARED[words[0].lower()] += 1
         return compare(words, real, ours, rule, where)
 
     def call(
@@ -218,11 +220,7 @@ def taken(wire: Wire) -> bytes:
         return NO_REPLY
 
 
-def compare(
-    argv: Sequence[bytes], real: bytes, ours: bytes, rule: Rule | None = None, where: str = ""
-) -> Reply:
-    if argv:
-        COMPARED[argv[0].lower()] += 1
+def compare(argv: Sequence[bytes], real: bytes, ours: bytes, rule: Rule | None = None, where: str = "") -> Reply:
     reply = parse(real)
     if real != ours:
         one, other = (rule or rule_for(argv))(argv, reply, parse(ours))

@@ -17,6 +17,11 @@ def exact(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, obje
     return one, other
 
 
+def in_any_case(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """The same text, in capitals or not."""
+    return repr(one).lower(), repr(other).lower()
+
+
 def sort_key(entry: object) -> str:
     return repr(entry)
 
@@ -170,9 +175,7 @@ RULES: dict[bytes, Rule] = {
     **dict.fromkeys((b"TTL", b"HTTL", b"EXPIRETIME", b"HEXPIRETIME"), within(2)),
     **dict.fromkeys((b"TIME", b"LASTSAVE", b"DUMP"), shape),
     b"HELLO": hello,
-    **dict.fromkeys(
-        (b"INFO", b"MEMORY", b"CLIENT", b"COMMAND", b"LATENCY", b"SLOWLOG", b"LOLWUT"), kind_only
-    ),
+    **dict.fromkeys((b"INFO", b"MEMORY", b"CLIENT", b"COMMAND", b"LATENCY", b"SLOWLOG", b"LOLWUT"), kind_only),
     **dict.fromkeys((b"SORT", b"SORT_RO"), sort_by_order),
 }
 SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
@@ -191,6 +194,9 @@ SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"XINFO", b"CONSUMERS"): shape,
     (b"CONFIG", b"GET"): config_get,
     (b"PUBSUB", b"CHANNELS"): unordered,
+    # Errors name the subcommand: Redis as it was written, this server in its own way.
+    (b"FUNCTION", b"FLUSH"): in_any_case,
+    (b"FUNCTION", b"RESTORE"): in_any_case,
 }
 
 CONTAINERS = {

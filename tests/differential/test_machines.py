@@ -18,9 +18,7 @@ NUMBERS = st.one_of(
 )
 SMALL = st.integers(-6, 6)
 VALUES = st.one_of(
-    st.sampled_from(
-        [b"", b"x", b"y", b"1", b"-1", b"01", b" 1", b"1.5", b"1e3", b"9223372036854775807", b"nan"]
-    ),
+    st.sampled_from([b"", b"x", b"y", b"1", b"-1", b"01", b" 1", b"1.5", b"1e3", b"9223372036854775807", b"nan"]),
     st.binary(max_size=40),
     st.integers(-(2**63), 2**63 - 1).map(lambda number: b"%d" % number),
 )
@@ -55,9 +53,7 @@ class Machine(RuleBasedStateMachine):
     def rename(self, key: str, other: str, name: str) -> None:
         self.call(name, key, other)
 
-    @rule(
-        keys=st.lists(KEYS, min_size=1, max_size=3), name=st.sampled_from(["DEL", "UNLINK", "TOUCH", "MGET"])
-    )
+    @rule(keys=st.lists(KEYS, min_size=1, max_size=3), name=st.sampled_from(["DEL", "UNLINK", "TOUCH", "MGET"]))
     def several(self, keys: list[str], name: str) -> None:
         self.call(name, *keys)
 
@@ -73,9 +69,7 @@ class Machine(RuleBasedStateMachine):
         self.call(name, key, moment // 1000 if name == "EXPIREAT" else moment, *flags)
         self.call("PEXPIRETIME", key)
 
-    @rule(
-        key=KEYS, name=st.sampled_from(["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]), when=NUMBERS | WRONG
-    )
+    @rule(key=KEYS, name=st.sampled_from(["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]), when=NUMBERS | WRONG)
     def expire_at_odd_times(self, key: str, name: str, when: Argument) -> None:
         if isinstance(when, int) and 0 < when < 10 and name in ("EXPIRE", "PEXPIRE"):
             when = -when
@@ -92,9 +86,7 @@ class Machine(RuleBasedStateMachine):
 
 
 class Strings(Machine):
-    @rule(
-        key=KEYS, value=VALUES, options=st.lists(st.sampled_from(["NX", "XX", "GET", "KEEPTTL"]), max_size=3)
-    )
+    @rule(key=KEYS, value=VALUES, options=st.lists(st.sampled_from(["NX", "XX", "GET", "KEEPTTL"]), max_size=3))
     def set(self, key: str, value: bytes, options: list[str]) -> None:
         self.call("SET", key, value, *options)
         self.call("GET", key)

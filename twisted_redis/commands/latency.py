@@ -90,7 +90,7 @@ def graph(ctx: Client, event: bytes) -> Reply:
     name = event.decode("latin-1")
     series = ctx.engine.latency.events.get(name)
     if series is None:
-        raise CommandError(b"ERR No samples available for event '%b'" % event)
+        raise CommandError(b"ERR No samples available for event '%b'" % event.partition(b"\0")[0])
     return Verbatim(_drawn(name, series, int(ctx.engine.time.wall())).encode("latin-1"))
 
 

@@ -51,6 +51,7 @@ class _Thread:
         self._started.wait()
         if self._problem is not None:
             self._thread.join()
+            _close(self._reactor)
             raise self._problem
 
     def _run(self) -> None:
@@ -62,7 +63,6 @@ class _Thread:
         except BaseException as problem:
             self._problem = problem
         finally:
-            _close(reactor)
             self._started.set()
 
     def _begin(self) -> None:
@@ -95,6 +95,9 @@ class _Thread:
         self._stopped = True
         self._reactor.callFromThread(self._end)
         self._thread.join(_END_WITHIN)
+        if not self._thread.is_alive():
+            # Not by the thread itself: the call above might still be about to wake its reactor.
+            _close(self._reactor)
 
     def _end(self) -> None:
         self._service.stopService().addBoth(lambda _: self._reactor.stop())
