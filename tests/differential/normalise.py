@@ -5,6 +5,7 @@ A rule takes (argv, reply, other reply) and gives the two in a form in which the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -20,6 +21,12 @@ def exact(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, obje
 def in_any_case(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
     """The same text, in capitals or not."""
     return repr(one).lower(), repr(other).lower()
+
+
+def any_library(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
+    """Of several libraries that are there already Redis names any."""
+    first, second = in_any_case(argv, one, other)
+    return re.sub(r"library \w+ already", "", str(first)), re.sub(r"library \w+ already", "", str(second))
 
 
 def sort_key(entry: object) -> str:
@@ -196,7 +203,7 @@ SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"PUBSUB", b"CHANNELS"): unordered,
     # Errors name the subcommand: Redis as it was written, this server in its own way.
     (b"FUNCTION", b"FLUSH"): in_any_case,
-    (b"FUNCTION", b"RESTORE"): in_any_case,
+    (b"FUNCTION", b"RESTORE"): any_library,
 }
 
 CONTAINERS = {
