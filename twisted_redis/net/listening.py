@@ -135,11 +135,7 @@ class _Ports:
     def stop(self) -> None:
         """Listens no more; whoever connects from now on is refused."""
         for old in self.open:
-            try:
-                # Closing waits for the reactor's next turn, and until then the system would take connections.
-                old.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # not every system can
+            _refuse(old)
             old.stopListening()
         self.open = []
         self.port = 0
@@ -150,6 +146,14 @@ class _Ports:
             return []
         binds = ",".join(f"bind={port.getHost().host}" for port in self.open)
         return [f"name={self._kind},{binds},port={self.port}"]
+
+
+def _refuse(port: Any) -> None:
+    """Has the system take no more connections: closing waits for the reactor's next turn, and until then it would."""
+    try:
+        port.socket.shutdown(socket.SHUT_RDWR)
+    except (OSError, AttributeError):
+        pass  # not every system can, and not every port has a socket
 
 
 class Listeners:
@@ -263,6 +267,8 @@ class Listeners:
     def close(self) -> Deferred[Any]:
         """Stops listening everywhere; Twisted removes the unix socket's file."""
         ports = self._ports()
+        for port in ports:
+            _refuse(port)
         self._tcp.open, self._tls.open, self._unix, self._endpoints = [], [], [], []
         waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
         self._unix_path = ""
