@@ -185,6 +185,10 @@ class Eviction:
         if self._exceeded_since is None:
             self._exceeded_since = engine.time.monotonic()
         self.out_of_memory = not self._evict()
+        if self.out_of_memory and self._chooser is not None:
+            # Nothing is left to be evicted: what is held for clients may have gone since it was counted.
+            self.measure()
+            self.out_of_memory = bool(engine.gates & IS_OVER_MEMORY)
         return not self.out_of_memory
 
     # evicting
