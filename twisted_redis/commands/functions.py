@@ -24,7 +24,7 @@ from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.flags import NAMES
 from twisted_redis.engine.scripting.libraries import Library, libraries
 from twisted_redis.engine.scripting.running import Run
-from twisted_redis.engine.scripting.scripts import scripting
+from twisted_redis.engine.scripting.scripts import check_keys, scripting
 from twisted_redis.engine.table import command, container
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.persistence.rdb import payload, records
@@ -55,10 +55,7 @@ def _fcall(ctx: Client, name: bytes, numkeys: bytes, arguments: tuple[bytes, ...
         count = integer(numkeys)
     except CommandError:
         raise CommandError("ERR Bad number of keys provided") from None
-    if count > len(arguments):
-        raise CommandError("ERR Number of keys can't be greater than number of args")
-    if count < 0:
-        raise CommandError("ERR Number of keys can't be negative")
+    check_keys(count, arguments)
     state.admit(ctx, function.flags, read_only)
     run = Run(ctx, function.name, function.flags, False, read_only)
     run.argv = (b"fcall_ro" if read_only else b"fcall", name, numkeys, *arguments)

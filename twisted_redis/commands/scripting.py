@@ -18,7 +18,7 @@ from twisted_redis.engine.flags import (
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.scripting.scripts import scripting
+from twisted_redis.engine.scripting.scripts import check_keys, scripting
 from twisted_redis.engine.table import command, container
 from twisted_redis.resp.types import OK, Reply
 
@@ -35,12 +35,7 @@ _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 
 
 def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
-    count = 1 if numkeys == b"1" else integer(numkeys)
-    if count > len(arguments):
-        raise CommandError("ERR Number of keys can't be greater than number of args")
-    if count < 0:
-        raise CommandError("ERR Number of keys can't be negative")
-    return count
+    return check_keys(1 if numkeys == b"1" else integer(numkeys), arguments)
 
 
 def _eval(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:

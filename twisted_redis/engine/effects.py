@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS
-from twisted_redis.engine.hash_fields import expire_due
+from twisted_redis.engine.hash_fields import expire_due, signal
 from twisted_redis.engine.notifications import ALL_CLASSES, EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.transactions import touch
@@ -208,16 +208,9 @@ class Effects:
         self.lazyfree.remove(db, key, self.config.lazyfree_lazy_expire)
         self.stats.expired_keys += 1
         self.propagate(db, [b"UNLINK" if self.config.lazyfree_lazy_expire else b"DEL", key])
-        if self.observed:
-            if db.watched and key in db.watched:
-                touch(db, key)
-            if db.waiting and key in db.waiting:
-                self.ready[(db, key)] = None
-                self.pending = True
-            for observer in self.observers:
-                observer(db, key)
-            if self.notify_flags & EXPIRED:
-                self.notify(db, key, "expired")
+        signal(cast("Engine", self), db, key)
+        if self.notify_flags & EXPIRED:
+            self.notify(db, key, "expired")
 
     def mark_dirty(self, n: int) -> None:
         """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""

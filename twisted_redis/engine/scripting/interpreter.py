@@ -19,7 +19,7 @@ try:
 except ImportError:
     lua51 = None
 
-__all__ = ["Host", "Interpreter", "ScriptError", "available"]
+__all__ = ["Host", "Interpreter", "ScriptError"]
 
 #: More arguments than this go over in tables: a call has room for some thousands.
 MANY = 4000
@@ -72,11 +72,6 @@ class Host(Protocol):
 
     def sha1hex(self, text: bytes) -> bytes:
         """``redis.sha1hex``."""
-
-
-def available() -> bool:
-    """Whether there is a Lua interpreter."""
-    return lua51 is not None
 
 
 @lru_cache

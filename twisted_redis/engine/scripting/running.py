@@ -87,7 +87,6 @@ class Runner:
         self.client.gates |= DENY_BLOCKING | SCRIPT
         config = engine.config
         self.lua = Interpreter(self, REDIS_VERSION, config.lua_enable_deprecated_api, not functions)
-        self._calls = 0
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
         """Runs a script or function; its result, or ``CommandError``.
@@ -244,9 +243,11 @@ class Runner:
             command = gates.resolve(engine, argv)
         except CommandError:
             raise self._refused(None, b"ERR Unknown Redis command called from script") from None
-        arity = command.spec.arity
-        if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
-            raise self._refused(command, b"ERR Wrong number of args calling Redis command from script")
+        try:
+            gates.check_arity(command, argv)
+        except CommandError:
+            text = b"ERR Wrong number of args calling Redis command from script"
+            raise self._refused(command, text) from None
         return command
 
     def _refused(self, command: Command | None, text: bytes) -> ScriptError:
@@ -303,8 +304,7 @@ class Runner:
                 f"script using the {name} command. Script name is: {run.name.decode('latin-1')}.",
             )
             run.busy = True
-            options = "SCRIPT KILL" if run.is_eval else "FUNCTION KILL"
-            engine.busy_text = f"BUSY Redis is busy running a script. You can only call {options} or SHUTDOWN NOSAVE."
+            engine.busy_text = f"BUSY Redis is busy running a script. You can only call {name} or SHUTDOWN NOSAVE."
             engine.gates |= gates.IS_BUSY
         if not engine.serve_others():
             return _ENDED

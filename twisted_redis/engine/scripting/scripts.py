@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.scripting.libraries import Libraries
     from twisted_redis.engine.table import Command
 
-__all__ = ["Script", "Scripting", "scripting"]
+__all__ = ["Script", "Scripting", "check_keys", "scripting"]
 
 #: Scripts of EVAL that are kept; those of SCRIPT LOAD stay.
 KEPT = 500
@@ -180,6 +180,15 @@ class Scripting:
             raise CommandError(self.engine.busy_text)
         run.killed = True
         return OK
+
+
+def check_keys(count: int, arguments: Sequence[bytes]) -> int:
+    """``count``, if so many of the arguments of EVAL or FCALL can be keys."""
+    if count > len(arguments):
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    if count < 0:
+        raise CommandError("ERR Number of keys can't be negative")
+    return count
 
 
 def scripting(engine: Engine) -> Scripting:
