@@ -120,7 +120,20 @@ def fetch(directory: Path, suite: str) -> None:
         options += ["-o", f"Dir::Etc::sourcelist={listing}", "-o", "Dir::Etc::sourceparts=/dev/null"]
         say(f"fetching the source package redis of {suite}")
         run(["apt-get", *options, "update", "-q"])
-        run(["apt-get", *options, "source", "-q", "redis"], cwd=directory)
+        try:
+            run(["apt-get", *options, "source", "-q", "redis"], cwd=directory)
+        except Unavailable as problem:
+            # While Debian publishes a new revision, the archive's index may name files that are gone already. The
+            # upstream tarball does not change with the revision, and apt verifies it against the index all the same.
+            say(f"{problem}\ntrying without Debian's patches")
+            run(["apt-get", *options, "source", "-q", "--tar-only", "redis"], cwd=directory)
+            unpack_tarballs(directory)
+
+
+def unpack_tarballs(directory: Path) -> None:
+    """Unpack every tar archive in `directory` beside itself."""
+    for archive in directory.glob("redis_*.tar.*"):
+        run(["tar", "-xf", archive.name], cwd=directory)
 
 
 def build(tree: Path) -> None:
