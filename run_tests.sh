@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the tests: ./run_tests.sh [--conformance] [arguments of pytest ...]
+# Runs the tests: ./run_tests.sh [--conformance | --trial] [arguments of pytest, or of trial ...]
 #
+# --trial runs the test cases in tests/trial with Twisted's trial; pytest runs them among its own.
 # --conformance runs those cases of Redis' own test suite that are known to pass, instead of the project's tests.
 # PYTHON=pypy3 ./run_tests.sh uses another interpreter.
 set -eu
@@ -10,6 +11,11 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 ensure_venv test test
 
 cd "$root"
+if [ "${1-}" = --trial ]; then
+    shift
+    [ $# -gt 0 ] || set -- tests.trial
+    exec "$venv/bin/python" -m twisted.trial --temp-directory=build/trial "$@"
+fi
 for argument in "$@"; do
     if [ "$argument" = --conformance ]; then
         if [ $# -gt 1 ]; then

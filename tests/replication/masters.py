@@ -1,4 +1,4 @@
-"""A server in this process that follows a master which is nothing but bytes."""
+"""Masters in this process: one that is a server, and one that is nothing but bytes, with the server that follows it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from tests.support.server import Server
+from tests.support.server import Connection, Server
 from twisted_redis.persistence.saving import facts, write_snapshot
 from twisted_redis.replication.link import MasterLink
+from twisted_redis.replication.state import State
 
-__all__ = ["ID", "Following", "handshake", "snapshot_of"]
+__all__ = ["ID", "Following", "Master", "handshake", "snapshot_of"]
 
 ID = b"a" * 40
 
@@ -146,3 +147,33 @@ class Link:
         failure = Failure(ConnectionDone())
         self.protocol.connectionLost(failure)
         self.following.factory.clientConnectionLost(self.following, failure)
+
+
+class Master(Server):
+    """A master whose stream begins with the test."""
+
+    def __init__(self, **directives: Any) -> None:
+        super().__init__(**directives)
+        self.replication = self.engine.replication
+        assert isinstance(self.replication, State)
+        self.replication.create_backlog()
+
+    def replica(self, *capabilities: str, port: int = 1000) -> Connection:
+        """A replica that has everything until now."""
+        connection = self.connect()
+        assert connection("REPLCONF", "listening-port", port) == b"+OK\r\n"
+        for capability in capabilities or ("eof", "psync2"):
+            assert connection("REPLCONF", "capa", capability) == b"+OK\r\n"
+        said = connection("PSYNC", self.engine.replication_id, self.replication.offset + 1)
+        assert said.startswith(b"+CONTINUE")
+        return connection
+
+    def second(self) -> None:
+        """Time until the work that is done each second."""
+        self.clock.advance(1)
+        self.replication.tick(self.clock.seconds())  # type: ignore[attr-defined]
+
+    def info(self, section: str = "replication") -> dict[str, str]:
+        """INFO."""
+        text = bytes(self("INFO", section))  # type: ignore[arg-type]
+        return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)

@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.support.server import Connection, Server, encode
-from twisted_redis.replication.state import State
+from tests.replication.masters import Master
+from tests.support.server import encode
 
 GETACK = encode("REPLCONF", "GETACK", "*")
 SELECT = encode("SELECT", 0)
-
-
-class Master(Server):
-    """A master whose stream begins with the test."""
-
-    def __init__(self, **directives: Any) -> None:
-        super().__init__(**directives)
-        self.replication = self.engine.replication
-        assert isinstance(self.replication, State)
-        self.replication.create_backlog()
-
-    def replica(self, *capabilities: str, port: int = 1000) -> Connection:
-        """A replica that has everything until now."""
-        connection = self.connect()
-        assert connection("REPLCONF", "listening-port", port) == b"+OK\r\n"
-        for capability in capabilities or ("eof", "psync2"):
-            assert connection("REPLCONF", "capa", capability) == b"+OK\r\n"
-        said = connection("PSYNC", self.engine.replication_id, self.replication.offset + 1)
-        assert said.startswith(b"+CONTINUE")
-        return connection
-
-    def second(self) -> None:
-        """Time until the work that is done each second."""
-        self.clock.advance(1)
-        self.replication.tick(self.clock.seconds())  # type: ignore[attr-defined]
-
-    def info(self, section: str = "replication") -> dict[str, str]:
-        """INFO."""
-        text = bytes(self("INFO", section))  # type: ignore[arg-type]
-        return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)
 
 
 def test_the_stream_is_what_the_clients_did() -> None:
