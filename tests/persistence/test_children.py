@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.support.server import Server
 from twisted_redis.datatypes.order import Order
 from twisted_redis.persistence.children import Child, Children
+from twisted_redis.persistence.snapshots import RETRY_DELAY
 from twisted_redis.persistence.state import State
 
 
@@ -118,3 +121,57 @@ def test_reports() -> None:
     children.kill()
     info = server("INFO", "persistence")
     assert isinstance(info, bytes) and b"current_cow_size:0\r" in info
+
+
+def test_what_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = len(os.listdir("/dev/fd"))
+    for problem in (MemoryError(), RuntimeError("fork not supported"), BlockingIOError(errno.EAGAIN, "again")):
+        server = Server(save=((3600, 1),))
+
+        def fail(problem: Exception = problem) -> int:
+            raise problem
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fork", fail)
+            assert server("BGSAVE").startswith(b"ERR")
+        assert b"rdb_last_bgsave_status:err" in server("INFO", "persistence")
+        assert server("SET", "a", 1).startswith(b"MISCONF")
+        assert not children_of(server).purpose and not Order.saving
+        assert len(os.listdir("/dev/fd")) == before
+
+
+def test_writes_go_on_after_a_failed_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(save=((1, 1),), dir=str(tmp_path))
+    persistence = server.engine.persistence
+    assert isinstance(persistence, State)
+
+    def fail() -> int:
+        raise BlockingIOError(errno.EAGAIN, "again")
+
+    server("SET", "a", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", fail)
+        server.advance(2)
+        persistence.snapshots.cron(0)
+        assert server("SET", "a", 2).startswith(b"MISCONF")
+    server.advance(RETRY_DELAY + 1)
+    persistence.snapshots.cron(0)
+    wait(persistence.children)
+    assert server("SET", "a", 3) == b"OK"
+
+
+def test_somebody_else_waits_for_our_child() -> None:
+    server = Server()
+    children = children_of(server)
+    for works in (True, False):
+        ends: list[tuple[int, int]] = []
+        pid = children.fork("rdb", lambda child, works=works: works, lambda *end, ends=ends: ends.append(end))
+        os.waitpid(pid, 0)
+        children.poll()
+        assert ends == [(0, 0) if works else (1, 0)]
+        assert not children.pid
+    pid = children.fork("rdb", lambda child: True, lambda *end: ends.append(end))
+    os.waitpid(pid, 0)
+    children.signal()
+    children.kill()
+    assert ends[-1] == (-1, signal.SIGUSR1) and not children.pid

@@ -32,6 +32,7 @@ STOPPED_ON_PURPOSE = signal.SIGUSR1
 """The signal that ends a child without that being a failure."""
 
 _report = struct.Struct("<qqq")
+_EXITED_WITH_1 = 1 << 8
 _REPORT_EVERY = 1.0
 _COW_SHARE = 100
 """Reading how much memory is copied takes long: of the time of a child at most this part of it goes there."""
@@ -112,6 +113,7 @@ class Children:
         self.last_pid = 0
         self._pipe = -1
         self._rest = b""
+        self._finished = False
         self._unwanted = False
         self._done: Done = lambda code, number: None
         #: Monotonic time (s) at which the child was started.
@@ -139,7 +141,7 @@ class Children:
         """Starts a child that does ``work`` and exits with 0 if that gave True, with 1 otherwise; gives its pid.
 
         ``done`` is called from the periodic work once it has ended.  ``keep`` are descriptors that the work needs.
-        Raises OSError, with EEXIST while there is a child.
+        Raises OSError where no child can be started, whatever the reason; with EEXIST while there is a child.
         """
         if self.purpose:
             raise OSError(errno.EEXIST, "a child is running already")
@@ -154,22 +156,22 @@ class Children:
                 # Python warns of threads; ours hold no lock that the child needs.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
-        except OSError:
+        except Exception as error:
             os.close(reading)
             os.close(writing)
             _thaw()
-            raise
+            if isinstance(error, OSError):
+                raise
+            raise OSError(errno.ENOMEM, str(error) or os.strerror(errno.ENOMEM)) from error
         if pid == 0:
             _be_child(self._engine, work, writing, title, keep)
+        took = (time.perf_counter_ns() - started) // 1000
         os.close(writing)
-        stats = self._engine.stats
-        stats.forks += 1
-        stats.last_fork_us = (time.perf_counter_ns() - started) // 1000
-        self._engine.latency.note("fork", stats.last_fork_us / 1000)
         self.purpose = purpose
         self.pid = pid
         self._pipe = reading
         self._rest = b""
+        self._finished = False
         self._unwanted = False
         self._done = done
         self.started_at = self._engine.time.monotonic()
@@ -177,6 +179,10 @@ class Children:
         self.keys_total = sum(len(db) for db in self._engine.databases)
         self.cow_bytes = self.cow_peak = 0
         Order.saving = True
+        stats = self._engine.stats
+        stats.forks += 1
+        stats.last_fork_us = took
+        self._engine.latency.note("fork", took / 1000)
         return pid
 
     def poll(self, now: float = 0.0) -> None:
@@ -184,26 +190,37 @@ class Children:
         if not self.pid:
             return
         self._hear()
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        pid, status = self._wait(os.WNOHANG)
         if pid:
             self._ended(status)
+
+    def _wait(self, options: int) -> tuple[int, int]:
+        """As ``os.waitpid``; where others have waited for all children, the reports tell whether ours has succeeded."""
+        try:
+            return os.waitpid(self.pid, options)
+        except ChildProcessError:
+            self._hear()
+            return self.pid, 0 if self._finished else _EXITED_WITH_1
 
     def kill(self) -> None:
         """Ends the child on purpose and waits until it is gone; ``done`` is told of ``STOPPED_ON_PURPOSE``."""
         if not self.pid:
             return
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        pid, status = self._wait(os.WNOHANG)
         if not pid:
-            os.kill(self.pid, STOPPED_ON_PURPOSE)
-            _, status = os.waitpid(self.pid, 0)
+            self.signal()
+            _, status = self._wait(0)
         # It may have been quicker; it is not wanted all the same.
         self._ended(status, STOPPED_ON_PURPOSE)
 
     def signal(self) -> None:
         """Has the child end on purpose; ``done`` is told of that later, even if it was quicker."""
         if self.pid:
-            os.kill(self.pid, STOPPED_ON_PURPOSE)
             self._unwanted = True
+            try:
+                os.kill(self.pid, STOPPED_ON_PURPOSE)
+            except ProcessLookupError:
+                pass  # others have waited for it
 
     def _ended(self, status: int, forced: int = 0) -> None:
         if self._unwanted:
@@ -234,7 +251,9 @@ class Children:
         whole = len(self._rest) - len(self._rest) % _report.size
         for keys, cow, at in _report.iter_unpack(self._rest[:whole]):
             self.cow_peak = max(self.cow_peak, cow)
-            if keys >= 0:
+            if keys < 0:
+                self._finished = True
+            else:
                 self.keys_processed, self.cow_bytes, self._cow_updated_ms = keys, cow, at
         self._rest = self._rest[whole:]
 

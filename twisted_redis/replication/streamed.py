@@ -87,7 +87,12 @@ class StreamJob:
         engine = self._engine
         mark = os.urandom(20).hex().encode()
         reading, writing = os.pipe()
-        held, self._release = os.pipe()
+        try:
+            held, self._release = os.pipe()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         os.set_blocking(reading, False)
         try:
             fcntl.fcntl(writing, _SET_SIZE, 1 << 20)

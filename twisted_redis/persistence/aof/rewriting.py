@@ -138,6 +138,8 @@ class Rewriter:
             pid = aof.children.fork("aof", work, self._ended, title="AOF rewrite")
         except OSError as error:
             self.succeeded = False
+            # Each attempt leaves an increment, so this counts for the limit, too.
+            self.failures += 1
             engine.log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
             if aof.waiting:
                 self._drop_temporary_increment()

@@ -23,10 +23,18 @@ class _Job(NamedTuple):
     close: bool
     era: int
 
+    @property
+    def awaited(self) -> bool:
+        """Whether it is a sync of the file that is being written to."""
+        return self.sync and not self.close
+
 
 class Syncer:
     """A thread that syncs files.  ``call`` has a function called by the reactor's thread (``callFromThread``); without
     it there is no thread, and everything is done at once.
+
+    The thread starts with the first job.  The system may refuse that (a limit of processes, no memory): a sync then
+    counts as failed with EAGAIN, and the next one tries again.  Files that are to be closed are closed all the same.
 
     ``offset``: where the replication stream stood when what is on disk was written; ``error``: the number of the
     error of the last sync, 0 if it was successful; ``pending``: how many syncs of the current file are not done.
@@ -50,10 +58,17 @@ class Syncer:
         self.offset = 0
         self.error = 0
 
-    def sync(self, fd: int, offset: int) -> None:
-        """Syncs the file of a descriptor, which must stay open, in the background."""
-        self.pending += 1
+    def sync(self, fd: int, offset: int) -> bool:
+        """Syncs the file of a descriptor, which must stay open, in the background.
+
+        False if the sync cannot even be tried: ``error`` is set, and the data are as they were.
+        """
+        if not self._ready():
+            self._failed(errno.EAGAIN)
+            self._synced()
+            return False
         self._submit(_Job(fd, offset, True, False, self._era))
+        return True
 
     def sync_and_close(self, fd: int, offset: int) -> None:
         """Syncs a file that nobody writes to any more, and closes it."""
@@ -91,38 +106,68 @@ class Syncer:
             self._thread.join()
             self._thread = None
 
+    def _ready(self) -> bool:
+        """Whether jobs can be taken: starts the thread if there is none."""
+        if self._call is None or self._thread is not None:
+            return True
+        thread = threading.Thread(target=self._work, args=(self._call,), name="aof-fsync", daemon=True)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError) as error:
+            # Python says "can't start new thread", whatever the reason.
+            if not self.error:
+                self._log("warning", f"Can't start the thread that syncs the AOF file: {error}")
+            return False
+        self._thread = thread
+        return True
+
     def _submit(self, job: _Job) -> None:
-        if self._call is None:
-            self._done(job, _carry_out(job))
+        if self._call is None or not self._ready():
+            self._finish(job, _carry_out(job))
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, args=(self._call,), name="aof-fsync", daemon=True)
-            self._thread.start()
+        # Only what the thread has got is counted, or nobody would ever count it down.
         with self._idle:
+            self._jobs.put(job)
             self._unfinished += 1
-        self._jobs.put(job)
+        self.pending += job.awaited
 
     def _work(self, call: Callable[[Callable[[], None]], object]) -> None:
         while (job := self._jobs.get()) is not None:
-            failed = _carry_out(job)
-            call(partial(self._done, job, failed))
-            with self._idle:
-                self._unfinished -= 1
-                if not self._unfinished:
-                    self._idle.notify_all()
+            try:
+                failed = _carry_out(job)
+            except Exception:  # out of memory: whoever waits must learn of it
+                failed = errno.EIO
+            try:
+                call(partial(self._done, job, failed))
+            finally:
+                with self._idle:
+                    self._unfinished -= 1
+                    if not self._unfinished:
+                        self._idle.notify_all()
 
     def _done(self, job: _Job, failed: int) -> None:
-        if job.era != self._era or not job.sync:
+        if job.era == self._era:
+            self.pending -= job.awaited
+            self._finish(job, failed)
+
+    def _finish(self, job: _Job, failed: int) -> None:
+        if not job.sync:
             return
-        if not job.close:
-            self.pending -= 1
         if failed:
-            if not self.error:
-                self._log("warning", f"Fail to fsync the AOF file: {os.strerror(failed)}")
+            self._failed(failed)
         else:
-            self.offset = job.offset
-        self.error = failed
+            self.note(job.offset)
         self._synced()
+
+    def note(self, offset: int) -> None:
+        """Takes note that everything up to ``offset`` is on disk."""
+        self.offset = offset
+        self.error = 0
+
+    def _failed(self, number: int) -> None:
+        if not self.error:
+            self._log("warning", f"Fail to fsync the AOF file: {os.strerror(number)}")
+        self.error = number
 
 
 def _carry_out(job: _Job) -> int:

@@ -340,13 +340,12 @@ class Writer:
             self._engine.latency.note("aof-fsync-always", (time.perf_counter() - started) * 1000)
             self._synced_size = self.size
             self._synced_at = self._engine.time.monotonic()
-            self.syncer.offset = self._offset()
+            self.syncer.note(self._offset())
             self._synced()
         else:
             now = self._engine.time.monotonic()
             if now - self._synced_at >= SYNC_EVERY:
-                if not self.syncer.pending:
-                    self.syncer.sync(self.fd, self._offset())
+                if not self.syncer.pending and self.syncer.sync(self.fd, self._offset()):
                     self._synced_size = self.size
                 self._synced_at = now
 

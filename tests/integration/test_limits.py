@@ -1,0 +1,54 @@
+"""A server whose process may not start what it needs: it says so, and goes on once it may."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.integration.process import PATIENCE, Server
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits another process")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_no_thread_for_syncing(start: Callable[..., Server]) -> None:
+    server = start("--appendonly", "yes")
+    pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0])
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_AS)
+    # Enough for everything but the stack of a thread.
+    resource.prlimit(server.pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + (2 << 20), hard))
+    kept: list[int] = []
+    with redis.Redis(port=server.port) as client:
+
+        def refused() -> bool:
+            try:
+                client.rpush("list", len(kept))
+            except redis.exceptions.ResponseError as error:
+                return "MISCONF Errors writing to the AOF file" in str(error)
+            kept.append(len(kept))
+            return False
+
+        until(refused)
+        assert client.info("persistence")["aof_last_write_status"] == "err"
+        assert "can't start new thread" in server.output
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (soft, hard))
+        until(lambda: not refused())
+        until(lambda: client.info("persistence")["aof_pending_bio_fsync"] == 0)
+        assert client.info("persistence")["aof_last_write_status"] == "ok"
+    server.process.kill()
+    server.wait()
+    again = start("--appendonly", "yes")
+    with redis.Redis(port=again.port) as client:
+        assert client.lrange("list", 0, -1) == [b"%d" % number for number in kept]
