@@ -148,3 +148,85 @@ def test_remove_all(hub: Hub, peers: list[Peer]) -> None:
     hub.addWriter(peers[0])
     assert sorted(map(id, hub.removeAll())) == sorted(map(id, peers))
     assert hub.getReaders() == hub.getWriters() == []
+
+
+class Poller:
+    """An epoll that fails."""
+
+    closed = False
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def poll(self, timeout: float, events: int) -> list[tuple[int, int]]:
+        raise self.error
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_round_that_fails_for_want_of_memory_is_tried_again(
+    hub: Hub, peers: list[Peer], logged_errors: list[dict[str, Any]]
+) -> None:
+    poller, hub._poller = hub._poller, Poller(MemoryError())
+    hub.doRead()
+    hub.doRead()
+    hub._poller = poller
+    peers[0].other.send(b"a")
+    hub.doRead()
+    assert peers[0].got == b"a"
+    assert hub._engine.turn == 0
+    assert len(logged_errors) == 1, "told once, not in each round"
+    logged_errors.clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "rounds"), [(ValueError("closed epoll object"), 1), (OSError(9, "no such file"), 1), (MemoryError(), 6)]
+)
+def test_a_poll_that_cannot_work_any_more_ends_the_server(
+    error: Exception, rounds: int, logged_errors: list[dict[str, Any]]
+) -> None:
+    server = Server()
+    ended: list[int] = []
+    server.engine.shutdown = lambda: ended.append(server.engine.exit_code)
+    hub = Hub(Reactor(), server.engine)
+    hub._poller.close()
+    hub._poller = Poller(error)
+    for _ in range(rounds):
+        assert not ended
+        hub.doRead()
+        server.clock.advance(1)
+    assert ended == [1]
+    assert hub._reactor.readers == [], "the reactor does not call it again"
+    logged_errors.clear()
+
+
+def test_a_turn_that_cannot_be_ended_in_order_does_not_outlive_its_round(
+    hub: Hub, peers: list[Peer], logged_errors: list[dict[str, Any]]
+) -> None:
+    def broken() -> None:
+        raise MemoryError
+
+    end_turn, hub._engine.end_turn = hub._engine.end_turn, broken
+    hub.doRead()
+    hub._engine.end_turn = end_turn
+    assert hub._engine.turn == 0
+    peers[0].other.send(b"a")
+    hub.doRead()
+    assert peers[0].got == b"a"
+    logged_errors.clear()
+
+
+def test_an_exit_within_a_connection_costs_that_connection(
+    hub: Hub, peers: list[Peer], logged_errors: list[dict[str, Any]]
+) -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    peers[0].doRead = leave  # type: ignore[method-assign]
+    peers[0].other.send(b"a")
+    peers[1].other.send(b"b")
+    hub.doRead()
+    assert peers[0].lost.check(SystemExit)
+    assert peers[1].got == b"b"
+    logged_errors.clear()

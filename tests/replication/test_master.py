@@ -287,3 +287,28 @@ def test_failover_holds_writes_until_the_replica_has_everything() -> None:
     assert master.info()["master_failover_state"] == "failover-in-progress"
     assert client("FAILOVER", "ABORT") == b"+OK\r\n"
     assert master.info()["role"] == "master"
+
+
+@pytest.mark.parametrize("where", ["feed", "encode"])
+def test_replicas_that_lack_a_write_have_to_synchronize_again(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    master = Master()
+    replica = master.replica()
+    client = master.connect()
+    logged: list[str] = []
+    master.engine.log = lambda level, text: logged.append(text)
+    before, end = master.engine.replication_id, master.replication.offset
+
+    def hungry(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(master.replication.stream, where, hungry)
+        assert client("SET", "a", 1) == b"+OK\r\n"
+    assert replica.closed
+    assert master.engine.replication_id != before
+    assert "The replication stream is incomplete: all replicas have to synchronize again" in logged
+    assert client("SET", "b", 1) == b"+OK\r\n"
+    master.replication.create_backlog()
+    again = master.connect()
+    again("REPLCONF", "capa", "eof", "capa", "psync2")
+    assert not again("PSYNC", before, end + 1).startswith(b"+CONTINUE")

@@ -37,6 +37,9 @@ class Recorder:
     def feed(self, effects: list[Effect]) -> None:
         self.units.append(effects)
 
+    def missed(self) -> None:
+        raise AssertionError("effects were lost")
+
     def take(self) -> list[list[bytes]]:
         """All commands that came since the last time."""
         found = [argv for unit in self.units for _, argv in unit]

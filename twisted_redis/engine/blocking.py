@@ -112,16 +112,15 @@ class Waiter:
             return
         engine = self.client.engine
         self.command.samples.append(0)
-        engine.begin_turn()
-        if failure is not None:
-            try:
-                failure.raiseException()
-            except CommandError as error:
-                reply = engine.failed(self.command, error)
-            except Exception:
-                reply = engine.crashed(self.command)
-        self.finish(reply)
-        engine.end_turn()
+        with engine.in_turn:
+            if failure is not None:
+                try:
+                    failure.raiseException()
+                except CommandError as error:
+                    reply = engine.failed(self.command, error)
+                except Exception:
+                    reply = engine.crashed(self.command)
+            self.finish(reply)
 
     def give_up(self) -> None:
         """Ends the waiting with the reply for that; the call counts, though nothing ran."""
@@ -129,13 +128,16 @@ class Waiter:
         engine = self.client.engine
         if engine.slow_ns < 0:
             engine.slow(self.client, self.command, self.argv, 0)
-        self.finish(self.block.timeout_reply())
+        try:
+            reply = self.block.timeout_reply()
+        except Exception:
+            reply = engine.crashed(self.command)
+        self.finish(reply)
 
     def time_out(self) -> None:
         """The time is over."""
-        self.client.engine.begin_turn()
-        self.give_up()
-        self.client.engine.end_turn()
+        with self.client.engine.in_turn:
+            self.give_up()
 
 
 def block(engine: Engine, client: Client, command: Command, argv: list[bytes], wanted: Block) -> Waiter:
@@ -183,7 +185,7 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
     for waiter in list(db.waiting.get(key, ())):
         # An earlier one may have closed or unblocked it.
         if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
-            _rerun(engine, waiter, key)
+            serve(engine, waiter, key)
 
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
@@ -192,6 +194,17 @@ def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
     if value is None or value.__class__ is bytes or value.__class__ is bytearray:
         return wanted.wake_on_delete
     return wanted.kind.encode() == value.TYPE or wanted.wake_on_delete
+
+
+def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
+    """Runs a waiting call again.  Whatever fails costs this one client an error, and those behind it nothing."""
+    try:
+        _rerun(engine, waiter, key)
+    except Exception:
+        reply = engine.crashed(waiter.command)
+        engine.abandon_unit(waiter.client, waiter.command, waiter.argv)
+        if waiter.client.blocked is waiter:
+            waiter.finish(reply)
 
 
 def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
@@ -241,7 +254,7 @@ def retry(engine: Engine, group: str) -> None:
     """Runs the calls again that wait for what ``group`` names, within a turn."""
     for waiter in list(engine.waiting_groups.get(group, ())):
         if waiter.client.blocked is waiter:
-            _rerun(engine, waiter, b"")
+            serve(engine, waiter, b"")
 
 
 def signal_database(engine: Engine, db: Database) -> None:
@@ -267,12 +280,11 @@ def unblock(client: Client, error: bool) -> bool:
 
 def unblock_all(engine: Engine, text: bytes) -> None:
     """Ends every waiting with an error and closes those who waited: the server is no longer what they relied on."""
-    engine.begin_turn()
-    for client in list(engine.clients.values()):
-        waiter = client.blocked
-        if waiter is not None:
-            waiter.command.samples.append(0)
-            waiter.command.failed += 1
-            waiter.finish(engine.error(text))
-            client.close()
-    engine.end_turn()
+    with engine.in_turn:
+        for client in list(engine.clients.values()):
+            waiter = client.blocked
+            if waiter is not None:
+                waiter.command.samples.append(0)
+                waiter.command.failed += 1
+                waiter.finish(engine.error(text))
+                client.close()

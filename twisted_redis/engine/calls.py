@@ -46,9 +46,9 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
     denied_before = ctx.gates & DENY_BLOCKING
     # Outside of a unit the caller itself stands between commands; within one, what it has said of itself so far
     # must not be taken for what the called command says.
+    engine.begin_turn()
     touched, engine.touched = engine.touched, False
     override, engine.override = engine.override, None
-    engine.begin_turn()
     engine.depth += 1
     ctx.gates |= DENY_BLOCKING
     dirty = engine.dirty

@@ -40,6 +40,9 @@ class Sink(Protocol):
         Those of a class of ``engine.propagation`` are for replicas alone, or for the append-only file alone.
         """
 
+    def missed(self) -> None:
+        """Effects could not be taken (``feed`` has failed): what the sink keeps is no longer complete."""
+
 
 class Effects:
     """The part of the engine that gathers effects and hands them out."""
@@ -55,6 +58,7 @@ class Effects:
     begin_turn: Callable[[], None]
     end_turn: Callable[[], None]
     refresh_time: Callable[[], None]
+    report: Callable[[str], None]
 
     def __init__(self) -> None:
         self.dirty = 0
@@ -150,9 +154,7 @@ class Effects:
             self.touched = self.pending = False
             if self.writers is not None:
                 self.writers[client] = None
-            effects: list[Effect] = [(client.db.index, argv)]
-            for sink in self.sinks:
-                sink.feed(effects)
+            self._feed([(client.db.index, argv)])
             return
         if self.override is not None:
             index = client.db.index
@@ -194,8 +196,16 @@ class Effects:
     def _hand_out(self) -> None:
         effects = self.effects
         self.effects = []
+        self._feed(effects)
+
+    def _feed(self, effects: list[Effect]) -> None:
+        """Hands effects to every sink.  One that fails is told so, and costs the others nothing."""
         for sink in self.sinks:
-            sink.feed(effects)
+            try:
+                sink.feed(effects)
+            except Exception:
+                self.report("A sink of effects has failed")
+                sink.missed()
 
     def propagate(self, db: Database, argv: list[bytes]) -> None:
         """Adds an effect that no command made by itself: an expiry, an eviction."""
@@ -225,10 +235,10 @@ class Effects:
         """Removes keys that are due, for at most about ``budget_ns``; tells whether some may be left."""
         if self.state.keep_expired or self.state.hold_expired or not self.active_expire:
             return False
-        self.begin_turn()
-        self.depth += 1
         clock = self.clock_ns
         started = clock()
+        self.begin_turn()
+        self.depth += 1
         try:
             deadline = started + budget_ns
             now = self.state.now

@@ -7,6 +7,7 @@ else (queueing, permissions, blocking, effects) is reached from there by one tes
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -34,12 +35,15 @@ from twisted_redis.engine.slowlog import SlowLog
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
+from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from twisted_redis.engine.append_only import AppendOnly
     from twisted_redis.engine.persistence import Persistence
     from twisted_redis.engine.replication import Replication
@@ -57,6 +61,21 @@ OUTPUT_SLICE = 1 << 20
 STALE_AFTER = 1_000_000
 #: The directives that ``apply_thresholds`` reads.
 THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
+
+
+class Turn:
+    """The turns of an engine as a context manager: what is raised within leaves it, and the turn ends all the same."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        self._engine.begin_turn()
+
+    def __exit__(self, *raised: object) -> None:
+        self._engine.end_turn()
 
 
 class Engine(Effects):
@@ -115,6 +134,8 @@ class Engine(Effects):
         self.replication: Replication
         self.turn = 0
         self.turn_began = 0
+        #: ``with engine.in_turn:`` is a turn; turns may stand within one another.
+        self.in_turn = Turn(self)
         self.unflushed: dict[Client, None] = {}
         #: Called at the end of each turn, before its replies leave: what has to be on disk before them goes there now.
         self.before_replies: list[Callable[[], None]] = []
@@ -160,6 +181,8 @@ class Engine(Effects):
         #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
+        #: Ends the server, which cannot go on for the given reason, with an exit code of 1.
+        self.collapse: Callable[[str], None] = self._collapse
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
         self.monitors = Monitors(self)
@@ -252,7 +275,10 @@ class Engine(Effects):
         if client.postponed:
             self.postponed.remove(client)
         for callback in self.departed:
-            callback(client)
+            try:
+                callback(client)
+            except Exception:
+                self.report(f"The client {client.id} was not forgotten in every place")
 
     def forget_watches(self, client: Client) -> None:
         """UNWATCH."""
@@ -273,34 +299,46 @@ class Engine(Effects):
         self.state.now = int(self.time.wall() * 1000)
 
     def begin_turn(self) -> None:
-        """Begins work outside of ``run`` that may write to clients; ``end_turn`` must follow."""
-        self.turn += 1
-        if self.turn == 1:
+        """Begins work outside of ``run`` that may write to clients; ``end_turn`` must follow, so prefer ``in_turn``."""
+        if not self.turn:
             self.turn_began = self.clock_ns()
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
+        self.turn += 1
 
     def end_turn(self) -> None:
-        """Ends a turn: flushes the effects and the clients that were written to."""
-        if self.turn == 1:
+        """Ends a turn: flushes the effects and the clients that were written to.  Nothing that fails here is raised."""
+        if self.turn > 1:
+            self.turn -= 1
+            return
+        try:
             if self.effects or self.ready:
                 self.end_unit()
-            for settle in self.before_replies:
-                settle()
+        except Exception:
+            self.report("The effects of a turn could not be handed out")
+        self._leave_turn(self.turn_began)
+
+    def _leave_turn(self, began: int) -> None:
+        """What the outermost turn does last; ``began`` (ns) is when it began."""
+        try:
+            for finish in self.before_replies:
+                try:
+                    finish()
+                except Exception:
+                    self.report("A turn was not ended in order")
+        finally:
             self.turn = 0
-            if self.unflushed:
-                self.flush_clients()
-            self.stats.loop.note(self.clock_ns() - self.turn_began)
-        else:
-            self.turn -= 1
+        if self.unflushed:
+            self.flush_clients()
+        self.stats.loop.note(self.clock_ns() - began)
 
     def flush_later(self, client: Client) -> None:
         """Has the output of ``client`` written at the end of the turn, or now outside of one."""
         if self.turn:
             self.unflushed[client] = None
         else:
-            client.link.flush()
+            self._flush(client)
 
     def flush_clients(self) -> None:
         """Writes to those who were sent something; call outside of turns."""
@@ -308,7 +346,19 @@ class Engine(Effects):
             unflushed = self.unflushed
             self.unflushed = {}
             for client in unflushed:
-                client.link.flush()
+                self._flush(client)
+
+    def _flush(self, client: Client) -> None:
+        """Writes to one client.  A connection that fails is closed, and costs no other client its replies."""
+        try:
+            client.link.flush()
+        except Exception:
+            self.report(f"The replies to the client {client.id} could not be written")
+            client.out.clear()
+            try:
+                client.link.abort()
+            except Exception:
+                self.report(f"The client {client.id} could not be closed")
 
     # running
 
@@ -325,108 +375,115 @@ class Engine(Effects):
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
-        self.turn += 1
         slow_ns = self.slow_ns
         room = OUTPUT_SLICE
         taken = 0
-        start = began = clock()
-        for argv in requests:
-            taken += 1
-            command = lookup(argv[0])
-            count = len(argv)
-            if command is None or self.gates or client.gates or not command.min_args <= count <= command.max_args:
-                try:
-                    command, reply = gates.execute(self, client, argv)
-                except gates.Postponed:
-                    taken -= 1
-                    break
-                slow_ns = self.slow_ns  # CONFIG SET may have changed it
-            else:
-                try:
-                    # Spelled out for short requests: a slice and a starred call cost as much as a look-up.
-                    if count == 1:
-                        reply = command.function(client)
-                    elif count == 2:
-                        reply = command.function(client, argv[1])
-                    elif count == 3:
-                        reply = command.function(client, argv[1], argv[2])
-                    elif count == 4:
-                        reply = command.function(client, argv[1], argv[2], argv[3])
+        start = end = began = clock()
+        command: Command | None = gates.NOT_EXECUTED
+        self.turn += 1
+        try:
+            for argv in requests:
+                taken += 1
+                command = lookup(argv[0])
+                count = len(argv)
+                if command is None or self.gates or client.gates or not command.min_args <= count <= command.max_args:
+                    try:
+                        command, reply = gates.execute(self, client, argv)
+                    except gates.Postponed:
+                        taken -= 1
+                        break
+                    slow_ns = self.slow_ns  # CONFIG SET may have changed it
+                else:
+                    try:
+                        # Spelled out for short requests: a slice and a starred call cost as much as a look-up.
+                        if count == 1:
+                            reply = command.function(client)
+                        elif count == 2:
+                            reply = command.function(client, argv[1])
+                        elif count == 3:
+                            reply = command.function(client, argv[1], argv[2])
+                        elif count == 4:
+                            reply = command.function(client, argv[1], argv[2], argv[3])
+                        else:
+                            reply = command.function(client, *argv[1:])
+                    except CommandError as error:
+                        reply = self.failed(command, error)
+                    except Exception:
+                        reply = self.crashed(command)
+                    if self.pending:
+                        self.after(client, command, argv)
+                kind = reply.__class__
+                if client.gates:
+                    if kind is Block:
+                        self._wait(client, command, argv, reply)
+                        break
+                    self._answer(client, reply)
+                    if client.gates & CLOSING:
+                        break
+                    if client.out:
+                        room -= len(client.out[-1])
+                        if room < 0:
+                            break
+                elif kind is bytes:
+                    size = len(reply)
+                    if size < 256:
+                        append(BULK_HEADS[size] + reply + b"\r\n")
                     else:
-                        reply = command.function(client, *argv[1:])
-                except CommandError as error:
-                    reply = self.failed(command, error)
-                except Exception:
-                    reply = self.crashed(command)
-                if self.pending:
-                    self.after(client, command, argv)
-            kind = reply.__class__
-            if client.gates:
-                if kind is Block:
+                        append(b"$%d\r\n%b\r\n" % (size, reply))
+                        room -= size
+                        if room < 0:
+                            command.samples.append(clock() - start)
+                            break
+                elif reply is OK:
+                    append(b"+OK\r\n")
+                elif kind is int:
+                    append(INTEGERS[reply] if -1 < reply < 256 else b":%d\r\n" % reply)
+                elif kind is Simple:
+                    append(b"+%b\r\n" % reply)
+                elif kind is Block:
                     self._wait(client, command, argv, reply)
                     break
-                self._answer(client, reply)
-                if client.gates & CLOSING:
-                    break
-                if client.out:
-                    room -= len(client.out[-1])
-                    if room < 0:
-                        break
-            elif kind is bytes:
-                size = len(reply)
-                if size < 256:
-                    append(BULK_HEADS[size] + reply + b"\r\n")
                 else:
-                    append(b"$%d\r\n%b\r\n" % (size, reply))
-                    room -= size
+                    encoded = client.encode(reply)
+                    append(encoded)
+                    room -= len(encoded)
                     if room < 0:
                         command.samples.append(clock() - start)
                         break
-            elif reply is OK:
-                append(b"+OK\r\n")
-            elif kind is int:
-                append(INTEGERS[reply] if -1 < reply < 256 else b":%d\r\n" % reply)
-            elif kind is Simple:
-                append(b"+%b\r\n" % reply)
-            elif kind is Block:
-                self._wait(client, command, argv, reply)
-                break
-            else:
-                encoded = client.encode(reply)
-                append(encoded)
-                room -= len(encoded)
-                if room < 0:
-                    command.samples.append(clock() - start)
-                    break
-            end = clock()
-            command.samples.append(end - start)
-            if end - start > slow_ns:
-                self.slow(client, command, argv, end - start)
-            start = end
+                end = clock()
+                command.samples.append(end - start)
+                if end - start > slow_ns:
+                    self.slow(client, command, argv, end - start)
+                start = end
+        except BaseException:
+            # Also what a command of a module should never raise (SystemExit): it would end the reactor's work for all.
+            # From ``end`` on the reply of the request is there.
+            command = self._broken(client, requests[taken - 1], answered=end != start)
         if taken:
             if command is not gates.NOT_EXECUTED:
                 client.last_command = command
             client.commands += taken
             self.stats.loop.calls += taken
-        self.turn -= 1
-        if not self.turn:
-            for settle in self.before_replies:
-                settle()
-            if self.unflushed:
-                self.flush_clients()
-            self.stats.loop.note(clock() - began)
+        if self.turn > 1:
+            self.turn -= 1
+        else:
+            self._leave_turn(began)
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
         """Executes one request and returns its reply: a value, or a Deferred of it where the command waits."""
-        self.begin_turn()
-        try:
-            command, reply = gates.execute(self, client, argv)
-            if reply.__class__ is Block:
-                return block(self, client, command, argv, reply).deferred
+        with self.in_turn:
+            try:
+                command, reply = gates.execute(self, client, argv)
+                if reply.__class__ is Block:
+                    return block(self, client, command, argv, reply).deferred
+            except gates.Postponed:
+                raise
+            except Exception:
+                command = self.find(argv) or gates.NOT_EXECUTED
+                reply = self.crashed(command)
+                self.abandon_unit(client, command, argv)
             return reply
-        finally:
-            self.end_turn()
 
     def call(self, client: Client, command: Command, argv: list[bytes]) -> Reply:
         """Runs one command whose gates were passed, with its statistics and effects; an error is an ErrorReply."""
@@ -442,14 +499,20 @@ class Engine(Effects):
             reply = self.failed(command, error)
         except Exception:
             reply = self.crashed(command)
-        if monitored:
-            self.monitors.show(client, command, argv)
-        if reply.__class__ is Block and client.gates & DENY_BLOCKING:
-            reply = reply.timeout_reply()
-        if self.current is not None and command.flags & READONLY:
-            self.tracking.remember(self.current, command, argv)
-        if self.pending:
-            self.after(client, command, argv)
+            if client.queue is not None and command.name == "exec":
+                discard(client)  # EXEC ends the transaction however it fails
+        try:
+            if monitored:
+                self.monitors.show(client, command, argv)
+            if reply.__class__ is Block and client.gates & DENY_BLOCKING:
+                reply = reply.timeout_reply()
+            if self.current is not None and command.flags & READONLY:
+                self.tracking.remember(self.current, command, argv)
+            if self.pending:
+                self.after(client, command, argv)
+        except Exception:
+            reply = self.crashed(command)
+            self.abandon_unit(client, command, argv)
         if self.depth:
             taken = self.clock_ns() - start
             command.samples.append(taken)
@@ -473,18 +536,29 @@ class Engine(Effects):
 
     def _wait(self, client: Client, command: Command, argv: list[bytes], wanted: Block) -> None:
         waiter = block(self, client, command, argv, wanted)
-        waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client,))
+        waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client, command))
+        waiter.deferred.addErrback(self._undelivered, client)
         client.release_pushes()
 
-    def _deliver(self, reply: Reply, client: Client) -> None:
+    def _deliver(self, reply: Reply, client: Client, command: Command) -> None:
         if client.id not in self.clients:
             return
-        if not client.gates & ~NOT_GATES:
-            client.out.append(client.encode(reply))
-        else:
-            self._answer(client, reply)
+        try:
+            if not client.gates & ~NOT_GATES:
+                client.out.append(client.encode(reply))
+            else:
+                self._answer(client, reply)
+        except Exception:
+            self._answer(client, self.crashed(command))
         self.flush_later(client)
         client.link.resume()
+
+    def _undelivered(self, failure: Failure, client: Client) -> None:
+        """The reply to a call that waited is lost: its client is closed, or it would wait for ever."""
+        self.log("warning", f"Closing the client {client.id}, which could not be answered: {failure.value!r}")
+        client.out.clear()
+        client.gates |= CLOSING
+        client.link.abort()
 
     # errors
 
@@ -501,10 +575,66 @@ class Engine(Effects):
         return ErrorReply(text)
 
     def crashed(self, command: Command) -> ErrorReply:
-        """Answers for a bug of ours: the client gets an error, the log the traceback, and the server goes on."""
-        self.log("failure", f"Bug in the command {command.name}")
+        """Answers for the exception that is being handled: a bug, or memory that has run out.
+
+        The client gets an error, the log the traceback, and the server goes on.
+        """
+        self.report(f"Bug in the command {command.name}")
         command.failed += 1
+        if isinstance(sys.exc_info()[1], MemoryError):
+            text = f"OOM out of memory: '{command.name}' was interrupted, and what it had changed by then stays changed"
+            return self.error(text.encode())
         return self.error(b"ERR internal error")
+
+    def _collapse(self, reason: str) -> None:
+        self.log("warning", f"{reason}. Exiting...")
+        self.exit_code = 1
+        self.shutdown()
+
+    def report(self, text: str) -> None:
+        """Logs the exception that is being handled with its traceback, if there is memory left to do so."""
+        try:
+            self.log("failure", text)
+        except MemoryError:
+            pass
+
+    def _broken(self, client: Client, argv: list[bytes], answered: bool) -> Command:
+        """Clears up after an exception outside of a command's function; the command.
+
+        The client gets one error, unless its request was ``answered`` by then, so that replies stay in step with
+        requests.  Nothing of the request stays behind in the engine.
+        """
+        command = self.find(argv) or gates.NOT_EXECUTED
+        reply = self.crashed(command)
+        try:
+            self.abandon_unit(client, command, argv)
+            if client.blocked is not None:
+                client.blocked.withdraw()
+            if client.queue is not None:
+                if command.name == "exec":
+                    discard(client)
+                else:
+                    client.dirty_exec = True
+            if not answered:
+                self._answer(client, reply)
+        except Exception:
+            # A reply is missing: what follows would be taken for it.
+            self.report(f"The client {client.id} could not be answered")
+            client.out.clear()
+            client.gates |= CLOSING
+        return command
+
+    def abandon_unit(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        """Hands out what an interrupted command has changed, and forgets that it was running."""
+        try:
+            if self.pending:
+                self.after(client, command, argv)
+            elif not self.depth and (self.effects or self.ready):
+                self.end_unit()
+        except Exception:
+            self.report(f"The effects of the command {command.name} could not be handed out")
+        self.touched = self.pending = False
+        self.override = None
 
     def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
         """A command took long: the cached time is old, the slow log and the latency monitor may want to know."""

@@ -127,20 +127,19 @@ class Migrations:
 
     def _done(self, move: Move, outcome: Outcome) -> None:
         engine = self._engine
-        engine.begin_turn()
-        if not move.copying:
-            self._release(move)
-        removed = self._settle(move, outcome)
-        if removed:
-            engine.touched = False
-            engine.propagate(move.db, [b"DEL", *removed])
-            if engine.writers is not None:
-                engine.writers[move.client] = None
-            engine.pending = False
-            engine.end_unit()
-        # Whoever asked may be gone, or may have been told otherwise (CLIENT UNBLOCK).
-        retry(engine, MIGRATED)
-        engine.end_turn()
+        with engine.in_turn:
+            if not move.copying:
+                self._release(move)
+            removed = self._settle(move, outcome)
+            if removed:
+                engine.touched = False
+                engine.propagate(move.db, [b"DEL", *removed])
+                if engine.writers is not None:
+                    engine.writers[move.client] = None
+                engine.pending = False
+                engine.end_unit()
+            # Whoever asked may be gone, or may have been told otherwise (CLIENT UNBLOCK).
+            retry(engine, MIGRATED)
 
     def _settle(self, move: Move, outcome: Outcome) -> list[bytes]:
         """Removes what was confirmed, and decides on the reply; the removed keys."""

@@ -58,8 +58,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     """
     if engine.sinks:
         raise RuntimeError("a server with replicas or an append-only file cannot be set back")
-    engine.begin_turn()
-    try:
+    with engine.in_turn:
         for observer in engine.flush_observers:
             observer(engine.databases)
         for client in engine.clients.values():
@@ -78,8 +77,6 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
             engine.database_replaced(db)
         for code in snapshot._functions:
             engine.load_function(code)
-    finally:
-        engine.end_turn()
 
 
 def seed(client: LocalClient, data: Mapping[Any, Any], ttl: float | None) -> None:

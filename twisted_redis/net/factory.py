@@ -127,9 +127,8 @@ class RedisFactory(Factory):
         """Output limits and idle clients; several times a second."""
         self.loop_time = now
         if self.engine.tracking.clients:
-            self.engine.begin_turn()
-            self.engine.tracking.limit()
-            self.engine.end_turn()
+            with self.engine.in_turn:
+                self.engine.tracking.limit()
         for protocol in list(self.congested):
             protocol.check_output()
         if self.weights.limit:

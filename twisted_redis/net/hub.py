@@ -24,6 +24,8 @@ __all__ = ["HAVE_EPOLL", "Hub"]
 
 _log = Logger()
 HAVE_EPOLL = hasattr(select, "epoll")
+#: Rounds that fail one after another, for want of memory say, end the server after this time (s).
+GIVE_UP_AFTER = 5.0
 #: Events of one round: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
 
@@ -43,6 +45,8 @@ class Hub:
         self._poller = select.epoll()
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
+        #: Since when (monotonic, s) each round has failed as a whole; None if the last one has not.
+        self._failing_since: float | None = None
         reactor.addReader(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -59,40 +63,73 @@ class Hub:
         return "Hub"
 
     def doRead(self) -> None:
-        """Serves what is ready."""
+        """Serves what is ready.
+
+        Nothing is raised: the reactor would drop the hub, and with it every connection.  What fails costs the
+        connection that it happens to, or one round; a poll that cannot work any more ends the server.
+        """
         engine = self._engine
-        engine.begin_turn()
+        turn = engine.turn
         try:
-            readers = self._readers
-            writers = self._writers
-            for fd, event in self._poller.poll(0, ROUND):
-                why: Any = None
-                reading = False
-                connection = readers.get(fd)
-                if event & 1 and connection is not None:  # EPOLLIN
-                    reading = True
+            engine.begin_turn()
+            try:
+                self._serve(self._poller.poll(0, ROUND))
+            finally:
+                engine.end_turn()
+            self._failing_since = None
+        except BaseException as problem:
+            engine.turn = turn
+            self._round_failed(problem)
+
+    def _serve(self, events: list[tuple[int, int]]) -> None:
+        readers = self._readers
+        writers = self._writers
+        for fd, event in events:
+            why: Any = None
+            reading = False
+            connection = readers.get(fd)
+            if event & 1 and connection is not None:  # EPOLLIN
+                reading = True
+                try:
+                    why = connection.doRead()
+                except BaseException as problem:
+                    self._report("A connection failed in an unexpected way")
+                    why = problem
+            elif event & ~5:  # EPOLLHUP or EPOLLERR, and nothing to read
+                connection = connection or writers.get(fd)
+                why = error.ConnectionLost() if connection is writers.get(fd) else error.ConnectionDone()
+                reading = fd in readers
+            if why is None and event & 4:  # EPOLLOUT
+                connection = writers.get(fd)
+                if connection is not None:
+                    reading = False
                     try:
-                        why = connection.doRead()
-                    except Exception as problem:
-                        _log.failure("A connection failed in an unexpected way")
+                        why = connection.doWrite()
+                    except BaseException as problem:
+                        self._report("A connection failed in an unexpected way")
                         why = problem
-                elif event & ~5:  # EPOLLHUP or EPOLLERR, and nothing to read
-                    connection = connection or writers.get(fd)
-                    why = error.ConnectionLost() if connection is writers.get(fd) else error.ConnectionDone()
-                    reading = fd in readers
-                if why is None and event & 4:  # EPOLLOUT
-                    connection = writers.get(fd)
-                    if connection is not None:
-                        reading = False
-                        try:
-                            why = connection.doWrite()
-                        except Exception as problem:
-                            _log.failure("A connection failed in an unexpected way")
-                            why = problem
-                if why is not None and connection is not None:
+            if why is not None and connection is not None:
+                try:
                     self._disconnect(connection, why, reading)
-        finally:
-            engine.end_turn()
+                except BaseException:
+                    self._report("A connection could not be ended in order")
+
+    def _report(self, text: str) -> None:
+        try:
+            _log.failure(text)
+        except MemoryError:
+            pass
+
+    def _round_failed(self, problem: BaseException) -> None:
+        """After a round that failed as a whole: it is tried again, unless that makes no sense."""
+        now = self._engine.time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+            self._report("A round of the hub failed")
+        # The poll itself raises OSError and ValueError alone, when its descriptor is not usable any more.
+        if isinstance(problem, OSError | ValueError) or now - self._failing_since >= GIVE_UP_AFTER:
+            self._reactor.removeReader(self)
+            self._engine.collapse(f"Connections cannot be served any more: {problem!r}")
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor stops: so does the hub."""

@@ -125,8 +125,10 @@ class RedisProtocol(Protocol):
             if client.gates & CLOSING:
                 return False
         self._running = True
-        taken = engine.run(client, requests)
-        self._running = False
+        try:
+            taken = engine.run(client, requests)
+        finally:
+            self._running = False
         if engine.turn and not client.gates & CLOSING:
             # A round of the hub writes to all its clients at its end: back to back, writes wake a peer on another
             # processor once, while with the work of a request between them each of them has to wake it again.

@@ -75,6 +75,7 @@ class Exits:
         self._options: frozenset[str] = frozenset()
         self.done = False
         engine.info_extra.setdefault("server", []).append(self._fields)
+        engine.collapse = self.collapse
 
     # who asks for it
 
@@ -187,6 +188,15 @@ class Exits:
         hold_everything(self._engine, _EXIT)
         self._engine.shutdown()
 
+    def collapse(self, reason: str) -> None:
+        """The server cannot go on for ``reason``: brings to disk what it can, as at SIGTERM, and ends with an error."""
+        engine = self._engine
+        engine.log("warning", f"{reason}. Exiting...")
+        if not self.done:
+            self.save_everything(engine.config.shutdown_on_sigterm | {"force"})
+        engine.exit_code = 1
+        engine.shutdown()
+
     def insist(self) -> None:
         """The process ends at once: removes what it may be writing."""
         remove_quietly(self._snapshots.temporary(os.getpid()))
@@ -196,10 +206,9 @@ class Exits:
         self._signal = 0
         self._deadline = None
         release_writes(engine, SHUTDOWN)
-        engine.begin_turn()
-        for waiter in list(engine.waiting_groups.get(_GROUP, ())):
-            waiter.finish(engine.error(_FAILED))
-        engine.end_turn()
+        with engine.in_turn:
+            for waiter in list(engine.waiting_groups.get(_GROUP, ())):
+                waiter.finish(engine.error(_FAILED))
 
     def _fields(self) -> list[tuple[str, Any]]:
         if self._deadline is None:

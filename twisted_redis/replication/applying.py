@@ -139,11 +139,8 @@ class Applier:
         if self._held or engine.gates & IS_PAUSED:
             self._hold(data)
             return
-        engine.begin_turn()
-        try:
+        with engine.in_turn:
             self._apply(data)
-        finally:
-            engine.end_turn()
         if self._parser.error is not None:
             raise ValueError(self._parser.error)
 

@@ -242,16 +242,15 @@ class Follower:
         if link is not self._link:
             return
         engine = self.state.engine
-        engine.begin_turn()
-        was_connected = self.connected
-        self._drop(link)
-        if was_connected:
-            self.down_since = engine.time.monotonic()
-        self.stage = "connect"
-        self.state.refresh_gates()
-        if self.host is not None:
-            engine.log("notice", f"Reconnecting to MASTER {self.host}:{self.port}")
-        engine.end_turn()
+        with engine.in_turn:
+            was_connected = self.connected
+            self._drop(link)
+            if was_connected:
+                self.down_since = engine.time.monotonic()
+            self.stage = "connect"
+            self.state.refresh_gates()
+            if self.host is not None:
+                engine.log("notice", f"Reconnecting to MASTER {self.host}:{self.port}")
 
     def broken(self, link: MasterLink, problem: str) -> None:
         """The stream is none: nothing that was read of it can be relied on."""

@@ -218,9 +218,8 @@ class Reception:
         text = loader.aux.get(b"repl-stream-db", b"0")
         database = int(text) if text.isdigit() else 0
         link = self._link
-        self._engine.begin_turn()
-        self._loaded(link, database if database < len(self._engine.databases) else 0, bool(self.transfer.mark))
-        self._engine.end_turn()
+        with self._engine.in_turn:
+            self._loaded(link, database if database < len(self._engine.databases) else 0, bool(self.transfer.mark))
         link.go_on()
 
     def _failed(self, how: str) -> None:

@@ -54,7 +54,7 @@ class State:
         self.after_load: list[Callable[[], None]] = []
         self.second_offset = -1
         self.synced = -1
-        self.stream = Stream(engine)
+        self.stream = Stream(engine, self._start_over)
         self.snapshots = Snapshots(self, children)
         self.master = Master(self)
         self.follower = Follower(self)
@@ -317,9 +317,8 @@ class State:
         if offset == self.synced:
             return
         self.synced = offset
-        self.engine.begin_turn()
-        retry(self.engine, ACKNOWLEDGED)
-        self.engine.end_turn()
+        with self.engine.in_turn:
+            retry(self.engine, ACKNOWLEDGED)
 
     def written_offset(self, client: Client) -> int:
         """Where the stream stood after the last write of ``client``."""
@@ -402,22 +401,34 @@ class State:
     def settle(self) -> None:
         """The end of a turn."""
         if self._feeding or self.stream.backlog is not None:
-            self.master.settle()
+            try:
+                self.master.settle()
+            except Exception:
+                self.engine.report("Bug in feeding the replicas")
+                self._start_over()
+
+    def _start_over(self) -> None:
+        """Begins another history: the stream lacks something, and replicas must not go on without it."""
+        self.engine.log("warning", "The replication stream is incomplete: all replicas have to synchronize again")
+        self.stream.move(self.stream.end)
+        self.stream.selected = -1
+        self.engine.change_replication_id()
+        self.second_offset = -1
+        self.master.disconnect_all()
+        self._feed_or_not()
 
     def tick(self, now: float) -> None:
         """Work that is due, several times a second."""
         self.snapshots.look()
         self.failover.look()
         if self.own_keys and self.engine.active_expire:
-            self.engine.begin_turn()
-            self.own_keys.expire()
-            self.engine.end_turn()
+            with self.engine.in_turn:
+                self.own_keys.expire()
         if now - self._ticked_at >= 1.0:
             self._ticked_at = now
-            self.engine.begin_turn()
-            self.follower.cron(now)
-            self.master.cron()
-            self.engine.end_turn()
+            with self.engine.in_turn:
+                self.follower.cron(now)
+                self.master.cron()
 
     def start(self, connect: Callable[[str, int, Any], Any], address: Callable[[], int]) -> None:
         """Begins to work: ``connect(host, port, factory)`` opens connections, ``address()`` is the port to announce."""

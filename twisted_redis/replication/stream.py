@@ -5,6 +5,8 @@ Effects are kept as they come and encoded together: at the end of a turn, or whe
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted_redis.engine.engine import Effect, Engine
 from twisted_redis.engine.propagation import AofOnly
 from twisted_redis.replication.backlog import Backlog
@@ -20,10 +22,14 @@ GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
 
 class Stream:
-    """A sink of effects; ``backlog`` has the bytes, where anybody may want them."""
+    """A sink of effects; ``backlog`` has the bytes, where anybody may want them.
 
-    def __init__(self, engine: Engine) -> None:
+    ``broken`` is called when the stream lacks something.
+    """
+
+    def __init__(self, engine: Engine, broken: Callable[[], object]) -> None:
         self._engine = engine
+        self._broken = broken
         self._units: list[list[Effect]] = []
         self.backlog: Backlog | None = None
         self._offset = 0
@@ -36,11 +42,20 @@ class Stream:
         """Takes the effects of one unit of execution."""
         self._units.append(effects)
 
+    def missed(self) -> None:
+        """Effects are lost to the stream: what replicas have is no longer what we have."""
+        self._broken()
+
     @property
     def offset(self) -> int:
         """The number of the last byte."""
         if self._units:
             self.encode()
+        return self.end
+
+    @property
+    def end(self) -> int:
+        """The number of the last byte that is encoded."""
         return self.backlog.end if self.backlog is not None else self._offset
 
     def move(self, offset: int) -> None:
@@ -63,11 +78,11 @@ class Stream:
         units = self._units
         if not units:
             return
-        self._units = []
         writers = self._engine.writers
         if self.backlog is None:
             # Nobody reads it, but offsets tell what is on disk.
             self._offset += sum(map(len, units))
+            units.clear()
         else:
             parts: list[bytes] = []
             add = parts.append
@@ -95,8 +110,9 @@ class Stream:
                     add(pack_bulks(tuple(argv)))
                 if several:
                     add(EXEC)
-            self.selected = selected
             self.write(b"".join(parts))
+            self.selected = selected
+            units.clear()
         if writers:
             offset = self.backlog.end if self.backlog is not None else self._offset
             for client in writers:

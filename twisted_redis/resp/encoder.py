@@ -36,6 +36,11 @@ def _bulk(value: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(value), value)
 
 
+def _text(value: str) -> bytes:
+    # Text is a string in UTF-8: everybody's first own command returns it.
+    return _bulk(value.encode())
+
+
 def _simple(value: bytes) -> bytes:
     return b"+%b\r\n" % value
 
@@ -172,6 +177,7 @@ _COMMON: dict[type, Encoder] = {
     bytes: _bulk,
     bytearray: _bulk,
     memoryview: _bulk,
+    str: _text,
     int: _integer,
     Simple: _simple,
     ErrorReply: _error,

@@ -20,7 +20,7 @@ def aof_of(server: Server) -> Aof:
     return found
 
 
-class Died(Exception):
+class Died(BaseException):
     """In place of the end of the process."""
 
 

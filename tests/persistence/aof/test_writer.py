@@ -231,3 +231,52 @@ def test_no_sync_while_a_child_writes(serve: Callable[..., Server], disk: Disk) 
     aof_of(server).children.purpose = ""
     server("SET", "a", 1)
     assert disk.syncs == before + 1
+
+
+def test_what_cannot_be_encoded_now_is_written_later(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(appendfsync="no")
+    server.engine.log = lambda level, text: server.logged.append((level, text))
+
+    def hungry(items: tuple[bytes, ...]) -> bytes:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("twisted_redis.persistence.aof.writer.pack_bulks", hungry)
+        assert server("SET", "a", 1) == b"OK"
+    refusal = b"MISCONF Errors writing to the AOF file: Cannot allocate memory"
+    assert server("SET", "b", 1) == refusal
+    assert server("GET", "a") == b"1"
+    server.clock.advance(10)
+    aof_of(server).cron(server.clock.seconds())
+    assert server("SET", "b", 2) == b"OK"
+    written = (Path(server.config.dir) / "appendonlydir" / "appendonly.aof.1.incr.aof").read_bytes()
+    assert written.count(b"SET") == 2 and b"$1\r\n1\r\n" in written and b"$1\r\n2\r\n" in written
+
+
+def test_a_write_that_the_file_lacks_is_brought_in_by_a_rewrite(serve: Callable[..., Server]) -> None:
+    server = serve(appendfsync="no")
+    server.engine.log = lambda level, text: server.logged.append((level, text))
+    aof = aof_of(server)
+
+    def hungry(effects: object) -> None:
+        raise MemoryError
+
+    feed, aof.writer.feed = aof.writer.feed, hungry
+    assert server("SET", "a", 1) == b"OK"
+    aof.writer.feed = feed
+    assert aof.rewriter.scheduled
+    assert server("SET", "b", 1).startswith(b"MISCONF")
+
+
+def test_with_always_a_write_that_the_file_lacks_ends_the_server(serve: Callable[..., Server]) -> None:
+    server = serve(appendfsync="always")
+    server.engine.log = lambda level, text: server.logged.append((level, text))
+
+    def hungry(effects: object) -> None:
+        raise MemoryError
+
+    aof_of(server).writer.feed = hungry
+    with pytest.raises(Died):
+        server("SET", "a", 1)

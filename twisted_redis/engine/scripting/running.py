@@ -226,10 +226,14 @@ class Runner:
             reply = engine.failed(command, error)
         except Exception:
             reply = engine.crashed(command)
-        if reply.__class__ is Block:
-            reply = reply.timeout_reply()
-        if engine.pending:
-            engine.after(client, command, argv)
+        try:
+            if reply.__class__ is Block:
+                reply = reply.timeout_reply()
+            if engine.pending:
+                engine.after(client, command, argv)
+        except Exception:
+            reply = engine.crashed(command)
+            engine.abandon_unit(client, command, argv)
         taken = engine.clock_ns() - start
         command.samples.append(taken)
         engine.stats.nested_ns += taken

@@ -96,10 +96,10 @@ class Replay:
         client = self._client
         known = self._known
         state = engine.state
-        sinks, engine.sinks = engine.sinks, []
-        was_kept, state.keep_expired, state.obeying = state.keep_expired, True, True
         # A thousand commands together are a unit of execution as far as time is concerned.
         engine.begin_turn()
+        sinks, engine.sinks = engine.sinks, []
+        was_kept, state.keep_expired, state.obeying = state.keep_expired, True, True
         engine.depth += 1
         engine.refresh_observed()
         try:

@@ -63,6 +63,7 @@ class Aof:
             die=die,
             troubled=self._guard,
             synced=self._synced,
+            rewrite=self._schedule_rewrite,
         )
         self.rewriter = Rewriter(self)
         #: Bytes of all files after the last rewrite.
@@ -345,6 +346,9 @@ class Aof:
         """The first base is there."""
         self._state = ON
         self._tell(self.syncer.offset)
+
+    def _schedule_rewrite(self) -> None:
+        self.rewriter.scheduled = True
 
     def _attach(self) -> None:
         if not self._attached:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ class Writer:
 
     ``offset`` tells where the replication stream stands, ``has_child`` whether a child is saving, ``die`` ends the
     process at once with an exit code, ``troubled`` is called when ``error`` comes or goes,
-    ``synced`` after a sync that was waited for.
+    ``synced`` after a sync that was waited for, ``rewrite`` when the file lacks something.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Writer:
         die: Callable[[int], object],
         troubled: Callable[[], object],
         synced: Callable[[], object],
+        rewrite: Callable[[], object],
     ) -> None:
         self._engine = engine
         self._config = engine.config
@@ -57,6 +59,7 @@ class Writer:
         self._die = die
         self._troubled = troubled
         self._synced = synced
+        self._rewrite = rewrite
         self.fd = -1
         self._units: list[list[Effect]] = []
         #: Takes the effects of one unit of execution.
@@ -139,9 +142,21 @@ class Writer:
     # effects
 
     def settle(self) -> None:
-        """The end of a turn: what it has changed is written."""
+        """The end of a turn: what it has changed is written.
+
+        Whatever prevents that is an error of writing: what is gathered stays, and is tried again.
+        """
         if self._units:
-            self.flush()
+            try:
+                self.flush()
+            except Exception:
+                self._engine.report("Bug in writing to the AOF file")
+                self._fail(errno.EIO if sys.exc_info()[0] is not MemoryError else errno.ENOMEM)
+
+    def missed(self) -> None:
+        """Effects are lost to the file; a rewrite brings it up to what is in memory."""
+        self._rewrite()
+        self._fail(errno.ENOMEM)
 
     def _encode(self) -> None:
         units = self._units
@@ -202,6 +217,7 @@ class Writer:
         self._encode()
         policy = self._config.appendfsync
         if not self.buffered:
+            self._wrote()
             if self._synced_size != self.size and (policy == "always" or self._sync_due(policy)):
                 self._sync(policy)
             return
@@ -211,7 +227,7 @@ class Writer:
             time.sleep(self.sleep_us / 1_000_000)
         self._postponed_since = None
         started = time.perf_counter_ns()
-        if self._write(policy):
+        if self._write():
             self._sync(policy)
         self._engine.stats.aof_ns += time.perf_counter_ns() - started
 
@@ -238,7 +254,7 @@ class Writer:
         if self._postponed_since is not None or self._synced_size != self.size:
             self.flush()
 
-    def _write(self, policy: str) -> bool:
+    def _write(self) -> bool:
         """Writes the buffer; tells whether all of it is in the file."""
         parts = self._parts
         data = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -249,17 +265,21 @@ class Writer:
         else:
             written, failure = _write_all(self.fd, data)
         if written == len(data):
-            if self.error:
-                self.error = 0
-                self._troubled()
-                self._engine.log("notice", "AOF write error looks solved, Redis can write again.")
+            self._wrote()
             parts.clear()
             self.buffered = 0
             self.size += written
             self.total += written
             return True
-        self._failed(data, written, failure or _UNKNOWN, policy)
+        self._failed(data, written, failure or _UNKNOWN)
         return False
+
+    def _wrote(self) -> None:
+        """Nothing is left to be written: an error of before is over."""
+        if self.error:
+            self.error = 0
+            self._troubled()
+            self._engine.log("notice", "AOF write error looks solved, Redis can write again.")
 
     def _note_latency(self, milliseconds: float) -> None:
         note = self._engine.latency.note
@@ -275,7 +295,7 @@ class Writer:
         self.size += written
         self.total += written
 
-    def _failed(self, data: bytes, written: int, failure: OSError, policy: str) -> None:
+    def _failed(self, data: bytes, written: int, failure: OSError) -> None:
         log = self._engine.log
         now = self._engine.time.monotonic()
         may_log = now - self._logged_at > LOG_EVERY
@@ -302,15 +322,21 @@ class Writer:
                         "Could not remove short write from the append-only file.  Redis may refuse to load the AOF "
                         f"the next time it starts.  ftruncate: {error.strerror}",
                     )
-        self.error = number
-        if policy == "always":
-            # The replies stand ready already, and what was changed cannot be taken back.
-            log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
-            self._die(1)
-            return
         self._parts = [data[written:]]
         self.buffered = len(data) - written
         self._note(written)
+        self._fail(number)
+
+    def _fail(self, number: int) -> None:
+        """Refuses writes with the error ``number``, until writing has worked again."""
+        self.error = number
+        if self._config.appendfsync == "always":
+            # The replies stand ready already, and what was changed cannot be taken back.
+            self._engine.log(
+                "warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
+            )
+            self._die(1)
+            return
         self._troubled()
 
     # syncing
