@@ -17,8 +17,9 @@ import redis
 from benchlib.report import table
 from benchlib.servers import real_redis, running
 
-from twisted_redis.library.running import new_reactor, running_server
+from twisted_redis.library.running import running_server
 from twisted_redis.library.service import RedisService
+from twisted_redis.library.thread import new_reactor
 
 try:
     import fakeredis

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twisted_redis.library.client import LocalClient
     from twisted_redis.library.dataset import SortedSet, StreamEntries
     from twisted_redis.library.errors import ReplyError, ServerStopped
-    from twisted_redis.library.running import RunningServer, running_server, start_server
+    from twisted_redis.library.running import RunningServer, SyncClient, running_server, start_server
     from twisted_redis.library.service import RedisService
     from twisted_redis.net.factory import RedisFactory
     from twisted_redis.tap import make_server
@@ -40,6 +40,7 @@ __all__ = [
     "ServerStopped",
     "SortedSet",
     "StreamEntries",
+    "SyncClient",
     "__version__",
     "load_arguments",
     "make_server",
@@ -60,6 +61,7 @@ _MODULES = {
     "ServerStopped": "twisted_redis.library.errors",
     "SortedSet": "twisted_redis.library.dataset",
     "StreamEntries": "twisted_redis.library.dataset",
+    "SyncClient": "twisted_redis.library.running",
     "running_server": "twisted_redis.library.running",
     "start_server": "twisted_redis.library.running",
 }
@@ -73,4 +75,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -127,7 +127,20 @@ class _as_new:  # noqa: N801 - reads as what it is in a with statement
 
 
 def _place(server: RunningServer, config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]:
-    place = {"host": server.host, "port": server.port}
+    """The arguments by which ``redis.Redis`` reaches the server; ``options`` win."""
+    found = server.place
+    place: dict[str, Any] = {}
+    if found.port is not None:
+        place = {"host": found.host, "port": found.port}
+    elif found.unix_socket is not None:
+        place = {"unix_socket_path": found.unix_socket}
+    else:
+        # redis-py would take its default, which may be somebody's own server.
+        pytest.fail("the server of this fixture listens nowhere", pytrace=False)
+    if found.tls:
+        place["ssl"] = True
+    if found.password is not None:
+        place["password"] = found.password
     if config.getoption("redis_server_decode"):
         place["decode_responses"] = True
     return {**place, **options}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import TestCase as TrialCase
 
 from twisted_redis.library.running import start_server
@@ -23,7 +23,8 @@ class RedisTestCase:
     directives: ClassVar[dict[str, Any]] = {}
     redis: Any
 
-    def setUp(self) -> Deferred[Any] | None:
+    # What it returns has to suit both kinds of test cases: None, or a Deferred in trial.
+    def setUp(self) -> Any:
         """Starts the server."""
         before: Any = super().setUp  # type: ignore[misc]
         cleanup: Any = self.addCleanup  # type: ignore[attr-defined]

@@ -143,8 +143,68 @@ def test_many_at_once_share_nothing() -> None:
         one.execute("SET", "k", 1)
         assert other.execute("GET", "k") is None
         assert len({one.port, other.port, third.port}) == 3
-        with redis.from_url(third.url) as client, pytest.raises(redis.AuthenticationError):
+        with redis.from_url(third.url) as client:
+            assert client.ping()
+        with redis.Redis(third.host, third.port) as client, pytest.raises(redis.AuthenticationError):
             client.ping()
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_url_of_a_unix_socket(process: bool, tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    with running_server(process=process, endpoints=[f"unix:{path}"], requirepass="a secret") as server:
+        assert server.port is None
+        with redis.from_url(server.url) as client:
+            assert client.set("k", "v")
+        assert server.execute("GET", "k") == b"v"
+    assert not path.exists()
+
+
+_FORKED = """
+import os, sys, time
+import redis
+from twisted_redis import ServerStopped, running_server
+
+with running_server(process={process}) as server, server.client() as client:
+    child = os.fork()
+    if not child:
+        for call in (lambda: server.execute("PING"), lambda: client.get("k"), server.client, server.clock.now):
+            try:
+                call()
+            except ServerStopped as error:
+                assert f"belongs to process {{os.getppid()}}, from which this one was forked" in str(error)
+            else:
+                os._exit(1)
+        redis.from_url(server.url).set("k", "by the child")
+        client.close()
+        server.stop()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert client.get("k") == b"by the child"
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(write)
+        os.read(read, 1)
+        os._exit(0)
+    began = time.monotonic()
+assert time.monotonic() - began < 20, "what the child has inherited kept the server"
+os.close(write)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_after_a_fork_calls_say_where_the_server_is(process: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", _FORKED.format(process=process)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
 
 
 def test_start_is_quick() -> None:

@@ -46,6 +46,25 @@ def test_replies_are_python_values(client: LocalClient) -> None:
     assert execute("XREAD", "STREAMS", "x", 0) == {b"x": [[b"1-1", [b"f", b"v"]]]}
 
 
+def test_wrong_use(client: LocalClient) -> None:
+    with pytest.raises(TypeError, match=r"execute\(\) takes a command"):
+        client.execute()
+    for arguments in [("h",), ("h", "f"), ("h", {}), ("h", {"f": 1}, 2), ("h", None, 1)]:
+        with pytest.raises(TypeError, match=r"hset\(key, field, value\)"):
+            client.hset(*arguments)  # type: ignore[call-overload]
+    for call in (
+        lambda: client.hset("h", mapping=[("f", 1)]),  # type: ignore[call-overload]
+        lambda: client.zadd("z", "m"),  # type: ignore[arg-type]
+        lambda: client.mset(["k", "v"]),  # type: ignore[arg-type]
+        lambda: client.xadd("x", ["f", "v"]),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match="takes a mapping"):
+            call()
+    with pytest.raises(TypeError, match="a tuple each"):
+        client.eval("return 1", 1, "k")  # type: ignore[arg-type]
+    assert client.dbsize() == 0
+
+
 def test_errors_are_raised(client: LocalClient) -> None:
     client.set("k", "v")
     with pytest.raises(ReplyError, match="WRONGTYPE Operation against a key") as caught:
@@ -83,8 +102,10 @@ def test_methods(client: LocalClient, service: RedisService) -> None:
     assert client.rpush("l", 1, 2) == 2 and client.lpush("l", 0) == 3 and client.llen("l") == 3
     assert client.lpop("l") == b"0" and client.rpop("l") == b"2" and client.rpop("missing") is None
     assert client.hset("h", {"f": 1, "g": 2}) == 2 and client.hget("h", "f") == b"1"
-    assert client.hgetall("h") == {b"f": b"1", b"g": b"2"}
-    assert client.hincrby("h", "f") == 2 and client.hdel("h", "f", "x") == 1
+    assert client.hset("h", "i", 3) == 1 and client.hset("h", "f", 4) == 0
+    assert client.hset("h", mapping={"j": 5}) == 1 and client.hset("h", "k", 0, mapping={"l": 7}) == 2
+    assert client.hgetall("h") == {b"f": b"4", b"g": b"2", b"i": b"3", b"j": b"5", b"k": b"0", b"l": b"7"}
+    assert client.hincrby("h", "f") == 5 and client.hdel("h", "f", "x") == 1
     assert client.sadd("s", 1, 2) == 2 and client.srem("s", 1) == 1
     assert client.smembers("s") == {b"2"} and client.sismember("s", 2) and not client.sismember("s", 3)
     assert client.zadd("z", {"b": 2, "a": 1}) == 2 and client.zscore("z", "c") is None

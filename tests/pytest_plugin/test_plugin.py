@@ -74,6 +74,29 @@ def test_stopped_by_a_test(redis_server_factory):
     assert "4 passed" in told
 
 
+def test_fixtures_reach_what_is_not_at_a_port(run: Run, tmp_path: Path) -> None:
+    code = f"""
+from twisted_redis import factories
+
+hidden_server = factories.redis_server(endpoints=["unix:{tmp_path}/s.sock"], requirepass="a secret")
+hidden = factories.redis_client("hidden_server")
+nowhere_server = factories.redis_server(endpoints=())
+nowhere = factories.redis_client("nowhere_server")
+
+def test_unix(hidden, hidden_server, redis_client):
+    hidden.set("k", "v")
+    assert hidden_server.execute("GET", "k") == b"v"
+    assert redis_client.get("k") is None
+
+def test_nowhere(nowhere):
+    pass
+"""
+    told = run(code, fails=True)
+    assert "1 passed, 1 error" in told and "the server of this fixture listens nowhere" in told
+    told = run("def test_it(redis_client): redis_client.ping()", "--redis-server-directive", "requirepass=a secret")
+    assert "1 passed" in told
+
+
 def test_it_is_inert(run: Run) -> None:
     run("""
 import sys

@@ -52,7 +52,7 @@ class Module:
         name: str,
         *,
         arity: int,
-        flags: int,
+        flags: int = 0,
         keys: tuple[KeySpec, ...] = (),
         since: str = "1.0.0",
         acl: tuple[str, ...] = (),
@@ -62,8 +62,10 @@ class Module:
     ) -> Callable[[Function], Function]:
         """Declares a command over its function, as the server's own commands are declared.
 
-        ``arity`` counts the name, negative means at least.  ``acl`` adds to the categories that follow from the
-        flags.  The function gets the client and the arguments as bytes; it may be ``async def`` or return a Deferred.
+        ``arity`` counts the name, negative means at least.  ``flags`` say what the command does (READONLY, WRITE, FAST
+        and so on); without any it counts as neither a read nor a write.  ``acl`` adds to the categories that follow
+        from the flags.  The function gets the client and the arguments as bytes; it may be ``async def`` or return a
+        Deferred.
         """
         unknown = {category.lstrip("@") for category in acl} - set(CATEGORIES)
         if unknown:

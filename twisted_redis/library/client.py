@@ -92,6 +92,8 @@ class LocalClient(Commands):
         A Deferred of it where the command waits.  Raises ReplyError, ServerStopped, and TypeError for arguments that
         are not bytes, str, int or float.
         """
+        if not arguments:
+            raise TypeError("execute() takes a command: its name and its arguments, each by itself")
         argv = [each if each.__class__ is bytes else argument(each) for each in arguments]
         if self._closed:
             raise ServerStopped("this client was closed")

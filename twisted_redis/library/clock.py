@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from twisted_redis.engine.clock import TimeSource
@@ -202,8 +202,3 @@ class ServerClock:
 
 def _due(call: _Call) -> float:
     return call.when
-
-
-def moment(seconds: float) -> datetime:
-    """Seconds since the epoch as a datetime of UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc)

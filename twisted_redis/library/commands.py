@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import ItemsView, Mapping
+from typing import Any, overload
 
 from twisted_redis.library.values import Argument
 
@@ -51,7 +51,7 @@ class Commands:
 
     def mset(self, values: Mapping[Any, Argument]) -> None:
         """MSET."""
-        self.execute("MSET", *_flat(values))
+        self.execute("MSET", *_flat("mset", values))
 
     def incr(self, key: Argument, amount: int = 1) -> int:
         """INCRBY: the new value."""
@@ -132,9 +132,36 @@ class Commands:
 
     # hashes
 
-    def hset(self, key: Argument, fields: Mapping[Any, Argument]) -> int:
-        """HSET: how many fields are new."""
-        return int(self.execute("HSET", key, *_flat(fields)))
+    @overload
+    def hset(self, key: Argument, fields: Mapping[Any, Argument], /) -> int: ...
+    @overload
+    def hset(self, key: Argument, field: Argument, value: Argument, /) -> int: ...
+    @overload
+    def hset(self, key: Argument, /, *, mapping: Mapping[Any, Argument]) -> int: ...
+    @overload
+    def hset(
+        self, key: Argument, field: Argument, value: Argument, /, *, mapping: Mapping[Any, Argument]
+    ) -> int: ...
+    def hset(
+        self,
+        key: Argument,
+        field: Argument | Mapping[Any, Argument] | None = None,
+        value: Argument | None = None,
+        /,
+        *,
+        mapping: Mapping[Any, Argument] | None = None,
+    ) -> int:
+        """HSET of one field, or of those of a mapping (as the second argument, or as ``mapping``): how many are new."""
+        pairs: list[Any] = []
+        if isinstance(field, Mapping):
+            pairs += _flat("hset", field)
+        elif field is not None and value is not None:
+            pairs += [field, value]
+        if mapping is not None:
+            pairs += _flat("hset", mapping)
+        if not pairs or (value is None) is not (field is None or isinstance(field, Mapping)):
+            raise TypeError("hset takes a field with its value, hset(key, field, value), or fields, hset(key, {...})")
+        return int(self.execute("HSET", key, *pairs))
 
     def hget(self, key: Argument, field: Argument) -> bytes | None:
         """HGET."""
@@ -176,7 +203,8 @@ class Commands:
 
     def zadd(self, key: Argument, scores: Mapping[Any, float]) -> int:
         """ZADD of members with their scores: how many are new."""
-        return int(self.execute("ZADD", key, *(each for member, score in scores.items() for each in (score, member))))
+        pairs = _items("zadd", scores)
+        return int(self.execute("ZADD", key, *(each for member, score in pairs for each in (score, member))))
 
     def zscore(self, key: Argument, member: Argument) -> float | None:
         """ZSCORE."""
@@ -191,7 +219,7 @@ class Commands:
 
     def xadd(self, key: Argument, fields: Mapping[Any, Argument], id: Argument = "*") -> bytes:
         """XADD: the ID of the entry."""
-        return bytes(self.execute("XADD", key, id, *_flat(fields)))
+        return bytes(self.execute("XADD", key, id, *_flat("xadd", fields)))
 
     def xrange(
         self, key: Argument, start: Argument = "-", end: Argument = "+"
@@ -206,8 +234,16 @@ class Commands:
 
     def eval(self, script: Argument, keys: tuple[Argument, ...] = (), arguments: tuple[Argument, ...] = ()) -> Any:
         """EVAL: what the script returns."""
+        if isinstance(keys, str | bytes | int) or isinstance(arguments, str | bytes | int):
+            raise TypeError("eval takes keys and arguments as a tuple each: eval(script, ('key',), (1, 2))")
         return self.execute("EVAL", script, len(keys), *keys, *arguments)
 
 
-def _flat(pairs: Mapping[Any, Any]) -> list[Any]:
-    return [each for pair in pairs.items() for each in pair]
+def _flat(method: str, pairs: Mapping[Any, Any]) -> list[Any]:
+    return [each for pair in _items(method, pairs) for each in pair]
+
+
+def _items(method: str, pairs: Mapping[Any, Any]) -> ItemsView[Any, Any]:
+    if not isinstance(pairs, Mapping):
+        raise TypeError(f"{method} takes a mapping, not {pairs.__class__.__name__}")
+    return pairs.items()

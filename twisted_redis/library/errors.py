@@ -18,4 +18,4 @@ class ReplyError(Exception):
 
 
 class ServerStopped(Exception):
-    """There is no server to ask: it has not started, has stopped, or stopped while a call waited."""
+    """There is no server to ask: it has not started, has stopped, stopped while a call waited, or is another's."""

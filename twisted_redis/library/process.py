@@ -15,17 +15,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from twisted_redis.library.errors import ServerStopped
+from twisted_redis.library.places import Place
+from twisted_redis.library.runner import Runner
 
 __all__ = ["ChildServer", "main"]
 
 #: How long a child may take to end (s).
 _END_WITHIN = 30.0
+#: What is asked last.
+_END = None
 
 
-class ChildServer:
+class ChildServer(Runner):
     """The parent's side."""
 
+    where = "in a process"
+
     def __init__(self, arguments: dict[str, Any]) -> None:
+        super().__init__()
+        question = _pickled(arguments)
         environment = dict(os.environ)
         # It finds the same package as its parent, whatever that has done to its path.
         here = str(Path(__file__).resolve().parents[2])
@@ -37,25 +45,21 @@ class ChildServer:
             env=environment,
         )
         self._lock = threading.Lock()
-        self._stopped = False
         try:
-            self.place: dict[str, Any] = self._exchange(arguments)
+            self.place: Place = self._ask(question)
         except BaseException:
             self.stop()
             raise
 
-    def ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """Has the server do something; waits for the result."""
-        if self._stopped:
-            raise ServerStopped("the server has stopped")
-        return self._exchange((name, arguments))
+    def _exchange(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        return self._ask(pickle.dumps((name, arguments)))
 
-    def _exchange(self, question: Any) -> Any:
+    def _ask(self, question: bytes) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
             try:
-                pickle.dump(question, self._process.stdin)
+                self._process.stdin.write(question)
                 self._process.stdin.flush()
                 worked, answer = pickle.load(self._process.stdout)
             except (EOFError, OSError):
@@ -64,15 +68,13 @@ class ChildServer:
             raise answer
         return answer
 
-    def stop(self) -> None:
-        """Stops the server, and waits for the end of its process."""
-        if self._stopped:
-            return
-        self._stopped = True
+    def _end(self) -> None:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         try:
+            # A process that was forked meanwhile may hold this pipe open: closing it might tell nobody anything.
+            process.stdin.write(pickle.dumps(_END))
             process.stdin.close()
         except OSError:
             pass  # it is gone already
@@ -84,8 +86,18 @@ class ChildServer:
         process.stdout.close()
 
 
+def _pickled(arguments: dict[str, Any]) -> bytes:
+    try:
+        return pickle.dumps(arguments)
+    except Exception as error:
+        raise TypeError(
+            f"with process=True the arguments go to another process, and one of them cannot: {error}; "
+            "name modules by what can be imported, 'package.module'"
+        ) from None
+
+
 def main() -> None:
-    """The child: a server until standard input ends."""
+    """The child: a server until it is told to end, or standard input does."""
     from twisted_redis.library.running import start_server
 
     questions = sys.stdin.buffer
@@ -98,12 +110,15 @@ def main() -> None:
         _answer(answers, False, error)
         return
     with server:
-        _answer(answers, True, {"url": server.url, "host": server.host, "port": server.port})
+        _answer(answers, True, server.place)
         while True:
             try:
-                name, arguments = pickle.load(questions)
+                question = pickle.load(questions)
             except EOFError:
                 return
+            if question is _END:
+                return
+            name, arguments = question
             try:
                 result = server._runner.ask(name, arguments)
             except Exception as error:

@@ -1,127 +1,54 @@
-"""A server for a program without Twisted: a reactor of its own in a thread, or a process of its own."""
+"""A server for a program without Twisted: a reactor of its own in a thread, or a process of its own.
+
+Neither Twisted nor the server is imported before one is started.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.threads import blockingCallFromThread
-from twisted.python.failure import Failure
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.library.commands import Commands
-from twisted_redis.library.controls import Face
 from twisted_redis.library.errors import ServerStopped
-from twisted_redis.library.process import ChildServer
-from twisted_redis.library.service import RedisService
+from twisted_redis.library.face import Face
 from twisted_redis.library.values import Argument
 
-__all__ = ["RunningServer", "SyncClient", "running_server"]
+if TYPE_CHECKING:
+    from twisted_redis.library.places import Place
+    from twisted_redis.library.runner import Runner
 
-#: How long the end of the thread is waited for (s).
-_END_WITHIN = 30.0
-
-
-def new_reactor() -> ReactorBase:
-    """A reactor that nobody else knows: the global one is left to whoever wants it."""
-    try:
-        from twisted.internet.epollreactor import EPollReactor
-    except ImportError:
-        from twisted.internet.selectreactor import SelectReactor
-
-        return SelectReactor()
-    return EPollReactor()
-
-
-class _Thread:
-    """A server in a thread of its own."""
-
-    def __init__(self, arguments: dict[str, Any]) -> None:
-        self._started = threading.Event()
-        self._problem: BaseException | None = None
-        self._reactor: Any = None
-        self._stopped = False
-        self.place: dict[str, Any] = {}
-        self._service = RedisService(**arguments)
-        self._thread = threading.Thread(target=self._run, name="redis-server", daemon=True)
-        self._thread.start()
-        self._started.wait()
-        if self._problem is not None:
-            self._thread.join()
-            _close(self._reactor)
-            raise self._problem
-
-    def _run(self) -> None:
-        reactor = self._reactor = new_reactor()
-        try:
-            self._service.use_reactor(reactor)
-            reactor.callWhenRunning(self._begin)
-            reactor.run(installSignalHandlers=False)
-        except BaseException as problem:
-            self._problem = problem
-        finally:
-            self._started.set()
-
-    def _begin(self) -> None:
-        maybeDeferred(self._start).addCallbacks(self._ready, self._failed)
-
-    def _start(self) -> Deferred[RedisService]:
-        self._service.startService()
-        return self._service.whenReady()
-
-    def _ready(self, service: RedisService) -> None:
-        self.place = service.place()
-        self._started.set()
-
-    def _failed(self, failure: Failure) -> None:
-        self._problem = failure.value
-        self._reactor.stop()
-
-    def ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """Has the server do something; waits for the result."""
-        if self._stopped:
-            raise ServerStopped("the server has stopped")
-        if threading.current_thread() is self._thread:
-            return self._service.do(name, arguments)
-        return blockingCallFromThread(self._reactor, self._service.do, name, arguments)
-
-    def stop(self) -> None:
-        """Stops the server, and ends the thread."""
-        if self._stopped:
-            return
-        self._stopped = True
-        self._reactor.callFromThread(self._end)
-        self._thread.join(_END_WITHIN)
-        if not self._thread.is_alive():
-            # Not by the thread itself: the call above might still be about to wake its reactor.
-            _close(self._reactor)
-
-    def _end(self) -> None:
-        self._service.stopService().addBoth(lambda _: self._reactor.stop())
-
-
-def _close(reactor: Any) -> None:
-    """Gives back what a reactor holds after its end: nothing in Twisted does, as processes end with theirs."""
-    reactor.removeAll()
-    for reader in list(getattr(reactor, "_internalReaders", ())):
-        reader.connectionLost(None)
-    poller = getattr(reactor, "_poller", None)
-    if poller is not None:
-        poller.close()
+__all__ = ["RunningServer", "SyncClient", "running_server", "start_server"]
 
 
 class RunningServer(Face):
     """A server that runs beside this thread.  All methods may be called from any thread, and wait for their result."""
 
-    def __init__(self, runner: _Thread | ChildServer) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        #: Where it is: what clients take, and the parts of it.
-        self.url: str = runner.place["url"]
-        self.host: str = runner.place["host"]
-        self.port: int = runner.place["port"]
+
+    @property
+    def place(self) -> Place:
+        """Where clients reach it: the parts of ``url``."""
+        return self._runner.place
+
+    @property
+    def url(self) -> str:
+        """What clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
+
+        RuntimeError where the server listens nowhere.
+        """
+        return self.place.url
+
+    @property
+    def host(self) -> str | None:
+        """An address by which this machine reaches the server; None without a TCP port."""
+        return self.place.host
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port; None without one."""
+        return self.place.port
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         return self._runner.ask(name, arguments)
@@ -152,7 +79,7 @@ class SyncClient(Commands):
     threads that ask it something.
     """
 
-    def __init__(self, runner: _Thread | ChildServer) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._number: int = runner.ask("open", ())
 
@@ -189,7 +116,16 @@ def start_server(
 ) -> RunningServer:
     """As ``running_server``, for those who stop it themselves."""
     arguments = dict(directives, endpoints=endpoints, modules=tuple(modules))
-    return RunningServer(ChildServer(arguments) if process else _Thread(arguments))
+    runner: Runner
+    if process:
+        from twisted_redis.library.process import ChildServer
+
+        runner = ChildServer(arguments)
+    else:
+        from twisted_redis.library.thread import ThreadServer
+
+        runner = ThreadServer(arguments)
+    return RunningServer(runner)
 
 
 @contextmanager

@@ -16,8 +16,10 @@ from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.modules import load_module
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
-from twisted_redis.library.controls import Controls, Face
+from twisted_redis.library.controls import Controls
 from twisted_redis.library.errors import ServerStopped
+from twisted_redis.library.face import Face
+from twisted_redis.library.places import Place, find_place
 from twisted_redis.library.values import Argument, argument
 from twisted_redis.persistence.state import State as Persistence
 from twisted_redis.replication.state import State as Replication
@@ -262,30 +264,28 @@ class RedisService(Service, Face):
         return self._server
 
     @property
-    def port(self) -> int:
-        """The TCP port in use; 0 without one."""
+    def place(self) -> Place:
+        """Where clients reach it: the parts of ``url``."""
         server = self._running()
-        return server.listeners.port or server.engine.config.port
-
-    @property
-    def host(self) -> str:
-        """An address by which this machine reaches the server."""
-        bind = self._running().engine.config.bind
-        host = bind[0].lstrip("-") if bind else "127.0.0.1"
-        return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(host, host)
+        return find_place(server.engine.config, server.listeners)
 
     @property
     def url(self) -> str:
-        """What clients take: ``redis://127.0.0.1:40001``, or ``unix:///path``."""
-        config = self._running().engine.config
-        if not self.port and config.unixsocket:
-            return f"unix://{config.unixsocket}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{host}:{self.port}"
+        """What clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
 
-    def place(self) -> dict[str, Any]:
-        """``url``, ``host`` and ``port``."""
-        return {"url": self.url, "host": self.host, "port": self.port}
+        RuntimeError where the server listens nowhere.
+        """
+        return self.place.url
+
+    @property
+    def host(self) -> str | None:
+        """An address by which this machine reaches the server; None without a TCP port."""
+        return self.place.host
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port; None without one."""
+        return self.place.port
 
     # calls
 

@@ -167,7 +167,8 @@ class Listeners:
         self._tls = _Ports(reactor, log, hub, "tls")
         self._unix: list[Any] = []
         self._unix_path = ""
-        self._endpoints: list[Any] = []
+        #: What is listened at by an endpoint, with the description of that.
+        self._endpoints: dict[Any, str] = {}
         self._endpoint_port = 0
         #: Makes what ``endpoints.wrapClientTLS`` needs to reach another server (``tls-replication``); or TlsError.
         self.client_tls: Callable[[], Any] = _no_tls
@@ -220,11 +221,11 @@ class Listeners:
     def listen_endpoint(self, description: str) -> Deferred[Any]:
         """Listens at a Twisted endpoint (``tcp:6380:interface=127.0.0.1``, ``systemd:...``)."""
         endpoint = serverFromString(self._reactor, description)
-        listening: Deferred[Any] = endpoint.listen(self._factory).addCallback(self._opened)
+        listening: Deferred[Any] = endpoint.listen(self._factory).addCallback(self._opened, description)
         return listening
 
-    def _opened(self, port: Any) -> Any:
-        self._endpoints.append(port)
+    def _opened(self, port: Any, description: str) -> Any:
+        self._endpoints[port] = description
         if not self._endpoint_port:
             self._endpoint_port = getattr(port.getHost(), "port", 0)
         return port
@@ -233,6 +234,11 @@ class Listeners:
     def addresses(self) -> list[Any]:
         """The addresses listened at."""
         return [port.getHost() for port in self._ports()]
+
+    @property
+    def endpoints(self) -> list[tuple[str, Any]]:
+        """The endpoints that are open: their descriptions, with the addresses listened at."""
+        return [(description, port.getHost()) for port, description in self._endpoints.items()]
 
     @property
     def kinds(self) -> list[str]:
@@ -247,7 +253,7 @@ class Listeners:
         return [kind for kind, found in there.items() if found]
 
     def _ports(self) -> list[Any]:
-        return self._tcp.open + self._tls.open + self._unix + self._endpoints
+        return [*self._tcp.open, *self._tls.open, *self._unix, *self._endpoints]
 
     def describe(self) -> list[str]:
         """The listeners as INFO shows them."""
@@ -269,7 +275,7 @@ class Listeners:
         ports = self._ports()
         for port in ports:
             _refuse(port)
-        self._tcp.open, self._tls.open, self._unix, self._endpoints = [], [], [], []
+        self._tcp.open, self._tls.open, self._unix, self._endpoints = [], [], [], {}
         waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
         self._unix_path = ""
         return DeferredList(waits) if waits else succeed(None)

@@ -1,0 +1,86 @@
+"""What a program with types does with the package: checked by mypy, not run.
+
+An ignored error that is none is one to mypy: it holds that wrong use is refused.
+"""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+import redis
+from twisted.trial.unittest import TestCase
+
+from twisted_redis import RedisService, RunningServer, SortedSet, SyncClient, running_server
+from twisted_redis.extending import READONLY, RO, Client, Module, first_key
+from twisted_redis.testing import RedisTestCase
+
+
+class InTrial(RedisTestCase, TestCase):
+    directives = {"maxmemory": "1mb"}
+
+    async def test_queue(self) -> None:
+        waiting = self.redis.execute("BLPOP", "queue", 5)
+        self.redis.clock.advance(6)
+        assert await waiting is None
+
+
+class InUnittest(RedisTestCase, unittest.TestCase):
+    directives = {"maxmemory": "1mb"}
+
+    def test_ping(self) -> None:
+        assert self.redis.execute("PING") == b"PONG"
+
+
+class WithSetUp(RedisTestCase, unittest.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.client: SyncClient = self.redis.client()
+
+    def test_ping(self) -> None:
+        assert self.client.execute("PING") == b"PONG"
+
+
+class Async(RedisTestCase, unittest.IsolatedAsyncioTestCase):
+    async def test_ping(self) -> None:
+        assert self.redis.execute("PING") == b"PONG"
+
+
+module = Module("greetings")
+
+
+@module.command("GREET", arity=2, keys=first_key(RO))
+def greet(ctx: Client, key: bytes) -> bytes:
+    return b"Hello, " + (ctx.db.read_string(key) or b"you")
+
+
+@module.command("GREET2", arity=2, flags=READONLY)
+def greet2(ctx: Client, key: bytes) -> bytes:
+    return b"Hello, "
+
+
+def use(server: RunningServer) -> int:
+    with server.client() as client:
+        found: SyncClient = client
+        client.hset("h", {"a": 1})
+        client.hset("h", "f", 2)
+        client.hset("h", mapping={"a": 1})
+        client.hset("h", "f")  # type: ignore[call-overload]
+        client.zadd("z", {"m": 1.0})
+        server.seed({"z": SortedSet(a=1.0)})
+        print(found)
+    with redis.from_url(server.url) as connected:
+        connected.ping()
+    return len(server.snapshot())
+
+
+def begin() -> int:
+    with running_server(maxmemory="1mb") as started:
+        return use(started)
+
+
+async def embedded() -> Any:
+    service = RedisService(endpoints=())
+    service.startService()
+    await service.whenReady()
+    return await service.execute("PING")

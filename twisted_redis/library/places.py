@@ -1,0 +1,82 @@
+"""Where a server can be reached."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from twisted_redis.config import Config
+    from twisted_redis.net.listening import Listeners
+
+__all__ = ["Place", "find_place"]
+
+#: An address by which this machine reaches a server that listens at all of them.
+_REACHED_BY = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A TCP port or a unix socket: ``host`` and ``port``, or ``unix_socket``, an absolute path; the rest is None.
+
+    A server for its own process alone has none of the three.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    unix_socket: str | None = None
+    password: str | None = None
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        """What clients take; RuntimeError where the server listens nowhere."""
+        if self.password is None:
+            return self.public_url
+        scheme, _, rest = self.public_url.partition("://")
+        return f"{scheme}://:{quote(self.password, safe='')}@{rest}"
+
+    @property
+    def public_url(self) -> str:
+        """The same without the password."""
+        if self.port is not None and self.host is not None:
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            return f"redis{'s' if self.tls else ''}://{host}:{self.port}"
+        if self.unix_socket is not None:
+            return f"unix://{quote(self.unix_socket)}"
+        raise RuntimeError("this server has no URL: it listens at no port and at no unix socket that has a path")
+
+
+def find_place(config: Config, listeners: Listeners) -> Place:
+    """The first place at which a server listens: its port, that for TLS, its unix socket, its endpoints."""
+    password = config.requirepass or None
+    if (config.port or config.tls_port) and config.bind:
+        return Place(
+            _reached_by(config.bind[0].lstrip("-")),
+            config.port or config.tls_port,
+            password=password,
+            tls=not config.port,
+        )
+    if config.unixsocket:
+        return Place(unix_socket=os.path.abspath(config.unixsocket), password=password)
+    for description, address in listeners.endpoints:
+        if (place := _at_endpoint(description, address, password)) is not None:
+            return place
+    return Place(password=password)
+
+
+def _at_endpoint(description: str, address: Any, password: str | None) -> Place | None:
+    port = getattr(address, "port", None)
+    if port is not None:
+        return Place(_reached_by(address.host), port, password=password, tls=description.startswith("ssl:"))
+    name = getattr(address, "name", None)
+    # A name in the abstract namespace, which begins with NUL, is no path.
+    if not name or name[0] == 0:
+        return None
+    return Place(unix_socket=os.path.abspath(os.fsdecode(name)), password=password)
+
+
+def _reached_by(host: str) -> str:
+    return _REACHED_BY.get(host, host)
