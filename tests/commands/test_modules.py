@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted_redis.extending import (
     RW,
     UPDATE,
     WRITE,
+    BigNumber,
     Client,
     CommandError,
     Module,
@@ -616,7 +618,9 @@ def typed() -> Server:
     @module.command("NUMBERS.GET", arity=2, flags=READONLY, keys=first_key(RO))
     def get(ctx: Client, key: bytes) -> Reply:
         value = ctx.db.read(key, Numbers)
-        return None if value is None else value.items
+        if value is None:
+            return None
+        return [BigNumber(item) if isinstance(item, int) else item for item in value.items]
 
     server = Server()
     load_module(server.engine, module)
@@ -702,3 +706,144 @@ def test_entry_points(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert server("MODULE", "LOAD", name, "a") == OK, server.logged
         assert server("GREET") == [b"hello", b"a"]
         assert server("MODULE", "LIST")[0][5] == name.encode()
+
+
+# wrong use, refused at once
+
+
+def no_client() -> None: ...
+def client_alone(ctx: Client) -> None: ...
+def two(ctx: Client, first: bytes, second: bytes) -> None: ...
+def one_or_two(ctx: Client, first: bytes, second: bytes = b"") -> None: ...
+def any_number(ctx: Client, *words: bytes) -> None: ...
+def one_at_least(ctx: Client, first: bytes, *words: bytes) -> None: ...
+def by_keyword(ctx: Client, *, first: bytes) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "arity", "function", "fits"),
+    [
+        ("C", 1, client_alone, True),
+        ("C", 1, no_client, False),
+        ("C", 2, client_alone, False),
+        ("C", 3, two, True),
+        ("C", -3, two, True),
+        ("C", 2, two, False),
+        ("C", 4, two, False),
+        ("C", -2, two, False),
+        ("C", -2, one_or_two, True),
+        ("C", 3, one_or_two, True),
+        ("C", 4, one_or_two, False),
+        ("C", -1, any_number, True),
+        ("C", 5, any_number, True),
+        ("C", -1, one_at_least, False),
+        ("C", -2, one_at_least, True),
+        ("C", 2, by_keyword, False),
+        ("C", 0, any_number, False),
+        ("C|SUB", 2, client_alone, True),
+        ("C|SUB", 3, client_alone, False),
+        ("C|SUB", 4, two, True),
+        ("C|SUB", 1, any_number, False),
+    ],
+)
+def test_a_function_has_to_take_what_the_arity_promises(name: str, arity: int, function: Any, fits: bool) -> None:
+    declare = Module("m").command(name, arity=arity, flags=READONLY)
+    if fits:
+        assert declare(function) is function
+    else:
+        with pytest.raises(ValueError, match=re.escape(f"{name}: ")):
+            declare(function)
+
+
+def test_arguments_beyond_the_signature_are_a_wrong_number() -> None:
+    module = Module("m")
+
+    @module.command("PAIR", arity=-2, flags=READONLY)
+    def pair(ctx: Client, first: bytes, second: bytes = b"none") -> Reply:
+        return [first, second]
+
+    server = Server()
+    load_module(server.engine, module)
+    client = server.connect()
+    wrong = b"-ERR wrong number of arguments for 'pair' command\r\n"
+    assert client("PAIR", "a") == b"*2\r\n$1\r\na\r\n$4\r\nnone\r\n"
+    assert client("PAIR", "a", "b") == b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+    assert client("PAIR") == client("PAIR", "a", "b", "c") == wrong
+
+
+def test_a_command_that_only_reads_cannot_write() -> None:
+    module = Module("m")
+
+    @module.command("READS.CALL", arity=2, flags=READONLY, keys=first_key(RO))
+    def calls(ctx: Client, key: bytes) -> Reply:
+        return call(ctx, "SET", key, "1")
+
+    @module.command("READS.LATER", arity=2, flags=READONLY, keys=first_key(RO))
+    async def later(ctx: Client, key: bytes) -> Reply:
+        await sleep(ctx, 1)
+        return call(ctx, "SET", key, "1")
+
+    @module.command("READS.CHANGES", arity=2, flags=READONLY, keys=first_key(RO))
+    def changes(ctx: Client, key: bytes) -> Reply:
+        ctx.changed(key, "changes")
+        return OK
+
+    @module.command("READS.READS", arity=2, flags=READONLY, keys=first_key(RO))
+    def reads(ctx: Client, key: bytes) -> Reply:
+        return call(ctx, "GET", key)
+
+    server = Server()
+    server.engine.log = lambda level, text: server.logged.append((level, text))
+    load_module(server.engine, module)
+    record = server.record()
+    client = server.connect()
+    text = b"-ERR the command '%b' is declared READONLY and cannot call 'set', which writes\r\n"
+    assert client("READS.CALL", "k") == text % b"reads.call"
+    client("READS.LATER", "k")
+    server.clock.advance(1)
+    assert client.read() == text % b"reads.later"
+    assert client("READS.READS", "k") == b"$-1\r\n"
+    assert record.take() == []
+    assert client("READS.CHANGES", "k") == b"-ERR internal error\r\n"
+    assert server.logged[-1] == ("failure", "Bug in the command reads.changes")
+    assert server("EXISTS", "k") == 0
+    server("SET", "k", 2)
+    assert client("READS.READS", "k") == b"$1\r\n2\r\n"
+
+
+def test_flags_that_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="READONLY or WRITE"):
+        Module("m").command("C", arity=1, flags=READONLY | WRITE)
+
+
+@pytest.mark.parametrize("value", ["text", 1, None, [b"a"]])
+def test_what_no_file_could_hold_is_no_value(value: object) -> None:
+    module = Module("m")
+
+    @module.command("PUT", arity=2, flags=WRITE, keys=first_key(RW | UPDATE))
+    def put(ctx: Client, key: bytes) -> Reply:
+        ctx.db.replace(key, value)
+        ctx.changed(key, "put")
+        return OK
+
+    server = Server()
+    server.engine.log = lambda level, text: server.logged.append((level, text))
+    load_module(server.engine, module)
+    assert server("PUT", "k") == b"ERR internal error"
+    assert server("EXISTS", "k") == 0
+    assert server("DEBUG", "DIGEST") == b"0" * 40
+
+
+@pytest.mark.parametrize("reply", [1 << 63, -(1 << 63) - 1, [1 << 64], {b"a": 1 << 63}, object(), (n for n in "ab")])
+def test_what_middleware_answers_is_looked_at_too(reply: object) -> None:
+    module = Module("m")
+
+    @module.around("ping")
+    def instead(ctx: Client, name: str, arguments: tuple[bytes, ...], proceed: Any) -> Reply:
+        return reply
+
+    server = Server()
+    server.engine.log = lambda level, text: server.logged.append((level, text))
+    load_module(server.engine, module)
+    assert server("PING") == b"ERR internal error"
+    assert server.connect()("PING") == b"-ERR internal error\r\n"

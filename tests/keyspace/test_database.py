@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from twisted_redis.keyspace.access import idle_ms, start_tracking
 from twisted_redis.keyspace.database import Database, KeyspaceState, WrongTypeError
+
+
+class Numbers:
+    """A value of a type of its own."""
+
+    TYPE = b"numbers--"
 
 
 @pytest.fixture
@@ -63,12 +72,37 @@ def test_hits_and_misses_are_counted_for_reads_alone(db: Database) -> None:
 def test_typed_access_refuses_other_types(db: Database) -> None:
     db.set(b"text", b"1")
     db.set(b"raw", bytearray(b"1"))
-    db.set(b"list", [])
-    assert db.read(b"list", list) == []
+    numbers = Numbers()
+    db.set(b"numbers", numbers)
+    assert db.read(b"numbers", Numbers) is numbers
     assert db.write_string(b"raw") == b"1"
-    for wrong in (lambda: db.read(b"text", list), lambda: db.write(b"text", list), lambda: db.read_string(b"list")):
+    for wrong in (
+        lambda: db.read(b"text", Numbers),
+        lambda: db.write(b"text", Numbers),
+        lambda: db.read_string(b"numbers"),
+    ):
         with pytest.raises(WrongTypeError):
             wrong()
+
+
+@pytest.mark.parametrize("put", [Database.set, Database.replace, Database.add])
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("key", b"1", "a key is bytes, not str"),
+        (b"key", "1", "a key holds bytes or a value of a type of the server, not str"),
+        (b"key", 1, "a key holds bytes or a value of a type of the server, not int"),
+        (b"key", None, "a key holds bytes or a value of a type of the server, not NoneType"),
+        (b"key", [], "a key holds bytes or a value of a type of the server, not list"),
+    ],
+)
+def test_what_no_file_could_hold_is_refused_and_nothing_changes(
+    db: Database, put: Callable[..., None], key: Any, value: Any, text: str
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        put(db, key, value)
+    assert len(db) == 0
+    assert db.scan(0, 10) == (0, [])
 
 
 def test_delete_and_persist_tell_whether_there_was_something(db: Database) -> None:

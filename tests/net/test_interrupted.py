@@ -333,6 +333,9 @@ def test_a_client_that_is_gone_is_forgotten_in_every_other_place(server: Server)
         (object(), b"-ERR internal error\r\n"),
         ([b"a", object()], b"-ERR internal error\r\n"),
         ("\udc80", b"-ERR internal error\r\n"),
+        (1 << 63, b"-ERR internal error\r\n"),
+        ({b"a": [-(1 << 63) - 1]}, b"-ERR internal error\r\n"),
+        ((1 << 63) - 1, b":9223372036854775807\r\n"),
     ],
 )
 @pytest.mark.parametrize("waits", [False, True])

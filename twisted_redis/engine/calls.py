@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -20,14 +20,15 @@ from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING
 from twisted_redis.engine.errors import CommandError, CountedError
-from twisted_redis.engine.flags import BLOCKING, NO_MULTI, NOSCRIPT, WRITE
+from twisted_redis.engine.flags import BLOCKING, NO_MULTI, NOSCRIPT, READONLY, WRITE
+from twisted_redis.engine.replies import checked
 from twisted_redis.resp.types import ErrorReply, NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["WAITING_FLAGS", "call", "may_wait", "sleep"]
+__all__ = ["WAITING_FLAGS", "Caller", "call", "of_module", "sleep"]
 
 #: What a command has that always may wait: transactions and scripts refuse it.
 WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
@@ -56,6 +57,12 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
         command = gates.resolve(engine, argv)
         gates.check_arity(command, argv)
         if command.flags & WRITE:
+            caller = engine.modules.caller
+            if caller is not None and caller.flags & READONLY:
+                raise CommandError(
+                    f"ERR the command '{caller.name}' is declared READONLY and cannot call '{command.name}', which "
+                    "writes"
+                )
             for check in engine.checks:
                 check(ctx, command, argv)
         reply = engine.call(ctx, command, argv)
@@ -85,26 +92,44 @@ def _argument(word: bytes | str | int | float) -> bytes:
     return (repr(word) if isinstance(word, float) else str(word)).encode()
 
 
-def may_wait(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` as the engine calls it: what it awaits, or the Deferred it returns, becomes a ``Block``."""
+class Caller(NamedTuple):
+    """A command of a module: its name in lower case and its flags."""
+
+    name: str
+    flags: int
+
+
+def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[..., Any]:
+    """The function of a module's command as the engine calls it: held to what the command has declared.
+
+    What it awaits, or the Deferred it returns, becomes a ``Block``.
+    """
+    caller = Caller(name.lower(), flags)
     if iscoroutinefunction(function):
 
         @wraps(function)
         def begin(ctx: Client, *arguments: bytes) -> Reply:
-            return _wait(ctx, Deferred.fromCoroutine(_steps(ctx.engine, function(ctx, *arguments))))
+            return _wait(ctx, Deferred.fromCoroutine(_steps(ctx.engine, function(ctx, *arguments), caller)))
 
     else:
 
         @wraps(function)
         def begin(ctx: Client, *arguments: bytes) -> Reply:
             engine = ctx.engine
+            modules = engine.modules
             before = _changes(engine)
-            reply = function(ctx, *arguments)
+            outer, modules.caller = modules.caller, caller
+            try:
+                reply = function(ctx, *arguments)
+            finally:
+                modules.caller = outer
+            if flags & READONLY and _changes(engine) != before:
+                raise RuntimeError(f"the command '{caller.name}' is declared READONLY and has changed a key")
             if isinstance(reply, Deferred):
                 if _changes(engine) != before:
                     raise RuntimeError(_RULE)
                 return _wait(ctx, reply)
-            return reply
+            return reply if reply.__class__ is Block else checked(reply)
 
     return begin
 
@@ -114,18 +139,21 @@ def _changes(engine: Engine) -> int:
     return engine.dirty - engine.modules.dirty_by_calls
 
 
-def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) -> Generator[Any, Any, Any]:
     """Drives a coroutine; each of its steps is a turn, and leaves nothing behind but what its calls have done."""
     value: Any = None
     error: BaseException | None = None
+    modules = engine.modules
     while True:
         engine.begin_turn()
+        outer, modules.caller = modules.caller, caller
         before = _changes(engine)
         try:
             awaited = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration as end:
             return end.value
         finally:
+            modules.caller = outer
             changed = _changes(engine) != before
             if changed:
                 engine.touched, engine.override = False, None
@@ -155,6 +183,7 @@ def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
         else:
             arrived.append(outcome)
 
+    deferred.addCallback(checked)
     deferred.addBoth(arrive)
     if arrived:
         outcome = arrived[0]

@@ -6,13 +6,13 @@ Nothing of it has an effect until a server loads it (``engine.modules``); severa
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import iscoroutinefunction
+from inspect import Parameter, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted_redis.datatypes.own import OwnValue, check_type
 from twisted_redis.engine.acl.catalogue import CATEGORIES
-from twisted_redis.engine.calls import WAITING_FLAGS, may_wait
-from twisted_redis.engine.flags import MODULE
+from twisted_redis.engine.calls import WAITING_FLAGS, of_module
+from twisted_redis.engine.flags import MODULE, READONLY, WRITE
 from twisted_redis.engine.keyspecs import KeySpec
 from twisted_redis.engine.table import Spec, command, container
 
@@ -67,12 +67,15 @@ class Module:
         from the flags.  The function gets the client and the arguments as bytes; it may be ``async def`` or return a
         Deferred.
         """
+        if flags & READONLY and flags & WRITE:
+            raise ValueError(f"{name}: a command is READONLY or WRITE, not both")
         unknown = {category.lstrip("@") for category in acl} - set(CATEGORIES)
         if unknown:
             raise ValueError(f"{name}: there are no categories {sorted(unknown)}")
 
         def declare(function: Function) -> Function:
             waiting = WAITING_FLAGS if iscoroutinefunction(function) else 0
+            most = _most_arguments(name, arity, function)
             command(
                 name,
                 arity=arity,
@@ -86,7 +89,8 @@ class Module:
                 getkeys=getkeys,
                 add=self._add,
                 module=self.name,
-            )(may_wait(function))
+                most=most,
+            )(of_module(function, name, flags))
             return function
 
         return declare
@@ -148,3 +152,33 @@ class Module:
     def state(self, ctx: Client) -> Any:
         """What ``on_load`` has returned in the server of ``ctx``."""
         return ctx.engine.modules.loaded[self.name].state
+
+
+def _most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int | None:
+    """How many arguments a call may have, its name counted, by the signature of its function; None without a limit.
+
+    ValueError where the function cannot be called as ``arity`` promises.
+    """
+    words = 2 if "|" in name else 1
+    least = abs(arity) - words
+    if least < 0:
+        raise ValueError(f"{name}: arity {arity} does not count the name")
+    required = optional = 0
+    unlimited = False
+    for parameter in signature(function).parameters.values():
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            unlimited = True
+        elif parameter.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD):
+            if parameter.default is Parameter.empty:
+                required += 1
+            else:
+                optional += 1
+        elif parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
+            raise ValueError(f"{name}: arguments come by place, and {parameter.name} is taken by keyword alone")
+    takes = f"{function.__qualname__}{signature(function)}"
+    most = required + optional - 1
+    if required + optional < 1 and not unlimited:
+        raise ValueError(f"{name}: {takes} does not take the client as its first argument")
+    if required - 1 > least or (not unlimited and most < least):
+        raise ValueError(f"{name}: arity {arity} means {least} arguments after the client: {takes} does not fit")
+    return None if unlimited or arity > 0 else most + words

@@ -136,7 +136,8 @@ def cut_off(engine: Engine, client: Client) -> None:
 def check_arity(command: Command, argv: list[bytes]) -> None:
     """Raises the error of a wrong number of arguments."""
     arity = command.spec.arity
-    if (arity > 0 and len(argv) != arity) or len(argv) < -arity:
+    most = command.spec.most
+    if (arity > 0 and len(argv) != arity) or len(argv) < -arity or (most is not None and len(argv) > most):
         raise CommandError(f"ERR wrong number of arguments for '{command.name}' command")
 
 

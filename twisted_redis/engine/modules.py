@@ -16,8 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.calls import Caller
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.extension import Middleware, Module
+from twisted_redis.engine.replies import checked
 from twisted_redis.engine.table import Command, bind_table
 from twisted_redis.resp.types import Pairs, Reply
 
@@ -55,6 +58,8 @@ class Modules:
         self._engine = engine
         self.loaded: dict[str, Loaded] = {}
         self.dirty_by_calls = 0
+        #: The command of a module that is running; None while none is.
+        self.caller: Caller | None = None
 
     def figures(self) -> list[tuple[str, Any]]:
         """The fields of INFO modules."""
@@ -285,7 +290,8 @@ def _event_hook(
 
 def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) -> Callable[..., Reply]:
     def through(ctx: Client, *arguments: bytes) -> Reply:
-        return middleware(ctx, name, arguments, function)
+        reply = middleware(ctx, name, arguments, function)
+        return reply if reply.__class__ is Block else checked(reply)
 
     return through
 

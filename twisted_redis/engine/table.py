@@ -42,6 +42,8 @@ class Spec:
     doc: str = ""
     #: The module that brought it, None for the server's own.
     module: str | None = None
+    #: How many arguments a call may have at most, its name counted, where a negative arity does not leave it open.
+    most: int | None = None
 
     @property
     def is_container(self) -> bool:
@@ -92,13 +94,15 @@ def command(
     doc_flags: tuple[str, ...] = (),
     add: Callable[[Spec], None] = _add,
     module: str | None = None,
+    most: int | None = None,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Declares a command over its function; ``CONTAINER|SUB`` declares a subcommand.
 
     ``arity`` counts the name (and a subcommand's own), negative means at least.  ``flags`` are those of
     ``engine.flags``, ``keys`` of ``engine.keyspecs``; ``getkeys(argv)`` gives (place, key flags) of each key where
     specifications do not suffice.  ``acl`` adds categories to those that group and flags imply.  ``add`` takes the
-    declaration, which goes into the table of all servers otherwise; ``module`` is whose it is.
+    declaration, which goes into the table of all servers otherwise; ``module`` is whose it is, ``most`` how
+    many arguments its function takes at most, the name counted.
     """
 
     def declare(function: CommandFunction) -> CommandFunction:
@@ -121,6 +125,7 @@ def command(
                 doc_flags=doc_flags,
                 doc=function.__doc__ or "",
                 module=module,
+                most=most,
             )
         )
         return function
@@ -237,7 +242,7 @@ def _bind(spec: Spec) -> Command:
         name=spec.name,
         function=spec.function or _parent_only,
         min_args=_NO_LIMIT if unusual else low,
-        max_args=low if spec.arity > 0 else _NO_LIMIT,
+        max_args=low if spec.arity > 0 else spec.most or _NO_LIMIT,
         flags=spec.flags,
     )
 

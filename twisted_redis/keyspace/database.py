@@ -91,6 +91,15 @@ class KeyspaceState:
         self.overrun: Callable[[], None] = _endure
 
 
+def _check(key: Any, value: Any) -> None:
+    """Raises TypeError for what no file, no replica and no command could make anything of."""
+    if key.__class__ is not bytes:
+        raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
+    # Every type of values has a name; strings have none of their own.
+    if value.__class__ is not bytes and value.__class__ is not bytearray and not hasattr(value, "TYPE"):
+        raise TypeError(f"a key holds bytes or a value of a type of the server, not {value.__class__.__name__}")
+
+
 class Database:
     """Keys to values.  ``watched`` and ``waiting`` belong to the engine: who watches or waits for a key."""
 
@@ -231,6 +240,8 @@ class Database:
 
     def set(self, key: bytes, value: Any) -> None:
         """Puts ``value`` at ``key`` whatever is there, and drops its expiry."""
+        if value.__class__ is not bytes or key.__class__ is not bytes:
+            _check(key, value)
         data = self.data
         if key not in data:
             self._appended(key)
@@ -242,6 +253,8 @@ class Database:
 
     def replace(self, key: bytes, value: Any) -> None:
         """Puts ``value`` at ``key`` and keeps its expiry."""
+        if value.__class__ is not bytes or key.__class__ is not bytes:
+            _check(key, value)
         data = self.data
         if key not in data:
             self._appended(key)
@@ -251,6 +264,8 @@ class Database:
 
     def add(self, key: bytes, value: Any) -> None:
         """Puts ``value`` at ``key``, which is known to be missing."""
+        if value.__class__ is not bytes or key.__class__ is not bytes:
+            _check(key, value)
         self.data[key] = value
         self._appended(key)
         if self.state.added is not None:
