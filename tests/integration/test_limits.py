@@ -23,12 +23,42 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_no_thread_for_syncing(start: Callable[..., Server]) -> None:
-    server = start("--appendonly", "yes")
+def limit_memory(server: Server, more: int) -> Callable[[], None]:
+    """Lets the process grow by ``more`` bytes and no further; call the result to lift that."""
     pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0])
     soft, hard = resource.prlimit(server.pid, resource.RLIMIT_AS)
-    # Enough for everything but the stack of a thread.
-    resource.prlimit(server.pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + (2 << 20), hard))
+    resource.prlimit(server.pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
+
+    def lift() -> None:
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (soft, hard))
+
+    return lift
+
+
+def test_no_memory_for_a_reply(start: Callable[..., Server]) -> None:
+    server = start("--save", "")
+    with redis.Redis(port=server.port) as client, redis.Redis(port=server.port) as other:
+        for first in range(0, 200_000, 10_000):
+            client.sadd("members", *(b"%0100d" % number for number in range(first, first + 10_000)))
+        other.set("key", "value")
+        lift = limit_memory(server, 4 << 20)
+        with pytest.raises(redis.exceptions.OutOfMemoryError, match="out of memory: 'smembers' was interrupted"):
+            client.smembers("members")
+        with client.pipeline() as pipe:
+            pipe.set("a", 1).smembers("members").set("b", 1)
+            with pytest.raises(redis.exceptions.OutOfMemoryError):
+                pipe.execute()
+        assert other.get("key") == b"value"
+        with redis.Redis(port=server.port) as third:
+            assert third.ping()
+        lift()
+        assert len(client.smembers("members")) == 200_000
+        assert client.set("key", "value")
+
+
+def test_no_thread_for_syncing(start: Callable[..., Server]) -> None:
+    server = start("--appendonly", "yes")
+    lift = limit_memory(server, 2 << 20)  # enough for everything but the stack of a thread
     kept: list[int] = []
     with redis.Redis(port=server.port) as client:
 
@@ -43,7 +73,7 @@ def test_no_thread_for_syncing(start: Callable[..., Server]) -> None:
         until(refused)
         assert client.info("persistence")["aof_last_write_status"] == "err"
         assert "can't start new thread" in server.output
-        resource.prlimit(server.pid, resource.RLIMIT_AS, (soft, hard))
+        lift()
         until(lambda: not refused())
         until(lambda: client.info("persistence")["aof_pending_bio_fsync"] == 0)
         assert client.info("persistence")["aof_last_write_status"] == "ok"

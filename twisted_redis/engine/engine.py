@@ -577,13 +577,17 @@ class Engine(Effects):
     def crashed(self, command: Command) -> ErrorReply:
         """Answers for the exception that is being handled: a bug, or memory that has run out.
 
-        The client gets an error, the log the traceback, and the server goes on.
+        The client gets an error, and the server goes on.  A bug goes to the log with its traceback.
         """
-        self.report(f"Bug in the command {command.name}")
         command.failed += 1
         if isinstance(sys.exc_info()[1], MemoryError):
-            text = f"OOM out of memory: '{command.name}' was interrupted, and what it had changed by then stays changed"
-            return self.error(text.encode())
+            text = f"out of memory: '{command.name}' was interrupted, and what it had changed by then stays changed"
+            try:
+                self.log("warning", text.capitalize())
+            except MemoryError:
+                pass
+            return self.error(b"OOM " + text.encode())
+        self.report(f"Bug in the command {command.name}")
         return self.error(b"ERR internal error")
 
     def _collapse(self, reason: str) -> None:
