@@ -71,7 +71,7 @@ NUMBERS = (
     *(b"-9223372036854775808", b"18446744073709551616", b"1e400", b"(1", b"[a", b"-", b"+", b"$", b"*"),
 )
 STRINGS = (b"", b"\x00", b"\xff\r\n", b"1", b"-1", b"nan", b"*", b"-", b"+", b"[a", b"(1", b"x" * 300)
-TOKENS = (b"BOGUS", b"")
+TOKENS = (b"BOGUS", b"", b"BOGUS\x00X", b"\r\nBO\rGUS\r\n")
 MOST_FORMS = 12
 LONGEST = 14
 
@@ -193,11 +193,13 @@ def wrong_calls(call: Call) -> Iterator[Call]:
     for position, slot in enumerate(call):
         if slot.kind == "key":
             continue
+        hostile: Sequence[bytes]
         if slot.kind == "token":
-            hostile: Sequence[bytes] = (*TOKENS, slot.text.lower())
+            hostile = (*TOKENS, slot.text.lower())
         else:
             hostile = NUMBERS if slot.kind in ("integer", "double", "unix-time") else STRINGS
-        for text in hostile:
+        # Redis takes many arguments for C strings, which end at a zero byte.
+        for text in (*hostile, slot.text + b"\x00X"):
             yield (*call[:position], Slot(slot.kind, text), *call[position + 1 :])
 
 

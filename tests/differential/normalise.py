@@ -18,15 +18,9 @@ def exact(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, obje
     return one, other
 
 
-def in_any_case(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """The same text, in capitals or not."""
-    return repr(one).lower(), repr(other).lower()
-
-
 def any_library(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
     """Of several libraries that are there already Redis names any."""
-    first, second = in_any_case(argv, one, other)
-    return re.sub(r"library \w+ already", "", str(first)), re.sub(r"library \w+ already", "", str(second))
+    return re.sub(r"Library \w+ already", "", repr(one)), re.sub(r"Library \w+ already", "", repr(other))
 
 
 def sort_key(entry: object) -> str:
@@ -201,8 +195,6 @@ SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"XINFO", b"CONSUMERS"): shape,
     (b"CONFIG", b"GET"): config_get,
     (b"PUBSUB", b"CHANNELS"): unordered,
-    # Errors name the subcommand: Redis as it was written, this server in its own way.
-    (b"FUNCTION", b"FLUSH"): in_any_case,
     (b"FUNCTION", b"RESTORE"): any_library,
 }
 

@@ -9,13 +9,14 @@ from typing import Any
 from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.acl.files import AclFileError, load_file, save_file
 from twisted_redis.engine.acl.log import Entry
-from twisted_redis.engine.acl.selectors import Selector, c_string, has_blanks
+from twisted_redis.engine.acl.selectors import Selector, has_blanks
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command, container
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Pairs, Reply, SetReply
 
 __all__: list[str] = []
@@ -53,10 +54,6 @@ def _sub(
     )
 
 
-def _too_many(name: str) -> CommandError:
-    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try ACL HELP.")
-
-
 @_sub("CAT", -2, "O(1) since the categories and their commands are fixed", _PLAIN)
 def acl_cat(ctx: Client, *names: bytes) -> Reply:
     """ACL CAT [category]
@@ -64,12 +61,12 @@ def acl_cat(ctx: Client, *names: bytes) -> Reply:
     The categories of commands, or the commands of one of them.
     """
     if len(names) > 1:
-        raise _too_many("CAT")
+        raise WrongSubcommand
     if not names:
         return [name.encode() for name in CATEGORIES]
     members = ctx.engine.acl.catalogue.members(names[0])
     if members is None:
-        raise CommandError(b"ERR Unknown category '%b'" % c_string(names[0])[:128])
+        raise refusal(b"ERR Unknown category '%b'", c_string(names[0])[:128])
     return [entry.name.encode() for entry in members]
 
 
@@ -93,11 +90,11 @@ def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
     acl = ctx.engine.acl
     user = acl.users.get(name)
     if user is None:
-        raise CommandError(b"ERR User '%b' not found" % c_string(name))
+        raise refusal(b"ERR User '%b' not found", name)
     words = list(argv)
     entry = ctx.engine.find(words)
     if entry is None:
-        raise CommandError(b"ERR Command '%b' not found" % c_string(words[0]))
+        raise refusal(b"ERR Command '%b' not found", words[0])
     arity = entry.spec.arity
     if (arity > 0 and len(words) != arity) or len(words) < -arity:
         raise CommandError(f"ERR wrong number of arguments for '{entry.name}' command")
@@ -112,7 +109,7 @@ def acl_genpass(ctx: Client, *sizes: bytes) -> Reply:
     A random password in hexadecimal digits, of 256 bits unless told otherwise.
     """
     if len(sizes) > 1:
-        raise _too_many("GENPASS")
+        raise WrongSubcommand
     bits = integer(sizes[0]) if sizes else _PASSWORD_BITS
     if not 0 < bits <= _PASSWORD_BITS_MAX:
         raise CommandError(
@@ -235,9 +232,9 @@ def acl_log(ctx: Client, *options: bytes) -> Reply:
     The last requests and logins that were refused, ten unless told otherwise; or forgets them.
     """
     if len(options) > 1:
-        raise _too_many("LOG")
+        raise WrongSubcommand
     log = ctx.engine.acl.log
-    if options and options[0].lower() == b"reset":
+    if options and c_string(options[0]).lower() == b"reset":
         log.clear()
         return OK
     count = integer(options[0]) if options else _LOG_SHOWN

@@ -18,7 +18,7 @@ from twisted_redis.engine.clients import (
     SUBSCRIBED,
     Client,
 )
-from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongSubcommand, refusal
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
@@ -26,6 +26,7 @@ from twisted_redis.engine.pause import pause, unpause
 from twisted_redis.engine.table import command, container
 from twisted_redis.engine.tracking import BCAST
 from twisted_redis.engine.weights import client_memory
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
 
 __all__ = ["client_kind", "client_line"]
@@ -67,11 +68,11 @@ def client_kind(client: Client) -> str:
 
 
 def _kind_from(text: bytes) -> str:
-    kind = text.lower().decode("latin-1")
+    kind = c_string(text).lower().decode("latin-1")
     if kind == "slave":
         kind = "replica"
     if kind not in ("normal", "master", "replica", "pubsub"):
-        raise CommandError(b"ERR Unknown client type '%b'" % text)
+        raise refusal(b"ERR Unknown client type '%b'", text)
     return kind
 
 
@@ -180,7 +181,7 @@ def client_list(ctx: Client, *arguments: bytes) -> Reply:
     engine = ctx.engine
     if not arguments:
         return _lines(ctx, list(engine.clients.values()))
-    option = arguments[0].upper()
+    option = keyword(arguments[0])
     if option == b"TYPE" and len(arguments) == 2:
         kind = _kind_from(arguments[1])
         return _lines(ctx, [client for client in engine.clients.values() if client_kind(client) == kind])
@@ -216,11 +217,11 @@ def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
 
     Says which client library is at work.
     """
-    wanted = attribute.lower()
+    wanted = c_string(attribute).lower()
     if wanted not in (b"lib-name", b"lib-ver"):
-        raise CommandError(b"ERR Unrecognized option '%b'" % attribute)
+        raise refusal(b"ERR Unrecognized option '%b'", attribute)
     if any(not 33 <= byte <= 126 for byte in value.partition(b"\0")[0]):
-        raise CommandError(b"ERR %b cannot contain spaces, newlines or special characters." % attribute)
+        raise refusal(b"ERR %b cannot contain spaces, newlines or special characters.", attribute)
     if wanted == b"lib-name":
         ctx.lib_name = value
     else:
@@ -234,7 +235,7 @@ def client_reply(ctx: Client, mode: bytes) -> Reply:
 
     Has the server answer this connection's commands, not answer them, or not answer the next one.
     """
-    wanted = mode.upper()
+    wanted = keyword(mode)
     if wanted == b"ON":
         ctx.gates &= ~REPLIES_OFF
         ctx.skip_next = 0
@@ -252,7 +253,7 @@ def client_reply(ctx: Client, mode: bytes) -> Reply:
 
 
 def _switch(ctx: Client, mode: bytes, bit: int) -> Reply:
-    wanted = mode.upper()
+    wanted = keyword(mode)
     if wanted == b"ON":
         ctx.gates |= bit
     elif wanted == b"OFF":
@@ -287,10 +288,10 @@ def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     Holds back all commands, or those that write, for a time in milliseconds.
     """
     if len(modes) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.")
+        raise WrongSubcommand
     everything = True
     if modes:
-        mode = modes[0].upper()
+        mode = keyword(modes[0])
         if mode == b"WRITE":
             everything = False
         elif mode != b"ALL":
@@ -322,9 +323,9 @@ def client_unblock(ctx: Client, number: bytes, *reasons: bytes) -> Reply:
     """
     error = False
     if len(reasons) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.")
+        raise WrongSubcommand
     if reasons:
-        reason = reasons[0].upper()
+        reason = keyword(reasons[0])
         if reason == b"ERROR":
             error = True
         elif reason != b"TIMEOUT":
@@ -337,7 +338,7 @@ def _kill_filters(ctx: Client, arguments: tuple[bytes, ...]) -> tuple[dict[str, 
     filters: dict[str, Any] = {}
     skip_me = True
     for place in range(0, len(arguments), 2):
-        option = arguments[place].upper()
+        option = keyword(arguments[place])
         if place + 1 >= len(arguments):
             raise SyntaxError_
         value = arguments[place + 1]
@@ -359,10 +360,10 @@ def _kill_filters(ctx: Client, arguments: tuple[bytes, ...]) -> tuple[dict[str, 
             filters["laddr"] = value.decode("latin-1")
         elif option == b"USER":
             if value not in ctx.engine.acl.users:
-                raise CommandError(b"ERR No such user '%b'" % value)
+                raise refusal(b"ERR No such user '%b'", value)
             filters["user"] = value.decode("latin-1")
         elif option == b"SKIPME":
-            answer = value.upper()
+            answer = keyword(value)
             if answer not in (b"YES", b"NO"):
                 raise SyntaxError_
             skip_me = answer == b"YES"

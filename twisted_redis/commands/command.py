@@ -13,6 +13,7 @@ from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import keyspec_flag_names
 from twisted_redis.engine.table import Command, command
 from twisted_redis.keyspace.glob import glob_match
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Pairs, Reply, SetReply, Simple
 
 __all__: list[str] = []
@@ -134,13 +135,13 @@ def list_(ctx: Client, *options: bytes) -> Reply:
     """
     chosen: Callable[[Command], bool] | None = None
     if options:
-        if len(options) != 3 or options[0].upper() != b"FILTERBY":
+        if len(options) != 3 or keyword(options[0]) != b"FILTERBY":
             raise SyntaxError_
-        kind, value = options[1].upper(), options[2]
+        kind, value = keyword(options[1]), options[2]
         if kind == b"MODULE":
             chosen = _of_module(ctx, value)
         elif kind == b"ACLCAT":
-            category = "@" + value.lower().decode("latin-1")
+            category = "@" + c_string(value).lower().decode("latin-1")
             chosen = _of_category(category)
         elif kind == b"PATTERN":
             chosen = _of_pattern(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted_redis.config import ConfigError, ConfigSetError, to_bytes
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, SyntaxError_, refusal
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from twisted_redis.engine.gates import IS_LOADING, is_local
 from twisted_redis.engine.helptext import help_lines
@@ -55,7 +55,7 @@ def config_set(ctx: Client, *pairs: bytes) -> Reply:
     Changes directives: all of them, or none if one is refused.
     """
     if len(pairs) % 2:
-        raise CommandError("ERR wrong number of arguments for 'config|set' command")
+        raise SyntaxError_
     try:
         ctx.config.set(
             list(zip(pairs[::2], pairs[1::2], strict=True)),
@@ -63,7 +63,7 @@ def config_set(ctx: Client, *pairs: bytes) -> Reply:
             loading=bool(ctx.engine.gates & IS_LOADING),
         )
     except ConfigSetError as error:
-        raise CommandError(to_bytes(f"{error.code} {error}")) from None
+        raise refusal(b"%b %b", error.code.encode(), to_bytes(str(error))) from None
     return OK
 
 

@@ -15,11 +15,12 @@ from twisted_redis.engine.clients import (
     SUBSCRIBED,
     Client,
 )
-from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.errors import CommandError, SyntaxError_, refusal
 from twisted_redis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
 from twisted_redis.engine.parse import client_name, db_index, integer, integer_in
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple
 
 __all__: list[str] = []
@@ -129,7 +130,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
     name: bytes | None = None
     place = 1
     while place < len(arguments):
-        option = arguments[place].upper()
+        option = keyword(arguments[place])
         if option == b"AUTH" and place + 2 < len(arguments):
             credentials = (arguments[place + 1], arguments[place + 2])
             place += 3
@@ -138,7 +139,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             client_name(name)
             place += 2
         else:
-            raise CommandError(b"ERR Syntax error in HELLO option '%b'" % arguments[place])
+            raise refusal(b"ERR Syntax error in HELLO option '%b'", arguments[place])
     if credentials is not None:
         authenticate(ctx, *credentials)
     if ctx.gates & ANONYMOUS:

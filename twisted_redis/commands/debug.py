@@ -13,14 +13,15 @@ from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.quicklist import set_packed_threshold
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.digest import dataset_digest, digest_text, value_digest
-from twisted_redis.engine.errors import CommandError, NoSuchKey
+from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.gates import IS_LOADING
-from twisted_redis.engine.parse import db_index, float_or_none, integer_or_none, positive
+from twisted_redis.engine.parse import float_or_none, integer, integer_or_none, positive
 from twisted_redis.engine.scripting.scripts import scripting
 from twisted_redis.engine.table import command
 from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.glob import glob_match
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import (
     OK,
     Attributed,
@@ -67,11 +68,9 @@ def debug(ctx: Client, subcommand: bytes, *arguments: bytes) -> Reply:
 
     Looks inside of the server and bends it, for tests.
     """
-    entry = _handlers.get(subcommand.upper())
+    entry = _handlers.get(keyword(subcommand))
     if entry is None or not entry[0] <= len(arguments) <= entry[1]:
-        raise CommandError(
-            b"ERR unknown subcommand or wrong number of arguments for '%b'. Try DEBUG HELP." % subcommand[:128]
-        )
+        raise WrongSubcommand
     return entry[2](ctx, *arguments)
 
 
@@ -299,13 +298,16 @@ def _log(ctx: Client, text: bytes) -> Reply:
     return OK
 
 
-@debug_subcommand("HTSTATS", 1, 2)
-def _htstats(ctx: Client, index: bytes, *full: bytes) -> Reply:
+@debug_subcommand("HTSTATS", 1, 1 << 31)
+def _htstats(ctx: Client, index: bytes, *options: bytes) -> Reply:
     """HTSTATS <dbid> [full]
 
     Figures of the tables of a database.
     """
-    db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
+    number = integer(index)
+    if not 0 <= number < len(ctx.engine.databases):
+        raise CommandError("ERR Out of range database")
+    db = ctx.engine.databases[number]
     parts = [
         f"[{title} HT]\nHash table 0 stats (main hash table):\n table size: {_table_size(len(table))}\n"
         f" number of elements: {len(table)}\n"
@@ -314,8 +316,8 @@ def _htstats(ctx: Client, index: bytes, *full: bytes) -> Reply:
     return Verbatim("".join(parts).encode())
 
 
-@debug_subcommand("HTSTATS-KEY", 1, 2)
-def _htstats_key(ctx: Client, key: bytes, *full: bytes) -> Reply:
+@debug_subcommand("HTSTATS-KEY", 1, 1 << 31)
+def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HTSTATS-KEY <key> [full]
 
     Figures of the table of one value.
@@ -331,7 +333,7 @@ def _htstats_key(ctx: Client, key: bytes, *full: bytes) -> Reply:
     order = getattr(value, "order", None)
     if order is not None:
         # What chains of slots are to Redis, blocks of keys are to an order: picks and cursors use them.
-        if full:
+        if options and keyword(options[0]) == b"FULL":
             slots, longest = order.figures()
             text += f" different slots: {slots}\n max chain length: {longest}\n"
         if order.tidying:
@@ -354,7 +356,7 @@ def _protocol(ctx: Client, name: bytes) -> Reply:
     An example of a reply of some type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim,
     true or false.
     """
-    kind = name.lower()
+    kind = c_string(name).lower()
     if kind == b"push" and ctx.resp < 3:
         raise CommandError("ERR RESP2 is not supported by this command")
     make = _examples.get(kind)
@@ -422,7 +424,7 @@ def _reload(ctx: Client, *options: bytes) -> Reply:
     Saves a snapshot and loads it in place of the data. With NOSAVE the one that is on disk is loaded, with NOFLUSH the
     data stay, with MERGE keys of the snapshot replace those of the same name.
     """
-    chosen = {option.upper() for option in options}
+    chosen = {keyword(option) for option in options}
     if chosen - {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
         raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     ctx.engine.persistence.reload(

@@ -14,6 +14,7 @@ from twisted_redis.engine.table import command
 from twisted_redis.keyspace.access import set_frequency, set_idle
 from twisted_redis.persistence.rdb import payload
 from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _options(options: tuple[bytes, ...]) -> tuple[bool, bool, int | None, int | 
     frequency: int | None = None
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         if option == b"REPLACE":
             replace = True
         elif option == b"ABSTTL":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.flags import FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ _HISTORY = (("7.0.0", "Options `NX`, `XX`, `GT` and `LT`."),)
 def _conditions(options: tuple[bytes, ...]) -> set[bytes]:
     found = set()
     for given in options:
-        option = given.upper()
+        option = keyword(given)
         if option not in _CONDITIONS:
-            raise CommandError(b"ERR Unsupported option " + given)
+            raise refusal(b"ERR Unsupported option %b", given)
         found.add(option)
     if b"NX" in found and len(found) > 1:
         raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import MASTER
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.flags import (
     ALLOW_BUSY,
     DENYOOM,
@@ -29,6 +29,7 @@ from twisted_redis.engine.table import command, container
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.persistence.rdb import payload, records
 from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Pairs, Reply, SetReply, Simple
 
 if TYPE_CHECKING:
@@ -99,10 +100,6 @@ def fcall_ro(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) ->
 container("FUNCTION", arity=-2, group="scripting", since="7.0.0", summary="A container for commands on functions.")
 
 
-def _wrong_number(subcommand: str) -> CommandError:
-    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP.")
-
-
 def _changed(ctx: Client) -> None:
     ctx.engine.mark_dirty(1)
 
@@ -123,8 +120,8 @@ def load(ctx: Client, *arguments: bytes) -> Reply:
     """
     replace = False
     for option in arguments[:-1]:
-        if option.lower() != b"replace":
-            raise CommandError(b"ERR Unknown option given: " + option)
+        if c_string(option).lower() != b"replace":
+            raise refusal(b"ERR Unknown option given: %b", option)
         replace = True
     name = libraries(ctx.engine).load(arguments[-1], replace, limited=not ctx.gates & MASTER)
     _changed(ctx)
@@ -165,11 +162,11 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
     Removes all libraries.
     """
     if len(mode) > 1:
-        raise _wrong_number("flush")
-    if mode and mode[0].lower() not in (b"sync", b"async"):
+        raise WrongSubcommand
+    if mode and c_string(mode[0]).lower() not in (b"sync", b"async"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     freed = libraries(ctx.engine).flush()
-    if freed > _AT_ONCE and (mode[0].lower() == b"async" if mode else ctx.config.lazyfree_lazy_user_flush):
+    if freed > _AT_ONCE and (c_string(mode[0]).lower() == b"async" if mode else ctx.config.lazyfree_lazy_user_flush):
         ctx.engine.lazyfree.freed += freed + 1  # and their interpreter
     _changed(ctx)
     return OK
@@ -193,14 +190,14 @@ def list_(ctx: Client, *options: bytes) -> Reply:
     pattern: bytes | None = None
     words = iter(options)
     for word in words:
-        if word.lower() == b"withcode" and not with_code:
+        if c_string(word).lower() == b"withcode" and not with_code:
             with_code = True
-        elif word.lower() == b"libraryname" and pattern is None:
+        elif c_string(word).lower() == b"libraryname" and pattern is None:
             pattern = next(words, None)
             if pattern is None:
                 raise CommandError("ERR library name argument was not given")
         else:
-            raise CommandError(b"ERR Unknown argument " + word)
+            raise refusal(b"ERR Unknown argument %b", word)
     matches = compile_glob(pattern, nocase=True) if pattern is not None else lambda name: True
     return [
         _described(library, with_code) for name, library in libraries(ctx.engine).libraries.items() if matches(name)
@@ -259,8 +256,8 @@ def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
     Adds the libraries of a dump: to those that are there, in place of those of the same name, or of all.
     """
     if len(policy) > 1:
-        raise _wrong_number("restore")
-    how = policy[0].lower() if policy else b"append"
+        raise WrongSubcommand
+    how = c_string(policy[0]).lower() if policy else b"append"
     if how not in (b"append", b"replace", b"flush"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     if not payload.is_intact(serialized, ctx.engine.payload_checksums):

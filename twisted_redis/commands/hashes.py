@@ -14,6 +14,7 @@ from twisted_redis.engine.hash_fields import lapsed, note_times, remove_due, rem
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_in, integer_or_none
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Pairs, Reply
 
 if TYPE_CHECKING:
@@ -415,7 +416,7 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
         remove_due(ctx, key, hash_)
         return hash_.random()
     count = integer_in(options[0], -INT64_MAX, INT64_MAX)
-    with_values = len(options) == 2 and options[1].upper() == b"WITHVALUES"
+    with_values = len(options) == 2 and keyword(options[1]) == b"WITHVALUES"
     if len(options) > 1 and not with_values:
         raise SyntaxError_
     if with_values and abs(count) > INT64_MAX // 2:

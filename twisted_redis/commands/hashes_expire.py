@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.hash import Hash
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed, signal
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _fields(
     arguments: tuple[bytes, ...], wrong_number: str = "ERR Number of fields must be a positive integer"
 ) -> tuple[bytes, ...]:
     """The fields in ``FIELDS numfields field [field ...]``."""
-    if arguments[0].upper() != b"FIELDS":
+    if keyword(arguments[0]) != b"FIELDS":
         raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
     if len(arguments) < 2:
         raise CommandError(wrong_number)
@@ -94,7 +95,7 @@ def _expire(
 ) -> Reply:
     hash_ = ctx.db.write(key, Hash)
     when = _moment(ctx, time, unit, relative, name)
-    condition = options[0].upper()
+    condition = keyword(options[0])
     given = 1 if condition in (b"NX", b"XX", b"GT", b"LT") else 0
     fields = _fields(options[given:], "ERR Parameter `numFields` should be greater than 0")
     if hash_ is None:
@@ -342,7 +343,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Returns the values of fields of a hash, and lets them expire or stay for good.
     """
     hash_ = ctx.db.write(key, Hash)
-    option = options[0].upper()
+    option = keyword(options[0])
     when = 0
     rest = options
     if option in _UNITS:
@@ -391,7 +392,7 @@ class _SetOptions:
         self.when: int | None = None
         self.time_at = 0
         place = 0
-        while (option := arguments[place].upper()) != b"FIELDS":
+        while (option := keyword(arguments[place])) != b"FIELDS":
             if option in (b"FXX", b"FNX"):
                 if self.condition:
                     raise CommandError("ERR Only one of FXX or FNX arguments can be specified")
@@ -409,7 +410,7 @@ class _SetOptions:
                     self.when = _moment(ctx, arguments[place], *_UNITS[option], name="hsetex")
                     self.time_at = place
             else:
-                raise CommandError(b"ERR unknown argument: " + arguments[place].partition(b"\0")[0])
+                raise refusal(b"ERR unknown argument: %b", arguments[place])
             place += 1
         self.pairs = arguments[place + 2 :]
         wrong = "ERR wrong number of arguments for 'hsetex' command"

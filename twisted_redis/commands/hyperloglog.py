@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes import hll_sparse, hyperloglog
 from twisted_redis.datatypes.hll_registers import REGISTERS, pack, unpack
 from twisted_redis.datatypes.hyperloglog import Corrupted
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.flags import ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, INSERT, RO, RW, KeySpec, first_key, key_at, key_range
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 
 if TYPE_CHECKING:
@@ -181,9 +182,9 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
     registers, ``DECODE`` answers the runs of a sparse one.  ``SIMD ON`` and ``SIMD OFF`` answer ``disabled``, as there
     are no such instructions here.
     """
-    name = subcommand.lower()
+    name = c_string(subcommand).lower()
     if name == b"simd":
-        if key.lower() not in (b"on", b"off"):
+        if c_string(key).lower() not in (b"on", b"off"):
             raise CommandError("ERR Argument must be ON or OFF")
         return Simple(b"disabled")
     value = ctx.db.write_string(key)
@@ -198,7 +199,7 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
             raise CommandError("ERR HLL encoding is not sparse")
         return " ".join(hll_sparse.runs(data)).encode()
     if name not in (b"getreg", b"todense"):
-        raise CommandError(b"ERR Unknown PFDEBUG subcommand '%b'" % subcommand)
+        raise refusal(b"ERR Unknown PFDEBUG subcommand '%b'", subcommand)
     if not dense:
         try:
             hyperloglog.to_dense(data)

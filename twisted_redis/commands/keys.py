@@ -22,6 +22,7 @@ from twisted_redis.engine.keyspecs import (
 from twisted_redis.engine.parse import integer_in
 from twisted_redis.engine.table import command
 from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Reply, Simple
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
     replace = False
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         if option == b"REPLACE":
             replace = True
         elif option == b"DB" and (number := next(rest, None)) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import refusal
 from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.latency import Series
@@ -90,7 +90,7 @@ def graph(ctx: Client, event: bytes) -> Reply:
     name = event.decode("latin-1")
     series = ctx.engine.latency.events.get(name)
     if series is None:
-        raise CommandError(b"ERR No samples available for event '%b'" % event.partition(b"\0")[0])
+        raise refusal(b"ERR No samples available for event '%b'", event)
     return Verbatim(_drawn(name, series, int(ctx.engine.time.wall())).encode("latin-1"))
 
 

@@ -20,6 +20,7 @@ from twisted_redis.engine.keyspecs import (
 )
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive, timeout
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _FRACTIONS = (("6.0.0", "`timeout` may have a fraction."),)
 
 
 def _is_left(word: bytes) -> bool:
-    word = word.upper()
+    word = keyword(word)
     if word == b"LEFT":
         return True
     if word == b"RIGHT":
@@ -230,7 +231,7 @@ def _keys_side_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...
     options = arguments[number + 2 :]
     count = 1
     # A second COUNT is as wrong as any other word, but only after the first one's number.
-    if len(options) > 1 and options[0].upper() == b"COUNT":
+    if len(options) > 1 and keyword(options[0]) == b"COUNT":
         count = integer_in(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
         options = options[2:]
     if options:

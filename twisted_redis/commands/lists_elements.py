@@ -10,6 +10,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in, positive
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Reply
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def lpos(ctx: Client, key: bytes, element: bytes, *options: bytes) -> Reply:
     count: int | None = None
     rest = iter(options)
     for word in rest:
-        option = word.upper()
+        option = keyword(word)
         argument = next(rest, None)
         if argument is None:
             raise SyntaxError_
@@ -130,7 +131,7 @@ def linsert(ctx: Client, key: bytes, where: bytes, pivot: bytes, element: bytes)
 
     Puts an element beside the first match with another one; returns the length, -1 without a match.
     """
-    side = where.upper()
+    side = keyword(where)
     if side not in (b"AFTER", b"BEFORE"):
         raise SyntaxError_
     value = ctx.db.write(key, List)

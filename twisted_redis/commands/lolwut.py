@@ -10,6 +10,7 @@ from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.flags import FAST, READONLY
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply, Verbatim
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def lolwut(ctx: Client, *options: bytes) -> Reply:
 
     Each time another one; with ``VERSION`` always the one of that number.
     """
-    if len(options) > 1 and options[0].lower() == b"version":
+    if len(options) > 1 and c_string(options[0]).lower() == b"version":
         chance = random.Random(integer(options[1]))
     else:
         chance = random.Random()

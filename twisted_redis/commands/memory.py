@@ -21,6 +21,7 @@ from twisted_redis.engine.memory import human
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command, container
 from twisted_redis.keyspace.account import EXPIRY, KEY
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Pairs, Reply, Verbatim
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """
     samples: int | None = sizes.SAMPLES
     for place in range(0, len(options), 2):
-        if options[place].upper() != b"SAMPLES" or place + 1 == len(options):
+        if keyword(options[place]) != b"SAMPLES" or place + 1 == len(options):
             raise SyntaxError_
         samples = integer(options[place + 1])
         if samples < 0:

@@ -15,6 +15,7 @@ from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.persistence.rdb import payload
 from twisted_redis.resp.accelerated import pack_bulks
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply, Simple
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _keys_of_migrate(argv: list[bytes]) -> list[tuple[int, int]]:
     """The key, or those behind KEYS."""
     place = 6
     while place < len(argv):
-        option = argv[place].upper()
+        option = keyword(argv[place])
         if option == b"KEYS":
             return [] if argv[3] else [(key, _KEY_FLAGS) for key in range(place + 1, len(argv))]
         place += 1 + _ARGUMENTS.get(option, 0)
@@ -118,7 +119,7 @@ def _parse(key: bytes, options: tuple[bytes, ...]) -> _Options:
     given = _Options()
     place = 0
     while place < len(options):
-        option = options[place].upper()
+        option = keyword(options[place])
         place += 1
         if option == b"COPY":
             given.copy = True

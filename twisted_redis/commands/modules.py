@@ -12,6 +12,7 @@ from twisted_redis.engine.flags import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIP
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.modules import ModuleError
 from twisted_redis.engine.table import command, container
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -56,11 +57,11 @@ def loadex(ctx: Client, path: bytes, *options: bytes) -> Reply:
     """
     settings: dict[str, bytes] = {}
     rest = list(options)
-    while rest and rest[0].upper() == b"CONFIG" and len(rest) > 2:
+    while rest and keyword(rest[0]) == b"CONFIG" and len(rest) > 2:
         _, name, value = rest[:3]
         settings[name.decode("latin-1").rpartition(".")[2].replace("-", "_")] = value
         del rest[:3]
-    if rest and rest.pop(0).upper() != b"ARGS":
+    if rest and keyword(rest.pop(0)) != b"ARGS":
         raise _failed(ctx, "unexpected words behind the path: CONFIG name value and ARGS arg... are known")
     return _load(ctx, path, tuple(rest), settings)
 

@@ -6,6 +6,7 @@ from twisted_redis.engine.clients import Client
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.flags import ADMIN, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 
 __all__: list[str] = []
@@ -43,6 +44,6 @@ def bgsave(ctx: Client, *options: bytes) -> Reply:
 
     Has a child process write a snapshot of all databases to disk.
     """
-    if options and (len(options) > 1 or options[0].lower() != b"schedule"):
+    if options and (len(options) > 1 or c_string(options[0]).lower() != b"schedule"):
         raise SyntaxError_
     return Simple(ctx.engine.persistence.save_in_background(bool(options)).encode())

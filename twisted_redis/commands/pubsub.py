@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted_redis.engine.clients import DENY_BLOCKING, SCRIPT, Client
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, WrongSubcommand
 from twisted_redis.engine.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import NOT_KEY, first_key, key_range
@@ -182,9 +182,7 @@ def _sub(name: str, since: str, complexity: str, arity: int = -2, flags: int = _
 
 def _names(listeners: Listeners, container_name: str, patterns: tuple[bytes, ...]) -> Reply:
     if len(patterns) > 1:
-        raise CommandError(
-            f"ERR unknown subcommand or wrong number of arguments for '{container_name}'. Try PUBSUB HELP."
-        )
+        raise WrongSubcommand
     if not patterns:
         return list(listeners)
     return list(filter(compile_glob(patterns[0]), listeners))

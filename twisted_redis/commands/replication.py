@@ -16,6 +16,7 @@ from twisted_redis.engine.flags import (
 )
 from twisted_redis.engine.parse import integer, integer_in
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 
 __all__: list[str] = []
@@ -31,7 +32,7 @@ def _replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
     replication = ctx.engine.replication
     if replication.failing_over:
         raise CommandError("ERR REPLICAOF not allowed while failing over.")
-    if host.lower() == b"no" and port.lower() == b"one":
+    if c_string(host).lower() == b"no" and c_string(port).lower() == b"one":
         if replication.promote():
             ctx.engine.log("notice", f"MASTER MODE enabled (user request from '{_name(ctx)}')")
         return OK
@@ -133,7 +134,7 @@ def psync(ctx: Client, replication_id: bytes, offset: bytes, *options: bytes) ->
 
     Makes the connection a replica's, which continues from an offset if it can, and else gets everything.
     """
-    failover = bool(options) and options[0].lower() == b"failover"
+    failover = bool(options) and c_string(options[0]).lower() == b"failover"
     return ctx.engine.replication.synchronise(ctx, replication_id, offset, failover)
 
 
@@ -166,7 +167,7 @@ def failover(ctx: Client, *arguments: bytes) -> Reply:
     Hands the role of the master over to a replica that has everything.
     """
     replication = ctx.engine.replication
-    if len(arguments) == 1 and arguments[0].lower() == b"abort":
+    if len(arguments) == 1 and c_string(arguments[0]).lower() == b"abort":
         replication.abort_failover()
         return OK
     timeout = 0
@@ -175,7 +176,7 @@ def failover(ctx: Client, *arguments: bytes) -> Reply:
     host: str | None = None
     words = list(arguments)
     while words:
-        word = words.pop(0).lower()
+        word = c_string(words.pop(0)).lower()
         if word == b"timeout" and words and not timeout:
             timeout = integer(words.pop(0))
             if timeout <= 0:

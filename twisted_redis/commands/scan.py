@@ -10,6 +10,7 @@ from twisted_redis.engine.flags import READONLY, TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
     type_name: bytes | None = None
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         if option == b"NOVALUES":
             raise CommandError("ERR NOVALUES option can only be used in HSCAN")
         argument = next(rest, None)
@@ -50,7 +51,7 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
         elif option == b"MATCH":
             pattern = argument
         elif option == b"TYPE":
-            type_name = argument.lower()
+            type_name = c_string(argument).lower()
         else:
             raise SyntaxError_
     db = ctx.db

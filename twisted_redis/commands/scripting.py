@@ -20,6 +20,7 @@ from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.scripts import check_keys, scripting
 from twisted_redis.engine.table import command, container
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
 
     Forgets all scripts.
     """
-    if len(mode) > 1 or (mode and mode[0].lower() not in (b"sync", b"async")):
+    if len(mode) > 1 or (mode and c_string(mode[0]).lower() not in (b"sync", b"async")):
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     scripting(ctx.engine).flush()
     return OK
@@ -206,9 +207,9 @@ def debug(ctx: Client, mode: bytes) -> Reply:
 
     Redis' debugger of scripts; there is none here.
     """
-    if mode.lower() == b"no":
+    if c_string(mode).lower() == b"no":
         return OK
-    if mode.lower() not in (b"yes", b"sync"):
+    if c_string(mode).lower() not in (b"yes", b"sync"):
         raise CommandError("ERR Use SCRIPT DEBUG YES/SYNC/NO")
     raise CommandError("ERR this server has no debugger of scripts")
 

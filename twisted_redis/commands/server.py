@@ -19,6 +19,7 @@ from twisted_redis.engine.parse import integer_in
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.keyspace.database import Database
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Reply
 
 __all__: list[str] = []
@@ -46,7 +47,7 @@ def _freed_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
     """Whether memory is freed in the background: without ASYNC too, but not inside of transactions and scripts."""
     if not options:
         return bool(ctx.config.lazyfree_lazy_user_flush) or not ctx.deny_blocking
-    mode = options[0].upper()
+    mode = keyword(options[0])
     if len(options) > 1 or mode not in (b"ASYNC", b"SYNC"):
         raise SyntaxError_
     return mode == b"ASYNC" or not ctx.deny_blocking
@@ -173,7 +174,7 @@ def shutdown(ctx: Client, *options: bytes) -> Reply:
 
     Saves what is to be saved and ends the server.
     """
-    chosen = [option.upper() for option in options]
+    chosen = [keyword(option) for option in options]
     if any(option not in (b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT") for option in chosen):
         raise SyntaxError_
     if (b"ABORT" in chosen and len(chosen) > 1) or (b"SAVE" in chosen and b"NOSAVE" in chosen):

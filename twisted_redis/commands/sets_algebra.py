@@ -19,6 +19,7 @@ from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, counted_keys, first_key, key_range
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Bulks, Reply, SetReply
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def sintercard(ctx: Client, numkeys: bytes, *arguments: bytes) -> Reply:
     options = iter(arguments[count:])
     for option in options:
         value = next(options, None)
-        if option.upper() != b"LIMIT" or value is None:
+        if keyword(option) != b"LIMIT" or value is None:
             raise SyntaxError_
         limit = positive(value, "ERR LIMIT can't be negative")
     sets = _common(_sets(ctx, arguments[:count]))

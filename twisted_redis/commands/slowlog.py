@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import WrongSubcommand
 from twisted_redis.engine.flags import ADMIN, LOADING, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.parse import INT64_MAX, integer_in
@@ -35,7 +35,7 @@ def get(ctx: Client, *count: bytes) -> Reply:
     The last slow calls, the newest first: number, time, microseconds, request, client.
     """
     if len(count) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
+        raise WrongSubcommand
     wanted = 10
     if count:
         wanted = integer_in(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")

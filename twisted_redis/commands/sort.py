@@ -16,6 +16,7 @@ from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key, unk
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.keyspace.slots import key_slot, pattern_slot
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _Options:
         self.store: bytes | None = None
         rest = list(options[::-1])
         while rest:
-            option = rest.pop().upper()
+            option = keyword(rest.pop())
             if option == b"ASC":
                 self.descending = False
             elif option == b"DESC":
@@ -71,7 +72,7 @@ class _Options:
                 self.store = rest.pop()
             elif option == b"BY" and rest:
                 self.by = rest.pop()
-                if b"*" in self.by:
+                if b"*" in c_string(self.by):
                     _check_access(ctx, key, self.by, "BY", options, may_store)
                 else:
                     self.unsorted = True  # whatever another BY may say
@@ -85,7 +86,7 @@ class _Options:
 def _check_access(
     ctx: Client, key: bytes, pattern: bytes, option: str, options: tuple[bytes, ...], may_store: bool
 ) -> None:
-    if ctx.config.cluster_enabled and pattern != b"#" and pattern_slot(pattern) != key_slot(key):
+    if ctx.config.cluster_enabled and c_string(pattern) != b"#" and pattern_slot(pattern) != key_slot(key):
         raise CommandError(
             f"ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in "
             "different slots."
@@ -103,14 +104,18 @@ def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
 
     The first ``*`` stands for the element; ``->`` behind it separates the names of a hash and its field.
     """
-    if pattern == b"#":
+    # The signs are looked for in a C string; the names go on behind a zero byte.
+    readable = c_string(pattern)
+    if readable == b"#":
         return lambda element: element
-    prefix, star, suffix = pattern.partition(b"*")
-    if not star:
+    star = readable.find(b"*")
+    if star < 0:
         return lambda element: None
     lookup = ctx.db.lookup
-    name_end, arrow, field = suffix.partition(b"->")
-    if arrow and field:
+    prefix, suffix = pattern[:star], pattern[star + 1 :]
+    arrow = readable.find(b"->", star + 1)
+    if arrow >= 0 and len(readable) > arrow + 2:
+        name_end, field = pattern[star + 1 : arrow], pattern[arrow + 2 :]
 
         def in_hash(element: bytes) -> bytes | None:
             name = prefix + element + name_end
@@ -202,7 +207,7 @@ def _keys_of_sort(argv: list[bytes]) -> list[tuple[int, int]]:
     stored: list[tuple[int, int]] = []
     places: Iterator[int] = iter(range(2, len(argv)))
     for place in places:
-        word = argv[place].upper()
+        word = keyword(argv[place])
         skipped = {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(word, 0)
         for _ in range(skipped):
             next(places, None)

@@ -12,6 +12,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, float_number, float_or_none, integer_in
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.doubles import double_text
 from twisted_redis.resp.types import Bulks, NullArray, Reply
 
@@ -72,7 +73,7 @@ def _add(ctx: Client, key: bytes, arguments: tuple[bytes, ...], options: int) ->
     """ZADD and, with INCR among ``options``, ZINCRBY, which takes the options of ZADD as well."""
     first = 0
     for word in arguments:
-        option = _OPTIONS.get(word.upper())
+        option = _OPTIONS.get(keyword(word))
         if option is None:
             break
         options |= option
@@ -232,7 +233,7 @@ def zmscore(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def _rank(ctx: Client, name: str, key: bytes, member: bytes, options: tuple[bytes, ...]) -> Reply:
     if len(options) > 1:
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
-    if options and options[0].upper() != b"WITHSCORE":
+    if options and keyword(options[0]) != b"WITHSCORE":
         raise SyntaxError_
     found = ctx.db.read(key, ZSet)
     rank = None if found is None else found.rank(member)
@@ -303,7 +304,7 @@ def zrandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
         found = ctx.db.read(key, ZSet)
         return None if found is None else found.random()
     count = integer_in(options[0], -INT64_MAX, INT64_MAX)
-    with_scores = len(options) == 2 and options[1].upper() == b"WITHSCORES"
+    with_scores = len(options) == 2 and keyword(options[1]) == b"WITHSCORES"
     if len(options) > 1 and not with_scores:
         raise SyntaxError_
     if with_scores and abs(count) > INT64_MAX // 2:

@@ -14,6 +14,7 @@ from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, counted_keys, first_key
 from twisted_redis.engine.parse import float_number, integer, positive
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.doubles import double_text
 from twisted_redis.resp.types import Bulks, Reply
 
@@ -97,7 +98,7 @@ class _Call:
         self.limit = 0
         rest = list(arguments[:number:-1])
         while rest:
-            word = rest.pop().upper()
+            word = keyword(rest.pop())
             if word not in allowed:
                 raise SyntaxError_
             if word == b"WITHSCORES":
@@ -106,7 +107,7 @@ class _Call:
                 for source in self.sources:
                     source.weight = float_number(rest.pop(), "ERR weight value is not a float")
             elif word == b"AGGREGATE" and rest:
-                aggregate = _AGGREGATES.get(rest.pop().upper())
+                aggregate = _AGGREGATES.get(keyword(rest.pop()))
                 if aggregate is None:
                     raise SyntaxError_
                 self.aggregate = aggregate

@@ -11,6 +11,7 @@ from twisted_redis.engine.flags import BLOCKING, FAST, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, RW, counted_keys, first_key, key_range
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive, timeout
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -98,13 +99,13 @@ def _keys_end_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...]
     number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if len(arguments) <= number + 1:
         raise SyntaxError_
-    end = arguments[number + 1].upper()
+    end = keyword(arguments[number + 1])
     if end not in (b"MIN", b"MAX"):
         raise SyntaxError_
     options = arguments[number + 2 :]
     count = 1
     # A second COUNT is as wrong as any other word, but only after the first one's number.
-    if len(options) > 1 and options[0].upper() == b"COUNT":
+    if len(options) > 1 and keyword(options[0]) == b"COUNT":
         count = integer_in(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
         options = options[2:]
     if options:

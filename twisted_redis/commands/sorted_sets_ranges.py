@@ -14,6 +14,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, OW, RO, RW, UPDATE, first_key, key_at
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.doubles import double_text
 from twisted_redis.resp.types import Bulks, Reply
 
@@ -107,7 +108,7 @@ class _Options:
         chosen_by, chosen_reverse = by, reverse
         rest = list(given[::-1])
         while rest:
-            word = rest.pop().upper()
+            word = keyword(rest.pop())
             if word == b"WITHSCORES" and not storing:
                 self.with_scores = True
             elif word == b"LIMIT" and len(rest) >= 2:

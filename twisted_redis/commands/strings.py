@@ -21,6 +21,7 @@ from twisted_redis.engine.keyspecs import (
 )
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Options:
         self.amount = b""
         rest = iter(options)
         for given in rest:
-            option = given.upper()
+            option = keyword(given)
             if option in _EXPIRY_UNITS and not self.keep and self.unit in (None, option):
                 amount = next(rest, None)
                 if amount is None:
@@ -92,7 +93,7 @@ def get(ctx: Client, key: bytes) -> Reply:
 
 def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
     """The key, which is read only if there is a GET."""
-    if any(word.upper() == b"GET" for word in argv[3:]):
+    if any(keyword(word) == b"GET" for word in argv[3:]):
         return [(1, RW | ACCESS | UPDATE)]
     return [(1, OW | UPDATE)]
 
@@ -138,7 +139,7 @@ def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
             if chosen.unit != b"PXAT":
                 ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
         elif chosen.get:
-            ctx.propagate_as([b"SET", key, value, *(word for word in options if word.upper() != b"GET")])
+            ctx.propagate_as([b"SET", key, value, *(word for word in options if keyword(word) != b"GET")])
     if chosen.get:
         return before
     return OK if done else None

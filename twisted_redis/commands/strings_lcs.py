@@ -11,6 +11,7 @@ from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.keyspecs import ACCESS, RO, key_range
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def lcs(ctx: Client, key1: bytes, key2: bytes, *options: bytes) -> Reply:
     least = 0
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         if option == b"IDX":
             want_ranges = True
         elif option == b"LEN":

@@ -10,6 +10,7 @@ from twisted_redis.engine.flags import LOADING, NOSCRIPT, STALE
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.engine.tracking import BCAST, DEFAULT, OPTIN, OPTOUT
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Pairs, Reply, SetReply
 
 __all__: list[str] = []
@@ -41,7 +42,7 @@ def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
     prefixes: list[bytes] = []
     words = deque(options)
     while words:
-        option = words.popleft().upper()
+        option = keyword(words.popleft())
         if option == b"REDIRECT" and words:
             if redirect:
                 raise CommandError("ERR A client can only redirect to a single other client")
@@ -60,7 +61,7 @@ def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
             noloop = True
         else:
             raise SyntaxError_
-    wanted = status.upper()
+    wanted = keyword(status)
     if wanted == b"OFF":
         ctx.engine.tracking.disable(ctx)
         return OK
@@ -100,7 +101,7 @@ def client_caching(ctx: Client, mode: bytes) -> Reply:
         raise CommandError(
             "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
         )
-    wanted = mode.upper()
+    wanted = keyword(mode)
     if wanted == b"YES":
         if tracker.mode != OPTIN:
             raise CommandError("ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")

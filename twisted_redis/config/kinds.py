@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from twisted_redis.config import numbers
 from twisted_redis.config.errors import ConfigError
+from twisted_redis.resp.cstrings import c_string, keyword
 
 __all__ = [
     "Bool",
@@ -71,10 +72,10 @@ class Bool(Kind[bool]):
     __slots__ = ()
 
     def parse(self, arguments: list[bytes], current: bool) -> bool:
-        word = arguments[0].lower()
-        if word == b"yes":
+        word = keyword(arguments[0])
+        if word == b"YES":
             return True
-        if word == b"no":
+        if word == b"NO":
             return False
         raise ConfigError("argument must be 'yes' or 'no'")
 
@@ -95,7 +96,7 @@ class Text(Kind[str]):
         self.binary = binary
 
     def parse(self, arguments: list[bytes], current: str) -> str:
-        value = to_text(arguments[0] if self.binary else arguments[0].partition(b"\0")[0])
+        value = to_text(arguments[0] if self.binary else c_string(arguments[0]))
         if self.check is not None:
             self.check(value)
         return value
@@ -119,7 +120,7 @@ class Enum(Kind[str]):
         self.same = same or {}
 
     def parse(self, arguments: list[bytes], current: str) -> str:
-        name = to_text(arguments[0].lower()) if len(arguments) == 1 else ""
+        name = to_text(c_string(arguments[0]).lower()) if len(arguments) == 1 else ""
         if name not in self.names:
             raise _not_among(self.names)
         return self.same.get(name, name)
@@ -138,7 +139,7 @@ class Names(Kind[frozenset[str]]):
         self.check = check
 
     def parse(self, arguments: list[bytes], current: frozenset[str]) -> frozenset[str]:
-        chosen = [to_text(argument.lower()) for argument in arguments]
+        chosen = [to_text(c_string(argument).lower()) for argument in arguments]
         if not chosen or any(name not in self.names for name in chosen):
             raise _not_among(self.names)
         value = frozenset(chosen) - {self.names[0]}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from twisted_redis.resp.cstrings import c_string
+
 __all__ = [
     "I64_MAX",
     "I64_MIN",
@@ -62,7 +64,7 @@ def memory(text: bytes) -> int | None:
 
     Too many digits saturate and the unit may then wrap around; without digits it is 0: all as in Redis.
     """
-    found = _memory(text)
+    found = _memory(c_string(text))
     if found is None:
         return None
     digits, unit = found.groups()
@@ -77,6 +79,7 @@ def saturated(text: bytes, octal: bool = False) -> tuple[int, bool] | None:
 
     A number that did not fit has become the greatest or the least one.
     """
+    text = c_string(text)
     if not text:
         return 0, True
     found = (_octal if octal else _decimal)(text)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from twisted_redis.config import numbers
 from twisted_redis.config.errors import ConfigError
 from twisted_redis.config.kinds import Kind, Line, memory_text, quoted, to_bytes, to_text
+from twisted_redis.resp.cstrings import c_string, keyword
 
 __all__ = [
     "Addresses",
@@ -93,7 +94,7 @@ class BufferLimitsKind(Kind[BufferLimits]):
         changes: dict[str, BufferLimit] = {}
         for at in range(0, len(arguments), 4):
             name, hard_text, soft_text, seconds_text = arguments[at : at + 4]
-            of = self._CLASSES.get(name.lower())
+            of = self._CLASSES.get(c_string(name).lower())
             if of is None:
                 raise ConfigError("Invalid client class specified in buffer limit configuration.")
             hard = numbers.memory(hard_text)
@@ -135,7 +136,7 @@ class KeyspaceEvents(Kind[int]):
 
     def parse(self, arguments: list[bytes], current: int) -> int:
         value = 0
-        for letter in to_text(arguments[0].partition(b"\0")[0]):
+        for letter in to_text(c_string(arguments[0])):
             bits = self._BITS.get(letter)
             if bits is None:
                 raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
@@ -162,7 +163,7 @@ class Addresses(Kind[tuple[str, ...]]):
             raise ConfigError("Too many bind addresses specified.")
         if arguments == [b""]:
             return ()
-        return tuple(to_text(argument.partition(b"\0")[0]) for argument in arguments)
+        return tuple(to_text(c_string(argument)) for argument in arguments)
 
     def show(self, value: tuple[str, ...]) -> str:
         return " ".join(value)
@@ -182,7 +183,7 @@ class Primary(Kind["tuple[str, int] | None"]):
         if len(arguments) != 2:
             raise ConfigError("wrong number of arguments")
         host, port_text = arguments
-        if host.lower() == b"no" and port_text.lower() == b"one":
+        if keyword(host) == b"NO" and keyword(port_text) == b"ONE":
             return None
         port = numbers.saturated(port_text)
         if port is None or not 0 <= _int_32(port[0]) <= 65535:
@@ -251,7 +252,7 @@ class Directory(Kind[str]):
     __slots__ = ()
 
     def parse(self, arguments: list[bytes], current: str) -> str:
-        path = os.fsdecode(arguments[0].partition(b"\0")[0])
+        path = os.fsdecode(c_string(arguments[0]))
         try:
             if not path:
                 raise FileNotFoundError(2, os.strerror(2))

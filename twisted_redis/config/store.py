@@ -24,6 +24,7 @@ from twisted_redis.config.directives import (
 from twisted_redis.config.errors import ConfigError, ConfigSetError, FatalConfigError
 from twisted_redis.config.kinds import to_text
 from twisted_redis.config.patterns import is_pattern, matcher
+from twisted_redis.resp.cstrings import c_string
 
 __all__ = ["Applier", "Config", "StartLine"]
 
@@ -175,7 +176,7 @@ class Config(Attributes):
         seen = set()
         for given, value in pairs:
             directive = _find(given)
-            shown = to_text(given)
+            shown = to_text(c_string(given))
             if directive is None:
                 raise ConfigSetError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
             if directive.flags & IMMUTABLE:

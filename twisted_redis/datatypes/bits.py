@@ -49,20 +49,24 @@ OPERATIONS: dict[bytes, Callable[[int, int], int]] = {b"and": and_, b"or": or_, 
 def parse_offset(text: bytes, width: int = 0) -> int | None:
     """The offset (bits) that ``text`` spells; ``#n`` is the n-th field of ``width`` bits, if that is not 0.
 
-    None where it is no integer; a negative one is for the caller to refuse.
+    None where it is no integer; a negative one is for the caller to refuse.  As in Redis the product of ``#n`` wraps
+    around at 64 bits.
     """
     if width and text[:1] == b"#":
         number = integer_value(text[1:])
-        return None if number is None else number * width
+        return None if number is None else (number * width + 2**63) % 2**64 - 2**63
     return integer_value(text)
 
 
 def parse_field_type(text: bytes) -> tuple[bool, int] | None:
-    """``i16`` as (signed, bits), for up to 64 bits signed and 63 unsigned; None for anything else."""
+    """``i16`` as (signed, bits), for up to 64 bits signed and 63 unsigned; None for anything else.
+
+    The text ends at a zero byte, as in C.
+    """
     signed = text[:1] == b"i"
     if not signed and text[:1] != b"u":
         return None
-    width = integer_value(text[1:])
+    width = integer_value(text[1:].partition(b"\0")[0])
     if width is None or not 1 <= width <= (64 if signed else 63):
         return None
     return signed, width

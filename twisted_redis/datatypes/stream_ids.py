@@ -27,6 +27,11 @@ def id_text(entry_id: int) -> bytes:
     return b"%d-%d" % (entry_id >> 64, entry_id & MAX_PART)
 
 
+def _c_string(text: bytes) -> bytes:
+    """``text`` up to its first zero byte, where Redis stops to read; of what is too long it reads nothing."""
+    return text if len(text) > _LONGEST else text.partition(b"\0")[0]
+
+
 def _part(text: bytes) -> int | None:
     """One half of an ID."""
     if text.isdigit():
@@ -49,12 +54,11 @@ def _part(text: bytes) -> int | None:
 
 def parse_id(text: bytes, missing: int = 0) -> int | None:
     """The ID in ``text``, with ``missing`` for a sequence number it does not give; None if it is no ID."""
+    if b"\0" in text:
+        text = _c_string(text)
     if len(text) > _LONGEST:
         return None
     time, dash, sequence = text.partition(b"-")
-    if b"\0" in text:
-        # Redis reads C strings here.
-        time, dash, sequence = text.partition(b"\0")[0].partition(b"-")
     high = _part(time)
     if high is None:
         return None
@@ -64,6 +68,8 @@ def parse_id(text: bytes, missing: int = 0) -> int | None:
 
 def parse_bound(text: bytes, missing: int = 0) -> int | None:
     """As ``parse_id``, and ``-`` is the smallest ID, ``+`` the largest."""
+    if b"\0" in text:
+        text = _c_string(text)
     if text == b"-":
         return 0
     if text == b"+":
@@ -73,6 +79,8 @@ def parse_bound(text: bytes, missing: int = 0) -> int | None:
 
 def parse_added_id(text: bytes) -> tuple[int, bool] | None:
     """The ID of a new entry, and whether its sequence number is given too, not left open as in ``time-*``."""
+    if b"\0" in text:
+        text = _c_string(text)
     if text[-2:] == b"-*" and text.count(b"-") == 1:
         entry_id = parse_id(text[:-2])
         return None if entry_id is None or len(text) > _LONGEST else (entry_id, False)

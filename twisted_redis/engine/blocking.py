@@ -117,7 +117,7 @@ class Waiter:
                 try:
                     failure.raiseException()
                 except CommandError as error:
-                    reply = engine.failed(self.command, error)
+                    reply = engine.failed(self.command, error, self.argv)
                 except Exception:
                     reply = engine.crashed(self.command)
             self.finish(reply)
@@ -226,7 +226,7 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     try:
         reply = waiter.command.function(client, *waiter.argv[waiter.command.skip :])
     except CommandError as error:
-        reply = engine.failed(waiter.command, error)
+        reply = engine.failed(waiter.command, error, waiter.argv)
     except Exception:
         reply = engine.crashed(waiter.command)
     finally:

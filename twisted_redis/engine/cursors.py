@@ -9,6 +9,7 @@ from typing import NamedTuple
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.resp.cstrings import keyword
 
 __all__ = ["ScanOptions", "cursor", "options"]
 
@@ -44,7 +45,7 @@ def options(given: tuple[bytes, ...], values: bool = False) -> ScanOptions:
     no_values = False
     rest = iter(given)
     for word in rest:
-        name = word.upper()
+        name = keyword(word)
         if name == b"NOVALUES":
             if not values:
                 raise CommandError("ERR NOVALUES option can only be used in HSCAN")

@@ -18,7 +18,7 @@ from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.effects import Effect, Effects, Sink
-from twisted_redis.engine.errors import CommandError, CountedError, WrongType
+from twisted_redis.engine.errors import CommandError, CountedError, WrongSubcommand, WrongType, wrong_subcommand
 from twisted_redis.engine.eviction import Eviction
 from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, WRITE
 from twisted_redis.engine.keysizes import KeySizes
@@ -407,7 +407,7 @@ class Engine(Effects):
                         else:
                             reply = command.function(client, *argv[1:])
                     except CommandError as error:
-                        reply = self.failed(command, error)
+                        reply = self.failed(command, error, argv)
                     except Exception:
                         reply = self.crashed(command)
                     if self.pending:
@@ -496,7 +496,7 @@ class Engine(Effects):
         try:
             reply = command.function(client, *argv[command.skip :])
         except CommandError as error:
-            reply = self.failed(command, error)
+            reply = self.failed(command, error, argv)
         except Exception:
             reply = self.crashed(command)
             if client.queue is not None and command.name == "exec":
@@ -562,11 +562,13 @@ class Engine(Effects):
 
     # errors
 
-    def failed(self, command: Command, error: CommandError) -> Reply:
+    def failed(self, command: Command, error: CommandError, argv: list[bytes]) -> Reply:
         """Counts a call that failed; its reply."""
         command.failed += 1
         if error.__class__ is CountedError:
             return error.reply
+        if error.__class__ is WrongSubcommand:
+            error = wrong_subcommand(argv)
         return self.error(error.text)
 
     def error(self, text: bytes) -> ErrorReply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Reply
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "NotInteger",
     "OutOfRange",
     "SyntaxError_",
+    "WrongSubcommand",
     "WrongType",
+    "refusal",
+    "wrong_subcommand",
 ]
 
 
@@ -30,6 +34,13 @@ class CountedError(CommandError):
     def __init__(self, reply: Reply) -> None:
         super().__init__(b"")
         self.reply = reply
+
+
+class WrongSubcommand(CommandError):
+    """A subcommand does not take these arguments; the reply names it as the client has typed it."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
 
 
 class WrongType(CommandError):
@@ -72,3 +83,21 @@ class NoSuchKey(CommandError):
 
     def __init__(self) -> None:
         super().__init__("ERR no such key")
+
+
+def refusal(template: bytes, *arguments: bytes) -> CommandError:
+    """The error whose ``template`` has a ``%b`` for each of the ``arguments``, which are a client's.
+
+    Each of them ends at its first zero byte.  Line ends behind the text are dropped, and others become blanks.
+    """
+    text = template % tuple([c_string(argument) for argument in arguments])
+    return CommandError(text.rstrip(b"\r\n").replace(b"\r", b" ").replace(b"\n", b" "))
+
+
+def wrong_subcommand(argv: list[bytes]) -> CommandError:
+    """The error of a subcommand that does not take these arguments."""
+    return refusal(
+        b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP.",
+        c_string(argv[1])[:128],
+        keyword(argv[0]),
+    )

@@ -17,7 +17,7 @@ from twisted_redis.engine.clients import (
     UNAUTHENTICATED,
     Client,
 )
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.flags import (
     ALLOW_BUSY,
     DENYOOM,
@@ -34,6 +34,7 @@ from twisted_redis.engine.flags import (
 )
 from twisted_redis.engine.table import Command, Spec
 from twisted_redis.engine.transactions import discard
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 
 if TYPE_CHECKING:
@@ -91,14 +92,8 @@ def _unknown(argv: list[bytes]) -> CommandError:
         room = 128 - len(shown)
         if room <= 0:
             break
-        shown += b"'%b' " % argument[:room]
-    return CommandError(
-        b"ERR unknown command '%b', with args beginning with: %b" % (_one_line(argv[0][:128]), _one_line(shown))
-    )
-
-
-def _one_line(text: bytes) -> bytes:
-    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+        shown += b"'%b' " % c_string(argument)[:room]
+    return refusal(b"ERR unknown command '%b', with args beginning with: %b", c_string(argv[0])[:128], shown)
 
 
 def resolve(engine: Engine, argv: list[bytes]) -> Command:
@@ -110,9 +105,7 @@ def resolve(engine: Engine, argv: list[bytes]) -> Command:
     if command.subcommands is not None and len(argv) > 1:
         sub = command.subcommands.get(argv[1].lower())
         if sub is None:
-            raise CommandError(
-                b"ERR unknown subcommand '%b'. Try %b HELP." % (_one_line(argv[1][:128]), command.name.upper().encode())
-            )
+            raise refusal(b"ERR unknown subcommand '%b'. Try %b HELP.", c_string(argv[1])[:128], keyword(name))
         return sub
     return command
 

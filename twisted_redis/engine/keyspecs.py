@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted_redis.engine.parse import integer_or_none
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Pairs, SetReply, Simple
 
 __all__ = [
@@ -94,7 +95,7 @@ class KeySpec:
             else:
                 places = range(argc + self.index, 0, -1)
             for place in places:
-                if argv[place].upper() == wanted:
+                if keyword(argv[place]) == wanted:
                     begin = place + 1
                     break
             else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from twisted_redis.resp.cstrings import c_string
+
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.table import Command
@@ -23,7 +25,7 @@ def _all_from(first: int) -> Places:
 def _hello(client: Client, argv: list[bytes]) -> Iterable[int]:
     place = 2
     while place < len(argv):
-        option = argv[place].lower()
+        option = c_string(argv[place]).lower()
         if option == b"auth":
             yield place + 1
             yield place + 2
@@ -33,7 +35,7 @@ def _hello(client: Client, argv: list[bytes]) -> Iterable[int]:
 def _migrate(client: Client, argv: list[bytes]) -> Iterable[int]:
     place = 6
     while place < len(argv):
-        option = argv[place].lower()
+        option = c_string(argv[place]).lower()
         place += 1
         if option == b"keys":
             return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.clients import CLOSING, SUBSCRIBED
 from twisted_redis.engine.clients import TRACKING as TRACKING_GATE
 from twisted_redis.engine.commandkeys import keys_of
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import refusal
 from twisted_redis.engine.flags import PUBSUB
 from twisted_redis.engine.keyspecs import NOT_KEY
 from twisted_redis.resp.encoder import encode2
@@ -170,15 +170,19 @@ class Tracking:
         for place, prefix in enumerate(prefixes):
             for existing in sorted(client.tracking.prefixes) if client.tracking is not None else ():
                 if _overlap(prefix, existing):
-                    raise CommandError(
+                    raise refusal(
                         b"ERR Prefix '%b' overlaps with an existing prefix '%b'. Prefixes for a single client must "
-                        b"not overlap." % (prefix, existing)
+                        b"not overlap.",
+                        prefix,
+                        existing,
                     )
             for other in prefixes[place + 1 :]:
                 if _overlap(prefix, other):
-                    raise CommandError(
+                    raise refusal(
                         b"ERR Prefix '%b' overlaps with another provided prefix '%b'. Prefixes for a single client "
-                        b"must not overlap." % (prefix, other)
+                        b"must not overlap.",
+                        prefix,
+                        other,
                     )
 
     # reads

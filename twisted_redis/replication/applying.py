@@ -204,7 +204,7 @@ class Applier:
         try:
             reply = command.function(client, *argv[command.skip :])
         except CommandError as error:
-            reply = engine.failed(command, error)
+            reply = engine.failed(command, error, argv)
         except Exception:
             reply = engine.crashed(command)
         if engine.pending:

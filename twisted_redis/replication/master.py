@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.blocking import retry
 from twisted_redis.engine.clients import CLOSING, REPLICA, Client
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.gates import IS_PAUSED
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
@@ -87,16 +87,16 @@ class Master:
             replica.without = frozenset(("data", "functions"))
             for word in wanted:
                 if word.lower() != b"functions":
-                    raise CommandError(b"ERR Unsupported rdb-filter-only option: %b" % word)
+                    raise refusal(b"ERR Unsupported rdb-filter-only option: %b", word)
                 replica.without = frozenset(("data",))
         elif option == b"rdb-channel":
             # Snapshots leave by the one connection only: who asks for another is told so at once.
             if integer_in(value, 0, 1):
-                raise CommandError(b"ERR Unrecognized REPLCONF option: %b" % name)
+                raise refusal(b"ERR Unrecognized REPLCONF option: %b", name)
         elif option == b"main-ch-client-id":
             raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
         else:
-            raise CommandError(b"ERR Unrecognized REPLCONF option: %b" % name)
+            raise refusal(b"ERR Unrecognized REPLCONF option: %b", name)
 
     def _hear(self, client: Client, pairs: list[tuple[bytes, bytes]]) -> Reply:
         replica = self.replicas.get(client)

@@ -11,6 +11,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, RW, UPDATE, first_key, key_at, key_range
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
 
     Returns the length (bytes) of the result; an empty result deletes the destination.
     """
-    name = operation.lower()
+    name = c_string(operation).lower()
     if name != b"not" and name not in OPERATIONS:
         raise SyntaxError_
     if name == b"not" and len(keys) != 1:
@@ -98,7 +99,7 @@ def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
 
 
 def _in_bits(unit: bytes) -> bool:
-    word = unit.lower()
+    word = c_string(unit).lower()
     if word not in (b"bit", b"byte"):
         raise SyntaxError_
     return word == b"bit"

@@ -11,6 +11,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, VARIABLE_FLAGS, first_key
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def _parse(ctx: Client, words: tuple[bytes, ...]) -> list[_Operation]:
     overflow = WRAP
     at = 0
     while at < len(words):
-        name = words[at].lower()
+        name = c_string(words[at]).lower()
         count = _TAKES.get(name)
         arguments = words[at + 1 : at + 1 + count] if count is not None else ()
         if len(arguments) != count:
             raise SyntaxError_
         at += 1 + count
         if name == b"overflow":
-            mode = _OVERFLOWS.get(arguments[0].lower())
+            mode = _OVERFLOWS.get(c_string(arguments[0]).lower())
             if mode is None:
                 raise CommandError("ERR Invalid OVERFLOW type specified")
             overflow = mode
@@ -79,7 +80,7 @@ def _as_redis_takes_it(setting: _Operation) -> int:
 def _keys_of_bitfield(argv: list[bytes]) -> list[tuple[int, int]]:
     at = 2
     while at < len(argv):
-        name = argv[at].lower()
+        name = c_string(argv[at]).lower()
         if name not in (b"get", b"overflow") or at + _TAKES[name] >= len(argv):
             return [(1, RW | ACCESS | UPDATE)]
         at += 1 + _TAKES[name]

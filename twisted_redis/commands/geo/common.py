@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted_redis.datatypes.geohash import LATITUDE_MAX, LATITUDE_MIN, LONGITUDE_MAX, LONGITUDE_MIN
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import float_number
+from twisted_redis.resp.cstrings import c_string
 
 __all__ = ["coordinates", "metres"]
 
@@ -21,7 +22,7 @@ def coordinates(longitude: bytes, latitude: bytes) -> tuple[float, float]:
 
 def metres(unit: bytes) -> float:
     """The length of a unit (m)."""
-    length = _UNITS.get(unit.lower())
+    length = _UNITS.get(c_string(unit).lower())
     if length is None:
         raise CommandError("ERR unsupported unit provided. please use M, KM, FT, MI")
     return length

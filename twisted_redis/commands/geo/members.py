@@ -11,6 +11,7 @@ from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """
     options = first = 0
     for word in arguments:
-        option = _OPTIONS.get(word.upper())
+        option = _OPTIONS.get(keyword(word))
         if option is None:
             break
         options |= option

@@ -14,6 +14,7 @@ from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, KeySpec, after_keyword, first_key, key_at
 from twisted_redis.engine.parse import float_number, integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class _Query:
         count = len(words)
         place = 0
         while place < count:
-            word = words[place].upper()
+            word = keyword(words[place])
             left = count - place - 1
             following = words[place + 1 : place + 4]
             if word == b"WITHDIST":

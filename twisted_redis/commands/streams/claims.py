@@ -11,16 +11,16 @@ from twisted_redis.commands.streams.common import (
     interval_start,
     make_consumer,
     no_group,
-    shown,
 )
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, parse_id
-from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.errors import SyntaxError_, refusal
 from twisted_redis.engine.flags import FAST, WRITE
 from twisted_redis.engine.keyspecs import DELETE, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer, integer_in
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _ClaimOptions:
         self.last_id = 0
         rest = iter(options)
         for given in rest:
-            option = given.upper()
+            option = keyword(given)
             if option == b"FORCE":
                 self.force = True
                 continue
@@ -56,7 +56,7 @@ class _ClaimOptions:
                 option not in (b"IDLE", b"TIME", b"RETRYCOUNT", b"LASTID")
                 or (value := next(rest, None)) is None
             ):
-                raise CommandError(b"ERR Unrecognized XCLAIM option '%b'" % shown(given))
+                raise refusal(b"ERR Unrecognized XCLAIM option '%b'", given)
             if option == b"LASTID":
                 self.last_id = exact_id(value)
                 continue
@@ -174,7 +174,7 @@ def xautoclaim(
     just_id = False
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         if option == b"COUNT" and (number := next(rest, None)) is not None:
             count = integer_in(number, 1, _MOST, "ERR COUNT must be > 0")
         elif option == b"JUSTID":

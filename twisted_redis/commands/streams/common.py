@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes.stream import Entry
 from twisted_redis.datatypes.stream_groups import Consumer, Group, Pending
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, id_text, parse_bound, parse_id
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = [
     "make_consumer",
     "no_group",
     "record",
-    "shown",
     "shown_entries",
     "wake",
 ]
@@ -74,16 +73,9 @@ def interval(start: bytes, end: bytes) -> tuple[int, int]:
     return first, last
 
 
-def shown(text: bytes) -> bytes:
-    """``text`` as Redis puts it into an error: as a C string."""
-    return text.partition(b"\0")[0]
-
-
 def no_group(key: bytes, group: bytes, suffix: bytes = b"") -> CommandError:
     """The error where either the key or the group is missing."""
-    return CommandError(
-        b"NOGROUP No such key '%b' or consumer group '%b'%b" % (shown(key), shown(group), suffix)
-    )
+    return refusal(b"NOGROUP No such key '%b' or consumer group '%b'%b", key, group, suffix)
 
 
 def shown_entries(found: Iterable[Entry]) -> list[Reply]:

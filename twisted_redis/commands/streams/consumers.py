@@ -13,6 +13,7 @@ from twisted_redis.engine.flags import FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def xpending(ctx: Client, key: bytes, name: bytes, *args: bytes) -> Reply:
     if args:
         if not 3 <= len(args) <= 6:
             raise SyntaxError_
-        if args[0].upper() == b"IDLE":
+        if keyword(args[0]) == b"IDLE":
             idle = integer(args[1])
             if len(args) < 5:
                 raise SyntaxError_

@@ -13,6 +13,7 @@ from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import OK, NullArray, Reply
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _LARGEST_LIMIT = 1_000_000
 _USUAL_LIMIT = 10_000
+
+
+#: In place of an ID for the server to choose one.
+_ANY_ID = b"*"
 
 
 class _Options:
@@ -43,8 +48,8 @@ class _Options:
         last = len(args) - 1
         at = 0
         while at <= last:
-            option = args[at].upper()
-            if adding and option == b"*":
+            option = keyword(args[at])
+            if adding and option == _ANY_ID:
                 break
             if option in (b"MAXLEN", b"MINID") and at < last:
                 at = self._read_threshold(args, at + 1, by_length=option == b"MAXLEN")
@@ -62,7 +67,7 @@ class _Options:
                 break
             at += 1
         self.id_place = at
-        if adding and at <= last and args[at] != b"*" and parse_added_id(args[at]) is None:
+        if adding and at <= last and c_string(args[at]) != _ANY_ID and parse_added_id(args[at]) is None:
             raise invalid_id()
         self._settle_limit(ctx, limited, adding=adding)
 
@@ -72,8 +77,9 @@ class _Options:
             raise CommandError(
                 "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
             )
-        if args[at] in (b"~", b"=") and at + 1 < len(args):
-            self.approximate = args[at] == b"~"
+        precision = c_string(args[at])
+        if precision in (b"~", b"=") and at + 1 < len(args):
+            self.approximate = precision == b"~"
             at += 1
         if by_length:
             self.threshold = integer(args[at])
@@ -140,13 +146,13 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
 
     Adds an entry to a stream, making the stream where it is missing, and returns the ID of the entry.
     """
-    options = None if args[0] == b"*" else _Options(ctx, args, adding=True)
+    options = None if args[0] == _ANY_ID else _Options(ctx, args, adding=True)
     id_place = 0 if options is None else options.id_place
     row = args[id_place + 1 :]
     if not row or len(row) & 1:
         raise CommandError("ERR wrong number of arguments for 'xadd' command")
     given = None
-    if args[id_place] != b"*":
+    if c_string(args[id_place]) != _ANY_ID:
         given = parse_added_id(args[id_place])
         if given == (0, True):
             raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
@@ -315,7 +321,7 @@ def _range(
     rest = iter(options)
     for option in rest:
         number = next(rest, None)
-        if option.upper() != b"COUNT" or number is None:
+        if keyword(option) != b"COUNT" or number is None:
             raise SyntaxError_
         count = max(integer(number), 0)
     stream = ctx.db.read(key, Stream)
@@ -347,7 +353,7 @@ def xsetid(ctx: Client, key: bytes, last_id: bytes, *options: bytes) -> Reply:
     deleted = 0
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         value = next(rest, None)
         if option == b"ENTRIESADDED" and value is not None:
             added = integer(value)

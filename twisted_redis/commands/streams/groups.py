@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, record, shown, wake
+from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, record, wake
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import parse_bound
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.flags import DENYOOM, LOADING, STALE, WRITE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import DELETE, INSERT, RW, UPDATE, key_at
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command, container
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -28,19 +29,13 @@ container(
 )
 
 
-def _syntax_error(subcommand: str) -> CommandError:
-    return CommandError(
-        f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try XGROUP HELP."
-    )
-
-
 def _options(subcommand: str, options: tuple[bytes, ...]) -> tuple[bool, int]:
     """The options of CREATE and SETID: whether MKSTREAM is among them, and the counter of read entries."""
     make = False
     entries_read = UNKNOWN
     rest = iter(options)
     for given in rest:
-        option = given.upper()
+        option = keyword(given)
         if option == b"MKSTREAM" and subcommand == "CREATE":
             make = True
         elif option == b"ENTRIESREAD" and (value := next(rest, None)) is not None:
@@ -48,7 +43,7 @@ def _options(subcommand: str, options: tuple[bytes, ...]) -> tuple[bool, int]:
             if entries_read < 0 and entries_read != UNKNOWN:
                 raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
         else:
-            raise _syntax_error(subcommand)
+            raise WrongSubcommand
     return make, entries_read
 
 
@@ -72,9 +67,7 @@ def _group(ctx: Client, key: bytes, name: bytes) -> tuple[Stream, Group]:
     stream = _stream(ctx, key)
     group = stream.groups.get(name)
     if group is None:
-        raise CommandError(
-            b"NOGROUP No such consumer group '%b' for key name '%b'" % (shown(name), shown(key))
-        )
+        raise refusal(b"NOGROUP No such consumer group '%b' for key name '%b'", name, key)
     return stream, group
 
 
@@ -98,8 +91,8 @@ def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) 
     if stream is None and not make:
         raise _no_key()
     if len(options) > 3:
-        raise _syntax_error("CREATE")
-    if start == b"$":
+        raise WrongSubcommand
+    if c_string(start) == b"$":
         last_id = 0 if stream is None else stream.last_id
     else:
         last_id = exact_id(start)
@@ -134,8 +127,8 @@ def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) ->
     _, entries_read = _options("SETID", options)
     stream, group = _group(ctx, key, name)
     if len(options) > 2:
-        raise _syntax_error("SETID")
-    last_id = stream.last_id if last == b"$" else parse_bound(last)
+        raise WrongSubcommand
+    last_id = stream.last_id if c_string(last) == b"$" else parse_bound(last)
     if last_id is None:
         raise invalid_id()
     group.last_id = last_id

@@ -5,16 +5,17 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.streams.common import shown, shown_entries
+from twisted_redis.commands.streams.common import shown_entries
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, signed
-from twisted_redis.engine.errors import CommandError, NoSuchKey
+from twisted_redis.engine.errors import NoSuchKey, WrongSubcommand, refusal
 from twisted_redis.engine.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import ACCESS, RO, key_at
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command, container
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
@@ -66,11 +67,9 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
     stream = _stream(ctx, key)
     count = _SHOWN
     if options:
-        given = [option.upper() for option in options[:2]]
+        given = [keyword(option) for option in options[:2]]
         if len(options) not in (1, 3) or given not in ([b"FULL"], [b"FULL", b"COUNT"]):
-            raise CommandError(
-                "ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP."
-            )
+            raise WrongSubcommand
         if len(options) == 3:
             count = integer(options[2])
             if count < 0:
@@ -211,9 +210,7 @@ def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
     """
     group = _stream(ctx, key).groups.get(name)
     if group is None:
-        raise CommandError(
-            b"NOGROUP No such consumer group '%b' for key name '%b'" % (shown(name), shown(key))
-        )
+        raise refusal(b"NOGROUP No such consumer group '%b' for key name '%b'", name, key)
     now = ctx.now
     return [
         Pairs(

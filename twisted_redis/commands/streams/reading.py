@@ -21,6 +21,7 @@ from twisted_redis.engine.flags import BLOCKING, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, RO, after_keyword
 from twisted_redis.engine.parse import INT64_MAX, integer
 from twisted_redis.engine.table import command
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Bulks, NullArray, Pairs, Reply
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Request:
         last = len(args) - 1
         at = 0
         while at <= last:
-            option = args[at].upper()
+            option = keyword(args[at])
             if option == b"BLOCK" and at < last:
                 at += 1
                 self.timeout = _timeout(ctx, args[at])
@@ -145,14 +146,15 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     ids: list[int] = []
     for place, text in enumerate(request.ids):
         stream = db.read(request.keys[place], Stream)
-        if text == b"$":
+        special = c_string(text)
+        if special == b"$":
             if resolved is not None:
                 ids.append(resolved[place])
             else:
                 ids.append(0 if stream is None else stream.last_id)
-        elif text == b"+":
+        elif special == b"+":
             ids.append(0 if stream is None or not stream.length else stream.top_id() - 1)
-        elif text == b">":
+        elif special == b">":
             raise CommandError(
                 "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
                 "<consumer> option."
@@ -200,9 +202,10 @@ id [id ...]
         if group is None:
             raise no_group(key, name, b" in XREADGROUP with GROUP option")
         groups.append(group)
-        if text in (b"$", b"+"):
-            raise _meaningless(text.decode())
-        ids.append(_NEW if text == b">" else exact_id(text))
+        special = c_string(text)
+        if special in (b"$", b"+"):
+            raise _meaningless(special.decode())
+        ids.append(_NEW if special == b">" else exact_id(text))
 
     found: list[tuple[bytes, Reply]] = []
     effects: list[list[bytes]] = []

@@ -25,7 +25,7 @@ from twisted_redis.engine.clients import (
     SCRIPT,
     UNAUTHENTICATED,
 )
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.keyspace.glob import compile_glob
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ class Acl:
         try:
             merged = merge_selectors(rules)
         except UnmatchedParenthesis as error:
-            raise CommandError(
-                b"ERR Unmatched parenthesis in acl selector starting at '%b'." % _shown(rules[error.place])
+            raise refusal(
+                b"ERR Unmatched parenthesis in acl selector starting at '%b'.", rules[error.place]
             ) from None
         user = self.users.get(name)
         changed = User(name, self.catalogue, self.all_channels) if user is None else user.copy()
@@ -165,9 +165,7 @@ class Acl:
             try:
                 changed.apply(rule, self.all_channels)
             except RuleError as error:
-                raise CommandError(
-                    b"ERR Error in ACL SETUSER modifier '%b': %b" % (_shown(rule), str(error).encode())
-                ) from None
+                raise refusal(b"ERR Error in ACL SETUSER modifier '%b': %b", rule, str(error).encode()) from None
         if user is None:
             self.users[name] = changed
             return
@@ -299,11 +297,6 @@ def _context(client: Client) -> str:
         return "lua"
     # EXEC has left MULTI while its commands run.
     return "multi" if client.gates & (IN_MULTI | DENY_BLOCKING) else "toplevel"
-
-
-def _shown(rule: bytes) -> bytes:
-    """A rule within an error: up to a NUL, on one line."""
-    return rule.partition(b"\0")[0].replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def _lost_channels(new: User, old: User) -> list[bytes] | None:

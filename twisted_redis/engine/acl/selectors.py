@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.engine.acl.catalogue import READ, WRITE, Catalogue
 from twisted_redis.keyspace.glob import Matcher, compile_glob
+from twisted_redis.resp.cstrings import c_string
 
 if TYPE_CHECKING:
     from twisted_redis.engine.table import Command
 
-__all__ = ["RuleError", "Selector", "UnknownName", "c_string", "has_blanks"]
+__all__ = ["RuleError", "Selector", "UnknownName", "has_blanks"]
 
 has_blanks = re.compile(rb"[\0\t-\r ]").search
 
@@ -32,11 +33,6 @@ class UnknownName(RuleError):
 
     def __init__(self) -> None:
         super().__init__("Unknown command or category name in ACL")
-
-
-def c_string(text: bytes) -> bytes:
-    """What C reads of ``text``: Redis compares keywords up to a NUL."""
-    return text.partition(b"\0")[0]
 
 
 class Selector:

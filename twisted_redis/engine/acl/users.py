@@ -11,7 +11,8 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from twisted_redis.engine.acl.catalogue import Catalogue
-from twisted_redis.engine.acl.selectors import RuleError, Selector, c_string
+from twisted_redis.engine.acl.selectors import RuleError, Selector
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.inline import split_arguments
 
 __all__ = ["UnmatchedParenthesis", "User", "merge_selectors"]

@@ -223,7 +223,7 @@ class Runner:
             else:
                 reply = command.function(client, *argv[1:])
         except CommandError as error:
-            reply = engine.failed(command, error)
+            reply = engine.failed(command, error, argv)
         except Exception:
             reply = engine.crashed(command)
         try:

@@ -1,0 +1,15 @@
+"""Arguments that Redis takes for C strings, which end at their first zero byte: options, and what errors quote."""
+
+from __future__ import annotations
+
+__all__ = ["c_string", "keyword"]
+
+
+def c_string(text: bytes) -> bytes:
+    """``text`` up to its first zero byte."""
+    return text.partition(b"\0")[0] if b"\0" in text else text
+
+
+def keyword(text: bytes) -> bytes:
+    """An option as it is compared: a C string in capitals."""
+    return (text.partition(b"\0")[0] if b"\0" in text else text).upper()
