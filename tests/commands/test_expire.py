@@ -177,3 +177,45 @@ def test_times_stay_within_64_bits(server: InProcess, name: str) -> None:
     else:
         assert server(name, "k", -(2**63)) == 1
         assert server("EXISTS", "k") == 0
+
+
+def test_the_cycle_keeps_its_budget_before_a_key_is_due(server: InProcess) -> None:
+    engine = server.engine
+    when = (now(server) // 1024 + 3) * 1024 + 1000  # at the end of a bucket of the wheel
+    for number in range(5000):
+        server("SET", f"k{number}", "v", "PXAT", when)
+    server.clock.advance((when - now(server)) / 1000 - 0.5)
+    # A clock that has one step a look: a budget of 2,000,000 ns ends at the third one.
+    ticks = iter(range(0, 1 << 62, 900_000))
+    engine.clock_ns = lambda: next(ticks)
+    slices = 1
+    while engine.expire_cycle():
+        slices += 1
+    assert slices > 5
+    assert engine.stats.expired_keys == 0
+    assert engine.stats.expire_cap_reached == slices - 1
+    assert not engine.expire_cycle(), "nothing is to be examined again"
+    server.clock.advance(0.5)
+    while engine.expire_cycle():
+        pass
+    assert engine.stats.expired_keys == 5000
+
+
+def test_the_cycle_keeps_its_budget_among_keys_that_were_given_a_later_time(server: InProcess) -> None:
+    engine = server.engine
+    when = (now(server) // 1024 + 3) * 1024 + 1000
+    for number in range(5000):
+        server("SET", f"k{number}", "v", "PXAT", when)
+    server.clock.advance((when - now(server)) / 1000 - 0.5)
+    while engine.expire_cycle():
+        pass
+    for number in range(5000):
+        server("EXPIRE", f"k{number}", 1000)
+    server.clock.advance(1)
+    ticks = iter(range(0, 1 << 62, 900_000))
+    engine.clock_ns = lambda: next(ticks)
+    slices = 1
+    while engine.expire_cycle():
+        slices += 1
+    assert slices > 50
+    assert server("DBSIZE") == 5000

@@ -204,9 +204,36 @@ class TestTimes:
         hash_ = filled(1)
         for when in range(10_000):
             hash_.set_time(b"f0", when)
-        assert hash_._heap is not None
-        assert len(hash_._heap) < 100
+        assert hash_._schedule is not None
+        assert len(hash_._schedule) < 100
         assert hash_.next_expiry() == 9999
+
+    def test_times_that_are_gone_count_as_looked_at(self) -> None:
+        hash_ = Hash()
+        names = [b"f%d" % number for number in range(1000)]
+        for name in names:
+            hash_.set(name, b"v")
+        hash_.set_times(names, 100)
+        for name in names[:-1]:
+            hash_.persist(name)
+        looks = 1
+        while not hash_.expire_fields(100, 10):
+            assert hash_.next_look() == 100
+            looks += 1
+        assert looks == 100
+        assert len(hash_) == 999
+        assert hash_.next_look() is None
+
+    def test_times_of_many_fields(self) -> None:
+        hash_ = filled(5)
+        hash_.set_time(b"f0", 100)
+        hash_.set_times([b"f1", b"f2", b"f0"], 100)
+        hash_.set_times([b"f2", b"f2", b"f3"], 200)
+        assert [hash_.time(b"f%d" % number) for number in range(5)] == [100, 100, 200, 200, None]
+        assert sorted(hash_.expire_fields(100, 10)) == [b"f0", b"f1"]
+        assert hash_.next_expiry() == 200
+        assert sorted(hash_.expire_fields(200, 10)) == [b"f2", b"f3"]
+        assert list(hash_.fields) == [b"f4"]
 
     @pytest.mark.parametrize("seed", range(10))
     def test_against_a_plain_model(self, seed: int) -> None:

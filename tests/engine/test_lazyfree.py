@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from itertools import pairwise
 
 import pytest
 
@@ -120,3 +121,26 @@ def test_flushed_databases_hold_collections_too() -> None:
     gc.collect()
     assert alive() is None
     assert server.engine.lazyfree.freed == 1
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to be taken apart")
+def test_keys_of_one_second_are_freed_in_slices() -> None:
+    server = Server()
+    db = server.engine.databases[0]
+    for number in range(MANY):
+        db.add(b"%d" % number, b"value")
+        db.expire_at(b"%d" % number, 10**15)
+    (bucket,) = db.wheel._buckets.values()
+    left: list[int] = []
+
+    def look() -> int:
+        left.append(len(bucket))
+        return len(left) * 300_000
+
+    server.engine.clock_ns = look
+    server("FLUSHALL")
+    server.advance(0)
+    assert server.engine.lazyfree.pending == 0
+    steps = [before - after for before, after in pairwise(left)]
+    assert max(steps) <= 512
+    assert sum(steps) > MANY // 2

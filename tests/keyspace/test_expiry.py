@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +30,9 @@ class Model:
 
     def due(self, now: int) -> set[bytes]:
         found = set()
-        while (key := self.wheel.pop_due(now)) is not None:
+        for key in self.wheel.due(now):
+            if key is None:
+                continue
             assert self.times.pop(key) <= now
             assert key not in found
             found.add(key)
@@ -58,14 +63,89 @@ def test_a_later_time_replaces_an_earlier_one() -> None:
     assert model.due(10000) == {b"a"}
 
 
-def test_the_next_time_is_never_too_late() -> None:
+class Counting(dict[bytes, int]):
+    """Times that count how often they were looked at."""
+
+    looks = 0
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        self.looks += 1
+        return super().get(key, default)
+
+
+def looks_a_step(times: Counting, wheel: ExpiryWheel, now: int) -> list[int]:
+    """How many keys were examined in each step; what is due is removed."""
+    found = []
+    before = times.looks
+    for key in wheel.due(now):
+        found.append(times.looks - before)
+        before = times.looks
+        if key is not None:
+            del times[key]
+    return found
+
+
+@pytest.mark.parametrize("now", [99 << 10, 100 << 10])
+def test_a_step_examines_few_keys_of_a_large_bucket(now: int) -> None:
+    times = Counting()
+    wheel = ExpiryWheel(times)
+    for number in range(20_000):
+        key = b"%d" % number
+        times[key] = (99 << 10) + 500 + number % 500
+        wheel.add(key, times[key])
+    looks = looks_a_step(times, wheel, now)
+    assert max(looks) <= 16
+    assert len(looks) >= 20_000 // 16
+    assert len(times) == (20_000 if now == 99 << 10 else 0)
+    assert looks_a_step(times, wheel, now) == []
+
+
+def test_a_step_examines_few_keys_that_live_on() -> None:
+    times = Counting()
+    wheel = ExpiryWheel(times)
+    for number in range(20_000):
+        key = b"%d" % number
+        times[key] = 5000 + number % 4  # in the bucket that is open when they are taken back
+        wheel.add(key, times[key])
+    assert set(wheel.due(4999)) == {None}
+    times.clear()
+    assert max(looks_a_step(times, wheel, 10_000)) == 1
+
+
+def test_a_large_bucket_comes_in_the_order_of_its_times() -> None:
     model = Model()
-    assert model.wheel.next_time() is None
-    model.expire(b"a", 50_000)
-    model.expire(b"b", 90_000)
-    next_time = model.wheel.next_time()
-    assert next_time is not None
-    assert next_time <= 50_000
+    for number in range(3000):
+        model.expire(b"%d" % number, 5000 + number * 7919 % 3000)
+    when = [model.times[key] for key in model.wheel.due(10_000) if key is not None]
+    assert len(when) == 3000
+    assert when == sorted(when)
+
+
+def test_keys_of_one_moment_come_in_one_order_in_every_process() -> None:
+    # The order of a set of bytes depends on the process.
+    model = Model()
+    for key in (b"d", b"a", b"c", b"e", b"b"):
+        model.expire(key, 5000)
+    assert [key for key in model.wheel.due(5000) if key] == [b"a", b"b", b"c", b"d", b"e"]
+
+
+def test_the_wheel_may_change_meanwhile() -> None:
+    model = Model()
+    for number in range(1000):
+        model.expire(b"%d" % number, 5000)
+    due = model.wheel.due(5000)
+    assert next(due) is None
+    for number in range(0, 1000, 2):
+        model.persist(b"%d" % number)
+    for number in range(1, 1000, 4):
+        model.expire(b"%d" % number, 90_000)
+    found = []
+    for key in due:
+        if key is not None:
+            found.append(int(key))
+            model.persist(key)
+    assert sorted(found) == list(range(3, 1000, 4))
+    assert len(model.due(90_000)) == 250
 
 
 keys = st.sampled_from([b"a", b"b", b"c", b"d"])

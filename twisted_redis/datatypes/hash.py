@@ -1,7 +1,7 @@
 """Hashes: fields with values, and a time to live for those fields that were given one.
 
 A hash whose fields never had a TTL is a dict and three empty slots. The first TTL gives it ``times`` (field
-to ms) and a heap of the same times, whose entries are stale where ``times`` says otherwise.
+to ms) and a schedule of the same times, whose entries are stale where ``times`` says otherwise.
 
 Redis' rules of encoding are kept as two facts that never turn back: ``large`` (a hash table in Redis) and
 whether there are ``times`` (a listpack with times, if not large).
@@ -10,13 +10,13 @@ whether there are ``times`` (a listpack with times, if not large).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import heapify, heappop, heappush
 from itertools import islice
 from random import Random
 from typing import Any, Protocol
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
+from twisted_redis.datatypes.schedule import Schedule
 
 __all__ = ["Hash", "HashLimits"]
 
@@ -43,12 +43,12 @@ class Hash:
 
     TYPE = b"hash"
 
-    __slots__ = ("_heap", "_order", "fields", "large", "times")
+    __slots__ = ("_order", "_schedule", "fields", "large", "times")
 
     def __init__(self, fields: dict[bytes, bytes] | None = None) -> None:
         self.fields: dict[bytes, bytes] = {} if fields is None else fields
         self.times: dict[bytes, int] | None = None
-        self._heap: list[tuple[int, bytes]] | None = None
+        self._schedule: Schedule | None = None
         self._order: Order | None = None
         self.large = False
 
@@ -62,8 +62,7 @@ class Hash:
         twin.large = self.large
         if self.times is not None:
             twin.times = self.times.copy()
-            twin._heap = [(when, field) for field, when in self.times.items()]
-            heapify(twin._heap)
+            twin._schedule = Schedule(twin.times)
         return twin
 
     def encoding(self, config: Any = None) -> str:
@@ -79,8 +78,8 @@ class Hash:
         # Small hashes share the names of fields.
         size += (sizes.of_items if self.large else sizes.of_shared)(fields, len(fields))
         size += sizes.of_items(fields.values(), len(fields))
-        if self.times is not None and self._heap is not None:
-            size += sizes.of_container(self.times) + sizes.of_container(self._heap) + 88 * len(self._heap)
+        if self.times is not None and self._schedule is not None:
+            size += sizes.of_container(self.times) + self._schedule.memory()
         if self._order is not None:
             size += 8 * len(self._order)
         return size
@@ -158,20 +157,27 @@ class Hash:
         """Makes room for times, which Redis' encoding shows even if none is set in the end."""
         if self.times is None:
             self.times = {}
-            self._heap = []
+            self._schedule = Schedule(self.times)
 
     def set_time(self, field: bytes, when: int) -> None:
         """Lets ``field``, which is there, expire at ``when`` (ms)."""
         self.allow_times()
-        times, heap = self.times, self._heap
-        assert times is not None and heap is not None
+        times, schedule = self.times, self._schedule
+        assert times is not None and schedule is not None
         if times.get(field) == when:
             return
         times[field] = when
-        heappush(heap, (when, field))
-        if len(heap) > 2 * len(times) + 64:
-            heap[:] = [(time, name) for name, time in times.items()]
-            heapify(heap)
+        schedule.add(field, when)
+        schedule.drop_stale()
+
+    def set_times(self, fields: Sequence[bytes], when: int) -> None:
+        """Lets ``fields``, which are there, expire at ``when`` (ms)."""
+        self.allow_times()
+        times, schedule = self.times, self._schedule
+        assert times is not None and schedule is not None
+        times.update(dict.fromkeys(fields, when))
+        schedule.add_all(fields, when)
+        schedule.drop_stale()
 
     def persist(self, field: bytes) -> bool:
         """Takes the time of ``field``; tells whether it had one."""
@@ -179,24 +185,28 @@ class Hash:
 
     def next_expiry(self) -> int | None:
         """Returns the earliest time (ms) at which a field expires, None if none does."""
-        times, heap = self.times, self._heap
-        if not times:
-            return None
-        assert heap is not None
-        while times.get(heap[0][1]) != heap[0][0]:
-            heappop(heap)
-        return heap[0][0]
+        return self._schedule.next() if self.times and self._schedule is not None else None
+
+    def next_look(self) -> int | None:
+        """Returns a moment (ms) that is not after ``next_expiry``, None if no field expires.
+
+        It takes no time, where ``next_expiry`` drops all the times before it that fields have no longer.
+        """
+        return self._schedule.first if self.times and self._schedule is not None else None
 
     def expire_fields(self, now: int, limit: int) -> list[bytes]:
-        """Removes up to ``limit`` fields whose time (ms) is up to ``now``; returns them, earliest first."""
+        """Removes fields whose time (ms) is up to ``now``; returns them, earliest first.
+
+        At most ``limit`` entries are looked at, some of which may be of times that fields have no longer.
+        """
         removed: list[bytes] = []
-        times, heap = self.times, self._heap
-        if not times:
+        schedule = self._schedule
+        if not self.times or schedule is None:
             return removed
-        assert heap is not None
-        while heap and heap[0][0] <= now and len(removed) < limit:
-            when, field = heappop(heap)
-            if times.get(field) == when:
+        while limit > 0 and schedule.is_due(now):
+            limit -= 1
+            field = schedule.pop()
+            if field is not None:
                 self.remove(field)
                 removed.append(field)
         return removed

@@ -243,13 +243,12 @@ class Effects:
             deadline = started + budget_ns
             now = self.state.now
             for db in self.databases:
-                pop_due = db.wheel.pop_due
-                count = 0
-                while (key := pop_due(now)) is not None:
-                    self._expire(db, key)
-                    if self.effects or self.ready:
-                        self.end_unit()  # each expiry is a unit of its own
-                    count += 1
+                # What was examined counts, not what was removed: a key may not be due yet, or no longer.
+                for count, key in enumerate(db.wheel.due(now), 1):
+                    if key is not None:
+                        self._expire(db, key)
+                        if self.effects or self.ready:
+                            self.end_unit()  # each expiry is a unit of its own
                     if not count & 15 and clock() > deadline:
                         self.stats.expire_cap_reached += 1
                         return True

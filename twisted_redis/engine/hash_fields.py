@@ -7,6 +7,7 @@ for its master's HDEL; the master's own commands see them as if they were alive.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.hash import Hash
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 _AT_ONCE = 256
-"""Fields of one hash that the cycle removes before it looks at the clock."""
+"""Times of fields of one hash that the cycle looks at before it looks at the clock."""
 
 
 def lapsed(ctx: Client, hash_: Hash, field: bytes) -> bool:
@@ -70,30 +71,31 @@ def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
     """Removes all fields whose time has passed, and the key if none is left."""
     due = hash_.next_expiry()
     if due is not None and due < ctx.now and not (ctx.engine.state.keep_expired or ctx.engine.state.hold_expired):
-        removed = hash_.expire_fields(ctx.now, len(hash_))
+        removed = hash_.expire_fields(ctx.now, sys.maxsize)
         for field in removed:
             delete_as_effect(ctx.engine, ctx.db, key, field)
+        note_times(ctx.db, key, hash_)
         _told(ctx.engine, ctx.db, key, hash_)
 
 
 def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
     """Removes fields whose time has come until ``deadline`` (ns); tells whether the time did not suffice."""
     now = engine.state.now
-    while (key := db.field_wheel.pop_due(now)) is not None:
-        hash_ = db.data.get(key)
-        if hash_.__class__ is not Hash:
-            continue
-        db.about_to_change(key, hash_)
-        removed = hash_.expire_fields(now, _AT_ONCE)
-        for field in removed:
-            delete_as_effect(engine, db, key, field)
-            if engine.effects:
-                engine.end_unit()  # each one is a unit of its own
-        if removed:
-            _told(engine, db, key, hash_)
-        else:
-            note_times(db, key, hash_)
-        if engine.clock_ns() > deadline:
+    for count, key in enumerate(db.field_wheel.due(now), 1):
+        hash_ = db.data.get(key) if key is not None else None
+        if key is not None and hash_.__class__ is Hash:
+            db.about_to_change(key, hash_)
+            removed = hash_.expire_fields(now, _AT_ONCE)
+            for field in removed:
+                delete_as_effect(engine, db, key, field)
+                if engine.effects:
+                    engine.end_unit()  # each one is a unit of its own
+            look = hash_.next_look()
+            if look is not None:
+                db.field_wheel[key] = look
+            if removed:
+                _told(engine, db, key, hash_)
+        if (key is not None or not count & 15) and engine.clock_ns() > deadline:
             return True
     return False
 
@@ -114,12 +116,10 @@ def delete_as_effect(engine: Engine, db: Database, key: bytes, field: bytes) -> 
 
 
 def _told(engine: Engine, db: Database, key: bytes, hash_: Hash) -> None:
-    """After fields have been removed: the events, the end of an empty hash, the next time."""
+    """After fields have been removed: the events, the end of an empty hash."""
     if engine.notify_flags:
         engine.notify(db, key, "hexpired")
-    if hash_.fields:
-        note_times(db, key, hash_)
-    else:
+    if not hash_.fields:
         db.delete(key)
         if engine.notify_flags:
             engine.notify(db, key, "del")

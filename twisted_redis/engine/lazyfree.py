@@ -7,9 +7,10 @@ the clients between.  Where a collector frees memory (PyPy) letting go is all th
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.ranking import Ranking
+from twisted_redis.datatypes.schedule import Schedule
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_nodes import Node
@@ -88,7 +90,7 @@ class LazyFree:
 
     def flush(self, db: Database) -> int:
         """Empties ``db`` and frees later what was in it; the number of keys that were there."""
-        held = [_Keys(db.data), db.order, db.expires, db.wheel, db.accessed, db.field_wheel]
+        held = [_Nested(db.data), db.order, db.expires, db.wheel, db.accessed, db.field_wheel]
         count = db.flush()
         if count:
             self.free(held, count)
@@ -119,12 +121,12 @@ class LazyFree:
             self.freed += objects
 
 
-class _Keys:
-    """The dict of a database, whose values may be large themselves."""
+class _Nested:
+    """A dict whose values may be large themselves."""
 
     __slots__ = ("data",)
 
-    def __init__(self, data: dict[bytes, Any]) -> None:
+    def __init__(self, data: dict[Any, Any]) -> None:
         self.data = data
 
 
@@ -140,11 +142,15 @@ def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bo
                 stack.pop()
             else:
                 _free_some(top, _STEP // weight)
-        elif isinstance(top, _Keys):
-            taken: list[tuple[bytes, Any]] = list(islice(iter(top.data.popitem, None), min(_STEP, len(top.data))))
+        elif isinstance(top, _Nested):
+            taken: list[tuple[Any, Any]] = list(islice(iter(top.data.popitem, None), min(_STEP, len(top.data))))
             if not top.data:
                 stack.pop()
-            stack += [value for _, value in taken if len(value) > _STEP and value.__class__ in _PARTS]
+            stack += [
+                value
+                for _, value in taken
+                if len(value) > _STEP and (value.__class__ in _PARTS or value.__class__ in _CONTAINERS)
+            ]
             del taken
         else:
             stack.pop()
@@ -166,16 +172,26 @@ def _free_some(container: Any, count: int) -> None:
 
 def _own_parts(value: Any) -> list[Any]:
     """The containers in ``value`` that nobody else holds: a reply may still refer to one."""
-    found = []
-    beside = 0
+    found: list[Any] = []
+    beside: list[int] = []
     for name in _PARTS.get(value.__class__, ()):
         part = getattr(value, name)
         if part.__class__ in _PARTS:
-            beside += part.__class__ is not Ranking  # refers to the container that it orders
+            # An order or a schedule refers to the container that it orders, which comes later.
+            beside += [id(referent) for referent in _referents(part)]
             found.append(part)
-        elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + beside:  # value, here, the call
-            found.append(part)
+        elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + beside.count(id(part)):
+            # Three: the value, this variable, the call.
+            found.append(_Nested(part) if name in _NESTED else part)
     return found
+
+
+def _referents(value: Any) -> Iterator[Any]:
+    """What ``value`` and its parts that are no containers refer to."""
+    for referent in gc.get_referents(value):
+        yield referent
+        if referent.__class__ in _PARTS:
+            yield from _referents(referent)
 
 
 _CONTAINERS = frozenset((dict, list, set))
@@ -183,7 +199,7 @@ _BLOCKS = frozenset((list, Node))
 
 #: Where the elements of large things are; the order before what it is the order of.
 _PARTS: dict[type, tuple[str, ...]] = {
-    Hash: ("_order", "times", "_heap", "fields"),
+    Hash: ("_order", "_schedule", "times", "fields"),
     List: ("items",),
     Order: ("_blocks", "_numbers", "_dead", "_tail"),
     Ranking: ("_members", "_scores", "_lasts"),
@@ -192,4 +208,9 @@ _PARTS: dict[type, tuple[str, ...]] = {
     ZSet: ("_order", "_ranking", "scores"),
     ExpiryWheel: ("_buckets", "_slots", "_soon", "_open"),
     FieldWheel: ("_wheel", "_times"),
+    Schedule: ("_names", "_moments"),
 }
+
+#: Parts that are dicts of containers.
+_NESTED = frozenset(("_buckets", "_names"))
+

@@ -2,20 +2,27 @@
 
 Redis samples keys at random to find expired ones.  Here each key with a TTL stands in the bucket of its second, so
 that the active cycle touches nothing but keys that are due, whatever the number of those that are not.  Only the
-running second is ordered exactly, in a small heap; entries there may be stale and are checked when they come up.
+running second is ordered exactly; entries may be stale and are checked when they come up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Any
 
+from twisted_redis.datatypes.schedule import Schedule
+
 __all__ = ["ExpiryWheel"]
 
 SHIFT = 10  # a bucket spans 1024 ms
-#: Up to so many keys of a bucket come up in the order of their times, which nobody promises for more.
-ORDERED = 256
+
+_STEP = 16
+"""Keys of a bucket that are ordered in one step."""
+
+_SORTED = 256
+"""Up to so many keys of a bucket are ordered at once, and by their names where their times are the same."""
 
 
 class ExpiryWheel:
@@ -28,14 +35,14 @@ class ExpiryWheel:
         self._buckets: dict[int, Any] = {}  # a key, or a set of keys
         self._slots: list[int] = []  # heap of the slots that have (or had) a bucket
         self._current = -(1 << 62)  # the last slot that was opened
-        self._open: set[bytes] = set()  # what is left of it
-        self._soon: list[tuple[int, bytes]] = []  # heap of (ms, key) at or before the current slot
+        self._open: set[bytes] = set()  # keys of that slot which are not ordered yet
+        self._soon = Schedule(times)  # keys at or before that slot
 
     def add(self, key: bytes, when: int) -> None:
         """Notes that ``key`` expires at ``when`` (ms)."""
         slot = when >> SHIFT
         if slot <= self._current:
-            heappush(self._soon, (when, key))
+            self._soon.add(key, when)
             return
         bucket = self._buckets.get(slot)
         if bucket is None:
@@ -60,56 +67,44 @@ class ExpiryWheel:
                 self._buckets[slot] = key  # a stale single entry, as below
         # A stale single entry stays: it is checked against the times when its second comes.
 
-    def pop_due(self, now: int) -> bytes | None:
-        """A key whose time is at or before ``now``, taken out of the wheel; None when there is none left."""
+    def due(self, now: int) -> Iterator[bytes | None]:
+        """Takes keys whose time is at or before ``now`` out of the wheel, the earliest first.
+
+        Yields each of them, for the caller to remove its time.  After each step that found none it yields None: that
+        lets the caller look at the clock however many keys there are to be examined.  The caller may stop at any
+        time, and may change the wheel meanwhile.
+        """
         soon = self._soon
-        times = self._times
         while True:
-            if soon and soon[0][0] <= now:
-                when, key = heappop(soon)
-                if times.get(key) == when:
-                    return key
-                continue
             if self._open:
-                key = self._open.pop()
-                found = times.get(key)
-                if found is None:
-                    continue
-                if found <= now:
-                    return key
-                if found >> SHIFT <= self._current:
-                    heappush(soon, (found, key))
-                continue
-            if not self._slots or self._slots[0] > now >> SHIFT:
-                return None
-            slot = heappop(self._slots)
-            bucket = self._buckets.pop(slot, None)
-            if bucket is None:
-                continue
-            self._current = slot
-            self._open = bucket if bucket.__class__ is set else {bucket}
-            if len(self._open) <= ORDERED:
-                self._order()
+                self._order(_STEP)
+                yield None
+            elif soon.is_due(now):
+                yield soon.pop()
+            elif self._slots and self._slots[0] <= now >> SHIFT:
+                self._open_next()
+                yield None
+            else:
+                return
 
-    def _order(self) -> None:
-        """Brings the keys of the open bucket into the order of their times."""
-        times = self._times
-        for key in self._open:
-            found = times.get(key)
-            if found is not None and found >> SHIFT <= self._current:
-                heappush(self._soon, (found, key))
-        self._open = set()
+    def _open_next(self) -> None:
+        self._current = heappop(self._slots)
+        bucket = self._buckets.pop(self._current)
+        self._open = bucket if bucket.__class__ is set else {bucket}
+        if len(self._open) <= _SORTED:
+            for key in sorted(self._open):
+                self._put_in_order(key)
+            self._open = set()
 
-    def next_time(self) -> int | None:
-        """The earliest time (ms) at which something may be due; None when nothing can be."""
-        candidates = []
-        if self._soon:
-            candidates.append(self._soon[0][0])
-        if self._open:
-            return 0
-        if self._slots:
-            candidates.append(self._slots[0] << SHIFT)
-        return min(candidates) if candidates else None
+    def _order(self, count: int) -> None:
+        """Brings up to ``count`` keys of the open bucket into the order of their times."""
+        for _ in range(min(count, len(self._open))):
+            self._put_in_order(self._open.pop())
+
+    def _put_in_order(self, key: bytes) -> None:
+        when = self._times.get(key)
+        if when is not None and when >> SHIFT <= self._current:
+            self._soon.add(key, when)
 
     def average_ttl(self, now: int) -> int:
         """The mean time to live (ms) of a sample of the keys; 0 without keys."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted_redis.keyspace.expiry import ExpiryWheel
 
 __all__ = ["FieldWheel"]
@@ -45,9 +47,9 @@ class FieldWheel:
         self._wheel.remove(key, when)
         return when
 
-    def pop_due(self, now: int) -> bytes | None:
-        """Forgets and returns a key whose time is at or before ``now`` (ms); None if there is none."""
-        key = self._wheel.pop_due(now)
-        if key is not None:
-            del self._times[key]
-        return key
+    def due(self, now: int) -> Iterator[bytes | None]:
+        """Forgets and yields keys whose time is at or before ``now`` (ms); None after a step that found none."""
+        for key in self._wheel.due(now):
+            if key is not None:
+                del self._times[key]
+            yield key
