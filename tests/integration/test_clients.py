@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 import threading
@@ -194,3 +195,17 @@ def test_who_is_killed_gets_what_was_said_before(shared_server: Server, client: 
         while piece := victim.recv(1 << 16):
             read += piece
         assert len(read) == 100_000 + len(b"$100000\r\n\r\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems send the end in a packet of its own")
+@pytest.mark.parametrize("request_", [b"QUIT\r\n", b"*x\r\n"])
+def test_a_pool_sees_the_end_with_the_last_reply(shared_server: Server, request_: bytes) -> None:
+    """A pool looks whether a connection is readable before it hands it out again; what is sent later is lost."""
+    for _ in range(50):
+        with shared_server.connect() as connection:
+            connection.sendall(request_)
+            last = connection.recv(1000)
+            assert last.endswith(b"\r\n")
+            readable, _, _ = select.select([connection], [], [], 0)
+            assert readable
+            assert connection.recv(1000) == b""

@@ -11,7 +11,7 @@ from twisted.internet import tcp
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 
-from twisted_redis.net.eager import pending_output, sender
+from twisted_redis.net.eager import finish, pending_output, sender
 
 
 class Reactor:
@@ -25,6 +25,9 @@ class Reactor:
 
     def removeWriter(self, writer: Any) -> None:
         self.writers = [other for other in self.writers if other is not writer]
+
+    def removeReader(self, reader: Any) -> None:
+        """Nobody reads here."""
 
 
 @pytest.fixture
@@ -94,3 +97,31 @@ def test_tls_goes_around(pair: tuple[Any, socket.socket, Reactor]) -> None:
     connection, _, _ = pair
     connection.TLS = True
     assert sender(connection) == connection.write
+
+
+def test_the_end_comes_with_the_last_bytes(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, theirs, reactor = pair
+    finish(connection, b"+OK\r\n")
+    assert (theirs.recv(100), theirs.recv(100)) == (b"+OK\r\n", b"")
+    assert not reactor.writers
+
+
+def test_the_end_waits_for_what_the_socket_does_not_take(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, theirs, reactor = pair
+    last = bytes(1 << 20)
+    finish(connection, last)
+    received = 0
+    while reactor.writers:
+        received += len(theirs.recv(1 << 20))
+        if connection.doWrite() is not None:
+            break
+    connection.socket.close()
+    while piece := theirs.recv(1 << 20):
+        received += len(piece)
+    assert received == len(last)
+
+
+def test_the_end_of_other_transports() -> None:
+    transport = StringTransport()
+    finish(transport, b"+OK\r\n")
+    assert (transport.value(), transport.disconnecting) == (b"+OK\r\n", True)

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from twisted_redis.engine.clients import CLOSING, REPLICA, UNAUTHENTICATED, Client, LinkFigures
 from twisted_redis.net.addresses import describe
-from twisted_redis.net.eager import Send, pending_output, sender
+from twisted_redis.net.eager import Send, finish, pending_output, sender
 from twisted_redis.net.limits import HIGH_WATER, over_output_limit
 from twisted_redis.resp.parser import make_parser
 
@@ -49,8 +49,7 @@ class RedisProtocol(Protocol):
         self.local_address = describe(transport.getHost())
         refusal = factory.refuse(transport.getPeer())
         if refusal is not None:
-            transport.write(refusal)
-            transport.loseConnection()
+            finish(transport, refusal)
             return
         factory.prepare(transport)
         self.figures = LinkFigures()
@@ -129,15 +128,15 @@ class RedisProtocol(Protocol):
             taken = engine.run(client, requests)
         finally:
             self._running = False
-        if engine.turn and not client.gates & CLOSING:
+        if engine.turn:
             # A round of the hub writes to all its clients at its end: back to back, writes wake a peer on another
             # processor once, while with the work of a request between them each of them has to wake it again.
+            # A connection that ends is closed there too.
             engine.unflushed[client] = None
-        elif client.out:
+        elif client.out or client.gates & CLOSING:
             self.flush()
         if client.gates & CLOSING:
             self._holding = True
-            self._finish()
             return False
         if taken < len(requests):
             self._requests = requests[taken:]
@@ -210,10 +209,7 @@ class RedisProtocol(Protocol):
         self.engine.log("verbose", f"Protocol error ({text}) from client: {self.address}")
         self.client.out.append(b"-ERR " + message.encode("latin-1").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n")
         self.engine.stats.count_error(b"ERR " + message.encode("latin-1"))
-        self.client.gates |= CLOSING
-        self._holding = True
-        self.flush()
-        self._finish()
+        self.close()
 
     def _close_for_query(self) -> None:
         self.engine.stats.query_buffer_closed += 1
@@ -228,6 +224,8 @@ class RedisProtocol(Protocol):
         """Writes what stands in ``client.out``."""
         client = self.client
         out = client.out
+        ending = client.gates & CLOSING and not self._running
+        last = b""
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
@@ -238,14 +236,16 @@ class RedisProtocol(Protocol):
             figures = self.figures
             figures.bytes_out += size
             figures.writes += 1
-            if self.connected_client:
+            if ending:
+                last = data
+            elif self.connected_client:
                 self._send(data)
                 if self._congested or factory.watchful or client.gates & UNAUTHENTICATED:
                     self.check_output()
                 elif factory.weights.limit:
                     factory.weights.update(client)
-        if client.gates & CLOSING and not self._running:
-            self._finish()
+        if ending:
+            self._finish(last)
 
     @property
     def query_buffer(self) -> int:
@@ -329,25 +329,24 @@ class RedisProtocol(Protocol):
 
     # end
 
-    def _finish(self) -> None:
-        """Closes once everything is written."""
+    def _finish(self, last: bytes = b"") -> None:
+        """Closes after ``last``; while a command of the client runs, the flush after it does that."""
         transport: Any = self.transport
-        if transport is not None and not self._finished:
+        if transport is not None and not self._finished and not self._running:
             self._finished = True
             transport.unregisterProducer()
-            transport.loseConnection()
+            finish(transport, b"" if self._send is _send_nothing else last)
             if pending_output(transport):
                 self.factory.closing(self)
-            elif not self._running:
-                # Nobody should find it any more, though the reactor takes a turn to close it.
+            else:
+                # Nobody should find it any more, though some transports take a turn of the reactor to close.
                 self._leave()
 
     def close(self) -> None:
-        """Closes after what was written."""
+        """Closes after what was written, at the end of the turn."""
         self.client.gates |= CLOSING
         self._holding = True
-        self.flush()
-        self._finish()
+        self.engine.flush_later(self.client)
 
     def abort(self) -> None:
         """Closes at once; unless a command of its own is running, the client is gone when this returns."""

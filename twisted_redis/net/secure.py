@@ -19,7 +19,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from twisted_redis.net.addresses import describe
-from twisted_redis.net.eager import pending_output, sender
+from twisted_redis.net.eager import end_output, pending_output, sender
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.tls import ServerSide, reason_of
 
@@ -67,6 +67,8 @@ class TlsTransport(TLSMemoryBIOProtocol):
         # The peer has been told. Waiting for its answer would let it hold the connection.
         transport: Any = self.transport
         transport.loseConnection()
+        # Twisted's TLS goes on after this, so the transport itself has to stay until the reactor's next turn.
+        end_output(transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tells of a handshake that failed; the rest is the protocol's business."""
