@@ -37,6 +37,7 @@ from twisted_redis.engine.modules import ModuleError
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
+from twisted_redis.net.reactors import install, on_monotonic
 from twisted_redis.net.service import ServerService
 from twisted_redis.persistence import state as persistence_state
 from twisted_redis.persistence.aof.state import Aof
@@ -208,6 +209,7 @@ class LastingService(ServerService):
 
 def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None) -> LastingService:
     """A server of ``config`` on ``reactor``, not started yet."""
+    reactor = on_monotonic(reactor)
     engine = make_engine(config, TimeSource(reactor))
     persistence, replication = engine.persistence, engine.replication
     assert isinstance(persistence, persistence_state.State) and isinstance(replication, State)
@@ -254,7 +256,7 @@ def makeService(options: Options) -> Service:
     if options.own.metrics_port is None:
         return service
     together = MultiService()
-    for each in (service, make_status(service.engine, reactor, options.own.metrics_port)):
+    for each in (service, make_status(service.engine, service.reactor, options.own.metrics_port)):
         each.setServiceParent(together)  # type: ignore[no-untyped-call]
     return together
 
@@ -337,9 +339,7 @@ def main(argv: Sequence[str]) -> int:
     except FatalConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    from twisted.internet import reactor as installed
-
-    reactor: Any = installed
+    reactor = install()
     set_level(config.loglevel)
     try:
         service = make_server(config, reactor, own.endpoints)

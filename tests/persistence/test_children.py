@@ -152,10 +152,10 @@ def test_writes_go_on_after_a_failed_fork(tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patched:
         patched.setattr(os, "fork", fail)
         server.advance(2)
-        persistence.snapshots.cron(0)
+        persistence.snapshots.cron(server.clock.seconds())
         assert server("SET", "a", 2).startswith(b"MISCONF")
     server.advance(RETRY_DELAY + 1)
-    persistence.snapshots.cron(0)
+    persistence.snapshots.cron(server.clock.seconds())
     wait(persistence.children)
     assert server("SET", "a", 3) == b"OK"
 

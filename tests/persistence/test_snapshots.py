@@ -312,13 +312,31 @@ def test_save_points(tmp_path: Path) -> None:
     server = make(tmp_path, save=((10, 2),))
     server("SET", "a", 1)
     server.clock.advance(20)
-    state(server).tick(0)
+    state(server).tick(server.clock.seconds())
     assert not state(server).children.pid
     server("SET", "a", 1)
-    state(server).tick(0)
+    state(server).tick(server.clock.seconds())
     assert state(server).children.purpose == "rdb"
     finish(server)
     assert (tmp_path / "dump.rdb").exists()
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_the_wall_clock_makes_no_save_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    server = make(tmp_path, save=((10, 1),))
+    wall = server.engine.time.wall
+    monkeypatch.setattr(server.engine.time, "wall", lambda: wall() + hours * 3600)
+    server("SET", "a", 1)
+    state(server).tick(server.clock.seconds())
+    assert not state(server).children.pid
+    server.clock.advance(11)
+    state(server).tick(server.clock.seconds())
+    assert state(server).children.purpose == "rdb"
+    server.clock.advance(3)
+    assert info(server, "rdb_current_bgsave_time_sec") == "3"
+    finish(server)
+    assert info(server, "rdb_last_bgsave_time_sec") == "3"
+    assert server("LASTSAVE") == int(wall()) + hours * 3600
 
 
 def test_a_failure_stops_writes(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.face import Face
 from twisted_redis.library.places import Place, find_place
 from twisted_redis.library.values import Argument, argument
+from twisted_redis.net.reactors import on_monotonic
 from twisted_redis.persistence.state import State as Persistence
 from twisted_redis.replication.state import State as Replication
 from twisted_redis.tap import LastingService, make_engine
@@ -197,6 +198,7 @@ class RedisService(Service, Face):
             if reactor is None:
                 from twisted.internet import reactor
             stored = any(name in self._directives for name in _FILES)
+            reactor = on_monotonic(reactor)
             server = _Server(config, reactor, self._endpoints, self._free_port, stored)
             server.engine.shutdown = lambda: reactor.callLater(0, self.stopService)
             try:

@@ -5,29 +5,18 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.threads import blockingCallFromThread
 from twisted.python.failure import Failure
 
 from twisted_redis.library.runner import Runner
 from twisted_redis.library.service import RedisService
+from twisted_redis.net.reactors import new_reactor
 
-__all__ = ["ThreadServer", "new_reactor"]
+__all__ = ["ThreadServer"]
 
 #: How long the end of the thread is waited for (s).
 _END_WITHIN = 30.0
-
-
-def new_reactor() -> ReactorBase:
-    """A reactor that nobody else knows: the global one is left to whoever wants it."""
-    try:
-        from twisted.internet.epollreactor import EPollReactor
-    except ImportError:
-        from twisted.internet.selectreactor import SelectReactor
-
-        return SelectReactor()
-    return EPollReactor()
 
 
 class ThreadServer(Runner):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import error
 from twisted.internet.interfaces import IPullProducer
@@ -275,7 +275,7 @@ class Couriers:
             return factory
         from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
-        wrapped = TLSMemoryBIOFactory(self._client_tls(), True, factory)
+        wrapped = TLSMemoryBIOFactory(self._client_tls(), True, factory, cast(Any, self._engine.time.scheduler))
         # Twisted's own would wait for a turn of the reactor before it writes.
         wrapped.protocol = TLSMemoryBIOProtocol
         return wrapped

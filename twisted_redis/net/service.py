@@ -16,6 +16,7 @@ from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
 from twisted_redis.net.migrating import Couriers
+from twisted_redis.net.reactors import name_of, release
 from twisted_redis.net.ticker import Ticker
 
 __all__ = ["ServerService"]
@@ -84,7 +85,7 @@ class ServerService(Service):
         config.on_apply(_TLS_DIRECTIVES, self._reload_tls)
         config.on_apply("hz", self._pace)
         config.on_apply(("proto-max-bulk-len", "tcp-keepalive"), self.factory.apply_config)
-        engine.multiplexing = type(reactor).__name__.removesuffix("Reactor").lower()
+        engine.multiplexing = name_of(reactor)
 
     # start
 
@@ -274,6 +275,7 @@ class ServerService(Service):
     def _close_hub(self, result: Any) -> Any:
         if self._hub is not None:
             self._hub.close()
+        release(self.reactor)
         return result
 
     def _drain(self) -> Deferred[Any]:

@@ -39,8 +39,8 @@ class Snapshots:
         self._engine = engine
         self._children = children
         self._dirty_before = 0
-        self._tried_at = 0
-        self._begun_at = 0
+        #: Monotonic times (s): of the last attempt, and of the last success.
+        self._tried_at = self._saved_at = engine.time.monotonic()
         self._last_seconds = -1
         self._count = 0
         self.succeeded = True
@@ -72,7 +72,7 @@ class Snapshots:
         if not self.write(self.path):
             return False
         engine.dirty = 0
-        self._success(int(engine.time.wall()))
+        self._success()
         return True
 
     def write(self, path: str, progress: Callable[[int], object] | None = None, **options: Any) -> bool:
@@ -155,7 +155,7 @@ class Snapshots:
 
         self._count += 1
         self._dirty_before = engine.dirty
-        self._tried_at = int(engine.time.wall())
+        self._tried_at = engine.time.monotonic()
         try:
             pid = self._children.fork("rdb", work, self._child_ended)
         except OSError as error:
@@ -163,7 +163,6 @@ class Snapshots:
             engine.log("warning", f"Can't save in background: fork: {error.strerror}")
             return False
         self.scheduled = False
-        self._begun_at = self._tried_at
         engine.log("notice", f"Background saving started by pid {pid}")
         return True
 
@@ -179,7 +178,6 @@ class Snapshots:
 
     def _child_ended(self, code: int, number: int) -> None:
         engine = self._engine
-        now = int(engine.time.wall())
         if number:
             engine.log("warning", f"Background saving terminated by signal {number}")
             remove_quietly(self.temporary(self._children.last_pid))
@@ -191,8 +189,8 @@ class Snapshots:
         else:
             engine.log("notice", "Background saving terminated with success")
             engine.dirty -= self._dirty_before
-            self._success(now)
-        self._last_seconds = now - self._begun_at
+            self._success()
+        self._last_seconds = int(engine.time.monotonic() - self._tried_at)
         for callback in self.ended:
             callback(not number and not code)
 
@@ -201,13 +199,12 @@ class Snapshots:
         engine = self._engine
         if self._children.purpose:
             return
-        wall = int(engine.time.wall())
-        may_try = self.succeeded or wall - self._tried_at > RETRY_DELAY
+        may_try = self.succeeded or now - self._tried_at > RETRY_DELAY
         if self.scheduled and may_try:
             self.start()
             return
         for seconds, changes in engine.config.save:
-            if engine.dirty >= changes and wall - engine.last_save > seconds and may_try:
+            if engine.dirty >= changes and now - self._saved_at > seconds and may_try:
                 engine.log("notice", f"{changes} changes in {seconds} seconds. Saving...")
                 self.start()
                 break
@@ -220,8 +217,9 @@ class Snapshots:
 
     # when it fails
 
-    def _success(self, now: int) -> None:
-        self._engine.last_save = now
+    def _success(self) -> None:
+        self._engine.last_save = int(self._engine.time.wall())
+        self._saved_at = self._engine.time.monotonic()
         self.succeeded = True
         self._guard()
 
@@ -257,6 +255,6 @@ class Snapshots:
             ("rdb_last_save_time", engine.last_save),
             ("rdb_last_bgsave_status", "ok" if self.succeeded else "err"),
             ("rdb_last_bgsave_time_sec", self._last_seconds),
-            ("rdb_current_bgsave_time_sec", int(engine.time.wall()) - self._begun_at if running else -1),
+            ("rdb_current_bgsave_time_sec", int(engine.time.monotonic() - self._tried_at) if running else -1),
             ("rdb_saves", self._count),
         ]

@@ -19,7 +19,7 @@ def connector(
         if config.tls_replication and tls_options is not None:
             from twisted.protocols.tls import TLSMemoryBIOFactory
 
-            factory = TLSMemoryBIOFactory(tls_options(), True, factory)
+            factory = TLSMemoryBIOFactory(tls_options(), True, factory, reactor)
         return reactor.connectTCP(host, port, factory, timeout=timeout, bindAddress=bind)
 
     return connect

@@ -36,7 +36,7 @@ class Rewriter:
         self.failures = 0
         #: Seconds that the last one took, -1 if there was none.
         self.last_seconds = -1
-        self._begun_at = 0
+        self._begun_at = 0.0
         self._delay_minutes = 0
         self._not_before = 0.0
         #: Where the replication stream stood when the temporary increment was begun.
@@ -50,7 +50,7 @@ class Rewriter:
     @property
     def running_seconds(self) -> int:
         """For how long it has been, -1 if there is none."""
-        return int(self._engine.time.wall()) - self._begun_at if self.running else -1
+        return int(self._engine.time.monotonic() - self._begun_at) if self.running else -1
 
     # who wants one
 
@@ -93,7 +93,7 @@ class Rewriter:
             self._delay_minutes = 0
             self._not_before = 0.0
             return False
-        now = self._engine.time.wall()
+        now = self._engine.time.monotonic()
         if self._not_before:
             if now < self._not_before:
                 return True
@@ -146,7 +146,7 @@ class Rewriter:
             return False
         engine.log("notice", f"Background append only file rewriting started by pid {pid}")
         self.scheduled = False
-        self._begun_at = int(engine.time.wall())
+        self._begun_at = engine.time.monotonic()
         return True
 
     def kill(self) -> None:
@@ -203,7 +203,7 @@ class Rewriter:
             else:
                 self._failed()
         remove_temporary(engine, aof.children.last_pid, aof.syncer.unlink)
-        self.last_seconds = int(engine.time.wall()) - self._begun_at
+        self.last_seconds = int(engine.time.monotonic() - self._begun_at)
         if aof.waiting:
             self._drop_temporary_increment()
             self.scheduled = True
