@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
+from tests.support.server import Server
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import NullArray
 
@@ -363,3 +364,29 @@ def test_keys(server: InProcess) -> None:
     assert keys("GEORADIUS", "k", 15, 37, 200, "km") == [b"k"]
     assert keys("GEORADIUS", "k", 15, 37, 200, "km", "ASC", "STORE", "d") == [b"k", b"d"]
     assert keys("GEORADIUSBYMEMBER", "k", "m", 200, "km", "storedist", "d") == [b"k", b"d"]
+    # The last one is written to; a user needs all of them.
+    several = ("STORE", "d", "store", "e", "STOREDIST", "f")
+    assert keys("GEORADIUS", "k", 15, 37, 200, "km", *several) == [b"k", b"d", b"e", b"f"]
+
+
+@pytest.mark.parametrize(
+    "options", [("STORE", "own:d", "STORE", "other"), ("STOREDIST", "other", "STORE", "own:d", "STORE", "own:e")]
+)
+def test_rules_of_a_user_are_checked_against_every_key_to_store_at(options: tuple[str, ...]) -> None:
+    server = Server()
+    server("GEOADD", "own:g", 15, 37, "m")
+    server("ACL", "SETUSER", "u", "on", "nopass", "+@all", "~own:*")
+    client = server.connect()
+    assert client("AUTH", "u", "x") == b"+OK\r\n"
+    refusal = b"-NOPERM No permissions to access a key\r\n"
+    assert client("GEORADIUS", "own:g", 15, 37, 1, "km", *options) == refusal
+    assert client("GEORADIUSBYMEMBER", "own:g", "m", 1, "km", *options) == refusal
+    assert server("EXISTS", "other") == 0
+    assert client("GEORADIUS", "own:g", 15, 37, 1, "km", "STORE", "own:a", "STORE", "own:b") == b":1\r\n"
+    assert list(server("KEYS", "own:[ab]")) == [b"own:b"]
+
+
+def test_errors_name_the_command_as_it_was_typed(server: InProcess) -> None:
+    assert refused(server, "geoSearch", "g", *FROM, "ASC", "ASC", "ASC") == (
+        "ERR exactly one of BYRADIUS and BYBOX can be specified for geoSearch"
+    )

@@ -174,3 +174,22 @@ def test_which_arguments_are_keys(server: InProcess) -> None:
     assert places("SORT l STORE a store b") == [1, 5]
     assert places("SORT l BY STORE GET STORE LIMIT STORE x STORE d") == [1, 10]
     assert places("SORT l STORE") == [1]
+
+
+@pytest.mark.parametrize("command", ["SORT", "SORT_RO"])
+@pytest.mark.parametrize("options", [(), ("BY", "nosort"), ("ALPHA",), ("LIMIT", 0, 0)])
+def test_a_sorted_set_becomes_a_skiplist(server: InProcess, command: str, options: tuple[str | int, ...]) -> None:
+    server("ZADD", "z", "-0", 1, 2, 2)
+    assert server("OBJECT", "ENCODING", "z") == b"listpack"
+    server(command, "z", *options)
+    assert server("OBJECT", "ENCODING", "z") == b"skiplist"
+    assert server("ZRANGE", "z", 0, -1, "WITHSCORES") == (b"1", b"0", b"2", b"2")
+
+
+def test_even_if_sorting_fails(server: InProcess) -> None:
+    server("ZADD", "z", 1, "no number")
+    assert refused(server, "SORT", "z") == NO_NUMBER
+    assert server("OBJECT", "ENCODING", "z") == b"skiplist"
+    server("ZADD", "y", 1, "a")
+    refused(server, "SORT", "y", "BOGUS")
+    assert server("OBJECT", "ENCODING", "y") == b"listpack"

@@ -204,7 +204,7 @@ def _listpack(ctx: Client, key: bytes) -> Reply:
 
     Logs what stands in a value that Redis would keep in a listpack.
     """
-    value = ctx.db.data.get(key)
+    value = ctx.db.lookup_quietly(key)
     if value is None:
         raise NoSuchKey
     if not encoding_of(value, ctx.config).startswith("listpack"):
@@ -322,7 +322,7 @@ def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Figures of the table of one value.
     """
-    value = ctx.db.data.get(key)
+    value = ctx.db.lookup_quietly(key)
     if value is None:
         raise NoSuchKey
     if encoding_of(value, ctx.config) not in ("hashtable", "skiplist"):

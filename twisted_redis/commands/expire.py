@@ -141,7 +141,7 @@ def pexpireat(ctx: Client, key: bytes, unix_time_milliseconds: bytes, *options: 
 def _time(ctx: Client, key: bytes, *, relative: bool) -> int:
     """The expiry (ms) of a key, from now on or since 1970; -1 if it has none, -2 if there is no key."""
     db = ctx.db
-    if db.lookup(key) is None:
+    if db.lookup_untouched(key) is None:
         return -2
     when = db.expiry(key)
     if when is None:

@@ -98,7 +98,7 @@ def exists(ctx: Client, *keys: bytes) -> Reply:
 
     Tells how many of the given keys exist; one given twice counts twice.
     """
-    return len(keys) - list(map(ctx.db.lookup, keys)).count(None)
+    return len(keys) - list(map(ctx.db.lookup_untouched, keys)).count(None)
 
 
 @command(
@@ -138,7 +138,7 @@ def type_(ctx: Client, key: bytes) -> Reply:
 
     Returns the name of the type of value that a key holds, ``none`` for a missing key.
     """
-    value = ctx.db.lookup(key)
+    value = ctx.db.lookup_untouched(key)
     if value is None:
         return Simple(b"none")
     return Simple(b"string" if isinstance(value, bytes | bytearray) else value.TYPE)

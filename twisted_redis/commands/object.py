@@ -32,7 +32,7 @@ container(
 
 def _look(ctx: Client, key: bytes) -> Any:
     """The value of a key, or None; looking does not count as use."""
-    return ctx.db.peek(key)
+    return ctx.db.lookup_quietly(key)
 
 
 @command(

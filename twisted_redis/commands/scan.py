@@ -58,13 +58,13 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
     following, found = db.scan(place, count)
     if pattern is not None and pattern != b"*":
         found = list(filter(compile_glob(pattern), found))
-    if db.expires:
-        found = [key for key in found if key not in db.expires or not db.expired(key)]
     if type_name is not None:
-        found = [key for key in found if _type(db.data[key]) == type_name]
+        found = [key for key in found if _type(db.lookup_quietly(key)) == type_name]
+    elif db.expires:
+        found = [key for key in found if key not in db.expires or not db.expired(key)]
     return [b"%d" % following, Bulks(found)]
 
 
 def _type(value: object) -> bytes:
-    name: bytes = getattr(value, "TYPE", b"string")
+    name: bytes = b"" if value is None else getattr(value, "TYPE", b"string")
     return name

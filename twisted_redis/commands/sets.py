@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.set import Set
 from twisted_redis.engine import cursors
-from twisted_redis.engine.errors import OutOfRange, SyntaxError_
+from twisted_redis.engine.errors import OutOfRange, SyntaxError_, WrongType
 from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, INSERT, RO, RW, first_key, key_at
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive
@@ -102,10 +102,11 @@ def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Repl
     Moves a member from one set to another and tells whether it was there.
     """
     db = ctx.db
-    left = db.write(source, Set)
+    left, right = db.lookup_write(source), db.lookup_write(destination)
     if left is None:
         return 0
-    right = db.write(destination, Set)
+    if left.__class__ is not Set or (right is not None and right.__class__ is not Set):
+        raise WrongType
     if left is right:
         return int(member in left)
     if not left.remove(member):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.clients import RESTRICTED, SCRIPT
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
 from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
@@ -161,6 +162,10 @@ def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool)
     kind = b"list" if value is None else getattr(value, "TYPE", b"string")
     if kind not in _SORTABLE:
         raise WrongType
+    if isinstance(value, ZSet) and not value.large:
+        # Redis sorts a skiplist alone, and leaves the sorted set as one.
+        ctx.db.about_to_change(key, value)
+        value.enlarge()
     elements: list[bytes] = [] if value is None else list(value)
     by: _Lookup | None = None
     unsorted = options.unsorted

@@ -18,7 +18,7 @@ from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.effects import Effect, Effects, Sink
-from twisted_redis.engine.errors import CommandError, CountedError, WrongSubcommand, WrongType, wrong_subcommand
+from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, WrongType
 from twisted_redis.engine.eviction import Eviction
 from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, WRITE
 from twisted_redis.engine.keysizes import KeySizes
@@ -567,9 +567,7 @@ class Engine(Effects):
         command.failed += 1
         if error.__class__ is CountedError:
             return error.reply
-        if error.__class__ is WrongSubcommand:
-            error = wrong_subcommand(argv)
-        return self.error(error.text)
+        return self.error(error.text_for(argv) if isinstance(error, AsTyped) else error.text)
 
     def error(self, text: bytes) -> ErrorReply:
         """Counts an error by its prefix; the reply."""

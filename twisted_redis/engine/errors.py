@@ -6,6 +6,7 @@ from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Reply
 
 __all__ = [
+    "AsTyped",
     "CommandError",
     "CountedError",
     "NoSuchKey",
@@ -16,7 +17,6 @@ __all__ = [
     "WrongSubcommand",
     "WrongType",
     "refusal",
-    "wrong_subcommand",
 ]
 
 
@@ -36,11 +36,23 @@ class CountedError(CommandError):
         self.reply = reply
 
 
-class WrongSubcommand(CommandError):
-    """A subcommand does not take these arguments; the reply names it as the client has typed it."""
+class AsTyped(CommandError):
+    """An error that names the command as the client has typed it, in the place of the template's ``%b``."""
+
+    def text_for(self, argv: list[bytes]) -> bytes:
+        """The text for the request ``argv``."""
+        return refusal(self.text, argv[0]).text
+
+
+class WrongSubcommand(AsTyped):
+    """A subcommand does not take these arguments."""
 
     def __init__(self) -> None:
-        super().__init__(b"")
+        super().__init__(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP.")
+
+    def text_for(self, argv: list[bytes]) -> bytes:
+        """The text for the request ``argv``."""
+        return refusal(self.text, c_string(argv[1])[:128], keyword(argv[0])).text
 
 
 class WrongType(CommandError):
@@ -92,12 +104,3 @@ def refusal(template: bytes, *arguments: bytes) -> CommandError:
     """
     text = template % tuple([c_string(argument) for argument in arguments])
     return CommandError(text.rstrip(b"\r\n").replace(b"\r", b" ").replace(b"\n", b" "))
-
-
-def wrong_subcommand(argv: list[bytes]) -> CommandError:
-    """The error of a subcommand that does not take these arguments."""
-    return refusal(
-        b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP.",
-        c_string(argv[1])[:128],
-        keyword(argv[0]),
-    )

@@ -66,7 +66,7 @@ class KeySpec:
     the keyword, looked for from ``index`` on (backwards from the end where it is negative).  With ``counted`` the
     number of keys stands at ``count_at`` places from the begin and the first key at ``first``; else keys run from the
     begin to ``last`` (relative to the begin, or from the end where negative; with ``limit`` 2 only the first half)
-    in steps of ``step``.
+    in steps of ``step``.  With ``every`` a keyword may stand there several times, each before one key.
     """
 
     flags: int
@@ -79,6 +79,7 @@ class KeySpec:
     count_at: int = 0
     first: int = 1
     unknown: bool = False
+    every: bool = False
     notes: str | None = None
 
     def positions(self, argv: list[bytes]) -> Iterator[int] | None:
@@ -94,6 +95,8 @@ class KeySpec:
                 places = range(self.index, argc - 1)
             else:
                 places = range(argc + self.index, 0, -1)
+            if self.every:
+                return iter([place + 1 for place in places if keyword(argv[place]) == wanted])
             for place in places:
                 if keyword(argv[place]) == wanted:
                     begin = place + 1
@@ -179,10 +182,17 @@ def counted_keys(
 
 
 def after_keyword(
-    keyword: str, flags: int, start: int, last: int = -1, step: int = 1, limit: int = 0, notes: str | None = None
+    keyword: str,
+    flags: int,
+    start: int,
+    last: int = -1,
+    step: int = 1,
+    limit: int = 0,
+    notes: str | None = None,
+    every: bool = False,
 ) -> tuple[KeySpec, ...]:
-    """Keys behind a keyword that is looked for from argument ``start`` on."""
-    return (KeySpec(flags, index=start, keyword=keyword, last=last, step=step, limit=limit, notes=notes),)
+    """Keys behind a keyword that is looked for from argument ``start`` on, or one behind ``every`` such keyword."""
+    return (KeySpec(flags, index=start, keyword=keyword, last=last, step=step, limit=limit, notes=notes, every=every),)
 
 
 def unknown_keys(flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:

@@ -9,7 +9,7 @@ from twisted_redis.commands.geo.common import coordinates, metres
 from twisted_redis.datatypes.geo_area import Area, Found, box, circle, search
 from twisted_redis.datatypes.geohash import decode, distance_text
 from twisted_redis.datatypes.zset import ZSet
-from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.errors import AsTyped, CommandError, SyntaxError_
 from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, KeySpec, after_keyword, first_key, key_at
 from twisted_redis.engine.parse import float_number, integer
@@ -168,9 +168,9 @@ def _search(ctx: Client, name: str, query: _Query, zset: ZSet | None) -> Reply:
         raise CommandError(f"ERR {what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
     if name.startswith("GEOSEARCH"):
         if not (query.from_member or query.from_place):
-            raise CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}")
+            raise AsTyped("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for %b")
         if not (query.by_radius or query.by_box):
-            raise CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {name}")
+            raise AsTyped("ERR exactly one of BYRADIUS and BYBOX can be specified for %b")
     if query.any and not query.count:
         raise CommandError("ERR the ANY argument requires COUNT argument")
     found = [] if zset is None else _find(query, zset)
@@ -293,9 +293,13 @@ def _radius_by_member(
 
 
 def _stored(start: int) -> tuple[KeySpec, ...]:
-    """The keys of the commands that may store what they find."""
-    store = after_keyword("STORE", OW | UPDATE, start, last=0)
-    return _READ + store + after_keyword("STOREDIST", OW | UPDATE, start, last=0)
+    """The keys of the commands that may store what they find.
+
+    The last STORE or STOREDIST counts.  All of them are looked at: Redis checks the first of each against the rules of
+    a user and writes to another key.
+    """
+    store = after_keyword("STORE", OW | UPDATE, start, last=0, every=True)
+    return _READ + store + after_keyword("STOREDIST", OW | UPDATE, start, last=0, every=True)
 
 
 @command(

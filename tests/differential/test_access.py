@@ -1,0 +1,61 @@
+"""Which commands count as use of a key, and as a hit or a miss: each command, called rightly on every type of key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.differential.harness import Pair, Server, shown_command
+from tests.differential.test_bad_calls import NAMES, SETUPS, cases, commands
+
+IDLE = 5000
+#: Commands after which nothing can be asked, or whose effects are those of chance.
+LEFT_OUT = {
+    *("multi", "exec", "discard", "watch", "reset", "hello", "auth", "select", "swapdb", "randomkey"),
+    "config|resetstat",
+    # A new small integer is an object that all keys share, with the time of any of them.
+    *("incr", "incrby"),
+}
+ASKED = re.compile(rb"keyspace_(?:hits|misses):\d+")
+
+
+def old(kind: str, pair: Pair) -> list[list[bytes]]:
+    """Makes the key of a kind as one that nobody has used for a long time, with the bytes that real Redis dumps."""
+    setup = SETUPS[kind]
+    if not setup:
+        return []
+    dump = pair.batch([[b"FLUSHALL"], *setup, [b"DUMP", b"k"]])[-1][0]
+    payload = dump.partition(b"\r\n")[2][:-2]
+    return [[b"RESTORE", b"k", b"0", payload, b"IDLETIME", b"%d" % IDLE]]
+
+
+def used(raw: bytes) -> object:
+    """Whether an answer of OBJECT IDLETIME tells of use, None for a key that is gone."""
+    return int(raw[1:-2]) < IDLE // 2 if raw.startswith(b":") else None
+
+
+def found(pair: Pair, name: str) -> Iterator[str]:
+    command = commands()[name]
+    setups = {kind: old(kind, pair) for kind in SETUPS}
+    for kind, argv in cases(command, wrong_too=False):
+        blocks = "blocking" in command.flags or name in ("wait", "waitaof")
+        call = [[b"MULTI"], argv, [b"EXEC"]] if blocks else [argv]
+        sent = [[b"FLUSHALL"], *setups[kind], [b"CONFIG", b"RESETSTAT"], *call]
+        sent += [[b"INFO", b"stats"], [b"OBJECT", b"IDLETIME", b"k"]]
+        replies = pair.batch(sent)
+        real, ours = ((ASKED.findall(info[side]), used(idle[side])) for side in (0, 1) for info, idle in [replies[-2:]])
+        if real != ours:
+            yield f"{kind}: {shown_command(argv)}\n    redis: {real}\n    ours:  {ours}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LEFT_OUT])
+def test_use_hits_and_misses(servers: tuple[Server, Server], name: str) -> None:
+    pair = Pair(*servers)
+    pair.reset()
+    try:
+        differences = list(found(pair, name))
+    finally:
+        pair.close()
+    assert not differences, f"{len(differences)} difference(s)\n" + "\n".join(differences[:12])

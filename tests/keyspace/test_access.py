@@ -1,0 +1,67 @@
+"""What counts as use of a key."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.server import Server
+
+LOOKS: list[tuple[str | int, ...]] = [
+    ("TTL", "k"),
+    ("PTTL", "k"),
+    ("EXPIRETIME", "k"),
+    ("PEXPIRETIME", "k"),
+    ("TYPE", "k"),
+    ("EXISTS", "k"),
+    ("SCAN", 0, "TYPE", "string"),
+    ("OBJECT", "ENCODING", "k"),
+    ("OBJECT", "REFCOUNT", "k"),
+]
+
+
+@pytest.mark.parametrize("argv", LOOKS)
+def test_looking_at_a_key_is_a_hit_and_no_use(argv: tuple[str | int, ...]) -> None:
+    server = Server()
+    server("SET", "k", "v")
+    assert server("OBJECT", "IDLETIME", "k") == 0
+    server.advance(5)
+    before = server.engine.state.hits
+    server(*argv)
+    assert server.engine.state.hits == before + 1
+    assert server("OBJECT", "IDLETIME", "k") == 5
+    server("GET", "k")
+    assert server("OBJECT", "IDLETIME", "k") == 0
+
+
+@pytest.mark.parametrize("argv", LOOKS)
+def test_looking_at_a_key_does_not_raise_its_frequency(argv: tuple[str | int, ...]) -> None:
+    server = Server()
+    server("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    server("SET", "k", "v")
+    for _ in range(3):
+        server(*argv)
+    assert server("OBJECT", "FREQ", "k") == 5
+    server("GET", "k")
+    assert server("OBJECT", "FREQ", "k") == 6
+
+
+def test_who_looks_at_an_object_is_told_of_no_miss() -> None:
+    server = Server()
+    server("CONFIG", "SET", "notify-keyspace-events", "Em")
+    client = server.connect()
+    client("SUBSCRIBE", "__keyevent@0__:keymiss")
+    misses = server.engine.state.misses
+    server("OBJECT", "ENCODING", "none")
+    assert server.engine.state.misses == misses + 1
+    assert client.read() == b""
+    server("TTL", "none")
+    assert client.read().endswith(b"none\r\n")
+
+
+def test_moving_a_member_uses_both_sets() -> None:
+    server = Server()
+    server("SADD", "to", "m")
+    assert server("OBJECT", "IDLETIME", "to") == 0
+    server.advance(5)
+    assert server("SMOVE", "none", "to", "m") == 0
+    assert server("OBJECT", "IDLETIME", "to") == 0
