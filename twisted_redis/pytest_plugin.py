@@ -1,20 +1,42 @@
 """The plugin for pytest: a server for tests, which starts when a test first asks for it.
 
 Without a test that does, nothing of the server is even imported.
+
+pytest rewrites the asserts of every package that comes with a plugin, so that plugins may have helpers for asserts.
+Here that is the whole server, which has none: it would be parsed and compiled anew in each environment, and in each
+process where no bytecode is written.  So this module, once it is loaded, has Python import the rest as usual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from twisted_redis import factories
-
 if TYPE_CHECKING:
     from twisted_redis.library.running import RunningServer
+
+
+class PlainImports:
+    """Finds this package's modules as Python itself does; it stands in front of pytest, which would rewrite them."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """What ``sys.meta_path`` asks for."""
+        return PathFinder.find_spec(name, path, target) if name.startswith("twisted_redis.") else None
+
+
+if not any(finder is PlainImports for finder in sys.meta_path):
+    sys.meta_path.insert(0, PlainImports)
+
+from twisted_redis import factories  # noqa: E402 - it is imported so, too
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

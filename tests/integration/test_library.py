@@ -207,6 +207,18 @@ def test_after_a_fork_calls_say_where_the_server_is(process: bool) -> None:
     assert done.returncode == 0 and not done.stderr, done.stderr
 
 
+def test_names_are_imported_without_the_server() -> None:
+    code = """
+import sys
+from twisted_redis import ReplyError, RunningServer, ServerStopped, SyncClient, running_server, start_server
+with running_server(process=True) as server, server.client() as client:
+    assert client.set("k", "v") and client.get("k") == b"v"
+print(sorted(name for name in sys.modules if name.startswith(("twisted.", "twisted_redis.engine"))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
 def test_start_is_quick() -> None:
     with running_server():
         pass

@@ -107,6 +107,37 @@ def test_nothing_of_it_is_here():
 """)
 
 
+def test_pytest_rewrites_the_plugin_alone(tmp_path: Path) -> None:
+    # As if it were installed: pytest looks at the files of a distribution, where it has a plugin.
+    told = tmp_path / "twisted_redis-0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: twisted_redis\nVersion: 0\n")
+    (told / "entry_points.txt").write_text("[pytest11]\ntwisted_redis = twisted_redis.pytest_plugin\n")
+    (told / "RECORD").write_text("twisted_redis/__init__.py,,\ntwisted_redis/pytest_plugin.py,,\n")
+    (tmp_path / "test_it.py").write_text("""
+import sys
+
+def test_it(redis_server):
+    assert redis_server.execute("PING") == b"PONG"
+    loaders = {
+        name: type(module.__loader__).__name__ for name, module in sys.modules.items() if name.startswith("twisted_redis")
+    }
+    rewritten = [name for name, loader in loaders.items() if loader == "AssertionRewritingHook"]
+    assert sorted(rewritten) == ["twisted_redis", "twisted_redis.pytest_plugin"] and len(loaders) > 100
+""")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_nothing_is_left(run: Run) -> None:
     code = """
 import gc, os, threading
