@@ -52,7 +52,8 @@ HALF_LONGITUDE_CELL = 360.0 / CELLS / 2
 
 _HALF = 13
 #: 13 bits with a zero before each; one number more, since the upper end of a range is 1 << 26.
-_SPREAD = [int(f"{number:b}", 4) for number in range((1 << _HALF) + 1)]
+_SPREAD_OF_7 = [int(f"{number:b}", 4) for number in range(1 << 7)]
+_SPREAD = [high << 14 | low for high in _SPREAD_OF_7 for low in _SPREAD_OF_7][: (1 << _HALF) + 1]
 
 
 def _every_other_bit() -> bytes:
@@ -64,7 +65,9 @@ def _every_other_bit() -> bytes:
 
 #: The even and the odd bits of each number of 16 bits.
 _EVEN = _every_other_bit()
-_ODD = bytes(_EVEN[number >> 1] for number in range(1 << 16))
+_odd = bytearray(1 << 16)
+_odd[::2] = _odd[1::2] = _EVEN[: 1 << 15]
+_ODD = bytes(_odd)
 
 _pack = Struct(">Q").pack
 _unpack = Struct(">4H").unpack

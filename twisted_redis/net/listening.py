@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 
 from twisted_redis.net.hub import Hub
@@ -220,6 +219,9 @@ class Listeners:
 
     def listen_endpoint(self, description: str) -> Deferred[Any]:
         """Listens at a Twisted endpoint (``tcp:6380:interface=127.0.0.1``, ``systemd:...``)."""
+        # It brings all of TLS along, where that is installed; few servers need it.
+        from twisted.internet.endpoints import serverFromString
+
         endpoint = serverFromString(self._reactor, description)
         listening: Deferred[Any] = endpoint.listen(self._factory).addCallback(self._opened, description)
         return listening
