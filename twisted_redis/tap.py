@@ -28,6 +28,7 @@ from twisted_redis.config import (
     to_bytes,
     to_text,
 )
+from twisted_redis.daemon import DEFAULT_PID_FILE, PidFile, Supervisor, go_to_background, ignore_hangup
 from twisted_redis.engine import eviction
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.acl.files import load_users
@@ -54,17 +55,22 @@ __all__ = ["Options", "main", "makeService", "make_engine", "make_server"]
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 USAGE = """\
-Usage: your_program.sh [/path/to/redis.conf] [options] [-]
-       your_program.sh - (read config from stdin)
-       your_program.sh -v or --version
-       your_program.sh -h or --help
+Usage: twisted-redis [/path/to/redis.conf] [options] [-]
+       twisted-redis - (read config from stdin)
+       twisted-redis -v or --version
+       twisted-redis -h or --help
 
 Every directive of redis.conf is an option, its value the argument after it:
-       your_program.sh --port 7777
-       your_program.sh --port 7777 --replicaof 127.0.0.1 8888
-       your_program.sh /etc/myredis.conf --loglevel verbose -
-       your_program.sh --listen tcp:7777:interface=127.0.0.1 (any endpoint of Twisted)
-       your_program.sh --metrics-port 9121 (status page and Prometheus metrics for this machine)
+       twisted-redis --port 7777
+       twisted-redis --port 7777 --replicaof 127.0.0.1 8888
+       twisted-redis /etc/myredis.conf --loglevel verbose -
+       twisted-redis --listen tcp:7777:interface=127.0.0.1 (any endpoint of Twisted)
+       twisted-redis --metrics-port 9121 (status page and Prometheus metrics for this machine)
+
+Tools for files, each with a --help of its own:
+       twisted-redis check-rdb dump.rdb (whether a snapshot is whole)
+       twisted-redis check-aof appendonlydir/appendonly.aof.manifest (the same for an append-only file; --fix)
+       twisted-redis rdb dump.rdb (prints the keys and values of a snapshot)
 """
 
 
@@ -168,6 +174,8 @@ class LastingService(ServerService):
         #: Fires once everything is loaded; fails if that cannot be.
         self.loaded: Deferred[None] = Deferred()
         self._whole = False
+        self._pid_file = PidFile("", engine.log)
+        persistence.exits.leaving.append(lambda: self._pid_file.remove())
         self.periodic.append(persistence.tick)
         self.periodic.append(replication.tick)
 
@@ -179,6 +187,10 @@ class LastingService(ServerService):
     def startService(self) -> None:
         """Listens, and loads what is on disk; clients are told so until that is done."""
         super().startService()
+        config = self.engine.config
+        if self.owns_process and config.pidfile:
+            self._pid_file = PidFile(config.resolve(config.pidfile), self.engine.log)
+            self._pid_file.write()
         self._persistence.start().addCallback(self._begin).chainDeferred(self.loaded)
 
     def _begin(self, result: None) -> None:
@@ -219,7 +231,7 @@ def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None
 
 
 class Options(usage.Options):
-    """What ``twistd redis`` takes: the same arguments as ``your_program.sh``."""
+    """What ``twistd redis`` takes: the same arguments as ``twisted-redis``."""
 
     synopsis = "[/path/to/redis.conf] [--directive value ...]"
     longdesc = "Serves Redis clients. Every directive of redis.conf is an option."
@@ -228,10 +240,13 @@ class Options(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self.config: Config | None = None
         self.own = OwnOptions()
+        #: Whether there are any arguments.
+        self.given = False
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Reads the arguments as redis-server does, not as Twisted would."""
         arguments = list(sys.argv[1:] if options is None else options)
+        self.given = bool(arguments)
         try:
             self.config = load_arguments(self.own.take(arguments))
         except FatalConfigError as error:
@@ -249,10 +264,14 @@ def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
     config = options.config or Config()
+    for name in ("daemonize", "supervised"):
+        if getattr(config, name) not in (False, "no"):
+            config.warnings.append(f"The directive '{name}' has no effect here: the program of Twisted decides that")
+    ignore_hangup()
     set_level(config.loglevel)
     service = make_server(config, reactor, options.own.endpoints)
     service.engine.shutdown = lambda: _stop(reactor)
-    _announce(config, service.engine)
+    _announce(config, service.engine, options.given)
     if options.own.metrics_port is None:
         return service
     together = MultiService()
@@ -280,16 +299,22 @@ def version_text() -> str:
     )
 
 
-def _announce(config: Config, engine: Engine) -> None:
+def _announce(config: Config, engine: Engine, given: bool) -> None:
+    """What stands first in the log; ``given``: there are arguments."""
     engine.log("notice", "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
     engine.log(
         "notice",
         f"Redis version={REDIS_VERSION}, twisted_redis={__version__}, {sys.implementation.name}="
         f"{sys.version.split()[0]}, just started",
     )
-    engine.log(
-        "notice", "Configuration loaded" if config.file else "No config file specified, using the default config."
-    )
+    if given:
+        engine.log("notice", "Configuration loaded")
+    else:
+        engine.log(
+            "warning",
+            "Warning: no config file specified, using the default config. In order to specify a config file use "
+            "twisted-redis /path/to/redis.conf",
+        )
     engine.log("notice", f"Running mode=standalone, port={config.port}, PID: {os.getpid()}")
     for warning in config.warnings:
         engine.log("warning", warning)
@@ -326,7 +351,7 @@ class _Signals:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs a server in the foreground until it is told to stop; the exit code."""
+    """Runs a server until it is told to stop; the exit code."""
     own = OwnOptions()
     try:
         config = load_arguments(own.take(argv))
@@ -339,31 +364,46 @@ def main(argv: Sequence[str]) -> int:
     except FatalConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    reactor = install()
-    set_level(config.loglevel)
-    try:
-        service = make_server(config, reactor, own.endpoints)
-        status = None if own.metrics_port is None else make_status(service.engine, reactor, own.metrics_port)
-    except FatalConfigError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except AclStartError as error:
-        start_log(RedisLogObserver(config.logfile))
-        for line in error.lines:
-            get_logger("twisted_redis").warning(line)
-        return 1
-    engine = service.engine
-    observer = RedisLogObserver(config.logfile, role=lambda: "M" if engine.role == "master" else "S")
-    if config.syslog_enabled:
-        observer.use_syslog(config.syslog_ident, config.syslog_facility)
-    start_log(observer)
-    _announce(config, engine)
-    engine.shutdown = lambda: _stop(reactor)
+    ignore_hangup()
+    # Before anything is opened: relative paths are those of this folder.
     try:
         os.chdir(config.dir)
     except OSError as error:
         print(FatalConfigError.overall(f"Can't chdir to '{config.dir}': {error.strerror}"), file=sys.stderr)
         return 1
+    set_level(config.loglevel)
+    log = get_logger("twisted_redis")
+    supervisor = Supervisor(config.supervised, lambda level, text: getattr(log, level)(text))
+    background = config.daemonize and supervisor.by == "no"
+    if background:
+        go_to_background()
+        config.pidfile = config.pidfile or DEFAULT_PID_FILE
+    reactor = install()
+    observer = RedisLogObserver(config.logfile)
+    try:
+        service = make_server(config, reactor, own.endpoints)
+        status = None if own.metrics_port is None else make_status(service.engine, reactor, own.metrics_port)
+    except FatalConfigError as error:
+        if background:
+            # Nobody reads what is printed.
+            start_log(observer)
+            log.warning(str(error))
+        else:
+            print(error, file=sys.stderr)
+        return 1
+    except AclStartError as error:
+        start_log(observer)
+        for line in error.lines:
+            log.warning(line)
+        return 1
+    engine = service.engine
+    observer.role = lambda: "M" if engine.role == "master" else "S"
+    if config.syslog_enabled:
+        observer.use_syslog(config.syslog_ident, config.syslog_facility)
+    start_log(observer)
+    _announce(config, engine, bool(argv))
+    engine.supervised = supervisor.by
+    engine.shutdown = lambda: _stop(reactor)
     try:
         service.listen()
         if status is not None:
@@ -372,6 +412,7 @@ def main(argv: Sequence[str]) -> int:
         engine.log("warning", error.verdict)
         return 1
     _raise_file_limit(config, engine)
+    service.exits.leaving.append(supervisor.stopping)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     if status is not None:
         reactor.addSystemEventTrigger("before", "shutdown", status.stopService)
@@ -386,6 +427,7 @@ def main(argv: Sequence[str]) -> int:
             engine.log("notice", f"Ready to accept connections {kind}")
         if service.listeners.port != (config.port or config.tls_port):
             engine.log("notice", f"Listening at port {service.listeners.port}")
+        supervisor.ready(engine.role)
 
     def failed(failure: Failure) -> None:
         engine.exit_code = 1

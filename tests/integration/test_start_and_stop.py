@@ -15,6 +15,7 @@ import redis
 
 import twisted_redis
 from tests.integration.process import PATIENCE, SERVER, Server, environment, free_port
+from twisted_redis.__main__ import TOOLS
 
 Start = Callable[..., Server]
 
@@ -163,7 +164,8 @@ def test_version(tmp_path: Path, option: str) -> None:
 def test_help(tmp_path: Path, option: str) -> None:
     done = ask(option, folder=tmp_path)
     assert done.returncode == 0
-    assert done.stdout.startswith("Usage: ")
+    assert done.stdout.startswith("Usage: twisted-redis ")
+    assert all(f"twisted-redis {tool} " in done.stdout for tool in TOOLS)
 
 
 def test_two_servers_in_one_folder(start: Start, tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ class Engine(Effects):
         self._last_client_id = 0
         self.run_id = os.urandom(20).hex()
         self.multiplexing = "none"
+        #: By whom the process is supervised: upstart, systemd, or no for nobody.
+        self.supervised = "no"
         self.memory_peak = 0
         #: Fields that rooms above add to a section of INFO, or know better.
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}

@@ -62,7 +62,7 @@ def _server(engine: Engine) -> Fields:
             ("atomicvar_api", "none"),
             ("gcc_version", "0.0.0"),
             ("process_id", os.getpid()),
-            ("process_supervised", "no"),
+            ("process_supervised", engine.supervised),
             ("run_id", engine.run_id),
             ("tcp_port", engine.listeners.port if engine.listeners else config.port),
             ("server_time_usec", int(wall * 1_000_000)),

@@ -1,0 +1,165 @@
+"""The server as a process among others: signals of terminals, pid files, the background, supervisors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.integration.process import PATIENCE, SERVER, Server, environment, free_port
+from tests.integration.test_start_and_stop import TWIST, TWISTD
+from tests.support.server import Server as Memory
+from twisted_redis.tap import _announce
+
+Start = Callable[..., Server]
+
+
+def test_hangup_is_ignored(start: Start) -> None:
+    server = start()
+    with redis.Redis(port=server.port) as client:
+        client.set("a", 1)
+        server.signal(signal.SIGHUP)
+        assert client.get("a") == b"1"
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("runner", [(*TWISTD, "-n", "--pidfile="), TWIST], ids=["twistd", "twist"])
+def test_hangup_under_twisted(start: Start, runner: tuple[str, ...]) -> None:
+    server = start("--pidfile", "server.pid", "--daemonize", "yes", command=[SERVER[0], *runner, "redis"])
+    assert (server.folder / "server.pid").read_text() == f"{server.pid}\n"
+    with redis.Redis(port=server.port) as client:
+        server.signal(signal.SIGHUP)
+        assert client.ping()
+    assert server.stop() in (0, -signal.SIGTERM)
+    assert not (server.folder / "server.pid").exists()
+
+
+def test_pid_file(start: Start, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    server = start("--pidfile", "server.pid", "--dir", "inner", "--logfile", "server.log")
+    assert (inner / "server.pid").read_text() == f"{server.pid}\n"
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert not (inner / "server.pid").exists()
+    log = (inner / "server.log").read_text()
+    # Everything relative is relative to `dir`, from the first line on.
+    assert "Redis is starting" in log
+    assert log.index("Removing the pid file.") < log.index("bye bye")
+
+
+def test_pid_file_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
+    server = start("--pidfile", str(tmp_path / "none" / "server.pid"))
+    assert "Failed to write PID file: No such file or directory" in server.output
+    assert server.stop() == 0
+    assert "Removing the pid file" not in server.output
+
+
+def test_a_second_server_leaves_the_pid_file_alone(start: Start, tmp_path: Path) -> None:
+    server = start("--pidfile", "server.pid")
+    port = ("--port", str(server.port), "--save", "", "--pidfile", "server.pid")
+    other = start(*port, port=server.port, wait=False)
+    assert other.wait() == 1
+    assert (tmp_path / "server.pid").read_text() == f"{server.pid}\n"
+
+
+def test_background(tmp_path: Path) -> None:
+    port = free_port()
+    options = ["--port", str(port), "--save", "", "--pidfile", "server.pid", "--logfile", "server.log"]
+    begun = subprocess.run(
+        [*SERVER, *options, "--daemonize", "yes"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (begun.returncode, begun.stdout, begun.stderr) == (0, b"", b"")
+    with redis.Redis(port=port) as client:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                client.ping()
+                break
+            except redis.exceptions.ConnectionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        pid = int((tmp_path / "server.pid").read_text())
+        assert client.info("server")["process_id"] == pid
+        assert client.config_get("daemonize") == {"daemonize": "yes"}
+        # It has a session of its own, and no standard streams.
+        assert os.getsid(pid) == pid
+        for stream in (0, 1, 2):
+            assert os.readlink(f"/proc/{pid}/fd/{stream}") == os.devnull
+        client.bgsave()
+        client.shutdown()
+    while (tmp_path / "server.pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    log = (tmp_path / "server.log").read_text()
+    assert f"{pid}:M " in log and "has no effect" not in log
+
+
+def test_what_goes_wrong_in_the_background_is_in_the_log(tmp_path: Path) -> None:
+    options = ["--port", str(free_port()), "--logfile", "server.log", "--loadmodule", "./none.py"]
+    begun = subprocess.run(
+        [*SERVER, *options, "--daemonize", "yes"], cwd=tmp_path, env=environment(), timeout=PATIENCE, check=False
+    )
+    assert begun.returncode == 0
+    deadline = time.monotonic() + PATIENCE
+    log = tmp_path / "server.log"
+    while "server aborting" not in (log.read_text() if log.exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_systemd_is_told(start: Start, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(PATIENCE)
+        variables = environment(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        # Who is supervised stays in the foreground.
+        server = start("--supervised", "auto", "--daemonize", "yes", env=variables)
+        assert listener.recv(100) == b"STATUS=Redis is loading...\n"
+        assert listener.recv(100) == b"STATUS=Ready to accept connections\n"
+        assert listener.recv(100) == b"READY=1\n"
+        with redis.Redis(port=server.port) as client:
+            assert client.info("server")["process_supervised"] == "systemd"
+            assert client.info("server")["process_id"] == server.pid
+        assert server.stop() == 0
+        assert listener.recv(100) == b"STOPPING=1\n"
+
+
+def test_upstart_waits_for_a_stop(start: Start) -> None:
+    server = start("--supervised", "upstart", env=environment(UPSTART_JOB="redis"), wait=False)
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED | os.WNOWAIT)
+    server.signal(signal.SIGCONT)
+    deadline = time.monotonic() + PATIENCE
+    while "Ready to accept connections" not in server.output:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with redis.Redis(port=server.port) as client:
+        assert client.info("server")["process_supervised"] == "upstart"
+
+
+def test_nobody_supervises(start: Start) -> None:
+    variables = {name: value for name, value in environment().items() if name not in ("NOTIFY_SOCKET", "UPSTART_JOB")}
+    server = start("--supervised", "systemd", env=variables)
+    assert "systemd supervision error: NOTIFY_SOCKET not found!" in server.output
+    with redis.Redis(port=server.port) as client:
+        assert client.info("server")["process_supervised"] == "no"
+
+
+def test_what_the_log_says_of_the_configuration(start: Start) -> None:
+    assert "* Configuration loaded\n" in start().output
+    server = Memory()
+    _announce(server.config, server.engine, given=False)
+    assert any(text.startswith("Warning: no config file specified, using the default") for _, text in server.logged)

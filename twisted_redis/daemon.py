@@ -1,0 +1,124 @@
+"""The server as a process among others: in the background, under a supervisor, found by its pid file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+__all__ = ["DEFAULT_PID_FILE", "PidFile", "Supervisor", "go_to_background", "ignore_hangup"]
+
+DEFAULT_PID_FILE = "/var/run/redis.pid"
+
+Log = Callable[[str, str], None]
+
+
+def ignore_hangup() -> None:
+    """The end of a terminal is not the end of the server; whoever handles SIGHUP already goes on to do so."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def go_to_background() -> None:
+    """Goes on in a child without a terminal, whose standard streams lead nowhere; the process itself ends with 0."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    if null > 2:
+        os.close(null)
+
+
+class PidFile:
+    """The file at ``path`` that names this process; a server without one has an empty path."""
+
+    def __init__(self, path: str, log: Log) -> None:
+        self._path = path
+        self._log = log
+        self._written = False
+
+    def write(self) -> None:
+        """Names this process; a file that cannot be written is no reason not to serve."""
+        if not self._path:
+            return
+        try:
+            with open(self._path, "w") as file:
+                file.write(f"{os.getpid()}\n")
+        except OSError as error:
+            self._log("warning", f"Failed to write PID file: {error.strerror}")
+        else:
+            self._written = True
+
+    def remove(self) -> None:
+        """Removes the file at the end of the server."""
+        if not self._written:
+            return
+        self._written = False
+        self._log("notice", "Removing the pid file.")
+        try:
+            os.unlink(self._path)
+        except OSError:
+            pass
+
+
+class Supervisor:
+    """Who has started the server and wants to hear of it: ``by`` is ``upstart``, ``systemd`` or ``no``."""
+
+    def __init__(self, mode: str, log: Log) -> None:
+        """``mode`` is a value of ``supervised``."""
+        self.by = "no"
+        self._log = log
+        if mode == "auto":
+            mode = "upstart" if "UPSTART_JOB" in os.environ else "systemd" if "NOTIFY_SOCKET" in os.environ else "no"
+        if mode == "upstart":
+            self._wait_for_upstart()
+        elif mode == "systemd" and self._notify("STATUS=Redis is loading...\n"):
+            self.by = "systemd"
+            log(
+                "notice",
+                "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
+                "TimeoutStopSec in your service unit.",
+            )
+
+    def _wait_for_upstart(self) -> None:
+        if "UPSTART_JOB" not in os.environ:
+            self._log("warning", "upstart supervision requested, but UPSTART_JOB not found!")
+            return
+        self._log("notice", "supervised by upstart, will stop to signal readiness.")
+        os.kill(os.getpid(), signal.SIGSTOP)
+        del os.environ["UPSTART_JOB"]
+        self.by = "upstart"
+
+    def ready(self, role: str) -> None:
+        """The server of a role takes connections."""
+        if self.by == "systemd":
+            more = "" if role == "master" else " in read-only mode. Waiting for MASTER <-> REPLICA sync"
+            self._notify(f"STATUS=Ready to accept connections{more}\n")
+            self._notify("READY=1\n")
+
+    def stopping(self) -> None:
+        """The server begins to end."""
+        if self.by == "systemd":
+            self._notify("STOPPING=1\n")
+
+    def _notify(self, message: str) -> bool:
+        """Tells systemd; whether it was told."""
+        address = os.environ.get("NOTIFY_SOCKET")
+        if not address:
+            self._log("warning", "systemd supervision error: NOTIFY_SOCKET not found!")
+            return False
+        if address.startswith("@"):
+            address = "\0" + address[1:]
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as messenger:
+                messenger.sendto(message.encode(), address)
+        except OSError as error:
+            self._log("warning", f"systemd supervision error: sd_notify: {-(error.errno or 0)}")
+            return False
+        return True
