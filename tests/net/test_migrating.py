@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -38,9 +39,17 @@ class Reactor:
     def __init__(self) -> None:
         self.wanted: list[tuple[str, int, Any, float]] = []
         self.stuck = False
+        self.refusal: Exception | None = None
+        self.given_up = 0
 
-    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> Reactor:
+        if self.refusal is not None:
+            raise self.refusal
         self.wanted.append((host, port, factory, timeout))
+        return self
+
+    def stopConnecting(self) -> None:
+        self.given_up += 1
 
     def accept(self) -> Peer:
         return Peer(self.wanted.pop(0)[2], self.stuck)
@@ -300,10 +309,34 @@ def test_the_end_of_the_server(bench: Bench) -> None:
 
 
 @contextmanager
-def peer_that(*answers: bytes | None) -> Iterator[tuple[int, list[bytes]]]:
+def peer_that_drips(answer: bytes, pause: float) -> Iterator[int]:
+    """A listener on a free port that sends a byte, waits for ``pause`` seconds, sends the next..."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                for byte in answer:
+                    try:
+                        connection.send(bytes([byte]))
+                    except OSError:
+                        return
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join()
+
+
+@contextmanager
+def peer_that(*answers: bytes | tuple[bytes, None] | None) -> Iterator[tuple[int, list[bytes]]]:
     """A listener on a free port: takes a connection for each answer, reads a request, answers, and hangs up.
 
-    None says nothing, and hangs up at the end only.
+    None says nothing and hangs up at the end only, as a pair with None does after its answer.
     """
     heard: list[bytes] = []
     over = threading.Event()
@@ -319,10 +352,10 @@ def peer_that(*answers: bytes | None) -> Iterator[tuple[int, list[bytes]]]:
                     while not data.endswith(RESTORES[-1]):
                         data += connection.recv(1 << 16)
                     heard.append(data)
-                    if answer is None:
+                    with suppress(OSError):  # who asked may have heard enough
+                        connection.sendall(answer if isinstance(answer, bytes) else answer[0] if answer else b"")
+                    if not isinstance(answer, bytes):
                         over.wait(10)
-                    else:
-                        connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()

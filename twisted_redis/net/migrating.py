@@ -41,7 +41,12 @@ Done = Callable[[Outcome], None]
 
 @implementer(IPullProducer)
 class Courier(Protocol):
-    """One connection.  ``idle`` is called when it has no work and ends."""
+    """One connection.  ``idle`` is called when it has no work and ends.
+
+    The other side may be anything: it may say too much, too little, the wrong thing or nothing.  An order ends all the
+    same when its timeout has passed since the last step, and a step is a chunk that the socket has taken or a whole
+    line of answer; single bytes are none.
+    """
 
     def __init__(self, idle: Callable[[Courier], None]) -> None:
         self._idle = idle
@@ -49,11 +54,14 @@ class Courier(Protocol):
         self.database: int | None = None
         self.lost = False
         self.order: Order | None = None
+        #: What makes the connection, while it is being made.
+        self.connector: Any = None
         self._done: Callable[[Outcome, bool], None] = _nobody
         self._later: Any = None
         self._timer: Any = None
         self._pieces: deque[memoryview] = deque()
         self._heads = 0
+        self._wanted = 0
         self._lines: list[bytes] = []
         self._buffer = b""
 
@@ -68,12 +76,16 @@ class Courier(Protocol):
             pieces.append(pack_bulks((b"SELECT", b"%d" % order.database)))
         self._heads = len(pieces)
         self._pieces = deque(memoryview(piece) for piece in (*pieces, *order.restores))
+        self._wanted = len(self._pieces)
         self._lines = []
 
-    def stream(self, call_later: Callable[..., Any]) -> None:
-        """Sends, as fast as the other side takes it; every step is to come within the order's timeout."""
+    def watch(self, call_later: Callable[..., Any]) -> None:
+        """Ends the order when a step of it, the first of which may be to connect, takes longer than its timeout."""
         assert self.order is not None
         self._timer = call_later(self.order.timeout, self.too_slow)
+
+    def stream(self) -> None:
+        """Sends, as fast as the other side takes it."""
         transport: Any = self.transport
         transport.registerProducer(self, False)
 
@@ -103,19 +115,30 @@ class Courier(Protocol):
     def stopProducing(self) -> None:
         """The connection is gone; connectionLost follows."""
 
+    @property
+    def answered(self) -> int:
+        """Lines of answer to the running order."""
+        return len(self._lines)
+
     def dataReceived(self, data: bytes) -> None:
         """Takes answers."""
         if self.order is None:
             # Nobody has asked for anything.
             self.abort()
             return
-        self._progress()
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         self._lines += lines
-        if len(self._lines) >= self._heads + len(self.order.restores):
+        asked = self._wanted - len(self._pieces)
+        if self.answered > asked < self._wanted:
+            # Answers to what is not sent yet: whoever that is, it says nothing about the keys.
+            del self._lines[asked:]
+            self.give_up()
+        elif self.answered >= self._wanted:
             self._finish()
         elif len(self._buffer) > LONGEST_LINE:
             self.give_up()
+        elif lines:
+            self._progress()
 
     def _progress(self) -> None:
         if self._timer is not None:
@@ -128,12 +151,15 @@ class Courier(Protocol):
         outcome = self._outcome()
         assert self.order is not None
         self.database = None if outcome.error else self.order.database
+        if self._buffer or self.answered > self._wanted:
+            # More than that: the next order would take it for its own answers.
+            self.abort()
         self._tell(outcome, False)
 
     def _outcome(self) -> Outcome:
         """What the answers until now say: what follows a refused AUTH or SELECT may have gone anywhere."""
         assert self.order is not None
-        lines = [line.rstrip(b"\r") for line in self._lines]
+        lines = [line.rstrip(b"\r") for line in self._lines[: self._wanted]]
         refused = next((line for line in lines[: self._heads] if not line.startswith(b"+")), None)
         outcome = Outcome([False] * len(self.order.restores))
         for place, line in enumerate(lines[self._heads :]):
@@ -147,10 +173,10 @@ class Courier(Protocol):
     def _break_off(self, may_retry: bool) -> None:
         """No more answers will come."""
         outcome = self._outcome()
-        answered = len(self._lines) > self._heads
         if not outcome.error:
-            outcome.error = failed("writing" if self._pieces else "reading")
-        self._tell(outcome, may_retry and not answered)
+            connecting = self.transport is None
+            outcome.error = failed("connecting" if connecting else "writing" if self._pieces else "reading")
+        self._tell(outcome, may_retry and self.answered <= self._heads)
 
     def _tell(self, outcome: Outcome, again: bool) -> None:
         if self._timer is not None:
@@ -161,6 +187,12 @@ class Courier(Protocol):
         self._buffer = b""
         done, self._done = self._done, _nobody
         done(outcome, again)
+
+    def unreachable(self, error: bytes, again: bool) -> None:
+        """There is no connection, for the reason ``error``."""
+        self.lost = True
+        if self.order is not None:
+            self._tell(Outcome([False] * len(self.order.restores), error), again)
 
     def too_slow(self) -> None:
         """The other side has let the time pass."""
@@ -182,11 +214,14 @@ class Courier(Protocol):
             self._idle(self)
 
     def abort(self) -> None:
-        """Ends the connection at once."""
+        """Ends the connection at once, or the attempt to make it."""
         self.lost = True
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
+        elif self.connector is not None:
+            connector, self.connector = self.connector, None
+            connector.stopConnecting()
 
     # rest
 
@@ -206,7 +241,7 @@ def _nobody(outcome: Outcome, again: bool) -> None:
 
 
 class _Factory(ClientFactory):
-    """Makes one courier, or tells why not."""
+    """Gives ``courier`` its connection, or tells why not."""
 
     noisy = False
 
@@ -221,6 +256,7 @@ class _Factory(ClientFactory):
         return self._courier
 
     def _connected(self) -> None:
+        self._courier.connector = None
         transport: Any = self._courier.transport
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
@@ -228,6 +264,7 @@ class _Factory(ClientFactory):
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
         """There is no connection."""
+        self._courier.connector = None
         self._failed(reason)
 
 
@@ -249,26 +286,38 @@ class Couriers:
 
     def _attempt(self, order: Order, done: Done, may_retry: bool) -> None:
         courier = self._resting.pop((order.host, order.port), None)
-        if courier is not None:
-            courier.wake()
-            self._begin(courier, order, done, may_retry)
-            return
+        kept = courier is not None
+        if courier is None:
+            courier = Courier(self._forget)
+        courier.wake()
+        self._working.add(courier)
+        courier.begin(order, lambda outcome, again: self._finished(courier, order, done, outcome, again and may_retry))
+        # From here on the order ends, whatever fails.
+        courier.watch(self._engine.time.call_later)
+        if kept:
+            courier.stream()
+        else:
+            self._connect(courier, order)
+
+    def _connect(self, courier: Courier, order: Order) -> None:
         if not 0 < order.port < 65536:
-            done(_nothing(order, "writing"))
+            courier.unreachable(failed("writing"), False)
             return
-        courier = Courier(self._forget)
-        factory: Any = _Factory(
-            courier,
-            lambda: self._begin(courier, order, done, may_retry),
-            lambda reason: self._unreachable(reason, order, done, may_retry),
-        )
+        factory: Any = _Factory(courier, courier.stream, lambda reason: self._unreachable(reason, courier))
         try:
             factory = self._wrap(factory)
         except Exception as problem:
             self._engine.log("warning", f"No TLS for MIGRATE: {problem}")
-            done(_nothing(order, "connecting"))
+            courier.unreachable(failed("connecting"), False)
             return
-        self._reactor.connectTCP(order.host, order.port, factory, timeout=order.timeout)
+        try:
+            connector = self._reactor.connectTCP(order.host, order.port, factory, timeout=order.timeout)
+        except Exception as problem:  # names that nothing can have
+            self._engine.log("warning", f"MIGRATE cannot connect to {order.host!r}: {problem}")
+            courier.unreachable(failed("connecting"), False)
+            return
+        if courier.transport is None and not courier.lost:
+            courier.connector = connector
 
     def _wrap(self, factory: Any) -> Any:
         if not self._engine.config.tls_cluster:
@@ -280,11 +329,6 @@ class Couriers:
         wrapped.protocol = TLSMemoryBIOProtocol
         return wrapped
 
-    def _begin(self, courier: Courier, order: Order, done: Done, may_retry: bool) -> None:
-        self._working.add(courier)
-        courier.begin(order, lambda outcome, again: self._finished(courier, order, done, outcome, again and may_retry))
-        courier.stream(self._engine.time.call_later)
-
     def _finished(self, courier: Courier, order: Order, done: Done, outcome: Outcome, again: bool) -> None:
         self._working.discard(courier)
         if again:
@@ -294,14 +338,12 @@ class Couriers:
             self._keep((order.host, order.port), courier)
         done(outcome)
 
-    def _unreachable(self, reason: Failure, order: Order, done: Done, may_retry: bool) -> None:
+    def _unreachable(self, reason: Failure, courier: Courier) -> None:
         if reason.check(error.TimeoutError, error.DNSLookupError, error.UserError):
-            done(_nothing(order, "connecting"))
-        elif may_retry:
-            self._attempt(order, done, False)
+            courier.unreachable(failed("connecting"), False)
         else:
-            # Redis notices with the first write.
-            done(_nothing(order, "writing"))
+            # Redis notices with the first write, and tries once more.
+            courier.unreachable(failed("writing"), True)
 
     # those at rest
 

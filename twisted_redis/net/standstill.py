@@ -33,15 +33,22 @@ def converse(courier: Courier, protocol: Any, connection: socket.socket, order: 
     way: Any = courier.transport
     courier.begin(order, lambda outcome, again: found.append((outcome, again)))
     deadline = time.monotonic() + order.timeout
+    sending = True
     while not found:
-        if not transport.out and (chunk := courier.next_chunk()):
+        if sending and not transport.out:
+            chunk = courier.next_chunk()
             way.write(chunk)
-        moved = transport.step(protocol, deadline - time.monotonic())
-        if moved:
+            sending = bool(chunk)
             deadline = time.monotonic() + order.timeout
-        elif transport.ended:
+        answered = courier.answered
+        transport.step(protocol, deadline - time.monotonic())
+        if found:
+            break
+        if transport.ended:
             protocol.connectionLost(Failure(error.ConnectionLost()))
-        else:
+        elif courier.answered > answered:
+            deadline = time.monotonic() + order.timeout
+        elif time.monotonic() >= deadline:
             courier.give_up()
     return found[0]
 
@@ -62,10 +69,10 @@ class _Now:
         """Has ``data`` sent with the next steps."""
         self.out += data
 
-    def step(self, protocol: Any, seconds: float) -> bool:
-        """Waits until bytes can go one way or the other; False if none did in time, or the other side is gone."""
+    def step(self, protocol: Any, seconds: float) -> None:
+        """Moves bytes one way or the other, as soon as that can be done within so many seconds; notices an end."""
         if self.ended or seconds <= 0:
-            return False
+            return
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, EVENT_READ | (EVENT_WRITE if self.out else 0))
             events = selector.select(seconds)
@@ -77,12 +84,10 @@ class _Now:
                     data = self._socket.recv(CHUNK)
                     if not data:
                         self.ended = True
-                        return False
+                        return
                     protocol.dataReceived(data)
         except OSError:
             self.ended = True
-            return False
-        return bool(events)
 
     def loseConnection(self) -> None:
         """The conversation is over."""
