@@ -153,6 +153,83 @@ def test_damaged_files_stay_as_they_are(serve: Callable[..., Server], tmp_path: 
     assert path.read_bytes() == data
 
 
+def by_key(*keys: str) -> bytes:
+    return b"".join(encode("SET", key, 1) for key in keys)
+
+
+MULTI, EXEC = encode("MULTI"), encode("EXEC")
+NESTED = "MULTI calls can not be nested"
+STRAY = "EXEC without MULTI"
+
+
+@pytest.mark.parametrize(
+    ("data", "keys", "complaints"),
+    [
+        (MULTI + by_key("a") + MULTI + by_key("b") + EXEC + by_key("c") + EXEC + by_key("d"), "abcd", [NESTED, STRAY]),
+        (MULTI * 3 + by_key("a") + EXEC * 3 + by_key("b"), "ab", [NESTED, NESTED, STRAY, STRAY]),
+        (EXEC + by_key("a"), "a", [STRAY]),
+        (encode("DISCARD") + by_key("a"), "a", ["DISCARD without MULTI"]),
+        (
+            MULTI + encode("WATCH", "q") + by_key("a") + EXEC + by_key("q") + MULTI + by_key("b") + EXEC,
+            "abq",
+            ["WATCH inside MULTI is not allowed"],
+        ),
+        (
+            by_key("a") + MULTI + encode("LPUSH", "a", 1) + by_key("b") + EXEC,
+            "ab",
+            ["-WRONGTYPE Operation against a key holding the wrong kind of value"],
+        ),
+    ],
+    ids=["nested", "nested twice", "exec", "discard", "watch", "error"],
+)
+def test_what_is_odd_and_whole_is_loaded_whole(
+    serve: Callable[..., Server], tmp_path: Path, data: bytes, keys: str, complaints: list[str]
+) -> None:
+    path = write_increment(tmp_path, data)
+    for _ in range(2):
+        server = serve()
+        assert b"".join(sorted(server("KEYS", "*"))) == keys.encode()
+        told = [text.split("'")[1] for level, text in server.logged if "AOF-loading-client" in text]
+        assert told == complaints
+        assert path.read_bytes() == data
+
+
+def test_an_open_transaction_behind_a_nested_one(serve: Callable[..., Server], tmp_path: Path) -> None:
+    whole = MULTI + by_key("a") + MULTI + by_key("b") + EXEC + by_key("c")
+    path = write_increment(tmp_path, whole + MULTI + by_key("d") + MULTI + by_key("e"))
+    for _ in range(2):
+        assert sorted(serve()("KEYS", "*")) == [b"a", b"b", b"c"]
+        assert path.read_bytes() == whole
+
+
+def test_panic_at_what_fails(serve: Callable[..., Server], tmp_path: Path) -> None:
+    write_increment(tmp_path, EXEC)
+    with pytest.raises(AofFatal):
+        serve(propagation_error_behavior="panic")
+
+
+@pytest.mark.parametrize("behind", [b"", by_key("b"), b"*0\r\n" * 2, by_key("b", "c")])
+@pytest.mark.parametrize("empty", [b"*0\r\n", b"*-1\r\n", b"*00\r\n"])
+def test_a_command_of_nothing_is_refused(
+    serve: Callable[..., Server], tmp_path: Path, empty: bytes, behind: bytes
+) -> None:
+    data = by_key("a") + empty + behind
+    path = write_increment(tmp_path, data)
+    with pytest.raises(AofFatal):
+        serve()
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("truncated", [True, False])
+def test_a_note_that_is_cut_off_is_no_loss(serve: Callable[..., Server], tmp_path: Path, truncated: bool) -> None:
+    path = write_increment(tmp_path, by_key("a") + b"#TS:17000")
+    server = serve(aof_load_truncated=truncated)
+    assert list(server("KEYS", "*")) == [b"a"]
+    server("SET", "b", 1)
+    aof_of(server).writer.flush()
+    assert path.read_bytes() == by_key("a") + encode("SELECT", 0) + by_key("b")
+
+
 def test_only_the_last_file_may_be_cut_off(serve: Callable[..., Server], tmp_path: Path) -> None:
     first = write_increment(
         tmp_path, encode("SET", "a", "1")[:-3], f"file {NAME}.1.incr.aof seq 1 type i\nfile z seq 2 type i\n"

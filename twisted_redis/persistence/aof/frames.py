@@ -117,6 +117,11 @@ class Frames:
         return bool(self._rest)
 
     @property
+    def in_note(self) -> bool:
+        """Whether there is a part of a note at ``place``."""
+        return self._rest.startswith(b"#")
+
+    @property
     def missing(self) -> int:
         """Bytes that are needed at least to go on."""
         return max(0, self._wanted - len(self._rest))
@@ -138,7 +143,8 @@ class Frames:
         if self._reader is not None:
             # Commands end where others begin, most likely: the reader tells if not.
             cut = data.rfind(b"\r\n*") + 2
-            if cut > 1:
+            # To clients a request of no elements is nothing, and the reader leaves one out at the end.
+            if cut > 1 and data[data.rfind(b"\n", 0, cut - 2) + 1] != 42:
                 commands = self._reader.read(data[:cut])
                 if commands is not None:
                     self.place += cut

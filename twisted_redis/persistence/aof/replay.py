@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, Client, NullLink
-from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.persistence.aof.frames import Frames, Malformed, scan
 from twisted_redis.persistence.loading import SLICE_NS, Loading, Steps
 from twisted_redis.persistence.saving import delay
+from twisted_redis.resp.types import ErrorReply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.table import Command
+    from twisted_redis.resp.types import Reply
 
 __all__ = ["Replay", "ReplayError", "Unfinished"]
 
 CHUNK = 1 << 17
 """Bytes that are read at a time."""
+
+AT_ONCE = frozenset(("exec", "multi", "watch"))
+"""What a transaction does not queue: its end, and what is refused within it."""
 
 DELAYED_SLICE = 64
 """Commands between two looks at the clock where each one is delayed."""
@@ -28,12 +33,13 @@ class ReplayError(Exception):
 
 
 class Unfinished(Exception):
-    """A file ends within a command, or within a transaction: ``place`` is where what is whole ends."""
+    """A file ends within a command, a transaction or a note: ``place`` is where what is whole ends."""
 
-    def __init__(self, place: int, in_transaction: bool) -> None:
+    def __init__(self, place: int, *, in_transaction: bool = False, in_note: bool = False) -> None:
         super().__init__(place)
         self.place = place
         self.in_transaction = in_transaction
+        self.in_note = in_note
 
 
 class Replay:
@@ -87,9 +93,9 @@ class Replay:
                 yield
                 deadline = clock() + SLICE_NS
         if self._client.queue is not None:
-            raise Unfinished(self._before_multi(), True)
+            raise Unfinished(self._before_multi(), in_transaction=True)
         if frames.incomplete:
-            raise Unfinished(frames.place, False)
+            raise Unfinished(frames.place, in_note=frames.in_note)
 
     def _carry_out(self, commands: list[list[bytes]], first: int = 0) -> None:
         engine = self._engine
@@ -105,16 +111,23 @@ class Replay:
         try:
             for number, argv in enumerate(commands, first):
                 command = known.get(argv[0]) or self._find(argv)
-                if client.queue is not None and command.name != "exec":
-                    client.queue.append((command, argv))
-                    continue
-                if command.name == "multi":
+                name = command.name
+                if client.queue is not None:
+                    if name not in AT_ONCE:
+                        client.queue.append((command, argv))
+                        continue
+                elif name == "multi":
                     self._multi_at = (self._frames.chunk_place, number)
                 try:
-                    command.function(client, *argv[command.skip :])
-                except CommandError:
+                    reply = command.function(client, *argv[command.skip :])
+                except CommandError as error:
                     # It failed when it was called, too.
-                    pass
+                    self._failed(name, error.reply if isinstance(error, CountedError) else error.text)
+                else:
+                    if name == "exec" and reply.__class__ is list:
+                        for each in reply:
+                            if each.__class__ is ErrorReply:
+                                self._failed(name, each)
                 if engine.pending:
                     self._forget_effects()
         except ReplayError:
@@ -131,6 +144,22 @@ class Replay:
             state.keep_expired, state.obeying = was_kept, False
             self._forget_effects()
             engine.end_turn()
+
+    def _failed(self, name: str, reply: Reply) -> None:
+        """A command has failed, which is rare enough to be told: the file may not be what it seems to be."""
+        engine = self._engine
+        text = bytes(reply)[:4096].decode("latin-1") if isinstance(reply, bytes) else ""
+        text = text[4:] if text.startswith("ERR ") else "-" + text
+        engine.log(
+            "warning",
+            f"== CRITICAL == This server is sending an error to its AOF-loading-client: '{text}' after processing the "
+            f"command '{name}'",
+        )
+        engine.stats.unexpected_errors += 1
+        if engine.config.propagation_error_behavior == "panic":
+            raise ReplayError(
+                f"This server panicked sending an error to its AOF-loading-client after processing the command '{name}'"
+            )
 
     def _malformed(self) -> ReplayError:
         return ReplayError(

@@ -84,7 +84,8 @@ def sizes(folder: Folder, manifest: Manifest) -> Totals:
 def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manifest, totals: Totals) -> Steps:
     """Loads the files of ``manifest``, in slices; ``AofFatal`` if that fails, and no file was changed then.
 
-    The last file may end within a command or a transaction: by ``aof-load-truncated`` it is cut off there.
+    The last file may end within a command or a transaction: by ``aof-load-truncated`` it is cut off there.  A note is
+    no part of the data: its beginning is always cut off, or it would swallow the next command.
     """
     files = manifest.files
     start = 0
@@ -92,7 +93,7 @@ def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manif
     try:
         for file in files:
             began = time.monotonic()
-            unfinished: list[int] = []
+            unfinished: list[Unfinished] = []
             yield from _load(engine, loading, folder, file, start, unfinished)
             if unfinished:
                 totals.total -= _cut(engine, folder, file, unfinished[0], file is files[-1])
@@ -103,8 +104,10 @@ def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manif
         loading.end()
 
 
-def _load(engine: Engine, loading: Loading, folder: Folder, file: AofFile, start: int, unfinished: list[int]) -> Steps:
-    """Loads one file; adds to ``unfinished`` the place behind which it is not whole."""
+def _load(
+    engine: Engine, loading: Loading, folder: Folder, file: AofFile, start: int, unfinished: list[Unfinished]
+) -> Steps:
+    """Loads one file; adds to ``unfinished`` what says that it is not whole."""
     path = folder.file_path(file.name)
     try:
         stream = open(path, "rb", buffering=0)  # noqa: SIM115
@@ -127,7 +130,7 @@ def _load(engine: Engine, loading: Loading, folder: Folder, file: AofFile, start
         except Unfinished as end:
             if end.in_transaction:
                 engine.log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {file.name}")
-            unfinished.append(end.place)
+            unfinished.append(end)
 
 
 def _load_snapshot(engine: Engine, loading: Loading, file: AofFile, stream: FileIO, start: int) -> Steps:
@@ -151,11 +154,17 @@ def _load_snapshot(engine: Engine, loading: Loading, file: AofFile, stream: File
         engine.log("notice", "Reading the remaining AOF tail...")
 
 
-def _cut(engine: Engine, folder: Folder, file: AofFile, place: int, last: bool) -> int:
-    """Cuts a file off at ``place``, if it is the last; how many bytes that were.  ``AofFatal`` if that must not be."""
+def _cut(engine: Engine, folder: Folder, file: AofFile, end: Unfinished, last: bool) -> int:
+    """Cuts a file off where it is not whole, if it is the last; how many bytes that were.
+
+    ``AofFatal`` if that must not be.
+    """
     log = engine.log
     name = file.name
-    if engine.config.aof_load_truncated:
+    place = end.place
+    if end.in_note and not last:
+        return 0
+    if end.in_note or engine.config.aof_load_truncated:
         log("warning", f"!!! Warning: short read while loading the AOF file {name}!!!")
         if not last:
             log("warning", "Fatal error: the truncated file is not the last file")
@@ -168,7 +177,8 @@ def _cut(engine: Engine, folder: Folder, file: AofFile, place: int, last: bool) 
         except OSError as error:
             log("warning", f"Error truncating the AOF file {name}: {error.strerror}")
         else:
-            log("warning", f"AOF {name} loaded anyway because aof-load-truncated is enabled")
+            if not end.in_note:
+                log("warning", f"AOF {name} loaded anyway because aof-load-truncated is enabled")
             return size - place
     log(
         "warning",
