@@ -235,8 +235,8 @@ def start(observer: RedisLogObserver) -> None:
 def _traceback(failure: Failure) -> str:
     try:
         return failure.getTraceback()
-    except Exception as error:  # an exception whose own repr fails must not hide that there was one
-        return f"(no traceback: {error!r})"
+    except BaseException as error:  # an exception whose own repr fails must not hide that there was one
+        return f"(no traceback of {type(failure.value).__name__}: {type(error).__name__})"
 
 
 def _write_all(fd: int, data: bytes) -> None:

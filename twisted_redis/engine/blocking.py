@@ -99,7 +99,10 @@ class Waiter:
                     del waiting[key]
         self.client.engine.refresh_observed()
         if self.block.result is not None:
-            self.block.result.cancel()
+            try:
+                self.block.result.cancel()
+            except BaseException:
+                self.client.engine.report(f"What the command {self.command.name} waits for could not be cancelled")
 
     def finish(self, reply: Reply) -> None:
         """Ends the waiting with ``reply``."""
@@ -118,7 +121,7 @@ class Waiter:
                     failure.raiseException()
                 except CommandError as error:
                     reply = engine.failed(self.command, error, self.argv)
-                except Exception:
+                except BaseException:
                     reply = engine.crashed(self.command)
             self.finish(reply)
 
@@ -130,7 +133,7 @@ class Waiter:
             engine.slow(self.client, self.command, self.argv, 0)
         try:
             reply = self.block.timeout_reply()
-        except Exception:
+        except BaseException:
             reply = engine.crashed(self.command)
         self.finish(reply)
 
@@ -200,7 +203,7 @@ def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
     """Runs a waiting call again.  Whatever fails costs this one client an error, and those behind it nothing."""
     try:
         _rerun(engine, waiter, key)
-    except Exception:
+    except BaseException:
         reply = engine.crashed(waiter.command)
         engine.abandon_unit(waiter.client, waiter.command, waiter.argv)
         if waiter.client.blocked is waiter:
@@ -227,7 +230,7 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
         reply = waiter.command.function(client, *waiter.argv[waiter.command.skip :])
     except CommandError as error:
         reply = engine.failed(waiter.command, error, waiter.argv)
-    except Exception:
+    except BaseException:
         reply = engine.crashed(waiter.command)
     finally:
         client.served_key = None

@@ -15,13 +15,14 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.flags import BLOCKING, NO_MULTI, NOSCRIPT, READONLY, WRITE
-from twisted_redis.engine.replies import checked
+from twisted_redis.engine.replies import checked, checked_seconds, checked_value
 from twisted_redis.resp.types import ErrorReply, NullArray, Reply
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
     The arguments may be bytes, text and numbers.  A command that would block answers what it answers in a transaction.
     The permissions of the user are not asked again: who may run the calling command may run it.
     """
+    if not words:
+        raise TypeError("call() takes the name of a command behind the client")
     engine = ctx.engine
     argv = [_argument(word) for word in words]
     denied_before = ctx.gates & DENY_BLOCKING
@@ -75,12 +78,13 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
         engine.end_turn()
         engine.pending = bool(touched or override is not None or engine.effects or engine.ready)
     if reply.__class__ is ErrorReply:
-        raise CountedError(bytes(reply))
+        raise CountedError(reply)
     return reply
 
 
 def sleep(ctx: Client, seconds: float) -> Deferred[None]:
-    """Fires after some time, by the clock of the server."""
+    """Fires after some time, by the clock of the server; ValueError for a time that no timer has."""
+    checked_seconds(seconds, "the time of sleep()")
     fired: Deferred[None] = Deferred(lambda _: timer.cancel())
     timer = ctx.engine.time.call_later(seconds, lambda: fired.callback(None))
     return fired
@@ -89,6 +93,8 @@ def sleep(ctx: Client, seconds: float) -> Deferred[None]:
 def _argument(word: bytes | str | int | float) -> bytes:
     if isinstance(word, bytes):
         return word
+    if isinstance(word, bool) or not isinstance(word, str | int | float):
+        raise TypeError(f"call() takes bytes, str, int and float as words of a command, not {word!r}")
     return (repr(word) if isinstance(word, float) else str(word)).encode()
 
 
@@ -125,11 +131,14 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
                 modules.caller = outer
             if flags & READONLY and _changes(engine) != before:
                 raise RuntimeError(f"the command '{caller.name}' is declared READONLY and has changed a key")
+            if isinstance(reply, Coroutine):
+                # Of something around an ``async def``, which does not look like one.
+                reply = Deferred.fromCoroutine(_steps(engine, reply, caller))
             if isinstance(reply, Deferred):
                 if _changes(engine) != before:
                     raise RuntimeError(_RULE)
                 return _wait(ctx, reply)
-            return reply if reply.__class__ is Block else checked(reply)
+            return checked(reply)
 
     return begin
 
@@ -151,7 +160,7 @@ def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) 
         try:
             awaited = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration as end:
-            return end.value
+            return checked_value(end.value)
         finally:
             modules.caller = outer
             changed = _changes(engine) != before
@@ -177,17 +186,19 @@ def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
     result: Deferred[Reply] = Deferred(lambda _: deferred.cancel())
     waits = False
 
-    def arrive(outcome: Any) -> None:
+    def arrive(outcome: Any) -> Any:
         if waits:
             result.callback(outcome)
         else:
             arrived.append(outcome)
+        # A command may have given the same Deferred to others, who get the same.
+        return None if isinstance(outcome, Failure) else outcome
 
-    deferred.addCallback(checked)
+    deferred.addCallback(checked_value)
     deferred.addBoth(arrive)
     if arrived:
         outcome = arrived[0]
-        if hasattr(outcome, "raiseException"):
+        if isinstance(outcome, Failure):
             outcome.raiseException()
         return outcome
     if ctx.deny_blocking:

@@ -203,7 +203,7 @@ class Effects:
         for sink in self.sinks:
             try:
                 sink.feed(effects)
-            except Exception:
+            except BaseException:
                 self.report("A sink of effects has failed")
                 sink.missed()
 

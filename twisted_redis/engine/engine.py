@@ -279,7 +279,7 @@ class Engine(Effects):
         for callback in self.departed:
             try:
                 callback(client)
-            except Exception:
+            except BaseException:
                 self.report(f"The client {client.id} was not forgotten in every place")
 
     def forget_watches(self, client: Client) -> None:
@@ -317,7 +317,7 @@ class Engine(Effects):
         try:
             if self.effects or self.ready:
                 self.end_unit()
-        except Exception:
+        except BaseException:
             self.report("The effects of a turn could not be handed out")
         self._leave_turn(self.turn_began)
 
@@ -327,7 +327,7 @@ class Engine(Effects):
             for finish in self.before_replies:
                 try:
                     finish()
-                except Exception:
+                except BaseException:
                     self.report("A turn was not ended in order")
         finally:
             self.turn = 0
@@ -354,12 +354,12 @@ class Engine(Effects):
         """Writes to one client.  A connection that fails is closed, and costs no other client its replies."""
         try:
             client.link.flush()
-        except Exception:
+        except BaseException:
             self.report(f"The replies to the client {client.id} could not be written")
             client.out.clear()
             try:
                 client.link.abort()
-            except Exception:
+            except BaseException:
                 self.report(f"The client {client.id} could not be closed")
 
     # running
@@ -410,7 +410,7 @@ class Engine(Effects):
                             reply = command.function(client, *argv[1:])
                     except CommandError as error:
                         reply = self.failed(command, error, argv)
-                    except Exception:
+                    except BaseException:
                         reply = self.crashed(command)
                     if self.pending:
                         self.after(client, command, argv)
@@ -481,7 +481,7 @@ class Engine(Effects):
                     return block(self, client, command, argv, reply).deferred
             except gates.Postponed:
                 raise
-            except Exception:
+            except BaseException:
                 command = self.find(argv) or gates.NOT_EXECUTED
                 reply = self.crashed(command)
                 self.abandon_unit(client, command, argv)
@@ -499,7 +499,7 @@ class Engine(Effects):
             reply = command.function(client, *argv[command.skip :])
         except CommandError as error:
             reply = self.failed(command, error, argv)
-        except Exception:
+        except BaseException:
             reply = self.crashed(command)
             if client.queue is not None and command.name == "exec":
                 discard(client)  # EXEC ends the transaction however it fails
@@ -512,7 +512,7 @@ class Engine(Effects):
                 self.tracking.remember(self.current, command, argv)
             if self.pending:
                 self.after(client, command, argv)
-        except Exception:
+        except BaseException:
             reply = self.crashed(command)
             self.abandon_unit(client, command, argv)
         if self.depth:
@@ -550,7 +550,7 @@ class Engine(Effects):
                 client.out.append(client.encode(reply))
             else:
                 self._answer(client, reply)
-        except Exception:
+        except BaseException:
             self._answer(client, self.crashed(command))
         self.flush_later(client)
         client.link.resume()
@@ -623,7 +623,7 @@ class Engine(Effects):
                     client.dirty_exec = True
             if not answered:
                 self._answer(client, reply)
-        except Exception:
+        except BaseException:
             # A reply is missing: what follows would be taken for it.
             self.report(f"The client {client.id} could not be answered")
             client.out.clear()
@@ -637,7 +637,7 @@ class Engine(Effects):
                 self.after(client, command, argv)
             elif not self.depth and (self.effects or self.ready):
                 self.end_unit()
-        except Exception:
+        except BaseException:
             self.report(f"The effects of the command {command.name} could not be handed out")
         self.touched = self.pending = False
         self.override = None

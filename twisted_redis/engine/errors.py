@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted_redis.resp.cstrings import c_string, keyword
-from twisted_redis.resp.types import Reply
+from twisted_redis.resp.types import ErrorReply, Reply
 
 __all__ = [
     "AsTyped",
@@ -23,16 +23,26 @@ __all__ = [
 class CommandError(Exception):
     """An error reply; ``text`` carries its prefix (``ERR``, ``WRONGTYPE``...) and may hold any character up to 255."""
 
+    #: Of a derived class that does not call ``__init__``.
+    text: bytes = b"ERR internal error"
+
     def __init__(self, text: str | bytes) -> None:
         super().__init__(text)
-        self.text: bytes = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+        if isinstance(text, str):
+            text = text.encode("utf-8", "surrogateescape")
+        elif not isinstance(text, bytes):
+            raise TypeError(f"the text of a CommandError is str or bytes, not {type(text).__name__}")
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text.decode("utf-8", "surrogateescape")
 
 
 class CountedError(CommandError):
     """The call has failed with ``reply``; the statistics of errors know of it already."""
 
     def __init__(self, reply: Reply) -> None:
-        super().__init__(b"")
+        super().__init__(bytes(reply) if reply.__class__ is ErrorReply else b"")
         self.reply = reply
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.calls import Caller
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.extension import Middleware, Module
@@ -106,7 +105,7 @@ class Modules:
             module = find_module(what)
         except ModuleError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise ModuleError(f"Module {path} failed to load: {_told(error)}") from error
         if module.name in self.loaded:
             raise ModuleError(f"Module {module.name} is loaded already")
@@ -120,7 +119,7 @@ class Modules:
                 entry.state = module.loader(self._engine, *arguments, **settings or {})
             elif arguments or settings:
                 raise ModuleError(f"Module {module.name} takes no arguments")
-        except Exception as error:
+        except BaseException as error:
             self._remove(entry)
             raise ModuleError(f"Module {path or module.name} initialization failed: {_told(error)}") from error
         if path:
@@ -186,7 +185,7 @@ class Modules:
         if entry.module.unloader is not None:
             try:
                 entry.module.unloader(self._engine)
-            except Exception as error:
+            except BaseException as error:
                 raise ModuleError(f"operation not possible. {_told(error)}") from error
         self._engine.config.loaded_modules.remove((entry.path, *entry.arguments))
         self._remove(entry)
@@ -264,7 +263,7 @@ def _from_file(path: Path) -> ModuleType:
     return made
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     if isinstance(error, ModuleError):
         return str(error)
     return "".join(traceback.format_exception_only(type(error), error)).strip()
@@ -281,7 +280,7 @@ def _event_hook(
         if not names or event in names:
             try:
                 hook(db.index, key, event)
-            except Exception:
+            except BaseException:
                 # The command that caused the event goes on, whatever a listener makes of it.
                 engine.log("failure", f"A hook failed on the event {event}")
 
@@ -290,8 +289,7 @@ def _event_hook(
 
 def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) -> Callable[..., Reply]:
     def through(ctx: Client, *arguments: bytes) -> Reply:
-        reply = middleware(ctx, name, arguments, function)
-        return reply if reply.__class__ is Block else checked(reply)
+        return checked(middleware(ctx, name, arguments, function))
 
     return through
 

@@ -6,8 +6,12 @@ name of the command, wherever the reply would have gone: to a client, into a tra
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterable
+from math import inf
 from typing import Any
 
+from twisted_redis.engine.blocking import Block
 from twisted_redis.resp.types import (
     NO_REPLY,
     Attributed,
@@ -15,20 +19,24 @@ from twisted_redis.resp.types import (
     Bulks,
     ErrorReply,
     NullArray,
+    Pairs,
+    Push,
     Raw,
     Reply,
+    SetReply,
     Simple,
     Verbatim,
 )
 
-__all__ = ["checked"]
+__all__ = ["MOST_LEVELS", "checked", "checked_seconds", "checked_value"]
 
+#: How deep lists may stand within lists: what encodes or converts a reply needs a few frames of the stack for each.
+MOST_LEVELS = 100
 #: What is fine whatever its value.
 _PLAIN: frozenset[type] = frozenset(
     {
         bytes,
         bytearray,
-        memoryview,
         type(None),
         bool,
         float,
@@ -36,43 +44,98 @@ _PLAIN: frozenset[type] = frozenset(
         Bulks,
         ErrorReply,
         Raw,
-        Simple,
         Verbatim,
         type(NullArray),
         type(NO_REPLY),
     }
 )
-_DERIVED = (bytes, bytearray, float, BigNumber)
+_MARKED_BYTES = (ErrorReply, Raw, Verbatim)
+_SEQUENCES: tuple[type[Iterable[Any]], ...] = (list, tuple, set, frozenset)
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 def checked(reply: Reply) -> Reply:
-    """``reply`` if it can be encoded; TypeError or ValueError that says what it holds instead."""
-    _check(reply)
-    return reply
+    """``reply`` if it can be encoded; TypeError or ValueError that says what is wrong with it.
 
-
-def _check(value: Any) -> None:
-    cls = value.__class__
+    Text becomes bytes, a dict becomes Pairs, and a value of a derived class a plain one: only what it holds counts, not
+    what its methods make of that.  A ``Block`` is looked at, too, with what it answers at its time-out.
+    """
+    cls = type(reply)
     if cls in _PLAIN:
-        return
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, _DERIVED):
-        pass
-    elif isinstance(value, int):
-        if not _LEAST <= value <= _MOST:
-            raise ValueError(f"a reply cannot hold {value}, which has more than 64 bits: use BigNumber")
-    elif isinstance(value, list | tuple | set | frozenset):
-        if not {*map(type, value)} <= _PLAIN:
-            for item in value:
-                _check(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check(key)
-            _check(item)
-    elif isinstance(value, Attributed):
-        _check(value.attributes)
-        _check(value.reply)
-    else:
-        raise TypeError(f"a reply cannot hold {cls.__name__}")
+        return reply
+    return _checked_block(reply) if cls is Block else _checked(reply, 0)
+
+
+def checked_value(reply: Reply) -> Reply:
+    """As ``checked``, for what ends the waiting: no ``Block``."""
+    return _checked(reply, 0)
+
+
+def checked_seconds(seconds: float, what: str) -> float:
+    """``seconds`` if a timer can run for so long; ``what`` says in the error whose they are."""
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"{what} is a number of seconds, not {type(seconds).__name__}")
+    if not 0 <= seconds < inf:
+        raise ValueError(f"{what} is a number of seconds from 0 on, not {seconds}")
+    return seconds
+
+
+def _checked_block(block: Block) -> Block:
+    if not isinstance(block.keys, tuple | list) or not all(isinstance(key, bytes) for key in block.keys):
+        raise TypeError(f"the keys of a Block are a tuple of bytes, not {block.keys!r}")
+    if not isinstance(block.kind, str) or (block.keys and block.kind == "string" and not block.wake_on_delete):
+        raise ValueError(f"the kind of a Block is the type of a collection ('list', 'zset', ...), not {block.kind!r}")
+    checked_seconds(block.timeout, "the timeout of a Block")
+    answer = block.on_timeout
+    block.on_timeout = (lambda: _checked(answer(), 0)) if callable(answer) else _checked(answer, 0)
+    return block
+
+
+def _checked(value: Any, level: int) -> Any:
+    cls = type(value)
+    if cls in _PLAIN:
+        return value
+    if issubclass(cls, str):
+        return str.encode(value)
+    if issubclass(cls, int):
+        return int.__int__(value) if issubclass(cls, BigNumber) else _checked_integer(int.__int__(value))
+    if issubclass(cls, Simple):
+        if b"\r" in bytes(memoryview(value)) or b"\n" in bytes(memoryview(value)):
+            raise ValueError(f"a Simple reply is one line: {value!r} is a string")
+        return value
+    if issubclass(cls, _MARKED_BYTES):
+        return value
+    if issubclass(cls, bytes | bytearray | memoryview):
+        return memoryview(value).tobytes()
+    if issubclass(cls, float):
+        return float.__float__(value)
+    if level >= MOST_LEVELS:
+        raise ValueError(f"a reply has at most {MOST_LEVELS} lists within one another, and no list that holds itself")
+    if issubclass(cls, Push):
+        raise TypeError("a reply cannot hold Push, which is a message beside the replies")
+    for base in _SEQUENCES:
+        if issubclass(cls, base):
+            return _checked_items(value, cls, base, level + 1)
+    if issubclass(cls, dict):
+        pairs = OrderedDict.items(value) if issubclass(cls, OrderedDict) else dict.items(value)
+        return Pairs([_checked(item, level + 1) for pair in pairs for item in pair])
+    if cls is Attributed:
+        return Attributed(_checked(value.attributes, level + 1), _checked(value.reply, level + 1))
+    raise TypeError(f"a reply cannot hold {cls.__name__}")
+
+
+def _checked_integer(value: int) -> int:
+    if not _LEAST <= value <= _MOST:
+        raise ValueError(f"a reply cannot hold {value}, which has more than 64 bits: use BigNumber")
+    return value
+
+
+def _checked_items(value: Any, cls: type, base: type[Iterable[Any]], level: int) -> Any:
+    items = list(base.__iter__(value))
+    if issubclass(cls, Pairs) and len(items) % 2:
+        raise ValueError(f"Pairs hold keys and values in turn, not {len(items)} items")
+    if not {*map(type, items)} <= _PLAIN:
+        items = [_checked(item, level) for item in items]
+    if issubclass(cls, Pairs):
+        return Pairs(items)
+    return SetReply(items) if base in (set, frozenset) or issubclass(cls, SetReply) else items

@@ -71,9 +71,9 @@ def _plain(reply: Reply) -> Any:
         return [_plain(each) for each in reply]
     if kind is Pairs:
         values = [_plain(each) for each in reply]
-        return dict(zip(values[::2], values[1::2], strict=True))
+        return dict(zip(map(_hashable, values[::2]), values[1::2], strict=True))
     if kind is dict:
-        return {_plain(key): _plain(value) for key, value in reply.items()}
+        return {_hashable(_plain(key)): _plain(value) for key, value in reply.items()}
     if kind is SetReply or kind is set or kind is frozenset:
         return {_hashable(_plain(each)) for each in reply}
     if kind is ErrorReply:
@@ -90,4 +90,8 @@ def _plain(reply: Reply) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    return tuple(_hashable(each) for each in value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(_hashable(each) for each in value)
+    if isinstance(value, dict):
+        return tuple((key, _hashable(each)) for key, each in value.items())
+    return frozenset(value) if isinstance(value, set) else value

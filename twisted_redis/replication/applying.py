@@ -205,7 +205,7 @@ class Applier:
             reply = command.function(client, *argv[command.skip :])
         except CommandError as error:
             reply = engine.failed(command, error, argv)
-        except Exception:
+        except BaseException:
             reply = engine.crashed(command)
         if engine.pending:
             engine.after(client, command, argv)

@@ -36,6 +36,10 @@ def _bulk(value: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(value), value)
 
 
+def _view(value: memoryview) -> bytes:
+    return _bulk(value.tobytes())
+
+
 def _text(value: str) -> bytes:
     # Text is a string in UTF-8: everybody's first own command returns it.
     return _bulk(value.encode())
@@ -176,7 +180,7 @@ def encoder_for(version: int) -> Encoder:
 _COMMON: dict[type, Encoder] = {
     bytes: _bulk,
     bytearray: _bulk,
-    memoryview: _bulk,
+    memoryview: _view,
     str: _text,
     int: _integer,
     Simple: _simple,

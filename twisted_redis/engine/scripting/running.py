@@ -224,14 +224,14 @@ class Runner:
                 reply = command.function(client, *argv[1:])
         except CommandError as error:
             reply = engine.failed(command, error, argv)
-        except Exception:
+        except BaseException:
             reply = engine.crashed(command)
         try:
             if reply.__class__ is Block:
                 reply = reply.timeout_reply()
             if engine.pending:
                 engine.after(client, command, argv)
-        except Exception:
+        except BaseException:
             reply = engine.crashed(command)
             engine.abandon_unit(client, command, argv)
         taken = engine.clock_ns() - start

@@ -132,7 +132,7 @@ class Replay:
                     self._forget_effects()
         except ReplayError:
             raise
-        except Exception as error:
+        except BaseException as error:
             if isinstance(error, TypeError) and not command.min_args <= len(argv) <= command.max_args:
                 raise self._malformed() from None
             engine.log("failure", f"Bug in the command {command.name}")
