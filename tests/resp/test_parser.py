@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,9 @@ both = pytest.mark.parametrize(
 GET = [b"GET", b"key"]
 LARGE = b"v" * (RAW_FROM * 3 + 7)
 
+MANY = [b"MSET", *[b"x" * (n % 30) if n % 13 else b"\r\n$2\r\nab" * (n % 3) for n in range(150)], b"v" * 1100, b"end"]
+MANY += [b"%d" % n for n in range(60)]
+
 # (bytes, requests, error)
 TABLE: list[tuple[bytes, list[list[bytes]], str | None]] = [
     (encode("PING"), [[b"PING"]], None),
@@ -49,6 +53,10 @@ TABLE: list[tuple[bytes, list[list[bytes]], str | None]] = [
     (encode("ECHO", b"+\r\n"), [[b"ECHO", b"+\r\n"]], None),
     (encode("SET", "k", LARGE) + encode("GET", "key"), [[b"SET", b"k", LARGE], GET], None),
     (encode("MGET", *[f"key:{n}" for n in range(40)]), [[b"MGET", *[b"key:%d" % n for n in range(40)]]], None),
+    (encode(*MANY), [MANY], None),
+    (encode(*MANY)[:-8] + b"$3\r\nabcxy" + encode("PING"), [[*MANY[:-1], b"abc"], [b"PING"]], None),
+    (encode(*MANY)[:-8] + b"$03\r\nabc\r\n", [], "invalid bulk length"),
+    (encode(*MANY)[:-8] + b":1\r\n1\r\n", [], "expected '$', got ':'"),
     # Redis skips the two bytes behind a bulk without looking.
     (b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n", [[b"PING"], [b"PING"]], None),
     # Everything before an error is executed.
@@ -227,3 +235,69 @@ def test_the_twins_agree_on_any_bytes(data: bytes) -> None:
 )
 def test_the_twins_agree_on_near_requests(parts: list[bytes]) -> None:
     test_the_twins_agree_on_any_bytes.hypothesis.inner_test(b"".join(parts))  # type: ignore[attr-defined]
+
+
+@both
+@pytest.mark.parametrize("seed", range(20))
+def test_requests_of_many_elements_in_any_pieces(make: Make, seed: int) -> None:
+    rng = Random(seed)
+
+    def element() -> bytes:
+        match rng.randrange(60):
+            case 0:
+                return b"\r\n$1\r\n" * rng.randrange(4)
+            case 1:
+                return rng.randbytes(rng.randrange(900, 1200))
+            case 2:
+                return b"\r" * rng.randrange(3) + b"\n" * rng.randrange(3)
+        return b"x" * rng.randrange(200)
+
+    requests = [[element() for _ in range(rng.randrange(1, 1200))] for _ in range(12)]
+    stream = b"".join(encode(*request) for request in requests)
+    cuts = sorted(rng.randrange(len(stream)) for _ in range(rng.randrange(12)))
+    parser = make()
+    found = []
+    held = 0
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += parser.receive(stream[start:end])
+        done = sum(len(encode(*request)) for request in found)
+        assert parser.buffered <= end - done
+        held = max(held, parser.buffered)
+    assert found == requests
+    assert held > 0 or not cuts
+    assert parser.idle
+    assert parser.buffered == 0
+
+
+@both
+def test_many_elements_are_not_taken_one_by_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers: list[str] = []
+    header = RequestParser._header
+
+    def counted(parser: RequestParser, kind: str, skip: int = 1) -> bytes | None:
+        headers.append(kind)
+        return header(parser, kind, skip)
+
+    monkeypatch.setattr(RequestParser, "_header", counted)
+    stream = encode(*(f"member:{number}" for number in range(20_000)))
+    parser = make()
+    for start in range(0, len(stream), 65_536):
+        found = parser.receive(stream[start : start + 65_536])
+    assert len(found[0]) == 20_000
+    assert len(headers) < 40
+
+
+@both
+def test_elements_of_another_kind_are_not_searched_again_and_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    take_many = RequestParser._take_many
+
+    def counted(parser: RequestParser) -> bool:
+        tried.append(parser._left)
+        return take_many(parser)
+
+    monkeypatch.setattr(RequestParser, "_take_many", counted)
+    assert make().receive(encode(*[b"a\r\nb"] * 20_000)) == [[b"a\r\nb"] * 20_000]
+    assert len(tried) < 100

@@ -7,6 +7,8 @@ Rules kept here, all of them Redis':
   come and joined once, so that a value of any size is copied once and never searched for line ends.
 - A multibulk of zero or fewer elements, and an empty line, are no request and get no answer.
 - The two bytes after a bulk are skipped unseen, as Redis does.
+- Of a request of many elements those that are short are taken together, for a step of Python an element would cost
+  more than most commands do with it.
 - Limits: an inline line and a header of at most 64 KiB, a bulk of at most ``proto-max-bulk-len``, at most 2**31 - 1
   elements; before authentication 10 elements of 16 KiB.
 - After an error the parser is dead: requests before it are given out, then ``error`` holds its text.
@@ -25,6 +27,15 @@ UNAUTHENTICATED_BULK = 16384
 ELEMENTS_MAX = 2**31 - 1
 #: From this size on an incomplete bulk is collected in raw mode.
 RAW_FROM = 16 * 1024
+#: From so many elements still to come on they are taken many at a time; the most that are looked at then.
+MANY = 32
+MANY_MOST = 4096
+#: Elements taken one by one where that has failed, before it is tried again.
+MANY_AGAIN = 256
+
+_CRLF = b"\r\n"
+_SHORT = [b"$%d" % length for length in range(1024)]
+_short_header = _SHORT.__getitem__
 
 
 class Limits:
@@ -53,12 +64,16 @@ class RequestParser:
 
     __slots__ = (
         "_argv",
+        "_argv_bytes",
         "_buffer",
         "_bulk",
         "_chunks",
         "_left",
+        "_many",
         "_missing",
         "_offset",
+        "_one_by_one",
+        "_weighed",
         "authenticated",
         "error",
         "limits",
@@ -73,6 +88,10 @@ class RequestParser:
         self._offset = 0
         self._left = 0  # elements of the running multibulk still to come
         self._argv: list[bytes] = []
+        self._weighed = 0  # elements of it whose lengths are added up already
+        self._argv_bytes = 0  # what they add up to
+        self._many = MANY_MOST  # elements that are tried at once
+        self._one_by_one = 0  # elements to be taken the usual way before that is tried again
         self._bulk = -1  # length of the running bulk, -1 in line mode
         self._chunks: list[bytes] = []  # raw mode: pieces of the running bulk
         self._missing = 0  # raw mode: bytes still to come, the two of its end included
@@ -85,10 +104,13 @@ class RequestParser:
     @property
     def buffered(self) -> int:
         """Bytes held for a request that is not complete."""
-        held = len(self._buffer) - self._offset + sum(map(len, self._chunks))
-        if self._argv:
-            held += sum(map(len, self._argv))
-        return held
+        argv = self._argv
+        if len(argv) > self._weighed:
+            # Asked for with every read: what came before is not to be gone through each time.
+            self._argv_bytes += sum(map(len, argv[self._weighed :]))
+            self._weighed = len(argv)
+        collected = self._bulk + 2 - self._missing if self._missing else 0
+        return len(self._buffer) - self._offset + collected + self._argv_bytes
 
     @property
     def in_request(self) -> bool:
@@ -129,9 +151,16 @@ class RequestParser:
             self._chunks.append(data)
             self._missing = missing - len(data)
             return b""
-        self._chunks.append(data[:missing])
-        whole = b"".join(self._chunks)
-        self._argv.append(whole[: self._bulk])
+        chunks = self._chunks
+        chunks.append(data[:missing])
+        end = 2
+        while end:
+            # Without the end of the line before they are joined: the whole bulk would be copied once more after it.
+            last = chunks.pop()
+            if len(last) > end:
+                chunks.append(last[:-end])
+            end -= min(end, len(last))
+        self._argv.append(b"".join(chunks))
         self._chunks = []
         self._missing = 0
         self._bulk = -1
@@ -164,6 +193,11 @@ class RequestParser:
         while self._left:
             length = self._bulk
             if length < 0:
+                if self._left >= MANY:
+                    if self._one_by_one:
+                        self._one_by_one -= 1
+                    elif self._take_many():
+                        continue
                 if self._offset < len(buffer) and buffer[self._offset] != 36:  # "$"
                     # Redis looks at the byte only once the whole line has come.
                     if buffer.find(b"\r", self._offset) < 0:
@@ -195,9 +229,43 @@ class RequestParser:
             self._left -= 1
         return self._take()
 
+    def _take_many(self) -> bool:
+        """Takes elements that are whole, shorter than 1,024 bytes and without line ends; tells whether there were any.
+
+        A few calls find the lines of many elements and compare their headers.  At the first header that does not tell
+        the length of the line behind it this ends: the usual way judges about that element.
+        """
+        if self.limits.max_bulk < len(_SHORT):
+            return False
+        offset = self._offset
+        count = min(self._left, self._many)
+        lines = self._buffer[offset : offset + 128 * count].split(_CRLF, 2 * count)
+        lines.pop()  # what is not whole
+        bodies = lines[1::2]
+        heads = lines[: 2 * len(bodies) : 2]
+        if not bodies:
+            return False
+        try:
+            expected = list(map(_short_header, map(len, bodies)))
+        except IndexError:
+            expected = [_SHORT[len(body)] if len(body) < len(_SHORT) else b"" for body in bodies]
+        if heads != expected:
+            taken = next(place for place, (head, due) in enumerate(zip(heads, expected, strict=True)) if head != due)
+            del heads[taken:], bodies[taken:]
+            self._many = max(MANY, 2 * taken)
+            if taken < MANY // 2:
+                self._one_by_one = MANY_AGAIN
+        elif self._many < MANY_MOST:
+            self._many *= 2
+        self._argv += bodies
+        self._left -= len(bodies)
+        self._offset += sum(map(len, heads)) + sum(map(len, bodies)) + 4 * len(bodies)
+        return bool(bodies)
+
     def _take(self) -> list[bytes]:
         argv = self._argv
         self._argv = []
+        self._weighed = self._argv_bytes = 0
         return argv
 
     def _header(self, kind: str, skip: int = 1) -> bytes | None:
