@@ -200,6 +200,8 @@ class LastingService(ServerService):
         self._replication.restore(self._persistence.aux, self._persistence.dropped)
         connect = connector(self.reactor, self.engine.config, self.listeners.client_tls)
         self._replication.start(connect, lambda: self.listeners.port)
+        # Keys whose time passed while the server was away: the append-only file brings them back.
+        self.expire()
 
     def is_idle(self) -> bool:
         """Whether the periodic work may rest: nothing is loaded, and no child at work."""

@@ -341,3 +341,11 @@ def test_what_bitfield_does_to_its_key(server: InProcess) -> None:
     assert server(*ask, "OVERFLOW", "SAT", "GET", "u8", 0) == reading
     assert server(*ask, "GET", "u8", 0, "INCRBY", "u8", 0, 1) == writing
     assert server(*ask, "GET", "u8") == writing
+
+
+def test_the_offset_of_a_field_wraps_around_at_64_bits(server: InProcess) -> None:
+    # 2**61 fields of 8 bits are 2**64 bits.
+    assert server("BITFIELD", "k", "SET", "u8", f"#{2**61 + 1}", 7) == [0]
+    assert server("GET", "k") == b"\0\7"
+    assert server("BITFIELD", "k", "GET", "u8", "#1") == [7]
+    assert refused(server, "BITFIELD", "k", "GET", "u8", f"#{2**60}") == OFFSET

@@ -225,6 +225,8 @@ def test_the_cache_of_scripts() -> None:
     assert own("SCRIPT", "EXISTS", hashlib.sha1(b"return 0").hexdigest()) == [0]
     assert b"number_of_cached_scripts:501" in own("INFO", "memory")
     assert b"evicted_scripts:100" in own("INFO", "stats")
+    own("CONFIG", "RESETSTAT")
+    assert b"evicted_scripts:0" in own("INFO", "stats")
     assert own("SCRIPT", "FLUSH") == b"OK"
     assert own("EVALSHA", sha, 0) == b"NOSCRIPT No matching script. Please use EVAL."
 

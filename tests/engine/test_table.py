@@ -93,6 +93,13 @@ def test_the_facts_of_a_command(name: str) -> None:
     assert {key: SHOWN_DOCS[name].get(key) for key in DOCS} == {key: fact.get(key) for key in DOCS}
 
 
+def test_categories_are_told_in_the_order_of_acl_cat() -> None:
+    server = Server()
+    order = [b"@" + name for name in server("ACL", "CAT")]
+    for info in server("COMMAND"):
+        assert info[6] == sorted(info[6], key=order.index)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_arguments_of_a_command(name: str) -> None:
     same = without_defaults(SHOWN_DOCS[name].get("arguments", [])) == FACTS[name].get("arguments", [])

@@ -254,3 +254,18 @@ def test_twistd_refuses_what_the_server_refuses(start: Start) -> None:
     assert server.wait() in (0, 1)  # Twisted 24.7 still calls it a success
     assert ">>> 'nonsense 1'" in server.output
     assert "Ready to accept connections" not in server.output
+
+
+def test_keys_that_expired_meanwhile_are_gone_at_the_first_request(start: Start) -> None:
+    options = ("--appendonly", "yes", "--enable-debug-command", "yes")
+    server = start(*options)
+    with redis.Redis(port=server.port) as client:
+        client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        for number in range(10):
+            client.set(f"key:{number}", 1, px=1)
+        client.set("stays", 1)
+        assert client.dbsize() == 11
+    server.stop()
+    server = start(*options)
+    with redis.Redis(port=server.port) as client:
+        assert client.dbsize() == 1

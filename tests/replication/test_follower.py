@@ -325,3 +325,16 @@ def test_a_command_that_fails_may_end_the_server(snapshot: bytes) -> None:
     link.send(handshake(FULL + by_length(snapshot) + encode("LPUSH", "key", 1)))
     assert ended
     assert following.server.engine.exit_code == 1
+
+
+@pytest.mark.parametrize(("flags", "error"), [("", True), (" flags=no-writes", False)])
+def test_what_a_queued_script_declares_counts_when_it_is_executed(flags: str, error: bool) -> None:
+    following = Following()
+    server = following.server
+    server("REPLICAOF", "NO", "ONE")
+    connection = server.connect()
+    connection("MULTI")
+    assert connection("EVAL", f"#!lua{flags}\nreturn redis.call('get', KEYS[1])", 1, "a") == b"+QUEUED\r\n"
+    server("REPLICAOF", "master", 1234)
+    refusal = b"-EXECABORT Transaction discarded because of: READONLY You can't write against a read only replica.\r\n"
+    assert connection("EXEC") == (refusal if error else b"*1\r\n$-1\r\n")

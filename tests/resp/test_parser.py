@@ -68,6 +68,8 @@ TABLE: list[tuple[bytes, list[list[bytes]], str | None]] = [
     (b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n", [], "expected '$', got 'f'"),
     (b"*x\r\n", [], "invalid multibulk length"),
     (b"*3000000000\r\n", [], "invalid multibulk length"),
+    (b"*-9223372036854775809\r\n", [], "invalid multibulk length"),
+    (b"*-9223372036854775808\r\n" + encode("PING"), [[b"PING"]], None),
     (b"*\r\n", [], "invalid multibulk length"),
     (b"*1\r\n$-1\r\n", [], "invalid bulk length"),
     (b"*1\r\n$01\r\na\r\n", [], "invalid bulk length"),

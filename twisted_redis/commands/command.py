@@ -8,7 +8,7 @@ from twisted_redis.engine.clients import Client
 from twisted_redis.engine.commandkeys import has_keys, keys_of, legacy_range
 from twisted_redis.engine.docs import docs_of
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import LOADING, NO_MANDATORY_KEYS, STALE, flag_names
+from twisted_redis.engine.flags import CATEGORIES, LOADING, NO_MANDATORY_KEYS, STALE, flag_names
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import keyspec_flag_names
 from twisted_redis.engine.table import Command, command
@@ -32,7 +32,7 @@ def _info(entry: Command | None) -> Reply:
         spec.arity,
         SetReply([Simple(name.encode()) for name in flag_names(spec.flags)]),
         *legacy_range(spec),
-        SetReply([Simple(name.encode()) for name in sorted(spec.categories)]),
+        SetReply([Simple(f"@{name}".encode()) for name in CATEGORIES if "@" + name in spec.categories]),
         [tip.encode() for tip in spec.tips],
         [key.describe() for key in spec.keys],
         [_info(sub) for sub in (entry.subcommands or {}).values()],

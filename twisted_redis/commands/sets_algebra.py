@@ -47,8 +47,7 @@ def _store(ctx: Client, destination: bytes, result: Set | None, event: str) -> i
         if ctx.db.delete(destination):
             ctx.changed(destination, "del")
         return 0
-    ctx.db.set(destination, result)
-    ctx.changed(destination, event)
+    ctx.store(destination, result, event)
     return len(result)
 
 

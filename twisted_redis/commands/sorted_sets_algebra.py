@@ -186,8 +186,7 @@ def _reply(ctx: Client, call: _Call, result: dict[bytes, float]) -> Reply:
 def _store(ctx: Client, destination: bytes, result: dict[bytes, float], event: str) -> int:
     """Puts a result at a key whatever was there, or removes the key if the result is empty."""
     if result:
-        ctx.db.set(destination, ZSet.from_pairs(result.items(), ctx.config))
-        ctx.changed(destination, event)
+        ctx.store(destination, ZSet.from_pairs(result.items(), ctx.config), event)
     elif ctx.db.delete(destination):
         ctx.changed(destination, "del")
     return len(result)

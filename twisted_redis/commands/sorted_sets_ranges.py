@@ -354,8 +354,7 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
             if options.reverse:
                 pairs.reverse()
     if pairs:
-        db.set(destination, _stored(pairs, ctx.config, counted=not options.by))
-        ctx.changed(destination, "zrangestore")
+        ctx.store(destination, _stored(pairs, ctx.config, counted=not options.by), "zrangestore")
     elif db.delete(destination):
         ctx.changed(destination, "del")
     return len(pairs)

@@ -55,14 +55,14 @@ class List:
     """A list of bytes.  ``items`` and ``head`` may be read; only the methods change them.
 
     A list made of ``elements`` takes the encoding that SORT's STORE option gives its result under a
-    ``list-max-listpack-size`` of ``fill``.
+    ``list-max-listpack-size`` of ``fill``, or stays a ``quicklist``.
     """
 
     TYPE = b"list"
 
     __slots__ = ("_left", "_nodes", "_right", "_single", "_size", "head", "items")
 
-    def __init__(self, elements: Iterable[bytes] = (), fill: int = -2) -> None:
+    def __init__(self, elements: Iterable[bytes] = (), fill: int = -2, *, quicklist: bool = False) -> None:
         self.items: list[bytes] = list(elements)
         self.head = 0
         #: None for a listpack.
@@ -76,7 +76,8 @@ class List:
             self._nodes = nodes = Nodes(fill)
             self._right = nodes.append(self.items, 0, _AHEAD)
             self._single = len(nodes) < 2
-            self._convert(fill, 1)
+            if not quicklist:
+                self._convert(fill, 1)
 
     @classmethod
     def from_nodes(cls, nodes: Iterable[tuple[bool, list[bytes]]], fill: int) -> List:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from twisted_redis.datatypes.stream import Stream
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import Reply
@@ -251,6 +252,22 @@ class Client:
         engine.dirty += n
         if engine.observed:
             engine.observe(db, key, event)
+
+    def store(self, key: bytes, value: Any, event: str, n: int = 1) -> None:
+        """Puts a collection in the place of whatever is at ``key``, as ``n`` changes.
+
+        As in Redis those who wait for elements are served only where the key is new; a waiting XREADGROUP learns that
+        its stream is gone.
+        """
+        db, ready = self.db, self.engine.ready
+        place = (db, key)
+        overwrites = (
+            key in db.waiting and place not in ready and db.exists(key) and not isinstance(db.data[key], Stream)
+        )
+        db.set(key, value)
+        self.changed(key, event, n)
+        if overwrites:
+            ready.pop(place, None)
 
     def notify(self, key: bytes, event: str) -> None:
         """Raises a keyspace event alone."""

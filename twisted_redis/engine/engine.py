@@ -31,6 +31,7 @@ from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.oom_score import OomScore
 from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.scripting.libraries import libraries
+from twisted_redis.engine.scripting.scripts import scripting
 from twisted_redis.engine.slowlog import SlowLog
 from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
@@ -686,6 +687,10 @@ class Engine(Effects):
     def remove(self, db: Database, key: bytes, later: bool) -> bool:
         """Deletes ``key``, freeing a large value ``later``; tells whether it was there."""
         return self.lazyfree.remove(db, key, later)
+
+    def as_declared(self, command: Command, argv: list[bytes]) -> Command:
+        """EVAL or FCALL with the flags that the script of ``argv`` has declared."""
+        return scripting(self).as_declared(command, argv)
 
     def load_function(self, code: bytes, replace: bool = False) -> None:
         """Takes the code of a library of functions from a snapshot; CommandError if it cannot."""

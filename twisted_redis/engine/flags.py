@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FLAG_NAMES", "GROUP_CATEGORIES", "categories", "flag_names"]
+__all__ = ["CATEGORIES", "FLAG_NAMES", "GROUP_CATEGORIES", "categories", "flag_names"]
 
 WRITE = 1 << 0
 READONLY = 1 << 1
@@ -53,6 +53,31 @@ FLAG_NAMES: dict[int, str] = {
     ALLOW_BUSY: "allow_busy",
     MOVABLEKEYS: "movablekeys",
 }
+
+#: The ACL categories, in the order in which ACL CAT and COMMAND INFO tell them.
+CATEGORIES = (
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+)
 
 #: The ACL category of a command's group; the groups that are missing have none of their own.
 GROUP_CATEGORIES: dict[str, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import (
@@ -40,7 +41,7 @@ from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "resolve"]
+__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "has_any", "have_all", "resolve"]
 
 # Gates of the engine: while one of these bits is set every command takes the long way.
 IS_LOADING = 1 << 0
@@ -214,9 +215,9 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     """Passes every gate or raises the error of the first that is closed."""
     flags = command.flags
     called = command
-    if flags & SKIP_MONITOR and engine.scripting is not None:
+    if flags & SKIP_MONITOR:
         # What a script has declared counts in place of what EVAL and FCALL may do at the worst.
-        command = engine.scripting.as_declared(command, argv)
+        command = engine.as_declared(command, argv)
         flags = command.flags
     gates = client.gates & ~NOT_GATES
     if flags & PROTECTED:
@@ -231,7 +232,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     if gates & TRACKING and engine.config.maxmemory:
         # Evictions are told before the reply.
         engine.eviction.settle()
-    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and _needs_memory(client, command):
+    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and has_any(client, command, DENYOOM):
         raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     if gates & TRACKING:
         engine.tracking.limit()
@@ -242,9 +243,11 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             f"ERR Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
             "are allowed in this context"
         )
-    if engine.gates & IS_STALE and not _serves_stale(client, command):
+    if engine.gates & IS_STALE and not have_all(client, command, STALE):
         raise CommandError(STALE_TEXT)
-    if engine.gates & IS_LOADING and not flags & LOADING and (not engine.async_loading or flags & NO_ASYNC_LOADING):
+    if engine.gates & IS_LOADING and (
+        has_any(client, command, NO_ASYNC_LOADING) if engine.async_loading else not have_all(client, command, LOADING)
+    ):
         raise CommandError("LOADING Redis is loading the dataset in memory")
     if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
         raise CommandError(engine.busy_text)
@@ -257,38 +260,30 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         raise Postponed
 
 
-def _any_queued(client: Client, flags: int) -> bool:
-    """Whether a queued command has one of ``flags``; of scripts what they have declared counts."""
-    scripting = client.engine.scripting
-    for command, argv in client.queue or ():
-        if command.flags & flags:
-            if not command.flags & SKIP_MONITOR or scripting is None:
-                return True
-            if scripting.as_declared(command, argv).flags & flags:
-                return True
-    return False
+def _queued_flags(client: Client, command: Command) -> Iterator[int]:
+    """The flags of ``command``, and for EXEC of what it will run: of scripts what they have declared."""
+    yield command.flags
+    if command.name == "exec":
+        for queued, argv in client.queue or ():
+            yield (client.engine.as_declared(queued, argv) if queued.flags & SKIP_MONITOR else queued).flags
 
 
-def _needs_memory(client: Client, command: Command) -> bool:
-    # EXEC is refused if one of its commands would be.
-    if command.name == "exec" and client.queue is not None:
-        return _any_queued(client, DENYOOM)
-    return bool(command.flags & DENYOOM)
+def has_any(client: Client, command: Command, flags: int) -> bool:
+    """Whether ``command``, or one that EXEC will run, has one of ``flags``."""
+    return any(found & flags for found in _queued_flags(client, command))
 
 
-def _serves_stale(client: Client, command: Command) -> bool:
-    if command.name == "exec" and client.queue is not None and command.flags & STALE:
-        return all(entry.flags & STALE for entry, _ in client.queue)
-    return bool(command.flags & STALE)
+def have_all(client: Client, command: Command, flag: int) -> bool:
+    """Whether ``command``, and all that EXEC will run, have ``flag``."""
+    return all(found & flag for found in _queued_flags(client, command))
 
 
 def _paused(engine: Engine, client: Client, command: Command) -> bool:
     if engine.pause_all:
         return True
-    # EXEC waits if one of its commands would.
-    if command.name == "exec" and client.queue is not None:
-        return _any_queued(client, WRITE | MAY_REPLICATE)
-    return bool(command.flags & (WRITE | MAY_REPLICATE)) and client.queue is None
+    if client.queue is not None and command.name != "exec":
+        return False
+    return has_any(client, command, WRITE | MAY_REPLICATE)
 
 
 def _protected(engine: Engine, client: Client, command: Command) -> None:

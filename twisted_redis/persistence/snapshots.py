@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
+from twisted_redis.engine.gates import has_any
 from twisted_redis.persistence.children import STOPPED_ON_PURPOSE, Child, Children
 from twisted_redis.persistence.files import FileWriter, remove_quietly, write_atomically
 from twisted_redis.persistence.saving import facts, write_snapshot
@@ -239,11 +240,9 @@ class Snapshots:
         """Refuses writes after a failure; PING as well, so that whoever watches the server learns of it."""
         if self.succeeded or not self._refusing:
             return
-        flags = command.flags
-        if command.name == "exec" and client.queue is not None:
-            for entry, _ in client.queue:
-                flags |= entry.flags
-        if (flags & WRITE or command.name == "ping") and not client.gates & MASTER:
+        if client.gates & MASTER:
+            return
+        if command.name == "ping" or has_any(client, command, WRITE):
             raise CommandError(_MISCONF)
 
     def _fields(self) -> list[tuple[str, Any]]:

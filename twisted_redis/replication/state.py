@@ -16,7 +16,7 @@ from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
-from twisted_redis.engine.gates import IS_STALE
+from twisted_redis.engine.gates import IS_STALE, has_any
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.table import Command
@@ -280,11 +280,7 @@ class State:
         guards = self.engine.write_guards
         if not guards or ("replica" not in guards and "replicas" not in guards):
             return
-        flags = command.flags
-        if command.name == "exec" and client.queue is not None:
-            for entry, _ in client.queue:
-                flags |= entry.flags
-        if flags & WRITE:
+        if has_any(client, command, WRITE):
             if "replicas" in guards:
                 raise CommandError("NOREPLICAS Not enough good replicas to write.")
             if "replica" in guards and not client.gates & MASTER:

@@ -48,7 +48,7 @@ class Limits:
 
 
 def _length(text: bytes) -> int | None:
-    """A decimal as Redis' string2ll takes it: no plus sign, no spaces, no leading zeros; None otherwise."""
+    """A decimal as Redis' string2ll takes it: 64 bits, no plus sign, no spaces, no leading zeros; None otherwise."""
     if text.isdigit():
         if text[0] == 48 and len(text) > 1:
             return None
@@ -56,7 +56,8 @@ def _length(text: bytes) -> int | None:
         return None
     if len(text) > 20:
         return None
-    return int(text)
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else None
 
 
 class RequestParser:

@@ -225,7 +225,7 @@ ZIPLIST = packed_ziplist(b"\x01a", b"\xf2", b"\x01b", b"\x042.50")
 
 OLD = {
     "list": (types.LIST, strings(b"a", b"1", b"b"), ("listpack", [(False, [b"a", b"1", b"b"])])),
-    "list in a ziplist": (types.LIST_ZIPLIST, blob(ZIPLIST), ("listpack", [(False, [b"a", b"1", b"b", b"2.50"])])),
+    "list in a ziplist": (types.LIST_ZIPLIST, blob(ZIPLIST), ("quicklist", [(False, [b"a", b"1", b"b", b"2.50"])])),
     "list of ziplists": (
         types.LIST_QUICKLIST,
         b"\x03" + blob(ZIPLIST) + blob(packed_ziplist()) + blob(ZIPLIST),

@@ -198,8 +198,7 @@ def _store(ctx: Client, destination: bytes, query: _Query, found: list[Found], e
         pairs = [(member, distance / query.unit) for distance, member, _, _, _ in found]
     else:
         pairs = [(member, score) for _, member, score, _, _ in found]
-    ctx.db.set(destination, ZSet.from_pairs(pairs, ctx.config))
-    ctx.changed(destination, event, len(pairs))
+    ctx.store(destination, ZSet.from_pairs(pairs, ctx.config), event, len(pairs))
     return len(pairs)
 
 

@@ -8,37 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.commandkeys import has_keys, keys_of
+from twisted_redis.engine.flags import CATEGORIES
 from twisted_redis.engine.keyspecs import ACCESS, DELETE, INCOMPLETE, INSERT, NOT_KEY, UPDATE, KeySpec
 
 if TYPE_CHECKING:
     from twisted_redis.engine.table import Command
 
 __all__ = ["CATEGORIES", "READ", "WRITE", "Catalogue", "access_of", "channels_of"]
-
-#: In the order in which ACL CAT tells them.
-CATEGORIES = (
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-)
 
 # What a key pattern allows, and a command needs.
 READ = 1

@@ -57,6 +57,10 @@ class Scripting:
         self.libraries: Libraries | None = None
         engine.info_extra.setdefault("memory", []).append(self._memory_fields)
         engine.info_extra.setdefault("stats", []).append(lambda: [("evicted_scripts", self.evicted)])
+        engine.stats.resetters.append(self._reset_figures)
+
+    def _reset_figures(self) -> None:
+        self.evicted = 0
 
     @property
     def runner(self) -> Runner:

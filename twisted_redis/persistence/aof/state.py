@@ -10,6 +10,7 @@ from twisted_redis.config import ConfigError
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
+from twisted_redis.engine.gates import has_any
 from twisted_redis.persistence.aof.base import write_base
 from twisted_redis.persistence.aof.folder import Folder
 from twisted_redis.persistence.aof.manifest import Manifest, ManifestError
@@ -460,11 +461,7 @@ class Aof:
         number = self._trouble
         if not number or client.gates & MASTER:
             return
-        flags = command.flags
-        if command.name == "exec" and client.queue is not None:
-            for entry, _ in client.queue:
-                flags |= entry.flags
-        if flags & WRITE or command.name == "ping":
+        if command.name == "ping" or has_any(client, command, WRITE):
             raise CommandError(f"MISCONF Errors writing to the AOF file: {os.strerror(number)}")
 
     # figures

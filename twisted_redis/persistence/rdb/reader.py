@@ -107,7 +107,8 @@ def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int
     elements = ziplist.decode(blob)
     if not elements:
         raise EmptyValue(pos)
-    return List(elements, config.list_max_listpack_size), pos
+    # Of all forms of lists this is the one that Redis does not make a listpack of.
+    return List(elements, config.list_max_listpack_size, quicklist=True), pos
 
 
 def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
