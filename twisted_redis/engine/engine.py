@@ -382,7 +382,6 @@ class Engine(Effects):
         room = OUTPUT_SLICE
         taken = 0
         start = end = began = clock()
-        command: Command | None = gates.NOT_EXECUTED
         self.turn += 1
         try:
             for argv in requests:
