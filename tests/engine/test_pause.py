@@ -111,8 +111,12 @@ def test_a_transaction_is_paused_as_a_whole(server: Server) -> None:
     client("SET", "b", 1)
     assert client("EXEC") == b"*3\r\n+OK\r\n+OK\r\n+OK\r\n"
     assert client("MULTI") == b"+OK\r\n"
-    assert client("SET", "a", 2) == b"+QUEUED\r\n"
+    assert client("GET", "a") == b"+QUEUED\r\n"
+    # A write waits before it is queued, and so does what follows.
+    assert client("SET", "a", 2) == b""
     assert client("EXEC") == b""
+    server.advance(61)
+    assert client.read() == b"+QUEUED\r\n*2\r\n$1\r\n1\r\n+OK\r\n"
 
 
 def test_who_goes_while_paused(server: Server) -> None:

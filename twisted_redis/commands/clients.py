@@ -244,7 +244,7 @@ def client_reply(ctx: Client, mode: bytes) -> Reply:
         ctx.gates |= REPLIES_OFF
         ctx.skip_next = 0
     elif wanted == b"SKIP":
-        if not ctx.gates & REPLIES_OFF:
+        if ctx.skip_next or not ctx.gates & REPLIES_OFF:
             ctx.gates |= REPLIES_OFF
             ctx.skip_next = 2  # this very reply, and the next
     else:

@@ -207,7 +207,8 @@ def reset(ctx: Client) -> Reply:
     ctx.db = engine.databases[0]
     ctx.set_protocol(2)
     ctx.name = None
-    ctx.skip_next = 0
-    ctx.gates &= ~(REPLIES_OFF | NO_EVICT | NO_TOUCH | MONITORING)
+    ctx.gates &= ~(NO_EVICT | NO_TOUCH | MONITORING)
+    if not ctx.skip_next:  # CLIENT REPLY SKIP before RESET takes the reply of RESET, and ends with it
+        ctx.gates &= ~REPLIES_OFF
     engine.acl.greet(ctx)
     return Simple(b"RESET")

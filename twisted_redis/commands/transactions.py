@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted_redis.engine.clients import DENY_BLOCKING, IN_MULTI, RESTRICTED, Client
+from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, IN_MULTI, REPLIES_OFF, RESTRICTED, Client
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import (
     ALLOW_BUSY,
@@ -15,7 +15,7 @@ from twisted_redis.engine.flags import (
 from twisted_redis.engine.keyspecs import RO, key_range
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard, watch, watched_key_expired
-from twisted_redis.resp.types import OK, NullArray, Reply
+from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply
 
 __all__: list[str] = []
 
@@ -66,23 +66,32 @@ def exec_(ctx: Client) -> Reply:
     if changed:
         return NullArray
     engine = ctx.engine
+    encode, silent = ctx.encode, _is_silent(ctx)
     denied_before = ctx.gates & DENY_BLOCKING
     ctx.gates |= DENY_BLOCKING
     engine.depth += 1
-    replies = []
+    replies: list[Reply] = []
     refused = False
     try:
         for entry, argv in queue:
+            closing = ctx.gates & CLOSING
+            refused = False
             if ctx.gates & RESTRICTED:
                 # Permissions may have changed since the command was queued.
                 try:
                     engine.acl.authorize_queued(ctx, entry, argv)
                 except CommandError as error:
-                    replies.append(engine.error(error.text))
+                    reply: Reply = engine.error(error.text)
                     refused = True
-                    continue
-            refused = False
-            replies.append(engine.call(ctx, entry, argv))
+            if not refused:
+                reply = engine.call(ctx, entry, argv)
+            if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx)):
+                reply = NO_REPLY
+            if ctx.encode is not encode:
+                # HELLO: what was answered before it has the protocol of that time.
+                replies = [Raw(encode(each)) for each in replies]
+                encode = ctx.encode
+            replies.append(reply)
     finally:
         engine.depth -= 1
         if not denied_before:
@@ -91,7 +100,28 @@ def exec_(ctx: Client) -> Reply:
     if refused:
         # As Redis counts it: the refusal is EXEC's own failure, unless another command ran after it.
         engine.acl.catalogue.commands[b"exec"].failed += 1
+    if silent or ctx.gates & REPLIES_OFF:
+        return _partly_silent(ctx, replies, not silent)
     return replies
+
+
+def _is_silent(ctx: Client) -> bool:
+    """Whether nothing is answered now: CLIENT REPLY OFF, or SKIP for the running request."""
+    return bool(ctx.gates & REPLIES_OFF) and ctx.skip_next < 2
+
+
+def _partly_silent(ctx: Client, replies: list[Reply], announced: bool) -> Reply:
+    """The reply of EXEC where CLIENT REPLY held back its first line, or holds back something now.
+
+    Redis sends each part as it is made, so what CLIENT REPLY says within a transaction holds from there on.
+    ``announced``: whether the line with the number of replies was sent.
+    """
+    reply = replies if announced else Raw(b"".join([ctx.encode(each) for each in replies if each is not NO_REPLY]))
+    if not ctx.gates & REPLIES_OFF:
+        return reply
+    if reply:
+        ctx.send(reply)
+    return NO_REPLY
 
 
 @command(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_redis.engine.clients import RESTRICTED
+from twisted_redis.engine.clients import NO_TOUCH, SUBSCRIBED
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import READONLY
+from twisted_redis.engine.gates import readmit
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
     try:
         _rerun(engine, waiter, key)
     except BaseException:
+        waiter.client.served_key = None
         reply = engine.crashed(waiter.command)
         engine.abandon_unit(waiter.client, waiter.command, waiter.argv)
         if waiter.client.blocked is waiter:
@@ -212,19 +214,21 @@ def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
 
 def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     client = waiter.client
-    if client.gates & RESTRICTED:
-        # Its user may have lost the permission since.
+    client.served_key = key
+    if not waiter.block.group:
         try:
-            engine.authorize(client, waiter.command, waiter.argv)
+            readmit(engine, client, waiter.command, waiter.argv)
         except CommandError as error:
+            client.served_key = None
             waiter.command.rejected += 1
             waiter.finish(engine.error(error.text))
             return
-    client.served_key = key
     client.blocked_state = waiter.block.state
     waiter_gone = False
-    before = engine.current
-    engine.current = client if client.tracking is not None else None
+    state = engine.state
+    before, touching = engine.current, state.touching
+    engine.current = client if client.tracking is not None or client.gates & SUBSCRIBED else None
+    state.touching = not client.gates & NO_TOUCH
     start = engine.clock_ns()
     try:
         reply = waiter.command.function(client, *waiter.argv[waiter.command.skip :])
@@ -236,11 +240,13 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
         client.served_key = None
         client.blocked_state = None
         engine.current = before
+        state.touching = touching
     if client.tracking is not None and waiter.command.flags & READONLY:
         engine.tracking.remember(client, waiter.command, waiter.argv)
     if reply.__class__ is Block:
         if reply.state is not None:
             waiter.block.state = reply.state
+        client.release_pushes()  # no reply comes that they could follow
         waiter_gone = True
     if not waiter_gone:
         taken = engine.clock_ns() - start

@@ -421,6 +421,7 @@ class Engine(Effects):
                         break
                     self._answer(client, reply)
                     if client.gates & CLOSING:
+                        command.samples.append(clock() - start)
                         break
                     if client.out:
                         room -= len(client.out[-1])

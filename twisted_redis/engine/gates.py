@@ -41,7 +41,7 @@ from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "has_any", "have_all", "resolve"]
+__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "has_any", "have_all", "readmit", "resolve"]
 
 # Gates of the engine: while one of these bits is set every command takes the long way.
 IS_LOADING = 1 << 0
@@ -232,8 +232,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     if gates & TRACKING and engine.config.maxmemory:
         # Evictions are told before the reply.
         engine.eviction.settle()
-    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and has_any(client, command, DENYOOM):
-        raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    _check_memory(engine, client, command)
     if gates & TRACKING:
         engine.tracking.limit()
     for check in engine.checks:
@@ -260,6 +259,21 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         raise Postponed
 
 
+def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
+    """Passes the gates that may have closed while a call waited for a key; raises the error of the first such one."""
+    if client.gates & RESTRICTED:
+        engine.authorize(client, command, argv)
+    _check_memory(engine, client, command)
+    if engine.write_guards:
+        for check in engine.checks:
+            check(client, command, argv)
+
+
+def _check_memory(engine: Engine, client: Client, command: Command) -> None:
+    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and has_any(client, command, DENYOOM):
+        raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+
+
 def _queued_flags(client: Client, command: Command) -> Iterator[int]:
     """The flags of ``command``, and for EXEC of what it will run: of scripts what they have declared."""
     yield command.flags
@@ -281,8 +295,6 @@ def have_all(client: Client, command: Command, flag: int) -> bool:
 def _paused(engine: Engine, client: Client, command: Command) -> bool:
     if engine.pause_all:
         return True
-    if client.queue is not None and command.name != "exec":
-        return False
     return has_any(client, command, WRITE | MAY_REPLICATE)
 
 

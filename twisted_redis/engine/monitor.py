@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.clients import MONITORING, SCRIPT
+from twisted_redis.engine.clients import MONITORING, REPLIES_OFF, SCRIPT
 from twisted_redis.engine.flags import ADMIN
 from twisted_redis.engine.gates import IS_LOADING, IS_MONITORED
 from twisted_redis.engine.redaction import redacted
@@ -68,6 +68,8 @@ class Monitors:
             b" ".join(map(quoted, redacted(client, command, argv))),
         )
         for watcher in self._clients:
+            if watcher.gates & REPLIES_OFF:
+                continue
             if watcher is client:
                 watcher.push_later(line)
             else:

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_redis.engine.clients import CLOSING, REPLICA, UNAUTHENTICATED, Client, LinkFigures
+from twisted_redis.engine.clients import CLOSING, REPLICA, REPLIES_OFF, UNAUTHENTICATED, Client, LinkFigures
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, finish, pending_output, sender
 from twisted_redis.net.limits import HIGH_WATER, over_output_limit
@@ -207,8 +207,10 @@ class RedisProtocol(Protocol):
     def _protocol_error(self, text: str) -> None:
         message = f"Protocol error: {text}"
         self.engine.log("verbose", f"Protocol error ({text}) from client: {self.address}")
-        self.client.out.append(b"-ERR " + message.encode("latin-1").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n")
-        self.engine.stats.count_error(b"ERR " + message.encode("latin-1"))
+        line = b"ERR " + message.encode("latin-1")
+        if not self.client.gates & REPLIES_OFF:
+            self.client.out.append(b"-" + line.replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n")
+        self.engine.stats.count_error(line)
         self.close()
 
     def _close_for_query(self) -> None:
