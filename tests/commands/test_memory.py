@@ -214,7 +214,7 @@ def test_purge(server: InProcess) -> None:
 
 def test_help(server: InProcess) -> None:
     lines = server("MEMORY", "HELP")
-    assert b"USAGE key [SAMPLES count]" in lines
+    assert b"USAGE <key> [SAMPLES <count>]" in lines
     assert {b"DOCTOR", b"STATS", b"PURGE", b"MALLOC-STATS"} < set(lines)
 
 

@@ -95,15 +95,16 @@ def greeting(reply: Reply) -> object:
 
 
 def help_text(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """The texts of HELP are each server's own; both are lines under a title that names the command."""
+    """The explanations of HELP are each server's own; its title and its lines of syntax are not."""
     return help_outline(one), help_outline(other)
 
 
 def help_outline(reply: Reply) -> object:
-    """The title and the kinds of all lines; a reply that is no help text as it is."""
+    """The title, the lines of syntax and the kinds of all lines; a reply that is no help text as it is."""
     if reply.kind != b"*" or len(reply.items) < 3 or b" <subcommand> " not in (reply.items[0].text or b""):
         return reply
-    return reply.items[0], {item.kind for item in reply.items}
+    syntax = [item for item in reply.items if not item.text.startswith(b" ")]
+    return syntax, {item.kind for item in reply.items}
 
 
 def within(tolerance: int) -> Rule:

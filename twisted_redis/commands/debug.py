@@ -271,7 +271,7 @@ def _change_repl_id(ctx: Client) -> Reply:
 
 @debug_subcommand("REPLICATE", 1, 1 << 31)
 def _replicate(ctx: Client, *argv: bytes) -> Reply:
-    """REPLICATE <command> [<arg> ...]
+    """REPLICATE <string>
 
     Sends a command to the replicas that is not carried out here.
     """

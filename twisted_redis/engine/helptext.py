@@ -1,4 +1,4 @@
-"""The answers of HELP subcommands, made from the docstrings of their siblings."""
+"""The answers of HELP subcommands: the syntax lines of Redis, explained by the docstrings of the subcommands."""
 
 from __future__ import annotations
 
@@ -11,14 +11,153 @@ if TYPE_CHECKING:
 
 __all__ = ["help_lines"]
 
+#: By container, in the order of Redis.  Programs and people read these lines, so they are those of Redis to the letter.
+_SYNTAX: dict[str, tuple[str, ...]] = {
+    "acl": (
+        "CAT [<category>]",
+        "DELUSER <username> [<username> ...]",
+        "DRYRUN <username> <command> [<arg> ...]",
+        "GETUSER <username>",
+        "GENPASS [<bits>]",
+        "LIST",
+        "LOAD",
+        "LOG [<count> | RESET]",
+        "SAVE",
+        "SETUSER <username> <attribute> [<attribute> ...]",
+        "USERS",
+        "WHOAMI",
+    ),
+    "client": (
+        "CACHING (YES|NO)",
+        "GETREDIR",
+        "GETNAME",
+        "ID",
+        "INFO",
+        "KILL <ip:port>",
+        "KILL <option> <value> [<option> <value> [...]]",
+        "LIST [options ...]",
+        "UNPAUSE",
+        "PAUSE <timeout> [WRITE|ALL]",
+        "REPLY (ON|OFF|SKIP)",
+        "SETNAME <name>",
+        "SETINFO <option> <value>",
+        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "TRACKINGINFO",
+        "NO-EVICT (ON|OFF)",
+        "NO-TOUCH (ON|OFF)",
+    ),
+    "command": (
+        "(no subcommand)",
+        "COUNT",
+        "LIST",
+        "INFO [<command-name> ...]",
+        "DOCS [<command-name> ...]",
+        "GETKEYS <full-command>",
+        "GETKEYSANDFLAGS <full-command>",
+    ),
+    "config": (
+        "GET <pattern>",
+        "SET <directive> <value>",
+        "RESETSTAT",
+        "REWRITE",
+    ),
+    "function": (
+        "LOAD [REPLACE] <FUNCTION CODE>",
+        "DELETE <LIBRARY NAME>",
+        "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
+        "STATS",
+        "KILL",
+        "FLUSH [ASYNC|SYNC]",
+        "DUMP",
+        "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
+    ),
+    "latency": (
+        "DOCTOR",
+        "GRAPH <event>",
+        "HISTORY <event>",
+        "LATEST",
+        "RESET [<event> ...]",
+        "HISTOGRAM [COMMAND ...]",
+    ),
+    "memory": (
+        "DOCTOR",
+        "MALLOC-STATS",
+        "PURGE",
+        "STATS",
+        "USAGE <key> [SAMPLES <count>]",
+    ),
+    "module": (
+        "LIST",
+        "LOAD <path> [<arg> ...]",
+        "LOADEX <path> [[CONFIG NAME VALUE] [CONFIG NAME VALUE]] [ARGS ...]",
+        "UNLOAD <name>",
+    ),
+    "object": (
+        "ENCODING <key>",
+        "FREQ <key>",
+        "IDLETIME <key>",
+        "REFCOUNT <key>",
+    ),
+    "pubsub": (
+        "CHANNELS [<pattern>]",
+        "NUMPAT",
+        "NUMSUB [<channel> ...]",
+        "SHARDCHANNELS [<pattern>]",
+        "SHARDNUMSUB [<shardchannel> ...]",
+    ),
+    "script": (
+        "DEBUG (YES|SYNC|NO)",
+        "EXISTS <sha1> [<sha1> ...]",
+        "FLUSH [ASYNC|SYNC]",
+        "KILL",
+        "LOAD <script>",
+    ),
+    "slowlog": (
+        "GET [<count>]",
+        "LEN",
+        "RESET",
+    ),
+    "xgroup": (
+        "CREATE <key> <groupname> <id|$> [option]",
+        "CREATECONSUMER <key> <groupname> <consumer>",
+        "DELCONSUMER <key> <groupname> <consumer>",
+        "DESTROY <key> <groupname>",
+        "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
+    ),
+    "xinfo": (
+        "CONSUMERS <key> <groupname>",
+        "GROUPS <key>",
+        "STREAM <key> [FULL [COUNT <count>]",
+    ),
+}
+
+#: What no docstring of a subcommand tells.
+_EXPLAINED: dict[str, str] = {
+    "(no subcommand)": "Tells the facts of every command.",
+    "KILL <ip:port>": "Closes the connection from that address.",
+    "KILL <option> <value> [<option> <value> [...]]": (
+        "Closes the connections that all options fit: ADDR, LADDR, TYPE, USER, SKIPME, ID and MAXAGE."
+    ),
+}
+
 
 def help_lines(engine: Engine, container: str) -> list[Simple]:
-    """A line of syntax and an indented line of text for each subcommand of ``container`` (lower case)."""
-    name = container.upper()
-    lines = [f"{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for sub in (engine.table[container.encode()].subcommands or {}).values():
-        syntax, _, text = sub.spec.doc.partition("\n")
-        lines.append(syntax.strip().removeprefix(name + " "))
-        summary = text.strip().split("\n\n")[0]
-        lines.append("    " + " ".join(summary.split()))
+    """Each line of syntax of ``container`` (lower case), and an indented one that explains it."""
+    command = engine.acl.catalogue.commands[container.encode()]
+    subcommands = command.subcommands or {}
+    # By the name that rename-command may have given it.
+    name = next(name for name, entry in engine.table.items() if entry is command)
+    lines = [f"{name.decode().upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    for syntax in _SYNTAX[container]:
+        text = _EXPLAINED.get(syntax)
+        if text is None:
+            text = _summary(subcommands[syntax.partition(" ")[0].lower().encode()].spec.doc)
+        lines += [syntax, "    " + text]
+    lines += ["HELP", "    Prints this text."]
     return [Simple(line.encode()) for line in lines]
+
+
+def _summary(doc: str) -> str:
+    """The paragraph behind the syntax line of a docstring, on one line."""
+    return " ".join(doc.partition("\n")[2].strip().split("\n\n")[0].split())

@@ -1,0 +1,44 @@
+"""HELP of the containers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.server import Server
+
+CONTAINERS = sorted(
+    name.decode() for name, entry in Server().engine.table.items() if entry.subcommands and name != b"cluster"
+)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_each_line_of_syntax_is_explained(container: str) -> None:
+    title, *lines = [line.decode() for line in Server()(container, "HELP")]
+    assert title == f"{container.upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    assert lines[-2:] == ["HELP", "    Prints this text."]
+    for syntax, text in zip(lines[::2], lines[1::2], strict=True):
+        assert not syntax.startswith(" ")
+        assert text.startswith("    ") and len(text) > 10
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_every_subcommand_is_there(container: str) -> None:
+    server = Server()
+    lines = [line.decode() for line in server(container, "HELP")][1::2]
+    subcommands = server.engine.table[container.encode()].subcommands or {}
+    assert {line.split()[0].lower().encode() for line in lines} - {b"(no"} == set(subcommands)
+
+
+def test_lines_are_those_of_redis() -> None:
+    lines = Server()("CLIENT", "HELP")
+    assert lines[1] == b"CACHING (YES|NO)"
+    assert b"KILL <option> <value> [<option> <value> [...]]" in lines
+
+
+def test_a_renamed_container_goes_by_its_name() -> None:
+    server = Server()
+    server.engine.rename_command("OBJECT", "THING")
+    assert server("thing", "HELP")[:2] == [
+        b"THING <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        b"ENCODING <key>",
+    ]

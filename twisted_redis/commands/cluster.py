@@ -1,0 +1,173 @@
+"""CLUSTER, READONLY, READWRITE and ASKING, as a server without cluster mode has them.
+
+Each of them answers that cluster support is disabled, HELP too.  They are in the table with all that COMMAND, ACL and
+client libraries read there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.table import CommandFunction, command, container
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+container(
+    "CLUSTER", arity=-2, group="cluster", since="3.0.0", summary="A container for commands on the cluster of servers."
+)
+
+_CHANGES = ADMIN | STALE | NO_ASYNC_LOADING
+_CHANCE = ("nondeterministic_output",)
+
+
+class _Declaration(NamedTuple):
+    syntax: str
+    summary: str
+    arity: int
+    flags: int = STALE
+    since: str = "3.0.0"
+    complexity: str = "O(1)"
+    tips: tuple[str, ...] = ()
+    replaced_by: str | None = None
+    deprecated_since: str | None = None
+
+
+_OF_SLOTS = "O(N) for N slots"
+_OF_RANGES = "O(N) for all N slots between the ends"
+_OF_NODES = "O(N) for N nodes of the cluster"
+_OF_REPLICAS = "O(N) for N replicas"
+
+_DECLARATIONS = (
+    _Declaration("CLUSTER ADDSLOTS slot [slot ...]", "Takes slots.", -3, _CHANGES, complexity=_OF_SLOTS),
+    _Declaration(
+        "CLUSTER ADDSLOTSRANGE start-slot end-slot [start-slot end-slot ...]",
+        "Takes ranges of slots.",
+        -4,
+        _CHANGES,
+        "7.0.0",
+        _OF_RANGES,
+    ),
+    _Declaration("CLUSTER BUMPEPOCH", "Raises the epoch of the configuration.", 2, _CHANGES, tips=_CHANCE),
+    _Declaration(
+        "CLUSTER COUNT-FAILURE-REPORTS node-id",
+        "Returns how many nodes report that a node has failed.",
+        3,
+        ADMIN | STALE,
+        complexity="O(N) for N reports",
+        tips=_CHANCE,
+    ),
+    _Declaration("CLUSTER COUNTKEYSINSLOT slot", "Returns how many keys a slot holds.", 3),
+    _Declaration("CLUSTER DELSLOTS slot [slot ...]", "Gives slots up.", -3, _CHANGES, complexity=_OF_SLOTS),
+    _Declaration(
+        "CLUSTER DELSLOTSRANGE start-slot end-slot [start-slot end-slot ...]",
+        "Gives ranges of slots up.",
+        -4,
+        _CHANGES,
+        "7.0.0",
+        _OF_RANGES,
+    ),
+    _Declaration(
+        "CLUSTER FAILOVER [FORCE | TAKEOVER]", "Has a replica take the place of its master.", -2, _CHANGES
+    ),
+    _Declaration("CLUSTER FLUSHSLOTS", "Gives all slots up.", 2, _CHANGES),
+    _Declaration("CLUSTER FORGET node-id", "Removes a node from the table of nodes.", 3, _CHANGES),
+    _Declaration(
+        "CLUSTER GETKEYSINSLOT slot count",
+        "Returns keys of a slot.",
+        4,
+        complexity="O(N) for N keys asked for",
+        tips=_CHANCE,
+    ),
+    _Declaration("CLUSTER HELP", "Returns what the subcommands do.", 2, LOADING | STALE, "5.0.0"),
+    _Declaration("CLUSTER INFO", "Returns the state of the cluster.", 2, tips=_CHANCE),
+    _Declaration(
+        "CLUSTER KEYSLOT key", "Returns the slot of a key.", 3, complexity="O(N) for N bytes of the key"
+    ),
+    _Declaration("CLUSTER LINKS", "Returns the links to other nodes.", 2, STALE, "7.0.0", _OF_NODES, _CHANCE),
+    _Declaration("CLUSTER MEET ip port [cluster-bus-port]", "Brings another node into the cluster.", -4, _CHANGES),
+    _Declaration("CLUSTER MYID", "Returns the id of this node.", 2),
+    _Declaration("CLUSTER MYSHARDID", "Returns the id of the shard of this node.", 2, STALE, "7.2.0", tips=_CHANCE),
+    _Declaration(
+        "CLUSTER NODES", "Returns all nodes and their slots as text.", 2, complexity=_OF_NODES, tips=_CHANCE
+    ),
+    _Declaration(
+        "CLUSTER REPLICAS node-id",
+        "Returns the replicas of a master.",
+        3,
+        ADMIN | STALE,
+        "5.0.0",
+        _OF_REPLICAS,
+        _CHANCE,
+    ),
+    _Declaration("CLUSTER REPLICATE node-id", "Makes this node a replica of another.", 3, _CHANGES),
+    _Declaration(
+        "CLUSTER RESET [HARD | SOFT]",
+        "Takes this node out of its cluster.",
+        -2,
+        ADMIN | STALE | NOSCRIPT,
+        complexity="O(N) for N known nodes",
+    ),
+    _Declaration("CLUSTER SAVECONFIG", "Writes the configuration of the cluster to disk.", 2, _CHANGES),
+    _Declaration("CLUSTER SET-CONFIG-EPOCH config-epoch", "Sets the epoch of a new node.", 3, _CHANGES),
+    _Declaration(
+        "CLUSTER SETSLOT slot <IMPORTING node-id | MIGRATING node-id | NODE node-id | STABLE>",
+        "Binds a slot to a node, or has it move.",
+        -4,
+        _CHANGES,
+    ),
+    _Declaration(
+        "CLUSTER SHARDS", "Returns the shards and their slots.", 2, LOADING | STALE, "7.0.0", _OF_NODES, _CHANCE
+    ),
+    _Declaration(
+        "CLUSTER SLAVES node-id",
+        "Returns the replicas of a master.",
+        3,
+        ADMIN | STALE,
+        complexity=_OF_REPLICAS,
+        tips=_CHANCE,
+        replaced_by="`CLUSTER REPLICAS`",
+        deprecated_since="5.0.0",
+    ),
+    _Declaration(
+        "CLUSTER SLOTS",
+        "Returns which node has which slots.",
+        2,
+        LOADING | STALE,
+        complexity=_OF_NODES,
+        tips=_CHANCE,
+        replaced_by="`CLUSTER SHARDS`",
+        deprecated_since="7.0.0",
+    ),
+    _Declaration("READONLY", "Lets this connection read from a replica of the cluster.", 1, FAST | LOADING | STALE),
+    _Declaration("READWRITE", "Ends READONLY.", 1, FAST | LOADING | STALE),
+    _Declaration("ASKING", "Has the next command served for a slot that is being imported.", 1, FAST),
+)
+
+
+def _refusing(doc: str) -> CommandFunction:
+    def refuse(ctx: Client, *arguments: bytes) -> Reply:
+        raise CommandError("ERR This instance has cluster support disabled")
+
+    refuse.__doc__ = doc
+    return refuse
+
+
+for _each in _DECLARATIONS:
+    _first, _, _rest = _each.syntax.partition(" ")
+    command(
+        f"CLUSTER|{_rest.partition(' ')[0]}" if _first == "CLUSTER" else _first,
+        arity=_each.arity,
+        flags=_each.flags,
+        group="cluster",
+        since=_each.since,
+        acl=() if _first == "CLUSTER" else ("@connection",),
+        complexity=_each.complexity,
+        tips=_each.tips,
+        deprecated_since=_each.deprecated_since,
+        replaced_by=_each.replaced_by,
+        doc_flags=("deprecated",) if _each.deprecated_since else (),
+    )(_refusing(f"{_each.syntax}\n\n{_each.summary}"))
