@@ -34,6 +34,7 @@ class _Declaration(NamedTuple):
     tips: tuple[str, ...] = ()
     replaced_by: str | None = None
     deprecated_since: str | None = None
+    history: tuple[tuple[str, str], ...] = ()
 
 
 _OF_SLOTS = "O(N) for N slots"
@@ -88,7 +89,13 @@ _DECLARATIONS = (
         "CLUSTER KEYSLOT key", "Returns the slot of a key.", 3, complexity="O(N) for N bytes of the key"
     ),
     _Declaration("CLUSTER LINKS", "Returns the links to other nodes.", 2, STALE, "7.0.0", _OF_NODES, _CHANCE),
-    _Declaration("CLUSTER MEET ip port [cluster-bus-port]", "Brings another node into the cluster.", -4, _CHANGES),
+    _Declaration(
+        "CLUSTER MEET ip port [cluster-bus-port]",
+        "Brings another node into the cluster.",
+        -4,
+        _CHANGES,
+        history=(("4.0.0", "Takes the port of the bus."),),
+    ),
     _Declaration("CLUSTER MYID", "Returns the id of this node.", 2),
     _Declaration("CLUSTER MYSHARDID", "Returns the id of the shard of this node.", 2, STALE, "7.2.0", tips=_CHANCE),
     _Declaration(
@@ -141,6 +148,7 @@ _DECLARATIONS = (
         tips=_CHANCE,
         replaced_by="`CLUSTER SHARDS`",
         deprecated_since="7.0.0",
+        history=(("4.0.0", "Returns the ids of nodes."), ("7.0.0", "Returns more about the networks of nodes.")),
     ),
     _Declaration("READONLY", "Lets this connection read from a replica of the cluster.", 1, FAST | LOADING | STALE),
     _Declaration("READWRITE", "Ends READONLY.", 1, FAST | LOADING | STALE),
@@ -169,5 +177,6 @@ for _each in _DECLARATIONS:
         tips=_each.tips,
         deprecated_since=_each.deprecated_since,
         replaced_by=_each.replaced_by,
+        history=_each.history,
         doc_flags=("deprecated",) if _each.deprecated_since else (),
     )(_refusing(f"{_each.syntax}\n\n{_each.summary}"))
