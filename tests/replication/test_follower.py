@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,9 +133,16 @@ def test_pieces_of_every_size(snapshot: bytes) -> None:
         b"-LOADING wait\r\n",
         b"+FULLRESYNC short 1\r\n",
         b"+FULLRESYNC %b many\r\n" % ID,
+        b"+FULLRESYNC %b -1\r\n" % ID,
+        b"+FULLRESYNC %b 12x\r\n" % ID,
+        b"+FULLRESYNC %b \xb2\r\n" % ID,
+        b"+FULLRESYNC %b 9223372036854775807\r\n" % ID,
+        b"+FULLRESYNC %b 99999999999999999999\r\n" % ID,
+        b"+FULLRESYNC %b %b\r\n" % (ID, b"9" * 5000),
         b"what?\r\n",
         FULL + b"-ERR the snapshot failed\r\n",
         FULL + b"garbage in place of a length\r\n",
+        FULL + b"$99999999999999999999\r\n",
         FULL + b"$12345\r\n" + b"x" * 12345,
         FULL + b"$20\r\nREDIS0012" + b"\xff" * 11,
         b"x" * 100_000,
@@ -286,6 +294,26 @@ def test_a_promoted_replica_begins_a_history_of_its_own(snapshot: bytes) -> None
     said = other("PSYNC", ID, 101 + len(STREAM))
     assert said.startswith(b"+CONTINUE " + engine.replication_id.encode() + b"\r\n")
     assert said.endswith(encode("SELECT", 0) + encode("SET", "a", 1))
+
+
+def test_the_stream_itself_may_end_the_following(snapshot: bytes) -> None:
+    following = Following()
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot) + STREAM + encode("REPLICAOF", "NO", "ONE")))
+    assert following.server.engine.role == "master" and link.closed
+    [told] = [text for _, text in following.server.logged if text.startswith("MASTER MODE enabled")]
+    # The whole line of CLIENT LIST, as in Redis; the master's address is the one that it had.
+    assert "(user request from 'id=" in told and " addr=master:1234 " in told and " cmd=replicaof " in told
+
+
+@pytest.mark.parametrize("offset", [b"-1", b"99999999999999999999", b"9" * 5000, b"\xb2"])
+def test_an_absurd_offset_in_a_file_is_no_history(offset: bytes) -> None:
+    server = Server()
+    replication: Any = server.engine.replication
+    replication.restore({b"repl-id": ID, b"repl-offset": offset}, [])
+    assert replication.offset == 0
+    replication.restore({b"repl-id": ID, b"repl-offset": b"17"}, [])
+    assert replication.offset == 17
 
 
 def test_our_own_replicas_get_the_bytes_of_the_master(snapshot: bytes) -> None:

@@ -23,7 +23,8 @@ __all__: list[str] = []
 
 
 def _name(client: Client) -> str:
-    return f"id={client.id} addr={client.link.address} laddr={client.link.local_address}"
+    line: bytes = client.engine.acl.client_info(client)
+    return line.decode("latin-1")
 
 
 def _replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:

@@ -129,7 +129,7 @@ def replace_file(path: str, content: bytes) -> None:
     """Puts ``content`` in place of the file at ``path``, all or nothing, and onto the disk.  Raises OSError."""
     # Not by tempfile, for the mode: 0644 without what the umask takes away.
     temporary = f"{path}.{os.urandom(6).hex()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)

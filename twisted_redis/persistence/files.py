@@ -9,9 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-__all__ = ["FileWriter", "remove_quietly", "sync_folder", "write_atomically"]
+__all__ = ["FileWriter", "open_new", "remove_quietly", "sync_folder", "write_atomically"]
 
 _SYNC_EVERY = 4 << 20
+
+
+def open_new(path: str, flags: int = os.O_WRONLY) -> int:
+    """A descriptor of a file that is made here and now; raises OSError.
+
+    What stands at ``path`` already, a leftover of a process of the same number, is removed and never written to:
+    whoever may write to the folder could have put a link to another file there.
+    """
+    remove_quietly(path)
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
 
 
 class FileWriter:
@@ -47,7 +57,7 @@ def write_atomically(
     """
     operation = "open"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        fd = open_new(temporary)
         try:
             try:
                 operation = "write"

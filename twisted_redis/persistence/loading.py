@@ -21,6 +21,7 @@ from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.hash_fields import note_times
+from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.keyspace.access import set_frequency, set_idle
 from twisted_redis.keyspace.database import Database
 from twisted_redis.persistence.rdb.crc64 import crc64
@@ -276,10 +277,10 @@ class Loader:
             log("notice", f"RDB '{name.decode('latin-1')}': {text}")
         elif name == b"redis-ver":
             log("notice", f"Loading RDB produced by version {text}")
-        elif name == b"ctime" and text.isdigit():
-            log("notice", f"RDB age {max(0, int(self._engine.time.wall()) - int(text))} seconds")
-        elif name == b"used-mem" and text.isdigit():
-            log("notice", f"RDB memory usage when created {int(text) / (1 << 20):.2f} Mb")
+        elif name == b"ctime" and (number := integer_or_none(value)) is not None:
+            log("notice", f"RDB age {max(0, int(self._engine.time.wall()) - number)} seconds")
+        elif name == b"used-mem" and (number := integer_or_none(value)) is not None:
+            log("notice", f"RDB memory usage when created {number / (1 << 20):.2f} Mb")
         elif name == b"aof-base" and text != "0":
             log("notice", "RDB is base AOF")
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.python.failure import Failure
 
+from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.replication.applying import Applier
 from twisted_redis.replication.link import MasterFactory, MasterLink
 from twisted_redis.replication.receiving import Reception
+from twisted_redis.replication.stream import MOST_OFFSET
 
 if TYPE_CHECKING:
     from twisted_redis.replication.state import State
@@ -346,10 +348,11 @@ class Follower:
             self._continue(link, text[9:].strip())
         elif line.startswith(b"+FULLRESYNC"):
             words = text.split(" ")
-            if len(words) < 3 or len(words[1]) != ID_LENGTH or not words[2].isdigit():
+            offset = integer_or_none(words[2].encode("latin-1")) if len(words) > 2 else None
+            if offset is None or not 0 <= offset <= MOST_OFFSET or len(words[1]) != ID_LENGTH:
                 link.give_up("Master replied with wrong +FULLRESYNC syntax.")
                 return
-            self._announced = (words[1], int(words[2]))
+            self._announced = (words[1], offset)
             log("notice", f"Full resync from master: {words[1]}:{words[2]}")
             self._receive(link)
         elif line.startswith((b"-NOMASTERLINK", b"-LOADING")):

@@ -30,6 +30,8 @@ class MasterLink(Protocol):
 
     def __init__(self, follower: Follower) -> None:
         self.follower = follower
+        # The follower may have another master by the time that somebody asks.
+        self._master = f"{follower.host}:{follower.port}"
         self.figures = LinkFigures()
         self.drained: Callable[[], None] | None = None
         self.applier: Applier | None = None
@@ -178,7 +180,7 @@ class MasterLink(Protocol):
     @property
     def address(self) -> str:
         """The master as CLIENT LIST shows it."""
-        return f"{self.follower.host}:{self.follower.port}"
+        return self._master
 
     @property
     def local_address(self) -> str:

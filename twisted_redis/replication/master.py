@@ -190,7 +190,8 @@ class Master:
         if replication_id.decode("latin-1").lower() != self._engine.replication_id:
             raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
         state.promote()
-        self._engine.log("notice", f"MASTER MODE enabled (failover request from 'id={client.id}')")
+        line = self._engine.acl.client_info(client).decode("latin-1")
+        self._engine.log("notice", f"MASTER MODE enabled (failover request from '{line}')")
 
     def _attach(self, replica: Replica) -> None:
         client = replica.client

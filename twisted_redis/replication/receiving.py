@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from twisted.python.failure import Failure
 
+from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.keyspace.database import Database
+from twisted_redis.persistence.files import open_new, sync_folder
 from twisted_redis.persistence.loading import Loader, LoadError, drive, size_of, steps
 from twisted_redis.replication.transfer import BadTransfer, Transfer
 
@@ -53,8 +55,9 @@ class Reception:
         self._file: BinaryIO | None = None
         self._unsynced = 0
         if not self._direct:
-            self._path = f"temp-{int(self._engine.time.wall())}.{os.getpid()}.rdb"
-            fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o644)
+            config = self._engine.config
+            self._path = config.resolve(f"temp-{int(self._engine.time.wall())}.{os.getpid()}.rdb")
+            fd = open_new(self._path, os.O_RDWR)
             self._file = os.fdopen(fd, "w+b", buffering=0)
 
     # coming in
@@ -172,13 +175,10 @@ class Reception:
         """The file is what the master has sent: it takes the place of our own, and its data that of ours."""
         engine = self._engine
         try:
-            os.rename(self._path, engine.config.dbfilename)
+            path = engine.config.resolve(engine.config.dbfilename)
+            os.rename(self._path, path)
             self._path = ""
-            folder = os.open(".", os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path)
         except OSError as problem:
             engine.log(
                 "warning",
@@ -215,11 +215,10 @@ class Reception:
     # ends
 
     def _finish(self, loader: Loader) -> None:
-        text = loader.aux.get(b"repl-stream-db", b"0")
-        database = int(text) if text.isdigit() else 0
+        database = integer_or_none(loader.aux.get(b"repl-stream-db", b"0")) or 0
         link = self._link
         with self._engine.in_turn:
-            self._loaded(link, database if database < len(self._engine.databases) else 0, bool(self.transfer.mark))
+            self._loaded(link, database if 0 <= database < len(self._engine.databases) else 0, bool(self.transfer.mark))
         link.go_on()
 
     def _failed(self, how: str) -> None:

@@ -17,6 +17,7 @@ from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import IS_STALE, has_any
+from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.table import Command
@@ -31,7 +32,7 @@ from twisted_redis.replication.info import replication_fields, role_reply, stats
 from twisted_redis.replication.master import Master
 from twisted_redis.replication.memory import tell_memory
 from twisted_redis.replication.snapshots import Snapshots
-from twisted_redis.replication.stream import Stream
+from twisted_redis.replication.stream import MOST_OFFSET, Stream
 from twisted_redis.replication.writable import OwnKeys
 from twisted_redis.resp.accelerated import pack_bulks
 from twisted_redis.resp.types import Reply
@@ -176,16 +177,18 @@ class State:
 
     def restore(self, aux: dict[bytes, bytes], dropped: list[tuple[int, bytes]]) -> None:
         """Goes on with the history that a file was part of, at start; ``dropped`` are keys that had expired in it."""
-        name, offset = (aux.get(key, b"").decode("latin-1") for key in (b"repl-id", b"repl-offset"))
-        database = aux.get(b"repl-stream-db", b"0")
-        if len(name) != len(NO_ID) or not offset.isdigit() or not database.isdigit():
+        name = aux.get(b"repl-id", b"").decode("latin-1")
+        number = integer_or_none(aux.get(b"repl-offset", b""))
+        database = integer_or_none(aux.get(b"repl-stream-db", b"0"))
+        if len(name) != len(NO_ID) or number is None or not 0 <= number <= MOST_OFFSET:
+            return
+        if database is None or database < 0:
             return
         engine = self.engine
-        number = int(offset)
         if self.is_replica:
             engine.replication_id = name
             self.stream.move(number)
-            self.follower.remember(Cached(name, number, min(int(database), len(engine.databases) - 1)))
+            self.follower.remember(Cached(name, number, min(database, len(engine.databases) - 1)))
         else:
             # A master that was restarted: its replicas may go on with what they had, under the name it had.
             engine.replication_id2 = name

@@ -12,7 +12,11 @@ from twisted_redis.engine.propagation import AofOnly
 from twisted_redis.replication.backlog import Backlog
 from twisted_redis.resp.accelerated import pack_bulks
 
-__all__ = ["Stream"]
+__all__ = ["MOST_OFFSET", "Stream"]
+
+MOST_OFFSET = 1 << 62
+"""An offset beyond that is no one's: the stream would soon need more than 64 bits."""
+
 
 MULTI = b"*1\r\n$5\r\nMULTI\r\n"
 EXEC = b"*1\r\n$4\r\nEXEC\r\n"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted_redis.engine.parse import integer_or_none
+
 __all__ = ["BadTransfer", "Transfer"]
 
 MARK_LENGTH = 40
@@ -66,8 +68,8 @@ class Transfer:
         if line[1:5] == b"EOF:" and len(line) >= 5 + MARK_LENGTH:
             self.mark = line[5 : 5 + MARK_LENGTH]
             self.size = 0
-        elif line[1:].isdigit():
-            self.size = int(line[1:])
+        elif (size := integer_or_none(line[1:])) is not None and size >= 0:
+            self.size = size
         else:
             raise BadTransfer(f"the length of the snapshot is not one: '{line.decode('latin-1')}'")
         self._begun(self)

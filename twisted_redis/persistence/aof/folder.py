@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted_redis.persistence.aof.manifest import AofFile, Manifest, read
+from twisted_redis.persistence.files import open_new
 
 __all__ = ["Folder"]
 
@@ -69,7 +70,7 @@ class Folder:
         temporary_name = f"temp-{self._manifest_name}"
         temporary = self.file_path(temporary_name)
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o644)
+            fd = open_new(temporary)
         except OSError as error:
             self._log("warning", f"Can't open the AOF manifest file {temporary_name}: {error.strerror}")
             return False
@@ -104,10 +105,11 @@ class Folder:
             os.close(fd)
 
     def open(self, name: str, *, new: bool) -> int:
-        """A descriptor to append to a file, emptied if ``new``; -1 if that fails."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | (os.O_TRUNC if new else 0)
+        """A descriptor to append to a file, made anew if ``new``; -1 if that fails."""
+        path = self.file_path(name)
+        flags = os.O_WRONLY | os.O_APPEND
         try:
-            return os.open(self.file_path(name), flags, 0o644)
+            return open_new(path, flags) if new else os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             self._log("warning", f"Can't open the append-only file {name}: {error.strerror}")
             return -1
