@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from tests.support.server import Server
 from twisted_redis.config import FatalConfigError, load_arguments
+from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.clock import manual_time
 from twisted_redis.extending import (
     FAST,
     OK,
@@ -32,6 +35,7 @@ from twisted_redis.extending import (
     sleep,
 )
 from twisted_redis.persistence.aof.commands import key_commands
+from twisted_redis.tap import make_engine
 
 FAILED = b"ERR Error loading the extension. Please check the server logs."
 
@@ -195,12 +199,6 @@ def test_loadmodule_lines(path: str, tmp_path: Path) -> None:
     file.write_text(f'loadmodule {path} a "b c"\n')
     config = load_arguments([str(file)])
     config.save = ()
-    from twisted.internet.task import Clock
-
-    from twisted_redis.engine.clients import NullLink
-    from twisted_redis.engine.clock import manual_time
-    from twisted_redis.tap import make_engine
-
     engine = make_engine(config, manual_time(Clock()))
     assert engine.execute(engine.connect(NullLink()), [b"greet"]) == [b"hello", b"a", b"b c"]
     config.rewrite()
@@ -212,6 +210,31 @@ def test_loadmodule_lines(path: str, tmp_path: Path) -> None:
     missing = load_arguments(["--loadmodule", "/x.py", "1"])
     with pytest.raises(FatalConfigError, match=r"(?s)failed to load.*Can't load module from /x.py: server aborting"):
         make_engine(missing, manual_time(Clock()))
+
+
+def test_relative_paths(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder, name = Path(path).parent, Path(path).name
+    monkeypatch.chdir(elsewhere)
+    # Directives and commands: relative to dir, wherever dir stands.
+    for words in (("--loadmodule", f"./{name}", "--dir", str(folder)), ("--dir", str(folder), "--loadmodule", name)):
+        config = load_arguments(words)
+        engine = make_engine(config, manual_time(Clock()))
+        assert engine.modules.loaded["greeter"].path == (f"./{name}" if words[0] == "--loadmodule" else name).encode()
+    by_command = Server(dir=str(folder), enable_module_command="yes")
+    assert by_command("MODULE", "LOAD", name) == b"OK"
+    assert by_command("MODULE", "UNLOAD", "greeter") == b"OK"
+    # The folder of the start has nothing to do with it, and the reason tells where it was looked for.
+    monkeypatch.chdir(folder)
+    lost = Server(dir=str(elsewhere), enable_module_command="yes")
+    assert lost("MODULE", "LOAD", f"./{name}") == FAILED
+    assert any(str(elsewhere) in text and name in text for level, text in lost.logged if level == "warning")
+    with pytest.raises(FatalConfigError, match=re.escape(str(elsewhere))):
+        make_engine(load_arguments(["--loadmodule", f"./{name}", "--dir", str(elsewhere)]), manual_time(Clock()))
+    # A program means its own working directory, also where the line is written to a configuration file.
+    load_module(lost.engine, f"./{name}")
+    assert lost.engine.modules.loaded["greeter"].path == str(Path.cwd() / name).encode()
 
 
 def test_names_that_are_taken(server: Server) -> None:

@@ -1,11 +1,13 @@
 """The modules of one server: loaded by ``loadmodule``, MODULE LOAD or the program that embeds it.
 
 A module is named by an entry point of the group ``twisted_redis.modules``, by a Python module that has a ``Module``
-(``package.module``, or ``package.module:name`` where it has several), or by the path of a file.
+(``package.module``, or ``package.module:name`` where it has several), or by the path of a file.  A relative path of a
+directive or a command is relative to ``dir``, as in Redis; that of a program to its working directory.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -102,7 +104,7 @@ class Modules:
         """Loads a module with its arguments; raises ModuleError, and then nothing of it is there."""
         path = what if isinstance(what, str) else ""
         try:
-            module = find_module(what)
+            module = find_module(what, self._engine.config.resolve)
         except ModuleError:
             raise
         except BaseException as error:
@@ -217,11 +219,13 @@ class Modules:
 
 def load_module(engine: Engine, what: Module | ModuleType | str, arguments: tuple[bytes, ...] = ()) -> Loaded:
     """Loads a module into a server: a ``Module``, a Python module that has one, or its name; raises ModuleError."""
+    if isinstance(what, str) and _names_a_file(what):
+        what = os.path.abspath(what)
     return engine.modules.load(what, arguments)
 
 
-def find_module(what: Module | ModuleType | str) -> Module:
-    """The ``Module`` that ``what`` is, has or names."""
+def find_module(what: Module | ModuleType | str, resolve: Callable[[str], str]) -> Module:
+    """The ``Module`` that ``what`` is, has or names; ``resolve`` gives the whole path of a file."""
     if isinstance(what, Module):
         return what
     if isinstance(what, ModuleType):
@@ -230,11 +234,15 @@ def find_module(what: Module | ModuleType | str) -> Module:
         if entry.name == what:
             found = entry.load()
             return found if isinstance(found, Module) else _only(found, "")
-    if "/" in what or what.endswith(".py"):
-        return _only(_from_file(Path(what)), "")
+    if _names_a_file(what):
+        return _only(_from_file(Path(resolve(what))), "")
     name, _, attribute = what.partition(":")
     invalidate_caches()
     return _only(import_module(name), attribute)
+
+
+def _names_a_file(what: str) -> bool:
+    return "/" in what or what.endswith(".py")
 
 
 def _only(namespace: ModuleType, attribute: str) -> Module:
