@@ -143,13 +143,15 @@ def _number(text: bytes) -> float:
 
 
 def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> list[bytes]:
+    # Redis compares what it stores byte by byte, and all else as C strings.
+    text: Callable[[bytes], bytes] = bytes if options.store is not None else c_string
     if by is None:
         if options.alpha:
-            return sorted(elements, reverse=options.descending)
+            return sorted(elements, key=text, reverse=options.descending)
         numbers = [(_number(element), element) for element in elements]
         return [element for _, element in sorted(numbers, reverse=options.descending)]
     if options.alpha:
-        weights: list[Any] = [(weight is not None, weight or b"") for weight in map(by, elements)]
+        weights: list[Any] = [(weight is not None, text(weight or b"")) for weight in map(by, elements)]
         order = sorted(range(len(elements)), key=weights.__getitem__, reverse=options.descending)
         return [elements[place] for place in order]
     numbers = [(0.0 if (weight := by(e)) is None else _number(weight), e) for e in elements]
