@@ -73,6 +73,44 @@ class GateTests(BlockedCase):
         self.assertEqual(self.server("LLEN", "l"), 1)
 
 
+class PauseTests(BlockedCase):
+    """A call that is served while CLIENT PAUSE holds it back waits for the end of that."""
+
+    def pause(self, mode: str) -> None:
+        """Makes ``l`` and ``s`` ready within the transaction that begins a pause."""
+        self.calls("MULTI", "RPUSH l x", "XADD s 1-0 f v", f"CLIENT PAUSE 1000 {mode}", "EXEC")
+
+    def test_what_writes_is_held_back(self) -> None:
+        connection, reader = self.waiting(), self.waiting(call="XREAD BLOCK 0 STREAMS s $")
+        self.pause("WRITE")
+        self.assertEqual(connection.read(), b"")
+        self.assertEqual(reader.read(), reply([["s", [["1-0", ["f", "v"]]]]]))
+        self.assertEqual(self.server("LLEN", "l"), 1)
+        self.server.clock.advance(1)
+        self.assertEqual(connection.read(), reply(["l", "x"]))
+        self.assertEqual(self.server.engine.ready_later, {})
+
+    def test_everything_is_held_back(self) -> None:
+        reader = self.waiting(call="XREAD BLOCK 0 STREAMS s $")
+        self.pause("ALL")
+        self.assertEqual(reader.read(), b"")
+        self.server.clock.advance(1)
+        self.assertEqual(reader.read(), reply([["s", [["1-0", ["f", "v"]]]]]))
+
+    def test_the_command_that_ends_the_pause_has_it_served(self) -> None:
+        connection, admin = self.waiting(), self.server.connect()
+        self.pause("WRITE")
+        self.assertEqual(admin("CLIENT", "UNPAUSE"), b"+OK\r\n")
+        self.assertEqual(connection.read(), reply(["l", "x"]))
+
+    def test_who_leaves_meanwhile_takes_nothing(self) -> None:
+        connection = self.waiting()
+        self.pause("WRITE")
+        connection.protocol.connectionLost()
+        self.server.clock.advance(1)
+        self.assertEqual(self.server("LLEN", "l"), 1)
+
+
 class UnblockTests(BlockedCase):
     def test_the_pipeline_goes_on(self) -> None:
         connection = self.waiting(then=("SET a 1", "BLPOP l 0", "PING"))

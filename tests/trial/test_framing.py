@@ -133,6 +133,26 @@ class FramingMixin:
         self.assertTrue(connection.closed)
         self.assertEqual(self.server("GET", "a"), b"1")
 
+    def test_a_nul_hides_the_end_of_a_line(self) -> None:
+        # As in Redis, which looks for it in a string of C: such a request can only become too long.
+        for wrong, kind in (
+            (b"*1\0\r\n", b"mbulk count string"),
+            (b"*1\r\n$4\0\r\n", b"bulk count string"),
+            (b"*1\r\n\0$4\r\n", b"bulk count string"),
+            (b"PING\0\r\n", b"inline request"),
+        ):
+            for at in range(len(wrong) + 1):
+                connection = self.server.connect()
+                self.assertEqual(connection.send(wrong[:at]) + connection.send(wrong[at:] + encode("PING")), b"")
+                self.assertFalse(connection.closed)
+                answer = connection.send(b"x" * 65536)
+                self.assertEqual(answer, b"-ERR Protocol error: too big " + kind + b"\r\n", wrong)
+
+    def test_a_nul_within_a_bulk_hides_nothing(self) -> None:
+        requests = encode("ECHO", b"\0\r\n") + encode("PING")
+        for at in range(len(requests) + 1):
+            self.assertEqual(self.converse(requests[:at], requests[at:]), reply(b"\0\r\n") + b"+PONG\r\n")
+
     def test_headers_have_a_longest_length(self) -> None:
         for data, kind in ((b"*" + b"1" * 70_000, b"mbulk"), (b"*1\r\n$" + b"1" * 70_000, b"bulk")):
             connection = self.server.connect()

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted_redis.engine.clients import NO_TOUCH, SUBSCRIBED
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import READONLY
-from twisted_redis.engine.gates import readmit
+from twisted_redis.engine.gates import IS_PAUSED, is_paused, readmit
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.table import Command
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["Block", "Waiter", "block", "retry", "serve_ready", "signal_database", "unblock_all"]
+__all__ = ["Block", "Waiter", "block", "retry", "serve_later", "serve_ready", "signal_database", "unblock_all"]
 
 
 class Block:
@@ -189,7 +189,10 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
     for waiter in list(db.waiting.get(key, ())):
         # An earlier one may have closed or unblocked it.
         if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
-            serve(engine, waiter, key)
+            if engine.gates & IS_PAUSED and is_paused(engine, waiter.client, waiter.command):
+                engine.ready_later[(db, key)] = None
+            else:
+                serve(engine, waiter, key)
 
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
@@ -257,6 +260,15 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     # Last: what the call has changed may wake others, and this waiter must be out of the queue by then.
     if engine.pending:
         engine.after(client, waiter.command, waiter.argv)
+
+
+def serve_later(engine: Engine) -> None:
+    """Serves those whose keys became ready while a pause held their calls back, at the end of the turn."""
+    if engine.ready_later:
+        engine.pending = bool(engine.turn)  # for the command that runs, which may have ended the pause
+        with engine.in_turn:
+            engine.ready.update(engine.ready_later)
+            engine.ready_later = {}
 
 
 def retry(engine: Engine, group: str) -> None:

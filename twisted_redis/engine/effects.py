@@ -71,6 +71,8 @@ class Effects:
         #: Whether something is to be done after the running command.
         self.pending = False
         self.ready: dict[tuple[Database, bytes], None] = {}
+        #: Those that became ready for calls which a pause holds back.
+        self.ready_later: dict[tuple[Database, bytes], None] = {}
         #: Whether the calls that wait for ready keys are being run.
         self.serving = False
         self.notify_flags = 0

@@ -41,7 +41,7 @@ from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "has_any", "have_all", "readmit", "resolve"]
+__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "has_any", "have_all", "is_paused", "readmit", "resolve"]
 
 # Gates of the engine: while one of these bits is set every command takes the long way.
 IS_LOADING = 1 << 0
@@ -253,7 +253,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     if gates & REPLICA and flags & (READONLY | WRITE | MAY_REPLICATE):
         # It is never held back by a pause, so it must not be able to do anything that a pause is to prevent.
         raise CommandError("ERR Replica can't interact with the keyspace")
-    if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA) and _paused(engine, client, command):
+    if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA) and is_paused(engine, client, command):
         client.postponed = True
         engine.postponed.append(client)
         raise Postponed
@@ -292,7 +292,8 @@ def have_all(client: Client, command: Command, flag: int) -> bool:
     return all(found & flag for found in _queued_flags(client, command))
 
 
-def _paused(engine: Engine, client: Client, command: Command) -> bool:
+def is_paused(engine: Engine, client: Client, command: Command) -> bool:
+    """Whether a pause holds ``command`` back, or for EXEC one that it will run."""
     if engine.pause_all:
         return True
     return has_any(client, command, WRITE | MAY_REPLICATE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.blocking import serve_later
 from twisted_redis.engine.gates import IS_PAUSED
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ def _over(engine: Engine) -> None:
 
 
 def resume_postponed(engine: Engine) -> None:
-    """Has requests that were held back tried again."""
+    """Has requests that were held back tried again, and calls that wait for keys served."""
     waiting = engine.postponed
     engine.postponed = []
     for client in waiting:
         client.postponed = False
         client.link.resume()
+    serve_later(engine)

@@ -6,6 +6,7 @@ Rules kept here, all of them Redis':
 - A header is read in *line mode*, a bulk that has not arrived whole in *raw mode*: its pieces are collected as they
   come and joined once, so that a value of any size is copied once and never searched for line ends.
 - A multibulk of zero or fewer elements, and an empty line, are no request and get no answer.
+- The end of a line is looked for up to the first NUL, so a line with a NUL never ends.
 - The two bytes after a bulk are skipped unseen, as Redis does.
 - Of a request of many elements those that are short are taken together, for a step of Python an element would cost
   more than most commands do with it.
@@ -184,6 +185,8 @@ class RequestParser:
             if header is None:
                 return None
             count = _length(header)
+            if count is None and b"\0" in header:
+                return self._endless("mbulk", self._offset - len(header) - 3)
             if count is None or count > ELEMENTS_MAX:
                 return self._fail("invalid multibulk length")
             if count > UNAUTHENTICATED_ELEMENTS and not self.authenticated:
@@ -201,14 +204,16 @@ class RequestParser:
                         continue
                 if self._offset < len(buffer) and buffer[self._offset] != 36:  # "$"
                     # Redis looks at the byte only once the whole line has come.
-                    if buffer.find(b"\r", self._offset) < 0:
-                        self._header("bulk", skip=0)  # fails if the line is too long already
-                        return None
+                    end = buffer.find(b"\r", self._offset)
+                    if end < 0 or buffer.find(b"\0", self._offset, end) >= 0:
+                        return self._endless("bulk", self._offset)
                     return self._fail(f"expected '$', got '{_printable(buffer[self._offset])}'")
                 header = self._header("bulk")
                 if header is None:
                     return None
                 count = _length(header)
+                if count is None and b"\0" in header:
+                    return self._endless("bulk", self._offset - len(header) - 3)
                 if count is None or count < 0 or count > self.limits.max_bulk:
                     return self._fail("invalid bulk length")
                 if count > UNAUTHENTICATED_BULK and not self.authenticated:
@@ -281,10 +286,17 @@ class RequestParser:
         self._offset = end + 2
         return line
 
+    def _endless(self, kind: str, start: int) -> list[bytes] | None:
+        """The end of the header at ``start`` is not there, or behind a NUL and never found; it may be too long."""
+        self._offset = start
+        if len(self._buffer) - start > INLINE_MAX:
+            return self._fail(f"too big {kind} count string")
+        return None
+
     def _inline(self) -> list[bytes] | None:
         buffer = self._buffer
         end = buffer.find(b"\n", self._offset)
-        if end < 0:
+        if end < 0 or buffer.find(b"\0", self._offset, end) >= 0:
             if len(buffer) - self._offset > INLINE_MAX:
                 self._fail("too big inline request")
             return None
