@@ -248,7 +248,7 @@ class LyingMap(dict[Any, Any]):
 
 class NoClass:
     @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise SystemExit
 
 

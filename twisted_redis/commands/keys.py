@@ -21,6 +21,7 @@ from twisted_redis.engine.keyspecs import (
 )
 from twisted_redis.engine.parse import integer_in
 from twisted_redis.engine.table import command
+from twisted_redis.engine.values import copy_value
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Reply, Simple
@@ -283,12 +284,12 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
     value = db.lookup(source)
     if value is None:
         return 0
-    if target.lookup_write(destination) is not None:
-        if not replace:
-            return 0
+    found = target.lookup_write(destination) is not None
+    if found and not replace:
+        return 0
+    value = copy_value(value)
+    if found:
         target.delete(destination)
-    if value.__class__ is not bytes:
-        value = value.copy()
     _put(db, source, target, destination, value)
     ctx.changed_in(target, destination, "copy_to")
     return 1

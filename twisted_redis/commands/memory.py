@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.engine.flags import LOADING, READONLY, STALE
@@ -75,7 +76,8 @@ def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     value = db.peek(key)
     if value is None:
         return None
-    size = KEY + sizes.of_bytes(len(key)) + sizes.of_value(value, samples)
+    own = memory_of(value) if isinstance(value, OwnValue) else sizes.of_value(value, samples)
+    size = KEY + sizes.of_bytes(len(key)) + own
     return size if db.expiry(key) is None else size + EXPIRY
 
 

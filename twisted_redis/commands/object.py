@@ -10,6 +10,7 @@ from twisted_redis.engine.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.keyspecs import RO, key_at
 from twisted_redis.engine.table import command, container
+from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.access import frequency
 from twisted_redis.resp.types import Reply
 
@@ -53,10 +54,7 @@ def encoding(ctx: Client, key: bytes) -> Reply:
     value = _look(ctx, key)
     if value is None:
         return None
-    name: str = (
-        strings.encoding(value) if isinstance(value, bytes | bytearray) else value.encoding(ctx.config)
-    )
-    return name.encode()
+    return encoding_of(value, ctx.config).encode()
 
 
 @command(

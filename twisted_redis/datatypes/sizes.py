@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Any
 
+from twisted_redis.datatypes.own import OwnValue, memory_or_guess
+
 __all__ = ["SAMPLES", "of_bytes", "of_container", "of_items", "of_shared", "of_value"]
 
 SAMPLES = 16
@@ -65,6 +67,8 @@ def of_value(value: Any, samples: int | None = SAMPLES) -> int:
             return sys.getsizeof(value)
         except TypeError:
             return 64 + len(value)
+    if isinstance(value, OwnValue):
+        return memory_or_guess(value)
     global _samples
     _samples = samples
     try:

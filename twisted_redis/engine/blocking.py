@@ -207,7 +207,7 @@ def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
     """Runs a waiting call again.  Whatever fails costs this one client an error, and those behind it nothing."""
     try:
         _rerun(engine, waiter, key)
-    except BaseException:
+    except Exception:
         waiter.client.served_key = None
         reply = engine.crashed(waiter.command)
         engine.abandon_unit(waiter.client, waiter.command, waiter.argv)

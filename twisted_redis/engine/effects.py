@@ -205,7 +205,7 @@ class Effects:
         for sink in self.sinks:
             try:
                 sink.feed(effects)
-            except BaseException:
+            except Exception:
                 self.report("A sink of effects has failed")
                 sink.missed()
 

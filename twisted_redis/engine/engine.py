@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
@@ -99,6 +100,7 @@ class Engine(Effects):
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.state = KeyspaceState(WrongType)
         self.state.expire = self._expire
+        self.state.own_types = config.own_types
         self.databases = [Database(index, self.state) for index in range(config.databases)]
         self.clients: dict[int, Client] = {}
         self._last_client_id = 0
@@ -280,7 +282,7 @@ class Engine(Effects):
         for callback in self.departed:
             try:
                 callback(client)
-            except BaseException:
+            except Exception:
                 self.report(f"The client {client.id} was not forgotten in every place")
 
     def forget_watches(self, client: Client) -> None:
@@ -318,7 +320,7 @@ class Engine(Effects):
         try:
             if self.effects or self.ready:
                 self.end_unit()
-        except BaseException:
+        except Exception:
             self.report("The effects of a turn could not be handed out")
         self._leave_turn(self.turn_began)
 
@@ -328,7 +330,7 @@ class Engine(Effects):
             for finish in self.before_replies:
                 try:
                     finish()
-                except BaseException:
+                except Exception:
                     self.report("A turn was not ended in order")
         finally:
             self.turn = 0
@@ -355,12 +357,12 @@ class Engine(Effects):
         """Writes to one client.  A connection that fails is closed, and costs no other client its replies."""
         try:
             client.link.flush()
-        except BaseException:
+        except Exception:
             self.report(f"The replies to the client {client.id} could not be written")
             client.out.clear()
             try:
                 client.link.abort()
-            except BaseException:
+            except Exception:
                 self.report(f"The client {client.id} could not be closed")
 
     # running
@@ -482,7 +484,7 @@ class Engine(Effects):
                     return block(self, client, command, argv, reply).deferred
             except gates.Postponed:
                 raise
-            except BaseException:
+            except Exception:
                 command = self.find(argv) or gates.NOT_EXECUTED
                 reply = self.crashed(command)
                 self.abandon_unit(client, command, argv)
@@ -513,7 +515,7 @@ class Engine(Effects):
                 self.tracking.remember(self.current, command, argv)
             if self.pending:
                 self.after(client, command, argv)
-        except BaseException:
+        except Exception:
             reply = self.crashed(command)
             self.abandon_unit(client, command, argv)
         if self.depth:
@@ -551,7 +553,7 @@ class Engine(Effects):
                 client.out.append(client.encode(reply))
             else:
                 self._answer(client, reply)
-        except BaseException:
+        except Exception:
             self._answer(client, self.crashed(command))
         self.flush_later(client)
         client.link.resume()
@@ -624,7 +626,7 @@ class Engine(Effects):
                     client.dirty_exec = True
             if not answered:
                 self._answer(client, reply)
-        except BaseException:
+        except Exception:
             # A reply is missing: what follows would be taken for it.
             self.report(f"The client {client.id} could not be answered")
             client.out.clear()
@@ -638,7 +640,7 @@ class Engine(Effects):
                 self.after(client, command, argv)
             elif not self.depth and (self.effects or self.ready):
                 self.end_unit()
-        except BaseException:
+        except Exception:
             self.report(f"The effects of the command {command.name} could not be handed out")
         self.touched = self.pending = False
         self.override = None
@@ -669,6 +671,8 @@ class Engine(Effects):
 
     def serialized_length(self, value: Any) -> int:
         """Bytes that ``value`` takes in a dump."""
+        if isinstance(value, OwnValue):
+            return memory_of(value)
         return len(value) if isinstance(value, bytes | bytearray) else value.memory()
 
     def idle_seconds(self, db: Database, key: bytes) -> int:

@@ -107,7 +107,9 @@ class Module:
     def type(self, cls: Value) -> Value:
         """Declares a class of values (see ``OwnValue``), as a decorator."""
         check_type(cls)
-        self.types[cls.TYPE.decode()] = cls
+        name = cls.TYPE.decode()
+        if self.types.setdefault(name, cls) is not cls:
+            raise ValueError(f"{cls.__name__} and {self.types[name].__name__} have the same TYPE {name}")
         return cls
 
     def on_event(self, *names: str) -> Callable[[EventHook], EventHook]:

@@ -146,11 +146,7 @@ def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bo
             taken: list[tuple[Any, Any]] = list(islice(iter(top.data.popitem, None), min(_STEP, len(top.data))))
             if not top.data:
                 stack.pop()
-            stack += [
-                value
-                for _, value in taken
-                if len(value) > _STEP and (value.__class__ in _PARTS or value.__class__ in _CONTAINERS)
-            ]
+            stack += [value for _, value in taken if value.__class__ in _DIVISIBLE and len(value) > _STEP]
             del taken
         else:
             stack.pop()
@@ -213,4 +209,5 @@ _PARTS: dict[type, tuple[str, ...]] = {
 
 #: Parts that are dicts of containers.
 _NESTED = frozenset(("_buckets", "_names"))
-
+#: What is taken apart; values of a program's own types are not, nor asked for their lengths.
+_DIVISIBLE: frozenset[Any] = _CONTAINERS | _PARTS.keys()

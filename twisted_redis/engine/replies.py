@@ -7,7 +7,7 @@ name of the command, wherever the reply would have gone: to a client, into a tra
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
@@ -87,8 +87,18 @@ def _checked_block(block: Block) -> Block:
         raise ValueError(f"the kind of a Block is the type of a collection ('list', 'zset', ...), not {block.kind!r}")
     checked_seconds(block.timeout, "the timeout of a Block")
     answer = block.on_timeout
-    block.on_timeout = (lambda: _checked(answer(), 0)) if callable(answer) else _checked(answer, 0)
+    block.on_timeout = (lambda: _timeout_reply(answer)) if callable(answer) else _checked(answer, 0)
     return block
+
+
+def _timeout_reply(function: Callable[[], Reply]) -> Reply:
+    try:
+        return _checked(function(), 0)
+    except Exception:
+        raise
+    except BaseException as error:
+        # What calls it expects bugs, not the end of the program.
+        raise RuntimeError(f"the function for the time-out of a Block raises {type(error).__name__}") from error
 
 
 def _checked(value: Any, level: int) -> Any:

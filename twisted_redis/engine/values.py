@@ -20,7 +20,10 @@ def encoding_of(value: Any, config: Any) -> str:
     """What OBJECT ENCODING answers."""
     if value.__class__ is bytes or value.__class__ is bytearray:
         return string_encoding(value)
-    return value.encoding(config)  # type: ignore[no-any-return]
+    encoding = value.encoding(config)
+    if not isinstance(encoding, str):
+        raise TypeError(f"encoding() of the type {_name(value)} gives {encoding!r} in place of str")
+    return encoding
 
 
 def copy_value(value: Any) -> Any:
@@ -29,4 +32,11 @@ def copy_value(value: Any) -> Any:
         return value
     if value.__class__ is bytearray:
         return bytearray(value)
-    return value.copy()
+    made = value.copy()
+    if type(made) is not type(value) or made is value:
+        raise TypeError(f"copy() of the type {_name(value)} gives no other value of this type, but {made!r}")
+    return made
+
+
+def _name(value: Any) -> str:
+    return value.TYPE.decode("latin-1")  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.own import length_or_guess
 from twisted_redis.keyspace.access import CountingDatabase, TrackingDatabase
 from twisted_redis.keyspace.database import Database
 
@@ -174,7 +175,7 @@ class AccountedDatabase(Database):
                 continue
             size = sizes.of_value(value)
             if value.__class__ is not bytearray:
-                items = len(value)
+                items = length_or_guess(value)
                 if items >= _LARGE or key in self.large:
                     if before:
                         size = max(0, before + (items - count) * size // max(items, 1))
@@ -227,7 +228,7 @@ def _unsettle(db: AccountedDatabase, key: bytes, value: Any) -> None:
     if len(db.unsettled) >= _UNSETTLED:
         db.settle()
     size = db.large.get(key)
-    db.unsettled[key] = (sizes.of_value(value) if size is None else size, len(value))
+    db.unsettled[key] = (sizes.of_value(value) if size is None else size, length_or_guess(value))
 
 
 def _accounted(db: AccountedDatabase, key: bytes, value: Any) -> int:

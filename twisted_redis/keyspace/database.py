@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
@@ -57,6 +58,7 @@ class KeyspaceState:
         "now",
         "obeying",
         "overrun",
+        "own_types",
         "touching",
         "wrong_type",
     )
@@ -81,6 +83,8 @@ class KeyspaceState:
         #: Called with (database, key) for a new key, where somebody listens for that.
         self.added: Callable[[Database, bytes], None] | None = None
         self.wrong_type = wrong_type
+        #: Classes of values that modules have declared, by the names of their types.
+        self.own_types: dict[str, type[OwnValue]] = {}
         #: How frequencies of access rise and fall (``access.CountingDatabase``): directives of the same names.
         self.lfu_log_factor = 10
         self.lfu_decay_time = 1
@@ -91,13 +95,18 @@ class KeyspaceState:
         self.overrun: Callable[[], None] = _endure
 
 
-def _check(key: Any, value: Any) -> None:
+def _check(key: Any, value: Any, state: KeyspaceState) -> None:
     """Raises TypeError for what no file, no replica and no command could make anything of."""
     if key.__class__ is not bytes:
         raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
+    cls = type(value)
+    if cls is bytes or cls is bytearray:
+        return
     # Every type of values has a name; strings have none of their own.
-    if value.__class__ is not bytes and value.__class__ is not bytearray and not hasattr(value, "TYPE"):
-        raise TypeError(f"a key holds bytes or a value of a type of the server, not {value.__class__.__name__}")
+    if not hasattr(cls, "TYPE"):
+        raise TypeError(f"a key holds bytes or a value of a type of the server, not {cls.__name__}")
+    if issubclass(cls, OwnValue) and state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
+        raise TypeError(f"{cls.__name__} is no type of a loaded module: declare it with @module.type")
 
 
 class Database:
@@ -253,7 +262,7 @@ class Database:
     def set(self, key: bytes, value: Any) -> None:
         """Puts ``value`` at ``key`` whatever is there, and drops its expiry."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value)
+            _check(key, value, self.state)
         data = self.data
         if key not in data:
             self._appended(key)
@@ -266,7 +275,7 @@ class Database:
     def replace(self, key: bytes, value: Any) -> None:
         """Puts ``value`` at ``key`` and keeps its expiry."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value)
+            _check(key, value, self.state)
         data = self.data
         if key not in data:
             self._appended(key)
@@ -277,7 +286,7 @@ class Database:
     def add(self, key: bytes, value: Any) -> None:
         """Puts ``value`` at ``key``, which is known to be missing."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value)
+            _check(key, value, self.state)
         self.data[key] = value
         self._appended(key)
         if self.state.added is not None:

@@ -231,7 +231,7 @@ class Runner:
                 reply = reply.timeout_reply()
             if engine.pending:
                 engine.after(client, command, argv)
-        except BaseException:
+        except Exception:
             reply = engine.crashed(command)
             engine.abandon_unit(client, command, argv)
         taken = engine.clock_ns() - start

@@ -10,7 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
-from twisted_redis.datatypes.own import ALPHABET, OwnValue
+from twisted_redis.datatypes.own import ALPHABET, OwnValue, loaded, stored_items
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
@@ -68,17 +68,15 @@ def own_parts(value: OwnValue, compressed: bool) -> list[bytes]:
     parts = [length_bytes(type_number(value.__class__))]
     append = parts.append
     unsigned, signed, double, string = (length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _DOUBLE, _STRING))
-    for item in value.save():
+    for item in stored_items(value):
         if isinstance(item, bytes):
             append(string + string_bytes(item, compressed))
         elif isinstance(item, float):
             append(double + _double.pack(item))
-        elif 0 <= item < 1 << 64:
+        elif item >= 0:
             append(unsigned + length_bytes(item))
-        elif -(1 << 63) <= item < 0:
-            append(signed + length_bytes(item & 0xFFFFFFFFFFFFFFFF))
         else:
-            raise ValueError(f"{item} has more than 64 bits")
+            append(signed + length_bytes(item & 0xFFFFFFFFFFFFFFFF))
     append(length_bytes(_END))
     return parts
 
@@ -120,9 +118,9 @@ def read_own(data: bytes, pos: int, config: Any) -> tuple[Any, int]:
     if cls is None:
         return Foreign(name, version, items), pos
     try:
-        return cls.load(items, version), pos
-    except (ValueError, TypeError, LookupError) as error:
+        return loaded(cls, items, version), pos
+    except ValueError as error:
         raise CorruptData(
             f"The RDB file contains module data for the module type '{name}', that the responsible module is not able "
             f"to load: {error}"
-        ) from None
+        ) from error

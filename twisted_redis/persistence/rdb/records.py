@@ -211,7 +211,10 @@ def select_bytes(index: int, keys: int, expires: int) -> bytes:
 def key_parts(record: Key, version: int = types.VERSION, compressed: bool = True) -> list[bytes]:
     """A ``Key`` in pieces."""
     key, value, expire, idle, freq = record
-    kind, parts = value_parts(value, version, compressed)
+    try:
+        kind, parts = value_parts(value, version, compressed)
+    except ValueError as error:
+        raise ValueError(f"the key {key!r}: {error}") from error
     head = b"%c%b" % (kind, string_bytes(key, compressed))
     if freq is not None:
         head = bytes((types.FREQ, freq)) + head
