@@ -39,6 +39,20 @@ def test_calls_come_at_the_reactors_time(clock: ServerClock, reactor: MemoryReac
     assert reactor.getDelayedCalls() == []
 
 
+def test_wrong_use(clock: ServerClock) -> None:
+    for wrong in ("x", None, True, b"1"):
+        with pytest.raises(TypeError, match=f"what is to pass is a number of seconds, not {wrong!r}"):
+            clock.advance(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a moment that is no datetime is a number of seconds"):
+            clock.set(wrong)  # type: ignore[arg-type]
+    for endless in (float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="finite"):
+            clock.advance(endless)
+        with pytest.raises(ValueError, match="finite"):
+            clock.set(endless)
+    assert clock.source.wall is time.time
+
+
 def test_advance_makes_calls_in_their_order_at_their_time(clock: ServerClock, reactor: MemoryReactorClock) -> None:
     calls: list[tuple[str, float]] = []
     began = clock.wall()

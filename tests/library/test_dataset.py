@@ -40,6 +40,22 @@ def test_seed_with_a_time_to_live_elsewhere(service: RedisService, client: Local
     assert service.dump(5) == {}
 
 
+def test_wrong_data(service: RedisService) -> None:
+    for wrong, expected in (
+        ({"good": 1, "bad": None}, "the value of b'bad' cannot be stored: an argument is bytes, str, int or float"),
+        ({"good": 1, "bad": [1, [2]]}, "the value of b'bad'"),
+        ({"good": 1, None: 1}, "an argument is"),
+        (["k"], "seed takes a mapping"),
+    ):
+        with pytest.raises(TypeError, match=expected):
+            service.seed(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="ttl is a number of seconds, not '1'"):
+        service.seed({"k": 1}, ttl="1")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ttl is more than 0"):
+        service.seed({"k": 1}, ttl=0)
+    assert service.dump() == {}
+
+
 def test_restored_as_it_was(service: RedisService, client: LocalClient) -> None:
     service.seed(EVERYTHING)
     service.seed({"there": 1}, db=3)

@@ -54,6 +54,55 @@ def test_fail_next(service: RedisService, client: LocalClient, peer: Peer) -> No
     assert client.get("k") == b"w"
 
 
+def test_wrong_use(service: RedisService, peer: Peer) -> None:
+    for call, expected in (
+        (lambda: service.fail_next("HGETAL"), "there is no command 'HGETAL'; did you mean 'hgetall'\\?"),
+        (lambda: service.drop_next("config|gte"), "there is no command 'config|gte'; did you mean 'config|get'\\?"),
+        (lambda: service.fail_next("GET", times=0), "times is 1 at least"),
+        (lambda: service.drop_next("GET", times=-1), "times is 1 at least"),
+        (lambda: service.fail_next("GET", "ERR a\r\n+OK"), "one line"),
+        (lambda: service.delay("GET", -1), "no less than 0 seconds, not -1"),
+        (lambda: service.delay("GET", float("nan")), "finite"),
+    ):
+        with pytest.raises(ValueError, match=expected.replace("|", "\\|")):
+            call()
+    for wrong in (
+        lambda: service.fail_next(b"GET"),  # type: ignore[arg-type]
+        lambda: service.fail_next("GET", b"ERR injected"),  # type: ignore[arg-type]
+        lambda: service.fail_next("GET", times="1"),  # type: ignore[arg-type]
+        lambda: service.delay("GET", "1"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError):
+            wrong()
+    # Nothing of it has taken effect.
+    assert peer("GET", "k") == b"$-1\r\n"
+    service.fail_next("CONFIG|get")
+    assert peer("CONFIG", "GET", "port") == b"-ERR injected\r\n"
+
+
+def test_what_the_owner_does_meets_no_fault(service: RedisService, peer: Peer) -> None:
+    service.fail_next("*", times=None)
+    service.delay("*", 10)
+    with service.command_log as log:
+        service.seed({"k": "v", "l": [1]})
+        assert service.dump() == {b"k": b"v", b"l": [b"1"]}
+    assert log.calls == []
+    assert peer("GET", "k") == b"-ERR injected\r\n"
+
+
+def test_what_the_owner_does_meets_no_pause(
+    service: RedisService, peer: Peer, reactor: MemoryReactorClock
+) -> None:
+    assert peer("CLIENT", "PAUSE", "100000", "ALL") == b"+OK\r\n"
+    service.seed({"k": "v"})
+    assert service.dump() == {b"k": b"v"}
+    assert peer("GET", "k") == b""
+    service.reset()
+    assert service.dump() == {}
+    reactor.advance(0)
+    assert peer.read() == b"$-1\r\n"
+
+
 def test_nothing_is_in_the_way_without_faults(service: RedisService, client: LocalClient) -> None:
     checks = list(service.engine.checks)
     service.fail_next("GET")

@@ -39,6 +39,7 @@ NO_TOUCH = 1 << 10
 NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
 DENY_BLOCKING = 1 << 12  # inside EXEC or a script
 SCRIPT = 1 << 13
+OWNER = 1 << 14  # acts for whoever holds the server: no pause and no fault of a test is meant for it
 ANONYMOUS = 1 << 20  # has never logged in; no gate, as that matters only while the default user has a password
 NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 

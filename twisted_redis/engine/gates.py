@@ -10,6 +10,7 @@ from twisted_redis.engine.clients import (
     IN_MULTI,
     NO_TOUCH,
     NOT_GATES,
+    OWNER,
     REPLICA,
     RESTRICTED,
     SCRIPT,
@@ -253,7 +254,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     if gates & REPLICA and flags & (READONLY | WRITE | MAY_REPLICATE):
         # It is never held back by a pause, so it must not be able to do anything that a pause is to prevent.
         raise CommandError("ERR Replica can't interact with the keyspace")
-    if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA) and is_paused(engine, client, command):
+    if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA | OWNER) and is_paused(engine, client, command):
         client.postponed = True
         engine.postponed.append(client)
         raise Postponed

@@ -8,7 +8,7 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from twisted_redis.engine.clients import RESTRICTED, UNAUTHENTICATED, Client, NullLink
+from twisted_redis.engine.clients import OWNER, RESTRICTED, UNAUTHENTICATED, Client, NullLink
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.gates import Postponed
 from twisted_redis.library.commands import Commands
@@ -64,9 +64,12 @@ class LocalClient(Commands):
     ``with`` block, or with the server.
     """
 
-    def __init__(self, engine: Engine, closed: Callable[[LocalClient], object] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, closed: Callable[[LocalClient], object] | None = None, owner: bool = False
+    ) -> None:
         self._engine = engine
         self._told = closed
+        self._owner = owner
         self._client = self._connect()
         self._waiting: dict[Deferred[Any], Client] = {}
         self._closed = False
@@ -79,6 +82,8 @@ class LocalClient(Commands):
             # Who holds the server needs no password.
             client.gates &= ~(UNAUTHENTICATED | RESTRICTED)
             client.user = None
+        if self._owner:
+            client.gates |= OWNER
         if before is not None:
             client.db = before.db
             client.resp, client.encode = before.resp, before.encode

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from twisted_redis.engine.clock import TimeSource
+from twisted_redis.library.hints import number
 
 __all__ = ["ServerClock"]
 
@@ -125,7 +126,7 @@ class ServerClock:
 
     def advance(self, seconds: float) -> None:
         """Lets ``seconds`` pass at once; what is due meanwhile happens before this returns, in its order."""
-        if seconds < 0:
+        if number(seconds, "what is to pass") < 0:
             raise ValueError("time goes forward; set() turns the wall clock back")
         target = self.seconds() + seconds
         for _ in range(_MOST):
@@ -161,7 +162,7 @@ class ServerClock:
 
         Forward time passes as in ``advance``.  Backward only the wall clock goes: what waits, waits as long as before.
         """
-        wanted = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+        wanted = moment.timestamp() if isinstance(moment, datetime) else number(moment, "a moment that is no datetime")
         difference = wanted - self.wall()
         if difference >= 0:
             self.advance(difference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twisted_redis.engine.pause import unpause
 from twisted_redis.library import dataset
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
@@ -25,9 +26,9 @@ class Controls:
         self._client: LocalClient | None = None
 
     def client(self) -> LocalClient:
-        """A client for what is done here."""
+        """A client for what is done here: neither faults nor CLIENT PAUSE hold it back."""
         if self._client is None:
-            self._client = LocalClient(self._engine)
+            self._client = LocalClient(self._engine, owner=True)
         return self._client
 
     def close(self) -> None:
@@ -65,8 +66,9 @@ class Controls:
         return dataset.dump(client)
 
     def reset(self) -> None:
-        """No faults, the system's time, no keys."""
+        """No faults, no pause, the system's time, no keys."""
         self.faults.stop_log()
         self.faults.clear()
+        unpause(self._engine)
         self.clock.reset()
         self.client().execute("FLUSHALL")

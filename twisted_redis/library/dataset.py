@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.hash_fields import note_times
+from twisted_redis.library.hints import number
 from twisted_redis.library.values import Argument, argument
 
 if TYPE_CHECKING:
@@ -81,13 +82,26 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
 
 def seed(client: LocalClient, data: Mapping[Any, Any], ttl: float | None) -> None:
     """Stores keys with Python values in place of what they hold; ``ttl`` in seconds for all of them."""
-    execute = client.execute
-    for key, value in data.items():
-        execute("DEL", key)
-        for command in _commands(argument(key), value):
-            execute(*command)
-        if ttl is not None:
-            execute("PEXPIRE", key, int(ttl * 1000))
+    if not isinstance(data, Mapping):
+        raise TypeError(f"seed takes a mapping of keys to values, not {data!r}")
+    milliseconds = None if ttl is None else int(number(ttl, "ttl") * 1000)
+    if milliseconds is not None and milliseconds <= 0:
+        raise ValueError(f"ttl is more than 0 seconds, not {ttl!r}")
+    # All of it is looked at before anything is stored.
+    wanted = [(name := argument(key), _arguments(name, value)) for key, value in data.items()]
+    for key, commands in wanted:
+        client.execute("DEL", key)
+        for command in commands:
+            client.execute(*command)
+        if milliseconds is not None:
+            client.execute("PEXPIRE", key, milliseconds)
+
+
+def _arguments(key: bytes, value: Any) -> list[list[bytes]]:
+    try:
+        return [[argument(each) for each in command] for command in _commands(key, value)]
+    except TypeError as error:
+        raise TypeError(f"the value of {key!r} cannot be stored: {error}") from None
 
 
 def _commands(key: bytes, value: Any) -> Iterable[tuple[Argument, ...]]:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twisted_redis.engine.clients import SCRIPT, Client
+from twisted_redis.engine.clients import OWNER, SCRIPT, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_TESTED, Postponed
 from twisted_redis.engine.table import Command
+from twisted_redis.library.hints import number, suggestion
 from twisted_redis.net.service import ServerService
 
 __all__ = ["Call", "Faults"]
@@ -57,6 +58,10 @@ class Faults:
 
     def fail_next(self, command: str, error: str, times: int | None) -> None:
         """The next calls of ``command`` are answered with ``error``, and do nothing."""
+        if not isinstance(error, str):
+            raise TypeError(f"the text of an error is a str, not {error!r}")
+        if not error or "\r" in error or "\n" in error:
+            raise ValueError(f"the text of an error is one line, not {error!r}")
 
         def act(client: Client) -> None:
             raise CommandError(error)
@@ -74,6 +79,8 @@ class Faults:
 
     def delay(self, command: str, seconds: float, times: int | None) -> None:
         """The next calls of ``command`` wait for ``seconds`` of the server's clock before they run."""
+        if number(seconds, "a delay") < 0:
+            raise ValueError(f"a delay is no less than 0 seconds, not {seconds!r}")
 
         def act(client: Client) -> None:
             self._passing[client] = None
@@ -163,11 +170,24 @@ class Faults:
     # inside
 
     def _add(self, command: str, times: int | None, act: Callable[[Client], None]) -> None:
+        if not isinstance(command, str):
+            raise TypeError(f"a command is named by a str, not {command!r}")
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int)):
+            raise TypeError(f"times is a number of calls, or None for all of them, not {times!r}")
+        if times is not None and times < 1:
+            raise ValueError(f"times is 1 at least, or None for all calls, not {times}")
         name = command.lower()
-        if name != "*" and name.partition("|")[0].encode() not in self._engine.table:
-            raise ValueError(f"there is no command {command!r}")
+        if name != "*" and name not in (names := self._names()):
+            raise ValueError(f"there is no command {command!r}{suggestion(name, names)}")
         self._faults.append(_Fault(name, times, act))
         self._settle()
+
+    def _names(self) -> set[str]:
+        """The names of all commands, and ``container|sub`` of what these hold."""
+        found = set()
+        for command in self._engine.table.values():
+            found |= {command.name, *(sub.name for sub in (command.subcommands or {}).values())}
+        return found | {name.decode("latin-1") for name in self._engine.table}
 
     def _settle(self) -> None:
         """Looks at calls while there is a reason to."""
@@ -184,8 +204,8 @@ class Faults:
                 self._engine.gates &= ~IS_TESTED
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        if client.gates & SCRIPT or client.served_key is not None:
-            return  # part of a call that was looked at when it came
+        if client.gates & (SCRIPT | OWNER) or client.served_key is not None:
+            return  # part of a call that was looked at when it came, or no call of a client
         if client in self._passing:
             del self._passing[client]
             return
