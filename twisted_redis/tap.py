@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -102,15 +102,17 @@ class OwnOptions:
         return rest
 
 
-def make_engine(config: Config, time_source: TimeSource) -> Engine:
-    """An engine with all commands, configured by ``config``."""
+def make_engine(
+    config: Config, time_source: TimeSource, log: Callable[[str, str], None] | None = None
+) -> Engine:
+    """An engine with all commands, configured by ``config``; ``log`` takes (level, text) in place of Twisted's log."""
     commands.load()
-    log = get_logger("twisted_redis")
+    twisted_log = get_logger("twisted_redis")
 
     def write(level: str, text: str) -> None:
-        getattr(log, level)(text)
+        getattr(twisted_log, level)(text)
 
-    engine = Engine(config, time_source, write)
+    engine = Engine(config, time_source, log or write)
     for line in config.renamed_commands:
         old, new = (argument.decode("latin-1") for argument in line.arguments)
         try:

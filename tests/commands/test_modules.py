@@ -348,6 +348,21 @@ def test_one_that_was_queued_and_is_gone(path: str) -> None:
     assert client("EXEC") == b"*1\r\n-ERR unknown command 'greet', with args beginning with: \r\n"
 
 
+@pytest.mark.parametrize("name", ["", None, 3])
+def test_a_module_has_a_name(name: Any) -> None:
+    with pytest.raises(ValueError, match="a module has a name"):
+        Module(name)
+
+
+def test_a_command_needs_no_flags() -> None:
+    module = Module("plain")
+    module.command("PLAIN", arity=1)(lambda ctx: b"here")
+    server = Server()
+    server.engine.modules.load(module)
+    assert server("PLAIN") == b"here"
+    assert server("COMMAND", "INFO", "PLAIN")[0][2] == [b"module"]
+
+
 # waiting
 
 

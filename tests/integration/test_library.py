@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import signal
@@ -20,7 +21,6 @@ import redis
 
 from tests.packaging.environments import ROOT
 from twisted_redis import (
-    FatalConfigError,
     ReplyError,
     RunningServer,
     ServerStopped,
@@ -29,6 +29,7 @@ from twisted_redis import (
     running_server,
     start_server,
 )
+from twisted_redis.extending import Module
 from twisted_redis.net.listening import ListenError
 
 
@@ -237,9 +238,67 @@ def test_place_that_is_taken() -> None:
             with pytest.raises(ListenError, match="in use"):
                 start_server(process=process, port=server.port)
     for process in (False, True):
-        with pytest.raises(FatalConfigError):
+        with pytest.raises(ValueError, match='maxmemory="much": argument must be a memory value'):
             start_server(process=process, maxmemory="much")
     assert [thread for thread in threading.enumerate() if thread.name == "redis-server"] == []
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_repr_tells_place_and_state(process: bool) -> None:
+    where = "in a process" if process else "in a thread"
+    with running_server(process=process, requirepass="secret") as server:
+        assert repr(server) == f"<RunningServer running {where}, redis://127.0.0.1:{server.port}>"
+    assert repr(server) == f"<RunningServer stopped {where}, redis://127.0.0.1:{server.port}>"
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_log_and_cause_come_to_the_program(process: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    module = tmp_path / "broken.py"
+    module.write_text("""
+from twisted_redis.extending import Module
+
+module = Module("broken")
+
+@module.command("BREAK", arity=1)
+def broken(ctx):
+    raise KeyError("no luck")
+""")
+    caplog.set_level(logging.DEBUG)
+    with running_server(process=process, logger="the.server", modules=[str(module)]) as server:
+        with pytest.raises(ReplyError, match="internal error") as caught:
+            server.execute("BREAK")
+        cause = caught.value.__cause__
+        assert isinstance(cause, KeyError) and cause.args == ("no luck",)
+    records = [record for record in caplog.records if record.name == "the.server"]
+    assert "Server initialized" in [record.getMessage() for record in records]
+    (failure,) = [record for record in records if record.levelno == logging.ERROR]
+    assert "Bug in the command break" in failure.getMessage() and "KeyError" in caplog.text
+
+
+def test_what_cannot_go_to_a_process() -> None:
+    module = Module("here")
+    module.command("HERE", arity=1)(lambda ctx: b"here")
+    with pytest.raises(TypeError, match="the arguments go to another process"):
+        start_server(process=True, modules=[module])
+
+
+_AT_EXIT = """
+from twisted_redis import running_server, start_server
+with running_server(process={process}) as server:
+    assert server.execute("PING") == b"PONG"
+left = start_server(process={process}, dir={folder!r}, save="3600 1")
+left.execute("SET", "k", "v")
+"""
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_a_server_that_nobody_stops_ends_in_order(process: bool, tmp_path: Path) -> None:
+    code = _AT_EXIT.format(process=process, folder=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "always", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and "ResourceWarning" not in done.stderr, done.stderr
+    assert (tmp_path / "dump.rdb").exists()
 
 
 def test_persistence(tmp_path: Path) -> None:

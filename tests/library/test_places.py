@@ -12,8 +12,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock
 
 from twisted_redis import RedisService
+from twisted_redis.library.directives import make_config
 from twisted_redis.library.places import Place, find_place
-from twisted_redis.library.service import make_config
 from twisted_redis.net.listening import Listeners
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface.verify import verifyObject
 
 from tests.library.test_client import outcome
-from twisted_redis import FatalConfigError, RedisService, ServerStopped
-from twisted_redis.library.service import make_config
+from twisted_redis import RedisService, ReplyError, ServerStopped
+from twisted_redis.extending import Client, Module
+from twisted_redis.library.directives import make_config
 
 
 def test_directives() -> None:
@@ -41,10 +46,143 @@ def test_defaults_touch_neither_files_nor_the_network() -> None:
 
 
 def test_wrong_directives() -> None:
-    with pytest.raises(TypeError, match="no directive 'maxmemroy'"):
-        RedisService(maxmemroy=1)
-    with pytest.raises(FatalConfigError, match="maxmemory"):
-        RedisService(maxmemory="much")
+    for directives, expected in (
+        ({"maxmemory": "lots"}, 'maxmemory="lots": argument must be a memory value'),
+        ({"port": 70000}, "port=70000: argument must be between 0 and 65535 inclusive"),
+        ({"maxmemory_policy": "allkeys-lur"}, "noeviction; did you mean 'allkeys-lru'?"),
+        ({"save": [(1, 2, 3)]}, "save=[(1, 2, 3)]: a point is a pair, (seconds, changes)"),
+        ({"save": "3600"}, 'save="3600": Invalid save parameters'),
+        ({"include": "/no/such/file"}, "include=\"/no/such/file\": Fatal error, can't open config file"),
+        # What has no effect.
+        ({"cluster_enabled": True}, "cluster_enabled=True has no effect: this server works as with the default, 'no'"),
+        ({"logfile": "/tmp/log"}, 'logfile="/tmp/log" has no effect: that is up to the program'),
+        ({"daemonize": True}, "daemonize=True has no effect: that is up to the program"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(expected)) as caught:
+            RedisService(**directives)
+        assert "FATAL CONFIG" not in str(caught.value)
+    for names, expected in (
+        ({"maxmemroy": 1}, "no directive 'maxmemroy'; did you mean 'maxmemory'?"),
+        ({"moduls": []}, "no directive 'moduls'; did you mean 'modules'?"),
+        ({"endpoints": "tcp:1"}, "endpoints takes a list of descriptions: endpoints=['tcp:1']"),
+        ({"endpoints": [1]}, "an endpoint is described by a str such as 'tcp:7777', not by 1"),
+        ({"modules": [3]}, "a module is a Module, a Python module that has one, the name of one"),
+        ({"modules": "name"}, "modules takes a list: modules=['name']"),
+        ({"user": 3}, "user takes a line"),
+        ({"user": "bob on\nport 1"}, "user takes a line"),
+        ({"dir": {}}, "dir={}: a directive takes str"),
+        ({"logger": 3}, "logger is a logging.Logger or the name of one"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(expected)):
+            RedisService(**names)
+
+
+def test_what_goes_wrong_at_the_start_tells_the_line(reactor: MemoryReactorClock) -> None:
+    for directives, expected in (
+        ({"rename_command": "nope other"}, "rename-command nope other: No such command in rename-command"),
+        ({"user": "bob !x"}, "user bob !x: Error in user declaration"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            RedisService(endpoints=(), reactor=reactor, **directives).startService()
+
+
+@pytest.mark.parametrize(
+    ("value", "points"),
+    [
+        ("3600 1 300 100", ((3600, 1), (300, 100))),
+        ([(3600, 1), (300, 100)], ((3600, 1), (300, 100))),
+        ((3600, 1), ((3600, 1),)),
+        ("", ()),
+        ([], ()),
+        (False, ()),
+        (None, ()),
+    ],
+)
+def test_save_takes_python_values(value: Any, points: tuple[tuple[int, int], ...]) -> None:
+    assert make_config({"save": value}).save == points
+
+
+def test_none_is_the_default() -> None:
+    config = make_config({"requirepass": None, "maxmemory": None, "bind": None, "user": None})
+    assert config.requirepass == "" and config.maxmemory == 0 and config.bind == ("127.0.0.1",)
+
+
+def test_no_files_by_values_that_name_none(
+    start: Callable[..., RedisService], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start(dir=tmp_path, save=[(3600, 1)])
+    first.client().set("k", "v")
+    first.stopService()
+    monkeypatch.chdir(tmp_path)
+    assert start(save=False, appendonly=False).client().get("k") is None
+    assert start(save="3600 1").client().get("k") == b"v"
+
+
+def test_repr_tells_place_and_state(reactor: MemoryReactorClock) -> None:
+    service = RedisService(endpoints=["tcp:4242"], requirepass="secret", reactor=reactor)
+    assert repr(service) == "<RedisService stopped>"
+    service.startService()
+    assert repr(service) == "<RedisService running, redis://127.0.0.1:4242>"
+    service.stopService()
+    assert repr(service) == "<RedisService stopped>"
+    service = RedisService(endpoints=(), reactor=reactor)
+    service.startService()
+    assert repr(service) == "<RedisService running, within its process>"
+    service.stopService()
+
+
+def test_the_log_goes_to_the_standard_logging(
+    start: Callable[..., RedisService], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    module = Module("broken")
+
+    @module.command("BREAK", arity=1)
+    def broken(ctx: Client) -> None:
+        raise KeyError("no luck")
+
+    service = start(logger="the.server", modules=[module])
+    start(logger=logging.getLogger("another"))
+    records = [record for record in caplog.records if record.name == "the.server"]
+    assert ("Server initialized", logging.INFO) in [(record.getMessage(), record.levelno) for record in records]
+    assert [record.name for record in caplog.records if record.name == "another"]
+    with pytest.raises(ReplyError, match="internal error"):
+        service.client().execute("BREAK")
+    last = caplog.records[-1]
+    assert last.levelno == logging.ERROR and last.getMessage() == "Bug in the command break"
+    assert last.exc_info is not None and last.exc_info[0] is KeyError
+
+
+def test_an_internal_error_has_its_cause(start: Callable[..., RedisService], reactor: MemoryReactorClock) -> None:
+    module = Module("broken")
+    waiting: Deferred[None] = Deferred()
+
+    @module.command("BREAK", arity=1)
+    def broken(ctx: Client) -> None:
+        raise KeyError("no luck")
+
+    @module.command("WAITBREAK", arity=1)
+    async def wait_and_break(ctx: Client) -> None:
+        await waiting
+        raise KeyError("no luck")
+
+    service = start(logger="the.server", modules=[module])
+    client = service.client()
+    with pytest.raises(ReplyError, match="internal error") as caught:
+        client.execute("BREAK")
+    assert isinstance(caught.value.__cause__, KeyError)
+    later = client.execute("WAITBREAK")
+    waiting.callback(None)
+    reactor.advance(0)
+    error = outcome(later)
+    assert isinstance(error, ReplyError) and isinstance(error.__cause__, KeyError)
+    client.execute("MULTI")
+    client.execute("BREAK")
+    (error,) = client.execute("EXEC")
+    assert isinstance(error, ReplyError) and isinstance(error.__cause__, KeyError)
+    with pytest.raises(ReplyError) as caught:
+        client.execute("NOPE")
+    assert caught.value.__cause__ is None
 
 
 def test_is_a_service(reactor: MemoryReactorClock) -> None:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import twisted_redis
 from tests.packaging.environments import ROOT
 
 PACKAGE = ROOT / "twisted_redis"
@@ -41,6 +42,12 @@ def test_each_accelerator_is_imported_in_one_place() -> None:
     for package in ("hiredis", "anycrc", "lzf", "lupa"):
         assert len(importers(package)) <= 1, (package, importers(package))
     assert set(importers("hiredis")) == {"resp/accelerated.py"}
+
+
+def test_the_package_shows_its_public_names_alone() -> None:
+    assert dir(twisted_redis) == sorted(twisted_redis.__all__)
+    for name in twisted_redis.__all__:
+        assert getattr(twisted_redis, name) is not None
 
 
 def test_modules_are_small() -> None:

@@ -31,17 +31,25 @@ class ConfigSetError(ConfigError):
 
 
 class FatalConfigError(Exception):
-    """The server cannot start like this; ``str()`` is what Redis prints before it exits with 1."""
+    """The server cannot start like this; ``str()`` is what Redis prints before it exits with 1.
+
+    ``reason`` is what is wrong, without the block around it, ``line`` the line that is to blame, if one is.
+    """
+
+    def __init__(self, text: str, reason: str = "", line: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason or text
+        self.line = line
 
     @classmethod
     def at_line(cls, reason: str, number: int, line: str) -> FatalConfigError:
         """The block that names a line (counted from 1) of the configuration."""
-        return cls(_block(f"Reading the configuration file, at line {number}\n>>> '{line}'\n{reason}"))
+        return cls(_block(f"Reading the configuration file, at line {number}\n>>> '{line}'\n{reason}"), reason, line)
 
     @classmethod
     def overall(cls, reason: str) -> FatalConfigError:
         """The block for something that is wrong with the configuration as a whole."""
-        return cls(_block(reason))
+        return cls(_block(reason), reason)
 
 
 def _block(text: str) -> str:

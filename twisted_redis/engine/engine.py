@@ -593,7 +593,9 @@ class Engine(Effects):
                 pass
             return self.error(b"OOM " + text.encode())
         self.report(f"Bug in the command {command.name}")
-        return self.error(b"ERR internal error")
+        reply = self.error(b"ERR internal error")
+        reply.cause = sys.exc_info()[1]
+        return reply
 
     def _collapse(self, reason: str) -> None:
         self.log("warning", f"{reason}. Exiting...")

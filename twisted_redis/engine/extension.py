@@ -35,6 +35,8 @@ class Module:
     """A module by its name and version (an integer, as MODULE LIST shows it)."""
 
     def __init__(self, name: str, version: int = 1) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a module has a name, which is a str and not {name!r}")
         self.name = name
         self.version = version
         self.specs: dict[str, Spec] = {}

@@ -6,7 +6,10 @@ __all__ = ["ReplyError", "ServerStopped"]
 
 
 class ReplyError(Exception):
-    """A command was answered with an error: ``str(error)`` is its text as on the wire, without the leading ``-``."""
+    """A command was answered with an error: ``str(error)`` is its text as on the wire, without the leading ``-``.
+
+    Of an internal error ``__cause__`` is the exception that a command has raised.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

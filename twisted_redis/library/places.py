@@ -30,6 +30,10 @@ class Place:
     password: str | None = None
     tls: bool = False
 
+    def __str__(self) -> str:
+        listens = self.port is not None or self.unix_socket is not None
+        return self.public_url if listens else "within its process"
+
     @property
     def url(self) -> str:
         """What clients take; RuntimeError where the server listens nowhere."""

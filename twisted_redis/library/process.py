@@ -12,11 +12,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.places import Place
 from twisted_redis.library.runner import Runner
+
+if TYPE_CHECKING:
+    from twisted_redis.library.bridge import LogPipe
 
 __all__ = ["ChildServer", "main"]
 
@@ -33,17 +36,27 @@ class ChildServer(Runner):
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
+        logger = arguments.pop("logger", None)
         question = _pickled(arguments)
+        self._log = None if logger is None else _log_pipe(logger)
         environment = dict(os.environ)
         # It finds the same package as its parent, whatever that has done to its path.
         here = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [environment.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from twisted_redis.library.process import main; main()"],
+            [
+                sys.executable,
+                "-c",
+                "from twisted_redis.library.process import main; main()",
+                *([str(self._log.sender)] if self._log else []),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            pass_fds=[self._log.sender] if self._log else [],
         )
+        if self._log:
+            self._log.start()
         self._lock = threading.Lock()
         try:
             self.place: Place = self._ask(question)
@@ -65,7 +78,9 @@ class ChildServer(Runner):
             except (EOFError, OSError):
                 raise ServerStopped("the server's process has ended") from None
         if not worked:
-            raise answer
+            error, cause = answer
+            error.__cause__ = cause
+            raise error
         return answer
 
     def _end(self) -> None:
@@ -84,6 +99,15 @@ class ChildServer(Runner):
             process.kill()
             process.wait()
         process.stdout.close()
+        if self._log:
+            self._log.join(_END_WITHIN)
+
+
+def _log_pipe(logger: Any) -> LogPipe:
+    # Nobody else needs the standard logging.
+    from twisted_redis.library.bridge import LogPipe
+
+    return LogPipe(logger)
 
 
 def _pickled(arguments: dict[str, Any]) -> bytes:
@@ -100,12 +124,17 @@ def main() -> None:
     """The child: a server until it is told to end, or standard input does."""
     from twisted_redis.library.running import start_server
 
+    logger: dict[str, Any] = {}
+    if sys.argv[1:]:
+        from twisted_redis.library.bridge import logger_into
+
+        logger["logger"] = logger_into(int(sys.argv[1]))
     questions = sys.stdin.buffer
     # What somebody prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        server = start_server(**pickle.load(questions))
+        server = start_server(**pickle.load(questions), **logger)
     except Exception as error:
         _answer(answers, False, error)
         return
@@ -129,12 +158,12 @@ def main() -> None:
 
 def _answer(answers: BinaryIO, worked: bool, what: Any) -> None:
     if not worked:
-        what = _portable(what)
+        what = _portable(what), what.__cause__ and _portable(what.__cause__)
     answers.write(pickle.dumps((worked, what)))
     answers.flush()
 
 
-def _portable(error: Exception) -> BaseException:
+def _portable(error: BaseException) -> BaseException:
     """``error``, or where it does not survive the way, one of its nearest kind that does, with the same text."""
     candidates: list[Any] = [lambda: error, *(lambda kind=kind: kind(str(error)) for kind in type(error).__mro__)]
     for make in candidates:

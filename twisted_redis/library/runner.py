@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import Any
 
@@ -55,7 +56,12 @@ class Runner:
         if self._stopped or self.is_elsewhere:
             return
         self._stopped = True
+        atexit.unregister(self.stop)
         self._end()
+
+    def stop_at_exit(self) -> None:
+        """Has it stopped in order when this process ends, if nobody has done that before."""
+        atexit.register(self.stop)
 
     def _exchange(self, name: str, arguments: tuple[Any, ...]) -> Any:
         raise NotImplementedError

@@ -15,6 +15,8 @@ from twisted_redis.library.face import Face
 from twisted_redis.library.values import Argument
 
 if TYPE_CHECKING:
+    import logging
+
     from twisted_redis.library.places import Place
     from twisted_redis.library.runner import Runner
 
@@ -26,6 +28,10 @@ class RunningServer(Face):
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._runner.stopped else "running"
+        return f"<RunningServer {state} {self._runner.where}, {self.place}>"
 
     @property
     def place(self) -> Place:
@@ -112,10 +118,17 @@ class SyncClient(Commands):
 
 
 def start_server(
-    *, process: bool = False, endpoints: Iterable[str] | None = None, modules: Iterable[Any] = (), **directives: Any
+    *,
+    process: bool = False,
+    endpoints: Iterable[str] | None = None,
+    modules: Iterable[Any] = (),
+    logger: logging.Logger | str | None = None,
+    **directives: Any,
 ) -> RunningServer:
     """As ``running_server``, for those who stop it themselves."""
-    arguments = dict(directives, endpoints=endpoints, modules=tuple(modules))
+    if process and not isinstance(modules, str):
+        modules = tuple(modules)
+    arguments = dict(directives, endpoints=endpoints, modules=modules, logger=logger)
     runner: Runner
     if process:
         from twisted_redis.library.process import ChildServer
@@ -125,20 +138,26 @@ def start_server(
         from twisted_redis.library.thread import ThreadServer
 
         runner = ThreadServer(arguments)
+    runner.stop_at_exit()
     return RunningServer(runner)
 
 
 @contextmanager
 def running_server(
-    *, process: bool = False, endpoints: Iterable[str] | None = None, modules: Iterable[Any] = (), **directives: Any
+    *,
+    process: bool = False,
+    endpoints: Iterable[str] | None = None,
+    modules: Iterable[Any] = (),
+    logger: logging.Logger | str | None = None,
+    **directives: Any,
 ) -> Iterator[RunningServer]:
     """A server for the time of a ``with`` block, in a thread with a reactor of its own, or in a child process.
 
-    It listens, and its data are loaded, when the block begins; ``directives``, ``endpoints`` and ``modules`` are those
-    of RedisService, so that it takes a free port at 127.0.0.1 unless told otherwise.  The thread shares this process'
-    interpreter lock; a process does not.
+    It listens, and its data are loaded, when the block begins; ``directives``, ``endpoints``, ``modules`` and
+    ``logger`` are those of RedisService, so that it takes a free port at 127.0.0.1 unless told otherwise.  The thread
+    shares this process' interpreter lock; a process does not.
     """
-    server = start_server(process=process, endpoints=endpoints, modules=modules, **directives)
+    server = start_server(process=process, endpoints=endpoints, modules=modules, logger=logger, **directives)
     try:
         yield server
     finally:

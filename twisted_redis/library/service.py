@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 from twisted.application.service import Service
@@ -10,13 +12,16 @@ from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, ma
 from twisted.python.failure import Failure
 
 from twisted_redis import commands
-from twisted_redis.config import BY_NAME, Config, load
-from twisted_redis.config.kinds import quoted
+from twisted_redis.config import Config, FatalConfigError
+from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.extension import Module
 from twisted_redis.engine.modules import load_module
+from twisted_redis.library.bridge import log_to
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
 from twisted_redis.library.controls import Controls
+from twisted_redis.library.directives import make_config, names_files
 from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.face import Face
 from twisted_redis.library.places import Place, find_place
@@ -26,57 +31,29 @@ from twisted_redis.persistence.state import State as Persistence
 from twisted_redis.replication.state import State as Replication
 from twisted_redis.tap import LastingService, make_engine
 
-__all__ = ["RedisService", "make_config"]
+__all__ = ["RedisService"]
 
 # Declares the commands, which takes longer than to start a server.
 commands.load()
-
-#: Each value is a line of its own.
-_LINES = frozenset({"user", "rename-command", "include", "loadmodule"})
-#: Directives by which somebody says that there are files to load.
-_FILES = ("dir", "dbfilename", "save", "appendonly", "appenddirname", "appendfilename")
-_LOOPBACK = ("127.0.0.1",)
-
-
-def make_config(directives: dict[str, Any]) -> Config:
-    """The configuration of keyword arguments: ``maxmemory="10mb"``, ``appendonly=True``, ``bind=("127.0.0.1",)``.
-
-    Raises FatalConfigError for values that the directives do not take, TypeError for unknown names.
-    """
-    lines: list[str] = []
-    if "save" not in directives:
-        lines.append('save ""')
-    if "bind" not in directives:
-        lines.append("bind 127.0.0.1")
-    for attribute, value in directives.items():
-        name = attribute.replace("_", "-")
-        if name in _LINES:
-            lines += [f"{name} {line}" for line in ([value] if isinstance(value, str) else value)]
-        elif name in BY_NAME:
-            lines.append(f"{name} {' '.join(_words(value))}")
-        else:
-            raise TypeError(f"there is no directive {attribute!r}")
-    config = Config()
-    load(config, None, "\n".join(lines).encode())
-    return config
-
-
-def _words(value: Any) -> list[str]:
-    if isinstance(value, bool):
-        return ["yes" if value else "no"]
-    if isinstance(value, list | tuple):
-        return [quoted(str(word)) for word in value]
-    return [quoted(value if isinstance(value, str | bytes) else str(value))]
-
 
 class _Server(LastingService):
     """The server within a RedisService, for as long as that runs."""
 
     owns_process = False
 
-    def __init__(self, config: Config, reactor: Any, endpoints: Sequence[str], free_port: bool, stored: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        endpoints: Sequence[str],
+        free_port: bool,
+        stored: bool,
+        log: Callable[[str, str], None] | None,
+    ) -> None:
         self.clock = ServerClock(reactor)
-        engine = make_engine(config, self.clock.source)
+        engine = make_engine(config, self.clock.source, log)
+        for warning in dict.fromkeys(config.warnings):
+            engine.log("warning", warning)
         persistence, replication = engine.persistence, engine.replication
         assert isinstance(persistence, Persistence) and isinstance(replication, Replication)
         super().__init__(engine, reactor, None, persistence, replication)
@@ -134,7 +111,9 @@ class RedisService(Service, Face):
     Twisted's server endpoints, are listened at as well, and without ``port`` instead: none at all
     (``endpoints=()``) is a server for this process alone.  ``modules`` are modules of commands in Python: what
     ``loadmodule`` takes, imported ones, or tuples of one of these and its arguments.  ``reactor`` is the
-    global one by default.
+    global one by default.  ``logger``, one of the standard ``logging`` or its name, gets the log in place of
+    ``twisted.logger``.  Values that a directive does not take, or that have no effect here, are a ValueError;
+    None is the default.
 
     Each start makes a new server.  Beside what a service has, it is a face of what a test may do with a server:
     clock, faults, data.
@@ -146,17 +125,19 @@ class RedisService(Service, Face):
         endpoints: Iterable[str] | None = None,
         modules: Iterable[Any] = (),
         reactor: Any = None,
+        logger: logging.Logger | str | None = None,
         **directives: Any,
     ) -> None:
         self._directives = directives
-        self._endpoints = tuple(endpoints or ())
-        self._free_port = directives.get("port", 0) in (0, "0") and endpoints is None
-        if "port" not in directives:
+        self._endpoints = _checked_endpoints(endpoints)
+        if directives.get("port") is None:
             directives["port"] = 0
-        self._modules = tuple(modules)
+        self._free_port = directives["port"] in (0, "0") and endpoints is None
+        self._modules = _checked_modules(modules)
         self._reactor = reactor
+        self._log = None if logger is None else log_to(logger)
         self._server: _Server | None = None
-        self._config: Config | None = make_config(directives)
+        self._config: Config | None = make_config(directives, ("endpoints", "modules", "reactor", "logger", "process"))
         self._waiting: list[Deferred[RedisService]] = []
         self._ready = False
         self._problem: Failure | None = None
@@ -164,6 +145,12 @@ class RedisService(Service, Face):
         #: Those of somebody beside this thread, by number.
         self._numbered: dict[int, LocalClient] = {}
         self._own: LocalClient | None = None
+
+    def __repr__(self) -> str:
+        if self._server is None:
+            return "<RedisService stopped>"
+        state = "running" if self._ready else "starting"
+        return f"<RedisService {state}, {self.place}>"
 
     def use_reactor(self, reactor: Any) -> None:
         """Runs on ``reactor`` from the next start on."""
@@ -197,9 +184,14 @@ class RedisService(Service, Face):
             reactor = self._reactor
             if reactor is None:
                 from twisted.internet import reactor
-            stored = any(name in self._directives for name in _FILES)
+            stored = names_files(self._directives)
             reactor = on_monotonic(reactor)
-            server = _Server(config, reactor, self._endpoints, self._free_port, stored)
+            try:
+                server = _Server(config, reactor, self._endpoints, self._free_port, stored, self._log)
+            except FatalConfigError as error:
+                raise ValueError(f"{error.line}: {error.reason}" if error.line else error.reason) from None
+            except AclStartError as error:
+                raise ValueError(str(error)) from None
             server.engine.shutdown = lambda: reactor.callLater(0, self.stopService)
             try:
                 for module in self._modules:
@@ -328,6 +320,32 @@ class RedisService(Service, Face):
             del self._numbered[number]
             return client.close()
         return self._ask(name, *arguments)
+
+
+def _checked_endpoints(endpoints: Iterable[str] | None) -> tuple[str, ...]:
+    if endpoints is None:
+        return ()
+    if isinstance(endpoints, str):
+        raise TypeError(f"endpoints takes a list of descriptions: endpoints=[{endpoints!r}]")
+    checked = tuple(endpoints)
+    for each in checked:
+        if not isinstance(each, str):
+            raise TypeError(f"an endpoint is described by a str such as 'tcp:7777', not by {each!r}")
+    return checked
+
+
+def _checked_modules(modules: Iterable[Any]) -> tuple[Any, ...]:
+    if isinstance(modules, str | Module | ModuleType):
+        raise TypeError(f"modules takes a list: modules=[{modules!r}]")
+    checked = tuple(modules)
+    for each in checked:
+        what = each[0] if isinstance(each, tuple) and each else each
+        if not isinstance(what, str | Module | ModuleType):
+            raise TypeError(
+                "a module is a Module, a Python module that has one, the name of one, or a tuple of one of these "
+                f"and its arguments, not {each!r}"
+            )
+    return checked
 
 
 def _load_module(engine: Engine, module: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import warnings
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -14,6 +16,9 @@ from twisted_redis.library.service import RedisService
 from twisted_redis.net.reactors import new_reactor
 
 __all__ = ["ThreadServer"]
+
+# Twisted keeps this file open for the moment in which descriptors run out, and nothing public closes it.
+atexit.register(warnings.filterwarnings, "ignore", "unclosed file .*'/dev/null'", ResourceWarning)
 
 #: How long the end of the thread is waited for (s).
 _END_WITHIN = 30.0

@@ -57,8 +57,11 @@ def python_value(reply: Reply) -> Any:
     return _plain(reply)
 
 
-def _error(reply: bytes) -> ReplyError:
-    return ReplyError(reply.decode("utf-8", "backslashreplace"))
+def _error(reply: ErrorReply) -> ReplyError:
+    error = ReplyError(reply.decode("utf-8", "backslashreplace"))
+    # Who gets an internal error within the process sees what was behind it.
+    error.__cause__ = reply.cause
+    return error
 
 
 def _plain(reply: Reply) -> Any:

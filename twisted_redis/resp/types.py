@@ -38,9 +38,12 @@ class Simple(bytes):
 
 
 class ErrorReply(bytes):
-    """An error as a value (an answer inside EXEC's array): the text without the leading ``-``."""
+    """An error as a value (an answer inside EXEC's array): the text without the leading ``-``.
 
-    __slots__ = ()
+    ``cause`` is the exception that is behind an internal error.
+    """
+
+    cause: BaseException | None = None
 
 
 class Verbatim(bytes):
