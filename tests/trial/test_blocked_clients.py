@@ -246,6 +246,18 @@ class SilenceTests(BlockedCase):
             self.assertEqual(answer, expected, requests)
 
 
+    def test_answers_about_subscriptions_are_sent_in_their_place(self) -> None:
+        told = reply(["unsubscribe", None, 0])
+        for requests, expected in (
+            (("CLIENT REPLY OFF", "UNSUBSCRIBE"), told),
+            (("MULTI", "ECHO a", "CLIENT REPLY OFF", "UNSUBSCRIBE", "EXEC"), b"*3\r\n" + reply("a") + told),
+            (("MULTI", "ECHO a", "CLIENT REPLY SKIP", "UNSUBSCRIBE", "EXEC", "PING"), b"*3\r\n" + reply("a") + told),
+            (("CLIENT REPLY OFF", "MULTI", "ECHO a", "UNSUBSCRIBE", "EXEC", "PING"), told),
+        ):
+            answer = self.server.connect().send(pipeline(*requests))
+            self.assertEqual(answer.split(b"+QUEUED\r\n")[-1], expected, requests)
+
+
 class PartsOfExecTests(BlockedCase):
     def test_nothing_is_sent_behind_a_client_that_has_killed_itself(self) -> None:
         connection = self.server.connect()

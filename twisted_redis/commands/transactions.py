@@ -15,7 +15,7 @@ from twisted_redis.engine.flags import (
 from twisted_redis.engine.keyspecs import RO, key_range
 from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard, watch, watched_key_expired
-from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply
+from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply, Unsilenced
 
 __all__: list[str] = []
 
@@ -85,7 +85,7 @@ def exec_(ctx: Client) -> Reply:
                     refused = True
             if not refused:
                 reply = engine.call(ctx, entry, argv)
-            if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx)):
+            if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx) and reply.__class__ is not Unsilenced):
                 reply = NO_REPLY
             if ctx.encode is not encode:
                 # HELLO: what was answered before it has the protocol of that time.

@@ -41,7 +41,7 @@ from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
-from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
+from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -532,10 +532,13 @@ class Engine(Effects):
             return
         if not client.gates & REPLIES_OFF:
             client.out.append(client.encode(reply))
-        elif client.skip_next:
-            client.skip_next -= 1
-            if not client.skip_next:
-                client.gates &= ~REPLIES_OFF
+        else:
+            if reply.__class__ is Unsilenced:
+                client.out.append(reply)
+            if client.skip_next:
+                client.skip_next -= 1
+                if not client.skip_next:
+                    client.gates &= ~REPLIES_OFF
         if client.pushes is not None:
             client.release_pushes()
 

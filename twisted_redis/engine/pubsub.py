@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.engine.clients import REPLIES_OFF, SUBSCRIBED
+from twisted_redis.engine.clients import SUBSCRIBED
 from twisted_redis.keyspace.glob import Matcher, compile_glob
-from twisted_redis.resp.types import NO_REPLY, Raw, Reply
+from twisted_redis.resp.types import Reply, Unsilenced
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -127,7 +127,7 @@ class PubSub:
                 else:
                     known[client] = None
             answers.append(_told(client, _SUBSCRIBED[kind], name, own.count_for(kind)))
-        return _answer(client, answers)
+        return _answer(answers)
 
     def unsubscribe(self, client: Client, kind: int, names: Iterable[bytes] = ()) -> Reply:
         """Undoes ``subscribe``, for all names of the kind where none is given; an answer for each name."""
@@ -141,7 +141,7 @@ class PubSub:
             answers = [_told(client, word, None, own.count_for(kind))]
         if not own:
             self._release(client)
-        return _answer(client, answers)
+        return _answer(answers)
 
     def _remove(self, client: Client, own: Subscriptions, kind: int, name: bytes) -> None:
         mine = own.of(kind)
@@ -245,10 +245,6 @@ class PubSub:
                 pass  # the end of a turn writes to all of them
 
 
-def _answer(client: Client, answers: list[bytes]) -> Reply:
+def _answer(answers: list[bytes]) -> Reply:
     """Answers about subscriptions are messages: CLIENT REPLY OFF does not hold them back."""
-    reply = Raw(b"".join(answers))
-    if client.gates & REPLIES_OFF:
-        client.send(reply)
-        return NO_REPLY
-    return reply
+    return Unsilenced(b"".join(answers))

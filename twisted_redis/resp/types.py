@@ -25,6 +25,7 @@ __all__ = [
     "Reply",
     "SetReply",
     "Simple",
+    "Unsilenced",
     "Verbatim",
 ]
 
@@ -58,6 +59,12 @@ class BigNumber(int):
 
 class Raw(bytes):
     """Bytes that are encoded already and go out as they are."""
+
+    __slots__ = ()
+
+
+class Unsilenced(Raw):
+    """Encoded bytes that go out whatever CLIENT REPLY has said."""
 
     __slots__ = ()
 
