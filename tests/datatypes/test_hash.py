@@ -354,3 +354,37 @@ def test_memory_grows_with_what_is_stored() -> None:
     for field in timed.fields:
         timed.set_time(field, 100)
     assert timed.memory() > big
+
+
+@pytest.mark.parametrize("size", [5, 50])
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("keep", [False, True])
+def test_many_fields_at_once(size: int, ordered: bool, keep: bool) -> None:
+    one, many = large(size), large(size)
+    if not ordered:
+        one.large = many.large = False
+    for hash_ in (one, many):
+        hash_.set_times([b"f0", b"f1"], 100)
+        if ordered:
+            hash_.scan(0, 1)
+    pairs = [b"f0", b"a", b"new", b"b", b"new", b"c", b"f2", b"d"]
+    for field, value in zip(pairs[::2], pairs[1::2], strict=True):
+        (one.put if keep else one.set)(field, value)
+    many.update(pairs, keep=keep)
+    assert many.fields == one.fields
+    assert many.times == one.times
+    assert many.take([b"f0", b"none", b"f0", b"new"]) == [b"a", None, None, b"c"]
+    assert many.time(b"f0") is None
+    assert b"new" not in many.fields
+    cursor, found = many.scan(0, 10_000)
+    assert (cursor, sorted(found)) == (0, sorted(many.fields))
+
+
+def test_times_on_a_condition() -> None:
+    hash_ = filled(3)
+    hash_.set_time(b"f0", 100)
+    later = [b"f0", b"f1", b"none", b"f1"]
+    assert hash_.set_times(later, 50, lambda before: before is None) == [False, True, None, False]
+    assert [hash_.time(b"f0"), hash_.time(b"f1")] == [100, 50]
+    assert hash_.set_times([b"none"], 50) == [None]
+    assert hash_.next_expiry() == 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twisted_redis.resp.accelerated import _pack_pure, pack_bulks
-from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.doubles import double_text, double_texts
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import (
     NO_REPLY,
@@ -135,3 +136,86 @@ def test_texts_of_doubles(value: float, text: bytes) -> None:
 @given(st.floats(allow_nan=False))
 def test_a_double_reads_back(value: float) -> None:
     assert float(double_text(value)) == value
+
+
+# Large aggregates, which are written by columns and in chunks, against their elements one by one
+
+
+def one_by_one(encode: Any, mark: bytes, count: int, items: Any) -> bytes:
+    return mark + b"%d\r\n" % count + b"".join(encode(item) for item in items)
+
+
+def elements(rng: Random, kind: str, count: int) -> list[Any]:
+    rising = iter(range(10**9))
+
+    def text() -> bytes:
+        return rng.randbytes(rng.choice((0, 1, 5, 5, 5, 30, 30, 1100 if rng.random() < 0.05 else 7)))
+
+    makers: dict[str, Any] = {
+        "bulks": text,
+        "same": lambda: b"same",
+        "bulks of one length": lambda: rng.randbytes(9),
+        "nullable": lambda: rng.choice((None, text())),
+        "nulls": lambda: None,
+        "integers": lambda: rng.randrange(-(2**63), 2**63),
+        "few integers": lambda: rng.choice((-2, -1, 0, 1)),
+        "integers that repeat at first": lambda: next(rising) // 100 * next(rising),
+        "whole doubles": lambda: float(rng.randrange(-1000, 1000)),
+        "zeros": lambda: rng.choice((0.0, -0.0, 1.0)),
+        "doubles": lambda: rng.choice((0.5, rng.random(), 1e300, float("inf"), -3.0)),
+        "large doubles": lambda: rng.choice((2.0**62, -(2.0**63), 1e17)),
+        "booleans": lambda: rng.random() < 0.5,
+        "statuses among bulks": lambda: rng.choice((b"a", Simple(b"a"))),
+        "booleans among integers": lambda: rng.choice((1, True)),
+        "entries": lambda: (text(), Bulks((b"field", text()))),
+        "entries of several widths": lambda: (text(), Bulks((b"field", text()) * rng.randrange(3))),
+        "scores": lambda: [text(), float(rng.randrange(100))],
+        "deep": lambda: [[text(), [rng.randrange(3), None]], [1.5]],
+        "empty": list,
+        "wide": lambda: [1] * 40,
+        "null arrays": lambda: rng.choice((NullArray, [1.0, 2.0])),
+        "sets": lambda: SetReply([b"x", 1]),
+    }
+    return [makers[kind]() for _ in range(count)]
+
+
+KINDS = (
+    *("bulks", "same", "bulks of one length", "nullable", "nulls", "integers", "few integers"),
+    *("integers that repeat at first", "whole doubles", "zeros", "doubles", "large doubles", "booleans"),
+    *("statuses among bulks", "booleans among integers", "entries", "entries of several widths", "scores"),
+    *("deep", "empty", "wide", "null arrays", "sets"),
+)
+
+
+@pytest.mark.parametrize("count", [16, 100, 2048, 2049, 5000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_arrays(kind: str, count: int) -> None:
+    items = elements(Random(count), kind, count)
+    for encode, marks in ((encode2, b"***"), (encode3, b"*~>")):
+        for cls, mark in zip((list, SetReply, Push), marks, strict=True):
+            assert encode(cls(items)) == one_by_one(encode, b"%c" % mark, count, items)
+        assert encode(tuple(items)) == one_by_one(encode, b"*", count, items)
+
+
+@pytest.mark.parametrize("count", [16, 2048, 5000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_maps(kind: str, count: int) -> None:
+    values = elements(Random(count), kind, count)
+    keys = [b"key:%d" % number for number in range(count)]
+    flat = [item for pair in zip(keys, values, strict=True) for item in pair]
+    for value in (dict(zip(keys, values, strict=True)), Pairs(flat)):
+        assert encode2(value) == one_by_one(encode2, b"*", 2 * count, flat)
+        assert encode3(value) == one_by_one(encode3, b"%", count, flat)
+
+
+def test_large_sets_and_bulks() -> None:
+    items = [b"member:%d" % number for number in range(5000)]
+    assert encode2(Bulks(items)) == encode3(Bulks(items)) == one_by_one(encode2, b"*", 5000, items)
+    for value in (set(items), frozenset(items)):
+        assert encode2(value) == one_by_one(encode2, b"*", 5000, value)
+        assert encode3(value) == one_by_one(encode3, b"~", 5000, value)
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [-0.0, 5.0], [1.5, 2.0], [2.0**62, 2.0**63], [float("nan"), 1.0]])
+def test_texts_of_many_doubles(values: list[float]) -> None:
+    assert double_texts(values) == [double_text(value) for value in values]

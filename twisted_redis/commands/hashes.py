@@ -42,9 +42,9 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
     hash_ = _for_writing(ctx, key)
     before = len(hash_.fields)
-    given = iter(pairs)
-    for field in given:
-        hash_.set(field, next(given))
+    if not hash_.large and len(pairs) > 2 * ctx.config.hash_max_listpack_entries:
+        hash_.large = True  # that is so in Redis before it knows how many of the fields are the same
+    hash_.update(pairs)
     if not hash_.large:
         hash_.fit(pairs, ctx.config)
     if hash_.times is not None:
@@ -225,10 +225,7 @@ def hdel(ctx: Client, key: bytes, *fields: bytes) -> Reply:
     hash_ = ctx.db.write(key, Hash)
     if hash_ is None:
         return 0
-    deleted = 0
-    for field in fields:
-        if hash_.remove(field):
-            deleted += 1
+    deleted = sum(map(hash_.remove, fields))
     if deleted:
         ctx.changed(key, "hdel", deleted)
         if not hash_.fields:

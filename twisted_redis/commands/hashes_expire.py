@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.hash import Hash
@@ -60,26 +60,38 @@ def _fields(
 # Setting times
 
 
-def _set_time(ctx: Client, key: bytes, hash_: Hash, field: bytes, when: int, condition: bytes) -> int:
-    """Sets the time of one field if ``condition`` allows; a field whose new time has passed is deleted."""
-    if field not in hash_.fields:
-        return _NO_FIELD
-    before = hash_.time(field)
-    if before is None:
-        if condition in (b"XX", b"GT"):
-            return _NOT_MET
-    elif (
-        condition == b"NX"
-        or (condition == b"GT" and before >= when)
-        or (condition == b"LT" and before <= when)
-    ):
-        return _NOT_MET
-    if when <= ctx.now and not ctx.engine.state.keep_expired:
-        hash_.remove(field)
-        delete_as_effect(ctx.engine, ctx.db, key, field)
-        return _DELETED
-    hash_.set_time(field, when)
-    return _DONE
+def _allows(condition: bytes, when: int) -> Callable[[int | None], bool] | None:
+    """Whether a field with a given time, None for none, may get the time ``when``; None where all may."""
+    if condition == b"NX":
+        return lambda before: before is None
+    if condition == b"XX":
+        return lambda before: before is not None
+    if condition == b"GT":
+        return lambda before: before is not None and before < when
+    if condition == b"LT":
+        return lambda before: before is None or before > when
+    return None
+
+
+_CODES: dict[bool | None, int] = {None: _NO_FIELD, False: _NOT_MET, True: _DONE}
+
+
+def _set_time(ctx: Client, key: bytes, hash_: Hash, fields: Sequence[bytes], when: int, condition: bytes) -> list[int]:
+    """Sets the times of ``fields`` if ``condition`` allows; a field whose new time has passed is deleted."""
+    allows = _allows(condition, when)
+    if when > ctx.now or ctx.engine.state.keep_expired:
+        return list(map(_CODES.__getitem__, hash_.set_times(fields, when, allows)))
+    results = []
+    for field in fields:
+        if field not in hash_.fields:
+            results.append(_NO_FIELD)
+        elif allows is not None and not allows(hash_.time(field)):
+            results.append(_NOT_MET)
+        else:
+            hash_.remove(field)
+            delete_as_effect(ctx.engine, ctx.db, key, field)
+            results.append(_DELETED)
+    return results
 
 
 def _times_set(ctx: Client, key: bytes, hash_: Hash) -> None:
@@ -101,16 +113,16 @@ def _expire(
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     hash_.allow_times()
-    results = [_set_time(ctx, key, hash_, field, when, condition if given else b"") for field in fields]
+    results = _set_time(ctx, key, hash_, fields, when, condition if given else b"")
     updated, deleted = results.count(_DONE), results.count(_DELETED)
     if updated or deleted:
         ctx.changed(key, "hdel" if deleted else "hexpire", updated + deleted)
         _times_set(ctx, key, hash_)
-    if updated:
+    if updated and ctx.engine.sinks:
         done = [field for field, result in zip(fields, results, strict=True) if result == _DONE]
         head = [b"HPEXPIREAT", key, b"%d" % when, *options[:given]]
         ctx.propagate_as([*head, options[given], b"%d" % updated, *done])
-    elif deleted:
+    elif deleted and not updated:
         ctx.propagate_as()
     return results
 
@@ -165,12 +177,17 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
     fields = _fields(options)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
+    known, times, now = hash_.fields, hash_.times or {}, ctx.now
     results = []
     for field in fields:
-        if field not in hash_.fields or hash_.expired(field, ctx.now):
+        when = times.get(field)
+        if when is None:
+            results.append(_NO_TIME if field in known else _NO_FIELD)
+        elif when < now:
             results.append(_NO_FIELD)
         else:
-            results.append(_DONE if hash_.persist(field) else _NO_TIME)
+            hash_.persist(field)
+            results.append(_DONE)
     if _DONE in results:
         ctx.changed(key, "hpersist")
         note_times(ctx.db, key, hash_)
@@ -187,16 +204,14 @@ def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[
         return [_NO_FIELD] * len(fields)
     # Redis hides a field one millisecond earlier while the hash is small.
     first_alive = ctx.now + (not hash_.large)
-    results = []
-    for field in fields:
-        when = hash_.time(field)
-        if field not in hash_.fields:
-            results.append(_NO_FIELD)
-        elif when is None:
-            results.append(_NO_TIME)
-        else:
-            results.append(shown(when) if when >= first_alive else _NO_FIELD)
-    return results
+    whens = list(map((hash_.times or {}).get, fields))
+    # Fields that were given their time by one call have the same one.
+    results = {when: shown(when) if when >= first_alive else _NO_FIELD for when in {*whens} if when is not None}
+    known = hash_.fields
+    return [
+        results[when] if when is not None else _NO_TIME if field in known else _NO_FIELD
+        for field, when in zip(fields, whens, strict=True)
+    ]
 
 
 @command(
@@ -268,14 +283,17 @@ def _read_out(
     key: bytes,
     hash_: Hash | None,
     fields: tuple[bytes, ...],
-    then: Callable[[Hash, bytes], None],
+    take: Callable[[Hash, Sequence[bytes]], list[bytes | None]],
 ) -> tuple[list[bytes | None], bool]:
-    """The values of ``fields``, each followed by ``then``; and whether one of them was found expired.
+    """The values of ``fields`` as ``take`` returns them, and whether one of them was found expired.
 
     Expired fields are removed without an event, and the hash is left where it is even if it is empty.
     """
     if hash_ is None:
         return [None] * len(fields), False
+    due = hash_.next_expiry()
+    if due is None or due >= ctx.now:
+        return take(hash_, fields), False
     values: list[bytes | None] = []
     expired = False
     for field in fields:
@@ -284,10 +302,7 @@ def _read_out(
             remove_lapsed(ctx, key, hash_, field)
             values.append(None)
             continue
-        value = hash_.fields.get(field)
-        values.append(value)
-        if value is not None:
-            then(hash_, field)
+        values += take(hash_, (field,))
     return values, expired
 
 
@@ -307,14 +322,8 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """
     hash_ = ctx.db.write(key, Hash)
     fields = _fields(options)
-    deleted = 0
-
-    def delete(hash_: Hash, field: bytes) -> None:
-        nonlocal deleted
-        hash_.remove(field)
-        deleted += 1
-
-    values, expired = _read_out(ctx, key, hash_, fields, delete)
+    values, expired = _read_out(ctx, key, hash_, fields, Hash.take)
+    deleted = len(values) - values.count(None)
     if hash_ is None or not (expired or deleted):
         return values
     if expired:
@@ -354,11 +363,17 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     fields = _fields(rest)
     results: list[int] = []
 
-    def change(hash_: Hash, field: bytes) -> None:
+    def change(hash_: Hash, fields: Sequence[bytes]) -> list[bytes | None]:
+        values = list(map(hash_.fields.get, fields))
+        found = [field for field, value in zip(fields, values, strict=True) if value is not None]
         if option == b"PERSIST":
-            results.append(_DONE if hash_.persist(field) else _NOT_MET)
+            results.extend(_DONE if hash_.persist(field) else _NOT_MET for field in found)
         elif rest is not options:
-            results.append(_set_time(ctx, key, hash_, field, when, b""))
+            if when <= ctx.now and len(fields) > 1:
+                # A field that is named again has been removed by then.
+                return [value for field in fields for value in change(hash_, (field,))]
+            results.extend(_set_time(ctx, key, hash_, found, when, b""))
+        return values
 
     if hash_ is not None and rest is not options:
         hash_.allow_times()
@@ -461,13 +476,16 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     pairs, when = options.pairs, options.when
     if when is not None:
         hash_.allow_times()
-    put = hash_.put if options.keep or when is not None else hash_.set
-    results = []
-    given = iter(pairs)
-    for field in given:
-        put(field, next(given))
+    fields = pairs[::2]
+    results: list[int] = []
+    if when is not None and when <= ctx.now:
+        for field, value in zip(fields, pairs[1::2], strict=True):
+            hash_.put(field, value)
+            results += _set_time(ctx, key, hash_, (field,), when, b"")
+    else:
+        hash_.update(pairs, keep=options.keep or when is not None)
         if when is not None:
-            results.append(_set_time(ctx, key, hash_, field, when, b""))
+            results = _set_time(ctx, key, hash_, fields, when, b"")
     hash_.fit(pairs, ctx.config)
     ctx.changed(key, "hset", len(pairs) >> 1)
     if _DELETED in results:

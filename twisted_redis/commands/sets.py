@@ -76,10 +76,7 @@ def srem(ctx: Client, key: bytes, *members: bytes) -> Reply:
     target = ctx.db.write(key, Set)
     if target is None:
         return 0
-    removed = 0
-    for member in members:
-        if target.remove(member):
-            removed += 1
+    removed = sum(map(target.remove, members))
     if removed:
         ctx.changed(key, "srem", removed)
         if not target.members:

@@ -15,7 +15,7 @@ from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, counted_keys, 
 from twisted_redis.engine.parse import float_number, integer, positive
 from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
-from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.doubles import double_texts
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def _reply(ctx: Client, call: _Call, result: dict[bytes, float]) -> Reply:
     if not call.with_scores:
         return Bulks([member for _, member in pairs])
     if ctx.resp == 2:
-        return Bulks(chain.from_iterable([(member, double_text(score)) for score, member in pairs]))
+        texts = double_texts([score for score, _ in pairs])
+        return Bulks(chain.from_iterable(zip([member for _, member in pairs], texts, strict=True)))
     return [(member, score) for score, member in pairs]
 
 

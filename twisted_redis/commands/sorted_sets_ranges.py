@@ -15,7 +15,7 @@ from twisted_redis.engine.keyspecs import ACCESS, DELETE, OW, RO, RW, UPDATE, fi
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
-from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.doubles import double_texts
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _range(
         scores.reverse()
     if ctx.resp == 3:
         return list(zip(members, scores, strict=True))
-    return Bulks(chain.from_iterable(zip(members, map(double_text, scores), strict=True)))
+    return Bulks(chain.from_iterable(zip(members, double_texts(scores), strict=True)))
 
 
 def _ranks(options: _Options, first: bytes, second: bytes) -> Callable[[ZSet], Ranks]:

@@ -9,8 +9,9 @@ whether there are ``times`` (a listpack with times, if not large).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress, islice, repeat
 from random import Random
 from typing import Any, Protocol
 
@@ -117,6 +118,25 @@ class Hash:
             return False
         return self.set(field, value)
 
+    def update(self, pairs: Sequence[bytes], keep: bool = False) -> None:
+        """Gives fields their values, which stand by turns in ``pairs``; takes their times unless ``keep``."""
+        fields = self.fields
+        names, values = pairs[::2], pairs[1::2]
+        if not self.large:
+            for field, value in zip(names, values, strict=True):
+                if field in fields:
+                    fields[field] = value
+                else:
+                    self.set(field, value)
+        else:
+            if self._order is not None:
+                for field in dict.fromkeys(names):
+                    if field not in fields:
+                        self._order.append(field)
+            fields.update(zip(names, values, strict=True))
+        if self.times and not keep:
+            deque(map(self.times.pop, names, repeat(None)), 0)
+
     def remove(self, field: bytes) -> bool:
         """Removes ``field``; tells whether it was there."""
         if self.fields.pop(field, None) is None:
@@ -126,6 +146,15 @@ class Hash:
         if self._order is not None:
             self._order.discard(field)
         return True
+
+    def take(self, fields: Sequence[bytes]) -> list[bytes | None]:
+        """Removes ``fields``; returns their values, None for those that are not there (any more)."""
+        values = list(map(self.fields.pop, fields, repeat(None)))
+        if self.times:
+            deque(map(self.times.pop, fields, repeat(None)), 0)
+        if self._order is not None:
+            deque(map(self._order.discard, compress(fields, [value is not None for value in values])), 0)
+        return values
 
     def fit(self, items: Sequence[bytes], config: HashLimits) -> None:
         """Makes the hash ``large`` if its size, or one of ``items`` that were put into it, demands that.
@@ -170,14 +199,38 @@ class Hash:
         schedule.add(field, when)
         schedule.drop_stale()
 
-    def set_times(self, fields: Sequence[bytes], when: int) -> None:
-        """Lets ``fields``, which are there, expire at ``when`` (ms)."""
+    def set_times(
+        self, fields: Sequence[bytes], when: int, allows: Callable[[int | None], bool] | None = None
+    ) -> list[bool | None]:
+        """Lets ``fields`` expire at ``when`` (ms); tells of each whether it does, None where there is no such field.
+
+        ``allows`` decides by the time that a field has so far (None: it has none); without it all do.
+        """
         self.allow_times()
         times, schedule = self.times, self._schedule
         assert times is not None and schedule is not None
-        times.update(dict.fromkeys(fields, when))
-        schedule.add_all(fields, when)
-        schedule.drop_stale()
+        known = self.fields
+        outcome: list[bool | None]
+        if allows is None:
+            outcome = [True if field in known else None for field in fields]
+            done = list(compress(fields, outcome)) if None in outcome else fields
+            times.update(dict.fromkeys(done, when))
+        else:
+            outcome = []
+            before = times.get
+            for field in fields:
+                if field not in known:
+                    outcome.append(None)
+                elif allows(before(field)):
+                    outcome.append(True)
+                    times[field] = when
+                else:
+                    outcome.append(False)
+            done = list(compress(fields, outcome))
+        if done:
+            schedule.add_all(done, when)
+            schedule.drop_stale()
+        return outcome
 
     def persist(self, field: bytes) -> bool:
         """Takes the time of ``field``; tells whether it had one."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from math import copysign
+
 from twisted_redis.resp.grisu import grisu_text
 
-__all__ = ["double_text"]
+__all__ = ["double_text", "double_texts"]
 
 #: Whole numbers up to here are printed as integers.
 WHOLE_MAX = float(2**62)
@@ -20,3 +23,16 @@ def double_text(value: float) -> bytes:
         if whole == value:
             return b"%d" % whole if whole else b"-0" if str(value)[0] == "-" else b"0"
     return grisu_text(value)
+
+
+def double_texts(values: Collection[float]) -> list[bytes]:
+    """``double_text`` of each of ``values``; whole numbers, which scores mostly are, all at once."""
+    if not values or not all(map(float.is_integer, values)) or max(values) > WHOLE_MAX or min(values) < -WHOLE_MAX:
+        return list(map(double_text, values))
+    texts = (b"%d|" * len(values) % tuple(values)).split(b"|")
+    texts.pop()
+    if 0.0 in values:
+        for place, value in enumerate(values):
+            if not value and copysign(1.0, value) < 0:
+                texts[place] = b"-0"
+    return texts

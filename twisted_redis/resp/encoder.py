@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted_redis.resp.accelerated import pack_bulks
+from twisted_redis.resp.accelerated import CHUNK, in_chunks, pack_bulks
+from twisted_redis.resp.columns import COLUMNS_FROM, RESP2, RESP3, Form, pack_columns
 from twisted_redis.resp.doubles import double_text
 from twisted_redis.resp.types import (
     NO_REPLY,
@@ -103,44 +104,56 @@ def _verbatim3(value: Verbatim) -> bytes:
 
 
 def _array(encode: Encoder, mark: bytes) -> Encoder:
-    head = mark + b"%d\r\n"
+    """Arrays, sets and pushes; what is large and alike takes the fast way."""
+    head = mark + b"%d"
 
     def array(value: Any) -> bytes:
-        return head % len(value) + b"".join([encode(item) for item in value])
+        count = len(value)
+        if count > CHUNK:
+            return in_chunks(array, head % count, value)
+        if count > 4 and {*map(type, value)} == {bytes}:
+            packed = pack_bulks(tuple(value))
+            return packed if mark == b"*" else mark + packed[1:]
+        if count >= COLUMNS_FROM:
+            columns = pack_columns(head % count, [value], _FORMS[encode])
+            if columns is None and value.__class__ is list and not count & 1 and value[0].__class__ is bytes:
+                # Members and scores by turns.
+                columns = pack_columns(head % count, [value[::2], value[1::2]], _FORMS[encode])
+            if columns is not None:
+                return columns
+        return head % count + b"\r\n" + b"".join([encode(item) for item in value])
 
     return array
 
 
-def _map(encode: Encoder, mark: bytes, factor: int) -> Encoder:
-    head = mark + b"%d\r\n"
+def _pairs(encode: Encoder, mark: bytes, factor: int) -> Encoder:
+    """Maps, from lists of keys and values by turns; the header counts ``factor`` for each pair."""
+    head = mark + b"%d"
 
-    def mapping(value: dict[Any, Any]) -> bytes:
-        parts = [head % (len(value) * factor)]
-        for key, item in value.items():
-            parts.append(encode(key))
-            parts.append(encode(item))
-        return b"".join(parts)
-
-    return mapping
-
-
-def _pairs3(encode: Encoder) -> Encoder:
     def pairs(value: list[Any]) -> bytes:
-        return b"%%%d\r\n" % (len(value) // 2) + b"".join([encode(item) for item in value])
+        count = len(value)
+        first = head % (count // 2 * factor)
+        if count > CHUNK:
+            return in_chunks(pairs, first, value)
+        if count >= COLUMNS_FROM:
+            columns = pack_columns(first, [value[::2], value[1::2]], _FORMS[encode])
+            if columns is not None:
+                return columns
+        return first + b"\r\n" + b"".join([encode(item) for item in value])
 
     return pairs
 
 
-def _list(encode: Encoder) -> Encoder:
-    """Arrays: plain bytes throughout, which most are, take the fast way."""
-    array = _array(encode, b"*")
+def _map(encode: Encoder, mark: bytes, factor: int) -> Encoder:
+    pairs = _pairs(encode, mark, factor)
 
-    def encode_list(value: Any) -> bytes:
-        if len(value) > 4 and {*map(type, value)} == {bytes}:
-            return pack_bulks(tuple(value))
-        return array(value)
+    def mapping(value: dict[Any, Any]) -> bytes:
+        flat: list[Any] = [None] * (2 * len(value))
+        flat[::2] = value
+        flat[1::2] = value.values()
+        return pairs(flat)
 
-    return encode_list
+    return mapping
 
 
 def _attributed2(value: Attributed) -> bytes:
@@ -172,6 +185,9 @@ def encode3(value: Any) -> bytes:
     return (_THREE.get(cls) or _resolve(_THREE, cls))(value)
 
 
+_FORMS: dict[Encoder, Form] = {encode2: RESP2, encode3: RESP3}
+
+
 def encoder_for(version: int) -> Encoder:
     """The encoder of protocol ``version`` (2 or 3)."""
     return encode3 if version == 3 else encode2
@@ -197,12 +213,12 @@ _TWO: dict[type, Encoder] = {
     float: _double2,
     BigNumber: _big2,
     Verbatim: _bulk,
-    list: _list(encode2),
-    tuple: _list(encode2),
-    set: _list(encode2),
-    frozenset: _list(encode2),
-    SetReply: _list(encode2),
-    Pairs: _list(encode2),
+    list: _array(encode2, b"*"),
+    tuple: _array(encode2, b"*"),
+    set: _array(encode2, b"*"),
+    frozenset: _array(encode2, b"*"),
+    SetReply: _array(encode2, b"*"),
+    Pairs: _array(encode2, b"*"),
     Push: _array(encode2, b"*"),
     dict: _map(encode2, b"*", 2),
     Attributed: _attributed2,
@@ -216,12 +232,12 @@ _THREE: dict[type, Encoder] = {
     float: _double3,
     BigNumber: _big3,
     Verbatim: _verbatim3,
-    list: _list(encode3),
-    tuple: _list(encode3),
+    list: _array(encode3, b"*"),
+    tuple: _array(encode3, b"*"),
     set: _array(encode3, b"~"),
     frozenset: _array(encode3, b"~"),
     SetReply: _array(encode3, b"~"),
-    Pairs: _pairs3(encode3),
+    Pairs: _pairs(encode3, b"%%", 1),
     Push: _array(encode3, b">"),
     dict: _map(encode3, b"%%", 1),
     Attributed: _attributed3,
