@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.engine.gates import NOT_EXECUTED
 
 
 @pytest.fixture
@@ -140,6 +141,19 @@ def test_statistics_of_commands(server: Server) -> None:
     assert "errorstat_ERR:count=2" in server("INFO", "errorstats").decode()
     server("CONFIG", "RESETSTAT")
     assert "cmdstat_set" not in server("INFO", "commandstats").decode()
+
+
+def test_calls_within_the_process_are_counted(server: Server) -> None:
+    server("SET", "a", "x")
+    assert "cmdstat_set:calls=1," in server("INFO", "commandstats").decode()
+
+
+def test_requests_that_are_not_executed_leave_nothing_behind(server: Server) -> None:
+    client = server.connect()
+    client("NOSUCH")
+    client("MULTI")
+    client("GET", "a")
+    assert not NOT_EXECUTED.samples
 
 
 def test_rename_command() -> None:

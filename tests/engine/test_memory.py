@@ -32,6 +32,8 @@ for n in range(30_000):
     call(client, [b"ZADD", b"zset", b"%d" % n, b"element:%012d" % n])
     call(client, [b"HSET", b"hash", b"field:%012d" % n, b"value:%d" % n])
     call(client, [b"XADD", b"stream", b"*", b"field", b"value:%012d" % n])
+    if not n % 100:
+        server.engine.stats.fold()  # as the periodic work does
     if not n % 10:
         call(client, [b"HSET", b"hash:%d" % n] + [b"%s:%d" % (what, p) for p in range(8) for what in (b"f", b"v")])
         call(client, [b"RPUSH", b"list:%d" % n] + [b"%d:%d" % (n, place) for place in range(16)])

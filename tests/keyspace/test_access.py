@@ -65,3 +65,44 @@ def test_moving_a_member_uses_both_sets() -> None:
     server.advance(5)
     assert server("SMOVE", "none", "to", "m") == 0
     assert server("OBJECT", "IDLETIME", "to") == 0
+
+
+def tick(server: Server) -> None:
+    """The periodic work."""
+    server.engine.stats.measure(server.engine.time.monotonic())
+
+
+@pytest.mark.parametrize("argv", [*LOOKS[:-2], ("PING",), ("KEYS", "*")])
+def test_the_first_question_knows_since_when_nothing_was_used(argv: tuple[str | int, ...]) -> None:
+    server = Server()
+    server("SET", "k", "v")
+    server.advance(1)
+    tick(server)
+    server.advance(5)
+    server(*argv)
+    tick(server)
+    server.advance(1)
+    assert server("OBJECT", "IDLETIME", "k") == 6
+
+
+@pytest.mark.parametrize(
+    "argv", [("GET", "other"), ("TOUCH", "other"), ("EVAL", "return redis.call('GET', 'other')", 0)]
+)
+def test_and_claims_no_more_than_it_knows(argv: tuple[str | int, ...]) -> None:
+    server = Server()
+    server("SET", "k", "v")
+    tick(server)
+    server.advance(5)
+    server(*argv)
+    server.advance(1)
+    assert server("OBJECT", "IDLETIME", "k") <= 1
+
+
+def test_a_database_that_was_emptied_meanwhile() -> None:
+    server = Server()
+    tick(server)
+    server.advance(5)
+    server("FLUSHALL")
+    server("DEBUG", "POPULATE", 1)
+    server.advance(1)
+    assert server("OBJECT", "IDLETIME", "key:0") <= 1

@@ -478,10 +478,12 @@ class Engine(Effects):
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
         """Executes one request and returns its reply: a value, or a Deferred of it where the command waits."""
         with self.in_turn:
+            start = self.clock_ns()
             try:
                 command, reply = gates.execute(self, client, argv)
                 if reply.__class__ is Block:
                     return block(self, client, command, argv, reply).deferred
+                command.samples.append(self.clock_ns() - start)
             except gates.Postponed:
                 raise
             except Exception:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.gates import IS_BUSY, IS_LOADING, IS_OVER_MEMORY, IS_PAUSED
 from twisted_redis.engine.hash_fields import signal
+from twisted_redis.engine.last_use import LastUse
 from twisted_redis.keyspace.access import (
     CountingDatabase,
     start_counting,
@@ -58,6 +59,7 @@ class Eviction:
         self._timer: Any = None
         #: Whether somebody has asked for idle times, so that they are kept whatever the policy.
         self.idle_wanted = False
+        self.last_use = LastUse(engine)
         #: Whether the last command found no room: scripts, which do not evict, go by that.
         self.out_of_memory = False
         #: When (monotonic, s) the account is to be held against the data again.
@@ -112,6 +114,9 @@ class Eviction:
         """Has the time of each access noted from now on, if frequencies are not."""
         if not self.idle_wanted:
             self.idle_wanted = True
+            state = self._engine.state
+            if self.last_use.holds:
+                state.before = min(state.before, self.last_use.since)
             for db in self._engine.databases:
                 start_tracking(db)
 

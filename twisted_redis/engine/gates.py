@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twisted_redis.engine.clients import (
     CLOSING,
@@ -72,7 +73,7 @@ def _never(*_: object) -> None:
     raise AssertionError("never called")
 
 
-#: Stands for a request that did not reach a command's function, so that no call is counted.
+#: Stands for a request that did not reach a command's function, so that no call is counted: its samples keep nothing.
 NOT_EXECUTED = Command(
     spec=Spec(name="", function=_never, arity=-1, flags=0, group=""),
     name="",
@@ -80,6 +81,7 @@ NOT_EXECUTED = Command(
     min_args=1,
     max_args=1,
     flags=0,
+    samples=cast("list[int]", deque(maxlen=0)),
 )
 
 

@@ -188,6 +188,7 @@ class Statistics:
     def measure(self, now: float) -> None:
         """Takes a sample of the rates; called several times a second."""
         self.ops_rate.measure(self.commands_processed, now)
+        self._engine.eviction.last_use.look()
         bytes_in, bytes_out, _, _ = self.traffic
         self.in_rate.measure(bytes_in, now)
         self.out_rate.measure(bytes_out, now)

@@ -202,7 +202,7 @@ def _count(db: Database, key: bytes) -> None:
 
 def _change(db: Database, follows: type[Database]) -> None:
     db.accessed.clear()
-    db.tracked_since = db.state.before
+    db.tracked_since = max(db.tracked_since, db.state.before)
     # A database whose memory is accounted has classes of its own for each way of following accesses.
     variants: dict[type[Database], type[Database]] = getattr(db, "VARIANTS", {})
     before: int = getattr(db, "COST", 0)

@@ -356,6 +356,7 @@ class Database:
 
     def settle_filled(self) -> None:
         """Takes over what was put into ``data`` directly (loading a snapshot): cheaper than key by key."""
+        self.tracked_since = self.state.now
         self.order = Order(self.data)
         self.order.sweeping = self.state.compacting
         self._appended = self.order.append
@@ -373,6 +374,7 @@ class Database:
             "large",
             "memory",
             "order",
+            "tracked_since",
             "unsettled",
             "volatile",
             "wheel",
