@@ -90,13 +90,25 @@ class Schedule:
 
     def next(self) -> int | None:
         """The moment of the earliest entry that is not stale; None without one."""
+        time_of = self._times.get
         while self._moments:
             when = self._moments[0]
             there = self._names[when]
-            name = self._turned(when, there)[-1] if there.__class__ is list else there
-            if self._times.get(name) == when:
+            if there.__class__ is list:
+                # Names that were given another time together are stale together: here without a call for each.
+                names = self._turned(when, there)
+                before = len(names)
+                while names and time_of(names[-1]) != when:
+                    names.pop()
+                self._entries -= before - len(names)
+                if names:
+                    return when
+                self._drop_first()
+            elif time_of(there) == when:
                 return when
-            self.pop()
+            else:
+                self._entries -= 1
+                self._drop_first()
         return None
 
     def _turned(self, when: int, names: list[bytes]) -> list[bytes]:
@@ -118,7 +130,10 @@ class Schedule:
         if there.__class__ is list:
             name = self._turned(when, there).pop()
         if name is there or not there:
-            del self._names[when]
-            heappop(self._moments)
-            self._begun = None
+            self._drop_first()
         return name if self._times.get(name) == when else None
+
+    def _drop_first(self) -> None:
+        """Forgets the earliest moment, whose names are gone."""
+        del self._names[heappop(self._moments)]
+        self._begun = None

@@ -107,7 +107,12 @@ class KeySizes:
             self._known[db] = (db.order, state, lengths)
             return lengths
         self._start(db)
-        return known if is_of_now else self._sampled(db)
+        if is_of_now:
+            return known
+        # An estimate is not made again with every INFO: it stands until the walk has come to its end.
+        lengths = self._sampled(db)
+        self._known[db] = (db.order, (), lengths)
+        return lengths
 
     def _sampled(self, db: Database) -> _Lengths:
         lengths: _Lengths = {}
