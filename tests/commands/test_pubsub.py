@@ -131,7 +131,7 @@ def test_inside_a_transaction(server: Server, then: list[str]) -> None:
     replies = b"*%d\r\n" % (2 + len(then)) + told("subscribe", "a", 1) + b":1\r\n"
     if then:
         # The message is not lost, though nobody subscribes any more when the reply is ready.
-        assert answer == head + message("message", "a", "x") + replies + told("unsubscribe", "a", 0) + b"+PONG\r\n"
+        assert answer == head + replies + told("unsubscribe", "a", 0) + message("message", "a", "x") + b"+PONG\r\n"
     else:
         assert answer == head + replies + message("message", "a", "x") + message("pong", "")
 

@@ -245,6 +245,10 @@ class SilenceTests(BlockedCase):
                 answer = answer[answer.index(b"+QUEUED\r\n") + 9 :]
             self.assertEqual(answer, expected, requests)
 
+    def test_skip_within_a_transaction_outlives_on(self) -> None:
+        requests = pipeline("MULTI", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "EXEC", "ECHO a", "ECHO b")
+        answer = self.server.connect().send(requests).split(b"+QUEUED\r\n")[-1]
+        self.assertEqual(answer, b"*2\r\n+OK\r\n" + reply("b"))
 
     def test_answers_about_subscriptions_are_sent_in_their_place(self) -> None:
         told = reply(["unsubscribe", None, 0])
@@ -299,6 +303,30 @@ class EventTests(BlockedCase):
         pushed = push("pmessage", "__key*", "__keyevent@0__:rpush", "l")
         popped = push("pmessage", "__key*", "__keyevent@0__:lpop", "l")
         self.assertEqual(connection.read(), pushed + reply(["l", "x"]) + popped)
+
+    def test_events_of_a_call_that_it_has_served_follow_its_own_reply(self) -> None:
+        self.calls("CONFIG SET notify-keyspace-events El")
+        connection, waiting = self.server.connect(), self.waiting()
+        connection.send(pipeline("HELLO 3", "PSUBSCRIBE __key*"))
+        events = [push("pmessage", "__key*", f"__keyevent@0__:{name}", "l") for name in ("rpush", "lpop")]
+        self.assertEqual(connection("RPUSH", "l", "x"), b":1\r\n" + b"".join(events))
+        self.assertEqual(waiting.read(), reply(["l", "x"]))
+
+    def test_events_of_a_transaction_that_ends_the_subscription_follow_its_reply(self) -> None:
+        connection = self.server.connect()
+        answer = connection.send(pipeline("MULTI", "SUBSCRIBE c", "PUBLISH c x", "UNSUBSCRIBE c", "EXEC", "PING"))
+        expected = b"*3\r\n" + reply(["subscribe", "c", 1]) + b":1\r\n" + reply(["unsubscribe", "c", 0])
+        self.assertEqual(answer.split(b"+QUEUED\r\n")[-1], expected + reply(["message", "c", "x"]) + b"+PONG\r\n")
+
+    def test_invalidations_for_another_client_follow_the_reply_of_who_gets_them(self) -> None:
+        receiver, reader = self.server.connect(), self.server.connect()
+        receiver("HELLO", 3)
+        reader.send(pipeline(f"CLIENT TRACKING ON REDIRECT {self.number(receiver)}", "GET k"))
+        told = push("invalidate", ["k"])
+        self.assertEqual(receiver("SET", "k", 1), b"+OK\r\n" + told)
+        reader("GET", "k")
+        answer = receiver.send(pipeline("MULTI", "SET k 2", "EXEC", "PING"))
+        self.assertTrue(answer.endswith(b"*1\r\n+OK\r\n" + told + b"+PONG\r\n"), answer)
 
     def test_others_get_them_in_the_order_of_what_happened(self) -> None:
         self.calls("CONFIG SET notify-keyspace-events El")

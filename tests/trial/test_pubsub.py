@@ -8,7 +8,7 @@ from tests.support.server import Connection, encode
 from tests.trial.cases import ServerCase, reply
 
 
-def push(*parts: str | int) -> bytes:
+def push(*parts: str | int | list[str]) -> bytes:
     """A message of RESP3."""
     return b">" + reply(list(parts))[1:]
 

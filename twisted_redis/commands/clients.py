@@ -237,8 +237,9 @@ def client_reply(ctx: Client, mode: bytes) -> Reply:
     """
     wanted = keyword(mode)
     if wanted == b"ON":
-        ctx.gates &= ~REPLIES_OFF
-        ctx.skip_next = 0
+        if ctx.skip_next < 2:  # a SKIP in the same transaction holds for what follows that, as in Redis
+            ctx.gates &= ~REPLIES_OFF
+            ctx.skip_next = 0
         return OK
     if wanted == b"OFF":
         ctx.gates |= REPLIES_OFF

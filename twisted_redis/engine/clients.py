@@ -40,6 +40,8 @@ NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
 DENY_BLOCKING = 1 << 12  # inside EXEC or a script
 SCRIPT = 1 << 13
 OWNER = 1 << 14  # acts for whoever holds the server: no pause and no fault of a test is meant for it
+REDIRECTED_TO = 1 << 15  # gets the invalidation messages of another client, or did
+PUSHED = 1 << 16  # messages wait for the reply of the running command
 ANONYMOUS = 1 << 20  # has never logged in; no gate, as that matters only while the default user has a password
 NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 
@@ -330,9 +332,10 @@ class Client:
             raise CommandError("ERR reply over the output buffer limit")
 
     def push_later(self, message: bytes) -> None:
-        """Adds an encoded message behind the reply of the running command; the client must have a gate."""
+        """Adds an encoded message behind the reply of the running command."""
         if self.pushes is None:
             self.pushes = [message]
+            self.gates |= PUSHED
         else:
             self.pushes.append(message)
 
@@ -341,6 +344,7 @@ class Client:
         if self.pushes is not None:
             self.out += self.pushes
             self.pushes = None
+            self.gates &= ~PUSHED
             self.engine.flush_later(self)
 
     def close(self) -> None:

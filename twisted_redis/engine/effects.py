@@ -71,6 +71,9 @@ class Effects:
         #: Whether something is to be done after the running command.
         self.pending = False
         self.ready: dict[tuple[Database, bytes], None] = {}
+        #: The client whose request is not answered yet, if it is one that may get messages behind its reply. The call
+        #: of another one may be served meanwhile (``engine.current``).
+        self.caller: Client | None = None
         #: Those that became ready for calls which a pause holds back.
         self.ready_later: dict[tuple[Database, bytes], None] = {}
         #: Whether the calls that wait for ready keys are being run.

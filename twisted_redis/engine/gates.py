@@ -12,6 +12,7 @@ from twisted_redis.engine.clients import (
     NO_TOUCH,
     NOT_GATES,
     OWNER,
+    REDIRECTED_TO,
     REPLICA,
     RESTRICTED,
     SCRIPT,
@@ -196,14 +197,14 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
 
 def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> Reply:
     """Calls; of a client that may get messages the engine knows meanwhile that it is its command that runs."""
-    if client.tracking is None and not client.gates & (SUBSCRIBED | IN_MULTI):
+    if client.tracking is None and not client.gates & (SUBSCRIBED | IN_MULTI | REDIRECTED_TO):
         return engine.call(client, command, argv)
-    before = engine.current
-    engine.current = client
+    before, caller = engine.current, engine.caller
+    engine.current = engine.caller = client
     try:
         return engine.call(client, command, argv)
     finally:
-        engine.current = before
+        engine.current, engine.caller = before, caller
         _forget_caching(client, command)
 
 

@@ -44,7 +44,6 @@ class Monitors:
     def remove(self, client: Client) -> None:
         """Shows ``client`` nothing more."""
         if self._clients.pop(client, self) is None:
-            client.release_pushes()  # nobody looks for them behind a reply from now on
             client.gates &= ~MONITORING
             if not self._clients:
                 self._engine.gates &= ~IS_MONITORED

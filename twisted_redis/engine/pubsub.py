@@ -158,7 +158,6 @@ class PubSub:
 
     def _release(self, client: Client) -> None:
         """``client`` is no subscriber any more."""
-        client.release_pushes()  # nobody looks for them behind a reply from now on
         client.subscriptions = None
         client.gates &= ~SUBSCRIBED
 
@@ -227,7 +226,7 @@ class PubSub:
     def _hand_out(self, listening: dict[Client, None], body: bytes) -> None:
         """Sends ``body``, which lacks the mark of its protocol, to all who listen."""
         engine = self._engine
-        current = engine.current
+        current, caller = engine.current, engine.caller
         unflushed = engine.unflushed
         array = push = b""
         for client in listening:
@@ -235,7 +234,7 @@ class PubSub:
                 text = array = array or b"*" + body
             else:
                 text = push = push or b">" + body
-            if client is current:
+            if client is current or client is caller:
                 client.push_later(text)
             else:
                 client.out.append(text)

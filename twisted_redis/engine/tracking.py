@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.engine.clients import CLOSING, SUBSCRIBED
+from twisted_redis.engine.clients import CLOSING, REDIRECTED_TO, SUBSCRIBED
 from twisted_redis.engine.clients import TRACKING as TRACKING_GATE
 from twisted_redis.engine.commandkeys import keys_of
 from twisted_redis.engine.errors import refusal
@@ -122,6 +122,8 @@ class Tracking:
                 self._listen()
         tracker.mode = mode
         tracker.redirect = redirect
+        if redirect:
+            client.engine.clients[redirect].gates |= REDIRECTED_TO
         tracker.noloop = noloop
         tracker.broken = False
         if mode == BCAST:
@@ -267,14 +269,14 @@ class Tracking:
     def flushed(self, databases: list[Database]) -> None:
         """Databases are emptied: every tracking client is told that all keys have changed, whatever it has read."""
         engine = self._engine
-        current = engine.current
+        current, caller = engine.current, engine.caller
         if not engine.depth:
             # The one message that comes before the reply: Redis answers when a thread has freed the values.
-            engine.current = None
+            engine.current = engine.caller = None
         for client in list(engine.clients.values()):
             if client.tracking is not None:
                 self._send(client, b"$-1\r\n", b"_\r\n")
-        engine.current = current
+        engine.current, engine.caller = current, caller
         self._table = OrderedDict()
         self._items = 0
 
@@ -313,19 +315,19 @@ class Tracking:
             if found is None or found.gates & CLOSING:
                 tracker.broken = True
                 if client.resp == 3:
-                    self._put(client, b">2\r\n$21\r\ntracking-redir-broken\r\n:%d\r\n" % tracker.redirect, client)
+                    self._put(client, b">2\r\n$21\r\ntracking-redir-broken\r\n:%d\r\n" % tracker.redirect)
                 return
             receiver = found
         if receiver.resp == 3:
-            self._put(receiver, _PUSH + body3, client)
+            self._put(receiver, _PUSH + body3)
         elif tracker.redirect and receiver.gates & SUBSCRIBED:
             # RESP2 has no messages out of turn, but a subscriber expects some.
-            self._put(receiver, _MESSAGE + body2, client)
+            self._put(receiver, _MESSAGE + body2)
 
-    def _put(self, receiver: Client, message: bytes, client: Client) -> None:
+    def _put(self, receiver: Client, message: bytes) -> None:
         engine = self._engine
-        if client is engine.current and receiver is client:
-            client.push_later(message)
+        if receiver is engine.current or receiver is engine.caller:
+            receiver.push_later(message)
         else:
             receiver.out.append(message)
             engine.flush_later(receiver)
