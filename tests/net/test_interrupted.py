@@ -26,7 +26,7 @@ VALUES = os.path.join(PACKAGE, "datatypes")
 GENERATOR = "<genexpr>"  # it is entered once more when it is thrown away, where nothing can be raised
 #: What clears up after an exception cannot clear up after itself; the hub sets the turn back where these fail.
 CLEARING_UP = {
-    "_broken",
+    "broken",
     "_leave_turn",
     "abandon_unit",
     "begin_turn",

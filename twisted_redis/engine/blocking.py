@@ -15,6 +15,7 @@ from twisted_redis.engine.clients import NO_TOUCH, SUBSCRIBED
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.gates import IS_PAUSED, is_paused, readmit
+from twisted_redis.engine.mishaps import abandon_unit, crashed, report
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Waiter:
             try:
                 self.block.result.cancel()
             except BaseException:
-                self.client.engine.report(f"What the command {self.command.name} waits for could not be cancelled")
+                report(self.client.engine, f"What the command {self.command.name} waits for could not be cancelled")
 
     def finish(self, reply: Reply) -> None:
         """Ends the waiting with ``reply``."""
@@ -123,7 +124,7 @@ class Waiter:
                 except CommandError as error:
                     reply = engine.failed(self.command, error, self.argv)
                 except BaseException:
-                    reply = engine.crashed(self.command)
+                    reply = crashed(engine, self.command)
             self.finish(reply)
 
     def give_up(self) -> None:
@@ -135,7 +136,7 @@ class Waiter:
         try:
             reply = self.block.timeout_reply()
         except BaseException:
-            reply = engine.crashed(self.command)
+            reply = crashed(engine, self.command)
         self.finish(reply)
 
     def time_out(self) -> None:
@@ -209,8 +210,8 @@ def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
         _rerun(engine, waiter, key)
     except Exception:
         waiter.client.served_key = None
-        reply = engine.crashed(waiter.command)
-        engine.abandon_unit(waiter.client, waiter.command, waiter.argv)
+        reply = crashed(engine, waiter.command)
+        abandon_unit(engine, waiter.client, waiter.command, waiter.argv)
         if waiter.client.blocked is waiter:
             waiter.finish(reply)
 
@@ -238,7 +239,7 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     except CommandError as error:
         reply = engine.failed(waiter.command, error, waiter.argv)
     except BaseException:
-        reply = engine.crashed(waiter.command)
+        reply = crashed(engine, waiter.command)
     finally:
         client.served_key = None
         client.blocked_state = None

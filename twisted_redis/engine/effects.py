@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.hash_fields import expire_due, signal
+from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.notifications import ALL_CLASSES, EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.transactions import touch
@@ -58,7 +59,6 @@ class Effects:
     begin_turn: Callable[[], None]
     end_turn: Callable[[], None]
     refresh_time: Callable[[], None]
-    report: Callable[[str], None]
 
     def __init__(self) -> None:
         self.dirty = 0
@@ -209,7 +209,7 @@ class Effects:
             try:
                 sink.feed(effects)
             except Exception:
-                self.report("A sink of effects has failed")
+                report(cast("Engine", self), "A sink of effects has failed")
                 sink.missed()
 
     def propagate(self, db: Database, argv: list[bytes]) -> None:

@@ -7,7 +7,6 @@ else (queueing, permissions, blocking, effects) is reached from there by one tes
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from twisted_redis.engine.latency import LatencyMonitor
 from twisted_redis.engine.lazyfree import LazyFree
 from twisted_redis.engine.memory import Usage
 from twisted_redis.engine.migration import Migrations
+from twisted_redis.engine.mishaps import abandon_unit, broken, collapse, crashed, report, undelivered
 from twisted_redis.engine.modules import Modules
 from twisted_redis.engine.monitor import Monitors
 from twisted_redis.engine.oom_score import OomScore
@@ -38,14 +38,13 @@ from twisted_redis.engine.stats import Statistics
 from twisted_redis.engine.table import Command, Spec, bind_table
 from twisted_redis.engine.tracking import Tracking
 from twisted_redis.engine.transactions import discard
+from twisted_redis.engine.turns import Turns
 from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from twisted_redis.engine.append_only import AppendOnly
     from twisted_redis.engine.persistence import Persistence
     from twisted_redis.engine.replication import Replication
@@ -65,22 +64,7 @@ STALE_AFTER = 1_000_000
 THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
 
 
-class Turn:
-    """The turns of an engine as a context manager: what is raised within leaves it, and the turn ends all the same."""
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        self._engine.begin_turn()
-
-    def __exit__(self, *raised: object) -> None:
-        self._engine.end_turn()
-
-
-class Engine(Effects):
+class Engine(Turns, Effects):
     """A server without sockets: databases, commands, clients, effects.
 
     ``config`` carries the directives as attributes, ``time`` is the source of time, ``log`` takes (level, text).
@@ -137,13 +121,6 @@ class Engine(Effects):
         self.replication_id = os.urandom(20).hex()
         self.replication_id2 = "0" * 40
         self.replication: Replication
-        self.turn = 0
-        self.turn_began = 0
-        #: ``with engine.in_turn:`` is a turn; turns may stand within one another.
-        self.in_turn = Turn(self)
-        self.unflushed: dict[Client, None] = {}
-        #: Called at the end of each turn, before its replies leave: what has to be on disk before them goes there now.
-        self.before_replies: list[Callable[[], None]] = []
         self.postponed: list[Client] = []
         #: By purpose: until when (monotonic, s), and whether for all commands or those that write.
         self.pauses: dict[str, tuple[float, bool]] = {}
@@ -187,7 +164,7 @@ class Engine(Effects):
         self.shutdown: Callable[[], None] = lambda: None
         self.exit_code = 0
         #: Ends the server, which cannot go on for the given reason, with an exit code of 1.
-        self.collapse: Callable[[str], None] = self._collapse
+        self.collapse: Callable[[str], None] = lambda reason: collapse(self, reason)
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
         self.monitors = Monitors(self)
@@ -283,7 +260,7 @@ class Engine(Effects):
             try:
                 callback(client)
             except Exception:
-                self.report(f"The client {client.id} was not forgotten in every place")
+                report(self, f"The client {client.id} was not forgotten in every place")
 
     def forget_watches(self, client: Client) -> None:
         """UNWATCH."""
@@ -296,74 +273,6 @@ class Engine(Effects):
         client.watching = []
         client.dirty_cas = False
         self.refresh_observed()
-
-    # time and turns
-
-    def refresh_time(self) -> None:
-        """Reads the wall clock for the unit of execution that begins."""
-        self.state.now = int(self.time.wall() * 1000)
-
-    def begin_turn(self) -> None:
-        """Begins work outside of ``run`` that may write to clients; ``end_turn`` must follow, so prefer ``in_turn``."""
-        if not self.turn:
-            self.turn_began = self.clock_ns()
-            state = self.state
-            state.before = state.now
-            state.now = int(self.time.wall() * 1000)
-        self.turn += 1
-
-    def end_turn(self) -> None:
-        """Ends a turn: flushes the effects and the clients that were written to.  Nothing that fails here is raised."""
-        if self.turn > 1:
-            self.turn -= 1
-            return
-        try:
-            if self.effects or self.ready:
-                self.end_unit()
-        except Exception:
-            self.report("The effects of a turn could not be handed out")
-        self._leave_turn(self.turn_began)
-
-    def _leave_turn(self, began: int) -> None:
-        """What the outermost turn does last; ``began`` (ns) is when it began."""
-        try:
-            for finish in self.before_replies:
-                try:
-                    finish()
-                except Exception:
-                    self.report("A turn was not ended in order")
-        finally:
-            self.turn = 0
-        if self.unflushed:
-            self.flush_clients()
-        self.stats.loop.note(self.clock_ns() - began)
-
-    def flush_later(self, client: Client) -> None:
-        """Has the output of ``client`` written at the end of the turn, or now outside of one."""
-        if self.turn:
-            self.unflushed[client] = None
-        else:
-            self._flush(client)
-
-    def flush_clients(self) -> None:
-        """Writes to those who were sent something; call outside of turns."""
-        while self.unflushed:
-            unflushed = self.unflushed
-            self.unflushed = {}
-            for client in unflushed:
-                self._flush(client)
-
-    def _flush(self, client: Client) -> None:
-        """Writes to one client.  A connection that fails is closed, and costs no other client its replies."""
-        try:
-            client.link.flush()
-        except Exception:
-            self.report(f"The replies to the client {client.id} could not be written")
-            client.out.clear()
-            try:
-                client.link.abort()
-            except Exception:
-                self.report(f"The client {client.id} could not be closed")
 
     # running
 
@@ -413,7 +322,7 @@ class Engine(Effects):
                     except CommandError as error:
                         reply = self.failed(command, error, argv)
                     except BaseException:
-                        reply = self.crashed(command)
+                        reply = crashed(self, command)
                     if self.pending:
                         self.after(client, command, argv)
                 kind = reply.__class__
@@ -421,7 +330,7 @@ class Engine(Effects):
                     if kind is Block:
                         self._wait(client, command, argv, reply)
                         break
-                    self._answer(client, reply)
+                    self.answer(client, reply)
                     if client.gates & CLOSING:
                         command.samples.append(clock() - start)
                         break
@@ -463,7 +372,7 @@ class Engine(Effects):
         except BaseException:
             # Also what a command of a module should never raise (SystemExit): it would end the reactor's work for all.
             # From ``end`` on the reply of the request is there.
-            command = self._broken(client, requests[taken - 1], answered=end != start)
+            command = broken(self, client, requests[taken - 1], answered=end != start)
         if taken:
             if command is not gates.NOT_EXECUTED:
                 client.last_command = command
@@ -488,8 +397,8 @@ class Engine(Effects):
                 raise
             except Exception:
                 command = self.find(argv) or gates.NOT_EXECUTED
-                reply = self.crashed(command)
-                self.abandon_unit(client, command, argv)
+                reply = crashed(self, command)
+                abandon_unit(self, client, command, argv)
             return reply
 
     def call(self, client: Client, command: Command, argv: list[bytes]) -> Reply:
@@ -505,7 +414,7 @@ class Engine(Effects):
         except CommandError as error:
             reply = self.failed(command, error, argv)
         except BaseException:
-            reply = self.crashed(command)
+            reply = crashed(self, command)
             if client.queue is not None and command.name == "exec":
                 discard(client)  # EXEC ends the transaction however it fails
         try:
@@ -518,8 +427,8 @@ class Engine(Effects):
             if self.pending:
                 self.after(client, command, argv)
         except Exception:
-            reply = self.crashed(command)
-            self.abandon_unit(client, command, argv)
+            reply = crashed(self, command)
+            abandon_unit(self, client, command, argv)
         if self.depth:
             taken = self.clock_ns() - start
             command.samples.append(taken)
@@ -528,7 +437,7 @@ class Engine(Effects):
                 self.slow(client, command, argv, taken)
         return reply
 
-    def _answer(self, client: Client, reply: Reply) -> None:
+    def answer(self, client: Client, reply: Reply) -> None:
         """Encodes a reply to a client with gates: CLIENT REPLY may want it suppressed."""
         if client.gates & REPLICA and self.replication.misbehaved(client, reply):
             return
@@ -547,7 +456,7 @@ class Engine(Effects):
     def _wait(self, client: Client, command: Command, argv: list[bytes], wanted: Block) -> None:
         waiter = block(self, client, command, argv, wanted)
         waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client, command))
-        waiter.deferred.addErrback(self._undelivered, client)
+        waiter.deferred.addErrback(undelivered, self, client)
         client.release_pushes()
 
     def _deliver(self, reply: Reply, client: Client, command: Command) -> None:
@@ -557,18 +466,11 @@ class Engine(Effects):
             if not client.gates & ~NOT_GATES:
                 client.out.append(client.encode(reply))
             else:
-                self._answer(client, reply)
+                self.answer(client, reply)
         except Exception:
-            self._answer(client, self.crashed(command))
+            self.answer(client, crashed(self, command))
         self.flush_later(client)
         client.link.resume()
-
-    def _undelivered(self, failure: Failure, client: Client) -> None:
-        """The reply to a call that waited is lost: its client is closed, or it would wait for ever."""
-        self.log("warning", f"Closing the client {client.id}, which could not be answered: {failure.value!r}")
-        client.out.clear()
-        client.gates |= CLOSING
-        client.link.abort()
 
     # errors
 
@@ -583,74 +485,6 @@ class Engine(Effects):
         """Counts an error by its prefix; the reply."""
         self.stats.count_error(text)
         return ErrorReply(text)
-
-    def crashed(self, command: Command) -> ErrorReply:
-        """Answers for the exception that is being handled: a bug, or memory that has run out.
-
-        The client gets an error, and the server goes on.  A bug goes to the log with its traceback.
-        """
-        command.failed += 1
-        if isinstance(sys.exc_info()[1], MemoryError):
-            text = f"out of memory: '{command.name}' was interrupted, and what it had changed by then stays changed"
-            try:
-                self.log("warning", text.capitalize())
-            except MemoryError:
-                pass
-            return self.error(b"OOM " + text.encode())
-        self.report(f"Bug in the command {command.name}")
-        reply = self.error(b"ERR internal error")
-        reply.cause = sys.exc_info()[1]
-        return reply
-
-    def _collapse(self, reason: str) -> None:
-        self.log("warning", f"{reason}. Exiting...")
-        self.exit_code = 1
-        self.shutdown()
-
-    def report(self, text: str) -> None:
-        """Logs the exception that is being handled with its traceback, if there is memory left to do so."""
-        try:
-            self.log("failure", text)
-        except MemoryError:
-            pass
-
-    def _broken(self, client: Client, argv: list[bytes], answered: bool) -> Command:
-        """Clears up after an exception outside of a command's function; the command.
-
-        The client gets one error, unless its request was ``answered`` by then, so that replies stay in step with
-        requests.  Nothing of the request stays behind in the engine.
-        """
-        command = self.find(argv) or gates.NOT_EXECUTED
-        reply = self.crashed(command)
-        try:
-            self.abandon_unit(client, command, argv)
-            if client.blocked is not None:
-                client.blocked.withdraw()
-            if client.queue is not None:
-                if command.name == "exec":
-                    discard(client)
-                else:
-                    client.dirty_exec = True
-            if not answered:
-                self._answer(client, reply)
-        except Exception:
-            # A reply is missing: what follows would be taken for it.
-            self.report(f"The client {client.id} could not be answered")
-            client.out.clear()
-            client.gates |= CLOSING
-        return command
-
-    def abandon_unit(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Hands out what an interrupted command has changed, and forgets that it was running."""
-        try:
-            if self.pending:
-                self.after(client, command, argv)
-            elif not self.depth and (self.effects or self.ready):
-                self.end_unit()
-        except Exception:
-            self.report(f"The effects of the command {command.name} could not be handed out")
-        self.touched = self.pending = False
-        self.override = None
 
     def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
         """A command took long: the cached time is old, the slow log and the latency monitor may want to know."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
+from twisted_redis.engine.mishaps import crashed
 from twisted_redis.engine.table import Command
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 from twisted_redis.resp.parser import Limits, RequestParser
@@ -206,7 +207,7 @@ class Applier:
         except CommandError as error:
             reply = engine.failed(command, error, argv)
         except BaseException:
-            reply = engine.crashed(command)
+            reply = crashed(engine, command)
         if engine.pending:
             engine.after(client, command, argv)
         if reply.__class__ is ErrorReply:

@@ -17,6 +17,7 @@ from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import IS_STALE, has_any
+from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.engine.scripting.libraries import libraries
@@ -403,7 +404,7 @@ class State:
             try:
                 self.master.settle()
             except Exception:
-                self.engine.report("Bug in feeding the replicas")
+                report(self.engine, "Bug in feeding the replicas")
                 self._start_over()
 
     def _start_over(self) -> None:

@@ -13,6 +13,7 @@ from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client, NullLink
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
+from twisted_redis.engine.mishaps import abandon_unit, crashed
 from twisted_redis.engine.propagation import EVERYBODY
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
@@ -225,15 +226,15 @@ class Runner:
         except CommandError as error:
             reply = engine.failed(command, error, argv)
         except BaseException:
-            reply = engine.crashed(command)
+            reply = crashed(engine, command)
         try:
             if reply.__class__ is Block:
                 reply = reply.timeout_reply()
             if engine.pending:
                 engine.after(client, command, argv)
         except Exception:
-            reply = engine.crashed(command)
-            engine.abandon_unit(client, command, argv)
+            reply = crashed(engine, command)
+            abandon_unit(engine, client, command, argv)
         taken = engine.clock_ns() - start
         command.samples.append(taken)
         engine.stats.nested_ns += taken

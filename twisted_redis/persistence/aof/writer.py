@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.propagation import ReplicasOnly
 from twisted_redis.persistence.aof.commands import EXEC, MULTI, select, timestamp
 from twisted_redis.persistence.aof.sync import Syncer, sync_data
@@ -150,7 +151,7 @@ class Writer:
             try:
                 self.flush()
             except Exception:
-                self._engine.report("Bug in writing to the AOF file")
+                report(self._engine, "Bug in writing to the AOF file")
                 self._fail(errno.EIO if sys.exc_info()[0] is not MemoryError else errno.ENOMEM)
 
     def missed(self) -> None:

@@ -1,0 +1,103 @@
+"""What is done about an exception that nobody expected: the client gets one error, the log the traceback.
+
+Each function is called while the exception is being handled.  None of them raises, so that the engine can go on.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.engine import gates
+from twisted_redis.engine.clients import CLOSING
+from twisted_redis.engine.transactions import discard
+from twisted_redis.resp.types import ErrorReply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.table import Command
+
+__all__ = ["abandon_unit", "broken", "collapse", "crashed", "report", "undelivered"]
+
+
+def report(engine: Engine, text: str) -> None:
+    """Logs the exception that is being handled with its traceback, if there is memory left to do so."""
+    try:
+        engine.log("failure", text)
+    except MemoryError:
+        pass
+
+
+def crashed(engine: Engine, command: Command) -> ErrorReply:
+    """Answers for the exception that is being handled: a bug, or memory that has run out.
+
+    The client gets an error, and the server goes on.  A bug goes to the log with its traceback.
+    """
+    command.failed += 1
+    if isinstance(sys.exc_info()[1], MemoryError):
+        text = f"out of memory: '{command.name}' was interrupted, and what it had changed by then stays changed"
+        try:
+            engine.log("warning", text.capitalize())
+        except MemoryError:
+            pass
+        return engine.error(b"OOM " + text.encode())
+    report(engine, f"Bug in the command {command.name}")
+    reply = engine.error(b"ERR internal error")
+    reply.cause = sys.exc_info()[1]
+    return reply
+
+
+def broken(engine: Engine, client: Client, argv: list[bytes], answered: bool) -> Command:
+    """Clears up after an exception outside of a command's function; the command.
+
+    The client gets one error, unless its request was ``answered`` by then, so that replies stay in step with
+    requests.  Nothing of the request stays behind in the engine.
+    """
+    command = engine.find(argv) or gates.NOT_EXECUTED
+    reply = crashed(engine, command)
+    try:
+        abandon_unit(engine, client, command, argv)
+        if client.blocked is not None:
+            client.blocked.withdraw()
+        if client.queue is not None:
+            if command.name == "exec":
+                discard(client)
+            else:
+                client.dirty_exec = True
+        if not answered:
+            engine.answer(client, reply)
+    except Exception:
+        # A reply is missing: what follows would be taken for it.
+        report(engine, f"The client {client.id} could not be answered")
+        client.out.clear()
+        client.gates |= CLOSING
+    return command
+
+
+def abandon_unit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
+    """Hands out what an interrupted command has changed, and forgets that it was running."""
+    try:
+        if engine.pending:
+            engine.after(client, command, argv)
+        elif not engine.depth and (engine.effects or engine.ready):
+            engine.end_unit()
+    except Exception:
+        report(engine, f"The effects of the command {command.name} could not be handed out")
+    engine.touched = engine.pending = False
+    engine.override = None
+
+
+def undelivered(failure: Any, engine: Engine, client: Client) -> None:
+    """The reply to a call that waited is lost: its client is closed, or it would wait for ever."""
+    engine.log("warning", f"Closing the client {client.id}, which could not be answered: {failure.value!r}")
+    client.out.clear()
+    client.gates |= CLOSING
+    client.link.abort()
+
+
+def collapse(engine: Engine, reason: str) -> None:
+    """Ends a server that cannot go on for ``reason``, with an exit code of 1."""
+    engine.log("warning", f"{reason}. Exiting...")
+    engine.exit_code = 1
+    engine.shutdown()
