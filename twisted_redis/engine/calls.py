@@ -15,7 +15,6 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
@@ -182,25 +181,31 @@ def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) 
 
 def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
     """What ``deferred`` gives if it is there already, else a ``Block`` that waits for it."""
-    arrived: list[Any] = []
+    arrived: list[tuple[Reply, Any]] = []
     result: Deferred[Reply] = Deferred(lambda _: deferred.cancel())
     waits = False
 
-    def arrive(outcome: Any) -> Any:
+    def arrive(reply: Reply) -> Reply:
         if waits:
-            result.callback(outcome)
+            result.callback(reply)
         else:
-            arrived.append(outcome)
+            arrived.append((reply, None))
         # A command may have given the same Deferred to others, who get the same.
-        return None if isinstance(outcome, Failure) else outcome
+        return reply
+
+    def fail(failure: Any) -> None:
+        if waits:
+            result.errback(failure)
+        else:
+            arrived.append((None, failure))
 
     deferred.addCallback(checked_value)
-    deferred.addBoth(arrive)
+    deferred.addCallbacks(arrive, fail)
     if arrived:
-        outcome = arrived[0]
-        if isinstance(outcome, Failure):
-            outcome.raiseException()
-        return outcome
+        reply, failure = arrived[0]
+        if failure is not None:
+            failure.raiseException()
+        return reply
     if ctx.deny_blocking:
         deferred.cancel()
         raise CommandError("ERR This command waits, which is not allowed in a transaction or a script")
