@@ -97,6 +97,34 @@ def test_before_authentication() -> None:
     assert other.closed
 
 
+@pytest.mark.parametrize("request_", [encode("PING"), b"PING\r\n"])
+def test_one_read_before_authentication_makes_so_many_replies_and_no_more(request_: bytes) -> None:
+    """Redis 8.0.2 answers 481 such requests of one read, and closes at the next without an answer to any of them."""
+    refusal = b"-NOAUTH Authentication required.\r\n"
+    server = Server(requirepass="secret")
+    client = server.connect()
+    assert client.send(request_ * 481) == refusal * 481
+    assert client.send(request_ * 481) == refusal * 481
+    assert not client.closed
+    server.engine.begin_turn()  # as a round of the hub does: replies leave at its end
+    client.send(request_ * 20_000)
+    server.engine.end_turn()
+    assert client.closed
+    assert client.read() == b""
+    errors = server.engine.stats.error_total
+    assert errors == 3 * 481 + 1
+    assert server.engine.stats.output_buffer_closed == 1
+
+
+def test_after_authentication_the_rest_of_a_read_is_not_limited() -> None:
+    server = Server(requirepass="secret")
+    client = server.connect()
+    assert client.send(encode("PING") * 400 + encode("AUTH", "secret") + encode("PING") * 5000) == (
+        b"-NOAUTH Authentication required.\r\n" * 400 + b"+OK\r\n" + b"+PONG\r\n" * 5000
+    )
+    assert not client.closed
+
+
 def test_a_client_that_does_not_read_is_not_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol_module, "HIGH_WATER", 1000)
     pending = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["describe", "is_loopback"]
@@ -24,8 +25,11 @@ def describe(address: Any) -> str:
 def is_loopback(address: Any) -> bool:
     """Whether a peer is on this machine: a loopback address or a unix socket."""
     host = getattr(address, "host", None)
-    if host is None:
-        return True
+    return host is None or _is_loopback_host(host)
+
+
+@lru_cache(maxsize=256)
+def _is_loopback_host(host: str) -> bool:
     try:
         parsed = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -94,10 +94,10 @@ class RedisFactory(Factory):
         self.engine.stats.rejected_connections += 1
         return True
 
-    def prepare(self, transport: Any) -> None:
-        """Sets the options of a new socket."""
+    def prepare(self, transport: Any, peer: Any) -> None:
+        """Sets the options of a new socket, if ``peer`` has connected to one of TCP."""
         sock = getattr(transport, "socket", None)
-        if isinstance(sock, socket.socket) and sock.family != getattr(socket, "AF_UNIX", None):
+        if isinstance(sock, socket.socket) and hasattr(peer, "port"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             interval = self.keepalive
             if interval:

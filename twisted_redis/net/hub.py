@@ -3,22 +3,26 @@
 Twisted's reactor sets up a logging context around every event, which costs about as much as a whole GET.  A hub keeps
 the plain connections of a server in an epoll of its own; the reactor sees that as one readable descriptor, and the hub
 serves everything that is ready in one loop.  To a transport it is its reactor: it adds and removes readers and writers
-here, and gets everything else (``callLater``...) from the real one.  One round of the loop is one turn of the engine:
-the wall clock is read once, and what others were sent (PUBLISH, woken waiters) leaves once at its end.
+here, and gets everything else (``callLater``...) from the real one.  Ports are in there too
+(``accepting.py``).  One round of the loop is one turn of the engine: the wall clock is read once, and what others were
+sent (PUBLISH, woken waiters) leaves once at its end.
 """
 
 from __future__ import annotations
 
 import select
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import error
-from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_redis.engine.engine import Engine
+
+if TYPE_CHECKING:
+    from twisted_redis.net.accepting import Acceptor
 
 __all__ = ["HAVE_EPOLL", "Hub"]
 
@@ -26,6 +30,8 @@ _log = Logger()
 HAVE_EPOLL = hasattr(select, "epoll")
 #: Rounds that fail one after another, for want of memory say, end the server after this time (s).
 GIVE_UP_AFTER = 5.0
+#: Connections that are taken in one round, beside the first: as many as Redis takes.
+AT_ONCE = 10
 #: Events of one round: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
 
@@ -45,6 +51,7 @@ class Hub:
         self._poller = select.epoll()
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
+        self._acceptors: dict[int, Acceptor] = {}
         #: Since when (monotonic, s) each round has failed as a whole; None if the last one has not.
         self._failing_since: float | None = None
         reactor.addReader(self)
@@ -73,7 +80,9 @@ class Hub:
         try:
             engine.begin_turn()
             try:
-                self._serve(self._poller.poll(0, ROUND))
+                if self._serve(self._poller.poll(0, ROUND), 1):
+                    # Most clients send their first request at once, and where one connects there may be more.
+                    self._serve(self._poller.poll(0, ROUND), AT_ONCE)
             finally:
                 engine.end_turn()
             self._failing_since = None
@@ -81,28 +90,33 @@ class Hub:
             engine.turn = turn
             self._round_failed(problem)
 
-    def _serve(self, events: list[tuple[int, int]]) -> None:
+    def _serve(self, events: list[tuple[int, int]], most: int) -> bool:
+        """Serves ``events``, taking so many connections at each port; tells whether any were taken.
+
+        An event may be meant for a connection that is closed already, and whose number a new one has.  That costs a
+        read of nothing: a connection that is read ends by what reading tells, and not by what the event says.
+        """
+        taken = False
         readers = self._readers
         writers = self._writers
         for fd, event in events:
             why: Any = None
-            reading = False
             connection = readers.get(fd)
-            if event & 1 and connection is not None:  # EPOLLIN
-                reading = True
+            if connection is not None and event & ~4:  # EPOLLIN, EPOLLHUP or EPOLLERR
                 try:
                     why = connection.doRead()
                 except BaseException as problem:
                     self._report("A connection failed in an unexpected way")
                     why = problem
-            elif event & ~5:  # EPOLLHUP or EPOLLERR, and nothing to read
-                connection = connection or writers.get(fd)
-                why = error.ConnectionLost() if connection is writers.get(fd) else error.ConnectionDone()
-                reading = fd in readers
+            elif event & ~5:  # EPOLLHUP or EPOLLERR, and nobody reads
+                connection = writers.get(fd)
+                why = error.ConnectionLost()
+            elif event == 1 and fd in self._acceptors:
+                taken = True
+                self._acceptors[fd].accept(most)
             if why is None and event & 4:  # EPOLLOUT
                 connection = writers.get(fd)
                 if connection is not None:
-                    reading = False
                     try:
                         why = connection.doWrite()
                     except BaseException as problem:
@@ -110,9 +124,10 @@ class Hub:
                         why = problem
             if why is not None and connection is not None:
                 try:
-                    self._disconnect(connection, why, reading)
+                    self._disconnect(connection, why)
                 except BaseException:
                     self._report("A connection could not be ended in order")
+        return taken
 
     def _report(self, text: str) -> None:
         try:
@@ -138,10 +153,25 @@ class Hub:
     def close(self) -> None:
         """Gives the descriptor back, after those of connections that were to be closed in its next round."""
         if not self._poller.closed:
+            for acceptor in list(self._acceptors.values()):
+                self.listen_no_more(acceptor)
+                acceptor.connectionLost(_EXPECTED[error.ConnectionDone])
             for connection in self.removeAll():
                 connection.connectionLost(_EXPECTED[error.ConnectionDone])
             self._reactor.removeReader(self)
             self._poller.close()
+
+    # the ports' side
+
+    def listen(self, acceptor: Acceptor) -> None:
+        """Has ``acceptor`` take connections when there are any."""
+        self._poller.register(acceptor.fileno(), select.EPOLLIN)
+        self._acceptors[acceptor.fileno()] = acceptor
+
+    def listen_no_more(self, acceptor: Acceptor) -> None:
+        """Leaves it alone from now on; its socket must still be open."""
+        if self._acceptors.pop(acceptor.fileno(), None) is not None:
+            self._poller.unregister(acceptor.fileno())
 
     # the connections' side
 
@@ -203,14 +233,7 @@ class Hub:
         """Who waits for room."""
         return list(self._writers.values())
 
-    def _disconnect(self, connection: Any, why: Exception, reading: bool) -> None:
+    def _disconnect(self, connection: Any, why: Exception) -> None:
         self.removeReader(connection)
-        expected = _EXPECTED.get(type(why))
-        if expected is None:
-            self.removeWriter(connection)
-            connection.connectionLost(Failure(why))
-        elif reading and why.__class__ is error.ConnectionDone and IHalfCloseableDescriptor.providedBy(connection):
-            connection.readConnectionLost(expected)
-        else:
-            self.removeWriter(connection)
-            connection.connectionLost(expected)
+        self.removeWriter(connection)
+        connection.connectionLost(_EXPECTED.get(type(why)) or Failure(why))

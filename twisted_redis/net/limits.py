@@ -6,7 +6,15 @@ from typing import Any
 
 from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, UNAUTHENTICATED, Client
 
-__all__ = ["HIGH_WATER", "TOLD_FROM", "UNAUTHENTICATED_QUERY", "client_class", "output_floor", "over_output_limit"]
+__all__ = [
+    "HIGH_WATER",
+    "TOLD_FROM",
+    "UNAUTHENTICATED_QUERY",
+    "UNAUTHENTICATED_REPLIES",
+    "client_class",
+    "output_floor",
+    "over_output_limit",
+]
 
 #: With this many bytes of replies untaken a client is no longer read.  It is as large as it is because many clients
 #: send a whole pipeline before they read the first reply: a small mark would let both sides wait for each other.
@@ -14,6 +22,8 @@ HIGH_WATER = 32 * 1024 * 1024
 #: What a client that has not logged in yet may leave untaken, and the requests that may be held for it (bytes).
 UNAUTHENTICATED_OUTPUT = 1024
 UNAUTHENTICATED_QUERY = 1024 * 1024
+#: The replies that one read of such a client may make: Redis checks the limit when they leave its first buffer (bytes).
+UNAUTHENTICATED_REPLIES = 16 * 1024
 #: From this size on the transport tells that the peer does not take its output.
 TOLD_FROM = 64 * 1024
 

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.error import CannotListenError
 
+from twisted_redis.net.accepting import Acceptor
 from twisted_redis.net.hub import Hub
 
 __all__ = ["ListenError", "Listeners", "PlaceTaken", "TlsError"]
@@ -119,17 +120,13 @@ class _Ports:
         self.open = ports
         self.port = chosen
         for old in before:
+            _refuse(old)
             old.stopListening()
 
     def _adopt(self, sock: socket.socket, factory: Any) -> Any:
         """A listening port of the reactor on a duplicate of ``sock``; its connections go to the hub."""
         port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-        hub = self._hub
-        if hub is not None:
-            make = port.transport
-            # The last argument is the reactor a connection works with.
-            port.transport = lambda *arguments: make(*arguments[:-1], hub)
-        return port
+        return port if self._hub is None else Acceptor(port, self._hub)
 
     def stop(self) -> None:
         """Listens no more; whoever connects from now on is refused."""

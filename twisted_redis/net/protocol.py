@@ -16,16 +16,28 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_redis.engine.clients import CLOSING, REPLICA, REPLIES_OFF, UNAUTHENTICATED, Client, LinkFigures
+from twisted_redis.engine.clients import (
+    CLOSING,
+    REPLICA,
+    REPLIES_OFF,
+    UNAUTHENTICATED,
+    Client,
+    LinkFigures,
+    NullLink,
+)
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, finish, pending_output, sender
-from twisted_redis.net.limits import HIGH_WATER, over_output_limit
+from twisted_redis.net.limits import HIGH_WATER, UNAUTHENTICATED_REPLIES, over_output_limit
 from twisted_redis.resp.parser import make_parser
 
 if TYPE_CHECKING:
     from twisted_redis.net.factory import RedisFactory
 
 __all__ = ["RedisProtocol"]
+
+
+#: How connections end.
+_ENDS = (error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted)
 
 
 def _send_nothing(data: bytes) -> None:
@@ -45,13 +57,13 @@ class RedisProtocol(Protocol):
         """Greets the peer, or turns it away."""
         transport: Any = self.transport
         factory = self.factory
-        self.address = describe(transport.getPeer())
-        self.local_address = describe(transport.getHost())
-        refusal = factory.refuse(transport.getPeer())
+        peer = transport.getPeer()
+        self.address = describe(peer)
+        refusal = factory.refuse(peer)
         if refusal is not None:
             finish(transport, refusal)
             return
-        factory.prepare(transport)
+        factory.prepare(transport, peer)
         self.figures = LinkFigures()
         self.engine = factory.engine
         #: Requests that are parsed but not executed, bytes that are not even parsed, and their number.
@@ -74,6 +86,15 @@ class RedisProtocol(Protocol):
         factory.open[self] = None
         self._parser = make_parser(factory.limits, factory.reader, not self.client.gates & UNAUTHENTICATED)
         transport.registerProducer(self, True)
+
+    @property
+    def local_address(self) -> str:
+        """Our own side as CLIENT LIST shows it; nothing else asks for it."""
+        transport: Any = self.transport
+        try:
+            return describe(transport.getHost())
+        except (OSError, AttributeError):  # closed
+            return ""
 
     @property
     def fd(self) -> int:
@@ -156,11 +177,20 @@ class RedisProtocol(Protocol):
         if not parser.idle and parser.buffered + size > self.factory.query_limit(self.client):
             self._close_for_query()
             return
+        made = 0  # bytes of replies before authentication
         while True:
             # Before authentication one request at a time: AUTH lifts the limits for the next.
             limited = not parser.authenticated
             requests = parser.receive(data, 1) if limited else parser.receive(data)
-            if requests and not self._run(requests):
+            if limited and requests:
+                sent, waiting = self.figures.bytes_out, len(self.client.out)
+                if not self._run(requests):
+                    return
+                made += self.figures.bytes_out - sent or sum(map(len, self.client.out[waiting:]))
+                if made > UNAUTHENTICATED_REPLIES and self.client.gates & UNAUTHENTICATED:
+                    self._close_for_output()
+                    return
+            elif requests and not self._run(requests):
                 return
             if parser.error is not None:
                 self._protocol_error(parser.error)
@@ -297,15 +327,18 @@ class RedisProtocol(Protocol):
         now = engine.time.monotonic()
         over, self._soft_since = over_output_limit(engine.config, client, pending, self._soft_since, now)
         if over:
-            engine.stats.output_buffer_closed += 1
-            engine.log(
-                "warning",
-                f"Client id={client.id} addr={self.address} scheduled to be closed ASAP for overcoming of output "
-                "buffer limits.",
-            )
-            client.out.clear()
-            self.abort()
+            self._close_for_output()
         return over
+
+    def _close_for_output(self) -> None:
+        self.engine.stats.output_buffer_closed += 1
+        self.engine.log(
+            "warning",
+            f"Client id={self.client.id} addr={self.address} scheduled to be closed ASAP for overcoming of output "
+            "buffer limits.",
+        )
+        self.client.out.clear()
+        self.abort()
 
     def pauseProducing(self) -> None:
         """The socket takes no more."""
@@ -367,9 +400,7 @@ class RedisProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forgets the client."""
-        if self.connected_client and not reason.check(
-            error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted
-        ):
+        if self.connected_client and reason.type not in _ENDS:
             self.engine.log("verbose", f"Client {self.address} lost: {reason.getErrorMessage()}")
         self._leave()
 
@@ -383,3 +414,5 @@ class RedisProtocol(Protocol):
         self.engine.disconnect(self.client)
         self._requests = []
         self._held = []
+        # Both know each other: as a cycle, each closed connection would be work for the collector.
+        self.client.link = NullLink()
