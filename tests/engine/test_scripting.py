@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import platform
 from typing import Any
 
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.resp.encoder import encode3
 from twisted_redis.resp.types import ErrorReply, Pairs, Raw, SetReply, Simple, Verbatim
 
 pytest.importorskip("lupa")
@@ -105,6 +108,131 @@ def test_what_a_call_gives(server: Server) -> None:
         assert run(server, three, (), call)[1] == json, call
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("5e18", b"5e+18"),
+        ("-5e18", b"-5e+18"),
+        ("2^62", b"4611686018427387904"),
+        ("2^62 + 1024", b"4611686018427389000"),
+        ("-2^62", b"-4611686018427387904"),
+        ("-0.0", b"0"),
+        ("0/0", b"-nan"),
+        ("-(0/0)", b"nan"),
+        ("1/0", b"inf"),
+        ("1.5", b"1.5"),
+    ],
+)
+def test_a_number_as_an_argument(server: Server, number: str, text: bytes) -> None:
+    if platform.machine() not in ("x86_64", "AMD64") and "/0" in number:
+        pytest.skip("the sign of 0/0 is the processor's")
+    assert run(server, f"return redis.call('echo', {number})") == text
+
+
+def test_a_double_keeps_its_sign(server: Server) -> None:
+    assert math.copysign(1.0, run(server, "return {double = -0.0}")) == -1.0
+    assert math.copysign(1.0, run(server, "return {1, {double = -0.0}}")[1]) == -1.0
+    assert math.copysign(1.0, run(server, "return {double = 0}")) == 1.0
+
+
+@pytest.mark.parametrize("call", ["redis.set_repl({})", "redis.log({}, 'x')", "redis.setresp({})"])
+@pytest.mark.parametrize("number", ["0/0", "2^32 + 2", "-1", "1e300"])
+def test_numbers_that_are_none_of_the_choices(server: Server, call: str, number: str) -> None:
+    found = run(server, f"return {{pcall(function() {call.format(number)} end)}}")
+    assert found[1].startswith((b"ERR Invalid ", b"ERR RESP version must be 2 or 3."))
+
+
+def test_environments_of_functions(server: Server) -> None:
+    assert run(server, "return getfenv() == _G and getfenv(1) == _G and getfenv(0) == _G and 1 or 0") == 1
+    assert run(server, "local f = function() return x end setfenv(f, {x = 5}) return f()") == 5
+    assert run(server, "local redis, e = redis, {} local a = function() setfenv(2, e) end a() w = 3 return e.w") == 3
+    assert run(server, "local e = setmetatable({}, {__index = _G}) setfenv(1, e) y = 1 return redis.sha1hex(y)")
+    assert run(server, "return {pcall(getfenv, 3)}") == [None, b"bad argument #1 to '?' (invalid level)"]
+
+
+def test_no_function_gives_the_interpreter_away(server: Server) -> None:
+    """All that scripts can call has their globals, and keeps them."""
+    script = """
+    local seen, count = {}, 0
+    local function look(t)
+      seen[t] = true
+      for name, v in pairs(t) do
+        if type(v) == 'function' then
+          count = count + 1
+          if getfenv(v) ~= _G or pcall(setfenv, v, {}) then return error(name) end
+        elseif type(v) == 'table' and not seen[v] then
+          look(v)
+        end
+      end
+    end
+    look(_G)
+    local levels = {}
+    local function at(level)
+      local ok, e = pcall(function() return (getfenv(level)) end)
+      return not ok or e == _G
+    end
+    for level = 0, 30 do
+      if not at(level) then error(level) end
+      local walk = function() table.foreach({1}, function() if not at(level) then error(level) end end) end
+      walk()
+      coroutine.wrap(walk)()
+    end
+    return count
+    """
+    assert run(server, script) > 90
+
+
+def test_proxies(server: Server) -> None:
+    assert run(server, "local p = newproxy(true) getmetatable(p).__len = function() return 4 end return #p") == 4
+    assert run(server, "local p = newproxy(true) return getmetatable(newproxy(p)) == getmetatable(p) and 1 or 0") == 1
+    assert run(server, "return type(newproxy()) .. type(getmetatable(newproxy()))") == b"userdatanil"
+    assert run(server, "return {pcall(newproxy, 1)}")[1] == b"bad argument #1 to '?' (boolean or proxy expected)"
+
+
+def test_a_proxy_has_no_finalizer(server: Server) -> None:
+    """It would run whenever memory is collected, outside of scripts, too."""
+    script = """
+    local p = newproxy(true)
+    getmetatable(p).__gc = function() KEYS.collected = true end
+    rawset(getmetatable(p), '__gc', function() KEYS.collected = true end)
+    p = nil
+    collectgarbage() collectgarbage()
+    return tostring(KEYS.collected)
+    """
+    assert run(server, script) == b"nil"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "error(setmetatable({}, {__index = function() error('in') end}))",
+        "error(setmetatable({}, {__index = function() error({}) end}))",
+        "error(setmetatable({}, {__index = redis.call}))",
+        "error(setmetatable({err = 'E r'}, {__newindex = function() error('in') end}))",
+        "return setmetatable({err = 'E r'}, {__index = function() error('in') end})",
+        "error({err = {}})",
+        "error({})",
+    ],
+)
+def test_an_error_that_cannot_be_read(server: Server, error: str) -> None:
+    """It is an error all the same, and no bug of the server's, which would fail the fixture."""
+    assert isinstance(run(server, error), ErrorReply)
+    assert run(server, "return 1") == 1
+
+
+def test_an_error_within_a_result_that_cannot_be_read(server: Server) -> None:
+    found = run(server, "return {1, setmetatable({err = 'E r'}, {__index = function() error('in') end})}")
+    assert found == [1, ErrorReply(b"E r")]
+
+
+@pytest.mark.parametrize(
+    ("format_", "sent"), [("t", b"t  "), ("", b"   "), ("abcd", b"abc"), ("a\\0b", b"a  "), ("ab\\0c", b"ab ")]
+)
+def test_the_format_of_a_verbatim_string(server: Server, format_: str, sent: bytes) -> None:
+    found = run(server, f"return {{verbatim_string = {{string = 'x', format = '{format_}'}}}}")
+    assert encode3(found) == b"=5\r\n%b:x\r\n" % sent
+
+
 def test_numbers_as_arguments(server: Server) -> None:
     assert run(server, "redis.call('set', 'n', 10000000000) return redis.call('get', 'n')") == b"10000000000"
     assert run(server, "redis.call('set', 'n', 3.25) return redis.call('get', 'n')") == b"3.25"
@@ -161,8 +289,9 @@ def test_an_error_counts_once(server: Server) -> None:
         ("return require('os')", b"nonexistent global variable 'require'"),
         ("return python.eval('1')", b"nonexistent global variable 'python'"),
         ("return debug.getinfo(1)", b"nonexistent global variable 'debug'"),
-        ("return setfenv(1, {})", b"nonexistent global variable 'setfenv'"),
-        ("return newproxy()", b"nonexistent global variable 'newproxy'"),
+        ("setfenv(0, {})", b"'setfenv' cannot change environment of given object"),
+        ("setfenv(3, {})", b"bad argument #1 to 'setfenv' (invalid level)"),
+        ("table.insert(redis, 1)", b"Attempt to modify a readonly table"),
         ("return redis.call.__self__", b"attempt to index"),
         ("return redis.call.__globals__", b"attempt to index"),
         ("return loadstring(string.dump(function() return 1 end))()", b"attempt to call a nil value"),

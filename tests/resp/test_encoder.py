@@ -69,6 +69,15 @@ TABLE: list[tuple[Any, bytes, bytes]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "sent"), [(b"", b"   "), (b"t", b"t  "), (b"abcdef", b"abc"), (b"a\0b", b"a  "), (b"mkd", b"mkd")]
+)
+def test_the_format_of_verbatim_text_has_three_bytes(kind: bytes, sent: bytes) -> None:
+    text = Verbatim(b"text")
+    text.format = kind
+    assert encode3(text) == b"=8\r\n%b:text\r\n" % sent
+
+
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: repr(case[0])[:40])
 def test_both_protocols(case: tuple[Any, bytes, bytes]) -> None:
     value, in_resp2, in_resp3 = case

@@ -102,7 +102,6 @@ class Attributes:
     locale_collate: str
     logfile: str
     loglevel: str
-    lua_enable_deprecated_api: bool
     masterauth: str
     masteruser: str
     max_new_connections_per_cycle: int

@@ -125,7 +125,6 @@ _FLAGS = (
     _flag("lazyfree-lazy-server-del", False),
     _flag("lazyfree-lazy-user-del", False),
     _flag("lazyfree-lazy-user-flush", False),
-    _flag("lua-enable-deprecated-api", False, IMMUTABLE | HIDDEN),
     _flag("no-appendfsync-on-rewrite", False),
     _flag("protected-mode", True),
     _flag("rdb-del-sync-files", False),

@@ -100,7 +100,9 @@ def _big3(value: int) -> bytes:
 
 
 def _verbatim3(value: Verbatim) -> bytes:
-    return b"=%d\r\n%b:%b\r\n" % (len(value) + 4, value.format, value)
+    # The format has three bytes exactly, whatever was given: it ends at a zero, as a string of C.
+    kind = value.format.partition(b"\0")[0][:3].ljust(3)
+    return b"=%d\r\n%b:%b\r\n" % (len(value) + 4, kind, value)
 
 
 def _array(encode: Encoder, mark: bytes) -> Encoder:

@@ -34,6 +34,8 @@ _STRING, _NUMBER, _TRUE, _FALSE, _NIL, _ERROR, _STATUS, _DOUBLE, _BIG, _VERBATIM
     1, 15
 )
 _LIMIT = b"ERR reached lua stack limit"
+#: Whole numbers up to here are digits where a command gets them from a script.
+_PLAIN = 2**62
 #: Results nested deeper than this are encoded without recursion.
 _DEEP = 100
 
@@ -43,11 +45,10 @@ def argument(value: Any) -> bytes | None:
     if value.__class__ is bytes:
         return value
     if value.__class__ is int:
-        return b"%d" % value
+        # A number of Lua, which comes as an integer where it is one.
+        return b"%d" % value if -_PLAIN <= value <= _PLAIN else double_text(float(value))
     if value.__class__ is float:
-        if value.is_integer() and -(2.0**63) <= value < 2.0**63:
-            return b"%d" % value
-        return double_text(value)
+        return b"-nan" if value != value and math.copysign(1.0, value) < 0 else double_text(value)
     return None
 
 
@@ -189,7 +190,7 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Er
     if code == _VERBATIM:
         format_ = next(tokens)
         verbatim = Verbatim(next(tokens))
-        verbatim.format = format_[:3]
+        verbatim.format = format_
         return verbatim
     if code == _TOO_DEEP:
         errors.append((_LIMIT, False))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.scripting.bits import BIT, STRUCT, LibraryError, pack_number, unpack_number
 
 try:
     from lupa import lua51
@@ -26,15 +25,9 @@ MANY = 4000
 #: Tokens fetched at a time.
 CHUNK = 4000
 
-#: Where the function of the host was called that calls this: `chunk:line: `, or nothing.
-_WHERE = b"""
-local getinfo = debug.getinfo
-return function()
-    local where = getinfo(3, "Sl")
-    return where and where.currentline > 0 and where.short_src .. ":" .. where.currentline .. ": " or ""
-end
-"""
 _SOURCES = Path(__file__).with_name("lua")
+#: Names of chunks, which scripts cannot give to theirs: of what scripts see of Redis, and of the libraries.
+_SANDBOX, _LIBRARY = b"=[sandbox]", b"=[library]"
 
 
 class ScriptError(Exception):
@@ -83,26 +76,10 @@ def _deny(obj: object, name: object, setting: bool) -> object:
     raise AttributeError("not for scripts")
 
 
-def _placed(function: Callable[..., Any], where: Callable[[], bytes]) -> Callable[..., Any]:
-    """A function of a library whose errors tell where it was called, as those of functions in C do."""
-
-    def call(*args: Any) -> Any:
-        try:
-            return function(*args)
-        except LibraryError as error:
-            raise LibraryError(where().decode("latin-1") + str(error)) from None
-
-    return call
-
-
-def _failure(error: object) -> Any:
-    """What a script gets for an exception: the text, and whether it is counted; a text alone is a plain Lua error."""
+def _failure(error: object) -> tuple[bytes, bool]:
+    """What a script gets for an exception: the text, and whether it is counted."""
     if isinstance(error, ScriptError):
         return error.text, error.counted
-    if isinstance(error, LibraryError):
-        return str(error).encode("latin-1", "replace")
-    if isinstance(error, AttributeError):
-        return b"attempt to index a function value"
     return b"ERR internal error", False
 
 
@@ -113,7 +90,7 @@ class Interpreter:
     of a status follows), True (number of tokens, their table) or False (text, source, line, counted).
     """
 
-    def __init__(self, host: Host, version: str, deprecated: bool, replicate_commands: bool) -> None:
+    def __init__(self, host: Host, version: str, is_eval: bool) -> None:
         if lua51 is None:
             raise CommandError("ERR Lua is not there: install twisted_redis with the extra 'lua'")
         lua = lua51.LuaRuntime(
@@ -125,32 +102,36 @@ class Interpreter:
         )
         self._table_from = lua.table_from
         major, minor, patch = (int(part) for part in version.split("."))
+
+        def run(name: str, *args: Any) -> Any:
+            return lua.execute(_source(name), *args, name=_SANDBOX if name == "sandbox" else _LIBRARY)
+
+        numbers = run("numbers")
+        checks = run("checks", numbers, _SANDBOX)
+        bit, band = run("bit", numbers, checks)
+        behind = lua.execute(b"return setmetatable({}, {__mode = 'k'})")
+        real = lua.execute(b"local behind = ... return function(t) return behind[t] or t end", behind)
+        libraries = {
+            b"bit": bit,
+            b"struct": run("struct", numbers, checks, band),
+            b"cjson": run("cjson", checks, real),
+            b"cmsgpack": run("cmsgpack", numbers, checks, real),
+        }
         given: dict[bytes, Any] = {
             b"call": host.call,
             b"pcall": host.pcall,
-            b"tick": host.tick,
             b"log": host.log,
             b"setresp": host.setresp,
             b"set_repl": host.set_repl,
             b"acl_check_cmd": host.acl_check_cmd,
             b"sha1hex": host.sha1hex,
+            b"tick": host.tick,
             b"failure": _failure,
-            b"pack_number": pack_number,
-            b"unpack_number": unpack_number,
             b"version": version.encode(),
             b"version_number": major << 16 | minor << 8 | patch,
-            b"deprecated": deprecated,
-            b"replicate_commands": replicate_commands,
+            b"is_eval": is_eval,
         }
-        table = lua.table_from(given)
-        where = lua.execute(_WHERE)
-        libraries = {
-            b"bit": lua.table_from({name: _placed(function, where) for name, function in BIT.items()}),
-            b"struct": lua.table_from({name: _placed(function, where) for name, function in STRUCT.items()}),
-            b"cjson": lua.execute(_source("cjson")),
-            b"cmsgpack": lua.execute(_source("cmsgpack"), table),
-        }
-        entry = lua.execute(_source("sandbox"), table, lua.table_from(libraries))
+        entry = run("sandbox", lua.table_from(given), lua.table_from(libraries), numbers, checks, behind)
         names = (
             "eval eval_tables call call_tables calm compile load memory error ok status tokens map set double big "
             "verbatim"

@@ -30,9 +30,9 @@ _LEVELS = ("debug", "verbose", "notice", "warning")
 #: Gates of the caller that are its script's, too.
 _INHERITED = RESTRICTED | MASTER
 _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
-#: What an error tells as its source where a library in Lua has taken the frame of the script: of an error of Redis' own
-#: functions, and of one whose text would begin with the place.
-_TAIL_CALLS = (b"=(tail call)", b"=(lost)")
+#: How the source of an error begins where a function in Lua that stands for one in C has taken the frame of the script:
+#: of an error of Redis' own functions, and of one whose text would begin with the place.  The function's name follows.
+_TAIL_CALL, _LOST = b"=(tail call)", b"=(lost)"
 _RETURNED = re.compile(rb"\breturn\s+[\w.]+\s*\(")
 _ENDED = b"-ERR The server ends"
 #: How long the code of a library may take to register its functions (ns).
@@ -86,8 +86,7 @@ class Runner:
         self.loading_until = 0
         self.client = Client(engine, NullLink())
         self.client.gates |= DENY_BLOCKING | SCRIPT
-        config = engine.config
-        self.lua = Interpreter(self, REDIS_VERSION, config.lua_enable_deprecated_api, not functions)
+        self.lua = Interpreter(self, REDIS_VERSION, not functions)
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
         """Runs a script or function; its result, or ``CommandError``.
@@ -149,23 +148,25 @@ class Runner:
             return reply
         _, text, source, line, counted = result
         message = one_line(text) if isinstance(text, bytes) else b"ERR unknown error"
-        if source in _TAIL_CALLS:
-            is_prefixed = source == _TAIL_CALLS[1]
-            source, line = self._place_of_return(run)
+        if isinstance(source, bytes) and source.startswith((_TAIL_CALL, _LOST)):
+            is_prefixed = source.startswith(_LOST)
+            source, line = self._place_of_return(run, source.partition(b")")[2])
             if line is not None and is_prefixed:
-                message = message[:4] + b"user_script:%d: " % line + message[4:]
+                message = message[:4] + b"user_script:%b: " % line + message[4:]
         if source is not None and line is not None:
-            message += b" script: %b, on %b:%d." % (run.name, source, line)
+            message += b" script: %b, on %b:%b." % (run.name, source, line)
         raise CountedError(ErrorReply(message)) if counted else CommandError(message)
 
-    def _place_of_return(self, run: Run) -> tuple[bytes | None, int | None]:
-        """Where a script has returned the result of a library in Lua, which took its frame: if one line can be it."""
+    def _place_of_return(self, run: Run, name: bytes) -> tuple[bytes | None, bytes | None]:
+        """Where a script has returned the result of ``name``, which took its frame: if one line can be it."""
         if run.is_eval:
             script = self.engine.scripting.scripts.get(run.name)
             lines = script.body.split(b"\n") if script is not None else []
-            found = [number for number, text in enumerate(lines, 1) if _RETURNED.search(text)]
-            if len(found) == 1:
-                return b"@user_script", found[0]
+            named = re.compile(rb"\breturn\s+([\w.]+[.:])?%b\s*\(" % re.escape(name))
+            for pattern in (named, _RETURNED):
+                found = [number for number, text in enumerate(lines, 1) if pattern.search(text)]
+                if found:
+                    return (b"@user_script", b"%d" % found[0]) if len(found) == 1 else (None, None)
         return None, None
 
     # what scripts call

@@ -1,32 +1,19 @@
 -- JSON for scripts: the functions, defaults and errors of the cjson that Redis carries.
 
-local type, pairs, tostring, tonumber, error, select, next = type, pairs, tostring, tonumber, error, select, next
+local checks, real = ...
+
+local type, tonumber, select, next, rawget, ipairs = type, tonumber, select, next, rawget, ipairs
 local floor, huge = math.floor, math.huge
 local format, byte, sub, find, gsub, char = string.format, string.byte, string.sub, string.find, string.gsub, string.char
 local match = string.match
 local concat = table.concat
+local fail, bad_argument = checks.fail, checks.bad_argument
 
-local rawget, ipairs = rawget, ipairs
-
--- Raises an error that tells, as those of C functions do, where its library was called.
-local getinfo = debug.getinfo
-local SELF = getinfo(1, "S").source
-
-local function fail(text)
-    local level = 2
-    local where = getinfo(level, "Sl")
-    while where and (where.source == SELF or where.what == "tail") do
-        level = level + 1
-        where = getinfo(level, "Sl")
-    end
-    if where and where.currentline > 0 then
-        text = where.short_src .. ":" .. where.currentline .. ": " .. text
-    end
-    error(text, 0)
-end
+local INT_MAX, INT_MIN = 2147483647, -2147483648
 
 -- A value that is nothing but itself.
-local null = newproxy()
+local null = newproxy(true)
+getmetatable(null).__tostring = function() return "userdata: (nil)" end
 
 local function new()
     local cjson = {null = null, _NAME = "cjson", _VERSION = "2.1.0"}
@@ -41,99 +28,94 @@ local function new()
     ------------------------------------------------------------------------------------------------------------------
     -- options
 
-    local function check_integer(value, low, high, place, name)
-        local number = tonumber(value)
-        if not number or type(value) == "boolean" then
-            error(format("bad argument #%d to '%s' (number expected, got %s)", place, name, type(value)), 3)
+    local function check_count(most, ...)
+        if select("#", ...) > most then
+            bad_argument(most + 1, "found too many arguments")
         end
-        number = number < 0 and -floor(-number) or floor(number)
-        if number < low or number > high then
-            error(format("bad argument #%d to '%s' (expected integer between %d and %d)", place, name, low, high), 3)
-        end
-        return number
     end
 
-    local function check_switch(value, place, name)
+    local function check_integer(value, low, high, place)
+        value = checks.int(value, place, place)
+        if value < low or value > high then
+            bad_argument(1, format("expected integer between %d and %d", low, high))
+        end
+        return value
+    end
+
+    -- One of `options`, or off and on, which are booleans too.
+    local function check_switch(value, place, option)
         if type(value) == "boolean" then
             return value
         end
+        value = checks.text(value, place, place)
         if value == "on" or value == "off" then
             return value == "on"
+        elseif value ~= option then
+            bad_argument(place, "invalid option '" .. match(value, "^%Z*") .. "'")
         end
-        if type(value) == "string" then
-            error(format("bad argument #%d to '%s' (invalid option '%s')", place, name, value), 3)
-        end
-        error(format("bad argument #%d to '%s' (string expected, got %s)", place, name, type(value)), 3)
+        return value
     end
 
     function cjson.encode_sparse_array(...)
+        check_count(3, ...)
         local convert, ratio, safe = ...
-        if select("#", ...) > 3 then
-            error("bad argument #4 to 'encode_sparse_array' (found too many arguments)", 2)
-        end
         if convert ~= nil then
-            sparse_convert = check_switch(convert, 1, "encode_sparse_array")
+            sparse_convert = check_switch(convert, 1)
         end
         if ratio ~= nil then
-            sparse_ratio = check_integer(ratio, 0, 2147483647, 2, "encode_sparse_array")
+            sparse_ratio = check_integer(ratio, 0, INT_MAX, 2)
         end
         if safe ~= nil then
-            sparse_safe = check_integer(safe, 0, 2147483647, 3, "encode_sparse_array")
+            sparse_safe = check_integer(safe, 0, INT_MAX, 3)
         end
         return sparse_convert, sparse_ratio, sparse_safe
     end
 
     function cjson.encode_max_depth(...)
-        if select("#", ...) > 1 then
-            error("bad argument #2 to 'encode_max_depth' (found too many arguments)", 2)
-        end
+        check_count(1, ...)
         if (...) ~= nil then
-            encode_depth = check_integer((...), 1, 2147483647, 1, "encode_max_depth")
+            encode_depth = check_integer((...), 1, INT_MAX, 1)
         end
         return encode_depth
     end
 
     function cjson.decode_max_depth(...)
-        if select("#", ...) > 1 then
-            error("bad argument #2 to 'decode_max_depth' (found too many arguments)", 2)
-        end
+        check_count(1, ...)
         if (...) ~= nil then
-            decode_depth = check_integer((...), 1, 2147483647, 1, "decode_max_depth")
+            decode_depth = check_integer((...), 1, INT_MAX, 1)
         end
         return decode_depth
     end
 
     function cjson.encode_number_precision(...)
-        if select("#", ...) > 1 then
-            error("bad argument #2 to 'encode_number_precision' (found too many arguments)", 2)
-        end
+        check_count(1, ...)
         if (...) ~= nil then
-            precision = check_integer((...), 1, 14, 1, "encode_number_precision")
+            precision = check_integer((...), 1, 14, 1)
             number_format = "%." .. precision .. "g"
         end
         return precision
     end
 
     function cjson.encode_keep_buffer(...)
+        check_count(1, ...)
         if (...) ~= nil then
-            keep_buffer = check_switch((...), 1, "encode_keep_buffer")
+            keep_buffer = check_switch((...), 1)
         end
         return keep_buffer
     end
 
     function cjson.encode_invalid_numbers(...)
-        local value = ...
-        if value == "null" then
-            invalid_encoded = "null"
-        elseif value ~= nil then
-            invalid_encoded = check_switch(value, 1, "encode_invalid_numbers")
+        check_count(1, ...)
+        if (...) ~= nil then
+            invalid_encoded = check_switch((...), 1, "null")
         end
         return invalid_encoded
     end
 
     function cjson.decode_invalid_numbers(...)
+        check_count(1, ...)
         if (...) ~= nil then
-            invalid_decoded = check_switch((...), 1, "decode_invalid_numbers")
+            invalid_decoded = check_switch((...), 1)
         end
         return invalid_decoded
     end
@@ -168,7 +150,8 @@ local function new()
         return format(number_format, n)
     end
 
-    -- The largest index if `t` is to be an array, or nil.
+    -- The largest index if `t` is to be an array, or nil.  It is an int in C, which one that is too large makes negative:
+    -- such a table is an object, unless a smaller index comes behind it.
     local function array_size(t)
         local largest, items = 0, 0
         for key in next, t do
@@ -176,7 +159,7 @@ local function new()
                 return nil
             end
             if key > largest then
-                largest = key
+                largest = key <= INT_MAX and key or INT_MIN
             end
             items = items + 1
         end
@@ -196,6 +179,7 @@ local function new()
         if depth > encode_depth then
             fail("Cannot serialise, excessive nesting (" .. depth .. ")")
         end
+        t = real(t)
         local size = array_size(t)
         if size and size > 0 then
             n = n + 1
@@ -256,7 +240,7 @@ local function new()
 
     function cjson.encode(...)
         if select("#", ...) ~= 1 then
-            error("bad argument #1 to 'encode' (expected 1 argument)", 2)
+            bad_argument(1, "expected 1 argument")
         end
         local out = {}
         local n = encode_value((...), out, 0, 0)
@@ -353,13 +337,13 @@ local function new()
     -- The string whose first quote stands before `at`, and the place behind its last.
     local function decode_string(text, at)
         local begin = at
-        local stop = find(text, '[%z"\\]', at)
+        local stop = find(text, '["\\]', at)
         if stop and byte(text, stop) == 34 then
             return sub(text, at, stop - 1), stop + 1
         end
         local parts = {}
         while true do
-            stop = find(text, '[%z"\\]', at)
+            stop = find(text, '["\\]', at)
             if not stop then
                 bad_string("unexpected end of string", #text + 1)
             end
@@ -367,8 +351,6 @@ local function new()
             local c = byte(text, stop)
             if c == 34 then
                 return concat(parts), stop + 1
-            elseif c == 0 then
-                bad_string("unexpected end of string", stop)
             end
             local escaped = sub(text, stop + 1, stop + 1)
             if escaped == "u" then
@@ -509,17 +491,14 @@ local function new()
 
     function cjson.decode(...)
         if select("#", ...) ~= 1 then
-            error("bad argument #1 to 'decode' (expected 1 argument)", 2)
+            bad_argument(1, "expected 1 argument")
         end
-        local text = ...
-        if type(text) == "number" then
-            text = tostring(text)
-        elseif type(text) ~= "string" then
-            error("bad argument #1 to 'decode' (string expected, got " .. (text == nil and "nil" or type(text)) .. ")", 2)
-        end
+        local text = checks.text((...), 1, 1)
         if #text > 1 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
             fail("JSON parser does not support UTF-16 or UTF-32")
         end
+        -- As in C, a text ends at a zero.
+        text = match(text, "^%Z*")
         expecting = "value"
         local value, at = decode_value(text, 1, 0)
         if find(text, "[^ \t\r\n]", at) then
@@ -529,7 +508,7 @@ local function new()
     end
 
     cjson.new = new
-    return cjson
+    return checks.name(cjson)
 end
 
 return new()

@@ -1,30 +1,14 @@
 -- MessagePack for scripts: the functions and errors of the cmsgpack that Redis carries.
 
-local host = ...
+local numbers, checks, real = ...
 
-local type, next, error, select, tonumber, unpack = type, next, error, select, tonumber, unpack
+local type, next, error, select, unpack, ipairs = type, next, error, select, unpack, ipairs
 local byte, char, sub, concat = string.byte, string.char, string.sub, table.concat
 local floor = math.floor
-local encode_number, decode_number = host.pack_number, host.unpack_number
-
--- Raises an error that tells, as those of C functions do, where its library was called.
-local getinfo = debug.getinfo
-local SELF = getinfo(1, "S").source
-
-local function fail(text)
-    local level = 2
-    local where = getinfo(level, "Sl")
-    while where and (where.source == SELF or where.what == "tail") do
-        level = level + 1
-        where = getinfo(level, "Sl")
-    end
-    if where and where.currentline > 0 then
-        text = where.short_src .. ":" .. where.currentline .. ": " .. text
-    end
-    error(text, 0)
-end
+local fail, bad_argument = checks.fail, checks.bad_argument
 
 local NESTING = 16
+local ROOM = 8000  -- for arguments and results
 
 -- A header: `short` with the size in it up to `limit`, else one of the codes for 8, 16 and 32 bits.
 local function header(size, short, limit, code8, code16, code32)
@@ -38,10 +22,44 @@ local function header(size, short, limit, code8, code16, code32)
     return char(code32, floor(size / 16777216), floor(size / 65536) % 256, floor(size / 256) % 256, size % 256)
 end
 
+-- By limits that they keep below: bytes and codes of integers.
+local POSITIVE = {{256, 1, 0xcc}, {65536, 2, 0xcd}, {4294967296, 4, 0xce}}
+local NEGATIVE = {{-128, 1, 0xd0}, {-32768, 2, 0xd1}, {-2147483648, 4, 0xd2}}
+
+local function encode_number(v)
+    if v ~= floor(v) or v < -9223372036854775808 or v >= 9223372036854775808 then
+        local short = numbers.float(v)
+        if v == numbers.float_of_bytes(short) then
+            return "\202" .. short
+        end
+        return "\203" .. numbers.double(v)
+    end
+    local high, low = numbers.halves(v)
+    if v >= 0 then
+        if v < 128 then
+            return char(v)
+        end
+        for _, kind in ipairs(POSITIVE) do
+            if v < kind[1] then
+                return char(kind[3]) .. numbers.bytes(high, low, kind[2])
+            end
+        end
+        return "\207" .. numbers.bytes(high, low, 8)
+    elseif v >= -32 then
+        return char(256 + v)
+    end
+    for _, kind in ipairs(NEGATIVE) do
+        if v >= kind[1] then
+            return char(kind[3]) .. numbers.bytes(high, low, kind[2])
+        end
+    end
+    return "\211" .. numbers.bytes(high, low, 8)
+end
+
 local function is_array(t)
     local count, largest = 0, 0
     for key in next, t do
-        if type(key) ~= "number" or key <= 0 or key ~= floor(key) then
+        if type(key) ~= "number" or key <= 0 or key ~= floor(key) or key > 2147483647 then
             return false
         end
         if key > largest then
@@ -59,14 +77,11 @@ local function encode(v, out, n, level)
         out[n + 2] = v
         return n + 2
     elseif kind == "number" then
-        if v >= 0 and v < 128 and v == floor(v) then
-            out[n + 1] = char(v)
-        else
-            out[n + 1] = encode_number(v)
-        end
+        out[n + 1] = encode_number(v)
     elseif kind == "boolean" then
         out[n + 1] = v and "\195" or "\194"
     elseif kind == "table" and level < NESTING then
+        v = real(v)
         if is_array(v) then
             local size = #v
             n = n + 1
@@ -140,9 +155,16 @@ local function decode_string(s, at, size)
     return sub(s, at, at + size - 1), at + size
 end
 
--- Sizes in bytes of the numbers with a code of their own.
-local numbers = {[0xca] = 4, [0xcb] = 8, [0xcc] = 1, [0xcd] = 2, [0xce] = 4, [0xcf] = 8, [0xd0] = 1, [0xd1] = 2,
-    [0xd2] = 4, [0xd3] = 8}
+-- What has a code of its own: its bytes, and how they are read.
+local numbers_of = {[0xca] = {4, numbers.float_of_bytes}, [0xcb] = {8, numbers.double_of_bytes}}
+for code, kind in pairs {[0xcc] = {1, 64}, [0xcd] = {2, 64}, [0xce] = {4, 64}, [0xd0] = {1, 7}, [0xd1] = {2, 15},
+    [0xd2] = {4, 31}, [0xd3] = {8, 63}, [0xcf] = {8, 63}} do
+    local sign = kind[2]
+    numbers_of[code] = {kind[1], function(part)
+        local high, low = numbers.halves_of_bytes(part)
+        return numbers.signed(high, low, sign)
+    end}
+end
 -- Readers of what has a size before it, and the bytes of that size.
 local sized = {[0xd9] = {1, decode_string}, [0xda] = {2, decode_string}, [0xdb] = {4, decode_string},
     [0xdc] = {2, decode_array}, [0xdd] = {4, decode_array}, [0xde] = {2, decode_map}, [0xdf] = {4, decode_map}}
@@ -166,12 +188,13 @@ function decode(s, at)
     elseif code == 0xc2 or code == 0xc3 then
         return code == 0xc3, at + 1
     end
-    local size = numbers[code]
-    if size then
-        if at + size > #s then
+    local number = numbers_of[code]
+    if number then
+        local behind = at + number[1]
+        if behind > #s then
             missing()
         end
-        return decode_number(sub(s, at, at + size)), at + size + 1
+        return number[2](sub(s, at + 1, behind)), behind + 1
     end
     local reader = sized[code]
     if reader then
@@ -181,12 +204,19 @@ function decode(s, at)
     fail("Bad data format in input.")
 end
 
-local cmsgpack = {_NAME = "cmsgpack", _VERSION = "lua-cmsgpack 0.4.0", _DESCRIPTION = "MessagePack for Lua"}
+local cmsgpack = {
+    _NAME = "cmsgpack",
+    _VERSION = "lua-cmsgpack 0.4.0",
+    _COPYRIGHT = "Copyright (C) 2012, Salvatore Sanfilippo",
+    _DESCRIPTION = "MessagePack C implementation for Lua",
+}
 
 function cmsgpack.pack(...)
     local count = select("#", ...)
     if count == 0 then
-        error("bad argument #0 to 'pack' (MessagePack pack needs input.)", 2)
+        bad_argument(0, "MessagePack pack needs input.")
+    elseif 2 * count > ROOM then
+        bad_argument(0, "Too many arguments for MessagePack pack.")
     end
     local out, n = {}, 0
     for i = 1, count do
@@ -195,35 +225,21 @@ function cmsgpack.pack(...)
     return concat(out, "", 1, n)
 end
 
-local function text_of(s, name)
-    if type(s) == "number" then
-        return tostring(s)
-    elseif type(s) ~= "string" then
-        error("bad argument #1 to '" .. name .. "' (string expected, got " .. (s == nil and "no value" or type(s)) .. ")", 3)
-    end
-    return s
-end
-
-local function number_of(v, place, name)
-    local n = tonumber(v)
-    if not n then
-        error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got "
-            .. (v == nil and "no value" or type(v)) .. ")", 3)
-    end
-    return n < 0 and -floor(-n) or floor(n)
-end
-
 -- Up to `limit` values from `offset` on, and the offset behind them first (-1 at the end); all of them, and no offset,
 -- where both are 0.
 local function read(s, limit, offset)
     if offset < 0 or limit < 0 then
-        fail("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #s .. ".")
+        -- The length stands where the limit should: so does Redis' text.
+        fail("Invalid request to unpack with offset of " .. numbers.int32_of_int64(offset) .. " and limit of " .. #s .. ".")
     elseif offset > #s then
-        fail("Start offset " .. offset .. " greater than input length " .. #s .. ".")
+        fail("Start offset " .. numbers.int32_of_int64(offset) .. " greater than input length " .. #s .. ".")
     end
     local all = limit == 0 and offset == 0
     local found, count, at = {}, 0, offset + 1
     while at <= #s and (all or count < limit) do
+        if count + 2 > ROOM then
+            fail("stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)")
+        end
         count = count + 1
         found[count], at = decode(s, at)
     end
@@ -233,17 +249,23 @@ local function read(s, limit, offset)
     return at > #s and -1 or at - 1, unpack(found, 1, count)
 end
 
-function cmsgpack.unpack(s)
-    return read(text_of(s, "unpack"), 0, 0)
+function cmsgpack.unpack(...)
+    return read(checks.text((...), 1, select("#", ...)), 0, 0)
 end
 
-function cmsgpack.unpack_one(s, offset)
-    return read(text_of(s, "unpack_one"), 1, offset == nil and 0 or number_of(offset, 2, "unpack_one"))
+function cmsgpack.unpack_one(...)
+    local count = select("#", ...)
+    local s, offset = ...
+    offset = offset == nil and 0 or checks.integer(offset, 2, count)
+    return read(checks.text(s, 1, count), 1, offset)
 end
 
-function cmsgpack.unpack_limit(s, limit, offset)
-    return read(text_of(s, "unpack_limit"), number_of(limit, 2, "unpack_limit"),
-        offset == nil and 0 or number_of(offset, 3, "unpack_limit"))
+function cmsgpack.unpack_limit(...)
+    local count = select("#", ...)
+    local s, limit, offset = ...
+    limit = checks.integer(limit, 2, count)
+    offset = offset == nil and 0 or checks.integer(offset, 3, count)
+    return read(checks.text(s, 1, count), limit, offset)
 end
 
-return cmsgpack
+return checks.name(cmsgpack)

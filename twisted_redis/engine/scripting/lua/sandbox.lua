@@ -3,30 +3,38 @@
 --
 -- Lua 5.1 knows no tables that cannot be written.  So scripts get empty tables in their place, whose metatables read
 -- from the real ones and refuse to be written, and the few functions that look behind metatables know of them.
--- `redis.call` is a function of the host and no Lua function: a Lua function called in `return redis.call(...)` would
+-- `redis.call` is a function of the host and no function in Lua: one that is called in `return redis.call(...)` would
 -- take the frame of its caller, and errors could not tell the line.
 
-local host, libraries = ...
+local host, libraries, numbers, checks, behind = ...
 
 local SELF = debug.getinfo(1, "S").source
-local HERE = "^" .. debug.getinfo(1, "S").short_src:gsub("%p", "%%%0") .. ":%d+: "
+-- Where an error of Lua's own was raised if it was in here.
+local HERE = "^%[%l+%]:%d+: "
 local READONLY = "Attempt to modify a readonly table"
 
 local type, error, select, tostring, tonumber, next, pairs = type, error, select, tostring, tonumber, next, pairs
 local setmetatable, getmetatable, rawget, rawset = setmetatable, getmetatable, rawget, rawset
-local pcall, xpcall, unpack, loadstring, setfenv = pcall, xpcall, unpack, loadstring, setfenv
+local pcall, xpcall, unpack, loadstring = pcall, xpcall, unpack, loadstring
+local getfenv, setfenv, newproxy = getfenv, setfenv, newproxy
 local floor = math.floor
 local debug, coroutine, string, table = debug, coroutine, string, table
 local getinfo, sethook = debug.getinfo, debug.sethook
+local fail, bad_argument, is_type = checks.fail, checks.bad_argument, checks.is_type
+local is_own = checks.is_own
 
 -- The interpreter's own name for where strings look up their methods.
 local string_metatable = getmetatable("")
-local host_metatable = getmetatable(host.call)
+-- The globals of the interpreter, which are none of a script's business.
+local INTERPRETER = _G
+-- Objects of the host: what it raises is such.
+local host_metatable = debug.getmetatable(host.tick)
+-- What scripts call themselves has to be a function, and a function in C at that, which leaves the caller its frame.
+local as_function = python.as_function
 
 ---------------------------------------------------------------------------------------------------------------------
--- tables that cannot be written
+-- tables that cannot be written: `behind` has, by what scripts hold, the table itself
 
-local behind = setmetatable({}, {__mode = "k"})  -- what scripts hold -> the table itself
 local metatables = setmetatable({}, {__mode = "k"})  -- what scripts hold -> its metatable, as scripts may see it
 
 local function refuse()
@@ -52,32 +60,35 @@ local function caught(e)
     if type(e) == "string" then
         -- Raised by a function of Lua's own that was called from here: where this is helps nobody.
         return (e:gsub(HERE, ""))
-    elseif type(e) ~= "userdata" then
+    elseif type(e) ~= "userdata" or debug.getmetatable(e) ~= host_metatable then
         return e
     end
     local text, counted = host.failure(e)
-    if counted == nil then
-        return text
-    end
     return {err = text, ignore_error_stats_update = counted}
 end
 
--- Adds to an error where it was raised: the frame of the script that is nearest.
+-- Adds to an error where it was raised: the frame of the script that is nearest, or the one below a function in C that
+-- has raised it.  What a script calls is such a function, whether it is written in C or here.
 local function located(e)
     local level = 2
-    local where = getinfo(level, "nSl")
+    local where = getinfo(level, "Slf")
     if where and where.what == "C" then
         level = level + 1
-        where = getinfo(level, "nSl")
+        where = getinfo(level, "Slf")
     end
-    local own = false
-    while where and (where.source == SELF or own and where.what == "tail") do
-        own = true
+    local has_own, is_lost, called = false, false, nil
+    while where and (is_own(where) or has_own and where.what == "tail") do
+        -- A function of ours that was called last has taken the frame of the script.
+        is_lost = is_lost or where.what == "tail"
+        if where.what ~= "tail" then
+            called = where.func
+        end
+        has_own = true
         level = level + 1
-        where = getinfo(level, "nSl")
+        where = getinfo(level, "Slf")
     end
     if where and type(e) == "string" then
-        e = e:gsub(HERE, where.short_src .. ":" .. where.currentline .. ": ")
+        e = e:gsub(HERE, where.currentline > 0 and where.short_src .. ":" .. where.currentline .. ": " or "")
     end
     e = caught(e)
     local lost = "=(tail call)"
@@ -89,7 +100,7 @@ local function located(e)
         e = {err = "ERR " .. tostring(e)}
     end
     if where then
-        e.source = where.currentline > 0 and where.source or lost
+        e.source = where.currentline < 0 and is_lost and lost .. checks.name_of(called) or where.source
         e.line = where.currentline
     end
     return e
@@ -170,92 +181,277 @@ for _, name in ipairs {
     G[name] = _G[name]
 end
 
--- Lua 5.1 counts the results in an int, which overflows.
-function G.unpack(t, first, last)
-    if type(last) == "number" and last - (tonumber(first) or 1) >= 2147483647 then
-        error("too many results to unpack", 0)
+local function integer(value, place, count, default)
+    if value == nil then
+        return default
     end
-    if last ~= nil then
-        return unpack(t, first, last)
-    elseif first ~= nil then
-        return unpack(t, first)
+    return checks.int(value, place, count)
+end
+
+function G.unpack(...)
+    local count = select("#", ...)
+    local t, first, last = ...
+    is_type(t, 1, count, "table")
+    if count == 1 then
+        return unpack(t)
     end
-    return unpack(t)
+    first, last = integer(first, 2, count, 1), integer(last, 3, count, #t)
+    -- Lua 5.1 counts the results in an int, which overflows, and has room for 8,000 values.
+    if last - first + 1 + count > 8000 then
+        fail("too many results to unpack")
+    end
+    return unpack(t, first, last)
 end
 
 function G.next(t, key)
+    if type(t) ~= "table" then
+        checks.bad_type(1, "table", t, t ~= nil)
+    end
     return next(behind[t] or t, key)
 end
 
-function G.pairs(t)
+function G.pairs(...)
+    local t = ...
+    is_type(t, 1, select("#", ...), "table")
     if behind[t] then
         return safe_next, t, nil
     end
     return pairs(t)
 end
 
-function G.rawget(t, key)
+function G.rawget(...)
+    local count = select("#", ...)
+    local t, key = ...
+    is_type(t, 1, count, "table")
+    if count < 2 then
+        bad_argument(2, "value expected")
+    end
     return rawget(behind[t] or t, key)
 end
 
-function G.rawset(t, key, value)
-    if behind[t] then
+local proxies = setmetatable({}, {__mode = "k"})  -- metatables of proxies -> what scripts hold in their place
+local writable = setmetatable({}, {__mode = "k"})  -- of what scripts hold, that which they may write
+
+function G.rawset(...)
+    local count = select("#", ...)
+    local t, key, value = ...
+    is_type(t, 1, count, "table")
+    if count < 3 then
+        bad_argument(count + 1, "value expected")
+    end
+    if writable[t] then
+        t[key] = value
+        return t
+    elseif behind[t] then
         error(READONLY, 0)
     end
     return rawset(t, key, value)
 end
 
-function G.setmetatable(t, metatable)
+function G.setmetatable(...)
+    local count = select("#", ...)
+    local t, metatable = ...
+    is_type(t, 1, count, "table")
+    if metatable ~= nil and type(metatable) ~= "table" or count < 2 then
+        bad_argument(2, "nil or table expected")
+    end
     if behind[t] then
         error(READONLY, 0)
     end
     return setmetatable(t, metatable)
 end
 
-function G.getmetatable(t)
-    if type(t) == "userdata" and getmetatable(t) == host_metatable then
-        return nil
+function G.getmetatable(...)
+    local t = ...
+    if select("#", ...) == 0 then
+        bad_argument(1, "value expected")
     end
-    if type(t) == "string" then
+    local kind = type(t)
+    if kind == "userdata" then
+        local metatable = getmetatable(t)
+        if type(metatable) == "table" and debug.getmetatable(t) == metatable then
+            return proxies[metatable]
+        end
+        return metatable
+    elseif kind == "string" then
         return metatables[string_metatable]
-    end
-    if behind[t] then
+    elseif behind[t] then
         return metatables[t]
     end
     return getmetatable(t)
 end
 
+-- A proxy whose metatable scripts may write, but for a finalizer: that would run at any time, outside of scripts too.
+function G.newproxy(...)
+    local like = ...
+    if select("#", ...) == 0 or like == nil or like == false then
+        return newproxy()
+    end
+    if like ~= true and not (type(like) == "userdata" and proxies[debug.getmetatable(like)]) then
+        bad_argument(1, "boolean or proxy expected")
+    end
+    local proxy = newproxy(like)
+    if like == true then
+        local metatable = debug.getmetatable(proxy)
+        local shown = {}
+        proxies[metatable] = setmetatable(shown, {
+            __index = metatable,
+            __newindex = function(_, key, value)
+                if key == "__gc" then
+                    rawset(shown, key, value)
+                else
+                    metatable[key] = value
+                end
+            end,
+        })
+        behind[shown], writable[shown] = metatable, true
+    end
+    return proxy
+end
+
+-- The function at a level that a script has given; none where a call has taken the frame of its caller, which Lua does
+-- not see.  A function in C that was called from here is one with ours, and below the last one stands the host.
+local hosts = {}  -- the functions by which the host runs scripts
+
+local function at_level(value, place)
+    local wanted = checks.int(value, place, place)
+    if wanted < 0 then
+        bad_argument(place, "level must be non-negative")
+    end
+    local level, func = 2, nil
+    for _ = 1, wanted do
+        local where
+        repeat
+            level = level + 1
+            where = getinfo(level, "Sf")
+        until not where or not is_own(where)
+        if not where or where.func == xpcall and hosts[getinfo(level + 1, "f").func] then
+            bad_argument(place, "invalid level")
+        end
+        func = where.func
+    end
+    return func, wanted
+end
+
+function G.getfenv(...)
+    local f = ...
+    if type(f) ~= "function" then
+        local level
+        f, level = at_level(f == nil and 1 or f, 1)
+        if level == 0 then
+            return host.environment
+        elseif not f and level > 1 then
+            fail("no function environment for tail call at level " .. level)
+        end
+    end
+    local found = f and getfenv(f)
+    -- Functions in C have the globals, as scripts know them.
+    return (found == nil or found == INTERPRETER) and host.environment or found
+end
+
+function G.setfenv(...)
+    local count = select("#", ...)
+    local f, environment = ...
+    is_type(environment, 2, count, "table")
+    if type(f) ~= "function" then
+        local level
+        f, level = at_level(f, 1)
+        if not f and level > 1 then
+            fail("no function environment for tail call at level " .. level)
+        elseif not f and level == 1 then
+            -- Called last, for a function that has ended with it.
+            return
+        end
+        -- 0 would change what all scripts see.
+        f = level > 0 and f
+    end
+    if not f or getfenv(f) == INTERPRETER then
+        fail("'setfenv' cannot change environment of given object")
+    end
+    return setfenv(f, environment)
+end
+
 function G.pcall(...)
+    if select("#", ...) == 0 then
+        return false, "attempt to call a boolean value"
+    end
     return plain(pcall(...))
 end
 
-function G.xpcall(f, handler)
+function G.xpcall(...)
+    local f, handler = ...
+    if select("#", ...) < 2 then
+        bad_argument(2, "value expected")
+    end
     return uncaught(xpcall(f, function(e) return handler(caught(e)) end))
 end
 
-function G.loadstring(text, name)
-    if type(text) == "number" then
-        text = tostring(text)
-    end
+-- A chunk that begins with the globals of scripts, or nothing and what is wrong.
+local function compiled(text, name)
     -- Compiled code is not checked by the interpreter, so it is not taken.
-    if type(text) == "string" and text:byte(1) == 27 then
+    if text:byte(1) == 27 then
         return nil, "bytecode is not allowed"
     end
-    -- A chunk begins with the globals of the interpreter, which are none of its business.
+    if is_own {source = name} then
+        name = "=?"
+    end
     local chunk, problem = loadstring(text, name)
     return chunk and setfenv(chunk, host.environment), problem
 end
 
-function G.load(read, name)
+function G.loadstring(...)
+    local count = select("#", ...)
+    local text, name = ...
+    text = checks.text(text, 1, count)
+    return compiled(text, name == nil and text or checks.text(name, 2, count))
+end
+
+function G.load(...)
+    local count = select("#", ...)
+    local read, name = ...
+    is_type(read, 1, count, "function")
+    name = name == nil and "=(load)" or checks.text(name, 2, count)
     local parts = {}
     while true do
         local part = read()
         if part == nil or part == "" then
             break
+        elseif type(part) ~= "string" and type(part) ~= "number" then
+            return nil, "reader function must return a string"
         end
         parts[#parts + 1] = part
     end
-    return G.loadstring(table.concat(parts), name or "=(load)")
+    return compiled(table.concat(parts), name)
+end
+
+local tables = {}
+for name, value in pairs(table) do
+    tables[name] = value
+end
+
+function tables.insert(...)
+    local count = select("#", ...)
+    local t, at, value = ...
+    is_type(t, 1, count, "table")
+    if behind[t] then
+        error(READONLY, 0)
+    elseif count == 2 then
+        return table.insert(t, at)
+    elseif count ~= 3 then
+        fail("wrong number of arguments to 'insert'")
+    end
+    return table.insert(t, checks.int(at, 2, count), value)
+end
+
+for _, name in ipairs {"foreach", "foreachi"} do
+    local walk = table[name]
+    tables[name] = function(...)
+        local count = select("#", ...)
+        local t, f = ...
+        is_type(t, 1, count, "table")
+        is_type(f, 2, count, "function")
+        return walk(behind[t] or t, f)
+    end
 end
 
 local threads = {}
@@ -263,17 +459,27 @@ for name, value in pairs(coroutine) do
     threads[name] = value
 end
 
-function threads.create(f)
-    local thread = coroutine.create(f)
+local function thread_of(...)
+    local f = ...
+    local ok, thread = pcall(coroutine.create, f)
+    if not ok or checks.is_native(f) then
+        bad_argument(1, "Lua function expected")
+    end
     sethook(thread, hook, "", INSTRUCTIONS)
     return thread
 end
 
+threads.create = thread_of
+
 function threads.wrap(f)
-    local thread = threads.create(f)
+    local thread = thread_of(f)
     local function passed(ok, ...)
         if not ok then
-            error((...), 0)
+            local e = caught((...))
+            if type(e) == "string" then
+                fail(e)
+            end
+            error(e, 0)
         end
         return ...
     end
@@ -283,6 +489,9 @@ function threads.wrap(f)
 end
 
 function threads.resume(...)
+    if type((...)) ~= "thread" then
+        bad_argument(1, "coroutine expected")
+    end
     return uncaught(coroutine.resume(...))
 end
 
@@ -309,34 +518,31 @@ function maths.random(...)
     if count == 0 then
         return r
     end
-    local low, high = 1, ...
-    if count == 2 then
-        low, high = ...
-    elseif count > 2 then
-        error("wrong number of arguments", 2)
+    if count > 2 then
+        fail("wrong number of arguments")
     end
-    if not tonumber(low) or not tonumber(high) then
-        error("bad argument #" .. count .. " to 'random' (number expected, got " .. type(high) .. ")", 2)
+    local low, high = ...
+    low = checks.int(low, 1, count)
+    if count == 1 then
+        low, high = 1, low
+    else
+        high = checks.int(high, 2, count)
     end
-    low, high = floor(tonumber(low)), floor(tonumber(high))
     if low > high then
-        error("bad argument #" .. count .. " to 'random' (interval is empty)", 2)
+        bad_argument(count, "interval is empty")
     end
     return floor(r * (high - low + 1)) + low
 end
 
-function maths.randomseed(seed)
-    if not tonumber(seed) then
-        error("bad argument #1 to 'randomseed' (number expected, got " .. type(seed) .. ")", 2)
-    end
-    seed = floor(tonumber(seed)) % 4294967296
+function maths.randomseed(...)
+    local seed = checks.int((...), 1, select("#", ...)) % 4294967296
     x0, x1, x2 = 0x330E, seed % 65536, floor(seed / 65536)
 end
 
 ---------------------------------------------------------------------------------------------------------------------
 -- redis
 
-local redis = {call = host.call, pcall = host.pcall}
+local redis = {call = as_function(host.call), pcall = as_function(host.pcall)}
 
 -- What libraries have while they are loaded, and scripts too.
 local general = {
@@ -348,16 +554,21 @@ local general = {
     REDIS_VERSION_NUM = host.version_number,
 }
 
+-- A number, or a string that is one, as Lua's interface for C gives it.
+local function number_of(value)
+    return (type(value) == "number" or type(value) == "string") and tonumber(value) or nil
+end
+
 function general.log(...)
     local count = select("#", ...)
     if count < 2 then
         raise("redis.log() requires two arguments or more.")
     end
-    local level = tonumber((...))
+    local level = number_of((...))
     if not level then
         raise("First argument must be a number (log level).")
     end
-    level = floor(level)
+    level = numbers.int32(level)
     if level < 0 or level > 3 then
         raise("Invalid log level.")
     end
@@ -380,6 +591,7 @@ function redis.error_reply(...)
     if select("#", ...) ~= 1 or type(text) ~= "string" then
         return error_table("wrong number or type of arguments")
     end
+    text = text:match("^%Z*")
     if text:sub(1, 1) ~= "-" then
         text = "-" .. text
     end
@@ -409,7 +621,7 @@ function redis.setresp(...)
     if select("#", ...) ~= 1 then
         raise("redis.setresp() requires one argument.")
     end
-    local version = floor(tonumber((...)) or 0)
+    local version = numbers.int32(number_of((...)) or 0)
     if version ~= 2 and version ~= 3 then
         raise("RESP version must be 2 or 3.")
     end
@@ -422,35 +634,40 @@ function redis.set_repl(...)
     if select("#", ...) ~= 1 then
         raise("redis.set_repl() requires one argument.")
     end
-    local flags = floor(tonumber((...)) or 0)
+    local flags = numbers.int32(number_of((...)) or 0)
     if flags < 0 or flags > 3 then
         raise("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
     end
     host.set_repl(flags)
 end
 
-redis.acl_check_cmd = host.acl_check_cmd
+redis.acl_check_cmd = as_function(host.acl_check_cmd)
 
-if host.replicate_commands then
+if host.is_eval then
+    -- The interpreter of EVAL.
     function redis.replicate_commands()
         return true
+    end
+
+    -- There is no debugger to stop in.
+    function redis.breakpoint()
+        return false
+    end
+
+    function redis.debug()
     end
 end
 
 ---------------------------------------------------------------------------------------------------------------------
 -- what scripts hold in their hands
 
-for name, value in pairs {string = string, table = table, math = maths, coroutine = threads, redis = redis} do
+for name, value in pairs {string = string, table = tables, math = maths, coroutine = threads, redis = redis} do
     G[name] = face(value)
 end
 for name, library in pairs(libraries) do
     G[name] = face(library)
 end
 G.os = face({clock = os.clock})
-if host.deprecated then
-    -- With them a script can reach what it should not: only where the configuration asks for it.
-    G.newproxy, G.setfenv, G.getfenv = newproxy, setfenv, getfenv
-end
 
 metatables[string_metatable] = face({__index = G.string})
 
@@ -470,6 +687,12 @@ local environment = setmetatable({}, environment_metatable)
 behind[environment] = G
 metatables[environment] = face({__index = nonexistent})
 G._G = environment
+-- Redis has its handler of errors among the globals.
+G.__redis__err__handler = located
+checks.name(G)
+for _, library in pairs {tables, maths, threads, redis} do
+    checks.name(library)
+end
 
 ---------------------------------------------------------------------------------------------------------------------
 -- results: a flat stream of tokens, so that a few calls carry them over whatever they are
@@ -478,12 +701,34 @@ local STRING, NUMBER, TRUE, FALSE, NIL, ERROR, STATUS, DOUBLE, BIG, VERBATIM, MA
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 local DEPTH = 7000
 
+local function text_of(value)
+    if type(value) == "string" or type(value) == "number" then
+        return tostring(value)
+    end
+end
+
+local function fields(e)
+    return text_of(e.err), text_of(e.source), text_of(e.line), e.ignore_error_stats_update == true
+end
+
+-- What an error tells: whether it could be read, text, source, line, whether it is counted.  It may be a table whose
+-- metatable fails.
+local function information(e)
+    local ok, text, source, line, counted = pcall(fields, e)
+    if not ok then
+        local problem = caught(text)
+        return false, "ERR " .. (type(problem) == "string" and problem or "unreadable error"), nil, nil, false
+    end
+    return true, text, source, line, counted
+end
+
 local linear
 
 local function linear_table(v, out, n, depth)
     local field = rawget(v, "err")
     if type(field) == "string" then
-        out[n + 1], out[n + 2], out[n + 3] = ERROR, field, v.ignore_error_stats_update == true
+        local _, _, _, _, counted = information(v)
+        out[n + 1], out[n + 2], out[n + 3] = ERROR, field, counted
         return n + 3
     end
     field = rawget(v, "ok")
@@ -493,7 +738,8 @@ local function linear_table(v, out, n, depth)
     end
     field = rawget(v, "double")
     if type(field) == "number" then
-        out[n + 1], out[n + 2] = DOUBLE, field
+        -- The host has integers for what is whole, which know no -0.
+        out[n + 1], out[n + 2] = DOUBLE, field == 0 and tostring(field) or field
         return n + 2
     end
     field = rawget(v, "big_number")
@@ -583,7 +829,12 @@ local function result(ok, v)
         local out = {}
         return true, linear(v, out, 0, 0), out
     end
-    return false, v.err, v.source, v.line, v.ignore_error_stats_update == true
+    if type(v) ~= "table" then
+        -- Handling the error has failed: so ends a script whose error table cannot be written.
+        return false, "ERR Error running script " .. tostring(v), nil, nil, false
+    end
+    local _, text, source, line, counted = information(v)
+    return false, text, source, line, counted
 end
 
 local entry = {}
@@ -637,6 +888,10 @@ end
 -- Ends what a kill has begun: the next script begins with a hook that counts again.
 function entry.calm()
     sethook(hook, "", INSTRUCTIONS)
+end
+
+for _, f in pairs(entry) do
+    hosts[f] = true
 end
 
 function entry.compile(code, name)
@@ -739,7 +994,8 @@ function entry.load(code, take)
     end
     e = caught(e)
     if type(e) == "table" then
-        return "Error registering functions: " .. tostring(e.err)
+        local _, text = information(e)
+        return "Error registering functions: " .. tostring(text)
     end
     return "Error registering functions: ERR " .. tostring(e)
 end
