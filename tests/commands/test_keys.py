@@ -113,6 +113,10 @@ def test_copies_are_independent(server: InProcess) -> None:
     server("SETRANGE", "a", 0, "abc")
     server("SADD", "set", 1)
     assert server("COPY", "a", "b") == 1
+    server("INCRBYFLOAT", "float", "1.5")
+    server("INCRBYFLOAT", "float", "0.5")
+    assert server("COPY", "float", "float2") == 1  # a value of its own class, though it is bytes
+    assert server("OBJECT", "ENCODING", "float2") == b"embstr"
     assert server("COPY", "set", "set2") == 1
     server("SETRANGE", "a", 0, "x")
     server("SADD", "set", 2)

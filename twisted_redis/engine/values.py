@@ -28,7 +28,7 @@ def encoding_of(value: Any, config: Any) -> str:
 
 def copy_value(value: Any) -> Any:
     """A value that shares nothing that changes."""
-    if value.__class__ is bytes:
+    if isinstance(value, bytes):
         return value
     if value.__class__ is bytearray:
         return bytearray(value)
