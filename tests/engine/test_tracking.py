@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import random
 
-from tests.support.server import Connection, Server
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.server import Connection, Server, encode
+from twisted_redis.engine.errors import CommandError
 
 
 @pytest.fixture
 def server() -> Server:
+    return Server()
+
+
+@pytest.fixture(scope="module")
+def kept_server() -> Server:
     return Server()
 
 
@@ -225,3 +235,71 @@ def test_evictions_are_told_before_the_reply(server: Server) -> None:
     client("GET", "volatile")
     client("SETBIT", "big", 1_600_000, 0)
     assert client("GETBIT", "big", 0) == invalid(b"volatile") + b":0\r\n"
+
+
+def first_collision(existing: list[bytes], prefixes: list[bytes]) -> bytes | None:
+    """The rule as it is defined: each prefix is held against the existing ones, then against those behind it."""
+    for place, prefix in enumerate(prefixes):
+        for other in sorted(existing):
+            if prefix.startswith(other) or other.startswith(prefix):
+                return b"ERR Prefix '%b' overlaps with an existing prefix '%b'." % (prefix, other)
+        for other in prefixes[place + 1 :]:
+            if prefix.startswith(other) or other.startswith(prefix):
+                return b"ERR Prefix '%b' overlaps with another provided prefix '%b'." % (prefix, other)
+    return None
+
+
+some_prefixes = st.lists(st.text("ab", max_size=4).map(str.encode), max_size=6)
+
+
+@settings(deadline=None)
+@given(first=some_prefixes, everything=st.booleans(), second=some_prefixes)
+def test_overlapping_prefixes(
+    kept_server: Server, first: list[bytes], everything: bool, second: list[bytes]
+) -> None:
+    server = kept_server
+    client = server.connect()
+    words = [word for each in first for word in ("PREFIX", each)]
+    if client("CLIENT", "TRACKING", "ON", "BCAST", *words) != b"+OK\r\n":
+        first = []
+    elif everything:
+        client("CLIENT", "TRACKING", "ON", "BCAST")  # adds the empty prefix without a question
+    tracker = client.protocol.client.tracking
+    expected = first_collision([] if tracker is None else list(tracker.prefixes), second)
+    try:
+        server.engine.tracking.check_prefixes(client.protocol.client, second)
+        found = None
+    except CommandError as error:
+        found = error.text.partition(b" Prefixes for")[0]
+    assert found == expected
+    server("CLIENT", "KILL", "ID", client.protocol.client.id)
+
+
+class Counted(bytes):
+    """Bytes that count how often they are compared."""
+
+    comparisons = 0
+
+    def startswith(self, *arguments: object) -> bool:
+        Counted.comparisons += 1
+        return super().startswith(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lengths", ["one", "many"])
+@pytest.mark.parametrize("collide", [False, True])
+def test_many_prefixes_are_not_held_against_each_other(server: Server, lengths: str, collide: bool) -> None:
+    count = 4000
+    words = [b"%07d" % number + b"x" * (number % 500 if lengths == "many" else 0) + b":" for number in range(count)]
+    random.Random(5).shuffle(words)
+    if collide:
+        words.append(words[-1] + b"more")
+    client = server.connect()
+    client.send(encode("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a"))
+    Counted.comparisons = 0
+    words = [Counted(word) for word in words]
+    if collide:
+        with pytest.raises(CommandError, match="another provided prefix"):
+            server.engine.tracking.check_prefixes(client.protocol.client, words)
+    else:
+        server.engine.tracking.check_prefixes(client.protocol.client, words)
+    assert Counted.comparisons <= 10 * count

@@ -11,6 +11,7 @@ is called.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -169,23 +170,24 @@ class Tracking:
 
     def check_prefixes(self, client: Client, prefixes: list[bytes]) -> None:
         """Raises CommandError if a key could have two of ``prefixes``, or one and one that ``client`` has."""
+        existing = sorted(client.tracking.prefixes) if client.tracking is not None else []
+        first = _first_overlapping(prefixes)
         for place, prefix in enumerate(prefixes):
-            for existing in sorted(client.tracking.prefixes) if client.tracking is not None else ():
-                if _overlap(prefix, existing):
-                    raise refusal(
-                        b"ERR Prefix '%b' overlaps with an existing prefix '%b'. Prefixes for a single client must "
-                        b"not overlap.",
-                        prefix,
-                        existing,
-                    )
-            for other in prefixes[place + 1 :]:
-                if _overlap(prefix, other):
-                    raise refusal(
-                        b"ERR Prefix '%b' overlaps with another provided prefix '%b'. Prefixes for a single client "
-                        b"must not overlap.",
-                        prefix,
-                        other,
-                    )
+            found = _overlapping_existing(prefix, existing)
+            if found is not None:
+                raise refusal(
+                    b"ERR Prefix '%b' overlaps with an existing prefix '%b'. Prefixes for a single client must "
+                    b"not overlap.",
+                    prefix,
+                    found,
+                )
+            if place == first:
+                raise refusal(
+                    b"ERR Prefix '%b' overlaps with another provided prefix '%b'. Prefixes for a single client "
+                    b"must not overlap.",
+                    prefix,
+                    next(other for other in prefixes[place + 1 :] if _overlap(prefix, other)),
+                )
 
     # reads
 
@@ -331,6 +333,32 @@ class Tracking:
         else:
             receiver.out.append(message)
             engine.flush_later(receiver)
+
+
+def _overlapping_existing(prefix: bytes, existing: list[bytes]) -> bytes | None:
+    """The first of ``existing``, which are sorted, that overlaps with ``prefix``."""
+    if existing[:1] == [b""]:
+        return b""
+    # But for the empty one they do not overlap with each other, so it is a neighbour or none.
+    place = bisect_left(existing, prefix)
+    neighbours = existing[max(0, place - 1) : place + 1]
+    return next((other for other in neighbours if _overlap(prefix, other)), None)
+
+
+def _first_overlapping(prefixes: list[bytes]) -> int | None:
+    """The place of the first of ``prefixes`` that overlaps with another of them, None without one.
+
+    In sorted order each is followed at once by those that begin with it.
+    """
+    found: list[int] = []
+    above: list[int] = []  # those that the last one begins with, itself included
+    for place in sorted(range(len(prefixes)), key=prefixes.__getitem__):
+        while above and not prefixes[place].startswith(prefixes[above[-1]]):
+            above.pop()
+        if above:
+            found += (above[-1], place)
+        above.append(place)
+    return min(found, default=None)
 
 
 def _overlap(one: bytes, other: bytes) -> bool:
