@@ -448,7 +448,7 @@ def test_the_size_of_plain_elements_can_be_set() -> None:
 
 
 def test_memory_follows_the_contents() -> None:
-    small, large = pushed([b"x" * 10] * 1000), pushed([b"x" * 100] * 1000)
+    small, large = (pushed([b"%0*d" % (length, number) for number in range(1000)]) for length in (10, 100))
     assert 40_000 < small.memory() < 80_000
     assert 80_000 < large.memory() - small.memory() < 110_000
 

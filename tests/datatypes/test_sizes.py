@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Callable, Collection, Iterator
 
 import pytest
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.sizes import USUAL, Sampling
 
 
 @pytest.mark.parametrize("length", [0, 1, 14, 15, 16, 100, 10_000])
@@ -16,12 +18,52 @@ def test_of_bytes(length: int) -> None:
     assert sizes.of_bytes(length) % 16 == 0
 
 
-def test_of_items_takes_the_average_of_the_first() -> None:
-    assert sizes.of_items([], 0) == 0
-    assert sizes.of_items([b"xx"] * 1000, 1000) == 1000 * sizes.of_bytes(2)
-    assert sizes.of_items([b"x"] * 1000, 1000) == 0  # all of them are the same object
-    assert sizes.of_items(iter([b"x" * 15, b"x" * 47]), 2) == sizes.of_bytes(15) + sizes.of_bytes(47)
-    assert sizes.of_items([b"xx"] * 16 + [b"x" * 10**6], 17) == 17 * sizes.of_bytes(2)
+def items(*lengths: int) -> list[bytes]:
+    """Objects of these lengths, which nobody else has."""
+    return [bytes(length) for length in lengths]
+
+
+def test_of_items_takes_the_average_of_some() -> None:
+    assert sizes.of_items([], USUAL) == 0
+    assert sizes.of_items(items(*[2] * 1000), USUAL) == 1000 * sizes.of_bytes(2)
+    assert sizes.of_items([b"x"] * 1000, USUAL) == 0  # all of them are the same object
+    assert sizes.of_items(items(15, 47), USUAL) == sizes.of_bytes(15) + sizes.of_bytes(47)
+    assert sizes.of_items(items(1000, 15, 47), USUAL, first=1) == sizes.of_bytes(15) + sizes.of_bytes(47)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("kind", [list, dict.fromkeys])
+def test_the_first_items_do_not_stand_for_all(kind: Callable[[list[bytes]], Collection[bytes]], order: int) -> None:
+    found = [b"%0*d" % (length, number) for length in (20, 1000) for number in range(1000)][::order]
+    exact = sum(sizes.of_bytes(len(item)) for item in found)
+    assert abs(sizes.of_items(kind(found), Sampling(16, 2048, 2)) - exact) < exact // 4
+    assert abs(sizes.of_items(kind(found), Sampling(64, 2048, 2)) - exact) < exact // 15
+
+
+def test_of_a_large_table_the_start_is_looked_at() -> None:
+    class Counting(dict[bytes, None]):
+        def __iter__(self) -> Iterator[bytes]:
+            for count, item in enumerate(dict.__iter__(self), 1):
+                looked.append(count)
+                yield item
+
+    looked: list[int] = []
+    sizes.of_items(Counting.fromkeys([b"%d" % number for number in range(10_000)]), Sampling(16, 500))
+    assert 400 < max(looked) <= 500
+
+
+@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="the interpreter does not count references")
+def test_what_others_hold_too_is_charged_in_part() -> None:
+    mine = items(*[100] * 10)
+    whole = sizes.of_items(mine, USUAL)
+    assert whole == 10 * sizes.of_bytes(100)
+    others = [mine.copy() for _ in range(3)]
+    assert sizes.of_items(mine, USUAL) == whole // 4
+    assert sizes.of_items(mine, Sampling(spare=1)) == whole // 3
+    assert sizes.of_items(mine, USUAL, 2) == whole // 2, "a pair of them is one collection's"
+    assert sizes.of_items(mine, USUAL, kept=3) == whole
+    del others
+    assert sizes.of_items(mine, USUAL) == whole
 
 
 @pytest.mark.parametrize("container", [[1] * 500, dict.fromkeys(range(500)), set(range(500))])
@@ -41,24 +83,21 @@ def test_of_container_where_the_interpreter_does_not_tell(monkeypatch: pytest.Mo
 class Items(list[bytes]):
     """A value that is a list of bytes."""
 
-    def memory(self) -> int:
-        return sizes.of_items(self, len(self))
+    def memory(self, how: Sampling) -> int:
+        return sizes.of_items(self, how)
 
 
 def test_of_value() -> None:
     assert sizes.of_value(b"x" * 100) == sizes.of_bytes(100)
     assert 100 < sizes.of_value(bytearray(100)) < 200
-    assert sizes.of_value(Items([b"xx"] * 10)) == 10 * sizes.of_bytes(2)
+    value = Items(items(*[2] * 10))
+    assert sizes.of_value(value) == 10 * sizes.of_bytes(2)
 
 
 def test_samples() -> None:
     short, long = sizes.of_bytes(2), sizes.of_bytes(1000)
-    value = Items([b"xx"] * 20 + [b"x" * 1000] * 20)
-    assert sizes.of_value(value) == 40 * short
-    assert sizes.of_value(value, 20) == 40 * short
-    assert sizes.of_value(value, 25) == (20 * short + 5 * long) * 40 // 25
-    assert sizes.of_value(value, None) == 20 * short + 20 * long
-    # The next estimate is an ordinary one again, whatever became of this one.
-    with pytest.raises(AttributeError):
-        sizes.of_value(5, None)
-    assert sizes.of_value(value) == 40 * short
+    value = Items(items(*[2] * 20, *[1000] * 20))
+    assert sizes.of_value(value, Sampling(2)) == (short + long) // 2 * 40
+    assert sizes.of_value(value, Sampling(1)) == short * 40
+    assert sizes.of_value(value, Sampling(None)) == 20 * short + 20 * long
+    assert sizes.of_value(value) == sizes.of_value(value), "the same items stand for all each time"

@@ -47,6 +47,78 @@ print(server.engine.usage.total() - held, resident_bytes() - resident)
 """
 
 
+SHARED = """
+import gc, sys
+from tests.support.server import Server
+from twisted_redis.engine.memory import resident_bytes
+
+gc.disable()
+server = Server()
+part = float(sys.argv[1])
+call, client = server.engine.execute, server.client
+if not part:
+    server("CONFIG", "SET", "maxmemory", 1 << 40, "maxmemory-policy", "allkeys-lru")
+else:
+    server("CONFIG", "SET", "maxmemory", int(part), "maxmemory-policy", "allkeys-lru")
+held, resident = server.engine.usage.total(), resident_bytes()
+for n in range(0, 20_000, 100):
+    numbers = range(n, n + 100)
+    call(client, [b"SADD", b"set"] + [b"member:%060d" % i for i in numbers])
+    call(client, [b"HSET", b"hash"] + [b"%s:%060d" % (w, i) for i in numbers for w in (b"field", b"value")])
+    call(client, [b"RPUSH", b"list"] + [b"element:%060d" % i for i in numbers])
+for n in range(20):
+    call(client, [b"SUNIONSTORE", b"set:%d" % n, b"set"])
+    call(client, [b"ZUNIONSTORE", b"zset:%d" % n, b"1", b"set"])
+    call(client, [b"COPY", b"hash", b"hash:%d" % n])
+    call(client, [b"COPY", b"list", b"list:%d" % n])
+for _ in range(500):
+    server.advance(0.01)
+print(server.engine.usage.total() - held, resident_bytes() - resident, server.engine.stats.evicted_keys)
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="a collector's heap grows in steps of its own")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_what_collections_share_is_charged_once() -> None:
+    def run(limit: float) -> list[int]:
+        command = [sys.executable, "-c", SHARED, str(limit)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+        return list(map(int, done.stdout.split()))
+
+    used, resident, _ = run(0)
+    assert resident > 40 << 20
+    assert abs(used - resident) < resident // 4, (used, resident)
+    *_, evicted = run(1.5 * resident)
+    assert evicted == 0
+    *_, evicted = run(0.5 * resident)
+    assert evicted > 10
+
+
+def test_the_account_cannot_tell_more_than_the_process_has_grown_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    had = 100 << 20
+    monkeypatch.setattr("twisted_redis.engine.memory.process_bytes", lambda: had)
+    server = Server()
+    now = 0
+    server.engine.clock_ns = lambda: now
+    server("CONFIG", "SET", "maxmemory", 60 << 20, "maxmemory-policy", "allkeys-lru")
+    value = "x" * (1 << 20)
+    for number in range(50):
+        server("SET", f"key:{number}", value)
+        had += 1 << 17
+    # Of what is told for the values an eighth is there in truth: 16 MB may have been free before.
+    assert server.engine.usage.data() == (16 << 20) + 50 * (1 << 17)
+    for number in range(50, 90):
+        now += 10**9  # what was counted is counted again when some time has passed
+        server("SET", f"key:{number}", value)
+        had += 1 << 17
+    assert server.engine.stats.evicted_keys == 0
+    had += 100 << 20
+    for number in range(90, 200):
+        now += 10**9
+        server("SET", f"key:{number}", value)
+    assert server.engine.stats.evicted_keys > 50
+
+
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="a collector's heap grows in steps of its own")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.parametrize("limit", ["unlimited", "limited"])

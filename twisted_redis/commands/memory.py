@@ -61,8 +61,8 @@ container(
 def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """MEMORY USAGE key [SAMPLES count]
 
-    Estimates the memory (bytes) of a key with its value, which is taken to be like its first items: 16 of them, or
-    as many as told, where 0 means all.
+    Estimates the memory (bytes) of a key with its value from some of its items: 16 of them, or as many as told, where
+    0 means all.
     """
     samples: int | None = sizes.SAMPLES
     for place in range(0, len(options), 2):
@@ -76,7 +76,7 @@ def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     value = db.peek(key)
     if value is None:
         return None
-    own = memory_of(value) if isinstance(value, OwnValue) else sizes.of_value(value, samples)
+    own = memory_of(value) if isinstance(value, OwnValue) else sizes.of_value(value, sizes.Sampling(samples))
     size = KEY + sizes.of_bytes(len(key)) + own
     return size if db.expiry(key) is None else size + EXPIRY
 

@@ -72,13 +72,14 @@ class Hash:
             return "hashtable"
         return "listpack" if self.times is None else "listpackex"
 
-    def memory(self) -> int:
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the bytes that the hash takes."""
         fields = self.fields
         size = 80 + sizes.of_container(fields)
-        # Small hashes share the names of fields.
-        size += (sizes.of_items if self.large else sizes.of_shared)(fields, len(fields))
-        size += sizes.of_items(fields.values(), len(fields))
+        holders = 1 + (self._order is not None) + (2 if self.times else 0)
+        # Small hashes share the names of fields, which a dict of them keeps as key and value.
+        size += sizes.of_items(fields, how, holders, kept=0 if self.large else 2)
+        size += sizes.of_items(fields.values(), how)
         if self.times is not None and self._schedule is not None:
             size += sizes.of_container(self.times) + self._schedule.memory()
         if self._order is not None:

@@ -113,9 +113,9 @@ class List:
         """What OBJECT ENCODING answers: ``listpack`` or ``quicklist``."""
         return "listpack" if self._nodes is None else "quicklist"
 
-    def memory(self) -> int:
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the bytes that the list takes."""
-        return 112 + sizes.of_container(self.items) + sizes.of_items(self, len(self))
+        return 112 + sizes.of_container(self.items) + sizes.of_items(self.items, how, first=self.head)
 
     # nodes, as dumps and DEBUG OBJECT show them
 

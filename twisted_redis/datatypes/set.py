@@ -94,12 +94,12 @@ class Set:
         """What OBJECT ENCODING answers."""
         return _ENCODINGS[self.members.__class__]
 
-    def memory(self) -> int:
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the bytes that the set takes."""
         members = self.members
         size = 56 + sizes.of_container(members)
         if not isinstance(members, array):
-            size += sizes.of_items(members, len(members))
+            size += sizes.of_items(members, how, 1 + (self._order is not None))
         if self._order is not None:
             size += 8 * len(self._order)
         return size

@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted_redis.datatypes.own import OwnValue, memory_or_guess
 
-__all__ = ["SAMPLES", "of_bytes", "of_container", "of_items", "of_shared", "of_value"]
+__all__ = [
+    "QUICK",
+    "SAMPLES",
+    "THOROUGH",
+    "USUAL",
+    "Sampling",
+    "of_bytes",
+    "of_container",
+    "of_items",
+    "of_value",
+    "references",
+]
 
 SAMPLES = 16
 """Items looked at for the average of all; Redis' MEMORY USAGE takes 5 unless told otherwise."""
 
-#: How many are looked at in the running estimate; None for all.
-_samples: int | None = SAMPLES
+
+class Sampling(NamedTuple):
+    """Which items stand for all.
+
+    ``samples`` is their number, None for all items.  They are spread over the collection; of one that can only be gone
+    through from its start, over the first ``reach`` entries.  An item that others hold too is charged in part:
+    ``spare`` references to it do not count as such, while a request that has just brought it still refers to it.
+    """
+
+    samples: int | None = SAMPLES
+    reach: int = 2048
+    spare: int = 0
+
+
+USUAL = Sampling()
+
+QUICK = Sampling(spare=1)
+"""While requests are carried out."""
+
+THOROUGH = Sampling(4 * SAMPLES, 1 << 16)
+"""For walks in the background."""
 
 _references: Callable[[object], int] | None = getattr(sys, "getrefcount", None)
+
+_GOLDEN = 0.6180339887498949
 
 _BYTES_HEADER = 33
 """A bytes object without its content, the closing zero included."""
@@ -39,27 +71,47 @@ def of_container(container: Collection[object]) -> int:
         return 64 + getattr(container, "itemsize", _ENTRY) * len(container)
 
 
-def of_items(items: Iterable[bytes], count: int) -> int:
-    """The size of ``count`` bytes objects, of which ``items`` are the first ones."""
-    lengths = [len(item) for item in islice(items, _samples)]
-    # The empty one and those of a single byte are objects that everybody shares.
-    return sum(of_bytes(length) for length in lengths if length > 1) * count // len(lengths) if lengths else 0
+def references(thing: object) -> int:
+    """How many refer to ``thing``; 1 where the interpreter does not count."""
+    return max(1, _references(thing) - 2) if _references is not None else 1  # the parameter, the call
 
 
-def of_shared(items: Iterable[bytes], count: int) -> int:
-    """As ``of_items``, each object divided by how many have it besides one that keeps it for all."""
-    if _references is None:
-        return of_items(items, count)
-    size = looked = 0
-    for item in islice(items, _samples):
-        looked += 1
-        if len(item) > 1:
-            size += of_bytes(len(item)) // max(1, _references(item) - 3)  # this loop, the call, the keeper
-    return size * count // looked if looked else 0
+def _some(items: Collection[bytes], first: int, how: Sampling) -> list[bytes]:
+    """The items that stand for all.
+
+    Multiples of the golden ratio spread them evenly and without a period.  The same items are picked from the same
+    collection each time: an account of differences must not take chance for growth.
+    """
+    count = len(items) - first
+    if how.samples is None or count <= how.samples:
+        return list(islice(items, first, None))
+    reach = count if isinstance(items, list) else min(count, how.reach)
+    places = sorted({int(number * _GOLDEN % 1 * reach) for number in range(how.samples)})
+    if isinstance(items, list):
+        return [items[first + place] for place in places]
+    reached = list(islice(items, places[-1] + 1))
+    return [reached[place] for place in places]
 
 
-def of_value(value: Any, samples: int | None = SAMPLES) -> int:
-    """The size of any value; of its items ``samples`` are looked at, or with None all."""
+def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept: int = 0, first: int = 0) -> int:
+    """The size of bytes objects, from the ``first`` one of ``items`` on; the collection has each in ``holders`` places.
+
+    Something that keeps objects for everybody may have ``kept`` references to each besides.
+    """
+    found = _some(items, first, how)
+    own = 3 + how.spare + kept  # the list, this loop, the call
+    size = 0
+    for item in found:
+        if len(item) > 1:  # the empty one and those of a single byte are objects that everybody shares
+            whole = of_bytes(len(item))
+            if _references is not None:
+                whole = whole * holders // max(holders, _references(item) - own)
+            size += whole
+    return size * (len(items) - first) // len(found) if found else 0
+
+
+def of_value(value: Any, how: Sampling = USUAL) -> int:
+    """The size of any value, estimated from some of its items."""
     if isinstance(value, bytes):
         return of_bytes(len(value))
     if isinstance(value, bytearray):
@@ -69,9 +121,4 @@ def of_value(value: Any, samples: int | None = SAMPLES) -> int:
             return 64 + len(value)
     if isinstance(value, OwnValue):
         return memory_or_guess(value)
-    global _samples
-    _samples = samples
-    try:
-        return int(value.memory())
-    finally:
-        _samples = SAMPLES
+    return int(value.memory(how))

@@ -411,14 +411,14 @@ class Stream:
         twin.groups = {name: group.copy() for name, group in self.groups.items()}
         return twin
 
-    def memory(self) -> int:
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Bytes, about: a few nodes stand for all."""
         size = 104 + sizes.of_container(self.nodes) + sizes.of_container(self.starts)
         size += 48 * len(self.starts)
         nodes = self.nodes
         if nodes:
             some = nodes[:: max(len(nodes) // 8, 1)]
-            size += sum(node.memory() for node in some) * len(nodes) // len(some)
+            size += sum(node.memory(how) for node in some) * len(nodes) // len(some)
         if self.groups:
             size += sizes.of_container(self.groups)
             size += sum(sizes.of_bytes(len(name)) + group.memory() for name, group in self.groups.items())

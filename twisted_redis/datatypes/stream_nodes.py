@@ -288,12 +288,13 @@ class Node:
         self.bound += 4
         return self.bound - 4
 
-    def memory(self) -> int:
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Bytes, about."""
         size = 128 + sizes.of_container(self.ms) + sizes.of_container(self.seq)
         size += sizes.of_container(self.rows)
         if self.dead is not None:
             size += 57 + len(self.dead)
         if self.packed is not None:
-            return size + self.packed.memory()
-        return size + sum(40 + 8 * len(row) + sizes.of_items(row, len(row)) for row in self.rows)
+            # What cannot change any more is shared by copies.
+            return size + self.packed.memory() // sizes.references(self.packed)
+        return size + sum(40 + 8 * len(row) + sizes.of_items(row, how) for row in self.rows)

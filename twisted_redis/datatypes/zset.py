@@ -112,10 +112,11 @@ class ZSet:
         """What OBJECT ENCODING answers."""
         return "skiplist" if self.large else "listpack"
 
-    def memory(self) -> int:
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the bytes that the sorted set takes."""
         scores = self.scores
-        size = 80 + sizes.of_container(scores) + sizes.of_items(scores, len(scores)) + _FLOAT * len(scores)
+        holders = 1 + (self._ranking is not None) + (self._order is not None)
+        size = 80 + sizes.of_container(scores) + sizes.of_items(scores, how, holders) + _FLOAT * len(scores)
         if self._ranking is not None:
             size += self._ranking.memory()
         if self._order is not None:

@@ -132,9 +132,12 @@ class Eviction:
         started = clock()
         engine.usage.count_clients()
         engine.state.memory_limit = limit - engine.usage.beside_data()
+        over = self._is_over()
+        if over and engine.usage.bound():
+            over = self._is_over()
         now = clock()
         self._count_after = now + max(_COUNT_AGAIN_NS, _RARE * (now - started))
-        if self._is_over():
+        if over:
             self._overrun()
         else:
             self._fits()

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twisted_redis.datatypes.sizes import of_value
+from twisted_redis.datatypes.sizes import THOROUGH, of_value
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.walk import Walk
 from twisted_redis.keyspace.account import AccountedDatabase, estimate, size_of
@@ -30,6 +30,9 @@ _SERVER = 1 << 20
 
 _AT_ONCE = 2000
 """Keys of a database that are gone through, or looked at, while somebody waits."""
+
+_UNNOTICED = 16 << 20
+"""Data (bytes) for which the process may not have grown: it had room that was free."""
 
 _AGAIN = 2.0
 _RARE = 50
@@ -66,6 +69,16 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
+def process_bytes() -> int | None:
+    """Memory that this process has got of the system, resident or swapped out (bytes); None where that is not told."""
+    try:
+        with open("/proc/self/status", "rb") as file:
+            text = file.read()
+        return sum(int(text.partition(name)[2].split(None, 1)[0]) for name in (b"VmRSS:", b"VmSwap:")) << 10
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def total_system_memory() -> int:
     """Memory of the machine (bytes)."""
     try:
@@ -95,6 +108,8 @@ class Usage:
         self._found: dict[Database, tuple[Order, int, int]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
+        #: What the process had before there were any data.
+        self._before = process_bytes()
         self.others: list[Callable[[], int]] = []
         self.uncounted: list[Callable[[], int]] = []
         #: What was held for clients when it was counted last.
@@ -123,14 +138,36 @@ class Usage:
 
     def data(self) -> int:
         """What the databases hold."""
-        return sum(map(self._of_database, self._engine.databases))
+        held = sum(map(self._of_database, self._engine.databases))
+        return held if held < _UNNOTICED else min(held, self._most())
+
+    def _most(self) -> int:
+        """What the data can take at most: as much as the process has grown by."""
+        now = process_bytes()
+        return sys.maxsize if now is None or self._before is None else max(0, now - self._before) + _UNNOTICED
+
+    def bound(self) -> bool:
+        """Corrects the accounts if they tell more than the process can have got for data; whether they did.
+
+        Estimates err on this side where collections share what they hold in ways that nobody sees.
+        """
+        state = self._engine.state
+        if state.memory < _UNNOTICED:
+            return False
+        told, most = state.memory, self._most()
+        if told <= most:
+            return False
+        for db in self._engine.databases:
+            if isinstance(db, AccountedDatabase):
+                db.correct(db.memory * most // told)
+        return True
 
     def _of_database(self, db: Database) -> int:
         if not db.data:
             return 0
         if isinstance(db, AccountedDatabase):
             db.settle()
-            return db.memory
+            return max(0, db.memory)
         # Without a limit nobody keeps account. The estimate stands as long as nothing changes.
         state = (self._engine.dirty, len(db.data), len(db.expires))
         known = self._estimates.get(db)
@@ -161,8 +198,8 @@ class Usage:
                 db.settle()
                 for key in keys:
                     if key in db.large:
-                        db.large[key] = of_value(db.data[key])
-            held += sum([size_of(db, key, db.data[key]) for key in keys])
+                        db.large[key] = of_value(db.data[key], THOROUGH)
+            held += sum([size_of(db, key, db.data[key], THOROUGH) for key in keys])
 
         def done(taken: int) -> None:
             self._not_before[db] = self._engine.time.monotonic() + max(_AGAIN, _RARE * taken / 1e9)

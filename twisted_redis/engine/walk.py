@@ -15,7 +15,7 @@ _SLICE_NS = 2_000_000
 _PAUSE = 0.01
 """Between two slices (s)."""
 
-_KEYS = 512
+_KEYS = 64
 """Keys gone through between two looks at the clock."""
 
 

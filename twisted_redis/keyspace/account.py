@@ -173,7 +173,7 @@ class AccountedDatabase(Database):
             value = self.data.get(key)
             if value is None:
                 continue
-            size = sizes.of_value(value)
+            size = sizes.of_value(value, sizes.QUICK)
             if value.__class__ is not bytearray:
                 items = length_or_guess(value)
                 if items >= _LARGE or key in self.large:
@@ -228,7 +228,7 @@ def _unsettle(db: AccountedDatabase, key: bytes, value: Any) -> None:
     if len(db.unsettled) >= _UNSETTLED:
         db.settle()
     size = db.large.get(key)
-    db.unsettled[key] = (sizes.of_value(value) if size is None else size, length_or_guess(value))
+    db.unsettled[key] = (sizes.of_value(value, sizes.QUICK) if size is None else size, length_or_guess(value))
 
 
 def _accounted(db: AccountedDatabase, key: bytes, value: Any) -> int:
@@ -239,7 +239,7 @@ def _accounted(db: AccountedDatabase, key: bytes, value: Any) -> int:
     large = db.large.pop(key, None)
     if unsettled is not None:
         return unsettled[0]
-    return sizes.of_value(value) if large is None else large
+    return sizes.of_value(value, sizes.QUICK) if large is None else large
 
 
 def _exchange(db: AccountedDatabase, key: bytes, old: Any, new: Any) -> int:
@@ -261,9 +261,9 @@ def _cost(db: Database) -> int:
     return variant.COST if issubclass(variant, AccountedDatabase) else KEY
 
 
-def size_of(db: Database, key: bytes, value: Any) -> int:
+def size_of(db: Database, key: bytes, value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
     """What ``key`` takes with its ``value`` (bytes)."""
-    size = _cost(db) + sizes.of_bytes(len(key)) + sizes.of_value(value)
+    size = _cost(db) + sizes.of_bytes(len(key)) + sizes.of_value(value, how)
     return size + EXPIRY if key in db.expires else size
 
 
