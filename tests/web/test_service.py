@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 pytest.importorskip("prometheus_client", reason="needs the extra web")
 
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionAborted, ConnectionDone
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 
 from tests.support.server import Server
 from twisted_redis.config import FatalConfigError
 from twisted_redis.net.listening import ListenError
 from twisted_redis.tap import OwnOptions
+from twisted_redis.web.channel import CONNECTIONS, WITHIN
 from twisted_redis.web.service import StatusService, make_site
 
 
@@ -122,3 +126,105 @@ def test_the_option(arguments: Sequence[str], rest: Sequence[str], port: int | N
 def test_a_wrong_option(arguments: Sequence[str]) -> None:
     with pytest.raises(FatalConfigError):
         OwnOptions().take(arguments)
+
+
+class Page:
+    """A page, and connections to it."""
+
+    def __init__(self, **directives: object) -> None:
+        self.reactor = MemoryReactorClock()
+        self.site = make_site(Server(**directives).engine, self.reactor)
+
+    def connect(self) -> tuple[Any, StringTransport]:
+        transport = StringTransport()
+        protocol = self.site.buildProtocol(None)  # type: ignore[arg-type]
+        if protocol is not None:
+            protocol.makeConnection(transport)
+        return protocol, transport
+
+    def ask(self, *headers: str) -> tuple[int, bytes]:
+        protocol, transport = self.connect()
+        protocol.dataReceived("\r\n".join(["GET /status.json HTTP/1.1", *headers, "", ""]).encode())
+        return int(transport.value().split()[1]), transport.value()
+
+
+HEAD = b"GET /status.json HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def test_one_request_and_no_more() -> None:
+    page = Page()
+    protocol, transport = page.connect()
+    protocol.dataReceived((HEAD + b"\r\n") * 200)
+    assert transport.value().count(b"HTTP/1.1 200 OK") == 1
+    assert b"Connection: close" in transport.value()
+    assert transport.disconnecting
+
+
+def test_so_many_connections_and_no_more() -> None:
+    page = Page()
+    channels = [page.connect()[0] for _ in range(CONNECTIONS)]
+    assert page.connect()[0] is None
+    channels[3].connectionLost(Failure(ConnectionDone()))
+    assert page.connect()[0] is not None
+    assert page.connect()[0] is None
+
+
+def test_half_a_request_is_given_up_though_bytes_go_on_coming() -> None:
+    page = Page()
+    protocol, transport = page.connect()
+    protocol.dataReceived(HEAD)
+    for _ in range(9):
+        page.reactor.advance(WITHIN / 10)
+        protocol.dataReceived(b"x: y\r\n")
+    assert not transport.disconnected
+    page.reactor.advance(WITHIN / 10)
+    assert transport.disconnected
+    protocol.connectionLost(Failure(ConnectionAborted()))
+    assert not page.site.channels
+    assert not page.reactor.getDelayedCalls()
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 3", "Content-Length: 1000000000", "Transfer-Encoding: chunked"])
+def test_nobody_keeps_a_body(length: str) -> None:
+    page = Page()
+    protocol, transport = page.connect()
+    protocol.dataReceived(HEAD + length.encode() + b"\r\n\r\n" + b"abc" * 1000)
+    assert transport.value().startswith(b"HTTP/1.1 413 ")
+    assert transport.value().count(b"HTTP/1.1") == 1
+    assert transport.disconnecting
+
+
+@pytest.mark.parametrize("hosts", [[], ["localhost", "localhost"], ["localhost", "evil.example"]])
+def test_one_host_is_named(hosts: Sequence[str]) -> None:
+    code, answer = Page().ask(*[f"Host: {host}" for host in hosts])
+    assert code == 400
+    assert b"connected" not in answer
+
+
+def basic(name: str, password: str) -> str:
+    return "Authorization: Basic " + b64encode(f"{name}:{password}".encode()).decode()
+
+
+def test_a_password_is_asked_for_where_the_server_has_one() -> None:
+    page = Page(requirepass="secret")
+    code, answer = page.ask("Host: localhost")
+    assert code == 401
+    assert b"WWW-Authenticate: Basic " in answer
+    assert b"connected" not in answer
+    for wrong in (basic("default", "x"), basic("nobody", "secret"), basic("", "")):
+        assert page.ask("Host: localhost", wrong)[0] == 401
+    for wrong in ("Bearer x", "Bearer", "x", "Basic", "Basic x", "Basic *"):
+        assert page.ask("Host: localhost", f"Authorization: {wrong}")[0] == 401
+    for right in (basic("default", "secret"), basic("", "secret"), "Authorization: Bearer secret"):
+        assert page.ask("Host: localhost", right)[0] == 200
+
+
+def test_users_who_may_not_call_info_see_nothing() -> None:
+    page = Page(requirepass="secret")
+    acl = page.site._engine.acl
+    acl.set_user(b"metrics", [b"on", b">m", b"+info"])
+    acl.set_user(b"app", [b"on", b">a", b"~*", b"+get"])
+    assert page.ask("Host: localhost", basic("metrics", "m"))[0] == 200
+    assert page.ask("Host: localhost", basic("app", "a"))[0] == 403
+    acl.set_user(b"metrics", [b"off"])
+    assert page.ask("Host: localhost", basic("metrics", "m"))[0] == 401

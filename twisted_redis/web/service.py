@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from twisted.application.service import Service
@@ -14,14 +15,15 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from twisted_redis.engine.engine import Engine
-from twisted_redis.net.addresses import is_loopback
 from twisted_redis.net.listening import PlaceTaken
+from twisted_redis.web.access import refusal
+from twisted_redis.web.channel import CONNECTIONS, Channel
 from twisted_redis.web.figures import status
 from twisted_redis.web.metrics import exposition
 
 __all__ = ["INTERFACE", "StatusService", "make_site"]
 
-#: Nobody else may ask: what is shown has no password.
+#: Nobody else may ask.
 INTERFACE = "127.0.0.1"
 
 _FILES = {
@@ -44,10 +46,16 @@ class _Answer(Resource):
 
     isLeaf = True
 
-    def __init__(self, make: Callable[[Request], tuple[bytes, bytes]], code: int = 200) -> None:
+    def __init__(
+        self,
+        make: Callable[[Request], tuple[bytes, bytes]],
+        code: int = 200,
+        headers: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._make = make
         self._code = code
+        self._headers = {**_HEADERS, **headers}
 
     def render(self, request: Request) -> bytes:
         """The answer to GET, and to HEAD, of which Twisted sends the headers alone."""
@@ -59,7 +67,7 @@ class _Answer(Resource):
             request.setResponseCode(405)
             request.setHeader(b"Allow", b"GET, HEAD")
         request.setHeader(b"Content-Type", content_type)
-        for name, value in _HEADERS.items():
+        for name, value in self._headers.items():
             request.setHeader(name, value)
         return body
 
@@ -74,13 +82,16 @@ def _always(content_type: bytes, body: bytes) -> Callable[[Request], tuple[bytes
 
 
 class _Site(Site):
-    """A site that does not fill the log with requests, and answers only those that know it as this machine.
-
-    The second keeps a page of the web from reading the figures through a name of its own that leads to 127.0.0.1.
-    """
+    """A site that does not fill the log with requests, and neither holds the server up nor tells everybody."""
 
     displayTracebacks = False
     noisy = False
+    protocol = Channel  # type: ignore[assignment]
+
+    def __init__(self, engine: Engine, root: Resource, reactor: Any) -> None:
+        super().__init__(root, reactor=reactor)  # type: ignore[no-untyped-call]
+        self._engine = engine
+        self.channels: set[Channel] = set()
 
     def startFactory(self) -> None:
         """Twisted would begin to look at the clock every second, for the log."""
@@ -91,17 +102,18 @@ class _Site(Site):
     def log(self, request: Any) -> None:
         """Keeps quiet."""
 
+    def buildProtocol(self, addr: Any) -> Any:
+        """The channel of a new connection; None closes it."""
+        if len(self.channels) >= CONNECTIONS:
+            return None
+        return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+
     def getResourceFor(self, request: Request) -> Any:
-        """The resource asked for."""
-        name = request.getRequestHostname().decode("ascii", "replace").strip("[]").lower()
-        if name != "localhost" and not is_loopback(_Named(name)):
-            return _Answer(_always(b"text/plain", b"only as 127.0.0.1 or localhost\n"), 403)
+        """The resource asked for, or why there is none for whoever asks."""
+        found = refusal(self._engine, request)
+        if found is not None:
+            return _Answer(_always(b"text/plain", found.text), found.code, found.headers)
         return super().getResourceFor(request)  # type: ignore[no-untyped-call]
-
-
-class _Named:
-    def __init__(self, host: str) -> None:
-        self.host = host
 
 
 def make_site(engine: Engine, reactor: Any) -> Site:
@@ -121,8 +133,7 @@ def make_site(engine: Engine, reactor: Any) -> Site:
     folder = files("twisted_redis.web") / "static"
     for path, (name, content_type) in _FILES.items():
         root.putChild(path, _Answer(_always(content_type, (folder / name).read_bytes())))
-    site: Site = _Site(root, reactor=reactor)  # type: ignore[no-untyped-call]
-    return site
+    return _Site(engine, root, reactor)
 
 
 class StatusService(Service):

@@ -1,0 +1,71 @@
+"""Who may see the page and the metrics.
+
+A browser of this machine may be made to ask by any page of the web, which could read the answer under a name of its own
+that leads to 127.0.0.1: so only requests that name this machine are answered.  And where Redis' clients have to log in,
+so has whoever asks here: a user of the machine is not a user of the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.net.addresses import is_loopback
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
+
+    from twisted_redis.engine.acl.users import User
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["Refusal", "refusal"]
+
+
+@dataclass
+class Refusal:
+    """An answer of ``code`` with ``text``, and headers of its own."""
+
+    code: int
+    text: bytes
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+
+
+def refusal(engine: Engine, request: Request) -> Refusal | None:
+    """Why ``request`` is not answered; None if it is."""
+    hosts: Any = request.requestHeaders.getRawHeaders(b"host") or []
+    if len(hosts) != 1:
+        return Refusal(400, b"one Host header is needed\n")
+    name = request.getRequestHostname().decode("ascii", "replace").strip("[]").lower()
+    if name != "localhost" and not is_loopback(_Named(name)):
+        return Refusal(403, b"only as 127.0.0.1 or localhost\n")
+    if engine.acl.open:
+        return None
+    user = _user(engine, request)
+    if user is None:
+        return Refusal(
+            401,
+            b"the server has a password: log in as one of its users, or send 'Authorization: Bearer PASSWORD'\n",
+            {b"WWW-Authenticate": b'Basic realm="twisted_redis", charset="UTF-8"'},
+        )
+    info = engine.find([b"info"])
+    if info is not None and engine.acl.denial(user, info, [b"info"]) is not None:
+        return Refusal(403, b"this user may not call INFO\n")
+    return None
+
+
+def _user(engine: Engine, request: Request) -> User | None:
+    """The user that has logged in with ``request``; None without one."""
+    scheme, _, token = (request.getHeader(b"authorization") or b"").strip().partition(b" ")
+    if scheme.lower() == b"bearer":
+        name, password = b"default", token.strip()
+    elif scheme.lower() == b"basic":
+        name, password = request.getUser() or b"default", request.getPassword()
+    else:
+        return None
+    user = engine.acl.users.get(name)
+    return user if user is not None and user.accepts(password) else None
+
+
+class _Named:
+    def __init__(self, host: str) -> None:
+        self.host = host
