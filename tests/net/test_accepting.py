@@ -181,3 +181,26 @@ def test_stopping(street: Street) -> None:
 def test_the_hub_takes_its_ports_along(street: Street) -> None:
     street.house.hub.close()
     assert street.port.lost == 1
+
+
+def test_a_port_that_fails_ends_neither_the_hub_nor_the_server(
+    street: Street, monkeypatch: pytest.MonkeyPatch, logged_errors: list[dict[str, Any]]
+) -> None:
+    def broken(most: int) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    engine = street.house.server.engine
+    ended: list[str] = []
+    engine.collapse = ended.append
+    street.connect()
+    with monkeypatch.context() as patch:
+        patch.setattr(street.acceptor, "accept", broken)
+        street.house.round()
+    assert ended == []
+    peer = street.connect()
+    peer.send(encode("PING"))
+    street.house.round()
+    street.house.round()
+    assert received(peer) == (b"+PONG\r\n", False)
+    assert len(logged_errors) == 1
+    logged_errors.clear()

@@ -113,7 +113,10 @@ class Hub:
                 why = error.ConnectionLost()
             elif event == 1 and fd in self._acceptors:
                 taken = True
-                self._acceptors[fd].accept(most)
+                try:
+                    self._acceptors[fd].accept(most)
+                except BaseException:
+                    self._report("Connections could not be taken")
             if why is None and event & 4:  # EPOLLOUT
                 connection = writers.get(fd)
                 if connection is not None:
