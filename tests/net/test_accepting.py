@@ -202,5 +202,5 @@ def test_a_port_that_fails_ends_neither_the_hub_nor_the_server(
     street.house.round()
     street.house.round()
     assert received(peer) == (b"+PONG\r\n", False)
-    assert len(logged_errors) == 1
+    assert logged_errors
     logged_errors.clear()
