@@ -206,3 +206,13 @@ def test_overflows(value: int, width: int, signed: bool, wrapped: int, saturated
     assert fit(value, width, signed, WRAP) == wrapped
     assert fit(value, width, signed, SATURATE) == saturated
     assert fit(value, width, signed, FAIL) == (value if value == wrapped else None)
+
+
+def test_long_stretches_of_zeros_are_counted_too() -> None:
+    data = bytearray(300_000)
+    for place in (0, 65_535, 65_536, 131_072, 299_999):
+        data[place] = 0b1000_0001
+    for value in (data, bytes(data)):
+        assert bits.count_bits(value, 0, len(data) * 8 - 1) == 10
+        assert bits.count_bits(value, 1, len(data) * 8 - 2) == 8
+        assert bits.count_bits(value, 65_537 * 8, 131_072 * 8 - 1) == 0

@@ -178,6 +178,7 @@ def elements(rng: Random, kind: str, count: int) -> list[Any]:
         "booleans among integers": lambda: rng.choice((1, True)),
         "entries": lambda: (text(), Bulks((b"field", text()))),
         "entries of several widths": lambda: (text(), Bulks((b"field", text()) * rng.randrange(3))),
+        "entries as they are stored": lambda: (text(), rng.choice((list, tuple))((b"field", text()))),
         "scores": lambda: [text(), float(rng.randrange(100))],
         "deep": lambda: [[text(), [rng.randrange(3), None]], [1.5]],
         "empty": list,
@@ -192,6 +193,7 @@ KINDS = (
     *("bulks", "same", "bulks of one length", "nullable", "nulls", "integers", "few integers"),
     *("integers that repeat at first", "whole doubles", "zeros", "doubles", "large doubles", "booleans"),
     *("statuses among bulks", "booleans among integers", "entries", "entries of several widths", "scores"),
+    "entries as they are stored",
     *("deep", "empty", "wide", "null arrays", "sets"),
 )
 

@@ -40,6 +40,7 @@ _PIECE = 1 << 16
 #: Bytes compared at a time while looking for a byte unlike the others.
 _STRIDE = 1 << 12
 
+_ZEROS = bytes(_PIECE)
 _SAME = {0: b"\xff" * _STRIDE, 1: bytes(_STRIDE)}
 _INVERTED = bytes(range(255, -1, -1))
 
@@ -112,7 +113,9 @@ def count_bits(data: StringValue, start: int, end: int) -> int:
     first, last = start >> 3, end >> 3
     count = 0
     for place in range(first, last + 1, _PIECE):
-        count += int.from_bytes(data[place : min(place + _PIECE, last + 1)], "little").bit_count()
+        piece = data[place : min(place + _PIECE, last + 1)]
+        if piece != _ZEROS:  # most bitmaps are sparse, and the comparison ends at the first byte that is not zero
+            count += int.from_bytes(piece, "little").bit_count()
     outside = (data[first] & ~(0xFF >> (start & 7))) << 8 | data[last] & (0x7F >> (end & 7))
     return count - outside.bit_count()
 

@@ -315,6 +315,13 @@ class Stream:
             begin = node.place_of(start) if node.start < start else 0
             while True:
                 stop = len(node) if left < 0 else min(begin + left, len(node))
+                if node.dead is None and begin < stop and node.id_at(stop - 1) <= end:
+                    # All of them: none has to be looked at.
+                    yield from node.entries(begin, stop)
+                    left -= stop - begin if left > 0 else 0
+                    if not left:
+                        return
+                    break
                 for entry in node.entries(begin, stop):
                     if entry[0] << 64 | entry[1] > end:
                         return

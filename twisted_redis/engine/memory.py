@@ -181,6 +181,9 @@ class Usage:
                 return held * len(db.data) // keys
         size = estimate(db, _AT_ONCE)
         self._estimates[db] = (state, size)
+        if len(db.data) > _AT_ONCE:
+            # Until the walk has come to its end no other estimate is made.
+            self._found[db] = (db.order, len(db.data), size)
         return size
 
     def survey(self, db: Database) -> None:

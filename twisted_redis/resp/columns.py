@@ -73,6 +73,7 @@ def _nullable_bulks(values: Collection[bytes | None], form: Form) -> Parts:
 
 
 _NULLABLE = {bytes, type(None)}
+_ARRAYS = {tuple, list, Bulks}
 
 
 def _column(values: Collection[Any], form: Form) -> Parts | None:
@@ -80,6 +81,8 @@ def _column(values: Collection[Any], form: Form) -> Parts | None:
     kinds = {*map(type, values)}
     if kinds == _NULLABLE:
         return _nullable_bulks(values, form)
+    if kinds <= _ARRAYS:
+        return _rows(values, form)
     if len(kinds) != 1:
         return None
     kind = kinds.pop()
@@ -89,8 +92,6 @@ def _column(values: Collection[Any], form: Form) -> Parts | None:
         return _integers(values)
     if kind is float:
         return form.doubles(values)
-    if kind is tuple or kind is list or kind is Bulks:
-        return _rows(values, form)
     return None
 
 

@@ -9,6 +9,7 @@ from twisted_redis.datatypes.stream import Entry
 from twisted_redis.datatypes.stream_groups import Consumer, Group, Pending
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, id_text, parse_bound, parse_id
 from twisted_redis.engine.errors import CommandError, refusal
+from twisted_redis.resp.columns import COLUMNS_FROM
 from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def no_group(key: bytes, group: bytes, suffix: bytes = b"") -> CommandError:
 
 def shown_entries(found: Iterable[Entry]) -> list[Reply]:
     """Entries as replies show them."""
-    return [(b"%d-%d" % (ms, sequence), Bulks(row)) for ms, sequence, row in found]
+    entries = list(found)
+    if len(entries) < COLUMNS_FROM:
+        return [(b"%d-%d" % (ms, sequence), Bulks(row)) for ms, sequence, row in entries]
+    return [(b"%d-%d" % (ms, sequence), row) for ms, sequence, row in entries]
 
 
 def record(ctx: Client, count: int, *command: bytes) -> None:
