@@ -56,6 +56,22 @@ def test_no_memory_for_a_reply(start: Callable[..., Server]) -> None:
         assert client.set("key", "value")
 
 
+def test_no_memory_to_save(start: Callable[..., Server]) -> None:
+    server = start()
+    with redis.Redis(port=server.port) as client:
+        client.mset({f"key:{number}": b"v" * 50 for number in range(10_000)})
+        lift = limit_memory(server, 0)
+        for command in ("SAVE", "BGSAVE", "SAVE"):
+            try:
+                client.execute_command(command)
+            except redis.exceptions.ResponseError:
+                pass  # there may be enough memory for it, or not
+        assert client.get("key:1") == b"v" * 50
+        lift()
+        until(lambda: not client.info("persistence")["rdb_bgsave_in_progress"])
+        assert client.save()
+
+
 def test_no_thread_for_syncing(start: Callable[..., Server]) -> None:
     server = start("--appendonly", "yes")
     lift = limit_memory(server, 2 << 20)  # enough for everything but the stack of a thread
