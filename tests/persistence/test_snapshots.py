@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import Server
-from twisted_redis.persistence.loading import Loader, LoadError, Loading, exhaust, steps
+from twisted_redis.persistence.loading import CHUNK, Loader, LoadError, Loading, exhaust, steps
 from twisted_redis.persistence.saving import facts, lowest_version, write_snapshot
 from twisted_redis.persistence.state import State
 from twisted_redis.resp.types import OK
@@ -76,6 +76,20 @@ def fill(server: Server) -> None:
     server("SELECT", 5)
     server("SET", "other", "1")
     server("SELECT", 0)
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK // 2, 2 * CHUNK, 3 * CHUNK, 5 * CHUNK])
+@pytest.mark.parametrize("before", [0, 1000, CHUNK // 2, CHUNK])
+def test_a_large_value_at_the_end(size: int, before: int) -> None:
+    server = make()
+    value = os.urandom(size)
+    server("SET", "before", os.urandom(before))
+    server("SET", "large", value)
+    data = snapshot(server)
+    assert load(data, CHUNK)("GET", "large") == value
+    with pytest.raises(LoadError, match="Unexpected EOF"):
+        load(data[:-1], CHUNK)
+
 
 
 # the stream

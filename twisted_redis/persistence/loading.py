@@ -142,6 +142,10 @@ class Loader:
 
     def finish(self) -> None:
         """No more bytes will come; LoadError unless the snapshot is complete.  Its databases are ready for use."""
+        if not self.done and self._buffer:
+            # A large value near the end may be whole: no more bytes were worth waiting for than there are.
+            self._wanted = 1 if self.version else _HEADER
+            self.feed(b"")
         if not self.done:
             raise LoadError(self.position + len(self._buffer), "Unexpected EOF reading RDB file")
         self.settle()

@@ -76,8 +76,8 @@ def _load() -> tuple[Callable[[bytes, int], bytes], Callable[[bytes], bytes | No
         packed: bytes | None = lzf.compress(text, len(text) - 4)
         return packed
 
-    # Its table takes half a MiB of the stack, and a stack that cannot grow ends the process.  So it grows now, while there
-    # is memory.
+    # Its table takes half a MiB of the stack, and a stack that cannot grow ends the process.  So it grows now, while
+    # there is memory.
     compress_accelerated(bytes(1024))
     return decompress_accelerated, compress_accelerated
 
