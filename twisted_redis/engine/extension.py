@@ -6,13 +6,13 @@ Nothing of it has an effect until a server loads it (``engine.modules``); severa
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import Parameter, iscoroutinefunction, signature
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted_redis.datatypes.own import OwnValue, check_type
-from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.calls import WAITING_FLAGS, of_module
-from twisted_redis.engine.flags import MODULE, READONLY, WRITE
+from twisted_redis.engine.declarations import check_command, check_function, check_names, most_arguments
+from twisted_redis.engine.flags import MODULE
 from twisted_redis.engine.keyspecs import KeySpec
 from twisted_redis.engine.table import Spec, command, container
 
@@ -37,6 +37,8 @@ class Module:
     def __init__(self, name: str, version: int = 1) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"a module has a name, which is a str and not {name!r}")
+        if not isinstance(version, int):
+            raise TypeError(f"the version of the module {name} is an int, not {version!r}")
         self.name = name
         self.version = version
         self.specs: dict[str, Spec] = {}
@@ -69,15 +71,11 @@ class Module:
         from the flags.  The function gets the client and the arguments as bytes; it may be ``async def`` or return a
         Deferred.
         """
-        if flags & READONLY and flags & WRITE:
-            raise ValueError(f"{name}: a command is READONLY or WRITE, not both")
-        unknown = {category.lstrip("@") for category in acl} - set(CATEGORIES)
-        if unknown:
-            raise ValueError(f"{name}: there are no categories {sorted(unknown)}")
+        check_command(name, arity, flags, keys, acl)
 
         def declare(function: Function) -> Function:
             waiting = WAITING_FLAGS if iscoroutinefunction(function) else 0
-            most = _most_arguments(name, arity, function)
+            most = most_arguments(name, arity, function)
             command(
                 name,
                 arity=arity,
@@ -120,7 +118,10 @@ class Module:
         It is called while the command runs that caused the event, and must not change keys itself.
         """
 
+        check_names("on_event", names)
+
         def declare(hook: EventHook) -> EventHook:
+            check_function("on_event", hook, "db, key, event")
             self.events.append((frozenset(names), hook))
             return hook
 
@@ -133,7 +134,10 @@ class Module:
         ``proceed(ctx, *arguments)``; it returns the reply.
         """
 
+        check_names("around", names)
+
         def declare(middleware: Middleware) -> Middleware:
+            check_function("around", middleware, "ctx, name, arguments, proceed")
             self.middleware.append((frozenset(name.lower() for name in names), middleware))
             return middleware
 
@@ -145,44 +149,16 @@ class Module:
         Settings of LOADEX come as keyword arguments.  What it returns is the module's state there (``state``);
         what it raises keeps the module from being loaded.
         """
+        check_function("on_load", function, "")
         self.loader = function
         return function
 
     def on_unload(self, function: Function) -> Function:
         """Declares what is called with the engine before a server unloads the module."""
+        check_function("on_unload", function, "server")
         self.unloader = function
         return function
 
     def state(self, ctx: Client) -> Any:
         """What ``on_load`` has returned in the server of ``ctx``."""
         return ctx.engine.modules.loaded[self.name].state
-
-
-def _most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int | None:
-    """How many arguments a call may have, its name counted, by the signature of its function; None without a limit.
-
-    ValueError where the function cannot be called as ``arity`` promises.
-    """
-    words = 2 if "|" in name else 1
-    least = abs(arity) - words
-    if least < 0:
-        raise ValueError(f"{name}: arity {arity} does not count the name")
-    required = optional = 0
-    unlimited = False
-    for parameter in signature(function).parameters.values():
-        if parameter.kind is Parameter.VAR_POSITIONAL:
-            unlimited = True
-        elif parameter.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD):
-            if parameter.default is Parameter.empty:
-                required += 1
-            else:
-                optional += 1
-        elif parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
-            raise ValueError(f"{name}: arguments come by place, and {parameter.name} is taken by keyword alone")
-    takes = f"{function.__qualname__}{signature(function)}"
-    most = required + optional - 1
-    if required + optional < 1 and not unlimited:
-        raise ValueError(f"{name}: {takes} does not take the client as its first argument")
-    if required - 1 > least or (not unlimited and most < least):
-        raise ValueError(f"{name}: arity {arity} means {least} arguments after the client: {takes} does not fit")
-    return None if unlimited or arity > 0 else most + words

@@ -138,7 +138,12 @@ class Modules:
 
     def _add_commands(self, entry: Loaded) -> None:
         engine = self._engine
-        bound = bind_table(entry.module.specs.values())
+        specs = entry.module.specs
+        for name in specs:
+            parent = specs.get(name.partition("|")[0])
+            if "|" in name and (parent is None or not parent.is_container):
+                raise ModuleError(f"{name} needs its parent: module.container('{name.partition('|')[0]}', summary)")
+        bound = bind_table(specs.values())
         taken = [name.decode() for name in bound if name in engine.table]
         if taken:
             raise ModuleError(f"there are commands {', '.join(taken)} already")
