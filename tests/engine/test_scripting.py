@@ -429,3 +429,37 @@ def test_a_restricted_user_runs_scripts_with_flags() -> None:
     assert bob("EXEC") == b"*1\r\n:1\r\n"
     assert bob("EVAL", "#!lua\nreturn redis.call('SET', 'a', 'b')", 0).startswith(b"-ERR ACL failure in script")
     assert server.engine.lookup[b"eval"].failed == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "reply"),
+    [
+        (b"#!lua flags=", 1),
+        (b"#!lua flags= ", 1),
+        (b"#!lua flags=no-writes flags=", 1),
+        (b'#!lua "flags=no-writes\\x00x"', 1),
+        (b"#!lua flags= x", b"ERR Unknown lua shebang option: x"),
+        (b"#!lua flags=,", b"ERR Unexpected flag in script shebang: "),
+        (b"#!lua flags=no-writes,", b"ERR Unexpected flag in script shebang: "),
+        (b"#!lua\0", b"ERR Invalid script shebang"),
+        (b'#!js"\\x00x"', b"ERR Unexpected engine in script shebang: #!js"),
+        (b'#!lua "a\\x00b"', b"ERR Unknown lua shebang option: a"),
+        (b'#!lua "', b"ERR Invalid engine in script shebang"),
+    ],
+)
+def test_headers(server: Server, header: bytes, reply: Any) -> None:
+    found = server("EVAL", header + b"\nreturn 1", 0)
+    assert found == reply
+    assert isinstance(found, ErrorReply) is isinstance(reply, bytes)
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        (b"#!lua name=l\0", b"ERR Invalid library metadata"),
+        (b'#!lua "x\\x00y" name=l', b"ERR Invalid metadata value given: x"),
+        (b"#!lua name=l name=", b"ERR Invalid metadata value, name argument was given multiple times"),
+    ],
+)
+def test_headers_of_libraries(server: Server, header: bytes, text: bytes) -> None:
+    assert server("FUNCTION", "LOAD", header + b"\nreturn 1") == ErrorReply(text)

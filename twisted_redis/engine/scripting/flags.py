@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, STALE, WRITE
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.inline import split_arguments
 
-__all__ = ["ALLOW_OOM", "ALLOW_STALE", "NAMES", "NO_CLUSTER", "NO_WRITES", "command_flags", "from_shebang"]
+__all__ = [
+    "ALLOW_OOM",
+    "ALLOW_STALE",
+    "NAMES",
+    "NO_CLUSTER",
+    "NO_WRITES",
+    "command_flags",
+    "from_shebang",
+    "split_header",
+]
 
 NO_WRITES = 1 << 0
 ALLOW_OOM = 1 << 1
@@ -23,30 +33,41 @@ NAMES: dict[bytes, int] = {
 }
 
 
-def from_shebang(code: bytes) -> tuple[int | None, bytes]:
-    """The flags of a script and its code without the shebang; None for a script that has none, as before Redis 7.
+def split_header(code: bytes) -> tuple[list[bytes] | None, bytes] | None:
+    """The words of a first line ``#!...``, and the code behind it; None where no such line ends.
 
-    The line stays, empty, so that errors count lines as the user does.
+    The words are None where their quotes are not balanced.  The end of the line stays in the code, so that errors count
+    lines as the user does.  As in C, nothing is looked for behind a zero.
     """
+    line, newline, _ = code.partition(b"\n")
+    if not newline or b"\0" in line:
+        return None
+    return split_arguments(line), code[len(line) :]
+
+
+def from_shebang(code: bytes) -> tuple[int | None, bytes]:
+    """The flags of a script and its code without the shebang; None for a script that has none, as before Redis 7."""
     if not code.startswith(b"#!"):
         return None, code
-    line, newline, _ = code.partition(b"\n")
-    if not newline:
+    header = split_header(code)
+    if header is None:
         raise CommandError("ERR Invalid script shebang")
-    parts = split_arguments(line)
+    parts, rest = header
     if not parts:
         raise CommandError("ERR Invalid engine in script shebang")
-    if parts[0] != b"#!lua":
-        raise CommandError(b"ERR Unexpected engine in script shebang: " + parts[0])
+    if c_string(parts[0]) != b"#!lua":
+        raise CommandError(b"ERR Unexpected engine in script shebang: " + c_string(parts[0]))
     flags = 0
     for part in parts[1:]:
         if not part.startswith(b"flags="):
-            raise CommandError(b"ERR Unknown lua shebang option: " + part)
-        for name in part.removeprefix(b"flags=").split(b","):
-            if name not in NAMES:
-                raise CommandError(b"ERR Unexpected flag in script shebang: " + name)
-            flags |= NAMES[name]
-    return flags, code[len(line) :]
+            raise CommandError(b"ERR Unknown lua shebang option: " + c_string(part))
+        names = part.removeprefix(b"flags=")
+        for name in names.split(b",") if names else ():
+            flag = NAMES.get(c_string(name))
+            if flag is None:
+                raise CommandError(b"ERR Unexpected flag in script shebang: " + c_string(name))
+            flags |= flag
+    return flags, rest
 
 
 def command_flags(flags: int, script: int) -> int:

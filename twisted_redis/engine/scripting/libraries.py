@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.scripting.flags import NAMES
+from twisted_redis.engine.scripting.flags import NAMES, split_header
 from twisted_redis.engine.scripting.running import Runner
-from twisted_redis.resp.inline import split_arguments
+from twisted_redis.resp.cstrings import c_string
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -52,20 +52,19 @@ def _metadata(code: bytes) -> tuple[bytes, bytes, bytes]:
     """Engine, name and code of a library, from its first line (``#!lua name=mylib``); the line stays, empty."""
     if not code.startswith(b"#!"):
         raise CommandError("ERR Missing library metadata")
-    line, newline, _ = code.partition(b"\n")
-    parts = split_arguments(line)
-    if not newline or not parts:
+    parts, rest = split_header(code) or (None, b"")
+    if not parts:
         raise CommandError("ERR Invalid library metadata")
     name: bytes | None = None
     for part in parts[1:]:
         if part[:5].lower() != b"name=":
-            raise CommandError(b"ERR Invalid metadata value given: " + part)
+            raise CommandError(b"ERR Invalid metadata value given: " + c_string(part))
         if name is not None:
             raise CommandError("ERR Invalid metadata value, name argument was given multiple times")
         name = part[5:]
     if name is None:
         raise CommandError("ERR Library name was not given")
-    return parts[0][2:], name, code[len(line) :]
+    return parts[0][2:], name, rest
 
 
 class Libraries:

@@ -59,7 +59,9 @@ end
 local function caught(e)
     if type(e) == "string" then
         -- Raised by a function of Lua's own that was called from here: where this is helps nobody.
-        return (e:gsub(HERE, ""))
+        e = e:gsub(HERE, "")
+        -- The one thing that may go wrong on the way to the host.
+        return (e:gsub("bad argument #1 to '[^']*' %(not a python object%)$", "too many arguments"))
     elseif type(e) ~= "userdata" or debug.getmetatable(e) ~= host_metatable then
         return e
     end
@@ -413,8 +415,10 @@ function G.load(...)
     name = name == nil and "=(load)" or checks.text(name, 2, count)
     local parts = {}
     while true do
-        local part = read()
-        if part == nil or part == "" then
+        local ok, part = plain(pcall(read))
+        if not ok then
+            return nil, part
+        elseif part == nil or part == "" then
             break
         elseif type(part) ~= "string" and type(part) ~= "number" then
             return nil, "reader function must return a string"
@@ -676,7 +680,7 @@ local function nonexistent(_, name)
     if type(name) ~= "string" and type(name) ~= "number" then
         error("Second argument to luaProtectedTableError must be a string or number", 2)
     end
-    error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name):match("^%Z*") .. "'", 2)
 end
 
 local missing = {__index = nonexistent}

@@ -205,7 +205,7 @@ function struct.unpack(...)
         pos = pos + size
     end
     found[n + 1] = pos + 1
-    return unpack(found, 1, n + 1)
+    return unpack(found)
 end
 
 function struct.size(...)
