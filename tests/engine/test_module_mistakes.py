@@ -12,7 +12,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.net.test_interrupted import is_clean
-from tests.support.server import Connection, Server
+from tests.support.server import Connection, Server, encode
 from twisted_redis.engine.replies import MOST_LEVELS
 from twisted_redis.extending import (
     BLOCKING,
@@ -416,3 +416,104 @@ def test_a_deferred_that_several_wait_for(server: Server) -> None:
         assert client("MISTAKEN") == b""
     shared.callback(b"for all")
     assert [client.read() for client in clients] == [b"$7\r\nfor all\r\n"] * 2
+
+
+# changes
+
+
+@pytest.mark.parametrize("flags", [0, READONLY, WRITE])
+@pytest.mark.parametrize("way", ["set", "replace", "add"])
+def test_a_value_that_was_stored_in_silence(server: Server, flags: int, way: str) -> None:
+    def store(ctx: Client, key: bytes) -> bytes:
+        getattr(ctx.db, way)(key, b"value")
+        return b"stored"
+
+    load(server, store, arity=2, flags=flags)
+    assert ask(server, "k") == BROKEN
+    assert failures(server) == ["Bug in the command mistaken"]
+
+
+def test_what_is_no_change_in_silence(server: Server) -> None:
+    def use(ctx: Client, key: bytes) -> Any:
+        call(ctx, "SET", key, "new")
+        ctx.db.read_string(b"expired")
+        ctx.db.delete(b"other")
+        ctx.changed(b"other", "del")
+        return call(ctx, "GET", key)
+
+    load(server, use, arity=2, flags=WRITE)
+    server("SET", "expired", 1, "PX", 1)
+    server("SET", "other", 1)
+    server.clock.advance(1)
+    assert ask(server, "k") == ask(server, "expired") == b"$3\r\nnew\r\n"
+
+
+@pytest.mark.parametrize("sinks", [False, True])
+@pytest.mark.parametrize("effect", ["text", b"SET", [], ["SET", b"k", b"v"], [b"SET", b"k", 1], (b"SET", b"k", b"v")])
+def test_effects_are_lists_of_bytes(server: Server, sinks: bool, effect: Any) -> None:
+    def store(ctx: Client) -> Any:
+        with pytest.raises(TypeError, match=r"propagate_as\(\) takes commands as lists of bytes"):
+            ctx.propagate_as(effect)
+        ctx.propagate_as([b"SET", b"k", b"v"])
+        return b"told"
+
+    recorder = server.record() if sinks else None
+    load(server, store, flags=WRITE)
+    assert ask(server) == b"$4\r\ntold\r\n"
+    assert recorder is None or recorder.take() == [[b"SET", b"k", b"v"]]
+
+
+@pytest.mark.parametrize("context", ["plain", "transaction", "script", "coroutine"])
+def test_a_command_that_uses_another_client(server: Server, context: str) -> None:
+    if context == "script":
+        pytest.importorskip("lupa")
+    recorder = server.record()
+
+    def store(ctx: Client, key: bytes) -> Any:
+        ctx.db.set(key, b"by hand")
+        ctx.changed(key, "set")
+        server("SET", "inner", 1)
+        server("GET", "inner")
+        ctx.db.set(b"second", b"by hand")
+        ctx.changed(b"second", "set")
+        return b"done"
+
+    async def later(ctx: Client, key: bytes) -> Any:
+        await sleep(ctx, 1)
+        server("SET", "inner", 1)
+        return b"done"
+
+    load(server, later if context == "coroutine" else store, arity=2, flags=WRITE, keys=first_key(RW))
+    client = server.connect()
+    if context == "transaction":
+        client.send(encode("MULTI") + encode("MISTAKEN", "k"))
+        assert client("EXEC") == b"*1\r\n$4\r\ndone\r\n"
+    elif context == "script":
+        assert client("EVAL", "return redis.call('MISTAKEN', KEYS[1])", 1, "k") == b"$4\r\ndone\r\n"
+    else:
+        assert ask(server, "k") == b"$4\r\ndone\r\n"
+    own = [] if context == "coroutine" else [[b"MISTAKEN", b"k"]]
+    assert recorder.take() == [[b"SET", b"inner", b"1"], *own]
+    assert is_clean(server) == {}
+
+
+def test_a_hook_cannot_run_commands(server: Server) -> None:
+    told: list[BaseException] = []
+    module = Module("hook")
+
+    @module.on_event("set")
+    def hook(db: int, key: bytes, event: str) -> None:
+        try:
+            server("INCR", "seen")
+        except RuntimeError as error:
+            told.append(error)
+            raise
+
+    load_module(server.engine, module)
+    recorder = server.record()
+    client = server.connect()
+    assert client("SET", "k", 1) == b"+OK\r\n"
+    assert recorder.take() == [[b"SET", b"k", b"1"]]
+    assert "an event hook runs in the middle of a command" in str(told[0])
+    assert failures(server) == ["A hook failed on the event set"]
+    assert is_clean(server) == {}

@@ -9,7 +9,8 @@ call a unit of its own, and is refused in transactions and scripts, which are on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["WAITING_FLAGS", "Caller", "call", "of_module", "sleep"]
+__all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep"]
 
 #: What a command has that always may wait: transactions and scripts refuse it.
 WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
+
+#: At so many arguments of a command it is noticed that a value was stored: keys are among the first.
+_LOOKED_AT = 4
 
 _RULE = "a command that waits writes by call() alone"
 
@@ -47,38 +51,51 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
     engine = ctx.engine
     argv = [_argument(word) for word in words]
     denied_before = ctx.gates & DENY_BLOCKING
-    # Outside of a unit the caller itself stands between commands; within one, what it has said of itself so far
-    # must not be taken for what the called command says.
+    with nested(engine):
+        ctx.gates |= DENY_BLOCKING
+        try:
+            command = gates.resolve(engine, argv)
+            gates.check_arity(command, argv)
+            if command.flags & WRITE:
+                caller = engine.modules.caller
+                if caller is not None and caller.flags & READONLY:
+                    raise CommandError(
+                        f"ERR the command '{caller.name}' is declared READONLY and cannot call '{command.name}', which "
+                        "writes"
+                    )
+                for check in engine.checks:
+                    check(ctx, command, argv)
+            reply = engine.call(ctx, command, argv)
+        finally:
+            if not denied_before:
+                ctx.gates &= ~DENY_BLOCKING
+    if reply.__class__ is ErrorReply:
+        raise CountedError(reply)
+    return reply
+
+
+@contextmanager
+def nested(engine: Engine) -> Iterator[None]:
+    """Runs a command within another one, or between the steps of one; RuntimeError within an event hook.
+
+    Outside of a unit the caller itself stands between commands; within one, what it has said of itself so far must not
+    be taken for what the command says.
+    """
+    if engine.modules.telling:
+        raise RuntimeError("an event hook runs in the middle of a command, and cannot run another: call it later")
     engine.begin_turn()
     touched, engine.touched = engine.touched, False
     override, engine.override = engine.override, None
     engine.depth += 1
-    ctx.gates |= DENY_BLOCKING
     dirty = engine.dirty
     try:
-        command = gates.resolve(engine, argv)
-        gates.check_arity(command, argv)
-        if command.flags & WRITE:
-            caller = engine.modules.caller
-            if caller is not None and caller.flags & READONLY:
-                raise CommandError(
-                    f"ERR the command '{caller.name}' is declared READONLY and cannot call '{command.name}', which "
-                    "writes"
-                )
-            for check in engine.checks:
-                check(ctx, command, argv)
-        reply = engine.call(ctx, command, argv)
+        yield
     finally:
-        if not denied_before:
-            ctx.gates &= ~DENY_BLOCKING
         engine.modules.dirty_by_calls += engine.dirty - dirty
         engine.depth -= 1
         engine.touched, engine.override = touched, override
         engine.end_turn()
         engine.pending = bool(touched or override is not None or engine.effects or engine.ready)
-    if reply.__class__ is ErrorReply:
-        raise CountedError(reply)
-    return reply
 
 
 def sleep(ctx: Client, seconds: float) -> Deferred[None]:
@@ -123,11 +140,21 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
             engine = ctx.engine
             modules = engine.modules
             before = _changes(engine)
+            dirty = engine.dirty
+            data = ctx.db.data
+            stored = [data.get(word) for word in arguments[:_LOOKED_AT]]
             outer, modules.caller = modules.caller, caller
             try:
                 reply = function(ctx, *arguments)
             finally:
                 modules.caller = outer
+            if engine.dirty == dirty:
+                for word, value in zip(arguments, stored, strict=False):
+                    if data.get(word, value) is not value:
+                        raise RuntimeError(
+                            f"the command '{caller.name}' has stored a value at {word!r} and not said so: "
+                            "ctx.changed(key, event) has to follow"
+                        )
             if flags & READONLY and _changes(engine) != before:
                 raise RuntimeError(f"the command '{caller.name}' is declared READONLY and has changed a key")
             if isinstance(reply, Coroutine):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.propagation import check_effects
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import Reply
 
@@ -288,6 +289,8 @@ class Client:
     def propagate_as(self, *commands: list[bytes]) -> None:
         """Lets AOF and replicas see ``commands`` (none: nothing) in place of the command as it came."""
         engine = self.engine
+        if engine.modules.caller is not None:
+            check_effects(commands)
         if engine.sinks:
             engine.override = commands
             engine.pending = True

@@ -15,6 +15,7 @@ from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
+from twisted_redis.engine.calls import nested
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.effects import Effect, Effects, Sink
@@ -386,7 +387,9 @@ class Engine(Turns, Effects):
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
         """Executes one request and returns its reply: a value, or a Deferred of it where the command waits."""
-        with self.in_turn:
+        modules = self.modules
+        # A module's command may have a client of the program's and use it.
+        with nested(self) if modules.caller is not None or modules.telling else self.in_turn:
             start = self.clock_ns()
             try:
                 command, reply = gates.execute(self, client, argv)

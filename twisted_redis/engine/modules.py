@@ -61,6 +61,8 @@ class Modules:
         self.dirty_by_calls = 0
         #: The command of a module that is running; None while none is.
         self.caller: Caller | None = None
+        #: Whether an event hook is running.
+        self.telling = False
 
     def figures(self) -> list[tuple[str, Any]]:
         """The fields of INFO modules."""
@@ -291,11 +293,15 @@ def _event_hook(
 ) -> Callable[[Database, bytes, str], None]:
     def told(db: Database, key: bytes, event: str) -> None:
         if not names or event in names:
+            modules = engine.modules
+            before, modules.telling = modules.telling, True
             try:
                 hook(db.index, key, event)
             except BaseException:
                 # The command that caused the event goes on, whatever a listener makes of it.
                 engine.log("failure", f"A hook failed on the event {event}")
+            finally:
+                modules.telling = before
 
     return told
 

@@ -5,7 +5,9 @@ An effect is a plain list of bytes.  One of these classes in its place says who 
 
 from __future__ import annotations
 
-__all__ = ["EVERYBODY", "AofOnly", "ReplicasOnly", "directed"]
+from typing import Any
+
+__all__ = ["EVERYBODY", "AofOnly", "ReplicasOnly", "check_effects", "directed"]
 
 #: Whom ``redis.set_repl`` names: nobody, the append-only file, replicas, both.
 NOBODY, AOF, REPLICAS, EVERYBODY = range(4)
@@ -28,3 +30,10 @@ def directed(argv: list[bytes], targets: int) -> list[bytes]:
     if targets == EVERYBODY or argv.__class__ is not list:
         return argv
     return AofOnly(argv) if targets == AOF else ReplicasOnly(argv)
+
+
+def check_effects(commands: tuple[Any, ...]) -> None:
+    """Raises TypeError unless each of ``commands`` can go to files and replicas."""
+    for argv in commands:
+        if not isinstance(argv, list) or not argv or not all(isinstance(word, bytes) for word in argv):
+            raise TypeError(f'propagate_as() takes commands as lists of bytes, [b"SET", key, value], not {argv!r}')
