@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
@@ -193,3 +195,26 @@ def test_even_if_sorting_fails(server: InProcess) -> None:
     server("ZADD", "y", 1, "a")
     refused(server, "SORT", "y", "BOGUS")
     assert server("OBJECT", "ENCODING", "y") == b"listpack"
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_numbers_in_any_spelling(server: InProcess, seed: int, descending: bool) -> None:
+    rng = Random(seed)
+    spellings = {
+        **{b"%d" % number: float(number) for number in range(-5, 6)},
+        b"1.0": 1.0, b"+1": 1.0, b".5": 0.5, b"1.": 1.0, b"1e2": 100.0, b"-0": 0.0, b"-2.5e-1": -0.25,
+    }
+    if seed % 2:
+        spellings |= {b"inf": float("inf"), b"": 0.0, b"2\0x": 2.0}
+    elements = rng.choices(list(spellings), k=rng.randrange(1, 12))
+    server("RPUSH", "numbers", *elements)
+    expected = sorted(elements, key=lambda text: (spellings[text], text), reverse=descending)
+    assert server("SORT", "numbers", *(["DESC"] if descending else [])) == expected
+
+
+@pytest.mark.parametrize("text", ["1_0", "-", "e", "1e", " 1", "+-1", "0x1", "nan", "."])
+def test_what_is_no_number_is_refused_among_others(server: InProcess, text: str) -> None:
+    server("RPUSH", "numbers", "1", text, "2")
+    with pytest.raises(Refused, match="can't be converted into double"):
+        server("SORT", "numbers")

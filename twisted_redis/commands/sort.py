@@ -142,20 +142,39 @@ def _number(text: bytes) -> float:
     return float(text)
 
 
+def _numbers(texts: list[bytes]) -> list[float]:
+    """The numbers that ``texts`` spell; those without a sign of anything unusual are read in one go."""
+    if not b"".join(texts).translate(None, b"0123456789+-.eE"):
+        try:
+            return list(map(float, texts))
+        except ValueError:
+            pass  # an empty one is a number to Redis, and others are an error
+    return list(map(_number, texts))
+
+
+def _in_order(elements: list[bytes], numbers: list[float], descending: bool) -> list[bytes]:
+    """``elements`` by their ``numbers``, and by themselves where these are the same."""
+    if len({*numbers}) == len({*elements}):
+        of = dict(zip(elements, numbers, strict=True))
+        if len({*of.values()}) == len(of):
+            return sorted(elements, key=of.__getitem__, reverse=descending)
+    pairs = sorted(zip(numbers, elements, strict=True), reverse=descending)
+    return [element for _, element in pairs]
+
+
 def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> list[bytes]:
     # Redis compares what it stores byte by byte, and all else as C strings.
     text: Callable[[bytes], bytes] = bytes if options.store is not None else c_string
     if by is None:
         if options.alpha:
             return sorted(elements, key=text, reverse=options.descending)
-        numbers = [(_number(element), element) for element in elements]
-        return [element for _, element in sorted(numbers, reverse=options.descending)]
+        return _in_order(elements, _numbers(elements), options.descending)
     if options.alpha:
         weights: list[Any] = [(weight is not None, text(weight or b"")) for weight in map(by, elements)]
         order = sorted(range(len(elements)), key=weights.__getitem__, reverse=options.descending)
         return [elements[place] for place in order]
-    numbers = [(0.0 if (weight := by(e)) is None else _number(weight), e) for e in elements]
-    return [element for _, element in sorted(numbers, reverse=options.descending)]
+    found = [b"0" if (weight := by(element)) is None else weight for element in elements]
+    return _in_order(elements, _numbers(found), options.descending)
 
 
 def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool) -> Reply:
