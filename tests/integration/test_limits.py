@@ -56,6 +56,21 @@ def test_no_memory_for_a_reply(start: Callable[..., Server]) -> None:
         assert client.set("key", "value")
 
 
+def test_a_script_that_takes_all_memory(start: Callable[..., Server]) -> None:
+    pytest.importorskip("lupa")
+    server = start()
+    script = "local held = {} for number = 1, 1e7 do held[number] = {} end"
+    with redis.Redis(port=server.port) as client, redis.Redis(port=server.port) as other:
+        client.eval("return 1", 0)
+        limit_memory(server, 16 << 20)
+        for _ in range(3):
+            with pytest.raises(redis.exceptions.ResponseError, match="not enough memory|out of memory: 'eval'"):
+                client.eval(script, 0)
+            assert other.set("key", "v" * 100_000)
+            with redis.Redis(port=server.port) as another:
+                assert another.get("key") == b"v" * 100_000
+
+
 def test_no_memory_to_save(start: Callable[..., Server]) -> None:
     server = start()
     with redis.Redis(port=server.port) as client:

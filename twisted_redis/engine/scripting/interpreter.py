@@ -133,8 +133,8 @@ class Interpreter:
         }
         entry = run("sandbox", lua.table_from(given), lua.table_from(libraries), numbers, checks, behind)
         names = (
-            "eval eval_tables call call_tables calm compile load memory error ok status tokens map set double big "
-            "verbatim"
+            "eval eval_tables call call_tables calm collect compile load memory error ok status tokens map set double "
+            "big verbatim"
         )
         get = {name: entry[name.encode()] for name in names.split()}
         self._eval, self._eval_tables = get["eval"], get["eval_tables"]
@@ -143,6 +143,8 @@ class Interpreter:
         self._tokens = get["tokens"]
         self.calm: Callable[[], None] = get["calm"]
         self._memory: Callable[[], float] = get["memory"]
+        #: Frees what no script holds any more.
+        self.collect: Callable[[], None] = get["collect"]
         #: Makers of the tables that stand for what Lua has no values for.
         self.error: Callable[[bytes, bool], Any] = get["error"]
         self.ok: Callable[[], Any] = get["ok"]

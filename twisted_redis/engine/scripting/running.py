@@ -112,6 +112,9 @@ class Runner:
             else:
                 result = self.lua.call(function, keys, arguments)
             return self._reply(run, result)
+        except MemoryError:
+            self.lua.collect()
+            raise
         finally:
             engine.depth -= 1
             engine.script_targets = EVERYBODY
@@ -148,6 +151,8 @@ class Runner:
             return reply
         _, text, source, line, counted = result
         message = one_line(text) if isinstance(text, bytes) else b"ERR unknown error"
+        if b"not enough memory" in message:
+            self.lua.collect()  # or what the script has filled stays so, and nobody else is served
         if isinstance(source, bytes) and source.startswith((_TAIL_CALL, _LOST)):
             is_prefixed = source.startswith(_LOST)
             source, line = self._place_of_return(run, source.partition(b")")[2])

@@ -1008,6 +1008,10 @@ function entry.memory()
     return collectgarbage("count") * 1024
 end
 
+function entry.collect()
+    collectgarbage("collect")
+end
+
 function entry.error(text, counted)
     return {err = text, ignore_error_stats_update = counted}
 end
