@@ -431,6 +431,21 @@ def test_a_restricted_user_runs_scripts_with_flags() -> None:
     assert server.engine.lookup[b"eval"].failed == 1
 
 
+@pytest.mark.parametrize("call", ["redis.call", "redis.pcall", "local call = redis.call return call"])
+def test_as_many_arguments_as_unpack_gives(server: Server, call: str) -> None:
+    server("DEL", "long")
+    script = "local a = {} for i = 1, 7999 do a[i] = i end " + ("" if call.startswith("local") else "return ")
+    assert run(server, f"{script}{call}('rpush', 'long', unpack(a))") == 7999
+    assert server("LINDEX", "long", -1) == b"7999"
+    assert run(server, f"{script}{call}('rpush', 'long', unpack(a, 1, 7996))") == 7999 + 7996
+
+
+def test_what_is_wrong_among_many_arguments(server: Server) -> None:
+    script = "local a = {} for i = 1, 7999 do a[i] = i end a[7000] = {} local r = redis.call('del', unpack(a)) return r"
+    assert run(server, script).startswith(b"ERR Lua redis lib command arguments must be strings or integers script: ")
+    assert run(server, script).endswith(b", on @user_script:1.")
+
+
 @pytest.mark.parametrize(
     ("header", "reply"),
     [

@@ -83,6 +83,11 @@ def _failure(error: object) -> tuple[bytes, bool]:
     return b"ERR internal error", False
 
 
+def _spread(function: Callable[..., Any]) -> Callable[[Any, int], Any]:
+    """The function for arguments that come in a table: a call has room for some 8,000."""
+    return lambda table, count: function(*[table[place] for place in range(1, count + 1)])
+
+
 class Interpreter:
     """One Lua, closed up by ``sandbox.lua``.
 
@@ -125,6 +130,9 @@ class Interpreter:
             b"set_repl": host.set_repl,
             b"acl_check_cmd": host.acl_check_cmd,
             b"sha1hex": host.sha1hex,
+            b"call_spread": _spread(host.call),
+            b"pcall_spread": _spread(host.pcall),
+            b"acl_spread": _spread(host.acl_check_cmd),
             b"tick": host.tick,
             b"failure": _failure,
             b"version": version.encode(),

@@ -190,17 +190,41 @@ local function integer(value, place, count, default)
     return checks.int(value, place, count)
 end
 
+-- By functions of the host that take any number of arguments: their like that hand them over in a table.
+local spacious = {}
+-- A call of the host has room for a few arguments less than Lua has.
+local ROOM = 7900
+
+-- Prepares the frame that has called `unpack` for so many results: the function of the host that waits there for its
+-- arguments is replaced by its like.
+local function make_room()
+    local where = getinfo(3, "S")
+    local at = where.what ~= "tail" and where.what ~= "C" and 1
+    while at do
+        local name, value = debug.getlocal(3, at)
+        if name == "(*temporary)" and spacious[value] then
+            debug.setlocal(3, at, spacious[value])
+        end
+        at = name and at + 1
+    end
+end
+
 function G.unpack(...)
     local count = select("#", ...)
     local t, first, last = ...
     is_type(t, 1, count, "table")
     if count == 1 then
+        if #t > ROOM then
+            make_room()
+        end
         return unpack(t)
     end
     first, last = integer(first, 2, count, 1), integer(last, 3, count, #t)
     -- Lua 5.1 counts the results in an int, which overflows, and has room for 8,000 values.
     if last - first + 1 + count > 8000 then
         fail("too many results to unpack")
+    elseif last - first > ROOM then
+        make_room()
     end
     return unpack(t, first, last)
 end
@@ -214,8 +238,9 @@ end
 
 function G.pairs(...)
     local t = ...
-    is_type(t, 1, select("#", ...), "table")
-    if behind[t] then
+    if type(t) ~= "table" then
+        is_type(t, 1, select("#", ...), "table")
+    elseif behind[t] then
         return safe_next, t, nil
     end
     return pairs(t)
@@ -224,8 +249,9 @@ end
 function G.rawget(...)
     local count = select("#", ...)
     local t, key = ...
-    is_type(t, 1, count, "table")
-    if count < 2 then
+    if type(t) ~= "table" then
+        is_type(t, 1, count, "table")
+    elseif count < 2 then
         bad_argument(2, "value expected")
     end
     return rawget(behind[t] or t, key)
@@ -433,18 +459,21 @@ for name, value in pairs(table) do
     tables[name] = value
 end
 
+local insert = table.insert
+
 function tables.insert(...)
     local count = select("#", ...)
     local t, at, value = ...
-    is_type(t, 1, count, "table")
-    if behind[t] then
+    if type(t) ~= "table" then
+        is_type(t, 1, count, "table")
+    elseif behind[t] then
         error(READONLY, 0)
     elseif count == 2 then
-        return table.insert(t, at)
+        return insert(t, at)
     elseif count ~= 3 then
         fail("wrong number of arguments to 'insert'")
     end
-    return table.insert(t, checks.int(at, 2, count), value)
+    return insert(t, checks.int(at, 2, count), value)
 end
 
 for _, name in ipairs {"foreach", "foreachi"} do
@@ -646,6 +675,14 @@ function redis.set_repl(...)
 end
 
 redis.acl_check_cmd = as_function(host.acl_check_cmd)
+
+for name, from_table in pairs {call = host.call_spread, pcall = host.pcall_spread, acl_check_cmd = host.acl_spread} do
+    local take = as_function(from_table)
+    spacious[redis[name]] = function(...)
+        local result = take({...}, select("#", ...))
+        return result
+    end
+end
 
 if host.is_eval then
     -- The interpreter of EVAL.
@@ -1045,6 +1082,8 @@ function entry.verbatim(format, text)
 end
 
 host.environment = environment
+-- What was needed to get here goes, so that memory tells what scripts take.
+collectgarbage()
 -- A collection begins when a third has been added: memory counts more here than the last of speed.
 collectgarbage("setpause", 133)
 sethook(hook, "", INSTRUCTIONS)
