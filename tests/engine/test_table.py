@@ -231,3 +231,8 @@ def test_a_program_may_leave_the_line_out() -> None:
     assert argument_tree(spec) == []
     spec = Spec("mine", lambda ctx: None, 2, 0, "generic", doc="MINE key\n\nDoes something.")
     assert plain(argument_tree(spec)) == [{"name": "key", "type": "key", "display_text": "key"}]
+
+
+def test_the_categories_of_a_command_are_computed_once() -> None:
+    spec = registry["get"]
+    assert spec.categories is spec.categories

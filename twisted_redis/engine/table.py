@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from twisted_redis.engine.flags import BLOCKING, MOVABLEKEYS, NO_AUTH, PROTECTED, categories
+from twisted_redis.engine.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.keyspecs import INCOMPLETE, KeySpec
 
 __all__ = ["Command", "Spec", "bind_table", "command", "container", "registry"]
@@ -50,7 +51,7 @@ class Spec:
         """Whether the command is only the parent of subcommands."""
         return self.function is None
 
-    @property
+    @cached_property
     def categories(self) -> frozenset[str]:
         """The ACL categories, each with its ``@``."""
         return categories(self.flags, "" if self.is_container else self.group, self.acl)
@@ -218,11 +219,6 @@ class Command:
     def is_container(self) -> bool:
         """Whether a subcommand has to be named."""
         return self.subcommands is not None
-
-    @property
-    def may_block(self) -> bool:
-        """Whether the command has a blocking form."""
-        return bool(self.flags & BLOCKING)
 
 
 _NO_LIMIT = 1 << 60

@@ -163,6 +163,19 @@ def test_everysec_waits_for_a_slow_sync(serve: Callable[..., Server], content: C
     assert aof.writer.delayed == 1
 
 
+def test_memory_counts_the_buffer_once(serve: Callable[..., Server]) -> None:
+    server = serve(appendfsync="everysec")
+    used = server.engine.usage.not_counted()
+    aof_of(server).syncer.pending = 1
+    server("SET", "a", "x" * 1000)
+    buffered = aof_of(server).writer.buffered
+    assert buffered > 1000
+    assert server.engine.usage.not_counted() - used == buffered
+    info = server("INFO", "memory")
+    assert b"mem_aof_buffer:%d\r\n" % buffered in info
+    assert b"mem_not_counted_for_evict:%d\r\n" % (used + buffered) in info
+
+
 def test_no_leaves_it_to_the_system(serve: Callable[..., Server], disk: Disk) -> None:
     server = serve(appendfsync="no")
     before = disk.syncs

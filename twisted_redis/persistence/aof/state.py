@@ -72,7 +72,6 @@ class Aof:
         engine.append_only = self
         engine.info_extra.setdefault("persistence", []).append(self._fields)
         engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
-        engine.usage.uncounted.append(lambda: self.writer.buffered)
         # What evictions themselves write must not make room for itself.
         engine.usage.uncounted.append(lambda: self.writer.buffered)
         engine.checks.append(self._check)
