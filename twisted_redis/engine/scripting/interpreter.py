@@ -28,6 +28,8 @@ CHUNK = 4000
 _SOURCES = Path(__file__).with_name("lua")
 #: Names of chunks, which scripts cannot give to theirs: of what scripts see of Redis, and of the libraries.
 _SANDBOX, _LIBRARY = b"=[sandbox]", b"=[library]"
+#: Files that belong to the sandbox.
+_ROOMS = ("environments", "loading", "maths", "redis", "results")
 
 
 class ScriptError(Exception):
@@ -109,7 +111,7 @@ class Interpreter:
         major, minor, patch = (int(part) for part in version.split("."))
 
         def run(name: str, *args: Any) -> Any:
-            return lua.execute(_source(name), *args, name=_SANDBOX if name == "sandbox" else _LIBRARY)
+            return lua.execute(_source(name), *args, name=_LIBRARY)
 
         numbers = run("numbers")
         checks = run("checks", numbers, _SANDBOX)
@@ -139,7 +141,10 @@ class Interpreter:
             b"version_number": major << 16 | minor << 8 | patch,
             b"is_eval": is_eval,
         }
-        entry = run("sandbox", lua.table_from(given), lua.table_from(libraries), numbers, checks, behind)
+        rooms = {name.encode(): lua.compile(_source(name), name=_SANDBOX) for name in _ROOMS}
+        entry = lua.compile(_source("sandbox"), name=_SANDBOX)(
+            lua.table_from(given), lua.table_from(libraries), numbers, checks, behind, lua.table_from(rooms)
+        )
         names = (
             "eval eval_tables call call_tables calm collect compile load memory error ok status tokens map set double "
             "big verbatim"

@@ -1,23 +1,21 @@
 -- What a script may see and touch.  Run once in a new interpreter, with the functions of the host; it returns the entry
--- points that the host calls.
+-- points that the host calls.  `rooms` has the files beside this one that belong to it, as functions.
 --
 -- Lua 5.1 knows no tables that cannot be written.  So scripts get empty tables in their place, whose metatables read
 -- from the real ones and refuse to be written, and the few functions that look behind metatables know of them.
 -- `redis.call` is a function of the host and no function in Lua: one that is called in `return redis.call(...)` would
 -- take the frame of its caller, and errors could not tell the line.
 
-local host, libraries, numbers, checks, behind = ...
+local host, libraries, numbers, checks, behind, rooms = ...
 
 local SELF = debug.getinfo(1, "S").source
 -- Where an error of Lua's own was raised if it was in here.
 local HERE = "^%[%l+%]:%d+: "
 local READONLY = "Attempt to modify a readonly table"
 
-local type, error, select, tostring, tonumber, next, pairs = type, error, select, tostring, tonumber, next, pairs
+local type, error, select, tostring, next, pairs = type, error, select, tostring, next, pairs
 local setmetatable, getmetatable, rawget, rawset = setmetatable, getmetatable, rawget, rawset
-local pcall, xpcall, unpack, loadstring = pcall, xpcall, unpack, loadstring
-local getfenv, setfenv, newproxy = getfenv, setfenv, newproxy
-local floor = math.floor
+local pcall, xpcall, unpack, loadstring, setfenv = pcall, xpcall, unpack, loadstring, setfenv
 local debug, coroutine, string, table = debug, coroutine, string, table
 local getinfo, sethook = debug.getinfo, debug.sethook
 local fail, bad_argument, is_type = checks.fail, checks.bad_argument, checks.is_type
@@ -25,17 +23,15 @@ local is_own = checks.is_own
 
 -- The interpreter's own name for where strings look up their methods.
 local string_metatable = getmetatable("")
--- The globals of the interpreter, which are none of a script's business.
-local INTERPRETER = _G
 -- Objects of the host: what it raises is such.
 local host_metatable = debug.getmetatable(host.tick)
--- What scripts call themselves has to be a function, and a function in C at that, which leaves the caller its frame.
-local as_function = python.as_function
 
 ---------------------------------------------------------------------------------------------------------------------
 -- tables that cannot be written: `behind` has, by what scripts hold, the table itself
 
 local metatables = setmetatable({}, {__mode = "k"})  -- what scripts hold -> its metatable, as scripts may see it
+local writable = setmetatable({}, {__mode = "k"})  -- of what scripts hold, that which they may write
+local hosts = {}  -- the functions by which the host runs scripts
 
 local function refuse()
     error(READONLY, 2)
@@ -120,10 +116,6 @@ local function error_table(text)
         return {err = code .. " " .. text:gsub("^[\r\n]+", ""):gsub("[\r\n]+$", "")}
     end
     return {err = "ERR " .. text:gsub("^[\r\n]+", ""):gsub("[\r\n]+$", "")}
-end
-
-local function raise(text)
-    error(error_table(text), 0)
 end
 
 -- As Redis has it, `pcall` gives the text of an error, not the table.
@@ -257,9 +249,6 @@ function G.rawget(...)
     return rawget(behind[t] or t, key)
 end
 
-local proxies = setmetatable({}, {__mode = "k"})  -- metatables of proxies -> what scripts hold in their place
-local writable = setmetatable({}, {__mode = "k"})  -- of what scripts hold, that which they may write
-
 function G.rawset(...)
     local count = select("#", ...)
     local t, key, value = ...
@@ -287,116 +276,6 @@ function G.setmetatable(...)
         error(READONLY, 0)
     end
     return setmetatable(t, metatable)
-end
-
-function G.getmetatable(...)
-    local t = ...
-    if select("#", ...) == 0 then
-        bad_argument(1, "value expected")
-    end
-    local kind = type(t)
-    if kind == "userdata" then
-        local metatable = getmetatable(t)
-        if type(metatable) == "table" and debug.getmetatable(t) == metatable then
-            return proxies[metatable]
-        end
-        return metatable
-    elseif kind == "string" then
-        return metatables[string_metatable]
-    elseif behind[t] then
-        return metatables[t]
-    end
-    return getmetatable(t)
-end
-
--- A proxy whose metatable scripts may write, but for a finalizer: that would run at any time, outside of scripts too.
-function G.newproxy(...)
-    local like = ...
-    if select("#", ...) == 0 or like == nil or like == false then
-        return newproxy()
-    end
-    if like ~= true and not (type(like) == "userdata" and proxies[debug.getmetatable(like)]) then
-        bad_argument(1, "boolean or proxy expected")
-    end
-    local proxy = newproxy(like)
-    if like == true then
-        local metatable = debug.getmetatable(proxy)
-        local shown = {}
-        proxies[metatable] = setmetatable(shown, {
-            __index = metatable,
-            __newindex = function(_, key, value)
-                if key == "__gc" then
-                    rawset(shown, key, value)
-                else
-                    metatable[key] = value
-                end
-            end,
-        })
-        behind[shown], writable[shown] = metatable, true
-    end
-    return proxy
-end
-
--- The function at a level that a script has given; none where a call has taken the frame of its caller, which Lua does
--- not see.  A function in C that was called from here is one with ours, and below the last one stands the host.
-local hosts = {}  -- the functions by which the host runs scripts
-
-local function at_level(value, place)
-    local wanted = checks.int(value, place, place)
-    if wanted < 0 then
-        bad_argument(place, "level must be non-negative")
-    end
-    local level, func = 2, nil
-    for _ = 1, wanted do
-        local where
-        repeat
-            level = level + 1
-            where = getinfo(level, "Sf")
-        until not where or not is_own(where)
-        if not where or where.func == xpcall and hosts[getinfo(level + 1, "f").func] then
-            bad_argument(place, "invalid level")
-        end
-        func = where.func
-    end
-    return func, wanted
-end
-
-function G.getfenv(...)
-    local f = ...
-    if type(f) ~= "function" then
-        local level
-        f, level = at_level(f == nil and 1 or f, 1)
-        if level == 0 then
-            return host.environment
-        elseif not f and level > 1 then
-            fail("no function environment for tail call at level " .. level)
-        end
-    end
-    local found = f and getfenv(f)
-    -- Functions in C have the globals, as scripts know them.
-    return (found == nil or found == INTERPRETER) and host.environment or found
-end
-
-function G.setfenv(...)
-    local count = select("#", ...)
-    local f, environment = ...
-    is_type(environment, 2, count, "table")
-    if type(f) ~= "function" then
-        local level
-        f, level = at_level(f, 1)
-        if not f and level > 1 then
-            fail("no function environment for tail call at level " .. level)
-        elseif not f and level == 1 then
-            -- Called last, for a function that has ended with it.
-            return
-        end
-        -- 0 would change what all scripts see.
-        f = level > 0 and f
-    end
-    if not f or getfenv(f) == INTERPRETER then
-        fail("'setfenv' cannot change environment of given object")
-    end
-    return setfenv(f, environment)
 end
 
 function G.pcall(...)
@@ -528,180 +407,14 @@ function threads.resume(...)
     return uncaught(coroutine.resume(...))
 end
 
--- The generator of drand48, so that a seed gives the same numbers as in Redis.  A state of 48 bits in three parts.
-local x0, x1, x2 = 0x330E, 0xABCD, 0x1234
-
-local function lrand48()
-    local a0, a1, a2 = 0xE66D, 0xDEEC, 5
-    local p0 = a0 * x0 + 0xB
-    local p1 = a0 * x1 + a1 * x0 + floor(p0 / 65536)
-    local p2 = a0 * x2 + a1 * x1 + a2 * x0 + floor(p1 / 65536)
-    x0, x1, x2 = p0 % 65536, p1 % 65536, p2 % 65536
-    return x2 * 32768 + floor(x1 / 2)
-end
-
-local maths = {}
-for name, value in pairs(math) do
-    maths[name] = value
-end
-
-function maths.random(...)
-    local count = select("#", ...)
-    local r = (lrand48() % 2147483647) / 2147483647
-    if count == 0 then
-        return r
-    end
-    if count > 2 then
-        fail("wrong number of arguments")
-    end
-    local low, high = ...
-    low = checks.int(low, 1, count)
-    if count == 1 then
-        low, high = 1, low
-    else
-        high = checks.int(high, 2, count)
-    end
-    if low > high then
-        bad_argument(count, "interval is empty")
-    end
-    return floor(r * (high - low + 1)) + low
-end
-
-function maths.randomseed(...)
-    local seed = checks.int((...), 1, select("#", ...)) % 4294967296
-    x0, x1, x2 = 0x330E, seed % 65536, floor(seed / 65536)
-end
-
----------------------------------------------------------------------------------------------------------------------
--- redis
-
-local redis = {call = as_function(host.call), pcall = as_function(host.pcall)}
-
--- What libraries have while they are loaded, and scripts too.
-local general = {
-    LOG_DEBUG = 0,
-    LOG_VERBOSE = 1,
-    LOG_NOTICE = 2,
-    LOG_WARNING = 3,
-    REDIS_VERSION = host.version,
-    REDIS_VERSION_NUM = host.version_number,
-}
-
--- A number, or a string that is one, as Lua's interface for C gives it.
-local function number_of(value)
-    return (type(value) == "number" or type(value) == "string") and tonumber(value) or nil
-end
-
-function general.log(...)
-    local count = select("#", ...)
-    if count < 2 then
-        raise("redis.log() requires two arguments or more.")
-    end
-    local level = number_of((...))
-    if not level then
-        raise("First argument must be a number (log level).")
-    end
-    level = numbers.int32(level)
-    if level < 0 or level > 3 then
-        raise("Invalid log level.")
-    end
-    local parts = {}
-    for i = 2, count do
-        local part = select(i, ...)
-        if type(part) == "string" or type(part) == "number" then
-            parts[#parts + 1] = tostring(part)
-        end
-    end
-    host.log(level, table.concat(parts, " "))
-end
-
-for name, value in pairs(general) do
-    redis[name] = value
-end
-
-function redis.error_reply(...)
-    local text = ...
-    if select("#", ...) ~= 1 or type(text) ~= "string" then
-        return error_table("wrong number or type of arguments")
-    end
-    text = text:match("^%Z*")
-    if text:sub(1, 1) ~= "-" then
-        text = "-" .. text
-    end
-    return error_table(text)
-end
-
-function redis.status_reply(...)
-    local text = ...
-    if select("#", ...) ~= 1 or type(text) ~= "string" then
-        return error_table("wrong number or type of arguments")
-    end
-    return {ok = text}
-end
-
-function redis.sha1hex(...)
-    if select("#", ...) ~= 1 then
-        raise("wrong number of arguments")
-    end
-    local text = ...
-    if type(text) ~= "string" then
-        text = type(text) == "number" and tostring(text) or ""
-    end
-    return host.sha1hex(text)
-end
-
-function redis.setresp(...)
-    if select("#", ...) ~= 1 then
-        raise("redis.setresp() requires one argument.")
-    end
-    local version = numbers.int32(number_of((...)) or 0)
-    if version ~= 2 and version ~= 3 then
-        raise("RESP version must be 2 or 3.")
-    end
-    host.setresp(version)
-end
-
-redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
-
-function redis.set_repl(...)
-    if select("#", ...) ~= 1 then
-        raise("redis.set_repl() requires one argument.")
-    end
-    local flags = numbers.int32(number_of((...)) or 0)
-    if flags < 0 or flags > 3 then
-        raise("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
-    end
-    host.set_repl(flags)
-end
-
-redis.acl_check_cmd = as_function(host.acl_check_cmd)
-
-for name, from_table in pairs {call = host.call_spread, pcall = host.pcall_spread, acl_check_cmd = host.acl_spread} do
-    local take = as_function(from_table)
-    spacious[redis[name]] = function(...)
-        local result = take({...}, select("#", ...))
-        return result
-    end
-end
-
-if host.is_eval then
-    -- The interpreter of EVAL.
-    function redis.replicate_commands()
-        return true
-    end
-
-    -- There is no debugger to stop in.
-    function redis.breakpoint()
-        return false
-    end
-
-    function redis.debug()
-    end
-end
-
 ---------------------------------------------------------------------------------------------------------------------
 -- what scripts hold in their hands
 
+for name, f in pairs(rooms.environments(host, checks, behind, writable, metatables, hosts)) do
+    G[name] = f
+end
+local maths = rooms.maths(checks)
+local redis, general = rooms.redis(host, numbers, spacious, error_table)
 for name, value in pairs {string = string, table = tables, math = maths, coroutine = threads, redis = redis} do
     G[name] = face(value)
 end
@@ -735,154 +448,8 @@ for _, library in pairs {tables, maths, threads, redis} do
     checks.name(library)
 end
 
----------------------------------------------------------------------------------------------------------------------
--- results: a flat stream of tokens, so that a few calls carry them over whatever they are
-
-local STRING, NUMBER, TRUE, FALSE, NIL, ERROR, STATUS, DOUBLE, BIG, VERBATIM, MAP, SET, ARRAY, TOO_DEEP =
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
-local DEPTH = 7000
-
-local function text_of(value)
-    if type(value) == "string" or type(value) == "number" then
-        return tostring(value)
-    end
-end
-
-local function fields(e)
-    return text_of(e.err), text_of(e.source), text_of(e.line), e.ignore_error_stats_update == true
-end
-
--- What an error tells: whether it could be read, text, source, line, whether it is counted.  It may be a table whose
--- metatable fails.
-local function information(e)
-    local ok, text, source, line, counted = pcall(fields, e)
-    if not ok then
-        local problem = caught(text)
-        return false, "ERR " .. (type(problem) == "string" and problem or "unreadable error"), nil, nil, false
-    end
-    return true, text, source, line, counted
-end
-
-local linear
-
-local function linear_table(v, out, n, depth)
-    local field = rawget(v, "err")
-    if type(field) == "string" then
-        local _, _, _, _, counted = information(v)
-        out[n + 1], out[n + 2], out[n + 3] = ERROR, field, counted
-        return n + 3
-    end
-    field = rawget(v, "ok")
-    if type(field) == "string" then
-        out[n + 1], out[n + 2] = STATUS, field
-        return n + 2
-    end
-    field = rawget(v, "double")
-    if type(field) == "number" then
-        -- The host has integers for what is whole, which know no -0.
-        out[n + 1], out[n + 2] = DOUBLE, field == 0 and tostring(field) or field
-        return n + 2
-    end
-    field = rawget(v, "big_number")
-    if type(field) == "string" then
-        out[n + 1], out[n + 2] = BIG, field
-        return n + 2
-    end
-    field = rawget(v, "verbatim_string")
-    if type(field) == "table" then
-        local format, text = rawget(field, "format"), rawget(field, "string")
-        if type(format) == "string" and type(text) == "string" then
-            out[n + 1], out[n + 2], out[n + 3] = VERBATIM, format, text
-            return n + 3
-        end
-    end
-    local place, count = n + 2, 0
-    n = n + 2
-    field = rawget(v, "map")
-    if type(field) == "table" then
-        out[place - 1] = MAP
-        for key, value in next, field do
-            n = linear(value, out, linear(key, out, n, depth + 1), depth + 1)
-            count = count + 1
-        end
-        out[place] = count
-        return n
-    end
-    field = rawget(v, "set")
-    if type(field) == "table" then
-        out[place - 1] = SET
-        for key in next, field do
-            n = linear(key, out, n, depth + 1)
-            count = count + 1
-        end
-        out[place] = count
-        return n
-    end
-    out[place - 1] = ARRAY
-    while true do
-        local element = rawget(v, count + 1)
-        if element == nil then
-            break
-        end
-        n = linear(element, out, n, depth + 1)
-        count = count + 1
-    end
-    out[place] = count
-    return n
-end
-
-function linear(v, out, n, depth)
-    local kind = type(v)
-    if kind == "string" then
-        out[n + 1], out[n + 2] = STRING, v
-        return n + 2
-    elseif kind == "number" then
-        out[n + 1], out[n + 2] = NUMBER, v
-        return n + 2
-    elseif kind == "boolean" then
-        out[n + 1] = v and TRUE or FALSE
-        return n + 1
-    elseif kind == "table" then
-        if depth > DEPTH then
-            out[n + 1] = TOO_DEEP
-            return n + 1
-        end
-        return linear_table(v, out, n, depth)
-    end
-    out[n + 1] = NIL
-    return n + 1
-end
-
--- The result of a run: a plain value as it is, a status as (0, text), an error as (false, text, source, line, counted),
--- all else as (true, number of tokens, their table).
-local function result(ok, v)
-    if ok then
-        if type(v) ~= "table" then
-            if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then
-                return v
-            end
-            return nil
-        end
-        local status = rawget(v, "ok")
-        if type(status) == "string" and type(rawget(v, "err")) ~= "string" then
-            return 0, status
-        end
-        local out = {}
-        return true, linear(v, out, 0, 0), out
-    end
-    if type(v) ~= "table" then
-        -- Handling the error has failed: so ends a script whose error table cannot be written.
-        return false, "ERR Error running script " .. tostring(v), nil, nil, false
-    end
-    local _, text, source, line, counted = information(v)
-    return false, text, source, line, counted
-end
-
-local entry = {}
-
-function entry.tokens(out, first, last)
-    return unpack(out, first, last)
-end
+local entry, result, information = rooms.results(caught)
+entry.load = rooms.loading(general, face, compiled, caught, information, error_table, environment_metatable, missing)
 
 ---------------------------------------------------------------------------------------------------------------------
 -- running
@@ -931,8 +498,8 @@ function entry.calm()
     sethook(hook, "", INSTRUCTIONS)
 end
 
-for _, f in pairs(entry) do
-    hosts[f] = true
+for _, name in ipairs {"eval", "eval_tables", "call", "call_tables"} do
+    hosts[entry[name]] = true
 end
 
 function entry.compile(code, name)
@@ -943,142 +510,12 @@ function entry.compile(code, name)
     return nil, problem
 end
 
----------------------------------------------------------------------------------------------------------------------
--- loading libraries of functions
-
-local load_redis = setmetatable(general, missing)
-local loading = setmetatable({redis = face(load_redis)}, missing)
-local register
-
-function general.register_function(...)
-    if not register then
-        raise("redis.register_function can only be called on FUNCTION LOAD command")
-    end
-    local count = select("#", ...)
-    if count < 1 or count > 2 then
-        raise("wrong number of arguments to redis.register_function")
-    end
-    local name, description, callback, flags = nil, nil, nil, {}
-    if count == 2 then
-        name, callback = ...
-        if type(name) ~= "string" and type(name) ~= "number" then
-            raise("first argument to redis.register_function must be a string")
-        end
-        if type(callback) ~= "function" then
-            raise("second argument to redis.register_function must be a function")
-        end
-    else
-        local named = ...
-        if type(named) ~= "table" then
-            raise("calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).")
-        end
-        for key, value in next, named do
-            if type(key) ~= "string" and type(key) ~= "number" then
-                raise("named argument key given to redis.register_function is not a string")
-            end
-            key = tostring(key):lower()
-            if key == "function_name" then
-                if type(value) ~= "string" and type(value) ~= "number" then
-                    raise("function_name argument given to redis.register_function must be a string")
-                end
-                name = value
-            elseif key == "description" then
-                if type(value) ~= "string" and type(value) ~= "number" then
-                    raise("description argument given to redis.register_function must be a string")
-                end
-                description = tostring(value)
-            elseif key == "callback" then
-                if type(value) ~= "function" then
-                    raise("callback argument given to redis.register_function must be a function")
-                end
-                callback = value
-            elseif key == "flags" then
-                if type(value) ~= "table" then
-                    raise("flags argument to redis.register_function must be a table representing function flags")
-                end
-                for _, flag in ipairs(value) do
-                    if type(flag) ~= "string" and type(flag) ~= "number" then
-                        raise("unknown flag given")
-                    end
-                    flags[#flags + 1] = tostring(flag)
-                end
-            else
-                raise("unknown argument given to redis.register_function")
-            end
-        end
-        if not name then
-            raise("redis.register_function must get a function name argument")
-        end
-        if not callback then
-            raise("redis.register_function must get a callback argument")
-        end
-    end
-    local problem = register(tostring(name), callback, description, table.concat(flags, ","))
-    if problem then
-        raise(problem)
-    end
-end
-
--- Runs the code of a library, which registers its functions by `take`; nil, or the text of the error.
-function entry.load(code, take)
-    local library, problem = G.loadstring(code, "@user_function")
-    if not library then
-        return "Error compiling function: " .. problem
-    end
-    register = take
-    environment_metatable.__index = loading
-    local ok, e = pcall(library)
-    environment_metatable.__index = G
-    register = nil
-    if ok then
-        return nil
-    end
-    e = caught(e)
-    if type(e) == "table" then
-        local _, text = information(e)
-        return "Error registering functions: " .. tostring(text)
-    end
-    return "Error registering functions: ERR " .. tostring(e)
-end
-
 function entry.memory()
     return collectgarbage("count") * 1024
 end
 
 function entry.collect()
     collectgarbage("collect")
-end
-
-function entry.error(text, counted)
-    return {err = text, ignore_error_stats_update = counted}
-end
-
-function entry.ok()
-    return {ok = "OK"}
-end
-
-function entry.status(text)
-    return {ok = text}
-end
-
-function entry.map(t)
-    return {map = t}
-end
-
-function entry.set(t)
-    return {set = t}
-end
-
-function entry.double(number)
-    return {double = number}
-end
-
-function entry.big(text)
-    return {big_number = text}
-end
-
-function entry.verbatim(format, text)
-    return {verbatim_string = {format = format, string = text}}
 end
 
 host.environment = environment

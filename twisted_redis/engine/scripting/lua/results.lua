@@ -1,0 +1,186 @@
+-- What a script gives: a flat stream of tokens, so that a few calls carry it over whatever it is; and the tables that
+-- stand for what Lua has no values for.
+
+local caught = ...
+
+local type, next, pcall, rawget, tostring, unpack = type, next, pcall, rawget, tostring, unpack
+
+local STRING, NUMBER, TRUE, FALSE, NIL, ERROR, STATUS, DOUBLE, BIG, VERBATIM, MAP, SET, ARRAY, TOO_DEEP =
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+local DEPTH = 7000
+
+local function text_of(value)
+    if type(value) == "string" or type(value) == "number" then
+        return tostring(value)
+    end
+end
+
+local function fields(e)
+    return text_of(e.err), text_of(e.source), text_of(e.line), e.ignore_error_stats_update == true
+end
+
+-- What an error tells: whether it could be read, text, source, line, whether it is counted.  It may be a table whose
+-- metatable fails.
+local function information(e)
+    local ok, text, source, line, counted = pcall(fields, e)
+    if not ok then
+        local problem = caught(text)
+        return false, "ERR " .. (type(problem) == "string" and problem or "unreadable error"), nil, nil, false
+    end
+    return true, text, source, line, counted
+end
+
+local linear
+
+local function linear_table(v, out, n, depth)
+    local field = rawget(v, "err")
+    if type(field) == "string" then
+        local _, _, _, _, counted = information(v)
+        out[n + 1], out[n + 2], out[n + 3] = ERROR, field, counted
+        return n + 3
+    end
+    field = rawget(v, "ok")
+    if type(field) == "string" then
+        out[n + 1], out[n + 2] = STATUS, field
+        return n + 2
+    end
+    field = rawget(v, "double")
+    if type(field) == "number" then
+        -- The host has integers for what is whole, which know no -0.
+        out[n + 1], out[n + 2] = DOUBLE, field == 0 and tostring(field) or field
+        return n + 2
+    end
+    field = rawget(v, "big_number")
+    if type(field) == "string" then
+        out[n + 1], out[n + 2] = BIG, field
+        return n + 2
+    end
+    field = rawget(v, "verbatim_string")
+    if type(field) == "table" then
+        local format, text = rawget(field, "format"), rawget(field, "string")
+        if type(format) == "string" and type(text) == "string" then
+            out[n + 1], out[n + 2], out[n + 3] = VERBATIM, format, text
+            return n + 3
+        end
+    end
+    local place, count = n + 2, 0
+    n = n + 2
+    field = rawget(v, "map")
+    if type(field) == "table" then
+        out[place - 1] = MAP
+        for key, value in next, field do
+            n = linear(value, out, linear(key, out, n, depth + 1), depth + 1)
+            count = count + 1
+        end
+        out[place] = count
+        return n
+    end
+    field = rawget(v, "set")
+    if type(field) == "table" then
+        out[place - 1] = SET
+        for key in next, field do
+            n = linear(key, out, n, depth + 1)
+            count = count + 1
+        end
+        out[place] = count
+        return n
+    end
+    out[place - 1] = ARRAY
+    while true do
+        local element = rawget(v, count + 1)
+        if element == nil then
+            break
+        end
+        n = linear(element, out, n, depth + 1)
+        count = count + 1
+    end
+    out[place] = count
+    return n
+end
+
+function linear(v, out, n, depth)
+    local kind = type(v)
+    if kind == "string" then
+        out[n + 1], out[n + 2] = STRING, v
+        return n + 2
+    elseif kind == "number" then
+        out[n + 1], out[n + 2] = NUMBER, v
+        return n + 2
+    elseif kind == "boolean" then
+        out[n + 1] = v and TRUE or FALSE
+        return n + 1
+    elseif kind == "table" then
+        if depth > DEPTH then
+            out[n + 1] = TOO_DEEP
+            return n + 1
+        end
+        return linear_table(v, out, n, depth)
+    end
+    out[n + 1] = NIL
+    return n + 1
+end
+
+-- The result of a run: a plain value as it is, a status as (0, text), an error as (false, text, source, line, counted),
+-- all else as (true, number of tokens, their table).
+local function result(ok, v)
+    if ok then
+        if type(v) ~= "table" then
+            if type(v) == "string" or type(v) == "number" or type(v) == "boolean" then
+                return v
+            end
+            return nil
+        end
+        local status = rawget(v, "ok")
+        if type(status) == "string" and type(rawget(v, "err")) ~= "string" then
+            return 0, status
+        end
+        local out = {}
+        return true, linear(v, out, 0, 0), out
+    end
+    if type(v) ~= "table" then
+        -- Handling the error has failed: so ends a script whose error table cannot be written.
+        return false, "ERR Error running script " .. tostring(v), nil, nil, false
+    end
+    local _, text, source, line, counted = information(v)
+    return false, text, source, line, counted
+end
+
+local entry = {}
+
+function entry.tokens(out, first, last)
+    return unpack(out, first, last)
+end
+
+function entry.error(text, counted)
+    return {err = text, ignore_error_stats_update = counted}
+end
+
+function entry.ok()
+    return {ok = "OK"}
+end
+
+function entry.status(text)
+    return {ok = text}
+end
+
+function entry.map(t)
+    return {map = t}
+end
+
+function entry.set(t)
+    return {set = t}
+end
+
+function entry.double(number)
+    return {double = number}
+end
+
+function entry.big(text)
+    return {big_number = text}
+end
+
+function entry.verbatim(format, text)
+    return {verbatim_string = {format = format, string = text}}
+end
+
+return entry, result, information
