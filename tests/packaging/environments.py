@@ -45,6 +45,13 @@ def copy_source(target: Path) -> Path:
     return target
 
 
+def copy_project(target: Path) -> Path:
+    """A copy of the whole project, tests and documents too, to change and to test."""
+    private = shutil.ignore_patterns(".*", "build", "dist", "_build", "__pycache__", "dropin.cache", "*.egg-info")
+    shutil.copytree(ROOT, target, ignore=private)
+    return target
+
+
 def skip_without_setuptools() -> None:
     wanted = re.search(r'^requires = \["setuptools>=(\d+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert wanted is not None
