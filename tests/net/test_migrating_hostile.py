@@ -83,7 +83,7 @@ class Move:
         assert self.writer("APPEND", "a", "y").startswith(b":")
         assert self.writer("DEL", "a", "b", "c").startswith(b":")
         assert not self.server.engine.postponed
-        assert not self.server.engine.write_guards
+        assert not self.server.engine.denials
         self.fill()
         if self.peer is not None:
             self.peer.heard()

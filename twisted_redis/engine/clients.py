@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.tracking import Tracker
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["Client", "Link", "NullLink"]
+__all__ = ["Client", "Link", "NullLink", "postpone"]
 
 # Gates of a client: while one of these bits is set its commands take the long way.
 IN_MULTI = 1 << 0
@@ -354,3 +354,9 @@ class Client:
         """Closes the connection once its replies are written; nothing more of it is executed."""
         self.gates |= CLOSING
         self.engine.flush_later(self)
+
+
+def postpone(client: Client) -> None:
+    """Holds the request of ``client`` back as a whole until ``resume_postponed``; those behind it wait, too."""
+    client.postponed = True
+    client.engine.postponed.append(client)

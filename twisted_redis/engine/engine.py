@@ -98,12 +98,12 @@ class Engine(Turns, Effects):
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
         self.stats = Statistics(self)
 
-        #: Who refuses commands that write for now, by ``checks``.
-        self.write_guards: set[str] = set()
+        #: Why commands, mostly those that write, are refused for now.
+        self.denials = gates.Denials()
         self.table = bind_table(specs)
         #: Every spelling that needs no thought: lower and upper case.
         self.lookup: dict[bytes, Command] = {}
-        #: Those of commands that go the long way while anybody guards writes.
+        #: Those of commands that go the long way while there is any denial.
         self._guarded: dict[bytes, Command] = {}
         self.index_commands()
         #: Users, and who is which.
@@ -140,8 +140,6 @@ class Engine(Turns, Effects):
         self.after_busy: Callable[[], None] = lambda: None
         self.async_loading = False
         self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
-        #: Gates of rooms above: (client, command, argv), raising a CommandError to refuse.
-        self.checks: list[Callable[[Client, Command, list[bytes]], None]] = []
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
         #: Called when a client becomes as new (RESET).
@@ -193,24 +191,27 @@ class Engine(Turns, Effects):
         self._guarded.clear()
         for name, entry in self.table.items():
             entry.skip = 1
-            # Some of those who guard writes refuse PING too, so that whoever watches the server learns of it.
+            # Some denials refuse PING too, so that whoever watches the server learns of it.
             guarded = entry.flags & (WRITE | SKIP_MONITOR) or entry.name == "ping"
             spellings = self._guarded if guarded else self.lookup
             spellings[name] = entry
             spellings[name.upper()] = entry
             for sub in (entry.subcommands or {}).values():
                 sub.skip = 2
-        if not self.write_guards:
+        if not self.denials:
             self.lookup.update(self._guarded)
 
-    def guard_writes(self, reason: str, wanted: bool) -> None:
-        """Sends commands that write the long way through ``checks`` while anybody has a reason; reading stays fast."""
-        before = bool(self.write_guards)
-        (self.write_guards.add if wanted else self.write_guards.discard)(reason)
-        if self.write_guards and not before:
+    def deny(self, denial: gates.Denial, check: gates.Check | None) -> None:
+        """Has ``check`` asked in its place before a command, until it is called with None.
+
+        Commands that write go the long way meanwhile; reading stays fast.
+        """
+        before = bool(self.denials)
+        self.denials.put(denial, check)
+        if self.denials and not before:
             for name in self._guarded:
                 del self.lookup[name]
-        elif before and not self.write_guards:
+        elif before and not self.denials:
             self.lookup.update(self._guarded)
 
     def rename_command(self, name: str, new_name: str) -> None:

@@ -1,9 +1,13 @@
-"""The gates before a command, in the order in which Redis checks: which of two errors a client sees is behaviour."""
+"""The gates before a command, in the order in which Redis checks: which of two errors a client sees is behaviour.
+
+``admit`` is that order.  The denials of other rooms stand in one place of it, and in the order of ``Denial`` there.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, cast
 
 from twisted_redis.engine.clients import (
@@ -20,6 +24,7 @@ from twisted_redis.engine.clients import (
     TRACKING,
     UNAUTHENTICATED,
     Client,
+    postpone,
 )
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.flags import (
@@ -44,7 +49,18 @@ from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["NOT_EXECUTED", "Postponed", "execute", "greet", "has_any", "have_all", "is_paused", "readmit", "resolve"]
+__all__ = [
+    "NOT_EXECUTED",
+    "Denial",
+    "Denials",
+    "Postponed",
+    "execute",
+    "flags_of",
+    "greet",
+    "is_paused",
+    "readmit",
+    "resolve",
+]
 
 # Gates of the engine: while one of these bits is set every command takes the long way.
 IS_LOADING = 1 << 0
@@ -53,7 +69,7 @@ IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it has
-IS_TESTED = 1 << 7  # a test has faults happen, or notes calls: by ``checks``
+IS_TESTED = 1 << 7  # a test has faults happen, or notes calls: by ``Denial.FAULT``
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -68,6 +84,53 @@ WHILE_SUBSCRIBED = frozenset(
 
 class Postponed(Exception):
     """The request has to wait as a whole (CLIENT PAUSE): it is not taken."""
+
+
+class Denial(IntEnum):
+    """What may deny a command, for a reason that another room knows, in the order in which Redis asks."""
+
+    SNAPSHOT_FAILED = auto()
+    APPEND_ONLY_FAILED = auto()
+    FEW_REPLICAS = auto()
+    READ_ONLY_REPLICA = auto()
+    #: Redis knows none of the following.
+    MIGRATING = auto()
+    FAULT = auto()
+
+
+#: Within a script Redis asks first whether the server is a replica.
+_FIRST_IN_SCRIPT = Denial.READ_ONLY_REPLICA
+
+#: Raises a CommandError, or ``Postponed``, where a command of a client is denied.
+Check = Callable[[Client, Command, list[bytes]], None]
+
+
+class Denials:
+    """The denials that are in force: what is asked of them depends on ``Denial``, not on which came first."""
+
+    __slots__ = ("_checks", "in_order", "in_script")
+
+    def __init__(self) -> None:
+        self._checks: dict[Denial, Check] = {}
+        #: The checks to make before a command, and before a command that a script calls and that writes.
+        self.in_order: tuple[Check, ...] = ()
+        self.in_script: tuple[Check, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._checks)
+
+    def __contains__(self, denial: Denial) -> bool:
+        return denial in self._checks
+
+    def put(self, denial: Denial, check: Check | None) -> None:
+        """Puts a check into its place, or takes the one that is there away."""
+        if check is None:
+            self._checks.pop(denial, None)
+        else:
+            self._checks[denial] = check
+        self.in_order = tuple(self._checks[place] for place in sorted(self._checks))
+        places = sorted(self._checks, key=lambda place: (place is not _FIRST_IN_SCRIPT, place))
+        self.in_script = tuple(self._checks[place] for place in places)
 
 
 def _never(*_: object) -> None:
@@ -239,17 +302,19 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     _check_memory(engine, client, command)
     if gates & TRACKING:
         engine.tracking.limit()
-    for check in engine.checks:
+    for check in engine.denials.in_order:
         check(client, command, argv)
     if gates & SUBSCRIBED and client.resp == 2 and command.name not in WHILE_SUBSCRIBED:
         raise CommandError(
             f"ERR Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
             "are allowed in this context"
         )
-    if engine.gates & IS_STALE and not have_all(client, command, STALE):
+    if engine.gates & IS_STALE and not _shared_flags_of(command, client) & STALE:
         raise CommandError(STALE_TEXT)
     if engine.gates & IS_LOADING and (
-        has_any(client, command, NO_ASYNC_LOADING) if engine.async_loading else not have_all(client, command, LOADING)
+        flags_of(command, client) & NO_ASYNC_LOADING
+        if engine.async_loading
+        else not _shared_flags_of(command, client) & LOADING
     ):
         raise CommandError("LOADING Redis is loading the dataset in memory")
     if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
@@ -258,8 +323,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         # It is never held back by a pause, so it must not be able to do anything that a pause is to prevent.
         raise CommandError("ERR Replica can't interact with the keyspace")
     if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA | OWNER) and is_paused(engine, client, command):
-        client.postponed = True
-        engine.postponed.append(client)
+        postpone(client)
         raise Postponed
 
 
@@ -268,39 +332,42 @@ def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes])
     if client.gates & RESTRICTED:
         engine.authorize(client, command, argv)
     _check_memory(engine, client, command)
-    if engine.write_guards:
-        for check in engine.checks:
-            check(client, command, argv)
+    for check in engine.denials.in_order:
+        check(client, command, argv)
 
 
 def _check_memory(engine: Engine, client: Client, command: Command) -> None:
-    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and has_any(client, command, DENYOOM):
+    if engine.gates & IS_OVER_MEMORY and not engine.eviction.make_room() and flags_of(command, client) & DENYOOM:
         raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
 
 
-def _queued_flags(client: Client, command: Command) -> Iterator[int]:
-    """The flags of ``command``, and for EXEC of what it will run: of scripts what they have declared."""
-    yield command.flags
+def flags_of(command: Command, client: Client) -> int:
+    """The flags of ``command``, and for EXEC those of all that it will run: of scripts what they have declared."""
+    flags = command.flags
     if command.name == "exec":
         for queued, argv in client.queue or ():
-            yield (client.engine.as_declared(queued, argv) if queued.flags & SKIP_MONITOR else queued).flags
+            flags |= _declared_flags(client, queued, argv)
+    return flags
 
 
-def has_any(client: Client, command: Command, flags: int) -> bool:
-    """Whether ``command``, or one that EXEC will run, has one of ``flags``."""
-    return any(found & flags for found in _queued_flags(client, command))
+def _shared_flags_of(command: Command, client: Client) -> int:
+    """The flags that ``command`` has, and for EXEC all that it will run as well."""
+    flags = command.flags
+    if command.name == "exec":
+        for queued, argv in client.queue or ():
+            flags &= _declared_flags(client, queued, argv)
+    return flags
 
 
-def have_all(client: Client, command: Command, flag: int) -> bool:
-    """Whether ``command``, and all that EXEC will run, have ``flag``."""
-    return all(found & flag for found in _queued_flags(client, command))
+def _declared_flags(client: Client, command: Command, argv: list[bytes]) -> int:
+    return (client.engine.as_declared(command, argv) if command.flags & SKIP_MONITOR else command).flags
 
 
 def is_paused(engine: Engine, client: Client, command: Command) -> bool:
     """Whether a pause holds ``command`` back, or for EXEC one that it will run."""
     if engine.pause_all:
         return True
-    return has_any(client, command, WRITE | MAY_REPLICATE)
+    return bool(flags_of(command, client) & (WRITE | MAY_REPLICATE))
 
 
 def _protected(engine: Engine, client: Client, command: Command) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.engine.blocking import retry
-from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.clients import NullLink, postpone
 from twisted_redis.engine.commandkeys import keys_of
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import READONLY
-from twisted_redis.engine.gates import Postponed
+from twisted_redis.engine.gates import Denial, Postponed
 from twisted_redis.engine.pause import resume_postponed
 from twisted_redis.resp.types import OK, Reply
 
@@ -173,10 +173,9 @@ class Migrations:
     def _hold(self, move: Move) -> None:
         engine = self._engine
         if not self._held:
-            engine.checks.append(self._check)
             engine.observers.append(self._observe)
             engine.refresh_observed()
-            engine.guard_writes("migrate", True)
+            engine.deny(Denial.MIGRATING, self._check)
         for key in move.keys:
             self._held[(move.db, key)] = move
 
@@ -185,10 +184,9 @@ class Migrations:
         for key in move.keys:
             self._held.pop((move.db, key), None)
         if not self._held:
-            engine.checks.remove(self._check)
             engine.observers.remove(self._observe)
             engine.refresh_observed()
-            engine.guard_writes("migrate", False)
+            engine.deny(Denial.MIGRATING, None)
         if self._waiting:
             self._waiting = False
             resume_postponed(engine)
@@ -202,8 +200,7 @@ class Migrations:
         # Who cannot be held back is noticed by what it changes.
         if held and not client.deny_blocking and not isinstance(client.link, NullLink):
             self._waiting = True
-            client.postponed = True
-            self._engine.postponed.append(client)
+            postpone(client)
             raise Postponed
 
     def _wants(self, client: Client, command: Command, argv: list[bytes]) -> bool:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from twisted_redis.engine.clients import OWNER, SCRIPT, Client
+from twisted_redis.engine.clients import OWNER, SCRIPT, Client, postpone
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.gates import IS_TESTED, Postponed
+from twisted_redis.engine.gates import IS_TESTED, Denial, Postponed
 from twisted_redis.engine.table import Command
 from twisted_redis.library.hints import number, suggestion
 from twisted_redis.net.service import ServerService
@@ -84,8 +83,7 @@ class Faults:
 
         def act(client: Client) -> None:
             self._passing[client] = None
-            client.postponed = True
-            self._engine.postponed.append(client)
+            postpone(client)
             self._engine.time.call_later(seconds, self._go_on, client)
             raise Postponed
 
@@ -194,13 +192,10 @@ class Faults:
         wanted = bool(self._faults) or self._log is not None
         if wanted != self._checking:
             self._checking = wanted
-            checks: list[Any] = self._engine.checks
+            self._engine.deny(Denial.FAULT, self._check if wanted else None)
             if wanted:
-                checks.append(self._check)
                 self._engine.gates |= IS_TESTED
             else:
-                # The list may be the one that is being gone through.
-                self._engine.checks = [check for check in checks if check != self._check]
                 self._engine.gates &= ~IS_TESTED
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
-from twisted_redis.engine.gates import has_any
+from twisted_redis.engine.gates import Denial, flags_of
 from twisted_redis.persistence.children import STOPPED_ON_PURPOSE, Child, Children
 from twisted_redis.persistence.files import FileWriter, remove_quietly, write_atomically
 from twisted_redis.persistence.saving import facts, write_snapshot
@@ -30,7 +30,6 @@ _MISCONF = (
     "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
     "error."
 )
-_GUARD = "snapshot"
 
 
 class Snapshots:
@@ -50,7 +49,6 @@ class Snapshots:
         #: Told of the end of each snapshot in the background, and whether it was successful.
         self.ended: list[Callable[[bool], None]] = []
         engine.info_extra.setdefault("persistence", []).append(self._fields)
-        engine.checks.append(self._check)
         engine.config.on_apply(("save", "stop-writes-on-bgsave-error"), self._guard)
 
     @property
@@ -234,15 +232,13 @@ class Snapshots:
         return bool(config.stop_writes_on_bgsave_error and config.save and not self.succeeded)
 
     def _guard(self) -> None:
-        self._engine.guard_writes(_GUARD, self._refusing)
+        self._engine.deny(Denial.SNAPSHOT_FAILED, self._check if self._refusing else None)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Refuses writes after a failure; PING as well, so that whoever watches the server learns of it."""
-        if self.succeeded or not self._refusing:
-            return
         if client.gates & MASTER:
             return
-        if command.name == "ping" or has_any(client, command, WRITE):
+        if command.name == "ping" or flags_of(command, client) & WRITE:
             raise CommandError(_MISCONF)
 
     def _fields(self) -> list[tuple[str, Any]]:

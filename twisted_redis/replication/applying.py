@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link
+from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link, postpone
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
 from twisted_redis.engine.mishaps import crashed
@@ -148,10 +148,8 @@ class Applier:
     def _hold(self, data: bytes) -> None:
         """CLIENT PAUSE holds the master back, too."""
         self._held.append(data)
-        client = self.client
-        if not client.postponed:
-            client.postponed = True
-            self._engine.postponed.append(client)
+        if not self.client.postponed:
+            postpone(self.client)
 
     def resume(self) -> None:
         """Goes on with what was held back."""

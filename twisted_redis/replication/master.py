@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.blocking import retry
 from twisted_redis.engine.clients import CLOSING, REPLICA, Client
 from twisted_redis.engine.errors import CommandError, refusal
-from twisted_redis.engine.gates import IS_PAUSED
+from twisted_redis.engine.flags import WRITE
+from twisted_redis.engine.gates import IS_PAUSED, Denial, flags_of
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.replication.replicas import ONLINE, PIECE, Replica, owed, pump, replica_of
@@ -16,11 +17,17 @@ from twisted_redis.resp.inline import split_arguments
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.table import Command
     from twisted_redis.replication.state import State
 
 __all__ = ["Master"]
 
 LONGEST_HOST = 256
+
+
+def _deny(client: Client, command: Command, argv: list[bytes]) -> None:
+    if flags_of(command, client) & WRITE:
+        raise CommandError("NOREPLICAS Not enough good replicas to write.")
 
 
 class Master:
@@ -342,7 +349,7 @@ class Master:
         config = self._engine.config
         wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
         if not (wanted and lag):
-            self._engine.guard_writes("replicas", False)
+            self._engine.deny(Denial.FEW_REPLICAS, None)
             return
         now = self._engine.time.monotonic()
         self.good_replicas = sum(
@@ -350,7 +357,8 @@ class Master:
             for replica in self.replicas.values()
             if replica.state == ONLINE and int(now - replica.acknowledged_at) <= lag
         )
-        self._engine.guard_writes("replicas", not self._state.is_replica and self.good_replicas < wanted)
+        too_few = not self._state.is_replica and self.good_replicas < wanted
+        self._engine.deny(Denial.FEW_REPLICAS, _deny if too_few else None)
 
     def caught_up(self) -> bool:
         """Whether every replica has processed the whole stream."""

@@ -16,7 +16,7 @@ from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
-from twisted_redis.engine.gates import IS_STALE, has_any
+from twisted_redis.engine.gates import IS_STALE, Denial, flags_of
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
@@ -66,7 +66,6 @@ class State:
         self._feeding = False
         engine.replication = self
         engine.replication_aux = self.aux
-        engine.checks.append(self._check)
         engine.departed.append(self.master.lost)
         engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
@@ -270,7 +269,7 @@ class State:
         engine.role = "replica" if replica else "master"
         engine.oom_score.follow_role()
         engine.state.keep_expired = replica
-        engine.guard_writes("replica", replica)
+        engine.deny(Denial.READ_ONLY_REPLICA, self._deny_on_replica if replica else None)
         if not replica or engine.config.replica_read_only:
             self.own_keys.clear()
         if replica and not self.follower.connected and not engine.config.replica_serve_stale_data:
@@ -280,17 +279,11 @@ class State:
         self.master.count_good()
         self._feed_or_not()
 
-    def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        guards = self.engine.write_guards
-        if not guards or ("replica" not in guards and "replicas" not in guards):
-            return
-        if has_any(client, command, WRITE):
-            if "replicas" in guards:
-                raise CommandError("NOREPLICAS Not enough good replicas to write.")
-            if "replica" in guards and not client.gates & MASTER:
-                if self.engine.config.replica_read_only:
-                    raise CommandError("READONLY You can't write against a read only replica.")
-                self.own_keys.before(client, command, argv)
+    def _deny_on_replica(self, client: Client, command: Command, argv: list[bytes]) -> None:
+        if flags_of(command, client) & WRITE and not client.gates & MASTER:
+            if self.engine.config.replica_read_only:
+                raise CommandError("READONLY You can't write against a read only replica.")
+            self.own_keys.before(client, command, argv)
 
     def _feed_or_not(self) -> None:
         """Takes effects where somebody may want them: replicas, or those who ask what is on disk."""

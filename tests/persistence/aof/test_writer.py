@@ -201,6 +201,9 @@ def test_a_full_disk(serve: Callable[..., Server], content: Callable[[], bytes],
     assert connection("PING").startswith(b"-MISCONF")
     assert connection("SET", "a", 5).startswith(b"-MISCONF")
     assert b"aof_last_write_status:err" in server("INFO", "persistence")
+    server("CONFIG", "SET", "min-replicas-to-write", 1)
+    assert connection("SET", "a", 5).startswith(b"-MISCONF")
+    server("CONFIG", "SET", "min-replicas-to-write", 0)
     disk.room = None
     server.advance(1)
     aof.cron(server.clock.seconds())

@@ -285,8 +285,8 @@ class Runner:
         if not run.dirty:
             obeyed = client.gates & MASTER
             try:
-                if not obeyed:
-                    for check in engine.checks:
+                if flags & WRITE and not obeyed:
+                    for check in engine.denials.in_script:
                         check(client, command, argv)
                 # By how it was when the script began: what it has needed itself is made room for after it.
                 if flags & DENYOOM and engine.eviction.out_of_memory and not run.allow_oom and not obeyed:

@@ -10,7 +10,7 @@ from twisted_redis.config import ConfigError
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.flags import WRITE
-from twisted_redis.engine.gates import has_any
+from twisted_redis.engine.gates import Denial, flags_of
 from twisted_redis.persistence.aof.base import write_base
 from twisted_redis.persistence.aof.folder import Folder
 from twisted_redis.persistence.aof.manifest import Manifest, ManifestError
@@ -31,7 +31,6 @@ __all__ = ["Aof", "AofFatal"]
 
 OFF, WAITING, ON = range(3)
 RETRY_WRITES_EVERY = 1.0
-_GUARD = "append-only file"
 
 
 class Aof:
@@ -74,7 +73,6 @@ class Aof:
         engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
         # What evictions themselves write must not make room for itself.
         engine.usage.uncounted.append(lambda: self.writer.buffered)
-        engine.checks.append(self._check)
         engine.config.on_apply("appendonly", self._apply)
         engine.config.on_apply("appendfsync", self._change_policy)
         engine.config.on_apply("aof-disable-auto-gc", self.delete_history)
@@ -453,14 +451,14 @@ class Aof:
         return (self.writer.error or self.syncer.error) if self._state != OFF else 0
 
     def _guard(self) -> None:
-        self.engine.guard_writes(_GUARD, bool(self._trouble))
+        self.engine.deny(Denial.APPEND_ONLY_FAILED, self._check if self._trouble else None)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Refuses writes while they cannot be kept; PING as well, so that whoever watches the server learns of it."""
         number = self._trouble
         if not number or client.gates & MASTER:
             return
-        if command.name == "ping" or has_any(client, command, WRITE):
+        if command.name == "ping" or flags_of(command, client) & WRITE:
             raise CommandError(f"MISCONF Errors writing to the AOF file: {os.strerror(number)}")
 
     # figures
