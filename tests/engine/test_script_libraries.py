@@ -29,7 +29,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(VALUES, min_size=1, max_size=5))
 def test_json_there_and_back(values: list[Any]) -> None:
     text = json.dumps(values, ensure_ascii=False)
@@ -87,14 +87,14 @@ def literal(number: float) -> str:
     return {math.inf: "1/0", -math.inf: "-1/0"}.get(number, repr(number))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False)))
 def test_numbers_in_messagepack(number: float) -> None:
     script = "local m = cmsgpack.unpack(cmsgpack.pack(n)) return n == m and 1 or tostring(m)"
     assert run(f"local n = {literal(number)} {script}") == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(), st.sampled_from("<>"))
 def test_doubles_as_bytes(number: float, order: str) -> None:
     expected = struct.pack(f"{order}d", number)
@@ -106,7 +106,7 @@ def test_doubles_as_bytes(number: float, order: str) -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(width=32, allow_nan=False) | st.floats(-3e38, 3e38), st.sampled_from("<>"))
 def test_floats_as_bytes(number: float, order: str) -> None:
     expected = struct.pack(f"{order}f", number)
@@ -114,7 +114,7 @@ def test_floats_as_bytes(number: float, order: str) -> None:
     assert run(f"return struct.pack('{order}f', struct.unpack('{order}f', ARGV[1]))", expected) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(-(2**63), 2**63 - 1), st.sampled_from("<>"), st.sampled_from("iI"), st.integers(1, 8))
 def test_integers_as_bytes(number: int, order: str, kind: str, size: int) -> None:
     number = int(float(number)) & (2 ** (8 * size) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.server import Connection, Server, encode
@@ -252,7 +252,6 @@ def first_collision(existing: list[bytes], prefixes: list[bytes]) -> bytes | Non
 some_prefixes = st.lists(st.text("ab", max_size=4).map(str.encode), max_size=6)
 
 
-@settings(deadline=None)
 @given(first=some_prefixes, everything=st.booleans(), second=some_prefixes)
 def test_overlapping_prefixes(
     kept_server: Server, first: list[bytes], everything: bool, second: list[bytes]

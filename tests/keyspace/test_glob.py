@@ -104,13 +104,13 @@ def matches_slowly(pattern: bytes, text: bytes) -> bool:
     return not rest.strip(b"*") if len(text) == 1 else matches_slowly(rest, text[1:])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.sampled_from(b"ab*?\\"), max_size=9), st.lists(st.sampled_from(b"ab*\\"), max_size=8))
 def test_agrees_with_reference(pattern: list[int], text: list[int]) -> None:
     assert glob_match(bytes(pattern), bytes(text)) is matches_slowly(bytes(pattern), bytes(text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(b"ab[]^-*?"), max_size=12), st.lists(st.sampled_from(b"ab-^]"), max_size=8))
 def test_walking_agrees_with_regular_expressions(pattern: list[int], text: list[int]) -> None:
     expected = glob._translate(bytes(pattern), False)(bytes(text))

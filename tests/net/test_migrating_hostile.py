@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.net.test_migrating import Bench, Peer, now, peer_that, peer_that_drips
@@ -208,7 +208,6 @@ pieces = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(script=st.lists(pieces, max_size=12))
 def test_anything_at_all(script: list[Step]) -> None:
     move = Move()
