@@ -116,6 +116,16 @@ def test_one_read_before_authentication_makes_so_many_replies_and_no_more(reques
     assert server.engine.stats.output_buffer_closed == 1
 
 
+@pytest.mark.parametrize("attempt", [("AUTH", "wrong"), ("HELLO", "3", "AUTH", "default", "wrong")])
+def test_every_failed_login_of_a_pipeline_is_answered(attempt: tuple[str, ...]) -> None:
+    """Redis 8.0.2 answers the first one only, which leaves a client that sends a pipeline one reply short."""
+    refusal = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    client = Server(requirepass="secret").connect()
+    assert client.send(encode("PING") + encode(*attempt) * 3 + encode("AUTH", "secret")) == (
+        b"-NOAUTH Authentication required.\r\n" + refusal * 3 + b"+OK\r\n"
+    )
+
+
 def test_after_authentication_the_rest_of_a_read_is_not_limited() -> None:
     server = Server(requirepass="secret")
     client = server.connect()
