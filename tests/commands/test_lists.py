@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
-from twisted_redis.datatypes.quicklist import set_packed_threshold
 from twisted_redis.resp.types import NullArray
 
 NO_INTEGER = "ERR value is not an integer or out of range"
@@ -393,15 +392,21 @@ def test_debug_object_tells_of_nodes(server: InProcess) -> None:
 
 
 def test_the_size_of_large_elements_can_be_set(server: InProcess) -> None:
-    server("CONFIG", "SET", "list-max-listpack-size", 3)
-    try:
-        server("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "2b")
-        server("RPUSH", "l", "a", "bb", "c", "d")
-        assert b" ql_nodes:3 " in server("DEBUG", "OBJECT", "l")
-        server("RPUSH", "l", "ee")
-        assert b" ql_nodes:4 " in server("DEBUG", "OBJECT", "l")
-    finally:
-        set_packed_threshold(0)
+    other = InProcess()
+    for each in (server, other):
+        each("CONFIG", "SET", "list-max-listpack-size", 3)
+        each("RPUSH", "old", "a", "bb", "c", "d")
+    server("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "2b")
+    server("RPUSH", "l", "a", "bb", "c", "d")
+    assert b" ql_nodes:3 " in server("DEBUG", "OBJECT", "l")
+    server("RPUSH", "l", "ee")
+    assert b" ql_nodes:4 " in server("DEBUG", "OBJECT", "l")
+    # Lists that were there before obey too; those of another server in the process do not.
+    for each, nodes in ((server, 3), (other, 2)):
+        each("RPUSH", "old", "ee")
+        assert b" ql_nodes:%d " % nodes in each("DEBUG", "OBJECT", "old")
+    other("RPUSH", "l", "a", "bb", "c", "d")
+    assert b" ql_nodes:2 " in other("DEBUG", "OBJECT", "l")
 
 
 def test_a_copied_list_is_another(server: InProcess) -> None:

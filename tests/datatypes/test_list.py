@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -10,13 +9,14 @@ import pytest
 
 from twisted_redis.datatypes import quicklist
 from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.quicklist import entry_size, set_packed_threshold
+from twisted_redis.datatypes.quicklist import entry_size
 
 
 @dataclass
 class Limits:
     list_max_listpack_size: int = -2
     list_compress_depth: int = 0
+    quicklist_packed_threshold: int = 0
 
 
 DEFAULT = Limits()
@@ -410,36 +410,29 @@ class TestShrinking:
 
 class TestMaking:
     def test_of_elements(self) -> None:
-        assert List(letters(3), 3).encoding() == "listpack"
-        assert nodes(List(letters(7), 3)) == [3, 3, 1]
-        assert List([LARGE], -1).encoding() == "quicklist"
-        assert contents(List(letters(7), 3)) == letters(7)
+        assert List(letters(3), Limits(3)).encoding() == "listpack"
+        assert nodes(List(letters(7), Limits(3))) == [3, 3, 1]
+        assert List([LARGE], Limits(-1)).encoding() == "quicklist"
+        assert contents(List(letters(7), Limits(3))) == letters(7)
 
     def test_of_nodes(self) -> None:
         made = [(False, letters(2)), (True, [LARGE]), (False, [b"z"])]
-        one = List.from_nodes(made, 3)
+        one = List.from_nodes(made, Limits(3))
         assert list(one.nodes()) == made
         assert contents(one) == [b"a", b"b", LARGE, b"z"]
         one.pop_left(Limits(3))
         assert nodes(one) == [1, 0, 1]
 
     def test_one_packed_node_within_the_limit_is_a_listpack(self) -> None:
-        assert List.from_nodes([(False, letters(3))], 3).encoding() == "listpack"
-        assert List.from_nodes([(False, letters(4))], 3).encoding() == "quicklist"
-        assert List.from_nodes([(True, [b"a"])], 3).encoding() == "quicklist"
+        assert List.from_nodes([(False, letters(3))], Limits(3)).encoding() == "listpack"
+        assert List.from_nodes([(False, letters(4))], Limits(3)).encoding() == "quicklist"
+        assert List.from_nodes([(True, [b"a"])], Limits(3)).encoding() == "quicklist"
 
 
-@pytest.fixture
-def threshold() -> Iterator[None]:
-    set_packed_threshold(5)
-    yield
-    set_packed_threshold(0)
-
-
-@pytest.mark.usefixtures("threshold")
 def test_the_size_of_plain_elements_can_be_set() -> None:
     config = Limits(4)
     one = pushed([b"aa", b"bb", b"cc", b"dd", b"ee"], config)
+    config.quicklist_packed_threshold = 5
     assert nodes(one) == [4, 1]
     one.set(2, b"e" * 10, config)
     assert nodes(one) == [2, 0, 2]

@@ -10,7 +10,6 @@ from typing import Any
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.hash import Hash
-from twisted_redis.datatypes.quicklist import set_packed_threshold
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
@@ -175,7 +174,7 @@ def _packed_threshold(ctx: Client, size: bytes) -> Reply:
     value = memory(size)
     if value is None or value > 1 << 32:
         raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
-    set_packed_threshold(value)
+    ctx.config.quicklist_packed_threshold = value
     return OK
 
 

@@ -220,7 +220,7 @@ def _store(ctx: Client, key: bytes, elements: list[bytes]) -> int:
     db = ctx.db
     db.lookup_write(key)
     if elements:
-        ctx.store(key, List(elements, ctx.config.list_max_listpack_size), "sortstore", len(elements))
+        ctx.store(key, List(elements, ctx.config), "sortstore", len(elements))
     elif db.delete(key):
         ctx.changed(key, "del")
     return len(elements)

@@ -69,6 +69,7 @@ class Config(Attributes):
         self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
         self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same of what is loaded now.
         self.own_types: dict[str, Any] = {}  #: Types of values that loaded modules have brought, by name.
+        self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), no directive; 0 for none.
         self._honoured = honoured
         self._appliers: dict[str, list[Applier]] = {}
         for directive in DIRECTIVES:

@@ -15,13 +15,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.matches import backward, forward
 from twisted_redis.datatypes.quicklist import (
     EMPTY_LISTPACK,
     PLAIN,
+    DefaultLimits,
+    ListLimits,
     Nodes,
     entry_size,
     exceeds,
@@ -45,24 +47,23 @@ _SOON = 1 << 14
 _SMALL_ROOM = 16
 
 
-class ListLimits(Protocol):
-    """The directive that a list obeys in the choice of its encoding."""
-
-    list_max_listpack_size: int
+_DEFAULT_LIMITS = DefaultLimits()
 
 
 class List:
     """A list of bytes.  ``items`` and ``head`` may be read; only the methods change them.
 
-    A list made of ``elements`` takes the encoding that SORT's STORE option gives its result under a
-    ``list-max-listpack-size`` of ``fill``, or stays a ``quicklist``.
+    A list made of ``elements`` takes the encoding that SORT's STORE option gives its result under the limits of
+    ``config``, or stays a ``quicklist``.
     """
 
     TYPE = b"list"
 
     __slots__ = ("_left", "_nodes", "_right", "_single", "_size", "head", "items")
 
-    def __init__(self, elements: Iterable[bytes] = (), fill: int = -2, *, quicklist: bool = False) -> None:
+    def __init__(
+        self, elements: Iterable[bytes] = (), config: ListLimits = _DEFAULT_LIMITS, *, quicklist: bool = False
+    ) -> None:
         self.items: list[bytes] = list(elements)
         self.head = 0
         #: None for a listpack.
@@ -73,23 +74,23 @@ class List:
         #: The nodes of a list that is not single count items[_left:_right].
         self._left = self._right = 0
         if self.items:
-            self._nodes = nodes = Nodes(fill)
+            self._nodes = nodes = Nodes(config)
             self._right = nodes.append(self.items, 0, _AHEAD)
             self._single = len(nodes) < 2
             if not quicklist:
-                self._convert(fill, 1)
+                self._convert(config.list_max_listpack_size, 1)
 
     @classmethod
-    def from_nodes(cls, nodes: Iterable[tuple[bool, list[bytes]]], fill: int) -> List:
+    def from_nodes(cls, nodes: Iterable[tuple[bool, list[bytes]]], config: ListLimits) -> List:
         """Returns a list of nodes as dumps store them: whether a node is plain, and its elements."""
         new = cls()
-        new._nodes = chain = Nodes(fill)
+        new._nodes = chain = Nodes(config)
         for plain, elements in nodes:
             new.items += elements
             chain.counts.append(PLAIN if plain else len(elements))
         new._right = len(new.items)
         new._single = len(chain) < 2
-        new._convert(fill, 1)
+        new._convert(config.list_max_listpack_size, 1)
         return new
 
     def __len__(self) -> int:
@@ -452,7 +453,7 @@ class List:
             length = len(self.items) - self.head
             if not exceeds(fill, self._size + sum(map(len, elements)), length + len(elements)):
                 return
-            self._nodes = Nodes(fill, length, self._size)
+            self._nodes = Nodes(config, length, self._size)
         self._left = self.head
         self._right = len(self.items)
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
+from typing import NamedTuple, Protocol
 
-__all__ = ["PLAIN", "Nodes", "entry_size", "exceeds", "limits", "measure", "set_packed_threshold"]
+__all__ = ["PLAIN", "DefaultLimits", "ListLimits", "Nodes", "entry_size", "exceeds", "limits", "measure"]
 
 PLAIN = -1
 """The count of a node that holds one large element."""
@@ -33,16 +34,24 @@ _SAFE_SIZE = 8192
 _ENTRY_OVERHEAD = 8
 """What Redis reckons for an entry's header when it looks whether a node has room."""
 
-_packed_threshold = 0
+
+class ListLimits(Protocol):
+    """The settings of a server that its lists obey in the choice of their encoding."""
+
+    @property
+    def list_max_listpack_size(self) -> int:
+        """The fill."""
+
+    @property
+    def quicklist_packed_threshold(self) -> int:
+        """Elements of this many bytes or more are plain; 0 leaves it to the fill."""
 
 
-def set_packed_threshold(size: int) -> None:
-    """Makes elements of ``size`` bytes or more plain in every list; 0 goes back to the limit of the fill.
+class DefaultLimits(NamedTuple):
+    """The limits of lists that belong to no server."""
 
-    DEBUG QUICKLIST-PACKED-THRESHOLD; as in Redis it is one setting of the process.
-    """
-    global _packed_threshold
-    _packed_threshold = size
+    list_max_listpack_size: int = -2
+    quicklist_packed_threshold: int = 0
 
 
 def limits(fill: int) -> tuple[int, int]:
@@ -95,13 +104,15 @@ class Nodes:
     """The chain of a list whose first counted element stands at some place of ``items``.
 
     ``counts``: elements a node, ``PLAIN`` for a plain one.  ``first`` and ``last``: bytes of the first and
-    of the last node, None where nobody needed to know; with one node both say the same.
+    of the last node, None where nobody needed to know; with one node both say the same.  As in Redis, ``fill``
+    stays what it was when the chain was made, and the threshold of plain elements is asked of ``config`` each time.
     """
 
-    __slots__ = ("counts", "fill", "first", "last")
+    __slots__ = ("config", "counts", "fill", "first", "last")
 
-    def __init__(self, fill: int, count: int = 0, size: int | None = None) -> None:
-        self.fill = fill
+    def __init__(self, config: ListLimits, count: int = 0, size: int | None = None) -> None:
+        self.config = config
+        self.fill = config.list_max_listpack_size
         self.counts: deque[int] = deque((count,) if count else ())
         self.first = size
         self.last = size
@@ -111,7 +122,8 @@ class Nodes:
 
     def copy(self) -> Nodes:
         """Returns a chain of its own with the same nodes."""
-        twin = Nodes(self.fill)
+        twin = Nodes(self.config)
+        twin.fill = self.fill
         twin.counts = self.counts.copy()
         twin.first = self.first
         twin.last = self.last
@@ -119,8 +131,9 @@ class Nodes:
 
     def is_large(self, length: int) -> bool:
         """Whether an element of ``length`` bytes is plain."""
-        if _packed_threshold:
-            return length >= _packed_threshold
+        threshold = self.config.quicklist_packed_threshold
+        if threshold:
+            return length >= threshold
         return length > (_SAFE_SIZE if self.fill >= 0 else limits(self.fill)[0])
 
     # the ends
@@ -178,7 +191,7 @@ class Nodes:
         most_bytes, most = limits(self.fill)
         if self.fill >= 0:
             most_bytes = _SAFE_SIZE
-        large = _packed_threshold or most_bytes + 1
+        large = self.config.quicklist_packed_threshold or most_bytes + 1
         room = most_bytes - _ENTRY_OVERHEAD
         taken = 0
         for element in pushed:

@@ -99,7 +99,7 @@ def _read_count(data: bytes, pos: int) -> tuple[int, int]:
 def _read_list(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     count, pos = _read_count(data, pos)
     elements, pos = read_strings(data, pos, count)
-    return List(elements, config.list_max_listpack_size), pos
+    return List(elements, config), pos
 
 
 def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
@@ -108,7 +108,7 @@ def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int
     if not elements:
         raise EmptyValue(pos)
     # Of all forms of lists this is the one that Redis does not make a listpack of.
-    return List(elements, config.list_max_listpack_size, quicklist=True), pos
+    return List(elements, config, quicklist=True), pos
 
 
 def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
@@ -142,7 +142,7 @@ def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
 def _list_of(nodes: list[tuple[bool, list[bytes]]], config: Limits, pos: int) -> List:
     if not nodes:
         raise EmptyValue(pos)
-    return List.from_nodes(nodes, config.list_max_listpack_size)
+    return List.from_nodes(nodes, config)
 
 
 # sets
