@@ -16,6 +16,7 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 
 from twisted_redis import logs
+from twisted_redis.config import Config
 
 LINE = re.compile(r"^\d+:[MSCX] \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3} [.*#-] .*$")
 
@@ -218,6 +219,18 @@ def test_file_that_cannot_be_opened_costs_the_line_alone(bench: Bench, tmp_path:
     bench.observer.logfile = str(bench.path)
     bench.log.notice("kept")
     assert bench.texts == ["* kept"]
+
+
+def test_a_relative_file_follows_the_directory_of_the_server(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    config = Config()
+    observer = logs.RedisLogObserver("redis.log", resolve=config.resolve)
+    log = logs.get_logger("twisted_redis.test", LogPublisher(observer))
+    for folder in folders:
+        folder.mkdir()
+        config.dir = str(folder)
+        log.notice(folder.name)
+    assert [(folder / "redis.log").read_text().split()[-1] for folder in folders] == ["one", "two"]
 
 
 def test_empty_name_is_standard_output(bench: Bench) -> None:

@@ -156,9 +156,20 @@ class RedisLogObserver:
     be written is lost: the log must not stop the server.
     """
 
-    def __init__(self, logfile: str = "", *, role: Callable[[], str] = lambda: "M", stdout: int = 1) -> None:
-        """``logfile`` is a path, empty for the file descriptor ``stdout``; ``role`` answers M, S or X."""
+    def __init__(
+        self,
+        logfile: str = "",
+        *,
+        resolve: Callable[[str], str] = str,
+        role: Callable[[], str] = lambda: "M",
+        stdout: int = 1,
+    ) -> None:
+        """``logfile`` is a path, empty for the file descriptor ``stdout``; ``role`` answers M, S or X.
+
+        ``resolve`` is asked for each line: a relative path follows the directory of the server (CONFIG SET dir).
+        """
         self.logfile = logfile
+        self._resolve = resolve
         self.role = role
         self.pid = os.getpid()
         """The server's own: a process with another one is a child. To be set anew after becoming a daemon."""
@@ -218,7 +229,7 @@ class RedisLogObserver:
             if not self.logfile:
                 _write_all(self._stdout, data)
                 return
-            fd = os.open(self.logfile, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fd = os.open(self._resolve(self.logfile), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 _write_all(fd, data)
             finally:

@@ -383,7 +383,7 @@ def main(argv: Sequence[str]) -> int:
         go_to_background()
         config.pidfile = config.pidfile or DEFAULT_PID_FILE
     reactor = install()
-    observer = RedisLogObserver(config.logfile)
+    observer = RedisLogObserver(config.logfile, resolve=config.resolve)
     try:
         service = make_server(config, reactor, own.endpoints)
         status = None if own.metrics_port is None else make_status(service.engine, reactor, own.metrics_port)

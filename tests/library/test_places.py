@@ -52,6 +52,23 @@ def test_relative_path_becomes_absolute(
     service.stopService()
 
 
+def test_a_relative_unix_socket_is_in_dir(
+    reactor: MemoryReactorClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, home, later = tmp_path / "elsewhere", tmp_path / "home", tmp_path / "later"
+    for folder in (elsewhere, home, later):
+        folder.mkdir()
+    monkeypatch.chdir(elsewhere)
+    service = reached(reactor, endpoints=(), unixsocket="here.sock", dir=str(home), enable_protected_configs="yes")
+    assert [path for path, *_ in reactor.unixServers] == [str(home / "here.sock")]
+    client = service.client()
+    client.execute("CONFIG", "SET", "dir", str(later))
+    assert service.url == f"unix://{home}/here.sock"
+    # INFO shows what is configured.
+    assert b"name=unix,bind=here.sock\r\n" in client.execute("INFO", "server")
+    service.stopService()
+
+
 def test_a_server_for_its_process_alone_has_no_url(reactor: MemoryReactorClock) -> None:
     service = reached(reactor, endpoints=())
     assert service.port is None and service.host is None

@@ -159,6 +159,21 @@ def test_a_master_that_answers_nonsense_is_tried_again(answer: bytes, snapshot: 
     assert has_everything(following)
 
 
+def test_a_snapshot_goes_to_dir_whatever_folder_the_process_is_in(
+    snapshot: bytes, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (folder / "dump.rdb").write_bytes(b"of somebody else")
+    home = tmp_path_factory.mktemp("home")
+    following = Following(repl_diskless_load="disabled", enable_protected_configs="yes")
+    assert following.server("CONFIG", "SET", "dir", str(home)) == b"OK"
+    following.open().send(handshake(FULL + by_length(snapshot) + STREAM))
+    assert has_everything(following)
+    assert [path.name for path in home.iterdir()] == ["dump.rdb"]
+    assert (home / "dump.rdb").read_bytes() == snapshot
+    assert [path.name for path in folder.iterdir()] == ["dump.rdb"]
+    assert (folder / "dump.rdb").read_bytes() == b"of somebody else"
+
+
 def test_a_snapshot_with_one_wrong_byte_is_not_taken(snapshot: bytes) -> None:
     for at in (0, 20, len(snapshot) // 2, len(snapshot) - 1):
         following = Following()

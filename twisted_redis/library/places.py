@@ -64,7 +64,7 @@ def find_place(config: Config, listeners: Listeners) -> Place:
             tls=not config.port,
         )
     if config.unixsocket:
-        return Place(unix_socket=os.path.abspath(config.unixsocket), password=password)
+        return Place(unix_socket=listeners.unix_path, password=password)
     for description, address in listeners.endpoints:
         if (place := _at_endpoint(description, address, password)) is not None:
             return place

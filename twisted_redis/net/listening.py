@@ -16,6 +16,9 @@ from twisted_redis.net.hub import Hub
 
 __all__ = ["ListenError", "Listeners", "PlaceTaken", "TlsError"]
 
+#: Bytes that a unix socket's name has room for (Linux); a relative path may be shorter.
+LONGEST_UNIX_PATH = 107
+
 #: Addresses of a family this machine does not have are passed over where they are optional.
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT}
 
@@ -162,7 +165,8 @@ class Listeners:
         self._tcp = _Ports(reactor, log, hub, "tcp")
         self._tls = _Ports(reactor, log, hub, "tls")
         self._unix: list[Any] = []
-        self._unix_path = ""
+        #: The absolute path of the unix socket, and what the configuration calls it; empty for none.
+        self.unix_path = self._unix_name = ""
         #: What is listened at by an endpoint, with the description of that.
         self._endpoints: dict[Any, str] = {}
         self._endpoint_port = 0
@@ -195,8 +199,13 @@ class Listeners:
         """Listens at no port for TLS any more."""
         self._tls.stop()
 
-    def listen_unix(self, path: str, mode: int, backlog: int) -> None:
-        """Listens at the unix socket ``path``; ``mode`` 0 leaves its permissions to the umask."""
+    def listen_unix(self, path: str, mode: int, backlog: int, configured: str) -> None:
+        """Listens at the unix socket ``path``; ``mode`` 0 leaves its permissions to the umask.
+
+        ``configured`` is the path as INFO shows it, which may be relative.
+        """
+        if len(os.fsencode(path)) > LONGEST_UNIX_PATH:
+            path = os.path.relpath(path)
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -212,7 +221,8 @@ class Listeners:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
             self._log("warning", f"Failed opening Unix socket: bind: {reason}")
             raise PlaceTaken(f"{path}: {reason}", 0, "unix") from error
-        self._unix_path = path
+        self.unix_path = os.path.abspath(path)
+        self._unix_name = configured
 
     def listen_endpoint(self, description: str) -> Deferred[Any]:
         """Listens at a Twisted endpoint (``tcp:6380:interface=127.0.0.1``, ``systemd:...``)."""
@@ -257,8 +267,8 @@ class Listeners:
     def describe(self) -> list[str]:
         """The listeners as INFO shows them."""
         found = self._tcp.describe()
-        if self._unix_path:
-            found.append(f"name=unix,bind={self._unix_path}")
+        if self._unix_name:
+            found.append(f"name=unix,bind={self._unix_name}")
         found += self._tls.describe()
         for port in self._endpoints:
             found.append(f"name=endpoint,bind={port.getHost()}")
@@ -276,5 +286,5 @@ class Listeners:
             _refuse(port)
         self._tcp.open, self._tls.open, self._unix, self._endpoints = [], [], [], {}
         waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
-        self._unix_path = ""
+        self.unix_path = self._unix_name = ""
         return DeferredList(waits) if waits else succeed(None)

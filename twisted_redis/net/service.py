@@ -113,7 +113,10 @@ class ServerService(Service):
         if config.tls_port and config.bind:
             self.listeners.listen_tls(self._tls, config.bind, config.tls_port, config.tcp_backlog)
         if config.unixsocket:
-            self.listeners.listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog)
+            path = config.resolve(config.unixsocket)
+            self.listeners.listen_unix(
+                path, config.unixsocketperm, config.tcp_backlog, configured=config.unixsocket
+            )
         for description in self._descriptions:
             self.listeners.listen_endpoint(description).addErrback(self._endpoint_failed, description)
 

@@ -142,8 +142,8 @@ def server_context(config: Any) -> SSL.Context:
     if config.tls_prefer_server_ciphers:
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     if config.tls_dh_params_file:
-        name = config.tls_dh_params_file
-        _load(f"Failed to load DH params file: {name}", context.load_tmp_dh, config.resolve(name))
+        what = f"Failed to load DH params file: {config.tls_dh_params_file}"
+        _load(what, context.load_tmp_dh, config.resolve(config.tls_dh_params_file))
     return context
 
 

@@ -110,7 +110,7 @@ class Snapshots:
 
     def _complain(self, error: OSError, path: str, temporary: str) -> None:
         operation = getattr(error, "operation", "write")
-        folder = os.getcwd()
+        folder = self._engine.config.dir
         if operation == "open":
             text = f"Failed opening the temp RDB file {temporary} (in server root dir {folder}) for saving"
         elif operation == "rename":
