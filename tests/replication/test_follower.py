@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.replication.masters import ID, Following, handshake, snapshot_of
 from tests.support.server import Server, encode
+from twisted_redis.engine.clients import MASTER
 
 MARK = b"m" * 40
 
@@ -358,6 +360,70 @@ def test_commands_of_the_master_that_fail_are_told_and_counted(snapshot: bytes) 
     told = [text for level, text in server.logged if "== CRITICAL ==" in text]
     assert [text.rsplit(" ", 1)[1] for text in told] == ["'lpush'", "'NO-SUCH'", "'GET'"]
     assert server.engine.stats.unexpected_errors == 3
+
+
+#: What the stream of a master that ran SET and a transaction consists of, and each command's database after it.
+SHOWN = [
+    (3, ["SELECT", "3"]),
+    (3, ["SET", "a", "1"]),
+    (3, ["MULTI"]),
+    (3, ["INCR", "n"]),
+    (3, ["PEXPIREAT", "n", "17957331220640"]),
+    (3, ["EXEC"]),
+    (3, ["PUBLISH", "ch", "x"]),
+]
+
+
+def address_of_master(following: Following) -> str:
+    """What stands in place of a client's address for the commands of the master."""
+    return next(client.link.address for client in following.server.engine.clients.values() if client.gates & MASTER)
+
+
+def test_monitor_shows_the_commands_of_the_master(snapshot: bytes) -> None:
+    following = Following()
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)))
+    monitor = following.server.connect()
+    monitor("MONITOR")
+    link.send(b"".join(encode(*words) for _, words in SHOWN))
+    address = address_of_master(following)
+    lines = [line.partition(" ")[2] for line in monitor.read().decode().splitlines()]
+    assert lines == [f"[{db} {address}] " + " ".join(f'"{word}"' for word in words) for db, words in SHOWN]
+    assert following.server("SELECT", 3) == b"OK" and following.server("GET", "n") == b"1"
+    assert offset(following) == 100 + sum(len(encode(*words)) for _, words in SHOWN)
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["alone", "while-somebody-monitors"])
+def test_the_slow_log_keeps_the_commands_of_the_master(snapshot: bytes, watched: bool) -> None:
+    following = Following(slowlog_log_slower_than=0)
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)))
+    if watched:
+        following.server.connect()("MONITOR")
+    following.server("SLOWLOG", "RESET")
+    link.send(b"".join(encode(*words) for _, words in SHOWN))
+    address = address_of_master(following).encode()
+    calls = [call for call in following.server.engine.slowlog.calls if call.address == address]
+    # EXEC is not kept, as what it ran is.
+    assert [call.argv for call in reversed(calls)] == [
+        [word.encode() for word in words] for _, words in SHOWN if words != ["EXEC"]
+    ]
+    assert [call.number for call in calls] == sorted((call.number for call in calls), reverse=True)
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["alone", "while-somebody-monitors"])
+def test_a_command_of_the_master_counts_once(snapshot: bytes, watched: bool) -> None:
+    following = Following(propagation_error_behavior="ignore")
+    server = following.server
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot)))
+    if watched:
+        server.connect()("MONITOR")
+    link.send(encode("LPUSH", "key", 1) + b"".join(encode(*words) for _, words in SHOWN))
+    stats = server("INFO", "commandstats").decode()
+    for name, calls, failed in (("lpush", 1, 1), ("set", 1, 0), ("incr", 1, 0), ("exec", 1, 0), ("select", 1, 0)):
+        assert re.search(rf"cmdstat_{name}:calls={calls},.*,failed_calls={failed}\r", stats), stats
+    assert server.engine.stats.unexpected_errors == 1
 
 
 def test_a_command_that_fails_may_end_the_server(snapshot: bytes) -> None:
