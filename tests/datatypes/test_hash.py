@@ -120,12 +120,6 @@ class TestEncoding:
         hash_.set_time(b"f0", 5)
         assert hash_.encoding() == "hashtable"
 
-    def test_made_of_items(self) -> None:
-        limits = Limits()
-        assert Hash.made_of([(b"a", b"b")] * 5, limits).encoding() == "listpack"
-        assert Hash.made_of([(b"%d" % n, b"b") for n in range(5)], limits).encoding() == "hashtable"
-        assert Hash.made_of([(b"a", b"123456789")], limits).encoding() == "hashtable"
-
 
 class TestTimes:
     def test_without_times(self) -> None:

@@ -142,7 +142,7 @@ def test_an_exception_in_a_transaction_costs_one_reply(server: Server, error: ty
 @pytest.mark.parametrize("error", EXCEPTIONS)
 def test_an_exception_in_a_call_that_was_woken(server: Server, error: type[BaseException]) -> None:
     def wait(ctx: Client, key: bytes) -> Any:
-        if ctx.served_key is not None:
+        if ctx.blocked is not None:
             raise error
         return Block((key,), "list", 0)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twisted_redis.keyspace import glob
-from twisted_redis.keyspace.glob import compile_glob, glob_match, is_literal
+from twisted_redis.keyspace.glob import compile_glob, glob_match
 
 # Answers of Redis 8.0's stringmatchlen.
 CASES = [
@@ -141,8 +141,3 @@ def test_long_patterns_are_refused_before_they_are_prepared() -> None:
     started = time.process_time()
     assert glob_match(b"*" + b"[ab]" * 100_000 + b"*", b"a" * 1000) is False
     assert time.process_time() - started < 2
-
-
-def test_is_literal() -> None:
-    assert is_literal(b"a.b]c-^")
-    assert not any(is_literal(b"a" + special) for special in (b"*", b"?", b"[", b"\\"))

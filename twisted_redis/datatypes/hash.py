@@ -10,7 +10,7 @@ whether there are ``times`` (a listpack with times, if not large).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress, islice, repeat
 from random import Random
 from typing import Any, Protocol
@@ -309,12 +309,3 @@ class Hash:
         if self._order is None:
             self._order = Order(self.fields)
         return self._order
-
-    # whole
-
-    @classmethod
-    def made_of(cls, items: Iterable[tuple[bytes, bytes]], config: HashLimits) -> Hash:
-        """Returns a hash of ``items`` in the encoding that Redis would choose."""
-        made = cls(dict(items))
-        made.fit([item for pair in made.fields.items() for item in pair], config)
-        return made

@@ -303,12 +303,6 @@ class ZSet:
         stop = next((place for place in range(start, size) if not goes_on(members[place])), size)
         return (size - stop, size - start) if reverse else (start, stop)
 
-    def range_by_score(
-        self, low: float, high: float, *, above: bool = False, below: bool = False
-    ) -> list[tuple[bytes, float]]:
-        """Returns the members with scores from ``low`` to ``high`` and their scores; see ``ScoreRange``."""
-        return self.pairs(*self.ranks_of_scores(ScoreRange(low, high, above, below)))
-
     def _sorted(self) -> Ranking:
         return Ranking(sorted(zip(self.scores.values(), self.scores, strict=True)))
 

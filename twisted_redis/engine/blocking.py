@@ -193,7 +193,7 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
             if engine.gates & IS_PAUSED and is_paused(engine, waiter.client, waiter.command):
                 engine.ready_later[(db, key)] = None
             else:
-                serve(engine, waiter, key)
+                serve(engine, waiter)
 
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
@@ -204,26 +204,23 @@ def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
     return wanted.kind.encode() == value.TYPE or wanted.wake_on_delete
 
 
-def serve(engine: Engine, waiter: Waiter, key: bytes) -> None:
+def serve(engine: Engine, waiter: Waiter) -> None:
     """Runs a waiting call again.  Whatever fails costs this one client an error, and those behind it nothing."""
     try:
-        _rerun(engine, waiter, key)
+        _rerun(engine, waiter)
     except Exception:
-        waiter.client.served_key = None
         reply = crashed(engine, waiter.command)
         abandon_unit(engine, waiter.client, waiter.command, waiter.argv)
         if waiter.client.blocked is waiter:
             waiter.finish(reply)
 
 
-def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
+def _rerun(engine: Engine, waiter: Waiter) -> None:
     client = waiter.client
-    client.served_key = key
     if not waiter.block.group:
         try:
             readmit(engine, client, waiter.command, waiter.argv)
         except CommandError as error:
-            client.served_key = None
             waiter.command.rejected += 1
             waiter.finish(engine.error(error.text))
             return
@@ -241,7 +238,6 @@ def _rerun(engine: Engine, waiter: Waiter, key: bytes) -> None:
     except BaseException:
         reply = crashed(engine, waiter.command)
     finally:
-        client.served_key = None
         client.blocked_state = None
         engine.current = before
         state.touching = touching
@@ -276,7 +272,7 @@ def retry(engine: Engine, group: str) -> None:
     """Runs the calls again that wait for what ``group`` names, within a turn."""
     for waiter in list(engine.waiting_groups.get(group, ())):
         if waiter.client.blocked is waiter:
-            serve(engine, waiter, b"")
+            serve(engine, waiter)
 
 
 def signal_database(engine: Engine, db: Database) -> None:

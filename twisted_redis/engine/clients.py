@@ -186,7 +186,6 @@ class Client:
         "queue",
         "queue_bytes",
         "resp",
-        "served_key",
         "skip_next",
         "subscriptions",
         "tracking",
@@ -223,7 +222,6 @@ class Client:
         self.watching: list[tuple[Database, bytes]] = []
         self.blocked: Waiter | None = None
         self.blocked_state: Any = None
-        self.served_key: bytes | None = None
         self.postponed = False
         #: Where the replication stream stood after its last write.
         self.written_offset = 0

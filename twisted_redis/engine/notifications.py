@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALL_CLASSES", "EVENT_CLASSES", "class_of", "flags_from_text", "text_from_flags"]
+__all__ = ["ALL_CLASSES", "EVENT_CLASSES", "class_of"]
 
 KEYSPACE = 1 << 0
 KEYEVENT = 1 << 1
@@ -21,23 +21,6 @@ MODULE = 1 << 13
 NEW = 1 << 14
 
 ALL_CLASSES = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE
-
-_LETTERS = {
-    "g": GENERIC,
-    "$": STRING,
-    "l": LIST,
-    "s": SET,
-    "h": HASH,
-    "z": ZSET,
-    "x": EXPIRED,
-    "e": EVICTED,
-    "t": STREAM,
-    "d": MODULE,
-    "K": KEYSPACE,
-    "E": KEYEVENT,
-    "m": KEY_MISS,
-    "n": NEW,
-}
 
 _BY_CLASS: dict[int, tuple[str, ...]] = {
     GENERIC: ("del", "expire", "persist", "rename_from", "rename_to", "move_from", "move_to", "copy_to", "restore"),
@@ -85,29 +68,3 @@ EVENT_CLASSES: dict[str, int] = {name: kind for kind, names in _BY_CLASS.items()
 def class_of(event: str) -> int:
     """The class of ``event``; one that a program's own command raises belongs to the module class."""
     return EVENT_CLASSES.get(event, MODULE)
-
-
-def flags_from_text(text: str) -> int | None:
-    """The bits of a ``notify-keyspace-events`` value, ``A`` included; None where a letter is unknown."""
-    flags = 0
-    for letter in text:
-        if letter == "A":
-            flags |= ALL_CLASSES
-        elif letter in _LETTERS:
-            flags |= _LETTERS[letter]
-        else:
-            return None
-    return flags
-
-
-def text_from_flags(flags: int) -> str:
-    """The letters of ``flags`` in the order in which Redis prints them."""
-    text = ""
-    if flags & ALL_CLASSES == ALL_CLASSES:
-        text = "A"
-    else:
-        text = "".join(letter for letter, bit in _LETTERS.items() if bit & ALL_CLASSES and flags & bit)
-    for letter in "KEmn":
-        if flags & _LETTERS[letter]:
-            text += letter
-    return text

@@ -19,12 +19,10 @@ __all__ = [
     "integer_or_none",
     "positive",
     "timeout",
-    "unsigned_or_none",
 ]
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
-UINT64_MAX = 2**64 - 1
 
 _float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 _hex_float = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?\Z").match
@@ -51,14 +49,6 @@ def integer(text: bytes, error: str | None = None) -> int:
     if value is None:
         raise CommandError(error) if error else NotInteger()
     return value
-
-
-def unsigned_or_none(text: bytes) -> int | None:
-    """``text`` as an unsigned 64-bit decimal, or None."""
-    if not text.isdigit() or (text[0] == 48 and len(text) > 1) or len(text) > 20:
-        return None
-    value = int(text)
-    return value if value <= UINT64_MAX else None
 
 
 def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:

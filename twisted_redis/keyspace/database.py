@@ -114,7 +114,6 @@ class Database:
 
     __slots__ = (
         "_appended",
-        "_discarded",
         "accessed",
         "data",
         "expires",
@@ -157,7 +156,6 @@ class Database:
         self.order = Order(self.data)
         self.order.sweeping = self.state.compacting
         self._appended = self.order.append
-        self._discarded = self.order.discard
 
     def __len__(self) -> int:
         return len(self.data)
@@ -360,13 +358,11 @@ class Database:
         self.order = Order(self.data)
         self.order.sweeping = self.state.compacting
         self._appended = self.order.append
-        self._discarded = self.order.discard
 
     def swap(self, other: Database) -> None:
         """Exchanges the contents of two databases; who watches or waits stays with the number."""
         for name in (
             "_appended",
-            "_discarded",
             "accessed",
             "data",
             "expires",

@@ -55,14 +55,6 @@ def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
     return _translate(pattern, nocase)
 
 
-def is_literal(pattern: bytes) -> bool:
-    """Tells whether pattern has no special byte, so that it matches nothing but itself."""
-    return not _SPECIAL.search(pattern)
-
-
-_SPECIAL = re.compile(rb"[*?\[\\]")
-
-
 def _translate(pattern: bytes, nocase: bool) -> Matcher:
     parts = _parse(pattern, nocase)
     if len(parts) == 1:

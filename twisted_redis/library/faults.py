@@ -199,7 +199,7 @@ class Faults:
                 self._engine.gates &= ~IS_TESTED
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        if client.gates & (SCRIPT | OWNER) or client.served_key is not None:
+        if client.gates & (SCRIPT | OWNER) or client.blocked is not None:
             return  # part of a call that was looked at when it came, or no call of a client
         if client in self._passing:
             del self._passing[client]

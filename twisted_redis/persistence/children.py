@@ -116,8 +116,6 @@ class Children:
         self._finished = False
         self._unwanted = False
         self._done: Done = lambda code, number: None
-        #: Monotonic time (s) at which the child was started.
-        self.started_at = 0.0
         self.keys_processed = 0
         self.keys_total = 0
         self.cow_bytes = 0
@@ -174,7 +172,6 @@ class Children:
         self._finished = False
         self._unwanted = False
         self._done = done
-        self.started_at = self._engine.time.monotonic()
         self.keys_processed = 0
         self.keys_total = sum(len(db) for db in self._engine.databases)
         self.cow_bytes = self.cow_peak = 0

@@ -28,7 +28,7 @@ from twisted_redis.resp.types import (
     Verbatim,
 )
 
-__all__ = ["encode2", "encode3", "encoder_for"]
+__all__ = ["encode2", "encode3"]
 
 Encoder = Callable[[Any], bytes]
 
@@ -188,11 +188,6 @@ def encode3(value: Any) -> bytes:
 
 
 _FORMS: dict[Encoder, Form] = {encode2: RESP2, encode3: RESP3}
-
-
-def encoder_for(version: int) -> Encoder:
-    """The encoder of protocol ``version`` (2 or 3)."""
-    return encode3 if version == 3 else encode2
 
 
 _COMMON: dict[type, Encoder] = {

@@ -114,11 +114,6 @@ class RequestParser:
         collected = self._bulk + 2 - self._missing if self._missing else 0
         return len(self._buffer) - self._offset + collected + self._argv_bytes
 
-    @property
-    def in_request(self) -> bool:
-        """Whether a part of a request has arrived."""
-        return bool(self._left or len(self._buffer) - self._offset)
-
     def receive(self, data: bytes, limit: int = -1) -> list[list[bytes]]:
         """Takes ``data`` and returns at most ``limit`` complete requests; ``receive(b"")`` continues with the rest."""
         requests: list[list[bytes]] = []
