@@ -232,6 +232,22 @@ def test_what_clients_hold_counts() -> None:
     assert server.engine.stats.evicted_keys > 100
 
 
+def test_requests_in_parts_count_before_the_periodic_work_comes() -> None:
+    server = limited("allkeys-random", room=300_000)
+    fill(server, 500)
+    server.engine.check_memory()
+    now = server.engine.clock_ns() + 10**12
+    server.engine.clock_ns = lambda: now
+    for _ in range(10):
+        connection = server.connect()
+        connection.protocol.dataReceived(b"*100\r\n")
+        for _ in range(90):
+            now += 10**9
+            connection.protocol.dataReceived(b"$1000\r\n" + b"x" * 1000 + b"\r\n")
+    server("PING")
+    assert server.engine.stats.evicted_keys > 100
+
+
 def test_policies_choose_what_is_noted() -> None:
     server = Server()
     server("SET", "key", "value")

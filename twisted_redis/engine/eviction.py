@@ -43,6 +43,9 @@ _COUNT_AGAIN_NS = 5_000_000
 _RARE = 50
 """To count what clients hold takes at most one in so many parts of the time."""
 
+_HELD_MOST = 1 << 18
+"""Bytes of requests in parts after which clients are counted again."""
+
 _SURVEY_EVERY = 60.0
 """What is estimated drifts: so often (s) the account is corrected."""
 
@@ -67,6 +70,8 @@ class Eviction:
         self._surveyed = -1
         #: When clients are to be counted again before anything is evicted.
         self._count_after = 0
+        #: Bytes of requests in parts that have come since then.
+        self._held = 0
         #: Since when (monotonic, s) the limit is exceeded, and for how long it was before.
         self._exceeded_since: float | None = None
         self._exceeded = 0.0
@@ -130,6 +135,7 @@ class Eviction:
             return
         clock = engine.clock_ns
         started = clock()
+        self._held = 0
         engine.usage.count_clients()
         engine.state.memory_limit = limit - engine.usage.beside_data()
         over = self._is_over()
@@ -148,6 +154,13 @@ class Eviction:
             for db in engine.databases:
                 if db.data:
                     engine.usage.survey(db)
+
+    def note_held(self, size: int) -> None:
+        """Notes that ``size`` bytes of a request have come in parts, which clients may hold for long."""
+        if self._engine.config.maxmemory:
+            self._held += size
+            if self._held > _HELD_MOST and self._engine.clock_ns() > self._count_after:
+                self.measure()
 
     def settle(self) -> None:
         """Counts what was changed in place: so a command sees whether what came just before exceeds the limit."""

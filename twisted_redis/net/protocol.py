@@ -174,9 +174,11 @@ class RedisProtocol(Protocol):
         parser = self._parser
         size = len(data)
         # Before it is parsed, as in Redis: the read that completes a request that is too long ends the connection too.
-        if not parser.idle and parser.buffered + size > self.factory.query_limit(self.client):
-            self._close_for_query()
-            return
+        if not parser.idle:
+            if parser.buffered + size > self.factory.query_limit(self.client):
+                self._close_for_query()
+                return
+            self.engine.eviction.note_held(size)
         made = 0  # bytes of replies before authentication
         while True:
             # Before authentication one request at a time: AUTH lifts the limits for the next.
