@@ -14,6 +14,7 @@ from twisted_redis.library.errors import ServerStopped
 if TYPE_CHECKING:
     from twisted_redis.library.dataset import Snapshot
     from twisted_redis.library.faults import Call
+    from twisted_redis.library.places import Place
 
 __all__ = ["ClockFace", "CommandLog", "Face"]
 
@@ -99,11 +100,34 @@ class CommandLog:
 
 
 class Face:
-    """The methods by which a test asks, however far away the server is."""
+    """Where a server is, and the methods by which a test asks it, however far away it is."""
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         """Has the server's ``Controls`` do ``name``; what that returns."""
         raise NotImplementedError
+
+    @property
+    def place(self) -> Place:
+        """Where clients reach the server: the parts of ``url``."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        """What clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
+
+        RuntimeError where the server listens nowhere.
+        """
+        return self.place.url
+
+    @property
+    def host(self) -> str | None:
+        """An address by which this machine reaches the server; None without a TCP port."""
+        return self.place.host
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port; None without one."""
+        return self.place.port
 
     @property
     def clock(self) -> ClockFace:

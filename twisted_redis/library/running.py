@@ -38,24 +38,6 @@ class RunningServer(Face):
         """Where clients reach it: the parts of ``url``."""
         return self._runner.place
 
-    @property
-    def url(self) -> str:
-        """What clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
-
-        RuntimeError where the server listens nowhere.
-        """
-        return self.place.url
-
-    @property
-    def host(self) -> str | None:
-        """An address by which this machine reaches the server; None without a TCP port."""
-        return self.place.host
-
-    @property
-    def port(self) -> int | None:
-        """The TCP port; None without one."""
-        return self.place.port
-
     def _ask(self, name: str, *arguments: Any) -> Any:
         return self._runner.ask(name, arguments)
 

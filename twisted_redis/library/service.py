@@ -263,24 +263,6 @@ class RedisService(Service, Face):
         server = self._running()
         return find_place(server.engine.config, server.listeners)
 
-    @property
-    def url(self) -> str:
-        """What clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
-
-        RuntimeError where the server listens nowhere.
-        """
-        return self.place.url
-
-    @property
-    def host(self) -> str | None:
-        """An address by which this machine reaches the server; None without a TCP port."""
-        return self.place.host
-
-    @property
-    def port(self) -> int | None:
-        """The TCP port; None without one."""
-        return self.place.port
-
     # calls
 
     def client(self) -> LocalClient:
