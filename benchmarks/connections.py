@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a connection costs the server: connect, one PING, close; beside redis-server. See README.md."""
+"""The cost of a connection to the server (connect, one PING, close), beside redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchlib.servers import Server, real_redis, running, subjects
 
 PING = packed("PING")
 QUIT = packed("QUIT")
-#: Who closes: the client, or the server after QUIT.
+#: The side that closes: the client, or the server after QUIT.
 WAYS = {"client closes": PING, "QUIT": PING + QUIT}
 
 

@@ -24,7 +24,7 @@ LATER = 4_000_000_000_000
 
 
 class Case(NamedTuple):
-    """What is measured: ``fill`` makes the data, ``call`` is measured, ``again`` comes before each call."""
+    """One measurement: ``fill`` makes the data, ``call`` is measured, and ``again`` runs before each call."""
 
     fill: Callable[[], Iterator[Command]]
     call: Callable[[int], Command]

@@ -68,7 +68,7 @@ class PidFile:
 
 
 class Supervisor:
-    """Who has started the server and wants to hear of it: ``by`` is ``upstart``, ``systemd`` or ``no``."""
+    """The supervisor that started the server and waits for news of it: ``by`` is ``upstart``, ``systemd`` or ``no``."""
 
     def __init__(self, mode: str, log: Log) -> None:
         """``mode`` is a value of ``supervised``."""

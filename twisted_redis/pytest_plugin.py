@@ -29,7 +29,7 @@ class PlainImports:
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What ``sys.meta_path`` asks for."""
+        """The method that ``sys.meta_path`` calls."""
         return PathFinder.find_spec(name, path, target) if name.startswith("twisted_redis.") else None
 
 

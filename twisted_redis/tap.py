@@ -235,7 +235,7 @@ def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None
 
 
 class Options(usage.Options):
-    """What ``twistd redis`` takes: the same arguments as ``twisted-redis``."""
+    """The options of ``twistd redis``: the same arguments as ``twisted-redis``."""
 
     synopsis = "[/path/to/redis.conf] [--directive value ...]"
     longdesc = "Serves Redis clients. Every directive of redis.conf is an option."
@@ -304,7 +304,7 @@ def version_text() -> str:
 
 
 def _announce(config: Config, engine: Engine, given: bool) -> None:
-    """What stands first in the log; ``given``: there are arguments."""
+    """Writes the first lines of the log; ``given``: there are arguments."""
     engine.log("notice", "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
     engine.log(
         "notice",

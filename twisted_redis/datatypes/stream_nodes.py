@@ -295,6 +295,6 @@ class Node:
         if self.dead is not None:
             size += 57 + len(self.dead)
         if self.packed is not None:
-            # What cannot change any more is shared by copies.
+            # Copies share the nodes that cannot change any more.
             return size + self.packed.memory() // sizes.references(self.packed)
         return size + sum(40 + 8 * len(row) + sizes.of_items(row, how) for row in self.rows)

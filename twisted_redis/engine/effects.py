@@ -248,7 +248,7 @@ class Effects:
             deadline = started + budget_ns
             now = self.state.now
             for db in self.databases:
-                # What was examined counts, not what was removed: a key may not be due yet, or no longer.
+                # Each examined key counts, removed or not: a key may not be due yet, or no longer.
                 for count, key in enumerate(db.wheel.due(now), 1):
                     if key is not None:
                         self._expire(db, key)

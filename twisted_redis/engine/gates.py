@@ -87,7 +87,7 @@ class Postponed(Exception):
 
 
 class Denial(IntEnum):
-    """What may deny a command, for a reason that another room knows, in the order in which Redis asks."""
+    """Reasons to deny a command that other rooms know of, in the order in which Redis asks."""
 
     SNAPSHOT_FAILED = auto()
     APPEND_ONLY_FAILED = auto()

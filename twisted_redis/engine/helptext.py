@@ -132,7 +132,7 @@ _SYNTAX: dict[str, tuple[str, ...]] = {
     ),
 }
 
-#: What no docstring of a subcommand tells.
+#: Lines that no docstring of a subcommand holds.
 _EXPLAINED: dict[str, str] = {
     "(no subcommand)": "Tells the facts of every command.",
     "KILL <ip:port>": "Closes the connection from that address.",

@@ -183,7 +183,7 @@ def _own_parts(value: Any) -> list[Any]:
 
 
 def _referents(value: Any) -> Iterator[Any]:
-    """What ``value`` and its parts that are no containers refer to."""
+    """The objects that ``value`` refers to, and those that its parts which are no containers refer to."""
     for referent in gc.get_referents(value):
         yield referent
         if referent.__class__ in _PARTS:
@@ -209,5 +209,5 @@ _PARTS: dict[type, tuple[str, ...]] = {
 
 #: Parts that are dicts of containers.
 _NESTED = frozenset(("_buckets", "_names"))
-#: What is taken apart; values of a program's own types are not, nor asked for their lengths.
+#: Types that are taken apart; values of a program's own types are not, nor asked for their lengths.
 _DIVISIBLE: frozenset[Any] = _CONTAINERS | _PARTS.keys()

@@ -108,7 +108,7 @@ class Usage:
         self._found: dict[Database, tuple[Order, int, int]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
-        #: What the process had before there were any data.
+        #: Bytes that the process held before there were any data.
         self._before = process_bytes()
         self.others: list[Callable[[], int]] = []
         self.uncounted: list[Callable[[], int]] = []
@@ -142,7 +142,7 @@ class Usage:
         return held if held < _UNNOTICED else min(held, self._most())
 
     def _most(self) -> int:
-        """What the data can take at most: as much as the process has grown by."""
+        """Bytes that the data can take at most: as much as the process has grown by."""
         now = process_bytes()
         return sys.maxsize if now is None or self._before is None else max(0, now - self._before) + _UNNOTICED
 

@@ -138,7 +138,7 @@ class Migrations:
                     engine.writers[move.client] = None
                 engine.pending = False
                 engine.end_unit()
-            # Whoever asked may be gone, or may have been told otherwise (CLIENT UNBLOCK).
+            # The caller may be gone, or may have another answer already (CLIENT UNBLOCK).
             retry(engine, MIGRATED)
 
     def _settle(self, move: Move, outcome: Outcome) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What is done about an exception that nobody expected: the client gets one error, the log the traceback.
+"""The handling of exceptions that nobody expected: the client gets one error, and the log gets the traceback.
 
 Each function is called while the exception is being handled.  None of them raises, so that the engine can go on.
 """

@@ -32,7 +32,7 @@ __all__ = ["MOST_LEVELS", "checked", "checked_seconds", "checked_value"]
 
 #: How deep lists may stand within lists: what encodes or converts a reply needs a few frames of the stack for each.
 MOST_LEVELS = 100
-#: What is fine whatever its value.
+#: Types of which every value can be encoded.
 _PLAIN: frozenset[type] = frozenset(
     {
         bytes,
@@ -97,7 +97,7 @@ def _timeout_reply(function: Callable[[], Reply]) -> Reply:
     except Exception:
         raise
     except BaseException as error:
-        # What calls it expects bugs, not the end of the program.
+        # The callers expect bugs, not the end of the program.
         raise RuntimeError(f"the function for the time-out of a Block raises {type(error).__name__}") from error
 
 

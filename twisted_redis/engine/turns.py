@@ -86,7 +86,7 @@ class Turns:
         self._leave_turn(self.turn_began)
 
     def _leave_turn(self, began: int) -> None:
-        """What the outermost turn does last; ``began`` (ns) is when it began."""
+        """Ends the outermost turn, which began at ``began`` (ns)."""
         try:
             for finish in self.before_replies:
                 try:

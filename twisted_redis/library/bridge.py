@@ -31,7 +31,7 @@ def the_logger(logger: logging.Logger | str) -> logging.Logger:
 
 
 def log_to(logger: logging.Logger | str) -> Callable[[str, str], None]:
-    """What a server logs by: a function of (level, text); a failure comes with the exception that is handled."""
+    """The log function of a server, called with (level, text); a failure comes with the exception being handled."""
     to = the_logger(logger)
 
     def log(level: str, text: str) -> None:

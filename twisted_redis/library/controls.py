@@ -1,4 +1,4 @@
-"""What a test may do with a server, within the server's thread; ``face.Face`` asks for it from anywhere."""
+"""Everything that a test may do with a server, in the server's thread; ``face.Face`` asks for it from anywhere."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["make_config", "names_files"]
 _LINES = ("user", "rename-command", "include", "loadmodule")
 #: Directives by which somebody says that there are files to load.
 _FILES = ("dir", "dbfilename", "save", "appendonly", "appenddirname", "appendfilename")
-#: What a process has one of: it belongs to the program that embeds the server.
+#: Directives about the process, which belongs to the program that embeds the server.
 _OF_THE_PROCESS = frozenset(
     {
         "always-show-logo",

@@ -20,7 +20,7 @@ __all__ = ["ClockFace", "CommandLog", "Face"]
 
 
 class _Context:
-    """What is undone at the end of a ``with`` block, and stays otherwise."""
+    """A change that the end of a ``with`` block undoes; without a block it stays."""
 
     def __init__(self, undo: Callable[[], object]) -> None:
         self._undo = undo
@@ -113,7 +113,7 @@ class Face:
 
     @property
     def url(self) -> str:
-        """What clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
+        """The URL that clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
 
         RuntimeError where the server listens nowhere.
         """

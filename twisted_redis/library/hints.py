@@ -1,4 +1,4 @@
-"""What is said of wrong use: the nearest right name, and numbers that are none."""
+"""Hints about wrong use: the nearest right name, and arguments that are not the numbers they should be."""
 
 from __future__ import annotations
 

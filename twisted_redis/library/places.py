@@ -36,7 +36,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        """What clients take; RuntimeError where the server listens nowhere."""
+        """The URL that clients take; RuntimeError where the server listens nowhere."""
         if self.password is None:
             return self.public_url
         scheme, _, rest = self.public_url.partition("://")

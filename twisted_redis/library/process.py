@@ -25,7 +25,7 @@ __all__ = ["ChildServer", "main"]
 
 #: How long a child may take to end (s).
 _END_WITHIN = 30.0
-#: What is asked last.
+#: The last request to a child.
 _END = None
 
 

@@ -1,4 +1,4 @@
-"""What a server that runs beside the calling thread has in common, wherever it runs."""
+"""The common part of servers that run beside the calling thread, in a thread or in a child process."""
 
 from __future__ import annotations
 

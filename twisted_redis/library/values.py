@@ -59,7 +59,7 @@ def python_value(reply: Reply) -> Any:
 
 def _error(reply: ErrorReply) -> ReplyError:
     error = ReplyError(reply.decode("utf-8", "backslashreplace"))
-    # Who gets an internal error within the process sees what was behind it.
+    # Within the process, an internal error shows its cause.
     error.__cause__ = reply.cause
     return error
 

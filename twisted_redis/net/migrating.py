@@ -54,7 +54,7 @@ class Courier(Protocol):
         self.database: int | None = None
         self.lost = False
         self.order: Order | None = None
-        #: What makes the connection, while it is being made.
+        #: The connector, while the connection is being made.
         self.connector: Any = None
         self._done: Callable[[Outcome, bool], None] = _nobody
         self._later: Any = None

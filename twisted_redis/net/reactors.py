@@ -68,7 +68,7 @@ def on_monotonic(reactor: Any) -> Any:
 
 
 def name_of(reactor: Any) -> str:
-    """What a reactor waits with: ``epoll``, ``asyncioselector``..."""
+    """The name of the system call that a reactor waits with: ``epoll``, ``asyncioselector``..."""
     kind = type(reactor.reactor if isinstance(reactor, Timekeeper) else reactor)
     return kind.__name__.removesuffix("Reactor").lower()
 
@@ -222,7 +222,7 @@ class Alarm:
             while True:
                 wait = self._at - time.monotonic()
                 if wait <= 0:
-                    # Whoever sets a new time meanwhile does so again once it has rung.
+                    # A time that is set meanwhile is set again once the alarm has rung.
                     self._at = inf
                     self._ring()
                     continue

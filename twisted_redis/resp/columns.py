@@ -21,7 +21,7 @@ COLUMNS_FROM = 16
 """From this many elements on it pays."""
 
 Parts = list[bytes | Collection[bytes]]
-"""What makes up a column: pieces for each element in turn, or one that all elements share.
+"""The content of a column: pieces for each element in turn, or one that all elements share.
 
 A piece begins with the end of the line before it, so that a value may have several pieces, or fewer lines than others.
 """

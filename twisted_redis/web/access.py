@@ -1,4 +1,4 @@
-"""Who may see the page and the metrics.
+"""Access to the page and the metrics.
 
 A browser of this machine may be made to ask by any page of the web, which could read the answer under a name of its own
 that leads to 127.0.0.1: so only requests that name this machine are answered.  And where Redis' clients have to log in,

@@ -56,7 +56,7 @@ class Channel(HTTPChannel):
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def rawDataReceived(self, data: bytes) -> None:
-        """What follows the head, which nobody reads."""
+        """Takes the body of a request, which nobody reads."""
         if not self._refused:
             super().rawDataReceived(data)
 

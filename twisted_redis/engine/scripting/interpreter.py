@@ -79,7 +79,7 @@ def _deny(obj: object, name: object, setting: bool) -> object:
 
 
 def _failure(error: object) -> tuple[bytes, bool]:
-    """What a script gets for an exception: the text, and whether it is counted."""
+    """The error that a script gets for an exception: its text, and whether it is counted."""
     if isinstance(error, ScriptError):
         return error.text, error.counted
     return b"ERR internal error", False

@@ -22,7 +22,7 @@ CHUNK = 1 << 17
 """Bytes that are read at a time."""
 
 AT_ONCE = frozenset(("exec", "multi", "watch"))
-"""What a transaction does not queue: its end, and what is refused within it."""
+"""Commands that a transaction does not queue: its end, and those refused within it."""
 
 DELAYED_SLICE = 64
 """Commands between two looks at the clock where each one is delayed."""
