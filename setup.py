@@ -6,9 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 here = Path(__file__).parent
-version = re.search(
-    r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M
-)
+version = re.search(r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M)
 assert version, "twisted_redis/__init__.py does not state __version__"
 
 # hiredis and anycrc make the wire and the checksums faster. Each has a twin in Python, which PyPy compiles

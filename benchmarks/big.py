@@ -33,9 +33,7 @@ def member(number: int) -> bytes:
 def fill_zset(key: str, count: int) -> Iterator[Command]:
     for first in range(0, count, CHUNK):
         # 7919 is prime to every size: each score comes once, in an order that is not sorted.
-        numbers = (
-            (number * 7919 % count, member(number)) for number in range(first, min(first + CHUNK, count))
-        )
+        numbers = ((number * 7919 % count, member(number)) for number in range(first, min(first + CHUNK, count)))
         yield ("ZADD", key, *(part for pair in numbers for part in pair))
 
 
@@ -146,9 +144,7 @@ def time_calls(connection: Connection, call: Call, size: int, times: int) -> flo
     return statistics.median(found) * 1e6
 
 
-def measure_calls(
-    subject: Subject, sizes: Sequence[int], wanted: Sequence[str]
-) -> dict[str, list[float | None]]:
+def measure_calls(subject: Subject, sizes: Sequence[int], wanted: Sequence[str]) -> dict[str, list[float | None]]:
     """{call: [µs for each size]}; one filling serves the calls that want the same one."""
     results: dict[str, list[float | None]] = {name: [] for name in wanted}
     with running(subject) as server, server.connect() as connection:
@@ -216,9 +212,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
     add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
-    add(
-        "--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead"
-    )
+    add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
     add("--quick", action="store_true", help="up to 100,000 elements")
     add("--calls", metavar="TEXT", help="only calls whose name holds this")

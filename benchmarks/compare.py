@@ -29,9 +29,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
     add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
-    add(
-        "--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead"
-    )
+    add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
     add("--benchmark", metavar="PATH", help="redis-benchmark (as for --redis)")
     add("--quick", action="store_true", help="fewer tests, one short round, 100,000 keys")

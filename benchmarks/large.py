@@ -108,9 +108,7 @@ def members(count: int) -> list[bytes]:
 N, M, L = 200_000, 300_000, 100 << 20
 FIELDS = ("FIELDS", N, *members(N))
 CASES: dict[str, Case] = {
-    "HPEXPIREAT, 200,000 fields": Case(
-        lambda: hashes(N), lambda n: ("HPEXPIREAT", "big", LATER + n, *FIELDS)
-    ),
+    "HPEXPIREAT, 200,000 fields": Case(lambda: hashes(N), lambda n: ("HPEXPIREAT", "big", LATER + n, *FIELDS)),
     "HEXPIRE NX, 200,000 fields": Case(
         lambda: hashes(N),
         lambda n: ("HEXPIRE", "big", 10_000 + n, "NX", *FIELDS),
@@ -125,16 +123,12 @@ CASES: dict[str, Case] = {
         lambda n: ("HPERSIST", "big", *FIELDS),
         lambda: iter([("HPEXPIREAT", "big", LATER, *FIELDS)]),
     ),
-    "HGETEX PXAT, 200,000 fields": Case(
-        lambda: hashes(N), lambda n: ("HGETEX", "big", "PXAT", LATER + n, *FIELDS)
-    ),
+    "HGETEX PXAT, 200,000 fields": Case(lambda: hashes(N), lambda n: ("HGETEX", "big", "PXAT", LATER + n, *FIELDS)),
     "HSETEX PXAT, 200,000 fields": Case(
         lambda: hashes(N),
         lambda n: ("HSETEX", "big", "PXAT", LATER + n, "FIELDS", N, *(part for m in members(N) for part in (m, m))),
     ),
-    "HGETDEL, 200,000 fields": Case(
-        lambda: iter([]), lambda n: ("HGETDEL", "big", *FIELDS), lambda: hashes(N)
-    ),
+    "HGETDEL, 200,000 fields": Case(lambda: iter([]), lambda n: ("HGETDEL", "big", *FIELDS), lambda: hashes(N)),
     "HGETALL of 300,000": Case(lambda: hashes(M), lambda n: ("HGETALL", "big")),
     "HGETALL of 200,000 with times": Case(
         lambda: iter([*hashes(N), ("HPEXPIREAT", "big", LATER, *FIELDS)]), lambda n: ("HGETALL", "big")
@@ -210,9 +204,7 @@ CASES: dict[str, Case] = {
     "LREM in 300,000": Case(lambda: lists(M), lambda n: ("LREM", "big", 0, "none")),
     "SORT of 200,000 numbers": Case(lambda: numbers(N), lambda n: ("SORT", "big")),
     "SORT ALPHA of 200,000": Case(lambda: lists(N), lambda n: ("SORT", "big", "ALPHA")),
-    "SORT BY nosort GET # of 200,000": Case(
-        lambda: lists(N), lambda n: ("SORT", "big", "BY", "nosort", "GET", "#")
-    ),
+    "SORT BY nosort GET # of 200,000": Case(lambda: lists(N), lambda n: ("SORT", "big", "BY", "nosort", "GET", "#")),
     "SORT BY key:* GET key:* of 100,000": Case(
         lambda: iter([*keys(100_000), *numbers(100_000)]),
         lambda n: ("SORT", "big", "BY", "key:*", "ALPHA", "GET", "key:*"),
@@ -262,15 +254,11 @@ CASES: dict[str, Case] = {
     ),
     "BITOP NOT of 100 MB": Case(lambda: bits(L, "big"), lambda n: ("BITOP", "NOT", "result", "big")),
     "GET of 100 MB": Case(lambda: bits(L, "big"), lambda n: ("GET", "big")),
-    "MGET, 200,000 keys": Case(
-        lambda: keys(N), lambda n: ("MGET", *(b"key:%d" % number for number in range(N)))
-    ),
+    "MGET, 200,000 keys": Case(lambda: keys(N), lambda n: ("MGET", *(b"key:%d" % number for number in range(N)))),
     "MSET, 200,000 keys": Case(
         lambda: keys(N), lambda n: ("MSET", *(b"key:%d" % number for number in range(N) for _ in "kv"))
     ),
-    "EXISTS, 200,000 keys": Case(
-        lambda: keys(N), lambda n: ("EXISTS", *(b"key:%d" % number for number in range(N)))
-    ),
+    "EXISTS, 200,000 keys": Case(lambda: keys(N), lambda n: ("EXISTS", *(b"key:%d" % number for number in range(N)))),
     "DEL, 200,000 keys": Case(
         lambda: iter([]), lambda n: ("DEL", *(b"key:%d" % number for number in range(N))), lambda: keys(N)
     ),

@@ -206,7 +206,8 @@ def test_the_blocks_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_example_in_the_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     """It declares a command among the server's own, so it is run with a registry of its own."""
-    from twisted_redis.engine import flags, keyspecs, parse, table
+    from twisted_redis.engine import parse
+    from twisted_redis.engine.declare import flags, keyspecs, table
 
     registry = dict(table.registry)
     monkeypatch.setattr(table, "registry", registry)

@@ -146,9 +146,7 @@ def test_trailing_newline_makes_no_empty_line(bench: Bench) -> None:
     assert bench.texts == ["* x"]
 
 
-@pytest.mark.parametrize(
-    ("level", "mark"), [("debug", "."), ("verbose", "-"), ("notice", "*"), ("warning", "#")]
-)
+@pytest.mark.parametrize(("level", "mark"), [("debug", "."), ("verbose", "-"), ("notice", "*"), ("warning", "#")])
 def test_called_with_the_name_of_a_level(bench: Bench, level: str, mark: str) -> None:
     logs.set_level(level)
     bench.log(level, "{literal}")

@@ -83,10 +83,7 @@ def is_current(path, content):
 
 def runs(python):
     """Whether the environment's interpreter still starts: its base may have been removed."""
-    return (
-        os.path.exists(python)
-        and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
-    )
+    return os.path.exists(python) and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
 
 
 def run(command):

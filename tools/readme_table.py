@@ -51,7 +51,7 @@ def table(known: set[str]) -> str:
 def known_commands() -> set[str]:
     """The commands in the command table, without the containers of subcommands."""
     from twisted_redis import commands
-    from twisted_redis.engine.table import registry
+    from twisted_redis.engine.declare.table import registry
 
     commands.load()
     return {name.upper() for name, spec in registry.items() if not spec.is_container}

@@ -16,19 +16,8 @@ from __future__ import annotations
 
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.engine.blocking import Block
-from twisted_redis.engine.calls import call, sleep
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import (
-    CommandError,
-    NoSuchKey,
-    NotFloat,
-    NotInteger,
-    OutOfRange,
-    SyntaxError_,
-    WrongType,
-)
-from twisted_redis.engine.extension import Module
-from twisted_redis.engine.flags import (
+from twisted_redis.engine.declare.flags import (
     ADMIN,
     ALLOW_BUSY,
     BLOCKING,
@@ -41,7 +30,7 @@ from twisted_redis.engine.flags import (
     STALE,
     WRITE,
 )
-from twisted_redis.engine.keyspecs import (
+from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
     DELETE,
     INSERT,
@@ -57,7 +46,18 @@ from twisted_redis.engine.keyspecs import (
     key_at,
     key_range,
 )
-from twisted_redis.engine.modules import ModuleError, load_module
+from twisted_redis.engine.errors import (
+    CommandError,
+    NoSuchKey,
+    NotFloat,
+    NotInteger,
+    OutOfRange,
+    SyntaxError_,
+    WrongType,
+)
+from twisted_redis.engine.extensions.calls import call, sleep
+from twisted_redis.engine.extensions.module import Module
+from twisted_redis.engine.extensions.modules import ModuleError, load_module
 from twisted_redis.engine.parse import (
     float_number,
     integer,

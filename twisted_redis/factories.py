@@ -1,9 +1,9 @@
 """Makes fixtures of pytest: more servers than the plugin's one, or others.
 
-    from twisted_redis import factories
+from twisted_redis import factories
 
-    cache_server = factories.redis_server(maxmemory="1mb", maxmemory_policy="allkeys-lru")
-    cache = factories.redis_client("cache_server")
+cache_server = factories.redis_server(maxmemory="1mb", maxmemory_policy="allkeys-lru")
+cache = factories.redis_client("cache_server")
 """
 
 from __future__ import annotations

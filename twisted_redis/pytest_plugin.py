@@ -26,9 +26,7 @@ class PlainImports:
     """Finds this package's modules as Python itself does; it stands in front of pytest, which would rewrite them."""
 
     @staticmethod
-    def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """The method that ``sys.meta_path`` calls."""
         return PathFinder.find_spec(name, path, target) if name.startswith("twisted_redis.") else None
 

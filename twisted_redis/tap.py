@@ -29,12 +29,12 @@ from twisted_redis.config import (
     to_text,
 )
 from twisted_redis.daemon import DEFAULT_PID_FILE, PidFile, Supervisor, go_to_background, ignore_hangup
-from twisted_redis.engine import eviction
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.acl.files import load_users
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import THRESHOLDS, Engine
-from twisted_redis.engine.modules import ModuleError
+from twisted_redis.engine.extensions.modules import ModuleError
+from twisted_redis.engine.memory import eviction
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
@@ -102,9 +102,7 @@ class OwnOptions:
         return rest
 
 
-def make_engine(
-    config: Config, time_source: TimeSource, log: Callable[[str, str], None] | None = None
-) -> Engine:
+def make_engine(config: Config, time_source: TimeSource, log: Callable[[str, str], None] | None = None) -> Engine:
     """An engine with all commands, configured by ``config``; ``log`` takes (level, text) in place of Twisted's log."""
     commands.load()
     twisted_log = get_logger("twisted_redis")

@@ -118,9 +118,7 @@ def named(text: str, number: int) -> Subject:
 
 
 @contextmanager
-def running(
-    subject: Subject, *options: str, deadline: float = 60, folder: str | None = None
-) -> Iterator[Server]:
+def running(subject: Subject, *options: str, deadline: float = 60, folder: str | None = None) -> Iterator[Server]:
     """Start `subject` without persistence on a free port; SIGTERM and at last SIGKILL at the end.
 
     Its directory is `folder`, or a new one. What is there it has loaded when it is handed on.

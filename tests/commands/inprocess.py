@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.server import Server
-from twisted_redis.engine.notifications import ALL_CLASSES, KEYEVENT, NEW
+from twisted_redis.engine.messages.notifications import ALL_CLASSES, KEYEVENT, NEW
 from twisted_redis.resp.types import ErrorReply, Reply
 
 

@@ -97,7 +97,7 @@ def test_a_key_that_has_expired_already(server: InProcess) -> None:
 
 
 def test_a_replica_leaves_expiry_to_its_master(server: InProcess) -> None:
-    server.engine.state.keep_expired = True
+    server.engine.state.hide_expired = True
     assert server("RESTORE", "k", 999, TEXT, "ABSTTL") == b"OK"
     assert server.db.data[b"k"] == b"text"
 

@@ -83,9 +83,7 @@ def test_a_key_is_gone_when_its_time_has_come(server: InProcess) -> None:
         ("PEXPIREAT k -9223372036854775808", "DEL k"),
     ],
 )
-def test_relative_times_are_propagated_as_absolute_ones(
-    server: InProcess, argv: str, propagated: str
-) -> None:
+def test_relative_times_are_propagated_as_absolute_ones(server: InProcess, argv: str, propagated: str) -> None:
     server("SET", "k", "v")
     assert server.effects(*argv.split()) == [propagated]
     assert server.effects("EXPIRE", "missing", 10) == []
@@ -102,7 +100,7 @@ def test_a_time_that_is_over_removes_the_key(server: InProcess) -> None:
 
 def test_a_replica_waits_for_its_master_to_remove_the_key(server: InProcess) -> None:
     server("SET", "k", "v")
-    server.engine.state.keep_expired = True
+    server.engine.state.hide_expired = True
     assert server("PEXPIREAT", "k", 1) == 1
     assert server.db.expires == {b"k": 1}
     assert server("GET", "k") is None

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.inprocess import InProcess, Refused
 from twisted_redis.commands import memory
-from twisted_redis.engine import infosections
+from twisted_redis.engine.introspect import info_sections as infosections
 from twisted_redis.resp.types import Verbatim
 
 SYNTAX = "ERR syntax error"

@@ -13,7 +13,7 @@ from twisted_redis.engine.migration import Order, Outcome
 from twisted_redis.resp.types import OK, ErrorReply
 
 
-class Carrier:
+class Migrator:
     """Takes orders and answers them when it is told to."""
 
     def __init__(self) -> None:
@@ -39,10 +39,10 @@ def server() -> Server:
 
 
 @pytest.fixture
-def carrier(server: Server) -> Carrier:
-    carrier = Carrier()
-    server.engine.migrations.carrier = carrier
-    return carrier
+def migrator(server: Server) -> Migrator:
+    migrator = Migrator()
+    server.engine.migrations.migrator = migrator
+    return migrator
 
 
 def call(server: Server, *words: bytes | str | int) -> list[Any]:
@@ -64,14 +64,14 @@ def target(server: Server, order: Order) -> Server:
     return other
 
 
-def test_a_key_moves(server: Server, carrier: Carrier) -> None:
+def test_a_key_moves(server: Server, migrator: Migrator) -> None:
     record = server.record()
     server("RPUSH", "list", 1, 2, 3)
     server("PEXPIRE", "list", 5000)
     record.take()
     reply = call(server, "other", 7000, "list", 3, 250)
     assert reply == []
-    order = carrier.orders[0]
+    order = migrator.orders[0]
     assert (order.host, order.port, order.database, order.timeout, order.login) == ("other", 7000, 3, 0.25, b"")
     other = target(server, order)
     other("SELECT", 3)
@@ -79,37 +79,37 @@ def test_a_key_moves(server: Server, carrier: Carrier) -> None:
     assert other("PTTL", "list") == 5000
     assert server("EXISTS", "list") == 1
     dirty = server.engine.dirty
-    carrier.answer(True)
+    migrator.answer(True)
     assert reply == [OK]
     assert server("EXISTS", "list") == 0
     assert server.engine.dirty == dirty + 1
     assert record.take() == [[b"DEL", b"list"]]
 
 
-def test_only_confirmed_keys_are_deleted(server: Server, carrier: Carrier) -> None:
+def test_only_confirmed_keys_are_deleted(server: Server, migrator: Migrator) -> None:
     record = server.record()
     server("MSET", "a", 1, "b", 2, "c", 3)
     record.take()
     reply = call(server, "h", 1, "", 0, 0, "KEYS", "a", "no", "b", "c", "c")
-    assert carrier.orders[0].timeout == 1
-    assert len(carrier.orders[0].restores) == 4
-    carrier.answer(True, False, True, False, error=b"ERR Target instance replied with error: BUSYKEY")
+    assert migrator.orders[0].timeout == 1
+    assert len(migrator.orders[0].restores) == 4
+    migrator.answer(True, False, True, False, error=b"ERR Target instance replied with error: BUSYKEY")
     assert reply == [ErrorReply(b"ERR Target instance replied with error: BUSYKEY")]
     assert server("KEYS", "*") == (b"b",)
     assert record.take() == [[b"DEL", b"a", b"c"]]
 
 
-def test_copy(server: Server, carrier: Carrier) -> None:
+def test_copy(server: Server, migrator: Migrator) -> None:
     record = server.record()
     server("SET", "a", 1)
     record.take()
     reply = call(server, "h", 1, "a", 0, 100, "COPY", "REPLACE", "AUTH2", "me", "secret")
-    order = carrier.orders[0]
+    order = migrator.orders[0]
     assert order.login == b"*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$6\r\nsecret\r\n"
     assert order.restores[0].endswith(b"$7\r\nREPLACE\r\n")
     # Nobody has to wait: what was sent is of one moment.
     assert server.connect()("SET", "a", 2) == b"+OK\r\n"
-    carrier.answer(True)
+    migrator.answer(True)
     assert reply == [OK]
     assert server("GET", "a") == b"2"
     assert record.take() == [[b"SET", b"a", b"2"]]
@@ -126,15 +126,15 @@ def test_copy(server: Server, carrier: Carrier) -> None:
     ],
 )
 def test_the_last_password_counts(
-    server: Server, carrier: Carrier, words: tuple[str, ...], login: tuple[str, ...]
+    server: Server, migrator: Migrator, words: tuple[str, ...], login: tuple[str, ...]
 ) -> None:
     server("SET", "a", 1)
     call(server, "h", 1, "a", 0, 2**62, *words)
-    assert carrier.orders[0].login == encode("AUTH", *login)
-    assert 1_000_000 < carrier.orders[0].timeout < 2**31 / 1000
+    assert migrator.orders[0].login == encode("AUTH", *login)
+    assert 1_000_000 < migrator.orders[0].timeout < 2**31 / 1000
 
 
-def test_writers_of_the_key_wait(server: Server, carrier: Carrier) -> None:
+def test_writers_of_the_key_wait(server: Server, migrator: Migrator) -> None:
     pytest.importorskip("lupa")
     checks = server.engine.denials.in_order
     server("MSET", "a", 1, "b", 2)
@@ -149,7 +149,7 @@ def test_writers_of_the_key_wait(server: Server, carrier: Carrier) -> None:
     assert other("GET", "a") == b"$1\r\n1\r\n"
     assert other("INCR", "b") == b":3\r\n"
     assert other("SELECT", 1) + other("INCR", "a") == b"+OK\r\n:1\r\n"
-    carrier.answer(True)
+    migrator.answer(True)
     server.clock.advance(0)
     assert reply == [OK]
     # In the order in which they came, and the key was gone by then.
@@ -160,53 +160,53 @@ def test_writers_of_the_key_wait(server: Server, carrier: Carrier) -> None:
     assert writer("INCR", "a") == b":4\r\n"
 
 
-def test_two_migrations_of_a_key(server: Server, carrier: Carrier) -> None:
+def test_two_migrations_of_a_key(server: Server, migrator: Migrator) -> None:
     server("SET", "a", 1)
     call(server, "h", 1, "a", 0, 100)
     second = server.connect()
     assert second("MIGRATE", "h", 2, "a", 0, 100) == b""
-    carrier.answer(True)
+    migrator.answer(True)
     server.clock.advance(0)
     assert second.read() == b"+NOKEY\r\n"
 
 
-def test_a_writer_that_goes_away_while_it_waits(server: Server, carrier: Carrier) -> None:
+def test_a_writer_that_goes_away_while_it_waits(server: Server, migrator: Migrator) -> None:
     server("SET", "a", 1)
     reply = call(server, "h", 1, "a", 0, 100)
     writer = server.connect()
     writer("SET", "a", 2)
     server.engine.disconnect(writer.protocol.client)
-    carrier.answer(False, error=b"IOERR error or timeout reading to target instance")
+    migrator.answer(False, error=b"IOERR error or timeout reading to target instance")
     server.clock.advance(0)
     assert reply == [ErrorReply(b"IOERR error or timeout reading to target instance")]
     assert server("GET", "a") == b"1"
 
 
-def test_a_change_that_nobody_could_hold_back(server: Server, carrier: Carrier) -> None:
+def test_a_change_that_nobody_could_hold_back(server: Server, migrator: Migrator) -> None:
     pytest.importorskip("lupa")
     server("RPUSH", "a", 1)
     server("SET", "b", 1)
     reply = call(server, "h", 1, "", 0, 100, "KEYS", "a", "b")
     assert server.connect()("EVAL", "return redis.call('RPUSH', 'a', 2)", 0) == b":2\r\n"
-    carrier.answer(True, True)
+    migrator.answer(True, True)
     assert reply == [ErrorReply(b"ERR 'a' was changed while it was migrated, and is kept here, too")]
     assert server("LLEN", "a") == 2
     assert server("EXISTS", "b") == 0
 
 
 @pytest.mark.parametrize("words", [("FLUSHALL",), ("SWAPDB", 0, 5)])
-def test_what_is_gone_need_not_be_deleted(server: Server, carrier: Carrier, words: tuple[str, ...]) -> None:
+def test_what_is_gone_need_not_be_deleted(server: Server, migrator: Migrator, words: tuple[str, ...]) -> None:
     record = server.record()
     server("SET", "a", 1)
     reply = call(server, "h", 1, "a", 0, 100)
     assert server.connect()(*words) == b"+OK\r\n"
     record.take()
-    carrier.answer(True)
+    migrator.answer(True)
     assert reply == [OK]
     assert record.take() == []
 
 
-def test_a_client_that_does_not_wait_for_the_end(server: Server, carrier: Carrier) -> None:
+def test_a_client_that_does_not_wait_for_the_end(server: Server, migrator: Migrator) -> None:
     record = server.record()
     server("MSET", "a", 1, "b", 2)
     caller, impatient = server.connect(), server.connect()
@@ -216,23 +216,23 @@ def test_a_client_that_does_not_wait_for_the_end(server: Server, carrier: Carrie
     assert server("CLIENT", "UNBLOCK", impatient.protocol.client.id) == 1
     assert impatient.read() == b"-IOERR error or timeout reading to target instance\r\n"
     record.take()
-    carrier.answer(True)
-    carrier.answer(True)
+    migrator.answer(True)
+    migrator.answer(True)
     assert impatient.read() == b""
     assert server("DBSIZE") == 0
     assert record.take() == [[b"DEL", b"a"], [b"DEL", b"b"]]
 
 
-def test_a_server_that_becomes_a_replica_deletes_nothing(server: Server, carrier: Carrier) -> None:
+def test_a_server_that_becomes_a_replica_deletes_nothing(server: Server, migrator: Migrator) -> None:
     server("SET", "a", 1)
     caller = server.connect()
     caller("MIGRATE", "h", 1, "a", 0, 100)
     server.engine.replication.follow("127.0.0.1", 1)
-    carrier.answer(True)
+    migrator.answer(True)
     assert server("GET", "a") == b"1"
 
 
-def test_watching_and_events(server: Server, carrier: Carrier) -> None:
+def test_watching_and_events(server: Server, migrator: Migrator) -> None:
     server("CONFIG", "SET", "notify-keyspace-events", "KEA")
     server("SET", "a", 1)
     listener, watcher = server.connect(), server.connect()
@@ -240,12 +240,12 @@ def test_watching_and_events(server: Server, carrier: Carrier) -> None:
     watcher("WATCH", "a")
     watcher("MULTI")
     call(server, "h", 1, "a", 0, 100)
-    carrier.answer(True)
+    migrator.answer(True)
     assert b"$3\r\ndel\r\n" in listener.read()
     assert watcher("EXEC") == b"*-1\r\n"
 
 
-def test_a_transaction_and_a_script_do_not_wait(server: Server, carrier: Carrier) -> None:
+def test_a_transaction_and_a_script_do_not_wait(server: Server, migrator: Migrator) -> None:
     pytest.importorskip("lupa")
     record = server.record()
     client = server.connect()
@@ -262,7 +262,7 @@ def test_a_transaction_and_a_script_do_not_wait(server: Server, carrier: Carrier
         assert client("EXISTS", "a") == b":0\r\n"
         assert record.take() == [[b"DEL", b"a"]]
     client("SET", "a", 1)
-    carrier.at_once = Outcome([False], b"IOERR error or timeout reading to target instance")
+    migrator.at_once = Outcome([False], b"IOERR error or timeout reading to target instance")
     client("MULTI")
     client("MIGRATE", "h", 1, "a", 0, 100)
     assert client("EXEC") == b"*1\r\n-IOERR error or timeout reading to target instance\r\n"
@@ -284,10 +284,10 @@ def test_a_transaction_and_a_script_do_not_wait(server: Server, carrier: Carrier
         ),
     ],
 )
-def test_errors(server: Server, carrier: Carrier, words: tuple[str | int, ...], error: bytes) -> None:
+def test_errors(server: Server, migrator: Migrator, words: tuple[str | int, ...], error: bytes) -> None:
     server("SET", "a", 1)
     assert server("MIGRATE", *words) == ErrorReply(error)
-    assert carrier.orders == []
+    assert migrator.orders == []
 
 
 def test_without_a_way_to_other_servers(server: Server) -> None:

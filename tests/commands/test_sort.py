@@ -203,7 +203,13 @@ def test_numbers_in_any_spelling(server: InProcess, seed: int, descending: bool)
     rng = Random(seed)
     spellings = {
         **{b"%d" % number: float(number) for number in range(-5, 6)},
-        b"1.0": 1.0, b"+1": 1.0, b".5": 0.5, b"1.": 1.0, b"1e2": 100.0, b"-0": 0.0, b"-2.5e-1": -0.25,
+        b"1.0": 1.0,
+        b"+1": 1.0,
+        b".5": 0.5,
+        b"1.": 1.0,
+        b"1e2": 100.0,
+        b"-0": 0.0,
+        b"-2.5e-1": -0.25,
     }
     if seed % 2:
         spellings |= {b"inf": float("inf"), b"": 0.0, b"2\0x": 2.0}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.server import Server
 from twisted_redis.engine.gates import IS_MONITORED
-from twisted_redis.engine.monitor import quoted
+from twisted_redis.engine.introspect.monitor import quoted
 
 
 @pytest.fixture

@@ -117,9 +117,7 @@ def test_lines_for_the_start() -> None:
 
 def test_what_has_no_effect_gives_a_warning() -> None:
     config = Config(frozenset(("dir", "port")))
-    load_arguments(
-        ["--port", "1", "--maxmemory", "1gb", "--maxmemory", "0", "--masterauth", "x"], config=config
-    )
+    load_arguments(["--port", "1", "--maxmemory", "1gb", "--maxmemory", "0", "--masterauth", "x"], config=config)
     (warning,) = config.warnings
     assert "'masterauth'" in warning
     assert "x'" not in warning
@@ -128,9 +126,7 @@ def test_what_has_no_effect_gives_a_warning() -> None:
 def test_cluster_has_one_database() -> None:
     config = load_arguments(["--cluster-enabled", "yes"])
     assert config.databases == 1
-    assert config.warnings[0] == (
-        "WARNING: Changing databases number from 16 to 1 since we are in cluster mode"
-    )
+    assert config.warnings[0] == ("WARNING: Changing databases number from 16 to 1 since we are in cluster mode")
 
 
 def test_not_a_server() -> None:
@@ -151,9 +147,7 @@ def test_refused_lines() -> None:
     assert fatal("-", stdin=b'port "1\n') == block(1, 'port "1', "Unbalanced quotes in configuration line")
     assert fatal("--foo") == block(2, "foo", "Bad directive or wrong number of arguments")
     assert fatal("-x") == block(2, '"-x"', "Bad directive or wrong number of arguments")
-    assert fatal("--sentinel monitor") == block(
-        2, "sentinel monitor", "sentinel directive while not in sentinel mode"
-    )
+    assert fatal("--sentinel monitor") == block(2, "sentinel monitor", "sentinel directive while not in sentinel mode")
     assert fatal("--foo", "bar baz", "x") == (
         "Unresolved Configuration(s) Detected:\n>>> 'foo bar baz x'\n"
         "Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting"

@@ -13,9 +13,7 @@ from twisted_redis.config.directives import HIDDEN
 from twisted_redis.config.honoured import HINTS, HONOURED
 from twisted_redis.config.kinds import Bool, Enum, Names, Number, Text
 
-DEFAULTS = dict(
-    line.split("\t") for line in (Path(__file__).parent / "defaults.tsv").read_text().splitlines()
-)
+DEFAULTS = dict(line.split("\t") for line in (Path(__file__).parent / "defaults.tsv").read_text().splitlines())
 #: What depends on how the server was started: its directory, and a file only a daemon has.
 OF_THE_START = {"dir": str(Path.cwd()), "pidfile": ""}
 
@@ -53,10 +51,7 @@ def test_defaults_survive_a_round_trip(directive: typing.Any) -> None:
     arguments = [shown.encode()]
     if directive.name in ("replicaof", "dir"):
         return
-    if (
-        not isinstance(directive.kind, (Bool, Enum, Number, Text))
-        and directive.name != "notify-keyspace-events"
-    ):
+    if not isinstance(directive.kind, (Bool, Enum, Number, Text)) and directive.name != "notify-keyspace-events":
         arguments = shown.encode().split(b" ")
     assert directive.kind.parse(arguments, directive.default) == directive.default
     assert all(

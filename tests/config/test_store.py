@@ -82,17 +82,11 @@ def test_empty_values(config: Config) -> None:
 
 
 def test_refusals(config: Config) -> None:
-    assert refusal(config, b"Foo", b"1") == (
-        "ERR Unknown option or number of arguments for CONFIG SET - 'Foo'"
-    )
+    assert refusal(config, b"Foo", b"1") == ("ERR Unknown option or number of arguments for CONFIG SET - 'Foo'")
     assert refusal(config, b"Databases", b"1") == failed("Databases", "can't set immutable config")
     assert refusal(config, b"dir", b"/") == failed("dir", "can't set protected config")
-    assert refusal(config, b"TIMEOUT", b"x") == failed(
-        "timeout", "argument couldn't be parsed into an integer"
-    )
-    assert refusal(config, b"timeout", b"1", b"hz", b"2", b"Timeout", b"3") == failed(
-        "Timeout", "duplicate parameter"
-    )
+    assert refusal(config, b"TIMEOUT", b"x") == failed("timeout", "argument couldn't be parsed into an integer")
+    assert refusal(config, b"timeout", b"1", b"hz", b"2", b"Timeout", b"3") == failed("Timeout", "duplicate parameter")
     assert refusal(config, b"repl-diskless-load", b"swapdb", loading=True) == (
         "LOADING Redis is loading the dataset in memory"
     )

@@ -87,9 +87,7 @@ Close = Callable[[Server], None]
         ((refuse_stale, pause_all), "GET a", "-MASTERDOWN "),
     ],
 )
-def test_the_first_closed_gate_is_told(
-    server: Server, closed: tuple[Close, ...], request_: str, expected: str
-) -> None:
+def test_the_first_closed_gate_is_told(server: Server, closed: tuple[Close, ...], request_: str, expected: str) -> None:
     client = server.connect()
     for close in closed:
         close(server)

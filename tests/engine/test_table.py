@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.support.server import Server
-from twisted_redis.engine.docs import summary_of
-from twisted_redis.engine.syntax import argument_tree, parse_syntax
-from twisted_redis.engine.table import Spec, registry
+from twisted_redis.engine.declare.docs import summary_of
+from twisted_redis.engine.declare.syntax import argument_tree, parse_syntax
+from twisted_redis.engine.declare.table import Spec, registry
 from twisted_redis.resp.types import Pairs, SetReply
 
 FACTS: dict[str, dict[str, Any]] = {

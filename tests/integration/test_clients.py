@@ -170,12 +170,8 @@ def test_published_message_reaches_the_subscriber(client: redis.Redis) -> None:
     assert received[0]["data"] == b"hello"
 
 
-@pytest.mark.parametrize(
-    "request_bytes", [b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nva", b"SET k ", b"*1000000\r\n"]
-)
-def test_peer_that_leaves_in_the_middle(
-    shared_server: Server, client: redis.Redis, request_bytes: bytes
-) -> None:
+@pytest.mark.parametrize("request_bytes", [b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nva", b"SET k ", b"*1000000\r\n"])
+def test_peer_that_leaves_in_the_middle(shared_server: Server, client: redis.Redis, request_bytes: bytes) -> None:
     with shared_server.connect() as connection:
         connection.sendall(request_bytes)
     assert client.ping()

@@ -75,20 +75,14 @@ def test_the_folder_stays_the_callers(first_two: list[Server]) -> None:
 
 
 def test_nothing_is_left_in_the_clone_or_beside_it(first_two: list[Server], clone: Path) -> None:
-    status = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True
-    )
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
     assert status.stdout == ""
     outputs = {f"output-{server.port}" for server in first_two}
     assert {path.name for path in first_two[0].folder.iterdir()} == outputs
 
 
-def start_again(
-    clone: Path, start: Callable[..., Server], script: Path | None = None, **options: str
-) -> Server:
-    return start(
-        command=[str(script or clone / "your_program.sh")], env=variables(**options), patience=MINUTES
-    )
+def start_again(clone: Path, start: Callable[..., Server], script: Path | None = None, **options: str) -> Server:
+    return start(command=[str(script or clone / "your_program.sh")], env=variables(**options), patience=MINUTES)
 
 
 def test_second_start_installs_nothing_and_needs_no_network(
@@ -126,27 +120,21 @@ def test_modules_in_the_folder_of_the_data_are_not_loaded(
 def test_shell_costs_little(first_two: list[Server], clone: Path, tmp_path: Path) -> None:
     """Once installed the script itself takes a few milliseconds: measured with an interpreter of no use."""
     copy = tmp_path / "copy"
-    shutil.copytree(
-        clone, copy, ignore=shutil.ignore_patterns("lib", "lib64", ".git", "python*"), symlinks=True
-    )
+    shutil.copytree(clone, copy, ignore=shutil.ignore_patterns("lib", "lib64", ".git", "python*"), symlinks=True)
     (copy / ".venv" / "bin" / "python").symlink_to("/bin/true")
     stamp = (clone / ".venv" / "installed-run").read_text()
     (copy / ".venv" / "installed-run").write_text(stamp.replace(str(clone), str(copy)))
     times = []
     for _ in range(10):
         begin = time.perf_counter()
-        done = subprocess.run(
-            [str(copy / "your_program.sh")], capture_output=True, env=variables(), check=True
-        )
+        done = subprocess.run([str(copy / "your_program.sh")], capture_output=True, env=variables(), check=True)
         times.append(time.perf_counter() - begin)
         assert done.stderr == b""
     print(f"your_program.sh without the server: {min(times) * 1000:.1f} ms")
     assert min(times) < 0.05
 
 
-def test_changed_requirements_are_installed(
-    first_two: list[Server], clone: Path, start: Callable[..., Server]
-) -> None:
+def test_changed_requirements_are_installed(first_two: list[Server], clone: Path, start: Callable[..., Server]) -> None:
     with open(clone / "setup.py", "a") as file:
         file.write("# changed\n")
     try:
@@ -160,9 +148,7 @@ def test_old_interpreter_is_told(clone: Path, tmp_path: Path) -> None:
     """An interpreter that says it is Python 3.9: the installer must tell so in one line."""
     old = tmp_path / "old-python"
     code = "import sys; sys.version_info = (3, 9, 0); sys.argv = sys.argv[1:]; import runpy"
-    old.write_text(
-        f'#!/bin/sh\nexec python3 -c "{code}; runpy.run_path(sys.argv[0], run_name=\'__main__\')" "$@"\n'
-    )
+    old.write_text(f'#!/bin/sh\nexec python3 -c "{code}; runpy.run_path(sys.argv[0], run_name=\'__main__\')" "$@"\n')
     old.chmod(0o755)
     done = subprocess.run(
         [str(clone / "your_program.sh"), "--port", str(free_port())],

@@ -88,9 +88,9 @@ def test_configuration_on_standard_input(start: Start, tmp_path: Path) -> None:
     port = free_port()
     server = start("-", port=port, stdin=b"port %d\nmaxmemory 12mb\n" % port)
     with redis.Redis(port=server.port) as client:
-        assert client.config_get("maxmemory") == {b"maxmemory": b"12582912"} or client.config_get(
-            "maxmemory"
-        ) == {"maxmemory": "12582912"}
+        assert client.config_get("maxmemory") == {b"maxmemory": b"12582912"} or client.config_get("maxmemory") == {
+            "maxmemory": "12582912"
+        }
 
 
 def test_unix_socket_alone(start: Start, tmp_path: Path) -> None:

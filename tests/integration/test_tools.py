@@ -78,9 +78,7 @@ def test_latency_and_statistics(shared_server: Server, client: redis.Redis) -> N
 @pytest.mark.parametrize("pipeline", ["1", "16"])
 def test_benchmark(shared_server: Server, client: redis.Redis, pipeline: str) -> None:
     tests = "ping,set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange,mset"
-    told = tool(
-        shared_server, "redis-benchmark", "-q", "--csv", "-n", "2000", "-c", "20", "-P", pipeline, "-t", tests
-    )
+    told = tool(shared_server, "redis-benchmark", "-q", "--csv", "-n", "2000", "-c", "20", "-P", pipeline, "-t", tests)
     names = [line.split('"')[1] for line in told.splitlines() if line.startswith('"')]
     for name in (
         "PING_INLINE",

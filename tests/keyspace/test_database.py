@@ -50,7 +50,7 @@ def test_an_expired_key_is_gone_for_everybody(db: Database) -> None:
 
 
 def test_a_replica_hides_expired_keys_but_keeps_them(db: Database) -> None:
-    db.state.keep_expired = True
+    db.state.hide_expired = True
     db.set(b"a", b"1")
     db.expire_at(b"a", 1000)
     assert db.lookup(b"a") is None

@@ -90,9 +90,7 @@ def test_what_the_owner_does_meets_no_fault(service: RedisService, peer: Peer) -
     assert peer("GET", "k") == b"-ERR injected\r\n"
 
 
-def test_what_the_owner_does_meets_no_pause(
-    service: RedisService, peer: Peer, reactor: MemoryReactorClock
-) -> None:
+def test_what_the_owner_does_meets_no_pause(service: RedisService, peer: Peer, reactor: MemoryReactorClock) -> None:
     assert peer("CLIENT", "PAUSE", "100000", "ALL") == b"+OK\r\n"
     service.seed({"k": "v"})
     assert service.dump() == {b"k": b"v"}
@@ -173,9 +171,7 @@ def test_delayed_command_that_blocks(service: RedisService, client: LocalClient,
     assert outcome(waiting) == [b"q", b"x"]
 
 
-def test_client_that_leaves_while_it_is_delayed(
-    service: RedisService, peer: Peer, reactor: MemoryReactorClock
-) -> None:
+def test_client_that_leaves_while_it_is_delayed(service: RedisService, peer: Peer, reactor: MemoryReactorClock) -> None:
     service.delay("SET", 1)
     peer("SET", "k", "v")
     service.drop_connections()

@@ -52,7 +52,7 @@ def test_wrong_directives() -> None:
         ({"maxmemory_policy": "allkeys-lur"}, "noeviction; did you mean 'allkeys-lru'?"),
         ({"save": [(1, 2, 3)]}, "save=[(1, 2, 3)]: a point is a pair, (seconds, changes)"),
         ({"save": "3600"}, 'save="3600": Invalid save parameters'),
-        ({"include": "/no/such/file"}, "include=\"/no/such/file\": Fatal error, can't open config file"),
+        ({"include": "/no/such/file"}, 'include="/no/such/file": Fatal error, can\'t open config file'),
         # What has no effect.
         ({"cluster_enabled": True}, "cluster_enabled=True has no effect: this server works as with the default, 'no'"),
         ({"logfile": "/tmp/log"}, 'logfile="/tmp/log" has no effect: that is up to the program'),

@@ -16,6 +16,7 @@ from twisted_redis.net.service import ServerService
 
 pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
 
+
 class Reactor:
     """What a hub needs of a reactor."""
 

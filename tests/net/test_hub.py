@@ -119,9 +119,7 @@ def test_the_end_of_a_peer(hub: Hub, peers: list[Peer]) -> None:
     assert peers[1].lost is None
 
 
-def test_a_bug_costs_one_connection(
-    hub: Hub, peers: list[Peer], logged_errors: list[dict[str, Any]]
-) -> None:
+def test_a_bug_costs_one_connection(hub: Hub, peers: list[Peer], logged_errors: list[dict[str, Any]]) -> None:
     peers[0].other.send(b"bug")
     peers[1].other.send(b"fine")
     hub.doRead()

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from tests.support.server import Server, encode
 from twisted_redis.engine.migration import Order, Outcome, failed
-from twisted_redis.net.migrating import CHUNK, KEPT, KEPT_FOR, Couriers
+from twisted_redis.net.migrating import CHUNK, KEPT, KEPT_FOR, MigrateConnections
 
 SELECT = encode("SELECT", 2)
 RESTORES = [encode("RESTORE", name, 0, "dump") for name in "abc"]
@@ -64,8 +64,8 @@ class Peer:
     def __init__(self, factory: Any, stuck: bool) -> None:
         self.transport = Transport()
         self.transport.stuck = stuck
-        self.courier = factory.buildProtocol(None)
-        self.courier.makeConnection(self.transport)
+        self.connection = factory.buildProtocol(None)
+        self.connection.makeConnection(self.transport)
 
     def heard(self) -> bytes:
         data: bytes = self.transport.value()
@@ -73,24 +73,24 @@ class Peer:
         return data
 
     def say(self, data: bytes) -> None:
-        self.courier.dataReceived(data)
+        self.connection.dataReceived(data)
 
     def hang_up(self) -> None:
-        self.courier.connectionLost(Failure(ConnectionDone()))
+        self.connection.connectionLost(Failure(ConnectionDone()))
 
 
 class Bench:
-    """A server in which couriers work."""
+    """A server in which connections work."""
 
     def __init__(self) -> None:
         self.server = Server()
         self.reactor = Reactor()
-        self.couriers = Couriers(self.reactor, self.server.engine, lambda: None)
+        self.connections = MigrateConnections(self.reactor, self.server.engine, lambda: None)
         self.outcomes: list[Outcome] = []
 
     def order(self, **changes: Any) -> None:
         given = {"host": "h", "port": 7, "database": 2, "timeout": 0.5, "login": b"", "restores": RESTORES}
-        self.couriers.carry(Order(**{**given, **changes}), self.outcomes.append)
+        self.connections.carry(Order(**{**given, **changes}), self.outcomes.append)
         assert self.outcomes == []
         self.server.clock.advance(0)
 
@@ -156,7 +156,7 @@ def test_no_more_than_so_many_are_kept(bench: Bench) -> None:
         bench.outcome()
     assert bench.kept == KEPT
     assert [peer.transport.disconnected for peer in peers].count(True) == 2
-    bench.couriers.close()
+    bench.connections.close()
     assert bench.kept == 0
     assert all(peer.transport.disconnected for peer in peers)
 
@@ -300,7 +300,7 @@ def test_no_such_port(bench: Bench, port: int) -> None:
 def test_the_end_of_the_server(bench: Bench) -> None:
     bench.order()
     peer = bench.reactor.accept()
-    bench.couriers.close()
+    bench.connections.close()
     assert bench.outcome() == ([False] * 3, failed("reading"))
     assert peer.transport.disconnected
 
@@ -368,7 +368,7 @@ def peer_that(*answers: bytes | tuple[bytes, None] | None) -> Iterator[tuple[int
 
 def now(bench: Bench, port: int, **changes: Any) -> tuple[list[bool], bytes]:
     given = {"host": "127.0.0.1", "database": 2, "timeout": 5, "login": b"", "restores": RESTORES}
-    outcome = bench.couriers.carry_now(Order(port=port, **{**given, **changes}))
+    outcome = bench.connections.carry_now(Order(port=port, **{**given, **changes}))
     return outcome.confirmed, outcome.error
 
 

@@ -71,9 +71,7 @@ def build(source: Path, kind: str) -> Path:
     skip_without_setuptools()
     output = source / "dist" / kind
     output.mkdir(parents=True, exist_ok=True)
-    code = (
-        f"import sys, setuptools.build_meta as b; open(sys.argv[2], 'w').write(b.build_{kind}(sys.argv[1]))"
-    )
+    code = f"import sys, setuptools.build_meta as b; open(sys.argv[2], 'w').write(b.build_{kind}(sys.argv[1]))"
     name = output / "name"
     run([sys.executable, "-c", code, str(output), str(name)], cwd=source)
     return output / name.read_text()
@@ -89,24 +87,18 @@ class Environment:
         self.folder = folder
         venv.create(folder, symlinks=True)
         self.python = folder / "bin" / "python"
-        self.site = Path(
-            self.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
-        )
+        self.site = Path(self.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip())
         for place in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
             for path in Path(place).iterdir():
                 name = path.name.lower()
                 if "twisted_redis" in name or name.startswith(("__editable__", *without)):
                     continue
                 if name == "twisted":
-                    shutil.copytree(
-                        path, self.site / path.name, ignore=shutil.ignore_patterns("test", "*.cache")
-                    )
+                    shutil.copytree(path, self.site / path.name, ignore=shutil.ignore_patterns("test", "*.cache"))
                 elif not (self.site / path.name).exists():
                     (self.site / path.name).symlink_to(path)
 
-    def run(
-        self, *arguments: str, cwd: Path | None = None, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the environment's Python, which must succeed."""
         return run([str(self.python), *arguments], cwd=cwd or self.folder, **variables)
 

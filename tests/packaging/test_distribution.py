@@ -42,9 +42,7 @@ def metadata(wheel: Path, name: str) -> str:
 
 
 def test_wheel_adds_one_file_to_twisted(contents: set[str]) -> None:
-    assert {name for name in contents if name.startswith("twisted/")} == {
-        "twisted/plugins/twisted_redis_plugin.py"
-    }
+    assert {name for name in contents if name.startswith("twisted/")} == {"twisted/plugins/twisted_redis_plugin.py"}
 
 
 def test_wheel_holds_every_module_and_nothing_beside(contents: set[str]) -> None:
@@ -81,9 +79,7 @@ def test_metadata(wheel: Path) -> None:
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
 
 
-def test_wheel_of_the_source_distribution_is_the_same(
-    source: Path, contents: set[str], tmp_path: Path
-) -> None:
+def test_wheel_of_the_source_distribution_is_the_same(source: Path, contents: set[str], tmp_path: Path) -> None:
     with tarfile.open(build(source, "sdist")) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
         archive.extractall(tmp_path, filter="data")
@@ -115,9 +111,7 @@ def test_plugin_is_found(installed: tuple[Environment, dict[str, str]], command:
         assert LISTED.search(environment.run(*command, "--help", **variables).stdout)
 
 
-def test_the_package_is_the_installed_one(
-    installed: tuple[Environment, dict[str, str]], source: Path
-) -> None:
+def test_the_package_is_the_installed_one(installed: tuple[Environment, dict[str, str]], source: Path) -> None:
     environment, variables = installed
     told = environment.run("-c", "import twisted_redis; print(twisted_redis.__file__)", **variables).stdout
     from_source = Path(told.strip()).is_relative_to(source)

@@ -45,9 +45,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def run(install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pip]:
-    def begin(
-        fails: Callable[[str], bool], extras: str = "", content: str = "wanted", result: int | str = 0
-    ) -> Pip:
+    def begin(fails: Callable[[str], bool], extras: str = "", content: str = "wanted", result: int | str = 0) -> Pip:
         pip = Pip(fails)
         monkeypatch.setattr(install, "run", pip.run)
         assert install.main(str(tmp_path / "venv"), "installed", content, extras) == result
@@ -128,9 +126,7 @@ def test_failure_is_not_remembered(run: Callable[..., Pip], tmp_path: Path) -> N
     assert run(lambda what: False).installed == [f"{ROOT}[lua,tls,lzf,web]"]
 
 
-def test_old_interpreter(
-    install: ModuleType, run: Callable[..., Pip], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_interpreter(install: ModuleType, run: Callable[..., Pip], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install.sys, "version_info", (3, 9, 2))
     is_now = f"{sys.executable} is {sys.version.split()[0]}"
     told = f"twisted_redis needs Python 3.10 or newer, and {is_now}: set PYTHON to another one"

@@ -33,9 +33,7 @@ def importers(package: str) -> dict[str, set[str]]:
 
 
 def test_the_engine_takes_deferreds_alone_from_twisted() -> None:
-    used = {
-        name for file, names in importers("twisted").items() if file.startswith("engine/") for name in names
-    }
+    used = {name for file, names in importers("twisted").items() if file.startswith("engine/") for name in names}
     assert used == {"twisted.internet.defer"}
 
 

@@ -91,7 +91,6 @@ def test_a_large_value_at_the_end(size: int, before: int) -> None:
         load(data[:-1], CHUNK)
 
 
-
 # the stream
 
 

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from tests.support.server import Connection, Server
 from twisted_redis.persistence.saving import facts, write_snapshot
-from twisted_redis.replication.link import MasterLink
+from twisted_redis.replication.master_link import MasterLink
 from twisted_redis.replication.state import State
 
 __all__ = ["ID", "Following", "Master", "handshake", "snapshot_of"]

@@ -290,9 +290,7 @@ def test_many_elements_are_not_taken_one_by_one(make: Make, monkeypatch: pytest.
 
 
 @both
-def test_elements_of_another_kind_are_not_searched_again_and_again(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_elements_of_another_kind_are_not_searched_again_and_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
     take_many = RequestParser._take_many
 

@@ -6,16 +6,16 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.acl.files import AclFileError, load_file, save_file
 from twisted_redis.engine.acl.log import Entry
 from twisted_redis.engine.acl.selectors import Selector, has_blanks
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
-from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command, container
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Pairs, Reply, SetReply
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.flags import ADMIN, NO_ASYNC_LOADING, NOSCRIPT
-from twisted_redis.engine.table import command
+from twisted_redis.engine.declare.flags import ADMIN, NO_ASYNC_LOADING, NOSCRIPT
+from twisted_redis.engine.declare.table import command
 from twisted_redis.resp.types import Reply, Simple
 
 __all__: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.blocking import unblock
 from twisted_redis.engine.clients import (
     CLOSING,
@@ -18,14 +19,13 @@ from twisted_redis.engine.clients import (
     SUBSCRIBED,
     Client,
 )
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongSubcommand, refusal
-from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.helptext import help_lines
+from twisted_redis.engine.memory.client_eviction import client_memory
+from twisted_redis.engine.messages.client_caching import BCAST
 from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
 from twisted_redis.engine.pause import pause, unpause
-from twisted_redis.engine.table import command, container
-from twisted_redis.engine.tracking import BCAST
-from twisted_redis.engine.weights import client_memory
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
 

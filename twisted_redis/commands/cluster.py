@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from twisted_redis.engine.declare.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import CommandFunction, command, container
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.table import CommandFunction, command, container
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ _DECLARATIONS = (
         "7.0.0",
         _OF_RANGES,
     ),
-    _Declaration(
-        "CLUSTER FAILOVER [FORCE | TAKEOVER]", "Has a replica take the place of its master.", -2, _CHANGES
-    ),
+    _Declaration("CLUSTER FAILOVER [FORCE | TAKEOVER]", "Has a replica take the place of its master.", -2, _CHANGES),
     _Declaration("CLUSTER FLUSHSLOTS", "Gives all slots up.", 2, _CHANGES),
     _Declaration("CLUSTER FORGET node-id", "Removes a node from the table of nodes.", 3, _CHANGES),
     _Declaration(
@@ -85,9 +83,7 @@ _DECLARATIONS = (
     ),
     _Declaration("CLUSTER HELP", "Returns what the subcommands do.", 2, LOADING | STALE, "5.0.0"),
     _Declaration("CLUSTER INFO", "Returns the state of the cluster.", 2, tips=_CHANCE),
-    _Declaration(
-        "CLUSTER KEYSLOT key", "Returns the slot of a key.", 3, complexity="O(N) for N bytes of the key"
-    ),
+    _Declaration("CLUSTER KEYSLOT key", "Returns the slot of a key.", 3, complexity="O(N) for N bytes of the key"),
     _Declaration("CLUSTER LINKS", "Returns the links to other nodes.", 2, STALE, "7.0.0", _OF_NODES, _CHANCE),
     _Declaration(
         "CLUSTER MEET ip port [cluster-bus-port]",
@@ -98,9 +94,7 @@ _DECLARATIONS = (
     ),
     _Declaration("CLUSTER MYID", "Returns the id of this node.", 2),
     _Declaration("CLUSTER MYSHARDID", "Returns the id of the shard of this node.", 2, STALE, "7.2.0", tips=_CHANCE),
-    _Declaration(
-        "CLUSTER NODES", "Returns all nodes and their slots as text.", 2, complexity=_OF_NODES, tips=_CHANCE
-    ),
+    _Declaration("CLUSTER NODES", "Returns all nodes and their slots as text.", 2, complexity=_OF_NODES, tips=_CHANCE),
     _Declaration(
         "CLUSTER REPLICAS node-id",
         "Returns the replicas of a master.",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.commandkeys import has_keys, keys_of, legacy_range
-from twisted_redis.engine.docs import docs_of
+from twisted_redis.engine.declare.command_keys import has_keys, keys_of, legacy_range
+from twisted_redis.engine.declare.docs import docs_of
+from twisted_redis.engine.declare.flags import CATEGORIES, LOADING, NO_MANDATORY_KEYS, STALE, flag_names
+from twisted_redis.engine.declare.keyspecs import keyspec_flag_names
+from twisted_redis.engine.declare.table import Command, command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import CATEGORIES, LOADING, NO_MANDATORY_KEYS, STALE, flag_names
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import keyspec_flag_names
-from twisted_redis.engine.table import Command, command
 from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Pairs, Reply, SetReply, Simple

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.config import ConfigError, ConfigSetError, to_bytes
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError, SyntaxError_, refusal
-from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from twisted_redis.engine.gates import IS_LOADING, is_local
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.table import command, container
 from twisted_redis.resp.types import OK, Pairs, Reply
 
 __all__: list[str] = []

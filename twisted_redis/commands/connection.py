@@ -15,10 +15,10 @@ from twisted_redis.engine.clients import (
     SUBSCRIBED,
     Client,
 )
+from twisted_redis.engine.declare.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_, refusal
-from twisted_redis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
 from twisted_redis.engine.parse import client_name, db_index, integer, integer_in
-from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import discard
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple

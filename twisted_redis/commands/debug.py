@@ -11,13 +11,13 @@ from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.digest import dataset_digest, digest_text, value_digest
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
-from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.gates import IS_LOADING
+from twisted_redis.engine.introspect.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.parse import float_or_none, integer, integer_or_none, positive
 from twisted_redis.engine.scripting.scripts import scripting
-from twisted_redis.engine.table import command
 from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword

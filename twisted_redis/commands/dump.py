@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.declare.flags import ASKING, DENYOOM, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import ASKING, DENYOOM, READONLY, WRITE
 from twisted_redis.engine.hash_fields import note_times
-from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.keyspace.access import set_frequency, set_idle
 from twisted_redis.persistence.rdb import payload
 from twisted_redis.persistence.rdb.errors import CorruptData
@@ -108,7 +108,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
     if when and not absolute:
         when += ctx.now
     # A replica waits for its master to say that a key has expired.
-    if when and when <= ctx.now and not ctx.engine.state.keep_expired:
+    if when and when <= ctx.now and not ctx.engine.state.hide_expired:
         if deleted:
             ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_server_del else b"DEL", key])
             ctx.changed(key, "del")

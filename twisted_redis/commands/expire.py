@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.declare.flags import FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, refusal
-from twisted_redis.engine.flags import FAST, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
 
@@ -55,7 +55,7 @@ def _expire(
     db = ctx.db
     if db.lookup_write(key) is None or (conditions and not _allowed(conditions, db.expiry(key), when)):
         return 0
-    if when <= ctx.now and not db.state.keep_expired:
+    if when <= ctx.now and not db.state.hide_expired:
         db.delete(key)
         ctx.changed(key, "del")
         ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_expire else b"DEL", key])

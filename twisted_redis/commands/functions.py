@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.clients import MASTER
-from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
-from twisted_redis.engine.flags import (
+from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
     DENYOOM,
     LOADING,
@@ -18,14 +18,14 @@ from twisted_redis.engine.flags import (
     STALE,
     WRITE,
 )
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
+from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.flags import NAMES
 from twisted_redis.engine.scripting.libraries import Library, libraries
 from twisted_redis.engine.scripting.running import Run
 from twisted_redis.engine.scripting.scripts import check_keys, scripting
-from twisted_redis.engine.table import command, container
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.persistence.rdb import payload, records
 from twisted_redis.persistence.rdb.errors import CorruptData

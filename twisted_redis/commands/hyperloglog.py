@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes import hll_sparse, hyperloglog
 from twisted_redis.datatypes.hll_registers import REGISTERS, pack, unpack
 from twisted_redis.datatypes.hyperloglog import Corrupted
+from twisted_redis.engine.declare.flags import ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, INSERT, RO, RW, KeySpec, first_key, key_at, key_range
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, refusal
-from twisted_redis.engine.flags import ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, INSERT, RO, RW, KeySpec, first_key, key_at, key_range
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import LOADING, STALE
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.engine import Engine
-from twisted_redis.engine.flags import LOADING, STALE
-from twisted_redis.engine.infosections import DEFAULT_SECTIONS, HIDDEN_SECTIONS, SECTIONS, Section
-from twisted_redis.engine.table import command
+from twisted_redis.engine.introspect.info_sections import DEFAULT_SECTIONS, HIDDEN_SECTIONS, SECTIONS, Section
 from twisted_redis.resp.types import Reply, Verbatim
 
 __all__ = ["info_text"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE
-from twisted_redis.engine.keyspecs import (
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE
+from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
     DELETE,
     INSERT,
@@ -19,8 +18,9 @@ from twisted_redis.engine.keyspecs import (
     key_at,
     key_range,
 )
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
 from twisted_redis.engine.parse import integer_in
-from twisted_redis.engine.table import command
 from twisted_redis.engine.values import copy_value
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.cstrings import keyword

@@ -7,9 +7,9 @@ import random
 from typing import TYPE_CHECKING
 
 from twisted_redis.config import REDIS_VERSION
-from twisted_redis.engine.flags import FAST, READONLY
+from twisted_redis.engine.declare.flags import FAST, READONLY
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply, Verbatim
 

@@ -10,17 +10,17 @@ import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine.clients import REPLICA
+from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.declare.keyspecs import RO, key_at
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import SyntaxError_
-from twisted_redis.engine.flags import LOADING, READONLY, STALE
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.infosections import SECTIONS
-from twisted_redis.engine.keyspecs import RO, key_at
-from twisted_redis.engine.memory import human
+from twisted_redis.engine.introspect.info_sections import SECTIONS
+from twisted_redis.engine.memory.usage import human
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command, container
 from twisted_redis.keyspace.account import EXPIRY, KEY
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Pairs, Reply, Verbatim

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.declare.flags import WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INCOMPLETE, RW, after_keyword, key_at
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import WRITE
-from twisted_redis.engine.keyspecs import ACCESS, DELETE, INCOMPLETE, RW, after_keyword, key_at
 from twisted_redis.engine.migration import MIGRATED, Move, Order, failed
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.persistence.rdb import payload
 from twisted_redis.resp.accelerated import pack_bulks
 from twisted_redis.resp.cstrings import keyword

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.modules import ModuleError
-from twisted_redis.engine.table import command, container
+from twisted_redis.engine.extensions.modules import ModuleError
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Reply
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import DENY_BLOCKING, MONITORING, REPLICA, Client
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.table import command
 from twisted_redis.resp.types import NO_REPLY, OK, Reply
 
 __all__: list[str] = []

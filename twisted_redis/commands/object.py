@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.datatypes import strings
+from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.declare.keyspecs import RO, key_at
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import LOADING, READONLY, STALE
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import RO, key_at
-from twisted_redis.engine.table import command, container
 from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.access import frequency
 from twisted_redis.resp.types import Reply

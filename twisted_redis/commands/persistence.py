@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import ADMIN, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import ADMIN, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.clients import DENY_BLOCKING, SCRIPT, Client
+from twisted_redis.engine.declare.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
+from twisted_redis.engine.declare.keyspecs import NOT_KEY, first_key, key_range
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError, WrongSubcommand
-from twisted_redis.engine.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import NOT_KEY, first_key, key_range
+from twisted_redis.engine.messages.pubsub import CHANNEL, PATTERN, SHARD, Listeners
 from twisted_redis.engine.propagation import ReplicasOnly
-from twisted_redis.engine.pubsub import CHANNEL, PATTERN, SHARD, Listeners
-from twisted_redis.engine.table import command, container
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.types import Reply
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import REPLICA, Client
-from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import (
+from twisted_redis.engine.declare.flags import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -14,8 +13,9 @@ from twisted_redis.engine.flags import (
     NOSCRIPT,
     STALE,
 )
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer, integer_in
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.cursors import cursor as parse_cursor
+from twisted_redis.commands.common.cursors import cursor as parse_cursor
+from twisted_redis.engine.declare.flags import READONLY, TOUCHES_ARBITRARY_KEYS
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import READONLY, TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Bulks, Reply

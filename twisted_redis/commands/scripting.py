@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import (
+from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
     LOADING,
     MAY_REPLICATE,
@@ -15,11 +15,11 @@ from twisted_redis.engine.flags import (
     SKIP_MONITOR,
     STALE,
 )
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
+from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.scripts import check_keys, scripting
-from twisted_redis.engine.table import command, container
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
-from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import (
+from twisted_redis.engine.declare.flags import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -15,8 +14,9 @@ from twisted_redis.engine.flags import (
     STALE,
     WRITE,
 )
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer_in
-from twisted_redis.engine.table import command
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.keyspace.database import Database
 from twisted_redis.resp.cstrings import keyword
@@ -198,4 +198,3 @@ def lastsave(ctx: Client) -> Reply:
     The time of the last successful save, in seconds since 1970.
     """
     return ctx.engine.last_save
-

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, STALE
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import WrongSubcommand
-from twisted_redis.engine.flags import ADMIN, LOADING, STALE
-from twisted_redis.engine.helptext import help_lines
 from twisted_redis.engine.parse import INT64_MAX, integer_in
-from twisted_redis.engine.table import command, container
 from twisted_redis.resp.types import OK, Reply
 
 __all__: list[str] = []

@@ -10,12 +10,12 @@ from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.clients import RESTRICTED, SCRIPT
+from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, first_key, unknown_keys
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
-from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.hash_fields import value_of
-from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, first_key, unknown_keys
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.keyspace.slots import key_slot, pattern_slot
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Reply
@@ -39,9 +39,7 @@ _STORE_KEY = unknown_keys(
 _SORTABLE = (b"list", b"set", b"zset")
 
 # What the float parser of Redis takes, which knows no hexadecimal notation.
-_float = re.compile(
-    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE
-).match
+_float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 
 _Lookup = Callable[[bytes], "bytes | None"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.messages.client_caching import BCAST, DEFAULT, OPTIN, OPTOUT
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
-from twisted_redis.engine.tracking import BCAST, DEFAULT, OPTIN, OPTOUT
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Pairs, Reply, SetReply
 

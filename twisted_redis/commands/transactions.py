@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, IN_MULTI, REPLIES_OFF, RESTRICTED, Client
-from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import (
+from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
     FAST,
     LOADING,
@@ -12,8 +11,9 @@ from twisted_redis.engine.flags import (
     SKIP_SLOWLOG,
     STALE,
 )
-from twisted_redis.engine.keyspecs import RO, key_range
-from twisted_redis.engine.table import command
+from twisted_redis.engine.declare.keyspecs import RO, key_range
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.transactions import discard, watch, watched_key_expired
 from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply, Unsilenced
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import BLOCKING
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import BLOCKING
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in, positive
 from twisted_redis.engine.replication import ACKNOWLEDGED
-from twisted_redis.engine.table import command
 from twisted_redis.resp.types import Reply
 
 __all__: list[str] = []

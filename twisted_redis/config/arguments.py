@@ -16,9 +16,7 @@ from twisted_redis.resp.inline import split_arguments
 __all__ = ["load_arguments"]
 
 
-def load_arguments(
-    arguments: Sequence[str], stdin: BinaryIO | None = None, config: Config | None = None
-) -> Config:
+def load_arguments(arguments: Sequence[str], stdin: BinaryIO | None = None, config: Config | None = None) -> Config:
     """The configuration that ``[/path/to/redis.conf] [--name value ...] [-]`` asks for.
 
     ``arguments`` are without the program's name; ``-`` as the first or the last of them reads ``stdin``.

@@ -15,9 +15,7 @@ _not_of_host_names = re.compile(r"[^A-Za-z0-9.-]").search
 _not_of_node_names = re.compile(r"[!#$%&()*+:;<>?@\[\]^{|}~\0]").search
 _variable = re.compile(r"\{(?:\{|([^}]*)\})|\{")
 
-_TITLE_VARIABLES = frozenset(
-    ("title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket")
-)
+_TITLE_VARIABLES = frozenset(("title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket"))
 # While a template is checked, these stand for nothing.
 _EMPTY_VARIABLES = frozenset(("title", "server-mode", "unixsocket"))
 

@@ -58,9 +58,7 @@ class Directive:
     flags: int = 0
     alias: str | None = None
     attribute: str = field(init=False)  #: Its name in Config.
-    honoured: bool = field(
-        init=False
-    )  #: Whether another value than the default has an effect in this server.
+    honoured: bool = field(init=False)  #: Whether another value than the default has an effect in this server.
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attribute", self.name.replace("-", "_"))
@@ -71,15 +69,11 @@ def _flag(name: str, default: bool, flags: int = 0, alias: str | None = None) ->
     return Directive(name, BOOL, default, flags, alias)
 
 
-def _number(
-    name: str, default: int, low: int, high: int, flags: int = 0, alias: str | None = None
-) -> Directive:
+def _number(name: str, default: int, low: int, high: int, flags: int = 0, alias: str | None = None) -> Directive:
     return Directive(name, Number(low, high), default, flags, alias)
 
 
-def _unsigned(
-    name: str, default: int, low: int, high: int, flags: int = 0, alias: str | None = None
-) -> Directive:
+def _unsigned(name: str, default: int, low: int, high: int, flags: int = 0, alias: str | None = None) -> Directive:
     return Directive(name, Number(low, high, unsigned=True), default, flags, alias)
 
 
@@ -162,9 +156,7 @@ _TEXTS = (
     Directive("cluster-announce-human-nodename", Text(node_name, absent=True), ""),
     Directive("cluster-announce-ip", OPTIONAL, ""),
     Directive("cluster-config-file", TEXT, "nodes.conf", IMMUTABLE),
-    Directive(
-        "dbfilename", Text(base_name("dbfilename", "filename", may_be_empty=True)), "dump.rdb", PROTECTED
-    ),
+    Directive("dbfilename", Text(base_name("dbfilename", "filename", may_be_empty=True)), "dump.rdb", PROTECTED),
     Directive("ignore-warnings", TEXT, ""),
     Directive("locale-collate", TEXT, ""),
     Directive("logfile", TEXT, "", IMMUTABLE),
@@ -313,9 +305,7 @@ _SPECIAL = (
     Directive(
         "client-output-buffer-limit",
         BufferLimitsKind(),
-        BufferLimits(
-            BufferLimit(0, 0, 0), BufferLimit(256 * MB, 64 * MB, 60), BufferLimit(32 * MB, 8 * MB, 60)
-        ),
+        BufferLimits(BufferLimit(0, 0, 0), BufferLimit(256 * MB, 64 * MB, 60), BufferLimit(32 * MB, 8 * MB, 60)),
         MULTI_ARG,
     ),
     # The default is the directory in which the process stands when the configuration is made.

@@ -48,9 +48,7 @@ class _Loader:
                 with open(self.config.resolve(found), "rb") as file:
                     content += file.read()
             except OSError as error:
-                raise FatalConfigError(
-                    f"Fatal error, can't open config file '{found}': {error.strerror}"
-                ) from None
+                raise FatalConfigError(f"Fatal error, can't open config file '{found}': {error.strerror}") from None
         return content
 
     def text(self, content: bytes) -> None:
@@ -132,8 +130,7 @@ class _Loader:
             raise FatalConfigError.overall("replicaof directive not allowed in cluster mode")
         if config.cluster_enabled and config.databases > 1:
             config.warnings.append(
-                f"WARNING: Changing databases number from {config.databases} to 1"
-                " since we are in cluster mode"
+                f"WARNING: Changing databases number from {config.databases} to 1 since we are in cluster mode"
             )
             config.databases = 1
         config.limit_hz()

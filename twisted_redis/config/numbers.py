@@ -42,13 +42,9 @@ _strict = re.compile(rb"0|-?[1-9][0-9]{0,19}").fullmatch
 _memory = re.compile(rb"([0-9]*)([a-zA-Z]*)").fullmatch
 _decimal = re.compile(rb"[ \t-\r]*([+-]?[0-9]+)").fullmatch
 _octal = re.compile(rb"[ \t-\r]*([+-]?[0-7]+)").fullmatch
-_float = re.compile(
-    rb"[+-]?(?:inf(?:inity)?|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)", re.IGNORECASE
-).fullmatch
+_float = re.compile(rb"[+-]?(?:inf(?:inity)?|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)", re.IGNORECASE).fullmatch
 _nonzero = re.compile(rb"[+-]?[0.]*[1-9]").match
-_hexadecimal = re.compile(
-    rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?", re.IGNORECASE
-).fullmatch
+_hexadecimal = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?", re.IGNORECASE).fullmatch
 
 
 def strict_integer(text: bytes) -> int | None:

@@ -36,16 +36,12 @@ class SavePoints(Kind[tuple[tuple[int, int], ...]]):
 
     __slots__ = ()
 
-    def parse(
-        self, arguments: list[bytes], current: tuple[tuple[int, int], ...]
-    ) -> tuple[tuple[int, int], ...]:
+    def parse(self, arguments: list[bytes], current: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
         if arguments == [b""]:
             return ()
         read = [numbers.saturated(argument) for argument in arguments]
         values = [value[0] for value in read if value is not None]
-        points = tuple(
-            (seconds, changes) for seconds, changes in zip(values[::2], values[1::2], strict=False)
-        )
+        points = tuple((seconds, changes) for seconds, changes in zip(values[::2], values[1::2], strict=False))
         if (
             len(values) < len(arguments)
             or len(values) % 2
@@ -57,9 +53,7 @@ class SavePoints(Kind[tuple[tuple[int, int], ...]]):
     def show(self, value: tuple[tuple[int, int], ...]) -> str:
         return " ".join(f"{seconds} {changes}" for seconds, changes in value)
 
-    def lines(
-        self, name: str, value: tuple[tuple[int, int], ...], default: tuple[tuple[int, int], ...]
-    ) -> list[Line]:
+    def lines(self, name: str, value: tuple[tuple[int, int], ...], default: tuple[tuple[int, int], ...]) -> list[Line]:
         if not value:
             return [(f'{name} ""', True)]
         return [(f"{name} {seconds} {changes}", True) for seconds, changes in value]
@@ -101,9 +95,7 @@ class BufferLimitsKind(Kind[BufferLimits]):
             soft = numbers.memory(soft_text)
             seconds = numbers.saturated(seconds_text)
             if hard is None or soft is None or seconds is None or _int_32(seconds[0]) < 0:
-                raise ConfigError(
-                    "Error in hard, soft or soft_seconds setting in buffer limit configuration."
-                )
+                raise ConfigError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
             changes[of] = BufferLimit(hard, soft, _int_32(seconds[0]))
         return current._replace(**changes)
 
@@ -229,9 +221,7 @@ class Percentiles(Kind[tuple[float, ...]]):
             if number is None:
                 raise ConfigError("Invalid latency-tracking-info-percentiles parameters")
             if not 0.0 <= number <= 100.0:
-                raise ConfigError(
-                    "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                )
+                raise ConfigError("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
             value.append(number)
         return tuple(value)
 

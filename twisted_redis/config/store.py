@@ -62,9 +62,7 @@ class Config(Attributes):
     def __init__(self, honoured: frozenset[str] | None = None) -> None:
         self.file: str | None = None  #: The absolute path of the configuration file.
         self.warnings: list[str] = []  #: What the log should say about the configuration that was loaded.
-        self.renamed_commands: list[
-            StartLine
-        ] = []  #: ``rename-command`` lines: (old, new), new may be empty.
+        self.renamed_commands: list[StartLine] = []  #: ``rename-command`` lines: (old, new), new may be empty.
         self.users: list[StartLine] = []  #: ``user`` lines: (name, rule...).
         self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
         self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same of what is loaded now.
@@ -140,9 +138,7 @@ class Config(Attributes):
         for name in (names,) if isinstance(names, str) else names:
             self._appliers.setdefault(BY_NAME[name].name, []).append(applier)
 
-    def set(
-        self, pairs: Sequence[tuple[bytes, bytes]], *, local: bool = False, loading: bool = False
-    ) -> None:
+    def set(self, pairs: Sequence[tuple[bytes, bytes]], *, local: bool = False, loading: bool = False) -> None:
         """CONFIG SET: sets all of ``pairs`` or none; raises ConfigSetError.
 
         ``local``: the client is on this machine (for protected directives); ``loading``: data are being

@@ -177,11 +177,7 @@ class List:
         """Puts each of ``elements`` behind all others; returns the length."""
         items = self.items
         if self._single:
-            if (
-                self._nodes is None
-                and len(elements) == 1
-                and self._takes(elements[0], len(items) - self.head, config)
-            ):
+            if self._nodes is None and len(elements) == 1 and self._takes(elements[0], len(items) - self.head, config):
                 items.append(elements[0])
             else:
                 self._before_push(elements, config)
@@ -437,11 +433,7 @@ class List:
         length = len(element)
         size = self._size
         fill = config.list_max_listpack_size
-        if (
-            fill < 0 or count < fill
-            if size + length <= _ALWAYS_FITS
-            else not exceeds(fill, size + length, count + 1)
-        ):
+        if fill < 0 or count < fill if size + length <= _ALWAYS_FITS else not exceeds(fill, size + length, count + 1):
             self._size = size + (length + 2 if length < 64 and element >= b":" else entry_size(element))
             return True
         return False

@@ -150,9 +150,7 @@ def _rounded(numerator: int, denominator: int) -> LongDouble:
     if _quotient_bits(size, denominator, exponent) > _MANTISSA_BITS:
         exponent += 1
     exponent = max(exponent, _MIN_EXPONENT)
-    mantissa = (
-        _divide(size, denominator << exponent) if exponent > 0 else _divide(size << -exponent, denominator)
-    )
+    mantissa = _divide(size, denominator << exponent) if exponent > 0 else _divide(size << -exponent, denominator)
     if mantissa.bit_length() + exponent > _MAX_MAGNITUDE:
         return float("-inf" if numerator < 0 else "inf")
     return (-mantissa if numerator < 0 else mantissa), exponent

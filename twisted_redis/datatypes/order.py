@@ -170,10 +170,7 @@ class Order:
     def figures(self) -> tuple[int, int]:
         """Returns how many blocks there are that hold keys, and how many keys are in the fullest one."""
         container = self._container
-        sizes = [
-            sum(key is not None and key in container for key in block)
-            for block in (*self._blocks, self._tail)
-        ]
+        sizes = [sum(key is not None and key in container for key in block) for block in (*self._blocks, self._tail)]
         return sum(map(bool, sizes)), max(sizes)
 
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
@@ -294,9 +291,7 @@ class Order:
             # Half empty blocks are joined, or there would be ever more of them.
             before = self._blocks[index - 1]
             before += [block[place] for place in kept]
-            self._numbers[index - 1] = array(
-                "Q", [*self._numbers[index - 1], *(numbers[place] for place in kept)]
-            )
+            self._numbers[index - 1] = array("Q", [*self._numbers[index - 1], *(numbers[place] for place in kept)])
             kept = []
         if kept:
             self._blocks[index] = [block[place] for place in kept]

@@ -159,9 +159,7 @@ class Set:
             if len(members) > min(config.set_max_intset_entries, _MAX_INTSET):
                 self.members = set(map(_text, members))
             return True
-        longest = (
-            max(len(member), len(_text(members[0])), len(_text(members[-1]))) if members else len(member)
-        )
+        longest = max(len(member), len(_text(members[0])), len(_text(members[-1]))) if members else len(member)
         if len(members) < config.set_max_listpack_entries and longest <= config.set_max_listpack_value:
             self.members = dict.fromkeys(map(_text, members))
             self.members[member] = None

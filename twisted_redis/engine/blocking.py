@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from twisted_redis.engine.clients import NO_TOUCH, SUBSCRIBED
+from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.gates import IS_PAUSED, is_paused, readmit
 from twisted_redis.engine.mishaps import abandon_unit, crashed, report
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["Block", "Waiter", "block", "retry", "serve_later", "serve_ready", "signal_database", "unblock_all"]
@@ -225,7 +225,7 @@ def _rerun(engine: Engine, waiter: Waiter) -> None:
             waiter.finish(engine.error(error.text))
             return
     client.blocked_state = waiter.block.state
-    waiter_gone = False
+    still_blocked = False
     state = engine.state
     before, touching = engine.current, state.touching
     engine.current = client if client.tracking is not None or client.gates & SUBSCRIBED else None
@@ -247,8 +247,8 @@ def _rerun(engine: Engine, waiter: Waiter) -> None:
         if reply.state is not None:
             waiter.block.state = reply.state
         client.release_pushes()  # no reply comes that they could follow
-        waiter_gone = True
-    if not waiter_gone:
+        still_blocked = True
+    if not still_blocked:
         taken = engine.clock_ns() - start
         waiter.command.samples.append(taken)
         if taken > engine.slow_ns:

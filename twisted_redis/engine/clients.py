@@ -18,9 +18,9 @@ from twisted_redis.resp.types import Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.acl.users import User
     from twisted_redis.engine.blocking import Waiter
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
-    from twisted_redis.engine.tracking import Tracker
+    from twisted_redis.engine.messages.client_caching import Tracker
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["Client", "Link", "NullLink", "postpone"]

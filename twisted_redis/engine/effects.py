@@ -10,21 +10,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twisted_redis.engine.blocking import serve_ready
-from twisted_redis.engine.flags import TOUCHES_ARBITRARY_KEYS
+from twisted_redis.engine.declare.flags import TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.hash_fields import expire_due, signal
+from twisted_redis.engine.messages.notifications import ALL_CLASSES, EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.mishaps import report
-from twisted_redis.engine.notifications import ALL_CLASSES, EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.transactions import touch
 from twisted_redis.keyspace.database import Database, KeyspaceState
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.latency import LatencyMonitor
-    from twisted_redis.engine.lazyfree import LazyFree
-    from twisted_redis.engine.stats import Statistics
-    from twisted_redis.engine.table import Command
+    from twisted_redis.engine.introspect.latency import LatencyMonitor
+    from twisted_redis.engine.introspect.stats import Statistics
+    from twisted_redis.engine.memory.lazyfree import LazyFree
 
 __all__ = ["Effect", "Effects", "Sink"]
 
@@ -238,7 +238,7 @@ class Effects:
 
     def expire_cycle(self, budget_ns: int = 2_000_000) -> bool:
         """Removes keys that are due, for at most about ``budget_ns``; tells whether some may be left."""
-        if self.state.keep_expired or self.state.hold_expired or not self.active_expire:
+        if self.state.hide_expired or self.state.expiry_paused or not self.active_expire:
             return False
         clock = self.clock_ns
         started = clock()

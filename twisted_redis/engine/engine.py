@@ -15,32 +15,32 @@ from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
-from twisted_redis.engine.calls import nested
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
+from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR, WRITE
+from twisted_redis.engine.declare.table import Command, Spec, bind_table
 from twisted_redis.engine.effects import Effect, Effects, Sink
 from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, WrongType
-from twisted_redis.engine.eviction import Eviction
-from twisted_redis.engine.flags import READONLY, SKIP_MONITOR, WRITE
-from twisted_redis.engine.keysizes import KeySizes
-from twisted_redis.engine.latency import LatencyMonitor
-from twisted_redis.engine.lazyfree import LazyFree
-from twisted_redis.engine.memory import Usage
+from twisted_redis.engine.extensions.calls import nested
+from twisted_redis.engine.extensions.modules import Modules
+from twisted_redis.engine.introspect.keysizes import KeySizes
+from twisted_redis.engine.introspect.latency import LatencyMonitor
+from twisted_redis.engine.introspect.monitor import Monitors
+from twisted_redis.engine.introspect.slowlog import SlowLog
+from twisted_redis.engine.introspect.stats import Statistics
+from twisted_redis.engine.memory.client_eviction import ClientEviction
+from twisted_redis.engine.memory.eviction import Eviction
+from twisted_redis.engine.memory.lazyfree import LazyFree
+from twisted_redis.engine.memory.oom_score import OomScore
+from twisted_redis.engine.memory.usage import Usage
+from twisted_redis.engine.messages.client_caching import Tracking
+from twisted_redis.engine.messages.pubsub import PubSub
 from twisted_redis.engine.migration import Migrations
 from twisted_redis.engine.mishaps import abandon_unit, broken, collapse, crashed, report, undelivered
-from twisted_redis.engine.modules import Modules
-from twisted_redis.engine.monitor import Monitors
-from twisted_redis.engine.oom_score import OomScore
-from twisted_redis.engine.pubsub import PubSub
 from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.scripting.scripts import scripting
-from twisted_redis.engine.slowlog import SlowLog
-from twisted_redis.engine.stats import Statistics
-from twisted_redis.engine.table import Command, Spec, bind_table
-from twisted_redis.engine.tracking import Tracking
 from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
-from twisted_redis.engine.weights import Weights
 from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
@@ -173,7 +173,7 @@ class Engine(Turns, Effects):
         #: Hands a message to the subscribers of a channel; how many there were.
         self.publish: Callable[[bytes, bytes], int] = self.pubsub.publish
         self.usage = Usage(self)
-        self.weights = Weights(self)
+        self.client_eviction = ClientEviction(self)
         self.oom_score = OomScore(self)
         self.memory_at_start = self.usage.total()
         self.lazyfree = LazyFree(self)

@@ -26,8 +26,7 @@ from twisted_redis.engine.clients import (
     Client,
     postpone,
 )
-from twisted_redis.engine.errors import CommandError, refusal
-from twisted_redis.engine.flags import (
+from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
     DENYOOM,
     LOADING,
@@ -41,7 +40,8 @@ from twisted_redis.engine.flags import (
     STALE,
     WRITE,
 )
-from twisted_redis.engine.table import Command, Spec
+from twisted_redis.engine.declare.table import Command, Spec
+from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.transactions import discard
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
@@ -69,7 +69,7 @@ IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it has
-IS_TESTED = 1 << 7  # a test has faults happen, or notes calls: by ``Denial.FAULT``
+HAS_FAULTS = 1 << 7  # a test has faults happen, or notes calls: by ``Denial.FAULT``
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.

@@ -59,7 +59,7 @@ def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
 
     No event is raised, and an empty hash is left where it is: that is the caller's, and so is ``signal``.
     """
-    if ctx.engine.state.keep_expired or ctx.engine.state.hold_expired:
+    if ctx.engine.state.hide_expired or ctx.engine.state.expiry_paused:
         return False
     hash_.remove(field)
     delete_as_effect(ctx.engine, ctx.db, key, field)
@@ -70,7 +70,7 @@ def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
 def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
     """Removes all fields whose time has passed, and the key if none is left."""
     due = hash_.next_expiry()
-    if due is not None and due < ctx.now and not (ctx.engine.state.keep_expired or ctx.engine.state.hold_expired):
+    if due is not None and due < ctx.now and not (ctx.engine.state.hide_expired or ctx.engine.state.expiry_paused):
         removed = hash_.expire_fields(ctx.now, sys.maxsize)
         for field in removed:
             delete_as_effect(ctx.engine, ctx.db, key, field)

@@ -2,7 +2,7 @@
 
 Redis stands still until the other server has answered.  Here everybody goes on, but for those who want to write to a
 key on its way: their requests wait, so that a key is never changed in one place after it was copied to the other.
-Connections are the business of a room above, the ``Carrier``.
+Connections are the business of a room above, the ``Migrator``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.engine.blocking import retry
 from twisted_redis.engine.clients import NullLink, postpone
-from twisted_redis.engine.commandkeys import keys_of
+from twisted_redis.engine.declare.command_keys import keys_of
+from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import READONLY
 from twisted_redis.engine.gates import Denial, Postponed
 from twisted_redis.engine.pause import resume_postponed
 from twisted_redis.resp.types import OK, Reply
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["MIGRATED", "Carrier", "Migrations", "Move", "Order", "Outcome", "failed"]
+__all__ = ["MIGRATED", "Migrations", "Migrator", "Move", "Order", "Outcome", "failed"]
 
 #: What MIGRATE waits for (``Block.group``).
 MIGRATED = "migrated"
@@ -56,7 +56,7 @@ class Outcome:
     error: bytes = b""
 
 
-class Carrier(Protocol):
+class Migrator(Protocol):
     """Takes orders to other servers."""
 
     def carry(self, order: Order, done: Callable[[Outcome], None]) -> None:
@@ -98,13 +98,13 @@ class Migrations:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.carrier: Carrier | None = None
+        self.migrator: Migrator | None = None
         self._held: dict[tuple[Database, bytes], Move] = {}
         self._waiting = False
 
     def perform(self, move: Move, order: Order) -> Reply:
         """Moves keys while the server waits; within the call of a command, whose effect is what was moved."""
-        outcome = self._carrier().carry_now(order)
+        outcome = self._migrator().carry_now(order)
         removed = self._settle(move, outcome)
         if removed:
             move.client.propagate_as([b"DEL", *removed])
@@ -112,16 +112,16 @@ class Migrations:
 
     def begin(self, move: Move, order: Order) -> None:
         """Begins to move keys; at the end the waiting calls of ``MIGRATED`` are run again."""
-        carrier = self._carrier()
+        migrator = self._migrator()
         if not move.copying:
             self._hold(move)
-        carrier.carry(order, lambda outcome: self._done(move, outcome))
+        migrator.carry(order, lambda outcome: self._done(move, outcome))
 
-    def _carrier(self) -> Carrier:
-        if self.carrier is None:
+    def _migrator(self) -> Migrator:
+        if self.migrator is None:
             # An engine that no service runs has no way to other servers.
             raise CommandError(failed("connecting"))
-        return self.carrier
+        return self.migrator
 
     # the end
 

@@ -15,8 +15,8 @@ from twisted_redis.resp.types import ErrorReply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
 
 __all__ = ["abandon_unit", "broken", "collapse", "crashed", "report", "undelivered"]
 

@@ -71,7 +71,7 @@ def _apply(engine: Engine) -> None:
     was_paused, was_all = bool(engine.gates & IS_PAUSED), engine.pause_all
     pauses = engine.pauses.values()
     engine.pause_all = any(everything for _, everything in pauses)
-    engine.state.hold_expired = bool(engine.pauses)
+    engine.state.expiry_paused = bool(engine.pauses)
     if engine.pauses:
         engine.gates |= IS_PAUSED
         until = min(until for until, _ in pauses)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.clock import TimeSource
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.stats import Statistics
+    from twisted_redis.engine.introspect.stats import Statistics
     from twisted_redis.keyspace.database import KeyspaceState
 
 __all__ = ["Turn", "Turns"]

@@ -36,19 +36,20 @@ class KeyspaceState:
     """What the databases of a server share.
 
     ``now`` is the wall time in ms, fixed for a unit of execution.  ``expire(database, key)`` is called when an access
-    finds an expired key and removes it.  ``keep_expired`` is true on a replica: expired keys are hidden there, but only
-    the master deletes them.  ``obeying`` is true while a command of the master runs, or one of a file: to it a key is
-    there until the one who sends the commands deletes it.
+    finds an expired key and removes it.  ``hide_expired`` is true on a replica: expired keys are hidden there, but only
+    the master deletes them.  ``applying_master_stream`` is true while a command from the master or from a file runs.
+    Such a command finds an expired key, since its sender decides when the key is deleted.
     """
 
     __slots__ = (
         "added",
+        "applying_master_stream",
         "before",
         "compacting",
         "expire",
+        "expiry_paused",
+        "hide_expired",
         "hits",
-        "hold_expired",
-        "keep_expired",
         "lfu_decay_time",
         "lfu_log_factor",
         "memory",
@@ -56,7 +57,6 @@ class KeyspaceState:
         "missed",
         "misses",
         "now",
-        "obeying",
         "overrun",
         "own_types",
         "touching",
@@ -73,10 +73,10 @@ class KeyspaceState:
         self.compacting = True
         self.hits = 0
         self.misses = 0
-        self.keep_expired = False
+        self.hide_expired = False
         #: Whether nothing leaves by expiry for a while (CLIENT PAUSE).
-        self.hold_expired = False
-        self.obeying = False
+        self.expiry_paused = False
+        self.applying_master_stream = False
         self.expire: Callable[[Database, bytes], None] = _expire_silently
         #: Called with (database, key) for a read that found nothing, where somebody listens for that.
         self.missed: Callable[[Database, bytes], None] | None = None
@@ -202,9 +202,9 @@ class Database:
     def expired(self, key: bytes) -> bool:
         """Whether the time of ``key``, which has one, has come; if so it is removed (not on a replica)."""
         state = self.state
-        if self.expires[key] > state.now or state.obeying:
+        if self.expires[key] > state.now or state.applying_master_stream:
             return False
-        if not (state.keep_expired or state.hold_expired):
+        if not (state.hide_expired or state.expiry_paused):
             state.expire(self, key)
         return True
 

@@ -100,4 +100,3 @@ class Chooser:
                 # It may have been deleted since, or be the same one twice.
                 if key in (db.expires if volatile else db.data):
                     return db, key
-

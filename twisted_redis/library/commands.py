@@ -139,9 +139,7 @@ class Commands:
     @overload
     def hset(self, key: Argument, /, *, mapping: Mapping[Any, Argument]) -> int: ...
     @overload
-    def hset(
-        self, key: Argument, field: Argument, value: Argument, /, *, mapping: Mapping[Any, Argument]
-    ) -> int: ...
+    def hset(self, key: Argument, field: Argument, value: Argument, /, *, mapping: Mapping[Any, Argument]) -> int: ...
     def hset(
         self,
         key: Argument,

@@ -142,8 +142,6 @@ def dump(client: LocalClient) -> dict[bytes, Any]:
         if kind == b"zset":
             value = SortedSet(map(tuple, value))
         elif kind == b"stream":
-            value = StreamEntries(
-                (entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in value
-            )
+            value = StreamEntries((entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in value)
         found[key] = value
     return found

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted_redis.engine.clients import OWNER, SCRIPT, Client, postpone
+from twisted_redis.engine.declare.table import Command
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.gates import IS_TESTED, Denial, Postponed
-from twisted_redis.engine.table import Command
+from twisted_redis.engine.gates import HAS_FAULTS, Denial, Postponed
 from twisted_redis.library.hints import number, suggestion
 from twisted_redis.net.service import ServerService
 
@@ -194,9 +194,9 @@ class Faults:
             self._checking = wanted
             self._engine.deny(Denial.FAULT, self._check if wanted else None)
             if wanted:
-                self._engine.gates |= IS_TESTED
+                self._engine.gates |= HAS_FAULTS
             else:
-                self._engine.gates &= ~IS_TESTED
+                self._engine.gates &= ~HAS_FAULTS
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         if client.gates & (SCRIPT | OWNER) or client.blocked is not None:

@@ -15,8 +15,8 @@ from twisted_redis import commands
 from twisted_redis.config import Config, FatalConfigError
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.engine import Engine
-from twisted_redis.engine.extension import Module
-from twisted_redis.engine.modules import load_module
+from twisted_redis.engine.extensions.module import Module
+from twisted_redis.engine.extensions.modules import load_module
 from twisted_redis.library.bridge import log_to
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
@@ -35,6 +35,7 @@ __all__ = ["RedisService"]
 
 # Declares the commands, which takes longer than to start a server.
 commands.load()
+
 
 class _Server(LastingService):
     """The server within a RedisService, for as long as that runs."""

@@ -50,7 +50,7 @@ class RedisFactory(Factory):
         self.open: dict[RedisProtocol, None] = {}
         self.congested: dict[RedisProtocol, None] = {}
         #: What each client takes, for the limit of all.
-        self.weights = engine.weights
+        self.client_eviction = engine.client_eviction
         #: Output below this many bytes is within every limit.
         self.output_floor = 1 << 62
         #: Whether there are limits lower than what the transport tells about by itself.
@@ -131,8 +131,8 @@ class RedisFactory(Factory):
                 self.engine.tracking.limit()
         for protocol in list(self.congested):
             protocol.check_output()
-        if self.weights.limit:
-            self.weights.weigh_some(self.engine.config.hz)
+        if self.client_eviction.limit:
+            self.client_eviction.weigh_some(self.engine.config.hz)
 
     def close_idle(self, now: float) -> None:
         """Closes clients that were silent for ``timeout`` seconds; once a second."""

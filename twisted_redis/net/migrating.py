@@ -1,8 +1,8 @@
 """Connections to other servers, for MIGRATE.
 
-A ``Courier`` is one connection and holds one conversation at a time: AUTH where wanted, SELECT where the database is
-another one than last time, a RESTORE for each key, and a line of answer to each.  Couriers stay connected for a while
-after their work, since keys are mostly moved in many calls.
+A ``MigrateConnection`` holds one conversation at a time: AUTH where it is wanted, SELECT if the database differs from
+the last one, a RESTORE for each key, and one line of reply to each of them.  The connections stay open for a while
+after their work, since most programs move keys in many calls.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_redis.engine.migration import Outcome, failed
-from twisted_redis.net.standstill import converse
+from twisted_redis.net.blocking_migrate import converse
 from twisted_redis.resp.accelerated import pack_bulks
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.migration import Order
 
-__all__ = ["KEPT", "KEPT_FOR", "Courier", "Couriers"]
+__all__ = ["KEPT", "KEPT_FOR", "MigrateConnection", "MigrateConnections"]
 
 #: Connections that wait for more work, and for how long (s).
 KEPT = 64
@@ -40,7 +40,7 @@ Done = Callable[[Outcome], None]
 
 
 @implementer(IPullProducer)
-class Courier(Protocol):
+class MigrateConnection(Protocol):
     """One connection.  ``idle`` is called when it has no work and ends.
 
     The other side may be anything: it may say too much, too little, the wrong thing or nothing.  An order ends all the
@@ -48,7 +48,7 @@ class Courier(Protocol):
     line of answer; single bytes are none.
     """
 
-    def __init__(self, idle: Callable[[Courier], None]) -> None:
+    def __init__(self, idle: Callable[[MigrateConnection], None]) -> None:
         self._idle = idle
         #: The database that the other side has selected; None where that is not known.
         self.database: int | None = None
@@ -241,83 +241,83 @@ def _nobody(outcome: Outcome, again: bool) -> None:
 
 
 class _Factory(ClientFactory):
-    """Gives ``courier`` its connection, or tells why not."""
+    """Gives ``peer`` its connection, or tells why not."""
 
     noisy = False
 
-    def __init__(self, courier: Courier, made: Callable[[], None], failed: Callable[[Failure], None]) -> None:
-        self._courier = courier
+    def __init__(self, peer: MigrateConnection, made: Callable[[], None], failed: Callable[[Failure], None]) -> None:
+        self._peer = peer
         self._made = made
         self._failed = failed
 
-    def buildProtocol(self, addr: Any) -> Courier:
-        """The courier, which begins once it is connected."""
-        self._courier.connectionMade = self._connected  # type: ignore[method-assign]
-        return self._courier
+    def buildProtocol(self, addr: Any) -> MigrateConnection:
+        """The peer, which begins once it is connected."""
+        self._peer.connectionMade = self._connected  # type: ignore[method-assign]
+        return self._peer
 
     def _connected(self) -> None:
-        self._courier.connector = None
-        transport: Any = self._courier.transport
+        self._peer.connector = None
+        transport: Any = self._peer.transport
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
         self._made()
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
         """There is no connection."""
-        self._courier.connector = None
+        self._peer.connector = None
         self._failed(reason)
 
 
-class Couriers:
-    """Carries keys to other servers (``engine.migration.Carrier``)."""
+class MigrateConnections:
+    """Carries keys to other servers (``engine.migration.Migrator``)."""
 
     def __init__(self, reactor: Any, engine: Engine, client_tls: Callable[[], Any]) -> None:
         self._reactor = reactor
         self._engine = engine
         self._client_tls = client_tls
-        self._resting: dict[tuple[str, int], Courier] = {}
-        self._working: set[Courier] = set()
+        self._resting: dict[tuple[str, int], MigrateConnection] = {}
+        self._working: set[MigrateConnection] = set()
         engine.info_extra.setdefault("stats", []).append(lambda: [("migrate_cached_sockets", len(self._resting))])
-        engine.migrations.carrier = self
+        engine.migrations.migrator = self
 
     def carry(self, order: Order, done: Done) -> None:
         """Begins to carry an order out."""
         self._engine.time.call_later(0, self._attempt, order, done, True)
 
     def _attempt(self, order: Order, done: Done, may_retry: bool) -> None:
-        courier = self._resting.pop((order.host, order.port), None)
-        kept = courier is not None
-        if courier is None:
-            courier = Courier(self._forget)
-        courier.wake()
-        self._working.add(courier)
-        courier.begin(order, lambda outcome, again: self._finished(courier, order, done, outcome, again and may_retry))
+        peer = self._resting.pop((order.host, order.port), None)
+        kept = peer is not None
+        if peer is None:
+            peer = MigrateConnection(self._forget)
+        peer.wake()
+        self._working.add(peer)
+        peer.begin(order, lambda outcome, again: self._finished(peer, order, done, outcome, again and may_retry))
         # From here on the order ends, whatever fails.
-        courier.watch(self._engine.time.call_later)
+        peer.watch(self._engine.time.call_later)
         if kept:
-            courier.stream()
+            peer.stream()
         else:
-            self._connect(courier, order)
+            self._connect(peer, order)
 
-    def _connect(self, courier: Courier, order: Order) -> None:
+    def _connect(self, peer: MigrateConnection, order: Order) -> None:
         if not 0 < order.port < 65536:
-            courier.unreachable(failed("writing"), False)
+            peer.unreachable(failed("writing"), False)
             return
-        factory: Any = _Factory(courier, courier.stream, lambda reason: self._unreachable(reason, courier))
+        factory: Any = _Factory(peer, peer.stream, lambda reason: self._unreachable(reason, peer))
         try:
             factory = self._wrap(factory)
         except Exception as problem:
             self._engine.log("warning", f"No TLS for MIGRATE: {problem}")
-            courier.unreachable(failed("connecting"), False)
+            peer.unreachable(failed("connecting"), False)
             return
         try:
             connector = self._reactor.connectTCP(order.host, order.port, factory, timeout=order.timeout)
         except Exception as problem:  # names that nothing can have
             self._engine.log("warning", f"MIGRATE cannot connect to {order.host!r}: {problem}")
-            courier.unreachable(failed("connecting"), False)
+            peer.unreachable(failed("connecting"), False)
             return
-        if courier.transport is None and not courier.lost:
-            courier.connector = connector
+        if peer.transport is None and not peer.lost:
+            peer.connector = connector
 
     def _wrap(self, factory: Any) -> Any:
         if not self._engine.config.tls_cluster:
@@ -329,40 +329,40 @@ class Couriers:
         wrapped.protocol = TLSMemoryBIOProtocol
         return wrapped
 
-    def _finished(self, courier: Courier, order: Order, done: Done, outcome: Outcome, again: bool) -> None:
-        self._working.discard(courier)
+    def _finished(self, peer: MigrateConnection, order: Order, done: Done, outcome: Outcome, again: bool) -> None:
+        self._working.discard(peer)
         if again:
             self._attempt(order, done, False)
             return
-        if not courier.lost:
-            self._keep((order.host, order.port), courier)
+        if not peer.lost:
+            self._keep((order.host, order.port), peer)
         done(outcome)
 
-    def _unreachable(self, reason: Failure, courier: Courier) -> None:
+    def _unreachable(self, reason: Failure, peer: MigrateConnection) -> None:
         if reason.check(error.TimeoutError, error.DNSLookupError, error.UserError):
-            courier.unreachable(failed("connecting"), False)
+            peer.unreachable(failed("connecting"), False)
         else:
             # Redis notices with the first write, and tries once more.
-            courier.unreachable(failed("writing"), True)
+            peer.unreachable(failed("writing"), True)
 
     # those at rest
 
-    def _keep(self, place: tuple[str, int], courier: Courier) -> None:
+    def _keep(self, place: tuple[str, int], peer: MigrateConnection) -> None:
         if place in self._resting or len(self._resting) >= KEPT:
             self._dismiss(place if place in self._resting else next(iter(self._resting)))
-        self._resting[place] = courier
-        courier.rest(self._engine.time.call_later(KEPT_FOR, self._dismiss, place))
+        self._resting[place] = peer
+        peer.rest(self._engine.time.call_later(KEPT_FOR, self._dismiss, place))
 
     def _dismiss(self, place: tuple[str, int]) -> None:
-        courier = self._resting.pop(place)
-        courier.wake()
-        courier.abort()
+        peer = self._resting.pop(place)
+        peer.wake()
+        peer.abort()
 
-    def _forget(self, courier: Courier) -> None:
-        """A courier at rest has lost its connection."""
+    def _forget(self, peer: MigrateConnection) -> None:
+        """A peer at rest has lost its connection."""
         for place, each in self._resting.items():
-            if each is courier:
-                courier.wake()
+            if each is peer:
+                peer.wake()
                 del self._resting[place]
                 return
 
@@ -370,8 +370,8 @@ class Couriers:
         """The server ends: so do all connections."""
         for place in list(self._resting):
             self._dismiss(place)
-        for courier in list(self._working):
-            courier.give_up()
+        for peer in list(self._working):
+            peer.give_up()
 
     # while everybody waits
 
@@ -379,11 +379,11 @@ class Couriers:
         """Carries an order out before anything else happens, over a connection for it alone."""
         outcome = _nothing(order, "connecting")
         for _ in range(2):
-            courier = Courier(lambda courier: None)
+            peer = MigrateConnection(lambda peer: None)
             try:
-                protocol = self._wrap_now(courier)
+                protocol = self._wrap_now(peer)
                 with socket.create_connection((order.host, order.port), order.timeout) as connection:
-                    outcome, again = converse(courier, protocol, connection, order)
+                    outcome, again = converse(peer, protocol, connection, order)
             except (TimeoutError, socket.gaierror):
                 return _nothing(order, "connecting")
             except (OSError, OverflowError):
@@ -392,8 +392,8 @@ class Couriers:
                 break
         return outcome
 
-    def _wrap_now(self, courier: Courier) -> Any:
-        factory = _Factory(courier, lambda: None, lambda reason: None)
+    def _wrap_now(self, peer: MigrateConnection) -> Any:
+        factory = _Factory(peer, lambda: None, lambda reason: None)
         return self._wrap(factory).buildProtocol(None)
 
 

@@ -122,9 +122,9 @@ class RedisProtocol(Protocol):
             self.resume()
         else:
             self._parse(data)
-        if self.factory.weights.limit and not self.client.out:
+        if self.factory.client_eviction.limit and not self.client.out:
             # With replies it is weighed when they are written: the limit of output comes before that of all clients.
-            self.factory.weights.update(self.client)
+            self.factory.client_eviction.update(self.client)
 
     def _hold(self, data: bytes) -> None:
         if self.client.gates & CLOSING:
@@ -138,9 +138,9 @@ class RedisProtocol(Protocol):
         """Executes ``requests``; tells whether all of them were taken and more may follow."""
         client = self.client
         engine = self.engine
-        if self.factory.weights.limit:
+        if self.factory.client_eviction.limit:
             self._requests = requests
-            self.factory.weights.update(client)
+            self.factory.client_eviction.update(client)
             self._requests = []
             if client.gates & CLOSING:
                 return False
@@ -276,8 +276,8 @@ class RedisProtocol(Protocol):
                 self._send(data)
                 if self._congested or factory.watchful or client.gates & UNAUTHENTICATED:
                     self.check_output()
-                elif factory.weights.limit:
-                    factory.weights.update(client)
+                elif factory.client_eviction.limit:
+                    factory.client_eviction.update(client)
         if ending:
             self._finish(last)
 
@@ -312,8 +312,8 @@ class RedisProtocol(Protocol):
             factory.congested[self] = None
         elif not self._congested:
             factory.congested.pop(self, None)
-        if factory.weights.limit:
-            factory.weights.update(self.client)
+        if factory.client_eviction.limit:
+            factory.client_eviction.update(self.client)
         if pending > HIGH_WATER and not self._paused and not self.client.gates & (CLOSING | REPLICA):
             self._paused = True
             self._holding = True
@@ -352,8 +352,8 @@ class RedisProtocol(Protocol):
         self._congested = False
         self._soft_since = None
         self.factory.congested.pop(self, None)
-        if self.factory.weights.limit:
-            self.factory.weights.update(self.client)
+        if self.factory.client_eviction.limit:
+            self.factory.client_eviction.update(self.client)
         if self._paused:
             self._paused = False
             self.transport.resumeProducing()  # type: ignore[union-attr]

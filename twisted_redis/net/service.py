@@ -15,7 +15,7 @@ from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
-from twisted_redis.net.migrating import Couriers
+from twisted_redis.net.migrating import MigrateConnections
 from twisted_redis.net.reactors import name_of, release
 from twisted_redis.net.ticker import Ticker
 
@@ -74,7 +74,7 @@ class ServerService(Service):
         self.factory.arriving = self.wake
         self.listeners.client_tls = self._client_tls
         engine.listeners = self.listeners
-        self._couriers = Couriers(reactor, engine, self._client_tls)
+        self._migrate_connections = MigrateConnections(reactor, engine, self._client_tls)
         engine.serve_others = self._serve_others
         engine.after_busy = self._catch_up
         config = engine.config
@@ -114,9 +114,7 @@ class ServerService(Service):
             self.listeners.listen_tls(self._tls, config.bind, config.tls_port, config.tcp_backlog)
         if config.unixsocket:
             path = config.resolve(config.unixsocket)
-            self.listeners.listen_unix(
-                path, config.unixsocketperm, config.tcp_backlog, configured=config.unixsocket
-            )
+            self.listeners.listen_unix(path, config.unixsocketperm, config.tcp_backlog, configured=config.unixsocket)
         for description in self._descriptions:
             self.listeners.listen_endpoint(description).addErrback(self._endpoint_failed, description)
 
@@ -268,7 +266,7 @@ class ServerService(Service):
             self._cron.stop()
         if self._more is not None and self._more.active():
             self._more.cancel()
-        self._couriers.close()
+        self._migrate_connections.close()
         closed: Deferred[Any] = self.listeners.close()
         for protocol in list(self.factory.open):
             protocol.client.close()

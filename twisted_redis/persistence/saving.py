@@ -14,7 +14,7 @@ from twisted_redis.config import REDIS_VERSION
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.order import RANDOM
 from twisted_redis.datatypes.stream import Stream
-from twisted_redis.engine.memory import used_memory
+from twisted_redis.engine.memory.usage import used_memory
 from twisted_redis.keyspace.access import CountingDatabase, frequency, idle_ms
 from twisted_redis.keyspace.database import Database
 from twisted_redis.persistence.rdb import types

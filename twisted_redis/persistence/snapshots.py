@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import Denial, flags_of
 from twisted_redis.persistence.children import STOPPED_ON_PURPOSE, Child, Children
 from twisted_redis.persistence.files import FileWriter, remove_quietly, write_atomically
@@ -16,8 +16,8 @@ from twisted_redis.persistence.saving import facts, write_snapshot
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
 
 __all__ = ["Snapshots"]
 

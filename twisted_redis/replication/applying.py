@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link, postpone
+from twisted_redis.engine.declare.table import Command
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
 from twisted_redis.engine.mishaps import crashed
-from twisted_redis.engine.table import Command
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import ErrorReply
@@ -167,7 +167,7 @@ class Applier:
         before = self.offset
         requests = parser.receive(data)
         base = self._base
-        keyspace.obeying = True
+        keyspace.applying_master_stream = True
         start = engine.clock_ns()
         try:
             if client.queue is not None or not _EXACT.isdisjoint([argv[0].upper() for argv in requests]):
@@ -184,7 +184,7 @@ class Applier:
                 if client.queue is None:
                     self.offset = base + parser.boundary
         finally:
-            keyspace.obeying = False
+            keyspace.applying_master_stream = False
         client.commands += len(requests)
         self._pass_on(self.offset - before)
 

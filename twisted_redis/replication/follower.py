@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.replication.applying import Applier
-from twisted_redis.replication.link import MasterFactory, MasterLink
+from twisted_redis.replication.master_link import MasterFactory, MasterLink
 from twisted_redis.replication.receiving import Reception
 from twisted_redis.replication.stream import MOST_OFFSET
 

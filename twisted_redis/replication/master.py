@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.blocking import retry
 from twisted_redis.engine.clients import CLOSING, REPLICA, Client
+from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.errors import CommandError, refusal
-from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import IS_PAUSED, Denial, flags_of
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
@@ -17,7 +17,7 @@ from twisted_redis.resp.inline import split_arguments
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.table import Command
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.replication.state import State
 
 __all__ = ["Master"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.engine.weights import client_memory
+from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.replication.replicas import owed
 
 if TYPE_CHECKING:

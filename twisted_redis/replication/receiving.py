@@ -20,7 +20,7 @@ from twisted_redis.persistence.loading import Loader, LoadError, drive, size_of,
 from twisted_redis.replication.transfer import BadTransfer, Transfer
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.link import MasterLink
+    from twisted_redis.replication.master_link import MasterLink
     from twisted_redis.replication.state import State
 
 __all__ = ["Reception"]

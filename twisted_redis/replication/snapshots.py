@@ -1,7 +1,7 @@
 """Full synchronisation, on the side of the master: which replica gets which snapshot, and when one begins.
 
 Replicas that wait for the same kind of snapshot share one.  It is either streamed to them while it is made
-(``streamed.py``), or saved as a file that each gets at its own pace (``filed.py``).
+(``diskless_sync.py``), or saved as a file that each gets at its own pace (``disk_sync.py``).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.persistence.children import Children
-from twisted_redis.replication.filed import FileJob
+from twisted_redis.replication.disk_sync import FileJob
+from twisted_redis.replication.diskless_sync import StreamJob
 from twisted_redis.replication.replicas import RECEIVING, SENDING, WAITING, Replica
-from twisted_redis.replication.streamed import StreamJob
 
 if TYPE_CHECKING:
     from twisted_redis.replication.state import State

@@ -13,15 +13,15 @@ from typing import Any, BinaryIO
 
 from twisted_redis.engine.blocking import retry, unblock_all
 from twisted_redis.engine.clients import MASTER, Client
+from twisted_redis.engine.declare.flags import WRITE
+from twisted_redis.engine.declare.table import Command
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import IS_STALE, Denial, flags_of
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.engine.scripting.libraries import libraries
-from twisted_redis.engine.table import Command
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.loading import LoadError, Loading, Steps
@@ -268,7 +268,7 @@ class State:
         replica = self.is_replica
         engine.role = "replica" if replica else "master"
         engine.oom_score.follow_role()
-        engine.state.keep_expired = replica
+        engine.state.hide_expired = replica
         engine.deny(Denial.READ_ONLY_REPLICA, self._deny_on_replica if replica else None)
         if not replica or engine.config.replica_read_only:
             self.own_keys.clear()

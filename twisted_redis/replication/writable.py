@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.commandkeys import keys_of
+from twisted_redis.engine.declare.command_keys import keys_of
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["OwnKeys"]

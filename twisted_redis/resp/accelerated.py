@@ -86,6 +86,7 @@ def pack_bulks(items: tuple[bytes, ...]) -> bytes:
     packed: bytes = _pack_any(items)
     return packed
 
+
 # hiredis makes the list for an announced array at once: a header of a billion would cost gigabytes.
 _announces_many = re.compile(rb"\*[0-9]{6}").search
 
@@ -102,7 +103,6 @@ def _bytes_only(chunk: bytes, requests: list[list[bytes]]) -> bool:
         # than elements.
         return chunk.count(b"$") >= sum(map(len, requests))
     return True
-
 
 
 class RequestReader:

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted_redis import __version__
 from twisted_redis.engine.engine import Engine
-from twisted_redis.engine.infosections import SECTIONS
+from twisted_redis.engine.introspect.info_sections import SECTIONS
 
 __all__ = ["Number", "Sections", "numbers", "sections", "status"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.persistence.aof.conftest import aof_of
 from tests.support.server import Server, encode
-from twisted_redis.engine.digest import dataset_digest
+from twisted_redis.engine.introspect.digest import dataset_digest
 from twisted_redis.persistence.aof.base import write_base
 from twisted_redis.persistence.aof.startup import AofFatal
 from twisted_redis.resp.types import ErrorReply

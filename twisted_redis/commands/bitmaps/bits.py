@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.commands.bitmaps.common import bit_offset, room_for_bit
 from twisted_redis.datatypes.bits import OPERATIONS, combine, count_bits, find_bit, get_bit, invert, set_bit
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, RW, UPDATE, first_key, key_at, key_range
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, OW, RO, RW, UPDATE, first_key, key_at, key_range
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from twisted_redis.commands.bitmaps.common import bit_offset, room_for_bit
 from twisted_redis.datatypes.bits import FAIL, SATURATE, WRAP, fit, get_field, parse_field_type, set_field
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, VARIABLE_FLAGS, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, VARIABLE_FLAGS, first_key
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from twisted_redis.commands.geo.common import coordinates, metres
 from twisted_redis.datatypes.geohash import decode, distance, distance_text, encode, hash_text
 from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 

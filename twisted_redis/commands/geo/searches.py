@@ -9,11 +9,11 @@ from twisted_redis.commands.geo.common import coordinates, metres
 from twisted_redis.datatypes.geo_area import Area, Found, box, circle, search
 from twisted_redis.datatypes.geohash import decode, distance_text
 from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, KeySpec, after_keyword, first_key, key_at
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import AsTyped, CommandError, SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, OW, RO, UPDATE, KeySpec, after_keyword, first_key, key_at
 from twisted_redis.engine.parse import float_number, integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Bulks, Reply
 

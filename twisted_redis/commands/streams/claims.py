@@ -15,11 +15,11 @@ from twisted_redis.commands.streams.common import (
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, parse_id
+from twisted_redis.engine.declare.flags import FAST, WRITE
+from twisted_redis.engine.declare.keyspecs import DELETE, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import SyntaxError_, refusal
-from twisted_redis.engine.flags import FAST, WRITE
-from twisted_redis.engine.keyspecs import DELETE, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer, integer_in
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Bulks, Reply
 
@@ -52,10 +52,7 @@ class _ClaimOptions:
             if option == b"JUSTID":
                 self.just_id = True
                 continue
-            if (
-                option not in (b"IDLE", b"TIME", b"RETRYCOUNT", b"LASTID")
-                or (value := next(rest, None)) is None
-            ):
+            if option not in (b"IDLE", b"TIME", b"RETRYCOUNT", b"LASTID") or (value := next(rest, None)) is None:
                 raise refusal(b"ERR Unrecognized XCLAIM option '%b'", given)
             if option == b"LASTID":
                 self.last_id = exact_id(value)

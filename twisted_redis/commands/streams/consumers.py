@@ -8,11 +8,11 @@ from twisted_redis.commands.streams.common import exact_id, interval, no_group, 
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Group
 from twisted_redis.datatypes.stream_ids import id_text
+from twisted_redis.engine.declare.flags import FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import SyntaxError_
-from twisted_redis.engine.flags import FAST, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 

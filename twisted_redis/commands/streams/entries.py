@@ -8,11 +8,11 @@ from twisted_redis.commands.streams.common import exact_id, interval, invalid_id
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_ids import MAX_ID, id_text, parse_added_id
 from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
-from twisted_redis.engine.flags import DENYOOM, FAST, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import OK, NullArray, Reply
 
@@ -74,9 +74,7 @@ class _Options:
     def _read_threshold(self, args: tuple[bytes, ...], at: int, *, by_length: bool) -> int:
         """Reads what stands behind MAXLEN or MINID; gives the place of the threshold."""
         if self.by_length is not None:
-            raise CommandError(
-                "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
-            )
+            raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
         precision = c_string(args[at])
         if precision in (b"~", b"=") and at + 1 < len(args):
             self.approximate = precision == b"~"
@@ -94,9 +92,7 @@ class _Options:
     def _settle_limit(self, ctx: Client, limited: bool, *, adding: bool) -> None:
         if self.by_length is None:
             if self.limit:
-                raise CommandError(
-                    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
-                )
+                raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
             if not adding:
                 raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
         if ctx.gates & MASTER:
@@ -165,7 +161,9 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
         stream = Stream()
     config = ctx.config
     if options is None and not added:
-        simple = stream.append_at(ctx.engine.state.now, row, config.stream_node_max_bytes, config.stream_node_max_entries)
+        simple = stream.append_at(
+            ctx.engine.state.now, row, config.stream_node_max_bytes, config.stream_node_max_entries
+        )
         if simple is not None:
             ctx.changed(key, "xadd")
             text = b"%d-%d" % simple
@@ -314,9 +312,7 @@ def xrevrange(ctx: Client, key: bytes, end: bytes, start: bytes, *options: bytes
     return _range(ctx, key, interval(start, end), options, back=True)
 
 
-def _range(
-    ctx: Client, key: bytes, bounds: tuple[int, int], options: tuple[bytes, ...], *, back: bool
-) -> Reply:
+def _range(ctx: Client, key: bytes, bounds: tuple[int, int], options: tuple[bytes, ...], *, back: bool) -> Reply:
     count = -1
     rest = iter(options)
     for option in rest:
@@ -362,9 +358,7 @@ def xsetid(ctx: Client, key: bytes, last_id: bytes, *options: bytes) -> Reply:
         elif option == b"MAXDELETEDID" and value is not None:
             deleted = exact_id(value)
             if last < deleted:
-                raise CommandError(
-                    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
-                )
+                raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
         else:
             raise SyntaxError_
 
@@ -377,9 +371,7 @@ def xsetid(ctx: Client, key: bytes, last_id: bytes, *options: bytes) -> Reply:
         if last < stream.top_id():
             raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
         if added != -1 and stream.length > added:
-            raise CommandError(
-                "ERR The entries_added specified in XSETID is smaller than the target stream length"
-            )
+            raise CommandError("ERR The entries_added specified in XSETID is smaller than the target stream length")
     stream.last_id = last
     if added != -1:
         stream.entries_added = added

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, record, wake
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import parse_bound
+from twisted_redis.engine.declare.flags import DENYOOM, LOADING, STALE, WRITE
+from twisted_redis.engine.declare.keyspecs import DELETE, INSERT, RW, UPDATE, key_at
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
-from twisted_redis.engine.flags import DENYOOM, LOADING, STALE, WRITE
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import DELETE, INSERT, RW, UPDATE, key_at
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command, container
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import OK, Reply
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.commands.streams.common import shown_entries
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, signed
+from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, key_at
+from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import NoSuchKey, WrongSubcommand, refusal
-from twisted_redis.engine.flags import LOADING, READONLY, STALE
-from twisted_redis.engine.helptext import help_lines
-from twisted_redis.engine.keyspecs import ACCESS, RO, key_at
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.table import command, container
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Pairs, Reply
 
@@ -199,9 +199,7 @@ def groups_(ctx: Client, key: bytes) -> Reply:
     since="5.0.0",
     complexity="O(N) for N consumers",
     tips=("nondeterministic_output",),
-    history=(
-        ("7.2.0", "The time since a consumer's last success; idle is now that since its last attempt."),
-    ),
+    history=(("7.2.0", "The time since a consumer's last success; idle is now that since its last attempt."),),
 )
 def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
     """XINFO CONSUMERS key group

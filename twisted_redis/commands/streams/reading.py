@@ -16,11 +16,11 @@ from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group
 from twisted_redis.datatypes.stream_ids import MAX_ID, id_text
 from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.declare.flags import BLOCKING, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RO, after_keyword
+from twisted_redis.engine.declare.table import command
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.flags import BLOCKING, READONLY, WRITE
-from twisted_redis.engine.keyspecs import ACCESS, RO, after_keyword
 from twisted_redis.engine.parse import INT64_MAX, integer
-from twisted_redis.engine.table import command
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Bulks, NullArray, Pairs, Reply
 
@@ -93,9 +93,7 @@ def _timeout(ctx: Client, text: bytes) -> int:
 
 def _unbalanced(grouped: bool) -> CommandError:
     name, wanted = ("xreadgroup", "ID or '>'") if grouped else ("xread", "ID, '+', or '$'")
-    return CommandError(
-        f"ERR Unbalanced '{name}' list of streams: for each stream key an {wanted} must be specified."
-    )
+    return CommandError(f"ERR Unbalanced '{name}' list of streams: for each stream key an {wanted} must be specified.")
 
 
 def _only_grouped(option: str) -> CommandError:
@@ -119,9 +117,7 @@ def _reply(ctx: Client, found: list[tuple[bytes, Reply]]) -> Reply:
 def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool) -> Reply:
     if request.timeout is None:
         return NullArray
-    return Block(
-        request.keys, "stream", request.timeout / 1000, NullArray, state=ids, wake_on_delete=wake_on_delete
-    )
+    return Block(request.keys, "stream", request.timeout / 1000, NullArray, state=ids, wake_on_delete=wake_on_delete)
 
 
 @command(
@@ -156,8 +152,7 @@ def xread(ctx: Client, *args: bytes) -> Reply:
             ids.append(0 if stream is None or not stream.length else stream.top_id() - 1)
         elif special == b">":
             raise CommandError(
-                "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
-                "<consumer> option."
+                "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
             )
         else:
             ids.append(exact_id(text))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.commandkeys import has_keys, keys_of
-from twisted_redis.engine.flags import CATEGORIES
-from twisted_redis.engine.keyspecs import ACCESS, DELETE, INCOMPLETE, INSERT, NOT_KEY, UPDATE, KeySpec
+from twisted_redis.engine.declare.command_keys import has_keys, keys_of
+from twisted_redis.engine.declare.flags import CATEGORIES
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INCOMPLETE, INSERT, NOT_KEY, UPDATE, KeySpec
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.table import Command
+    from twisted_redis.engine.declare.table import Command
 
 __all__ = ["CATEGORIES", "READ", "WRITE", "Catalogue", "access_of", "channels_of"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from twisted_redis.engine.acl.catalogue import Catalogue, channels_of
-from twisted_redis.engine.flags import NO_AUTH
+from twisted_redis.engine.declare.flags import NO_AUTH
 
 if TYPE_CHECKING:
     from twisted_redis.engine.acl.selectors import Selector
     from twisted_redis.engine.acl.users import User
-    from twisted_redis.engine.table import Command
+    from twisted_redis.engine.declare.table import Command
 
 __all__ = ["CHANNEL", "COMMAND", "KEY", "Denial", "covers", "denial", "may_read_all"]
 

@@ -30,8 +30,8 @@ from twisted_redis.keyspace.glob import compile_glob
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
 
 __all__ = ["Acl"]
 
@@ -156,9 +156,7 @@ class Acl:
         try:
             merged = merge_selectors(rules)
         except UnmatchedParenthesis as error:
-            raise refusal(
-                b"ERR Unmatched parenthesis in acl selector starting at '%b'.", rules[error.place]
-            ) from None
+            raise refusal(b"ERR Unmatched parenthesis in acl selector starting at '%b'.", rules[error.place]) from None
         user = self.users.get(name)
         changed = User(name, self.catalogue, self.all_channels) if user is None else user.copy()
         for rule in merged:

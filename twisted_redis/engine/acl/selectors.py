@@ -14,7 +14,7 @@ from twisted_redis.keyspace.glob import Matcher, compile_glob
 from twisted_redis.resp.cstrings import c_string
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.table import Command
+    from twisted_redis.engine.declare.table import Command
 
 __all__ = ["RuleError", "Selector", "UnknownName", "has_blanks"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from twisted_redis.engine.declare.flags import DENYOOM, MAY_REPLICATE, STALE, WRITE
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, STALE, WRITE
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.inline import split_arguments
 

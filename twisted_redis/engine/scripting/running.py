@@ -11,8 +11,8 @@ from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client, NullLink
+from twisted_redis.engine.declare.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.errors import CommandError, CountedError
-from twisted_redis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.mishaps import abandon_unit, crashed
 from twisted_redis.engine.propagation import EVERYBODY
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
@@ -21,8 +21,8 @@ from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
 
 __all__ = ["Run", "Runner"]
 

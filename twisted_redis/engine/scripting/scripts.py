@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from twisted_redis.engine import gates
 from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.memory import human
+from twisted_redis.engine.memory.usage import human
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES, command_flags, from_shebang
 from twisted_redis.engine.scripting.running import Run, Runner
 from twisted_redis.resp.types import OK, Reply
@@ -17,9 +17,9 @@ from twisted_redis.resp.types import OK, Reply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.scripting.libraries import Libraries
-    from twisted_redis.engine.table import Command
 
 __all__ = ["Script", "Scripting", "check_keys", "scripting"]
 

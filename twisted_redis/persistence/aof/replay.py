@@ -12,8 +12,8 @@ from twisted_redis.persistence.saving import delay
 from twisted_redis.resp.types import ErrorReply
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
     from twisted_redis.resp.types import Reply
 
 __all__ = ["Replay", "ReplayError", "Unfinished"]
@@ -105,7 +105,7 @@ class Replay:
         # A thousand commands together are a unit of execution as far as time is concerned.
         engine.begin_turn()
         sinks, engine.sinks = engine.sinks, []
-        was_kept, state.keep_expired, state.obeying = state.keep_expired, True, True
+        was_kept, state.hide_expired, state.applying_master_stream = state.hide_expired, True, True
         engine.depth += 1
         engine.refresh_observed()
         try:
@@ -141,7 +141,7 @@ class Replay:
             engine.depth -= 1
             engine.sinks = sinks
             engine.refresh_observed()
-            state.keep_expired, state.obeying = was_kept, False
+            state.hide_expired, state.applying_master_stream = was_kept, False
             self._forget_effects()
             engine.end_turn()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import ConfigError
 from twisted_redis.engine.clients import MASTER
+from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.flags import WRITE
 from twisted_redis.engine.gates import Denial, flags_of
 from twisted_redis.persistence.aof.base import write_base
 from twisted_redis.persistence.aof.folder import Folder
@@ -23,8 +23,8 @@ from twisted_redis.persistence.loading import Loading, Steps, exhaust
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.table import Command
     from twisted_redis.persistence.state import State
 
 __all__ = ["Aof", "AofFatal"]

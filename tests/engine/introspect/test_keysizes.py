@@ -1,0 +1,101 @@
+"""INFO keysizes: lengths of keys by powers of two."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.engine.introspect import keysizes
+from twisted_redis.engine.introspect.keysizes import label
+
+
+def figures(server: Server) -> dict[str, str]:
+    text = server("INFO", "keysizes")
+    assert isinstance(text, bytes)
+    head, *lines = text.decode().rstrip().split("\r\n")
+    assert head == "# Keysizes"
+    return dict(line.split(":") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(0, "0"), (1, "1"), (3, "2"), (512, "512"), (1023, "512"), (1024, "1K"), (3 << 20, "2M"), (1 << 39, "512G")],
+)
+def test_label(length: int, expected: str) -> None:
+    assert label(length) == expected
+
+
+def test_every_type() -> None:
+    server = Server()
+    assert figures(server) == {}
+    server("SET", "empty", "")
+    server("SET", "string", "x" * 20)
+    server("SET", "number", 12345)
+    server("SETRANGE", "written", 2000, "x")
+    server("RPUSH", "list", *range(5))
+    server("SADD", "set", 1, 2)
+    server("SADD", "set2", 1, "x", 3)
+    server("ZADD", "zset", 1, "a")
+    server("HSET", "hash", *range(18))
+    server("XADD", "stream", "*", "field", "value")
+    server("SELECT", 5)
+    server("SET", "other", "x")
+    assert figures(server) == {
+        "db0_distrib_strings_sizes": "0=1,4=1,16=1,1K=1",
+        "db0_distrib_lists_items": "4=1",
+        "db0_distrib_sets_items": "2=2",
+        "db0_distrib_zsets_items": "1=1",
+        "db0_distrib_hashes_items": "8=1",
+        "db5_distrib_strings_sizes": "1=1",
+    }
+
+
+def test_it_follows_changes() -> None:
+    server = Server()
+    server("RPUSH", "list", *range(5))
+    assert figures(server) == {"db0_distrib_lists_items": "4=1"}
+    server("RPOP", "list", 3)
+    assert figures(server) == {"db0_distrib_lists_items": "2=1"}
+    server("SWAPDB", 0, 1)
+    assert figures(server) == {"db1_distrib_lists_items": "2=1"}
+    server("SELECT", 1)
+    server("PEXPIRE", "list", 10)
+    server.advance(0.02)
+    assert figures(server) == {}
+
+
+def test_a_large_database_is_gone_through_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keysizes, "_AT_ONCE", 1000)
+    server = Server()
+    for number in range(5000):
+        server("SET", f"key:{number}", "x" * (1 if number % 5 else 100))
+    for number in range(50):
+        server("RPUSH", f"list:{number}", "x")
+    # First from some keys picked at random.
+    guessed = dict(part.split("=") for part in figures(server)["db0_distrib_strings_sizes"].split(","))
+    assert 3400 < int(guessed["1"]) < 4600
+    assert 600 < int(guessed["64"]) < 1500
+    for _ in range(100):
+        server.advance(0.01)
+    exact = {"db0_distrib_strings_sizes": "1=4000,64=1000", "db0_distrib_lists_items": "1=50"}
+    assert figures(server) == exact
+    # The next walk begins with the next question after some time, and until it ends the last one's answer stands.
+    server("SET", "key:1", "x" * 5000)
+    server.advance(10)
+    assert figures(server) == exact
+    for _ in range(100):
+        server.advance(0.01)
+    assert figures(server) == exact | {"db0_distrib_strings_sizes": "1=3999,64=1000,4K=1"}
+
+
+def test_a_walk_ends_with_what_it_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keysizes, "_AT_ONCE", 1000)
+    server = Server()
+    for number in range(3000):
+        server("SET", f"key:{number}", "x")
+    assert list(figures(server)) == ["db0_distrib_strings_sizes"]
+    server("FLUSHALL")
+    server("RPUSH", "list", "x")
+    for _ in range(100):
+        server.advance(0.01)
+    assert figures(server) == {"db0_distrib_lists_items": "1=1"}

@@ -1,0 +1,458 @@
+"""Hashes: fields and their values. The commands on the times of fields stand in ``hashes.expiry``."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.common import cursors
+from twisted_redis.datatypes import long_double
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, NotFloat, SyntaxError_
+from twisted_redis.engine.hash_fields import lapsed, note_times, remove_due, remove_lapsed, signal, value_of
+from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_in, integer_or_none
+from twisted_redis.resp.cstrings import keyword
+from twisted_redis.resp.types import OK, Bulks, Pairs, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_READ = first_key(RO | ACCESS)
+_LOOK = first_key(RO)
+_UPDATE = first_key(RW | UPDATE)
+_COUNT = first_key(RW | ACCESS | UPDATE)
+
+_MOST_PICKS = 10_000_000
+"""Fields that one call may pick with repetition: a reply is built as a whole before it is sent."""
+
+
+def _for_writing(ctx: Client, key: bytes) -> Hash:
+    hash_ = ctx.db.write(key, Hash)
+    if hash_ is None:
+        hash_ = Hash()
+        ctx.db.add(key, hash_)
+    return hash_
+
+
+def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
+    if len(pairs) & 1:
+        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+    hash_ = _for_writing(ctx, key)
+    before = len(hash_.fields)
+    if not hash_.large and len(pairs) > 2 * ctx.config.hash_max_listpack_entries:
+        hash_.large = True  # that is so in Redis before it knows how many of the fields are the same
+    hash_.update(pairs)
+    if not hash_.large:
+        hash_.fit(pairs, ctx.config)
+    if hash_.times is not None:
+        note_times(ctx.db, key, hash_)
+    ctx.changed(key, "hset", len(pairs) >> 1)
+    return len(hash_.fields) - before
+
+
+@command(
+    "HSET",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=_UPDATE,
+    group="hash",
+    since="2.0.0",
+    complexity="O(1) for each field",
+    history=(("4.0.0", "Several fields in one call."),),
+)
+def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
+    """HSET key field value [field value ...]
+
+    Gives fields of a hash their values and tells how many of the fields are new.
+    """
+    if pairs:
+        return _set(ctx, key, (field, value, *pairs), "hset")
+    db = ctx.db
+    hash_ = db.write(key, Hash)
+    if hash_ is None:
+        hash_ = Hash()
+        db.add(key, hash_)
+    created = hash_.set(field, value)
+    if not hash_.large:
+        config = ctx.config
+        longest = config.hash_max_listpack_value
+        if len(value) > longest or len(field) > longest or len(hash_.fields) > config.hash_max_listpack_entries:
+            hash_.large = True
+    if hash_.times is not None:
+        note_times(db, key, hash_)
+    ctx.changed(key, "hset")
+    return 1 if created else 0
+
+
+@command(
+    "HMSET",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=_UPDATE,
+    group="hash",
+    since="2.0.0",
+    complexity="O(N) for N fields",
+    doc_flags=("deprecated",),
+    deprecated_since="4.0.0",
+    replaced_by="`HSET` with multiple field-value pairs",
+)
+def hmset(ctx: Client, key: bytes, *pairs: bytes) -> Reply:
+    """HMSET key field value [field value ...]
+
+    Gives fields of a hash their values.
+    """
+    _set(ctx, key, pairs, "hmset")
+    return OK
+
+
+@command(
+    "HSETNX",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    group="hash",
+    since="2.0.0",
+    complexity="O(1)",
+)
+def hsetnx(ctx: Client, key: bytes, field: bytes, value: bytes) -> Reply:
+    """HSETNX key field value
+
+    Gives a field of a hash its value, unless it has one.
+    """
+    hash_ = _for_writing(ctx, key)
+    if value_of(ctx, key, hash_, field) is not None:
+        return 0
+    _put(ctx, key, hash_, field, value)
+    ctx.changed(key, "hset")
+    return 1
+
+
+def _put(ctx: Client, key: bytes, hash_: Hash, field: bytes, value: bytes) -> None:
+    """Sets a field that ``value_of`` has looked at, which may have ended the hash; its time stays."""
+    if not hash_.fields and ctx.db.peek(key) is not hash_:
+        hash_ = Hash()
+        ctx.db.add(key, hash_)
+    hash_.put(field, value)
+    if not hash_.large:
+        hash_.fit((field, value), ctx.config)
+
+
+@command(
+    "HINCRBY",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=_COUNT,
+    group="hash",
+    since="2.0.0",
+    complexity="O(1)",
+)
+def hincrby(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
+    """HINCRBY key field increment
+
+    Adds to the integer in a field, where a missing one counts as 0.
+    """
+    amount = integer(increment)
+    hash_ = _for_writing(ctx, key)
+    value = value_of(ctx, key, hash_, field)
+    number = 0 if value is None else integer_or_none(value)
+    if number is None:
+        raise CommandError("ERR hash value is not an integer")
+    number += amount
+    if not INT64_MIN <= number <= INT64_MAX:
+        raise CommandError("ERR increment or decrement would overflow")
+    _put(ctx, key, hash_, field, b"%d" % number)
+    ctx.changed(key, "hincrby")
+    return number
+
+
+@command(
+    "HINCRBYFLOAT",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=_COUNT,
+    group="hash",
+    since="2.6.0",
+    complexity="O(1)",
+)
+def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
+    """HINCRBYFLOAT key field increment
+
+    Adds to the number in a field, where a missing one counts as 0.
+    """
+    amount = long_double.parse(increment)
+    if amount is None:
+        raise NotFloat
+    if isinstance(amount, float):
+        raise CommandError("ERR value is NaN or Infinity")
+    hash_ = _for_writing(ctx, key)
+    value = value_of(ctx, key, hash_, field)
+    number = long_double.parse(b"0" if value is None else value)
+    if number is None:
+        raise CommandError("ERR hash value is not a float")
+    total = long_double.add(number, amount)
+    if total is None:
+        raise CommandError("ERR increment would produce NaN or Infinity")
+    text = long_double.to_text(total)
+    _put(ctx, key, hash_, field, text)
+    ctx.changed(key, "hincrbyfloat")
+    # The sum itself goes to AOF and replicas: floating point elsewhere may round in another way.
+    ctx.propagate_as([b"HSET", key, field, text])
+    return text
+
+
+@command(
+    "HDEL",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | DELETE),
+    group="hash",
+    since="2.0.0",
+    complexity="O(N) for N fields to be removed",
+    history=(("2.4.0", "Several fields in one call."),),
+)
+def hdel(ctx: Client, key: bytes, *fields: bytes) -> Reply:
+    """HDEL key field [field ...]
+
+    Removes fields of a hash and tells how many of them were there.
+    """
+    hash_ = ctx.db.write(key, Hash)
+    if hash_ is None:
+        return 0
+    deleted = sum(map(hash_.remove, fields))
+    if deleted:
+        ctx.changed(key, "hdel", deleted)
+        if not hash_.fields:
+            ctx.removed(key)
+        elif hash_.times is not None:
+            note_times(ctx.db, key, hash_)
+    return deleted
+
+
+@command("HGET", arity=3, flags=READONLY | FAST, keys=_READ, group="hash", since="2.0.0", complexity="O(1)")
+def hget(ctx: Client, key: bytes, field: bytes) -> Reply:
+    """HGET key field
+
+    Returns the value of a field of a hash.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    if hash_ is None:
+        return None
+    if hash_.times:
+        return value_of(ctx, key, hash_, field)
+    return hash_.fields.get(field)
+
+
+@command(
+    "HMGET",
+    arity=-3,
+    flags=READONLY | FAST,
+    keys=_READ,
+    group="hash",
+    since="2.0.0",
+    complexity="O(N) for N fields",
+)
+def hmget(ctx: Client, key: bytes, *fields: bytes) -> Reply:
+    """HMGET key field [field ...]
+
+    Returns the values of fields of a hash.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    if hash_ is None:
+        return [None] * len(fields)
+    if hash_.times:
+        return _values_of(ctx, key, hash_, fields)
+    return list(map(hash_.fields.get, fields))
+
+
+def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) -> list[bytes | None]:
+    """HMGET where fields have times: one event for all that are found expired."""
+    values: list[bytes | None] = []
+    expired = deleted = False
+    for field in fields:
+        if deleted or not lapsed(ctx, hash_, field):
+            values.append(hash_.fields.get(field))
+            continue
+        values.append(None)
+        if remove_lapsed(ctx, key, hash_, field):
+            if hash_.fields:
+                expired = True
+            else:
+                # Redis does not count the field that ends the hash: if it is the only one, no event comes.
+                deleted = True
+                ctx.db.delete(key)
+            signal(ctx.engine, ctx.db, key)
+    if expired:
+        ctx.notify(key, "hexpired")
+        if deleted:
+            ctx.notify(key, "del")
+    return values
+
+
+@command("HEXISTS", arity=3, flags=READONLY | FAST, keys=_LOOK, group="hash", since="2.0.0", complexity="O(1)")
+def hexists(ctx: Client, key: bytes, field: bytes) -> Reply:
+    """HEXISTS key field
+
+    Tells whether a hash has a field.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    return int(hash_ is not None and value_of(ctx, key, hash_, field) is not None)
+
+
+@command("HLEN", arity=2, flags=READONLY | FAST, keys=_LOOK, group="hash", since="2.0.0", complexity="O(1)")
+def hlen(ctx: Client, key: bytes) -> Reply:
+    """HLEN key
+
+    Tells how many fields a hash has, with those that have expired but are not removed yet.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    return 0 if hash_ is None else len(hash_.fields)
+
+
+@command("HSTRLEN", arity=3, flags=READONLY | FAST, keys=_LOOK, group="hash", since="3.2.0", complexity="O(1)")
+def hstrlen(ctx: Client, key: bytes, field: bytes) -> Reply:
+    """HSTRLEN key field
+
+    Tells how many bytes the value of a field has.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    return 0 if hash_ is None else len(value_of(ctx, key, hash_, field) or b"")
+
+
+@command(
+    "HGETALL",
+    arity=2,
+    flags=READONLY,
+    keys=_READ,
+    group="hash",
+    since="2.0.0",
+    complexity="O(N) for N fields in the hash",
+    tips=("nondeterministic_output_order",),
+)
+def hgetall(ctx: Client, key: bytes) -> Reply:
+    """HGETALL key
+
+    Returns all fields of a hash with their values.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    if hash_ is None:
+        return Pairs()
+    items = chain.from_iterable(hash_.live(ctx.now).items())
+    return Bulks(items) if ctx.resp == 2 else Pairs(items)
+
+
+@command(
+    "HKEYS",
+    arity=2,
+    flags=READONLY,
+    keys=_READ,
+    group="hash",
+    since="2.0.0",
+    complexity="O(N) for N fields in the hash",
+    tips=("nondeterministic_output_order",),
+)
+def hkeys(ctx: Client, key: bytes) -> Reply:
+    """HKEYS key
+
+    Returns the names of all fields of a hash.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    return Bulks() if hash_ is None else Bulks(hash_.live(ctx.now))
+
+
+@command(
+    "HVALS",
+    arity=2,
+    flags=READONLY,
+    keys=_READ,
+    group="hash",
+    since="2.0.0",
+    complexity="O(N) for N fields in the hash",
+    tips=("nondeterministic_output_order",),
+)
+def hvals(ctx: Client, key: bytes) -> Reply:
+    """HVALS key
+
+    Returns the values of all fields of a hash.
+    """
+    hash_ = ctx.db.read(key, Hash)
+    return Bulks() if hash_ is None else Bulks(hash_.live(ctx.now).values())
+
+
+@command(
+    "HRANDFIELD",
+    arity=-2,
+    flags=READONLY,
+    keys=_READ,
+    group="hash",
+    since="6.2.0",
+    complexity="O(N) for N fields returned",
+    tips=("nondeterministic_output",),
+)
+def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """HRANDFIELD key [count [WITHVALUES]]
+
+    Returns random fields of a hash: different ones, or with a negative count each picked from all of them.
+
+    Picks are limited to ten million a call, where Redis would answer until its memory ends.
+    """
+    if not options:
+        hash_ = ctx.db.read(key, Hash)
+        if hash_ is None:
+            return None
+        remove_due(ctx, key, hash_)
+        return hash_.random()
+    count = integer_in(options[0], -INT64_MAX, INT64_MAX)
+    with_values = len(options) == 2 and keyword(options[1]) == b"WITHVALUES"
+    if len(options) > 1 and not with_values:
+        raise SyntaxError_
+    if with_values and abs(count) > INT64_MAX // 2:
+        raise CommandError("ERR value is out of range")
+    hash_ = ctx.db.read(key, Hash)
+    if hash_ is None:
+        return []
+    remove_due(ctx, key, hash_)
+    ctx.room_for(-count)
+    if count < -_MOST_PICKS:
+        raise CommandError("ERR value is out of range")
+    fields = hash_.sample(count) if count >= 0 or not hash_.fields else hash_.choices(-count)
+    if not with_values:
+        return Bulks(fields)
+    values = hash_.fields
+    if ctx.resp == 2:
+        return [item for field in fields for item in (field, values[field])]
+    return [[field, values[field]] for field in fields]
+
+
+@command(
+    "HSCAN",
+    arity=-3,
+    flags=READONLY,
+    keys=_READ,
+    group="hash",
+    since="2.8.0",
+    complexity="O(1) a call, O(N) for a whole iteration over N fields",
+    tips=("nondeterministic_output",),
+)
+def hscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
+    """HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
+
+    Returns some fields of a hash and the cursor to go on with: 0 begins an iteration and ends it.
+    """
+    place = cursors.cursor(cursor)
+    hash_ = ctx.db.read(key, Hash)
+    if hash_ is None:
+        return [b"0", []]
+    wanted, matches, no_values = cursors.options(options, values=True)
+    following, fields = hash_.scan(place, wanted)
+    if matches is not None:
+        fields = list(filter(matches, fields))
+    if hash_.times:
+        now = ctx.now
+        fields = [field for field in fields if not hash_.expired(field, now)]
+    if not no_values:
+        values = hash_.fields
+        fields = [item for field in fields for item in (field, values[field])]
+    return [b"%d" % following, Bulks(fields)]

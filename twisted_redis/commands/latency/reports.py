@@ -1,0 +1,190 @@
+"""LATENCY: what has held the server up, and how long commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.latency.advice import report
+from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from twisted_redis.engine.declare.table import Command, command, container
+from twisted_redis.engine.errors import refusal
+from twisted_redis.engine.introspect.latency import Series
+from twisted_redis.resp.types import Pairs, Reply, Verbatim
+
+__all__: list[str] = []
+
+#: Rows of a graph, and how many of the newest samples it shows.
+ROWS = 4
+COLUMNS = 80
+
+container("LATENCY", arity=-2, group="server", since="2.8.13", summary="Commands about what holds the server up.")
+
+
+def _sub(
+    name: str,
+    arity: int,
+    complexity: str = "O(1)",
+    since: str = "2.8.13",
+    tips: tuple[str, ...] = ("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"),
+) -> Callable[[Any], Any]:
+    return command(
+        f"LATENCY|{name}",
+        arity=arity,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        group="server",
+        since=since,
+        complexity=complexity,
+        tips=tips,
+    )
+
+
+@_sub("LATEST", 2)
+def latest(ctx: Client) -> Reply:
+    """LATENCY LATEST
+
+    For each event its last sample: time, milliseconds, and the worst there has ever been.
+    """
+    return [[name.encode(), *series.samples[-1], series.worst] for name, series in ctx.engine.latency.events.items()]
+
+
+@_sub("HISTORY", 3)
+def history(ctx: Client, event: bytes) -> Reply:
+    """LATENCY HISTORY event
+
+    The samples of an event: time and milliseconds.
+    """
+    series = ctx.engine.latency.events.get(event.decode("latin-1"))
+    return [] if series is None else [list(sample) for sample in series.samples]
+
+
+@_sub("RESET", -2, tips=("request_policy:all_nodes", "response_policy:agg_sum"))
+def reset(ctx: Client, *events: bytes) -> Reply:
+    """LATENCY RESET [event [event ...]]
+
+    Forgets the samples of some events, or of all.
+    """
+    latency = ctx.engine.latency
+    if not events:
+        return latency.reset()
+    return sum(latency.reset(event.decode("latin-1")) for event in events)
+
+
+@_sub("DOCTOR", 2)
+def doctor(ctx: Client) -> Reply:
+    """LATENCY DOCTOR
+
+    What the samples tell, and what could be done, for people.
+    """
+    return Verbatim(report(ctx.engine).encode())
+
+
+@_sub("GRAPH", 3)
+def graph(ctx: Client, event: bytes) -> Reply:
+    """LATENCY GRAPH event
+
+    The samples of an event as a picture.
+    """
+    name = event.decode("latin-1")
+    series = ctx.engine.latency.events.get(name)
+    if series is None:
+        raise refusal(b"ERR No samples available for event '%b'", event)
+    return Verbatim(_drawn(name, series, int(ctx.engine.time.wall())).encode("latin-1"))
+
+
+def _drawn(name: str, series: Series, now: int) -> str:
+    """Bars from the oldest to the newest sample; under each bar, read downwards, how long ago it was."""
+    samples = list(series.samples)[-COLUMNS:]
+    values = [milliseconds for _, milliseconds in samples]
+    high, low = max(values), min(values)
+    heights = [1 + (value - low) * (2 * ROWS - 1) // max(1, high - low) for value in values]
+    lines = [f"{name} - high {high} ms, low {low} ms (all time high {series.worst} ms)", "-" * COLUMNS]
+    for row in range(ROWS - 1, -1, -1):
+        # A row has room for two steps: a full bar, a half one, or nothing.
+        lines.append("".join(" _#"[max(0, min(2, height - 2 * row))] for height in heights).rstrip())
+    labels = [_ago(now - moment) for moment, _ in samples]
+    deepest = max(map(len, labels))
+    lines.append("")
+    lines += ["".join(column).rstrip() for column in zip(*(label.ljust(deepest) for label in labels), strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def _ago(seconds: int) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _boundaries() -> list[tuple[int, int]]:
+    """Buckets of HISTOGRAM: the most nanoseconds in it, and the microseconds that name it.
+
+    Each is twice as wide as the one before; they end where a histogram of two significant digits puts them.
+    """
+    found = []
+    size = 1024
+    while size <= 1 << 30:
+        most = size + size // 128 - 1
+        found.append((most, most // 1000))
+        size *= 2
+    return found
+
+
+_BUCKETS = _boundaries()
+
+
+def _distribution(entry: Command) -> Pairs:
+    """How many calls took at most how many microseconds, where that number grows."""
+    calls = min(entry.calls, sum(entry.histogram.values()))
+    shown = Pairs()
+    durations = sorted(entry.histogram.items())
+    place = counted = before = 0
+    for number, (most, name) in enumerate(_BUCKETS):
+        is_last = number == len(_BUCKETS) - 1  # longer calls count as ones of a second
+        while place < len(durations) and (durations[place][0] <= most or is_last):
+            counted += durations[place][1]
+            place += 1
+        if counted > before:
+            # A busy command's samples stand for several calls each.
+            shown += [name, min(counted, calls)]
+            before = counted
+    return Pairs([b"calls", calls, b"histogram_usec", shown])
+
+
+def _chosen(ctx: Client, names: tuple[bytes, ...]) -> Iterable[Command]:
+    if not names:
+        return ctx.engine.stats.commands()
+    found = []
+    for name in names:
+        parent_name, separator, own = name.lower().partition(b"|")
+        entry = ctx.engine.table.get(parent_name)
+        if entry is not None and separator:
+            entry = (entry.subcommands or {}).get(own)
+        if entry is not None:
+            found += [entry, *(entry.subcommands or {}).values()]
+    return found
+
+
+@_sub("HISTOGRAM", -2, "O(N) where N is the number of commands shown", "7.0.0")
+def histogram(ctx: Client, *commands: bytes) -> Reply:
+    """LATENCY HISTOGRAM [command [command ...]]
+
+    How long commands took, as a cumulative distribution for each.
+    """
+    ctx.engine.stats.fold()
+    shown = Pairs()
+    for entry in _chosen(ctx, commands):
+        if entry.histogram:
+            shown += [entry.name.encode(), _distribution(entry)]
+    return shown
+
+
+@command("LATENCY|HELP", arity=2, flags=LOADING | STALE, group="server", since="2.8.13", complexity="O(1)")
+def help_(ctx: Client) -> Reply:
+    """LATENCY HELP
+
+    The subcommands of LATENCY.
+    """
+    return help_lines(ctx.engine, "latency")

@@ -1,0 +1,228 @@
+"""Lists: ranges, single elements, and changes in the middle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.list import List
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, NoSuchKey, OutOfRange, SyntaxError_
+from twisted_redis.engine.parse import INT64_MAX, integer, integer_in, positive
+from twisted_redis.resp.cstrings import keyword
+from twisted_redis.resp.types import OK, Bulks, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_CONSTANT = "O(1)"
+_EACH_ELEMENT = "O(N), N being the length of the list"
+
+
+@command(
+    "LLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO),
+    group="list",
+    since="1.0.0",
+    complexity=_CONSTANT,
+)
+def llen(ctx: Client, key: bytes) -> Reply:
+    """LLEN key
+
+    Returns the number of elements in a list.
+    """
+    value = ctx.db.read(key, List)
+    return 0 if value is None else len(value)
+
+
+@command(
+    "LRANGE",
+    arity=4,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS),
+    group="list",
+    since="1.0.0",
+    complexity="O(N), N being the number of elements returned, wherever they stand",
+)
+def lrange(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
+    """LRANGE key start stop
+
+    Returns the elements between two indexes, both inclusive; negative ones count from the end.
+    """
+    first, last = integer(start), integer(stop)
+    value = ctx.db.read(key, List)
+    return Bulks() if value is None else Bulks(value.range(first, last))
+
+
+@command(
+    "LINDEX",
+    arity=3,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS),
+    group="list",
+    since="1.0.0",
+    complexity=_CONSTANT,
+)
+def lindex(ctx: Client, key: bytes, index: bytes) -> Reply:
+    """LINDEX key index
+
+    Returns the element at an index, negative from the end, null outside of the list.
+    """
+    value = ctx.db.read(key, List)
+    return None if value is None else value.get(integer(index))
+
+
+@command(
+    "LPOS",
+    arity=-3,
+    flags=READONLY,
+    keys=first_key(RO | ACCESS),
+    group="list",
+    since="6.0.6",
+    complexity=f"{_EACH_ELEMENT}, or the number of elements up to the matches",
+)
+def lpos(ctx: Client, key: bytes, element: bytes, *options: bytes) -> Reply:
+    """LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]
+
+    Returns the index of a match with an element, with COUNT an array of several.
+    """
+    rank, maxlen = 1, 0
+    count: int | None = None
+    rest = iter(options)
+    for word in rest:
+        option = keyword(word)
+        argument = next(rest, None)
+        if argument is None:
+            raise SyntaxError_
+        if option == b"RANK":
+            rank = integer_in(argument, -INT64_MAX, INT64_MAX)
+            if not rank:
+                raise CommandError(
+                    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+                    "or use negative to start from the end of the list"
+                )
+        elif option == b"COUNT":
+            count = positive(argument, "ERR COUNT can't be negative")
+        elif option == b"MAXLEN":
+            maxlen = positive(argument, "ERR MAXLEN can't be negative")
+        else:
+            raise SyntaxError_
+    value = ctx.db.read(key, List)
+    found = [] if value is None else value.find(element, rank, 1 if count is None else count, maxlen)
+    if count is not None:
+        return found
+    return found[0] if found else None
+
+
+@command(
+    "LINSERT",
+    arity=5,
+    flags=WRITE | DENYOOM,
+    keys=first_key(RW | INSERT),
+    group="list",
+    since="2.2.0",
+    complexity=_EACH_ELEMENT,
+)
+def linsert(ctx: Client, key: bytes, where: bytes, pivot: bytes, element: bytes) -> Reply:
+    """LINSERT key <BEFORE | AFTER> pivot element
+
+    Puts an element beside the first match with another one; returns the length, -1 without a match.
+    """
+    side = keyword(where)
+    if side not in (b"AFTER", b"BEFORE"):
+        raise SyntaxError_
+    value = ctx.db.write(key, List)
+    if value is None:
+        return 0
+    if not value.insert(pivot, element, after=side == b"AFTER", config=ctx.config):
+        return -1
+    ctx.changed(key, "linsert")
+    return len(value)
+
+
+@command(
+    "LSET",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    keys=first_key(RW | UPDATE),
+    group="list",
+    since="1.0.0",
+    complexity=_CONSTANT,
+)
+def lset(ctx: Client, key: bytes, index: bytes, element: bytes) -> Reply:
+    """LSET key index element
+
+    Replaces the element at an index, negative from the end.
+    """
+    value = ctx.db.write(key, List)
+    if value is None:
+        raise NoSuchKey
+    # Redis keeps the lower 32 bits of the index alone: 2^32 is 0.  (LINDEX takes it whole.)
+    place = (integer(index) + 2**31) % 2**32 - 2**31
+    if not value.set(place, element, ctx.config):
+        raise OutOfRange("ERR index out of range")
+    ctx.changed(key, "lset")
+    return OK
+
+
+@command(
+    "LREM",
+    arity=4,
+    flags=WRITE,
+    keys=first_key(RW | DELETE),
+    group="list",
+    since="1.0.0",
+    complexity=_EACH_ELEMENT,
+)
+def lrem(ctx: Client, key: bytes, count: bytes, element: bytes) -> Reply:
+    """LREM key count element
+
+    Takes out the first matches with an element, for a negative count the last ones, for 0 all.
+    """
+    most = integer_in(count, -INT64_MAX, INT64_MAX)
+    value = ctx.db.write(key, List)
+    if value is None:
+        return 0
+    removed = value.remove(element, most, ctx.config)
+    if removed:
+        ctx.changed(key, "lrem", removed)
+        if not value:
+            ctx.removed(key)
+    return removed
+
+
+@command(
+    "LTRIM",
+    arity=4,
+    flags=WRITE,
+    keys=first_key(RW | DELETE),
+    group="list",
+    since="1.0.0",
+    complexity="O(N), N being the number of elements dropped",
+)
+def ltrim(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
+    """LTRIM key start stop
+
+    Keeps the elements between two indexes, both inclusive, and drops all others.
+    """
+    first, last = integer(start), integer(stop)
+    value = ctx.db.write(key, List)
+    if value is None:
+        return OK
+    length = len(value)
+    first = max(first + length if first < 0 else first, 0)
+    last = min(last + length if last < 0 else last, length - 1)
+    if first > last:
+        first, last = length, length - 1
+    behind = length - 1 - last
+    value.trim(first, behind, ctx.config)
+    ctx.changed(key, "ltrim", first + behind)
+    if first + behind == 0:
+        # Touched, with an event, but there is nothing for others to repeat.
+        ctx.propagate_as()
+    elif not value:
+        ctx.removed(key)
+    return OK

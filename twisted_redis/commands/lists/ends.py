@@ -1,0 +1,440 @@
+"""Lists: their ends, moves from one list to another, and waiting for elements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.list import List
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.declare.flags import BLOCKING, DENYOOM, FAST, WRITE
+from twisted_redis.engine.declare.keyspecs import (
+    ACCESS,
+    DELETE,
+    INSERT,
+    RW,
+    counted_keys,
+    first_key,
+    key_at,
+    key_range,
+)
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.parse import INT64_MAX, integer_in, positive, timeout
+from twisted_redis.resp.cstrings import keyword
+from twisted_redis.resp.types import NullArray, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_POPPED = RW | ACCESS | DELETE
+_MOVED = key_at(1, _POPPED) + key_at(2, RW | INSERT)
+
+_CONSTANT = "O(1)"
+_EACH_PUSHED = "O(N), N being the number of elements pushed"
+_EACH_POPPED = "O(N), N being the number of elements popped"
+_KEYS_AND_ELEMENTS = "O(N+M), N being the number of keys and M that of the elements popped"
+
+_SEVERAL_ELEMENTS = (("2.4.0", "Several `element` arguments may be given."),)
+_COUNT_OF_POP = (("6.2.0", "Argument `count`."),)
+_FRACTIONS = (("6.0.0", "`timeout` may have a fraction."),)
+
+
+def _is_left(word: bytes) -> bool:
+    word = keyword(word)
+    if word == b"LEFT":
+        return True
+    if word == b"RIGHT":
+        return False
+    raise SyntaxError_
+
+
+# Pushing
+
+
+@command(
+    "LPUSH",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    group="list",
+    since="1.0.0",
+    complexity=_EACH_PUSHED,
+    history=_SEVERAL_ELEMENTS,
+)
+def lpush(ctx: Client, key: bytes, *elements: bytes) -> Reply:
+    """LPUSH key element [element ...]
+
+    Puts elements at the head of a list, making the list where it is missing; returns its length.
+    """
+    value = ctx.db.write(key, List)
+    if value is None:
+        value = List()
+        ctx.db.add(key, value)
+    length = value.push_left(elements, ctx.config)
+    ctx.changed(key, "lpush", len(elements))
+    return length
+
+
+@command(
+    "RPUSH",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    group="list",
+    since="1.0.0",
+    complexity=_EACH_PUSHED,
+    history=_SEVERAL_ELEMENTS,
+)
+def rpush(ctx: Client, key: bytes, *elements: bytes) -> Reply:
+    """RPUSH key element [element ...]
+
+    Puts elements at the tail of a list, making the list where it is missing; returns its length.
+    """
+    value = ctx.db.write(key, List)
+    if value is None:
+        value = List()
+        ctx.db.add(key, value)
+    length = value.push_right(elements, ctx.config)
+    ctx.changed(key, "rpush", len(elements))
+    return length
+
+
+@command(
+    "LPUSHX",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    group="list",
+    since="2.2.0",
+    complexity=_EACH_PUSHED,
+    history=(("4.0.0", "Several `element` arguments may be given."),),
+)
+def lpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply:
+    """LPUSHX key element [element ...]
+
+    Puts elements at the head of a list, but only if the list is there; returns its length.
+    """
+    return 0 if ctx.db.write(key, List) is None else lpush(ctx, key, *elements)
+
+
+@command(
+    "RPUSHX",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    group="list",
+    since="2.2.0",
+    complexity=_EACH_PUSHED,
+    history=(("4.0.0", "Several `element` arguments may be given."),),
+)
+def rpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply:
+    """RPUSHX key element [element ...]
+
+    Puts elements at the tail of a list, but only if the list is there; returns its length.
+    """
+    return 0 if ctx.db.write(key, List) is None else rpush(ctx, key, *elements)
+
+
+# Popping
+
+
+@command(
+    "LPOP",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=first_key(_POPPED),
+    group="list",
+    since="1.0.0",
+    complexity=_EACH_POPPED,
+    history=_COUNT_OF_POP,
+)
+def lpop(ctx: Client, key: bytes, *count: bytes) -> Reply:
+    """LPOP key [count]
+
+    Takes the first element, or an array of the first ``count`` ones, off a list.
+    """
+    if count:
+        return _pop_several(ctx, key, count, left=True)
+    value = ctx.db.write(key, List)
+    if value is None:
+        return None
+    element = value.pop_left(ctx.config)
+    ctx.changed(key, "lpop")
+    if value.head == len(value.items):
+        ctx.removed(key)
+    return element
+
+
+@command(
+    "RPOP",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=first_key(_POPPED),
+    group="list",
+    since="1.0.0",
+    complexity=_EACH_POPPED,
+    history=_COUNT_OF_POP,
+)
+def rpop(ctx: Client, key: bytes, *count: bytes) -> Reply:
+    """RPOP key [count]
+
+    Takes the last element, or an array of the last ``count`` ones, off a list.
+    """
+    if count:
+        return _pop_several(ctx, key, count, left=False)
+    value = ctx.db.write(key, List)
+    if value is None:
+        return None
+    element = value.pop_right(ctx.config)
+    ctx.changed(key, "rpop")
+    if value.head == len(value.items):
+        ctx.removed(key)
+    return element
+
+
+def _pop_several(ctx: Client, key: bytes, counts: tuple[bytes, ...], *, left: bool) -> Reply:
+    if len(counts) > 1:
+        raise CommandError(f"ERR wrong number of arguments for '{'lpop' if left else 'rpop'}' command")
+    count = positive(counts[0])
+    value = ctx.db.write(key, List)
+    if value is None:
+        return NullArray
+    return _take(ctx, key, value, count, left=left) if count else []
+
+
+def _take(ctx: Client, key: bytes, value: List, count: int, *, left: bool) -> list[bytes]:
+    """Pops up to ``count`` elements, at least one."""
+    taken = value.take_left(count, ctx.config) if left else value.take_right(count, ctx.config)
+    ctx.changed(key, "lpop" if left else "rpop", len(taken))
+    if not value:
+        ctx.removed(key)
+    return taken
+
+
+def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], *, count: int, left: bool) -> Reply:
+    """Pops up to ``count`` elements off the first list that is there; its key and them, None without one."""
+    for key in keys:
+        value = ctx.db.write(key, List)
+        if value is not None:
+            taken = _take(ctx, key, value, count, left=left)
+            ctx.propagate_as([b"LPOP" if left else b"RPOP", key, b"%d" % len(taken)])
+            return [key, taken]
+    return None
+
+
+def _keys_side_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
+    """What follows in LMPOP: ``numkeys key [key ...] <LEFT | RIGHT> [COUNT count]``."""
+    number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
+    if len(arguments) <= number + 1:
+        raise SyntaxError_
+    left = _is_left(arguments[number + 1])
+    options = arguments[number + 2 :]
+    count = 1
+    # A second COUNT is as wrong as any other word, but only after the first one's number.
+    if len(options) > 1 and keyword(options[0]) == b"COUNT":
+        count = integer_in(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
+        options = options[2:]
+    if options:
+        raise SyntaxError_
+    return arguments[1 : number + 1], left, count
+
+
+@command(
+    "LMPOP",
+    arity=-4,
+    flags=WRITE,
+    keys=counted_keys(_POPPED),
+    group="list",
+    since="7.0.0",
+    complexity=_KEYS_AND_ELEMENTS,
+)
+def lmpop(ctx: Client, *arguments: bytes) -> Reply:
+    """LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+
+    Takes elements off the first of several lists that is there; returns its key and them.
+    """
+    keys, left, count = _keys_side_and_count(arguments)
+    return _pop_first_of(ctx, keys, count=count, left=left) or NullArray
+
+
+# Moving
+
+
+def _move(ctx: Client, source: bytes, destination: bytes, *, from_left: bool, to_left: bool) -> bytes | None:
+    """Moves an end of one list to an end of another, or of the same; None if there is no source."""
+    db, config = ctx.db, ctx.config
+    value = db.write(source, List)
+    if value is None:
+        return None
+    target = db.write(destination, List)
+    # A list that turns may not change its encoding for the moment in which it has one element less.
+    pop_config = None if target is value else config
+    element = value.pop_left(pop_config) if from_left else value.pop_right(pop_config)
+    if target is None:
+        target = List()
+        db.add(destination, target)
+    if to_left:
+        target.push_left((element,), config)
+    else:
+        target.push_right((element,), config)
+    if target is value:
+        value.shrink(config)
+    # The push comes first among the events, and one change is counted for both.
+    ctx.changed(destination, "lpush" if to_left else "rpush", 0)
+    ctx.changed(source, "lpop" if from_left else "rpop")
+    if not value:
+        ctx.removed(source)
+    return element
+
+
+@command("LMOVE", arity=5, flags=WRITE | DENYOOM, keys=_MOVED, group="list", since="6.2.0", complexity=_CONSTANT)
+def lmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> Reply:
+    """LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
+
+    Takes an element off an end of one list, puts it at an end of another, and returns it.
+    """
+    from_left, to_left = _is_left(wherefrom), _is_left(whereto)
+    return _move(ctx, source, destination, from_left=from_left, to_left=to_left)
+
+
+@command(
+    "RPOPLPUSH",
+    arity=3,
+    flags=WRITE | DENYOOM,
+    keys=_MOVED,
+    group="list",
+    since="1.2.0",
+    complexity=_CONSTANT,
+    doc_flags=("deprecated",),
+    deprecated_since="6.2.0",
+    replaced_by="`LMOVE` with the `RIGHT` and `LEFT` arguments",
+)
+def rpoplpush(ctx: Client, source: bytes, destination: bytes) -> Reply:
+    """RPOPLPUSH source destination
+
+    Takes the last element off one list, puts it at the head of another, and returns it.
+    """
+    return _move(ctx, source, destination, from_left=False, to_left=True)
+
+
+# Waiting
+
+
+def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, left: bool) -> Reply:
+    keys = arguments[:-1]
+    seconds = timeout(arguments[-1])
+    for key in keys:
+        if ctx.db.write(key, List) is not None:
+            ctx.propagate_as([b"LPOP" if left else b"RPOP", key])
+            return [key, lpop(ctx, key) if left else rpop(ctx, key)]
+    return Block(keys, "list", seconds)
+
+
+@command(
+    "BLPOP",
+    arity=-3,
+    flags=WRITE | BLOCKING,
+    keys=key_range(_POPPED, last=-2),
+    group="list",
+    since="2.0.0",
+    complexity="O(N), N being the number of keys",
+    history=_FRACTIONS,
+)
+def blpop(ctx: Client, *arguments: bytes) -> Reply:
+    """BLPOP key [key ...] timeout
+
+    Takes the first element off the first of several lists that is there; waits while there is none.
+    """
+    return _blocking_pop(ctx, arguments, left=True)
+
+
+@command(
+    "BRPOP",
+    arity=-3,
+    flags=WRITE | BLOCKING,
+    keys=key_range(_POPPED, last=-2),
+    group="list",
+    since="2.0.0",
+    complexity="O(N), N being the number of keys",
+    history=_FRACTIONS,
+)
+def brpop(ctx: Client, *arguments: bytes) -> Reply:
+    """BRPOP key [key ...] timeout
+
+    Takes the last element off the first of several lists that is there; waits while there is none.
+    """
+    return _blocking_pop(ctx, arguments, left=False)
+
+
+@command(
+    "BLMPOP",
+    arity=-5,
+    flags=WRITE | BLOCKING,
+    keys=counted_keys(_POPPED, index=2),
+    group="list",
+    since="7.0.0",
+    complexity=_KEYS_AND_ELEMENTS,
+)
+def blmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
+    """BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+
+    Takes elements off the first of several lists that is there; waits while there is none.
+    """
+    keys, left, count = _keys_side_and_count(arguments)
+    seconds = timeout(time)
+    return _pop_first_of(ctx, keys, count=count, left=left) or Block(keys, "list", seconds)
+
+
+def _blocking_move(
+    ctx: Client, source: bytes, destination: bytes, seconds: float, *, from_left: bool, to_left: bool
+) -> Reply:
+    element = _move(ctx, source, destination, from_left=from_left, to_left=to_left)
+    if element is None:
+        # Where waiting is not allowed the reply is LMOVE's; after waiting it is that of all that waited.
+        return Block((source,), "list", seconds, on_timeout=None if ctx.deny_blocking else NullArray)
+    return element
+
+
+@command(
+    "BLMOVE",
+    arity=6,
+    flags=WRITE | DENYOOM | BLOCKING,
+    keys=_MOVED,
+    group="list",
+    since="6.2.0",
+    complexity=_CONSTANT,
+)
+def blmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, time: bytes) -> Reply:
+    """BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
+
+    Moves an element from an end of one list to an end of another and returns it; waits for the first list.
+    """
+    from_left, to_left = _is_left(wherefrom), _is_left(whereto)
+    reply = _blocking_move(ctx, source, destination, timeout(time), from_left=from_left, to_left=to_left)
+    if reply.__class__ is bytes:
+        ctx.propagate_as([b"LMOVE", source, destination, wherefrom, whereto])
+    return reply
+
+
+@command(
+    "BRPOPLPUSH",
+    arity=4,
+    flags=WRITE | DENYOOM | BLOCKING,
+    keys=_MOVED,
+    group="list",
+    since="2.2.0",
+    complexity=_CONSTANT,
+    history=_FRACTIONS,
+    doc_flags=("deprecated",),
+    deprecated_since="6.2.0",
+    replaced_by="`BLMOVE` with the `RIGHT` and `LEFT` arguments",
+)
+def brpoplpush(ctx: Client, source: bytes, destination: bytes, time: bytes) -> Reply:
+    """BRPOPLPUSH source destination timeout
+
+    Moves the last element of one list to the head of another and returns it; waits for the first list.
+    """
+    reply = _blocking_move(ctx, source, destination, timeout(time), from_left=False, to_left=True)
+    if reply.__class__ is bytes:
+        ctx.propagate_as([b"RPOPLPUSH", source, destination])
+    return reply

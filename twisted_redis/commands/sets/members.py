@@ -1,0 +1,301 @@
+"""Sets: their members one by one. What combines several sets stands in ``sets.algebra``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from twisted_redis.commands.common import cursors
+from twisted_redis.datatypes.set import Set
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, first_key, key_at
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import OutOfRange, SyntaxError_, WrongType
+from twisted_redis.engine.parse import INT64_MAX, integer_in, positive
+from twisted_redis.resp.types import Bulks, Reply, SetReply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_READ = first_key(RO | ACCESS)
+
+_PROPAGATED = 1024
+"""Members that go into one SREM for AOF and replicas."""
+
+_MOST_PICKS = 10_000_000
+"""Members that one call may pick with repetition: a reply is built as a whole before it is sent."""
+
+
+def _reply(ctx: Client, members: Iterable[bytes]) -> Reply:
+    return Bulks(members) if ctx.resp == 2 else SetReply(members)
+
+
+@command(
+    "SADD",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    group="set",
+    since="1.0.0",
+    complexity="O(1) for each member",
+    history=(("2.4.0", "Several members in one call."),),
+)
+def sadd(ctx: Client, key: bytes, *members: bytes) -> Reply:
+    """SADD key member [member ...]
+
+    Adds members to a set and tells how many of them are new.
+    """
+    db, config = ctx.db, ctx.config
+    target = db.write(key, Set)
+    if target is None:
+        target = Set.starting_with(members[0], len(members), config)
+        db.add(key, target)
+    elif target.members.__class__ is not set:
+        target.expect(len(members), config)
+    added = int(target.add(members[0], config)) if len(members) == 1 else target.add_all(members, config)
+    if added:
+        ctx.changed(key, "sadd", added)
+    return added
+
+
+@command(
+    "SREM",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=first_key(RW | DELETE),
+    group="set",
+    since="1.0.0",
+    complexity="O(N) for N members to be removed",
+    history=(("2.4.0", "Several members in one call."),),
+)
+def srem(ctx: Client, key: bytes, *members: bytes) -> Reply:
+    """SREM key member [member ...]
+
+    Removes members from a set and tells how many of them were there.
+    """
+    target = ctx.db.write(key, Set)
+    if target is None:
+        return 0
+    removed = sum(map(target.remove, members))
+    if removed:
+        ctx.changed(key, "srem", removed)
+        if not target.members:
+            ctx.removed(key)
+    return removed
+
+
+@command(
+    "SMOVE",
+    arity=4,
+    flags=WRITE | FAST,
+    keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, RW | INSERT),
+    group="set",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Reply:
+    """SMOVE source destination member
+
+    Moves a member from one set to another and tells whether it was there.
+    """
+    db = ctx.db
+    left, right = db.lookup_write(source), db.lookup_write(destination)
+    if left is None:
+        return 0
+    if left.__class__ is not Set or (right is not None and right.__class__ is not Set):
+        raise WrongType
+    if left is right:
+        return int(member in left)
+    if not left.remove(member):
+        return 0
+    ctx.changed(source, "srem")
+    if not left.members:
+        ctx.removed(source)
+    if right is None:
+        right = Set.starting_with(member, 1, ctx.config)
+        db.add(destination, right)
+    if right.add(member, ctx.config):
+        ctx.changed(destination, "sadd")
+    return 1
+
+
+@command(
+    "SISMEMBER",
+    arity=3,
+    flags=READONLY | FAST,
+    keys=first_key(RO),
+    group="set",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def sismember(ctx: Client, key: bytes, member: bytes) -> Reply:
+    """SISMEMBER key member
+
+    Tells whether a set has a member.
+    """
+    found = ctx.db.read(key, Set)
+    return int(found is not None and member in found)
+
+
+@command(
+    "SMISMEMBER",
+    arity=-3,
+    flags=READONLY | FAST,
+    keys=_READ,
+    group="set",
+    since="6.2.0",
+    complexity="O(N) for N members asked for",
+)
+def smismember(ctx: Client, key: bytes, *members: bytes) -> Reply:
+    """SMISMEMBER key member [member ...]
+
+    Tells of each given member whether a set has it.
+    """
+    found = ctx.db.read(key, Set)
+    if found is None:
+        return [0] * len(members)
+    return [int(member in found) for member in members]
+
+
+@command(
+    "SCARD",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO),
+    group="set",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def scard(ctx: Client, key: bytes) -> Reply:
+    """SCARD key
+
+    Tells how many members a set has.
+    """
+    found = ctx.db.read(key, Set)
+    return 0 if found is None else len(found.members)
+
+
+@command(
+    "SMEMBERS",
+    arity=2,
+    flags=READONLY,
+    keys=_READ,
+    group="set",
+    since="1.0.0",
+    complexity="O(N) for N members",
+    tips=("nondeterministic_output_order",),
+)
+def smembers(ctx: Client, key: bytes) -> Reply:
+    """SMEMBERS key
+
+    All members of a set, in no particular order.
+    """
+    return _reply(ctx, ctx.db.read(key, Set) or ())
+
+
+@command(
+    "SPOP",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=first_key(RW | ACCESS | DELETE),
+    group="set",
+    since="1.0.0",
+    complexity="O(N) for N members to be removed",
+    tips=("nondeterministic_output",),
+    history=(("3.2.0", "Argument `count`."),),
+)
+def spop(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """SPOP key [count]
+
+    Removes random members from a set and returns them.
+    """
+    if options:
+        return _pop_some(ctx, key, options)
+    target = ctx.db.write(key, Set)
+    if target is None:
+        return None
+    member = target.pop()
+    ctx.changed(key, "spop")
+    ctx.propagate_as([b"SREM", key, member])
+    if not target.members:
+        ctx.removed(key)
+    return member
+
+
+def _pop_some(ctx: Client, key: bytes, options: tuple[bytes, ...]) -> Reply:
+    if len(options) > 1:
+        raise SyntaxError_
+    count = positive(options[0])
+    target = ctx.db.write(key, Set)
+    if target is None or not count:
+        return SetReply()
+    if count >= len(target):
+        popped = list(target)
+        ctx.changed(key, "spop", len(popped))
+        ctx.removed(key)
+        ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_server_del else b"DEL", key])
+    else:
+        popped = target.pop_some(count, ctx.config)
+        ctx.changed(key, "spop", count)
+        parts = (popped[start : start + _PROPAGATED] for start in range(0, count, _PROPAGATED))
+        ctx.propagate_as(*[[b"SREM", key, *part] for part in parts])
+    return _reply(ctx, popped)
+
+
+@command(
+    "SRANDMEMBER",
+    arity=-2,
+    flags=READONLY,
+    keys=_READ,
+    group="set",
+    since="1.0.0",
+    complexity="O(N) for N members returned",
+    tips=("nondeterministic_output",),
+    history=(("2.6.0", "Argument `count`."),),
+)
+def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """SRANDMEMBER key [count]
+
+    Returns random members of a set: different ones, or with a negative count each picked from all of them.
+
+    Picks are limited to ten million a call, where Redis would answer until its memory ends.
+    """
+    if not options:
+        found = ctx.db.read(key, Set)
+        return None if found is None else found.random()
+    if len(options) > 1:
+        raise SyntaxError_
+    count = integer_in(options[0], -INT64_MAX, INT64_MAX)
+    found = ctx.db.read(key, Set)
+    if found is None:
+        return []
+    ctx.room_for(-count)
+    if count < -_MOST_PICKS:
+        raise OutOfRange
+    return Bulks(found.sample(count) if count >= 0 else found.choices(-count))
+
+
+@command(
+    "SSCAN",
+    arity=-3,
+    flags=READONLY,
+    keys=_READ,
+    group="set",
+    since="2.8.0",
+    complexity="O(1) a call, O(N) for a whole iteration over N members",
+    tips=("nondeterministic_output",),
+)
+def sscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
+    """SSCAN key cursor [MATCH pattern] [COUNT count]
+
+    Returns some members of a set and the cursor to go on with: 0 begins an iteration and ends it.
+    """
+    place = cursors.cursor(cursor)
+    found = ctx.db.read(key, Set)
+    if found is None:
+        return [b"0", []]
+    wanted, matches, _ = cursors.options(options)
+    following, members = found.scan(place, wanted)
+    if matches is not None:
+        members = list(filter(matches, members))
+    return [b"%d" % following, Bulks(members)]

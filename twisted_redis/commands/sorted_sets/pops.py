@@ -1,0 +1,212 @@
+"""Sorted sets: taking members off their ends, and waiting for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.declare.flags import BLOCKING, FAST, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RW, counted_keys, first_key, key_range
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import SyntaxError_
+from twisted_redis.engine.parse import INT64_MAX, integer_in, positive, timeout
+from twisted_redis.resp.cstrings import keyword
+from twisted_redis.resp.types import NullArray, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_POPPED = RW | ACCESS | DELETE
+
+_EACH_POPPED = "O(M*log(N)) for M members popped off a sorted set of N"
+_ONE_POPPED = "O(log(N)) in a sorted set of N members"
+_KEYS_AND_MEMBERS = "O(K) + O(M*log(N)) for K keys and M members popped off a sorted set of N"
+
+_FRACTIONS = (("6.0.0", "`timeout` may have a fraction."),)
+
+
+def _take(ctx: Client, key: bytes, target: ZSet, *, last: bool) -> tuple[bytes, float]:
+    """Pops one member."""
+    pair = target.pop(last=last)
+    ctx.changed(key, "zpopmax" if last else "zpopmin")
+    if not target.scores:
+        ctx.removed(key)
+    return pair
+
+
+def _take_some(ctx: Client, key: bytes, target: ZSet, count: int, *, last: bool) -> list[tuple[bytes, float]]:
+    """Pops up to ``count`` members, at least one."""
+    taken = target.pop_some(count, last=last)
+    ctx.changed(key, "zpopmax" if last else "zpopmin", len(taken))
+    if not target.scores:
+        ctx.removed(key)
+    return taken
+
+
+def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> Reply:
+    if len(options) > 1:
+        raise SyntaxError_
+    count = positive(options[0]) if options else None
+    target = ctx.db.write(key, ZSet)
+    if target is None or count == 0:
+        return []
+    if count is None:
+        return _take(ctx, key, target, last=last)
+    taken = _take_some(ctx, key, target, count, last=last)
+    return [item for pair in taken for item in pair] if ctx.resp == 2 else taken
+
+
+@command(
+    "ZPOPMIN",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=first_key(_POPPED),
+    group="sorted-set",
+    since="5.0.0",
+    complexity=_EACH_POPPED,
+)
+def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """ZPOPMIN key [count]
+
+    Takes the members with the lowest scores off a sorted set and returns them with these.
+    """
+    return _pop(ctx, key, options, last=False)
+
+
+@command(
+    "ZPOPMAX",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=first_key(_POPPED),
+    group="sorted-set",
+    since="5.0.0",
+    complexity=_EACH_POPPED,
+)
+def zpopmax(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """ZPOPMAX key [count]
+
+    Takes the members with the highest scores off a sorted set and returns them with these.
+    """
+    return _pop(ctx, key, options, last=True)
+
+
+# The first of several keys
+
+
+def _keys_end_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
+    """What follows in ZMPOP: ``numkeys key [key ...] <MIN | MAX> [COUNT count]``."""
+    number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
+    if len(arguments) <= number + 1:
+        raise SyntaxError_
+    end = keyword(arguments[number + 1])
+    if end not in (b"MIN", b"MAX"):
+        raise SyntaxError_
+    options = arguments[number + 2 :]
+    count = 1
+    # A second COUNT is as wrong as any other word, but only after the first one's number.
+    if len(options) > 1 and keyword(options[0]) == b"COUNT":
+        count = integer_in(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
+        options = options[2:]
+    if options:
+        raise SyntaxError_
+    return arguments[1 : number + 1], end == b"MAX", count
+
+
+def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], count: int, *, last: bool) -> Reply:
+    """Pops up to ``count`` members off the first sorted set that is there; its key and them, None without one."""
+    for key in keys:
+        target = ctx.db.write(key, ZSet)
+        if target is not None:
+            taken = _take_some(ctx, key, target, count, last=last)
+            ctx.propagate_as([b"ZPOPMAX" if last else b"ZPOPMIN", key, b"%d" % len(taken)])
+            return [key, taken]
+    return None
+
+
+@command(
+    "ZMPOP",
+    arity=-4,
+    flags=WRITE,
+    keys=counted_keys(_POPPED),
+    group="sorted-set",
+    since="7.0.0",
+    complexity=_KEYS_AND_MEMBERS,
+)
+def zmpop(ctx: Client, *arguments: bytes) -> Reply:
+    """ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]
+
+    Takes members off the first of several sorted sets that is there; returns its key and them with their scores.
+    """
+    keys, last, count = _keys_end_and_count(arguments)
+    return _pop_first_of(ctx, keys, count, last=last) or NullArray
+
+
+# Waiting
+
+
+@command(
+    "BZMPOP",
+    arity=-5,
+    flags=WRITE | BLOCKING,
+    keys=counted_keys(_POPPED, index=2),
+    group="sorted-set",
+    since="7.0.0",
+    complexity=_KEYS_AND_MEMBERS,
+)
+def bzmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
+    """BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]
+
+    Takes members off the first of several sorted sets that is there; waits while there is none.
+    """
+    keys, last, count = _keys_end_and_count(arguments)
+    seconds = timeout(time)
+    return _pop_first_of(ctx, keys, count, last=last) or Block(keys, "zset", seconds)
+
+
+def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, last: bool) -> Reply:
+    keys = arguments[:-1]
+    seconds = timeout(arguments[-1])
+    for key in keys:
+        target = ctx.db.write(key, ZSet)
+        if target is not None:
+            member, score = _take(ctx, key, target, last=last)
+            ctx.propagate_as([b"ZPOPMAX" if last else b"ZPOPMIN", key])
+            return [key, member, score]
+    return Block(keys, "zset", seconds)
+
+
+@command(
+    "BZPOPMIN",
+    arity=-3,
+    flags=WRITE | BLOCKING | FAST,
+    keys=key_range(_POPPED, last=-2),
+    group="sorted-set",
+    since="5.0.0",
+    complexity=_ONE_POPPED,
+    history=_FRACTIONS,
+)
+def bzpopmin(ctx: Client, *arguments: bytes) -> Reply:
+    """BZPOPMIN key [key ...] timeout
+
+    Takes the member with the lowest score off the first of several sorted sets that is there; waits for one.
+    """
+    return _blocking_pop(ctx, arguments, last=False)
+
+
+@command(
+    "BZPOPMAX",
+    arity=-3,
+    flags=WRITE | BLOCKING | FAST,
+    keys=key_range(_POPPED, last=-2),
+    group="sorted-set",
+    since="5.0.0",
+    complexity=_ONE_POPPED,
+    history=_FRACTIONS,
+)
+def bzpopmax(ctx: Client, *arguments: bytes) -> Reply:
+    """BZPOPMAX key [key ...] timeout
+
+    Takes the member with the highest score off the first of several sorted sets that is there; waits for one.
+    """
+    return _blocking_pop(ctx, arguments, last=True)

@@ -1,0 +1,109 @@
+"""Strings that hold numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes import long_double
+from twisted_redis.datatypes.strings import Text, is_integer_encoded
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, WRITE
+from twisted_redis.engine.declare.keyspecs import ACCESS, RW, UPDATE, first_key
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger
+from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_or_none
+from twisted_redis.keyspace.database import Database
+from twisted_redis.resp.types import Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_KEYS = first_key(RW | ACCESS | UPDATE)
+_FLAGS = WRITE | DENYOOM | FAST
+
+
+def _add(ctx: Client, key: bytes, amount: int) -> int:
+    db = ctx.db
+    text = db.data.get(key)
+    plain = db.__class__ is Database
+    if text.__class__ is not bytes or key in db.expires or not plain:
+        value = db.write_string(key)
+        if value is None:
+            db.add(key, b"%d" % amount)
+            ctx.changed(key, "incrby")
+            return amount
+        text = bytes(value)
+    number = integer_or_none(text)
+    if number is None:
+        raise NotInteger
+    number += amount
+    if not INT64_MIN <= number <= INT64_MAX:
+        raise CommandError("ERR increment or decrement would overflow")
+    # The key is there and keeps its expiry: nothing but the value changes, unless accesses or sizes are noted.
+    if plain:
+        db.data[key] = b"%d" % number
+    else:
+        db.replace(key, b"%d" % number)
+    ctx.changed(key, "incrby")
+    return number
+
+
+@command("INCR", arity=2, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+def incr(ctx: Client, key: bytes) -> Reply:
+    """INCR key
+
+    Adds one to the integer stored at a key; a missing key counts as 0.
+    """
+    return _add(ctx, key, 1)
+
+
+@command("DECR", arity=2, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+def decr(ctx: Client, key: bytes) -> Reply:
+    """DECR key
+
+    Subtracts one from the integer stored at a key; a missing key counts as 0.
+    """
+    return _add(ctx, key, -1)
+
+
+@command("INCRBY", arity=3, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
+    """INCRBY key increment
+
+    Adds to the integer stored at a key; a missing key counts as 0.
+    """
+    return _add(ctx, key, integer(increment))
+
+
+@command("DECRBY", arity=3, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
+    """DECRBY key decrement
+
+    Subtracts from the integer stored at a key; a missing key counts as 0.
+    """
+    amount = integer(decrement)
+    if amount == INT64_MIN:
+        raise CommandError("ERR decrement would overflow")
+    return _add(ctx, key, -amount)
+
+
+@command("INCRBYFLOAT", arity=3, flags=_FLAGS, keys=_KEYS, group="string", since="2.6.0", complexity="O(1)")
+def incrbyfloat(ctx: Client, key: bytes, increment: bytes) -> Reply:
+    """INCRBYFLOAT key increment
+
+    Adds to the number stored at a key, in floating point; a missing key counts as 0.
+    """
+    db = ctx.db
+    value = db.write_string(key)
+    number = long_double.parse(b"0" if value is None else value)
+    amount = long_double.parse(increment)
+    if number is None or amount is None:
+        raise NotFloat
+    total = long_double.add(number, amount)
+    if total is None:
+        raise CommandError("ERR increment would produce NaN or Infinity")
+    text = long_double.to_text(total)
+    db.replace(key, Text(text) if is_integer_encoded(text) else text)
+    ctx.changed(key, "incrbyfloat")
+    # The result, not the sum: another machine may round otherwise.
+    ctx.propagate_as([b"SET", key, text, b"KEEPTTL"])
+    return text

@@ -1,0 +1,397 @@
+"""Strings: reading and setting whole values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.datatypes.strings import INT64_MAX
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
+from twisted_redis.engine.declare.keyspecs import (
+    ACCESS,
+    DELETE,
+    INSERT,
+    OW,
+    RO,
+    RW,
+    UPDATE,
+    VARIABLE_FLAGS,
+    first_key,
+    key_range,
+)
+from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.engine.parse import integer
+from twisted_redis.resp.cstrings import keyword
+from twisted_redis.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+
+_CONSTANT = "O(1)"
+
+# Option: (milliseconds a unit has, whether the time counts from now)
+_EXPIRY_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
+
+
+class _Options:
+    """The options of SET or GETEX: ``unit`` and ``amount`` of the expiry as they were given, unchecked."""
+
+    __slots__ = ("amount", "condition", "get", "keep", "unit")
+
+    def __init__(self, options: tuple[bytes, ...], *, of_set: bool) -> None:
+        self.condition: bytes | None = None
+        self.get = False
+        self.keep = False  # KEEPTTL of SET, PERSIST of GETEX: no time may be given beside it
+        self.unit: bytes | None = None
+        self.amount = b""
+        rest = iter(options)
+        for given in rest:
+            option = keyword(given)
+            if option in _EXPIRY_UNITS and not self.keep and self.unit in (None, option):
+                amount = next(rest, None)
+                if amount is None:
+                    raise SyntaxError_
+                self.unit, self.amount = option, amount
+            elif option == (b"KEEPTTL" if of_set else b"PERSIST") and self.unit is None:
+                self.keep = True
+            elif of_set and option in (b"NX", b"XX") and self.condition in (None, option):
+                self.condition = option
+            elif of_set and option == b"GET":
+                self.get = True
+            else:
+                raise SyntaxError_
+
+
+def _expiry(ctx: Client, unit: bytes, amount: bytes, name: str) -> int:
+    """The time (ms) at which a key given ``amount`` units shall expire."""
+    count = integer(amount)
+    factor, relative = _EXPIRY_UNITS[unit]
+    when = count * factor + (ctx.now if relative else 0)
+    if count <= 0 or when > INT64_MAX:
+        raise CommandError(f"ERR invalid expire time in '{name}' command")
+    return when
+
+
+@command(
+    "GET",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO | ACCESS),
+    group="string",
+    since="1.0.0",
+    complexity=_CONSTANT,
+)
+def get(ctx: Client, key: bytes) -> Reply:
+    """GET key
+
+    Returns the string stored at a key, null if there is none.
+    """
+    value = ctx.db.read_string(key)
+    # A bytearray goes on changing, while a reply may have to wait for the end of a transaction.
+    return bytes(value) if value.__class__ is bytearray else value
+
+
+def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
+    """The key, which is read only if there is a GET."""
+    if any(keyword(word) == b"GET" for word in argv[3:]):
+        return [(1, RW | ACCESS | UPDATE)]
+    return [(1, OW | UPDATE)]
+
+
+@command(
+    "SET",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    keys=first_key(RW | ACCESS | UPDATE | VARIABLE_FLAGS, notes="RW and ACCESS due to the optional `GET` argument"),
+    getkeys=_keys_of_set,
+    group="string",
+    since="1.0.0",
+    complexity=_CONSTANT,
+    history=(
+        ("2.6.12", "Options `EX`, `PX`, `NX` and `XX`."),
+        ("6.0.0", "Option `KEEPTTL`."),
+        ("6.2.0", "Options `GET`, `EXAT` and `PXAT`."),
+        ("7.0.0", "`NX` and `GET` may stand together."),
+    ),
+)
+def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
+    """SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]
+
+    Stores a string at a key, whatever type of value is there.
+    """
+    if not options:
+        db = ctx.db
+        if key in db.expires:
+            db.expired(key)
+        db.set(key, value)
+        ctx.changed(key, "set")
+        return OK
+    chosen = _Options(options, of_set=True)
+    when = _expiry(ctx, chosen.unit, chosen.amount, "set") if chosen.unit else None
+    before: Reply = None
+    if chosen.get:
+        before = get(ctx, key)
+    done = _store(ctx, key, value, chosen.condition, when, chosen.keep)
+    if done:
+        if when is not None:
+            if chosen.unit != b"PXAT":
+                ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
+        elif chosen.get:
+            ctx.propagate_as([b"SET", key, value, *(word for word in options if keyword(word) != b"GET")])
+    if chosen.get:
+        return before
+    return OK if done else None
+
+
+def _store(
+    ctx: Client, key: bytes, value: bytes, condition: bytes | None, when: int | None, keep: bool = False
+) -> bool:
+    """Stores unless the condition (NX, XX) forbids it; tells whether it did."""
+    db = ctx.db
+    found = db.lookup_write(key) is not None
+    if condition is not None and found is (condition == b"NX"):
+        return False
+    if keep or when is not None:
+        db.replace(key, value)
+    else:
+        db.set(key, value)
+    ctx.changed(key, "set")
+    if when is not None:
+        db.expire_at(key, when)
+        ctx.notify(key, "expire")
+    return True
+
+
+@command(
+    "SETNX",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(OW | INSERT),
+    group="string",
+    since="1.0.0",
+    complexity=_CONSTANT,
+    deprecated_since="2.6.12",
+    replaced_by="`SET` with the `NX` argument",
+    doc_flags=("deprecated",),
+)
+def setnx(ctx: Client, key: bytes, value: bytes) -> Reply:
+    """SETNX key value
+
+    Stores a string at a key that does not exist yet.
+    """
+    return int(_store(ctx, key, value, b"NX", None))
+
+
+@command(
+    "SETEX",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    keys=first_key(OW | UPDATE),
+    group="string",
+    since="2.0.0",
+    complexity=_CONSTANT,
+    deprecated_since="2.6.12",
+    replaced_by="`SET` with the `EX` argument",
+    doc_flags=("deprecated",),
+)
+def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
+    """SETEX key seconds value
+
+    Stores a string at a key and lets it expire after some seconds.
+    """
+    return _set_expiring(ctx, key, value, _expiry(ctx, b"EX", seconds, "setex"))
+
+
+@command(
+    "PSETEX",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    keys=first_key(OW | UPDATE),
+    group="string",
+    since="2.6.0",
+    complexity=_CONSTANT,
+    deprecated_since="2.6.12",
+    replaced_by="`SET` with the `PX` argument",
+    doc_flags=("deprecated",),
+)
+def psetex(ctx: Client, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
+    """PSETEX key milliseconds value
+
+    Stores a string at a key and lets it expire after some milliseconds.
+    """
+    return _set_expiring(ctx, key, value, _expiry(ctx, b"PX", milliseconds, "psetex"))
+
+
+def _set_expiring(ctx: Client, key: bytes, value: bytes, when: int) -> Reply:
+    _store(ctx, key, value, None, when)
+    ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
+    return OK
+
+
+@command(
+    "GETSET",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | ACCESS | UPDATE),
+    group="string",
+    since="1.0.0",
+    complexity=_CONSTANT,
+    deprecated_since="6.2.0",
+    replaced_by="`SET` with the `!GET` argument",
+    doc_flags=("deprecated",),
+)
+def getset(ctx: Client, key: bytes, value: bytes) -> Reply:
+    """GETSET key value
+
+    Stores a string at a key and returns the one that was there before.
+    """
+    before = get(ctx, key)
+    ctx.db.set(key, value)
+    ctx.changed(key, "set")
+    ctx.propagate_as([b"SET", key, value])
+    return before
+
+
+@command(
+    "GETDEL",
+    arity=2,
+    flags=WRITE | FAST,
+    keys=first_key(RW | ACCESS | DELETE),
+    group="string",
+    since="6.2.0",
+    complexity=_CONSTANT,
+)
+def getdel(ctx: Client, key: bytes) -> Reply:
+    """GETDEL key
+
+    Returns the string stored at a key and removes the key.
+    """
+    value = get(ctx, key)
+    if ctx.db.delete(key):
+        ctx.changed(key, "del")
+        ctx.propagate_as([b"DEL", key])
+    return value
+
+
+@command(
+    "GETEX",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=first_key(RW | ACCESS | UPDATE, notes="RW and UPDATE because it changes the TTL"),
+    group="string",
+    since="6.2.0",
+    complexity=_CONSTANT,
+)
+def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
+    """GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]
+
+    Returns the string stored at a key and sets or drops its expiry.
+    """
+    chosen = _Options(options, of_set=False)
+    value = get(ctx, key)
+    if value is None:
+        return None
+    db = ctx.db
+    if chosen.unit:
+        when = _expiry(ctx, chosen.unit, chosen.amount, "getex")
+        if when <= ctx.now and not db.state.hide_expired:
+            db.delete(key)
+            ctx.changed(key, "del")
+            ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_expire else b"DEL", key])
+        else:
+            db.expire_at(key, when)
+            ctx.changed(key, "expire")
+            ctx.propagate_as([b"PEXPIREAT", key, b"%d" % when])
+    elif chosen.keep and db.persist(key):
+        ctx.changed(key, "persist")
+        ctx.propagate_as([b"PERSIST", key])
+    return value
+
+
+@command(
+    "MGET",
+    arity=-2,
+    flags=READONLY | FAST,
+    keys=key_range(RO | ACCESS),
+    group="string",
+    since="1.0.0",
+    complexity="O(N) for N keys",
+    tips=("request_policy:multi_shard",),
+)
+def mget(ctx: Client, *keys: bytes) -> Reply:
+    """MGET key [key ...]
+
+    Returns the strings stored at several keys, with null for those that hold none.
+    """
+    return [
+        value if value.__class__ is bytes else bytes(value) if isinstance(value, bytes | bytearray) else None
+        for value in map(ctx.db.lookup, keys)
+    ]
+
+
+@command(
+    "MSET",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    keys=key_range(OW | UPDATE, step=2),
+    group="string",
+    since="1.0.1",
+    complexity="O(N) for N keys",
+    tips=("request_policy:multi_shard", "response_policy:all_succeeded"),
+)
+def mset(ctx: Client, *data: bytes) -> Reply:
+    """MSET key value [key value ...]
+
+    Stores strings at several keys at once.
+    """
+    if len(data) & 1:
+        raise CommandError("ERR wrong number of arguments for 'mset' command")
+    db = ctx.db
+    set_value, expires, changed = db.set, db.expires, ctx.changed
+    rest = iter(data)
+    for key, value in zip(rest, rest, strict=True):
+        if key in expires:
+            db.expired(key)
+        set_value(key, value)
+        changed(key, "set")
+    return OK
+
+
+@command(
+    "MSETNX",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    keys=key_range(OW | INSERT, step=2),
+    group="string",
+    since="1.0.1",
+    complexity="O(N) for N keys",
+)
+def msetnx(ctx: Client, *data: bytes) -> Reply:
+    """MSETNX key value [key value ...]
+
+    Stores strings at several keys, provided that none of these exists.
+    """
+    if len(data) & 1:
+        raise CommandError("ERR wrong number of arguments for 'msetnx' command")
+    if any(ctx.db.lookup_write(key) is not None for key in data[::2]):
+        return 0
+    mset(ctx, *data)
+    return 1
+
+
+@command(
+    "STRLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=first_key(RO),
+    group="string",
+    since="2.2.0",
+    complexity=_CONSTANT,
+)
+def strlen(ctx: Client, key: bytes) -> Reply:
+    """STRLEN key
+
+    Returns the length in bytes of the string stored at a key, 0 if there is none.
+    """
+    value = ctx.db.read_string(key)
+    return 0 if value is None else len(value)

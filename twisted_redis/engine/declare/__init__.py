@@ -1,0 +1,1 @@
+"""How commands are declared: the table, flags, key specifications, documentation."""

@@ -1,0 +1,79 @@
+"""The keys of a request: what COMMAND GETKEYS answers, and what ACL, tracking and cluster look at."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.declare.keyspecs import INCOMPLETE, NOT_KEY, VARIABLE_FLAGS
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.declare.table import Command, Spec
+
+__all__ = ["has_keys", "keys_of", "legacy_range"]
+
+_digits = re.compile(rb"[ \t-\r]*\+?([0-9]{1,9})").match
+
+
+def has_keys(command: Command) -> bool:
+    """Whether requests of ``command`` may name keys at all."""
+    return command.spec.getkeys is not None or any(not spec.flags & NOT_KEY for spec in command.spec.keys)
+
+
+def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None:
+    """(place, key flags) of each key in ``argv``, whose command is known; None where the arguments make no sense."""
+    spec = command.spec
+    real = any(not key.flags & NOT_KEY for key in spec.keys)
+    variable = any(key.flags & VARIABLE_FLAGS for key in spec.keys)
+    if real and not (variable and spec.getkeys is not None):
+        found: list[tuple[int, int]] | None = []
+        for key_spec in spec.keys:
+            if key_spec.flags & NOT_KEY:
+                continue
+            places = key_spec.positions(argv)
+            # One that tells too little is no trouble where its keyword is missing.
+            if places is None or (key_spec.flags & INCOMPLETE and any(places)):
+                found = None
+                break
+            assert found is not None
+            found += [(place, key_spec.flags) for place in places]
+        if found is not None:
+            return found
+    if spec.getkeys is not None:
+        try:
+            return spec.getkeys(argv)
+        except (ValueError, IndexError):
+            return None
+    return _counted_loosely(spec, argv)
+
+
+def _counted_loosely(spec: Spec, argv: list[bytes]) -> list[tuple[int, int]] | None:
+    """The keys behind a count that is no proper number: Redis takes what digits it begins with, and knows no flags."""
+    counted = next((key for key in spec.keys if key.counted), None)
+    if counted is None:
+        return None
+    place, first = counted.index + counted.count_at, counted.index + counted.first
+    found = _digits(argv[place]) if place < len(argv) else None
+    count = int(found[1]) if found is not None else 0
+    if not 0 < count <= len(argv) - first:
+        return None
+    store = [(key.index, 0) for key in spec.keys if not key.counted]
+    return [(key, 0) for key in range(first, first + count)] + store
+
+
+def legacy_range(spec: Spec) -> tuple[int, int, int]:
+    """First key, last key and step, as clients of before 7.0 read them; zeros where no such range can tell."""
+    first, last = 0, 0
+    if len(spec.keys) == 1:
+        only = spec.keys[0]
+        if only.keyword is None and not only.counted and not only.unknown:
+            return only.index, only.last + only.index if only.last >= 0 else only.last, only.step
+        return 0, 0, 0
+    for key in spec.keys:
+        if key.keyword is not None or key.counted or key.unknown or key.step != 1:
+            continue
+        end = key.index + key.last if key.last >= 0 else key.last
+        first = min(first, key.index) if first else key.index
+        # A negative end counts from the end of the request: it is behind every other.
+        last = end if end < 0 or last < 0 else max(last, end)
+    return (first, last, 1) if first else (0, 0, 0)

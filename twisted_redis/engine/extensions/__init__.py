@@ -1,0 +1,1 @@
+"""Modules in Python: what they declare, and what their commands may do."""

@@ -1,0 +1,240 @@
+"""Commands that call commands, and commands that wait for something else than keys.
+
+``call`` runs a command within another one, as a script does: what it changes is propagated by itself.
+
+A function may be ``async def`` or return a ``Deferred``: its client waits, the others go on.  Nothing holds the data
+while it waits, and nobody could carry it out again from a file or as a replica; so it writes by ``call`` alone, each
+call a unit of its own, and is refused in transactions and scripts, which are one unit as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+
+from twisted_redis.engine import gates
+from twisted_redis.engine.blocking import Block
+from twisted_redis.engine.clients import DENY_BLOCKING
+from twisted_redis.engine.declare.flags import BLOCKING, NO_MULTI, NOSCRIPT, READONLY, WRITE
+from twisted_redis.engine.errors import CommandError, CountedError
+from twisted_redis.engine.extensions.replies import checked, checked_seconds, checked_value
+from twisted_redis.resp.types import ErrorReply, NullArray, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep"]
+
+#: What a command has that always may wait: transactions and scripts refuse it.
+WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
+
+#: At so many arguments of a command it is noticed that a value was stored: keys are among the first.
+_LOOKED_AT = 4
+
+_RULE = "a command that waits writes by call() alone"
+
+
+def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
+    """Runs a command for ``ctx`` and returns its reply; raises CommandError where it answers an error.
+
+    The arguments may be bytes, text and numbers.  A command that would block answers what it answers in a transaction.
+    The permissions of the user are not asked again: who may run the calling command may run it.
+    """
+    if not words:
+        raise TypeError("call() takes the name of a command behind the client")
+    engine = ctx.engine
+    argv = [_argument(word) for word in words]
+    denied_before = ctx.gates & DENY_BLOCKING
+    with nested(engine):
+        ctx.gates |= DENY_BLOCKING
+        try:
+            command = gates.resolve(engine, argv)
+            gates.check_arity(command, argv)
+            if command.flags & WRITE:
+                caller = engine.modules.caller
+                if caller is not None and caller.flags & READONLY:
+                    raise CommandError(
+                        f"ERR the command '{caller.name}' is declared READONLY and cannot call '{command.name}', which "
+                        "writes"
+                    )
+                for check in engine.denials.in_order:
+                    check(ctx, command, argv)
+            reply = engine.call(ctx, command, argv)
+        finally:
+            if not denied_before:
+                ctx.gates &= ~DENY_BLOCKING
+    if reply.__class__ is ErrorReply:
+        raise CountedError(reply)
+    return reply
+
+
+@contextmanager
+def nested(engine: Engine) -> Iterator[None]:
+    """Runs a command within another one, or between the steps of one; RuntimeError within an event hook.
+
+    Outside of a unit the caller itself stands between commands; within one, what it has said of itself so far must not
+    be taken for what the command says.
+    """
+    if engine.modules.telling:
+        raise RuntimeError("an event hook runs in the middle of a command, and cannot run another: call it later")
+    engine.begin_turn()
+    touched, engine.touched = engine.touched, False
+    override, engine.override = engine.override, None
+    engine.depth += 1
+    dirty = engine.dirty
+    try:
+        yield
+    finally:
+        engine.modules.dirty_by_calls += engine.dirty - dirty
+        engine.depth -= 1
+        engine.touched, engine.override = touched, override
+        engine.end_turn()
+        engine.pending = bool(touched or override is not None or engine.effects or engine.ready)
+
+
+def sleep(ctx: Client, seconds: float) -> Deferred[None]:
+    """Fires after some time, by the clock of the server; ValueError for a time that no timer has."""
+    checked_seconds(seconds, "the time of sleep()")
+    fired: Deferred[None] = Deferred(lambda _: timer.cancel())
+    timer = ctx.engine.time.call_later(seconds, lambda: fired.callback(None))
+    return fired
+
+
+def _argument(word: bytes | str | int | float) -> bytes:
+    if isinstance(word, bytes):
+        return word
+    if isinstance(word, bool) or not isinstance(word, str | int | float):
+        raise TypeError(f"call() takes bytes, str, int and float as words of a command, not {word!r}")
+    return (repr(word) if isinstance(word, float) else str(word)).encode()
+
+
+class Caller(NamedTuple):
+    """A command of a module: its name in lower case and its flags."""
+
+    name: str
+    flags: int
+
+
+def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[..., Any]:
+    """The function of a module's command as the engine calls it: held to what the command has declared.
+
+    What it awaits, or the Deferred it returns, becomes a ``Block``.
+    """
+    caller = Caller(name.lower(), flags)
+    if iscoroutinefunction(function):
+
+        @wraps(function)
+        def begin(ctx: Client, *arguments: bytes) -> Reply:
+            return _wait(ctx, Deferred.fromCoroutine(_steps(ctx.engine, function(ctx, *arguments), caller)))
+
+    else:
+
+        @wraps(function)
+        def begin(ctx: Client, *arguments: bytes) -> Reply:
+            engine = ctx.engine
+            modules = engine.modules
+            before = _changes(engine)
+            dirty = engine.dirty
+            data = ctx.db.data
+            stored = [data.get(word) for word in arguments[:_LOOKED_AT]]
+            outer, modules.caller = modules.caller, caller
+            try:
+                reply = function(ctx, *arguments)
+            finally:
+                modules.caller = outer
+            if engine.dirty == dirty:
+                for word, value in zip(arguments, stored, strict=False):
+                    if data.get(word, value) is not value:
+                        raise RuntimeError(
+                            f"the command '{caller.name}' has stored a value at {word!r} and not said so: "
+                            "ctx.changed(key, event) has to follow"
+                        )
+            if flags & READONLY and _changes(engine) != before:
+                raise RuntimeError(f"the command '{caller.name}' is declared READONLY and has changed a key")
+            if isinstance(reply, Coroutine):
+                # Of something around an ``async def``, which does not look like one.
+                reply = Deferred.fromCoroutine(_steps(engine, reply, caller))
+            if isinstance(reply, Deferred):
+                if _changes(engine) != before:
+                    raise RuntimeError(_RULE)
+                return _wait(ctx, reply)
+            return checked(reply)
+
+    return begin
+
+
+def _changes(engine: Engine) -> int:
+    """How many changes commands have made that were not called by others."""
+    return engine.dirty - engine.modules.dirty_by_calls
+
+
+def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) -> Generator[Any, Any, Any]:
+    """Drives a coroutine; each of its steps is a turn, and leaves nothing behind but what its calls have done."""
+    value: Any = None
+    error: BaseException | None = None
+    modules = engine.modules
+    while True:
+        engine.begin_turn()
+        outer, modules.caller = modules.caller, caller
+        before = _changes(engine)
+        try:
+            awaited = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration as end:
+            return checked_value(end.value)
+        finally:
+            modules.caller = outer
+            changed = _changes(engine) != before
+            if changed:
+                engine.touched, engine.override = False, None
+            engine.end_turn()
+            if changed:
+                coroutine.close()
+                raise RuntimeError(_RULE)
+        try:
+            value = yield awaited
+            error = None
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException as caught:
+            error = caught
+
+
+def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
+    """What ``deferred`` gives if it is there already, else a ``Block`` that waits for it."""
+    arrived: list[tuple[Reply, Any]] = []
+    result: Deferred[Reply] = Deferred(lambda _: deferred.cancel())
+    waits = False
+
+    def arrive(reply: Reply) -> Reply:
+        if waits:
+            result.callback(reply)
+        else:
+            arrived.append((reply, None))
+        # A command may have given the same Deferred to others, who get the same.
+        return reply
+
+    def fail(failure: Any) -> None:
+        if waits:
+            result.errback(failure)
+        else:
+            arrived.append((None, failure))
+
+    deferred.addCallback(checked_value)
+    deferred.addCallbacks(arrive, fail)
+    if arrived:
+        reply, failure = arrived[0]
+        if failure is not None:
+            failure.raiseException()
+        return reply
+    if ctx.deny_blocking:
+        deferred.cancel()
+        raise CommandError("ERR This command waits, which is not allowed in a transaction or a script")
+    waits = True
+    return Block((), "", 0, NullArray, result=result)

@@ -1,0 +1,164 @@
+"""What a module of commands in Python says about itself: its commands, its types of values, its hooks.
+
+Nothing of it has an effect until a server loads it (``engine.modules``); several servers may load the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twisted_redis.datatypes.own import OwnValue, check_type
+from twisted_redis.engine.declare.flags import MODULE
+from twisted_redis.engine.declare.keyspecs import KeySpec
+from twisted_redis.engine.declare.table import Spec, command, container
+from twisted_redis.engine.extensions.calls import WAITING_FLAGS, of_module
+from twisted_redis.engine.extensions.declarations import check_command, check_function, check_names, most_arguments
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.resp.types import Reply
+
+__all__ = ["EventHook", "Middleware", "Module"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Value = TypeVar("Value", bound=type[OwnValue])
+
+#: (number of the database, key, name of the event)
+EventHook = Callable[[int, bytes, str], None]
+#: (client, name of the command, its arguments, what goes on with it): the reply
+Middleware = Callable[["Client", str, "tuple[bytes, ...]", Callable[..., "Reply"]], "Reply"]
+
+
+class Module:
+    """A module by its name and version (an integer, as MODULE LIST shows it)."""
+
+    def __init__(self, name: str, version: int = 1) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a module has a name, which is a str and not {name!r}")
+        if not isinstance(version, int):
+            raise TypeError(f"the version of the module {name} is an int, not {version!r}")
+        self.name = name
+        self.version = version
+        self.specs: dict[str, Spec] = {}
+        self.types: dict[str, type[OwnValue]] = {}
+        self.events: list[tuple[frozenset[str], EventHook]] = []
+        self.middleware: list[tuple[frozenset[str], Middleware]] = []
+        self.loader: Callable[..., Any] | None = None
+        self.unloader: Callable[[Any], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<module {self.name!r} of {len(self.specs)} commands>"
+
+    def command(
+        self,
+        name: str,
+        *,
+        arity: int,
+        flags: int = 0,
+        keys: tuple[KeySpec, ...] = (),
+        since: str = "1.0.0",
+        acl: tuple[str, ...] = (),
+        complexity: str = "",
+        tips: tuple[str, ...] = (),
+        getkeys: Callable[[list[bytes]], list[tuple[int, int]]] | None = None,
+    ) -> Callable[[Function], Function]:
+        """Declares a command over its function, as the server's own commands are declared.
+
+        ``arity`` counts the name, negative means at least.  ``flags`` say what the command does (READONLY, WRITE, FAST
+        and so on); without any it counts as neither a read nor a write.  ``acl`` adds to the categories that follow
+        from the flags.  The function gets the client and the arguments as bytes; it may be ``async def`` or return a
+        Deferred.
+        """
+        check_command(name, arity, flags, keys, acl)
+
+        def declare(function: Function) -> Function:
+            waiting = WAITING_FLAGS if iscoroutinefunction(function) else 0
+            most = most_arguments(name, arity, function)
+            command(
+                name,
+                arity=arity,
+                flags=flags | MODULE | waiting,
+                group="module",
+                since=since,
+                keys=keys,
+                acl=acl,
+                complexity=complexity,
+                tips=tips,
+                getkeys=getkeys,
+                add=self._add,
+                module=self.name,
+                most=most,
+            )(of_module(function, name, flags))
+            return function
+
+        return declare
+
+    def container(self, name: str, summary: str, *, since: str = "1.0.0") -> None:
+        """Declares the parent of subcommands, which are declared as ``PARENT|SUB``."""
+        container(name, arity=-2, group="module", since=since, flags=MODULE, summary=summary, add=self._add)
+
+    def _add(self, spec: Spec) -> None:
+        if spec.name in self.specs:
+            raise ValueError(f"command {spec.name} is declared twice")
+        self.specs[spec.name] = spec
+
+    def type(self, cls: Value) -> Value:
+        """Declares a class of values (see ``OwnValue``), as a decorator."""
+        check_type(cls)
+        name = cls.TYPE.decode()
+        if self.types.setdefault(name, cls) is not cls:
+            raise ValueError(f"{cls.__name__} and {self.types[name].__name__} have the same TYPE {name}")
+        return cls
+
+    def on_event(self, *names: str) -> Callable[[EventHook], EventHook]:
+        """Declares a function that is told of keyspace events: all, or those named (``expired``, ``set``...).
+
+        It is called while the command runs that caused the event, and must not change keys itself.
+        """
+
+        check_names("on_event", names)
+
+        def declare(hook: EventHook) -> EventHook:
+            check_function("on_event", hook, "db, key, event")
+            self.events.append((frozenset(names), hook))
+            return hook
+
+        return declare
+
+    def around(self, *names: str) -> Callable[[Middleware], Middleware]:
+        """Declares a function through which calls go: of all commands, or of those named.
+
+        It gets the client, the name of the command, the arguments and a function to go on with, called as
+        ``proceed(ctx, *arguments)``; it returns the reply.
+        """
+
+        check_names("around", names)
+
+        def declare(middleware: Middleware) -> Middleware:
+            check_function("around", middleware, "ctx, name, arguments, proceed")
+            self.middleware.append((frozenset(name.lower() for name in names), middleware))
+            return middleware
+
+        return declare
+
+    def on_load(self, function: Function) -> Function:
+        """Declares what is called when a server loads the module: with its engine and the arguments of LOAD, bytes.
+
+        Settings of LOADEX come as keyword arguments.  What it returns is the module's state there (``state``);
+        what it raises keeps the module from being loaded.
+        """
+        check_function("on_load", function, "")
+        self.loader = function
+        return function
+
+    def on_unload(self, function: Function) -> Function:
+        """Declares what is called with the engine before a server unloads the module."""
+        check_function("on_unload", function, "server")
+        self.unloader = function
+        return function
+
+    def state(self, ctx: Client) -> Any:
+        """What ``on_load`` has returned in the server of ``ctx``."""
+        return ctx.engine.modules.loaded[self.name].state

@@ -1,0 +1,321 @@
+"""The modules of one server: loaded by ``loadmodule``, MODULE LOAD or the program that embeds it.
+
+A module is named by an entry point of the group ``twisted_redis.modules``, by a Python module that has a ``Module``
+(``package.module``, or ``package.module:name`` where it has several), or by the path of a file.  A relative path of a
+directive or a command is relative to ``dir``, as in Redis; that of a program to its working directory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module, invalidate_caches
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.engine.declare.table import Command, bind_table
+from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.extensions.calls import Caller
+from twisted_redis.engine.extensions.module import Middleware, Module
+from twisted_redis.engine.extensions.replies import checked
+from twisted_redis.resp.types import Pairs, Reply
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["GROUP", "Loaded", "ModuleError", "Modules", "load_module"]
+
+GROUP = "twisted_redis.modules"
+
+
+class ModuleError(Exception):
+    """Why a module cannot be loaded or unloaded."""
+
+
+class Loaded:
+    """A module in one server."""
+
+    def __init__(self, module: Module, path: bytes, arguments: tuple[bytes, ...]) -> None:
+        self.module = module
+        #: How it was named; empty for one that a program has given, which cannot be unloaded.
+        self.path = path
+        self.arguments = arguments
+        self.state: Any = None
+        self.commands: dict[bytes, Command] = {}
+        self.hooks: list[Callable[[Database, bytes, str], None]] = []
+
+
+class Modules:
+    """What is loaded.  ``dirty_by_calls`` counts changes that commands made by calling others."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.loaded: dict[str, Loaded] = {}
+        self.dirty_by_calls = 0
+        #: The command of a module that is running; None while none is.
+        self.caller: Caller | None = None
+        #: Whether an event hook is running.
+        self.telling = False
+
+    def figures(self) -> list[tuple[str, Any]]:
+        """The fields of INFO modules."""
+        return [
+            (
+                "module",
+                (
+                    f"name={name},ver={entry.module.version},api=1,filters={len(entry.module.middleware)},"
+                    "usedby=[],using=[],options=[]"
+                ),
+            )
+            for name, entry in self.loaded.items()
+        ]
+
+    def describe(self) -> list[Reply]:
+        """The answer of MODULE LIST."""
+        return [
+            Pairs(
+                [
+                    b"name",
+                    name.encode(),
+                    b"ver",
+                    entry.module.version,
+                    b"path",
+                    entry.path,
+                    b"args",
+                    list(entry.arguments),
+                ]
+            )
+            for name, entry in self.loaded.items()
+        ]
+
+    # loading
+
+    def load(
+        self,
+        what: Module | ModuleType | str,
+        arguments: tuple[bytes, ...] = (),
+        settings: dict[str, bytes] | None = None,
+    ) -> Loaded:
+        """Loads a module with its arguments; raises ModuleError, and then nothing of it is there."""
+        path = what if isinstance(what, str) else ""
+        try:
+            module = find_module(what, self._engine.config.resolve)
+        except ModuleError:
+            raise
+        except BaseException as error:
+            raise ModuleError(f"Module {path} failed to load: {_told(error)}") from error
+        if module.name in self.loaded:
+            raise ModuleError(f"Module {module.name} is loaded already")
+        entry = Loaded(module, path.encode("utf-8", "surrogateescape"), arguments)
+        self.loaded[module.name] = entry
+        try:
+            self._add_types(module)
+            self._add_commands(entry)
+            self._add_hooks(entry)
+            if module.loader is not None:
+                entry.state = module.loader(self._engine, *arguments, **settings or {})
+            elif arguments or settings:
+                raise ModuleError(f"Module {module.name} takes no arguments")
+        except BaseException as error:
+            self._remove(entry)
+            raise ModuleError(f"Module {path or module.name} initialization failed: {_told(error)}") from error
+        if path:
+            self._engine.config.loaded_modules.append((entry.path, *arguments))
+        self._engine.log("notice", f"Module '{module.name}' loaded from {path or 'the program'}")
+        return entry
+
+    def _add_types(self, module: Module) -> None:
+        known = self._engine.config.own_types
+        for name, cls in module.types.items():
+            if name in known:
+                raise ModuleError(f"there is a type {name} already")
+            known[name] = cls
+
+    def _add_commands(self, entry: Loaded) -> None:
+        engine = self._engine
+        specs = entry.module.specs
+        for name in specs:
+            parent = specs.get(name.partition("|")[0])
+            if "|" in name and (parent is None or not parent.is_container):
+                raise ModuleError(f"{name} needs its parent: module.container('{name.partition('|')[0]}', summary)")
+        bound = bind_table(specs.values())
+        taken = [name.decode() for name in bound if name in engine.table]
+        if taken:
+            raise ModuleError(f"there are commands {', '.join(taken)} already")
+        entry.commands = bound
+        engine.table.update(bound)
+        engine.index_commands()
+        engine.acl.change_commands(bound, ())
+
+    def _add_hooks(self, entry: Loaded) -> None:
+        engine = self._engine
+        for names, hook in entry.module.events:
+            entry.hooks.append(_event_hook(engine, names, hook))
+        engine.event_hooks += entry.hooks
+        engine.refresh_events()
+        self._wrap()
+
+    def _wrap(self) -> None:
+        """Puts what modules have around commands around them, and nothing around the others."""
+        layers = [layer for entry in self.loaded.values() for layer in entry.module.middleware]
+        for parent in self._engine.acl.catalogue.commands.values():
+            for command in (parent, *(parent.subcommands or {}).values()):
+                function = command.spec.function
+                if function is None:
+                    continue
+                for names, middleware in layers:
+                    if not names or command.name in names:
+                        function = _wrapped(middleware, command.name, function)
+                command.function = function
+
+    # unloading
+
+    def unload(self, name: str) -> None:
+        """Removes a module with all that it has brought; raises ModuleError where it is in use."""
+        entry = self.loaded.get(name)
+        if entry is None:
+            raise ModuleError("no such module with that name")
+        if not entry.path:
+            raise ModuleError("the module can't be unloaded")
+        if self._holds_values(entry.module):
+            raise ModuleError("the module exports one or more module-side data types, can't unload")
+        own = {command for parent in entry.commands.values() for command in _family(parent)}
+        if any(
+            client.blocked is not None and client.blocked.command in own for client in self._engine.clients.values()
+        ):
+            raise ModuleError("the module has blocked clients. Please wait for them to be unblocked and try again")
+        if entry.module.unloader is not None:
+            try:
+                entry.module.unloader(self._engine)
+            except BaseException as error:
+                raise ModuleError(f"operation not possible. {_told(error)}") from error
+        self._engine.config.loaded_modules.remove((entry.path, *entry.arguments))
+        self._remove(entry)
+        self._engine.log("notice", f"Module {name} unloaded")
+
+    def _holds_values(self, module: Module) -> bool:
+        classes = set(module.types.values())
+        return bool(classes) and any(
+            value.__class__ in classes for db in self._engine.databases for value in db.data.values()
+        )
+
+    def _remove(self, entry: Loaded) -> None:
+        engine = self._engine
+        del self.loaded[entry.module.name]
+        for name, cls in entry.module.types.items():
+            if engine.config.own_types.get(name) is cls:
+                del engine.config.own_types[name]
+        for own in [own for own, command in engine.table.items() if entry.commands.get(own) is command]:
+            del engine.table[own]
+        for parent in entry.commands.values():
+            for command in _family(parent):
+                command.function = _gone(command.name)
+        engine.index_commands()
+        engine.acl.change_commands({}, entry.commands)
+        engine.event_hooks[:] = [hook for hook in engine.event_hooks if hook not in entry.hooks]
+        engine.refresh_events()
+        self._wrap()
+
+
+def load_module(engine: Engine, what: Module | ModuleType | str, arguments: tuple[bytes, ...] = ()) -> Loaded:
+    """Loads a module into a server: a ``Module``, a Python module that has one, or its name; raises ModuleError."""
+    if isinstance(what, str) and _names_a_file(what):
+        what = os.path.abspath(what)
+    return engine.modules.load(what, arguments)
+
+
+def find_module(what: Module | ModuleType | str, resolve: Callable[[str], str]) -> Module:
+    """The ``Module`` that ``what`` is, has or names; ``resolve`` gives the whole path of a file."""
+    if isinstance(what, Module):
+        return what
+    if isinstance(what, ModuleType):
+        return _only(what, "")
+    for entry in entry_points(group=GROUP):
+        if entry.name == what:
+            found = entry.load()
+            return found if isinstance(found, Module) else _only(found, "")
+    if _names_a_file(what):
+        return _only(_from_file(Path(resolve(what))), "")
+    name, _, attribute = what.partition(":")
+    invalidate_caches()
+    return _only(import_module(name), attribute)
+
+
+def _names_a_file(what: str) -> bool:
+    return "/" in what or what.endswith(".py")
+
+
+def _only(namespace: ModuleType, attribute: str) -> Module:
+    if attribute:
+        found = getattr(namespace, attribute, None)
+        if isinstance(found, Module):
+            return found
+        raise ModuleError(f"{namespace.__name__}:{attribute} is no Module")
+    own = list(dict.fromkeys(value for value in vars(namespace).values() if isinstance(value, Module)))
+    if len(own) != 1:
+        raise ModuleError(f"{namespace.__name__} has {len(own) or 'no'} Module{'s' if len(own) > 1 else ''}")
+    return own[0]
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The Python module in a file, or in a folder, made anew each time."""
+    file = path / "__init__.py" if path.is_dir() else path
+    name = f"twisted_redis_module_{path.stem}"
+    spec = spec_from_file_location(name, file, submodule_search_locations=[str(path)] if path.is_dir() else None)
+    if spec is None or spec.loader is None:
+        raise ModuleError(f"{path} is no Python module")
+    made = module_from_spec(spec)
+    # Pickling, dataclasses and relative imports look for it there.
+    sys.modules[name] = made
+    spec.loader.exec_module(made)
+    return made
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, ModuleError):
+        return str(error)
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+def _family(parent: Command) -> list[Command]:
+    return [parent, *(parent.subcommands or {}).values()]
+
+
+def _event_hook(
+    engine: Engine, names: frozenset[str], hook: Callable[[int, bytes, str], None]
+) -> Callable[[Database, bytes, str], None]:
+    def told(db: Database, key: bytes, event: str) -> None:
+        if not names or event in names:
+            modules = engine.modules
+            before, modules.telling = modules.telling, True
+            try:
+                hook(db.index, key, event)
+            except BaseException:
+                # The command that caused the event goes on, whatever a listener makes of it.
+                engine.log("failure", f"A hook failed on the event {event}")
+            finally:
+                modules.telling = before
+
+    return told
+
+
+def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) -> Callable[..., Reply]:
+    def through(ctx: Client, *arguments: bytes) -> Reply:
+        return checked(middleware(ctx, name, arguments, function))
+
+    return through
+
+
+def _gone(name: str) -> Callable[..., Reply]:
+    def refuse(ctx: Client, *arguments: bytes) -> Reply:
+        # It was queued before the module was unloaded.
+        raise CommandError(f"ERR unknown command '{name}', with args beginning with: ")
+
+    return refuse

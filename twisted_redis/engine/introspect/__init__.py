@@ -1,0 +1,1 @@
+"""What the server tells of itself: statistics, slow log, latency, MONITOR, INFO."""

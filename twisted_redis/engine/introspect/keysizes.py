@@ -1,0 +1,144 @@
+"""INFO keysizes: how many keys of each type have about which length, by powers of two.
+
+Redis counts with every change; here nothing is counted until somebody asks.  A database of some thousand keys is gone
+through at once, and the outcome stands as long as nothing changes.  A larger one is gone through in the background,
+from when it was asked for: until then the answer is estimated from keys picked at random, afterwards it is that of the
+last walk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.strings import Text
+from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.engine.memory.walk import Walk
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["KeySizes", "label"]
+
+_AT_ONCE = 20_000
+"""Keys of a database that are gone through while the client waits."""
+
+_SAMPLE = 1000
+"""Keys that stand for all of a larger one that was not gone through yet."""
+
+_RARE = 50
+"""A walk is followed by at least so many times its own time without one."""
+
+_KINDS: dict[type, str] = {
+    bytes: "strings_sizes",
+    bytearray: "strings_sizes",
+    Text: "strings_sizes",
+    List: "lists_items",
+    Set: "sets_items",
+    ZSet: "zsets_items",
+    Hash: "hashes_items",
+}
+#: In the order in which Redis shows them.
+_NAMES = tuple(dict.fromkeys(_KINDS.values()))
+
+#: Length -> keys of that length, for each kind.
+_Lengths = dict[str, "Counter[int]"]
+
+
+def label(length: int) -> str:
+    """The bin of a length, named by its least one: ``0``, ``1``, ``2``, ``4`` ... ``512``, ``1K`` ... ``4E``."""
+    if not length:
+        return "0"
+    power = length.bit_length() - 1
+    return f"{1 << power % 10}{' KMGTPE'[power // 10].strip()}"
+
+
+def _count(lengths: _Lengths, values: list[Any]) -> None:
+    """Adds ``values`` to ``lengths``."""
+    for kind in {value.__class__ for value in values}:
+        name = _KINDS.get(kind)
+        if name is not None:
+            lengths.setdefault(name, Counter()).update([len(value) for value in values if value.__class__ is kind])
+
+
+def _fields(db: Database, lengths: _Lengths) -> list[tuple[str, str]]:
+    found = []
+    for name in _NAMES:
+        if name in lengths:
+            bins: dict[str, int] = {}
+            for length, count in sorted(lengths[name].items()):
+                bins[label(length)] = bins.get(label(length), 0) + count
+            found.append((f"db{db.index}_distrib_{name}", ",".join(f"{at}={count}" for at, count in bins.items())))
+    return found
+
+
+class KeySizes:
+    """The figures of an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: What was found in the contents with this order, in this state.
+        self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
+        self._walks: dict[Database, Walk] = {}
+        self._not_before: dict[Database, float] = {}
+        engine.info_extra.setdefault("keysizes", []).append(self.fields)
+
+    def fields(self) -> list[tuple[str, str]]:
+        """The fields of the section."""
+        return [field for db in self._engine.databases if db.data for field in _fields(db, self._lengths(db))]
+
+    def _state(self, db: Database) -> tuple[int, ...]:
+        stats = self._engine.stats
+        return self._engine.dirty, stats.expired_fields, stats.expired_keys, len(db.data)
+
+    def _lengths(self, db: Database) -> _Lengths:
+        state = self._state(db)
+        order, known_state, known = self._known.get(db, (None, (), {}))
+        is_of_now = order is db.order
+        if is_of_now and known_state == state:
+            return known
+        if len(db.data) <= _AT_ONCE:
+            lengths: _Lengths = {}
+            _count(lengths, list(db.data.values()))
+            self._known[db] = (db.order, state, lengths)
+            return lengths
+        self._start(db)
+        if is_of_now:
+            return known
+        # An estimate is not made again with every INFO: it stands until the walk has come to its end.
+        lengths = self._sampled(db)
+        self._known[db] = (db.order, (), lengths)
+        return lengths
+
+    def _sampled(self, db: Database) -> _Lengths:
+        lengths: _Lengths = {}
+        keys = [key for key in (db.order.random() for _ in range(_SAMPLE)) if key is not None]
+        _count(lengths, [db.data[key] for key in keys])
+        for counts in lengths.values():
+            for length in counts:
+                counts[length] = round(counts[length] * len(db.data) / len(keys))
+        return lengths
+
+    def _start(self, db: Database) -> None:
+        walk = self._walks.get(db)
+        if walk is not None and walk.running:
+            return
+        now = self._engine.time.monotonic()
+        order, _, _ = self._known.get(db, (None, (), {}))
+        if order is db.order and now < self._not_before.get(db, now):
+            return
+        state, order = self._state(db), db.order
+        lengths: _Lengths = {}
+
+        def visit(keys: list[bytes]) -> None:
+            _count(lengths, [db.data[key] for key in keys])
+
+        def done(taken: int) -> None:
+            self._known[db] = (order, state, lengths)
+            self._not_before[db] = self._engine.time.monotonic() + _RARE * taken / 1e9
+
+        self._walks[db] = Walk(self._engine, db, visit, done)

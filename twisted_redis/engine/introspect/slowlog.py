@@ -1,0 +1,86 @@
+"""The slow log: the last calls that took longer than ``slowlog-log-slower-than``."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from twisted_redis.engine.clients import SCRIPT
+from twisted_redis.engine.declare.flags import SKIP_SLOWLOG
+from twisted_redis.engine.introspect.redaction import redacted
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["SlowCall", "SlowLog"]
+
+#: How much of a request is kept.
+MAX_ARGUMENTS = 32
+MAX_BYTES = 128
+
+
+class SlowCall(NamedTuple):
+    """An entry: its number, wall time (s), duration (us), request, and who has sent it."""
+
+    number: int
+    time: int
+    microseconds: int
+    argv: list[bytes]
+    address: bytes
+    name: bytes
+
+
+class SlowLog:
+    """The slow calls of a server, the newest first; numbers go on when it is cleared."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.calls: deque[SlowCall] = deque()
+        self._next = 0
+
+    @property
+    def threshold_ns(self) -> int | None:
+        """Calls that take at least as long are kept; None when none are."""
+        config = self._engine.config
+        microseconds = config.slowlog_log_slower_than
+        return None if microseconds < 0 or not config.slowlog_max_len else microseconds * 1000
+
+    def note(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
+        """Keeps a call, if it is slow enough."""
+        threshold = self.threshold_ns
+        if threshold is None or nanoseconds < threshold or command.flags & SKIP_SLOWLOG:
+            return
+        is_script = client.gates & SCRIPT
+        self.calls.appendleft(
+            SlowCall(
+                self._next,
+                int(self._engine.time.wall()),
+                nanoseconds // 1000,
+                [*map(_shortened, _trimmed(redacted(client, command, argv)))],
+                b"" if is_script else client.link.address.encode(),
+                b"" if is_script else client.name or b"",
+            )
+        )
+        self._next += 1
+        self.trim()
+
+    def trim(self) -> None:
+        """Forgets the oldest calls over ``slowlog-max-len``; 0 keeps what is there."""
+        limit = self._engine.config.slowlog_max_len
+        while limit and len(self.calls) > limit:
+            self.calls.pop()
+
+
+def _trimmed(argv: list[bytes]) -> list[bytes]:
+    if len(argv) <= MAX_ARGUMENTS:
+        return argv
+    kept = argv[: MAX_ARGUMENTS - 1]
+    return [*kept, b"... (%d more arguments)" % (len(argv) - len(kept))]
+
+
+def _shortened(argument: bytes) -> bytes:
+    if len(argument) <= MAX_BYTES:
+        return argument
+    return b"%b... (%d more bytes)" % (argument[:MAX_BYTES], len(argument) - MAX_BYTES)

@@ -1,0 +1,231 @@
+"""The figures of a server: what INFO, SLOWLOG and CONFIG RESETSTAT read and reset."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.clients import LinkFigures
+    from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["Rate", "Statistics"]
+
+#: Different error prefixes that are told apart.
+ERRORS_MAX = 128
+SAMPLES = 16
+
+
+class Rate:
+    """A figure a second, as the mean of the last 16 measurements."""
+
+    __slots__ = ("_last_time", "_last_value", "_samples")
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque([0.0] * SAMPLES, SAMPLES)
+        self._last_value = 0
+        self._last_time: float | None = None
+
+    def measure(self, value: int, now: float) -> None:
+        """Notes that the running total is ``value`` at ``now`` (seconds, or whatever the rate is by)."""
+        if self._last_time is not None and now > self._last_time:
+            self._samples.append((value - self._last_value) / (now - self._last_time))
+        self._last_time = now
+        self._last_value = value
+
+    @property
+    def value(self) -> float:
+        """The mean rate a second."""
+        return sum(self._samples) / SAMPLES
+
+
+class LoopFigures:
+    """How the turns went: their number, their time in all and the longest (ns), the most calls in one."""
+
+    __slots__ = ("calls", "longest", "most_calls", "nanoseconds", "turns")
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.nanoseconds = 0
+        self.longest = 0
+        #: Calls of the turn that runs.
+        self.calls = 0
+        self.most_calls = 0
+
+    def note(self, nanoseconds: int) -> None:
+        """A turn is over."""
+        self.turns += 1
+        self.nanoseconds += nanoseconds
+        if nanoseconds > self.longest:
+            self.longest = nanoseconds
+        if self.calls > self.most_calls:
+            self.most_calls = self.calls
+        self.calls = 0
+
+
+class Statistics:
+    """Counters of one server."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.started = engine.time.monotonic()
+        #: Commands whose figures are no longer in the table's.
+        self.connections_received = 0
+        #: Called by CONFIG RESETSTAT: rooms above set figures of their own to zero.
+        self.resetters: list[Callable[[], None]] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Sets to zero what CONFIG RESETSTAT resets."""
+        self.connections_received = 0
+        self.rejected_connections = 0
+        self.expired_keys = 0
+        self.expired_fields = 0
+        self.expire_cap_reached = 0
+        self.expire_cycle_ns = 0
+        self.evicted_keys = 0
+        self.evicted_clients = 0
+        # Of connections that are closed; those of open ones are added when asked for.
+        self._bytes_in = self._bytes_out = self._reads = self._writes = 0
+        self._before = self._open_totals()
+        self.query_buffer_closed = 0
+        self.output_buffer_closed = 0
+        self.errors: dict[str, int] = {}
+        self.counts_errors = True
+        self.error_total = 0
+        self.loop = LoopFigures()
+        #: Periodic work and the append-only file (ns).
+        self.cron_ns = 0
+        self.aof_ns = 0
+        #: Calls within other calls (EXEC, scripts), whose time the outer ones include.
+        self.nested_ns = 0
+        self.unexpected_errors = 0
+        self.ops_rate = Rate()
+        self.in_rate = Rate()
+        self.out_rate = Rate()
+        self.turn_rate = Rate()
+        self.turn_duration = Rate()
+        self.forks = 0
+        self.last_fork_us = 0
+        self._engine.state.hits = 0
+        self._engine.state.misses = 0
+        for resetter in self.resetters:
+            resetter()
+        if hasattr(self._engine, "acl"):
+            self._engine.acl.log.reset_counts()
+        for command in self.commands():
+            command.reset()
+
+    def absorb(self, figures: LinkFigures) -> None:
+        """Takes over the figures of a connection that is closed."""
+        self._bytes_in += figures.bytes_in
+        self._bytes_out += figures.bytes_out
+        self._reads += figures.reads
+        self._writes += figures.writes
+
+    def _open_totals(self) -> tuple[int, int, int, int]:
+        bytes_in = bytes_out = reads = writes = 0
+        for client in getattr(self._engine, "clients", {}).values():
+            figures = client.link.figures
+            bytes_in += figures.bytes_in
+            bytes_out += figures.bytes_out
+            reads += figures.reads
+            writes += figures.writes
+        return bytes_in, bytes_out, reads, writes
+
+    @property
+    def traffic(self) -> tuple[int, int, int, int]:
+        """Bytes in, bytes out, reads and writes of all connections since the last reset."""
+        now = self._open_totals()
+        closed = (self._bytes_in, self._bytes_out, self._reads, self._writes)
+        found = [max(0, n + c - b) for n, c, b in zip(now, closed, self._before, strict=True)]
+        return found[0], found[1], found[2], found[3]
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received."""
+        return self.traffic[0]
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes sent."""
+        return self.traffic[1]
+
+    @property
+    def reads(self) -> int:
+        """Reads from connections."""
+        return self.traffic[2]
+
+    @property
+    def writes(self) -> int:
+        """Writes to connections."""
+        return self.traffic[3]
+
+    def commands(self) -> list[Command]:
+        """All commands and subcommands of the server."""
+        found: list[Command] = []
+        for entry in getattr(self._engine, "table", {}).values():
+            found.append(entry)
+            if entry.subcommands:
+                found.extend(entry.subcommands.values())
+        return found
+
+    def fold(self) -> None:
+        """Adds up the samples that calls have left since the last time."""
+        tracking = self._engine.config.latency_tracking
+        for command in self.commands():
+            if command.samples:
+                command.fold(tracking)
+
+    @property
+    def commands_processed(self) -> int:
+        """Calls of all commands since the last reset."""
+        self.fold()
+        return sum(command.calls for command in self.commands())
+
+    def measure(self, now: float) -> None:
+        """Takes a sample of the rates; called several times a second."""
+        self.ops_rate.measure(self.commands_processed, now)
+        self._engine.eviction.last_use.look()
+        bytes_in, bytes_out, _, _ = self.traffic
+        self.in_rate.measure(bytes_in, now)
+        self.out_rate.measure(bytes_out, now)
+        loop = self.loop
+        self.turn_rate.measure(loop.turns, now)
+        self.turn_duration.measure(loop.nanoseconds, loop.turns)
+
+    def count_error(self, text: bytes) -> None:
+        """Counts an error reply under its prefix."""
+        self.error_total += 1
+        if not self.counts_errors:
+            return
+        code, space, _ = text[:31].partition(b" ")
+        prefix = code.decode("latin-1") if space else "ERR"
+        if prefix in self.errors or len(self.errors) < ERRORS_MAX:
+            self.errors[prefix] = self.errors.get(prefix, 0) + 1
+        else:
+            # Whoever makes up prefixes (scripts can) must not make the table grow without end.
+            codes = ", ".join(sorted(self.errors))
+            self._engine.log(
+                "warning",
+                "Errorstats stopped adding new errors because the number of errors reached the limit, may be misuse of "
+                "lua error_reply, please check INFO ERRORSTATS, this can be re-enabled via CONFIG RESETSTAT.",
+            )
+            self._engine.log("warning", f"Current errors code list: {codes}")
+            self._engine.lazyfree.free([self.errors], len(self.errors))
+            self.errors = {"ERRORSTATS_DISABLED": 1}
+            self.counts_errors = False
+
+    def note_cron(self, nanoseconds: int, turns: int) -> None:
+        """Periodic work is done for this time; ``turns`` were counted before: one is, and no more."""
+        self.cron_ns += nanoseconds
+        if self.loop.turns == turns:
+            self.loop.note(nanoseconds)
+
+    @property
+    def commands_ns(self) -> int:
+        """The time of all calls since the last reset, those within others counted once."""
+        self.fold()
+        return sum(command.nanoseconds for command in self.commands()) - self.nested_ns

@@ -1,0 +1,61 @@
+"""When a command may last have used a key, while nobody notes the time of each access.
+
+The periodic work looks whether any command that uses keys was called since it looked last.  So the first OBJECT
+IDLETIME knows, to a tenth of a second, since when nothing has been used, and no request pays for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.declare.command_keys import has_keys
+from twisted_redis.engine.declare.flags import WRITE
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["LastUse"]
+
+#: Commands that name keys and do not use them.
+_LOOKING = frozenset({"exists", "expiretime", "pexpiretime", "pttl", "ttl", "type"})
+
+
+def _uses_keys(command: Command) -> bool:
+    name = command.spec.name
+    if command.spec.module is not None or name == "debug":
+        return True
+    if name in _LOOKING or name.startswith("object|"):
+        return False
+    return has_keys(command) or bool(command.flags & WRITE)
+
+
+class LastUse:
+    """``since`` is the wall time (ms) since when no command has used a key, if ``holds`` says that this is still so."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.since = engine.state.now
+        self._calls = -1
+        self._table: tuple[Command, ...] = ()
+        #: The commands of that table, and their subcommands, that use keys.
+        self._using: list[Command] = []
+
+    def look(self) -> None:
+        """Sees whether any key may have been used since the last look; called several times a second."""
+        calls = self._count()
+        if calls != self._calls:
+            self._calls = calls
+            self.since = int(self._engine.time.wall() * 1000)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing has been used since the last look."""
+        return self._calls == self._count()
+
+    def _count(self) -> int:
+        table = tuple(self._engine.table.values())
+        if table != self._table:
+            self._table = table
+            self._using = [command for command in self._engine.stats.commands() if _uses_keys(command)]
+        return sum([command.calls + len(command.samples) for command in self._using])
