@@ -40,11 +40,11 @@ from twisted_redis.logs import start as start_log
 from twisted_redis.net.listening import ListenError
 from twisted_redis.net.reactors import install, on_monotonic
 from twisted_redis.net.service import ServerService
-from twisted_redis.persistence import state as persistence_state
 from twisted_redis.persistence.aof.state import Aof
 from twisted_redis.persistence.exits import Exits
+from twisted_redis.persistence.persistence import Persistence
 from twisted_redis.replication.connecting import connector
-from twisted_redis.replication.state import State
+from twisted_redis.replication.replication import Replication
 
 if TYPE_CHECKING:
     from twisted_redis.web.service import StatusService
@@ -142,8 +142,8 @@ def make_engine(config: Config, time_source: TimeSource, log: Callable[[str, str
     config.on_apply(THRESHOLDS, engine.apply_thresholds)
     config.on_apply(eviction.DIRECTIVES, engine.eviction.apply)
     engine.eviction.apply()
-    persistence = persistence_state.State(engine)
-    replication = State(engine, persistence.children, persistence.loading, persistence.snapshots)
+    persistence = Persistence(engine)
+    replication = Replication(engine, persistence.children, persistence.loading, persistence.snapshots)
     aof = Aof(engine, persistence.children, persistence.loading)
     aof.join(persistence)
     # A snapshot of a master replaces what the files hold.
@@ -165,8 +165,8 @@ class LastingService(ServerService):
         engine: Engine,
         reactor: Any,
         endpoints: list[str] | None,
-        persistence: persistence_state.State,
-        replication: State,
+        persistence: Persistence,
+        replication: Replication,
     ) -> None:
         super().__init__(engine, reactor, endpoints)
         self._persistence = persistence
@@ -226,7 +226,7 @@ def make_server(config: Config, reactor: Any, endpoints: list[str] | None = None
     reactor = on_monotonic(reactor)
     engine = make_engine(config, TimeSource(reactor))
     persistence, replication = engine.persistence, engine.replication
-    assert isinstance(persistence, persistence_state.State) and isinstance(replication, State)
+    assert isinstance(persistence, Persistence) and isinstance(replication, Replication)
     service = LastingService(engine, reactor, endpoints, persistence, replication)
     config.on_apply("loglevel", lambda: set_level(config.loglevel))
     return service

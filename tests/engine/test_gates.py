@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.server import Connection, Server
 from twisted_redis.engine.gates import Denial, Denials
-from twisted_redis.persistence.state import State
+from twisted_redis.persistence.persistence import Persistence
 
 WRITE_SCRIPT = "return redis.call('SET', 'a', 1)"
 
@@ -30,7 +30,7 @@ def fail_to_save(server: Server) -> None:
     """Has a snapshot fail, after which writes are refused."""
     server("CONFIG", "SET", "save", "900 1")
     persistence = server.engine.persistence
-    assert isinstance(persistence, State)
+    assert isinstance(persistence, Persistence)
     server("BGSAVE")
     assert persistence.children.pid > 0
     os.kill(persistence.children.pid, signal.SIGKILL)

@@ -15,13 +15,13 @@ import pytest
 from tests.support.server import Server
 from twisted_redis.datatypes.order import Order
 from twisted_redis.persistence.children import Child, Children
+from twisted_redis.persistence.persistence import Persistence
 from twisted_redis.persistence.snapshots import RETRY_DELAY
-from twisted_redis.persistence.state import State
 
 
 def children_of(server: Server) -> Children:
     found = server.engine.persistence
-    assert isinstance(found, State)
+    assert isinstance(found, Persistence)
     return found.children
 
 
@@ -143,7 +143,7 @@ def test_what_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_writes_go_on_after_a_failed_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(save=((1, 1),), dir=str(tmp_path))
     persistence = server.engine.persistence
-    assert isinstance(persistence, State)
+    assert isinstance(persistence, Persistence)
 
     def fail() -> int:
         raise BlockingIOError(errno.EAGAIN, "again")

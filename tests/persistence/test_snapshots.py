@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.server import Server
 from twisted_redis.persistence.loading import CHUNK, Loader, LoadError, Loading, exhaust, steps
+from twisted_redis.persistence.persistence import Persistence
 from twisted_redis.persistence.saving import facts, lowest_version, write_snapshot
-from twisted_redis.persistence.state import State
 from twisted_redis.resp.types import OK
 
 MISCONF = b"MISCONF Redis is configured to save RDB snapshots"
@@ -25,9 +25,9 @@ def make(folder: Path | str = "", **directives: object) -> Server:
     return server
 
 
-def state(server: Server) -> State:
+def state(server: Server) -> Persistence:
     found = server.engine.persistence
-    assert isinstance(found, State)
+    assert isinstance(found, Persistence)
     return found
 
 

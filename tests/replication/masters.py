@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from tests.support.server import Connection, Server
 from twisted_redis.persistence.saving import facts, write_snapshot
 from twisted_redis.replication.master_link import MasterLink
-from twisted_redis.replication.state import State
+from twisted_redis.replication.replication import Replication
 
 __all__ = ["ID", "Following", "Master", "handshake", "snapshot_of"]
 
@@ -155,7 +155,7 @@ class Master(Server):
     def __init__(self, **directives: Any) -> None:
         super().__init__(**directives)
         self.replication = self.engine.replication
-        assert isinstance(self.replication, State)
+        assert isinstance(self.replication, Replication)
         self.replication.create_backlog()
 
     def replica(self, *capabilities: str, port: int = 1000) -> Connection:

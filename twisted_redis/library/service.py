@@ -27,8 +27,8 @@ from twisted_redis.library.face import Face
 from twisted_redis.library.places import Place, find_place
 from twisted_redis.library.values import Argument, argument
 from twisted_redis.net.reactors import on_monotonic
-from twisted_redis.persistence.state import State as Persistence
-from twisted_redis.replication.state import State as Replication
+from twisted_redis.persistence.persistence import Persistence
+from twisted_redis.replication.replication import Replication
 from twisted_redis.tap import LastingService, make_engine
 
 __all__ = ["RedisService"]

@@ -148,9 +148,9 @@ class Loader:
             self.feed(b"")
         if not self.done:
             raise LoadError(self.position + len(self._buffer), "Unexpected EOF reading RDB file")
-        self.settle()
+        self.finish_databases()
 
-    def settle(self) -> None:
+    def finish_databases(self) -> None:
         """Makes the databases ready for use with what is in them."""
         for db in self._databases:
             db.settle_filled()

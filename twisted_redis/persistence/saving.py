@@ -121,7 +121,7 @@ def write_snapshot(
         parts.append(select_bytes(db.index, len(db.data), len(db.expires)))
         for batch in _batches(db, version, compressed, policy, parts, key_delay):
             count += batch
-            out.settle()
+            out.write_if_full()
             if progress is not None:
                 progress(count)
     out.end()
@@ -140,8 +140,8 @@ class _Pieces:
         self._size = size
         self.parts: list[bytes] = []
 
-    def settle(self) -> None:
-        """Hands on what has been gathered, if that is enough for a piece."""
+    def write_if_full(self) -> None:
+        """Writes the gathered parts if they fill a piece."""
         if sum(map(len, self.parts)) >= self._size:
             self._flush()
 

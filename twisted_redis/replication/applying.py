@@ -19,7 +19,7 @@ from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import ErrorReply
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["Applier", "FramingParser"]
 
@@ -107,9 +107,9 @@ class FramingParser(RequestParser):
 class Applier:
     """Carries out a stream that continues at ``offset`` (bytes) with the database ``database`` selected."""
 
-    def __init__(self, state: State, link: Link, offset: int, database: int) -> None:
-        self._state = state
-        engine = self._engine = state.engine
+    def __init__(self, replication: Replication, link: Link, offset: int, database: int) -> None:
+        self._replication = replication
+        engine = self._engine = replication.engine
         self.client = client = Client(engine, link)
         client.gates |= MASTER
         client.db = engine.databases[database]
@@ -235,7 +235,7 @@ class Applier:
         raw = self._raw[0] if len(self._raw) == 1 else b"".join(self._raw)
         rest = raw[count:]
         self._raw = [rest] if rest else []
-        self._state.stream.write(raw[:count] if rest else raw)
+        self._replication.stream.write(raw[:count] if rest else raw)
 
     def _failed(self, name: str, text: bytes) -> None:
         """A command of the master cannot be carried out: the two may have come apart, which must not pass silently."""

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 from twisted_redis.replication.replicas import PIECE, RECEIVING, SENDING, Replica, pump
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
-__all__ = ["FileJob"]
+__all__ = ["DiskSync"]
 
 
-class FileJob:
+class DiskSync:
     """One snapshot, saved as the RDB file of the server, for ``replicas``."""
 
-    def __init__(self, state: State, replicas: list[Replica]) -> None:
-        self._state = state
-        self._engine = state.engine
+    def __init__(self, replication: Replication, replicas: list[Replica]) -> None:
+        self._replication = replication
+        self._engine = replication.engine
         self.replicas = list(replicas)
 
     def start(self, without: frozenset[str]) -> None:
         """Begins the saving; OSError if that cannot be done."""
-        if not self._state.files.start():
+        if not self._replication.snapshots.start():
             raise OSError(errno.EAGAIN, "the snapshot cannot be begun")
 
     def leader_for(self, replica: Replica) -> Replica | None:
@@ -45,11 +45,11 @@ class FileJob:
             return
         self.replicas.remove(replica)
         if not self.replicas and not self._engine.config.save:
-            self._state.snapshots.children.signal()
+            self._replication.replica_sync.children.signal()
 
     def saved(self, success: bool) -> None:
         """The file is there, or there will be none."""
-        self._state.snapshots.finished(self)
+        self._replication.replica_sync.finished(self)
         for replica in self.replicas:
             if replica.state != RECEIVING:
                 continue
@@ -58,20 +58,20 @@ class FileJob:
                 replica.client.link.abort()
                 continue
             try:
-                fd = os.open(self._state.files.path, os.O_RDONLY)
+                fd = os.open(self._replication.snapshots.path, os.O_RDONLY)
             except OSError as problem:
                 self._engine.log("warning", f"SYNC failed. Can't open/stat DB after BGSAVE: {problem.strerror}")
                 replica.client.link.abort()
                 continue
-            _Sender(self._state, replica, fd)
-            pump(replica, self._state.stream.backlog)
+            _Sender(self._replication, replica, fd)
+            pump(replica, self._replication.stream.backlog)
 
 
 class _Sender:
     """Gives a replica the file, then the stream."""
 
-    def __init__(self, state: State, replica: Replica, fd: int) -> None:
-        self._state = state
+    def __init__(self, replication: Replication, replica: Replica, fd: int) -> None:
+        self._replication = replication
         self._replica = replica
         self._file = os.fdopen(fd, "rb", buffering=0)
         self._left = os.fstat(fd).st_size
@@ -91,8 +91,8 @@ class _Sender:
         replica = self._replica
         replica.more = None
         if self._left:
-            self._state.engine.log("warning", "Read error sending DB to replica: premature EOF")
+            self._replication.engine.log("warning", "Read error sending DB to replica: premature EOF")
             replica.client.link.abort()
-        elif not self._state.master.put_online(replica):
+        elif not self._replication.master.put_online(replica):
             replica.client.close()
         return b""

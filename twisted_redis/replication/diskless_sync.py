@@ -20,9 +20,9 @@ from twisted_redis.persistence.saving import facts, write_snapshot
 from twisted_redis.replication.replicas import RECEIVING, Replica
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
-__all__ = ["Pipe", "StreamJob"]
+__all__ = ["DisklessSync", "Pipe"]
 
 #: Bytes read from the pipe at once, and the size that it is given where it can be had.
 PIECE = 256 * 1024
@@ -69,13 +69,13 @@ class Pipe:
             self._fd = -1
 
 
-class StreamJob:
+class DisklessSync:
     """One snapshot, streamed to ``replicas``."""
 
-    def __init__(self, state: State, replicas: list[Replica]) -> None:
-        self._state = state
-        self._engine = state.engine
-        self._reactor: Any = state.engine.time.scheduler
+    def __init__(self, replication: Replication, replicas: list[Replica]) -> None:
+        self._replication = replication
+        self._engine = replication.engine
+        self._reactor: Any = replication.engine.time.scheduler
         self.replicas = list(replicas)
         self._pipe: Pipe | None = None
         self._reading = False
@@ -125,7 +125,7 @@ class StreamJob:
             return True
 
         try:
-            pid = self._state.snapshots.children.fork("rdb", work, self._ended, keep=(writing, held))
+            pid = self._replication.replica_sync.children.fork("rdb", work, self._ended, keep=(writing, held))
         except OSError:
             os.close(reading)
             os.close(self._release)
@@ -189,7 +189,7 @@ class StreamJob:
             return
         self._engine.log("warning", "Diskless rdb transfer, last replica dropped, killing fork child.")
         self._read(False)
-        self._state.snapshots.children.signal()
+        self._replication.replica_sync.children.signal()
 
     def _ended(self, code: int, number: int) -> None:
         """The child has ended."""
@@ -198,7 +198,7 @@ class StreamJob:
         self._let_go()
         if self._pipe is not None:
             self._pipe.close()
-        self._state.snapshots.finished(self)
+        self._replication.replica_sync.finished(self)
         success = not number and not code
         if success:
             engine.log("notice", "Background RDB transfer terminated with success")
@@ -222,5 +222,5 @@ class StreamJob:
             # The stream must not follow the mark at once: whoever looks for it at the end of what has come only
             # would not find it.
             replica.silent = True
-            if not self._state.master.put_online(replica):
+            if not self._replication.master.put_online(replica):
                 replica.client.close()

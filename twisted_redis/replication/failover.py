@@ -13,7 +13,7 @@ from twisted_redis.engine.pause import hold_writes, release_writes
 from twisted_redis.replication.replicas import ONLINE, Replica
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["Failover"]
 
@@ -23,8 +23,8 @@ NONE, WAITING, RUNNING = "no-failover", "waiting-for-sync", "failover-in-progres
 class Failover:
     """The one that may be running; ``name`` is its state in the words of INFO."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, replication: Replication) -> None:
+        self._replication = replication
         self.name = NONE
         self._host: str | None = None
         self._port = 0
@@ -44,13 +44,13 @@ class Failover:
 
     def begin(self, host: str | None, port: int, force: bool, timeout_ms: int) -> None:
         """Holds writes back and waits for a replica, the one at ``host`` and ``port`` or any."""
-        state = self._state
-        log = state.engine.log
+        replication = self._replication
+        log = replication.engine.log
         if self.running:
             raise CommandError("ERR FAILOVER already in progress.")
-        if state.is_replica:
+        if replication.is_replica:
             raise CommandError("ERR FAILOVER is not valid when server is a replica.")
-        if not state.master.replicas:
+        if not replication.master.replicas:
             raise CommandError("ERR FAILOVER requires connected replicas.")
         if force and (not timeout_ms or host is None):
             raise CommandError("ERR FAILOVER with force option requires both a timeout and target HOST and IP.")
@@ -64,12 +64,12 @@ class Failover:
         else:
             log("notice", "FAILOVER requested to any replica.")
         self._host, self._port, self._force = host, port, force
-        self._deadline = state.engine.time.monotonic() + timeout_ms / 1000 if timeout_ms else None
+        self._deadline = replication.engine.time.monotonic() + timeout_ms / 1000 if timeout_ms else None
         self.name = WAITING
-        hold_writes(state.engine)
+        hold_writes(replication.engine)
 
     def _find(self, host: str, port: int) -> Replica | None:
-        for replica in self._state.master.replicas.values():
+        for replica in self._replication.master.replicas.values():
             if replica.host.lower() == host.lower() and replica.port == port:
                 return replica
         return None
@@ -85,29 +85,31 @@ class Failover:
             self._looking = False
 
     def _look(self) -> None:
-        state = self._state
-        if self._deadline is not None and state.engine.time.monotonic() >= self._deadline:
+        replication = self._replication
+        if self._deadline is not None and replication.engine.time.monotonic() >= self._deadline:
             if self._force and self._host is not None:
-                state.engine.log("notice", f"FAILOVER to {self._host}:{self._port} time out exceeded, failing over.")
+                replication.engine.log(
+                    "notice", f"FAILOVER to {self._host}:{self._port} time out exceeded, failing over."
+                )
                 self._hand_over(self._host, self._port)
             else:
                 self.abort("Replica never caught up before timeout")
             return
-        offset = state.offset
-        candidates = list(state.master.replicas.values())
+        offset = replication.offset
+        candidates = list(replication.master.replicas.values())
         if self._host is not None:
             found = self._find(self._host, self._port)
             candidates = [found] if found is not None else []
         for replica in candidates:
             if replica.acknowledged == offset:
                 self._host, self._port = self._host or replica.host, self._port or replica.port
-                state.engine.log("notice", f"Failover target {self._host}:{self._port} is synced, failing over.")
+                replication.engine.log("notice", f"Failover target {self._host}:{self._port} is synced, failing over.")
                 self._hand_over(self._host, self._port)
                 return
 
     def _hand_over(self, host: str, port: int) -> None:
         self.name = RUNNING
-        self._state.follow(host, port)
+        self._replication.follow(host, port)
 
     def target_unreachable(self) -> None:
         """The target cannot be reached: whoever gave the order has to say what is to become of it."""
@@ -127,9 +129,9 @@ class Failover:
         if not self.running:
             return
         target = f"{self._host}:{self._port}" if self._host is not None else "any replica"
-        self._state.engine.log("notice", f"FAILOVER to {target} aborted: {reason}")
+        self._replication.engine.log("notice", f"FAILOVER to {target} aborted: {reason}")
         if self.name == RUNNING:
-            self._state.promote()
+            self._replication.promote()
         self._clear()
 
     def _clear(self) -> None:
@@ -138,4 +140,4 @@ class Failover:
         self._port = 0
         self._force = False
         self._deadline = None
-        release_writes(self._state.engine)
+        release_writes(self._replication.engine)

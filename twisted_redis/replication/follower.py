@@ -14,7 +14,7 @@ from twisted_redis.replication.receiving import Reception
 from twisted_redis.replication.stream import MOST_OFFSET
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["Cached", "Follower"]
 
@@ -37,8 +37,8 @@ class Follower:
     ``stage`` is what the replica is at, in the words of ROLE.
     """
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, replication: Replication) -> None:
+        self.replication = replication
         self.host: str | None = None
         self.port = 0
         self.stage = "none"
@@ -46,10 +46,10 @@ class Follower:
         self.heard_at = 0.0
         self.down_since: float | None = None
         self._connect: Callable[[str, int, Any], Any] | None = None
-        self._port_here: Callable[[], int] = lambda: state.engine.config.port
+        self._port_here: Callable[[], int] = lambda: replication.engine.config.port
         self._factory: MasterFactory | None = None
         self._connector: Any = None
-        self._link: MasterLink | None = None
+        self._master_link: MasterLink | None = None
         self._reception: Reception | None = None
         self._cached: Cached | None = None
         #: Bytes that have come over links that have ended, less what was there at the last reset.
@@ -67,7 +67,7 @@ class Follower:
     @property
     def applier(self) -> Applier | None:
         """Who carries it out."""
-        return self._link.applier if self._link is not None else None
+        return self._master_link.applier if self._master_link is not None else None
 
     @property
     def offset(self) -> int:
@@ -101,7 +101,7 @@ class Follower:
     @property
     def bytes_received(self) -> int:
         """Bytes that have come from masters since the figures were reset."""
-        return self._received + (self._link.figures.bytes_in if self._link is not None else 0)
+        return self._received + (self._master_link.figures.bytes_in if self._master_link is not None else 0)
 
     def reset_figures(self) -> None:
         """CONFIG RESETSTAT."""
@@ -118,14 +118,14 @@ class Follower:
 
     def follow(self, host: str, port: int, was_master: bool) -> None:
         """Follows another master."""
-        engine = self.state.engine
+        engine = self.replication.engine
         if was_master:
             engine.log(
                 "notice",
                 "Before turning into a replica, using my own master parameters to synthesize a cached master: I may "
                 "be able to synchronize with the new master with just a partial transfer.",
             )
-            cached: Cached | None = Cached(engine.replication_id, self.state.offset, 0)
+            cached: Cached | None = Cached(engine.replication_id, self.replication.offset, 0)
         else:
             self._leave()
             cached = self._cached
@@ -133,7 +133,7 @@ class Follower:
         self._cached = cached
         self._write_config()
         self.stage = "connect"
-        self.state.refresh_gates()
+        self.replication.refresh_gates()
         if self._connect is not None:
             self._begin()
 
@@ -141,7 +141,7 @@ class Follower:
         """Follows a master from the start on, as the configuration says; ``start`` connects."""
         self.host, self.port = host, port
         self.stage = "connect"
-        self.state.refresh_gates()
+        self.replication.refresh_gates()
 
     def stop(self) -> None:
         """Follows nobody any more."""
@@ -153,18 +153,18 @@ class Follower:
         self._write_config()
 
     def _write_config(self) -> None:
-        config = self.state.engine.config
+        config = self.replication.engine.config
         config.replicaof = (self.host, self.port) if self.host is not None else None
 
     def _begin(self) -> None:
         assert self.host is not None and self._connect is not None
-        self.state.engine.log("notice", f"Connecting to MASTER {self.host}:{self.port}")
-        self._factory = MasterFactory(self, self.state.engine.time.scheduler)
+        self.replication.engine.log("notice", f"Connecting to MASTER {self.host}:{self.port}")
+        self._factory = MasterFactory(self, self.replication.engine.time.scheduler)
         try:
             self._connect(self.host, self.port, self._factory)
         except Exception as problem:
             # No certificate, or the like: that may be mended while we run.
-            self.state.engine.log("warning", f"Unable to connect to MASTER: {problem}")
+            self.replication.engine.log("warning", f"Unable to connect to MASTER: {problem}")
             self._factory = None
 
     def leave(self) -> None:
@@ -178,23 +178,23 @@ class Follower:
         if factory is not None:
             factory.stopTrying()  # type: ignore[no-untyped-call]
         connector, self._connector = self._connector, None
-        link = self._link
-        if link is not None:
-            link.abort()
-            self._drop(link)
+        master_link = self._master_link
+        if master_link is not None:
+            master_link.abort()
+            self._drop(master_link)
         elif connector is not None:
             connector.disconnect()
 
-    def _drop(self, link: MasterLink) -> None:
+    def _drop(self, master_link: MasterLink) -> None:
         """Forgets a link, and remembers where its stream was left."""
-        self._link = None
-        self._received += link.figures.bytes_in
-        applier, link.applier = link.applier, None
+        self._master_link = None
+        self._received += master_link.figures.bytes_in
+        applier, master_link.applier = master_link.applier, None
         if applier is not None:
-            self.state.engine.log("notice", "Connection with master lost.")
+            self.replication.engine.log("notice", "Connection with master lost.")
             if self.connected:
-                self.state.engine.log("notice", "Caching the disconnected master state.")
-                self._cached = Cached(self.state.engine.replication_id, applier.offset, applier.client.db.index)
+                self.replication.engine.log("notice", "Caching the disconnected master state.")
+                self._cached = Cached(self.replication.engine.replication_id, applier.offset, applier.client.db.index)
             applier.close()
         reception = self._reception
         if reception is not None and not reception.loading:
@@ -214,7 +214,7 @@ class Follower:
         self._connector = connector
         self.stage = "connecting"
         self.heard()
-        self.state.engine.log("notice", "MASTER <-> REPLICA sync started")
+        self.replication.engine.log("notice", "MASTER <-> REPLICA sync started")
 
     def failed(self, reason: Failure) -> None:
         """An attempt has failed."""
@@ -222,58 +222,58 @@ class Follower:
             return
         self.stage = "connect"
         why = str(reason.value).partition("\n")[0]
-        self.state.engine.log("warning", f"Error condition on socket for SYNC: {why}")
-        self.state.failover.target_unreachable()
+        self.replication.engine.log("warning", f"Error condition on socket for SYNC: {why}")
+        self.replication.failover.target_unreachable()
 
-    def link_made(self, link: MasterLink) -> bool:
+    def link_made(self, master_link: MasterLink) -> bool:
         """A connection stands; tells whether it is wanted."""
-        if self._factory is None or link.factory is not self._factory or self._reception is not None:
+        if self._factory is None or master_link.factory is not self._factory or self._reception is not None:
             return False
-        self._link = link
+        self._master_link = master_link
         self.stage = "handshake"
         self.heard()
-        self.state.engine.log("notice", "Non blocking connect for SYNC fired the event.")
+        self.replication.engine.log("notice", "Non blocking connect for SYNC fired the event.")
         return True
 
     def heard(self) -> None:
         """The master lives."""
-        self.heard_at = self.state.engine.time.monotonic()
+        self.heard_at = self.replication.engine.time.monotonic()
 
-    def link_lost(self, link: MasterLink, reason: Failure) -> None:
+    def link_lost(self, master_link: MasterLink, reason: Failure) -> None:
         """A connection has ended."""
-        if link is not self._link:
+        if master_link is not self._master_link:
             return
-        engine = self.state.engine
+        engine = self.replication.engine
         with engine.in_turn:
             was_connected = self.connected
-            self._drop(link)
+            self._drop(master_link)
             if was_connected:
                 self.down_since = engine.time.monotonic()
             self.stage = "connect"
-            self.state.refresh_gates()
+            self.replication.refresh_gates()
             if self.host is not None:
                 engine.log("notice", f"Reconnecting to MASTER {self.host}:{self.port}")
 
-    def broken(self, link: MasterLink, problem: str) -> None:
+    def broken(self, master_link: MasterLink, problem: str) -> None:
         """The stream is none: nothing that was read of it can be relied on."""
-        engine = self.state.engine
+        engine = self.replication.engine
         engine.log("warning", f"Protocol error ({problem}) from the master: discarding the cached master state")
-        applier, link.applier = link.applier, None
+        applier, master_link.applier = master_link.applier, None
         if applier is not None:
             applier.close()
         self._cached = None
-        link.abort()
+        master_link.abort()
 
     # handshake
 
-    def handshake(self, link: MasterLink) -> Generator[None, bytes, None]:
+    def handshake(self, master_link: MasterLink) -> Generator[None, bytes, None]:
         """The dialogue before the stream; gets the lines of the master."""
-        log = self.state.engine.log
-        config = self.state.engine.config
-        link.send(b"PING")
+        log = self.replication.engine.log
+        config = self.replication.engine.config
+        master_link.send(b"PING")
         line = yield
         if line[:1] != b"+" and not line.startswith(NOT_YET):
-            link.give_up(f"Error reply to PING from master: '{_text(line)}'")
+            master_link.give_up(f"Error reply to PING from master: '{_text(line)}'")
             return
         log("notice", "Master replied to PING, replication can continue...")
         questions: list[tuple[str, tuple[bytes, ...]]] = [
@@ -287,37 +287,37 @@ class Follower:
             words = [b"AUTH", config.masterauth.encode("utf-8", "surrogateescape")]
             if config.masteruser:
                 words.insert(1, config.masteruser.encode("utf-8", "surrogateescape"))
-            link.send(*words)
+            master_link.send(*words)
         for _, words_sent in questions:
-            link.send(*words_sent)
+            master_link.send(*words_sent)
         if config.masterauth:
             line = yield
             if line[:1] == b"-":
-                link.give_up(f"Unable to AUTH to MASTER: {_text(line)}")
+                master_link.give_up(f"Unable to AUTH to MASTER: {_text(line)}")
                 return
         for name, _ in questions:
             line = yield
             if line[:1] == b"-":
                 log("notice", f"(Non critical) Master does not understand {name}: {_text(line)}")
-        self._ask(link)
+        self._ask(master_link)
         line = yield
         while not line:
             # An empty line says that the answer takes its time.
             line = yield
-        self._answered(link, line)
+        self._answered(master_link, line)
 
     @property
     def announced_port(self) -> int:
         """The port under which the master is to list us."""
-        config = self.state.engine.config
+        config = self.replication.engine.config
         if config.replica_announce_port:
             return int(config.replica_announce_port)
         if config.tls_replication and config.tls_port:
             return int(config.tls_port)
         return self._port_here()
 
-    def _ask(self, link: MasterLink) -> None:
-        log = self.state.engine.log
+    def _ask(self, master_link: MasterLink) -> None:
+        log = self.replication.engine.log
         cached = self._cached
         if cached is not None:
             log(
@@ -328,15 +328,15 @@ class Follower:
         else:
             log("notice", "Partial resynchronization not possible (no cached master)")
             words = [b"PSYNC", b"?", b"-1"]
-        if self.state.failover.handing_over:
+        if self.replication.failover.handing_over:
             words.append(b"FAILOVER")
-        link.send(*words)
+        master_link.send(*words)
 
-    def _answered(self, link: MasterLink, line: bytes) -> None:
+    def _answered(self, master_link: MasterLink, line: bytes) -> None:
         """The answer to PSYNC."""
-        log = self.state.engine.log
+        log = self.replication.engine.log
         text = _text(line)
-        failover = self.state.failover
+        failover = self.replication.failover
         accepted = line.startswith((b"+CONTINUE", b"+FULLRESYNC"))
         if failover.handing_over:
             if not accepted:
@@ -345,92 +345,94 @@ class Follower:
             failover.done()
         if line.startswith(b"+CONTINUE") and self._cached is not None:
             log("notice", "Successful partial resynchronization with master.")
-            self._continue(link, text[9:].strip())
+            self._continue(master_link, text[9:].strip())
         elif line.startswith(b"+FULLRESYNC"):
             words = text.split(" ")
             offset = integer_or_none(words[2].encode("latin-1")) if len(words) > 2 else None
             if offset is None or not 0 <= offset <= MOST_OFFSET or len(words[1]) != ID_LENGTH:
-                link.give_up("Master replied with wrong +FULLRESYNC syntax.")
+                master_link.give_up("Master replied with wrong +FULLRESYNC syntax.")
                 return
             self._announced = (words[1], offset)
             log("notice", f"Full resync from master: {words[1]}:{words[2]}")
-            self._receive(link)
+            self._receive(master_link)
         elif line.startswith((b"-NOMASTERLINK", b"-LOADING")):
-            link.give_up(f"Master is currently unable to PSYNC but should be in the future: {text}", "notice")
+            master_link.give_up(f"Master is currently unable to PSYNC but should be in the future: {text}", "notice")
         elif line[:1] == b"-":
-            link.give_up(f"Master does not support PSYNC or is in error state (reply: {text})", "notice")
+            master_link.give_up(f"Master does not support PSYNC or is in error state (reply: {text})", "notice")
         else:
-            link.give_up(f"Unexpected reply to PSYNC from master: {text}")
+            master_link.give_up(f"Unexpected reply to PSYNC from master: {text}")
 
-    def _continue(self, link: MasterLink, name: str) -> None:
+    def _continue(self, master_link: MasterLink, name: str) -> None:
         """The master goes on where the stream was left, perhaps under another name."""
-        state = self.state
+        replication = self.replication
         cached = self._cached
         assert cached is not None
         if len(name) == ID_LENGTH and name != cached.replication_id:
-            state.engine.log("notice", f"Master replication ID changed to {name}")
-            state.rename_history(name)
-        if state.stream.backlog is None:
-            state.open_backlog()
-        self._stream(link, cached.offset, cached.database)
-        state.engine.log("notice", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
+            replication.engine.log("notice", f"Master replication ID changed to {name}")
+            replication.rename_history(name)
+        if replication.stream.backlog is None:
+            replication.open_backlog()
+        self._stream(master_link, cached.offset, cached.database)
+        replication.engine.log("notice", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
 
-    def _receive(self, link: MasterLink) -> None:
+    def _receive(self, master_link: MasterLink) -> None:
         """A snapshot comes, and then the stream."""
         self.stage = "sync"
         try:
-            reception = Reception(self.state, link, self._announced[0], self._loaded)
+            reception = Reception(self.replication, master_link, self._announced[0], self._loaded)
         except OSError as problem:
-            link.give_up(f"Opening the temp file needed for MASTER <-> REPLICA synchronization: {problem.strerror}")
+            master_link.give_up(
+                f"Opening the temp file needed for MASTER <-> REPLICA synchronization: {problem.strerror}"
+            )
             return
         self._reception = reception
-        link.receiver = reception.receive
+        master_link.receiver = reception.receive
 
-    def _loaded(self, link: MasterLink, database: int, streamed: bool) -> None:
+    def _loaded(self, master_link: MasterLink, database: int, diskless: bool) -> None:
         """The snapshot is in memory: this is the master's data now, at the place in its history it has announced."""
         self._reception = None
         name, offset = self._announced
-        self.state.adopt(name, offset)
-        for begin in self.state.after_load:
+        self.replication.adopt(name, offset)
+        for begin in self.replication.after_load:
             begin()
-        if link is not self._link:
+        if master_link is not self._master_link:
             # It was lost while we loaded, and the next one goes on from here.
             self._cached = Cached(name, offset, database)
             return
-        self._stream(link, offset, database)
-        self.state.engine.log("notice", "MASTER <-> REPLICA sync: Finished with success")
-        if streamed:
+        self._stream(master_link, offset, database)
+        self.replication.engine.log("notice", "MASTER <-> REPLICA sync: Finished with success")
+        if diskless:
             # The master waits for this before it goes on.
             self.acknowledge()
 
-    def _stream(self, link: MasterLink, offset: int, database: int) -> None:
+    def _stream(self, master_link: MasterLink, offset: int, database: int) -> None:
         """Carries the stream out from now on."""
         self._cached = None
-        applier = link.applier = Applier(self.state, link, offset, database)
+        applier = master_link.applier = Applier(self.replication, master_link, offset, database)
 
         def receive(data: bytes) -> None:
             try:
                 applier.receive(data)
             except ValueError as problem:
-                self.broken(link, str(problem))
+                self.broken(master_link, str(problem))
 
-        link.receiver = receive
+        master_link.receiver = receive
         self.stage = "connected"
         self.down_since = None
         self.heard()
         if self._factory is not None:
             self._factory.resetDelay()  # type: ignore[no-untyped-call]
-        self.state.refresh_gates()
+        self.replication.refresh_gates()
 
     def acknowledge(self) -> None:
         """Tells the master how far we are."""
-        link = self._link
-        if link is None or link.applier is None:
+        master_link = self._master_link
+        if master_link is None or master_link.applier is None:
             return
-        words = [b"REPLCONF", b"ACK", b"%d" % link.applier.offset]
-        if self.state.synced >= 0:
-            words += [b"FACK", b"%d" % self.state.synced]
-        link.send(*words)
+        words = [b"REPLCONF", b"ACK", b"%d" % master_link.applier.offset]
+        if self.replication.synced >= 0:
+            words += [b"FACK", b"%d" % self.replication.synced]
+        master_link.send(*words)
 
     # once a second
 
@@ -438,36 +440,36 @@ class Follower:
         """Acknowledges, and gives up a link on which nothing comes."""
         if self.host is None:
             return
-        log = self.state.engine.log
+        log = self.replication.engine.log
         if self._factory is None:
             if self._connect is not None:
                 self._begin()
             return
-        silent = now - self.heard_at > self.state.engine.config.repl_timeout
-        link = self._link
+        silent = now - self.heard_at > self.replication.engine.config.repl_timeout
+        master_link = self._master_link
         if self.connected:
-            if silent and link is not None:
+            if silent and master_link is not None:
                 log("warning", "MASTER timeout: no data nor PING received...")
-                link.abort()
+                master_link.abort()
             else:
                 self.acknowledge()
         elif self.stage == "sync":
             if self._reception is not None and self._reception.loading:
                 # So that the master knows that we live.
-                if link is not None:
-                    link.write(b"\n")
+                if master_link is not None:
+                    master_link.write(b"\n")
                 self.heard()
-            elif silent and link is not None:
+            elif silent and master_link is not None:
                 log(
                     "warning",
                     "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' "
                     "parameter in redis.conf to a larger value.",
                 )
-                link.abort()
+                master_link.abort()
         elif silent and self.stage in ("connecting", "handshake"):
             log("warning", "Timeout connecting to the MASTER...")
-            if link is not None:
-                link.abort()
+            if master_link is not None:
+                master_link.abort()
             elif self._connector is not None:
                 self._connector.stopConnecting()
 

@@ -8,17 +8,17 @@ from twisted_redis.replication.replicas import ONLINE
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["replication_fields", "role_reply", "stats_fields"]
 
 Fields = list[tuple[str, Any]]
 
 
-def _following(state: State) -> Fields:
-    follower = state.follower
-    config = state.engine.config
-    now = state.engine.time.monotonic()
+def _following(replication: Replication) -> Fields:
+    follower = replication.follower
+    config = replication.engine.config
+    now = replication.engine.time.monotonic()
     fields: Fields = [
         ("master_host", follower.host),
         ("master_port", follower.port),
@@ -50,15 +50,15 @@ def _following(state: State) -> Fields:
     return fields
 
 
-def replication_fields(state: State) -> Fields:
+def replication_fields(replication: Replication) -> Fields:
     """The section ``replication`` in Redis' order."""
-    engine = state.engine
-    master = state.master
+    engine = replication.engine
+    master = replication.master
     config = engine.config
     now = engine.time.monotonic()
-    fields: Fields = [("role", "slave" if state.is_replica else "master")]
-    if state.is_replica:
-        fields += _following(state)
+    fields: Fields = [("role", "slave" if replication.is_replica else "master")]
+    if replication.is_replica:
+        fields += _following(replication)
     fields.append(("connected_slaves", len(master.replicas)))
     if config.min_replicas_to_write and config.min_replicas_max_lag:
         fields.append(("min_slaves_good_slaves", master.good_replicas))
@@ -75,14 +75,14 @@ def replication_fields(state: State) -> Fields:
             )
         )
         number += 1
-    offset = state.offset
-    backlog = state.stream.backlog
+    offset = replication.offset
+    backlog = replication.stream.backlog
     fields += [
-        ("master_failover_state", state.failover.name),
+        ("master_failover_state", replication.failover.name),
         ("master_replid", engine.replication_id),
         ("master_replid2", engine.replication_id2),
         ("master_repl_offset", offset),
-        ("second_repl_offset", state.second_offset),
+        ("second_repl_offset", replication.second_offset),
         ("repl_backlog_active", int(backlog is not None)),
         ("repl_backlog_size", config.repl_backlog_size),
         ("repl_backlog_first_byte_offset", backlog.first if backlog is not None else 0),
@@ -91,23 +91,23 @@ def replication_fields(state: State) -> Fields:
     return fields
 
 
-def stats_fields(state: State) -> Fields:
+def stats_fields(replication: Replication) -> Fields:
     """What the section ``stats`` tells of replication."""
-    master = state.master
+    master = replication.master
     return [
-        ("total_net_repl_input_bytes", state.follower.bytes_received),
+        ("total_net_repl_input_bytes", replication.follower.bytes_received),
         ("total_net_repl_output_bytes", master.bytes_sent),
         ("sync_full", master.full_syncs),
         ("sync_partial_ok", master.partial_syncs),
         ("sync_partial_err", master.failed_partial_syncs),
-        ("slave_expires_tracked_keys", len(state.own_keys)),
+        ("slave_expires_tracked_keys", len(replication.own_keys)),
     ]
 
 
-def role_reply(state: State) -> Reply:
+def role_reply(replication: Replication) -> Reply:
     """ROLE."""
-    follower = state.follower
-    if state.is_replica:
+    follower = replication.follower
+    if replication.is_replica:
         offset = follower.offset if follower.connected else -1
         return [b"slave", (follower.host or "").encode("latin-1"), follower.port, follower.stage.encode(), offset]
     replicas = [
@@ -116,7 +116,7 @@ def role_reply(state: State) -> Reply:
             b"%d" % replica.port,
             b"%d" % replica.acknowledged,
         ]
-        for replica in state.master.replicas.values()
+        for replica in replication.master.replicas.values()
         if replica.state == ONLINE
     ]
-    return [b"master", state.offset, replicas]
+    return [b"master", replication.offset, replicas]

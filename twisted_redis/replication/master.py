@@ -18,7 +18,7 @@ from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["Master"]
 
@@ -33,9 +33,9 @@ def _deny(client: Client, command: Command, argv: list[bytes]) -> None:
 class Master:
     """The replicas of this server, which may itself follow another one."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._engine = state.engine
+    def __init__(self, replication: Replication) -> None:
+        self._replication = replication
+        self._engine = replication.engine
         self.replicas: dict[Client, Replica] = {}
         self.good_replicas = 0
         self.full_syncs = 0
@@ -68,7 +68,7 @@ class Master:
             if option == b"ack":
                 return self._hear(client, pairs)
             if option == b"getack":
-                self._state.follower.acknowledge()
+                self._replication.follower.acknowledge()
                 return NO_REPLY
             self._set_option(replica_of(client), option, name, value)
         return OK
@@ -120,7 +120,7 @@ class Master:
         if synced is not None:
             replica.synced = max(replica.synced, synced)
         replica.acknowledged_at = self._engine.time.monotonic()
-        self._state.snapshots.look()
+        self._replication.replica_sync.look()
         if replica.silent and replica.state == ONLINE:
             # It has loaded what it was streamed: only now can the two not run into each other.
             replica.silent = False
@@ -150,15 +150,15 @@ class Master:
 
     def synchronise(self, client: Client, replication_id: bytes | None, offset: bytes, failover: bool) -> Reply:
         """PSYNC and SYNC: what is to be said stands in the client's output, or comes when a snapshot begins."""
-        state = self._state
+        replication = self._replication
         engine = self._engine
         if client.gates & REPLICA:
             return NO_REPLY
         if failover and replication_id is not None:
             self._take_over(client, replication_id)
-        if state.failing_over:
+        if replication.failing_over:
             raise CommandError("NOMASTERLINK Can't SYNC while failing over")
-        if state.is_replica and not state.follower.connected:
+        if replication.is_replica and not replication.follower.connected:
             raise CommandError("NOMASTERLINK Can't SYNC while not connected with my master")
         if client.out or client.link.pending_output:
             raise CommandError("ERR SYNC and PSYNC are invalid with pending output")
@@ -184,19 +184,19 @@ class Master:
             transport.setTcpNoDelay(False)
         self._attach(replica)
         replica.begun_at = engine.time.monotonic()
-        state.create_backlog()
-        state.snapshots.request(replica)
+        replication.create_backlog()
+        replication.replica_sync.request(replica)
         return NO_REPLY
 
     def _take_over(self, client: Client, replication_id: bytes) -> None:
         """The master hands its role to us, and becomes our replica."""
-        state = self._state
+        replication = self._replication
         self._engine.log("notice", f"Failover request received for replid {replication_id.decode('latin-1')}.")
-        if not state.is_replica:
+        if not replication.is_replica:
             raise CommandError("ERR PSYNC FAILOVER can't be sent to a master.")
         if replication_id.decode("latin-1").lower() != self._engine.replication_id:
             raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
-        state.promote()
+        replication.promote()
         line = self._engine.acl.client_info(client).decode("latin-1")
         self._engine.log("notice", f"MASTER MODE enabled (failover request from '{line}')")
 
@@ -209,17 +209,17 @@ class Master:
     def _continue(self, replica: Replica, asked: str, offset: int) -> bool:
         """Lets ``replica`` go on from ``offset`` of the history ``asked``, if that is ours and its bytes are here."""
         engine = self._engine
-        state = self._state
+        replication = self._replication
         asked = asked.lower()
         known = asked == engine.replication_id
-        if not known and (asked != engine.replication_id2 or offset > state.second_offset):
+        if not known and (asked != engine.replication_id2 or offset > replication.second_offset):
             if asked.startswith("?"):
                 engine.log("notice", f"Full resync requested by replica {replica.name} ")
             elif asked == engine.replication_id2:
                 engine.log(
                     "notice",
                     f"Partial resynchronization not accepted: Requested offset for second ID was {offset}, but I can "
-                    f"reply up to {state.second_offset}",
+                    f"reply up to {replication.second_offset}",
                 )
             else:
                 engine.log(
@@ -228,8 +228,8 @@ class Master:
                     f"my replication IDs are '{engine.replication_id}' and '{engine.replication_id2}')",
                 )
             return False
-        end = state.offset
-        backlog = state.stream.backlog
+        end = replication.offset
+        backlog = replication.stream.backlog
         if backlog is None or not backlog.first <= offset <= end + 1:
             engine.log(
                 "notice",
@@ -262,18 +262,18 @@ class Master:
 
     # feeding
 
-    def settle(self) -> None:
-        """At the end of a turn: answers who waited for acknowledgements, and gives the replicas what is new."""
+    def feed_replicas(self) -> None:
+        """Ends a turn: answers clients that wait for acknowledgements, and sends replicas what is new."""
         engine = self._engine
         if self._acknowledged:
             self._acknowledged = False
             retry(engine, ACKNOWLEDGED)
-            self._state.failover.look()
-        stream = self._state.stream
+            self._replication.failover.look()
+        stream = self._replication.stream
         stream.encode()
         if self._getack_wanted and not engine.gates & IS_PAUSED:
             self._getack_wanted = False
-            if not self._state.is_replica:
+            if not self._replication.is_replica:
                 stream.write(GETACK)
         backlog = stream.backlog
         if backlog is None:
@@ -297,8 +297,8 @@ class Master:
 
     def _drained(self, replica: Replica) -> None:
         replica.stalled_since = None
-        pump(replica, self._state.stream.backlog)
-        self._state.snapshots.drained()
+        pump(replica, self._replication.stream.backlog)
+        self._replication.replica_sync.drained()
 
     def _limit(self, replica: Replica) -> None:
         """Cuts off a replica that is owed more than the limits allow."""
@@ -306,7 +306,7 @@ class Master:
         hard, soft, seconds = limits
         # A limit below the size of the backlog would cut off who may come back at no cost at all.
         hard = max(hard, self._engine.config.repl_backlog_size) if hard else 0
-        bytes_owed = owed(replica, self._state.stream.backlog)
+        bytes_owed = owed(replica, self._replication.stream.backlog)
         now = self._engine.time.monotonic()
         over = bool(hard) and bytes_owed >= hard
         if soft and bytes_owed >= soft:
@@ -328,9 +328,9 @@ class Master:
 
     def request_acknowledgements(self) -> None:
         """Asks every replica at the end of the turn how far it is."""
-        if self._state.stream.backlog is None and not self._state.is_replica:
+        if self._replication.stream.backlog is None and not self._replication.is_replica:
             # The question counts as a command, also where there is nobody to ask.
-            self._state.stream.write(GETACK)
+            self._replication.stream.write(GETACK)
         else:
             self._getack_wanted = True
 
@@ -357,17 +357,17 @@ class Master:
             for replica in self.replicas.values()
             if replica.state == ONLINE and int(now - replica.acknowledged_at) <= lag
         )
-        too_few = not self._state.is_replica and self.good_replicas < wanted
+        too_few = not self._replication.is_replica and self.good_replicas < wanted
         self._engine.deny(Denial.FEW_REPLICAS, _deny if too_few else None)
 
     def caught_up(self) -> bool:
         """Whether every replica has processed the whole stream."""
-        offset = self._state.offset
+        offset = self._replication.offset
         return all(replica.acknowledged == offset for replica in self.replicas.values())
 
     def report(self) -> None:
         """Says in the log which replicas lag behind, and how many do not."""
-        offset = self._state.offset
+        offset = self._replication.offset
         now = self._engine.time.monotonic()
         lagging = 0
         for replica in self.replicas.values():
@@ -411,7 +411,7 @@ class Master:
         replica.more = None
         if not self.replicas:
             self.deserted_at = self._engine.time.monotonic()
-        self._state.snapshots.lost(replica)
+        self._replication.replica_sync.lost(replica)
         self.count_good()
 
     def disconnect_all(self) -> None:
@@ -424,14 +424,14 @@ class Master:
 
     def cron(self) -> None:
         """Sends PING, cuts off who is silent, forgets the backlog that nobody came back for."""
-        state = self._state
+        replication = self._replication
         config = self._engine.config
         now = self._engine.time.monotonic()
         # While the role is handed over the offset must not move.
-        sends_pings = not state.is_replica and not state.failing_over
-        if sends_pings and self.replicas and now >= state.stream.written_at + config.repl_ping_replica_period:
-            state.stream.encode()
-            state.stream.write(PING)
+        sends_pings = not replication.is_replica and not replication.failing_over
+        if sends_pings and self.replicas and now >= replication.stream.written_at + config.repl_ping_replica_period:
+            replication.stream.encode()
+            replication.stream.write(PING)
         for replica in list(self.replicas.values()):
             if replica.state == ONLINE:
                 heard = max(replica.acknowledged_at, replica.client.interacted)
@@ -443,19 +443,19 @@ class Master:
                 self._engine.log("warning", f"Disconnecting timedout replica (full sync): {replica.name}")
                 replica.client.link.abort()
                 continue
-            if state.stream.backlog is not None and replica.wants_stream:
+            if replication.stream.backlog is not None and replica.wants_stream:
                 self._limit(replica)
-        state.snapshots.cron(now)
+        replication.replica_sync.cron(now)
         ttl = config.repl_backlog_ttl
         if (
             ttl
             and not self.replicas
-            and state.stream.backlog is not None
-            and not state.is_replica
+            and replication.stream.backlog is not None
+            and not replication.is_replica
             and now - self.deserted_at > ttl
         ):
             # Writes that nobody counts any more must not pass for a part of the known history later.
             self._engine.change_replication_id()
-            state.close_backlog()
+            replication.close_backlog()
             self._engine.log("notice", f"Replication backlog freed after {ttl} seconds without connected replicas.")
         self.count_good()

@@ -69,7 +69,7 @@ class MasterLink(Protocol):
             else:
                 self._read_lines(data)
         except Exception:
-            self.follower.state.engine.log("failure", "The link with the master failed in an unexpected way")
+            self.follower.replication.engine.log("failure", "The link with the master failed in an unexpected way")
             self.follower.remember(None)
             self.abort()
 
@@ -132,7 +132,7 @@ class MasterLink(Protocol):
 
     def give_up(self, reason: str, level: str = "warning") -> None:
         """Says why and ends the connection; the factory tries again."""
-        self.follower.state.engine.log(level, reason)
+        self.follower.replication.engine.log(level, reason)
         self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -153,7 +153,7 @@ class MasterLink(Protocol):
     def resume(self) -> None:
         """Goes on with commands that were held back."""
         if self.applier is not None:
-            self.follower.state.engine.time.call_later(0, self._resume)
+            self.follower.replication.engine.time.call_later(0, self._resume)
 
     def _resume(self) -> None:
         if self.applier is not None and not self._gone:
@@ -230,9 +230,9 @@ class MasterFactory(ReconnectingClientFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> MasterLink:
         """The link."""
-        link = MasterLink(self.follower)
-        link.factory = self
-        return link
+        master_link = MasterLink(self.follower)
+        master_link.factory = self
+        return master_link
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """Tries again, later each time."""

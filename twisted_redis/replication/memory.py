@@ -12,26 +12,26 @@ from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.replication.replicas import owed
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["tell_memory"]
 
 
-def tell_memory(state: State) -> None:
+def tell_memory(replication: Replication) -> None:
     """Has INFO and the account of memory know of the replication stream."""
-    engine = state.engine
+    engine = replication.engine
 
     def kept() -> int:
-        backlog = state.stream.backlog
+        backlog = replication.stream.backlog
         return 0 if backlog is None else backlog.length
 
     def beyond() -> int:
-        backlog = state.stream.backlog
+        backlog = replication.stream.backlog
         return 0 if backlog is None else max(0, backlog.length - backlog.size)
 
     def fields() -> list[tuple[str, Any]]:
-        backlog = state.stream.backlog
-        replicas = state.master.replicas.values()
+        backlog = replication.stream.backlog
+        replicas = replication.master.replicas.values()
         return [
             ("mem_not_counted_for_evict", engine.usage.not_counted()),
             ("mem_replication_backlog", kept() - beyond()),

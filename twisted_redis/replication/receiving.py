@@ -21,7 +21,7 @@ from twisted_redis.replication.transfer import BadTransfer, Transfer
 
 if TYPE_CHECKING:
     from twisted_redis.replication.master_link import MasterLink
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
 __all__ = ["Reception"]
 
@@ -35,10 +35,10 @@ Loaded = Callable[["MasterLink", int, bool], None]
 class Reception:
     """One snapshot from ``link``, of the history ``replication_id``; OSError if there is no place for it."""
 
-    def __init__(self, state: State, link: MasterLink, replication_id: str, loaded: Loaded) -> None:
-        self._state = state
-        self._engine = state.engine
-        self._link = link
+    def __init__(self, replication: Replication, master_link: MasterLink, replication_id: str, loaded: Loaded) -> None:
+        self._replication = replication
+        self._engine = replication.engine
+        self._master_link = master_link
         self._loaded = loaded
         self._replication_id = replication_id
         self.transfer = Transfer(self._begun, self._keep)
@@ -67,14 +67,14 @@ class Reception:
         try:
             rest = self.transfer.receive(data)
         except BadTransfer as problem:
-            self._link.give_up(str(problem))
+            self._master_link.give_up(str(problem))
             return
         except LoadError as problem:
             self._engine.log("warning", f"{problem.reason}, at offset {problem.offset}")
             self._failed("from socket")
             return
         except OSError as problem:
-            self._link.give_up(
+            self._master_link.give_up(
                 "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
                 f"synchronization: {problem.strerror}"
             )
@@ -82,9 +82,9 @@ class Reception:
         if rest is None:
             return
         # What follows is the stream; it waits until there is something to apply it to.
-        self._link.pause()
+        self._master_link.pause()
         if rest:
-            self._link.hold(rest)
+            self._master_link.hold(rest)
         if self._direct:
             self._end_direct()
         else:
@@ -100,7 +100,7 @@ class Reception:
     def _keep(self, data: bytes) -> None:
         if self._loader is not None:
             self._loader.feed(data)
-            self._state.loading.advance(self.transfer.received)
+            self._replication.loading.advance(self.transfer.received)
             return
         file = self._file
         assert file is not None
@@ -124,8 +124,8 @@ class Reception:
             asynchronous = self._replication_id == engine.replication_id
             self._databases = [Database(db.index, engine.state) for db in engine.databases]
         else:
-            self._state.attach_to_new_master()
-        self._state.loading.begin(max(0, self.transfer.size), asynchronous=asynchronous)
+            self._replication.attach_to_new_master()
+        self._replication.loading.begin(max(0, self.transfer.size), asynchronous=asynchronous)
         self._loader = Loader(engine, self._databases, drop_expired=False, functions=self._codes.append)
 
     def _end_direct(self) -> None:
@@ -135,19 +135,19 @@ class Reception:
         try:
             loader.finish()
             if self._swap:
-                self._state.attach_to_new_master()
+                self._replication.attach_to_new_master()
                 engine.log("notice", "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
                 for db, new in zip(engine.databases, self._databases, strict=True):
                     touch_database(db, new)
                     db.swap(new)
                     engine.database_replaced(db)
-            self._state.replace_functions(self._codes)
+            self._replication.replace_functions(self._codes)
         except Exception as problem:
             engine.log("warning", str(problem))
             self._failed("from socket")
             return
         engine.dirty += 1
-        self._state.loading.end()
+        self._replication.loading.end()
         self._finish(loader)
 
     # through a file
@@ -160,14 +160,14 @@ class Reception:
             os.fsync(file.fileno())
             file.seek(0)
         except OSError as problem:
-            self._link.give_up(
+            self._master_link.give_up(
                 f"Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {problem.strerror}"
             )
             return
         self._stop_children()
         self.loading = True
         engine.log("notice", "MASTER <-> REPLICA sync: Loading DB in memory")
-        drive(engine, self._state.verify(file)).addCallbacks(
+        drive(engine, self._replication.verify(file)).addCallbacks(
             lambda _: self._load_verified(file), lambda failure: self._file_failed(failure)
         )
 
@@ -187,22 +187,22 @@ class Reception:
             )
             self._file_failed(None)
             return
-        self._state.attach_to_new_master()
+        self._replication.attach_to_new_master()
         file.seek(0)
-        self._state.loading.begin(size_of(file))
+        self._replication.loading.begin(size_of(file))
         engine.log("notice", "MASTER <-> REPLICA sync: Flushing old data")
-        self._state.flush_all()
+        self._replication.flush_all()
         loader = self._loader = Loader(engine, drop_expired=False, functions=self._codes.append)
-        drive(engine, steps(engine, self._state.loading, loader, file)).addCallbacks(
+        drive(engine, steps(engine, self._replication.loading, loader, file)).addCallbacks(
             lambda _: self._file_loaded(loader), self._file_failed
         )
 
     def _file_loaded(self, loader: Loader) -> None:
         self.loading = False
-        self._state.replace_functions(self._codes)
-        self._state.loading.end()
+        self._replication.replace_functions(self._codes)
+        self._replication.loading.end()
         self._close_file()
-        self._state.remove_sync_file("obtained from the master. This replica has persistence disabled")
+        self._replication.remove_sync_file("obtained from the master. This replica has persistence disabled")
         self._finish(loader)
 
     def _file_failed(self, failure: Failure | None) -> None:
@@ -210,30 +210,32 @@ class Reception:
         if failure is not None:
             self._engine.log("warning", failure.getErrorMessage())
         self._failed("from disk")
-        self._state.remove_sync_file("obtained from the master. This replica has persistence disabled")
+        self._replication.remove_sync_file("obtained from the master. This replica has persistence disabled")
 
     # ends
 
     def _finish(self, loader: Loader) -> None:
         database = integer_or_none(loader.aux.get(b"repl-stream-db", b"0")) or 0
-        link = self._link
+        master_link = self._master_link
         with self._engine.in_turn:
-            self._loaded(link, database if 0 <= database < len(self._engine.databases) else 0, bool(self.transfer.mark))
-        link.go_on()
+            self._loaded(
+                master_link, database if 0 <= database < len(self._engine.databases) else 0, bool(self.transfer.mark)
+            )
+        master_link.go_on()
 
     def _failed(self, how: str) -> None:
         """The snapshot cannot be used: away with what is half loaded, and once more from the start."""
         engine = self._engine
         engine.log("warning", f"Failed trying to load the MASTER synchronization DB {how}, check server logs.")
         self._discard()
-        self._link.abort()
+        self._master_link.abort()
 
     def _discard(self) -> None:
         self._aborted = True
-        if self._state.loading.active and self._loader is not None:
+        if self._replication.loading.active and self._loader is not None:
             if self._databases is self._engine.databases:
-                self._state.flush_all()
-            self._state.loading.end()
+                self._replication.flush_all()
+            self._replication.loading.end()
         self._loader = None
         self._close_file()
 
@@ -260,7 +262,7 @@ class Reception:
 
     def _stop_children(self) -> None:
         """A child that saves what is about to be replaced is for nothing, and would keep copies of all of it."""
-        children = self._state.snapshots.children
+        children = self._replication.replica_sync.children
         if children.purpose == "rdb":
             self._engine.log(
                 "notice",
@@ -268,5 +270,5 @@ class Reception:
                 f"running. Killing process {children.pid} and removing its temp file to avoid any race",
             )
             children.kill()
-        for stop in self._state.before_load:
+        for stop in self._replication.before_load:
             stop()

@@ -258,7 +258,7 @@ def test_upgrade_from_a_single_file(serve: Callable[..., Server], tmp_path: Path
     assert serve()("MGET", "a", "b") == [b"1", b"2"]
 
 
-def settle(server: Server) -> None:
+def wait_for_child(server: Server) -> None:
     """Waits for the child, and does the periodic work."""
     aof = aof_of(server)
     deadline = time.monotonic() + 30
@@ -276,7 +276,7 @@ def test_rewriting(serve: Callable[..., Server], tmp_path: Path, preamble: bool)
     assert server("BGREWRITEAOF") == b"Background append only file rewriting started"
     assert isinstance(server("BGREWRITEAOF"), ErrorReply)
     server("SET", "meanwhile", "1")
-    settle(server)
+    wait_for_child(server)
     server("SET", "behind", "1")
     kind = "rdb" if preamble else "aof"
     assert sorted(path.name for path in (tmp_path / FOLDER).iterdir()) == [
@@ -298,7 +298,7 @@ def test_turning_off_and_on(serve: Callable[..., Server], tmp_path: Path) -> Non
     assert b"aof_rewrite_in_progress:1" in server("INFO", "persistence")
     server("SET", "while", "1")
     assert not (tmp_path / FOLDER / f"{NAME}.manifest").exists()
-    settle(server)
+    wait_for_child(server)
     server("SET", "after", "1")
     assert sorted(serve()("KEYS", "*")) == [b"after", b"before", b"while"]
     assert server("CONFIG", "SET", "appendonly", "no") == b"OK"
@@ -318,7 +318,7 @@ def test_a_first_rewrite_that_fails_is_tried_again(serve: Callable[..., Server],
     assert aof_of(server).rewriter.scheduled
     assert not (tmp_path / FOLDER / f"temp-{NAME}.incr").exists()
     aof_of(server).cron(server.clock.seconds())
-    settle(server)
+    wait_for_child(server)
     assert aof_of(server).on
     server("SET", "after", "1")
     assert sorted(serve()("KEYS", "*")) == [b"after", b"before", b"while"]
@@ -333,7 +333,7 @@ def test_automatic_rewriting_and_its_limit(serve: Callable[..., Server]) -> None
     server("SET", "a", "x" * 900)
     aof.cron(0)
     assert aof.rewriter.running
-    settle(server)
+    wait_for_child(server)
     assert aof.rewritten_size == aof.writer.total
     aof.rewriter.failures = 3
     server("SET", "a", "x" * 3000)
@@ -343,14 +343,14 @@ def test_automatic_rewriting_and_its_limit(serve: Callable[..., Server]) -> None
     server.advance(61)
     aof.cron(0)
     assert aof.rewriter.running
-    settle(server)
+    wait_for_child(server)
     assert aof.rewriter.failures == 0
 
 
 def test_history_is_kept_where_that_is_wanted(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(aof_disable_auto_gc=True)
     server("BGREWRITEAOF")
-    settle(server)
+    wait_for_child(server)
     names = {path.name for path in (tmp_path / FOLDER).iterdir()}
     assert {f"{NAME}.1.base.rdb", f"{NAME}.1.incr.aof", f"{NAME}.2.base.rdb"} <= names
     assert server("CONFIG", "SET", "aof-disable-auto-gc", "no") == b"OK"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.persistence.state import State
+    from twisted_redis.persistence.persistence import Persistence
 
 __all__ = ["Aof", "AofFatal"]
 
@@ -78,7 +78,7 @@ class Aof:
         engine.config.on_apply("aof-disable-auto-gc", self.delete_history)
         engine.stats.resetters.append(self._reset_figures)
 
-    def join(self, persistence: State) -> None:
+    def join(self, persistence: Persistence) -> None:
         """Takes its part in the start, in the periodic work and in the end of a server."""
         snapshot = persistence.first
         persistence.first = lambda: self.first(snapshot)
@@ -353,13 +353,13 @@ class Aof:
             self._attached = True
             self.engine.add_sink(self.writer)
             # First of all: replicas must not have what is not here.
-            self.engine.before_replies.insert(0, self.writer.settle)
+            self.engine.before_replies.insert(0, self.writer.write_turn)
 
     def _detach(self) -> None:
         if self._attached:
             self._attached = False
             self.engine.remove_sink(self.writer)
-            self.engine.before_replies.remove(self.writer.settle)
+            self.engine.before_replies.remove(self.writer.write_turn)
 
     def _change_policy(self) -> None:
         """CONFIG SET appendfsync: results of syncs before must not come after those of the new policy."""

@@ -142,10 +142,10 @@ class Writer:
 
     # effects
 
-    def settle(self) -> None:
-        """The end of a turn: what it has changed is written.
+    def write_turn(self) -> None:
+        """Writes the effects of the turn that ends.
 
-        Whatever prevents that is an error of writing: what is gathered stays, and is tried again.
+        Any exception counts as a write error: the effects stay gathered, and the next attempt writes them.
         """
         if self._units:
             try:

@@ -26,38 +26,38 @@ from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.loading import LoadError, Loading, Steps
 from twisted_redis.persistence.rdb.crc64 import crc64
-from twisted_redis.persistence.snapshots import Snapshots as Files
+from twisted_redis.persistence.snapshots import Snapshots
 from twisted_redis.replication.failover import Failover
 from twisted_redis.replication.follower import Cached, Follower
 from twisted_redis.replication.info import replication_fields, role_reply, stats_fields
 from twisted_redis.replication.master import Master
 from twisted_redis.replication.memory import tell_memory
-from twisted_redis.replication.snapshots import Snapshots
+from twisted_redis.replication.replica_sync import ReplicaSync
 from twisted_redis.replication.stream import MOST_OFFSET, Stream
 from twisted_redis.replication.writable import OwnKeys
 from twisted_redis.resp.accelerated import pack_bulks
 from twisted_redis.resp.types import Reply
 
-__all__ = ["State"]
+__all__ = ["Replication"]
 
 NO_ID = "0" * 40
 
 
-class State:
+class Replication:
     """What ``engine.replication`` is."""
 
-    def __init__(self, engine: Engine, children: Children, loading: Loading, files: Files) -> None:
+    def __init__(self, engine: Engine, children: Children, loading: Loading, snapshots: Snapshots) -> None:
         self.engine = engine
         self.loading = loading
         #: The snapshots of this server itself.
-        self.files = files
+        self.snapshots = snapshots
         #: Called before a snapshot of the master takes the place of our data, and after it has.
         self.before_load: list[Callable[[], None]] = []
         self.after_load: list[Callable[[], None]] = []
         self.second_offset = -1
         self.synced = -1
         self.stream = Stream(engine, self._start_over)
-        self.snapshots = Snapshots(self, children)
+        self.replica_sync = ReplicaSync(self, children)
         self.master = Master(self)
         self.follower = Follower(self)
         self.failover = Failover(self)
@@ -70,7 +70,7 @@ class State:
         engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
         tell_memory(self)
-        engine.before_replies.append(self.settle)
+        engine.before_replies.append(self.end_turn)
         engine.stats.resetters += [self.master.reset_figures, self.follower.reset_figures]
         config = engine.config
         config.on_apply("appendonly", self._feed_or_not)
@@ -256,7 +256,7 @@ class State:
         if config.rdb_del_sync_files and not config.save and not config.appendonly:
             self.engine.log("notice", f"Removing the RDB file {reason}")
             try:
-                os.unlink(self.files.path)
+                os.unlink(self.snapshots.path)
             except OSError:
                 pass
 
@@ -391,11 +391,11 @@ class State:
 
     # periodic work
 
-    def settle(self) -> None:
-        """The end of a turn."""
+    def end_turn(self) -> None:
+        """Sends replicas what the turn has added to the stream."""
         if self._feeding or self.stream.backlog is not None:
             try:
-                self.master.settle()
+                self.master.feed_replicas()
             except Exception:
                 report(self.engine, "Bug in feeding the replicas")
                 self._start_over()
@@ -412,7 +412,7 @@ class State:
 
     def tick(self, now: float) -> None:
         """Work that is due, several times a second."""
-        self.snapshots.look()
+        self.replica_sync.look()
         self.failover.look()
         if self.own_keys and self.engine.active_expire:
             with self.engine.in_turn:

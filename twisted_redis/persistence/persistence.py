@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["State"]
+__all__ = ["Persistence"]
 
 
-class State:
+class Persistence:
     """The parts of persistence of ``engine``."""
 
     def __init__(self, engine: Engine) -> None:

@@ -9,28 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.persistence.children import Children
-from twisted_redis.replication.disk_sync import FileJob
-from twisted_redis.replication.diskless_sync import StreamJob
+from twisted_redis.replication.disk_sync import DiskSync
+from twisted_redis.replication.diskless_sync import DisklessSync
 from twisted_redis.replication.replicas import RECEIVING, SENDING, WAITING, Replica
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.state import State
+    from twisted_redis.replication.replication import Replication
 
-__all__ = ["Snapshots"]
+__all__ = ["ReplicaSync"]
 
 
-class Snapshots:
+class ReplicaSync:
     """The snapshots that replicas wait for; at most one is made at a time."""
 
-    def __init__(self, state: State, children: Children) -> None:
-        self._state = state
-        self._engine = state.engine
+    def __init__(self, replication: Replication, children: Children) -> None:
+        self._replication = replication
+        self._engine = replication.engine
         self.children = children
-        self.job: StreamJob | FileJob | None = None
+        self.job: DisklessSync | DiskSync | None = None
         #: Whether there is a file that was made for replicas.
         self._file_made = False
         children.freed.append(self._child_ended)
-        state.files.ended.append(self._saved)
+        replication.snapshots.ended.append(self._saved)
 
     # requests
 
@@ -39,7 +39,7 @@ class Snapshots:
         log = self._engine.log
         replica.state = WAITING
         job = self.job
-        if isinstance(job, FileJob) and self.children.purpose == "rdb":
+        if isinstance(job, DiskSync) and self.children.purpose == "rdb":
             leader = job.leader_for(replica)
             if leader is not None:
                 self.begin(replica, leader.initial_offset)
@@ -47,7 +47,7 @@ class Snapshots:
                 log("notice", "Waiting for end of BGSAVE for SYNC")
             else:
                 log("notice", "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
-        elif isinstance(job, StreamJob):
+        elif isinstance(job, DisklessSync):
             log("notice", "Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC")
         elif self.children.purpose == "rdb":
             log("notice", "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
@@ -64,7 +64,7 @@ class Snapshots:
 
     def waiting(self) -> list[Replica]:
         """The replicas that the next snapshot is for: those that want the same as the first of those that wait."""
-        found = [replica for replica in self._state.master.replicas.values() if replica.state == WAITING]
+        found = [replica for replica in self._replication.master.replicas.values() if replica.state == WAITING]
         return [replica for replica in found if replica.without == found[0].without]
 
     def _start_if_due(self, now: float) -> None:
@@ -85,12 +85,12 @@ class Snapshots:
         replicas = self.waiting() or replicas
         every = set.intersection(*(replica.capabilities for replica in replicas))
         without = replicas[0].without
-        streamed = bool(engine.config.repl_diskless_sync or without) and "eof" in every
-        engine.log("notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if streamed else 'disk'}")
-        job = StreamJob(self._state, replicas) if streamed else FileJob(self._state, replicas)
+        diskless = bool(engine.config.repl_diskless_sync or without) and "eof" in every
+        engine.log("notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if diskless else 'disk'}")
+        job = DisklessSync(self._replication, replicas) if diskless else DiskSync(self._replication, replicas)
         self.job = job
         # A child has the data as they are now: what the stream has not got yet belongs before it.
-        offset = self._state.offset
+        offset = self._replication.offset
         try:
             job.start(without)
         except OSError as problem:
@@ -110,7 +110,7 @@ class Snapshots:
         replica.state = RECEIVING
         replica.place = offset + 1
         # The stream behind a snapshot begins with the choice of a database.
-        self._state.stream.selected = -1
+        self._replication.stream.selected = -1
         if not replica.speaks_sync:
             replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._engine.replication_id.encode(), offset))
             self._engine.flush_later(replica.client)
@@ -123,11 +123,11 @@ class Snapshots:
             self.children.poll()
 
     def _saved(self, success: bool) -> None:
-        if isinstance(self.job, FileJob):
+        if isinstance(self.job, DiskSync):
             self._file_made = success
             self.job.saved(success)
 
-    def finished(self, job: StreamJob | FileJob) -> None:
+    def finished(self, job: DisklessSync | DiskSync) -> None:
         """The child of ``job`` has ended."""
         if self.job is job:
             self.job = None
@@ -137,7 +137,7 @@ class Snapshots:
 
     def drained(self) -> None:
         """A replica can take more."""
-        if isinstance(self.job, StreamJob):
+        if isinstance(self.job, DisklessSync):
             self.job.drained()
 
     def lost(self, replica: Replica) -> None:
@@ -147,8 +147,8 @@ class Snapshots:
 
     def cron(self, now: float) -> None:
         """Once a second: says to those who wait that they are not forgotten, and begins what is due."""
-        for replica in self._state.master.replicas.values():
-            waits = replica.state == WAITING or (replica.state == RECEIVING and not isinstance(self.job, StreamJob))
+        for replica in self._replication.master.replicas.values():
+            waits = replica.state == WAITING or (replica.state == RECEIVING and not isinstance(self.job, DisklessSync))
             if waits:
                 replica.client.out.append(b"\n")
                 self._engine.flush_later(replica.client)
@@ -158,6 +158,6 @@ class Snapshots:
     def _remove_file(self) -> None:
         """Takes the file away that replicas have got, where nobody else wants one."""
         unfinished = (WAITING, RECEIVING, SENDING)
-        if self._file_made and not any(each.state in unfinished for each in self._state.master.replicas.values()):
+        if self._file_made and not any(each.state in unfinished for each in self._replication.master.replicas.values()):
             self._file_made = False
-            self._state.remove_sync_file("used to feed replicas in a persistence-less instance")
+            self._replication.remove_sync_file("used to feed replicas in a persistence-less instance")
