@@ -78,7 +78,7 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     groups: dict[str, list[str]] = {}
     for name, fact in facts.items():
         groups.setdefault(fact["group"], []).append(name)
-    lines = ["| group | in Redis 8.0.2 | here | declared otherwise |", "|---|---|---|---|"]
+    lines = ["| group | in Redis 8.0.2 | here | declared differently |", "|---|---|---|---|"]
     for group, names in sorted(groups.items()):
         there = [name for name in names if name in here]
         lines.append(f"| {group} | {len(names)} | {len(there)} | {sum(name in other for name in names)} |")
@@ -86,15 +86,15 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     missing = sorted(facts.keys() - here.keys())
     notes = [f"Commands of Redis that are missing ({len(missing)}): {', '.join(map(shown, missing)) or 'none'}."]
     extra = sorted(here.keys() - facts.keys())
-    notes.append(f"Commands that Redis has not: {', '.join(map(shown, extra)) or 'none'}.")
+    notes.append(f"Commands that Redis does not have: {', '.join(map(shown, extra)) or 'none'}.")
     told = "; ".join(f"{shown(name)} ({', '.join(fields)})" for name, fields in other.items())
     notes.append(f"Commands whose declaration differs (COMMAND INFO): {told or 'none'}.")
     config = Config()
     visible = [directive for directive in DIRECTIVES if not directive.flags & HIDDEN]
     fixed = [directive.name for directive in visible if not config.is_honoured(directive)]
     notes.append(
-        f"Of {len(visible)} directives {len(visible) - len(fixed)} take every value that Redis takes. These "
-        f"{len(fixed)} take their default alone: {', '.join(f'`{name}`' for name in fixed) or 'none'}."
+        f"Of {len(visible)} directives, {len(visible) - len(fixed)} accept every value that Redis accepts. These "
+        f"{len(fixed)} accept only their default: {', '.join(f'`{name}`' for name in fixed) or 'none'}."
     )
     for note in notes:
         lines += ["", *textwrap.wrap(note, 119, break_long_words=False, break_on_hyphens=False)]
