@@ -45,12 +45,12 @@ class InProcess(Server):
             found.append(f"{channel.decode().partition('__:')[2]} {message.decode('latin-1')}")
             return 1
 
-        publish, engine.publish = engine.publish, published
+        publish, engine.pubsub.publish = engine.pubsub.publish, published
         engine.raise_events(ALL_CLASSES | KEYEVENT | NEW)
         try:
             self(*arguments)
         finally:
-            engine.publish = publish
+            engine.pubsub.publish = publish
             engine.raise_events(0)
         return found
 

@@ -276,7 +276,7 @@ def test_object(server: InProcess) -> None:
 
 def test_idle_time(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     server("SET", "a", 1)
-    monkeypatch.setattr(server.engine, "idle_seconds", lambda db, key: 7 if key == b"a" else 0)
+    monkeypatch.setattr(server.engine.eviction, "idle_seconds", lambda db, key: 7 if key == b"a" else 0)
     assert [server("OBJECT", "IDLETIME", key) for key in ("a", "none")] == [7, None]
     server.config.maxmemory_policy = "allkeys-lfu"
     assert refused(server, "OBJECT", "IDLETIME", "a").startswith("ERR An LFU maxmemory policy is selected")

@@ -97,7 +97,7 @@ def test_flushing_always_propagates(server: Server) -> None:
 
 def test_events_are_published_by_class(server: Server) -> None:
     told: list[tuple[bytes, bytes]] = []
-    server.engine.publish = lambda channel, message: told.append((channel, message)) or 0  # type: ignore[func-returns-value]
+    server.engine.pubsub.publish = lambda channel, message: told.append((channel, message)) or 0  # type: ignore[func-returns-value]
     server("SET", "a", "1")
     assert told == []
     server("CONFIG", "SET", "notify-keyspace-events", "KEA")

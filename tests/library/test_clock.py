@@ -141,7 +141,7 @@ def test_keys_expire_with_their_events(start: Callable[..., RedisService]) -> No
     service = start(notify_keyspace_events="Ex")
     client = service.client()
     events: list[tuple[bytes, bytes]] = []
-    service.engine.publish = lambda channel, message: events.append((channel, message)) or 0
+    service.engine.pubsub.publish = lambda channel, message: events.append((channel, message)) or 0
     client.set("k", "v", px=1500)
     client.execute("HSET", "h", "f", 1)
     client.execute("HPEXPIRE", "h", 1500, "FIELDS", 1, "f")

@@ -10,6 +10,7 @@ from typing import Any
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.declare.table import command
@@ -17,7 +18,6 @@ from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.introspect.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.parse import float_or_none, integer, integer_or_none, positive
-from twisted_redis.engine.scripting.scripts import scripting
 from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword
@@ -129,7 +129,7 @@ def _deny_scripts(ctx: Client, switch: bytes) -> Reply:
 
     Lets scripts call commands that are not for scripts (1), or not (0).
     """
-    scripting(ctx.engine).anything_allowed = _switch(switch)
+    ctx.engine.scripting.anything_allowed = _switch(switch)
     return OK
 
 
@@ -178,6 +178,13 @@ def _packed_threshold(ctx: Client, size: bytes) -> Reply:
     return OK
 
 
+def _serialized_length(value: Any) -> int:
+    """The size that DEBUG OBJECT shows in place of the bytes of a dump: what the value holds."""
+    if isinstance(value, OwnValue):
+        return memory_of(value)
+    return len(value) if isinstance(value, bytes | bytearray) else int(value.memory())
+
+
 @debug_subcommand("OBJECT", 1)
 def _object(ctx: Client, key: bytes) -> Reply:
     """OBJECT <key>
@@ -187,12 +194,13 @@ def _object(ctx: Client, key: bytes) -> Reply:
     value = ctx.db.data.get(key)
     if value is None:
         raise NoSuchKey
-    idle = ctx.engine.idle_seconds(ctx.db, key)
+    idle = ctx.engine.eviction.idle_seconds(ctx.db, key)
+    lru_clock = (ctx.engine.state.now // 1000 - idle) & 0xFFFFFF  # 24 bits of seconds
     details = getattr(value, "debug_details", None)
     extra = details(ctx.config) if details is not None else ""
     return Simple(
         f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value, ctx.config)} "
-        f"serializedlength:{ctx.engine.serialized_length(value)} lru:{ctx.engine.lru_clock(ctx.db, key)} "
+        f"serializedlength:{_serialized_length(value)} lru:{lru_clock} "
         f"lru_seconds_idle:{idle}{extra}".encode()
     )
 

@@ -23,9 +23,9 @@ from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.flags import NAMES
-from twisted_redis.engine.scripting.libraries import Library, libraries
+from twisted_redis.engine.scripting.libraries import Library
 from twisted_redis.engine.scripting.running import Run
-from twisted_redis.engine.scripting.scripts import check_keys, scripting
+from twisted_redis.engine.scripting.scripts import check_keys
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.persistence.rdb import payload, records
 from twisted_redis.persistence.rdb.errors import CorruptData
@@ -47,9 +47,8 @@ _EVERYWHERE = ("request_policy:all_shards", "response_policy:all_succeeded")
 
 
 def _fcall(ctx: Client, name: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
-    state = scripting(ctx.engine)
-    known = libraries(ctx.engine)
-    function = known.functions.get(name.lower())
+    state = ctx.engine.scripting
+    function = state.libraries.functions.get(name.lower())
     if function is None:
         raise CommandError("ERR Function not found")
     try:
@@ -60,7 +59,7 @@ def _fcall(ctx: Client, name: bytes, numkeys: bytes, arguments: tuple[bytes, ...
     state.admit(ctx, function.flags, read_only)
     run = Run(ctx, function.name, function.flags, False, read_only)
     run.argv = (b"fcall_ro" if read_only else b"fcall", name, numkeys, *arguments)
-    return known.runner.execute(run, function.callback, count, arguments, state.running)
+    return state.libraries.runner.execute(run, function.callback, count, arguments, state.running)
 
 
 @command(
@@ -123,7 +122,7 @@ def load(ctx: Client, *arguments: bytes) -> Reply:
         if c_string(option).lower() != b"replace":
             raise refusal(b"ERR Unknown option given: %b", option)
         replace = True
-    name = libraries(ctx.engine).load(arguments[-1], replace, limited=not ctx.gates & MASTER)
+    name = ctx.engine.scripting.libraries.load(arguments[-1], replace, limited=not ctx.gates & MASTER)
     _changed(ctx)
     return name
 
@@ -142,7 +141,7 @@ def delete(ctx: Client, name: bytes) -> Reply:
 
     Removes a library and its functions.
     """
-    libraries(ctx.engine).delete(name)
+    ctx.engine.scripting.libraries.delete(name)
     _changed(ctx)
     return OK
 
@@ -165,7 +164,7 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
         raise WrongSubcommand
     if mode and c_string(mode[0]).lower() not in (b"sync", b"async"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
-    freed = libraries(ctx.engine).flush()
+    freed = ctx.engine.scripting.libraries.flush()
     if freed > _AT_ONCE and (c_string(mode[0]).lower() == b"async" if mode else ctx.config.lazyfree_lazy_user_flush):
         ctx.engine.lazyfree.freed += freed + 1  # and their interpreter
     _changed(ctx)
@@ -200,7 +199,9 @@ def list_(ctx: Client, *options: bytes) -> Reply:
             raise refusal(b"ERR Unknown argument %b", word)
     matches = compile_glob(pattern, nocase=True) if pattern is not None else lambda name: True
     return [
-        _described(library, with_code) for name, library in libraries(ctx.engine).libraries.items() if matches(name)
+        _described(library, with_code)
+        for name, library in ctx.engine.scripting.libraries.libraries.items()
+        if matches(name)
     ]
 
 
@@ -238,7 +239,9 @@ def dump(ctx: Client) -> Reply:
     Returns all libraries as bytes from which FUNCTION RESTORE makes them again, here or in another server.
     """
     compressed = ctx.config.rdbcompression
-    return payload.seal(b"".join(records.function_bytes(code, compressed) for code in libraries(ctx.engine).codes()))
+    return payload.seal(
+        b"".join(records.function_bytes(code, compressed) for code in ctx.engine.scripting.libraries.codes())
+    )
 
 
 @command(
@@ -262,7 +265,7 @@ def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     if not payload.is_intact(serialized, ctx.engine.payload_checksums):
         raise CommandError("ERR DUMP payload version or checksum are wrong")
-    state = libraries(ctx.engine)
+    state = ctx.engine.scripting.libraries
     found: list[Library] = []
     pos = 0
     while pos < len(serialized) - 10:
@@ -300,7 +303,7 @@ def kill(ctx: Client) -> Reply:
 
     Ends the function that is running, if it has written nothing yet.
     """
-    return scripting(ctx.engine).kill(is_eval=False)
+    return ctx.engine.scripting.kill(is_eval=False)
 
 
 @command(
@@ -318,13 +321,13 @@ def stats(ctx: Client) -> Reply:
     Returns what function is running, and how many there are.
     """
     engine = ctx.engine
-    state = scripting(engine)
-    known = libraries(engine)
+    state = engine.scripting
+    known = state.libraries
     running: Reply = None
     if state.running:
         run = state.running[-1]
         if run.is_eval:
-            raise CommandError(engine.busy_text)
+            raise CommandError(engine.scripting.busy_text)
         running = Pairs(
             (
                 b"name",

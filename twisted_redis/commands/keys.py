@@ -54,7 +54,7 @@ def delete(ctx: Client, *keys: bytes) -> Reply:
 def _delete(ctx: Client, keys: tuple[bytes, ...], later: bool) -> int:
     """Removes keys, freeing large values ``later``; how many there were."""
     db = ctx.db
-    remove = ctx.engine.remove
+    remove = ctx.engine.lazyfree.remove
     count = 0
     for key in keys:
         if key in db.expires:

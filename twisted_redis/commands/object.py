@@ -106,7 +106,7 @@ def idletime(ctx: Client, key: bytes) -> Reply:
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
             "between policies at runtime LRU and LFU data will take some time to adjust."
         )
-    return ctx.engine.idle_seconds(ctx.db, key)
+    return ctx.engine.eviction.idle_seconds(ctx.db, key)
 
 
 @command(

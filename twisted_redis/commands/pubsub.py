@@ -150,7 +150,7 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     if engine.sinks:
         # Replicas have subscribers of their own.
         ctx.propagate_as(ReplicasOnly((b"PUBLISH", channel, message)))
-    return engine.publish(channel, message)
+    return engine.pubsub.publish(channel, message)
 
 
 @command(

@@ -19,7 +19,7 @@ from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, counte
 from twisted_redis.engine.declare.table import command, container
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import integer
-from twisted_redis.engine.scripting.scripts import check_keys, scripting
+from twisted_redis.engine.scripting.scripts import check_keys
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply
 
@@ -41,7 +41,7 @@ def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
 
 def _eval(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
     keys = _number_of_keys(numkeys, arguments)
-    state = scripting(ctx.engine)
+    state = ctx.engine.scripting
     return state.evaluate(ctx, state.add(script, keep=False), keys, arguments, read_only)
 
 
@@ -49,7 +49,7 @@ def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, .
     if len(sha1) != 40:
         raise CommandError(_NO_SCRIPT)
     keys = _number_of_keys(numkeys, arguments)
-    state = scripting(ctx.engine)
+    state = ctx.engine.scripting
     if sha1 not in state.scripts:
         sha1 = sha1.lower()
         if sha1 not in state.scripts:
@@ -142,7 +142,7 @@ def load(ctx: Client, script: bytes) -> Reply:
 
     Keeps a script without running it, and returns its SHA-1 for EVALSHA.
     """
-    return scripting(ctx.engine).add(script, keep=True)
+    return ctx.engine.scripting.add(script, keep=True)
 
 
 @command(
@@ -159,7 +159,7 @@ def exists(ctx: Client, *shas: bytes) -> Reply:
 
     Tells for each SHA-1 whether the server knows its script.
     """
-    known = scripting(ctx.engine).scripts
+    known = ctx.engine.scripting.scripts
     return [int(sha.lower() in known) for sha in shas]
 
 
@@ -180,7 +180,7 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
     """
     if len(mode) > 1 or (mode and c_string(mode[0]).lower() not in (b"sync", b"async")):
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
-    scripting(ctx.engine).flush()
+    ctx.engine.scripting.flush()
     return OK
 
 
@@ -198,7 +198,7 @@ def kill(ctx: Client) -> Reply:
 
     Ends the script that is running, if it has written nothing yet.
     """
-    return scripting(ctx.engine).kill(is_eval=True)
+    return ctx.engine.scripting.kill(is_eval=True)
 
 
 @command("SCRIPT|DEBUG", arity=3, flags=NOSCRIPT, group="scripting", since="3.2.0", complexity="O(1)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted_redis.engine.blocking import signal_database
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import (
     ADMIN,
@@ -61,8 +62,8 @@ def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
     for db in databases:
         if db.watched:
             touch_database(db, None)
-        removed += engine.empty_database(db, later)
-        engine.database_replaced(db)
+        removed += engine.lazyfree.flush(db, later)
+        signal_database(engine, db)
     # Even an empty database is flushed on replicas: they may hold what we do not know of.
     engine.mark_dirty(removed or 1)
 
@@ -135,8 +136,8 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
         touch_database(first, second)
         touch_database(second, first)
         first.swap(second)
-        engine.database_replaced(first)
-        engine.database_replaced(second)
+        signal_database(engine, first)
+        signal_database(engine, second)
     engine.mark_dirty(1)
     return OK
 
@@ -179,7 +180,7 @@ def shutdown(ctx: Client, *options: bytes) -> Reply:
         raise SyntaxError_
     if (b"ABORT" in chosen and len(chosen) > 1) or (b"SAVE" in chosen and b"NOSAVE" in chosen):
         raise SyntaxError_
-    return ctx.engine.shut_down(ctx, frozenset(option.decode() for option in chosen))
+    return ctx.engine.persistence.shut_down(ctx, frozenset(option.decode() for option in chosen))
 
 
 @command(

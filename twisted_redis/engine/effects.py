@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.introspect.latency import LatencyMonitor
     from twisted_redis.engine.introspect.stats import Statistics
     from twisted_redis.engine.memory.lazyfree import LazyFree
+    from twisted_redis.engine.messages.pubsub import PubSub
 
 __all__ = ["Effect", "Effects", "Sink"]
 
@@ -54,7 +55,7 @@ class Effects:
     stats: Statistics
     latency: LatencyMonitor
     lazyfree: LazyFree
-    publish: Callable[[bytes, bytes], int]
+    pubsub: PubSub
     clock_ns: Callable[[], int]
     begin_turn: Callable[[], None]
     end_turn: Callable[[], None]
@@ -148,9 +149,9 @@ class Effects:
         if not flags & class_of(event):
             return
         if flags & 1:
-            self.publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
+            self.pubsub.publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
         if flags & 2:
-            self.publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)
+            self.pubsub.publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)
 
     def after(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """What a command leaves behind: its effects are recorded, and at the end of the unit sent out."""

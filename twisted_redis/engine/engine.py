@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
-from twisted_redis.engine.blocking import Block, Waiter, block, signal_database
+from twisted_redis.engine.blocking import Block, Waiter, block
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR, WRITE
@@ -37,11 +36,9 @@ from twisted_redis.engine.messages.client_caching import Tracking
 from twisted_redis.engine.messages.pubsub import PubSub
 from twisted_redis.engine.migration import Migrations
 from twisted_redis.engine.mishaps import abandon_unit, broken, collapse, crashed, report, undelivered
-from twisted_redis.engine.scripting.libraries import libraries
-from twisted_redis.engine.scripting.scripts import scripting
+from twisted_redis.engine.scripting.scripts import Scripting
 from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
-from twisted_redis.keyspace.access import idle_ms
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
@@ -108,9 +105,6 @@ class Engine(Turns, Effects):
         self.index_commands()
         #: Users, and who is which.
         self.acl = Acl(self)
-        self.authorize = self.acl.authorize
-        #: Whether a client's user may run a command.
-        self.permits = self.acl.permits
 
         #: Bits of engine.gates that hold for everybody now.
         self.gates = 0
@@ -132,14 +126,11 @@ class Engine(Turns, Effects):
         #: Calls that wait for something else than keys, by its name.
         self.waiting_groups: dict[str, dict[Waiter, None]] = {}
 
-        #: EVAL and FCALL, once one of them was called (``scripting.scripts``).
-        self.scripting: Any = None
         #: Lets the reactor turn once while a script runs long; whether the server goes on.
         self.serve_others: Callable[[], bool] = lambda: True
         #: Called when nobody is told any more that the server is busy.
         self.after_busy: Callable[[], None] = lambda: None
         self.async_loading = False
-        self.busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
         #: Called when a client becomes as new (RESET).
@@ -170,8 +161,6 @@ class Engine(Turns, Effects):
         self.slowlog = SlowLog(self)
         self.latency = LatencyMonitor(self)
         self.apply_thresholds()
-        #: Hands a message to the subscribers of a channel; how many there were.
-        self.publish: Callable[[bytes, bytes], int] = self.pubsub.publish
         self.usage = Usage(self)
         self.client_eviction = ClientEviction(self)
         self.oom_score = OomScore(self)
@@ -181,6 +170,8 @@ class Engine(Turns, Effects):
         self.key_sizes = KeySizes(self)
         self.migrations = Migrations(self)
         self.modules = Modules(self)
+        #: EVAL and FCALL.
+        self.scripting = Scripting(self)
         self.refresh_time()
 
     # commands
@@ -513,56 +504,3 @@ class Engine(Turns, Effects):
         """Takes new replication ids: no replica can continue from the old ones."""
         self.replication_id = os.urandom(20).hex()
         self.replication_id2 = "0" * 40
-
-    def serialized_length(self, value: Any) -> int:
-        """Bytes that ``value`` takes in a dump."""
-        if isinstance(value, OwnValue):
-            return memory_of(value)
-        return len(value) if isinstance(value, bytes | bytearray) else value.memory()
-
-    def idle_seconds(self, db: Database, key: bytes) -> int:
-        """Seconds since ``key`` was accessed; from the first such question on accesses are noted."""
-        self.eviction.want_idle_times()
-        return idle_ms(db, key) // 1000
-
-    def lru_clock(self, db: Database, key: bytes) -> int:
-        """The 24-bit clock (s) of the last access to ``key``."""
-        return (self.state.now // 1000 - self.idle_seconds(db, key)) & 0xFFFFFF
-
-    def check_memory(self) -> None:
-        """Sees whether memory is within ``maxmemory``, clients included; called several times a second."""
-        self.eviction.measure()
-
-    def remove(self, db: Database, key: bytes, later: bool) -> bool:
-        """Deletes ``key``, freeing a large value ``later``; tells whether it was there."""
-        return self.lazyfree.remove(db, key, later)
-
-    def as_declared(self, command: Command, argv: list[bytes]) -> Command:
-        """EVAL or FCALL with the flags that the script of ``argv`` has declared."""
-        return scripting(self).as_declared(command, argv)
-
-    def load_function(self, code: bytes, replace: bool = False) -> None:
-        """Takes the code of a library of functions from a snapshot; CommandError if it cannot."""
-        libraries(self).load(code, replace, limited=False)
-
-    def function_codes(self) -> list[bytes]:
-        """The codes of all libraries of functions, for a snapshot."""
-        return libraries(self).codes() if self.scripting is not None else []
-
-    def forget_functions(self) -> None:
-        """Removes all libraries of functions."""
-        if self.scripting is not None:
-            libraries(self).flush()
-
-    def empty_database(self, db: Database, later: bool) -> int:
-        """Removes all keys of ``db``, freeing them now or ``later``; how many there were."""
-        return self.lazyfree.flush(db) if later else db.flush()
-
-    def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
-        """SHUTDOWN with its options (``SAVE``, ``NOSAVE``, ``NOW``, ``FORCE``, ``ABORT``)."""
-        return self.persistence.shut_down(client, options)
-
-    def database_replaced(self, db: Database) -> None:
-        """Wakes those who wait for keys of ``db`` after its contents were exchanged."""
-        if db.waiting:
-            signal_database(self, db)

@@ -284,7 +284,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     called = command
     if flags & SKIP_MONITOR:
         # What a script has declared counts in place of what EVAL and FCALL may do at the worst.
-        command = engine.as_declared(command, argv)
+        command = engine.scripting.as_declared(command, argv)
         flags = command.flags
     gates = client.gates & ~NOT_GATES
     if flags & PROTECTED:
@@ -295,7 +295,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         if gates & IN_MULTI and flags & NO_MULTI:
             raise CommandError("ERR Command not allowed inside a transaction")
         if gates & RESTRICTED:
-            engine.authorize(client, called, argv)
+            engine.acl.authorize(client, called, argv)
     if gates & TRACKING and engine.config.maxmemory:
         # Evictions are told before the reply.
         engine.eviction.settle()
@@ -318,7 +318,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     ):
         raise CommandError("LOADING Redis is loading the dataset in memory")
     if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
-        raise CommandError(engine.busy_text)
+        raise CommandError(engine.scripting.busy_text)
     if gates & REPLICA and flags & (READONLY | WRITE | MAY_REPLICATE):
         # It is never held back by a pause, so it must not be able to do anything that a pause is to prevent.
         raise CommandError("ERR Replica can't interact with the keyspace")
@@ -330,7 +330,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
 def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
     """Passes the gates that may have closed while a call waited for a key; raises the error of the first such one."""
     if client.gates & RESTRICTED:
-        engine.authorize(client, command, argv)
+        engine.acl.authorize(client, command, argv)
     _check_memory(engine, client, command)
     for check in engine.denials.in_order:
         check(client, command, argv)
@@ -360,7 +360,7 @@ def _shared_flags_of(command: Command, client: Client) -> int:
 
 
 def _declared_flags(client: Client, command: Command, argv: list[bytes]) -> int:
-    return (client.engine.as_declared(command, argv) if command.flags & SKIP_MONITOR else command).flags
+    return (client.engine.scripting.as_declared(command, argv) if command.flags & SKIP_MONITOR else command).flags
 
 
 def is_paused(engine: Engine, client: Client, command: Command) -> bool:

@@ -155,7 +155,7 @@ class Migrations:
                     if key in db.data:
                         kept.append(key)
                     continue
-                engine.remove(db, key, engine.config.lazyfree_lazy_server_del)
+                engine.lazyfree.remove(db, key, engine.config.lazyfree_lazy_server_del)
                 engine.dirty += 1
                 if engine.observed:
                     engine.observe(db, key, "del")

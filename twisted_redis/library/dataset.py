@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
+from twisted_redis.engine.blocking import signal_database
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.hash_fields import note_times
 from twisted_redis.library.hints import number
@@ -49,7 +50,7 @@ def _twin(value: Any) -> Any:
 def take_snapshot(engine: Engine) -> Snapshot:
     """What is there now; strings are shared, all else is copied."""
     databases = {db.index: (_copy(db.data), dict(db.expires)) for db in engine.databases if db.data}
-    return Snapshot(databases, tuple(engine.function_codes()))
+    return Snapshot(databases, tuple(engine.scripting.libraries.codes()))
 
 
 def restore(engine: Engine, snapshot: Snapshot) -> None:
@@ -64,9 +65,9 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
             observer(engine.databases)
         for client in engine.clients.values():
             client.dirty_cas = client.dirty_cas or bool(client.watching)
-        engine.forget_functions()
+        engine.scripting.libraries.flush()
         for db in engine.databases:
-            engine.empty_database(db, False)
+            db.flush()
             data, expires = snapshot._databases.get(db.index, ({}, {}))
             db.data.update(_copy(data))
             db.settle_filled()
@@ -75,9 +76,9 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
             for key, value in db.data.items():
                 if value.__class__ is Hash and value.times:
                     note_times(db, key, value)
-            engine.database_replaced(db)
+            signal_database(engine, db)
         for code in snapshot._functions:
-            engine.load_function(code)
+            engine.scripting.libraries.load(code, limited=False)
 
 
 def seed(client: LocalClient, data: Mapping[Any, Any], ttl: float | None) -> None:

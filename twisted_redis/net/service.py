@@ -213,7 +213,7 @@ class ServerService(Service):
         self.expire()
         self.engine.stats.measure(now)
         if self.engine.config.maxmemory:
-            self.engine.check_memory()
+            self.engine.eviction.measure()
         if self._resting or self._ticks % max(1, int(self.engine.config.hz)) == 0:
             self.factory.close_idle(now)
             self._resting = self.is_idle()

@@ -88,7 +88,7 @@ class Exits:
         if "NOW" not in options and client.deny_blocking:
             raise CommandError("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
         if "NOSAVE" not in options and engine.gates & IS_BUSY:
-            raise CommandError(engine.busy_text)
+            raise CommandError(engine.scripting.busy_text)
         if self._deadline is None and self._begin(frozenset(option.lower() for option in options)) is False:
             raise CommandError(_FAILED)
         # Whose connection closes may count on it that nobody listens any more: so this one waits like all others.

@@ -87,14 +87,15 @@ class Loader:
         *,
         drop_expired: bool | None = None,
         replace: bool = False,
-        functions: Callable[[bytes], None] | None = None,
+        functions: Callable[[bytes], object] | None = None,
     ) -> None:
         self._engine = engine
         self._databases = engine.databases if databases is None else databases
         self._db = self._databases[0]
         self._drop_expired = engine.role == "master" if drop_expired is None else drop_expired
         self._replace = replace
-        self._functions = partial(engine.load_function, replace=replace) if functions is None else functions
+        load = partial(engine.scripting.libraries.load, replace=replace, limited=False)
+        self._functions = load if functions is None else functions
         self._config = engine.config
         self._checksum = bool(engine.config.rdbchecksum)
         self._crc = 0

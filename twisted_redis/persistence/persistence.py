@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from twisted_redis.engine.blocking import signal_database
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.persistence.checking import check
 from twisted_redis.persistence.children import Children
@@ -101,7 +102,7 @@ class Persistence:
             raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
         finally:
             for db in engine.databases:
-                engine.database_replaced(db)
+                signal_database(engine, db)
         engine.log("notice", "DB reloaded by DEBUG RELOAD")
 
     def empty(self) -> None:
@@ -110,8 +111,8 @@ class Persistence:
         for observer in engine.flush_observers:
             observer(engine.databases)
         for db in engine.databases:
-            engine.empty_database(db, False)
-        engine.forget_functions()
+            db.flush()
+        engine.scripting.libraries.flush()
 
     # loading
 

@@ -88,7 +88,7 @@ class Snapshots:
                 file,
                 engine.databases,
                 aux=facts(engine, **options),
-                functions=engine.function_codes(),
+                functions=engine.scripting.libraries.codes(),
                 compressed=config.rdbcompression,
                 checksum=config.rdbchecksum,
                 policy=config.maxmemory_policy,

@@ -111,7 +111,7 @@ class DisklessSync:
                 write,
                 [] if "data" in without else engine.databases,
                 aux=facts(engine),
-                functions=[] if "functions" in without else engine.function_codes(),
+                functions=[] if "functions" in without else engine.scripting.libraries.codes(),
                 compressed=config.rdbcompression,
                 checksum=config.rdbchecksum,
                 policy=config.maxmemory_policy,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from twisted.python.failure import Failure
 
+from twisted_redis.engine.blocking import signal_database
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.keyspace.database import Database
@@ -140,7 +141,7 @@ class Reception:
                 for db, new in zip(engine.databases, self._databases, strict=True):
                     touch_database(db, new)
                     db.swap(new)
-                    engine.database_replaced(db)
+                    signal_database(engine, db)
             self._replication.replace_functions(self._codes)
         except Exception as problem:
             engine.log("warning", str(problem))

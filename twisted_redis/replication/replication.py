@@ -21,7 +21,6 @@ from twisted_redis.engine.gates import IS_STALE, Denial, flags_of
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.replication import ACKNOWLEDGED
-from twisted_redis.engine.scripting.libraries import libraries
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.loading import LoadError, Loading, Steps
@@ -217,14 +216,15 @@ class Replication:
         for observer in engine.flush_observers:
             observer(engine.databases)
         for db in engine.databases:
-            engine.empty_database(db, engine.config.replica_lazy_flush)
+            engine.lazyfree.flush(db, engine.config.replica_lazy_flush)
 
     def replace_functions(self, codes: list[bytes]) -> None:
         """Takes the libraries of a snapshot in place of ours."""
-        if codes or self.engine.function_codes():
-            libraries(self.engine).flush()
+        libraries = self.engine.scripting.libraries
+        if codes or libraries.codes():
+            libraries.flush()
             for code in codes:
-                self.engine.load_function(code)
+                libraries.load(code, limited=False)
 
     def verify(self, file: BinaryIO) -> Steps:
         """Reads a snapshot and compares its checksum, in slices; LoadError where it is wrong."""

@@ -333,7 +333,7 @@ def test_the_cycle_raises_events(server: InProcess) -> None:
 
     def cycle() -> list[str]:
         found: list[str] = []
-        engine.publish = lambda channel, message: found.append(channel.decode()[15:]) or 1  # type: ignore[func-returns-value]
+        engine.pubsub.publish = lambda channel, message: found.append(channel.decode()[15:]) or 1  # type: ignore[func-returns-value]
         engine.raise_events(0xFFFF & ~1)
         engine.expire_cycle()
         return found

@@ -102,7 +102,7 @@ def test_sizes_are_guessed_where_a_type_fails(error: type[BaseException], maxmem
         home.fail(method, raising(error))
     for _ in range(200):
         assert server("V.SET", "w") == OK
-    server.engine.check_memory()
+    server.engine.eviction.measure()
     assert b"used_memory:" in server("INFO", "memory")
     assert server("INFO", "keysizes").startswith(b"# Keysizes\r\n")
     recorder.take()
@@ -121,7 +121,7 @@ def test_a_size_that_nothing_has_is_no_reason_to_evict(size: Any) -> None:
     home = Home(maxmemory=100 << 20, maxmemory_policy="allkeys-lru")
     home.fail("memory", lambda: size)
     assert home.server("V.SET", "w") == OK
-    home.server.engine.check_memory()
+    home.server.engine.eviction.measure()
     assert home.server("SET", "k", "value") == OK
     assert home.server("EXISTS", "v", "w", "k") == 3
     # Whoever asks for it is told.

@@ -53,7 +53,7 @@ def test_the_limit_is_kept(policy: str) -> None:
     server = limited(policy)
     limit = server.config.maxmemory
     fill(server, 2000)
-    server.engine.check_memory()
+    server.engine.eviction.measure()
     assert limit - 2000 < used(server) < limit + 1000
     assert 300 < len(server.engine.databases[0]) < 700
     assert server.engine.stats.evicted_keys == 2000 - len(server.engine.databases[0])
@@ -113,7 +113,7 @@ def test_the_nearest_go_first() -> None:
         server("SET", f"key:{number}", "x" * 100, "EX", 1000 + number)
     while server.engine.stats.evicted_keys < 50:
         server("RPUSH", "list", *["x" * 100] * 5)
-        server.engine.check_memory()
+        server.engine.eviction.measure()
     kept = server("EXISTS", *[f"key:{number}" for number in range(100, 200)])
     assert isinstance(kept, int) and kept > 95
 
@@ -122,7 +122,7 @@ def test_who_is_told() -> None:
     server = limited("allkeys-random", room=2000)
     recorder = server.record()
     published: list[tuple[bytes, bytes]] = []
-    server.engine.publish = lambda channel, message: published.append((channel, message)) or 0  # type: ignore[func-returns-value]
+    server.engine.pubsub.publish = lambda channel, message: published.append((channel, message)) or 0  # type: ignore[func-returns-value]
     server("CONFIG", "SET", "notify-keyspace-events", "Ee")
     fill(server, 20)
     evicted = [argv[1] for argv in recorder.take() if argv[0] == b"DEL"]
@@ -226,7 +226,7 @@ def test_what_clients_hold_counts() -> None:
     assert server.engine.stats.evicted_keys == 0
     connection = server.connect()
     connection.protocol.dataReceived(b"*2\r\n$3\r\nGET\r\n$1000000\r\n" + b"x" * 250_000)
-    server.engine.check_memory()
+    server.engine.eviction.measure()
     server("PING")
     server.advance(0)
     assert server.engine.stats.evicted_keys > 100
@@ -235,7 +235,7 @@ def test_what_clients_hold_counts() -> None:
 def test_requests_in_parts_count_before_the_periodic_work_comes() -> None:
     server = limited("allkeys-random", room=300_000)
     fill(server, 500)
-    server.engine.check_memory()
+    server.engine.eviction.measure()
     now = server.engine.clock_ns() + 10**12
     server.engine.clock_ns = lambda: now
     for _ in range(10):

@@ -17,6 +17,7 @@ from twisted_redis.engine.hash_fields import signal
 from twisted_redis.engine.memory.last_use import LastUse
 from twisted_redis.keyspace.access import (
     CountingDatabase,
+    idle_ms,
     start_counting,
     start_tracking,
     stop_following,
@@ -124,6 +125,11 @@ class Eviction:
                 state.before = min(state.before, self.last_use.since)
             for db in self._engine.databases:
                 start_tracking(db)
+
+    def idle_seconds(self, db: Database, key: bytes) -> int:
+        """Seconds since the last access to ``key``; the first such question turns the recording of access times on."""
+        self.want_idle_times()
+        return idle_ms(db, key) // 1000
 
     # the limit
 
@@ -248,7 +254,7 @@ class Eviction:
 
     def _evict_key(self, db: Database, key: bytes) -> None:
         engine = self._engine
-        engine.remove(db, key, later=engine.config.lazyfree_lazy_eviction)
+        engine.lazyfree.remove(db, key, later=engine.config.lazyfree_lazy_eviction)
         engine.stats.evicted_keys += 1
         engine.propagate(db, [b"UNLINK" if engine.config.lazyfree_lazy_eviction else b"DEL", key])
         signal(engine, db, key)

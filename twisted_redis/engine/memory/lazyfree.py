@@ -88,8 +88,10 @@ class LazyFree:
             self.free([value], 1)
         return True
 
-    def flush(self, db: Database) -> int:
-        """Empties ``db`` and frees later what was in it; the number of keys that were there."""
+    def flush(self, db: Database, later: bool) -> int:
+        """Empties ``db``, and frees its contents now or ``later``; returns the number of keys that were there."""
+        if not later:
+            return db.flush()
         held = [_Nested(db.data), db.order, db.expires, db.wheel, db.accessed, db.field_wheel]
         count = db.flush()
         if count:

@@ -13,7 +13,7 @@ from twisted_redis.resp.cstrings import c_string
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["Function", "Libraries", "Library", "libraries"]
+__all__ = ["Function", "Libraries", "Library"]
 
 _NAME = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _BAD_NAME = (
@@ -172,13 +172,3 @@ class Libraries:
     def codes(self) -> list[bytes]:
         """The code of each library, as files and dumps hold it."""
         return [library.code for library in self.libraries.values()]
-
-
-def libraries(engine: Engine) -> Libraries:
-    """The libraries of ``engine``."""
-    from twisted_redis.engine.scripting.scripts import scripting
-
-    state = scripting(engine)
-    if state.libraries is None:
-        state.libraries = Libraries(engine)
-    return state.libraries

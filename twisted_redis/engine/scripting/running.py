@@ -38,6 +38,9 @@ _ENDED = b"-ERR The server ends"
 #: How long the code of a library may take to register its functions (ns).
 _LOAD_TIME = 500_000_000
 
+#: What a client reads while a script or function runs for long; ``%s`` is the command that ends it.
+BUSY_TEXT = "BUSY Redis is busy running a script. You can only call %s or SHUTDOWN NOSAVE."
+
 
 class Run:
     """A script that is running for ``client``; ``flags`` are those it has declared, None where it has declared none."""
@@ -75,6 +78,10 @@ class Run:
         self.busy = False
         #: The call as it came, of a function.
         self.argv: Sequence[bytes] = ()
+
+
+#: What a client reads while a script or function runs for long; ``%s`` is the command that ends it.
+BUSY_TEXT = "BUSY Redis is busy running a script. You can only call %s or SHUTDOWN NOSAVE."
 
 
 class Runner:
@@ -276,7 +283,7 @@ class Runner:
             raise self._refused(command, b"ERR Can not execute the command on a stale replica")
         try:
             if client.gates & RESTRICTED:
-                engine.authorize(client, command, argv)
+                engine.acl.authorize(client, command, argv)
         except CommandError as error:
             text = error.text.partition(b" ")[2]
             raise self._refused(command, b"ERR ACL failure in script: " + text) from None
@@ -315,7 +322,7 @@ class Runner:
                 f"script using the {name} command. Script name is: {run.name.decode('latin-1')}.",
             )
             run.busy = True
-            engine.busy_text = f"BUSY Redis is busy running a script. You can only call {name} or SHUTDOWN NOSAVE."
+            engine.scripting.busy_text = BUSY_TEXT % name
             engine.gates |= gates.IS_BUSY
         if not engine.serve_others():
             return _ENDED
@@ -348,7 +355,7 @@ class Runner:
             command = gates.resolve(engine, argv)
         except CommandError:
             raise ScriptError(b"ERR Invalid command passed to redis.acl_check_cmd()", False) from None
-        return self.run is None or engine.permits(self.client, command, argv)
+        return self.run is None or engine.acl.permits(self.client, command, argv)
 
     # loading
 

@@ -11,7 +11,8 @@ from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.memory.usage import human
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES, command_flags, from_shebang
-from twisted_redis.engine.scripting.running import Run, Runner
+from twisted_redis.engine.scripting.libraries import Libraries
+from twisted_redis.engine.scripting.running import BUSY_TEXT, Run, Runner
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.scripting.libraries import Libraries
 
-__all__ = ["Script", "Scripting", "check_keys", "scripting"]
+__all__ = ["Script", "Scripting", "check_keys"]
 
 #: Scripts of EVAL that are kept; those of SCRIPT LOAD stay.
 KEPT = 500
@@ -54,7 +54,9 @@ class Scripting:
         self._runner: Runner | None = None
         #: The script or function that runs.
         self.running: list[Run] = []
-        self.libraries: Libraries | None = None
+        #: The text of the error that a client gets while a script or function runs for long.
+        self.busy_text = BUSY_TEXT % "SCRIPT KILL"
+        self.libraries = Libraries(engine)
         engine.info_extra.setdefault("memory", []).append(self._memory_fields)
         engine.info_extra.setdefault("stats", []).append(lambda: [("evicted_scripts", self.evicted)])
         engine.stats.resetters.append(self._reset_figures)
@@ -77,16 +79,16 @@ class Scripting:
     def _memory_fields(self) -> list[tuple[str, Any]]:
         known = self.libraries
         scripts = sum(len(script.body) for script in self.scripts.values())
-        functions = sum(map(len, known.codes())) if known is not None else 0
-        machines = known.memory if known is not None else 0
+        functions = sum(map(len, known.codes()))
+        machines = known.memory
         return [
             ("used_memory_lua", self.memory),
             ("used_memory_vm_eval", self.memory),
             ("used_memory_lua_human", human(self.memory)),
             ("used_memory_scripts_eval", scripts),
             ("number_of_cached_scripts", len(self.scripts)),
-            ("number_of_functions", len(known.functions) if known is not None else 0),
-            ("number_of_libraries", len(known.libraries) if known is not None else 0),
+            ("number_of_functions", len(known.functions)),
+            ("number_of_libraries", len(known.libraries)),
             ("used_memory_vm_functions", machines),
             ("used_memory_vm_total", self.memory + machines),
             ("used_memory_vm_total_human", human(self.memory + machines)),
@@ -150,7 +152,7 @@ class Scripting:
         script: int | None = None
         if len(argv) > 2:
             if name.startswith("fcall"):
-                function = self.libraries.functions.get(argv[1].lower()) if self.libraries is not None else None
+                function = self.libraries.functions.get(argv[1].lower())
                 script = function.flags if function is not None else None
             elif name.startswith("evalsha"):
                 found = self.find(argv[1])
@@ -181,7 +183,7 @@ class Scripting:
         if run.dirty:
             raise CommandError(_UNKILLABLE)
         if is_eval != run.is_eval:
-            raise CommandError(self.engine.busy_text)
+            raise CommandError(self.busy_text)
         run.killed = True
         return OK
 
@@ -193,11 +195,3 @@ def check_keys(count: int, arguments: Sequence[bytes]) -> int:
     if count < 0:
         raise CommandError("ERR Number of keys can't be negative")
     return count
-
-
-def scripting(engine: Engine) -> Scripting:
-    """The scripting of ``engine``, which begins with its first use."""
-    found = engine.scripting
-    if found is None:
-        found = engine.scripting = Scripting(engine)
-    return found  # type: ignore[no-any-return]

@@ -45,7 +45,7 @@ def write_base(engine: Engine, path: str, progress: Callable[[int], object] | No
                 file,
                 engine.databases,
                 aux=facts(engine, aof_base=True),
-                functions=engine.function_codes(),
+                functions=engine.scripting.libraries.codes(),
                 compressed=config.rdbcompression,
                 checksum=config.rdbchecksum,
                 policy=config.maxmemory_policy,
@@ -56,7 +56,7 @@ def write_base(engine: Engine, path: str, progress: Callable[[int], object] | No
             write_commands(
                 file,
                 engine.databases,
-                functions=engine.function_codes(),
+                functions=engine.scripting.libraries.codes(),
                 at=int(time.time()) if config.aof_timestamp_enabled else None,
                 progress=progress,
                 key_delay=config.rdb_key_save_delay,
