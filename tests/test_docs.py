@@ -212,7 +212,7 @@ def test_the_example_in_the_architecture(monkeypatch: pytest.MonkeyPatch) -> Non
     registry = dict(table.registry)
     monkeypatch.setattr(table, "registry", registry)
     (code,) = (block.text for block in blocks_of(ROOT / "docs" / "architecture.md") if block.language == "python")
-    namespace = {**vars(flags), **vars(keyspecs), "integer": parse.integer, "command": table.command}
+    namespace = {**vars(flags), **vars(keyspecs), "integer": parse.integer, "command": table.CommandGroup("string")}
     exec("from __future__ import annotations\n" + code, namespace)
     server = Server()
     server("SET", "k", 21)

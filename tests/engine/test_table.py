@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from tests.support.server import Server
 from twisted_redis.engine.declare.docs import summary_of
+from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.declare.syntax import argument_tree, parse_syntax
-from twisted_redis.engine.declare.table import Spec, registry
+from twisted_redis.engine.declare.table import CommandGroup, Spec, registry
 from twisted_redis.resp.types import Pairs, SetReply
 
 FACTS: dict[str, dict[str, Any]] = {
@@ -236,3 +238,49 @@ def test_a_program_may_leave_the_line_out() -> None:
 def test_the_categories_of_a_command_are_computed_once() -> None:
     spec = registry["get"]
     assert spec.categories is spec.categories
+
+
+# groups
+
+
+def declared(group: CommandGroup, name: str, /, **facts: Any) -> Spec:
+    """Declares a command and takes it out of the table again."""
+    group(name, **facts)(lambda ctx: None)
+    return registry.pop(f"{group.prefix}{name}".lower())
+
+
+def test_a_declaration_replaces_the_defaults_of_its_group() -> None:
+    group = CommandGroup("list", since="1.0.0", complexity="O(1)", doc="X\n\nDoes nothing.")
+    assert declared(group, "X", arity=1) == Spec(
+        "x", ANY, 1, 0, "list", since="1.0.0", complexity="O(1)", doc="X\n\nDoes nothing."
+    )
+    spec = declared(group, "X", arity=1, group="set", since="2.0.0")
+    assert (spec.group, spec.since, spec.complexity) == ("set", "2.0.0", "O(1)")
+
+
+def test_more_defaults_leave_the_group_as_it_is() -> None:
+    group = CommandGroup("list", since="1.0.0")
+    push = group.with_defaults(arity=-3, flags=WRITE, since="2.0.0")
+    assert (declared(push, "X").arity, declared(push, "X").flags, declared(push, "X").since) == (-3, WRITE, "2.0.0")
+    assert declared(push, "X", since="3.0.0", arity=1).since == "3.0.0"
+    assert (declared(group, "X", arity=1).since, declared(group, "X", arity=1).flags) == ("1.0.0", 0)
+
+
+def test_subcommands_are_declared_below_their_parent() -> None:
+    subcommand = CommandGroup("server", since="1.0.0").container("X", "A container.", since="2.0.0")
+    parent = registry.pop("x")
+    assert (parent.is_container, parent.arity, parent.group, parent.doc) == (True, -2, "server", "A container.")
+    spec = declared(subcommand, "Y", arity=2)
+    assert (spec.name, spec.group, spec.since) == ("x|y", "server", "2.0.0")
+    assert declared(CommandGroup("server").below("CLIENT"), "Y", arity=2).name == "client|y"
+
+
+def test_a_declaration_needs_an_arity() -> None:
+    with pytest.raises(TypeError, match="arity"):
+        CommandGroup("list")("X")(lambda ctx: None)
+
+
+def test_a_deprecated_command_says_so() -> None:
+    docs = plain(SERVER("COMMAND", "DOCS", "RPOPLPUSH"))["rpoplpush"]
+    assert docs["doc_flags"] == ["deprecated"]
+    assert docs["deprecated_since"] == "6.2.0"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.acl.catalogue import CATEGORIES
@@ -13,7 +11,7 @@ from twisted_redis.engine.acl.log import Entry
 from twisted_redis.engine.acl.selectors import Selector, has_blanks
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import c_string
@@ -30,31 +28,14 @@ _PASSWORD_BITS = 256
 _PASSWORD_BITS_MAX = 4096
 _LOG_SHOWN = 10
 
-container("ACL", arity=-2, group="server", since="6.0.0", summary="Commands about users and their permissions.")
+subcommand = (
+    CommandGroup("server")
+    .container("ACL", "Commands about users and their permissions.", since="6.0.0")
+    .with_defaults(flags=_ADMIN, complexity="O(1)")
+)
 
 
-def _sub(
-    name: str,
-    arity: int,
-    complexity: str,
-    flags: int = _ADMIN,
-    since: str = "6.0.0",
-    tips: tuple[str, ...] = (),
-    history: tuple[tuple[str, str], ...] = (),
-) -> Callable[[Any], Any]:
-    return command(
-        f"ACL|{name}",
-        arity=arity,
-        flags=flags,
-        group="server",
-        since=since,
-        complexity=complexity,
-        tips=tips,
-        history=history,
-    )
-
-
-@_sub("CAT", -2, "O(1) since the categories and their commands are fixed", _PLAIN)
+@subcommand("CAT", arity=-2, flags=_PLAIN, complexity="O(1) since the categories and their commands are fixed")
 def acl_cat(ctx: Client, *names: bytes) -> Reply:
     """ACL CAT [category]
 
@@ -70,7 +51,7 @@ def acl_cat(ctx: Client, *names: bytes) -> Reply:
     return [entry.name.encode() for entry in members]
 
 
-@_sub("DELUSER", -3, "O(1) for each user", tips=_EVERYWHERE)
+@subcommand("DELUSER", arity=-3, complexity="O(1) for each user", tips=_EVERYWHERE)
 def acl_deluser(ctx: Client, *names: bytes) -> Reply:
     """ACL DELUSER username [username ...]
 
@@ -81,7 +62,7 @@ def acl_deluser(ctx: Client, *names: bytes) -> Reply:
     return sum(ctx.engine.acl.delete_user(name, ctx) for name in names)
 
 
-@_sub("DRYRUN", -4, "O(1)", since="7.0.0")
+@subcommand("DRYRUN", arity=-4, since="7.0.0")
 def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
     """ACL DRYRUN username command [arg [arg ...]]
 
@@ -102,7 +83,7 @@ def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
     return OK if found is None else acl.explain(user, entry, found, words[found.place])
 
 
-@_sub("GENPASS", -2, "O(1)", _PLAIN)
+@subcommand("GENPASS", arity=-2, flags=_PLAIN)
 def acl_genpass(ctx: Client, *sizes: bytes) -> Reply:
     """ACL GENPASS [bits]
 
@@ -131,10 +112,10 @@ def _described(selector: Selector) -> list[bytes]:
     ]
 
 
-@_sub(
+@subcommand(
     "GETUSER",
-    3,
-    "O(N) where N is the number of rules of the user",
+    arity=3,
+    complexity="O(N) where N is the number of rules of the user",
     history=(
         ("6.2.0", "Tells channel patterns."),
         ("7.0.0", "Tells selectors, and patterns as rules instead of lists."),
@@ -161,7 +142,7 @@ def acl_getuser(ctx: Client, name: bytes) -> Reply:
     )
 
 
-@_sub("LIST", 2, _EACH_USER)
+@subcommand("LIST", arity=2, complexity=_EACH_USER)
 def acl_list(ctx: Client) -> Reply:
     """ACL LIST
 
@@ -180,7 +161,7 @@ def _path(ctx: Client) -> str:
     return str(ctx.config.resolve(ctx.config.aclfile))
 
 
-@_sub("LOAD", 2, _EACH_USER)
+@subcommand("LOAD", arity=2, complexity=_EACH_USER)
 def acl_load(ctx: Client) -> Reply:
     """ACL LOAD
 
@@ -220,10 +201,10 @@ def _shown(ctx: Client, entry: Entry) -> Pairs:
     )
 
 
-@_sub(
+@subcommand(
     "LOG",
-    -2,
-    "O(N) where N is the number of entries shown",
+    arity=-2,
+    complexity="O(N) where N is the number of entries shown",
     history=(("7.2.0", "Tells the number of an entry, when it was made and when it was last changed."),),
 )
 def acl_log(ctx: Client, *options: bytes) -> Reply:
@@ -241,7 +222,7 @@ def acl_log(ctx: Client, *options: bytes) -> Reply:
     return [_shown(ctx, entry) for entry in log.newest(count)]
 
 
-@_sub("SAVE", 2, _EACH_USER, tips=_EVERYWHERE)
+@subcommand("SAVE", arity=2, complexity=_EACH_USER, tips=_EVERYWHERE)
 def acl_save(ctx: Client) -> Reply:
     """ACL SAVE
 
@@ -258,10 +239,10 @@ def acl_save(ctx: Client) -> Reply:
     return OK
 
 
-@_sub(
+@subcommand(
     "SETUSER",
-    -3,
-    "O(N) where N is the number of rules given",
+    arity=-3,
+    complexity="O(N) where N is the number of rules given",
     tips=_EVERYWHERE,
     history=(("6.2.0", "Takes channel patterns."), ("7.0.0", "Takes selectors, and patterns for reading or writing.")),
 )
@@ -276,7 +257,7 @@ def acl_setuser(ctx: Client, name: bytes, *rules: bytes) -> Reply:
     return OK
 
 
-@_sub("USERS", 2, _EACH_USER)
+@subcommand("USERS", arity=2, complexity=_EACH_USER)
 def acl_users(ctx: Client) -> Reply:
     """ACL USERS
 
@@ -285,7 +266,7 @@ def acl_users(ctx: Client) -> Reply:
     return sorted(ctx.engine.acl.users)
 
 
-@_sub("WHOAMI", 2, "O(1)", _PLAIN)
+@subcommand("WHOAMI", arity=2, flags=_PLAIN)
 def acl_whoami(ctx: Client) -> Reply:
     """ACL WHOAMI
 
@@ -294,7 +275,7 @@ def acl_whoami(ctx: Client) -> Reply:
     return ctx.user.name if ctx.user is not None else None
 
 
-@_sub("HELP", 2, "O(1)", LOADING | STALE)
+@subcommand("HELP", arity=2, flags=LOADING | STALE)
 def acl_help(ctx: Client) -> Reply:
     """ACL HELP
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, NO_ASYNC_LOADING, NOSCRIPT
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.resp.types import Reply, Simple
 
 __all__: list[str] = []
 
+command = CommandGroup("server")
 
-@command(
-    "BGREWRITEAOF",
-    arity=1,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-    group="server",
-    since="1.0.0",
-    complexity="O(1)",
-)
+
+@command("BGREWRITEAOF", arity=1, flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING, since="1.0.0", complexity="O(1)")
 def bgrewriteaof(ctx: Client) -> Reply:
     """BGREWRITEAOF
 

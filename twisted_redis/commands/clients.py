@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from twisted_redis.commands.common.helptext import help_lines
@@ -20,7 +20,7 @@ from twisted_redis.engine.clients import (
     Client,
 )
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongSubcommand, refusal
 from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.engine.messages.client_caching import BCAST
@@ -34,28 +34,11 @@ __all__ = ["client_kind", "client_line"]
 _PLAIN = NOSCRIPT | LOADING | STALE
 _ADMIN = ADMIN | NOSCRIPT | LOADING | STALE
 
-container("CLIENT", arity=-2, group="connection", since="2.4.0", summary="Commands about client connections.")
-
-
-def _sub(
-    name: str,
-    arity: int,
-    since: str,
-    flags: int = _PLAIN,
-    complexity: str = "O(1)",
-    tips: tuple[str, ...] = (),
-    history: tuple[tuple[str, str], ...] = (),
-) -> Callable[[Any], Any]:
-    return command(
-        f"CLIENT|{name}",
-        arity=arity,
-        flags=flags,
-        group="connection",
-        since=since,
-        complexity=complexity,
-        tips=tips,
-        history=history,
-    )
+subcommand = (
+    CommandGroup("connection")
+    .container("CLIENT", "Commands about client connections.", since="2.4.0")
+    .with_defaults(complexity="O(1)")
+)
 
 
 def client_kind(client: Client) -> str:
@@ -136,7 +119,7 @@ def _lines(ctx: Client, clients: Iterable[Client]) -> Verbatim:
     return Verbatim("".join(client_line(client, now) + "\n" for client in clients).encode("latin-1"))
 
 
-@_sub("ID", 2, "5.0.0")
+@subcommand("ID", arity=2, flags=_PLAIN, since="5.0.0")
 def client_id(ctx: Client) -> Reply:
     """CLIENT ID
 
@@ -145,7 +128,7 @@ def client_id(ctx: Client) -> Reply:
     return ctx.id
 
 
-@_sub("INFO", 2, "6.2.0", tips=("nondeterministic_output",))
+@subcommand("INFO", arity=2, flags=_PLAIN, since="6.2.0", tips=("nondeterministic_output",))
 def client_info(ctx: Client) -> Reply:
     """CLIENT INFO
 
@@ -154,14 +137,13 @@ def client_info(ctx: Client) -> Reply:
     return _lines(ctx, [ctx])
 
 
-@_sub(
+@subcommand(
     "LIST",
-    -2,
-    "2.4.0",
-    _ADMIN,
-    "O(N) where N is the number of client connections",
-    ("nondeterministic_output",),
-    (
+    arity=-2,
+    flags=_ADMIN,
+    complexity="O(N) where N is the number of client connections",
+    tips=("nondeterministic_output",),
+    history=(
         ("2.8.12", "Shows the number of each client."),
         ("5.0.0", "Takes TYPE."),
         ("6.0.0", "Shows user."),
@@ -191,7 +173,7 @@ def client_list(ctx: Client, *arguments: bytes) -> Reply:
     raise SyntaxError_
 
 
-@_sub("GETNAME", 2, "2.6.9")
+@subcommand("GETNAME", arity=2, flags=_PLAIN, since="2.6.9")
 def client_getname(ctx: Client) -> Reply:
     """CLIENT GETNAME
 
@@ -200,7 +182,9 @@ def client_getname(ctx: Client) -> Reply:
     return ctx.name
 
 
-@_sub("SETNAME", 3, "2.6.9", tips=("request_policy:all_nodes", "response_policy:all_succeeded"))
+@subcommand(
+    "SETNAME", arity=3, flags=_PLAIN, since="2.6.9", tips=("request_policy:all_nodes", "response_policy:all_succeeded")
+)
 def client_setname(ctx: Client, name: bytes) -> Reply:
     """CLIENT SETNAME connection-name
 
@@ -211,7 +195,9 @@ def client_setname(ctx: Client, name: bytes) -> Reply:
     return OK
 
 
-@_sub("SETINFO", 4, "7.2.0", tips=("request_policy:all_nodes", "response_policy:all_succeeded"))
+@subcommand(
+    "SETINFO", arity=4, flags=_PLAIN, since="7.2.0", tips=("request_policy:all_nodes", "response_policy:all_succeeded")
+)
 def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
     """CLIENT SETINFO <LIB-NAME libname | LIB-VER libver>
 
@@ -229,7 +215,7 @@ def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
     return OK
 
 
-@_sub("REPLY", 3, "3.2.0")
+@subcommand("REPLY", arity=3, flags=_PLAIN, since="3.2.0")
 def client_reply(ctx: Client, mode: bytes) -> Reply:
     """CLIENT REPLY <ON | OFF | SKIP>
 
@@ -264,7 +250,7 @@ def _switch(ctx: Client, mode: bytes, bit: int) -> Reply:
     return OK
 
 
-@_sub("NO-EVICT", 3, "7.0.0", _ADMIN)
+@subcommand("NO-EVICT", arity=3, flags=_ADMIN, since="7.0.0")
 def client_no_evict(ctx: Client, mode: bytes) -> Reply:
     """CLIENT NO-EVICT <ON | OFF>
 
@@ -273,7 +259,7 @@ def client_no_evict(ctx: Client, mode: bytes) -> Reply:
     return _switch(ctx, mode, NO_EVICT)
 
 
-@_sub("NO-TOUCH", 3, "7.2.0")
+@subcommand("NO-TOUCH", arity=3, flags=_PLAIN, since="7.2.0")
 def client_no_touch(ctx: Client, mode: bytes) -> Reply:
     """CLIENT NO-TOUCH <ON | OFF>
 
@@ -282,7 +268,7 @@ def client_no_touch(ctx: Client, mode: bytes) -> Reply:
     return _switch(ctx, mode, NO_TOUCH)
 
 
-@_sub("PAUSE", -3, "3.0.0", _ADMIN, history=(("6.2.0", "Takes WRITE and ALL."),))
+@subcommand("PAUSE", arity=-3, flags=_ADMIN, since="3.0.0", history=(("6.2.0", "Takes WRITE and ALL."),))
 def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     """CLIENT PAUSE timeout [WRITE | ALL]
 
@@ -306,7 +292,7 @@ def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     return OK
 
 
-@_sub("UNPAUSE", 2, "6.2.0", _ADMIN, "O(N) Where N is the number of paused clients")
+@subcommand("UNPAUSE", arity=2, flags=_ADMIN, since="6.2.0", complexity="O(N) Where N is the number of paused clients")
 def client_unpause(ctx: Client) -> Reply:
     """CLIENT UNPAUSE
 
@@ -316,7 +302,9 @@ def client_unpause(ctx: Client) -> Reply:
     return OK
 
 
-@_sub("UNBLOCK", -3, "5.0.0", _ADMIN, "O(log N) where N is the number of client connections")
+@subcommand(
+    "UNBLOCK", arity=-3, flags=_ADMIN, since="5.0.0", complexity="O(log N) where N is the number of client connections"
+)
 def client_unblock(ctx: Client, number: bytes, *reasons: bytes) -> Reply:
     """CLIENT UNBLOCK client-id [TIMEOUT | ERROR]
 
@@ -384,12 +372,11 @@ def _matches(client: Client, filters: dict[str, Any], now: float) -> bool:
     )
 
 
-@_sub(
+@subcommand(
     "KILL",
-    -3,
-    "2.4.0",
-    _ADMIN,
-    "O(N) where N is the number of client connections",
+    arity=-3,
+    flags=_ADMIN,
+    complexity="O(N) where N is the number of client connections",
     history=(
         ("2.8.12", "Takes filters."),
         ("2.8.12", "Takes ID."),
@@ -429,7 +416,7 @@ def client_kill(ctx: Client, *arguments: bytes) -> Reply:
     return killed
 
 
-@_sub("HELP", 2, "5.0.0", LOADING | STALE)
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
 def client_help(ctx: Client) -> Reply:
     """CLIENT HELP
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from twisted_redis.engine.declare.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import CommandFunction, command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-container(
-    "CLUSTER", arity=-2, group="cluster", since="3.0.0", summary="A container for commands on the cluster of servers."
-)
+command = CommandGroup("cluster")
+subcommand = command.container("CLUSTER", "A container for commands on the cluster of servers.", since="3.0.0")
 
 _CHANGES = ADMIN | STALE | NO_ASYNC_LOADING
 _CHANCE = ("nondeterministic_output",)
@@ -150,27 +149,23 @@ _DECLARATIONS = (
 )
 
 
-def _refusing(doc: str) -> CommandFunction:
-    def refuse(ctx: Client, *arguments: bytes) -> Reply:
-        raise CommandError("ERR This instance has cluster support disabled")
-
-    refuse.__doc__ = doc
-    return refuse
+def _refuse(ctx: Client, *arguments: bytes) -> Reply:
+    raise CommandError("ERR This instance has cluster support disabled")
 
 
 for _each in _DECLARATIONS:
-    _first, _, _rest = _each.syntax.partition(" ")
-    command(
-        f"CLUSTER|{_rest.partition(' ')[0]}" if _first == "CLUSTER" else _first,
+    _first, *_words = _each.syntax.split()
+    _is_subcommand = _first == "CLUSTER"
+    (subcommand if _is_subcommand else command)(
+        _words[0] if _is_subcommand else _first,
         arity=_each.arity,
         flags=_each.flags,
-        group="cluster",
         since=_each.since,
-        acl=() if _first == "CLUSTER" else ("@connection",),
+        acl=() if _is_subcommand else ("@connection",),
         complexity=_each.complexity,
         tips=_each.tips,
         deprecated_since=_each.deprecated_since,
         replaced_by=_each.replaced_by,
         history=_each.history,
-        doc_flags=("deprecated",) if _each.deprecated_since else (),
-    )(_refusing(f"{_each.syntax}\n\n{_each.summary}"))
+        doc=f"{_each.syntax}\n\n{_each.summary}",
+    )(_refuse)

@@ -10,13 +10,15 @@ from twisted_redis.engine.declare.command_keys import has_keys, keys_of, legacy_
 from twisted_redis.engine.declare.docs import docs_of
 from twisted_redis.engine.declare.flags import CATEGORIES, LOADING, NO_MANDATORY_KEYS, STALE, flag_names
 from twisted_redis.engine.declare.keyspecs import keyspec_flag_names
-from twisted_redis.engine.declare.table import Command, command
+from twisted_redis.engine.declare.table import Command, CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Pairs, Reply, SetReply, Simple
 
 __all__: list[str] = []
+
+command = CommandGroup("server")
 
 _FLAGS = LOADING | STALE
 _CONNECTION = ("@connection",)
@@ -51,7 +53,6 @@ def _find(ctx: Client, name: bytes) -> Command | None:
     "COMMAND",
     arity=-1,
     flags=_FLAGS,
-    group="server",
     since="2.8.13",
     complexity="O(N) where N is the number of commands",
     acl=_CONNECTION,
@@ -65,28 +66,10 @@ def command_(ctx: Client) -> Reply:
     return [_info(entry) for entry in ctx.engine.table.values()]
 
 
-def _sub(
-    name: str,
-    arity: int,
-    since: str,
-    complexity: str,
-    tips: tuple[str, ...] = (),
-    history: tuple[tuple[str, str], ...] = (),
-) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
-    return command(
-        f"COMMAND|{name}",
-        arity=arity,
-        flags=_FLAGS,
-        group="server",
-        since=since,
-        complexity=complexity,
-        acl=_CONNECTION,
-        tips=tips,
-        history=history,
-    )
+subcommand = command.below("COMMAND").with_defaults(flags=_FLAGS, complexity="O(1)", acl=_CONNECTION)
 
 
-@_sub("COUNT", 2, "2.8.13", "O(1)")
+@subcommand("COUNT", arity=2, since="2.8.13")
 def count(ctx: Client) -> Reply:
     """COMMAND COUNT
 
@@ -95,13 +78,13 @@ def count(ctx: Client) -> Reply:
     return len(ctx.engine.table)
 
 
-@_sub(
+@subcommand(
     "INFO",
-    -2,
-    "2.8.13",
-    "O(N) where N is the number of commands asked for",
-    _NO_ORDER,
-    (("7.0.0", "Without names it tells of all commands."),),
+    arity=-2,
+    since="2.8.13",
+    complexity="O(N) where N is the number of commands asked for",
+    tips=_NO_ORDER,
+    history=(("7.0.0", "Without names it tells of all commands."),),
 )
 def info(ctx: Client, *names: bytes) -> Reply:
     """COMMAND INFO [command-name [command-name ...]]
@@ -113,7 +96,9 @@ def info(ctx: Client, *names: bytes) -> Reply:
     return [_info(_find(ctx, name)) for name in names]
 
 
-@_sub("DOCS", -2, "7.0.0", "O(N) where N is the number of commands asked for", _NO_ORDER)
+@subcommand(
+    "DOCS", arity=-2, since="7.0.0", complexity="O(N) where N is the number of commands asked for", tips=_NO_ORDER
+)
 def docs(ctx: Client, *names: bytes) -> Reply:
     """COMMAND DOCS [command-name [command-name ...]]
 
@@ -127,7 +112,7 @@ def docs(ctx: Client, *names: bytes) -> Reply:
     return shown
 
 
-@_sub("LIST", -2, "7.0.0", "O(N) where N is the number of commands", _NO_ORDER)
+@subcommand("LIST", arity=-2, since="7.0.0", complexity="O(N) where N is the number of commands", tips=_NO_ORDER)
 def list_(ctx: Client, *options: bytes) -> Reply:
     """COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]
 
@@ -186,7 +171,7 @@ def _keys(ctx: Client, argv: list[bytes]) -> list[tuple[int, int]]:
     return found
 
 
-@_sub("GETKEYS", -3, "2.8.13", "O(N) where N is the number of arguments")
+@subcommand("GETKEYS", arity=-3, since="2.8.13", complexity="O(N) where N is the number of arguments")
 def getkeys(ctx: Client, *argv: bytes) -> Reply:
     """COMMAND GETKEYS command [arg [arg ...]]
 
@@ -195,7 +180,7 @@ def getkeys(ctx: Client, *argv: bytes) -> Reply:
     return [argv[place] for place, _ in _keys(ctx, list(argv))]
 
 
-@_sub("GETKEYSANDFLAGS", -3, "7.0.0", "O(N) where N is the number of arguments")
+@subcommand("GETKEYSANDFLAGS", arity=-3, since="7.0.0", complexity="O(N) where N is the number of arguments")
 def getkeysandflags(ctx: Client, *argv: bytes) -> Reply:
     """COMMAND GETKEYSANDFLAGS command [arg [arg ...]]
 
@@ -207,7 +192,7 @@ def getkeysandflags(ctx: Client, *argv: bytes) -> Reply:
     ]
 
 
-@_sub("HELP", 2, "5.0.0", "O(1)")
+@subcommand("HELP", arity=2, since="5.0.0")
 def help_(ctx: Client) -> Reply:
     """COMMAND HELP
 

@@ -6,7 +6,7 @@ from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.config import ConfigError, ConfigSetError, to_bytes
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_, refusal
 from twisted_redis.engine.gates import IS_LOADING, is_local
 from twisted_redis.resp.types import OK, Pairs, Reply
@@ -16,15 +16,16 @@ __all__: list[str] = []
 _ADMIN = ADMIN | NOSCRIPT | LOADING | STALE
 _EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")
 
-container("CONFIG", arity=-2, group="server", since="2.0.0", summary="Commands about the server's configuration.")
+subcommand = (
+    CommandGroup("server")
+    .container("CONFIG", "Commands about the server's configuration.", since="2.0.0")
+    .with_defaults(flags=_ADMIN, complexity="O(1)")
+)
 
 
-@command(
-    "CONFIG|GET",
+@subcommand(
+    "GET",
     arity=-3,
-    flags=_ADMIN,
-    group="server",
-    since="2.0.0",
     complexity="O(N) when N is the number of directives asked for",
     history=(("7.0.0", "Takes several patterns in one call."),),
 )
@@ -39,12 +40,9 @@ def config_get(ctx: Client, *patterns: bytes) -> Reply:
     return found
 
 
-@command(
-    "CONFIG|SET",
+@subcommand(
+    "SET",
     arity=-4,
-    flags=_ADMIN,
-    group="server",
-    since="2.0.0",
     complexity="O(N) when N is the number of directives given",
     tips=_EVERYWHERE,
     history=(("7.0.0", "Sets several directives in one call."),),
@@ -67,15 +65,7 @@ def config_set(ctx: Client, *pairs: bytes) -> Reply:
     return OK
 
 
-@command(
-    "CONFIG|RESETSTAT",
-    arity=2,
-    flags=_ADMIN,
-    group="server",
-    since="2.0.0",
-    complexity="O(1)",
-    tips=_EVERYWHERE,
-)
+@subcommand("RESETSTAT", arity=2, tips=_EVERYWHERE)
 def config_resetstat(ctx: Client) -> Reply:
     """CONFIG RESETSTAT
 
@@ -85,15 +75,7 @@ def config_resetstat(ctx: Client) -> Reply:
     return OK
 
 
-@command(
-    "CONFIG|REWRITE",
-    arity=2,
-    flags=_ADMIN,
-    group="server",
-    since="2.8.0",
-    complexity="O(1)",
-    tips=_EVERYWHERE,
-)
+@subcommand("REWRITE", arity=2, since="2.8.0", tips=_EVERYWHERE)
 def config_rewrite(ctx: Client) -> Reply:
     """CONFIG REWRITE
 
@@ -107,7 +89,7 @@ def config_rewrite(ctx: Client) -> Reply:
     return OK
 
 
-@command("CONFIG|HELP", arity=2, flags=LOADING | STALE, group="server", since="5.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
 def config_help(ctx: Client) -> Reply:
     """CONFIG HELP
 

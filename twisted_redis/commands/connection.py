@@ -16,7 +16,7 @@ from twisted_redis.engine.clients import (
     Client,
 )
 from twisted_redis.engine.declare.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_, refusal
 from twisted_redis.engine.parse import client_name, db_index, integer, integer_in
 from twisted_redis.engine.transactions import discard
@@ -25,18 +25,12 @@ from twisted_redis.resp.types import OK, PONG, Pairs, Reply, Simple
 
 __all__: list[str] = []
 
+command = CommandGroup("connection", since="1.0.0", complexity="O(1)")
+
 _HANDSHAKE = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 
 
-@command(
-    "PING",
-    arity=-1,
-    flags=FAST,
-    group="connection",
-    since="1.0.0",
-    complexity="O(1)",
-    tips=("request_policy:all_shards", "response_policy:all_succeeded"),
-)
+@command("PING", arity=-1, flags=FAST, tips=("request_policy:all_shards", "response_policy:all_succeeded"))
 def ping(ctx: Client, *messages: bytes) -> Reply:
     """PING [message]
 
@@ -49,7 +43,7 @@ def ping(ctx: Client, *messages: bytes) -> Reply:
     return messages[0] if messages else PONG
 
 
-@command("ECHO", arity=2, flags=LOADING | STALE | FAST, group="connection", since="1.0.0", complexity="O(1)")
+@command("ECHO", arity=2, flags=LOADING | STALE | FAST)
 def echo(ctx: Client, message: bytes) -> Reply:
     """ECHO message
 
@@ -58,7 +52,7 @@ def echo(ctx: Client, message: bytes) -> Reply:
     return message
 
 
-@command("SELECT", arity=2, flags=LOADING | STALE | FAST, group="connection", since="1.0.0", complexity="O(1)")
+@command("SELECT", arity=2, flags=LOADING | STALE | FAST)
 def select(ctx: Client, index: bytes) -> Reply:
     """SELECT index
 
@@ -78,8 +72,6 @@ def authenticate(ctx: Client, name: bytes, password: bytes) -> None:
     "AUTH",
     arity=-2,
     flags=_HANDSHAKE,
-    group="connection",
-    since="1.0.0",
     complexity="O(N) where N is the number of passwords the user has",
     history=(("6.0.0", "Takes the name of a user."),),
 )
@@ -111,9 +103,7 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
     "HELLO",
     arity=-1,
     flags=_HANDSHAKE,
-    group="connection",
     since="6.0.0",
-    complexity="O(1)",
     history=(("6.2.0", "Without arguments it tells of the connection as it is."),),
 )
 def hello(ctx: Client, *arguments: bytes) -> Reply:
@@ -172,17 +162,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
     )
 
 
-@command(
-    "QUIT",
-    arity=-1,
-    flags=_HANDSHAKE,
-    group="connection",
-    since="1.0.0",
-    complexity="O(1)",
-    deprecated_since="7.2.0",
-    replaced_by="just closing the connection",
-    doc_flags=("deprecated",),
-)
+@command("QUIT", arity=-1, flags=_HANDSHAKE, deprecated_since="7.2.0", replaced_by="just closing the connection")
 def quit_(ctx: Client, *ignored: bytes) -> Reply:
     """QUIT
 
@@ -192,7 +172,7 @@ def quit_(ctx: Client, *ignored: bytes) -> Reply:
     return OK
 
 
-@command("RESET", arity=1, flags=_HANDSHAKE, group="connection", since="6.2.0", complexity="O(1)")
+@command("RESET", arity=1, flags=_HANDSHAKE, since="6.2.0")
 def reset(ctx: Client) -> Reply:
     """RESET
 

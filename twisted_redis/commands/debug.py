@@ -13,7 +13,7 @@ from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.introspect.digest import dataset_digest, digest_text, value_digest
@@ -37,6 +37,8 @@ from twisted_redis.resp.types import (
 
 __all__ = ["debug_subcommand"]
 
+command = CommandGroup("server")
+
 Handler = Callable[..., Reply]
 
 #: Subcommand to (fewest arguments, most, function): DEBUG has no subcommands in the table, as in Redis.
@@ -57,7 +59,6 @@ def debug_subcommand(name: str, fewest: int = 0, most: int | None = None) -> Cal
     "DEBUG",
     arity=-2,
     flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED,
-    group="server",
     since="1.0.0",
     complexity="Depends on subcommand.",
     doc_flags=("syscmd",),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import ASKING, DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.hash_fields import note_times
 from twisted_redis.engine.parse import integer
@@ -19,6 +19,8 @@ from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("generic", since="2.6.0")
 
 _HISTORY = (
     ("3.0.0", "REPLACE."),
@@ -33,8 +35,6 @@ _COMPLEXITY = "O(N*M) for N parts of the value of average size M; O(N*M*log(N)) 
     arity=2,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="generic",
-    since="2.6.0",
     complexity="O(N*M) for N parts of the value of average size M",
     tips=("nondeterministic_output",),
 )
@@ -52,8 +52,6 @@ def dump(ctx: Client, key: bytes) -> Reply:
     arity=-4,
     flags=WRITE | DENYOOM,
     keys=first_key(OW | UPDATE),
-    group="generic",
-    since="2.6.0",
     complexity=_COMPLEXITY,
     acl=("@dangerous",),
     history=_HISTORY,

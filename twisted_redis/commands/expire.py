@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.engine.declare.flags import FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer
 from twisted_redis.resp.cstrings import keyword
@@ -14,6 +14,8 @@ from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("generic", complexity="O(1)")
 
 _CONDITIONS = (b"NX", b"XX", b"GT", b"LT")
 _HISTORY = (("7.0.0", "Options `NX`, `XX`, `GT` and `LT`."),)
@@ -66,16 +68,7 @@ def _expire(
     return 1
 
 
-@command(
-    "EXPIRE",
-    arity=-3,
-    flags=WRITE | FAST,
-    keys=first_key(RW | UPDATE),
-    group="generic",
-    since="1.0.0",
-    complexity="O(1)",
-    history=_HISTORY,
-)
+@command("EXPIRE", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="1.0.0", history=_HISTORY)
 def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     """EXPIRE key seconds [NX | XX | GT | LT]
 
@@ -84,16 +77,7 @@ def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, key, seconds, options, base=ctx.now, factor=1000, name="expire")
 
 
-@command(
-    "PEXPIRE",
-    arity=-3,
-    flags=WRITE | FAST,
-    keys=first_key(RW | UPDATE),
-    group="generic",
-    since="2.6.0",
-    complexity="O(1)",
-    history=_HISTORY,
-)
+@command("PEXPIRE", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="2.6.0", history=_HISTORY)
 def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     """PEXPIRE key milliseconds [NX | XX | GT | LT]
 
@@ -102,16 +86,7 @@ def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Re
     return _expire(ctx, key, milliseconds, options, base=ctx.now, factor=1, name="pexpire")
 
 
-@command(
-    "EXPIREAT",
-    arity=-3,
-    flags=WRITE | FAST,
-    keys=first_key(RW | UPDATE),
-    group="generic",
-    since="1.2.0",
-    complexity="O(1)",
-    history=_HISTORY,
-)
+@command("EXPIREAT", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="1.2.0", history=_HISTORY)
 def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes) -> Reply:
     """EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
 
@@ -120,16 +95,7 @@ def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes)
     return _expire(ctx, key, unix_time_seconds, options, base=0, factor=1000, name="expireat")
 
 
-@command(
-    "PEXPIREAT",
-    arity=-3,
-    flags=WRITE | FAST,
-    keys=first_key(RW | UPDATE),
-    group="generic",
-    since="2.6.0",
-    complexity="O(1)",
-    history=_HISTORY,
-)
+@command("PEXPIREAT", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="2.6.0", history=_HISTORY)
 def pexpireat(ctx: Client, key: bytes, unix_time_milliseconds: bytes, *options: bytes) -> Reply:
     """PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
 
@@ -158,9 +124,7 @@ def _rounded(milliseconds: int) -> int:
     arity=2,
     flags=READONLY | FAST,
     keys=first_key(RO | ACCESS),
-    group="generic",
     since="1.0.0",
-    complexity="O(1)",
     tips=("nondeterministic_output",),
     history=(("2.8.0", "Answers -2 for a missing key."),),
 )
@@ -177,9 +141,7 @@ def ttl(ctx: Client, key: bytes) -> Reply:
     arity=2,
     flags=READONLY | FAST,
     keys=first_key(RO | ACCESS),
-    group="generic",
     since="2.6.0",
-    complexity="O(1)",
     tips=("nondeterministic_output",),
     history=(("2.8.0", "Answers -2 for a missing key."),),
 )
@@ -191,15 +153,7 @@ def pttl(ctx: Client, key: bytes) -> Reply:
     return _time(ctx, key, relative=True)
 
 
-@command(
-    "EXPIRETIME",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO | ACCESS),
-    group="generic",
-    since="7.0.0",
-    complexity="O(1)",
-)
+@command("EXPIRETIME", arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="7.0.0")
 def expiretime(ctx: Client, key: bytes) -> Reply:
     """EXPIRETIME key
 
@@ -208,15 +162,7 @@ def expiretime(ctx: Client, key: bytes) -> Reply:
     return _rounded(_time(ctx, key, relative=False))
 
 
-@command(
-    "PEXPIRETIME",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO | ACCESS),
-    group="generic",
-    since="7.0.0",
-    complexity="O(1)",
-)
+@command("PEXPIRETIME", arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="7.0.0")
 def pexpiretime(ctx: Client, key: bytes) -> Reply:
     """PEXPIRETIME key
 
@@ -225,15 +171,7 @@ def pexpiretime(ctx: Client, key: bytes) -> Reply:
     return _time(ctx, key, relative=False)
 
 
-@command(
-    "PERSIST",
-    arity=2,
-    flags=WRITE | FAST,
-    keys=first_key(RW | UPDATE),
-    group="generic",
-    since="2.2.0",
-    complexity="O(1)",
-)
+@command("PERSIST", arity=2, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="2.2.0")
 def persist(ctx: Client, key: bytes) -> Reply:
     """PERSIST key
 

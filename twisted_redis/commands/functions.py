@@ -19,7 +19,7 @@ from twisted_redis.engine.declare.flags import (
     WRITE,
 )
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.flags import NAMES
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
 __all__: list[str] = []
+
+command = CommandGroup("scripting", since="7.0.0")
 
 #: Facts about the keys, as COMMAND DOCS of Redis tells them.
 _ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
@@ -67,8 +69,6 @@ def _fcall(ctx: Client, name: bytes, numkeys: bytes, arguments: tuple[bytes, ...
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
     keys=counted_keys(RW | ACCESS | UPDATE, index=2, notes=_ANYTHING),
-    group="scripting",
-    since="7.0.0",
     complexity=_DEPENDS,
 )
 def fcall(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
@@ -84,8 +84,6 @@ def fcall(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Re
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
     keys=counted_keys(RO | ACCESS, index=2, notes=_ONLY_READS),
-    group="scripting",
-    since="7.0.0",
     complexity=_DEPENDS,
 )
 def fcall_ro(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
@@ -96,22 +94,16 @@ def fcall_ro(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) ->
     return _fcall(ctx, function, numkeys, arguments, read_only=True)
 
 
-container("FUNCTION", arity=-2, group="scripting", since="7.0.0", summary="A container for commands on functions.")
+subcommand = command.container("FUNCTION", "A container for commands on functions.", since="7.0.0").with_defaults(
+    complexity="O(1)"
+)
 
 
 def _changed(ctx: Client) -> None:
     ctx.engine.mark_dirty(1)
 
 
-@command(
-    "FUNCTION|LOAD",
-    arity=-3,
-    flags=NOSCRIPT | WRITE | DENYOOM,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(1), beside compiling",
-    tips=_EVERYWHERE,
-)
+@subcommand("LOAD", arity=-3, flags=NOSCRIPT | WRITE | DENYOOM, complexity="O(1), beside compiling", tips=_EVERYWHERE)
 def load(ctx: Client, *arguments: bytes) -> Reply:
     """FUNCTION LOAD [REPLACE] function-code
 
@@ -127,15 +119,7 @@ def load(ctx: Client, *arguments: bytes) -> Reply:
     return name
 
 
-@command(
-    "FUNCTION|DELETE",
-    arity=3,
-    flags=NOSCRIPT | WRITE,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(1)",
-    tips=_EVERYWHERE,
-)
+@subcommand("DELETE", arity=3, flags=NOSCRIPT | WRITE, tips=_EVERYWHERE)
 def delete(ctx: Client, name: bytes) -> Reply:
     """FUNCTION DELETE library-name
 
@@ -146,15 +130,7 @@ def delete(ctx: Client, name: bytes) -> Reply:
     return OK
 
 
-@command(
-    "FUNCTION|FLUSH",
-    arity=-2,
-    flags=NOSCRIPT | WRITE,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(N) for N functions",
-    tips=_EVERYWHERE,
-)
+@subcommand("FLUSH", arity=-2, flags=NOSCRIPT | WRITE, complexity="O(N) for N functions", tips=_EVERYWHERE)
 def flush(ctx: Client, *mode: bytes) -> Reply:
     """FUNCTION FLUSH [ASYNC | SYNC]
 
@@ -171,14 +147,8 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
     return OK
 
 
-@command(
-    "FUNCTION|LIST",
-    arity=-2,
-    flags=NOSCRIPT,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(N) for N functions",
-    tips=("nondeterministic_output_order",),
+@subcommand(
+    "LIST", arity=-2, flags=NOSCRIPT, complexity="O(N) for N functions", tips=("nondeterministic_output_order",)
 )
 def list_(ctx: Client, *options: bytes) -> Reply:
     """FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]
@@ -225,14 +195,7 @@ def _described(library: Library, with_code: bool) -> Pairs:
     return found
 
 
-@command(
-    "FUNCTION|DUMP",
-    arity=2,
-    flags=NOSCRIPT,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(N) for N functions",
-)
+@subcommand("DUMP", arity=2, flags=NOSCRIPT, complexity="O(N) for N functions")
 def dump(ctx: Client) -> Reply:
     """FUNCTION DUMP
 
@@ -244,15 +207,7 @@ def dump(ctx: Client) -> Reply:
     )
 
 
-@command(
-    "FUNCTION|RESTORE",
-    arity=-3,
-    flags=NOSCRIPT | WRITE | DENYOOM,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(N) for N functions",
-    tips=_EVERYWHERE,
-)
+@subcommand("RESTORE", arity=-3, flags=NOSCRIPT | WRITE | DENYOOM, complexity="O(N) for N functions", tips=_EVERYWHERE)
 def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
     """FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
 
@@ -289,14 +244,8 @@ def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
     return OK
 
 
-@command(
-    "FUNCTION|KILL",
-    arity=2,
-    flags=NOSCRIPT | ALLOW_BUSY,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(1)",
-    tips=("request_policy:all_shards", "response_policy:one_succeeded"),
+@subcommand(
+    "KILL", arity=2, flags=NOSCRIPT | ALLOW_BUSY, tips=("request_policy:all_shards", "response_policy:one_succeeded")
 )
 def kill(ctx: Client) -> Reply:
     """FUNCTION KILL
@@ -306,13 +255,10 @@ def kill(ctx: Client) -> Reply:
     return ctx.engine.scripting.kill(is_eval=False)
 
 
-@command(
-    "FUNCTION|STATS",
+@subcommand(
+    "STATS",
     arity=2,
     flags=NOSCRIPT | ALLOW_BUSY,
-    group="scripting",
-    since="7.0.0",
-    complexity="O(1)",
     tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
 )
 def stats(ctx: Client) -> Reply:
@@ -342,7 +288,7 @@ def stats(ctx: Client) -> Reply:
     return Pairs((b"running_script", running, b"engines", Pairs((b"LUA", counts))))
 
 
-@command("FUNCTION|HELP", arity=2, flags=LOADING | STALE, group="scripting", since="7.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE)
 def help_(ctx: Client) -> Reply:
     """FUNCTION HELP
 

@@ -11,13 +11,15 @@ from twisted_redis.datatypes.hll_registers import REGISTERS, pack, unpack
 from twisted_redis.datatypes.hyperloglog import Corrupted
 from twisted_redis.engine.declare.flags import ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, INSERT, RO, RW, KeySpec, first_key, key_at, key_range
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("hyperloglog", since="2.8.9")
 
 #: What PFSELFTEST does of each.
 _PACKINGS = 10
@@ -63,13 +65,7 @@ def _sources(ctx: Client, keys: tuple[bytes, ...]) -> tuple[bytes, bool]:
 
 
 @command(
-    "PFADD",
-    arity=-2,
-    flags=WRITE | DENYOOM | FAST,
-    keys=first_key(RW | INSERT),
-    group="hyperloglog",
-    since="2.8.9",
-    complexity="O(1) for each element",
+    "PFADD", arity=-2, flags=WRITE | DENYOOM | FAST, keys=first_key(RW | INSERT), complexity="O(1) for each element"
 )
 def pfadd(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     """PFADD key [element [element ...]]
@@ -108,8 +104,6 @@ def pfadd(ctx: Client, key: bytes, *elements: bytes) -> Reply:
             notes="RW because it may change the internal representation of the key, and propagate to replicas",
         ),
     ),
-    group="hyperloglog",
-    since="2.8.9",
     complexity="O(1) for one key, whose estimate is kept, O(N) with a high constant for N keys",
 )
 def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
@@ -139,8 +133,6 @@ def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
     arity=-2,
     flags=WRITE | DENYOOM,
     keys=first_key(RW | ACCESS | INSERT) + key_range(RO | ACCESS, index=2),
-    group="hyperloglog",
-    since="2.8.9",
     complexity="O(N) for N HyperLogLogs, with a high constant",
 )
 def pfmerge(ctx: Client, destkey: bytes, *sourcekeys: bytes) -> Reply:
@@ -168,8 +160,6 @@ def pfmerge(ctx: Client, destkey: bytes, *sourcekeys: bytes) -> Reply:
     arity=3,
     flags=WRITE | DENYOOM | ADMIN,
     keys=key_at(2, RW | ACCESS),
-    group="hyperloglog",
-    since="2.8.9",
     complexity="O(1), as a HyperLogLog has a fixed number of registers",
     doc_flags=("syscmd",),
 )
@@ -209,15 +199,7 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
     return list(hyperloglog.registers_of(data)) if name == b"getreg" else int(not dense)
 
 
-@command(
-    "PFSELFTEST",
-    arity=1,
-    flags=ADMIN,
-    group="hyperloglog",
-    since="2.8.9",
-    complexity="O(1), less than a second",
-    doc_flags=("syscmd",),
-)
+@command("PFSELFTEST", arity=1, flags=ADMIN, complexity="O(1), less than a second", doc_flags=("syscmd",))
 def pfselftest(ctx: Client) -> Reply:
     """PFSELFTEST
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import LOADING, STALE
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.introspect.info_sections import DEFAULT_SECTIONS, HIDDEN_SECTIONS, SECTIONS, Section
 from twisted_redis.resp.types import Reply, Verbatim
 
 __all__ = ["info_text"]
+
+command = CommandGroup("server")
 
 
 def info_text(engine: Engine, wanted: list[str]) -> str:
@@ -37,7 +39,6 @@ def info_text(engine: Engine, wanted: list[str]) -> str:
     "INFO",
     arity=-1,
     flags=LOADING | STALE,
-    group="server",
     since="1.0.0",
     complexity="O(1)",
     acl=("@dangerous",),

@@ -18,7 +18,7 @@ from twisted_redis.engine.declare.keyspecs import (
     key_at,
     key_range,
 )
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
 from twisted_redis.engine.parse import integer_in
 from twisted_redis.engine.values import copy_value
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.keyspace.database import Database
 
+command = CommandGroup("generic", since="1.0.0", complexity="O(1)")
+
 _SAME_OBJECT = "ERR source and destination objects are the same"
 
 
@@ -38,8 +40,6 @@ _SAME_OBJECT = "ERR source and destination objects are the same"
     arity=-2,
     flags=WRITE,
     keys=key_range(RM | DELETE),
-    group="generic",
-    since="1.0.0",
     complexity="O(N) for N keys, and O(M) for each one that holds M elements",
     tips=("request_policy:multi_shard", "response_policy:agg_sum"),
 )
@@ -70,7 +70,6 @@ def _delete(ctx: Client, keys: tuple[bytes, ...], later: bool) -> int:
     arity=-2,
     flags=WRITE | FAST,
     keys=key_range(RM | DELETE),
-    group="generic",
     since="4.0.0",
     complexity="O(N) for N keys",
     tips=("request_policy:multi_shard", "response_policy:agg_sum"),
@@ -88,8 +87,6 @@ def unlink(ctx: Client, *keys: bytes) -> Reply:
     arity=-2,
     flags=READONLY | FAST,
     keys=key_range(RO),
-    group="generic",
-    since="1.0.0",
     complexity="O(N) for N keys",
     tips=("request_policy:multi_shard", "response_policy:agg_sum"),
     history=(("3.0.3", "Takes several keys."),),
@@ -107,7 +104,6 @@ def exists(ctx: Client, *keys: bytes) -> Reply:
     arity=-2,
     flags=READONLY | FAST,
     keys=key_range(RO),
-    group="generic",
     since="3.2.1",
     complexity="O(N) for N keys",
     tips=("request_policy:multi_shard", "response_policy:agg_sum"),
@@ -125,15 +121,7 @@ def touch(ctx: Client, *keys: bytes) -> Reply:
     return found
 
 
-@command(
-    "TYPE",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="generic",
-    since="1.0.0",
-    complexity="O(1)",
-)
+@command("TYPE", arity=2, flags=READONLY | FAST, keys=first_key(RO))
 def type_(ctx: Client, key: bytes) -> Reply:
     """TYPE key
 
@@ -149,10 +137,8 @@ def type_(ctx: Client, key: bytes) -> Reply:
     "KEYS",
     arity=2,
     flags=READONLY,
-    group="generic",
-    since="1.0.0",
-    acl=("@dangerous",),
     complexity="O(N) for N keys in the database",
+    acl=("@dangerous",),
     tips=("request_policy:all_shards", "nondeterministic_output_order"),
 )
 def keys(ctx: Client, pattern: bytes) -> Reply:
@@ -174,9 +160,6 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
     "RANDOMKEY",
     arity=1,
     flags=READONLY | TOUCHES_ARBITRARY_KEYS,
-    group="generic",
-    since="1.0.0",
-    complexity="O(1)",
     tips=("request_policy:all_shards", "response_policy:special", "nondeterministic_output"),
 )
 def randomkey(ctx: Client) -> Reply:
@@ -187,15 +170,7 @@ def randomkey(ctx: Client) -> Reply:
     return ctx.db.random_key()
 
 
-@command(
-    "RENAME",
-    arity=3,
-    flags=WRITE,
-    keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, OW | UPDATE),
-    group="generic",
-    since="1.0.0",
-    complexity="O(1)",
-)
+@command("RENAME", arity=3, flags=WRITE, keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, OW | UPDATE))
 def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     """RENAME key newkey
 
@@ -210,9 +185,6 @@ def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     arity=3,
     flags=WRITE | FAST,
     keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, OW | INSERT),
-    group="generic",
-    since="1.0.0",
-    complexity="O(1)",
     history=(("3.2.0", "Answers 0 for two equal names, which was an error."),),
 )
 def renamenx(ctx: Client, key: bytes, newkey: bytes) -> Reply:
@@ -257,7 +229,6 @@ def _put(source: Database, key: bytes, target: Database, newkey: bytes, value: A
     arity=-3,
     flags=WRITE | DENYOOM,
     keys=key_at(1, RO | ACCESS) + key_at(2, OW | UPDATE),
-    group="generic",
     since="6.2.0",
     complexity="O(N) for a collection of N elements, O(1) for a string",
 )
@@ -295,15 +266,7 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
     return 1
 
 
-@command(
-    "MOVE",
-    arity=3,
-    flags=WRITE | FAST,
-    keys=first_key(RW | ACCESS | UPDATE),
-    group="generic",
-    since="1.0.0",
-    complexity="O(1)",
-)
+@command("MOVE", arity=3, flags=WRITE | FAST, keys=first_key(RW | ACCESS | UPDATE))
 def move(ctx: Client, key: bytes, db: bytes) -> Reply:
     """MOVE key db
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.declare.flags import FAST, READONLY
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply, Verbatim
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("server")
 
 COLUMNS, ROWS = 66, 17
 _SAMPLES = 12
@@ -55,13 +57,7 @@ def _stroke(slope: float, depth: float) -> str:
     return "\\" if slope > 0 else "/"
 
 
-@command(
-    "LOLWUT",
-    arity=-1,
-    flags=READONLY | FAST,
-    group="server",
-    since="5.0.0",
-)
+@command("LOLWUT", arity=-1, flags=READONLY | FAST, since="5.0.0")
 def lolwut(ctx: Client, *options: bytes) -> Reply:
     """LOLWUT [VERSION version]
 

@@ -16,7 +16,7 @@ from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.declare.keyspecs import RO, key_at
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.engine.introspect.info_sections import SECTIONS
 from twisted_redis.engine.memory.usage import human
@@ -40,24 +40,14 @@ _MANY_SCRIPTS = 1000
 
 _TIPS = ("nondeterministic_output", "request_policy:all_shards", "response_policy:special")
 
-container(
-    "MEMORY",
-    arity=-2,
-    group="server",
-    since="4.0.0",
-    summary="A container for commands on the memory of the server.",
+subcommand = (
+    CommandGroup("server")
+    .container("MEMORY", "A container for commands on the memory of the server.", since="4.0.0")
+    .with_defaults(flags=0, complexity="O(1)")
 )
 
 
-@command(
-    "MEMORY|USAGE",
-    arity=-3,
-    flags=READONLY,
-    keys=key_at(2, RO),
-    group="server",
-    since="4.0.0",
-    complexity="O(N) for N samples",
-)
+@subcommand("USAGE", arity=-3, flags=READONLY, keys=key_at(2, RO), complexity="O(N) for N samples")
 def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """MEMORY USAGE key [SAMPLES count]
 
@@ -110,7 +100,7 @@ def _part(of: float, whole: float) -> float:
     return of * 100 / whole if whole else 0.0
 
 
-@command("MEMORY|STATS", arity=2, flags=0, group="server", since="4.0.0", complexity="O(C) for C clients", tips=_TIPS)
+@subcommand("STATS", arity=2, complexity="O(C) for C clients", tips=_TIPS)
 def stats(ctx: Client) -> Reply:
     """MEMORY STATS
 
@@ -206,7 +196,7 @@ def _diagnosis(engine: Engine) -> list[str]:
     return found
 
 
-@command("MEMORY|DOCTOR", arity=2, flags=0, group="server", since="4.0.0", complexity="O(C) for C clients", tips=_TIPS)
+@subcommand("DOCTOR", arity=2, complexity="O(C) for C clients", tips=_TIPS)
 def doctor(ctx: Client) -> Reply:
     """MEMORY DOCTOR
 
@@ -224,15 +214,7 @@ def doctor(ctx: Client) -> Reply:
     return Verbatim(text.encode())
 
 
-@command(
-    "MEMORY|MALLOC-STATS",
-    arity=2,
-    flags=0,
-    group="server",
-    since="4.0.0",
-    complexity="O(1)",
-    tips=_TIPS,
-)
+@subcommand("MALLOC-STATS", arity=2, tips=_TIPS)
 def malloc_stats(ctx: Client) -> Reply:
     """MEMORY MALLOC-STATS
 
@@ -254,12 +236,9 @@ def malloc_stats(ctx: Client) -> Reply:
     return Verbatim("".join(line + "\n" for line in lines).encode())
 
 
-@command(
-    "MEMORY|PURGE",
+@subcommand(
+    "PURGE",
     arity=2,
-    flags=0,
-    group="server",
-    since="4.0.0",
     complexity="O(N) for N objects that the collector follows",
     tips=("request_policy:all_shards", "response_policy:all_succeeded"),
 )
@@ -279,7 +258,7 @@ def purge(ctx: Client) -> Reply:
     return OK
 
 
-@command("MEMORY|HELP", arity=2, flags=LOADING | STALE, group="server", since="4.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE)
 def help_(ctx: Client) -> Reply:
     """MEMORY HELP
 

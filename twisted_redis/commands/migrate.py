@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INCOMPLETE, RW, after_keyword, key_at
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.migration import MIGRATED, Move, Order, failed
 from twisted_redis.engine.parse import integer
@@ -20,6 +20,8 @@ from twisted_redis.resp.types import Reply, Simple
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("generic")
 
 #: Of ms, where none is given or a negative one.
 _DEFAULT_TIMEOUT = 1000
@@ -57,7 +59,6 @@ def _keys_of_migrate(argv: list[bytes]) -> list[tuple[int, int]]:
     flags=WRITE,
     keys=key_at(3, _KEY_FLAGS) + after_keyword("KEYS", _KEY_FLAGS | INCOMPLETE, start=-2),
     getkeys=_keys_of_migrate,
-    group="generic",
     since="2.6.0",
     complexity="O(N) for N bytes of values, which are dumped here, sent, and restored there",
     acl=("@dangerous",),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.extensions.modules import ModuleError
 from twisted_redis.resp.cstrings import keyword
@@ -20,17 +20,15 @@ if TYPE_CHECKING:
 
 _CHANGING = ADMIN | NO_ASYNC_LOADING | NOSCRIPT | PROTECTED
 
-container("MODULE", arity=-2, group="server", since="4.0.0", summary="A container for commands on modules.")
+subcommand = (
+    CommandGroup("server")
+    .container("MODULE", "A container for commands on modules.", since="4.0.0")
+    .with_defaults(flags=_CHANGING, complexity="O(1)")
+)
 
 
-@command(
-    "MODULE|LIST",
-    arity=2,
-    flags=ADMIN | NOSCRIPT,
-    group="server",
-    since="4.0.0",
-    complexity="O(N) for N modules",
-    tips=("nondeterministic_output_order",),
+@subcommand(
+    "LIST", arity=2, flags=ADMIN | NOSCRIPT, complexity="O(N) for N modules", tips=("nondeterministic_output_order",)
 )
 def list_(ctx: Client) -> Reply:
     """MODULE LIST
@@ -40,7 +38,7 @@ def list_(ctx: Client) -> Reply:
     return ctx.engine.modules.describe()
 
 
-@command("MODULE|LOAD", arity=-3, flags=_CHANGING, group="server", since="4.0.0", complexity="O(1)")
+@subcommand("LOAD", arity=-3)
 def load(ctx: Client, path: bytes, *arguments: bytes) -> Reply:
     """MODULE LOAD path [arg [arg ...]]
 
@@ -49,7 +47,7 @@ def load(ctx: Client, path: bytes, *arguments: bytes) -> Reply:
     return _load(ctx, path, arguments, {})
 
 
-@command("MODULE|LOADEX", arity=-3, flags=_CHANGING, group="server", since="7.0.0", complexity="O(1)")
+@subcommand("LOADEX", arity=-3, since="7.0.0")
 def loadex(ctx: Client, path: bytes, *options: bytes) -> Reply:
     """MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]
 
@@ -79,7 +77,7 @@ def _failed(ctx: Client, reason: str) -> CommandError:
     return CommandError("ERR Error loading the extension. Please check the server logs.")
 
 
-@command("MODULE|UNLOAD", arity=3, flags=_CHANGING, group="server", since="4.0.0", complexity="O(1)")
+@subcommand("UNLOAD", arity=3)
 def unload(ctx: Client, name: bytes) -> Reply:
     """MODULE UNLOAD name
 
@@ -93,7 +91,7 @@ def unload(ctx: Client, name: bytes) -> Reply:
     return OK
 
 
-@command("MODULE|HELP", arity=2, flags=LOADING | STALE, group="server", since="5.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
 def help_(ctx: Client) -> Reply:
     """MODULE HELP
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from twisted_redis.engine.clients import DENY_BLOCKING, MONITORING, REPLICA, Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.resp.types import NO_REPLY, OK, Reply
 
 __all__: list[str] = []
 
+command = CommandGroup("server")
 
-@command("MONITOR", arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, group="server", since="1.0.0")
+
+@command("MONITOR", arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="1.0.0")
 def monitor(ctx: Client) -> Reply:
     """MONITOR
 

@@ -8,7 +8,7 @@ from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.datatypes import strings
 from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.declare.keyspecs import RO, key_at
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.access import frequency
@@ -22,12 +22,10 @@ _SHARED = 2**31 - 1
 
 _KEYS = key_at(2, RO)
 
-container(
-    "OBJECT",
-    arity=-2,
-    group="generic",
-    since="2.2.3",
-    summary="A container for commands on the values of keys.",
+subcommand = (
+    CommandGroup("generic")
+    .container("OBJECT", "A container for commands on the values of keys.", since="2.2.3")
+    .with_defaults(flags=READONLY, complexity="O(1)")
 )
 
 
@@ -36,16 +34,7 @@ def _look(ctx: Client, key: bytes) -> Any:
     return ctx.db.lookup_quietly(key)
 
 
-@command(
-    "OBJECT|ENCODING",
-    arity=3,
-    flags=READONLY,
-    keys=_KEYS,
-    group="generic",
-    since="2.2.3",
-    complexity="O(1)",
-    tips=("nondeterministic_output",),
-)
+@subcommand("ENCODING", arity=3, keys=_KEYS, tips=("nondeterministic_output",))
 def encoding(ctx: Client, key: bytes) -> Reply:
     """OBJECT ENCODING key
 
@@ -57,16 +46,7 @@ def encoding(ctx: Client, key: bytes) -> Reply:
     return encoding_of(value, ctx.config).encode()
 
 
-@command(
-    "OBJECT|REFCOUNT",
-    arity=3,
-    flags=READONLY,
-    keys=_KEYS,
-    group="generic",
-    since="2.2.3",
-    complexity="O(1)",
-    tips=("nondeterministic_output",),
-)
+@subcommand("REFCOUNT", arity=3, keys=_KEYS, tips=("nondeterministic_output",))
 def refcount(ctx: Client, key: bytes) -> Reply:
     """OBJECT REFCOUNT key
 
@@ -84,16 +64,7 @@ def refcount(ctx: Client, key: bytes) -> Reply:
     return 1
 
 
-@command(
-    "OBJECT|IDLETIME",
-    arity=3,
-    flags=READONLY,
-    keys=_KEYS,
-    group="generic",
-    since="2.2.3",
-    complexity="O(1)",
-    tips=("nondeterministic_output",),
-)
+@subcommand("IDLETIME", arity=3, keys=_KEYS, tips=("nondeterministic_output",))
 def idletime(ctx: Client, key: bytes) -> Reply:
     """OBJECT IDLETIME key
 
@@ -109,16 +80,7 @@ def idletime(ctx: Client, key: bytes) -> Reply:
     return ctx.engine.eviction.idle_seconds(ctx.db, key)
 
 
-@command(
-    "OBJECT|FREQ",
-    arity=3,
-    flags=READONLY,
-    keys=_KEYS,
-    group="generic",
-    since="4.0.0",
-    complexity="O(1)",
-    tips=("nondeterministic_output",),
-)
+@subcommand("FREQ", arity=3, keys=_KEYS, since="4.0.0", tips=("nondeterministic_output",))
 def freq(ctx: Client, key: bytes) -> Reply:
     """OBJECT FREQ key
 
@@ -134,7 +96,7 @@ def freq(ctx: Client, key: bytes) -> Reply:
     return frequency(ctx.db, key)
 
 
-@command("OBJECT|HELP", arity=2, flags=LOADING | STALE, group="generic", since="6.2.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
 def help_(ctx: Client) -> Reply:
     """OBJECT HELP
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 
 __all__: list[str] = []
 
+command = CommandGroup("server", since="1.0.0")
+
 
 @command(
     "SAVE",
     arity=1,
     flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
-    group="server",
-    since="1.0.0",
     complexity="O(N) where N is the number of keys in all databases",
 )
 def save(ctx: Client) -> Reply:
@@ -34,8 +34,6 @@ def save(ctx: Client) -> Reply:
     "BGSAVE",
     arity=-1,
     flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-    group="server",
-    since="1.0.0",
     complexity="O(1)",
     history=(("3.2.2", "Added SCHEDULE."),),
 )

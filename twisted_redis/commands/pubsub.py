@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.clients import DENY_BLOCKING, SCRIPT, Client
 from twisted_redis.engine.declare.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
 from twisted_redis.engine.declare.keyspecs import NOT_KEY, first_key, key_range
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand
 from twisted_redis.engine.messages.pubsub import CHANNEL, PATTERN, SHARD, Listeners
 from twisted_redis.engine.propagation import ReplicasOnly
@@ -17,6 +16,8 @@ from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.types import Reply
 
 __all__: list[str] = []
+
+command = CommandGroup("pubsub", since="2.0.0")
 
 _SUBSCRIBING = PUBSUB | NOSCRIPT | LOADING | STALE | SENTINEL
 _PUBLISHING = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
@@ -28,14 +29,7 @@ def _one_reply_a_command(ctx: Client, name: str) -> None:
     raise CommandError(f"ERR {name} isn't allowed for a DENY BLOCKING client")
 
 
-@command(
-    "SUBSCRIBE",
-    arity=-2,
-    flags=_SUBSCRIBING,
-    group="pubsub",
-    since="2.0.0",
-    complexity="O(N) where N is the number of channels",
-)
+@command("SUBSCRIBE", arity=-2, flags=_SUBSCRIBING, complexity="O(N) where N is the number of channels")
 def subscribe(ctx: Client, *channels: bytes) -> Reply:
     """SUBSCRIBE channel [channel ...]
 
@@ -47,14 +41,7 @@ def subscribe(ctx: Client, *channels: bytes) -> Reply:
     return ctx.engine.pubsub.subscribe(ctx, CHANNEL, channels)
 
 
-@command(
-    "PSUBSCRIBE",
-    arity=-2,
-    flags=_SUBSCRIBING,
-    group="pubsub",
-    since="2.0.0",
-    complexity="O(N) where N is the number of patterns",
-)
+@command("PSUBSCRIBE", arity=-2, flags=_SUBSCRIBING, complexity="O(N) where N is the number of patterns")
 def psubscribe(ctx: Client, *patterns: bytes) -> Reply:
     """PSUBSCRIBE pattern [pattern ...]
 
@@ -70,7 +57,6 @@ def psubscribe(ctx: Client, *patterns: bytes) -> Reply:
     arity=-2,
     flags=_SUBSCRIBING & ~SENTINEL,
     keys=key_range(NOT_KEY),
-    group="pubsub",
     since="7.0.0",
     complexity="O(N) where N is the number of shard channels",
 )
@@ -84,14 +70,7 @@ def ssubscribe(ctx: Client, *shardchannels: bytes) -> Reply:
     return ctx.engine.pubsub.subscribe(ctx, SHARD, shardchannels)
 
 
-@command(
-    "UNSUBSCRIBE",
-    arity=-1,
-    flags=_SUBSCRIBING,
-    group="pubsub",
-    since="2.0.0",
-    complexity="O(N) where N is the number of channels",
-)
+@command("UNSUBSCRIBE", arity=-1, flags=_SUBSCRIBING, complexity="O(N) where N is the number of channels")
 def unsubscribe(ctx: Client, *channels: bytes) -> Reply:
     """UNSUBSCRIBE [channel [channel ...]]
 
@@ -100,14 +79,7 @@ def unsubscribe(ctx: Client, *channels: bytes) -> Reply:
     return ctx.engine.pubsub.unsubscribe(ctx, CHANNEL, channels)
 
 
-@command(
-    "PUNSUBSCRIBE",
-    arity=-1,
-    flags=_SUBSCRIBING,
-    group="pubsub",
-    since="2.0.0",
-    complexity="O(N) where N is the number of patterns",
-)
+@command("PUNSUBSCRIBE", arity=-1, flags=_SUBSCRIBING, complexity="O(N) where N is the number of patterns")
 def punsubscribe(ctx: Client, *patterns: bytes) -> Reply:
     """PUNSUBSCRIBE [pattern [pattern ...]]
 
@@ -121,7 +93,6 @@ def punsubscribe(ctx: Client, *patterns: bytes) -> Reply:
     arity=-1,
     flags=_SUBSCRIBING & ~SENTINEL,
     keys=key_range(NOT_KEY),
-    group="pubsub",
     since="7.0.0",
     complexity="O(N) where N is the number of shard channels",
 )
@@ -137,8 +108,6 @@ def sunsubscribe(ctx: Client, *shardchannels: bytes) -> Reply:
     "PUBLISH",
     arity=3,
     flags=_PUBLISHING | SENTINEL,
-    group="pubsub",
-    since="2.0.0",
     complexity="O(N+M) where N is the number of subscribers of the channel and M the number of patterns",
 )
 def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
@@ -158,7 +127,6 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     arity=3,
     flags=_PUBLISHING,
     keys=first_key(NOT_KEY),
-    group="pubsub",
     since="7.0.0",
     complexity="O(N) where N is the number of subscribers of the shard channel",
 )
@@ -173,11 +141,9 @@ def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     return engine.pubsub.publish_shard(shardchannel, message)
 
 
-container("PUBSUB", arity=-2, group="pubsub", since="2.8.0", summary="Commands about the state of Pub/Sub.")
-
-
-def _sub(name: str, since: str, complexity: str, arity: int = -2, flags: int = _ASKING) -> Callable[[Any], Any]:
-    return command(f"PUBSUB|{name}", arity=arity, flags=flags, group="pubsub", since=since, complexity=complexity)
+subcommand = command.container("PUBSUB", "Commands about the state of Pub/Sub.", since="2.8.0").with_defaults(
+    flags=_ASKING, complexity="O(1)"
+)
 
 
 def _names(listeners: Listeners, container_name: str, patterns: tuple[bytes, ...]) -> Reply:
@@ -195,7 +161,7 @@ def _counts(listeners: Listeners, names: tuple[bytes, ...]) -> Reply:
     return reply
 
 
-@_sub("CHANNELS", "2.8.0", "O(N) where N is the number of channels that have subscribers")
+@subcommand("CHANNELS", arity=-2, complexity="O(N) where N is the number of channels that have subscribers")
 def channels(ctx: Client, *pattern: bytes) -> Reply:
     """PUBSUB CHANNELS [pattern]
 
@@ -204,7 +170,7 @@ def channels(ctx: Client, *pattern: bytes) -> Reply:
     return _names(ctx.engine.pubsub.channels, "CHANNELS", pattern)
 
 
-@_sub("NUMSUB", "2.8.0", "O(N) where N is the number of channels asked for")
+@subcommand("NUMSUB", arity=-2, complexity="O(N) where N is the number of channels asked for")
 def numsub(ctx: Client, *names: bytes) -> Reply:
     """PUBSUB NUMSUB [channel [channel ...]]
 
@@ -213,7 +179,7 @@ def numsub(ctx: Client, *names: bytes) -> Reply:
     return _counts(ctx.engine.pubsub.channels, names)
 
 
-@_sub("NUMPAT", "2.8.0", "O(1)", 2)
+@subcommand("NUMPAT", arity=2)
 def numpat(ctx: Client) -> Reply:
     """PUBSUB NUMPAT
 
@@ -222,7 +188,12 @@ def numpat(ctx: Client) -> Reply:
     return len(ctx.engine.pubsub.patterns)
 
 
-@_sub("SHARDCHANNELS", "7.0.0", "O(N) where N is the number of shard channels that have subscribers")
+@subcommand(
+    "SHARDCHANNELS",
+    arity=-2,
+    since="7.0.0",
+    complexity="O(N) where N is the number of shard channels that have subscribers",
+)
 def shardchannels(ctx: Client, *pattern: bytes) -> Reply:
     """PUBSUB SHARDCHANNELS [pattern]
 
@@ -231,7 +202,7 @@ def shardchannels(ctx: Client, *pattern: bytes) -> Reply:
     return _names(ctx.engine.pubsub.shards, "SHARDCHANNELS", pattern)
 
 
-@_sub("SHARDNUMSUB", "7.0.0", "O(N) where N is the number of shard channels asked for")
+@subcommand("SHARDNUMSUB", arity=-2, since="7.0.0", complexity="O(N) where N is the number of shard channels asked for")
 def shardnumsub(ctx: Client, *names: bytes) -> Reply:
     """PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]
 
@@ -240,7 +211,7 @@ def shardnumsub(ctx: Client, *names: bytes) -> Reply:
     return _counts(ctx.engine.pubsub.shards, names)
 
 
-@_sub("HELP", "6.2.0", "O(1)", 2, LOADING | STALE)
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
 def help_(ctx: Client) -> Reply:
     """PUBSUB HELP
 

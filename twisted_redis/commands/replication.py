@@ -13,13 +13,15 @@ from twisted_redis.engine.declare.flags import (
     NOSCRIPT,
     STALE,
 )
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer, integer_in
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Reply, Simple
 
 __all__: list[str] = []
+
+command = CommandGroup("server")
 
 
 def _name(client: Client) -> str:
@@ -52,14 +54,7 @@ def _replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
     return OK
 
 
-@command(
-    "REPLICAOF",
-    arity=3,
-    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    group="server",
-    since="5.0.0",
-    complexity="O(1)",
-)
+@command("REPLICAOF", arity=3, flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING, since="5.0.0", complexity="O(1)")
 def replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
     """REPLICAOF <host port | NO ONE>
 
@@ -72,10 +67,8 @@ def replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
     "SLAVEOF",
     arity=3,
     flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    group="server",
     since="1.0.0",
     complexity="O(1)",
-    doc_flags=("deprecated",),
     deprecated_since="5.0.0",
     replaced_by="`REPLICAOF`",
 )
@@ -91,7 +84,6 @@ def slaveof(ctx: Client, host: bytes, port: bytes) -> Reply:
     "ROLE",
     arity=1,
     flags=NOSCRIPT | LOADING | STALE | FAST,
-    group="server",
     since="2.8.12",
     complexity="O(1)",
     acl=("@admin", "@dangerous"),
@@ -108,7 +100,6 @@ def role(ctx: Client) -> Reply:
     "REPLCONF",
     arity=-1,
     flags=ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY,
-    group="server",
     since="3.0.0",
     complexity="O(1)",
     doc_flags=("syscmd",),
@@ -123,13 +114,7 @@ def replconf(ctx: Client, *options: bytes) -> Reply:
     return ctx.engine.replication.configure(ctx, options)
 
 
-@command(
-    "PSYNC",
-    arity=-3,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
-    group="server",
-    since="2.8.0",
-)
+@command("PSYNC", arity=-3, flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, since="2.8.0")
 def psync(ctx: Client, replication_id: bytes, offset: bytes, *options: bytes) -> Reply:
     """PSYNC replicationid offset
 
@@ -139,13 +124,7 @@ def psync(ctx: Client, replication_id: bytes, offset: bytes, *options: bytes) ->
     return ctx.engine.replication.synchronise(ctx, replication_id, offset, failover)
 
 
-@command(
-    "SYNC",
-    arity=1,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
-    group="server",
-    since="1.0.0",
-)
+@command("SYNC", arity=1, flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, since="1.0.0")
 def sync(ctx: Client) -> Reply:
     """SYNC
 
@@ -154,14 +133,7 @@ def sync(ctx: Client) -> Reply:
     return ctx.engine.replication.synchronise(ctx, None, b"", False)
 
 
-@command(
-    "FAILOVER",
-    arity=-1,
-    flags=ADMIN | NOSCRIPT | STALE,
-    group="server",
-    since="6.2.0",
-    complexity="O(1)",
-)
+@command("FAILOVER", arity=-1, flags=ADMIN | NOSCRIPT | STALE, since="6.2.0", complexity="O(1)")
 def failover(ctx: Client, *arguments: bytes) -> Reply:
     """FAILOVER [TO <host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.commands.common.cursors import cursor as parse_cursor
 from twisted_redis.engine.declare.flags import READONLY, TOUCHES_ARBITRARY_KEYS
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.keyspace.glob import compile_glob
@@ -16,12 +16,13 @@ from twisted_redis.resp.types import Bulks, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
+command = CommandGroup("generic")
+
 
 @command(
     "SCAN",
     arity=-2,
     flags=READONLY | TOUCHES_ARBITRARY_KEYS,
-    group="generic",
     since="2.8.0",
     complexity="O(1) a call, O(N) for a whole iteration over N keys",
     tips=("nondeterministic_output", "request_policy:special", "response_policy:special"),

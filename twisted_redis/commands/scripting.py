@@ -16,7 +16,7 @@ from twisted_redis.engine.declare.flags import (
     STALE,
 )
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, counted_keys
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import integer
 from twisted_redis.engine.scripting.scripts import check_keys
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
 __all__: list[str] = []
+
+command = CommandGroup("scripting", since="2.6.0")
 
 #: Facts about the keys, as COMMAND DOCS of Redis tells them.
 _ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
@@ -62,8 +64,6 @@ def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, .
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
     keys=counted_keys(RW | ACCESS | UPDATE, index=2, notes=_ANYTHING),
-    group="scripting",
-    since="2.6.0",
     complexity=_DEPENDS,
 )
 def eval_(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
@@ -79,7 +79,6 @@ def eval_(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Repl
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
     keys=counted_keys(RO | ACCESS, index=2, notes=_ONLY_READS),
-    group="scripting",
     since="7.0.0",
     complexity=_DEPENDS,
 )
@@ -96,8 +95,6 @@ def eval_ro(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Re
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE,
     keys=counted_keys(RW | ACCESS | UPDATE, index=2),
-    group="scripting",
-    since="2.6.0",
     complexity=_DEPENDS,
 )
 def evalsha(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
@@ -113,7 +110,6 @@ def evalsha(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Repl
     arity=-3,
     flags=NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY,
     keys=counted_keys(RO | ACCESS, index=2),
-    group="scripting",
     since="7.0.0",
     complexity=_DEPENDS,
 )
@@ -125,15 +121,15 @@ def evalsha_ro(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> R
     return _evalsha(ctx, sha1, numkeys, arguments, read_only=True)
 
 
-container("SCRIPT", arity=-2, group="scripting", since="2.6.0", summary="A container for commands on scripts.")
+subcommand = command.container("SCRIPT", "A container for commands on scripts.", since="2.6.0").with_defaults(
+    complexity="O(1)"
+)
 
 
-@command(
-    "SCRIPT|LOAD",
+@subcommand(
+    "LOAD",
     arity=3,
     flags=NOSCRIPT | STALE,
-    group="scripting",
-    since="2.6.0",
     complexity="O(N) for the N bytes of the script",
     tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
 )
@@ -145,12 +141,10 @@ def load(ctx: Client, script: bytes) -> Reply:
     return ctx.engine.scripting.add(script, keep=True)
 
 
-@command(
-    "SCRIPT|EXISTS",
+@subcommand(
+    "EXISTS",
     arity=-3,
     flags=NOSCRIPT,
-    group="scripting",
-    since="2.6.0",
     complexity="O(N) for N scripts",
     tips=("request_policy:all_shards", "response_policy:agg_logical_and"),
 )
@@ -163,12 +157,10 @@ def exists(ctx: Client, *shas: bytes) -> Reply:
     return [int(sha.lower() in known) for sha in shas]
 
 
-@command(
-    "SCRIPT|FLUSH",
+@subcommand(
+    "FLUSH",
     arity=-2,
     flags=NOSCRIPT,
-    group="scripting",
-    since="2.6.0",
     complexity="O(N) for N scripts",
     tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
     history=(("6.2.0", "ASYNC and SYNC."),),
@@ -184,14 +176,8 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
     return OK
 
 
-@command(
-    "SCRIPT|KILL",
-    arity=2,
-    flags=NOSCRIPT | ALLOW_BUSY,
-    group="scripting",
-    since="2.6.0",
-    complexity="O(1)",
-    tips=("request_policy:all_shards", "response_policy:one_succeeded"),
+@subcommand(
+    "KILL", arity=2, flags=NOSCRIPT | ALLOW_BUSY, tips=("request_policy:all_shards", "response_policy:one_succeeded")
 )
 def kill(ctx: Client) -> Reply:
     """SCRIPT KILL
@@ -201,7 +187,7 @@ def kill(ctx: Client) -> Reply:
     return ctx.engine.scripting.kill(is_eval=True)
 
 
-@command("SCRIPT|DEBUG", arity=3, flags=NOSCRIPT, group="scripting", since="3.2.0", complexity="O(1)")
+@subcommand("DEBUG", arity=3, flags=NOSCRIPT, since="3.2.0")
 def debug(ctx: Client, mode: bytes) -> Reply:
     """SCRIPT DEBUG <YES | SYNC | NO>
 
@@ -214,7 +200,7 @@ def debug(ctx: Client, mode: bytes) -> Reply:
     raise CommandError("ERR this server has no debugger of scripts")
 
 
-@command("SCRIPT|HELP", arity=2, flags=LOADING | STALE, group="scripting", since="5.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
 def help_(ctx: Client) -> Reply:
     """SCRIPT HELP
 

@@ -15,7 +15,7 @@ from twisted_redis.engine.declare.flags import (
     STALE,
     WRITE,
 )
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer_in
 from twisted_redis.engine.transactions import touch_database
@@ -25,14 +25,13 @@ from twisted_redis.resp.types import OK, Reply
 
 __all__: list[str] = []
 
+command = CommandGroup("server", since="1.0.0", complexity="O(1)")
+
 
 @command(
     "DBSIZE",
     arity=1,
     flags=READONLY | FAST,
-    group="server",
-    since="1.0.0",
-    complexity="O(1)",
     acl=("@keyspace",),
     tips=("request_policy:all_shards", "response_policy:agg_sum"),
 )
@@ -72,8 +71,6 @@ def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
     "FLUSHDB",
     arity=-1,
     flags=WRITE,
-    group="server",
-    since="1.0.0",
     complexity="O(N) where N is the number of keys in the selected database",
     acl=("@keyspace", "@dangerous"),
     tips=("request_policy:all_shards", "response_policy:all_succeeded"),
@@ -92,8 +89,6 @@ def flushdb(ctx: Client, *options: bytes) -> Reply:
     "FLUSHALL",
     arity=-1,
     flags=WRITE,
-    group="server",
-    since="1.0.0",
     complexity="O(N) where N is the number of keys in all databases",
     acl=("@keyspace", "@dangerous"),
     tips=("request_policy:all_shards", "response_policy:all_succeeded"),
@@ -113,7 +108,6 @@ def flushall(ctx: Client, *options: bytes) -> Reply:
     "SWAPDB",
     arity=3,
     flags=WRITE | FAST,
-    group="server",
     since="4.0.0",
     complexity="O(N) where N is the number of clients that watch or wait for keys of both databases",
     acl=("@keyspace", "@dangerous"),
@@ -142,15 +136,7 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
     return OK
 
 
-@command(
-    "TIME",
-    arity=1,
-    flags=LOADING | STALE | FAST,
-    group="server",
-    since="2.6.0",
-    complexity="O(1)",
-    tips=("nondeterministic_output",),
-)
+@command("TIME", arity=1, flags=LOADING | STALE | FAST, since="2.6.0", tips=("nondeterministic_output",))
 def time_(ctx: Client) -> Reply:
     """TIME
 
@@ -165,8 +151,6 @@ def time_(ctx: Client) -> Reply:
     "SHUTDOWN",
     arity=-1,
     flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
-    group="server",
-    since="1.0.0",
     complexity="O(N) when saving, where N is the number of keys, else O(1)",
     history=(("7.0.0", "Added NOW, FORCE and ABORT."),),
 )
@@ -184,14 +168,7 @@ def shutdown(ctx: Client, *options: bytes) -> Reply:
 
 
 @command(
-    "LASTSAVE",
-    arity=1,
-    flags=LOADING | STALE | FAST,
-    group="server",
-    since="1.0.0",
-    complexity="O(1)",
-    acl=("@admin", "@dangerous"),
-    tips=("nondeterministic_output",),
+    "LASTSAVE", arity=1, flags=LOADING | STALE | FAST, acl=("@admin", "@dangerous"), tips=("nondeterministic_output",)
 )
 def lastsave(ctx: Client) -> Reply:
     """LASTSAVE

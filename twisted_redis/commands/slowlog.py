@@ -7,7 +7,7 @@ from itertools import islice
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, STALE
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import WrongSubcommand
 from twisted_redis.engine.parse import INT64_MAX, integer_in
 from twisted_redis.resp.types import OK, Reply
@@ -16,15 +16,16 @@ __all__: list[str] = []
 
 _FLAGS = ADMIN | LOADING | STALE
 
-container("SLOWLOG", arity=-2, group="server", since="2.2.12", summary="Commands about the log of slow calls.")
+subcommand = (
+    CommandGroup("server")
+    .container("SLOWLOG", "Commands about the log of slow calls.", since="2.2.12")
+    .with_defaults(flags=_FLAGS, complexity="O(1)")
+)
 
 
-@command(
-    "SLOWLOG|GET",
+@subcommand(
+    "GET",
     arity=-2,
-    flags=_FLAGS,
-    group="server",
-    since="2.2.12",
     complexity="O(N) where N is the number of entries shown",
     tips=("request_policy:all_nodes", "nondeterministic_output"),
     history=(("4.0.0", "Shows address, port and name of the client."),),
@@ -43,15 +44,7 @@ def get(ctx: Client, *count: bytes) -> Reply:
     return [list(call) for call in islice(calls, len(calls) if wanted < 0 else min(wanted, len(calls)))]
 
 
-@command(
-    "SLOWLOG|LEN",
-    arity=2,
-    flags=_FLAGS,
-    group="server",
-    since="2.2.12",
-    complexity="O(1)",
-    tips=("request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"),
-)
+@subcommand("LEN", arity=2, tips=("request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"))
 def length(ctx: Client) -> Reply:
     """SLOWLOG LEN
 
@@ -60,12 +53,9 @@ def length(ctx: Client) -> Reply:
     return len(ctx.engine.slowlog.calls)
 
 
-@command(
-    "SLOWLOG|RESET",
+@subcommand(
+    "RESET",
     arity=2,
-    flags=_FLAGS,
-    group="server",
-    since="2.2.12",
     complexity="O(N) where N is the number of entries",
     tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
 )
@@ -78,7 +68,7 @@ def reset(ctx: Client) -> Reply:
     return OK
 
 
-@command("SLOWLOG|HELP", arity=2, flags=LOADING | STALE, group="server", since="6.2.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
 def help_(ctx: Client) -> Reply:
     """SLOWLOG HELP
 

@@ -12,7 +12,7 @@ from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.clients import RESTRICTED, SCRIPT
 from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, first_key, unknown_keys
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
 from twisted_redis.engine.hash_fields import value_of
 from twisted_redis.engine.parse import integer
@@ -22,6 +22,8 @@ from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("generic")
 
 _COMPLEXITY = "O(N+M*log(M)) for N elements of which M are returned, O(N) where nothing is to be sorted"
 _SORT_ACL = ("@set", "@sortedset", "@list", "@dangerous")
@@ -249,10 +251,9 @@ def _keys_of_sort_ro(argv: list[bytes]) -> list[tuple[int, int]]:
     flags=WRITE | DENYOOM,
     keys=first_key(RO | ACCESS) + _PATTERN_KEYS + _STORE_KEY,
     getkeys=_keys_of_sort,
-    group="generic",
     since="1.0.0",
-    acl=_SORT_ACL,
     complexity=_COMPLEXITY,
+    acl=_SORT_ACL,
 )
 def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]
@@ -268,10 +269,9 @@ def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
     flags=READONLY,
     keys=first_key(RO | ACCESS) + _PATTERN_KEYS,
     getkeys=_keys_of_sort_ro,
-    group="generic",
     since="7.0.0",
-    acl=_SORT_ACL,
     complexity=_COMPLEXITY,
+    acl=_SORT_ACL,
 )
 def sort_ro(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]

@@ -6,7 +6,7 @@ from collections import deque
 
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.messages.client_caching import BCAST, DEFAULT, OPTIN, OPTOUT
 from twisted_redis.engine.parse import integer
@@ -17,6 +17,8 @@ __all__: list[str] = []
 
 _FLAGS = NOSCRIPT | LOADING | STALE
 
+subcommand = CommandGroup("connection").below("CLIENT").with_defaults(flags=_FLAGS, complexity="O(1)", since="6.0.0")
+
 
 def _mode(bcast: bool, optin: bool, optout: bool) -> int:
     if bcast:
@@ -24,13 +26,8 @@ def _mode(bcast: bool, optin: bool, optout: bool) -> int:
     return OPTIN if optin else OPTOUT if optout else DEFAULT
 
 
-@command(
-    "CLIENT|TRACKING",
-    arity=-3,
-    flags=_FLAGS,
-    group="connection",
-    since="6.0.0",
-    complexity="O(1); O(N) in the number of prefixes of the connection where prefixes are given",
+@subcommand(
+    "TRACKING", arity=-3, complexity="O(1); O(N) in the number of prefixes of the connection where prefixes are given"
 )
 def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
     """CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]
@@ -90,7 +87,7 @@ def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
     return OK
 
 
-@command("CLIENT|CACHING", arity=3, flags=_FLAGS, group="connection", since="6.0.0", complexity="O(1)")
+@subcommand("CACHING", arity=3)
 def client_caching(ctx: Client, mode: bytes) -> Reply:
     """CLIENT CACHING <YES | NO>
 
@@ -114,7 +111,7 @@ def client_caching(ctx: Client, mode: bytes) -> Reply:
     return OK
 
 
-@command("CLIENT|GETREDIR", arity=2, flags=_FLAGS, group="connection", since="6.0.0", complexity="O(1)")
+@subcommand("GETREDIR", arity=2)
 def client_getredir(ctx: Client) -> Reply:
     """CLIENT GETREDIR
 
@@ -123,7 +120,7 @@ def client_getredir(ctx: Client) -> Reply:
     return ctx.tracking.redirect if ctx.tracking is not None else -1
 
 
-@command("CLIENT|TRACKINGINFO", arity=2, flags=_FLAGS, group="connection", since="6.2.0", complexity="O(1)")
+@subcommand("TRACKINGINFO", arity=2, since="6.2.0")
 def client_trackinginfo(ctx: Client) -> Reply:
     """CLIENT TRACKINGINFO
 

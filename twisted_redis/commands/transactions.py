@@ -12,22 +12,17 @@ from twisted_redis.engine.declare.flags import (
     STALE,
 )
 from twisted_redis.engine.declare.keyspecs import RO, key_range
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.transactions import discard, watch, watched_key_expired
 from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply, Unsilenced
 
 __all__: list[str] = []
 
+command = CommandGroup("transactions", complexity="O(1)")
 
-@command(
-    "MULTI",
-    arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
-    group="transactions",
-    since="1.2.0",
-    complexity="O(1)",
-)
+
+@command("MULTI", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, since="1.2.0")
 def multi(ctx: Client) -> Reply:
     """MULTI
 
@@ -45,7 +40,6 @@ def multi(ctx: Client) -> Reply:
     "EXEC",
     arity=1,
     flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG,
-    group="transactions",
     since="1.2.0",
     complexity="Depends on the queued commands",
 )
@@ -128,7 +122,6 @@ def _partly_silent(ctx: Client, replies: list[Reply], announced: bool) -> Reply:
     "DISCARD",
     arity=1,
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
-    group="transactions",
     since="2.0.0",
     complexity="O(N), when N is the number of queued commands",
 )
@@ -148,7 +141,6 @@ def discard_(ctx: Client) -> Reply:
     arity=-2,
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
     keys=key_range(RO),
-    group="transactions",
     since="2.2.0",
     complexity="O(1) for every key.",
 )
@@ -165,14 +157,7 @@ def watch_(ctx: Client, *keys: bytes) -> Reply:
     return OK
 
 
-@command(
-    "UNWATCH",
-    arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
-    group="transactions",
-    since="2.2.0",
-    complexity="O(1)",
-)
+@command("UNWATCH", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, since="2.2.0")
 def unwatch(ctx: Client) -> Reply:
     """UNWATCH
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import BLOCKING
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in, positive
 from twisted_redis.engine.replication import ACKNOWLEDGED
 from twisted_redis.resp.types import Reply
 
 __all__: list[str] = []
+
+command = CommandGroup("generic", complexity="O(1)")
 
 
 def _seconds(ctx: Client, text: bytes) -> float:
@@ -27,9 +29,7 @@ def _seconds(ctx: Client, text: bytes) -> float:
     "WAIT",
     arity=3,
     flags=BLOCKING,
-    group="generic",
     since="3.0.0",
-    complexity="O(1)",
     acl=("@connection",),
     tips=("request_policy:all_shards", "response_policy:agg_min"),
 )
@@ -60,9 +60,7 @@ def wait(ctx: Client, count: bytes, timeout: bytes) -> Reply:
     "WAITAOF",
     arity=4,
     flags=BLOCKING,
-    group="generic",
     since="7.2.0",
-    complexity="O(1)",
     acl=("@connection",),
     tips=("request_policy:all_shards", "response_policy:agg_min"),
 )

@@ -8,7 +8,7 @@ from twisted_redis.commands.bitmaps.common import bit_offset, room_for_bit
 from twisted_redis.datatypes.bits import OPERATIONS, combine, count_bits, find_bit, get_bit, invert, set_bit
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, RW, UPDATE, first_key, key_at, key_range
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import c_string
@@ -17,16 +17,10 @@ from twisted_redis.resp.types import Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
+command = CommandGroup("bitmap", complexity="O(1)")
 
-@command(
-    "SETBIT",
-    arity=4,
-    flags=WRITE | DENYOOM,
-    keys=first_key(RW | ACCESS | UPDATE),
-    group="bitmap",
-    since="2.2.0",
-    complexity="O(1)",
-)
+
+@command("SETBIT", arity=4, flags=WRITE | DENYOOM, keys=first_key(RW | ACCESS | UPDATE), since="2.2.0")
 def setbit(ctx: Client, key: bytes, offset: bytes, value: bytes) -> Reply:
     """SETBIT key offset value
 
@@ -43,15 +37,7 @@ def setbit(ctx: Client, key: bytes, offset: bytes, value: bytes) -> Reply:
     return before
 
 
-@command(
-    "GETBIT",
-    arity=3,
-    flags=READONLY | FAST,
-    keys=first_key(RO | ACCESS),
-    group="bitmap",
-    since="2.2.0",
-    complexity="O(1)",
-)
+@command("GETBIT", arity=3, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="2.2.0")
 def getbit(ctx: Client, key: bytes, offset: bytes) -> Reply:
     """GETBIT key offset
 
@@ -67,7 +53,6 @@ def getbit(ctx: Client, key: bytes, offset: bytes) -> Reply:
     arity=-4,
     flags=WRITE | DENYOOM,
     keys=key_at(2, OW | UPDATE) + key_range(RO | ACCESS, index=3),
-    group="bitmap",
     since="2.6.0",
     complexity="O(N) where N is the length of the longest string",
 )
@@ -118,7 +103,6 @@ def _bounds(start: int, end: int, size: int, bits: bool) -> tuple[int, int]:
     arity=-2,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="bitmap",
     since="2.6.0",
     complexity="O(N) where N is the length of the range",
     history=(("7.0.0", "Ranges in bits: `BYTE|BIT`."),),
@@ -149,7 +133,6 @@ def bitcount(ctx: Client, key: bytes, *options: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="bitmap",
     since="2.8.7",
     complexity="O(N) where N is the length of the range",
     history=(("7.0.0", "Ranges in bits: `BYTE|BIT`."),),

@@ -8,7 +8,7 @@ from twisted_redis.commands.bitmaps.common import bit_offset, room_for_bit
 from twisted_redis.datatypes.bits import FAIL, SATURATE, WRAP, fit, get_field, parse_field_type, set_field
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, VARIABLE_FLAGS, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import c_string
@@ -16,6 +16,8 @@ from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("bitmap")
 
 _OVERFLOWS = {b"wrap": WRAP, b"sat": SATURATE, b"fail": FAIL}
 #: Arguments behind the name of an operation.
@@ -95,7 +97,6 @@ def _keys_of_bitfield(argv: list[bytes]) -> list[tuple[int, int]]:
         RW | ACCESS | UPDATE | VARIABLE_FLAGS, notes="This command allows both access and modification of the key"
     ),
     getkeys=_keys_of_bitfield,
-    group="bitmap",
     since="3.2.0",
     complexity="O(1) for each operation",
 )
@@ -140,7 +141,6 @@ def bitfield(ctx: Client, key: bytes, *operations: bytes) -> Reply:
     arity=-2,
     flags=READONLY | FAST,
     keys=first_key(RO | ACCESS),
-    group="bitmap",
     since="6.0.0",
     complexity="O(1) for each operation",
 )

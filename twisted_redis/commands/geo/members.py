@@ -9,13 +9,15 @@ from twisted_redis.datatypes.geohash import decode, distance, distance_text, enc
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("geo", since="3.2.0")
 
 _READ = first_key(RO | ACCESS)
 
@@ -28,8 +30,6 @@ _OPTIONS = {b"NX": _NX, b"XX": _XX, b"CH": _CH}
     arity=-5,
     flags=WRITE | DENYOOM,
     keys=first_key(RW | UPDATE),
-    group="geo",
-    since="3.2.0",
     complexity="O(log(N)) for each member, in an index of N",
     history=(("6.2.0", "Options `CH`, `NX` and `XX`."),),
 )
@@ -85,15 +85,7 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     return added + updated if options & _CH else added
 
 
-@command(
-    "GEOPOS",
-    arity=-2,
-    flags=READONLY,
-    keys=_READ,
-    group="geo",
-    since="3.2.0",
-    complexity="O(1) for each member asked for",
-)
+@command("GEOPOS", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each member asked for")
 def geopos(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """GEOPOS key [member [member ...]]
 
@@ -106,15 +98,7 @@ def geopos(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return [NullArray if score is None else decode(score) for score in scores]
 
 
-@command(
-    "GEOHASH",
-    arity=-2,
-    flags=READONLY,
-    keys=_READ,
-    group="geo",
-    since="3.2.0",
-    complexity="O(1) for each member asked for",
-)
+@command("GEOHASH", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each member asked for")
 def geohash(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """GEOHASH key [member [member ...]]
 
@@ -127,7 +111,7 @@ def geohash(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return [None if score is None else hash_text(score) for score in scores]
 
 
-@command("GEODIST", arity=-4, flags=READONLY, keys=_READ, group="geo", since="3.2.0", complexity="O(1)")
+@command("GEODIST", arity=-4, flags=READONLY, keys=_READ, complexity="O(1)")
 def geodist(ctx: Client, key: bytes, member1: bytes, member2: bytes, *unit: bytes) -> Reply:
     """GEODIST key member1 member2 [M | KM | FT | MI]
 

@@ -11,7 +11,7 @@ from twisted_redis.datatypes.geohash import decode, distance_text
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, KeySpec, after_keyword, first_key, key_at
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import AsTyped, CommandError, SyntaxError_
 from twisted_redis.engine.parse import float_number, integer
 from twisted_redis.resp.cstrings import keyword
@@ -19,6 +19,8 @@ from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("geo")
 
 _READ = first_key(RO | ACCESS)
 
@@ -218,16 +220,7 @@ def _reply(query: _Query, found: list[Found]) -> Reply:
     return reply
 
 
-@command(
-    "GEOSEARCH",
-    arity=-7,
-    flags=READONLY,
-    keys=_READ,
-    group="geo",
-    since="6.2.0",
-    complexity=_COMPLEXITY,
-    history=(_UNITS,),
-)
+@command("GEOSEARCH", arity=-7, flags=READONLY, keys=_READ, since="6.2.0", complexity=_COMPLEXITY, history=(_UNITS,))
 def geosearch(ctx: Client, key: bytes, *words: bytes) -> Reply:
     """GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]
 
@@ -244,7 +237,6 @@ def geosearch(ctx: Client, key: bytes, *words: bytes) -> Reply:
     arity=-8,
     flags=WRITE | DENYOOM,
     keys=key_at(1, OW | UPDATE) + key_at(2, RO | ACCESS),
-    group="geo",
     since="6.2.0",
     complexity=_COMPLEXITY,
     history=(_UNITS,),
@@ -306,11 +298,9 @@ def _stored(start: int) -> tuple[KeySpec, ...]:
     arity=-6,
     flags=WRITE | DENYOOM,
     keys=_stored(6),
-    group="geo",
     since="3.2.0",
     complexity=_COMPLEXITY,
     history=(_ANY, _UNITS),
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`",
 )
@@ -329,11 +319,9 @@ def georadius(
     arity=-6,
     flags=READONLY,
     keys=_READ,
-    group="geo",
     since="3.2.10",
     complexity=_COMPLEXITY,
     history=(_ANY, _UNITS),
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` with `BYRADIUS`",
 )
@@ -352,11 +340,9 @@ def georadius_ro(
     arity=-5,
     flags=WRITE | DENYOOM,
     keys=_stored(5),
-    group="geo",
     since="3.2.0",
     complexity=_COMPLEXITY,
     history=(_ANY, _UNITS),
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`",
 )
@@ -373,11 +359,9 @@ def georadiusbymember(ctx: Client, key: bytes, member: bytes, radius: bytes, uni
     arity=-5,
     flags=READONLY,
     keys=_READ,
-    group="geo",
     since="3.2.10",
     complexity=_COMPLEXITY,
     history=(_ANY, _UNITS),
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`",
 )

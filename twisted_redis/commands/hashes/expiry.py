@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed, signal
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in
@@ -17,6 +17,8 @@ from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("hash", since="7.4.0")
 
 _READ = first_key(RO | ACCESS)
 _UPDATE = first_key(RW | UPDATE)
@@ -127,7 +129,7 @@ def _expire(
     return results
 
 
-@command("HEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+@command("HEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
 def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     """HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -136,7 +138,7 @@ def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, "hexpire", key, seconds, options, 1000, relative=True)
 
 
-@command("HPEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+@command("HPEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
 def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     """HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -145,7 +147,7 @@ def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> R
     return _expire(ctx, "hpexpire", key, milliseconds, options, 1, relative=True)
 
 
-@command("HEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+@command("HEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
 def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     """HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -154,7 +156,7 @@ def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     return _expire(ctx, "hexpireat", key, time, options, 1000, relative=False)
 
 
-@command("HPEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+@command("HPEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
 def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     """HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -163,7 +165,7 @@ def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     return _expire(ctx, "hpexpireat", key, time, options, 1, relative=False)
 
 
-@command("HPERSIST", arity=-5, flags=WRITE | FAST, keys=_UPDATE, group="hash", since="7.4.0", complexity=_O_N)
+@command("HPERSIST", arity=-5, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
 def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPERSIST key FIELDS numfields field [field ...]
 
@@ -210,16 +212,7 @@ def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[
     ]
 
 
-@command(
-    "HTTL",
-    arity=-5,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="hash",
-    since="7.4.0",
-    complexity=_O_N,
-    tips=("nondeterministic_output",),
-)
+@command("HTTL", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N, tips=("nondeterministic_output",))
 def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HTTL key FIELDS numfields field [field ...]
 
@@ -228,16 +221,7 @@ def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _times(ctx, key, options, lambda when: (when + 999 - ctx.now) // 1000)
 
 
-@command(
-    "HPTTL",
-    arity=-5,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="hash",
-    since="7.4.0",
-    complexity=_O_N,
-    tips=("nondeterministic_output",),
-)
+@command("HPTTL", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N, tips=("nondeterministic_output",))
 def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPTTL key FIELDS numfields field [field ...]
 
@@ -246,7 +230,7 @@ def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _times(ctx, key, options, lambda when: when - ctx.now)
 
 
-@command("HEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, group="hash", since="7.4.0", complexity=_O_N)
+@command("HEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N)
 def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HEXPIRETIME key FIELDS numfields field [field ...]
 
@@ -255,7 +239,7 @@ def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _times(ctx, key, options, lambda when: (when + 999) // 1000)
 
 
-@command("HPEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, group="hash", since="7.4.0", complexity=_O_N)
+@command("HPEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N)
 def hpexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPEXPIRETIME key FIELDS numfields field [field ...]
 
@@ -298,15 +282,7 @@ def _read_out(
     return values, expired
 
 
-@command(
-    "HGETDEL",
-    arity=-5,
-    flags=WRITE | FAST,
-    keys=first_key(RW | ACCESS | DELETE),
-    group="hash",
-    since="8.0.0",
-    complexity=_O_N,
-)
+@command("HGETDEL", arity=-5, flags=WRITE | FAST, keys=first_key(RW | ACCESS | DELETE), since="8.0.0", complexity=_O_N)
 def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HGETDEL key FIELDS numfields field [field ...]
 
@@ -334,7 +310,6 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     arity=-5,
     flags=WRITE | FAST,
     keys=first_key(RW | ACCESS | UPDATE, "RW and UPDATE because it changes the TTL"),
-    group="hash",
     since="8.0.0",
     complexity=_O_N,
 )
@@ -437,15 +412,7 @@ class _SetOptions:
         return True
 
 
-@command(
-    "HSETEX",
-    arity=-6,
-    flags=WRITE | DENYOOM | FAST,
-    keys=_UPDATE,
-    group="hash",
-    since="8.0.0",
-    complexity=_O_N,
-)
+@command("HSETEX", arity=-6, flags=WRITE | DENYOOM | FAST, keys=_UPDATE, since="8.0.0", complexity=_O_N)
 def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]
 

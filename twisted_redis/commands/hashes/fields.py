@@ -10,7 +10,7 @@ from twisted_redis.datatypes import long_double
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NotFloat, SyntaxError_
 from twisted_redis.engine.hash_fields import lapsed, note_times, remove_due, remove_lapsed, signal, value_of
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_in, integer_or_none
@@ -19,6 +19,8 @@ from twisted_redis.resp.types import OK, Bulks, Pairs, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("hash", since="2.0.0", complexity="O(1)")
 
 _READ = first_key(RO | ACCESS)
 _LOOK = first_key(RO)
@@ -58,8 +60,6 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
     arity=-4,
     flags=WRITE | DENYOOM | FAST,
     keys=_UPDATE,
-    group="hash",
-    since="2.0.0",
     complexity="O(1) for each field",
     history=(("4.0.0", "Several fields in one call."),),
 )
@@ -92,10 +92,7 @@ def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> 
     arity=-4,
     flags=WRITE | DENYOOM | FAST,
     keys=_UPDATE,
-    group="hash",
-    since="2.0.0",
     complexity="O(N) for N fields",
-    doc_flags=("deprecated",),
     deprecated_since="4.0.0",
     replaced_by="`HSET` with multiple field-value pairs",
 )
@@ -108,15 +105,7 @@ def hmset(ctx: Client, key: bytes, *pairs: bytes) -> Reply:
     return OK
 
 
-@command(
-    "HSETNX",
-    arity=4,
-    flags=WRITE | DENYOOM | FAST,
-    keys=first_key(RW | INSERT),
-    group="hash",
-    since="2.0.0",
-    complexity="O(1)",
-)
+@command("HSETNX", arity=4, flags=WRITE | DENYOOM | FAST, keys=first_key(RW | INSERT))
 def hsetnx(ctx: Client, key: bytes, field: bytes, value: bytes) -> Reply:
     """HSETNX key field value
 
@@ -140,15 +129,7 @@ def _put(ctx: Client, key: bytes, hash_: Hash, field: bytes, value: bytes) -> No
         hash_.fit((field, value), ctx.config)
 
 
-@command(
-    "HINCRBY",
-    arity=4,
-    flags=WRITE | DENYOOM | FAST,
-    keys=_COUNT,
-    group="hash",
-    since="2.0.0",
-    complexity="O(1)",
-)
+@command("HINCRBY", arity=4, flags=WRITE | DENYOOM | FAST, keys=_COUNT)
 def hincrby(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
     """HINCRBY key field increment
 
@@ -168,15 +149,7 @@ def hincrby(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
     return number
 
 
-@command(
-    "HINCRBYFLOAT",
-    arity=4,
-    flags=WRITE | DENYOOM | FAST,
-    keys=_COUNT,
-    group="hash",
-    since="2.6.0",
-    complexity="O(1)",
-)
+@command("HINCRBYFLOAT", arity=4, flags=WRITE | DENYOOM | FAST, keys=_COUNT, since="2.6.0")
 def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
     """HINCRBYFLOAT key field increment
 
@@ -208,8 +181,6 @@ def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Rep
     arity=-3,
     flags=WRITE | FAST,
     keys=first_key(RW | DELETE),
-    group="hash",
-    since="2.0.0",
     complexity="O(N) for N fields to be removed",
     history=(("2.4.0", "Several fields in one call."),),
 )
@@ -231,7 +202,7 @@ def hdel(ctx: Client, key: bytes, *fields: bytes) -> Reply:
     return deleted
 
 
-@command("HGET", arity=3, flags=READONLY | FAST, keys=_READ, group="hash", since="2.0.0", complexity="O(1)")
+@command("HGET", arity=3, flags=READONLY | FAST, keys=_READ)
 def hget(ctx: Client, key: bytes, field: bytes) -> Reply:
     """HGET key field
 
@@ -245,15 +216,7 @@ def hget(ctx: Client, key: bytes, field: bytes) -> Reply:
     return hash_.fields.get(field)
 
 
-@command(
-    "HMGET",
-    arity=-3,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="hash",
-    since="2.0.0",
-    complexity="O(N) for N fields",
-)
+@command("HMGET", arity=-3, flags=READONLY | FAST, keys=_READ, complexity="O(N) for N fields")
 def hmget(ctx: Client, key: bytes, *fields: bytes) -> Reply:
     """HMGET key field [field ...]
 
@@ -291,7 +254,7 @@ def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) 
     return values
 
 
-@command("HEXISTS", arity=3, flags=READONLY | FAST, keys=_LOOK, group="hash", since="2.0.0", complexity="O(1)")
+@command("HEXISTS", arity=3, flags=READONLY | FAST, keys=_LOOK)
 def hexists(ctx: Client, key: bytes, field: bytes) -> Reply:
     """HEXISTS key field
 
@@ -301,7 +264,7 @@ def hexists(ctx: Client, key: bytes, field: bytes) -> Reply:
     return int(hash_ is not None and value_of(ctx, key, hash_, field) is not None)
 
 
-@command("HLEN", arity=2, flags=READONLY | FAST, keys=_LOOK, group="hash", since="2.0.0", complexity="O(1)")
+@command("HLEN", arity=2, flags=READONLY | FAST, keys=_LOOK)
 def hlen(ctx: Client, key: bytes) -> Reply:
     """HLEN key
 
@@ -311,7 +274,7 @@ def hlen(ctx: Client, key: bytes) -> Reply:
     return 0 if hash_ is None else len(hash_.fields)
 
 
-@command("HSTRLEN", arity=3, flags=READONLY | FAST, keys=_LOOK, group="hash", since="3.2.0", complexity="O(1)")
+@command("HSTRLEN", arity=3, flags=READONLY | FAST, keys=_LOOK, since="3.2.0")
 def hstrlen(ctx: Client, key: bytes, field: bytes) -> Reply:
     """HSTRLEN key field
 
@@ -326,8 +289,6 @@ def hstrlen(ctx: Client, key: bytes, field: bytes) -> Reply:
     arity=2,
     flags=READONLY,
     keys=_READ,
-    group="hash",
-    since="2.0.0",
     complexity="O(N) for N fields in the hash",
     tips=("nondeterministic_output_order",),
 )
@@ -348,8 +309,6 @@ def hgetall(ctx: Client, key: bytes) -> Reply:
     arity=2,
     flags=READONLY,
     keys=_READ,
-    group="hash",
-    since="2.0.0",
     complexity="O(N) for N fields in the hash",
     tips=("nondeterministic_output_order",),
 )
@@ -367,8 +326,6 @@ def hkeys(ctx: Client, key: bytes) -> Reply:
     arity=2,
     flags=READONLY,
     keys=_READ,
-    group="hash",
-    since="2.0.0",
     complexity="O(N) for N fields in the hash",
     tips=("nondeterministic_output_order",),
 )
@@ -386,7 +343,6 @@ def hvals(ctx: Client, key: bytes) -> Reply:
     arity=-2,
     flags=READONLY,
     keys=_READ,
-    group="hash",
     since="6.2.0",
     complexity="O(N) for N fields returned",
     tips=("nondeterministic_output",),
@@ -431,7 +387,6 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=_READ,
-    group="hash",
     since="2.8.0",
     complexity="O(1) a call, O(N) for a whole iteration over N fields",
     tips=("nondeterministic_output",),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.commands.latency.advice import report
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
-from twisted_redis.engine.declare.table import Command, command, container
+from twisted_redis.engine.declare.table import Command, CommandGroup
 from twisted_redis.engine.errors import refusal
 from twisted_redis.engine.introspect.latency import Series
 from twisted_redis.resp.types import Pairs, Reply, Verbatim
@@ -20,28 +19,14 @@ __all__: list[str] = []
 ROWS = 4
 COLUMNS = 80
 
-container("LATENCY", arity=-2, group="server", since="2.8.13", summary="Commands about what holds the server up.")
+subcommand = (
+    CommandGroup("server")
+    .container("LATENCY", "Commands about what holds the server up.", since="2.8.13")
+    .with_defaults(flags=ADMIN | NOSCRIPT | LOADING | STALE, complexity="O(1)")
+)
 
 
-def _sub(
-    name: str,
-    arity: int,
-    complexity: str = "O(1)",
-    since: str = "2.8.13",
-    tips: tuple[str, ...] = ("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"),
-) -> Callable[[Any], Any]:
-    return command(
-        f"LATENCY|{name}",
-        arity=arity,
-        flags=ADMIN | NOSCRIPT | LOADING | STALE,
-        group="server",
-        since=since,
-        complexity=complexity,
-        tips=tips,
-    )
-
-
-@_sub("LATEST", 2)
+@subcommand("LATEST", arity=2, tips=("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"))
 def latest(ctx: Client) -> Reply:
     """LATENCY LATEST
 
@@ -50,7 +35,7 @@ def latest(ctx: Client) -> Reply:
     return [[name.encode(), *series.samples[-1], series.worst] for name, series in ctx.engine.latency.events.items()]
 
 
-@_sub("HISTORY", 3)
+@subcommand("HISTORY", arity=3, tips=("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"))
 def history(ctx: Client, event: bytes) -> Reply:
     """LATENCY HISTORY event
 
@@ -60,7 +45,7 @@ def history(ctx: Client, event: bytes) -> Reply:
     return [] if series is None else [list(sample) for sample in series.samples]
 
 
-@_sub("RESET", -2, tips=("request_policy:all_nodes", "response_policy:agg_sum"))
+@subcommand("RESET", arity=-2, tips=("request_policy:all_nodes", "response_policy:agg_sum"))
 def reset(ctx: Client, *events: bytes) -> Reply:
     """LATENCY RESET [event [event ...]]
 
@@ -72,7 +57,7 @@ def reset(ctx: Client, *events: bytes) -> Reply:
     return sum(latency.reset(event.decode("latin-1")) for event in events)
 
 
-@_sub("DOCTOR", 2)
+@subcommand("DOCTOR", arity=2, tips=("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"))
 def doctor(ctx: Client) -> Reply:
     """LATENCY DOCTOR
 
@@ -81,7 +66,7 @@ def doctor(ctx: Client) -> Reply:
     return Verbatim(report(ctx.engine).encode())
 
 
-@_sub("GRAPH", 3)
+@subcommand("GRAPH", arity=3, tips=("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"))
 def graph(ctx: Client, event: bytes) -> Reply:
     """LATENCY GRAPH event
 
@@ -167,7 +152,13 @@ def _chosen(ctx: Client, names: tuple[bytes, ...]) -> Iterable[Command]:
     return found
 
 
-@_sub("HISTOGRAM", -2, "O(N) where N is the number of commands shown", "7.0.0")
+@subcommand(
+    "HISTOGRAM",
+    arity=-2,
+    since="7.0.0",
+    complexity="O(N) where N is the number of commands shown",
+    tips=("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"),
+)
 def histogram(ctx: Client, *commands: bytes) -> Reply:
     """LATENCY HISTOGRAM [command [command ...]]
 
@@ -181,7 +172,7 @@ def histogram(ctx: Client, *commands: bytes) -> Reply:
     return shown
 
 
-@command("LATENCY|HELP", arity=2, flags=LOADING | STALE, group="server", since="2.8.13", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE)
 def help_(ctx: Client) -> Reply:
     """LATENCY HELP
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes.list import List
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NoSuchKey, OutOfRange, SyntaxError_
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in, positive
 from twisted_redis.resp.cstrings import keyword
@@ -16,19 +16,12 @@ from twisted_redis.resp.types import OK, Bulks, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-_CONSTANT = "O(1)"
+command = CommandGroup("list", since="1.0.0", complexity="O(1)")
+
 _EACH_ELEMENT = "O(N), N being the length of the list"
 
 
-@command(
-    "LLEN",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="list",
-    since="1.0.0",
-    complexity=_CONSTANT,
-)
+@command("LLEN", arity=2, flags=READONLY | FAST, keys=first_key(RO))
 def llen(ctx: Client, key: bytes) -> Reply:
     """LLEN key
 
@@ -43,8 +36,6 @@ def llen(ctx: Client, key: bytes) -> Reply:
     arity=4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="list",
-    since="1.0.0",
     complexity="O(N), N being the number of elements returned, wherever they stand",
 )
 def lrange(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
@@ -57,15 +48,7 @@ def lrange(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     return Bulks() if value is None else Bulks(value.range(first, last))
 
 
-@command(
-    "LINDEX",
-    arity=3,
-    flags=READONLY,
-    keys=first_key(RO | ACCESS),
-    group="list",
-    since="1.0.0",
-    complexity=_CONSTANT,
-)
+@command("LINDEX", arity=3, flags=READONLY, keys=first_key(RO | ACCESS))
 def lindex(ctx: Client, key: bytes, index: bytes) -> Reply:
     """LINDEX key index
 
@@ -80,7 +63,6 @@ def lindex(ctx: Client, key: bytes, index: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="list",
     since="6.0.6",
     complexity=f"{_EACH_ELEMENT}, or the number of elements up to the matches",
 )
@@ -118,13 +100,7 @@ def lpos(ctx: Client, key: bytes, element: bytes, *options: bytes) -> Reply:
 
 
 @command(
-    "LINSERT",
-    arity=5,
-    flags=WRITE | DENYOOM,
-    keys=first_key(RW | INSERT),
-    group="list",
-    since="2.2.0",
-    complexity=_EACH_ELEMENT,
+    "LINSERT", arity=5, flags=WRITE | DENYOOM, keys=first_key(RW | INSERT), since="2.2.0", complexity=_EACH_ELEMENT
 )
 def linsert(ctx: Client, key: bytes, where: bytes, pivot: bytes, element: bytes) -> Reply:
     """LINSERT key <BEFORE | AFTER> pivot element
@@ -143,15 +119,7 @@ def linsert(ctx: Client, key: bytes, where: bytes, pivot: bytes, element: bytes)
     return len(value)
 
 
-@command(
-    "LSET",
-    arity=4,
-    flags=WRITE | DENYOOM,
-    keys=first_key(RW | UPDATE),
-    group="list",
-    since="1.0.0",
-    complexity=_CONSTANT,
-)
+@command("LSET", arity=4, flags=WRITE | DENYOOM, keys=first_key(RW | UPDATE))
 def lset(ctx: Client, key: bytes, index: bytes, element: bytes) -> Reply:
     """LSET key index element
 
@@ -168,15 +136,7 @@ def lset(ctx: Client, key: bytes, index: bytes, element: bytes) -> Reply:
     return OK
 
 
-@command(
-    "LREM",
-    arity=4,
-    flags=WRITE,
-    keys=first_key(RW | DELETE),
-    group="list",
-    since="1.0.0",
-    complexity=_EACH_ELEMENT,
-)
+@command("LREM", arity=4, flags=WRITE, keys=first_key(RW | DELETE), complexity=_EACH_ELEMENT)
 def lrem(ctx: Client, key: bytes, count: bytes, element: bytes) -> Reply:
     """LREM key count element
 
@@ -199,8 +159,6 @@ def lrem(ctx: Client, key: bytes, count: bytes, element: bytes) -> Reply:
     arity=4,
     flags=WRITE,
     keys=first_key(RW | DELETE),
-    group="list",
-    since="1.0.0",
     complexity="O(N), N being the number of elements dropped",
 )
 def ltrim(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:

@@ -17,7 +17,7 @@ from twisted_redis.engine.declare.keyspecs import (
     key_at,
     key_range,
 )
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive, timeout
 from twisted_redis.resp.cstrings import keyword
@@ -26,10 +26,11 @@ from twisted_redis.resp.types import NullArray, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
+command = CommandGroup("list", complexity="O(1)")
+
 _POPPED = RW | ACCESS | DELETE
 _MOVED = key_at(1, _POPPED) + key_at(2, RW | INSERT)
 
-_CONSTANT = "O(1)"
 _EACH_PUSHED = "O(N), N being the number of elements pushed"
 _EACH_POPPED = "O(N), N being the number of elements popped"
 _KEYS_AND_ELEMENTS = "O(N+M), N being the number of keys and M that of the elements popped"
@@ -56,7 +57,6 @@ def _is_left(word: bytes) -> bool:
     arity=-3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
-    group="list",
     since="1.0.0",
     complexity=_EACH_PUSHED,
     history=_SEVERAL_ELEMENTS,
@@ -80,7 +80,6 @@ def lpush(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     arity=-3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
-    group="list",
     since="1.0.0",
     complexity=_EACH_PUSHED,
     history=_SEVERAL_ELEMENTS,
@@ -104,7 +103,6 @@ def rpush(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     arity=-3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
-    group="list",
     since="2.2.0",
     complexity=_EACH_PUSHED,
     history=(("4.0.0", "Several `element` arguments may be given."),),
@@ -122,7 +120,6 @@ def lpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     arity=-3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
-    group="list",
     since="2.2.0",
     complexity=_EACH_PUSHED,
     history=(("4.0.0", "Several `element` arguments may be given."),),
@@ -143,7 +140,6 @@ def rpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     arity=-2,
     flags=WRITE | FAST,
     keys=first_key(_POPPED),
-    group="list",
     since="1.0.0",
     complexity=_EACH_POPPED,
     history=_COUNT_OF_POP,
@@ -170,7 +166,6 @@ def lpop(ctx: Client, key: bytes, *count: bytes) -> Reply:
     arity=-2,
     flags=WRITE | FAST,
     keys=first_key(_POPPED),
-    group="list",
     since="1.0.0",
     complexity=_EACH_POPPED,
     history=_COUNT_OF_POP,
@@ -239,15 +234,7 @@ def _keys_side_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...
     return arguments[1 : number + 1], left, count
 
 
-@command(
-    "LMPOP",
-    arity=-4,
-    flags=WRITE,
-    keys=counted_keys(_POPPED),
-    group="list",
-    since="7.0.0",
-    complexity=_KEYS_AND_ELEMENTS,
-)
+@command("LMPOP", arity=-4, flags=WRITE, keys=counted_keys(_POPPED), since="7.0.0", complexity=_KEYS_AND_ELEMENTS)
 def lmpop(ctx: Client, *arguments: bytes) -> Reply:
     """LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 
@@ -287,7 +274,7 @@ def _move(ctx: Client, source: bytes, destination: bytes, *, from_left: bool, to
     return element
 
 
-@command("LMOVE", arity=5, flags=WRITE | DENYOOM, keys=_MOVED, group="list", since="6.2.0", complexity=_CONSTANT)
+@command("LMOVE", arity=5, flags=WRITE | DENYOOM, keys=_MOVED, since="6.2.0")
 def lmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> Reply:
     """LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
 
@@ -302,10 +289,7 @@ def lmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, wher
     arity=3,
     flags=WRITE | DENYOOM,
     keys=_MOVED,
-    group="list",
     since="1.2.0",
-    complexity=_CONSTANT,
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`LMOVE` with the `RIGHT` and `LEFT` arguments",
 )
@@ -335,7 +319,6 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, left: bool) -> R
     arity=-3,
     flags=WRITE | BLOCKING,
     keys=key_range(_POPPED, last=-2),
-    group="list",
     since="2.0.0",
     complexity="O(N), N being the number of keys",
     history=_FRACTIONS,
@@ -353,7 +336,6 @@ def blpop(ctx: Client, *arguments: bytes) -> Reply:
     arity=-3,
     flags=WRITE | BLOCKING,
     keys=key_range(_POPPED, last=-2),
-    group="list",
     since="2.0.0",
     complexity="O(N), N being the number of keys",
     history=_FRACTIONS,
@@ -371,7 +353,6 @@ def brpop(ctx: Client, *arguments: bytes) -> Reply:
     arity=-5,
     flags=WRITE | BLOCKING,
     keys=counted_keys(_POPPED, index=2),
-    group="list",
     since="7.0.0",
     complexity=_KEYS_AND_ELEMENTS,
 )
@@ -395,15 +376,7 @@ def _blocking_move(
     return element
 
 
-@command(
-    "BLMOVE",
-    arity=6,
-    flags=WRITE | DENYOOM | BLOCKING,
-    keys=_MOVED,
-    group="list",
-    since="6.2.0",
-    complexity=_CONSTANT,
-)
+@command("BLMOVE", arity=6, flags=WRITE | DENYOOM | BLOCKING, keys=_MOVED, since="6.2.0")
 def blmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, time: bytes) -> Reply:
     """BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
 
@@ -421,11 +394,8 @@ def blmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whe
     arity=4,
     flags=WRITE | DENYOOM | BLOCKING,
     keys=_MOVED,
-    group="list",
     since="2.2.0",
-    complexity=_CONSTANT,
     history=_FRACTIONS,
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`BLMOVE` with the `RIGHT` and `LEFT` arguments",
 )

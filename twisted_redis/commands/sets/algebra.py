@@ -16,7 +16,7 @@ from twisted_redis.datatypes.set import (
 )
 from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, counted_keys, first_key, key_range
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive
 from twisted_redis.resp.cstrings import keyword
@@ -24,6 +24,8 @@ from twisted_redis.resp.types import Bulks, Reply, SetReply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("set", since="1.0.0")
 
 _READ = key_range(RO | ACCESS)
 _STORE = first_key(OW | UPDATE) + key_range(RO | ACCESS, index=2)
@@ -56,16 +58,7 @@ def _common(sets: list[Set | None]) -> list[Set] | None:
     return None if None in sets else [one for one in sets if one is not None]
 
 
-@command(
-    "SINTER",
-    arity=-2,
-    flags=READONLY,
-    keys=_READ,
-    group="set",
-    since="1.0.0",
-    complexity=_PRODUCT,
-    tips=("nondeterministic_output_order",),
-)
+@command("SINTER", arity=-2, flags=READONLY, keys=_READ, complexity=_PRODUCT, tips=("nondeterministic_output_order",))
 def sinter(ctx: Client, *keys: bytes) -> Reply:
     """SINTER key [key ...]
 
@@ -75,15 +68,7 @@ def sinter(ctx: Client, *keys: bytes) -> Reply:
     return _reply(ctx, intersection(sets) if sets else ())
 
 
-@command(
-    "SINTERSTORE",
-    arity=-3,
-    flags=WRITE | DENYOOM,
-    keys=_STORE,
-    group="set",
-    since="1.0.0",
-    complexity=_PRODUCT,
-)
+@command("SINTERSTORE", arity=-3, flags=WRITE | DENYOOM, keys=_STORE, complexity=_PRODUCT)
 def sinterstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     """SINTERSTORE destination key [key ...]
 
@@ -97,15 +82,7 @@ def sinterstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     return _store(ctx, destination, result, "sinterstore")
 
 
-@command(
-    "SINTERCARD",
-    arity=-3,
-    flags=READONLY,
-    keys=counted_keys(RO | ACCESS),
-    group="set",
-    since="7.0.0",
-    complexity=_PRODUCT,
-)
+@command("SINTERCARD", arity=-3, flags=READONLY, keys=counted_keys(RO | ACCESS), since="7.0.0", complexity=_PRODUCT)
 def sintercard(ctx: Client, numkeys: bytes, *arguments: bytes) -> Reply:
     """SINTERCARD numkeys key [key ...] [LIMIT limit]
 
@@ -125,16 +102,7 @@ def sintercard(ctx: Client, numkeys: bytes, *arguments: bytes) -> Reply:
     return intersection_size(sets, limit) if sets else 0
 
 
-@command(
-    "SUNION",
-    arity=-2,
-    flags=READONLY,
-    keys=_READ,
-    group="set",
-    since="1.0.0",
-    complexity=_SUM,
-    tips=("nondeterministic_output_order",),
-)
+@command("SUNION", arity=-2, flags=READONLY, keys=_READ, complexity=_SUM, tips=("nondeterministic_output_order",))
 def sunion(ctx: Client, *keys: bytes) -> Reply:
     """SUNION key [key ...]
 
@@ -143,15 +111,7 @@ def sunion(ctx: Client, *keys: bytes) -> Reply:
     return _reply(ctx, union([one for one in _sets(ctx, keys) if one is not None]))
 
 
-@command(
-    "SUNIONSTORE",
-    arity=-3,
-    flags=WRITE | DENYOOM,
-    keys=_STORE,
-    group="set",
-    since="1.0.0",
-    complexity=_SUM,
-)
+@command("SUNIONSTORE", arity=-3, flags=WRITE | DENYOOM, keys=_STORE, complexity=_SUM)
 def sunionstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     """SUNIONSTORE destination key [key ...]
 
@@ -161,16 +121,7 @@ def sunionstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     return _store(ctx, destination, gathered(members, ctx.config), "sunionstore")
 
 
-@command(
-    "SDIFF",
-    arity=-2,
-    flags=READONLY,
-    keys=_READ,
-    group="set",
-    since="1.0.0",
-    complexity=_SUM,
-    tips=("nondeterministic_output_order",),
-)
+@command("SDIFF", arity=-2, flags=READONLY, keys=_READ, complexity=_SUM, tips=("nondeterministic_output_order",))
 def sdiff(ctx: Client, *keys: bytes) -> Reply:
     """SDIFF key [key ...]
 
@@ -182,15 +133,7 @@ def sdiff(ctx: Client, *keys: bytes) -> Reply:
     return _reply(ctx, difference(first, [one for one in others if one is not None]))
 
 
-@command(
-    "SDIFFSTORE",
-    arity=-3,
-    flags=WRITE | DENYOOM,
-    keys=_STORE,
-    group="set",
-    since="1.0.0",
-    complexity=_SUM,
-)
+@command("SDIFFSTORE", arity=-3, flags=WRITE | DENYOOM, keys=_STORE, complexity=_SUM)
 def sdiffstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     """SDIFFSTORE destination key [key ...]
 

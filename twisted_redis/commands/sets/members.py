@@ -9,13 +9,15 @@ from twisted_redis.commands.common import cursors
 from twisted_redis.datatypes.set import Set
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, first_key, key_at
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import OutOfRange, SyntaxError_, WrongType
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive
 from twisted_redis.resp.types import Bulks, Reply, SetReply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("set", since="1.0.0", complexity="O(1)")
 
 _READ = first_key(RO | ACCESS)
 
@@ -35,8 +37,6 @@ def _reply(ctx: Client, members: Iterable[bytes]) -> Reply:
     arity=-3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
-    group="set",
-    since="1.0.0",
     complexity="O(1) for each member",
     history=(("2.4.0", "Several members in one call."),),
 )
@@ -63,8 +63,6 @@ def sadd(ctx: Client, key: bytes, *members: bytes) -> Reply:
     arity=-3,
     flags=WRITE | FAST,
     keys=first_key(RW | DELETE),
-    group="set",
-    since="1.0.0",
     complexity="O(N) for N members to be removed",
     history=(("2.4.0", "Several members in one call."),),
 )
@@ -84,15 +82,7 @@ def srem(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return removed
 
 
-@command(
-    "SMOVE",
-    arity=4,
-    flags=WRITE | FAST,
-    keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, RW | INSERT),
-    group="set",
-    since="1.0.0",
-    complexity="O(1)",
-)
+@command("SMOVE", arity=4, flags=WRITE | FAST, keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, RW | INSERT))
 def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Reply:
     """SMOVE source destination member
 
@@ -119,15 +109,7 @@ def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Repl
     return 1
 
 
-@command(
-    "SISMEMBER",
-    arity=3,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="set",
-    since="1.0.0",
-    complexity="O(1)",
-)
+@command("SISMEMBER", arity=3, flags=READONLY | FAST, keys=first_key(RO))
 def sismember(ctx: Client, key: bytes, member: bytes) -> Reply:
     """SISMEMBER key member
 
@@ -138,13 +120,7 @@ def sismember(ctx: Client, key: bytes, member: bytes) -> Reply:
 
 
 @command(
-    "SMISMEMBER",
-    arity=-3,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="set",
-    since="6.2.0",
-    complexity="O(N) for N members asked for",
+    "SMISMEMBER", arity=-3, flags=READONLY | FAST, keys=_READ, since="6.2.0", complexity="O(N) for N members asked for"
 )
 def smismember(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """SMISMEMBER key member [member ...]
@@ -157,15 +133,7 @@ def smismember(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return [int(member in found) for member in members]
 
 
-@command(
-    "SCARD",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="set",
-    since="1.0.0",
-    complexity="O(1)",
-)
+@command("SCARD", arity=2, flags=READONLY | FAST, keys=first_key(RO))
 def scard(ctx: Client, key: bytes) -> Reply:
     """SCARD key
 
@@ -180,8 +148,6 @@ def scard(ctx: Client, key: bytes) -> Reply:
     arity=2,
     flags=READONLY,
     keys=_READ,
-    group="set",
-    since="1.0.0",
     complexity="O(N) for N members",
     tips=("nondeterministic_output_order",),
 )
@@ -198,8 +164,6 @@ def smembers(ctx: Client, key: bytes) -> Reply:
     arity=-2,
     flags=WRITE | FAST,
     keys=first_key(RW | ACCESS | DELETE),
-    group="set",
-    since="1.0.0",
     complexity="O(N) for N members to be removed",
     tips=("nondeterministic_output",),
     history=(("3.2.0", "Argument `count`."),),
@@ -247,8 +211,6 @@ def _pop_some(ctx: Client, key: bytes, options: tuple[bytes, ...]) -> Reply:
     arity=-2,
     flags=READONLY,
     keys=_READ,
-    group="set",
-    since="1.0.0",
     complexity="O(N) for N members returned",
     tips=("nondeterministic_output",),
     history=(("2.6.0", "Argument `count`."),),
@@ -280,7 +242,6 @@ def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=_READ,
-    group="set",
     since="2.8.0",
     complexity="O(1) a call, O(N) for a whole iteration over N members",
     tips=("nondeterministic_output",),

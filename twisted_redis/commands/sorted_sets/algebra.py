@@ -11,7 +11,7 @@ from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, counted_keys, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
 from twisted_redis.engine.parse import float_number, integer, positive
 from twisted_redis.resp.cstrings import keyword
@@ -20,6 +20,8 @@ from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("sorted-set", since="6.2.0")
 
 _READ = counted_keys(RO | ACCESS)
 _STORE = first_key(OW | UPDATE) + counted_keys(RO | ACCESS, index=2)
@@ -193,15 +195,7 @@ def _store(ctx: Client, destination: bytes, result: dict[bytes, float], event: s
     return len(result)
 
 
-@command(
-    "ZUNION",
-    arity=-3,
-    flags=READONLY,
-    keys=_READ,
-    group="sorted-set",
-    since="6.2.0",
-    complexity=_UNION,
-)
+@command("ZUNION", arity=-3, flags=READONLY, keys=_READ, complexity=_UNION)
 def zunion(ctx: Client, *arguments: bytes) -> Reply:
     """ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]
 
@@ -211,15 +205,7 @@ def zunion(ctx: Client, *arguments: bytes) -> Reply:
     return _reply(ctx, call, _union(call))
 
 
-@command(
-    "ZUNIONSTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    keys=_STORE,
-    group="sorted-set",
-    since="2.0.0",
-    complexity=_UNION,
-)
+@command("ZUNIONSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE, since="2.0.0", complexity=_UNION)
 def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
 
@@ -228,15 +214,7 @@ def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     return _store(ctx, destination, _union(_Call(ctx, "zunionstore", arguments, _COMBINED)), "zunionstore")
 
 
-@command(
-    "ZINTER",
-    arity=-3,
-    flags=READONLY,
-    keys=_READ,
-    group="sorted-set",
-    since="6.2.0",
-    complexity=_INTERSECTION,
-)
+@command("ZINTER", arity=-3, flags=READONLY, keys=_READ, complexity=_INTERSECTION)
 def zinter(ctx: Client, *arguments: bytes) -> Reply:
     """ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]
 
@@ -246,15 +224,7 @@ def zinter(ctx: Client, *arguments: bytes) -> Reply:
     return _reply(ctx, call, _intersection(call))
 
 
-@command(
-    "ZINTERSTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    keys=_STORE,
-    group="sorted-set",
-    since="2.0.0",
-    complexity=_INTERSECTION,
-)
+@command("ZINTERSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE, since="2.0.0", complexity=_INTERSECTION)
 def zinterstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
 
@@ -269,7 +239,6 @@ def zinterstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="7.0.0",
     complexity="O(N*K) at worst, for K sets of which the smallest has N members",
 )
@@ -286,15 +255,7 @@ def zintercard(ctx: Client, *arguments: bytes) -> Reply:
     return sum(1 for _ in islice(shared, call.limit or None))
 
 
-@command(
-    "ZDIFF",
-    arity=-3,
-    flags=READONLY,
-    keys=_READ,
-    group="sorted-set",
-    since="6.2.0",
-    complexity=_DIFFERENCE,
-)
+@command("ZDIFF", arity=-3, flags=READONLY, keys=_READ, complexity=_DIFFERENCE)
 def zdiff(ctx: Client, *arguments: bytes) -> Reply:
     """ZDIFF numkeys key [key ...] [WITHSCORES]
 
@@ -304,15 +265,7 @@ def zdiff(ctx: Client, *arguments: bytes) -> Reply:
     return _reply(ctx, call, _difference(call))
 
 
-@command(
-    "ZDIFFSTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    keys=_STORE,
-    group="sorted-set",
-    since="6.2.0",
-    complexity=_DIFFERENCE,
-)
+@command("ZDIFFSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE, complexity=_DIFFERENCE)
 def zdiffstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZDIFFSTORE destination numkeys key [key ...]
 

@@ -9,7 +9,7 @@ from twisted_redis.commands.common import cursors
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, OutOfRange, SyntaxError_
 from twisted_redis.engine.parse import INT64_MAX, float_number, float_or_none, integer_in
 from twisted_redis.resp.cstrings import keyword
@@ -18,6 +18,8 @@ from twisted_redis.resp.types import Bulks, NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("sorted-set", since="1.2.0", complexity="O(1)")
 
 _READ = first_key(RO | ACCESS)
 
@@ -36,8 +38,6 @@ _OPTIONS = {b"NX": _NX, b"XX": _XX, b"GT": _GT, b"LT": _LT, b"CH": _CH, b"INCR":
     arity=-4,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | UPDATE),
-    group="sorted-set",
-    since="1.2.0",
     complexity="O(log(N)) for each member, in a sorted set of N",
     history=(
         ("2.4.0", "Several members in one call."),
@@ -132,8 +132,6 @@ def _add(ctx: Client, key: bytes, arguments: tuple[bytes, ...], options: int) ->
     arity=4,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | ACCESS | UPDATE),
-    group="sorted-set",
-    since="1.2.0",
     complexity="O(log(N)) in a sorted set of N members",
 )
 def zincrby(ctx: Client, key: bytes, increment: bytes, member: bytes) -> Reply:
@@ -149,8 +147,6 @@ def zincrby(ctx: Client, key: bytes, increment: bytes, member: bytes) -> Reply:
     arity=-3,
     flags=WRITE | FAST,
     keys=first_key(RW | DELETE),
-    group="sorted-set",
-    since="1.2.0",
     complexity="O(M*log(N)) for M members to be removed from a sorted set of N",
     history=(("2.4.0", "Several members in one call."),),
 )
@@ -176,15 +172,7 @@ def zrem(ctx: Client, key: bytes, *members: bytes) -> Reply:
 # Looking up
 
 
-@command(
-    "ZCARD",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="sorted-set",
-    since="1.2.0",
-    complexity="O(1)",
-)
+@command("ZCARD", arity=2, flags=READONLY | FAST, keys=first_key(RO))
 def zcard(ctx: Client, key: bytes) -> Reply:
     """ZCARD key
 
@@ -194,15 +182,7 @@ def zcard(ctx: Client, key: bytes) -> Reply:
     return 0 if found is None else len(found.scores)
 
 
-@command(
-    "ZSCORE",
-    arity=3,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="sorted-set",
-    since="1.2.0",
-    complexity="O(1)",
-)
+@command("ZSCORE", arity=3, flags=READONLY | FAST, keys=_READ)
 def zscore(ctx: Client, key: bytes, member: bytes) -> Reply:
     """ZSCORE key member
 
@@ -213,13 +193,7 @@ def zscore(ctx: Client, key: bytes, member: bytes) -> Reply:
 
 
 @command(
-    "ZMSCORE",
-    arity=-3,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="sorted-set",
-    since="6.2.0",
-    complexity="O(N) for N members asked for",
+    "ZMSCORE", arity=-3, flags=READONLY | FAST, keys=_READ, since="6.2.0", complexity="O(N) for N members asked for"
 )
 def zmscore(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """ZMSCORE key member [member ...]
@@ -249,7 +223,6 @@ def _rank(ctx: Client, name: str, key: bytes, member: bytes, options: tuple[byte
     arity=-3,
     flags=READONLY | FAST,
     keys=_READ,
-    group="sorted-set",
     since="2.0.0",
     complexity="O(log(N)) in a sorted set of N members",
     history=(("7.2.0", "Option `WITHSCORE`."),),
@@ -267,7 +240,6 @@ def zrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
     arity=-3,
     flags=READONLY | FAST,
     keys=_READ,
-    group="sorted-set",
     since="2.0.0",
     complexity="O(log(N)) in a sorted set of N members",
     history=(("7.2.0", "Option `WITHSCORE`."),),
@@ -288,7 +260,6 @@ def zrevrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
     arity=-2,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="6.2.0",
     complexity="O(N) for N members returned",
     tips=("nondeterministic_output",),
@@ -335,7 +306,6 @@ def _scanned_score(score: float) -> bytes:
     arity=-3,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="2.8.0",
     complexity="O(1) a call, O(N) for a whole iteration over N members",
     tips=("nondeterministic_output",),

@@ -8,7 +8,7 @@ from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.declare.flags import BLOCKING, FAST, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RW, counted_keys, first_key, key_range
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive, timeout
 from twisted_redis.resp.cstrings import keyword
@@ -16,6 +16,8 @@ from twisted_redis.resp.types import NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("sorted-set", since="5.0.0")
 
 _POPPED = RW | ACCESS | DELETE
 
@@ -57,15 +59,7 @@ def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> 
     return [item for pair in taken for item in pair] if ctx.resp == 2 else taken
 
 
-@command(
-    "ZPOPMIN",
-    arity=-2,
-    flags=WRITE | FAST,
-    keys=first_key(_POPPED),
-    group="sorted-set",
-    since="5.0.0",
-    complexity=_EACH_POPPED,
-)
+@command("ZPOPMIN", arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED)
 def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZPOPMIN key [count]
 
@@ -74,15 +68,7 @@ def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _pop(ctx, key, options, last=False)
 
 
-@command(
-    "ZPOPMAX",
-    arity=-2,
-    flags=WRITE | FAST,
-    keys=first_key(_POPPED),
-    group="sorted-set",
-    since="5.0.0",
-    complexity=_EACH_POPPED,
-)
+@command("ZPOPMAX", arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED)
 def zpopmax(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZPOPMAX key [count]
 
@@ -124,15 +110,7 @@ def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], count: int, *, last: boo
     return None
 
 
-@command(
-    "ZMPOP",
-    arity=-4,
-    flags=WRITE,
-    keys=counted_keys(_POPPED),
-    group="sorted-set",
-    since="7.0.0",
-    complexity=_KEYS_AND_MEMBERS,
-)
+@command("ZMPOP", arity=-4, flags=WRITE, keys=counted_keys(_POPPED), since="7.0.0", complexity=_KEYS_AND_MEMBERS)
 def zmpop(ctx: Client, *arguments: bytes) -> Reply:
     """ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]
 
@@ -150,7 +128,6 @@ def zmpop(ctx: Client, *arguments: bytes) -> Reply:
     arity=-5,
     flags=WRITE | BLOCKING,
     keys=counted_keys(_POPPED, index=2),
-    group="sorted-set",
     since="7.0.0",
     complexity=_KEYS_AND_MEMBERS,
 )
@@ -181,8 +158,6 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, last: bool) -> R
     arity=-3,
     flags=WRITE | BLOCKING | FAST,
     keys=key_range(_POPPED, last=-2),
-    group="sorted-set",
-    since="5.0.0",
     complexity=_ONE_POPPED,
     history=_FRACTIONS,
 )
@@ -199,8 +174,6 @@ def bzpopmin(ctx: Client, *arguments: bytes) -> Reply:
     arity=-3,
     flags=WRITE | BLOCKING | FAST,
     keys=key_range(_POPPED, last=-2),
-    group="sorted-set",
-    since="5.0.0",
     complexity=_ONE_POPPED,
     history=_FRACTIONS,
 )

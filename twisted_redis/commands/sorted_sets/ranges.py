@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from twisted_redis.datatypes.zset import LexRange, ScoreRange, ZSet, ZSetLimits
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, OW, RO, RW, UPDATE, first_key, key_at
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import keyword
@@ -20,6 +20,8 @@ from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("sorted-set")
 
 _READ = first_key(RO | ACCESS)
 _REMOVED = first_key(RW | DELETE)
@@ -206,7 +208,6 @@ def _ranks(options: _Options, first: bytes, second: bytes) -> Callable[[ZSet], R
     arity=-4,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="1.2.0",
     complexity=_RETURNED,
     history=(("6.2.0", "Options `REV`, `BYSCORE`, `BYLEX` and `LIMIT`."),),
@@ -224,10 +225,8 @@ def zrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: bytes) 
     arity=-4,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="1.2.0",
     complexity=_RETURNED,
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` argument",
 )
@@ -244,11 +243,9 @@ def zrevrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: byte
     arity=-4,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="1.0.5",
     complexity=_RETURNED,
     history=(("2.0.0", "Option `WITHSCORES`."),),
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `BYSCORE` argument",
 )
@@ -265,11 +262,9 @@ def zrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes, *options: by
     arity=-4,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="2.2.0",
     complexity=_RETURNED,
     history=(("2.1.6", "`min` and `max` can be exclusive."),),
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
 )
@@ -286,10 +281,8 @@ def zrevrangebyscore(ctx: Client, key: bytes, high: bytes, low: bytes, *options:
     arity=-4,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="2.8.9",
     complexity=_RETURNED,
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `BYLEX` argument",
 )
@@ -306,10 +299,8 @@ def zrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes, *options: byte
     arity=-4,
     flags=READONLY,
     keys=_READ,
-    group="sorted-set",
     since="2.8.9",
     complexity=_RETURNED,
-    doc_flags=("deprecated",),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` and `BYLEX` arguments",
 )
@@ -329,7 +320,6 @@ def zrevrangebylex(ctx: Client, key: bytes, high: bytes, low: bytes, *options: b
     arity=-5,
     flags=WRITE | DENYOOM,
     keys=key_at(1, OW | UPDATE) + key_at(2, RO | ACCESS),
-    group="sorted-set",
     since="6.2.0",
     complexity="O(log(N)+M) for M members stored of a sorted set of N",
 )
@@ -382,15 +372,7 @@ def _count(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks]) -> int:
     return max(stop - start, 0)
 
 
-@command(
-    "ZCOUNT",
-    arity=4,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="sorted-set",
-    since="2.0.0",
-    complexity=_COUNTED,
-)
+@command("ZCOUNT", arity=4, flags=READONLY | FAST, keys=_READ, since="2.0.0", complexity=_COUNTED)
 def zcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZCOUNT key min max
 
@@ -399,15 +381,7 @@ def zcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     return _count(ctx, key, _score_range(low, high))
 
 
-@command(
-    "ZLEXCOUNT",
-    arity=4,
-    flags=READONLY | FAST,
-    keys=_READ,
-    group="sorted-set",
-    since="2.8.9",
-    complexity=_COUNTED,
-)
+@command("ZLEXCOUNT", arity=4, flags=READONLY | FAST, keys=_READ, since="2.8.9", complexity=_COUNTED)
 def zlexcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZLEXCOUNT key min max
 
@@ -433,15 +407,7 @@ def _remove(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks], event: str)
     return stop - start
 
 
-@command(
-    "ZREMRANGEBYRANK",
-    arity=4,
-    flags=WRITE,
-    keys=_REMOVED,
-    group="sorted-set",
-    since="2.0.0",
-    complexity=_EACH_REMOVED,
-)
+@command("ZREMRANGEBYRANK", arity=4, flags=WRITE, keys=_REMOVED, since="2.0.0", complexity=_EACH_REMOVED)
 def zremrangebyrank(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     """ZREMRANGEBYRANK key start stop
 
@@ -450,15 +416,7 @@ def zremrangebyrank(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply
     return _remove(ctx, key, _rank_range(start, stop), "zremrangebyrank")
 
 
-@command(
-    "ZREMRANGEBYSCORE",
-    arity=4,
-    flags=WRITE,
-    keys=_REMOVED,
-    group="sorted-set",
-    since="1.2.0",
-    complexity=_EACH_REMOVED,
-)
+@command("ZREMRANGEBYSCORE", arity=4, flags=WRITE, keys=_REMOVED, since="1.2.0", complexity=_EACH_REMOVED)
 def zremrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZREMRANGEBYSCORE key min max
 
@@ -467,15 +425,7 @@ def zremrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     return _remove(ctx, key, _score_range(low, high), "zremrangebyscore")
 
 
-@command(
-    "ZREMRANGEBYLEX",
-    arity=4,
-    flags=WRITE,
-    keys=_REMOVED,
-    group="sorted-set",
-    since="2.8.9",
-    complexity=_EACH_REMOVED,
-)
+@command("ZREMRANGEBYLEX", arity=4, flags=WRITE, keys=_REMOVED, since="2.8.9", complexity=_EACH_REMOVED)
 def zremrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZREMRANGEBYLEX key min max
 

@@ -17,7 +17,7 @@ from twisted_redis.datatypes.stream_groups import Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, parse_id
 from twisted_redis.engine.declare.flags import FAST, WRITE
 from twisted_redis.engine.declare.keyspecs import DELETE, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_, refusal
 from twisted_redis.engine.parse import integer, integer_in
 from twisted_redis.resp.cstrings import keyword
@@ -25,6 +25,8 @@ from twisted_redis.resp.types import Bulks, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("stream")
 
 _MOST = (2**63 - 1) // 16
 _USUAL_COUNT = 100
@@ -82,7 +84,6 @@ def _consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consumer:
     arity=-6,
     flags=WRITE | FAST,
     keys=first_key(RW | UPDATE),
-    group="stream",
     since="5.0.0",
     complexity="O(log N) for each ID, N entries being pending in the group",
     tips=("nondeterministic_output",),
@@ -149,7 +150,6 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
     arity=-6,
     flags=WRITE | FAST,
     keys=first_key(RW | DELETE),
-    group="stream",
     since="6.2.0",
     complexity="O(1) for a small COUNT",
     tips=("nondeterministic_output",),

@@ -10,7 +10,7 @@ from twisted_redis.datatypes.stream_groups import Group
 from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.engine.declare.flags import FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import keyword
@@ -19,16 +19,10 @@ from twisted_redis.resp.types import NullArray, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
+command = CommandGroup("stream", since="5.0.0")
 
-@command(
-    "XACK",
-    arity=-4,
-    flags=WRITE | FAST,
-    keys=first_key(RW | UPDATE),
-    group="stream",
-    since="5.0.0",
-    complexity="O(1) for each ID",
-)
+
+@command("XACK", arity=-4, flags=WRITE | FAST, keys=first_key(RW | UPDATE), complexity="O(1) for each ID")
 def xack(ctx: Client, key: bytes, name: bytes, *ids: bytes) -> Reply:
     """XACK key group id [id ...]
 
@@ -49,8 +43,6 @@ def xack(ctx: Client, key: bytes, name: bytes, *ids: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="stream",
-    since="5.0.0",
     complexity="O(N) for N entries returned or passed over for IDLE, or for N consumers without a range",
     tips=("nondeterministic_output",),
     history=(("6.2.0", "IDLE and exclusive ends."),),

@@ -10,7 +10,7 @@ from twisted_redis.datatypes.stream_ids import MAX_ID, id_text, parse_added_id
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import c_string, keyword
@@ -18,6 +18,8 @@ from twisted_redis.resp.types import OK, NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("stream", since="5.0.0", complexity="O(1)")
 
 _LARGEST_LIMIT = 1_000_000
 _USUAL_LIMIT = 10_000
@@ -127,8 +129,6 @@ class _Options:
     arity=-5,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | UPDATE, notes="UPDATE instead of INSERT because of the optional trimming feature"),
-    group="stream",
-    since="5.0.0",
     complexity="O(1) for the new entry, and O(N) for N entries that are trimmed",
     tips=("nondeterministic_output",),
     history=(
@@ -205,8 +205,6 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
     arity=-4,
     flags=WRITE,
     keys=first_key(RW | DELETE),
-    group="stream",
-    since="5.0.0",
     complexity="O(N) for N entries that are trimmed; whole nodes of entries go at once",
     tips=("nondeterministic_output",),
     history=(("6.2.0", "MINID and LIMIT."),),
@@ -233,8 +231,6 @@ def xtrim(ctx: Client, key: bytes, *args: bytes) -> Reply:
     arity=-3,
     flags=WRITE | FAST,
     keys=first_key(RW | DELETE),
-    group="stream",
-    since="5.0.0",
     complexity="O(log N) for each ID, N entries being in the stream",
 )
 def xdel(ctx: Client, key: bytes, *ids: bytes) -> Reply:
@@ -258,15 +254,7 @@ def xdel(ctx: Client, key: bytes, *ids: bytes) -> Reply:
     return removed
 
 
-@command(
-    "XLEN",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="stream",
-    since="5.0.0",
-    complexity="O(1)",
-)
+@command("XLEN", arity=2, flags=READONLY | FAST, keys=first_key(RO))
 def xlen(ctx: Client, key: bytes) -> Reply:
     """XLEN key
 
@@ -281,8 +269,6 @@ def xlen(ctx: Client, key: bytes) -> Reply:
     arity=-4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="stream",
-    since="5.0.0",
     complexity="O(log N + M) for M entries returned of N",
     history=(("6.2.0", "Exclusive ends."),),
 )
@@ -299,8 +285,6 @@ def xrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -
     arity=-4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="stream",
-    since="5.0.0",
     complexity="O(log N + M) for M entries returned of N",
     history=(("6.2.0", "Exclusive ends."),),
 )
@@ -334,9 +318,6 @@ def _range(ctx: Client, key: bytes, bounds: tuple[int, int], options: tuple[byte
     arity=-3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | UPDATE),
-    group="stream",
-    since="5.0.0",
-    complexity="O(1)",
     history=(("7.0.0", "ENTRIESADDED and MAXDELETEDID."),),
 )
 def xsetid(ctx: Client, key: bytes, last_id: bytes, *options: bytes) -> Reply:

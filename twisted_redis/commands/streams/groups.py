@@ -11,7 +11,7 @@ from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import parse_bound
 from twisted_redis.engine.declare.flags import DENYOOM, LOADING, STALE, WRITE
 from twisted_redis.engine.declare.keyspecs import DELETE, INSERT, RW, UPDATE, key_at
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import c_string, keyword
@@ -20,12 +20,10 @@ from twisted_redis.resp.types import OK, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-container(
-    "XGROUP",
-    arity=-2,
-    group="stream",
-    since="5.0.0",
-    summary="A container for commands on consumer groups.",
+subcommand = (
+    CommandGroup("stream")
+    .container("XGROUP", "A container for commands on consumer groups.", since="5.0.0")
+    .with_defaults(complexity="O(1)")
 )
 
 
@@ -71,15 +69,8 @@ def _group(ctx: Client, key: bytes, name: bytes) -> tuple[Stream, Group]:
     return stream, group
 
 
-@command(
-    "XGROUP|CREATE",
-    arity=-5,
-    flags=WRITE | DENYOOM,
-    keys=key_at(2, RW | INSERT),
-    group="stream",
-    since="5.0.0",
-    complexity="O(1)",
-    history=(("7.0.0", "ENTRIESREAD."),),
+@subcommand(
+    "CREATE", arity=-5, flags=WRITE | DENYOOM, keys=key_at(2, RW | INSERT), history=(("7.0.0", "ENTRIESREAD."),)
 )
 def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) -> Reply:
     """XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]
@@ -109,16 +100,7 @@ def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) 
     return OK
 
 
-@command(
-    "XGROUP|SETID",
-    arity=-5,
-    flags=WRITE,
-    keys=key_at(2, RW | UPDATE),
-    group="stream",
-    since="5.0.0",
-    complexity="O(1)",
-    history=(("7.0.0", "ENTRIESREAD."),),
-)
+@subcommand("SETID", arity=-5, flags=WRITE, keys=key_at(2, RW | UPDATE), history=(("7.0.0", "ENTRIESREAD."),))
 def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) -> Reply:
     """XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]
 
@@ -138,13 +120,11 @@ def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) ->
     return OK
 
 
-@command(
-    "XGROUP|DESTROY",
+@subcommand(
+    "DESTROY",
     arity=4,
     flags=WRITE,
     keys=key_at(2, RW | DELETE),
-    group="stream",
-    since="5.0.0",
     complexity="O(N) for N entries that are pending in the group",
 )
 def destroy(ctx: Client, key: bytes, name: bytes) -> Reply:
@@ -162,15 +142,7 @@ def destroy(ctx: Client, key: bytes, name: bytes) -> Reply:
     return 1
 
 
-@command(
-    "XGROUP|CREATECONSUMER",
-    arity=5,
-    flags=WRITE | DENYOOM,
-    keys=key_at(2, RW | INSERT),
-    group="stream",
-    since="6.2.0",
-    complexity="O(1)",
-)
+@subcommand("CREATECONSUMER", arity=5, flags=WRITE | DENYOOM, keys=key_at(2, RW | INSERT), since="6.2.0")
 def createconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
     """XGROUP CREATECONSUMER key group consumer
 
@@ -184,13 +156,11 @@ def createconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Rep
     return 1
 
 
-@command(
-    "XGROUP|DELCONSUMER",
+@subcommand(
+    "DELCONSUMER",
     arity=5,
     flags=WRITE,
     keys=key_at(2, RW | DELETE),
-    group="stream",
-    since="5.0.0",
     complexity="O(N) for N entries that are pending for the consumer",
 )
 def delconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
@@ -207,7 +177,7 @@ def delconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
     return pending
 
 
-@command("XGROUP|HELP", arity=2, flags=LOADING | STALE, group="stream", since="5.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE)
 def help_(ctx: Client) -> Reply:
     """XGROUP HELP
 

@@ -12,7 +12,7 @@ from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, signed
 from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, key_at
-from twisted_redis.engine.declare.table import command, container
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import NoSuchKey, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import keyword
@@ -25,12 +25,10 @@ _SHOWN = 10
 
 _KEYS = key_at(2, RO | ACCESS)
 
-container(
-    "XINFO",
-    arity=-2,
-    group="stream",
-    since="5.0.0",
-    summary="A container for commands that look into streams.",
+subcommand = (
+    CommandGroup("stream")
+    .container("XINFO", "A container for commands that look into streams.", since="5.0.0")
+    .with_defaults(flags=READONLY, complexity="O(1)")
 )
 
 
@@ -45,14 +43,10 @@ def _entries_read(group: Group) -> int | None:
     return None if group.entries_read == UNKNOWN else group.entries_read
 
 
-@command(
-    "XINFO|STREAM",
+@subcommand(
+    "STREAM",
     arity=-3,
-    flags=READONLY,
     keys=_KEYS,
-    group="stream",
-    since="5.0.0",
-    complexity="O(1)",
     history=(
         ("6.0.0", "FULL."),
         ("7.0.0", "The counters of deleted, added and read entries, the first ID and the lag."),
@@ -153,13 +147,10 @@ def _full_consumer(group: Group, consumer: Consumer, count: int) -> Pairs:
     )
 
 
-@command(
-    "XINFO|GROUPS",
+@subcommand(
+    "GROUPS",
     arity=3,
-    flags=READONLY,
     keys=_KEYS,
-    group="stream",
-    since="5.0.0",
     complexity="O(N) for N groups",
     history=(("7.0.0", "The number of read entries and the lag."),),
 )
@@ -190,13 +181,10 @@ def groups_(ctx: Client, key: bytes) -> Reply:
     ]
 
 
-@command(
-    "XINFO|CONSUMERS",
+@subcommand(
+    "CONSUMERS",
     arity=4,
-    flags=READONLY,
     keys=_KEYS,
-    group="stream",
-    since="5.0.0",
     complexity="O(N) for N consumers",
     tips=("nondeterministic_output",),
     history=(("7.2.0", "The time since a consumer's last success; idle is now that since its last attempt."),),
@@ -227,7 +215,7 @@ def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
     ]
 
 
-@command("XINFO|HELP", arity=2, flags=LOADING | STALE, group="stream", since="5.0.0", complexity="O(1)")
+@subcommand("HELP", arity=2, flags=LOADING | STALE)
 def help_(ctx: Client) -> Reply:
     """XINFO HELP
 

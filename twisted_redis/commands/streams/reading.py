@@ -18,7 +18,7 @@ from twisted_redis.datatypes.stream_ids import MAX_ID, id_text
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.declare.flags import BLOCKING, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, after_keyword
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import INT64_MAX, integer
 from twisted_redis.resp.cstrings import c_string, keyword
@@ -26,6 +26,8 @@ from twisted_redis.resp.types import Bulks, NullArray, Pairs, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("stream", since="5.0.0")
 
 _NEW = MAX_ID
 """The ID that stands for > of XREADGROUP; whoever gives this number means the same."""
@@ -120,14 +122,7 @@ def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool) -> Reply:
     return Block(request.keys, "stream", request.timeout / 1000, NullArray, state=ids, wake_on_delete=wake_on_delete)
 
 
-@command(
-    "XREAD",
-    arity=-4,
-    flags=READONLY | BLOCKING,
-    keys=after_keyword("STREAMS", RO | ACCESS, 1, limit=2),
-    group="stream",
-    since="5.0.0",
-)
+@command("XREAD", arity=-4, flags=READONLY | BLOCKING, keys=after_keyword("STREAMS", RO | ACCESS, 1, limit=2))
 def xread(ctx: Client, *args: bytes) -> Reply:
     """XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
 
@@ -173,10 +168,7 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     arity=-7,
     flags=WRITE | BLOCKING,
     keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
-    group="stream",
-    since="5.0.0",
-    complexity="O(log N + M) for each stream with N entries of which M are returned; "
-    "XADD takes O(N) to serve N clients that wait for a stream",
+    complexity="O(log N + M) for each stream with N entries of which M are returned; XADD takes O(N) to serve N clients that wait for a stream",
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] \

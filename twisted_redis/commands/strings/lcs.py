@@ -8,7 +8,7 @@ from twisted_redis.datatypes import lcs as algorithm
 from twisted_redis.datatypes.strings import as_bytes
 from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, key_range
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import keyword
@@ -16,6 +16,8 @@ from twisted_redis.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("string")
 
 _TOO_LONG = 2**32 - 2
 _CELL = 4  # bytes of a cell of the table that Redis allocates, and limits
@@ -26,7 +28,6 @@ _CELL = 4  # bytes of a cell of the table that Redis allocates, and limits
     arity=-3,
     flags=READONLY,
     keys=key_range(RO | ACCESS, last=1),
-    group="string",
     since="7.0.0",
     complexity="O(N*M) for strings of N and M bytes",
 )

@@ -8,7 +8,7 @@ from twisted_redis.datatypes import long_double
 from twisted_redis.datatypes.strings import Text, is_integer_encoded
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_or_none
 from twisted_redis.keyspace.database import Database
@@ -16,6 +16,8 @@ from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("string", since="1.0.0", complexity="O(1)")
 
 _KEYS = first_key(RW | ACCESS | UPDATE)
 _FLAGS = WRITE | DENYOOM | FAST
@@ -47,7 +49,7 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
     return number
 
 
-@command("INCR", arity=2, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+@command("INCR", arity=2, flags=_FLAGS, keys=_KEYS)
 def incr(ctx: Client, key: bytes) -> Reply:
     """INCR key
 
@@ -56,7 +58,7 @@ def incr(ctx: Client, key: bytes) -> Reply:
     return _add(ctx, key, 1)
 
 
-@command("DECR", arity=2, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+@command("DECR", arity=2, flags=_FLAGS, keys=_KEYS)
 def decr(ctx: Client, key: bytes) -> Reply:
     """DECR key
 
@@ -65,7 +67,7 @@ def decr(ctx: Client, key: bytes) -> Reply:
     return _add(ctx, key, -1)
 
 
-@command("INCRBY", arity=3, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+@command("INCRBY", arity=3, flags=_FLAGS, keys=_KEYS)
 def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
     """INCRBY key increment
 
@@ -74,7 +76,7 @@ def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
     return _add(ctx, key, integer(increment))
 
 
-@command("DECRBY", arity=3, flags=_FLAGS, keys=_KEYS, group="string", since="1.0.0", complexity="O(1)")
+@command("DECRBY", arity=3, flags=_FLAGS, keys=_KEYS)
 def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
     """DECRBY key decrement
 
@@ -86,7 +88,7 @@ def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
     return _add(ctx, key, -amount)
 
 
-@command("INCRBYFLOAT", arity=3, flags=_FLAGS, keys=_KEYS, group="string", since="2.6.0", complexity="O(1)")
+@command("INCRBYFLOAT", arity=3, flags=_FLAGS, keys=_KEYS, since="2.6.0")
 def incrbyfloat(ctx: Client, key: bytes, increment: bytes) -> Reply:
     """INCRBYFLOAT key increment
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, INSERT, RO, RW, UPDATE, first_key
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+
+command = CommandGroup("string")
 
 _OF_THE_RESULT = "O(N) where N is the length of the part returned"
 
@@ -38,7 +40,6 @@ def _writable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
     arity=3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
-    group="string",
     since="2.0.0",
     complexity="O(1) for small values, as the space is doubled when it runs out",
 )
@@ -66,7 +67,6 @@ def append(ctx: Client, key: bytes, value: bytes) -> Reply:
     arity=4,
     flags=WRITE | DENYOOM,
     keys=first_key(RW | UPDATE),
-    group="string",
     since="2.2.0",
     complexity="O(N) where N is the length of the value, and of the zeros that fill a gap before it",
 )
@@ -109,15 +109,7 @@ def _part(ctx: Client, key: bytes, first: bytes, last: bytes) -> bytes:
     return bytes(value[start : end + 1])
 
 
-@command(
-    "GETRANGE",
-    arity=4,
-    flags=READONLY,
-    keys=first_key(RO | ACCESS),
-    group="string",
-    since="2.4.0",
-    complexity=_OF_THE_RESULT,
-)
+@command("GETRANGE", arity=4, flags=READONLY, keys=first_key(RO | ACCESS), since="2.4.0", complexity=_OF_THE_RESULT)
 def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     """GETRANGE key start end
 
@@ -131,12 +123,10 @@ def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     arity=4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    group="string",
     since="1.0.0",
     complexity=_OF_THE_RESULT,
     deprecated_since="2.0.0",
     replaced_by="`GETRANGE`",
-    doc_flags=("deprecated",),
 )
 def substr(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     """SUBSTR key start end

@@ -18,7 +18,7 @@ from twisted_redis.engine.declare.keyspecs import (
     first_key,
     key_range,
 )
-from twisted_redis.engine.declare.table import command
+from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
 from twisted_redis.resp.cstrings import keyword
@@ -27,7 +27,7 @@ from twisted_redis.resp.types import OK, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-_CONSTANT = "O(1)"
+command = CommandGroup("string", complexity="O(1)")
 
 # Option: (milliseconds a unit has, whether the time counts from now)
 _EXPIRY_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
@@ -72,15 +72,7 @@ def _expiry(ctx: Client, unit: bytes, amount: bytes, name: str) -> int:
     return when
 
 
-@command(
-    "GET",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO | ACCESS),
-    group="string",
-    since="1.0.0",
-    complexity=_CONSTANT,
-)
+@command("GET", arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="1.0.0")
 def get(ctx: Client, key: bytes) -> Reply:
     """GET key
 
@@ -104,9 +96,7 @@ def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
     flags=WRITE | DENYOOM,
     keys=first_key(RW | ACCESS | UPDATE | VARIABLE_FLAGS, notes="RW and ACCESS due to the optional `GET` argument"),
     getkeys=_keys_of_set,
-    group="string",
     since="1.0.0",
-    complexity=_CONSTANT,
     history=(
         ("2.6.12", "Options `EX`, `PX`, `NX` and `XX`."),
         ("6.0.0", "Option `KEEPTTL`."),
@@ -167,12 +157,9 @@ def _store(
     arity=3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(OW | INSERT),
-    group="string",
     since="1.0.0",
-    complexity=_CONSTANT,
     deprecated_since="2.6.12",
     replaced_by="`SET` with the `NX` argument",
-    doc_flags=("deprecated",),
 )
 def setnx(ctx: Client, key: bytes, value: bytes) -> Reply:
     """SETNX key value
@@ -187,12 +174,9 @@ def setnx(ctx: Client, key: bytes, value: bytes) -> Reply:
     arity=4,
     flags=WRITE | DENYOOM,
     keys=first_key(OW | UPDATE),
-    group="string",
     since="2.0.0",
-    complexity=_CONSTANT,
     deprecated_since="2.6.12",
     replaced_by="`SET` with the `EX` argument",
-    doc_flags=("deprecated",),
 )
 def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
     """SETEX key seconds value
@@ -207,12 +191,9 @@ def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
     arity=4,
     flags=WRITE | DENYOOM,
     keys=first_key(OW | UPDATE),
-    group="string",
     since="2.6.0",
-    complexity=_CONSTANT,
     deprecated_since="2.6.12",
     replaced_by="`SET` with the `PX` argument",
-    doc_flags=("deprecated",),
 )
 def psetex(ctx: Client, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
     """PSETEX key milliseconds value
@@ -233,12 +214,9 @@ def _set_expiring(ctx: Client, key: bytes, value: bytes, when: int) -> Reply:
     arity=3,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | ACCESS | UPDATE),
-    group="string",
     since="1.0.0",
-    complexity=_CONSTANT,
     deprecated_since="6.2.0",
     replaced_by="`SET` with the `!GET` argument",
-    doc_flags=("deprecated",),
 )
 def getset(ctx: Client, key: bytes, value: bytes) -> Reply:
     """GETSET key value
@@ -252,15 +230,7 @@ def getset(ctx: Client, key: bytes, value: bytes) -> Reply:
     return before
 
 
-@command(
-    "GETDEL",
-    arity=2,
-    flags=WRITE | FAST,
-    keys=first_key(RW | ACCESS | DELETE),
-    group="string",
-    since="6.2.0",
-    complexity=_CONSTANT,
-)
+@command("GETDEL", arity=2, flags=WRITE | FAST, keys=first_key(RW | ACCESS | DELETE), since="6.2.0")
 def getdel(ctx: Client, key: bytes) -> Reply:
     """GETDEL key
 
@@ -278,9 +248,7 @@ def getdel(ctx: Client, key: bytes) -> Reply:
     arity=-2,
     flags=WRITE | FAST,
     keys=first_key(RW | ACCESS | UPDATE, notes="RW and UPDATE because it changes the TTL"),
-    group="string",
     since="6.2.0",
-    complexity=_CONSTANT,
 )
 def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]
@@ -313,7 +281,6 @@ def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     arity=-2,
     flags=READONLY | FAST,
     keys=key_range(RO | ACCESS),
-    group="string",
     since="1.0.0",
     complexity="O(N) for N keys",
     tips=("request_policy:multi_shard",),
@@ -334,7 +301,6 @@ def mget(ctx: Client, *keys: bytes) -> Reply:
     arity=-3,
     flags=WRITE | DENYOOM,
     keys=key_range(OW | UPDATE, step=2),
-    group="string",
     since="1.0.1",
     complexity="O(N) for N keys",
     tips=("request_policy:multi_shard", "response_policy:all_succeeded"),
@@ -362,7 +328,6 @@ def mset(ctx: Client, *data: bytes) -> Reply:
     arity=-3,
     flags=WRITE | DENYOOM,
     keys=key_range(OW | INSERT, step=2),
-    group="string",
     since="1.0.1",
     complexity="O(N) for N keys",
 )
@@ -379,15 +344,7 @@ def msetnx(ctx: Client, *data: bytes) -> Reply:
     return 1
 
 
-@command(
-    "STRLEN",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO),
-    group="string",
-    since="2.2.0",
-    complexity=_CONSTANT,
-)
+@command("STRLEN", arity=2, flags=READONLY | FAST, keys=first_key(RO), since="2.2.0")
 def strlen(ctx: Client, key: bytes) -> Reply:
     """STRLEN key
 

@@ -30,8 +30,9 @@ def docs_of(entry: Command) -> Pairs:
         docs += [b"complexity", complexity.encode()]
     if spec.module is not None:
         docs += [b"module", spec.module.encode()]
-    if spec.doc_flags:
-        docs += [b"doc_flags", SetReply([Simple(flag.encode()) for flag in spec.doc_flags])]
+    doc_flags = spec.doc_flags if spec.deprecated_since is None else ("deprecated", *spec.doc_flags)
+    if doc_flags:
+        docs += [b"doc_flags", SetReply([Simple(flag.encode()) for flag in doc_flags])]
     if spec.deprecated_since is not None:
         docs += [b"deprecated_since", spec.deprecated_since.encode()]
     if spec.replaced_by is not None:

@@ -1,60 +1,95 @@
-"""The command table: one declaration a command, standing where the command is.
+"""The command table: every command is declared once, above its function.
 
-``@command`` makes a ``Spec`` of a function and puts it into the registry when its module is imported.  A server binds
-the specs into ``Command`` objects of its own, which carry the statistics, so that two servers in one process share
-no figure.
+``command`` makes a ``Spec`` of a function and puts it into the registry when its module is imported; a ``CommandGroup``
+does so with defaults.  A server binds the specs to ``Command`` objects of its own, which carry the statistics, so that
+two servers in one process share no figure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
 
-__all__ = ["Command", "Spec", "bind_table", "command", "container", "registry"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Command", "CommandGroup", "Spec", "bind_table", "command", "container", "registry"]
 
 CommandFunction = Callable[..., Any]
+Declare = Callable[[CommandFunction], CommandFunction]
 GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a command is: the facts of its declaration."""
+    """The facts of a command's declaration."""
 
     name: str
+    #: None for the parent of subcommands.
     function: CommandFunction | None
+    #: The number of words in a call, including the name (and a subcommand's own); negative means at least that many.
     arity: int
+    #: Flags of ``engine.declare.flags``.
     flags: int
+    #: The group that COMMAND DOCS names; it also implies an ACL category.
     group: str
+    #: Where the keys are, by ``engine.declare.keyspecs``.
     keys: tuple[KeySpec, ...] = ()
+    #: ACL categories beside those that the group and the flags imply.
     acl: tuple[str, ...] = ()
     since: str = "1.0.0"
     complexity: str = ""
     tips: tuple[str, ...] = ()
+    #: ``getkeys(argv)`` returns (position, key flags) of each key, for calls that ``keys`` cannot describe.
     getkeys: GetKeys | None = None
+    #: (version, change) pairs.
     history: tuple[tuple[str, str], ...] = ()
     deprecated_since: str | None = None
     replaced_by: str | None = None
+    #: Flags that COMMAND DOCS shows; ``deprecated`` follows from ``deprecated_since``.
     doc_flags: tuple[str, ...] = ()
     doc: str = ""
-    #: The module that brought it, None for the server's own.
+    #: The module that declares the command; None for the server's own commands.
     module: str | None = None
-    #: How many arguments a call may have at most, its name counted, where a negative arity does not leave it open.
+    #: The most words that a call may have, including the name; None if a negative arity sets no limit.
     most: int | None = None
 
     @property
     def is_container(self) -> bool:
-        """Whether the command is only the parent of subcommands."""
+        """True if the command is only the parent of subcommands."""
         return self.function is None
 
     @cached_property
     def categories(self) -> frozenset[str]:
         """The ACL categories, each with its ``@``."""
         return categories(self.flags, "" if self.is_container else self.group, self.acl)
+
+
+class Facts(TypedDict, total=False):
+    """The fields of ``Spec`` that a declaration gives by name; see there for those that need an explanation."""
+
+    arity: int
+    flags: int
+    group: str
+    keys: tuple[KeySpec, ...]
+    acl: tuple[str, ...]
+    since: str
+    complexity: str
+    tips: tuple[str, ...]
+    getkeys: GetKeys | None
+    history: tuple[tuple[str, str], ...]
+    deprecated_since: str | None
+    replaced_by: str | None
+    doc_flags: tuple[str, ...]
+    doc: str
+    module: str | None
+    most: int | None
 
 
 #: Samples of a command that go into its histogram at a time.
@@ -77,78 +112,68 @@ def _flags(flags: int, keys: tuple[KeySpec, ...]) -> int:
     return flags | MOVABLEKEYS if movable else flags
 
 
-def command(
-    name: str,
-    *,
-    arity: int,
-    flags: int,
-    group: str,
-    since: str,
-    keys: tuple[KeySpec, ...] = (),
-    acl: tuple[str, ...] = (),
-    complexity: str = "",
-    tips: tuple[str, ...] = (),
-    getkeys: GetKeys | None = None,
-    history: tuple[tuple[str, str], ...] = (),
-    deprecated_since: str | None = None,
-    replaced_by: str | None = None,
-    doc_flags: tuple[str, ...] = (),
-    add: Callable[[Spec], None] = _add,
-    module: str | None = None,
-    most: int | None = None,
-) -> Callable[[CommandFunction], CommandFunction]:
+def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> Declare:
     """Declares a command over its function; ``CONTAINER|SUB`` declares a subcommand.
 
-    ``arity`` counts the name (and a subcommand's own), negative means at least.  ``flags`` are those of
-    ``engine.flags``, ``keys`` of ``engine.keyspecs``; ``getkeys(argv)`` gives (place, key flags) of each key where
-    specifications do not suffice.  ``acl`` adds categories to those that group and flags imply.  ``add`` takes the
-    declaration, which goes into the table of all servers otherwise; ``module`` is whose it is, ``most`` how
-    many arguments its function takes at most, the name counted.
+    ``facts`` are the fields of ``Spec``; ``arity`` and ``group`` are required.  ``doc`` replaces the docstring of a
+    function that a factory made.  ``add`` receives the declaration; by default it goes into every server's table.
     """
 
     def declare(function: CommandFunction) -> CommandFunction:
-        add(
-            Spec(
-                name=name.lower(),
-                function=function,
-                arity=arity,
-                flags=_flags(flags, keys),
-                group=group,
-                keys=keys,
-                acl=acl,
-                since=since,
-                complexity=complexity,
-                tips=tips,
-                getkeys=getkeys,
-                history=history,
-                deprecated_since=deprecated_since,
-                replaced_by=replaced_by,
-                doc_flags=doc_flags,
-                doc=function.__doc__ or "",
-                module=module,
-                most=most,
-            )
-        )
+        chosen: Facts = {"flags": 0, "doc": function.__doc__ or "", **facts}
+        chosen["flags"] = _flags(chosen["flags"], chosen.get("keys", ()))
+        add(Spec(name.lower(), function, **chosen))
         return function
 
     return declare
 
 
-def container(
-    name: str,
-    *,
-    arity: int,
-    group: str,
-    since: str,
-    flags: int = 0,
-    summary: str = "",
-    acl: tuple[str, ...] = (),
-    add: Callable[[Spec], None] = _add,
-) -> None:
+def container(name: str, summary: str = "", *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> None:
     """Declares the parent of subcommands, which itself does nothing."""
-    add(
-        Spec(name=name.lower(), function=None, arity=arity, flags=flags, group=group, since=since, doc=summary, acl=acl)
-    )
+    chosen: Facts = {"arity": -2, "flags": 0, "doc": summary, **facts}
+    add(Spec(name.lower(), None, **chosen))
+
+
+class CommandGroup:
+    """``command`` with defaults for the declarations of one group: each then states only what is its own.
+
+    ``with_defaults`` makes a group with more defaults, for commands that have more in common::
+
+        command = CommandGroup("list", since="1.0.0", complexity="O(1)")
+        push = command.with_defaults(arity=-3, flags=WRITE | DENYOOM | FAST, keys=first_key(RW | INSERT))
+
+        @push("LPUSHX", since="2.2.0")
+        def lpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply: ...
+
+    A fact that a declaration gives replaces the default.
+    """
+
+    def __init__(self, name: str, **defaults: Unpack[Facts]) -> None:
+        self.defaults: Facts = {**defaults, "group": name}
+        #: Precedes the name of each command: ``CONTAINER|`` for subcommands.
+        self.prefix = ""
+
+    def __call__(self, name: str, **facts: Unpack[Facts]) -> Declare:
+        """Declares a command over its function."""
+        chosen: Facts = {**self.defaults, **facts}
+        return command(self.prefix + name, **chosen)
+
+    def with_defaults(self, **defaults: Unpack[Facts]) -> CommandGroup:
+        """The same group with more defaults."""
+        group = copy(self)
+        group.defaults = {**self.defaults, **defaults}
+        return group
+
+    def below(self, parent: str) -> CommandGroup:
+        """The group that declares subcommands of ``parent``, each by its own name alone."""
+        group = copy(self)
+        group.prefix = f"{parent}|"
+        return group
+
+    def container(self, name: str, summary: str, *, since: str) -> CommandGroup:
+        """Declares the parent of subcommands; returns the group for them, with the parent's ``since`` as a default."""
+        container(name, summary, group=self.defaults["group"], since=since)
+        return self.with_defaults(since=since).below(name)
 
 
 @dataclass(eq=False)
