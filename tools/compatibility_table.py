@@ -71,8 +71,8 @@ def shown(name: str) -> str:
 
 def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
     """The generated part."""
-    from twisted_redis.config import DIRECTIVES, Config
-    from twisted_redis.config.directives import HIDDEN
+    from twisted_redis.config import DIRECTIVES
+    from twisted_redis.config.declare import HIDDEN
 
     other = differences(facts, here)
     groups: dict[str, list[str]] = {}
@@ -89,9 +89,8 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     notes.append(f"Commands that Redis does not have: {', '.join(map(shown, extra)) or 'none'}.")
     told = "; ".join(f"{shown(name)} ({', '.join(fields)})" for name, fields in other.items())
     notes.append(f"Commands whose declaration differs (COMMAND INFO): {told or 'none'}.")
-    config = Config()
     visible = [directive for directive in DIRECTIVES if not directive.flags & HIDDEN]
-    fixed = [directive.name for directive in visible if not config.is_honoured(directive)]
+    fixed = [directive.name for directive in visible if not directive.honoured]
     notes.append(
         f"Of {len(visible)} directives, {len(visible) - len(fixed)} accept every value that Redis accepts. These "
         f"{len(fixed)} accept only their default: {', '.join(f'`{name}`' for name in fixed) or 'none'}."

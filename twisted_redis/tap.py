@@ -266,8 +266,8 @@ def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
     config = options.config or Config()
-    for name in ("daemonize", "supervised"):
-        if getattr(config, name) not in (False, "no"):
+    for name, given in (("daemonize", config.daemonize), ("supervised", config.supervised != "no")):
+        if given:
             config.warnings.append(f"The directive '{name}' has no effect here: the program of Twisted decides that")
     ignore_hangup()
     set_level(config.loglevel)

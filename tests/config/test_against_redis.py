@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.differential import Connection, checked, real_binary, values
+from tests.config.differential import Connection, PermissiveConfig, checked, real_binary, values
 from twisted_redis.config import (
-    BY_NAME,
     Config,
     ConfigSetError,
     Directive,
@@ -20,12 +19,11 @@ from twisted_redis.config import (
     load_arguments,
     to_bytes,
 )
-from twisted_redis.config.directives import IMMUTABLE
+from twisted_redis.config.declare import IMMUTABLE
 from twisted_redis.config.rewrite import rewritten
 
 BINARY = real_binary()
 pytestmark = pytest.mark.skipif(BINARY is None, reason="needs redis-server 8 on the PATH or as $REDIS_SERVER")
-EVERYTHING = frozenset(BY_NAME)
 
 FILE = b"""# a comment
 timeout 3
@@ -76,7 +74,7 @@ def real(home: Path) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def ours(home: Path, real: Connection) -> Config:
-    config = Config(EVERYTHING)
+    config = PermissiveConfig()
     config.dir = str(home)
     options = f"--unixsocket {home}/s --logfile {home}/log --enable-protected-configs yes".split()
     return load_arguments([str(home / "redis.conf"), *options], config=config)
@@ -157,7 +155,7 @@ def test_refused_starts(arguments: list[str], tmp_path: Path, monkeypatch: pytes
     result = subprocess.run([BINARY, *arguments], capture_output=True, timeout=20, check=False)
     assert result.returncode == 1
     with pytest.raises(FatalConfigError) as caught:
-        load_arguments(arguments, config=Config(EVERYTHING))
+        load_arguments(arguments, config=PermissiveConfig())
     if result.stderr:
         assert result.stderr == to_bytes(f"{caught.value}\n")
     else:

@@ -116,10 +116,10 @@ def test_lines_for_the_start() -> None:
 
 
 def test_what_has_no_effect_gives_a_warning() -> None:
-    config = Config(frozenset(("dir", "port")))
-    load_arguments(["--port", "1", "--maxmemory", "1gb", "--maxmemory", "0", "--masterauth", "x"], config=config)
+    again = ["--watchdog-period", "5", "--watchdog-period", "0"]
+    config = load_arguments(["--port", "1", *again, "--cluster-config-file", "x"])
     (warning,) = config.warnings
-    assert "'masterauth'" in warning
+    assert "'cluster-config-file'" in warning
     assert "x'" not in warning
 
 

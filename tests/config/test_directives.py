@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import typing
 from pathlib import Path
 
 import pytest
 
-from twisted_redis.config import BY_NAME, DIRECTIVES, BufferLimits, Config
-from twisted_redis.config.attributes import Attributes
-from twisted_redis.config.directives import HIDDEN
-from twisted_redis.config.honoured import HINTS, HONOURED
+import twisted_redis
+from twisted_redis.config import BY_NAME, DIRECTIVES, Config
+from twisted_redis.config.declare import HIDDEN, HINT, UNSUPPORTED, flag, memory, take_directives
 from twisted_redis.config.kinds import Bool, Enum, Names, Number, Text
 
 DEFAULTS = dict(line.split("\t") for line in (Path(__file__).parent / "defaults.tsv").read_text().splitlines())
@@ -28,20 +28,24 @@ def test_hidden_directives_are_the_only_ones_beyond_the_facts() -> None:
     }
 
 
-def test_attributes_are_the_directives_with_their_types() -> None:
-    declared = typing.get_type_hints(Attributes)
-    assert list(declared) == [directive.attribute for directive in DIRECTIVES]
+def test_every_directive_is_an_attribute_of_a_configuration_alone() -> None:
     config = Config()
     for directive in DIRECTIVES:
-        value = getattr(config, directive.attribute)
-        expected = declared[directive.attribute]
-        origin = typing.get_origin(expected)
-        if directive.name == "replicaof":
-            assert value is None
-        elif directive.name == "client-output-buffer-limit":
-            assert isinstance(value, BufferLimits)
-        else:
-            assert type(value) is (origin or expected), directive.name
+        assert not hasattr(Config, directive.attribute), "the declaration does not stay in the class"
+        if directive.name != "dir":
+            assert config.value_of(directive) == directive.default
+
+
+def test_the_declaration_of_a_class_is_its_table() -> None:
+    class Few:
+        other = "no directive"
+        used_memory = memory(1, 0, 10, HINT, alias="memory-used")
+        active = flag(True, UNSUPPORTED)
+
+    active, used = take_directives(Few)
+    assert (active.name, active.attribute, active.default, active.honoured) == ("active", "active", True, False)
+    assert (used.name, used.attribute, used.alias, used.honoured) == ("used-memory", "used_memory", "memory-used", True)
+    assert [name for name in vars(Few) if not name.startswith("__")] == ["other"]
 
 
 @pytest.mark.parametrize("directive", DIRECTIVES, ids=lambda directive: directive.name)
@@ -60,10 +64,16 @@ def test_defaults_survive_a_round_trip(directive: typing.Any) -> None:
     )
 
 
-def test_honoured_names_exist() -> None:
-    names = {directive.name for directive in DIRECTIVES}
-    assert names >= HONOURED > HINTS
-    assert {directive.name for directive in DIRECTIVES if directive.honoured} == HONOURED
+def test_the_code_reads_what_is_honoured() -> None:
+    read: set[str] = set()
+    for path in Path(twisted_redis.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                read.add(node.attr)
+    for directive in DIRECTIVES:
+        if not directive.flags & (HINT | UNSUPPORTED):
+            assert directive.attribute in read, directive.name
+        assert directive.flags & (HINT | UNSUPPORTED) != HINT | UNSUPPORTED, directive.name
 
 
 def test_names_kind_prints_in_the_order_of_the_table() -> None:

@@ -291,7 +291,7 @@ def test_growing(fill: int, elements: list[bytes], expected: int | None) -> None
         one = List()
         for element in elements:
             (one.push_left if left else one.push_right)([element], config)
-        assert one.encoding(config) == ("listpack" if expected is None else "quicklist")
+        assert one.encoding() == ("listpack" if expected is None else "quicklist")
         assert len(nodes(one)) == (expected or 1)
 
 
@@ -329,7 +329,7 @@ def test_changes_in_the_middle_split_and_join_nodes(change: Change, expected: in
     else:
         assert isinstance(where, bytes)
         one.insert(where, element, after=how == "after", config=config)
-    assert one.debug_details(config) == (
+    assert one.debug_details(False) == (
         f" ql_nodes:{expected} ql_avg_node:{len(one) / expected:.2f} ql_listpack_max:3 ql_compressed:0"
         f" ql_uncompressed_size:{size}"
     )

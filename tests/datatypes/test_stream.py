@@ -303,7 +303,7 @@ def test_an_empty_stream_is_true() -> None:
     stream = Stream()
     assert stream
     assert len(stream) == 0
-    assert stream.encoding(None) == "stream"
+    assert stream.encoding() == "stream"
     assert stream.TYPE == b"stream"
 
 

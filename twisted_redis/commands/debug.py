@@ -10,6 +10,7 @@ from typing import Any
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.own import OwnValue, memory_of
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
@@ -197,10 +198,9 @@ def _object(ctx: Client, key: bytes) -> Reply:
         raise NoSuchKey
     idle = ctx.engine.eviction.idle_seconds(ctx.db, key)
     lru_clock = (ctx.engine.state.now // 1000 - idle) & 0xFFFFFF  # 24 bits of seconds
-    details = getattr(value, "debug_details", None)
-    extra = details(ctx.config) if details is not None else ""
+    extra = value.debug_details(ctx.config.list_compress_depth != 0) if isinstance(value, List) else ""
     return Simple(
-        f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value, ctx.config)} "
+        f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value)} "
         f"serializedlength:{_serialized_length(value)} lru:{lru_clock} "
         f"lru_seconds_idle:{idle}{extra}".encode()
     )
@@ -215,7 +215,7 @@ def _listpack(ctx: Client, key: bytes) -> Reply:
     value = ctx.db.lookup_quietly(key)
     if value is None:
         raise NoSuchKey
-    if not encoding_of(value, ctx.config).startswith("listpack"):
+    if not encoding_of(value).startswith("listpack"):
         raise CommandError("ERR Not a listpack encoded object.")
     for number, element in enumerate(value.fields.items() if isinstance(value, Hash) else value):
         ctx.engine.log("notice", f"{number}: {element!r}")
@@ -249,7 +249,7 @@ def _sdslen(ctx: Client, key: bytes) -> Reply:
     value = ctx.db.data.get(key)
     if value is None:
         raise NoSuchKey
-    if not isinstance(value, bytes | bytearray) or encoding_of(value, ctx.config) == "int":
+    if not isinstance(value, bytes | bytearray) or encoding_of(value) == "int":
         raise CommandError("ERR Not an sds encoded string.")
     return Simple(
         f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {key.__sizeof__()}, val_sds_len:{len(value)}, "
@@ -333,7 +333,7 @@ def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
     value = ctx.db.lookup_quietly(key)
     if value is None:
         raise NoSuchKey
-    if encoding_of(value, ctx.config) not in ("hashtable", "skiplist"):
+    if encoding_of(value) not in ("hashtable", "skiplist"):
         raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
     size = len(value)
     text = "Hash table 0 stats (main hash table):\n"

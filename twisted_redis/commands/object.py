@@ -43,7 +43,7 @@ def encoding(ctx: Client, key: bytes) -> Reply:
     value = _look(ctx, key)
     if value is None:
         return None
-    return encoding_of(value, ctx.config).encode()
+    return encoding_of(value).encode()
 
 
 @subcommand("REFCOUNT", arity=3, keys=_KEYS, tips=("nondeterministic_output",))

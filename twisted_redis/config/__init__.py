@@ -7,7 +7,8 @@ engine registers with ``Config.on_apply`` what has to happen when a directive ch
 from __future__ import annotations
 
 from twisted_redis.config.arguments import load_arguments
-from twisted_redis.config.directives import BY_NAME, DIRECTIVES, Directive
+from twisted_redis.config.declare import Directive
+from twisted_redis.config.directives import BY_NAME, DIRECTIVES
 from twisted_redis.config.errors import (
     REDIS_VERSION,
     ConfigError,

@@ -1,13 +1,33 @@
-"""The table of directives: every one of Redis 8.0, with kind, default and what may be done with it."""
+"""The table of directives: every one of Redis 8.0, with kind, default and what may be done with it.
+
+A directive is one line in the class ``Directives``.  The line gives ``Config`` its attribute and that attribute's type,
+CONFIG GET, SET and REWRITE their row, and says whether this server honours other values than the default (``HINT``,
+``UNSUPPORTED``).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypeVar, cast
 
 from twisted_redis.config.checks import base_name, host_name, node_name, shutdown_options, title_template
-from twisted_redis.config.honoured import HONOURED
-from twisted_redis.config.kinds import Bool, Enum, Kind, Names, Number, Text
+from twisted_redis.config.declare import (
+    DENY_LOADING,
+    HIDDEN,
+    HINT,
+    IMMUTABLE,
+    MULTI_ARG,
+    PROTECTED,
+    SENSITIVE,
+    UNSUPPORTED,
+    VOLATILE,
+    Directive,
+    directive,
+    flag,
+    memory,
+    number,
+    take_directives,
+)
+from twisted_redis.config.kinds import Enum, Names, Number, Text
 from twisted_redis.config.numbers import I64_MAX, U64_MAX
 from twisted_redis.config.special import (
     Addresses,
@@ -22,177 +42,140 @@ from twisted_redis.config.special import (
     SavePoints,
 )
 
-__all__ = [
-    "BY_NAME",
-    "DENY_LOADING",
-    "DEPRECATED",
-    "DIRECTIVES",
-    "HIDDEN",
-    "IMMUTABLE",
-    "MULTI_ARG",
-    "PROTECTED",
-    "SENSITIVE",
-    "VOLATILE",
-    "Directive",
-]
+__all__ = ["BY_NAME", "DEPRECATED", "DIRECTIVES", "Directives"]
 
-IMMUTABLE: Final = 1  #: CONFIG SET refuses it.
-SENSITIVE: Final = 2  #: Its value must not show up in logs, MONITOR or SLOWLOG.
-HIDDEN: Final = 4  #: CONFIG GET shows it only by its full name.
-PROTECTED: Final = 8  #: CONFIG SET needs enable-protected-configs.
-DENY_LOADING: Final = 16  #: CONFIG SET refuses it while data are being loaded.
-MULTI_ARG: Final = 32  #: It takes any number of arguments.
-VOLATILE: Final = 64  #: Setting the same value again is applied (the file behind it may be new).
+T = TypeVar("T")
 
 INT_MIN, INT_MAX, UINT_MAX = -(2**31), 2**31 - 1, 2**32 - 1
 KB, MB, GB = 1024, 1024**2, 1024**3
 
-
-@dataclass(frozen=True)
-class Directive:
-    """A directive; ``default`` is a value of its kind, ``flags`` are those above."""
-
-    name: str
-    kind: Kind[Any]
-    default: Any
-    flags: int = 0
-    alias: str | None = None
-    attribute: str = field(init=False)  #: Its name in Config.
-    honoured: bool = field(init=False)  #: Whether another value than the default has an effect in this server.
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "attribute", self.name.replace("-", "_"))
-        object.__setattr__(self, "honoured", self.name in HONOURED)
-
-
-def _flag(name: str, default: bool, flags: int = 0, alias: str | None = None) -> Directive:
-    return Directive(name, BOOL, default, flags, alias)
-
-
-def _number(name: str, default: int, low: int, high: int, flags: int = 0, alias: str | None = None) -> Directive:
-    return Directive(name, Number(low, high), default, flags, alias)
-
-
-def _unsigned(name: str, default: int, low: int, high: int, flags: int = 0, alias: str | None = None) -> Directive:
-    return Directive(name, Number(low, high, unsigned=True), default, flags, alias)
-
-
-def _memory(
-    name: str, default: int, low: int, high: int, *, unsigned: bool = False, alias: str | None = None
-) -> Directive:
-    return Directive(name, Number(low, high, "memory", unsigned=unsigned), default, 0, alias)
-
-
-BOOL = Bool()
 TEXT = Text()
 OPTIONAL = Text(absent=True)
 SECRET = Text(absent=True, binary=True)
 ALLOWED = Enum("no", "yes", "local")
 SHUTDOWN = Names("default", "save", "nosave", "now", "force", check=shutdown_options)
 
-_FLAGS = (
-    _flag("activedefrag", False),
-    _flag("activerehashing", True),
-    _flag("always-show-logo", False, IMMUTABLE),
-    _flag("aof-disable-auto-gc", False, HIDDEN),
-    _flag("aof-load-truncated", True),
-    _flag("aof-rewrite-incremental-fsync", True),
-    _flag("aof-timestamp-enabled", False),
-    _flag("aof-use-rdb-preamble", True),
-    _flag("appendonly", False),
-    _flag("cluster-allow-pubsubshard-when-down", True),
-    _flag("cluster-allow-reads-when-down", False),
-    _flag("cluster-allow-replica-migration", True),
-    _flag("cluster-enabled", False, IMMUTABLE),
-    _flag("cluster-replica-no-failover", False, alias="cluster-slave-no-failover"),
-    _flag("cluster-require-full-coverage", True),
-    _flag("crash-log-enabled", True),
-    _flag("crash-memcheck-enabled", True),
-    _flag("daemonize", False, IMMUTABLE),
-    _flag("disable-thp", True, IMMUTABLE),
-    _flag("dynamic-hz", True),
-    _flag("hide-user-data-from-log", False),
-    _flag("jemalloc-bg-thread", True),
-    _flag("latency-tracking", True),
-    _flag("lazyfree-lazy-eviction", False),
-    _flag("lazyfree-lazy-expire", False),
-    _flag("lazyfree-lazy-server-del", False),
-    _flag("lazyfree-lazy-user-del", False),
-    _flag("lazyfree-lazy-user-flush", False),
-    _flag("no-appendfsync-on-rewrite", False),
-    _flag("protected-mode", True),
-    _flag("rdb-del-sync-files", False),
-    _flag("rdb-save-incremental-fsync", True),
-    _flag("rdbchecksum", True, IMMUTABLE),
-    _flag("rdbcompression", True),
-    _flag("repl-disable-tcp-nodelay", False),
-    _flag("repl-diskless-sync", True),
-    _flag("repl-rdb-channel", True, HIDDEN),
-    _flag("replica-announced", True),
-    _flag("replica-ignore-disk-write-errors", False),
-    _flag("replica-ignore-maxmemory", True, alias="slave-ignore-maxmemory"),
-    _flag("replica-lazy-flush", False, alias="slave-lazy-flush"),
-    _flag("replica-read-only", True, alias="slave-read-only"),
-    _flag("replica-serve-stale-data", True, alias="slave-serve-stale-data"),
-    _flag("set-proc-title", True, IMMUTABLE),
-    _flag("stop-writes-on-bgsave-error", True),
-    _flag("syslog-enabled", False, IMMUTABLE),
-    _flag("tls-cluster", False),
-    _flag("tls-prefer-server-ciphers", False),
-    _flag("tls-replication", False),
-    _flag("tls-session-caching", True),
-    _flag("use-exit-on-panic", False, HIDDEN),
-)
 
-_TEXTS = (
-    Directive("aclfile", TEXT, "", IMMUTABLE),
-    Directive("aof-rewrite-cpulist", OPTIONAL, "", IMMUTABLE, alias="aof_rewrite_cpulist"),
-    Directive("appenddirname", Text(base_name("appenddirname", "dirname")), "appendonlydir", IMMUTABLE),
-    Directive("appendfilename", Text(base_name("appendfilename", "filename")), "appendonly.aof", IMMUTABLE),
-    Directive("bgsave-cpulist", OPTIONAL, "", IMMUTABLE, alias="bgsave_cpulist"),
-    Directive("bind-source-addr", OPTIONAL, ""),
-    Directive("bio-cpulist", OPTIONAL, "", IMMUTABLE, alias="bio_cpulist"),
-    Directive("cluster-announce-hostname", Text(host_name, absent=True), ""),
-    Directive("cluster-announce-human-nodename", Text(node_name, absent=True), ""),
-    Directive("cluster-announce-ip", OPTIONAL, ""),
-    Directive("cluster-config-file", TEXT, "nodes.conf", IMMUTABLE),
-    Directive("dbfilename", Text(base_name("dbfilename", "filename", may_be_empty=True)), "dump.rdb", PROTECTED),
-    Directive("ignore-warnings", TEXT, ""),
-    Directive("locale-collate", TEXT, ""),
-    Directive("logfile", TEXT, "", IMMUTABLE),
-    Directive("masterauth", SECRET, "", SENSITIVE),
-    Directive("masteruser", OPTIONAL, "", SENSITIVE),
-    Directive("pidfile", OPTIONAL, "", IMMUTABLE),
-    Directive("proc-title-template", Text(title_template), "{title} {listen-addr} {server-mode}"),
-    Directive("replica-announce-ip", OPTIONAL, "", alias="slave-announce-ip"),
-    Directive("requirepass", SECRET, "", SENSITIVE),
-    Directive("server-cpulist", OPTIONAL, "", IMMUTABLE, alias="server_cpulist"),
-    Directive("syslog-ident", TEXT, "redis", IMMUTABLE),
-    Directive("tls-ca-cert-dir", OPTIONAL, "", VOLATILE),
-    Directive("tls-ca-cert-file", OPTIONAL, "", VOLATILE),
-    Directive("tls-cert-file", OPTIONAL, "", VOLATILE),
-    Directive("tls-ciphers", OPTIONAL, ""),
-    Directive("tls-ciphersuites", OPTIONAL, ""),
-    Directive("tls-client-cert-file", OPTIONAL, "", VOLATILE),
-    Directive("tls-client-key-file", OPTIONAL, "", VOLATILE),
-    Directive("tls-client-key-file-pass", OPTIONAL, "", SENSITIVE),
-    Directive("tls-dh-params-file", OPTIONAL, "", VOLATILE),
-    Directive("tls-key-file", OPTIONAL, "", VOLATILE),
-    Directive("tls-key-file-pass", OPTIONAL, "", SENSITIVE),
-    Directive("tls-protocols", OPTIONAL, ""),
-    Directive("unixsocket", OPTIONAL, "", IMMUTABLE),
-)
+class Directives:
+    """The values of all directives as attributes; ``-`` in the name of a directive is ``_`` here.
 
-_CHOICES = (
-    Directive("acl-pubsub-default", Enum("allchannels", "resetchannels"), "resetchannels"),
-    Directive("appendfsync", Enum("everysec", "always", "no"), "everysec"),
-    Directive("cluster-preferred-endpoint-type", Enum("ip", "hostname", "unknown-endpoint"), "ip"),
-    Directive("enable-debug-command", ALLOWED, "no", IMMUTABLE),
-    Directive("enable-module-command", ALLOWED, "no", IMMUTABLE),
-    Directive("enable-protected-configs", ALLOWED, "no", IMMUTABLE),
-    Directive("loglevel", Enum("debug", "verbose", "notice", "warning", "nothing"), "notice"),
-    Directive(
-        "maxmemory-policy",
+    Sizes are in bytes.
+    """
+
+    def value_of(self, directive: Directive[T]) -> T:
+        """The value of a directive that is known only at run time."""
+        return cast("T", getattr(self, directive.attribute))
+
+    def assign(self, directive: Directive[T], value: T) -> None:
+        """Gives such a directive a value; nothing is checked or applied."""
+        setattr(self, directive.attribute, value)
+
+    acl_pubsub_default = directive(Enum("allchannels", "resetchannels"), "resetchannels")
+    aclfile = directive(TEXT, "", IMMUTABLE)
+    acllog_max_len = number(128, 0, I64_MAX)
+    active_defrag_cycle_max = number(25, 1, 99, HINT)
+    active_defrag_cycle_min = number(1, 1, 99, HINT)
+    active_defrag_ignore_bytes = memory(100 * MB, 1, I64_MAX, HINT, unsigned=True)
+    active_defrag_max_scan_fields = number(1000, 1, I64_MAX, HINT)
+    active_defrag_threshold_lower = number(10, 0, 1000, HINT)
+    active_defrag_threshold_upper = number(100, 0, 1000, HINT)
+    # What is due is expired at once, whatever share of the time that takes.
+    active_expire_effort = number(1, 1, 10, HINT)
+    activedefrag = flag(False, UNSUPPORTED)
+    activerehashing = flag(True, HINT)
+    always_show_logo = flag(False, IMMUTABLE | UNSUPPORTED)
+    aof_disable_auto_gc = flag(False, HIDDEN)
+    aof_load_truncated = flag(True)
+    aof_rewrite_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="aof_rewrite_cpulist")
+    aof_rewrite_incremental_fsync = flag(True, HINT)
+    aof_timestamp_enabled = flag(False)
+    aof_use_rdb_preamble = flag(True)
+    appenddirname = directive(Text(base_name("appenddirname", "dirname")), "appendonlydir", IMMUTABLE)
+    appendfilename = directive(Text(base_name("appendfilename", "filename")), "appendonly.aof", IMMUTABLE)
+    appendfsync = directive(Enum("everysec", "always", "no"), "everysec")
+    appendonly = flag(False)
+    auto_aof_rewrite_min_size = memory(64 * MB, 0, I64_MAX)
+    auto_aof_rewrite_percentage = number(100, 0, INT_MAX)
+    bgsave_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="bgsave_cpulist")
+    bind = directive(Addresses(), ("*", "-::*"), MULTI_ARG)
+    bind_source_addr = directive(OPTIONAL, "")
+    bio_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="bio_cpulist")
+    busy_reply_threshold = number(5000, 0, I64_MAX, alias="lua-time-limit")
+    client_output_buffer_limit = directive(
+        BufferLimitsKind(),
+        BufferLimits(BufferLimit(0, 0, 0), BufferLimit(256 * MB, 64 * MB, 60), BufferLimit(32 * MB, 8 * MB, 60)),
+        MULTI_ARG,
+    )
+    client_query_buffer_limit = memory(GB, MB, I64_MAX, unsigned=True)
+    cluster_allow_pubsubshard_when_down = flag(True, UNSUPPORTED)
+    cluster_allow_reads_when_down = flag(False, UNSUPPORTED)
+    cluster_allow_replica_migration = flag(True, UNSUPPORTED)
+    cluster_announce_bus_port = number(0, 0, 65535, UNSUPPORTED)
+    cluster_announce_hostname = directive(Text(host_name, absent=True), "", UNSUPPORTED)
+    cluster_announce_human_nodename = directive(Text(node_name, absent=True), "", UNSUPPORTED)
+    cluster_announce_ip = directive(OPTIONAL, "", UNSUPPORTED)
+    cluster_announce_port = number(0, 0, 65535, UNSUPPORTED)
+    cluster_announce_tls_port = number(0, 0, 65535, UNSUPPORTED)
+    cluster_compatibility_sample_ratio = number(0, 0, 100, UNSUPPORTED)
+    cluster_config_file = directive(TEXT, "nodes.conf", IMMUTABLE | UNSUPPORTED)
+    cluster_enabled = flag(False, IMMUTABLE | UNSUPPORTED)
+    cluster_link_sendbuf_limit = memory(0, 0, U64_MAX, UNSUPPORTED, unsigned=True)
+    cluster_migration_barrier = number(1, 0, INT_MAX, UNSUPPORTED)
+    cluster_node_timeout = number(15000, 0, I64_MAX, UNSUPPORTED)
+    cluster_ping_interval = number(0, 0, I64_MAX, HIDDEN | UNSUPPORTED)
+    cluster_port = number(0, 0, 65535, IMMUTABLE | UNSUPPORTED)
+    cluster_preferred_endpoint_type = directive(Enum("ip", "hostname", "unknown-endpoint"), "ip", UNSUPPORTED)
+    cluster_replica_no_failover = flag(False, UNSUPPORTED, alias="cluster-slave-no-failover")
+    cluster_replica_validity_factor = number(10, 0, INT_MAX, UNSUPPORTED, alias="cluster-slave-validity-factor")
+    cluster_require_full_coverage = flag(True, UNSUPPORTED)
+    crash_log_enabled = flag(True, HINT)
+    crash_memcheck_enabled = flag(True, HINT)
+    daemonize = flag(False, IMMUTABLE)
+    databases = number(16, 1, INT_MAX, IMMUTABLE)
+    dbfilename = directive(Text(base_name("dbfilename", "filename", may_be_empty=True)), "dump.rdb", PROTECTED)
+    # The default is the working directory of the process at the time the configuration is made.
+    dir = directive(Directory(), "", PROTECTED | DENY_LOADING)
+    disable_thp = flag(True, IMMUTABLE | HINT)
+    dynamic_hz = flag(True, HINT)
+    enable_debug_command = directive(ALLOWED, "no", IMMUTABLE)
+    enable_module_command = directive(ALLOWED, "no", IMMUTABLE)
+    enable_protected_configs = directive(ALLOWED, "no", IMMUTABLE)
+    hash_max_listpack_entries = number(512, 0, I64_MAX, unsigned=True, alias="hash-max-ziplist-entries")
+    hash_max_listpack_value = memory(64, 0, I64_MAX, unsigned=True, alias="hash-max-ziplist-value")
+    # It concerns crash reports, and this server writes none.
+    hide_user_data_from_log = flag(False, HINT)
+    hll_sparse_max_bytes = memory(3000, 0, I64_MAX, unsigned=True)
+    hz = number(10, 0, INT_MAX)
+    # The one warning it knows is about a kernel that Redis itself refuses to run on.
+    ignore_warnings = directive(TEXT, "", HINT)
+    io_threads = number(1, 1, 128, IMMUTABLE | HINT)
+    jemalloc_bg_thread = flag(True, HINT)
+    key_load_delay = number(0, INT_MIN, INT_MAX, HIDDEN)
+    latency_monitor_threshold = number(0, 0, I64_MAX)
+    latency_tracking = flag(True)
+    latency_tracking_info_percentiles = directive(Percentiles(), (50.0, 99.0, 99.9), MULTI_ARG)
+    lazyfree_lazy_eviction = flag(False)
+    lazyfree_lazy_expire = flag(False)
+    lazyfree_lazy_server_del = flag(False)
+    lazyfree_lazy_user_del = flag(False)
+    lazyfree_lazy_user_flush = flag(False)
+    lfu_decay_time = number(1, 0, INT_MAX)
+    lfu_log_factor = number(10, 0, INT_MAX)
+    list_compress_depth = number(0, 0, INT_MAX)
+    list_max_listpack_size = number(-2, INT_MIN, INT_MAX, alias="list-max-ziplist-size")
+    loading_process_events_interval_bytes = number(512 * KB, 1024, INT_MAX, HIDDEN)
+    locale_collate = directive(TEXT, "", UNSUPPORTED)
+    logfile = directive(TEXT, "", IMMUTABLE)
+    loglevel = directive(Enum("debug", "verbose", "notice", "warning", "nothing"), "notice")
+    masterauth = directive(SECRET, "", SENSITIVE)
+    masteruser = directive(OPTIONAL, "", SENSITIVE)
+    max_new_connections_per_cycle = number(10, 1, 1000, HINT, unsigned=True)
+    max_new_tls_connections_per_cycle = number(1, 1, 1000, HINT, unsigned=True)
+    maxclients = number(10000, 1, UINT_MAX, unsigned=True)
+    maxmemory = memory(0, 0, U64_MAX, unsigned=True)
+    maxmemory_clients = directive(Number(-100, I64_MAX, "percent"), 0)
+    maxmemory_eviction_tenacity = number(10, 0, 100)
+    maxmemory_policy = directive(
         Enum(
             "volatile-lru",
             "volatile-lfu",
@@ -204,128 +187,110 @@ _CHOICES = (
             "noeviction",
         ),
         "noeviction",
-    ),
-    Directive("oom-score-adj", Enum("no", "yes", "relative", "absolute", same={"relative": "yes"}), "no"),
-    Directive("propagation-error-behavior", Enum("ignore", "panic", "panic-on-replicas"), "ignore"),
-    Directive("repl-diskless-load", Enum("disabled", "on-empty-db", "swapdb"), "disabled", DENY_LOADING),
-    Directive("sanitize-dump-payload", Enum("no", "yes", "clients"), "no"),
-    Directive("shutdown-on-sigint", SHUTDOWN, frozenset(), MULTI_ARG),
-    Directive("shutdown-on-sigterm", SHUTDOWN, frozenset(), MULTI_ARG),
-    Directive("supervised", Enum("upstart", "systemd", "auto", "no"), "no", IMMUTABLE),
-    Directive(
-        "syslog-facility",
+    )
+    maxmemory_samples = number(5, 1, 64)
+    min_replicas_max_lag = number(10, 0, INT_MAX, alias="min-slaves-max-lag")
+    min_replicas_to_write = number(0, 0, INT_MAX, alias="min-slaves-to-write")
+    no_appendfsync_on_rewrite = flag(False)
+    notify_keyspace_events = directive(KeyspaceEvents(), 0)
+    oom_score_adj = directive(Enum("no", "yes", "relative", "absolute", same={"relative": "yes"}), "no")
+    oom_score_adj_values = directive(OomScores(), (0, 200, 800), MULTI_ARG)
+    pidfile = directive(OPTIONAL, "", IMMUTABLE)
+    port = number(6379, 0, 65535)
+    proc_title_template = directive(Text(title_template), "{title} {listen-addr} {server-mode}", UNSUPPORTED)
+    propagation_error_behavior = directive(Enum("ignore", "panic", "panic-on-replicas"), "ignore")
+    protected_mode = flag(True)
+    proto_max_bulk_len = memory(512 * MB, MB, I64_MAX)
+    rdb_del_sync_files = flag(False)
+    rdb_key_save_delay = number(0, INT_MIN, INT_MAX, HIDDEN)
+    rdb_save_incremental_fsync = flag(True, HINT)
+    rdbchecksum = flag(True, IMMUTABLE)
+    rdbcompression = flag(True)
+    repl_backlog_size = memory(MB, 1, I64_MAX)
+    repl_backlog_ttl = number(3600, 0, I64_MAX)
+    repl_disable_tcp_nodelay = flag(False)
+    repl_diskless_load = directive(Enum("disabled", "on-empty-db", "swapdb"), "disabled", DENY_LOADING)
+    repl_diskless_sync = flag(True)
+    repl_diskless_sync_delay = number(5, 0, INT_MAX)
+    repl_diskless_sync_max_replicas = number(0, 0, INT_MAX)
+    repl_ping_replica_period = number(10, 1, INT_MAX, alias="repl-ping-slave-period")
+    # It permits a second connection, which this server does not need.
+    repl_rdb_channel = flag(True, HIDDEN | HINT)
+    repl_timeout = number(60, 1, INT_MAX)
+    replica_announce_ip = directive(OPTIONAL, "", alias="slave-announce-ip")
+    replica_announce_port = number(0, 0, 65535, alias="slave-announce-port")
+    replica_announced = flag(True)
+    replica_full_sync_buffer_limit = memory(0, 0, I64_MAX, UNSUPPORTED)
+    replica_ignore_disk_write_errors = flag(False, UNSUPPORTED)
+    replica_ignore_maxmemory = flag(True, alias="slave-ignore-maxmemory")
+    replica_lazy_flush = flag(False, alias="slave-lazy-flush")
+    replica_priority = number(100, 0, INT_MAX, alias="slave-priority")
+    replica_read_only = flag(True, alias="slave-read-only")
+    replica_serve_stale_data = flag(True, alias="slave-serve-stale-data")
+    replicaof = directive(Primary(), None, IMMUTABLE | MULTI_ARG, alias="slaveof")
+    requirepass = directive(SECRET, "", SENSITIVE)
+    # A payload is always checked.
+    sanitize_dump_payload = directive(Enum("no", "yes", "clients"), "no", HINT)
+    save = directive(SavePoints(), ((3600, 1), (300, 100), (60, 10000)), MULTI_ARG)
+    server_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="server_cpulist")
+    set_max_intset_entries = number(512, 0, I64_MAX, unsigned=True)
+    set_max_listpack_entries = number(128, 0, I64_MAX, unsigned=True)
+    set_max_listpack_value = number(64, 0, I64_MAX, unsigned=True)
+    set_proc_title = flag(True, IMMUTABLE | UNSUPPORTED)
+    shutdown_on_sigint = directive(SHUTDOWN, frozenset(), MULTI_ARG)
+    shutdown_on_sigterm = directive(SHUTDOWN, frozenset(), MULTI_ARG)
+    shutdown_timeout = number(10, 0, INT_MAX)
+    slowlog_log_slower_than = number(10000, -1, I64_MAX)
+    slowlog_max_len = number(128, 0, I64_MAX)
+    socket_mark_id = number(0, 0, UINT_MAX, IMMUTABLE | UNSUPPORTED, unsigned=True)
+    stop_writes_on_bgsave_error = flag(True)
+    stream_node_max_bytes = memory(4 * KB, 0, I64_MAX, unsigned=True)
+    stream_node_max_entries = number(100, 0, I64_MAX)
+    supervised = directive(Enum("upstart", "systemd", "auto", "no"), "no", IMMUTABLE)
+    syslog_enabled = flag(False, IMMUTABLE)
+    syslog_facility = directive(
         Enum("user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
         "local0",
         IMMUTABLE,
-    ),
-    Directive("tls-auth-clients", Enum("no", "yes", "optional"), "yes"),
-)
+    )
+    syslog_ident = directive(TEXT, "redis", IMMUTABLE)
+    tcp_backlog = number(511, 0, INT_MAX, IMMUTABLE)
+    tcp_keepalive = number(300, 0, INT_MAX)
+    timeout = number(0, 0, INT_MAX)
+    tls_auth_clients = directive(Enum("no", "yes", "optional"), "yes")
+    tls_ca_cert_dir = directive(OPTIONAL, "", VOLATILE)
+    tls_ca_cert_file = directive(OPTIONAL, "", VOLATILE)
+    tls_cert_file = directive(OPTIONAL, "", VOLATILE)
+    tls_ciphers = directive(OPTIONAL, "")
+    tls_ciphersuites = directive(OPTIONAL, "")
+    tls_client_cert_file = directive(OPTIONAL, "", VOLATILE)
+    tls_client_key_file = directive(OPTIONAL, "", VOLATILE)
+    tls_client_key_file_pass = directive(OPTIONAL, "", SENSITIVE)
+    tls_cluster = flag(False, UNSUPPORTED)
+    tls_dh_params_file = directive(OPTIONAL, "", VOLATILE)
+    tls_key_file = directive(OPTIONAL, "", VOLATILE)
+    tls_key_file_pass = directive(OPTIONAL, "", SENSITIVE)
+    tls_port = number(0, 0, 65535)
+    tls_prefer_server_ciphers = flag(False)
+    tls_protocols = directive(OPTIONAL, "")
+    tls_replication = flag(False)
+    tls_session_cache_size = number(20480, 0, INT_MAX, UNSUPPORTED)
+    tls_session_cache_timeout = number(300, 0, INT_MAX)
+    tls_session_caching = flag(True)
+    tracking_table_max_keys = number(1000000, 0, I64_MAX, unsigned=True)
+    unixsocket = directive(OPTIONAL, "", IMMUTABLE)
+    unixsocketperm = directive(Number(0, 511, "octal", unsigned=True), 0, IMMUTABLE)
+    use_exit_on_panic = flag(False, HIDDEN | HINT)
+    watchdog_period = number(0, 0, INT_MAX, HIDDEN | UNSUPPORTED)
+    zset_max_listpack_entries = number(128, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-entries")
+    zset_max_listpack_value = memory(64, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-value")
 
-_NUMBERS = (
-    _number("acllog-max-len", 128, 0, I64_MAX),
-    _number("active-defrag-cycle-max", 25, 1, 99),
-    _number("active-defrag-cycle-min", 1, 1, 99),
-    _memory("active-defrag-ignore-bytes", 100 * MB, 1, I64_MAX, unsigned=True),
-    _number("active-defrag-max-scan-fields", 1000, 1, I64_MAX),
-    _number("active-defrag-threshold-lower", 10, 0, 1000),
-    _number("active-defrag-threshold-upper", 100, 0, 1000),
-    _number("active-expire-effort", 1, 1, 10),
-    _memory("auto-aof-rewrite-min-size", 64 * MB, 0, I64_MAX),
-    _number("auto-aof-rewrite-percentage", 100, 0, INT_MAX),
-    _number("busy-reply-threshold", 5000, 0, I64_MAX, alias="lua-time-limit"),
-    _memory("client-query-buffer-limit", GB, MB, I64_MAX, unsigned=True),
-    _number("cluster-announce-bus-port", 0, 0, 65535),
-    _number("cluster-announce-port", 0, 0, 65535),
-    _number("cluster-announce-tls-port", 0, 0, 65535),
-    _number("cluster-compatibility-sample-ratio", 0, 0, 100),
-    _memory("cluster-link-sendbuf-limit", 0, 0, U64_MAX, unsigned=True),
-    _number("cluster-migration-barrier", 1, 0, INT_MAX),
-    _number("cluster-node-timeout", 15000, 0, I64_MAX),
-    _number("cluster-ping-interval", 0, 0, I64_MAX, HIDDEN),
-    _number("cluster-port", 0, 0, 65535, IMMUTABLE),
-    _number("cluster-replica-validity-factor", 10, 0, INT_MAX, alias="cluster-slave-validity-factor"),
-    _number("databases", 16, 1, INT_MAX, IMMUTABLE),
-    _unsigned("hash-max-listpack-entries", 512, 0, I64_MAX, alias="hash-max-ziplist-entries"),
-    _memory("hash-max-listpack-value", 64, 0, I64_MAX, unsigned=True, alias="hash-max-ziplist-value"),
-    _memory("hll-sparse-max-bytes", 3000, 0, I64_MAX, unsigned=True),
-    _number("hz", 10, 0, INT_MAX),
-    _number("io-threads", 1, 1, 128, IMMUTABLE),
-    _number("key-load-delay", 0, INT_MIN, INT_MAX, HIDDEN),
-    _number("latency-monitor-threshold", 0, 0, I64_MAX),
-    _number("lfu-decay-time", 1, 0, INT_MAX),
-    _number("lfu-log-factor", 10, 0, INT_MAX),
-    _number("list-compress-depth", 0, 0, INT_MAX),
-    _number("list-max-listpack-size", -2, INT_MIN, INT_MAX, alias="list-max-ziplist-size"),
-    _number("loading-process-events-interval-bytes", 512 * KB, 1024, INT_MAX, HIDDEN),
-    _unsigned("max-new-connections-per-cycle", 10, 1, 1000),
-    _unsigned("max-new-tls-connections-per-cycle", 1, 1, 1000),
-    _unsigned("maxclients", 10000, 1, UINT_MAX),
-    _memory("maxmemory", 0, 0, U64_MAX, unsigned=True),
-    Directive("maxmemory-clients", Number(-100, I64_MAX, "percent"), 0),
-    _number("maxmemory-eviction-tenacity", 10, 0, 100),
-    _number("maxmemory-samples", 5, 1, 64),
-    _number("min-replicas-max-lag", 10, 0, INT_MAX, alias="min-slaves-max-lag"),
-    _number("min-replicas-to-write", 0, 0, INT_MAX, alias="min-slaves-to-write"),
-    _number("port", 6379, 0, 65535),
-    _memory("proto-max-bulk-len", 512 * MB, MB, I64_MAX),
-    _number("rdb-key-save-delay", 0, INT_MIN, INT_MAX, HIDDEN),
-    _memory("repl-backlog-size", MB, 1, I64_MAX),
-    _number("repl-backlog-ttl", 3600, 0, I64_MAX),
-    _number("repl-diskless-sync-delay", 5, 0, INT_MAX),
-    _number("repl-diskless-sync-max-replicas", 0, 0, INT_MAX),
-    _number("repl-ping-replica-period", 10, 1, INT_MAX, alias="repl-ping-slave-period"),
-    _number("repl-timeout", 60, 1, INT_MAX),
-    _number("replica-announce-port", 0, 0, 65535, alias="slave-announce-port"),
-    _memory("replica-full-sync-buffer-limit", 0, 0, I64_MAX),
-    _number("replica-priority", 100, 0, INT_MAX, alias="slave-priority"),
-    _unsigned("set-max-intset-entries", 512, 0, I64_MAX),
-    _unsigned("set-max-listpack-entries", 128, 0, I64_MAX),
-    _unsigned("set-max-listpack-value", 64, 0, I64_MAX),
-    _number("shutdown-timeout", 10, 0, INT_MAX),
-    _number("slowlog-log-slower-than", 10000, -1, I64_MAX),
-    _number("slowlog-max-len", 128, 0, I64_MAX),
-    _unsigned("socket-mark-id", 0, 0, UINT_MAX, IMMUTABLE),
-    _memory("stream-node-max-bytes", 4 * KB, 0, I64_MAX, unsigned=True),
-    _number("stream-node-max-entries", 100, 0, I64_MAX),
-    _number("tcp-backlog", 511, 0, INT_MAX, IMMUTABLE),
-    _number("tcp-keepalive", 300, 0, INT_MAX),
-    _number("timeout", 0, 0, INT_MAX),
-    _number("tls-port", 0, 0, 65535),
-    _number("tls-session-cache-size", 20480, 0, INT_MAX),
-    _number("tls-session-cache-timeout", 300, 0, INT_MAX),
-    _unsigned("tracking-table-max-keys", 1000000, 0, I64_MAX),
-    Directive("unixsocketperm", Number(0, 0o777, "octal", unsigned=True), 0, IMMUTABLE),
-    _number("watchdog-period", 0, 0, INT_MAX, HIDDEN),
-    _unsigned("zset-max-listpack-entries", 128, 0, I64_MAX, alias="zset-max-ziplist-entries"),
-    _memory("zset-max-listpack-value", 64, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-value"),
-)
-
-_SPECIAL = (
-    Directive("bind", Addresses(), ("*", "-::*"), MULTI_ARG),
-    Directive(
-        "client-output-buffer-limit",
-        BufferLimitsKind(),
-        BufferLimits(BufferLimit(0, 0, 0), BufferLimit(256 * MB, 64 * MB, 60), BufferLimit(32 * MB, 8 * MB, 60)),
-        MULTI_ARG,
-    ),
-    # The default is the directory in which the process stands when the configuration is made.
-    Directive("dir", Directory(), "", PROTECTED | DENY_LOADING),
-    Directive("latency-tracking-info-percentiles", Percentiles(), (50.0, 99.0, 99.9), MULTI_ARG),
-    Directive("notify-keyspace-events", KeyspaceEvents(), 0),
-    Directive("oom-score-adj-values", OomScores(), (0, 200, 800), MULTI_ARG),
-    Directive("replicaof", Primary(), None, IMMUTABLE | MULTI_ARG, alias="slaveof"),
-    Directive("save", SavePoints(), ((3600, 1), (300, 100), (60, 10000)), MULTI_ARG),
-)
 
 #: Every directive, in the order of its names.
-DIRECTIVES: Final = tuple(
-    sorted((*_FLAGS, *_TEXTS, *_CHOICES, *_NUMBERS, *_SPECIAL), key=lambda directive: directive.name)
-)
+DIRECTIVES: Final = take_directives(Directives)
 
 #: Directives under their names and their aliases.
-BY_NAME: Final = {directive.name: directive for directive in DIRECTIVES} | {
-    directive.alias: directive for directive in DIRECTIVES if directive.alias
-}
+BY_NAME: Final = {each.name: each for each in DIRECTIVES} | {each.alias: each for each in DIRECTIVES if each.alias}
 
 #: Directives of former releases that a file may still hold, with one argument; they mean nothing.
 DEPRECATED: Final = frozenset(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+from typing import Any
 
-from twisted_redis.config.directives import BY_NAME, DEPRECATED, DIRECTIVES, MULTI_ARG, Directive
+from twisted_redis.config.declare import MULTI_ARG, Directive
+from twisted_redis.config.directives import BY_NAME, DEPRECATED, DIRECTIVES
 from twisted_redis.config.errors import ConfigError, FatalConfigError
 from twisted_redis.config.kinds import to_text
 from twisted_redis.config.store import Config, StartLine
@@ -97,19 +99,19 @@ class _Loader:
         else:
             self._unknown[name] = to_text(b" ".join(arguments))
 
-    def _directive(self, directive: Directive, arguments: list[bytes]) -> None:
+    def _directive(self, directive: Directive[Any], arguments: list[bytes]) -> None:
         if not directive.flags & MULTI_ARG:
             if len(arguments) != 1:
                 raise ConfigError("wrong number of arguments")
         elif len(arguments) == 1 and arguments[0]:
             arguments = split_arguments(arguments[0]) or []
-        value = directive.kind.parse(arguments, getattr(self.config, directive.attribute))
+        value = directive.kind.parse(arguments, self.config.value_of(directive))
         if directive.name == "save":
             # The lines of a file add up, where CONFIG SET replaces; the first one drops the defaults.
             if self._reading and self._save_seen and arguments != [b""]:
                 value = self.config.save + value
             self._save_seen = self._save_seen or self._reading
-        setattr(self.config, directive.attribute, value)
+        self.config.assign(directive, value)
 
     def _include(self, path: str) -> None:
         if self._depth == INCLUDE_DEPTH_MAX:
@@ -144,7 +146,7 @@ class _Loader:
                 " without loadmodule directive or no ApplyConfig call: aborting"
             )
         for directive in DIRECTIVES:
-            value = getattr(self.config, directive.attribute)
+            value = self.config.value_of(directive)
             if value != directive.default and not self.config.is_honoured(directive):
                 self.config.warnings.append(
                     f"The directive '{directive.name}' has no effect yet: "

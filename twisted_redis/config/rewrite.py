@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from twisted_redis.config.attributes import Attributes
-from twisted_redis.config.directives import BY_NAME, DIRECTIVES
+from twisted_redis.config.directives import BY_NAME, DIRECTIVES, Directives
 from twisted_redis.config.kinds import quoted, to_bytes, to_text
 from twisted_redis.resp.inline import split_arguments
 
@@ -71,7 +70,7 @@ class _Lines:
 
 
 def rewritten(
-    config: Attributes,
+    config: Directives,
     content: bytes,
     users: Iterable[bytes] | None = None,
     everything: bool = False,
@@ -83,7 +82,7 @@ def rewritten(
     """
     lines = _Lines(content)
     for directive in DIRECTIVES:
-        value = getattr(config, directive.attribute)
+        value = config.value_of(directive)
         if directive.name == "replicaof" and config.cluster_enabled:
             value = None  # who replicates whom stands in the file of the cluster
         lines.put(
@@ -110,7 +109,7 @@ def _word(text: bytes) -> bytes:
 
 
 def rewrite_file(
-    config: Attributes,
+    config: Directives,
     path: str,
     users: Iterable[bytes] | None = None,
     everything: bool = False,

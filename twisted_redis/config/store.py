@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import rewrite
-from twisted_redis.config.attributes import Attributes
-from twisted_redis.config.directives import (
-    BY_NAME,
+from twisted_redis.config.declare import (
     DENY_LOADING,
-    DIRECTIVES,
     HIDDEN,
     IMMUTABLE,
     MULTI_ARG,
@@ -21,10 +18,14 @@ from twisted_redis.config.directives import (
     VOLATILE,
     Directive,
 )
+from twisted_redis.config.directives import BY_NAME, DIRECTIVES, Directives
 from twisted_redis.config.errors import ConfigError, ConfigSetError, FatalConfigError
 from twisted_redis.config.kinds import to_text
 from twisted_redis.config.patterns import is_pattern, matcher
 from twisted_redis.resp.cstrings import c_string
+
+if TYPE_CHECKING:
+    from twisted_redis.datatypes.own import OwnValue
 
 __all__ = ["Applier", "Config", "StartLine"]
 
@@ -52,26 +53,24 @@ class StartLine:
         return FatalConfigError.at_line(reason, self.number, self.text)
 
 
-class Config(Attributes):
+class Config(Directives):
     """A server's configuration; each directive is an attribute (``config.list_max_listpack_size``).
 
-    Attributes may be assigned by the owner of the server; nothing is checked or applied then.  ``honoured``
-    names the directives that may be set to something else than their defaults; without it the table decides.
+    Attributes may be assigned by the owner of the server; nothing is checked or applied then.
     """
 
-    def __init__(self, honoured: frozenset[str] | None = None) -> None:
+    def __init__(self) -> None:
         self.file: str | None = None  #: The absolute path of the configuration file.
         self.warnings: list[str] = []  #: What the log should say about the configuration that was loaded.
         self.renamed_commands: list[StartLine] = []  #: ``rename-command`` lines: (old, new), new may be empty.
         self.users: list[StartLine] = []  #: ``user`` lines: (name, rule...).
         self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
         self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same of what is loaded now.
-        self.own_types: dict[str, Any] = {}  #: Types of values that loaded modules have brought, by name.
+        self.own_types: dict[str, type[OwnValue]] = {}  #: Types of values that loaded modules have brought, by name.
         self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), no directive; 0 for none.
-        self._honoured = honoured
         self._appliers: dict[str, list[Applier]] = {}
         for directive in DIRECTIVES:
-            setattr(self, directive.attribute, directive.default)
+            self.assign(directive, directive.default)
         try:
             self.dir = to_text(os.fsencode(os.getcwd()))
         except OSError:
@@ -91,9 +90,9 @@ class Config(Attributes):
         # Redis corrects what CONFIG SET gives, but not what a file holds.
         self.repl_backlog_size = max(self.repl_backlog_size, BACKLOG_MIN)
 
-    def is_honoured(self, directive: Directive) -> bool:
-        """Whether values of ``directive`` other than its default have an effect."""
-        return directive.honoured if self._honoured is None else directive.name in self._honoured
+    def is_honoured(self, directive: Directive[Any]) -> bool:
+        """Whether this server accepts values of ``directive`` other than its default."""
+        return directive.honoured
 
     # CONFIG GET
 
@@ -119,7 +118,7 @@ class Config(Attributes):
     def text(self, name: str) -> str:
         """The value of a directive (name or alias) as CONFIG GET prints it."""
         directive = BY_NAME[name]
-        return directive.kind.show(getattr(self, directive.attribute))
+        return directive.kind.show(self.value_of(directive))
 
     @staticmethod
     def is_sensitive(name: bytes) -> bool:
@@ -145,11 +144,11 @@ class Config(Attributes):
         loaded.
         """
         chosen = self._choose(pairs, local, loading)
-        before = {directive.attribute: getattr(self, directive.attribute) for _, directive, _ in chosen}
+        before = [(directive, self.value_of(directive)) for _, directive, _ in chosen]
         appliers: dict[Applier, str] = {}
         for name, directive, value in chosen:
             try:
-                changed = self._assign(directive, value)
+                changed = self._take(directive, value)
             except ConfigError as error:
                 self._restore(before)
                 raise _failed(name, str(error)) from None
@@ -168,8 +167,8 @@ class Config(Attributes):
 
     def _choose(
         self, pairs: Sequence[tuple[bytes, bytes]], local: bool, loading: bool
-    ) -> list[tuple[str, Directive, bytes]]:
-        chosen: list[tuple[str, Directive, bytes]] = []
+    ) -> list[tuple[str, Directive[Any], bytes]]:
+        chosen: list[tuple[str, Directive[Any], bytes]] = []
         seen = set()
         for given, value in pairs:
             directive = _find(given)
@@ -193,24 +192,24 @@ class Config(Attributes):
         allowed = self.enable_protected_configs
         return allowed == "yes" or (allowed == "local" and local)
 
-    def _assign(self, directive: Directive, text: bytes) -> bool:
+    def _take(self, directive: Directive[Any], text: bytes) -> bool:
         """Sets a directive; returns whether that is a change to apply."""
         if directive.flags & MULTI_ARG:
             arguments = text.split(b" ") if text else []
         else:
             arguments = [text]
-        current = getattr(self, directive.attribute)
+        current = self.value_of(directive)
         value = directive.kind.parse(arguments, current)
         if value == current:
             return bool(directive.flags & VOLATILE) or directive.name == "bind"
         if value != directive.default and not self.is_honoured(directive):
             raise ConfigError("this server does not support another value than its default yet")
-        setattr(self, directive.attribute, value)
+        self.assign(directive, value)
         return True
 
-    def _restore(self, values: dict[str, Any], appliers: Iterable[Applier] = ()) -> None:
-        for attribute, value in values.items():
-            setattr(self, attribute, value)
+    def _restore(self, values: list[tuple[Directive[Any], Any]], appliers: Iterable[Applier] = ()) -> None:
+        for directive, value in values:
+            self.assign(directive, value)
         for applier in appliers:
             try:
                 applier()
@@ -233,7 +232,7 @@ class Config(Attributes):
             raise ConfigError(f"Rewriting config file: {error.strerror}") from error
 
 
-def _find(name: bytes) -> Directive | None:
+def _find(name: bytes) -> Directive[Any] | None:
     return BY_NAME.get(to_text(name.lower()))
 
 

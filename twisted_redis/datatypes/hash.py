@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import compress, islice, repeat
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
@@ -66,7 +66,7 @@ class Hash:
             twin._schedule = Schedule(twin.times)
         return twin
 
-    def encoding(self, config: Any = None) -> str:
+    def encoding(self) -> str:
         """What OBJECT ENCODING answers."""
         if self.large:
             return "hashtable"

@@ -110,7 +110,7 @@ class List:
         twin._nodes = None if self._nodes is None else self._nodes.copy()
         return twin
 
-    def encoding(self, config: Any = None) -> str:
+    def encoding(self) -> str:
         """What OBJECT ENCODING answers: ``listpack`` or ``quicklist``."""
         return "listpack" if self._nodes is None else "quicklist"
 
@@ -131,14 +131,14 @@ class List:
             yield count == PLAIN, self.items[place:end]
             place = end
 
-    def debug_details(self, config: Any) -> str:
-        """What DEBUG OBJECT adds for a quicklist: its nodes, their fill, and their bytes."""
+    def debug_details(self, compressed: bool) -> str:
+        """What DEBUG OBJECT adds for a quicklist: its nodes, their fill and bytes, and whether some are compressed."""
         if self._nodes is None:
             return ""
         nodes = self._counted()
         return (
             f" ql_nodes:{len(nodes)} ql_avg_node:{len(self) / len(nodes):.2f} ql_listpack_max:{nodes.fill}"
-            f" ql_compressed:{int(config.list_compress_depth != 0)}"
+            f" ql_compressed:{int(compressed)}"
             f" ql_uncompressed_size:{nodes.size(self.items, self.head)}"
         )
 

@@ -65,7 +65,7 @@ class OwnValue:
         """A value that shares nothing that changes (COPY)."""
         return self.load(list(self.save()), self.VERSION)
 
-    def encoding(self, config: Any) -> str:
+    def encoding(self) -> str:
         """What OBJECT ENCODING answers."""
         return "raw"
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AnySet
 from itertools import filterfalse, islice
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
@@ -90,7 +90,7 @@ class Set:
         members = self.members
         return Set(members[:] if isinstance(members, array) else members.copy())
 
-    def encoding(self, config: Any = None) -> str:
+    def encoding(self) -> str:
         """What OBJECT ENCODING answers."""
         return _ENCODINGS[self.members.__class__]
 

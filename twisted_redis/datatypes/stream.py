@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
@@ -66,7 +66,7 @@ class Stream:
         # An empty stream is a value too.
         return True
 
-    def encoding(self, config: Any) -> str:
+    def encoding(self) -> str:
         """What OBJECT ENCODING says."""
         return "stream"
 

@@ -8,7 +8,6 @@ an integer and is not kept as one.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
@@ -37,7 +36,7 @@ class Text(bytes):
         """Itself, as nothing can change it."""
         return self
 
-    def encoding(self, config: Any = None) -> str:
+    def encoding(self) -> str:
         """``embstr``."""
         return "embstr"
 

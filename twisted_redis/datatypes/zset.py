@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
@@ -108,7 +108,7 @@ class ZSet:
             twin._ranking = self._ranking.copy()
         return twin
 
-    def encoding(self, config: Any = None) -> str:
+    def encoding(self) -> str:
         """What OBJECT ENCODING answers."""
         return "skiplist" if self.large else "listpack"
 

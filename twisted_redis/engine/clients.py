@@ -196,7 +196,7 @@ class Client:
 
     def __init__(self, engine: Engine, link: Link) -> None:
         self.engine = engine
-        self.config: Any = engine.config
+        self.config = engine.config
         self.link = link
         self.id = engine.next_client_id()
         self.created = engine.time.monotonic()

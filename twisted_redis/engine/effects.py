@@ -7,8 +7,9 @@ unit of execution (a command, an EXEC, a served waiter, an expiry), and the sink
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
+from twisted_redis.config import Config
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.declare.flags import TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.hash_fields import expire_due, signal
@@ -49,7 +50,7 @@ class Sink(Protocol):
 class Effects:
     """The part of the engine that gathers effects and hands them out."""
 
-    config: Any
+    config: Config
     state: KeyspaceState
     databases: list[Database]
     stats: Statistics

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.config import Config
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiter, block
@@ -70,7 +71,7 @@ class Engine(Turns, Effects):
 
     def __init__(
         self,
-        config: Any,
+        config: Config,
         time_source: TimeSource,
         log: Callable[[str, str], None],
         specs: Iterable[Spec] | None = None,

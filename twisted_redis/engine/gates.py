@@ -372,9 +372,11 @@ def is_paused(engine: Engine, client: Client, command: Command) -> bool:
 
 def _protected(engine: Engine, client: Client, command: Command) -> None:
     name = command.name.partition("|")[0]
-    option = "enable-module-command" if name == "module" else "enable-debug-command"
-    allowed = getattr(engine.config, option.replace("-", "_"))
-    if allowed in ("yes", True):
+    if name == "module":
+        option, allowed = "enable-module-command", engine.config.enable_module_command
+    else:
+        option, allowed = "enable-debug-command", engine.config.enable_debug_command
+    if allowed == "yes":
         return
     if allowed == "local" and is_local(client):
         return

@@ -16,11 +16,11 @@ def type_of(value: Any) -> bytes:
     return value.TYPE  # type: ignore[no-any-return]
 
 
-def encoding_of(value: Any, config: Any) -> str:
+def encoding_of(value: Any) -> str:
     """What OBJECT ENCODING answers."""
     if value.__class__ is bytes or value.__class__ is bytearray:
         return string_encoding(value)
-    encoding = value.encoding(config)
+    encoding = value.encoding()
     if not isinstance(encoding, str):
         raise TypeError(f"encoding() of the type {_name(value)} gives {encoding!r} in place of str")
     return encoding

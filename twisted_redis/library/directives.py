@@ -72,7 +72,7 @@ def _set(config: Config, name: str, value: Any, given: str) -> None:
     directive = BY_NAME[name]
     words = _save_points(value, given) if directive.name == "save" else _words(value, given)
     _read(config, f"{name} {' '.join(words)}", given, directive.kind, value)
-    if getattr(config, directive.attribute) == directive.default:
+    if config.value_of(directive) == directive.default:
         return
     if directive.name in _OF_THE_PROCESS:
         raise ValueError(f"{given} has no effect: that is up to the program that the server runs in")

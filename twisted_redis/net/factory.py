@@ -113,7 +113,7 @@ class RedisFactory(Factory):
             return 1 << 62
         if client.gates & UNAUTHENTICATED:
             return UNAUTHENTICATED_QUERY
-        return int(self.engine.config.client_query_buffer_limit)
+        return self.engine.config.client_query_buffer_limit
 
     def closing(self, protocol: RedisProtocol) -> None:
         """Cuts ``protocol`` off if it is still there after a while."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from twisted_redis.config import BufferLimit, Config
 from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, UNAUTHENTICATED, Client
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "TOLD_FROM",
     "UNAUTHENTICATED_QUERY",
     "UNAUTHENTICATED_REPLIES",
-    "client_class",
     "output_floor",
     "over_output_limit",
 ]
@@ -28,25 +26,25 @@ UNAUTHENTICATED_REPLIES = 16 * 1024
 TOLD_FROM = 64 * 1024
 
 
-def client_class(client: Client) -> str:
-    """The class of ``client`` for its limits: ``normal``, ``replica`` or ``pubsub``."""
+def _limit_of(client: Client, config: Config) -> BufferLimit:
+    """The limit for the class of ``client``."""
+    limits = config.client_output_buffer_limit
     if client.gates & (REPLICA | MASTER | SUBSCRIBED):
         if client.gates & REPLICA:
-            return "replica"
+            return limits.replica
         if client.gates & SUBSCRIBED:
-            return "pubsub"
-    return "normal"
+            return limits.pubsub
+    return limits.normal
 
 
-def output_floor(config: Any) -> int:
+def output_floor(config: Config) -> int:
     """The lowest of all output limits (bytes): less than that is within any of them."""
-    limits = config.client_output_buffer_limit
-    named = [size for name in ("normal", "replica", "pubsub") for size in getattr(limits, name)[:2] if size]
-    return min(named, default=1 << 62)
+    sizes = [size for limit in config.client_output_buffer_limit for size in (limit.hard, limit.soft) if size]
+    return min(sizes, default=1 << 62)
 
 
 def over_output_limit(
-    config: Any, client: Client, pending: int, soft_since: float | None, now: float
+    config: Config, client: Client, pending: int, soft_since: float | None, now: float
 ) -> tuple[bool, float | None]:
     """Whether ``pending`` bytes are over the hard limit, or too long over the soft one; and since when over that.
 
@@ -54,7 +52,7 @@ def over_output_limit(
     """
     if pending > UNAUTHENTICATED_OUTPUT and client.gates & UNAUTHENTICATED:
         return True, soft_since
-    hard, soft, seconds = getattr(config.client_output_buffer_limit, client_class(client))
+    hard, soft, seconds = _limit_of(client, config)
     if hard and pending >= hard:
         return True, soft_since
     if soft and pending >= soft:

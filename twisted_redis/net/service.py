@@ -214,7 +214,7 @@ class ServerService(Service):
         self.engine.stats.measure(now)
         if self.engine.config.maxmemory:
             self.engine.eviction.measure()
-        if self._resting or self._ticks % max(1, int(self.engine.config.hz)) == 0:
+        if self._resting or self._ticks % self.engine.config.hz == 0:
             self.factory.close_idle(now)
             self._resting = self.is_idle()
             self._cron.interval = 1 / (IDLE_HZ if self._resting else self.engine.config.hz)

@@ -16,6 +16,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
+from twisted_redis.config import Config
 from twisted_redis.net.listening import TlsError
 
 __all__ = ["ServerSide", "client_context", "client_options", "reason_of", "server_context"]
@@ -89,7 +90,7 @@ def _accept_as_checked(connection: SSL.Connection, certificate: object, number: 
     return bool(verified)
 
 
-def _base_context(config: Any, cert_file: str, key_file: str, key_pass: str) -> SSL.Context:
+def _base_context(config: Config, cert_file: str, key_file: str, key_pass: str) -> SSL.Context:
     """What both sides have in common."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_options(SSL.OP_NO_SSLv2 | SSL.OP_NO_SSLv3 | SSL.OP_NO_COMPRESSION)
@@ -114,7 +115,7 @@ def _base_context(config: Any, cert_file: str, key_file: str, key_pass: str) -> 
     return context
 
 
-def _demand_certificates(config: Any) -> None:
+def _demand_certificates(config: Config) -> None:
     if not config.tls_cert_file:
         raise TlsError("No tls-cert-file configured!")
     if not config.tls_key_file:
@@ -127,7 +128,7 @@ def _demand_certificates(config: Any) -> None:
         )
 
 
-def server_context(config: Any) -> SSL.Context:
+def server_context(config: Config) -> SSL.Context:
     """The context for clients that connect; raises TlsError."""
     _demand_certificates(config)
     context = _base_context(config, config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass)
@@ -147,7 +148,7 @@ def server_context(config: Any) -> SSL.Context:
     return context
 
 
-def client_context(config: Any) -> SSL.Context:
+def client_context(config: Config) -> SSL.Context:
     """The context for connections to other servers (``tls-replication``, ``tls-cluster``); raises TlsError.
 
     Without a client's certificate the server's is shown.  The other side must have a certificate of the configured
@@ -165,7 +166,7 @@ def client_context(config: Any) -> SSL.Context:
 class ServerSide:
     """Makes the server's side of connections by ``config``; TlsError where that cannot be done."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         self._config = config
         self.reload()
 
@@ -192,6 +193,6 @@ class _ClientSide:
         return SSL.Connection(self._context, None)
 
 
-def client_options(config: Any) -> Any:
+def client_options(config: Config) -> Any:
     """What ``endpoints.wrapClientTLS`` needs for a connection to another server; raises TlsError."""
     return _ClientSide(client_context(config))

@@ -97,7 +97,7 @@ class Loader:
         load = partial(engine.scripting.libraries.load, replace=replace, limited=False)
         self._functions = load if functions is None else functions
         self._config = engine.config
-        self._checksum = bool(engine.config.rdbchecksum)
+        self._checksum = engine.config.rdbchecksum
         self._crc = 0
         self._buffer = b""
         #: Bytes there should be before it is worth while to try again.

@@ -55,7 +55,7 @@ class Snapshots:
     def path(self) -> str:
         """The file of the snapshots."""
         config = self._engine.config
-        return str(config.resolve(config.dbfilename))
+        return config.resolve(config.dbfilename)
 
     @property
     def in_progress(self) -> bool:
@@ -106,7 +106,7 @@ class Snapshots:
 
     def temporary(self, pid: int) -> str:
         """The file that the process ``pid`` writes a snapshot to before it is complete."""
-        return str(self._engine.config.resolve(f"temp-{pid}.rdb"))
+        return self._engine.config.resolve(f"temp-{pid}.rdb")
 
     def _complain(self, error: OSError, path: str, temporary: str) -> None:
         operation = getattr(error, "operation", "write")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted_redis.config import Config
+
 __all__ = ["connector"]
 
 
 def connector(
-    reactor: Any, config: Any, tls_options: Callable[[], Any] | None = None
+    reactor: Any, config: Config, tls_options: Callable[[], Any] | None = None
 ) -> Callable[[str, int, Any], Any]:
     """A function that connects a factory to a host and port; ``tls_options`` gives the client's context."""
 

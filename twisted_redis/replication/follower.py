@@ -311,9 +311,9 @@ class Follower:
         """The port under which the master is to list us."""
         config = self.replication.engine.config
         if config.replica_announce_port:
-            return int(config.replica_announce_port)
+            return config.replica_announce_port
         if config.tls_replication and config.tls_port:
-            return int(config.tls_port)
+            return config.tls_port
         return self._port_here()
 
     def _ask(self, master_link: MasterLink) -> None:

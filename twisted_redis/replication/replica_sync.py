@@ -60,7 +60,7 @@ class ReplicaSync:
 
     @property
     def _delay(self) -> int:
-        return int(self._engine.config.repl_diskless_sync_delay)
+        return self._engine.config.repl_diskless_sync_delay
 
     def waiting(self) -> list[Replica]:
         """The replicas that the next snapshot is for: those that want the same as the first of those that wait."""

@@ -54,7 +54,7 @@ def a_type(faults: Faults) -> type[OwnValue]:
         def memory(self) -> Any:
             return faults.told("memory", 100)
 
-        def encoding(self, config: Any) -> Any:
+        def encoding(self) -> Any:
             return faults.told("encoding", "raw")
 
     return Fragile

@@ -107,7 +107,7 @@ def shown(value: Any) -> Any:
         content = set(value)
     else:
         content = list(value.nodes())
-    return value.encoding(None), content
+    return value.encoding(), content
 
 
 def _consumers(group: Any) -> dict[bytes, Any]:
@@ -289,7 +289,7 @@ def test_a_stream_of_redis_5(config: Config) -> None:
 
 def test_forms_follow_the_configuration(config: Config) -> None:
     def form(kind: int, data: bytes) -> str:
-        encoding: str = read_value(kind, data, 0, config)[0].encoding(config)
+        encoding: str = read_value(kind, data, 0, config)[0].encoding()
         return encoding
 
     numbers = [b"%d" % number for number in range(10)]

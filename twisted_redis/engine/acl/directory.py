@@ -48,7 +48,7 @@ class Acl:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._config: Any = engine.config
+        self._config = engine.config
         self.catalogue = Catalogue(engine.table)
         self.log = AclLog()
         #: The line of CLIENT LIST about a client.
@@ -70,7 +70,7 @@ class Acl:
     @property
     def all_channels(self) -> bool:
         """What ``acl-pubsub-default`` gives to new users and selectors."""
-        return bool(self._config.acl_pubsub_default == "allchannels")
+        return self._config.acl_pubsub_default == "allchannels"
 
     def change_commands(self, added: Mapping[bytes, Command], removed: Iterable[bytes]) -> None:
         """Takes over that commands have come or gone: rules about categories are about others now."""

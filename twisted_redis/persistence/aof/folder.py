@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
+from twisted_redis.config import Config
 from twisted_redis.persistence.aof.manifest import AofFile, Manifest, read
 from twisted_redis.persistence.files import open_new
 
@@ -15,14 +15,14 @@ __all__ = ["Folder"]
 class Folder:
     """``appenddirname`` in ``dir``.  The methods that do something tell of failures in the log and give False."""
 
-    def __init__(self, config: Any, log: Callable[[str, str], None]) -> None:
+    def __init__(self, config: Config, log: Callable[[str, str], None]) -> None:
         self._config = config
         self._log = log
 
     @property
     def path(self) -> str:
         """The folder."""
-        return str(self._config.resolve(self._config.appenddirname))
+        return self._config.resolve(self._config.appenddirname)
 
     @property
     def manifest_path(self) -> str:

@@ -8,14 +8,14 @@ what it is.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any
+from typing import Any, Protocol
 
 from twisted_redis.datatypes.own import ALPHABET, OwnValue, loaded, stored_items
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 
-__all__ = ["ANY_TYPE", "Foreign", "own_parts", "read_items", "read_own", "type_name"]
+__all__ = ["ANY_TYPE", "Foreign", "OwnTypes", "own_parts", "read_items", "read_own", "type_name"]
 
 _END, _SIGNED, _UNSIGNED, _FLOAT, _DOUBLE, _STRING = range(6)
 
@@ -106,11 +106,19 @@ def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
         items.append(item)
 
 
-def read_own(data: bytes, pos: int, config: Any) -> tuple[Any, int]:
+class OwnTypes(Protocol):
+    """The types of modules that a server knows."""
+
+    @property
+    def own_types(self) -> dict[str, type[OwnValue]]:
+        """The types by name."""
+
+
+def read_own(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
     """The value at ``pos``, of a type among ``config.own_types``, and the place behind it."""
     number, pos = read_length(data, pos)
     name, version = type_name(number), number & _VERSIONS
-    known: dict[str, type[OwnValue]] = getattr(config, "own_types", {})
+    known = config.own_types
     cls = known.get(name)
     if cls is None and known is not ANY_TYPE:
         raise CorruptData(f"The RDB file contains module data I can't load: no matching module type '{name}'")

@@ -20,15 +20,15 @@ from twisted_redis.datatypes.zset import ZSet, ZSetLimits
 from twisted_redis.persistence.rdb import intset, listpack, types, ziplist
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import read_double, read_length, read_time
-from twisted_redis.persistence.rdb.own import read_own
+from twisted_redis.persistence.rdb.own import OwnTypes, read_own
 from twisted_redis.persistence.rdb.streams import read_stream
 from twisted_redis.persistence.rdb.strings import read_string, read_strings
 
 __all__ = ["Limits", "read_value"]
 
 
-class Limits(HashLimits, ListLimits, SetLimits, ZSetLimits, Protocol):
-    """The directives on which the forms of values depend."""
+class Limits(HashLimits, ListLimits, SetLimits, ZSetLimits, OwnTypes, Protocol):
+    """The directives on which the forms of values depend, and the types of modules."""
 
 
 Reader = Callable[[bytes, int, Any], "tuple[Any, int]"]
