@@ -202,6 +202,7 @@ def test_refused_where_no_port_can_be_closed(service: RedisService) -> None:
     with service.refuse_connections():
         service.refuse_connections()
         assert factory.buildProtocol(None) is None
+        assert "buildProtocol" not in vars(factory)
     assert factory.buildProtocol(None) is not None
     service.accept_connections()
 

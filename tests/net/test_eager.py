@@ -1,4 +1,4 @@
-"""Eager writing over a pair of joined sockets, and the private names of Twisted it depends on."""
+"""Eager writing over a pair of joined sockets."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from twisted.internet import tcp
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 
-from twisted_redis.net.eager import finish, pending_output, sender
+from twisted_redis.net.eager import EagerTransport, finish, pending_output, sender
 
 
 class Reactor:
@@ -40,17 +41,6 @@ def pair() -> Iterator[tuple[Any, socket.socket, Reactor]]:
     yield connection, theirs, reactor
     ours.close()
     theirs.close()
-
-
-def test_twisted_still_has_the_names_read_here(pair: tuple[Any, socket.socket, Reactor]) -> None:
-    connection, _, _ = pair
-    assert connection.dataBuffer == b""
-    assert connection._tempDataBuffer == []
-    assert connection._tempDataLen == 0
-    assert connection.offset == 0
-    connection.write(b"abc")
-    assert (connection._tempDataBuffer, connection._tempDataLen) == ([b"abc"], 3)
-    assert pending_output(connection) == 3
 
 
 def test_what_the_socket_takes_is_written_at_once(pair: tuple[Any, socket.socket, Reactor]) -> None:
@@ -97,6 +87,18 @@ def test_tls_goes_around(pair: tuple[Any, socket.socket, Reactor]) -> None:
     connection, _, _ = pair
     connection.TLS = True
     assert sender(connection) == connection.write
+
+
+def test_an_eager_transport_is_its_transport_with_another_write(pair: tuple[Any, socket.socket, Reactor]) -> None:
+    connection, theirs, _ = pair
+    eager = EagerTransport(connection)
+    eager.write(b"+OK\r\n")
+    assert theirs.recv(100) == b"+OK\r\n"
+    assert "write" not in vars(connection), "the transport itself is left as it was"
+    connection.write(b"later")
+    assert eager.pending_output() == 5
+    assert eager.socket is connection.socket
+    assert ITCPTransport.providedBy(eager)
 
 
 def test_the_end_comes_with_the_last_bytes(pair: tuple[Any, socket.socket, Reactor]) -> None:

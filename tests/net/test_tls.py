@@ -148,13 +148,14 @@ def test_replies_of_one_read_are_one_record(peer: Peer) -> None:
 
 def test_what_must_be_on_disk_goes_there_before_the_reply(server: Server, peer: Peer) -> None:
     order: list[str] = []
-    write = peer.transport.write
+    wire = peer.protocol.transport
+    write = wire.write
 
     def note(data: bytes) -> None:
         order.append("written")
         write(data)
 
-    peer.transport.write = note  # type: ignore[method-assign]
+    wire.write = note
     server.engine.before_replies.append(lambda: order.append("settled"))
     assert peer("SET", "k", "v") == b"+OK\r\n"
     assert order == ["settled", "written"]

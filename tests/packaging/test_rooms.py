@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import twisted_redis
 from tests.packaging.environments import ROOT
@@ -41,6 +44,61 @@ def test_each_accelerator_is_imported_in_one_place() -> None:
     for package in ("hiredis", "anycrc", "lzf", "lupa"):
         assert len(importers(package)) <= 1, (package, importers(package))
     assert set(importers("hiredis")) == {"resp/accelerated.py"}
+
+
+#: The only module that may name private attributes of Twisted.
+INTERNALS = "net/twisted_internals.py"
+#: Ours are in snake case, so a name such as ``_internalReaders`` is Twisted's.
+CAMEL_CASE = re.compile("_[a-z]+[A-Z][A-Za-z]*")
+
+
+def private_names(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """The private names that a module defines, and those that it uses or asks for with a string."""
+    defined, used = set(), set()
+    for node in ast.walk(tree):
+        name = ""
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            name, into = node.name, defined
+        elif isinstance(node, ast.Attribute):
+            name, into = node.attr, used if isinstance(node.ctx, ast.Load) else defined
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name, into = node.id, defined
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and CAMEL_CASE.fullmatch(node.value):
+            name, into = node.value, used
+        if name.startswith("_") and not name.endswith("_"):
+            into.add(name)
+    return defined, used
+
+
+def foreign_private_names(modules: dict[str, ast.AST]) -> dict[str, set[str]]:
+    """The private names in each of ``modules``, by path, that none of ours defines."""
+    names = {path: private_names(tree) for path, tree in modules.items()}
+    ours = {name for defined, _ in names.values() for name in defined if not CAMEL_CASE.fullmatch(name)}
+    ours.add("_exit")  # os._exit is public in spite of its name
+    return {path: foreign for path, (defined, used) in names.items() if (foreign := (defined | used) - ours)}
+
+
+def test_private_names_of_twisted_stand_in_one_module() -> None:
+    modules = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    internals = modules.pop(INTERNALS)
+    assert foreign_private_names(modules) == {}
+    explained = ast.get_docstring(internals) or ""
+    (foreign,) = foreign_private_names({INTERNALS: internals, "net/hub.py": modules["net/hub.py"]}).values()
+    assert {name for name in foreign if name not in explained} == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "transport._tempDataBuffer",
+        "tls._reason",
+        "hasattr(reactor, '_internalReaders')",
+        "class Tls:\n    def _shutdownTLS(self): ...",
+        "port._preexistingSocket = 1",
+    ],
+)
+def test_a_private_name_of_twisted_is_noticed(line: str) -> None:
+    assert foreign_private_names({"net/some.py": ast.parse(line)})
 
 
 def test_the_package_shows_its_public_names_alone() -> None:

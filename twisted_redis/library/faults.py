@@ -138,8 +138,7 @@ class Faults:
             return
         self._refusing = True
         service = self._service
-        for factory in service.factories:
-            factory.buildProtocol = _turn_away
+        service.factory.refusing = True
         config = self._engine.config
         port = config.port
         service.listeners.stop_tcp()
@@ -152,8 +151,7 @@ class Faults:
             return
         self._refusing = False
         service = self._service
-        for factory in service.factories:
-            vars(factory).pop("buildProtocol", None)
+        service.factory.refusing = False
         self.release()
         config = self._engine.config
         if service.running and config.port and config.bind:
@@ -215,10 +213,6 @@ class Faults:
                         self._settle()
                 fault.act(client)
                 return
-
-
-def _turn_away(addr: object) -> None:
-    """No protocol: Twisted closes the connection."""
 
 
 def _hold(host: str, port: int) -> socket.socket | None:

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted_redis.library.runner import Runner
 from twisted_redis.library.service import RedisService
 from twisted_redis.net.reactors import new_reactor
+from twisted_redis.net.twisted_internals import close_reactor
 
 __all__ = ["ThreadServer"]
 
@@ -40,7 +41,7 @@ class ThreadServer(Runner):
         self._started.wait()
         if self._problem is not None:
             self._thread.join()
-            _close(self._reactor)
+            close_reactor(self._reactor)
             raise self._problem
 
     def _run(self) -> None:
@@ -79,17 +80,7 @@ class ThreadServer(Runner):
         self._thread.join(_END_WITHIN)
         if not self._thread.is_alive():
             # Not by the thread itself: the call above might still be about to wake its reactor.
-            _close(self._reactor)
+            close_reactor(self._reactor)
 
     def _leave(self) -> None:
         self._service.stopService().addBoth(lambda _: self._reactor.stop())
-
-
-def _close(reactor: Any) -> None:
-    """Gives back what a reactor holds after its end: nothing in Twisted does, as processes end with theirs."""
-    reactor.removeAll()
-    for reader in list(getattr(reactor, "_internalReaders", ())):
-        reader.connectionLost(None)
-    poller = getattr(reactor, "_poller", None)
-    if poller is not None:
-        poller.close()

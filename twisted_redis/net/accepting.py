@@ -27,10 +27,6 @@ class Acceptor:
     def __init__(self, port: Any, hub: Hub) -> None:
         self._port = port
         self._hub = hub
-        make = port.transport
-        # The last argument is the reactor a connection works with.
-        port.transport = lambda *arguments: make(*arguments[:-1], hub)
-        self._make = make
         self._number = 0
         port.stopReading()
         hub.listen(self)
@@ -83,7 +79,7 @@ class Acceptor:
                 sock.close()
                 return
             self._number += 1
-            transport = self._make(sock, protocol, address, port, self._number, self._hub)
+            transport = port.transport(sock, protocol, address, port, self._number, self._hub)
             protocol.makeConnection(transport)
         except Exception:
             _log.failure("A connection could not be taken")

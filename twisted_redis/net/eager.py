@@ -1,12 +1,11 @@
 """Writing and closing at once.
 
-Twisted's ``transport.write`` waits for the next turn of the reactor, which costs a poll and two changes of its
-interest set for each reply.  A sender made here first tries the socket itself when nothing is queued, and leaves to the
-transport what the socket did not take.  It reads ``dataBuffer`` and ``_tempDataBuffer``, private names of Twisted; only
-this module does, and a test holds it against the supported versions.  TLS does the same one floor below
-(``net/secure.py``); other wrapped transports go around it.
+Twisted's ``transport.write`` waits for the next turn of the reactor.  Each reply would cost a poll and two changes of
+the reactor's interest set.  A sender made here tries the socket first when nothing is queued, and leaves to the
+transport what the socket did not take.  TLS does the same one layer below: it writes to an ``EagerTransport``
+(``net/secure.py``).  For other wrapped transports the sender is their own ``write``.
 
-``transport.loseConnection`` waits for a turn of the reactor too, and meanwhile the peer takes the connection for a good
+``transport.loseConnection`` waits for a turn of the reactor, too.  Until then the peer takes the connection for a good
 one: a pool hands it out again, and the next request is lost.  ``finish`` closes in the same turn.
 """
 
@@ -19,58 +18,59 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
+from zope.interface import directlyProvides, providedBy
 
-__all__ = ["end_output", "finish", "pending_output", "sender"]
+from twisted_redis.net.twisted_internals import eager_write, unsent_bytes
+
+__all__ = ["EagerTransport", "Send", "end_output", "finish", "pending_output", "sender"]
 
 Send = Callable[[bytes], None]
 
 _DONE = Failure(ConnectionDone())
-#: Linux alone has these.
+#: Only Linux has these two.
 _MORE: int = getattr(socket, "MSG_MORE", 0)
 _CORK: int | None = getattr(socket, "TCP_CORK", None)
 
 
 def is_plain(transport: Any) -> bool:
-    """Whether ``transport`` is a bare socket connection of Twisted's own, without TLS."""
+    """Whether ``transport`` is a socket connection of Twisted's own, without TLS."""
     return isinstance(transport, tcp.Connection) and not getattr(transport, "TLS", False)
 
 
 def sender(transport: Any) -> Send:
     """The fastest way to write to ``transport``."""
-    if not is_plain(transport):
-        return transport.write  # type: ignore[no-any-return]
-    send_now = transport.socket.send
-    write_later = transport.write
+    return eager_write(transport) if is_plain(transport) else transport.write
 
-    def send(data: bytes) -> None:
-        if transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting or not transport.connected:
-            write_later(data)
-            return
-        try:
-            sent = send_now(data)
-        except OSError:
-            # Not now, or never again: the transport finds out which when it tries.
-            write_later(data)
-            return
-        if sent != len(data):
-            write_later(data[sent:])
 
-    return send
+class EagerTransport:
+    """``transport`` with a ``write`` that tries the socket at once; everything else is the transport's own."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self.write = sender(transport)
+        directlyProvides(self, providedBy(transport))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def pending_output(self) -> int:
+        """Bytes written that the socket has not taken yet."""
+        return pending_output(self.transport)
 
 
 def pending_output(transport: Any) -> int:
     """Bytes written to ``transport`` that the socket has not taken yet; 0 where it does not tell."""
     if isinstance(transport, tcp.Connection):
-        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        return unsent_bytes(transport)
     tell = getattr(transport, "pending_output", None)  # TLS over one of those
     return tell() if tell is not None else 0
 
 
 def finish(transport: Any, last: bytes = b"") -> None:
-    """Writes ``last`` and closes ``transport`` once everything is written: before this returns if the socket takes it.
+    """Writes ``last`` and closes ``transport`` when everything is written; before this returns if the socket takes it.
 
-    The end goes out in one packet with the last bytes where the system can do that.  The transport's producer must be
-    unregistered already, and none of its protocol's code may need it afterwards.
+    Where the system can do that, the last bytes and the end of the connection leave in one packet.  The transport's
+    producer must be unregistered already.  The protocol may be told of its end (``connectionLost``) within this call.
     """
     if not is_plain(transport):
         if last:
@@ -90,7 +90,7 @@ def finish(transport: Any, last: bytes = b"") -> None:
 
 
 def _send_last(sock: socket.socket, data: bytes) -> bytes:
-    """Sends ``data`` together with the end that follows; what the socket did not take."""
+    """Sends ``data`` in one packet with the end that follows; returns the bytes that the socket did not take."""
     if not data:
         return data
     try:
@@ -100,16 +100,17 @@ def _send_last(sock: socket.socket, data: bytes) -> bytes:
 
 
 def _hold_back(transport: Any) -> None:
-    """Has the system keep back a packet that is not full until the connection ends."""
+    """Has the system hold a packet that is not full until the connection ends."""
     sock = getattr(transport, "socket", None)
     if _CORK is not None and isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
 
 
 def end_output(transport: Any) -> None:
-    """Tells the peer at once that nothing more comes, of a ``transport`` that the reactor is about to close.
+    """Tells the peer at once that nothing more will come, of a ``transport`` that the reactor is about to close.
 
-    For those who cannot have it closed under them; what is still to be written goes first, and then this does nothing.
+    This is for callers that still need the transport, and so cannot close it now.  While bytes wait to be written it
+    does nothing: they must go first.
     """
     if is_plain(transport) and transport.connected and not pending_output(transport):
         try:

@@ -59,6 +59,8 @@ class RedisFactory(Factory):
         #: Monotonic time of the last cron: exact enough for idle times, and free.
         self.loop_time = engine.time.monotonic()
         self.keepalive = 300
+        #: Whether connections are closed as soon as they are made (a fault that a test asks for).
+        self.refusing = False
         #: Called when somebody connects.
         self.arriving: Callable[[], None] = lambda: None
         self.apply_config()
@@ -70,8 +72,10 @@ class RedisFactory(Factory):
         self.output_floor = output_floor(self.engine.config)
         self.watchful = self.output_floor < TOLD_FROM
 
-    def buildProtocol(self, addr: IAddress | None) -> RedisProtocol:  # type: ignore[override]
-        """A protocol for a new connection."""
+    def buildProtocol(self, addr: IAddress | None) -> RedisProtocol | None:  # type: ignore[override]
+        """Makes the protocol of a new connection; None has the port close it."""
+        if self.refusing:
+            return None
         self.arriving()
         protocol = RedisProtocol()
         protocol.factory = self

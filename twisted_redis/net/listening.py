@@ -13,6 +13,7 @@ from twisted.internet.error import CannotListenError
 
 from twisted_redis.net.accepting import Acceptor
 from twisted_redis.net.hub import Hub
+from twisted_redis.net.twisted_internals import adopt_port
 
 __all__ = ["ListenError", "Listeners", "PlaceTaken", "TlsError"]
 
@@ -127,9 +128,10 @@ class _Ports:
             old.stopListening()
 
     def _adopt(self, sock: socket.socket, factory: Any) -> Any:
-        """A listening port of the reactor on a duplicate of ``sock``; its connections go to the hub."""
-        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-        return port if self._hub is None else Acceptor(port, self._hub)
+        """Listens on a duplicate of ``sock``; where there is a hub, the connections belong to it."""
+        if self._hub is None:
+            return self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+        return Acceptor(adopt_port(self._hub, sock.fileno(), sock.family, factory), self._hub)
 
     def stop(self) -> None:
         """Listens no more; whoever connects from now on is refused."""

@@ -18,6 +18,7 @@ from twisted_redis.net.listening import ListenError, Listeners, TlsError
 from twisted_redis.net.migrating import MigrateConnections
 from twisted_redis.net.reactors import name_of, release
 from twisted_redis.net.ticker import Ticker
+from twisted_redis.net.twisted_internals import can_iterate
 
 __all__ = ["ServerService"]
 
@@ -133,11 +134,6 @@ class ServerService(Service):
 
     # TLS
 
-    @property
-    def factories(self) -> list[Any]:
-        """What makes the protocols of connections: plain ones, and those over TLS once there is any."""
-        return [self.factory] if self._tls is None else [self.factory, self._tls]
-
     def _configure_tls(self) -> None:
         """Takes over the directives of TLS; TlsError where they are wrong, and what was stays."""
         try:
@@ -247,7 +243,7 @@ class ServerService(Service):
 
         asyncio's loop cannot turn within itself: on it such a script keeps everybody waiting.
         """
-        if not hasattr(self.reactor, "_asyncioEventloop"):
+        if can_iterate(self.reactor):
             self.reactor.iterate(0)
             self.engine.flush_clients()
         return bool(self.running)
