@@ -1,4 +1,4 @@
-"""What the distribution is called, holds and needs. The tools are configured in pyproject.toml."""
+"""The metadata, contents and dependencies of the distribution. pyproject.toml configures the tools."""
 
 import re
 from pathlib import Path
@@ -9,13 +9,13 @@ here = Path(__file__).parent
 version = re.search(r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M)
 assert version, "twisted_redis/__init__.py does not state __version__"
 
-# hiredis and anycrc make the wire and the checksums faster. Each has a twin in Python, which PyPy compiles
-# better than it could call the extension.
+# hiredis and anycrc speed up the protocol and the checksums. Each has a replacement in pure Python. On PyPy, the
+# compiled replacement is faster than calls into the extension.
 CPYTHON = '; platform_python_implementation == "CPython"'
 
 extras = {
     "lua": ["lupa>=2.2"],
-    # PyPy 7.3.19 cannot load the native part of cryptography from 46 on.
+    # PyPy 7.3.19 cannot load the native part that cryptography has since 46.
     "tls": [
         "twisted[tls]",
         "pyopenssl>=24.3",
@@ -28,7 +28,7 @@ extras = {
         "pytest>=8",
         "redis>=6",
         "hypothesis>=6.100" + CPYTHON,
-        # From 6.155 on it has a native part, which PyPy 7.3.19 cannot load.
+        # PyPy 7.3.19 cannot load the native part that Hypothesis has since 6.155.
         'hypothesis>=6.100,<6.155; platform_python_implementation == "PyPy"',
         "setuptools>=77",
         "pip>=22.3",
@@ -40,7 +40,7 @@ extras = {
 setup(
     name="twisted_redis",
     version=version[1],
-    description="A Redis-compatible server as a Twisted service",
+    description="A Redis 8.0-compatible server in Python: run it, embed it, or use it in tests",
     long_description=(here / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     author="The twisted_redis authors",
@@ -55,11 +55,11 @@ setup(
     ],
     extras_require=extras,
     packages=find_packages(include=["twisted_redis", "twisted_redis.*"]),
-    # A file added to Twisted's own plugin folder. It must not be declared as a package: an `__init__.py`
+    # This file goes into Twisted's own plugin folder. The folder must not be declared as a package: an `__init__.py`
     # there would replace Twisted's.
     py_modules=["twisted.plugins.twisted_redis_plugin"],
-    # Stated although it is the default: it makes `pip install -e` put this folder on the path, where twistd
-    # finds the plugin. Otherwise setuptools maps packages by an import hook, which plugin look-up cannot see.
+    # This is the default, but it must be stated. It makes `pip install -e` put this folder on the path, where twistd
+    # finds the plugin. Otherwise setuptools maps packages through an import hook, which twistd ignores.
     package_dir={"": "."},
     package_data={"twisted_redis": ["py.typed", "engine/scripting/lua/*.lua", "web/static/*"]},
     include_package_data=False,

@@ -1,4 +1,4 @@
-"""A Redis-compatible server as a Twisted service, to run or to import.
+"""A Redis-compatible server on Twisted, which you can run as a program or import as a library.
 
     service = RedisService(port=7777)
     service.startService()
@@ -8,8 +8,8 @@ Without Twisted:
     with running_server() as server:
         print(server.url)
 
-Importing this package costs nothing: the names of the public interface are loaded on first use, so that
-``twistd --help``, which imports every plugin, does not pay for a server.
+Importing this package is cheap: it loads the public names on first use.  ``twistd --help``, which imports every plugin,
+does not pay for a server.
 """
 
 from __future__ import annotations

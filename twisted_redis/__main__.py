@@ -1,6 +1,6 @@
-"""``python -m twisted_redis [FILE] [--directive value ...]``: a server in the foreground, run as redis-server is.
+"""``python -m twisted_redis [FILE] [--directive value ...]`` runs a server with the arguments of redis-server.
 
-``python -m twisted_redis TOOL ...`` with the name of a tool is that tool instead.
+``python -m twisted_redis TOOL ...`` runs one of the tools instead.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-#: Names of tools to the modules whose ``main`` takes their arguments and gives an exit code.
+#: The name of each tool, and the module whose ``main`` takes the tool's arguments and returns its exit code.
 TOOLS = {
     "check-aof": "twisted_redis.persistence.aof.checking",
     "check-rdb": "twisted_redis.persistence.checking",
@@ -17,7 +17,7 @@ TOOLS = {
 
 
 def run() -> None:
-    """Run the server, or a tool, with the process' own arguments, and leave with its exit code."""
+    """Runs the server or a tool with the arguments of this process, and exits with its exit code."""
     arguments = sys.argv[1:]
     if arguments and arguments[0] in TOOLS:
         sys.exit(import_module(TOOLS[arguments[0]]).main(arguments[1:]))

@@ -1,4 +1,4 @@
-"""The server as a process among others: in the background, under a supervisor, found by its pid file."""
+"""The server as an operating system process: running in the background, supervision, and the pid file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Log = Callable[[str, str], None]
 
 
 def ignore_hangup() -> None:
-    """The end of a terminal is not the end of the server; whoever handles SIGHUP already goes on to do so."""
+    """Makes the process survive the end of its terminal. A handler for SIGHUP that already exists stays."""
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def go_to_background() -> None:
-    """Goes on in a child without a terminal, whose standard streams lead nowhere; the process itself ends with 0."""
+    """Continues in a child process without a terminal or standard streams. The calling process exits with code 0."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.fork():
@@ -36,7 +36,7 @@ def go_to_background() -> None:
 
 
 class PidFile:
-    """The file at ``path`` that names this process; a server without one has an empty path."""
+    """The file at ``path`` that contains the id of this process. An empty path means that there is no such file."""
 
     def __init__(self, path: str, log: Log) -> None:
         self._path = path
@@ -44,7 +44,7 @@ class PidFile:
         self._written = False
 
     def write(self) -> None:
-        """Names this process; a file that cannot be written is no reason not to serve."""
+        """Writes the id of this process. If that fails, the failure is logged and the server starts anyway."""
         if not self._path:
             return
         try:
@@ -56,7 +56,7 @@ class PidFile:
             self._written = True
 
     def remove(self) -> None:
-        """Removes the file at the end of the server."""
+        """Removes the file when the server ends."""
         if not self._written:
             return
         self._written = False
@@ -68,10 +68,10 @@ class PidFile:
 
 
 class Supervisor:
-    """The supervisor that started the server and waits for news of it: ``by`` is ``upstart``, ``systemd`` or ``no``."""
+    """Reports to the supervisor that started the server. ``by`` is ``upstart``, ``systemd`` or ``no``."""
 
     def __init__(self, mode: str, log: Log) -> None:
-        """``mode`` is a value of ``supervised``."""
+        """``mode`` is the value of the directive ``supervised``."""
         self.by = "no"
         self._log = log
         if mode == "auto":
@@ -96,19 +96,19 @@ class Supervisor:
         self.by = "upstart"
 
     def ready(self, role: str) -> None:
-        """The server of a role takes connections."""
+        """Reports that the server accepts connections. ``role`` is its replication role."""
         if self.by == "systemd":
             more = "" if role == "master" else " in read-only mode. Waiting for MASTER <-> REPLICA sync"
             self._notify(f"STATUS=Ready to accept connections{more}\n")
             self._notify("READY=1\n")
 
     def stopping(self) -> None:
-        """The server begins to end."""
+        """Reports that the server is shutting down."""
         if self.by == "systemd":
             self._notify("STOPPING=1\n")
 
     def _notify(self, message: str) -> bool:
-        """Tells systemd; whether it was told."""
+        """Sends ``message`` to systemd. Returns False if that fails."""
         address = os.environ.get("NOTIFY_SOCKET")
         if not address:
             self._log("warning", "systemd supervision error: NOTIFY_SOCKET not found!")

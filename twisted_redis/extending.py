@@ -1,4 +1,4 @@
-"""Commands in Python: everything that a module of one's own needs, in one place.
+"""The public names for modules: everything that you need to write commands in Python.
 
     from twisted_redis.extending import FAST, READONLY, RO, Module, first_key
 
@@ -7,9 +7,9 @@
     @module.command("GREET", arity=2, flags=READONLY | FAST, keys=first_key(RO))
     def greet(ctx, key):
         name = ctx.db.read_string(key)
-        return b"Hello, " + (name or b"whoever you are")
+        return b"Hello, " + (name or b"stranger")
 
-docs/extending.md tells the rest.
+See docs/extending.md for the rest.
 """
 
 from __future__ import annotations

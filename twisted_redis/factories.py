@@ -1,4 +1,4 @@
-"""Makes fixtures of pytest: more servers than the plugin's one, or others.
+"""Functions that create pytest fixtures, for more servers than the plugin's one or for servers with other directives.
 
 from twisted_redis import factories
 
@@ -21,15 +21,15 @@ __all__ = ["async_redis_client", "redis_client", "redis_server"]
 
 
 def redis_server(*, scope: Any = "session", name: str | None = None, **directives: Any) -> Any:
-    """A fixture: a server at a free port, for the time of ``scope``.
+    """Creates a fixture: a server on a free port, which runs for the time of ``scope``.
 
-    ``directives`` are those of ``running_server``, ``process`` among them; they win over the options of the command
-    line.  A fixed ``port`` is that of the first worker of xdist: each further one takes the next.
+    ``directives`` are the keyword arguments of ``running_server``, including ``process``.  They override the options of
+    the command line.  The first xdist worker uses a fixed ``port`` itself, and each further worker uses the next one.
     """
 
     @pytest.fixture(scope=scope, name=name)
     def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
-        """A server, with its clock and its faults."""
+        """A server with a controllable clock and injectable faults."""
         from twisted_redis.library.running import running_server
 
         with running_server(**arguments(request.config, directives)) as running:
@@ -39,13 +39,13 @@ def redis_server(*, scope: Any = "session", name: str | None = None, **directive
 
 
 def arguments(config: pytest.Config, directives: dict[str, Any]) -> dict[str, Any]:
-    """What a server is started with: the options of the command line, and ``directives`` on top of them."""
+    """Returns the arguments to start a server with: the options of the command line, overridden by ``directives``."""
     lines: list[str] = [*config.getini("redis_server_directives"), *(config.getoption("redis_server_directives") or [])]
     wanted: dict[str, Any] = {}
     for line in lines:
         name, equals, value = line.partition("=")
         if not equals:
-            raise pytest.UsageError(f"a directive is NAME=VALUE, not {line!r}")
+            raise pytest.UsageError(f"a directive has the form NAME=VALUE, not {line!r}")
         wanted[name.strip().replace("-", "_")] = value.strip()
     if config.getoption("redis_server_process"):
         wanted["process"] = True
@@ -59,20 +59,20 @@ def arguments(config: pytest.Config, directives: dict[str, Any]) -> dict[str, An
 
 
 def worker_number() -> int:
-    """Which worker of xdist this is, from 0."""
+    """Returns the number of this xdist worker, starting with 0."""
     digits = os.environ.get("PYTEST_XDIST_WORKER", "").lstrip("gw")
     return int(digits) if digits.isdecimal() else 0
 
 
 def redis_client(server: str = "redis_server", *, name: str | None = None, **options: Any) -> Any:
-    """A fixture: redis-py's client of the fixture ``server``, which is as new for each test.
+    """Creates a fixture: a redis-py client of the fixture ``server``, which is reset before and after every test.
 
-    ``options`` are those of ``redis.Redis``.
+    ``options`` are the keyword arguments of ``redis.Redis``.
     """
 
     @pytest.fixture(name=name)
     def client(request: pytest.FixtureRequest) -> Iterator[Any]:
-        """A client of redis-py, of a server without keys."""
+        """A redis-py client, connected to a server without keys."""
         redis = _import_redis("redis")
         running = request.getfixturevalue(server)
         with _as_new(running), redis.Redis(**_place(running, request.config, options)) as connected:
@@ -82,14 +82,14 @@ def redis_client(server: str = "redis_server", *, name: str | None = None, **opt
 
 
 def async_redis_client(server: str = "redis_server", *, name: str | None = None, **options: Any) -> Any:
-    """A fixture for pytest-asyncio: as ``redis_client``, with the client of ``redis.asyncio``."""
+    """Creates a fixture for pytest-asyncio: like ``redis_client``, with a client from ``redis.asyncio``."""
     try:
         from pytest_asyncio import fixture
     except ImportError:
 
         @pytest.fixture(name=name)
         def missing() -> None:
-            """A client of redis.asyncio, which needs pytest-asyncio."""
+            """A redis.asyncio client, which needs pytest-asyncio."""
             pytest.fail("asynchronous fixtures need pytest-asyncio", pytrace=False)
 
         return missing
@@ -98,7 +98,7 @@ def async_redis_client(server: str = "redis_server", *, name: str | None = None,
 
     @make
     async def client(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
-        """A client of redis.asyncio, of a server without keys."""
+        """A redis.asyncio client, connected to a server without keys."""
         redis = _import_redis("redis.asyncio")
         running = request.getfixturevalue(server)
         with _as_new(running):
@@ -108,8 +108,8 @@ def async_redis_client(server: str = "redis_server", *, name: str | None = None,
     return client
 
 
-class _as_new:  # noqa: N801 - reads as what it is in a with statement
-    """The server has no keys, no faults and the system's time, before and after."""
+class _as_new:  # noqa: N801 - reads well in a with statement
+    """Resets the server before and after: no keys, no faults, and the system's time."""
 
     def __init__(self, server: RunningServer) -> None:
         self._server = server
@@ -123,11 +123,11 @@ class _as_new:  # noqa: N801 - reads as what it is in a with statement
         try:
             self._server.reset()
         except ServerStopped:
-            pass  # by the test
+            pass  # the test stopped it
 
 
 def _place(server: RunningServer, config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments by which ``redis.Redis`` reaches the server; ``options`` win."""
+    """Returns the arguments with which ``redis.Redis`` connects to the server.  ``options`` override them."""
     found = server.place
     place: dict[str, Any] = {}
     if found.port is not None:
@@ -135,7 +135,7 @@ def _place(server: RunningServer, config: pytest.Config, options: dict[str, Any]
     elif found.unix_socket is not None:
         place = {"unix_socket_path": found.unix_socket}
     else:
-        # redis-py would take its default, which may be somebody's own server.
+        # redis-py would use its default address, where someone's own server may be running.
         pytest.fail("the server of this fixture listens nowhere", pytrace=False)
     if found.tls:
         place["ssl"] = True

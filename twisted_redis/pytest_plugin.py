@@ -1,10 +1,10 @@
-"""The plugin for pytest: a server for tests, which starts when a test first asks for it.
+"""The pytest plugin: a server for tests, which starts when a test first asks for it.
 
-Without a test that does, nothing of the server is even imported.
+If no test asks for it, the server is not even imported.
 
-pytest rewrites the asserts of every package that comes with a plugin, so that plugins may have helpers for asserts.
-Here that is the whole server, which has none: it would be parsed and compiled anew in each environment, and in each
-process where no bytecode is written.  So this module, once it is loaded, has Python import the rest as usual.
+pytest rewrites the assertions of every package that comes with a plugin, in case the package has assertion helpers.
+Here the package is the whole server, which has none.  pytest would parse and compile it again in each environment, and
+in each process that does not write bytecode.  Once this module is loaded, it makes Python import the rest as usual.
 """
 
 from __future__ import annotations
@@ -23,56 +23,59 @@ if TYPE_CHECKING:
 
 
 class PlainImports:
-    """Finds this package's modules as Python itself does; it stands in front of pytest, which would rewrite them."""
+    """Finds this package's modules as Python itself does.  It must come before pytest's finder."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The method that ``sys.meta_path`` calls."""
+        """Called through ``sys.meta_path``."""
         return PathFinder.find_spec(name, path, target) if name.startswith("twisted_redis.") else None
 
 
 if not any(finder is PlainImports for finder in sys.meta_path):
     sys.meta_path.insert(0, PlainImports)
 
-from twisted_redis import factories  # noqa: E402 - it is imported so, too
+from twisted_redis import factories  # noqa: E402 - must come after the finder is in place
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the command line and of the ini file."""
-    group = parser.getgroup("twisted_redis", "a Redis server for tests")
+    """Adds the options of the command line and of the ini file."""
+    group = parser.getgroup("twisted_redis", "Redis server for tests")
     group.addoption(
         "--redis-server-port",
         type=int,
         default=0,
         metavar="PORT",
-        help="where redis_server listens (a free port); each further worker of xdist takes the next one",
+        help="port of redis_server (default: a free port); each further xdist worker uses the next one",
     )
     group.addoption(
         "--redis-server-process",
         action="store_true",
         default=False,
-        help="run redis_server in a process of its own, not in a thread of this one",
+        help="run redis_server in a process of its own instead of a thread",
     )
     group.addoption(
         "--redis-server-directive",
         action="append",
         dest="redis_server_directives",
         metavar="NAME=VALUE",
-        help="a directive of redis.conf for redis_server; may be given several times",
+        help="a directive of redis.conf for redis_server; can be repeated",
     )
     group.addoption(
         "--redis-server-decode",
         action="store_true",
         default=False,
-        help="have redis_client and async_redis_client answer with str in place of bytes",
+        help="make redis_client and async_redis_client return str instead of bytes",
     )
-    parser.addini("redis_server_port", "where redis_server listens", default="")
+    parser.addini("redis_server_port", "port of redis_server", default="")
     parser.addini("redis_server_directives", "directives for redis_server: NAME=VALUE", type="linelist", default=[])
 
 
 @pytest.fixture(scope="session")
 def redis_server_factory(pytestconfig: pytest.Config) -> Iterator[Callable[..., RunningServer]]:
-    """Starts further servers: ``redis_server_factory(maxmemory="1mb")``; they stop at the end of the session."""
+    """A function that starts more servers, which stop at the end of the session.
+
+    Example: ``redis_server_factory(maxmemory="1mb")``.
+    """
     from twisted_redis.library.running import running_server
 
     with ExitStack() as stack:

@@ -60,16 +60,16 @@ Usage: twisted-redis [/path/to/redis.conf] [options] [-]
        twisted-redis -v or --version
        twisted-redis -h or --help
 
-Every directive of redis.conf is an option, its value the argument after it:
+Every directive of redis.conf is an option. Its value is the next argument:
        twisted-redis --port 7777
        twisted-redis --port 7777 --replicaof 127.0.0.1 8888
        twisted-redis /etc/myredis.conf --loglevel verbose -
-       twisted-redis --listen tcp:7777:interface=127.0.0.1 (any endpoint of Twisted)
-       twisted-redis --metrics-port 9121 (status page and Prometheus metrics for this machine)
+       twisted-redis --listen tcp:7777:interface=127.0.0.1 (any Twisted endpoint)
+       twisted-redis --metrics-port 9121 (status page and Prometheus metrics on 127.0.0.1)
 
-Tools for files, each with a --help of its own:
-       twisted-redis check-rdb dump.rdb (whether a snapshot is whole)
-       twisted-redis check-aof appendonlydir/appendonly.aof.manifest (the same for an append-only file; --fix)
+Tools for files, each with its own --help:
+       twisted-redis check-rdb dump.rdb (checks a snapshot)
+       twisted-redis check-aof appendonlydir/appendonly.aof.manifest (checks an append-only file; --fix repairs it)
        twisted-redis rdb dump.rdb (prints the keys and values of a snapshot)
 """
 
@@ -93,11 +93,11 @@ class OwnOptions:
             given = value if equals else next(words, None)
             if name == "--listen":
                 if given is None:
-                    raise FatalConfigError("--listen takes the description of an endpoint")
+                    raise FatalConfigError("--listen requires the description of a Twisted endpoint")
                 self.endpoints.append(given)
             else:
                 if given is None or not given.isdecimal() or int(given) > 65535:
-                    raise FatalConfigError("--metrics-port takes the number of a port")
+                    raise FatalConfigError("--metrics-port requires a port number")
                 self.metrics_port = int(given)
         return rest
 
@@ -268,7 +268,7 @@ def makeService(options: Options) -> Service:
     config = options.config or Config()
     for name, given in (("daemonize", config.daemonize), ("supervised", config.supervised != "no")):
         if given:
-            config.warnings.append(f"The directive '{name}' has no effect here: the program of Twisted decides that")
+            config.warnings.append(f"The directive '{name}' has no effect here: twistd or twist decides that")
     ignore_hangup()
     set_level(config.loglevel)
     service = make_server(config, reactor, options.own.endpoints)

@@ -1,4 +1,4 @@
-"""A server for each test of a ``TestCase``: of Twisted's trial, or of the standard library."""
+"""A mixin that gives each test of a ``TestCase`` its own server, for Twisted's trial and for unittest."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["RedisTestCase"]
 
 
 class RedisTestCase:
-    """A mixin, to stand before the ``TestCase``: each test has a server of its own in ``self.redis``.
+    """A mixin that gives each test a server of its own in ``self.redis``.  List it before the ``TestCase``.
 
-    In a test case of trial that is a RedisService on trial's reactor, in one of unittest a RunningServer in a thread.
-    ``directives`` are what it is started with.
+    With trial, the server is a RedisService on trial's reactor.  With unittest, it is a RunningServer in a thread.
+    ``directives`` are the arguments with which the server starts.
     """
 
     directives: ClassVar[dict[str, Any]] = {}
     redis: Any
 
-    # What it returns has to suit both kinds of test cases: None, or a Deferred in trial.
+    # The return value must suit both kinds of test cases: None, or a Deferred for trial.
     def setUp(self) -> Any:
         """Starts the server."""
         before: Any = super().setUp  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Makes ``twistd redis`` and ``twist redis`` known. It must stay light: twistd imports it for every command line."""
+"""Registers ``twistd redis`` and ``twist redis``. It must stay light: twistd imports it for every command line."""
 
 from twisted.application.service import ServiceMaker
 
