@@ -135,7 +135,7 @@ def make_engine(config: Config, time_source: TimeSource, log: Callable[[str, str
     load_users(engine)
 
     def apply_notifications() -> None:
-        engine.raise_events(config.notify_keyspace_events)
+        engine.events.publish_classes(config.notify_keyspace_events)
 
     config.on_apply("notify-keyspace-events", apply_notifications)
     apply_notifications()

@@ -33,7 +33,7 @@ class InProcess(Server):
         except Refused:
             pass
         finally:
-            self.engine.remove_sink(recorder)
+            self.engine.effects.remove_sink(recorder)
         return [b" ".join(argv).decode("latin-1") for argv in recorder.take()]
 
     def events(self, *arguments: bytes | str | int) -> list[str]:
@@ -46,16 +46,16 @@ class InProcess(Server):
             return 1
 
         publish, engine.pubsub.publish = engine.pubsub.publish, published
-        engine.raise_events(ALL_CLASSES | KEYEVENT | NEW)
+        engine.events.publish_classes(ALL_CLASSES | KEYEVENT | NEW)
         try:
             self(*arguments)
         finally:
             engine.pubsub.publish = publish
-            engine.raise_events(0)
+            engine.events.publish_classes(0)
         return found
 
     def dirty(self, *arguments: bytes | str | int) -> int:
         """Runs a command and returns how many changes it counted."""
-        before = self.engine.dirty
+        before = self.engine.effects.dirty
         self(*arguments)
-        return self.engine.dirty - before
+        return self.engine.effects.dirty - before

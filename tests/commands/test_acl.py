@@ -163,7 +163,7 @@ def test_the_log_tells_age_and_client(server: Server) -> None:
     connection("CLIENT", "SETNAME", "me")
     connection("GET", "x")
     server.advance(1.5)
-    server.client.engine.refresh_time()
+    server.client.engine.turns.refresh_time()
     [entry] = entries(server)
     assert entry[b"age-seconds"] == 1.5
     assert b" name=me " in entry[b"client-info"]

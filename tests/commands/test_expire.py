@@ -187,14 +187,14 @@ def test_the_cycle_keeps_its_budget_before_a_key_is_due(server: InProcess) -> No
     ticks = iter(range(0, 1 << 62, 900_000))
     engine.clock_ns = lambda: next(ticks)
     slices = 1
-    while engine.expire_cycle():
+    while engine.expiry.cycle():
         slices += 1
     assert slices > 5
     assert engine.stats.expired_keys == 0
     assert engine.stats.expire_cap_reached == slices - 1
-    assert not engine.expire_cycle(), "nothing is to be examined again"
+    assert not engine.expiry.cycle(), "nothing is to be examined again"
     server.clock.advance(0.5)
-    while engine.expire_cycle():
+    while engine.expiry.cycle():
         pass
     assert engine.stats.expired_keys == 5000
 
@@ -205,7 +205,7 @@ def test_the_cycle_keeps_its_budget_among_keys_that_were_given_a_later_time(serv
     for number in range(5000):
         server("SET", f"k{number}", "v", "PXAT", when)
     server.clock.advance((when - now(server)) / 1000 - 0.5)
-    while engine.expire_cycle():
+    while engine.expiry.cycle():
         pass
     for number in range(5000):
         server("EXPIRE", f"k{number}", 1000)
@@ -213,7 +213,7 @@ def test_the_cycle_keeps_its_budget_among_keys_that_were_given_a_later_time(serv
     ticks = iter(range(0, 1 << 62, 900_000))
     engine.clock_ns = lambda: next(ticks)
     slices = 1
-    while engine.expire_cycle():
+    while engine.expiry.cycle():
         slices += 1
     assert slices > 50
     assert server("DBSIZE") == 5000

@@ -78,11 +78,11 @@ def test_a_key_moves(server: Server, migrator: Migrator) -> None:
     assert other("LRANGE", "list", 0, -1) == (b"1", b"2", b"3")
     assert other("PTTL", "list") == 5000
     assert server("EXISTS", "list") == 1
-    dirty = server.engine.dirty
+    dirty = server.engine.effects.dirty
     migrator.answer(True)
     assert reply == [OK]
     assert server("EXISTS", "list") == 0
-    assert server.engine.dirty == dirty + 1
+    assert server.engine.effects.dirty == dirty + 1
     assert record.take() == [[b"DEL", b"list"]]
 
 

@@ -216,11 +216,11 @@ def test_one_text_for_all_subscribers(server: Server) -> None:
     clients = [connect(server) for _ in range(3)]
     for client in clients:
         client("SUBSCRIBE", "a")
-    server.engine.begin_turn()
+    server.engine.turns.begin()
     server("PUBLISH", "a", "x" * 1000)
     texts = [client.protocol.client.out[-1] for client in clients]
     assert texts[0] is texts[1] is texts[2]
-    server.engine.end_turn()
+    server.engine.turns.end()
     assert len({client.read() for client in clients}) == 1
 
 

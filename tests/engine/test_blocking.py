@@ -23,7 +23,7 @@ def test_first_come_first_served(server: Server) -> None:
     server("RPUSH", "l", "a", "b")
     server.clock.advance(0)
     assert [client.read() for client in clients] == [POPPED % b"a", POPPED % b"b", b""]
-    assert server.engine.blocked_count == 1
+    assert server.engine.waiting.count == 1
     assert server("EXISTS", "l") == 0
 
 
@@ -120,7 +120,7 @@ def test_cancelling_the_deferred_withdraws(server: Server) -> None:
     answer = server("BLPOP", "l", "0")
     answer.addErrback(lambda failure: None)
     answer.cancel()
-    assert server.engine.blocked_count == 0
+    assert server.engine.waiting.count == 0
     server("RPUSH", "l", "1")
     assert server("LLEN", "l") == 1
 

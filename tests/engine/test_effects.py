@@ -116,11 +116,11 @@ def test_events_are_published_by_class(server: Server) -> None:
 
 
 def test_nobody_listening_costs_nothing(server: Server) -> None:
-    assert not server.engine.observed
+    assert not server.engine.effects.observed
     record = server.record()
-    assert server.engine.observed
-    server.engine.remove_sink(record)
-    assert not server.engine.observed
+    assert server.engine.effects.observed
+    server.engine.effects.remove_sink(record)
+    assert not server.engine.effects.observed
 
 
 def test_statistics_of_commands(server: Server) -> None:

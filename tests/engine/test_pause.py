@@ -34,9 +34,9 @@ def test_unpause(server: Server) -> None:
     clients = [server.connect() for _ in range(3)]
     server("CLIENT", "PAUSE", 100_000)
     assert [client("GET", "a") for client in clients] == [b""] * 3
-    server.engine.begin_turn()
+    server.engine.turns.begin()
     clients[0]("CLIENT", "ID")
-    server.engine.end_turn()
+    server.engine.turns.end()
     from twisted_redis.engine.pause import unpause
 
     unpause(server.engine)

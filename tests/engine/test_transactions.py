@@ -138,11 +138,11 @@ def test_a_key_that_had_expired_already_does_not(server: Server) -> None:
 
 def test_a_watch_ends_with_the_connection(server: Server) -> None:
     client = watching(server, "a", "b")
-    assert server.engine.watch_count == 2
+    assert server.engine.effects.watch_count == 2
     client.protocol.connectionLost()
-    assert server.engine.watch_count == 0
+    assert server.engine.effects.watch_count == 0
     assert not server.engine.databases[0].watched
-    assert not server.engine.observed
+    assert not server.engine.effects.observed
 
 
 def test_blocking_commands_do_not_wait_inside(server: Server) -> None:

@@ -145,7 +145,7 @@ def test_waiting_may_be_cancelled(client: LocalClient, service: RedisService) ->
     waiting.cancel()
     client.rpush("q", "x")
     assert client.llen("q") == 1
-    assert service.engine.blocked_count == 0 and len(service.engine.clients) == 1
+    assert service.engine.waiting.count == 0 and len(service.engine.clients) == 1
 
 
 def test_error_of_what_waits_fails_the_deferred(client: LocalClient) -> None:

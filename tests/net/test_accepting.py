@@ -92,7 +92,7 @@ def test_the_first_request_is_answered_in_the_turn_of_the_connection(street: Str
     peer.send(encode("PING"))
     street.house.round()
     assert received(peer) == (b"+PONG\r\n", False)
-    assert street.house.server.engine.turn == 0
+    assert street.house.server.engine.turns.depth == 0
 
 
 def test_many_at_once_leave_the_others_their_turn(street: Street) -> None:

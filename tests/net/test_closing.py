@@ -118,7 +118,7 @@ def test_nothing_is_answered_before_it_is_on_disk(houses: Build) -> None:
     house = houses()
     peer = house.connect()
     seen: list[tuple[bytes, bool]] = []
-    house.server.engine.before_replies.append(lambda: seen.append(received(peer)))
+    house.server.engine.turns.before_replies.append(lambda: seen.append(received(peer)))
     peer.send(encode("SET", "k", "v") + encode("QUIT"))
     house.round()
     assert seen[0] == (b"", False)

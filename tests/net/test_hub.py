@@ -47,7 +47,7 @@ class Peer:
         return self.socket.fileno()
 
     def doRead(self) -> Any:
-        self.turns.append(self.engine.turn)
+        self.turns.append(self.engine.turns.depth)
         data = self.socket.recv(100)
         if data == b"bug":
             raise ZeroDivisionError
@@ -86,7 +86,7 @@ def test_whoever_is_ready_is_served_in_one_turn(hub: Hub, peers: list[Peer]) -> 
     hub.doRead()
     assert [peer.got for peer in peers] == [b"a", b"", b"b"]
     assert peers[0].turns == peers[2].turns == [1]
-    assert hub._engine.turn == 0
+    assert hub._engine.turns.depth == 0
 
 
 def test_writers_are_told_of_room(hub: Hub, peers: list[Peer]) -> None:
@@ -173,7 +173,7 @@ def test_a_round_that_fails_for_want_of_memory_is_tried_again(
     peers[0].other.send(b"a")
     hub.doRead()
     assert peers[0].got == b"a"
-    assert hub._engine.turn == 0
+    assert hub._engine.turns.depth == 0
     assert len(logged_errors) == 1, "told once, not in each round"
     logged_errors.clear()
 
@@ -205,10 +205,10 @@ def test_a_turn_that_cannot_be_ended_in_order_does_not_outlive_its_round(
     def broken() -> None:
         raise MemoryError
 
-    end_turn, hub._engine.end_turn = hub._engine.end_turn, broken
+    end_turn, hub._engine.turns.end = hub._engine.turns.end, broken
     hub.doRead()
-    hub._engine.end_turn = end_turn
-    assert hub._engine.turn == 0
+    hub._engine.turns.end = end_turn
+    assert hub._engine.turns.depth == 0
     peers[0].other.send(b"a")
     hub.doRead()
     assert peers[0].got == b"a"

@@ -27,11 +27,11 @@ GENERATOR = "<genexpr>"  # it is entered once more when it is thrown away, where
 #: What clears up after an exception cannot clear up after itself; the hub sets the turn back where these fail.
 CLEARING_UP = {
     "broken",
-    "_leave_turn",
+    "leave",
     "abandon_unit",
-    "begin_turn",
+    "begin",
     "crashed",
-    "end_turn",
+    "end",
     "find",
     "report",
     "__enter__",
@@ -74,18 +74,18 @@ def is_clean(server: Server) -> dict[str, Any]:
     """The flags of a running request that are still set."""
     engine = server.engine
     flags = {
-        "turn": engine.turn,
-        "depth": engine.depth,
-        "touched": engine.touched,
-        "pending": engine.pending,
-        "override": engine.override is not None,
-        "effects": engine.effects,
-        "ready": engine.ready,
-        "serving": engine.serving,
+        "turn": engine.turns.depth,
+        "depth": engine.effects.depth,
+        "touched": engine.effects.touched,
+        "pending": engine.effects.pending,
+        "override": engine.effects.override is not None,
+        "effects": engine.effects.gathered,
+        "ready": engine.effects.ready,
+        "serving": engine.waiting.serving,
         "current": engine.current is not None,
         "not touching": not engine.state.touching,
-        "unflushed": engine.unflushed,
-        "targets": engine.script_targets != EVERYBODY,
+        "unflushed": engine.turns.unflushed,
+        "targets": engine.effects.audience != EVERYBODY,
     }
     return {name: value for name, value in flags.items() if value}
 
@@ -271,7 +271,7 @@ class FailingSink:
 def test_a_sink_that_fails_is_told_so_and_costs_the_others_nothing(server: Server) -> None:
     assert server.recorder is not None
     failing = FailingSink()
-    server.engine.sinks.insert(0, failing)
+    server.engine.effects.sinks.insert(0, failing)
     client = server.connect()
     assert client("SET", "a", 1) == b"+OK\r\n"
     assert server.recorder.take() == [[b"SET", b"a", b"1"]]
@@ -302,7 +302,7 @@ def test_the_end_of_a_turn_that_fails_in_one_place_goes_on_in_the_others(server:
         raise Interrupted
 
     done: list[str] = []
-    server.engine.before_replies[:0] = [broken, lambda: done.append("the next")]
+    server.engine.turns.before_replies[:0] = [broken, lambda: done.append("the next")]
     client = server.connect()
     assert client("PING") == b"+PONG\r\n"
     assert "the next" in done

@@ -106,9 +106,9 @@ def test_one_read_before_authentication_makes_so_many_replies_and_no_more(reques
     assert client.send(request_ * 481) == refusal * 481
     assert client.send(request_ * 481) == refusal * 481
     assert not client.closed
-    server.engine.begin_turn()  # as a round of the hub does: replies leave at its end
+    server.engine.turns.begin()  # as a round of the hub does: replies leave at its end
     client.send(request_ * 20_000)
-    server.engine.end_turn()
+    server.engine.turns.end()
     assert client.closed
     assert client.read() == b""
     errors = server.engine.stats.error_total

@@ -156,7 +156,7 @@ def test_what_must_be_on_disk_goes_there_before_the_reply(server: Server, peer: 
         write(data)
 
     wire.write = note
-    server.engine.before_replies.append(lambda: order.append("settled"))
+    server.engine.turns.before_replies.append(lambda: order.append("settled"))
     assert peer("SET", "k", "v") == b"+OK\r\n"
     assert order == ["settled", "written"]
 

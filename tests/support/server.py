@@ -77,7 +77,7 @@ class Server:
     def record(self) -> Recorder:
         """Keeps the effects from now on."""
         self.recorder = Recorder()
-        self.engine.add_sink(self.recorder)
+        self.engine.effects.add_sink(self.recorder)
         return self.recorder
 
     def connect(self, host: str = "127.0.0.1") -> Connection:
@@ -87,7 +87,7 @@ class Server:
     def advance(self, seconds: float) -> None:
         """Moves time, wall and monotonic, and runs the active expiry."""
         self.clock.advance(seconds)
-        self.engine.expire_cycle()
+        self.engine.expiry.cycle()
 
 
 class Connection:

@@ -88,7 +88,7 @@ class PauseTests(BlockedCase):
         self.assertEqual(self.server("LLEN", "l"), 1)
         self.server.clock.advance(1)
         self.assertEqual(connection.read(), reply(["l", "x"]))
-        self.assertEqual(self.server.engine.ready_later, {})
+        self.assertEqual(self.server.engine.waiting.ready_later, {})
 
     def test_everything_is_held_back(self) -> None:
         reader = self.waiting(call="XREAD BLOCK 0 STREAMS s $")
@@ -170,7 +170,7 @@ class EndTests(BlockedCase):
         connection.protocol.connectionLost()
         self.calls("RPUSH l x")
         self.assertEqual((self.server("LLEN", "l"), self.server("EXISTS", "m")), (1, 0))
-        self.assertEqual(self.server.engine.blocked_count, 0)
+        self.assertEqual(self.server.engine.waiting.count, 0)
 
     def test_quit_behind_a_waiting_call(self) -> None:
         connection = self.waiting(then=("QUIT", "SET a 1"))

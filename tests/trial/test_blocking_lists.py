@@ -50,9 +50,9 @@ class TimeOutTests(ServerCase):
 
     def test_a_time_out_is_counted_as_a_call_and_leaves_nothing(self) -> Deferred[Any]:
         answer = self.waits(self.caller(), "BLPOP", "k", "other", "0.5")
-        self.assertEqual(self.server.engine.blocked_count, 1)
+        self.assertEqual(self.server.engine.waiting.count, 1)
         self.server.clock.advance(0.5)
-        self.assertEqual(self.server.engine.blocked_count, 0)
+        self.assertEqual(self.server.engine.waiting.count, 0)
         self.assertEqual(self.server.engine.databases[0].waiting, {})
         self.assertEqual(self.server.clock.getDelayedCalls(), [])
         self.assertIn(b"cmdstat_blpop:calls=1,", self.server("INFO", "commandstats"))

@@ -39,7 +39,7 @@ class XreadTests(StreamCase):
 
     def test_without_block_it_does_not_wait(self) -> None:
         self.assertEqual(self.server.connect()("XREAD", "STREAMS", "s", "$"), NULL)
-        self.assertEqual(self.server.engine.blocked_count, 0)
+        self.assertEqual(self.server.engine.waiting.count, 0)
 
     def test_what_is_there_comes_at_once(self) -> None:
         self.add("s", 1)

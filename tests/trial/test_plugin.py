@@ -191,7 +191,7 @@ class ServiceTests(FolderMixin, TestCase):
         first = self.make("--port", "0", "--save", "3600", "1")
         first.startService()
         first.engine.databases[0].set(b"k", b"v")
-        first.engine.dirty += 1
+        first.engine.effects.dirty += 1
         self.stop(first)
         second = self.make("--port", "0")
         second.startService()

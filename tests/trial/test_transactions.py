@@ -61,14 +61,14 @@ class TransactionTests(ServerCase):
         answer = self.pipeline(connection, "SELECT 3", "WATCH a", "MULTI", "SET a 1", "RESET", "EXEC", "SET a 0")
         self.assertTrue(answer.endswith(b"+QUEUED\r\n+RESET\r\n-ERR EXEC without MULTI\r\n+OK\r\n"))
         self.assertEqual(self.server("GET", "a"), b"0")
-        self.assertEqual(self.server.engine.watch_count, 0)
+        self.assertEqual(self.server.engine.effects.watch_count, 0)
 
     def test_calls_that_would_wait_do_not(self) -> None:
         connection = self.server.connect()
         calls = ["BLPOP l 0", "BLMOVE l m LEFT LEFT 0", "BZPOPMIN z 0", "XREAD BLOCK 0 STREAMS s $", "WAIT 1 0"]
         answer = self.pipeline(connection, "MULTI", *calls, "EXEC", "PING")
         self.assertTrue(answer.endswith(b"*5\r\n*-1\r\n$-1\r\n*-1\r\n*-1\r\n:0\r\n+PONG\r\n"), answer)
-        self.assertEqual(self.server.engine.blocked_count, 0)
+        self.assertEqual(self.server.engine.waiting.count, 0)
 
     def test_who_waits_is_served_behind_the_whole(self) -> Deferred[Any]:
         answer = self.waits(self.caller(), "BLPOP", "l", 0)
@@ -88,7 +88,7 @@ class TransactionTests(ServerCase):
         self.pipeline(connection, "WATCH a", "MULTI", "SET a 1")
         connection.protocol.connectionLost()
         self.assertIsNone(self.server("GET", "a"))
-        self.assertEqual(self.server.engine.watch_count, 0)
+        self.assertEqual(self.server.engine.effects.watch_count, 0)
 
     def test_its_effects_leave_as_one(self) -> None:
         recorder = self.server.record()

@@ -129,7 +129,7 @@ class WaitTests(MasterCase):
         self.caller("SET", "a", 1)
         answer = self.wait("WAIT", 1, 1000)
         answer.cancel()
-        self.assertEqual(self.master.engine.blocked_count, 0)
+        self.assertEqual(self.master.engine.waiting.count, 0)
         return self.assertFailure(answer, CancelledError)
 
 

@@ -121,7 +121,7 @@ def _active_expire(ctx: Client, switch: bytes) -> Reply:
 
     Lets expired keys go only when they are accessed (0), or as usual (1).
     """
-    ctx.engine.active_expire = _switch(switch)
+    ctx.engine.expiry.active = _switch(switch)
     return OK
 
 

@@ -100,7 +100,7 @@ subcommand = command.container("FUNCTION", "A container for commands on function
 
 
 def _changed(ctx: Client) -> None:
-    ctx.engine.mark_dirty(1)
+    ctx.effects.mark_dirty(1)
 
 
 @subcommand("LOAD", arity=-3, flags=NOSCRIPT | WRITE | DENYOOM, complexity="O(1), beside compiling", tips=_EVERYWHERE)

@@ -195,7 +195,7 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
             hyperloglog.to_dense(data)
         except Corrupted:
             raise _corrupted() from None
-        ctx.engine.mark_dirty(1)
+        ctx.effects.mark_dirty(1)
     return list(hyperloglog.registers_of(data)) if name == b"getreg" else int(not dense)
 
 

@@ -116,7 +116,7 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     Sends a message to all who listen to a channel; the number of those connected to this server.
     """
     engine = ctx.engine
-    if engine.sinks:
+    if engine.effects.recording:
         # Replicas have subscribers of their own.
         ctx.propagate_as(ReplicasOnly((b"PUBLISH", channel, message)))
     return engine.pubsub.publish(channel, message)
@@ -136,7 +136,7 @@ def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     Sends a message to all who listen to a shard channel; the number of those connected to this server.
     """
     engine = ctx.engine
-    if engine.sinks:
+    if engine.effects.recording:
         ctx.propagate_as(ReplicasOnly((b"SPUBLISH", shardchannel, message)))
     return engine.pubsub.publish_shard(shardchannel, message)
 

@@ -64,7 +64,7 @@ def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
         removed += engine.lazyfree.flush(db, later)
         signal_database(engine, db)
     # Even an empty database is flushed on replicas: they may hold what we do not know of.
-    engine.mark_dirty(removed or 1)
+    engine.effects.mark_dirty(removed or 1)
 
 
 @command(
@@ -132,7 +132,7 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
         first.swap(second)
         signal_database(engine, first)
         signal_database(engine, second)
-    engine.mark_dirty(1)
+    engine.effects.mark_dirty(1)
     return OK
 
 
@@ -143,7 +143,7 @@ def time_(ctx: Client) -> Reply:
     The server's time: seconds since 1970 and the microseconds of the running second.
     """
     # Within a transaction or a script time stands still.
-    microseconds = ctx.now * 1000 if ctx.engine.depth else int(ctx.engine.time.wall() * 1_000_000)
+    microseconds = ctx.now * 1000 if ctx.effects.depth else int(ctx.engine.time.wall() * 1_000_000)
     return [b"%d" % (microseconds // 1_000_000), b"%d" % (microseconds % 1_000_000)]
 
 

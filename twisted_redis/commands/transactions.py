@@ -15,6 +15,7 @@ from twisted_redis.engine.declare.keyspecs import RO, key_range
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.transactions import discard, watch, watched_key_expired
+from twisted_redis.engine.units import TRANSACTION
 from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply, Unsilenced
 
 __all__: list[str] = []
@@ -63,34 +64,32 @@ def exec_(ctx: Client) -> Reply:
     encode, silent = ctx.encode, _is_silent(ctx)
     denied_before = ctx.gates & DENY_BLOCKING
     ctx.gates |= DENY_BLOCKING
-    engine.depth += 1
     replies: list[Reply] = []
     refused = False
     try:
-        for entry, argv in queue:
-            closing = ctx.gates & CLOSING
-            refused = False
-            if ctx.gates & RESTRICTED:
-                # Permissions may have changed since the command was queued.
-                try:
-                    engine.acl.authorize_queued(ctx, entry, argv)
-                except CommandError as error:
-                    reply: Reply = engine.error(error.text)
-                    refused = True
-            if not refused:
-                reply = engine.call(ctx, entry, argv)
-            if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx) and reply.__class__ is not Unsilenced):
-                reply = NO_REPLY
-            if ctx.encode is not encode:
-                # HELLO: what was answered before it has the protocol of that time.
-                replies = [Raw(encode(each)) for each in replies]
-                encode = ctx.encode
-            replies.append(reply)
+        with engine.unit(TRANSACTION):
+            for entry, argv in queue:
+                closing = ctx.gates & CLOSING
+                refused = False
+                if ctx.gates & RESTRICTED:
+                    # Permissions may have changed since the command was queued.
+                    try:
+                        engine.acl.authorize_queued(ctx, entry, argv)
+                    except CommandError as error:
+                        reply: Reply = engine.error(error.text)
+                        refused = True
+                if not refused:
+                    reply = engine.call(ctx, entry, argv)
+                if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx) and reply.__class__ is not Unsilenced):
+                    reply = NO_REPLY
+                if ctx.encode is not encode:
+                    # HELLO: what was answered before it has the protocol of that time.
+                    replies = [Raw(encode(each)) for each in replies]
+                    encode = ctx.encode
+                replies.append(reply)
     finally:
-        engine.depth -= 1
         if not denied_before:
             ctx.gates &= ~DENY_BLOCKING
-    engine.pending = bool(engine.effects or engine.ready)
     if refused:
         # As Redis counts it: the refusal is EXEC's own failure, unless another command ran after it.
         engine.acl.catalogue.commands[b"exec"].failed += 1

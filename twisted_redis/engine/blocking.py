@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from twisted_redis.engine.clients import NO_TOUCH, SUBSCRIBED
-from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, is_paused, readmit
 from twisted_redis.engine.mishaps import abandon_unit, crashed, report
@@ -24,7 +23,17 @@ if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["Block", "Waiter", "block", "retry", "serve_later", "serve_ready", "signal_database", "unblock_all"]
+__all__ = [
+    "Block",
+    "Waiter",
+    "Waiting",
+    "block",
+    "retry",
+    "serve_later",
+    "serve_ready",
+    "signal_database",
+    "unblock_all",
+]
 
 
 class Block:
@@ -87,11 +96,12 @@ class Waiter:
         if self.client.blocked is not self:
             return
         self.client.blocked = None
-        self.client.engine.blocked_count -= 1
+        engine = self.client.engine
+        engine.waiting.count -= 1
         if self.timer is not None and self.timer.active():
             self.timer.cancel()
         if self.block.group:
-            del self.client.engine.waiting_groups[self.block.group][self]
+            del engine.waiting.groups[self.block.group][self]
         waiting = self.db.waiting
         for key in self.keys:
             queue = waiting.get(key)
@@ -99,20 +109,20 @@ class Waiter:
                 queue.pop(self, None)
                 if not queue:
                     del waiting[key]
-        self.client.engine.refresh_observed()
+        self.client.effects.refresh()
         if self.block.result is not None:
             try:
                 self.block.result.cancel()
             except BaseException:
-                report(self.client.engine, f"What the command {self.command.name} waits for could not be cancelled")
+                report(engine, f"What the command {self.command.name} waits for could not be cancelled")
 
     def finish(self, reply: Reply) -> None:
         """Ends the waiting with ``reply``."""
         self.withdraw()
         self.deferred.callback(reply)
 
-    def settle(self, failure: Any, reply: Reply = None) -> None:
-        """The result is there, or an error in its place; nobody cares if the client has given up."""
+    def take_result(self, failure: Any, reply: Reply = None) -> None:
+        """Ends the waiting with the result of ``block.result`` or its failure, unless the client has given up."""
         if self.client.blocked is not self:
             return
         engine = self.client.engine
@@ -145,11 +155,27 @@ class Waiter:
             self.give_up()
 
 
+class Waiting:
+    """The calls of an engine that wait, apart from the keys they wait for, which are in ``Database.waiting``."""
+
+    __slots__ = ("count", "groups", "ready_later", "serving")
+
+    def __init__(self) -> None:
+        #: How many calls wait.
+        self.count = 0
+        #: Those that wait for something else than keys, by its name.
+        self.groups: dict[str, dict[Waiter, None]] = {}
+        #: Keys that became ready for calls which a pause holds back.
+        self.ready_later: dict[tuple[Database, bytes], None] = {}
+        #: Whether calls are being run again.
+        self.serving = False
+
+
 def block(engine: Engine, client: Client, command: Command, argv: list[bytes], wanted: Block) -> Waiter:
     """Lets ``client`` wait as ``wanted`` says."""
     waiter = Waiter(client, command, argv, wanted)
     client.blocked = waiter
-    engine.blocked_count += 1
+    engine.waiting.count += 1
     waiting = waiter.db.waiting
     for key in waiter.keys:
         queue = waiting.get(key)
@@ -158,12 +184,12 @@ def block(engine: Engine, client: Client, command: Command, argv: list[bytes], w
         else:
             queue[waiter] = None
     if wanted.group:
-        engine.waiting_groups.setdefault(wanted.group, {})[waiter] = None
+        engine.waiting.groups.setdefault(wanted.group, {})[waiter] = None
     if wanted.timeout:
         waiter.timer = engine.time.call_later(wanted.timeout, waiter.time_out)
-    engine.refresh_observed()
+    engine.effects.refresh()
     if wanted.result is not None:
-        wanted.result.addCallbacks(lambda reply: waiter.settle(None, reply), waiter.settle)
+        wanted.result.addCallbacks(lambda reply: waiter.take_result(None, reply), waiter.take_result)
     return waiter
 
 
@@ -172,18 +198,18 @@ def serve_ready(engine: Engine) -> None:
 
     Serving one may make another key ready (BLMOVE): such keys come in a next round, as in Redis.
     """
-    if engine.serving:
+    if engine.waiting.serving:
         # Called from within a round: to serve the new key at once would be to pass over those who wait already.
         return
-    engine.serving = True
+    engine.waiting.serving = True
     try:
-        while engine.ready:
-            ready = engine.ready
-            engine.ready = {}
+        while engine.effects.ready:
+            ready = engine.effects.ready
+            engine.effects.ready = {}
             for db, key in ready:
                 _serve_key(engine, db, key)
     finally:
-        engine.serving = False
+        engine.waiting.serving = False
 
 
 def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
@@ -191,7 +217,7 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
         # An earlier one may have closed or unblocked it.
         if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
             if engine.gates & IS_PAUSED and is_paused(engine, waiter.client, waiter.command):
-                engine.ready_later[(db, key)] = None
+                engine.waiting.ready_later[(db, key)] = None
             else:
                 serve(engine, waiter)
 
@@ -224,53 +250,37 @@ def _rerun(engine: Engine, waiter: Waiter) -> None:
             waiter.command.rejected += 1
             waiter.finish(engine.error(error.text))
             return
-    client.blocked_state = waiter.block.state
-    still_blocked = False
     state = engine.state
     before, touching = engine.current, state.touching
+    client.blocked_state = waiter.block.state
     engine.current = client if client.tracking is not None or client.gates & SUBSCRIBED else None
     state.touching = not client.gates & NO_TOUCH
-    start = engine.clock_ns()
     try:
-        reply = waiter.command.function(client, *waiter.argv[waiter.command.skip :])
-    except CommandError as error:
-        reply = engine.failed(waiter.command, error, waiter.argv)
-    except BaseException:
-        reply = crashed(engine, waiter.command)
+        reply = engine.call(client, waiter.command, waiter.argv)
     finally:
         client.blocked_state = None
         engine.current = before
         state.touching = touching
-    if client.tracking is not None and waiter.command.flags & READONLY:
-        engine.tracking.remember(client, waiter.command, waiter.argv)
-    if reply.__class__ is Block:
-        if reply.state is not None:
-            waiter.block.state = reply.state
-        client.release_pushes()  # no reply comes that they could follow
-        still_blocked = True
-    if not still_blocked:
-        taken = engine.clock_ns() - start
-        waiter.command.samples.append(taken)
-        if taken > engine.slow_ns:
-            engine.slow(client, waiter.command, waiter.argv, taken)
+    if reply.__class__ is not Block:
         waiter.finish(reply)
-    # Last: what the call has changed may wake others, and this waiter must be out of the queue by then.
-    if engine.pending:
-        engine.after(client, waiter.command, waiter.argv)
+        return
+    if reply.state is not None:
+        waiter.block.state = reply.state
+    client.release_pushes()  # no reply comes that they could follow
 
 
 def serve_later(engine: Engine) -> None:
     """Serves those whose keys became ready while a pause held their calls back, at the end of the turn."""
-    if engine.ready_later:
-        engine.pending = bool(engine.turn)  # for the command that runs, which may have ended the pause
+    if engine.waiting.ready_later:
+        engine.effects.pending = bool(engine.turns.depth)  # for the command that runs, which may have ended the pause
         with engine.in_turn:
-            engine.ready.update(engine.ready_later)
-            engine.ready_later = {}
+            engine.effects.ready.update(engine.waiting.ready_later)
+            engine.waiting.ready_later = {}
 
 
 def retry(engine: Engine, group: str) -> None:
     """Runs the calls again that wait for what ``group`` names, within a turn."""
-    for waiter in list(engine.waiting_groups.get(group, ())):
+    for waiter in list(engine.waiting.groups.get(group, ())):
         if waiter.client.blocked is waiter:
             serve(engine, waiter)
 
@@ -278,8 +288,8 @@ def retry(engine: Engine, group: str) -> None:
 def signal_database(engine: Engine, db: Database) -> None:
     """Marks every waited-for key of a database ready: its contents were exchanged or removed."""
     for key in db.waiting:
-        engine.ready[(db, key)] = None
-        engine.pending = True
+        engine.effects.ready[(db, key)] = None
+        engine.effects.pending = True
 
 
 def unblock(client: Client, error: bool) -> bool:

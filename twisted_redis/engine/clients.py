@@ -169,6 +169,7 @@ class Client:
         "db",
         "dirty_cas",
         "dirty_exec",
+        "effects",
         "encode",
         "engine",
         "extra",
@@ -197,6 +198,7 @@ class Client:
     def __init__(self, engine: Engine, link: Link) -> None:
         self.engine = engine
         self.config = engine.config
+        self.effects = engine.effects
         self.link = link
         self.id = engine.next_client_id()
         self.created = engine.time.monotonic()
@@ -243,17 +245,17 @@ class Client:
 
     def changed(self, key: bytes, event: str, n: int = 1) -> None:
         """Says that a command modified ``key``: counts ``n`` changes and tells everybody who listens."""
-        engine = self.engine
-        engine.dirty += n
-        if engine.observed:
-            engine.observe(self.db, key, event)
+        effects = self.effects
+        effects.dirty += n
+        if effects.observed:
+            effects.observe(self.db, key, event)
 
     def changed_in(self, db: Database, key: bytes, event: str, n: int = 1) -> None:
         """As ``changed``, in another database than the selected one."""
-        engine = self.engine
-        engine.dirty += n
-        if engine.observed:
-            engine.observe(db, key, event)
+        effects = self.effects
+        effects.dirty += n
+        if effects.observed:
+            effects.observe(db, key, event)
 
     def store(self, key: bytes, value: Any, event: str, n: int = 1) -> None:
         """Puts a collection in the place of whatever is at ``key``, as ``n`` changes.
@@ -261,7 +263,7 @@ class Client:
         As in Redis those who wait for elements are served only where the key is new; a waiting XREADGROUP learns that
         its stream is gone.
         """
-        db, ready = self.db, self.engine.ready
+        db, ready = self.db, self.effects.ready
         place = (db, key)
         overwrites = (
             key in db.waiting and place not in ready and db.exists(key) and not isinstance(db.data[key], Stream)
@@ -273,25 +275,22 @@ class Client:
 
     def notify(self, key: bytes, event: str) -> None:
         """Raises a keyspace event alone."""
-        engine = self.engine
-        if engine.notify_flags:
-            engine.notify(self.db, key, event)
+        events = self.engine.events
+        if events.flags:
+            events.notify(self.db, key, event)
 
     def removed(self, key: bytes) -> None:
         """Removes ``key``, whose collection a command has emptied, with its ``del`` event."""
         self.db.delete(key)
-        engine = self.engine
-        if engine.notify_flags:
-            engine.notify(self.db, key, "del")
+        events = self.engine.events
+        if events.flags:
+            events.notify(self.db, key, "del")
 
     def propagate_as(self, *commands: list[bytes]) -> None:
         """Lets AOF and replicas see ``commands`` (none: nothing) in place of the command as it came."""
-        engine = self.engine
-        if engine.modules.caller is not None:
+        if self.engine.modules.caller is not None:
             check_effects(commands)
-        if engine.sinks:
-            engine.override = commands
-            engine.pending = True
+        self.effects.replace(commands)
 
     @property
     def user_name(self) -> str:
@@ -313,7 +312,7 @@ class Client:
     def send(self, reply: Reply) -> None:
         """Adds a reply or push message that no running command returns."""
         self.out.append(self.encode(reply))
-        self.engine.flush_later(self)
+        self.engine.turns.flush_later(self)
 
     def room_for(self, elements: int) -> None:
         """Cuts the client off where a reply of so many elements is over its hard output limit, however short they are.
@@ -346,12 +345,12 @@ class Client:
             self.out += self.pushes
             self.pushes = None
             self.gates &= ~PUSHED
-            self.engine.flush_later(self)
+            self.engine.turns.flush_later(self)
 
     def close(self) -> None:
         """Closes the connection once its replies are written; nothing more of it is executed."""
         self.gates |= CLOSING
-        self.engine.flush_later(self)
+        self.engine.turns.flush_later(self)
 
 
 def postpone(client: Client) -> None:

@@ -1,32 +1,25 @@
 """What a command leaves behind beside its reply, and whom it is told.
 
-A command says that it changed a key; who watches, waits, caches or subscribes learns of it at once or at the end of the
-unit of execution (a command, an EXEC, a served waiter, an expiry), and the sinks get what is to be done elsewhere.
+A command says that it changed a key.  Clients that watch, wait, cache or subscribe learn of it at once, or at the end
+of the unit of execution (``engine.units``).  The sinks get what has to be done elsewhere, at the end of the unit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
-from twisted_redis.config import Config
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.declare.flags import TOUCHES_ARBITRARY_KEYS
-from twisted_redis.engine.hash_fields import expire_due, signal
-from twisted_redis.engine.messages.notifications import ALL_CLASSES, EXPIRED, KEY_MISS, NEW, class_of
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.propagation import EVERYBODY, directed
 from twisted_redis.engine.transactions import touch
-from twisted_redis.keyspace.database import Database, KeyspaceState
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.introspect.latency import LatencyMonitor
-    from twisted_redis.engine.introspect.stats import Statistics
-    from twisted_redis.engine.memory.lazyfree import LazyFree
-    from twisted_redis.engine.messages.pubsub import PubSub
+    from twisted_redis.keyspace.database import Database
 
 __all__ = ["Effect", "Effects", "Sink"]
 
@@ -48,76 +41,80 @@ class Sink(Protocol):
 
 
 class Effects:
-    """The part of the engine that gathers effects and hands them out."""
+    """Gathers what the running unit of execution leaves behind, and hands it out at the end of the unit."""
 
-    config: Config
-    state: KeyspaceState
-    databases: list[Database]
-    stats: Statistics
-    latency: LatencyMonitor
-    lazyfree: LazyFree
-    pubsub: PubSub
-    clock_ns: Callable[[], int]
-    begin_turn: Callable[[], None]
-    end_turn: Callable[[], None]
-    refresh_time: Callable[[], None]
-
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: Changes of the data, as INFO and save points count them.
         self.dirty = 0
         #: Whether anybody wants to know which keys change.
         self.observed = False
         self.sinks: list[Sink] = []
-        self.effects: list[Effect] = []
-        self.override: tuple[list[bytes], ...] | None = None
-        self.touched = False
-        #: Whether something is to be done after the running command.
-        self.pending = False
-        self.ready: dict[tuple[Database, bytes], None] = {}
-        #: The client whose request is not answered yet, if it is one that may get messages behind its reply. The call
-        #: of another one may be served meanwhile (``engine.current``).
-        self.caller: Client | None = None
-        #: Those that became ready for calls which a pause holds back.
-        self.ready_later: dict[tuple[Database, bytes], None] = {}
-        #: Whether the calls that wait for ready keys are being run.
-        self.serving = False
-        self.notify_flags = 0
-        #: The classes of events that are published; ``notify_flags`` are these and those that hooks want.
-        self.published_flags = 0
-        #: Told of each event by modules: (database, key, event).
-        self.event_hooks: list[Callable[[Database, bytes, str], None]] = []
-        #: Whom a running script has chosen for its effects (``redis.set_repl``).
-        self.script_targets = EVERYBODY
-        #: Others who want to know of a changed key: (database, key), and True where the running command changed it
-        #: (not expiry, not eviction).
+        #: Whether the sinks are told of effects now: there are any, and no file is being loaded.
+        self.recording = False
+        self._muted = 0
+        #: Others that want to know of a changed key: (database, key), and True where the running command changed it
+        #: (neither expiry nor eviction did).
         self.observers: list[Callable[..., None]] = []
-        self.blocked_count = 0
+        #: Keys that are watched, once for each client.
         self.watch_count = 0
-        #: Units of execution that stand in one another: a transaction or a script is one above its commands.
-        self.depth = 0
-        #: Clients whose writes have no place in the replication stream yet, where there is one.
-        self.writers: dict[Client, None] | None = None
-        #: Whether keys that are due are removed before somebody meets them.
-        self.active_expire = True
 
-    def refresh_observed(self) -> None:
+        # The running command.
+
+        #: Whether something has to be done after it.
+        self.pending = False
+        #: Whether it has changed a key.
+        self.touched = False
+        #: What is propagated in its place (``ctx.propagate_as``).
+        self.override: tuple[list[bytes], ...] | None = None
+        #: The sinks that a script has chosen for its effects (``redis.set_repl``).
+        self.audience = EVERYBODY
+
+        # The running unit.
+
+        #: Units that stand in one another: a transaction or a script is one above its commands.
+        self.depth = 0
+        self.gathered: list[Effect] = []
+        #: Keys that became ready for calls that wait for them.
+        self.ready: dict[tuple[Database, bytes], None] = {}
+        #: Clients whose writes have no place in the replication stream yet; None without such a stream.
+        self.writers: dict[Client, None] | None = None
+
+    # the listeners
+
+    def refresh(self) -> None:
         """Recomputes whether anybody listens to changes of keys; call when such an interest comes or goes."""
+        engine = self._engine
+        self.recording = bool(self.sinks) and not self._muted
         self.observed = bool(
-            self.sinks or self.watch_count or self.blocked_count or self.notify_flags or self.observers
+            self.recording or self.watch_count or engine.waiting.count or engine.events.flags or self.observers
         )
 
     def add_sink(self, sink: Sink) -> None:
         """Has ``sink`` told of all effects from now on."""
         self.sinks.append(sink)
-        self.refresh_observed()
+        self.refresh()
 
     def remove_sink(self, sink: Sink) -> None:
         """Stops telling ``sink``."""
         self.sinks.remove(sink)
-        self.refresh_observed()
+        self.refresh()
+
+    def mute(self) -> None:
+        """Tells the sinks nothing until ``unmute``: what happens is in their files already."""
+        self._muted += 1
+        self.refresh()
+
+    def unmute(self) -> None:
+        """Ends a ``mute``."""
+        self._muted -= 1
+        self.refresh()
+
+    # the running command
 
     def observe(self, db: Database, key: bytes, event: str) -> None:
         """A key has changed while somebody listens."""
-        if self.sinks:
+        if self.recording:
             self.touched = True
             self.pending = True
         if db.watched and key in db.watched:
@@ -127,36 +124,59 @@ class Effects:
             self.pending = True
         for observer in self.observers:
             observer(db, key, True)
-        if self.notify_flags and event:
-            self.notify(db, key, event)
+        events = self._engine.events
+        if events.flags and event:
+            events.notify(db, key, event)
 
-    def raise_events(self, flags: int) -> None:
-        """Raises the keyspace events of the classes in ``flags`` from now on, and no others."""
-        self.published_flags = flags
-        self.state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
-        self.state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
-        self.refresh_events()
+    def signal(self, db: Database, key: bytes) -> None:
+        """Tells those who watch, wait or cache that a key has changed, which no command has changed."""
+        if self.observed:
+            if db.watched and key in db.watched:
+                touch(db, key)
+            if db.waiting and key in db.waiting:
+                self.make_ready(db, key)
+            for observer in self.observers:
+                observer(db, key)
 
-    def refresh_events(self) -> None:
-        """Recomputes which events are raised; call when a hook comes or goes."""
-        self.notify_flags = self.published_flags | (ALL_CLASSES if self.event_hooks else 0)
-        self.refresh_observed()
+    def make_ready(self, db: Database, key: bytes) -> None:
+        """Has the calls that wait for ``key`` looked at when the unit ends."""
+        self.ready[(db, key)] = None
+        self.pending = True
 
-    def notify(self, db: Database, key: bytes, event: str) -> None:
-        """Publishes a keyspace event, if its class is wanted."""
-        for hook in self.event_hooks:
-            hook(db, key, event)
-        flags = self.published_flags
-        if not flags & class_of(event):
-            return
-        if flags & 1:
-            self.pubsub.publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
-        if flags & 2:
-            self.pubsub.publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)
+    def mark_dirty(self, n: int) -> None:
+        """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""
+        self.dirty += n
+        if self.recording:
+            self.touched = True
+            self.pending = True
+
+    def replace(self, commands: tuple[list[bytes], ...]) -> None:
+        """Has ``commands`` propagated in place of the running command."""
+        if self.recording:
+            self.override = commands
+            self.pending = True
+
+    def propagate(self, db: Database, argv: list[bytes]) -> None:
+        """Adds an effect that no command made by itself: an expiry, an eviction."""
+        if self.recording:
+            self.gathered.append((db.index, argv))
+            self.pending = True
+
+    def wrote(self, client: Client) -> None:
+        """Notes that ``client`` has written: its place in the replication stream is where its effects will stand."""
+        if self.writers is not None:
+            self.writers[client] = None
+
+    def wrote_through(self, caller: Client, client: Client) -> None:
+        """Counts what ``client`` has written as written by ``caller``, whose script calls commands as ``client``."""
+        writers = self.writers
+        if writers is not None and client in writers:
+            del writers[client]
+            writers[caller] = None
 
     def after(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """What a command leaves behind: its effects are recorded, and at the end of the unit sent out."""
-        if self.touched and not (self.depth or self.effects) and self.override is None and not self.ready:
+        """Records what a command leaves behind, and hands it out if the command is a unit by itself."""
+        if self.touched and not (self.depth or self.gathered) and self.override is None and not self.ready:
             # Most writes by far: one command, which is a unit by itself and goes out as it came, to everybody.
             self.touched = self.pending = False
             if self.writers is not None:
@@ -165,45 +185,55 @@ class Effects:
             return
         if self.override is not None:
             index = client.db.index
-            if self.script_targets == EVERYBODY:
-                self.effects.extend((index, argv) for argv in self.override)
-            elif self.script_targets:
-                self.effects.extend((index, directed(argv, self.script_targets)) for argv in self.override)
-            self.override = None
+            if self.audience == EVERYBODY:
+                self.gathered.extend((index, argv) for argv in self.override)
+            elif self.audience:
+                self.gathered.extend((index, directed(argv, self.audience)) for argv in self.override)
         elif self.touched:
-            if self.script_targets == EVERYBODY:
-                self.effects.append((client.db.index, argv))
-            elif self.script_targets:
-                self.effects.append((client.db.index, directed(argv, self.script_targets)))
-        self.touched = False
-        self.pending = False
-        if self.writers is not None and self.effects:
-            self.writers[client] = None
+            if self.audience == EVERYBODY:
+                self.gathered.append((client.db.index, argv))
+            elif self.audience:
+                self.gathered.append((client.db.index, directed(argv, self.audience)))
+        self.forget_command()
+        if self.gathered:
+            self.wrote(client)
         if not self.depth:
             if command.flags & TOUCHES_ARBITRARY_KEYS:
                 # What happened to be expired among the keys it met is no transaction.
-                effects, self.effects = self.effects, []
-                for effect in effects:
-                    self.effects = [effect]
+                gathered, self.gathered = self.gathered, []
+                for effect in gathered:
+                    self.gathered = [effect]
                     self.end_unit()
             else:
                 self.end_unit()
 
+    def forget_command(self) -> None:
+        """Forgets what the running command has said of itself."""
+        self.touched = self.pending = False
+        self.override = None
+
+    def forget_unit(self) -> None:
+        """Forgets what the running unit has gathered; the calls that wait for its keys are served all the same."""
+        self.forget_command()
+        self.gathered.clear()
+
+    # the running unit
+
     def end_unit(self) -> None:
         """Ends a unit of execution: effects to the sinks, then the clients that waited for its keys."""
-        if self.effects:
+        if self.gathered:
             self._hand_out()
         if self.ready:
-            self.refresh_time()  # each call that is served is a unit of its own
-            serve_ready(cast("Engine", self))
-            if self.effects:
+            self._engine.turns.refresh_time()  # each call that is served is a unit of its own
+            serve_ready(self._engine)
+            if self.gathered:
                 # Keys that were found expired when they were to be served.
                 self._hand_out()
 
     def _hand_out(self) -> None:
-        effects = self.effects
-        self.effects = []
-        self._feed(effects)
+        gathered = self.gathered
+        self.gathered = []
+        self._feed(gathered)
 
     def _feed(self, effects: list[Effect]) -> None:
         """Hands effects to every sink.  One that fails is told so, and costs the others nothing."""
@@ -211,61 +241,5 @@ class Effects:
             try:
                 sink.feed(effects)
             except Exception:
-                report(cast("Engine", self), "A sink of effects has failed")
+                report(self._engine, "A sink of effects has failed")
                 sink.missed()
-
-    def propagate(self, db: Database, argv: list[bytes]) -> None:
-        """Adds an effect that no command made by itself: an expiry, an eviction."""
-        if self.sinks:
-            self.effects.append((db.index, argv))
-            self.pending = True
-
-    def _expire(self, db: Database, key: bytes) -> None:
-        """Removes an expired key that somebody met."""
-        self.lazyfree.remove(db, key, self.config.lazyfree_lazy_expire)
-        self.stats.expired_keys += 1
-        self.propagate(db, [b"UNLINK" if self.config.lazyfree_lazy_expire else b"DEL", key])
-        signal(cast("Engine", self), db, key)
-        if self.notify_flags & EXPIRED:
-            self.notify(db, key, "expired")
-
-    def mark_dirty(self, n: int) -> None:
-        """Counts ``n`` changes of no single key (FLUSHALL, SWAPDB), so that the command propagates."""
-        self.dirty += n
-        if self.sinks:
-            self.touched = True
-            self.pending = True
-
-    # expiry
-
-    def expire_cycle(self, budget_ns: int = 2_000_000) -> bool:
-        """Removes keys that are due, for at most about ``budget_ns``; tells whether some may be left."""
-        if self.state.hide_expired or self.state.expiry_paused or not self.active_expire:
-            return False
-        clock = self.clock_ns
-        started = clock()
-        self.begin_turn()
-        self.depth += 1
-        try:
-            deadline = started + budget_ns
-            now = self.state.now
-            for db in self.databases:
-                # Each examined key counts, removed or not: a key may not be due yet, or no longer.
-                for count, key in enumerate(db.wheel.due(now), 1):
-                    if key is not None:
-                        self._expire(db, key)
-                        if self.effects or self.ready:
-                            self.end_unit()  # each expiry is a unit of its own
-                    if not count & 15 and clock() > deadline:
-                        self.stats.expire_cap_reached += 1
-                        return True
-                if db.field_wheel and expire_due(cast("Engine", self), db, deadline):
-                    return True
-            return False
-        finally:
-            taken = clock() - started
-            self.stats.expire_cycle_ns += taken
-            self.latency.note("expire-cycle", taken / 1_000_000)
-            self.depth -= 1
-            self.pending = False
-            self.end_turn()

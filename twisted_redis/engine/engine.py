@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.config import Config
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
-from twisted_redis.engine.blocking import Block, Waiter, block
+from twisted_redis.engine.blocking import Block, Waiting, block
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR, WRITE
 from twisted_redis.engine.declare.table import Command, Spec, bind_table
 from twisted_redis.engine.effects import Effect, Effects, Sink
 from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, WrongType
+from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
 from twisted_redis.engine.introspect.keysizes import KeySizes
@@ -34,12 +35,14 @@ from twisted_redis.engine.memory.lazyfree import LazyFree
 from twisted_redis.engine.memory.oom_score import OomScore
 from twisted_redis.engine.memory.usage import Usage
 from twisted_redis.engine.messages.client_caching import Tracking
+from twisted_redis.engine.messages.notifications import Events
 from twisted_redis.engine.messages.pubsub import PubSub
 from twisted_redis.engine.migration import Migrations
 from twisted_redis.engine.mishaps import abandon_unit, broken, collapse, crashed, report, undelivered
 from twisted_redis.engine.scripting.scripts import Scripting
 from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
+from twisted_redis.engine.units import make_units
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
@@ -63,7 +66,7 @@ STALE_AFTER = 1_000_000
 THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
 
 
-class Engine(Turns, Effects):
+class Engine:
     """A server without sockets: databases, commands, clients, effects.
 
     ``config`` carries the directives as attributes, ``time`` is the source of time, ``log`` takes (level, text).
@@ -76,17 +79,22 @@ class Engine(Turns, Effects):
         log: Callable[[str, str], None],
         specs: Iterable[Spec] | None = None,
     ) -> None:
-        super().__init__()
         self.config = config
         self.time = time_source
         self.log = log
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.state = KeyspaceState(WrongType)
-        self.state.expire = self._expire
         self.state.own_types = config.own_types
         self.databases = [Database(index, self.state) for index in range(config.databases)]
         self.clients: dict[int, Client] = {}
         self._last_client_id = 0
+        #: What commands leave behind, the calls that wait, keyspace events.
+        self.waiting = Waiting()
+        self.effects = Effects(self)
+        self.events = Events(self)
+        #: ``with engine.in_turn:`` is a turn; ``with engine.unit(kind):`` is a unit of execution.
+        self.turns = self.in_turn = Turns(self)
+        self.unit = make_units(self).__getitem__
         self.run_id = os.urandom(20).hex()
         self.multiplexing = "none"
         #: By whom the process is supervised: upstart, systemd, or no for nobody.
@@ -124,8 +132,6 @@ class Engine(Turns, Effects):
         #: When the next attack may be logged (monotonic, s).
         self.next_attack_log = 0.0
         self.pause_timer: Any = None
-        #: Calls that wait for something else than keys, by its name.
-        self.waiting_groups: dict[str, dict[Waiter, None]] = {}
 
         #: Lets the reactor turn once while a script runs long; whether the server goes on.
         self.serve_others: Callable[[], bool] = lambda: True
@@ -134,6 +140,9 @@ class Engine(Turns, Effects):
         self.async_loading = False
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
+        #: The client whose request is not answered yet, if it is one that may get messages behind its reply. The call
+        #: of another one may be served meanwhile (``current``).
+        self.caller: Client | None = None
         #: Called when a client becomes as new (RESET).
         self.resetters: list[Callable[[Client], None]] = []
         #: ``master`` or ``replica``.
@@ -168,12 +177,13 @@ class Engine(Turns, Effects):
         self.memory_at_start = self.usage.total()
         self.lazyfree = LazyFree(self)
         self.eviction = Eviction(self)
+        self.expiry = Expiry(self)
         self.key_sizes = KeySizes(self)
         self.migrations = Migrations(self)
         self.modules = Modules(self)
         #: EVAL and FCALL.
         self.scripting = Scripting(self)
-        self.refresh_time()
+        self.turns.refresh_time()
 
     # commands
 
@@ -247,7 +257,7 @@ class Engine(Turns, Effects):
             client.blocked.withdraw()
         self.forget_watches(client)
         client.queue = None
-        self.unflushed.pop(client, None)
+        self.turns.unflushed.pop(client, None)
         if client.postponed:
             self.postponed.remove(client)
         for callback in self.departed:
@@ -263,10 +273,10 @@ class Engine(Turns, Effects):
             del watchers[client]
             if not watchers:
                 del db.watched[key]
-        self.watch_count -= len(client.watching)
+        self.effects.watch_count -= len(client.watching)
         client.watching = []
         client.dirty_cas = False
-        self.refresh_observed()
+        self.effects.refresh()
 
     # running
 
@@ -279,7 +289,9 @@ class Engine(Turns, Effects):
         clock = self.clock_ns
         lookup = self.lookup.get
         append = client.out.append
-        if not self.turn:
+        turns = self.turns
+        effects = self.effects
+        if not turns.depth:
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
@@ -287,7 +299,7 @@ class Engine(Turns, Effects):
         room = OUTPUT_SLICE
         taken = 0
         start = end = began = clock()
-        self.turn += 1
+        turns.depth += 1
         try:
             for argv in requests:
                 taken += 1
@@ -299,6 +311,10 @@ class Engine(Turns, Effects):
                     except gates.Postponed:
                         taken -= 1
                         break
+                    if reply.__class__ is Block:
+                        self._wait(client, command, argv, reply)
+                        break
+                    command = gates.NOT_EXECUTED  # ``call`` has counted it
                     slow_ns = self.slow_ns  # CONFIG SET may have changed it
                 else:
                     try:
@@ -317,8 +333,8 @@ class Engine(Turns, Effects):
                         reply = self.failed(command, error, argv)
                     except BaseException:
                         reply = crashed(self, command)
-                    if self.pending:
-                        self.after(client, command, argv)
+                    if effects.pending:
+                        effects.after(client, command, argv)
                 kind = reply.__class__
                 if client.gates:
                     if kind is Block:
@@ -372,10 +388,10 @@ class Engine(Turns, Effects):
                 client.last_command = command
             client.commands += taken
             self.stats.loop.calls += taken
-        if self.turn > 1:
-            self.turn -= 1
+        if turns.depth > 1:
+            turns.depth -= 1
         else:
-            self._leave_turn(began)
+            turns.leave(began)
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
@@ -383,12 +399,10 @@ class Engine(Turns, Effects):
         modules = self.modules
         # A module's command may have a client of the program's and use it.
         with nested(self) if modules.caller is not None or modules.telling else self.in_turn:
-            start = self.clock_ns()
             try:
                 command, reply = gates.execute(self, client, argv)
                 if reply.__class__ is Block:
                     return block(self, client, command, argv, reply).deferred
-                command.samples.append(self.clock_ns() - start)
             except gates.Postponed:
                 raise
             except Exception:
@@ -398,12 +412,18 @@ class Engine(Turns, Effects):
             return reply
 
     def call(self, client: Client, command: Command, argv: list[bytes]) -> Reply:
-        """Runs one command whose gates were passed, with its statistics and effects; an error is an ErrorReply."""
-        monitored = self.gates & gates.IS_MONITORED
+        """Runs one command whose gates were passed: with its statistics, MONITOR, slow log and effects.
+
+        An error is an ``ErrorReply``.  A ``Block`` means that the command has to wait: it counts when it has ended.
+        """
+        # A call that waited has been shown before.
+        monitored = self.gates & gates.IS_MONITORED and client.blocked is None
         if monitored and command.flags & SKIP_MONITOR:
             # What runs other commands (EVAL, FCALL) is shown before them.
             self.monitors.show(client, command, argv)
-            monitored = 0
+            monitored = False
+        effects = self.effects
+        waits = False
         start = self.clock_ns()
         try:
             reply = command.function(client, *argv[command.skip :])
@@ -416,19 +436,23 @@ class Engine(Turns, Effects):
         try:
             if monitored:
                 self.monitors.show(client, command, argv)
-            if reply.__class__ is Block and client.gates & DENY_BLOCKING:
-                reply = reply.timeout_reply()
+            if reply.__class__ is Block:
+                if client.gates & DENY_BLOCKING:
+                    reply = reply.timeout_reply()
+                else:
+                    waits = True
             if self.current is not None and command.flags & READONLY:
                 self.tracking.remember(self.current, command, argv)
-            if self.pending:
-                self.after(client, command, argv)
+            if effects.pending:
+                effects.after(client, command, argv)
         except Exception:
             reply = crashed(self, command)
             abandon_unit(self, client, command, argv)
-        if self.depth:
+        if not waits:
             taken = self.clock_ns() - start
             command.samples.append(taken)
-            self.stats.nested_ns += taken
+            if effects.depth:
+                self.stats.nested_ns += taken
             if taken > self.slow_ns:
                 self.slow(client, command, argv, taken)
         return reply
@@ -465,7 +489,7 @@ class Engine(Turns, Effects):
                 self.answer(client, reply)
         except Exception:
             self.answer(client, crashed(self, command))
-        self.flush_later(client)
+        self.turns.flush_later(client)
         client.link.resume()
 
     # errors
@@ -484,8 +508,8 @@ class Engine(Turns, Effects):
 
     def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
         """A command took long: the cached time is old, the slow log and the latency monitor may want to know."""
-        if nanoseconds > STALE_AFTER and not self.depth:
-            self.refresh_time()
+        if nanoseconds > STALE_AFTER and not self.effects.depth:
+            self.turns.refresh_time()
         if command is not gates.NOT_EXECUTED:
             self.slowlog.note(client, command, argv, nanoseconds)
             self.latency.note_call(command, nanoseconds)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.clients import MASTER, Client
-from twisted_redis.engine.transactions import touch
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -25,7 +24,6 @@ __all__ = [
     "note_times",
     "remove_due",
     "remove_lapsed",
-    "signal",
     "value_of",
 ]
 
@@ -50,14 +48,14 @@ def value_of(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bytes | None
         ctx.notify(key, "hexpired")
         if not hash_.fields:
             ctx.removed(key)
-        signal(ctx.engine, ctx.db, key)
+        ctx.effects.signal(ctx.db, key)
     return None
 
 
 def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
     """Removes one field whose time has passed, unless this is a replica; tells whether it did.
 
-    No event is raised, and an empty hash is left where it is: that is the caller's, and so is ``signal``.
+    No event is raised, and an empty hash is left where it is: that is the caller's, and so is ``Effects.signal``.
     """
     if ctx.engine.state.hide_expired or ctx.engine.state.expiry_paused:
         return False
@@ -88,8 +86,7 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
             removed = hash_.expire_fields(now, _AT_ONCE)
             for field in removed:
                 delete_as_effect(engine, db, key, field)
-                if engine.effects:
-                    engine.end_unit()  # each one is a unit of its own
+                engine.effects.end_unit()  # each one is a unit of its own
             look = hash_.next_look()
             if look is not None:
                 db.field_wheel[key] = look
@@ -112,27 +109,15 @@ def note_times(db: Database, key: bytes, hash_: Hash) -> None:
 def delete_as_effect(engine: Engine, db: Database, key: bytes, field: bytes) -> None:
     """Counts a field that its time has removed, and has others remove it."""
     engine.stats.expired_fields += 1
-    engine.propagate(db, [b"HDEL", key, field])
+    engine.effects.propagate(db, [b"HDEL", key, field])
 
 
 def _told(engine: Engine, db: Database, key: bytes, hash_: Hash) -> None:
     """After fields have been removed: the events, the end of an empty hash."""
-    if engine.notify_flags:
-        engine.notify(db, key, "hexpired")
+    if engine.events.flags:
+        engine.events.notify(db, key, "hexpired")
     if not hash_.fields:
         db.delete(key)
-        if engine.notify_flags:
-            engine.notify(db, key, "del")
-    signal(engine, db, key)
-
-
-def signal(engine: Engine, db: Database, key: bytes) -> None:
-    """Tells those who watch, wait or cache that a key has changed which no command changed."""
-    if engine.observed:
-        if db.watched and key in db.watched:
-            touch(db, key)
-        if db.waiting and key in db.waiting:
-            engine.ready[(db, key)] = None
-            engine.pending = True
-        for observer in engine.observers:
-            observer(db, key)
+        if engine.events.flags:
+            engine.events.notify(db, key, "del")
+    engine.effects.signal(db, key)

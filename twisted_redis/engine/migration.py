@@ -17,6 +17,7 @@ from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import Denial, Postponed
 from twisted_redis.engine.pause import resume_postponed
+from twisted_redis.engine.units import SWEEP
 from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Migrations:
     def perform(self, move: Move, order: Order) -> Reply:
         """Moves keys while the server waits; within the call of a command, whose effect is what was moved."""
         outcome = self._migrator().carry_now(order)
-        removed = self._settle(move, outcome)
+        removed = self._finish(move, outcome)
         if removed:
             move.client.propagate_as([b"DEL", *removed])
         return move.answer()
@@ -130,18 +131,15 @@ class Migrations:
         with engine.in_turn:
             if not move.copying:
                 self._release(move)
-            removed = self._settle(move, outcome)
-            if removed:
-                engine.touched = False
-                engine.propagate(move.db, [b"DEL", *removed])
-                if engine.writers is not None:
-                    engine.writers[move.client] = None
-                engine.pending = False
-                engine.end_unit()
+            with engine.unit(SWEEP):
+                removed = self._finish(move, outcome)
+                if removed:
+                    engine.effects.propagate(move.db, [b"DEL", *removed])
+                    engine.effects.wrote(move.client)
             # The caller may be gone, or may have another answer already (CLIENT UNBLOCK).
             retry(engine, MIGRATED)
 
-    def _settle(self, move: Move, outcome: Outcome) -> list[bytes]:
+    def _finish(self, move: Move, outcome: Outcome) -> list[bytes]:
         """Removes what was confirmed, and decides on the reply; the removed keys."""
         engine, db = self._engine, move.db
         removed: dict[bytes, None] = {}
@@ -156,9 +154,9 @@ class Migrations:
                         kept.append(key)
                     continue
                 engine.lazyfree.remove(db, key, engine.config.lazyfree_lazy_server_del)
-                engine.dirty += 1
-                if engine.observed:
-                    engine.observe(db, key, "del")
+                engine.effects.dirty += 1
+                if engine.effects.observed:
+                    engine.effects.observe(db, key, "del")
                 removed[key] = None
         if outcome.error:
             move.reply = CommandError(outcome.error)
@@ -173,8 +171,8 @@ class Migrations:
     def _hold(self, move: Move) -> None:
         engine = self._engine
         if not self._held:
-            engine.observers.append(self._observe)
-            engine.refresh_observed()
+            engine.effects.observers.append(self._observe)
+            engine.effects.refresh()
             engine.deny(Denial.MIGRATING, self._check)
         for key in move.keys:
             self._held[(move.db, key)] = move
@@ -184,8 +182,8 @@ class Migrations:
         for key in move.keys:
             self._held.pop((move.db, key), None)
         if not self._held:
-            engine.observers.remove(self._observe)
-            engine.refresh_observed()
+            engine.effects.observers.remove(self._observe)
+            engine.effects.refresh()
             engine.deny(Denial.MIGRATING, None)
         if self._waiting:
             self._waiting = False

@@ -78,14 +78,13 @@ def broken(engine: Engine, client: Client, argv: list[bytes], answered: bool) ->
 def abandon_unit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
     """Hands out what an interrupted command has changed, and forgets that it was running."""
     try:
-        if engine.pending:
-            engine.after(client, command, argv)
-        elif not engine.depth and (engine.effects or engine.ready):
-            engine.end_unit()
+        if engine.effects.pending:
+            engine.effects.after(client, command, argv)
+        elif not engine.effects.depth:
+            engine.effects.end_unit()
     except Exception:
         report(engine, f"The effects of the command {command.name} could not be handed out")
-    engine.touched = engine.pending = False
-    engine.override = None
+    engine.effects.forget_command()
 
 
 def undelivered(failure: Any, engine: Engine, client: Client) -> None:

@@ -30,8 +30,8 @@ def watch(client: Client, key: bytes) -> None:
         return
     watchers[client] = _is_stale(db, key)
     client.watching.append((db, key))
-    client.engine.watch_count += 1
-    client.engine.refresh_observed()
+    client.effects.watch_count += 1
+    client.effects.refresh()
 
 
 def touch(db: Database, key: bytes) -> None:

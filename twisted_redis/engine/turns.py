@@ -8,100 +8,84 @@ are written to.  Turns may stand within one another: the outermost one counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from twisted_redis.engine.mishaps import report
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
-    from twisted_redis.engine.clock import TimeSource
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.introspect.stats import Statistics
-    from twisted_redis.keyspace.database import KeyspaceState
 
-__all__ = ["Turn", "Turns"]
-
-
-class Turn:
-    """The turns of an engine as a context manager: what is raised within leaves it, and the turn ends all the same."""
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, engine: Turns) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        self._engine.begin_turn()
-
-    def __exit__(self, *raised: object) -> None:
-        self._engine.end_turn()
+__all__ = ["Turns"]
 
 
 class Turns:
-    """The part of the engine that begins and ends turns, and writes to clients at their end."""
+    """The turns of an engine.  ``with turns:`` is one: it ends whatever is raised within."""
 
-    state: KeyspaceState
-    stats: Statistics
-    time: TimeSource
-    clock_ns: Callable[[], int]
-    effects: list[Any]
-    ready: dict[Any, None]
-    end_unit: Callable[[], None]
-
-    def __init__(self) -> None:
-        super().__init__()
-        #: How many turns stand in one another, and when (ns) the outermost one began.
-        self.turn = 0
-        self.turn_began = 0
-        #: ``with engine.in_turn:`` is a turn.
-        self.in_turn = Turn(self)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: How many stand within one another.
+        self.depth = 0
+        #: When (ns) the outermost one began.
+        self._began = 0
         #: Clients that are written to at the end of the turn.
         self.unflushed: dict[Client, None] = {}
         #: Called at the end of each turn, before its replies leave: what has to be on disk before them goes there now.
         self.before_replies: list[Callable[[], None]] = []
 
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(self, *raised: object) -> None:
+        self.end()
+
     def refresh_time(self) -> None:
         """Reads the wall clock for the unit of execution that begins."""
-        self.state.now = int(self.time.wall() * 1000)
+        engine = self._engine
+        engine.state.now = int(engine.time.wall() * 1000)
 
-    def begin_turn(self) -> None:
-        """Begins work outside of ``run`` that may write to clients; ``end_turn`` must follow, so prefer ``in_turn``."""
-        if not self.turn:
-            self.turn_began = self.clock_ns()
-            state = self.state
+    def begin(self) -> None:
+        """Begins work outside of ``Engine.run`` that may write to clients.
+
+        ``end`` must follow, whatever happens, so prefer ``with engine.in_turn:``.
+        """
+        if not self.depth:
+            engine = self._engine
+            self._began = engine.clock_ns()
+            state = engine.state
             state.before = state.now
-            state.now = int(self.time.wall() * 1000)
-        self.turn += 1
+            state.now = int(engine.time.wall() * 1000)
+        self.depth += 1
 
-    def end_turn(self) -> None:
+    def end(self) -> None:
         """Ends a turn: flushes the effects and the clients that were written to.  Nothing that fails here is raised."""
-        if self.turn > 1:
-            self.turn -= 1
+        if self.depth > 1:
+            self.depth -= 1
             return
         try:
-            if self.effects or self.ready:
-                self.end_unit()
+            self._engine.effects.end_unit()
         except Exception:
-            report(cast("Engine", self), "The effects of a turn could not be handed out")
-        self._leave_turn(self.turn_began)
+            report(self._engine, "The effects of a turn could not be handed out")
+        self.leave(self._began)
 
-    def _leave_turn(self, began: int) -> None:
-        """Ends the outermost turn, which began at ``began`` (ns)."""
+    def leave(self, began: int) -> None:
+        """Ends the outermost turn, which began at ``began`` (ns) and whose effects are handed out."""
+        engine = self._engine
         try:
             for finish in self.before_replies:
                 try:
                     finish()
                 except Exception:
-                    report(cast("Engine", self), "A turn was not ended in order")
+                    report(engine, "A turn was not ended in order")
         finally:
-            self.turn = 0
+            self.depth = 0
         if self.unflushed:
             self.flush_clients()
-        self.stats.loop.note(self.clock_ns() - began)
+        engine.stats.loop.note(engine.clock_ns() - began)
 
     def flush_later(self, client: Client) -> None:
         """Has the output of ``client`` written at the end of the turn, or now outside of one."""
-        if self.turn:
+        if self.depth:
             self.unflushed[client] = None
         else:
             self._flush(client)
@@ -116,12 +100,13 @@ class Turns:
 
     def _flush(self, client: Client) -> None:
         """Writes to one client.  A connection that fails is closed, and costs no other client its replies."""
+        engine = self._engine
         try:
             client.link.flush()
         except Exception:
-            report(cast("Engine", self), f"The replies to the client {client.id} could not be written")
+            report(engine, f"The replies to the client {client.id} could not be written")
             client.out.clear()
             try:
                 client.link.abort()
             except Exception:
-                report(cast("Engine", self), f"The client {client.id} could not be closed")
+                report(engine, f"The client {client.id} could not be closed")

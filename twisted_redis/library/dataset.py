@@ -58,7 +58,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
 
     Who watches a key finds it changed, who waits for one is woken, who caches keys is told to forget them.
     """
-    if engine.sinks:
+    if engine.effects.recording:
         raise RuntimeError("a server with replicas or an append-only file cannot be set back")
     with engine.in_turn:
         for observer in engine.flush_observers:

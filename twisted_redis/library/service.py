@@ -81,7 +81,7 @@ class _Server(LastingService):
 
     def _settle(self) -> None:
         """Time has moved."""
-        while self.engine.expire_cycle():
+        while self.engine.expiry.cycle():
             pass
         now = self.engine.time.monotonic()
         self.factory.cron(now)

@@ -76,18 +76,18 @@ class Hub:
         connection that it happens to, or one round; a poll that cannot work any more ends the server.
         """
         engine = self._engine
-        turn = engine.turn
+        turn = engine.turns.depth
         try:
-            engine.begin_turn()
+            engine.turns.begin()
             try:
                 if self._serve(self._poller.poll(0, ROUND), 1):
                     # Most clients send their first request at once, and where one connects there may be more.
                     self._serve(self._poller.poll(0, ROUND), AT_ONCE)
             finally:
-                engine.end_turn()
+                engine.turns.end()
             self._failing_since = None
         except BaseException as problem:
-            engine.turn = turn
+            engine.turns.depth = turn
             self._round_failed(problem)
 
     def _serve(self, events: list[tuple[int, int]], most: int) -> bool:

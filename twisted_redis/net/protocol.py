@@ -149,11 +149,11 @@ class RedisProtocol(Protocol):
             taken = engine.run(client, requests)
         finally:
             self._running = False
-        if engine.turn:
+        if engine.turns.depth:
             # A round of the hub writes to all its clients at its end: back to back, writes wake a peer on another
             # processor once, while with the work of a request between them each of them has to wake it again.
             # A connection that ends is closed there too.
-            engine.unflushed[client] = None
+            engine.turns.unflushed[client] = None
         elif client.out or client.gates & CLOSING:
             self.flush()
         if client.gates & CLOSING:
@@ -383,7 +383,7 @@ class RedisProtocol(Protocol):
         """Closes after what was written, at the end of the turn."""
         self.client.gates |= CLOSING
         self._holding = True
-        self.engine.flush_later(self.client)
+        self.engine.turns.flush_later(self.client)
 
     def abort(self) -> None:
         """Closes at once; unless a command of its own is running, the client is gone when this returns."""

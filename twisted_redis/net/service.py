@@ -235,7 +235,7 @@ class ServerService(Service):
     def expire(self) -> None:
         """Removes what is due, in slices of a few ms with turns for the clients between."""
         self._more = None
-        if self.engine.expire_cycle():
+        if self.engine.expiry.cycle():
             self._more = self.engine.time.call_later(0, self.expire)
 
     def _serve_others(self) -> bool:
@@ -245,7 +245,7 @@ class ServerService(Service):
         """
         if can_iterate(self.reactor):
             self.reactor.iterate(0)
-            self.engine.flush_clients()
+            self.engine.turns.flush_clients()
         return bool(self.running)
 
     def _catch_up(self) -> None:

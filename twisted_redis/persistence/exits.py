@@ -207,7 +207,7 @@ class Exits:
         self._deadline = None
         release_writes(engine, SHUTDOWN)
         with engine.in_turn:
-            for waiter in list(engine.waiting_groups.get(_GROUP, ())):
+            for waiter in list(engine.waiting.groups.get(_GROUP, ())):
                 waiter.finish(engine.error(_FAILED))
 
     def _fields(self) -> list[tuple[str, Any]]:

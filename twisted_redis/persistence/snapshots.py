@@ -70,7 +70,7 @@ class Snapshots:
         self._count += 1
         if not self.write(self.path):
             return False
-        engine.dirty = 0
+        engine.effects.dirty = 0
         self._success()
         return True
 
@@ -130,8 +130,8 @@ class Snapshots:
         if self.in_progress:
             raise CommandError("ERR Background save already in progress")
         # In a transaction it waits for the end of it: the child must not see half of it.
-        if self._children.purpose or self._engine.depth:
-            if schedule or self._engine.depth:
+        if self._children.purpose or self._engine.effects.depth:
+            if schedule or self._engine.effects.depth:
                 self.scheduled = True
                 return "Background saving scheduled"
             raise CommandError(
@@ -153,7 +153,7 @@ class Snapshots:
             return self.write(path, child.report)
 
         self._count += 1
-        self._dirty_before = engine.dirty
+        self._dirty_before = engine.effects.dirty
         self._tried_at = engine.time.monotonic()
         try:
             pid = self._children.fork("rdb", work, self._child_ended)
@@ -187,7 +187,7 @@ class Snapshots:
             self._failure()
         else:
             engine.log("notice", "Background saving terminated with success")
-            engine.dirty -= self._dirty_before
+            engine.effects.dirty -= self._dirty_before
             self._success()
         self._last_seconds = int(engine.time.monotonic() - self._tried_at)
         for callback in self.ended:
@@ -203,7 +203,7 @@ class Snapshots:
             self.start()
             return
         for seconds, changes in engine.config.save:
-            if engine.dirty >= changes and now - self._saved_at > seconds and may_try:
+            if engine.effects.dirty >= changes and now - self._saved_at > seconds and may_try:
                 engine.log("notice", f"{changes} changes in {seconds} seconds. Saving...")
                 self.start()
                 break
@@ -245,7 +245,7 @@ class Snapshots:
         engine = self._engine
         running = self.in_progress
         return [
-            ("rdb_changes_since_last_save", engine.dirty),
+            ("rdb_changes_since_last_save", engine.effects.dirty),
             ("rdb_bgsave_in_progress", int(running)),
             ("rdb_last_save_time", engine.last_save),
             ("rdb_last_bgsave_status", "ok" if self.succeeded else "err"),

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link, postpone
 from twisted_redis.engine.declare.table import Command
-from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
-from twisted_redis.engine.mishaps import crashed
+from twisted_redis.engine.units import MASTER as MASTER_UNIT
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import ErrorReply
@@ -140,7 +139,7 @@ class Applier:
         if self._held or engine.gates & IS_PAUSED:
             self._hold(data)
             return
-        with engine.in_turn:
+        with engine.unit(MASTER_UNIT):
             self._apply(data)
         if self._parser.error is not None:
             raise ValueError(self._parser.error)
@@ -159,67 +158,40 @@ class Applier:
             self.receive(held)
 
     def _apply(self, data: bytes) -> None:
-        engine = self._engine
         client = self.client
-        keyspace = engine.state
         parser = self._parser
         self._raw.append(data)
         before = self.offset
         requests = parser.receive(data)
         base = self._base
-        keyspace.applying_master_stream = True
-        start = engine.clock_ns()
-        try:
-            if client.queue is not None or not _EXACT.isdisjoint([argv[0].upper() for argv in requests]):
-                for argv, end in zip(requests, parser.ends(), strict=False):
-                    start = self._carry_out(argv, start)
-                    if client.queue is None:
-                        self.offset = base + end
-                    if client.gates & CLOSING:
-                        # It has made us a master, or the like: what follows is not ours to carry out.
-                        break
-            else:
-                for argv in requests:
-                    start = self._carry_out(argv, start)
+        if client.queue is not None or not _EXACT.isdisjoint([argv[0].upper() for argv in requests]):
+            for argv, end in zip(requests, parser.ends(), strict=False):
+                self._carry_out(argv)
                 if client.queue is None:
-                    self.offset = base + parser.boundary
-        finally:
-            keyspace.applying_master_stream = False
+                    self.offset = base + end
+                if client.gates & CLOSING:
+                    # It has made us a master, or the like: what follows is not ours to carry out.
+                    break
+        else:
+            for argv in requests:
+                self._carry_out(argv)
+            if client.queue is None:
+                self.offset = base + parser.boundary
         client.commands += len(requests)
         self._pass_on(self.offset - before)
 
-    def _carry_out(self, argv: list[bytes], start: int) -> int:
-        """Runs one command, which begins at ``start`` (ns); when it ended, which is when the next one begins."""
-        engine = self._engine
+    def _carry_out(self, argv: list[bytes]) -> None:
         client = self.client
         command = self._known.get(argv[0]) or self._find(argv)
         if command is None or not command.min_args <= len(argv) <= command.max_args:
             self._failed(argv[0].decode("latin-1"), b"ERR unknown command or wrong number of arguments")
-            return start
-        if client.queue is not None and command.name not in UNQUEUED:
+        elif client.queue is not None and command.name not in UNQUEUED:
             client.queue.append((command, argv))
-            return start
-        client.last_command = command
-        if engine.gates:
-            reply = engine.call(client, command, argv)
         else:
-            # ``engine.call`` for when nobody watches, spelled out: most of a replica's work is done here.
-            try:
-                reply = command.function(client, *argv[command.skip :])
-            except CommandError as error:
-                reply = engine.failed(command, error, argv)
-            except BaseException:
-                reply = crashed(engine, command)
-            if engine.pending:
-                engine.after(client, command, argv)
-        if reply.__class__ is ErrorReply:
-            self._failed(command.name, reply)
-        end = engine.clock_ns()
-        taken = end - start
-        command.samples.append(taken)
-        if taken > engine.slow_ns:
-            engine.slow(client, command, argv, taken)
-        return end
+            client.last_command = command
+            reply = self._engine.call(client, command, argv)
+            if reply.__class__ is ErrorReply:
+                self._failed(command.name, reply)
 
     def _find(self, argv: list[bytes]) -> Command | None:
         engine = self._engine

@@ -287,7 +287,7 @@ class Master:
                 data = backlog.read(replica.place, PIECE)
                 replica.place += len(data)
                 client.out.append(data)
-                engine.unflushed[client] = None
+                engine.turns.unflushed[client] = None
                 if replica.place <= end:
                     engine.time.call_later(0, pump, replica, backlog)
             if replica.place < needed:

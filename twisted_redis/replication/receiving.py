@@ -147,7 +147,7 @@ class Reception:
             engine.log("warning", str(problem))
             self._failed("from socket")
             return
-        engine.dirty += 1
+        engine.effects.dirty += 1
         self._replication.loading.end()
         self._finish(loader)
 

@@ -113,7 +113,7 @@ class ReplicaSync:
         self._replication.stream.selected = -1
         if not replica.speaks_sync:
             replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._engine.replication_id.encode(), offset))
-            self._engine.flush_later(replica.client)
+            self._engine.turns.flush_later(replica.client)
 
     # events
 
@@ -151,7 +151,7 @@ class ReplicaSync:
             waits = replica.state == WAITING or (replica.state == RECEIVING and not isinstance(self.job, DisklessSync))
             if waits:
                 replica.client.out.append(b"\n")
-                self._engine.flush_later(replica.client)
+                self._engine.turns.flush_later(replica.client)
         self._start_if_due(now)
         self._remove_file()
 

@@ -69,7 +69,7 @@ class Replication:
         engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
         tell_memory(self)
-        engine.before_replies.append(self.end_turn)
+        engine.turns.before_replies.append(self.end_turn)
         engine.stats.resetters += [self.master.reset_figures, self.follower.reset_figures]
         config = engine.config
         config.on_apply("appendonly", self._feed_or_not)
@@ -290,12 +290,12 @@ class Replication:
         engine = self.engine
         wanted = not self.is_replica and (self.stream.backlog is not None or engine.config.appendonly)
         if wanted and not self._feeding:
-            engine.writers = {}
-            engine.add_sink(self.stream)
+            engine.effects.writers = {}
+            engine.effects.add_sink(self.stream)
         elif self._feeding and not wanted:
             self.stream.encode()
-            engine.writers = None
-            engine.remove_sink(self.stream)
+            engine.effects.writers = None
+            engine.effects.remove_sink(self.stream)
         self._feeding = wanted
 
     def _resize(self) -> None:
@@ -414,7 +414,7 @@ class Replication:
         """Work that is due, several times a second."""
         self.replica_sync.look()
         self.failover.look()
-        if self.own_keys and self.engine.active_expire:
+        if self.own_keys and self.engine.expiry.active:
             with self.engine.in_turn:
                 self.own_keys.expire()
         if now - self._ticked_at >= 1.0:

@@ -82,7 +82,7 @@ class Stream:
         units = self._units
         if not units:
             return
-        writers = self._engine.writers
+        writers = self._engine.effects.writers
         if self.backlog is None:
             # Nobody reads it, but offsets tell what is on disk.
             self._offset += sum(map(len, units))

@@ -52,5 +52,4 @@ class OwnKeys:
             elif when <= now:
                 del self._written[(db, key)]
                 engine.state.expire(db, key)
-                if engine.effects or engine.ready:
-                    engine.end_unit()
+                engine.effects.end_unit()

@@ -334,8 +334,8 @@ def test_the_cycle_raises_events(server: InProcess) -> None:
     def cycle() -> list[str]:
         found: list[str] = []
         engine.pubsub.publish = lambda channel, message: found.append(channel.decode()[15:]) or 1  # type: ignore[func-returns-value]
-        engine.raise_events(0xFFFF & ~1)
-        engine.expire_cycle()
+        engine.events.publish_classes(0xFFFF & ~1)
+        engine.expiry.cycle()
         return found
 
     assert cycle() == ["hexpired"]
@@ -349,11 +349,11 @@ def test_many_fields_are_removed_in_parts(server: InProcess) -> None:
     server("HSET", "big", *[word for field in fields for word in (field, "v")])
     server("HPEXPIRE", "big", 1000, "FIELDS", len(fields), *fields)
     pass_time(server, 1500)
-    assert server.engine.expire_cycle(budget_ns=0)
+    assert server.engine.expiry.cycle(budget_ns=0)
     left = server("HLEN", "big")
     assert 0 < left < 1000
     for _ in range(10):
-        server.engine.expire_cycle(budget_ns=0)
+        server.engine.expiry.cycle(budget_ns=0)
     assert server("EXISTS", "big") == 0
 
 

@@ -177,7 +177,7 @@ def test_a_canceller_that_fails_keeps_nobody(server: Server, error: type[BaseExc
     assert unblocked("PING") == b"+PONG\r\n"
     assert server("CLIENT", "KILL", "ID", str(closed.protocol.client.id)) == 1
     assert b"blocked_clients:0\r\n" in server("INFO", "clients")
-    assert server.engine.watch_count == 1  # the client that was unblocked still watches
+    assert server.engine.effects.watch_count == 1  # the client that was unblocked still watches
     assert failures(server) == ["What the command mistaken waits for could not be cancelled"] * 3
     assert is_clean(server) == {}
 

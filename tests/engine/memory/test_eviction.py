@@ -299,7 +299,7 @@ def test_a_script_may_exceed_the_limit_where_there_is_something_to_be_evicted() 
     assert server("EVAL", script, 0) == 1
     assert server("EVAL", script, 0) == 1
     server("CONFIG", "SET", "maxmemory-policy", "noeviction")
-    while not isinstance(server("SET", f"more:{server.engine.dirty}", "x" * 100), ErrorReply):
+    while not isinstance(server("SET", f"more:{server.engine.effects.dirty}", "x" * 100), ErrorReply):
         pass
     reply = server("EVAL", script, 0)
     assert isinstance(reply, ErrorReply) and OOM[4:] in reply

@@ -87,13 +87,13 @@ def test_nobody_tracks_any_more(server: Server) -> None:
     client = caching(server, "BCAST")
     other = caching(server)
     other("GET", "a")
-    assert server.engine.observed
+    assert server.engine.effects.observed
     client("CLIENT", "TRACKING", "OFF")
     other("RESET")
     engine = server.engine
-    assert not engine.observed
-    assert engine.tracking.broadcast not in engine.before_replies
-    assert not engine.observers
+    assert not engine.effects.observed
+    assert engine.tracking.broadcast not in engine.turns.before_replies
+    assert not engine.effects.observers
     assert tracking_info(server) == {
         "tracking_total_keys": "0",
         "tracking_total_items": "0",
@@ -103,14 +103,14 @@ def test_nobody_tracks_any_more(server: Server) -> None:
 
 def test_prefixes_are_told_at_the_end_of_a_turn(server: Server) -> None:
     client = caching(server, "BCAST", "PREFIX", "user:", "PREFIX", "u2")
-    server.engine.begin_turn()
+    server.engine.turns.begin()
     server("SET", "user:1", 1)
     server("SET", "user:2", 1)
     server("SET", "user:1", 2)
     server("SET", "use", 1)
     server("SET", "u2", 1)
     assert client.read() == b""
-    server.engine.end_turn()
+    server.engine.turns.end()
     assert client.read() == invalid(b"u2") + invalid(b"user:1", b"user:2")
 
 

@@ -58,10 +58,10 @@ def test_databases_and_transactions(serve: Callable[..., Server], content: Calla
 
 def test_what_is_for_others(serve: Callable[..., Server], content: Callable[[], bytes]) -> None:
     server = serve()
-    server.engine.begin_turn()
+    server.engine.turns.begin()
     aof_of(server).writer.feed([(0, ReplicasOnly([b"PUBLISH", b"a", b"b"]))])
     aof_of(server).writer.feed([(0, AofOnly([b"SET", b"a", b"b"]))])
-    server.engine.end_turn()
+    server.engine.turns.end()
     assert content() == SELECT_0 + encode("SET", "a", "b")
 
 
@@ -116,12 +116,12 @@ def test_always_syncs_once_for_a_turn(serve: Callable[..., Server], disk: Disk) 
     server = serve(appendfsync="always")
     first, second = server.connect(), server.connect()
     before = disk.syncs
-    server.engine.begin_turn()
+    server.engine.turns.begin()
     first.protocol.dataReceived(encode("SET", "a", 1) * 3)
     second.protocol.dataReceived(encode("SET", "b", 1))
     assert disk.syncs == before
     assert first.read() == second.read() == b""
-    server.engine.end_turn()
+    server.engine.turns.end()
     assert disk.syncs == before + 1
     assert first.read() == b"+OK\r\n" * 3
     assert second.read() == b"+OK\r\n"

@@ -79,7 +79,7 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
         target.put(member, float(score), before, config)
     if added or updated:
         ctx.changed(key, "zadd", added + updated)
-        if ctx.engine.sinks:
+        if ctx.effects.recording:
             pairs = [part for score, member in zip(given, members, strict=True) for part in (b"%d" % score, member)]
             ctx.propagate_as([b"zadd", key, *arguments[:first], *pairs])
     return added + updated if options & _CH else added

@@ -10,7 +10,7 @@ from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, refusal
-from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed, signal
+from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
@@ -120,7 +120,7 @@ def _expire(
     if updated or deleted:
         ctx.changed(key, "hdel" if deleted else "hexpire", updated + deleted)
         _times_set(ctx, key, hash_)
-    if updated and ctx.engine.sinks:
+    if updated and ctx.effects.recording:
         done = [field for field, result in zip(fields, results, strict=True) if result == _DONE]
         head = [b"HPEXPIREAT", key, b"%d" % when, *options[:given]]
         ctx.propagate_as([*head, options[given], b"%d" % updated, *done])
@@ -300,7 +300,7 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
         ctx.changed(key, "hdel", deleted)
         ctx.propagate_as([b"HDEL", key, *fields])
     else:
-        signal(ctx.engine, ctx.db, key)
+        ctx.effects.signal(ctx.db, key)
     _times_set(ctx, key, hash_)
     return values
 
@@ -358,7 +358,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
         ctx.changed(key, "hdel", deleted)
         ctx.propagate_as()
     else:
-        signal(ctx.engine, ctx.db, key)
+        ctx.effects.signal(ctx.db, key)
     _times_set(ctx, key, hash_)
     return values
 

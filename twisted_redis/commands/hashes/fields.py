@@ -12,7 +12,7 @@ from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NotFloat, SyntaxError_
-from twisted_redis.engine.hash_fields import lapsed, note_times, remove_due, remove_lapsed, signal, value_of
+from twisted_redis.engine.hash_fields import lapsed, note_times, remove_due, remove_lapsed, value_of
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_in, integer_or_none
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Pairs, Reply
@@ -246,7 +246,7 @@ def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) 
                 # Redis does not count the field that ends the hash: if it is the only one, no event comes.
                 deleted = True
                 ctx.db.delete(key)
-            signal(ctx.engine, ctx.db, key)
+            ctx.effects.signal(ctx.db, key)
     if expired:
         ctx.notify(key, "hexpired")
         if deleted:

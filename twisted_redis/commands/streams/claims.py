@@ -219,5 +219,5 @@ def xautoclaim(
 
 def _finish(ctx: Client, effects: list[list[bytes]]) -> None:
     if effects:
-        ctx.engine.dirty += len(effects)
+        ctx.effects.dirty += len(effects)
         ctx.propagate_as(*effects)

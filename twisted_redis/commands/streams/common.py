@@ -92,8 +92,8 @@ def record(ctx: Client, count: int, *command: bytes) -> None:
 
     Redis does not say of groups and counters that their key is modified: WATCH and tracking do not notice.
     """
-    ctx.engine.dirty += count
-    if ctx.engine.sinks:
+    ctx.effects.dirty += count
+    if ctx.effects.recording:
         ctx.propagate_as(list(command))
 
 
@@ -101,14 +101,14 @@ def wake(ctx: Client, key: bytes) -> None:
     """Has those who wait for ``key`` look again."""
     db = ctx.db
     if key in db.waiting:
-        ctx.engine.ready[(db, key)] = None
-        ctx.engine.pending = True
+        ctx.effects.ready[(db, key)] = None
+        ctx.effects.pending = True
 
 
 def make_consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consumer:
     """Adds a consumer, which must be missing, to ``group``."""
     consumer = group.add_consumer(name, ctx.now)
-    ctx.engine.dirty += 1
+    ctx.effects.dirty += 1
     ctx.notify(key, "xgroup-createconsumer")
     return consumer
 

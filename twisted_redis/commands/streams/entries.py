@@ -167,7 +167,7 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
         if simple is not None:
             ctx.changed(key, "xadd")
             text = b"%d-%d" % simple
-            if ctx.engine.sinks:
+            if ctx.effects.recording:
                 ctx.propagate_as([b"XADD", key, text, *row])
             return text
     if stream.last_id == MAX_ID:
@@ -190,7 +190,7 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
     text = id_text(entry_id)
     if options is not None and options.by_length is not None and options.trim(stream):
         ctx.notify(key, "xtrim")
-    if ctx.engine.sinks:
+    if ctx.effects.recording:
         effect = list(args)
         if given is None or not given[1]:
             effect[id_place] = text

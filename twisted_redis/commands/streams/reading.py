@@ -243,7 +243,7 @@ def _deliver(
 ) -> Reply:
     """The entries that nobody has got yet, which become pending for ``consumer``."""
     entries: list[Reply] = []
-    propagated = bool(ctx.engine.sinks)
+    propagated = bool(ctx.effects.recording)
     now = ctx.now
     for ms, sequence, row in stream.range(group.last_id + 1, MAX_ID, request.count):
         entry_id = ms << 64 | sequence
@@ -257,5 +257,5 @@ def _deliver(
         entries.append((text, Bulks(row)))
     if propagated:
         effects.append(group_effect(key, name, group))
-    ctx.engine.dirty += 1
+    ctx.effects.dirty += 1
     return entries

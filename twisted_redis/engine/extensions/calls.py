@@ -23,6 +23,7 @@ from twisted_redis.engine.clients import DENY_BLOCKING
 from twisted_redis.engine.declare.flags import BLOCKING, NO_MULTI, NOSCRIPT, READONLY, WRITE
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.extensions.replies import checked, checked_seconds, checked_value
+from twisted_redis.engine.units import NESTED
 from twisted_redis.resp.types import ErrorReply, NullArray, Reply
 
 if TYPE_CHECKING:
@@ -76,26 +77,15 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
 
 @contextmanager
 def nested(engine: Engine) -> Iterator[None]:
-    """Runs a command within another one, or between the steps of one; RuntimeError within an event hook.
-
-    Outside of a unit the caller itself stands between commands; within one, what it has said of itself so far must not
-    be taken for what the command says.
-    """
+    """Runs a command within another one, or between the steps of one; RuntimeError within an event hook."""
     if engine.modules.telling:
         raise RuntimeError("an event hook runs in the middle of a command, and cannot run another: call it later")
-    engine.begin_turn()
-    touched, engine.touched = engine.touched, False
-    override, engine.override = engine.override, None
-    engine.depth += 1
-    dirty = engine.dirty
-    try:
-        yield
-    finally:
-        engine.modules.dirty_by_calls += engine.dirty - dirty
-        engine.depth -= 1
-        engine.touched, engine.override = touched, override
-        engine.end_turn()
-        engine.pending = bool(touched or override is not None or engine.effects or engine.ready)
+    dirty = engine.effects.dirty
+    with engine.unit(NESTED):
+        try:
+            yield
+        finally:
+            engine.modules.dirty_by_calls += engine.effects.dirty - dirty
 
 
 def sleep(ctx: Client, seconds: float) -> Deferred[None]:
@@ -140,7 +130,7 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
             engine = ctx.engine
             modules = engine.modules
             before = _changes(engine)
-            dirty = engine.dirty
+            dirty = engine.effects.dirty
             data = ctx.db.data
             stored = [data.get(word) for word in arguments[:_LOOKED_AT]]
             outer, modules.caller = modules.caller, caller
@@ -148,7 +138,7 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
                 reply = function(ctx, *arguments)
             finally:
                 modules.caller = outer
-            if engine.dirty == dirty:
+            if engine.effects.dirty == dirty:
                 for word, value in zip(arguments, stored, strict=False):
                     if data.get(word, value) is not value:
                         raise RuntimeError(
@@ -171,7 +161,7 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
 
 def _changes(engine: Engine) -> int:
     """How many changes commands have made that were not called by others."""
-    return engine.dirty - engine.modules.dirty_by_calls
+    return engine.effects.dirty - engine.modules.dirty_by_calls
 
 
 def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) -> Generator[Any, Any, Any]:
@@ -180,7 +170,7 @@ def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) 
     error: BaseException | None = None
     modules = engine.modules
     while True:
-        engine.begin_turn()
+        engine.turns.begin()
         outer, modules.caller = modules.caller, caller
         before = _changes(engine)
         try:
@@ -191,8 +181,8 @@ def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) 
             modules.caller = outer
             changed = _changes(engine) != before
             if changed:
-                engine.touched, engine.override = False, None
-            engine.end_turn()
+                engine.effects.forget_command()
+            engine.turns.end()
             if changed:
                 coroutine.close()
                 raise RuntimeError(_RULE)

@@ -158,8 +158,8 @@ class Modules:
         engine = self._engine
         for names, hook in entry.module.events:
             entry.hooks.append(_event_hook(engine, names, hook))
-        engine.event_hooks += entry.hooks
-        engine.refresh_events()
+        engine.events.hooks += entry.hooks
+        engine.events.refresh()
         self._wrap()
 
     def _wrap(self) -> None:
@@ -219,8 +219,8 @@ class Modules:
                 command.function = _gone(command.name)
         engine.index_commands()
         engine.acl.change_commands({}, entry.commands)
-        engine.event_hooks[:] = [hook for hook in engine.event_hooks if hook not in entry.hooks]
-        engine.refresh_events()
+        engine.events.hooks[:] = [hook for hook in engine.events.hooks if hook not in entry.hooks]
+        engine.events.refresh()
         self._wrap()
 
 

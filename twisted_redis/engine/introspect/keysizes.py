@@ -93,7 +93,7 @@ class KeySizes:
 
     def _state(self, db: Database) -> tuple[int, ...]:
         stats = self._engine.stats
-        return self._engine.dirty, stats.expired_fields, stats.expired_keys, len(db.data)
+        return self._engine.effects.dirty, stats.expired_fields, stats.expired_keys, len(db.data)
 
     def _lengths(self, db: Database) -> _Lengths:
         state = self._state(db)

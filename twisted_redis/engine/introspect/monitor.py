@@ -73,4 +73,4 @@ class Monitors:
                 watcher.push_later(line)
             else:
                 watcher.out.append(line)
-                engine.flush_later(watcher)
+                engine.turns.flush_later(watcher)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.gates import IS_BUSY, IS_LOADING, IS_OVER_MEMORY, IS_PAUSED
-from twisted_redis.engine.hash_fields import signal
 from twisted_redis.engine.memory.last_use import LastUse
+from twisted_redis.engine.units import SWEEP
 from twisted_redis.keyspace.access import (
     CountingDatabase,
     idle_ms,
@@ -61,6 +61,7 @@ class Eviction:
         self._engine = engine
         self._chooser: Chooser | None = None
         self._timer: Any = None
+        self._evicting = False
         #: Whether somebody has asked for idle times, so that they are kept whatever the policy.
         self.idle_wanted = False
         self.last_use = LastUse(engine)
@@ -154,9 +155,9 @@ class Eviction:
         else:
             self._fits()
         time = engine.time.monotonic()
-        if time > self._survey_after and engine.dirty != self._surveyed:
+        if time > self._survey_after and engine.effects.dirty != self._surveyed:
             self._survey_after = time + _SURVEY_EVERY
-            self._surveyed = engine.dirty
+            self._surveyed = engine.effects.dirty
             for db in engine.databases:
                 if db.data:
                     engine.usage.survey(db)
@@ -193,7 +194,7 @@ class Eviction:
     def make_room(self) -> bool:
         """Before a command while the limit is exceeded: evicts; False if there is no room and nothing to be evicted."""
         engine = self._engine
-        if engine.depth:
+        if engine.effects.depth or self._evicting:
             # Between the commands of a transaction or a script nothing is evicted.
             return not self.out_of_memory
         if engine.gates & (IS_LOADING | IS_BUSY | IS_PAUSED) or (
@@ -232,22 +233,20 @@ class Eviction:
         started = clock()
         deadline = started + self._slice_ns()
         count = 0
-        engine.begin_turn()
-        engine.depth += 1
+        self._evicting = True
         try:
-            while state.memory > state.memory_limit:
-                choice = chooser.choose(samples)
-                if choice is None:
-                    return False
-                self._evict_key(*choice)
-                count += 1
-                if not count % _LOOK_AT_CLOCK and clock() > deadline:
-                    self._go_on_later()
-                    return True
+            with engine.unit(SWEEP):
+                while state.memory > state.memory_limit:
+                    choice = chooser.choose(samples)
+                    if choice is None:
+                        return False
+                    self._evict_key(*choice)
+                    count += 1
+                    if not count % _LOOK_AT_CLOCK and clock() > deadline:
+                        self._go_on_later()
+                        return True
         finally:
-            engine.depth -= 1
-            engine.pending = False
-            engine.end_turn()
+            self._evicting = False
             engine.latency.note("eviction-cycle", (clock() - started) / 1_000_000)
         self._fits()
         return True
@@ -256,12 +255,11 @@ class Eviction:
         engine = self._engine
         engine.lazyfree.remove(db, key, later=engine.config.lazyfree_lazy_eviction)
         engine.stats.evicted_keys += 1
-        engine.propagate(db, [b"UNLINK" if engine.config.lazyfree_lazy_eviction else b"DEL", key])
-        signal(engine, db, key)
-        if engine.notify_flags:
-            engine.notify(db, key, "evicted")
-        if engine.effects or engine.ready:
-            engine.end_unit()  # each eviction is a unit of its own
+        engine.effects.propagate(db, [b"UNLINK" if engine.config.lazyfree_lazy_eviction else b"DEL", key])
+        engine.effects.signal(db, key)
+        if engine.events.flags:
+            engine.events.notify(db, key, "evicted")
+        engine.effects.end_unit()  # each eviction is a unit of its own
 
     def _slice_ns(self) -> int:
         """How long may be evicted at a time, as Redis reckons it."""

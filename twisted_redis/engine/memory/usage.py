@@ -169,7 +169,7 @@ class Usage:
             db.settle()
             return max(0, db.memory)
         # Without a limit nobody keeps account. The estimate stands as long as nothing changes.
-        state = (self._engine.dirty, len(db.data), len(db.expires))
+        state = (self._engine.effects.dirty, len(db.data), len(db.expires))
         known = self._estimates.get(db)
         if known is not None and known[0] == state:
             return known[1]

@@ -153,18 +153,18 @@ class Tracking:
 
     def _listen(self) -> None:
         engine = self._engine
-        engine.observers.append(self.changed)
+        engine.effects.observers.append(self.changed)
         engine.flush_observers.append(self.flushed)
         # Ahead of others: what has to be on disk before replies must also be there before these messages.
-        engine.before_replies.insert(0, self.broadcast)
-        engine.refresh_observed()
+        engine.turns.before_replies.insert(0, self.broadcast)
+        engine.effects.refresh()
 
     def _rest(self) -> None:
         engine = self._engine
-        engine.observers.remove(self.changed)
+        engine.effects.observers.remove(self.changed)
         engine.flush_observers.remove(self.flushed)
-        engine.before_replies.remove(self.broadcast)
-        engine.refresh_observed()
+        engine.turns.before_replies.remove(self.broadcast)
+        engine.effects.refresh()
         self._table.clear()
         self._items = 0
 
@@ -272,7 +272,7 @@ class Tracking:
         """Databases are emptied: every tracking client is told that all keys have changed, whatever it has read."""
         engine = self._engine
         current, caller = engine.current, engine.caller
-        if not engine.depth:
+        if not engine.effects.depth:
             # The one message that comes before the reply: Redis answers when a thread has freed the values.
             engine.current = engine.caller = None
         for client in list(engine.clients.values()):
@@ -289,7 +289,7 @@ class Tracking:
         stirred = sorted(self._stirred.items())
         self._stirred = {}
         # Nothing leaves before the others that are called at the end of the turn are done.
-        self._engine.turn += 1
+        self._engine.turns.depth += 1
         for _, prefix in stirred:
             keys = prefix.keys
             prefix.keys = {}
@@ -302,7 +302,7 @@ class Tracking:
                     everything = body = everything or encode2(sorted(keys))
                 if body:
                     self._send(client, body, body)
-        self._engine.turn -= 1
+        self._engine.turns.depth -= 1
 
     # messages
 
@@ -332,7 +332,7 @@ class Tracking:
             receiver.push_later(message)
         else:
             receiver.out.append(message)
-            engine.flush_later(receiver)
+            engine.turns.flush_later(receiver)
 
 
 def _overlapping_existing(prefix: bytes, existing: list[bytes]) -> bytes | None:

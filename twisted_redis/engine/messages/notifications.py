@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ALL_CLASSES", "EVENT_CLASSES", "class_of"]
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["ALL_CLASSES", "EVENT_CLASSES", "Events", "class_of"]
 
 KEYSPACE = 1 << 0
 KEYEVENT = 1 << 1
@@ -68,3 +75,42 @@ EVENT_CLASSES: dict[str, int] = {name: kind for kind, names in _BY_CLASS.items()
 def class_of(event: str) -> int:
     """The class of ``event``; one that a program's own command raises belongs to the module class."""
     return EVENT_CLASSES.get(event, MODULE)
+
+
+class Events:
+    """Raises the keyspace events of an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: The classes of events that anybody wants.
+        self.flags = 0
+        #: The classes of events that are published (``notify-keyspace-events``).
+        self.published = 0
+        #: Told of each event by modules: (database, key, event).
+        self.hooks: list[Callable[[Database, bytes, str], None]] = []
+
+    def publish_classes(self, flags: int) -> None:
+        """Publishes the events of the classes in ``flags`` from now on, and no others."""
+        self.published = flags
+        state = self._engine.state
+        state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
+        state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Recomputes which events are raised; call when a hook comes or goes."""
+        self.flags = self.published | (ALL_CLASSES if self.hooks else 0)
+        self._engine.effects.refresh()
+
+    def notify(self, db: Database, key: bytes, event: str) -> None:
+        """Tells the hooks of an event, and publishes it if its class is wanted.  Test ``flags`` before you call it."""
+        for hook in self.hooks:
+            hook(db, key, event)
+        flags = self.published
+        if not flags & class_of(event):
+            return
+        publish = self._engine.pubsub.publish
+        if flags & KEYSPACE:
+            publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
+        if flags & KEYEVENT:
+            publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)

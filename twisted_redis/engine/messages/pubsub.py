@@ -227,7 +227,7 @@ class PubSub:
         """Sends ``body``, which lacks the mark of its protocol, to all who listen."""
         engine = self._engine
         current, caller = engine.current, engine.caller
-        unflushed = engine.unflushed
+        unflushed = engine.turns.unflushed
         array = push = b""
         for client in listening:
             if client.resp == 2:
@@ -239,7 +239,7 @@ class PubSub:
             else:
                 client.out.append(text)
                 unflushed[client] = None
-        if not engine.turn:
+        if not engine.turns.depth:
             with engine.in_turn:
                 pass  # the end of a turn writes to all of them
 

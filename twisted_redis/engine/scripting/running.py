@@ -14,10 +14,10 @@ from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRI
 from twisted_redis.engine.declare.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.mishaps import abandon_unit, crashed
-from twisted_redis.engine.propagation import EVERYBODY
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
 from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
+from twisted_redis.engine.units import TRANSACTION
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Runner:
 
     def __init__(self, engine: Engine, functions: bool) -> None:
         self.engine = engine
+        self.effects = engine.effects
         self.run: Run | None = None
         self.loading_until = 0
         self.client = Client(engine, NullLink())
@@ -112,26 +113,23 @@ class Runner:
             client.gates = DENY_BLOCKING | SCRIPT
         self.run = run
         queue.append(run)
-        engine.depth += 1
         try:
-            if run.is_eval:
-                result = self.lua.run(function, keys, arguments)
-            else:
-                result = self.lua.call(function, keys, arguments)
-            return self._reply(run, result)
+            with engine.unit(TRANSACTION):
+                if run.is_eval:
+                    result = self.lua.run(function, keys, arguments)
+                else:
+                    result = self.lua.call(function, keys, arguments)
+                return self._reply(run, result)
         except MemoryError:
             self.lua.collect()
             raise
         finally:
-            engine.depth -= 1
-            engine.script_targets = EVERYBODY
             self.run = None
             client.user = None
             if client.extra:
                 client.extra.clear()
             queue.pop()
-            if engine.writers is not None and engine.writers.pop(client, self) is None:
-                engine.writers[caller] = None
+            engine.effects.wrote_through(caller, client)
             if run.killed:
                 self.lua.calm()
             if run.busy:
@@ -139,7 +137,6 @@ class Runner:
                 engine.after_busy()
             if client.watching:
                 engine.forget_watches(client)
-            engine.pending = bool(engine.effects or engine.ready)
 
     def _reply(self, run: Run, result: Any) -> Reply:
         if result.__class__ is not tuple:
@@ -243,8 +240,8 @@ class Runner:
         try:
             if reply.__class__ is Block:
                 reply = reply.timeout_reply()
-            if engine.pending:
-                engine.after(client, command, argv)
+            if self.effects.pending:
+                self.effects.after(client, command, argv)
         except Exception:
             reply = crashed(engine, command)
             abandon_unit(engine, client, command, argv)
@@ -341,7 +338,7 @@ class Runner:
 
     def set_repl(self, flags: int) -> None:
         """``redis.set_repl``."""
-        self.engine.script_targets = flags
+        self.engine.effects.audience = flags
 
     def sha1hex(self, text: bytes) -> bytes:
         """``redis.sha1hex``."""

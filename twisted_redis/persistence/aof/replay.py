@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, Client, NullLink
 from twisted_redis.engine.errors import CommandError, CountedError
+from twisted_redis.engine.units import REPLAY
 from twisted_redis.persistence.aof.frames import Frames, Malformed, scan
 from twisted_redis.persistence.loading import SLICE_NS, Loading, Steps
 from twisted_redis.persistence.saving import delay
@@ -101,35 +102,28 @@ class Replay:
         engine = self._engine
         client = self._client
         known = self._known
-        state = engine.state
-        # A thousand commands together are a unit of execution as far as time is concerned.
-        engine.begin_turn()
-        sinks, engine.sinks = engine.sinks, []
-        was_kept, state.hide_expired, state.applying_master_stream = state.hide_expired, True, True
-        engine.depth += 1
-        engine.refresh_observed()
         try:
-            for number, argv in enumerate(commands, first):
-                command = known.get(argv[0]) or self._find(argv)
-                name = command.name
-                if client.queue is not None:
-                    if name not in AT_ONCE:
-                        client.queue.append((command, argv))
-                        continue
-                elif name == "multi":
-                    self._multi_at = (self._frames.chunk_place, number)
-                try:
-                    reply = command.function(client, *argv[command.skip :])
-                except CommandError as error:
-                    # It failed when it was called, too.
-                    self._failed(name, error.reply if isinstance(error, CountedError) else error.text)
-                else:
-                    if name == "exec" and reply.__class__ is list:
-                        for each in reply:
-                            if each.__class__ is ErrorReply:
-                                self._failed(name, each)
-                if engine.pending:
-                    self._forget_effects()
+            # A thousand commands together are one unit, so that the time is read once for all of them.
+            with engine.unit(REPLAY):
+                for number, argv in enumerate(commands, first):
+                    command = known.get(argv[0]) or self._find(argv)
+                    name = command.name
+                    if client.queue is not None:
+                        if name not in AT_ONCE:
+                            client.queue.append((command, argv))
+                            continue
+                    elif name == "multi":
+                        self._multi_at = (self._frames.chunk_place, number)
+                    try:
+                        reply = command.function(client, *argv[command.skip :])
+                    except CommandError as error:
+                        # It failed when it was called, too.
+                        self._failed(name, error.reply if isinstance(error, CountedError) else error.text)
+                    else:
+                        if name == "exec" and reply.__class__ is list:
+                            for each in reply:
+                                if each.__class__ is ErrorReply:
+                                    self._failed(name, each)
         except ReplayError:
             raise
         except BaseException as error:
@@ -137,13 +131,6 @@ class Replay:
                 raise self._malformed() from None
             engine.log("failure", f"Bug in the command {command.name}")
             raise ReplayError(f"The command '{command.name}' of the append only file {self._name} failed") from error
-        finally:
-            engine.depth -= 1
-            engine.sinks = sinks
-            engine.refresh_observed()
-            state.hide_expired, state.applying_master_stream = was_kept, False
-            self._forget_effects()
-            engine.end_turn()
 
     def _failed(self, name: str, reply: Reply) -> None:
         """A command has failed, which is rare enough to be told: the file may not be what it seems to be."""
@@ -166,12 +153,6 @@ class Replay:
             f"Bad file format reading the append only file {self._name}: make a backup of your AOF file, then use "
             "./redis-check-aof --fix <filename.manifest>"
         )
-
-    def _forget_effects(self) -> None:
-        engine = self._engine
-        engine.pending = engine.touched = False
-        engine.override = None
-        engine.effects.clear()
 
     def _find(self, argv: list[bytes]) -> Command:
         engine = self._engine

@@ -59,7 +59,7 @@ class Rewriter:
         if self.running:
             raise CommandError("ERR Background append only file rewriting already in progress")
         # In a transaction it waits for the end of it: the child must not see half of it.
-        if self._aof.children.purpose or self._engine.depth:
+        if self._aof.children.purpose or self._engine.effects.depth:
             self.scheduled = True
             self.failures = 0
             return "Background append only file rewriting scheduled"

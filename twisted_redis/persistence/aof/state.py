@@ -267,7 +267,7 @@ class Aof:
                 "AOF was enabled but there is already another background operation. An AOF background was scheduled to "
                 "start when possible.",
             )
-        elif engine.depth:
+        elif engine.effects.depth:
             rewriter.scheduled = True
             engine.log(
                 "notice",
@@ -351,15 +351,15 @@ class Aof:
     def _attach(self) -> None:
         if not self._attached:
             self._attached = True
-            self.engine.add_sink(self.writer)
+            self.engine.effects.add_sink(self.writer)
             # First of all: replicas must not have what is not here.
-            self.engine.before_replies.insert(0, self.writer.write_turn)
+            self.engine.turns.before_replies.insert(0, self.writer.write_turn)
 
     def _detach(self) -> None:
         if self._attached:
             self._attached = False
-            self.engine.remove_sink(self.writer)
-            self.engine.before_replies.remove(self.writer.write_turn)
+            self.engine.effects.remove_sink(self.writer)
+            self.engine.turns.before_replies.remove(self.writer.write_turn)
 
     def _change_policy(self) -> None:
         """CONFIG SET appendfsync: results of syncs before must not come after those of the new policy."""
@@ -413,7 +413,7 @@ class Aof:
         if not found[0]:
             raise CommandError("ERR Error trying to load the AOF files, check server logs.")
         self._apply()
-        engine.dirty = 0
+        engine.effects.dirty = 0
         engine.log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
     # periodic work

@@ -1,0 +1,68 @@
+"""The end of keys whose time has passed: met by a command, or found by the active cycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_redis.engine.hash_fields import expire_due
+from twisted_redis.engine.messages.notifications import EXPIRED
+from twisted_redis.engine.units import SWEEP
+
+if TYPE_CHECKING:
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["Expiry"]
+
+_LOOK_AT_CLOCK = 16
+"""Keys between two looks at the clock."""
+
+
+class Expiry:
+    """Removes the expired keys of an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: Whether keys that are due are removed before a command meets them (DEBUG SET-ACTIVE-EXPIRE).
+        self.active = True
+        engine.state.expire = self.expire
+
+    def expire(self, db: Database, key: bytes) -> None:
+        """Removes an expired key, and tells everybody who has to know."""
+        engine = self._engine
+        later = engine.config.lazyfree_lazy_expire
+        engine.lazyfree.remove(db, key, later)
+        engine.stats.expired_keys += 1
+        engine.effects.propagate(db, [b"UNLINK" if later else b"DEL", key])
+        engine.effects.signal(db, key)
+        if engine.events.flags & EXPIRED:
+            engine.events.notify(db, key, "expired")
+
+    def cycle(self, budget_ns: int = 2_000_000) -> bool:
+        """Removes keys and fields that are due, for about ``budget_ns``; returns True if some may be left."""
+        engine = self._engine
+        if engine.state.hide_expired or engine.state.expiry_paused or not self.active:
+            return False
+        clock = engine.clock_ns
+        started = clock()
+        deadline = started + budget_ns
+        try:
+            with engine.unit(SWEEP):
+                return any(self._sweep(db, deadline) for db in engine.databases)
+        finally:
+            taken = clock() - started
+            engine.stats.expire_cycle_ns += taken
+            engine.latency.note("expire-cycle", taken / 1_000_000)
+
+    def _sweep(self, db: Database, deadline: int) -> bool:
+        """Sweeps one database until ``deadline`` (ns); returns True if the time did not suffice."""
+        engine = self._engine
+        # Each examined key counts, removed or not: a key may not be due yet, or no longer.
+        for count, key in enumerate(db.wheel.due(engine.state.now), 1):
+            if key is not None:
+                self.expire(db, key)
+                engine.effects.end_unit()  # each expiry is a unit of its own
+            if not count % _LOOK_AT_CLOCK and engine.clock_ns() > deadline:
+                engine.stats.expire_cap_reached += 1
+                return True
+        return bool(db.field_wheel) and expire_due(engine, db, deadline)
