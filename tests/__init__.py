@@ -1,1 +1,1 @@
-"""The tests; a package, so that trial finds those of `tests.trial` by their name."""
+"""The tests. This is a package so that trial finds `tests.trial` by name."""

@@ -1,4 +1,4 @@
-"""What holds for every test: none may leave an error in the log that nobody looked at."""
+"""Rules for all tests: a test fails if it leaves an unexpected error in the log."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from hypothesis import settings
 from twisted.logger import globalLogPublisher
 
-# A loaded machine may take any time for an example.
+# On a loaded machine, an example may take any amount of time.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)
 def logged_errors() -> Iterator[list[dict[str, Any]]]:
-    """The events with a traceback that this test has logged. One that expects some clears this list.
+    """The events with a traceback that this test has logged. A test that expects some clears this list.
 
-    Without it an exception in a callback, which Twisted logs and survives, would go unseen.
+    Twisted logs an exception in a callback and continues. Without this fixture, nobody would notice it.
     """
     errors: list[dict[str, Any]] = []
 
@@ -38,7 +38,7 @@ def logged_errors() -> Iterator[list[dict[str, Any]]]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says how much was compared with real Redis."""
+    """Reports how much was compared with real Redis."""
     harness = sys.modules.get("tests.differential.harness")
     if harness is not None and harness.COMPARED:
         terminalreporter.write_line(

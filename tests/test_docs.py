@@ -1,9 +1,9 @@
-"""Every block of code in the README and in docs/ is run, or at least held against what it names.
+"""Runs every code block in the README and in docs/, or at least checks that what it names exists.
 
-- Python: the blocks of a page in one namespace, one after the other; programs and tests as such.
-- Sessions with redis-cli: each request on a server in this process, which has the modules that the page has defined so
-  far; what is answered must stand there, written as redis-cli writes it.
-- The shell: what it starts has to be there, and to take the arguments.
+- Python: the blocks of a page run one after the other in one namespace. Programs and tests run as such.
+- redis-cli sessions: each request runs on a server in this process, with the modules that the page has defined so far.
+  The replies must be those on the page, in the format of redis-cli.
+- Shell: the program must exist and accept the arguments.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ ROOT = Path(__file__).parents[1]
 #: CONTRIBUTING.md has tests of its own.
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\{?\w*\}?)[^\n]*\n(.*?)^\1```$", re.M | re.S)
-#: What makes a block a program.
+#: A block that matches this is a program.
 PROGRAM = re.compile(r"reactor\.run\(\)|task\.react\(|asyncio\.run\(|with running_server\(")
 PROMPT = re.compile(r"(?:127\.0\.0\.1:\d+)?> ?(.*)")
-#: What only a person should start, or what is somebody else's.
+#: Programs that only a person should start, or that belong to other projects.
 FOREIGN = {"git", "cd", "pip", "kill", "redis-server", "redis-cli", "valkey-server", "towncrier"}
 
 
 class Block(NamedTuple):
-    """A block: its language, its text, and the line where it begins."""
+    """A code block: its language, its text, and the line where it begins."""
 
     language: str
     text: str
@@ -58,7 +58,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def written(reply: Any, indent: str = "") -> str:
-    """A reply as redis-cli writes it."""
+    """Formats a reply as redis-cli does."""
     if isinstance(reply, ErrorReply):
         return f"(error) {reply.decode()}"
     if isinstance(reply, Simple):
@@ -143,7 +143,7 @@ def check_command(words: list[str]) -> None:
 
 
 def run_program(code: str) -> None:
-    """Runs code that is a program; a reactor that would run for ever is stopped after a while."""
+    """Runs a block that is a program. Stops a reactor that would run forever."""
     stop = "from twisted.internet import reactor\nreactor.callLater(1, reactor.stop)\n"
     prelude = stop if "reactor.run()" in code else ""
     code = re.sub(r"RedisService\(port=\d+", "RedisService(port=0", code)
@@ -159,9 +159,9 @@ def run_program(code: str) -> None:
 
 
 def run_tests(code: str, folder: Path) -> None:
-    """Runs code that is tests."""
+    """Runs a block that contains tests."""
     (folder / "test_block.py").write_text(code)
-    # The plugin is named, since it is found by itself only where the project is installed.
+    # The plugin must be named, because pytest finds it by itself only where the project is installed.
     plugins = ["-p", "no:cacheprovider", "-p", "twisted_redis.pytest_plugin"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, "test_block.py"]
     variables = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
@@ -177,7 +177,7 @@ def test_the_blocks_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         if block.language == "python":
-            # Lines of errors are those of the page.
+            # Errors show the line numbers of the page.
             code = "\n" * (block.line - 1) + block.text
             compiled = compile(code, str(page), "exec", dont_inherit=True)
             if PROGRAM.search(block.text) and "modules=[module]" not in block.text:
@@ -198,14 +198,14 @@ def test_the_blocks_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
             names = [line for line in block.text.splitlines() if line and not line.startswith(":")]
             assert {line for line in names if not (page.parent / f"{line}.md").exists()} == set(), where
         elif page.name == "architecture.md":
-            assert not block.language and "->" in block.text, where  # drawings
+            assert not block.language and "->" in block.text, where  # diagrams
         else:
             assert block.language in ("", "sh"), where
             run_shell(block.text)
 
 
 def test_the_example_in_the_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It declares a command among the server's own, so it is run with a registry of its own."""
+    """The example declares a built-in command, so it runs with a separate registry."""
     from twisted_redis.engine import parse
     from twisted_redis.engine.declare import flags, keyspecs, table
 

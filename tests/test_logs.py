@@ -1,4 +1,4 @@
-"""The log: Redis' lines, levels and roles, and that nothing a client sends can spoil them."""
+"""The log: the lines, levels and roles of Redis. Nothing that a client sends can corrupt them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = re.compile(r"^\d+:[MSCX] \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3} [
 
 
 class Bench:
-    """A log that writes to ``path``, read back by ``lines``."""
+    """A log that writes to ``path``. ``lines`` reads it back."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,7 +36,7 @@ class Bench:
 
     @property
     def texts(self) -> list[str]:
-        """The lines from their level mark on."""
+        """Returns the lines, each from its level mark on."""
         return [line.split(" ", 5)[5] for line in self.lines]
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that start servers and see to their end."""
+"""Fixtures that start servers and stop them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.integration.process import Server, start_server
 
 
 def end(server: Server) -> None:
-    """Stop a server, which must not have met an error that it did not expect."""
+    """Stops a server and fails if its log contains an unexpected error."""
     server.stop()
     assert "Traceback" not in server.output, server.output
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """``start(*arguments, **options of start_server)``: the server is stopped when the test ends."""
+    """A function ``start(*arguments, **options of start_server)``. The server stops when the test ends."""
     servers: list[Server] = []
 
     def begin(*arguments: str, **options: Any) -> Server:
@@ -35,7 +35,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for a module's tests that only talk to it."""
+    """One server for all tests of a module that only send requests to it."""
     server = start_server(folder=tmp_path_factory.mktemp("server"))
     yield server
     end(server)
@@ -43,7 +43,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def client(shared_server: Server) -> Iterator[redis.Redis]:
-    """A redis-py client with its defaults, of a server that holds nothing yet."""
+    """A redis-py client with default options. Its server is empty when the test begins."""
     with redis.Redis(port=shared_server.port) as connected:
         connected.flushall()
         yield connected

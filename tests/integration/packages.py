@@ -1,4 +1,4 @@
-"""Packages that only a few tests need, kept in the cache of the user; a test is skipped where they cannot be had."""
+"""Packages that only a few tests need, in the user's cache. A test is skipped if its packages are not available."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-#: How long an installation may take (s).
+#: The time limit of an installation (s).
 _MINUTES = 240
 
 
@@ -30,7 +30,7 @@ def _install(command: Sequence[str], folder: Path) -> None:
 
 
 def python_with(*packages: str) -> Path:
-    """The Python of an environment of its own with these packages of PyPI."""
+    """Returns the Python of a separate environment that contains these packages from PyPI."""
     name = f"python-{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}"
     folder = _cache() / name / "-".join(package.partition("[")[0] for package in packages)
     python, complete = folder / "bin" / "python", folder / "complete"
@@ -42,7 +42,7 @@ def python_with(*packages: str) -> Path:
 
 
 def node_with(*packages: str) -> Path:
-    """A folder of modules for Node with these packages of npm."""
+    """Returns a folder of Node modules that contains these packages from npm."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs node and npm")
     folder = _cache() / "-".join(("npm", *packages))

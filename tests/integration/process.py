@@ -1,4 +1,4 @@
-"""Servers as processes of their own, on a free port of the loopback interface."""
+"""Servers in separate processes, each on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 30.0
 
 
 class Server:
-    """A running server: its ``port``, its ``pid``, what it prints, and how to end it."""
+    """A running server with its ``port``, its ``pid`` and its output, and methods to stop it."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path, output: Path) -> None:
         self.process = process
@@ -32,18 +32,18 @@ class Server:
 
     @property
     def output(self) -> str:
-        """What the process has printed so far, on standard output and error."""
+        """The text that the process has printed so far on standard output and standard error."""
         return self._output.read_text(errors="replace")
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """Wait for the process to end by itself; its exit code, negative for a signal."""
+        """Waits for the process to end by itself. Returns its exit code, which is negative for a signal."""
         return self.process.wait(seconds)
 
     def stop(self) -> int:
-        """End the server in order, and by force if that does not help."""
+        """Shuts the server down cleanly, and kills it if that does not help."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -54,12 +54,12 @@ class Server:
             raise
 
     def connect(self) -> socket.socket:
-        """A plain connection to the server."""
+        """Opens a plain connection to the server."""
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Returns a port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -67,7 +67,7 @@ def free_port() -> int:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The variables of this process, with the project on the path of Python."""
+    """Returns the environment variables of this process, with the project on Python's path."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **variables}
 
 
@@ -81,10 +81,10 @@ def start_server(
     wait: bool = True,
     patience: float = PATIENCE,
 ) -> Server:
-    """Start ``command`` in ``folder`` with ``arguments``, and wait until it answers PING.
+    """Starts ``command`` in ``folder`` with ``arguments``, and waits until it answers PING.
 
-    ``--port`` and ``--save ""`` are added unless ``port`` tells that the arguments name the port themselves.
-    With ``wait=False`` the process may as well end at once.
+    It adds ``--port`` and ``--save ""``, unless you pass ``port`` because the arguments contain the port themselves.
+    With ``wait=False`` it does not wait, so the process may end at once.
     """
     if port is None:
         port = free_port()
@@ -116,7 +116,7 @@ def start_server(
 
 
 def wait_for_pong(server: Server, patience: float = PATIENCE) -> None:
-    """Return as soon as the server answers a PING; AssertionError with its output if it does not."""
+    """Returns as soon as the server answers a PING. Raises AssertionError with its output if it never does."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if server.process.poll() is not None:

@@ -1,4 +1,4 @@
-"""For tests of replication: servers of all kinds, a link between them that can be cut, load, and when all are equal."""
+"""Helpers for tests of replication: servers of all kinds, a link that a test can cut, load, and comparing the data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["KINDS", "Cut", "Load", "client_of", "digest", "has", "launch", "link
 
 @cache
 def command_of(kind: str) -> tuple[str, ...] | None:
-    """How a server of a kind is started (``ours``, ``redis-7``, ``redis-8``); None if this machine has none."""
+    """Returns the command that starts a kind of server (``ours``, ``redis-7``, ``redis-8``). None if it is missing."""
     if kind == "ours":
         return SERVER
     program = real_redis() if kind == "redis-8" else shutil.which("redis-server")
@@ -35,24 +35,24 @@ KINDS = ("redis-7", "redis-8")
 
 
 def has(kind: str) -> bool:
-    """Whether this machine has a server of that kind."""
+    """Returns True if this machine has a server of that kind."""
     return command_of(kind) is not None
 
 
 def launch(kind: str, folder: Path, *arguments: str) -> Server:
-    """A server of a kind on a free port."""
+    """Starts a server of a kind on a free port."""
     command = command_of(kind)
     assert command is not None
     return start_server(*arguments, "--enable-debug-command", "yes", folder=folder, command=command)
 
 
 def client_of(server: Server, **options: object) -> redis.Redis:
-    """A client of redis-py that tries no call twice."""
+    """Returns a redis-py client that never retries a call."""
     return redis.Redis(port=server.port, socket_timeout=PATIENCE, retry=None, **options)  # type: ignore[arg-type]
 
 
 def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
-    """Waits for ``condition``, which may fail until then."""
+    """Waits until ``condition`` is true. It may raise exceptions until then."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(redis.RedisError, OSError):
@@ -68,15 +68,15 @@ def link_up(replica: redis.Redis) -> None:
 
 
 def digest(server: redis.Redis) -> bytes:
-    """DEBUG DIGEST."""
+    """Returns the reply to DEBUG DIGEST."""
     found: bytes = server.execute_command("DEBUG", "DIGEST")
     return found
 
 
 class Cut:
-    """A way to a server that can be cut: connections to ``port`` are passed on to ``target``.
+    """A proxy that a test can cut: it forwards connections from ``port`` to ``target``.
 
-    With ``after`` a connection is cut once so many bytes of the answer have been passed.
+    With ``after``, it cuts a connection when it has forwarded that many bytes of the reply.
     """
 
     def __init__(self, target: int) -> None:
@@ -132,14 +132,14 @@ class Cut:
             self._end(pair)
 
     def close(self) -> None:
-        """Ends all connections, and takes no more."""
+        """Ends all connections, and accepts no more."""
         self._closed = True
         self._listener.close()
         self.cut()
 
 
 def some_writes(chosen: random.Random, pipeline: redis.client.Pipeline, names: str) -> None:
-    """A few commands on every type of value that Redis 7 has."""
+    """Sends a few commands for every value type of Redis 7."""
     key = f"{names}{chosen.randrange(50)}"
     number = chosen.randrange(1000)
     kind = chosen.randrange(14)
@@ -184,7 +184,7 @@ def some_writes(chosen: random.Random, pipeline: redis.client.Pipeline, names: s
 
 
 class Load:
-    """Clients that write to a server until ``stop``; ``count`` has the commands that were answered."""
+    """Clients that write to a server until ``stop``. ``count`` is the number of commands that were answered."""
 
     def __init__(self, port: int, clients: int = 4, seed: int = 0) -> None:
         self.count = 0
@@ -209,7 +209,7 @@ class Load:
             self.errors.append(error)
 
     def stop(self) -> None:
-        """Ends the writing; every client must have come to the end without an error of its connection."""
+        """Stops writing, and fails if any client has had a connection error."""
         self._stopping = True
         for thread in self._threads:
             thread.join()
@@ -218,7 +218,7 @@ class Load:
 
 @contextlib.contextmanager
 def writing(port: int, clients: int = 4, seed: int = 0) -> Iterator[Load]:
-    """Load while the block runs."""
+    """Produces load while the block runs."""
     load = Load(port, clients, seed)
     try:
         yield load

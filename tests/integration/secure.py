@@ -1,4 +1,4 @@
-"""A server with a plain port and one for TLS, which demands a certificate of its clients."""
+"""A server with a plain port and a TLS port. The TLS port requires client certificates."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["TlsServer", "directives"]
 
 
 def directives(authority: Authority, name: str = "server") -> list[str]:
-    """The options of a server that shows a certificate of ``name``."""
+    """Returns the options of a server that presents the certificate ``name``."""
     pair = authority.sign(name)
     return ["--tls-cert-file", pair.cert, "--tls-key-file", pair.key, "--tls-ca-cert-file", authority.cert]
 
 
 class TlsServer:
-    """``server`` is the process with its plain port, ``port`` the one of TLS, ``plain`` a client of the former.
+    """``server`` is the process with its plain port, ``port`` the TLS port, ``plain`` a client of the plain port.
 
-    ``trust`` is what redis-py wants for TLS, ``cli`` what redis-cli wants, ``context`` the same for Python's ssl.
+    ``trust`` are the TLS options for redis-py, ``cli`` those for redis-cli, and ``context`` is one for Python's ssl.
     """
 
     def __init__(self, folder: Path, *arguments: str) -> None:
@@ -45,16 +45,16 @@ class TlsServer:
         self.context.load_cert_chain(self.pair.cert, self.pair.key)
 
     def client(self, **options: Any) -> redis.Redis:
-        """A client over TLS."""
+        """Returns a client that uses TLS."""
         return redis.Redis(port=self.port, **{**self.trust, **options})
 
     def connect(self) -> ssl.SSLSocket:
-        """A connection over TLS."""
+        """Opens a TLS connection."""
         raw = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
         return self.context.wrap_socket(raw, server_hostname="127.0.0.1")
 
     def end(self) -> None:
-        """Stops the server, which must not have met an error that it did not expect."""
+        """Stops the server and fails if its log contains an unexpected error."""
         self.plain.close()
         self.server.stop()
         assert "Traceback" not in self.server.output, self.server.output

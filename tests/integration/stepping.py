@@ -1,7 +1,7 @@
-"""A server whose wall clock somebody else moves: ``python -m tests.integration.stepping FILE HOW ARGUMENTS...``.
+"""A server whose wall clock a test can move: ``python -m tests.integration.stepping FILE HOW ARGUMENTS...``.
 
-FILE holds the seconds by which its clock differs from the system's, as eight bytes.  HOW is ``own`` for a process as
-redis-server is one, or the reactor in which the server is a guest; ARGUMENTS are those of the server.
+FILE contains the difference between its clock and the system's, in seconds, as eight bytes.  HOW is ``own`` for a
+process like redis-server, or the name of the reactor that hosts the server.  ARGUMENTS are those of the server.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SECONDS = struct.Struct("<d")
 
 
 def step(file: Path, seconds: float) -> None:
-    """Sets by how many seconds the clock of the processes that use ``file`` differs from the system's."""
+    """Sets the difference (s) between the system's clock and the clock of all processes that use ``file``."""
     with open(file, "r+b" if file.exists() else "wb") as opened:
         opened.write(_SECONDS.pack(seconds))
 
@@ -35,7 +35,7 @@ def _move_clock(path: str) -> None:
 
 def _main() -> None:
     _, path, how, *arguments = sys.argv
-    # Before Twisted has taken the function from its module.
+    # This must happen before Twisted imports the function from its module.
     assert "twisted" not in sys.modules
     _move_clock(path)
     if how == "own":

@@ -1,7 +1,7 @@
-"""A server that is killed in front of its N-th operation on files: ``python stopping.py N [arguments of a server]``.
+"""A server that is killed before its N-th file operation: ``python stopping.py N [arguments of a server]``.
 
-Counted is what changes files, in the server and in its children; a write is done by half before the end.  With N
-beyond the last operation the server runs as any other.
+It counts the operations that change files, in the server and in its children.  Before the end, half of a write is
+carried out.  If N is larger than the number of operations, the server runs normally.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _number = struct.Struct("<q")
 
 
 def install(stop_at: int) -> None:
-    """Has this process, and the children that it forks, end at that operation."""
+    """Makes this process, and the children that it forks, end at that operation."""
     server = os.getpid()
 
     def end() -> None:

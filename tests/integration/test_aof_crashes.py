@@ -1,7 +1,7 @@
-"""The append-only file outlives whatever happens to the process: no write that was acknowledged is lost.
+"""The append-only file survives every way in which the process can end: no acknowledged write is lost.
 
-``CRASH_ROUNDS`` in the environment says how often a server is killed under load (4), ``EVERY_STOP=1`` that it is
-stopped in front of each of its operations on files, not of some.
+Environment variables: ``CRASH_ROUNDS`` sets how often a server is killed under load (4).  ``EVERY_STOP=1`` stops the
+server before every file operation instead of some of them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ WRITERS = 4
 
 
 def connect(port: int) -> redis.Redis:
-    """A client that gives up with its server, and sends nothing twice."""
+    """Returns a client that never retries, and gives up when its server ends."""
     return redis.Redis(port=port, socket_timeout=20, retry=Retry(NoBackoff(), 0))
 
 
 class Writer(threading.Thread):
-    """Writes until the server is gone; ``acknowledged`` is the number of the last write that was answered.
+    """Writes until the server ends. ``acknowledged`` is the number of the last write that was answered.
 
-    Its writes are a list of numbers from 1 on, and transactions that keep two counters alike.
+    It appends the numbers from 1 on to a list, and runs transactions that keep two counters equal.
     """
 
     def __init__(self, port: int, name: str) -> None:
@@ -45,7 +45,7 @@ class Writer(threading.Thread):
         self.acknowledged = 0
         #: When each write was acknowledged.
         self.at: list[float] = []
-        #: How many of them this writer has made.
+        #: The number of writes that this writer has made.
         self.made = 0
         self._client = connect(port)
 
@@ -70,12 +70,12 @@ class Writer(threading.Thread):
 
 
 def lost(port: int, writer: Writer) -> int:
-    """How many acknowledged writes are missing; what is there must be in order, and transactions whole."""
+    """Returns how many acknowledged writes are missing. The rest must be in order, and transactions complete."""
     with redis.Redis(port=port) as client:
         stored = [int(number) for number in client.lrange(writer.key, 0, -1)]
         assert stored == list(range(1, len(stored) + 1))
         first, second = (int(client.get(f"{writer.key}:{name}") or 0) for name in "ab")
-        # Outside of a transaction the last of three writes may have come through in part.
+        # Outside of a transaction, only some of the last three writes may have been executed.
         assert abs(first - second) <= 1
         assert abs(first - len(stored)) <= 1
         if (len(stored) + 1) % 3 and len(stored) >= writer.acknowledged:
@@ -84,7 +84,7 @@ def lost(port: int, writer: Writer) -> int:
 
 
 def kill_under_load(folder: Path, policy: str, preamble: str, rewrite: bool) -> list[Writer]:
-    """Starts a server on what is in ``folder``, has clients write, and kills it; the clients."""
+    """Starts a server on the data in ``folder``, lets clients write, and kills it. Returns the clients."""
     server = serve(folder, "--appendfsync", policy, "--aof-use-rdb-preamble", preamble)
     writers = [Writer(server.port, f"w{number}") for number in range(WRITERS)]
     for writer in writers:
@@ -137,7 +137,7 @@ def test_killed_under_load(tmp_path: Path, policy: str) -> None:
 
 
 def scenario(port: int, acknowledged: list[int]) -> None:
-    """Writes, rewrites, turns off and on, and ends the server, noting which writes were acknowledged."""
+    """Writes, rewrites, turns the file off and on, and stops the server. Records the acknowledged writes."""
 
     def write(client: redis.Redis) -> None:
         number = acknowledged[-1] + 1 if acknowledged else 1

@@ -1,6 +1,6 @@
-"""Append-only files go from real Redis to this server and back, with every type, in both formats of the base.
+"""Append-only files move from real Redis to this server and back, with every type and in both base formats.
 
-Real servers are those that the differential tests find, and a redis-server in PATH.
+The real servers are those that the differential tests find, and a redis-server in PATH.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def program(request: pytest.FixtureRequest) -> str:
 
 
 def fill(client: redis.Redis, version: tuple[int, ...]) -> None:
-    """Values of every type, small and large; a rewrite in the middle, so that there are a base and an increment."""
+    """Writes values of every type, small and large. A rewrite in the middle creates a base and an increment."""
     rng = random.Random(3)
     for half in range(2):
         name = f"{half}:"
@@ -41,7 +41,7 @@ def fill(client: redis.Redis, version: tuple[int, ...]) -> None:
         client.hset(name + "hash", mapping={"a": 1, "b": "x" * 100})
         client.hset(name + "large hash", mapping={f"f{number}": number for number in range(1000)})
         if version >= (7, 2):
-            # Before that a digest had other texts of doubles.
+            # Older versions format doubles differently, which changes the digest.
             client.zadd(name + "zset", {"a": 1.5, "b": -3, "c": 1e300})
             client.zadd(name + "large zset", {f"m{number}": rng.random() for number in range(500)})
         if version >= (7, 4):

@@ -1,4 +1,4 @@
-"""Client libraries as their users have them: each subscribes, pipelines, speaks TLS and signs in as an ACL user."""
+"""Real client libraries: each subscribes, pipelines, uses TLS and logs in as an ACL user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=Import
 from tests.integration.secure import TlsServer
 
 USER = {"username": "alice", "password": "wonder land"}
-#: How a client comes in: over TLS with its certificate or not, as the default user or as one of the ACL.
+#: How a client connects: with or without TLS and a certificate, as the default user or as an ACL user.
 WAYS = pytest.mark.parametrize(
     ("tls", "user"),
     [(False, False), (True, False), (False, True), (True, True)],
@@ -49,7 +49,7 @@ def _empty(server: TlsServer) -> None:
 
 
 def options(server: TlsServer, tls: bool, user: bool, protocol: int) -> dict[str, Any]:
-    """What redis-py is called with."""
+    """Returns the arguments for redis-py."""
     given: dict[str, Any] = {"protocol": protocol, "decode_responses": True}
     given |= {"port": server.port, **server.trust} if tls else {"port": server.server.port}
     return given | USER if user else given
@@ -135,11 +135,11 @@ def test_a_wrong_password(server: TlsServer) -> None:
         client.ping()
 
 
-# the libraries of Node
+# Node libraries
 
 
 def node_modules() -> Path:
-    """The folder with the packages, which are installed there once; the test is skipped where that cannot be."""
+    """The folder into which the packages are installed once. The test is skipped if that is impossible."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs node and npm")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twisted_redis" / "npm"

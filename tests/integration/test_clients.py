@@ -1,4 +1,4 @@
-"""What a real client over a real socket sees: redis-py with its defaults, and several at once."""
+"""A real client over a real socket: redis-py with default options, and several clients at once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_long_pipeline(client: redis.Redis) -> None:
 
 
 def test_pipeline_that_is_read_late(shared_server: Server, client: redis.Redis) -> None:
-    """All requests are sent before the first reply is read: far more than the sockets' buffers hold."""
+    """The client sends all requests before it reads the first reply. They are far larger than the socket buffers."""
     client.set("big", b"x" * 100_000)
     count = 300
     with shared_server.connect() as connection:
@@ -196,7 +196,7 @@ def test_who_is_killed_gets_what_was_said_before(shared_server: Server, client: 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems send the end in a packet of its own")
 @pytest.mark.parametrize("request_", [b"QUIT\r\n", b"*x\r\n"])
 def test_a_pool_sees_the_end_with_the_last_reply(shared_server: Server, request_: bytes) -> None:
-    """A pool looks whether a connection is readable before it hands it out again; what is sent later is lost."""
+    """A pool checks whether a connection is readable before it hands it out again. What is sent later is lost."""
     for _ in range(50):
         with shared_server.connect() as connection:
             connection.sendall(request_)

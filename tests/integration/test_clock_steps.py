@@ -1,4 +1,4 @@
-"""The wall clock is set back and forth by hours, and nothing that waits notices."""
+"""The wall clock moves back and forth by hours, and nothing that waits is affected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def growth(figure: Callable[[], int]) -> Callable[[], bool]:
-    """Tells whether ``figure`` is more than it was."""
+    """Returns a condition that is true when ``figure`` has grown."""
     before = figure()
     return lambda: figure() > before
 
@@ -43,10 +43,10 @@ def test_steps_of_hours(start: Callable[..., Server], tmp_path: Path, how: str) 
     replica = start(*options, *following, "--dir", str(below), command=command, folder=below)
     with redis.Redis(port=server.port, socket_timeout=PATIENCE) as client, redis.Redis(port=replica.port) as follower:
         until(lambda: follower.info("replication")["master_link_status"] == "up")
-        # Ticks are being waited for while the clock is moved.
+        # The clock moves while the server waits for its ticks.
         for hours in (-3, 3):
             step(clock, hours * HOUR)
-            # By the periodic work, and not by somebody who looks.
+            # The periodic work must expire the key, not a command that reads it.
             client.set("key", "value", px=50)
             until(lambda: client.dbsize() == 0)
             assert client.blpop("nothing", timeout=0.05) is None
@@ -54,15 +54,15 @@ def test_steps_of_hours(start: Callable[..., Server], tmp_path: Path, how: str) 
             until(lambda: not client.info("persistence")["rdb_bgsave_in_progress"])
             client.execute_command("CLIENT", "PAUSE", 50)
             client.set("other", 1)
-            # The sync of the append-only file, and the replica's word of its own.
+            # The sync of the append-only file, and the acknowledgement of the replica.
             assert client.execute_command("WAITAOF", 1, 1, 0) == [1, 1]
             client.delete("other")
-            # The master drops its replica, which comes again.
+            # The master drops its replica, which reconnects.
             grows = growth(lambda: client.info("stats")["sync_full"] + client.info("stats")["sync_partial_ok"])
             client.client_kill_filter(_type="replica")
             until(grows)
             until(lambda: follower.info("replication")["master_link_status"] == "up")
-            # Nothing but its PINGs moves the stream on.
+            # Only the PINGs of the master advance the stream.
             until(growth(lambda: client.info("replication")["master_repl_offset"]))
         step(clock, -5 * HOUR)
         for each in (replica, server):

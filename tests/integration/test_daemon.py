@@ -1,4 +1,4 @@
-"""The server as a process among others: signals of terminals, pid files, the background, supervisors."""
+"""The server as an operating system process: terminal signals, pid files, the background, supervisors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_pid_file(start: Start, tmp_path: Path) -> None:
     assert server.wait() == 0
     assert not (inner / "server.pid").exists()
     log = (inner / "server.log").read_text()
-    # Everything relative is relative to `dir`, from the first line on.
+    # Every relative path is relative to `dir`, from the first line on.
     assert "Redis is starting" in log
     assert log.index("Removing the pid file.") < log.index("bye bye")
 
@@ -95,7 +95,7 @@ def test_background(tmp_path: Path) -> None:
         pid = int((tmp_path / "server.pid").read_text())
         assert client.info("server")["process_id"] == pid
         assert client.config_get("daemonize") == {"daemonize": "yes"}
-        # It has a session of its own, and no standard streams.
+        # The process has a session of its own and no standard streams.
         assert os.getsid(pid) == pid
         for stream in (0, 1, 2):
             assert os.readlink(f"/proc/{pid}/fd/{stream}") == os.devnull
@@ -126,7 +126,7 @@ def test_systemd_is_told(start: Start, tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "notify"))
         listener.settimeout(PATIENCE)
         variables = environment(NOTIFY_SOCKET=str(tmp_path / "notify"))
-        # Who is supervised stays in the foreground.
+        # A supervised server stays in the foreground.
         server = start("--supervised", "auto", "--daemonize", "yes", env=variables)
         assert listener.recv(100) == b"STATUS=Redis is loading...\n"
         assert listener.recv(100) == b"STATUS=Ready to accept connections\n"

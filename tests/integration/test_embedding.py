@@ -1,4 +1,4 @@
-"""The server within another program, as the README shows it."""
+"""The server inside another program, as the README shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples as people use them: under redis-cli, over a restart, on a replica."""
+"""The examples in real use: with redis-cli, across a restart, and on a replica."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_cli = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="needs 
 
 
 def cli(server: Server, *words: str, stdin: str | None = None) -> str:
-    """What redis-cli prints."""
+    """Returns the output of redis-cli."""
     command = ["redis-cli", "-p", str(server.port), *words]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return done.stdout

@@ -1,4 +1,4 @@
-"""What somebody does who has just cloned the project: ``./your_program.sh``."""
+"""The first steps after cloning the project: ``./your_program.sh``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MINUTES = 300.0
 
 
 def variables(**more: str) -> dict[str, str]:
-    """The variables of this process without those that would lead Python to the project."""
+    """Returns the environment variables of this process without those that point Python to the project."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return kept | more
 
@@ -39,7 +39,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first_two(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    """Two servers started at the same moment, from another folder, in a clone that nothing was run in."""
+    """Two servers start at the same moment, from another folder, in a clone in which nothing has run yet."""
     from tests.integration.process import start_server, wait_for_pong
 
     folder = tmp_path_factory.mktemp("elsewhere")
@@ -118,7 +118,7 @@ def test_modules_in_the_folder_of_the_data_are_not_loaded(
 
 
 def test_shell_costs_little(first_two: list[Server], clone: Path, tmp_path: Path) -> None:
-    """Once installed the script itself takes a few milliseconds: measured with an interpreter of no use."""
+    """Once installed, the script itself takes a few milliseconds, measured with an interpreter that does nothing."""
     copy = tmp_path / "copy"
     shutil.copytree(clone, copy, ignore=shutil.ignore_patterns("lib", "lib64", ".git", "python*"), symlinks=True)
     (copy / ".venv" / "bin" / "python").symlink_to("/bin/true")
@@ -145,7 +145,7 @@ def test_changed_requirements_are_installed(first_two: list[Server], clone: Path
 
 
 def test_old_interpreter_is_told(clone: Path, tmp_path: Path) -> None:
-    """An interpreter that says it is Python 3.9: the installer must tell so in one line."""
+    """An interpreter claims to be Python 3.9. The installer must report that in one line."""
     old = tmp_path / "old-python"
     code = "import sys; sys.version_info = (3, 9, 0); sys.argv = sys.argv[1:]; import runpy"
     old.write_text(f'#!/bin/sh\nexec python3 -c "{code}; runpy.run_path(sys.argv[0], run_name=\'__main__\')" "$@"\n')

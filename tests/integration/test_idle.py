@@ -1,4 +1,4 @@
-"""What a server costs that nobody uses."""
+"""The cost of a server that nobody uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.integration.process import Server
 
 
 def processor_seconds(pid: int) -> float:
-    """Time that the threads of a process have had a processor."""
+    """Returns the CPU time of all threads of a process."""
     schedules = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(path.read_text().split()[0]) for path in schedules) / 1e9
 
@@ -22,10 +22,10 @@ def processor_seconds(pid: int) -> float:
 )
 def test_idle_means_idle(start: Callable[..., Server]) -> None:
     server = start()
-    time.sleep(2.5)  # a second of it at the usual pace
+    time.sleep(2.5)  # for the first second the server still ticks at its usual rate
     begin, before = time.monotonic(), processor_seconds(server.pid)
     time.sleep(8)
     used = (processor_seconds(server.pid) - before) / (time.monotonic() - begin)
     print(f"{100 * used:.3f} % of a processor")
-    # 0.1 % is the aim, and half of it usual; what runs beside it must not fail the build.
+    # The goal is 0.1 %, and the usual value is half of that. A busy machine must not fail the build.
     assert used < 0.002

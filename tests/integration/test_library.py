@@ -1,4 +1,4 @@
-"""The server within other programs: real sockets, threads and processes; and that nothing of it stays."""
+"""The server inside other programs, with real sockets, threads and processes. It leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from twisted_redis.net.listening import ListenError
 
 
 def descriptors() -> list[str]:
-    """What this process has open that is not a file."""
+    """Returns the open descriptors of this process that are not files."""
     gc.collect()
     paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
     return sorted(name for path in paths if os.path.exists(path) and not (name := os.readlink(path)).startswith("/"))
@@ -228,7 +228,7 @@ def test_start_is_quick() -> None:
         began = time.perf_counter()
         with running_server():
             times.append(time.perf_counter() - began)
-    # A loaded machine may be slow now and then; 0.05 s is what it takes at most where nothing else runs.
+    # A loaded machine may be slow at times. On an idle machine it takes 0.05 s at most.
     assert min(times) < 0.25
 
 
@@ -417,7 +417,7 @@ class Plain(RedisTestCase, unittest.TestCase):
         assert self.redis.execute("PING") == b"PONG"
 """)
     assert "6 passed" in run([sys.executable, "-m", "pytest", "-q", "-W", "error", "test_mine.py"], tmp_path)
-    # Trial makes what is left over in its reactor an error of the test.
+    # Trial fails a test that leaves anything behind in its reactor.
     assert "PASSED (successes=6)" in run([sys.executable, "-m", "twisted.trial", "test_mine"], tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A server whose process may not start what it needs: it says so, and goes on once it may."""
+"""A server whose process cannot get the resources it needs reports that, and recovers when they are available."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def limit_memory(server: Server, more: int) -> Callable[[], None]:
-    """Lets the process grow by ``more`` bytes and no further; call the result to lift that."""
+    """Limits the growth of the process to ``more`` bytes. Call the result to lift the limit."""
     pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0])
     soft, hard = resource.prlimit(server.pid, resource.RLIMIT_AS)
     resource.prlimit(server.pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
@@ -80,7 +80,7 @@ def test_no_memory_to_save(start: Callable[..., Server]) -> None:
             try:
                 client.execute_command(command)
             except redis.exceptions.ResponseError:
-                pass  # there may be enough memory for it, or not
+                pass  # it may succeed or fail, depending on the memory
         assert client.get("key:1") == b"v" * 50
         lift()
         until(lambda: not client.info("persistence")["rdb_bgsave_in_progress"])

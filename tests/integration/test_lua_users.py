@@ -1,4 +1,4 @@
-"""Libraries whose users run scripts, from their own packages, each at its main job."""
+"""Libraries that rely on Lua scripts, installed from their own packages. Each does its main job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USERS = Path(__file__).parent / "users"
 
 
 def report(command: list[str], server: Server, **variables: str) -> dict[str, Any]:
-    """What a program in ``users`` prints at last."""
+    """Returns the last line that a program in ``users`` prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         command,
@@ -97,7 +97,7 @@ def test_register_script(client: redis.Redis) -> None:
         assert pipe.execute() == [True, [b"n", 11], b"11"]
 
 
-# libraries of tasks
+# task queues
 
 
 def test_rq(shared_server: Server, client: redis.Redis) -> None:

@@ -1,4 +1,4 @@
-"""MIGRATE between this server and real ones, in both directions, while others are served, and over TLS."""
+"""MIGRATE between this server and real ones, in both directions, over TLS, and while other clients are served."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def servers() -> Iterator[list[Server]]:
 
 
 def fill(server: redis.Redis, field_times: bool) -> list[str]:
-    """Keys of all types and forms; their names."""
+    """Creates keys of all types and encodings. Returns their names."""
     server.set("string", bytes(range(256)) * 1000)
     server.set("number", 12345)
     server.rpush("list", *range(100))
@@ -45,7 +45,7 @@ def fill(server: redis.Redis, field_times: bool) -> list[str]:
 
 
 def digests(server: redis.Redis, keys: list[str]) -> list[bytes]:
-    """DEBUG DIGEST-VALUE of each key."""
+    """Returns DEBUG DIGEST-VALUE of each key."""
     found: list[bytes] = server.execute_command("DEBUG", "DIGEST-VALUE", *keys)
     return found
 
@@ -123,7 +123,7 @@ def test_others_are_served_meanwhile(tmp_path: Path, servers: list[Server]) -> N
         for thread in (moving, writing):
             thread.join(PATIENCE)
         assert moved == [b"OK"]
-        # The writer found nothing to append to.
+        # The writer found no key to append to.
         assert written == [1]
         assert there.get("key") == b"1"
 

@@ -1,4 +1,4 @@
-"""docs/moving-to-redis.md, done: from this server to Redis and back, while clients write."""
+"""The steps of docs/moving-to-redis.md: from this server to Redis and back, while clients write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.replicas import KINDS, client_of, digest, has, launch, li
 
 
 class Writer:
-    """A client that counts: it goes where the master is, as one does that is told a new address."""
+    """A client that counts. It follows the master, like a client whose address is changed."""
 
     def __init__(self, *ports: int) -> None:
         self.ports = list(ports)
@@ -70,14 +70,14 @@ def test_there_and_back(tmp_path: Path, servers: list[Server], kind: str) -> Non
                 until(lambda: writer.acknowledged > moved + 50, "writes go on at the new master")
                 assert writer.refused >= 1
                 link_up(here)
-                # And back, without a second snapshot.
+                # Move back, without a second snapshot.
                 hand_over(there, here, ours.port)
                 moved = writer.acknowledged
                 until(lambda: writer.acknowledged > moved + 50, "writes go on where they began")
                 writer.stop()
                 link_up(there)
                 assert here.wait(1, 10_000) == 1
-                # Every write once, in the order in which they were made.
+                # Every write is there once, in the original order.
                 assert here.lrange("log", 0, -1) == [b"%d" % number for number in range(writer.acknowledged)]
                 until(lambda: digest(here) == digest(there), "both have the same data", 5)
                 assert here.info("stats")["sync_full"] == 1
@@ -86,7 +86,7 @@ def test_there_and_back(tmp_path: Path, servers: list[Server], kind: str) -> Non
 
 
 def hand_over(old: redis.Redis, new: redis.Redis, port: int) -> None:
-    """FAILOVER, and until it is done."""
+    """Calls FAILOVER and waits until it is complete."""
     until(lambda: old.info("replication")["slave0"]["state"] == "online", "the replica is online")
     old.execute_command("FAILOVER", "TO", "127.0.0.1", port, "TIMEOUT", 10_000)
     until(lambda: new.info("replication")["role"] == "master", "the new master is one")

@@ -1,4 +1,4 @@
-"""Subscribers over sockets: one that does not read is cut off, and costs the others nothing."""
+"""Subscribers over sockets: the server disconnects one that does not read, and the others are not affected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_subscriber_that_does_not_read_is_cut_off(start: Callable[..., Server]
     with redis.Redis(port=server.port) as client, client.pubsub() as pubsub:
         pubsub.subscribe("news")
         assert pubsub.get_message(timeout=PATIENCE)
-        # What the kernel takes for the silent one depends on the machine; 4 MiB on top are the server's.
+        # The kernel's buffers for the silent subscriber depend on the machine. The server may use 4 MiB on top.
         count = 0
         while client.publish("news", message) == 2:
             count += 1

@@ -1,6 +1,6 @@
-"""Snapshots: exchanged with real Redis, whole whenever the process is stopped, refused where they are not.
+"""Snapshots move between this server and real Redis, survive a crash at any moment, and are refused if damaged.
 
-``EVERY_STOP=1`` in the environment has a server stopped in front of each of its operations on files, not of some.
+The environment variable ``EVERY_STOP=1`` stops a server before every file operation instead of some of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.integration.process import ROOT, Server, environment, free_port, star
 from tests.persistence.rdb.test_against_redis import fill
 
 EVERY_STOP = os.environ.get("EVERY_STOP") == "1"
-#: Keys that a server before 7.4 has otherwise, as it knows no times of fields.
+#: Keys that differ on servers before 7.4, which have no field expiry.
 TIMED = (b"times", b"persisted", b"large-times")
 
 
@@ -48,7 +48,7 @@ def serve(folder: Path, *arguments: str) -> Server:
 
 
 def digests(port: int, recent: bool = True) -> dict[bytes, object]:
-    """The digest of each key; ``recent``: whether both sides print doubles in the same way (since 7.2)."""
+    """Returns the digest of each key. ``recent``: both sides format doubles in the same way (since 7.2)."""
     with redis.Redis(port=port) as client:
         return {
             key: client.execute_command("DEBUG", "DIGEST-VALUE", key)
@@ -70,7 +70,7 @@ def populate(port: int) -> None:
             try:
                 client.execute_command(*words)
             except redis.ResponseError:
-                assert words[0] in ("HPEXPIRE", "HPERSIST")  # not before 7.4
+                assert words[0] in ("HPEXPIRE", "HPERSIST")  # servers before 7.4 lack these
 
         fill(call)
         client.set("expires", "later", px=10**10)
@@ -80,7 +80,7 @@ def populate(port: int) -> None:
 
 
 def checked(program: str, folder: Path) -> None:
-    """Has the checker of a server look at the snapshot."""
+    """Runs the checker of a server on the snapshot."""
     found = subprocess.run(
         [str(Path(program).with_name("redis-check-rdb")), str(folder / "dump.rdb")], capture_output=True, text=True
     )
@@ -122,7 +122,7 @@ def test_snapshot_for_redis(tmp_path: Path, program: str | None) -> None:
     populate(ours.port)
     with redis.Redis(port=ours.port) as client:
         if version_of(program) < (7, 4):
-            # The file is of the lowest version that can hold the data: without these that is what Redis 7.0 reads.
+            # The file has the lowest version that can hold the data. Without these keys, Redis 7.0 can read it.
             client.delete(*TIMED)
         if version_of(program) < (7, 2):
             for key in client.scan_iter(_type="stream"):
@@ -157,7 +157,7 @@ def save_in_background(client: redis.Redis) -> None:
 
 
 def test_killed_while_saving(tmp_path: Path) -> None:
-    """Whether the server is killed or the child, what was saved before stays."""
+    """The previous snapshot stays, whether the server or its child is killed."""
     server = serve(tmp_path, "--rdb-key-save-delay", "2000")
     with redis.Redis(port=server.port) as client:
         client.execute_command("DEBUG", "POPULATE", 20)
@@ -186,7 +186,7 @@ def started(server: Server) -> Callable[[], bool]:
 
 
 def test_stopped_between_two_operations(tmp_path: Path) -> None:
-    """Killed in front of any operation on files of SAVE, BGSAVE or SHUTDOWN: one of the snapshots is there."""
+    """If SAVE, BGSAVE or SHUTDOWN is killed before any file operation, one of the snapshots is there."""
     stop = 1
     stops = 0
     while True:

@@ -1,4 +1,4 @@
-"""redis-cli's special modes against the server: those that watch it, walk through its keys, and copy it."""
+"""The special modes of redis-cli: those that monitor the server, walk through its keys, and copy its data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="needs
 
 
 def cli(server: Server, *arguments: str, stdin: bytes = b"") -> str:
-    """The standard output of a call that must succeed."""
+    """Returns the standard output of a call that must succeed."""
     command = ["redis-cli", "-p", str(server.port), *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=PATIENCE * 2, check=False)
     assert done.returncode == 0, done.stderr
@@ -32,7 +32,7 @@ def cli(server: Server, *arguments: str, stdin: bytes = b"") -> str:
 
 
 class Watching:
-    """A redis-cli that goes on until it is told to stop; ``until`` waits for something that it prints."""
+    """A redis-cli that runs until it is stopped. ``until`` waits for a text in its output."""
 
     def __init__(self, server: Server, *arguments: str, terminal: bool = False) -> None:
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
@@ -85,7 +85,7 @@ def watch(shared_server: Server) -> Iterator[Callable[..., Watching]]:
 
 
 def fill(client: redis.Redis) -> None:
-    """Keys of every type, each type with one that is larger than the others."""
+    """Creates keys of every type. Each type has one key that is larger than the others."""
     with client.pipeline(transaction=False) as pipe:
         for number in range(300):
             pipe.set(f"string:{number}", "x" * number)
@@ -209,7 +209,7 @@ def test_monitor(shared_server: Server, client: redis.Redis, watch: Callable[...
 
 
 def test_hints(shared_server: Server, client: redis.Redis, watch: Callable[..., Watching]) -> None:
-    """What stands behind the cursor of an interactive session comes from our COMMAND DOCS."""
+    """The hints after the cursor of an interactive session come from our COMMAND DOCS."""
     session = watch(terminal=True)
     session.until(rf"127\.0\.0\.1:{shared_server.port}> ")
     for typed, hint in (
@@ -221,7 +221,7 @@ def test_hints(shared_server: Server, client: redis.Redis, watch: Callable[..., 
         session.output = ""
         session.type(typed)
         session.until(hint)
-        session.type("\x15")  # Ctrl-U: an empty line again
+        session.type("\x15")  # Ctrl-U clears the line
     session.type("set fromsession 1\r")
     session.until("OK")
     assert client.get("fromsession") == b"1"

@@ -1,4 +1,4 @@
-"""Replication with real Redis at the other end, in both directions, over links that are cut."""
+"""Replication with real Redis, in both directions, over links that break."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CUTS = 20
 
 
 class Stage:
-    """The servers of a test: they end with it, ours without a traceback."""
+    """The servers of a test. They stop when the test ends, and ours must not have logged a traceback."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,7 +24,7 @@ class Stage:
         self._cuts: list[Cut] = []
 
     def launch(self, kind: str, *arguments: str) -> Server:
-        """A server of ``kind``; the test is skipped if this machine has none."""
+        """Starts a server of ``kind``. Skips the test if this machine has none."""
         if not has(kind):
             pytest.skip(f"no {kind}: set REDIS_SERVER, or run tests/conformance/run --list once")
         server = launch(kind, self._folder / f"{kind}-{len(self._servers)}", *arguments)
@@ -32,7 +32,7 @@ class Stage:
         return server
 
     def cut(self, server: Server) -> Cut:
-        """A way to ``server`` that can be cut."""
+        """Returns a link to ``server`` that the test can cut."""
         self._cuts.append(Cut(server.port))
         return self._cuts[-1]
 
@@ -57,12 +57,12 @@ PAIRS = [(master, "ours") for master in (*KINDS, "ours")] + [("ours", replica) f
 
 
 def equal(master: Server, replica: Server) -> None:
-    """Waits until both have the same offset, and holds their data against each other."""
+    """Waits until both have the same offset, and compares their data."""
     with client_of(master) as here, client_of(replica) as there:
         link_up(there)
         here.set("last", time.time())
         assert here.wait(1, 20_000) >= 1
-        # What expires from now on would make a difference between the two looks.
+        # A key that expires between the two digests would make them differ.
         here.execute_command("CLIENT", "PAUSE", "5000", "WRITE")
         until(
             lambda: here.info("replication")["master_repl_offset"] == there.info("replication")["slave_repl_offset"],

@@ -1,4 +1,4 @@
-"""Scripts and functions with everything around them: files, replicas, those who watch, wait and listen."""
+"""Scripts and functions together with files, replicas, WATCH, blocked clients and subscribers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def words_of(file: Path) -> list[str]:
-    """The first words of the commands in a part of an append-only file; without SELECT."""
+    """Returns the names of the commands in a part of an append-only file, without SELECT."""
     lines = file.read_bytes().decode().split("\r\n")
     words = [lines[place + 2].upper() for place, line in enumerate(lines) if line.startswith("*")]
     return [word for word in words if word != "SELECT"]
@@ -113,7 +113,7 @@ def test_those_who_watch_wait_and_listen(start: Callable[..., Server]) -> None:
         waiting = third.connection_pool.get_connection()
         waiting.send_command("BLPOP", "queue", 0)
         until(lambda: client.info("clients")["blocked_clients"] == 1)
-        # Served when the script is over, by what is there then.
+        # The blocked client is served after the script, with the data that exists then.
         script = "redis.call('RPUSH', 'queue', 'a') redis.call('LPOP', 'queue') redis.call('RPUSH', 'queue', 'b')"
         client.eval(script, 0)
         assert waiting.read_response() == ["queue", "b"]

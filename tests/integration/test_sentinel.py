@@ -1,4 +1,4 @@
-"""Sets of servers under real redis-sentinel: the master is killed, and no acknowledged write is lost."""
+"""Groups of servers under real redis-sentinel: the master is killed, and no acknowledged write is lost."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.integration.replicas import client_of, digest, has, launch, link_up, 
 
 SENTINEL = shutil.which("redis-sentinel")
 DOWN_AFTER_MS = 1000
-#: From the kill to the next write: to notice, to vote, to turn the others round, and a machine that is busy.
+#: The time from the kill to the next write (s): detection, the vote, reconfiguration, and a busy machine.
 WITHIN = 20.0
 
 
 class Watch:
-    """Three sentinels that watch ``master``."""
+    """Three sentinels that monitor ``master``."""
 
     def __init__(self, folder: Path, master: Server) -> None:
         self.ports = [free_port() for _ in range(3)]
@@ -46,11 +46,11 @@ class Watch:
                 )
 
     def client(self) -> Sentinel:
-        """What redis-py uses to find the master."""
+        """Returns the object with which redis-py finds the master."""
         return Sentinel([("127.0.0.1", port) for port in self.ports], socket_timeout=PATIENCE)
 
     def settled(self, replicas: int) -> bool:
-        """Whether every sentinel knows all replicas and all sentinels."""
+        """Returns True if every sentinel knows all replicas and all other sentinels."""
         for port in self.ports:
             with redis.Redis(port=port, socket_timeout=PATIENCE) as client:
                 state = client.sentinel_master("set")
@@ -65,7 +65,7 @@ class Watch:
 
 
 class Writer:
-    """A client that finds its master by the sentinels, and counts what WAIT 1 has acknowledged."""
+    """A client that finds its master through the sentinels, and counts the writes that WAIT 1 has acknowledged."""
 
     def __init__(self, watch: Watch) -> None:
         self.acknowledged: list[int] = []
@@ -83,7 +83,7 @@ class Writer:
                 master = self._sentinel.master_for("set", socket_timeout=2, retry=None)
                 while not self._stopping:
                     number += 1
-                    # Together, so that both take the same connection: WAIT is about the writes of its own.
+                    # They must use the same connection, because WAIT covers only the writes of its own connection.
                     _, found = master.pipeline(transaction=False).set(f"n{number}", number).wait(1, 1000).execute()
                     if found >= 1:
                         self.acknowledged.append(number)
@@ -140,12 +140,12 @@ def test_a_master_that_is_killed(tmp_path: Path, stack: contextlib.ExitStack, ki
     until(lambda: len(writer.acknowledged) > before + 20, "writes go on")
     print(f"writes again after {took:.1f} s")
 
-    # The old one comes back, and is made a replica of the new one.
+    # The old master comes back and becomes a replica of the new one.
     again = launch(kinds[0], tmp_path / f"{kinds[0]}-0", "--repl-diskless-sync-delay", "0")
     stack.callback(again.stop)
     host, port = watch.client().discover_master("set")
     assert port != master.port
-    # It has another port than before: to the sentinels it is new, so it is told whom to follow as it would tell itself.
+    # Its port has changed, so the sentinels do not recognise it. The test tells it which master to follow.
     with client_of(again) as client:
         client.replicaof(host, port)
         link_up(client)
@@ -157,7 +157,7 @@ def test_a_master_that_is_killed(tmp_path: Path, stack: contextlib.ExitStack, ki
         assert new.wait(2, 10_000) == 2
         with client_of(again) as client:
             until(lambda: digest(new) == digest(client), "all have the same data", 5)
-    # What the sentinels told the others stands in no file, as none was given; but it can be read.
+    # The servers have no configuration file in which the sentinels could save the change, but INFO shows it.
     survivor = next(server for server in servers[1:] if server.port != port)
     with client_of(survivor) as client:
         assert client.info("replication")["master_port"] == port

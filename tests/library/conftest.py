@@ -1,4 +1,4 @@
-"""A service on a reactor in memory: no socket, and no time of its own."""
+"""A service on an in-memory reactor, without sockets and with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def reactor() -> MemoryReactorClock:
 
 @pytest.fixture
 def start(reactor: MemoryReactorClock) -> Iterator[Callable[..., RedisService]]:
-    """Starts a service for this process alone, which is stopped at the end."""
+    """Starts a service that serves only this process, and stops it at the end."""
     services: list[RedisService] = []
 
     def begin(**directives: Any) -> RedisService:

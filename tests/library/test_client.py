@@ -1,4 +1,4 @@
-"""The client inside the process."""
+"""The in-process client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted_redis.library.client import LocalClient
 
 
 def outcome(deferred: Deferred[object]) -> object:
-    """What a Deferred has fired with; its exception if it failed."""
+    """Returns the result of a Deferred that has fired, or its exception if it failed."""
     found: list[object] = []
     deferred.addCallbacks(found.append, lambda failure: found.append(failure.value))
     assert found, "it has not fired"
@@ -124,7 +124,7 @@ def test_scripts(client: LocalClient) -> None:
 def test_what_blocks_is_a_deferred(client: LocalClient, service: RedisService) -> None:
     waiting = client.blpop("q")
     assert isinstance(waiting, Deferred) and not waiting.called
-    # The client can be used meanwhile, in the database in which it is.
+    # The client remains usable in the meantime, in its current database.
     assert client.rpush("q", "x", "y") == 2
     assert outcome(waiting) == [b"q", b"x"]
     assert outcome(client.blpop("q")) == [b"q", b"y"]

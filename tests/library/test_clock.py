@@ -1,4 +1,4 @@
-"""Time under control: the wall clock, the timers, and what hangs on both."""
+"""A clock that the test controls: the wall clock, the timers, and everything that depends on them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_set(clock: ServerClock) -> None:
     assert clock.wall() == datetime(2038, 1, 19, tzinfo=timezone.utc).timestamp()
     seconds = clock.seconds()
     clock.callLater(50, calls.append, "x")
-    clock.set(1_000_000.5)  # back: only the wall clock
+    clock.set(1_000_000.5)  # back in time: only the wall clock changes
     assert clock.wall() == 1_000_000.5 and clock.seconds() == seconds and calls == []
     clock.set(1_000_060.5)
     assert calls == ["x"]
@@ -113,7 +113,7 @@ def test_reset(clock: ServerClock, reactor: MemoryReactorClock) -> None:
     clock.freeze()
     clock.reset()
     assert clock.source.wall is time.time
-    assert clock.seconds() == 5  # what runs forward never goes back
+    assert clock.seconds() == 5  # the monotonic clock never goes back
 
 
 def test_what_polls_does_not_hold_it_up(clock: ServerClock) -> None:
@@ -134,7 +134,7 @@ def test_stopped_it_makes_no_call(clock: ServerClock, reactor: MemoryReactorCloc
     assert calls == [] and reactor.getDelayedCalls() == []
 
 
-# within a server
+# inside a server
 
 
 def test_keys_expire_with_their_events(start: Callable[..., RedisService]) -> None:
@@ -149,7 +149,7 @@ def test_keys_expire_with_their_events(start: Callable[..., RedisService]) -> No
         service.clock.advance(1.0)
         assert client.exists("k", "h") == 2 and client.ttl("k") == pytest.approx(0.5, abs=0.3)
         service.clock.advance(1.0)
-        # Nobody has looked for the key.
+        # No command has accessed the key.
         assert (b"__keyevent@0__:expired", b"k") in events
         assert client.dbsize() == 0
 

@@ -1,4 +1,4 @@
-"""The data set as a whole."""
+"""Operations on the whole data set: seed, dump, snapshot and restore."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_restored_as_it_was(service: RedisService, client: LocalClient) -> None:
     snapshot = service.snapshot()
     assert len(snapshot) == 9
     for _ in range(2):
-        # What is changed in place afterwards must not reach the snapshot.
+        # Later changes in place must not affect the snapshot.
         client.rpush("list", "more")
         client.hset("hash", {"a": "changed"})
         client.sadd("set", "more")

@@ -1,4 +1,4 @@
-"""Faults on demand, and the log of commands."""
+"""Injected faults, and the command log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted_redis.library.client import LocalClient
 
 
 class Peer:
-    """A client over a transport in memory."""
+    """A client over an in-memory transport."""
 
     def __init__(self, service: RedisService) -> None:
         address = IPv4Address("TCP", "127.0.0.1", 5000)
@@ -74,7 +74,7 @@ def test_wrong_use(service: RedisService, peer: Peer) -> None:
     ):
         with pytest.raises(TypeError):
             wrong()
-    # Nothing of it has taken effect.
+    # None of it has taken effect.
     assert peer("GET", "k") == b"$-1\r\n"
     service.fail_next("CONFIG|get")
     assert peer("CONFIG", "GET", "port") == b"-ERR injected\r\n"
@@ -143,8 +143,8 @@ def test_delay(service: RedisService, client: LocalClient, peer: Peer, reactor: 
     client.set("k", "v")
     service.delay("GET", 30)
     assert peer("GET", "k") == b""
-    peer.protocol.dataReceived(encode("PING"))  # waits behind it
-    assert client.set("k", "w") is True  # others go on
+    peer.protocol.dataReceived(encode("PING"))  # waits for the delayed call
+    assert client.set("k", "w") is True  # other clients continue
     waiting = client.execute("GET", "k")
     service.clock.advance(29)
     reactor.advance(0)
@@ -153,7 +153,7 @@ def test_delay(service: RedisService, client: LocalClient, peer: Peer, reactor: 
     reactor.advance(0)
     assert peer.read() == b"$1\r\nw\r\n+PONG\r\n"
     assert outcome(waiting) == b"w"
-    assert peer("GET", "k") == b""  # until it is taken back
+    assert peer("GET", "k") == b""  # until the fault is removed
     service.clear_faults()
     reactor.advance(0)
     assert peer.read() == b"$1\r\nw\r\n"
@@ -231,7 +231,7 @@ def test_a_call_that_is_woken_is_looked_at_once(
         assert client.rpush("q", "x") == 1
         assert peer.read() == b"*2\r\n$1\r\nq\r\n$1\r\nx\r\n"
     assert log.names == ["BLPOP", "RPUSH"]
-    reactor.advance(0)  # the connection goes on after a call that waited
+    reactor.advance(0)  # the connection continues after the delayed call
     assert peer("BLPOP", "q", "0") == b"-ERR for the next call\r\n"
 
 

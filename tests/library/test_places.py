@@ -1,4 +1,4 @@
-"""Where a server says that it can be reached."""
+"""The addresses and URLs that a server reports."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_relative_unix_socket_is_in_dir(
     client = service.client()
     client.execute("CONFIG", "SET", "dir", str(later))
     assert service.url == f"unix://{home}/here.sock"
-    # INFO shows what is configured.
+    # INFO shows the configured port.
     assert b"name=unix,bind=here.sock\r\n" in client.execute("INFO", "server")
     service.stopService()
 

@@ -1,4 +1,4 @@
-"""The service: its configuration, its life, its places."""
+"""The service: its configuration, its life cycle and its addresses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_wrong_directives() -> None:
         ({"save": [(1, 2, 3)]}, "save=[(1, 2, 3)]: a point is a pair, (seconds, changes)"),
         ({"save": "3600"}, 'save="3600": Invalid save parameters'),
         ({"include": "/no/such/file"}, 'include="/no/such/file": Fatal error, can\'t open config file'),
-        # What has no effect.
+        # Directives that have no effect.
         ({"cluster_enabled": True}, "cluster_enabled=True has no effect: this server works as with the default, 'no'"),
         ({"logfile": "/tmp/log"}, 'logfile="/tmp/log" has no effect: that is up to the program'),
         ({"daemonize": True}, "daemonize=True has no effect: that is up to the program"),

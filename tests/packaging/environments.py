@@ -1,4 +1,4 @@
-"""Python environments with what the project needs but not the project: made in a second, without network."""
+"""Python environments with the project's dependencies but without the project, created in a second without network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SOURCE = (
 
 
 def copy_source(target: Path) -> Path:
-    """A copy of the project to build in, so that the working tree stays as it is."""
+    """Copies the project to a folder for building, so that the working tree stays unchanged."""
     target.mkdir()
     unwanted = shutil.ignore_patterns("__pycache__", "dropin.cache", "*.egg-info")
     for name in SOURCE:
@@ -46,7 +46,7 @@ def copy_source(target: Path) -> Path:
 
 
 def copy_project(target: Path) -> Path:
-    """A copy of the whole project, tests and documents too, to change and to test."""
+    """Copies the whole project, including tests and documentation, to a folder for changes and tests."""
     private = shutil.ignore_patterns(".*", "build", "dist", "_build", "__pycache__", "dropin.cache", "*.egg-info")
     shutil.copytree(ROOT, target, ignore=private)
     return target
@@ -64,9 +64,9 @@ def skip_without_setuptools() -> None:
 
 
 def build(source: Path, kind: str) -> Path:
-    """Build ``wheel``, ``sdist`` or ``editable`` with setuptools itself; returns the file.
+    """Builds ``wheel``, ``sdist`` or ``editable`` with setuptools itself, and returns the file.
 
-    The test is skipped where this environment's setuptools is older than pyproject.toml wants it.
+    Skips the test if the setuptools of this environment is older than pyproject.toml requires.
     """
     skip_without_setuptools()
     output = source / "dist" / kind
@@ -78,9 +78,9 @@ def build(source: Path, kind: str) -> Path:
 
 
 class Environment:
-    """A virtual environment of this interpreter, with this one's packages but for the project.
+    """A virtual environment with the interpreter and packages of this environment, except the project.
 
-    Twisted is copied, since an installation puts a file into its folder; everything else is linked.
+    Twisted is copied, because an installation puts a file into its folder. Everything else is linked.
     """
 
     def __init__(self, folder: Path, without: tuple[str, ...] = ()) -> None:
@@ -99,17 +99,17 @@ class Environment:
                     (self.site / path.name).symlink_to(path)
 
     def run(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the environment's Python, which must succeed."""
+        """Runs the environment's Python, which must succeed."""
         return run([str(self.python), *arguments], cwd=cwd or self.folder, **variables)
 
     def install(self, distribution: Path) -> None:
-        """Install a wheel, or a folder in editable form, and nothing else."""
+        """Installs a wheel, or a folder in editable form, without its dependencies."""
         what = ["--editable", str(distribution)] if distribution.is_dir() else [str(distribution)]
         self.run("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", *what)
 
 
 def run(command: list[str], *, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``command``, which must succeed, with none of the variables of this process that Python reads."""
+    """Runs ``command``, which must succeed, without the environment variables of this process that Python reads."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment.update(variables)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md tells to do, done; the news; and that the version stands in one place."""
+"""The steps of CONTRIBUTING.md work, the news files are valid, and the version is defined in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the wheel and the source distribution hold, and that the plugin is found however one installs."""
+"""The contents of the wheel and the source distribution. twistd finds the plugin after every kind of installation."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def test_wheel_of_the_source_distribution_is_the_same(source: Path, contents: se
 def installed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, source: Path, wheel: Path
 ) -> tuple[Environment, dict[str, str]]:
-    """An environment with the project in each of the forms, and the variables that it needs."""
+    """An environment in which the project is installed in one of the forms, and the variables that it needs."""
     environment = Environment(tmp_path_factory.mktemp("environment") / request.param)
-    # Twisted caches what plugins there are. What it has seen before the installation must not hide ours.
+    # Twisted caches the list of plugins. A cache from before the installation must not hide our plugin.
     before = environment.run(*TWISTD, "--help").stdout
     assert not LISTED.search(before)
     if request.param == "path":
@@ -128,7 +128,7 @@ def test_plugin_disappears_with_the_distribution(tmp_path: Path, wheel: Path) ->
 
 
 def test_nothing_optional_is_needed(tmp_path: Path, wheel: Path) -> None:
-    """Every module can be imported where only Twisted and sortedcontainers are, but those of an extra."""
+    """Without optional packages, every module can be imported except those that belong to an extra."""
     optional = ("hiredis", "anycrc", "lupa", "lzf", "openssl", "cryptography", "service_identity")
     environment = Environment(tmp_path / "environment", without=optional)
     environment.install(wheel)

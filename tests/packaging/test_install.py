@@ -1,4 +1,4 @@
-"""tools/install.py: what it installs, and what it does where not everything can be had."""
+"""tools/install.py: what it installs, and what it does if some packages are not available."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.packaging.environments import ROOT
 
 
 class Pip:
-    """Stands in for running commands: remembers the extras of each installation, and fails for some."""
+    """Replaces running commands: records the extras of each installation, and fails for some of them."""
 
     def __init__(self, fails: Callable[[str], bool]) -> None:
         self.fails = fails

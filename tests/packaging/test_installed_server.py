@@ -1,4 +1,4 @@
-"""Wheel and source distribution: each installed into an empty environment, and a server with a module started there."""
+"""Wheel and source distribution: each is installed into an empty environment, where a server with a module starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of time that hold for tests: a loaded machine must not make a test fail or look like a crash."""
+"""The time limits of the tests: a loaded machine must not make a test fail or look like a crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIGURATION = (ROOT / "pyproject.toml").read_text()
 
 
 def limits_of_processes() -> Iterator[tuple[str, int]]:
-    """The ``timeout`` (s) of each ``subprocess.run`` in the tests that states it as a number or as a constant."""
+    """Returns the ``timeout`` (s) of each ``subprocess.run`` in the tests that is a number or a constant."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text())
         constants = {
@@ -42,9 +42,9 @@ def test_traces_of_a_test_that_hangs_come_after_every_limit_of_its_own() -> None
     patience = int(found[1])
     limits = dict(limits_of_processes())
     assert len(limits) > 10 and max(limits.values()) >= 240
-    # A test may install packages before it starts the process that it is about.
+    # A test may install packages before it starts the process that it tests.
     assert {place: limit for place, limit in limits.items() if 2 * limit > patience} == {}
-    # The step of the whole suite must not end it before the traces are written.
+    # The time limit of the whole suite must be long enough for the traces to be written.
     step = re.search(r'^step "tests" (\d+) ', (ROOT / ".ci" / "run").read_text(), re.M)
     assert step is not None
     assert patience < int(step[1])

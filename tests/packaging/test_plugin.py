@@ -1,4 +1,4 @@
-"""The plugin for pytest in an environment that has the wheel: ten lines of a test, and nothing left of them."""
+"""The pytest plugin in an environment with the wheel: a test of ten lines, which leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_ten_lines(tmp_path: Path) -> None:
     (folder / "test_mine.py").write_text(TEN_LINES)
     (folder / "conftest.py").write_text(LEFTOVERS)
     strict = ("-W", "error::ResourceWarning", "-W", "error::pytest.PytestUnraisableExceptionWarning")
-    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of what else this environment happens to have
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # ignore other plugins of this environment
     done = environment.run("-m", "pytest", "-p", "twisted_redis", "--durations=3", *strict, cwd=folder, **alone)
     found = re.search(r"1 passed in ([\d.]+)s", done.stdout)
     assert found is not None, done.stdout

@@ -1,4 +1,4 @@
-"""The README tells the truth where that can be checked."""
+"""The facts in the README that can be checked are true."""
 
 from __future__ import annotations
 

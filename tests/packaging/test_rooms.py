@@ -1,4 +1,4 @@
-"""Rules on imports that import-linter cannot state: it sees other projects' packages as one thing each."""
+"""Rules on imports that import-linter cannot express, because it treats another project's package as a single unit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGE = ROOT / "twisted_redis"
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, by their full names."""
+    """Returns the full names of the modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -26,7 +26,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def importers(package: str) -> dict[str, set[str]]:
-    """Which modules of ``package`` each of our files imports, for the files that import any."""
+    """Returns, for each of our files, the modules of ``package`` that it imports. Omits files that import none."""
     found: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):
         modules = {name for name in imports(path) if name == package or name.startswith(package + ".")}
@@ -48,12 +48,12 @@ def test_each_accelerator_is_imported_in_one_place() -> None:
 
 #: The only module that may name private attributes of Twisted.
 INTERNALS = "net/twisted_internals.py"
-#: Ours are in snake case, so a name such as ``_internalReaders`` is Twisted's.
+#: Our names are in snake case, so a name such as ``_internalReaders`` belongs to Twisted.
 CAMEL_CASE = re.compile("_[a-z]+[A-Z][A-Za-z]*")
 
 
 def private_names(tree: ast.AST) -> tuple[set[str], set[str]]:
-    """The private names that a module defines, and those that it uses or asks for with a string."""
+    """Returns the private names that a module defines, and those that it uses, also through a string."""
     defined, used = set(), set()
     for node in ast.walk(tree):
         name = ""
@@ -71,10 +71,10 @@ def private_names(tree: ast.AST) -> tuple[set[str], set[str]]:
 
 
 def foreign_private_names(modules: dict[str, ast.AST]) -> dict[str, set[str]]:
-    """The private names in each of ``modules``, by path, that none of ours defines."""
+    """Returns, for each path in ``modules``, the private names that none of our modules defines."""
     names = {path: private_names(tree) for path, tree in modules.items()}
     ours = {name for defined, _ in names.values() for name in defined if not CAMEL_CASE.fullmatch(name)}
-    ours.add("_exit")  # os._exit is public in spite of its name
+    ours.add("_exit")  # os._exit is public despite its name
     return {path: foreign for path, (defined, used) in names.items() if (foreign := (defined | used) - ours)}
 
 
@@ -112,7 +112,7 @@ def test_modules_are_small() -> None:
     assert {str(path): length for path, length in lengths.items() if length > 600} == {}
 
 
-#: Directives that name a file or a folder; ``appendfilename`` is a part of names within ``appenddirname``.
+#: Directives that name a file or a folder. ``appendfilename`` is only a part of file names in ``appenddirname``.
 PATHS = frozenset(
     {
         "aclfile",
@@ -130,14 +130,14 @@ PATHS = frozenset(
         "unixsocket",
     }
 )
-#: What takes a name as it is configured, to show it or to resolve it itself.
+#: Functions that take a name exactly as configured, to show it or to resolve it themselves.
 RESOLVERS = frozenset({"resolve", "RedisLogObserver", "load_file", "_base_context"})
-#: Parameters that take a name to show it.
+#: Parameters that take a name in order to show it.
 SHOWN_AS = frozenset({"configured"})
 
 
 def bare_paths(tree: ast.AST) -> Iterator[str]:
-    """The directives that are read to be used as paths without ``config.resolve``, which knows ``dir``."""
+    """Returns the directives that a file uses as paths without ``config.resolve``, which takes ``dir`` into account."""
     parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Attribute) and node.attr in PATHS and isinstance(node.ctx, ast.Load)):
@@ -152,7 +152,7 @@ def bare_paths(tree: ast.AST) -> Iterator[str]:
         elif isinstance(parent, ast.keyword):
             taken = parent.arg in SHOWN_AS
         else:
-            # It is shown, or somebody asks whether it is given.
+            # The code shows the name, or checks whether it is set.
             asked = isinstance(parent, ast.If | ast.IfExp) and parent.test is node
             taken = asked or isinstance(parent, ast.FormattedValue | ast.BoolOp | ast.UnaryOp)
         if not taken:

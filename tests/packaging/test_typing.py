@@ -1,4 +1,4 @@
-"""The types as the programs of others see them."""
+"""The types that other programs see."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_program_with_types() -> None:
 
 
 def misspell_directives(path: Path) -> set[int]:
-    """Adds a letter to each directive that a file reads from a configuration; the numbers of the changed lines."""
+    """Misspells each directive that a file reads from a configuration. Returns the numbers of the changed lines."""
     directives = {directive.attribute for directive in DIRECTIVES}
     source = path.read_bytes()
     lines = source.split(b"\n")

@@ -1,6 +1,6 @@
-"""What a program with types does with the package: checked by mypy, not run.
+"""A typed program that uses the package. mypy checks it; nothing runs it.
 
-An ignored error that is none is one to mypy: it holds that wrong use is refused.
+mypy reports an unused ``type: ignore`` as an error, so each one proves that mypy rejects a wrong use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plugin within a pytest of its own."""
+"""The plugin in a separate pytest process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs a file of tests, with warnings as errors; what pytest has printed."""
+    """Runs a file of tests, with warnings as errors. Returns the output of pytest."""
 
     def begin(code: str, *options: str, plugins: tuple[str, ...] = (), fails: bool = False) -> str:
         (tmp_path / "test_it.py").write_text(code)
@@ -108,7 +108,7 @@ def test_nothing_of_it_is_here():
 
 
 def test_pytest_rewrites_the_plugin_alone(tmp_path: Path) -> None:
-    # As if it were installed: pytest looks at the files of a distribution, where it has a plugin.
+    # Simulates an installation, because pytest inspects the files of a distribution that contains a plugin.
     told = tmp_path / "twisted_redis-0.dist-info"
     told.mkdir()
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: twisted_redis\nVersion: 0\n")

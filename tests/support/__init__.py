@@ -1,1 +1,1 @@
-"""A server in the test's own process: no socket, no waiting, time moved by hand."""
+"""A server in the test's own process, without sockets or waiting. The test moves its time."""

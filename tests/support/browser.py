@@ -1,6 +1,6 @@
-"""A headless Chromium, spoken to through a pair of pipes in its DevTools protocol.
+"""A headless Chromium, controlled with its DevTools protocol through two pipes.
 
-That is JSON messages with a zero byte after each: no library and no driver is needed for it.
+The protocol consists of JSON messages, each followed by a zero byte, so it needs no library and no driver.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Browser", "find_chromium"]
 
 PATIENCE = 60.0
 
-#: The browser wants its pipes as descriptors 3 and 4.
+#: The browser expects its pipes as descriptors 3 and 4.
 _TAKE_PIPES = """
 import os, sys
 os.dup2(int(sys.argv[1]), 120)
@@ -32,13 +32,13 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium, None without one."""
+    """Returns the path of a Chromium, or None if there is none."""
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome", "chrome")
     return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
 class Browser:
-    """A page of a browser: ``open``, ``evaluate``, ``screenshot``.  ``folder`` takes its profile."""
+    """A browser page: ``open``, ``evaluate``, ``screenshot``.  The browser keeps its profile in ``folder``."""
 
     def __init__(self, folder: Path, width: int = 1180, height: int = 800, scale: float = 1) -> None:
         chromium = find_chromium()
@@ -55,7 +55,7 @@ class Browser:
             f"--user-data-dir={folder}",
             f"--window-size={width},{height}",
             f"--force-device-scale-factor={scale}",
-            "--no-sandbox",  # as root, and in containers, it has none; it sees nothing but our own page
+            "--no-sandbox",  # there is no sandbox for root or in containers, and the browser opens only our own page
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--no-first-run",
@@ -103,19 +103,19 @@ class Browser:
             self._process.wait()
 
     def open(self, url: str) -> None:
-        """Goes to ``url``, until it is loaded."""
+        """Goes to ``url``, and waits until it is loaded."""
         result = self._call("Page.navigate", url=url)
         assert not result.get("errorText"), result
         self.wait("document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
-        """The value of an expression of JavaScript in the page."""
+        """Returns the value of a JavaScript expression in the page."""
         result = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
     def wait(self, expression: str) -> Any:
-        """The value of ``expression`` as soon as it is true."""
+        """Waits until ``expression`` is true, and returns its value."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             value = self.evaluate(expression)
@@ -125,16 +125,16 @@ class Browser:
         raise AssertionError(f"never true: {expression}\n{self.evaluate('document.body.innerText')}")
 
     def text(self, name: str) -> str:
-        """What stands in the element of that id."""
+        """Returns the text of the element with that id."""
         found: str = self.evaluate(f"document.getElementById({name!r}).textContent")
         return found
 
     def screenshot(self) -> bytes:
-        """The page as PNG."""
+        """Returns an image of the page (PNG)."""
         return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def set_dark(self, dark: bool) -> None:
-        """Whether the page is told that dark colours are liked."""
+        """Sets whether the page sees a preference for dark colours."""
         self._call(
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
@@ -155,7 +155,7 @@ class Browser:
             self._note(answer)
 
     def _note(self, event: dict[str, Any]) -> None:
-        """Keeps what the browser complains of: errors of scripts, files refused, what cannot be loaded."""
+        """Records the browser's complaints: script errors, blocked files, and files that cannot be loaded."""
         if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded", "Network.loadingFailed"):
             self.complaints.append(json.dumps(event["params"]))
 

@@ -1,4 +1,4 @@
-"""Certificates for tests: a CA, and what it signs; made in a moment, since the keys are elliptic."""
+"""Certificates for tests: a CA and the certificates that it signs. Elliptic-curve keys make this fast."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pair:
 
 
 class Authority:
-    """A CA in ``folder``; ``cert`` is the file of its certificate."""
+    """A CA in ``folder``. ``cert`` is the path of its certificate."""
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
         self.folder = folder
@@ -43,7 +43,7 @@ class Authority:
         self.cert = self._write(f"{name}.crt", builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def sign(self, name: str, *, client: bool = False, password: bytes | None = None) -> Pair:
-        """A pair for a server at 127.0.0.1, or for a client; ``password`` encrypts the key."""
+        """Creates a certificate and key for a server at 127.0.0.1, or for a client. ``password`` encrypts the key."""
         key = ec.generate_private_key(ec.SECP256R1())
         purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         hosts = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]

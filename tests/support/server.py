@@ -1,4 +1,4 @@
-"""``Server``: an engine on a ``task.Clock``; ``Connection``: a client of it over a ``StringTransport``."""
+"""``Server``, an engine on a ``task.Clock``, and ``Connection``, a client of it over a ``StringTransport``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Connection", "Recorder", "Server", "encode"]
 
 
 def encode(*arguments: bytes | str | int) -> bytes:
-    """A request as clients send it."""
+    """Encodes a request as clients send it."""
     parts = [b"*%d\r\n" % len(arguments)]
     for argument in arguments:
         data = argument if isinstance(argument, bytes) else str(argument).encode()
@@ -29,7 +29,7 @@ def encode(*arguments: bytes | str | int) -> bytes:
 
 
 class Recorder:
-    """A sink that keeps the effects; ``units`` has a list of effects for each unit of execution."""
+    """A sink that records effects. ``units`` contains one list of effects for each execution unit."""
 
     def __init__(self) -> None:
         self.units: list[list[Effect]] = []
@@ -41,20 +41,20 @@ class Recorder:
         raise AssertionError("effects were lost")
 
     def take(self) -> list[list[bytes]]:
-        """All commands that came since the last time."""
+        """Returns all commands since the last call of this method."""
         found = [argv for unit in self.units for _, argv in unit]
         self.units = []
         return found
 
 
 class Server:
-    """``directives`` are attributes of the configuration (``maxclients=2``)."""
+    """``directives`` set attributes of the configuration (``maxclients=2``)."""
 
     def __init__(self, **directives: Any) -> None:
         self.clock = Clock()
         self.config = Config()
         self.config.enable_debug_command = "yes"
-        self.config.save = ()  # FLUSHALL would write to the working directory
+        self.config.save = ()  # otherwise FLUSHALL would write to the working directory
         for name, value in directives.items():
             getattr(self.config, name)
             setattr(self.config, name, value)
@@ -70,28 +70,28 @@ class Server:
         self.logged.append((level, text))
 
     def __call__(self, *arguments: bytes | str | int) -> Reply:
-        """One request of a client without a connection; the reply as a value, an error as ``ErrorReply``."""
+        """Executes a request of a client without a connection. Returns a Python value; an error is an ``ErrorReply``."""
         argv = [argument if isinstance(argument, bytes) else str(argument).encode() for argument in arguments]
         return self.engine.execute(self.client, argv)
 
     def record(self) -> Recorder:
-        """Keeps the effects from now on."""
+        """Starts to record the effects."""
         self.recorder = Recorder()
         self.engine.effects.add_sink(self.recorder)
         return self.recorder
 
     def connect(self, host: str = "127.0.0.1") -> Connection:
-        """A new connection from ``host``."""
+        """Opens a new connection from ``host``."""
         return Connection(self, host)
 
     def advance(self, seconds: float) -> None:
-        """Moves time, wall and monotonic, and runs the active expiry."""
+        """Advances both the wall clock and the monotonic clock, and runs the active expiry."""
         self.clock.advance(seconds)
         self.engine.expiry.cycle()
 
 
 class Connection:
-    """A client over a ``StringTransport``: bytes in, bytes out."""
+    """A client over a ``StringTransport``, which takes and returns bytes."""
 
     def __init__(self, server: Server, host: str = "127.0.0.1") -> None:
         self.server = server
@@ -102,22 +102,22 @@ class Connection:
         self.protocol.makeConnection(self.transport)
 
     def send(self, data: bytes) -> bytes:
-        """Sends raw bytes; what has been answered since the last time."""
+        """Sends raw bytes. Returns all output since the last call."""
         self.protocol.dataReceived(data)
         self.server.clock.advance(0)
         return self.read()
 
     def __call__(self, *arguments: bytes | str | int) -> bytes:
-        """Sends one request; the raw answer."""
+        """Sends one request. Returns the raw output."""
         return self.send(encode(*arguments))
 
     def read(self) -> bytes:
-        """What has been answered since the last time."""
+        """Returns all output since the last call."""
         data: bytes = self.transport.value()
         self.transport.clear()
         return data
 
     @property
     def closed(self) -> bool:
-        """Whether the server has closed the connection."""
+        """True if the server has closed the connection."""
         return bool(self.transport.disconnecting or self.transport.disconnected)

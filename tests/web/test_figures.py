@@ -1,4 +1,4 @@
-"""The figures of the page and the metrics, and what must not be among them."""
+"""The figures on the status page and in the metrics, and data that must not appear there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def server() -> Server:
 
 
 def scrape(server: Server, accept: str = "") -> dict[tuple[str, str], float]:
-    """(name, label) -> value of all that Prometheus would read."""
+    """Returns a map from (name, label) to value, as Prometheus reads it."""
     content_type, body = exposition(server.engine)(accept)
     assert content_type.startswith(b"text/plain"), content_type
     found = {}

@@ -1,4 +1,4 @@
-"""The HTTP side over a transport in memory."""
+"""The HTTP service over an in-memory transport."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from twisted_redis.web.service import StatusService, make_site
 def ask(
     path: str, *headers: str, host: str = "127.0.0.1:9121", method: str = "GET"
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of an answer."""
+    """Returns the status, headers and body of a response."""
     site = make_site(Server().engine, MemoryReactorClock())
     protocol = site.buildProtocol(None)
     transport = StringTransport()
@@ -77,7 +77,7 @@ def test_what_is_not_served() -> None:
 
 @pytest.mark.parametrize("host", ["evil.example:9121", "192.0.2.1", "", "127.0.0.1.evil.example"])
 def test_a_page_of_the_web_cannot_ask(host: str) -> None:
-    """A name that somebody else leads to 127.0.0.1 would make our figures theirs."""
+    """A foreign host name that resolves to 127.0.0.1 must not give another web site access to the figures."""
     code, _, body = ask("/status.json", host=host)
     assert code == 403
     assert b"connected" not in body
@@ -129,7 +129,7 @@ def test_a_wrong_option(arguments: Sequence[str]) -> None:
 
 
 class Page:
-    """A page, and connections to it."""
+    """A status page, and connections to it."""
 
     def __init__(self, **directives: object) -> None:
         self.reactor = MemoryReactorClock()
