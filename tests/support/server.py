@@ -70,7 +70,7 @@ class Server:
         self.logged.append((level, text))
 
     def __call__(self, *arguments: bytes | str | int) -> Reply:
-        """Executes a request of a client without a connection. Returns a Python value; an error is an ``ErrorReply``."""
+        """Executes a request without a connection. Returns the reply as a value, and an error as ``ErrorReply``."""
         argv = [argument if isinstance(argument, bytes) else str(argument).encode() for argument in arguments]
         return self.engine.execute(self.client, argv)
 
