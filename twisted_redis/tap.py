@@ -272,7 +272,7 @@ def makeService(options: Options) -> Service:
     ignore_hangup()
     set_level(config.loglevel)
     service = make_server(config, reactor, options.own.endpoints)
-    service.engine.shutdown = lambda: _stop(reactor)
+    service.engine.process.stop = lambda: _stop(reactor)
     _announce(config, service.engine, options.given)
     if options.own.metrics_port is None:
         return service
@@ -399,13 +399,13 @@ def main(argv: Sequence[str]) -> int:
             log.warning(line)
         return 1
     engine = service.engine
-    observer.role = lambda: "M" if engine.role == "master" else "S"
+    observer.role = lambda: "S" if engine.replication.is_replica else "M"
     if config.syslog_enabled:
         observer.use_syslog(config.syslog_ident, config.syslog_facility)
     start_log(observer)
     _announce(config, engine, bool(argv))
-    engine.supervised = supervisor.by
-    engine.shutdown = lambda: _stop(reactor)
+    engine.process.supervised = supervisor.by
+    engine.process.stop = lambda: _stop(reactor)
     try:
         service.listen()
         if status is not None:
@@ -429,19 +429,18 @@ def main(argv: Sequence[str]) -> int:
             engine.log("notice", f"Ready to accept connections {kind}")
         if service.listeners.port != (config.port or config.tls_port):
             engine.log("notice", f"Listening at port {service.listeners.port}")
-        supervisor.ready(engine.role)
+        supervisor.ready("replica" if engine.replication.is_replica else "master")
 
     def failed(failure: Failure) -> None:
-        engine.exit_code = 1
-        engine.shutdown()
+        engine.process.exit(1)
 
     _tune_collector()
     reactor.callWhenRunning(signals.install)
     reactor.callWhenRunning(begin)
     reactor.run()
-    if not engine.exit_code:
+    if not engine.process.exit_code:
         engine.log("warning", "Redis is now ready to exit, bye bye...")
-    return engine.exit_code
+    return engine.process.exit_code
 
 
 def _tune_collector() -> None:

@@ -191,7 +191,7 @@ def test_a_port_that_fails_ends_neither_the_hub_nor_the_server(
 
     engine = street.house.server.engine
     ended: list[str] = []
-    engine.collapse = ended.append
+    engine.persistence.collapse = ended.append
     street.connect()
     with monkeypatch.context() as patch:
         patch.setattr(street.acceptor, "accept", broken)

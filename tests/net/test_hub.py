@@ -186,7 +186,7 @@ def test_a_poll_that_cannot_work_any_more_ends_the_server(
 ) -> None:
     server = Server()
     ended: list[int] = []
-    server.engine.shutdown = lambda: ended.append(server.engine.exit_code)
+    server.engine.process.stop = lambda: ended.append(server.engine.process.exit_code)
     hub = Hub(Reactor(), server.engine)
     hub._poller.close()
     hub._poller = Poller(error)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.engine.ports.network import NoNetwork
 from twisted_redis.persistence.loading import CHUNK, Loader, LoadError, Loading, exhaust, steps
 from twisted_redis.persistence.persistence import Persistence
 from twisted_redis.persistence.saving import facts, lowest_version, write_snapshot
@@ -229,11 +230,12 @@ def test_exhaust_lets_others_in() -> None:
     target = make(loading_process_events_interval_bytes=1024)
     turns: list[int] = []
 
-    def turn() -> bool:
-        turns.append(1)
-        return True
+    class Others(NoNetwork):
+        def serve_others(self) -> bool:
+            turns.append(1)
+            return True
 
-    target.engine.serve_others = turn
+    target.engine.network = Others(0)
     loading = Loading(target.engine)
     exhaust(target.engine, steps(target.engine, loading, Loader(target.engine), io.BytesIO(snapshot(server))))
     assert len(turns) > 10
@@ -282,9 +284,9 @@ def test_reload_of_what_is_broken_ends_the_server(tmp_path: Path) -> None:
     file = tmp_path / "dump.rdb"
     file.write_bytes(file.read_bytes()[:-100])
     ended: list[int] = []
-    server.engine.shutdown = lambda: ended.append(1)
+    server.engine.process.stop = lambda: ended.append(1)
     assert server("DEBUG", "RELOAD", "NOSAVE").startswith(b"ERR Error trying to load the RDB dump")  # type: ignore[union-attr]
-    assert ended == [1] and server.engine.exit_code == 1
+    assert ended == [1] and server.engine.process.exit_code == 1
 
 
 # children
@@ -398,7 +400,7 @@ def test_flushall_ends_it(tmp_path: Path) -> None:
 
 def ending(server: Server) -> list[int]:
     ended: list[int] = []
-    server.engine.shutdown = lambda: ended.append(1)
+    server.engine.process.stop = lambda: ended.append(1)
     return ended
 
 

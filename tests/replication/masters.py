@@ -164,7 +164,7 @@ class Master(Server):
         assert connection("REPLCONF", "listening-port", port) == b"+OK\r\n"
         for capability in capabilities or ("eof", "psync2"):
             assert connection("REPLCONF", "capa", capability) == b"+OK\r\n"
-        said = connection("PSYNC", self.engine.replication_id, self.replication.offset + 1)
+        said = connection("PSYNC", self.engine.replication.replication_id, self.replication.offset + 1)
         assert said.startswith(b"+CONTINUE")
         return connection
 

@@ -79,7 +79,7 @@ def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
     )
     link.send(b"+OK\r\n+OK\r\n-ERR what is that\r\n+OK\r\n")
     # It was a master until now: the other one may have been its replica.
-    assert link.said() == encode("PSYNC", following.server.engine.replication_id, 1)
+    assert link.said() == encode("PSYNC", following.server.engine.replication.replication_id, 1)
     link.send(b"\n" + FULL + form(snapshot))  # type: ignore[operator]
     assert link.said() == (encode("REPLCONF", "ACK", 100) if form is by_mark else b"")
     link.send(STREAM)
@@ -301,15 +301,15 @@ def test_a_promoted_replica_begins_a_history_of_its_own(snapshot: bytes) -> None
     assert server("REPLICAOF", "NO", "ONE") == b"OK"
     assert link.closed
     engine = server.engine
-    assert engine.replication_id2 == ID.decode()
-    assert engine.replication_id != ID.decode()
+    assert engine.replication.replication_id2 == ID.decode()
+    assert engine.replication.replication_id != ID.decode()
     assert following.replication.second_offset == 100 + len(STREAM) + 1
     assert server("SET", "a", 1) == b"OK"
     # Another replica of the old master goes on here.
     other = server.connect()
     other("REPLCONF", "capa", "psync2")
     said = other("PSYNC", ID, 101 + len(STREAM))
-    assert said.startswith(b"+CONTINUE " + engine.replication_id.encode() + b"\r\n")
+    assert said.startswith(b"+CONTINUE " + engine.replication.replication_id.encode() + b"\r\n")
     assert said.endswith(encode("SELECT", 0) + encode("SET", "a", 1))
 
 
@@ -317,7 +317,7 @@ def test_the_stream_itself_may_end_the_following(snapshot: bytes) -> None:
     following = Following()
     link = following.open()
     link.send(handshake(FULL + by_length(snapshot) + STREAM + encode("REPLICAOF", "NO", "ONE")))
-    assert following.server.engine.role == "master" and link.closed
+    assert not following.server.engine.replication.is_replica and link.closed
     [told] = [text for _, text in following.server.logged if text.startswith("MASTER MODE enabled")]
     # The whole line of CLIENT LIST, as in Redis; the master's address is the one that it had.
     assert "(user request from 'id=" in told and " addr=master:1234 " in told and " cmd=replicaof " in told
@@ -429,11 +429,11 @@ def test_a_command_of_the_master_counts_once(snapshot: bytes, watched: bool) -> 
 def test_a_command_that_fails_may_end_the_server(snapshot: bytes) -> None:
     following = Following(propagation_error_behavior="panic")
     ended: list[bool] = []
-    following.server.engine.shutdown = lambda: ended.append(True)
+    following.server.engine.process.stop = lambda: ended.append(True)
     link = following.open()
     link.send(handshake(FULL + by_length(snapshot) + encode("LPUSH", "key", 1)))
     assert ended
-    assert following.server.engine.exit_code == 1
+    assert following.server.engine.process.exit_code == 1
 
 
 @pytest.mark.parametrize(("flags", "error"), [("", True), (" flags=no-writes", False)])

@@ -160,7 +160,7 @@ def test_a_backlog_that_does_not_reach_back() -> None:
     place = master.replication.stream.backlog.first
     assert 1 < place <= master.replication.offset - 16384
     late = master.connect()
-    assert late("PSYNC", master.engine.replication_id, place).startswith(b"+CONTINUE\r\n")
+    assert late("PSYNC", master.engine.replication.replication_id, place).startswith(b"+CONTINUE\r\n")
     assert master.info("stats")["sync_partial_ok"] == "2"
 
 
@@ -296,7 +296,7 @@ def test_replicas_that_lack_a_write_have_to_synchronize_again(where: str, monkey
     client = master.connect()
     logged: list[str] = []
     master.engine.log = lambda level, text: logged.append(text)
-    before, end = master.engine.replication_id, master.replication.offset
+    before, end = master.engine.replication.replication_id, master.replication.offset
 
     def hungry(*_: object) -> None:
         raise MemoryError
@@ -305,7 +305,7 @@ def test_replicas_that_lack_a_write_have_to_synchronize_again(where: str, monkey
         patch.setattr(master.replication.stream, where, hungry)
         assert client("SET", "a", 1) == b"+OK\r\n"
     assert replica.closed
-    assert master.engine.replication_id != before
+    assert master.engine.replication.replication_id != before
     assert "The replication stream is incomplete: all replicas have to synchronize again" in logged
     assert client("SET", "b", 1) == b"+OK\r\n"
     master.replication.create_backlog()

@@ -58,9 +58,8 @@ class Server:
         for name, value in directives.items():
             getattr(self.config, name)
             setattr(self.config, name, value)
-        self.engine = make_engine(self.config, manual_time(self.clock))
-        self.engine.log = self._log
         self.logged: list[tuple[str, str]] = []
+        self.engine = make_engine(self.config, manual_time(self.clock), self._log)
         self.factory = RedisFactory(self.engine)
         self.client = self.engine.connect(NullLink())
         self.recorder: Recorder | None = None

@@ -56,7 +56,7 @@ class HandshakeTests(FollowingCase):
         link.send(b"+OK\r\n")
         self.assertEqual(link.said(), b"")
         link.send(b"+OK\r\n")
-        self.assertEqual(link.said(), encode("PSYNC", following.server.engine.replication_id, 1))
+        self.assertEqual(link.said(), encode("PSYNC", following.server.engine.replication.replication_id, 1))
         link.send(FULL)
         self.assertEqual(following.status, "down")
         link.send(bulk(self.snapshot))
@@ -194,7 +194,9 @@ class ReconnectingTests(FollowingCase):
         link.cut()
         following.open().send(handshake(b"+CONTINUE %b\r\n" % OTHER_ID))
         engine = following.server.engine
-        self.assertEqual((engine.replication_id, engine.replication_id2), (OTHER_ID.decode(), ID.decode()))
+        self.assertEqual(
+            (engine.replication.replication_id, engine.replication.replication_id2), (OTHER_ID.decode(), ID.decode())
+        )
 
     def test_a_full_resynchronisation_replaces_everything(self) -> None:
         following, link = self.synchronised()

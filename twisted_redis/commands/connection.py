@@ -155,7 +155,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             b"mode",
             b"cluster" if ctx.config.cluster_enabled else b"standalone",
             b"role",
-            ctx.engine.role.encode(),
+            b"replica" if ctx.engine.replication.is_replica else b"master",
             b"modules",
             ctx.engine.modules.describe(),
         ]

@@ -273,7 +273,7 @@ def _change_repl_id(ctx: Client) -> Reply:
     Takes new replication ids: replicas have to start anew.
     """
     ctx.engine.log("notice", "Changing replication IDs after receiving DEBUG change-repl-id")
-    ctx.engine.change_replication_id()
+    ctx.engine.replication.change_id()
     return OK
 
 

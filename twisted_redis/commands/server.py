@@ -175,4 +175,4 @@ def lastsave(ctx: Client) -> Reply:
 
     The time of the last successful save, in seconds since 1970.
     """
-    return ctx.engine.last_save
+    return ctx.engine.persistence.last_save

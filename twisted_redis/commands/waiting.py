@@ -8,7 +8,7 @@ from twisted_redis.engine.declare.flags import BLOCKING
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import INT64_MAX, integer, integer_in, positive
-from twisted_redis.engine.replication import ACKNOWLEDGED
+from twisted_redis.engine.ports.replication import ACKNOWLEDGED
 from twisted_redis.resp.types import Reply
 
 __all__: list[str] = []

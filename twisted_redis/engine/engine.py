@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted_redis.config import Config
 from twisted_redis.engine import gates
@@ -38,18 +38,18 @@ from twisted_redis.engine.messages.client_caching import Tracking
 from twisted_redis.engine.messages.notifications import Events
 from twisted_redis.engine.messages.pubsub import PubSub
 from twisted_redis.engine.migration import Migrations
-from twisted_redis.engine.mishaps import abandon_unit, broken, collapse, crashed, report, undelivered
+from twisted_redis.engine.mishaps import abandon_unit, broken, crashed, report, undelivered
+from twisted_redis.engine.ports.append_only import AppendOnly, NoAppendOnly
+from twisted_redis.engine.ports.network import Network, NoNetwork
+from twisted_redis.engine.ports.persistence import NoPersistence, Persistence
+from twisted_redis.engine.ports.process import Process
+from twisted_redis.engine.ports.replication import NoReplication, Replication
 from twisted_redis.engine.scripting.scripts import Scripting
 from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
 from twisted_redis.engine.units import make_units
 from twisted_redis.keyspace.database import Database, KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
-
-if TYPE_CHECKING:
-    from twisted_redis.engine.append_only import AppendOnly
-    from twisted_redis.engine.persistence import Persistence
-    from twisted_redis.engine.replication import Replication
 
 __all__ = ["THRESHOLDS", "Effect", "Engine", "Sink"]
 
@@ -96,9 +96,14 @@ class Engine:
         self.turns = self.in_turn = Turns(self)
         self.unit = make_units(self).__getitem__
         self.run_id = os.urandom(20).hex()
-        self.multiplexing = "none"
-        #: By whom the process is supervised: upstart, systemd, or no for nobody.
-        self.supervised = "no"
+
+        # The ports: rooms above put their own parts in place of the null objects.
+        self.process = Process()
+        self.network: Network = NoNetwork(config.port)
+        self.persistence: Persistence = NoPersistence(self.process, log, int(time_source.wall()))
+        self.append_only: AppendOnly = NoAppendOnly()
+        self.replication: Replication = NoReplication()
+
         self.memory_peak = 0
         #: Fields that rooms above add to a section of INFO, or know better.
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
@@ -121,10 +126,6 @@ class Engine:
         self.cron_paused = False
         #: Whether RESTORE looks at checksums.
         self.payload_checksums = True
-        #: Ids of the history of writes, for replicas: the running one and the one before a promotion.
-        self.replication_id = os.urandom(20).hex()
-        self.replication_id2 = "0" * 40
-        self.replication: Replication
         self.postponed: list[Client] = []
         #: By purpose: until when (monotonic, s), and whether for all commands or those that write.
         self.pauses: dict[str, tuple[float, bool]] = {}
@@ -133,11 +134,6 @@ class Engine:
         self.next_attack_log = 0.0
         self.pause_timer: Any = None
 
-        #: Lets the reactor turn once while a script runs long; whether the server goes on.
-        self.serve_others: Callable[[], bool] = lambda: True
-        #: Called when nobody is told any more that the server is busy.
-        self.after_busy: Callable[[], None] = lambda: None
-        self.async_loading = False
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
         #: The client whose request is not answered yet, if it is one that may get messages behind its reply. The call
@@ -145,26 +141,10 @@ class Engine:
         self.caller: Client | None = None
         #: Called when a client becomes as new (RESET).
         self.resetters: list[Callable[[Client], None]] = []
-        #: ``master`` or ``replica``.
-        self.role = "master"
         #: Called when a client is gone.
         self.departed: list[Callable[[Client], None]] = []
-        #: The listening sockets, where there are any (net).
-        self.listeners: Any = None
         #: Told once of the databases that are emptied together.
         self.flush_observers: list[Callable[[list[Database]], None]] = []
-        self.last_save = int(time_source.wall())
-        #: Snapshots, where there are any.
-        self.persistence: Persistence
-        #: The append-only file, on or off.
-        self.append_only: AppendOnly
-        #: What a snapshot says about the replication stream: ``repl-stream-db``, ``repl-id`` and ``repl-offset``.
-        self.replication_aux: Callable[[], dict[bytes, bytes]] = dict
-        #: Ends the process; SHUTDOWN asks ``shut_down`` first, which saves.
-        self.shutdown: Callable[[], None] = lambda: None
-        self.exit_code = 0
-        #: Ends the server, which cannot go on for the given reason, with an exit code of 1.
-        self.collapse: Callable[[str], None] = lambda reason: collapse(self, reason)
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
         self.monitors = Monitors(self)
@@ -522,10 +502,3 @@ class Engine:
                 wanted.append(threshold - 1)
         self.slow_ns = min(wanted)
         self.slowlog.trim()
-
-    # what others ask
-
-    def change_replication_id(self) -> None:
-        """Takes new replication ids: no replica can continue from the old ones."""
-        self.replication_id = os.urandom(20).hex()
-        self.replication_id2 = "0" * 40

@@ -313,7 +313,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         raise CommandError(STALE_TEXT)
     if engine.gates & IS_LOADING and (
         flags_of(command, client) & NO_ASYNC_LOADING
-        if engine.async_loading
+        if engine.persistence.async_loading
         else not _shared_flags_of(command, client) & LOADING
     ):
         raise CommandError("LOADING Redis is loading the dataset in memory")

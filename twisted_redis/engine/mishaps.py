@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["abandon_unit", "broken", "collapse", "crashed", "report", "undelivered"]
+__all__ = ["abandon_unit", "broken", "crashed", "report", "undelivered"]
 
 
 def report(engine: Engine, text: str) -> None:
@@ -93,10 +93,3 @@ def undelivered(failure: Any, engine: Engine, client: Client) -> None:
     client.out.clear()
     client.gates |= CLOSING
     client.link.abort()
-
-
-def collapse(engine: Engine, reason: str) -> None:
-    """Ends a server that cannot go on for ``reason``, with an exit code of 1."""
-    engine.log("warning", f"{reason}. Exiting...")
-    engine.exit_code = 1
-    engine.shutdown()

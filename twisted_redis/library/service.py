@@ -193,7 +193,7 @@ class RedisService(Service, Face):
                 raise ValueError(f"{error.line}: {error.reason}" if error.line else error.reason) from None
             except AclStartError as error:
                 raise ValueError(str(error)) from None
-            server.engine.shutdown = lambda: reactor.callLater(0, self.stopService)
+            server.engine.process.stop = lambda: reactor.callLater(0, self.stopService)
             try:
                 for module in self._modules:
                     _load_module(server.engine, module)

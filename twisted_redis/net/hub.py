@@ -147,7 +147,7 @@ class Hub:
         # The poll itself raises OSError and ValueError alone, when its descriptor is not usable any more.
         if isinstance(problem, OSError | ValueError) or now - self._failing_since >= GIVE_UP_AFTER:
             self._reactor.removeReader(self)
-            self._engine.collapse(f"Connections cannot be served any more: {problem!r}")
+            self._engine.persistence.collapse(f"Connections cannot be served any more: {problem!r}")
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor stops: so does the hub."""

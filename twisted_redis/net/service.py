@@ -74,10 +74,8 @@ class ServerService(Service):
         self.periodic: list[Callable[[float], None]] = []
         self.factory.arriving = self.wake
         self.listeners.client_tls = self._client_tls
-        engine.listeners = self.listeners
+        engine.network = self
         self._migrate_connections = MigrateConnections(reactor, engine, self._client_tls)
-        engine.serve_others = self._serve_others
-        engine.after_busy = self._catch_up
         config = engine.config
         config.on_apply("port", lambda: self._listen_anew(_PORT_REFUSED))
         config.on_apply("bind", lambda: self._listen_anew(_BIND_REFUSED))
@@ -86,7 +84,37 @@ class ServerService(Service):
         config.on_apply(_TLS_DIRECTIVES, self._reload_tls)
         config.on_apply("hz", self._pace)
         config.on_apply(("proto-max-bulk-len", "tcp-keepalive"), self.factory.apply_config)
-        engine.multiplexing = name_of(reactor)
+
+    # the network port of the engine
+
+    @property
+    def multiplexing(self) -> str:
+        """The name of the system call that the reactor waits with."""
+        return name_of(self.reactor)
+
+    @property
+    def port(self) -> int:
+        """The TCP port that clients connect to."""
+        return self.listeners.port
+
+    def describe(self) -> list[str]:
+        """The listening sockets, one line for each."""
+        return self.listeners.describe()
+
+    def serve_others(self) -> bool:
+        """Runs the reactor once while a script takes long; False if the server has stopped meanwhile.
+
+        The loop of asyncio cannot run within itself: there, such a script holds everybody up.
+        """
+        if can_iterate(self.reactor):
+            self.reactor.iterate(0)
+            self.engine.turns.flush_clients()
+        return bool(self.running)
+
+    def catch_up(self) -> None:
+        """After a long script: does the periodic work that was left out, before the next request."""
+        if self.running:
+            self.engine.time.call_later(0, self.cron)
 
     # start
 
@@ -221,7 +249,7 @@ class ServerService(Service):
     def is_idle(self) -> bool:
         """Whether nothing is going on in which the periodic work has a part: it may rest then, until ``wake``."""
         engine = self.engine
-        if self.factory.open or engine.gates or engine.role != "master":
+        if self.factory.open or engine.gates or engine.replication.is_replica:
             return False
         return not any(db.expires or db.field_wheel for db in engine.databases)
 
@@ -237,21 +265,6 @@ class ServerService(Service):
         self._more = None
         if self.engine.expiry.cycle():
             self._more = self.engine.time.call_later(0, self.expire)
-
-    def _serve_others(self) -> bool:
-        """Lets the reactor turn once within a script that runs long; whether the server goes on.
-
-        asyncio's loop cannot turn within itself: on it such a script keeps everybody waiting.
-        """
-        if can_iterate(self.reactor):
-            self.reactor.iterate(0)
-            self.engine.turns.flush_clients()
-        return bool(self.running)
-
-    def _catch_up(self) -> None:
-        """After a script that ran long: the periodic work that was left out comes before the next request."""
-        if self.running:
-            self.engine.time.call_later(0, self.cron)
 
     # end
 

@@ -75,7 +75,6 @@ class Exits:
         self._options: frozenset[str] = frozenset()
         self.done = False
         engine.info_extra.setdefault("server", []).append(self._fields)
-        engine.collapse = self.collapse
 
     # who asks for it
 
@@ -97,7 +96,7 @@ class Exits:
     def signalled(self, number: int) -> None:
         """A signal asks for the end; the next periodic work sees to it, unless SHUTDOWN ABORT comes before."""
         name = "SIGINT" if number == signal.SIGINT else "SIGTERM"
-        if self._loading.active and not self._engine.async_loading:
+        if self._loading.active and not self._loading.asynchronous:
             self._engine.log("warning", "Received shutdown signal during loading, scheduling shutdown.")
             self._begin(frozenset(("nosave",)))
             return
@@ -132,7 +131,7 @@ class Exits:
     def _begin(self, options: frozenset[str]) -> bool | None:
         """Whether the server ends; None while it waits for replicas."""
         engine = self._engine
-        if self._loading.active and not engine.async_loading:
+        if self._loading.active and not self._loading.asynchronous:
             # What is loaded by half must not take the place of what is there.
             options = options - {"save"} | {"nosave"}
         self._options = options
@@ -149,7 +148,7 @@ class Exits:
     def _finish(self) -> bool:
         engine = self._engine
         if self.save_everything(self._options):
-            engine.shutdown()
+            engine.process.exit()
             return True
         engine.log("warning", "Errors trying to shut down the server. Check the logs for more information.")
         self._cancel()
@@ -184,9 +183,8 @@ class Exits:
     def give_up(self) -> None:
         """The server ends with an error, and saves nothing."""
         self.done = True
-        self._engine.exit_code = 1
         hold_everything(self._engine, _EXIT)
-        self._engine.shutdown()
+        self._engine.process.exit(1)
 
     def collapse(self, reason: str) -> None:
         """The server cannot go on for ``reason``: brings to disk what it can, as at SIGTERM, and ends with an error."""
@@ -194,8 +192,7 @@ class Exits:
         engine.log("warning", f"{reason}. Exiting...")
         if not self.done:
             self.save_everything(engine.config.shutdown_on_sigterm | {"force"})
-        engine.exit_code = 1
-        engine.shutdown()
+        engine.process.exit(1)
 
     def insist(self) -> None:
         """The process ends at once: removes what it may be writing."""

@@ -92,7 +92,7 @@ class Loader:
         self._engine = engine
         self._databases = engine.databases if databases is None else databases
         self._db = self._databases[0]
-        self._drop_expired = engine.role == "master" if drop_expired is None else drop_expired
+        self._drop_expired = not engine.replication.is_replica if drop_expired is None else drop_expired
         self._replace = replace
         load = partial(engine.scripting.libraries.load, replace=replace, limited=False)
         self._functions = load if functions is None else functions
@@ -316,6 +316,8 @@ class Loading:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.active = False
+        #: True while a snapshot of the master is loaded and the old data are served.
+        self.asynchronous = False
         self._started = 0
         self._since = 0.0
         self._told = 0.0
@@ -338,7 +340,7 @@ class Loading:
         self.keys_loaded = self.keys_expired = 0
         self._started = int(engine.time.wall())
         self._since = self._told = engine.time.monotonic()
-        engine.async_loading = asynchronous
+        self.asynchronous = asynchronous
         engine.gates |= IS_LOADING
 
     def advance(self, position: int) -> None:
@@ -359,7 +361,7 @@ class Loading:
         """Opens the gate."""
         self.active = False
         self._engine.gates &= ~IS_LOADING
-        self._engine.async_loading = False
+        self.asynchronous = False
 
     def _percentage(self) -> float:
         return 100 * self.position / self.total if self.total else 0.0
@@ -371,7 +373,7 @@ class Loading:
         return int(elapsed * max(0, self.total - self.position) / self.position)
 
     def _fields(self) -> list[tuple[str, Any]]:
-        asynchronous = self._engine.async_loading
+        asynchronous = self.asynchronous
         fields: list[tuple[str, Any]] = [
             ("loading", int(self.active and not asynchronous)),
             ("async_loading", int(self.active and asynchronous)),
@@ -422,7 +424,7 @@ def exhaust(engine: Engine, work: Steps) -> None:
     """Does ``work`` to its end, in one turn of the reactor but for what may not wait."""
     with _without_collector():
         for _ in work:
-            engine.serve_others()
+            engine.network.serve_others()
 
 
 def drive(engine: Engine, work: Steps) -> Deferred[None]:

@@ -74,6 +74,20 @@ class Persistence:
         """BGSAVE: the text of the status, CommandError where that cannot be."""
         return self.snapshots.save_in_background(schedule)
 
+    @property
+    def last_save(self) -> int:
+        """The Unix time (s) of the last snapshot, or of the start."""
+        return self.snapshots.last_save
+
+    @property
+    def async_loading(self) -> bool:
+        """True while a snapshot of the master is loaded and the old data are served."""
+        return self.loading.asynchronous
+
+    def collapse(self, reason: str) -> None:
+        """Ends a server that cannot go on because of ``reason``."""
+        self.exits.collapse(reason)
+
     def flushed(self) -> None:
         """All databases were emptied."""
         self.snapshots.flushed()

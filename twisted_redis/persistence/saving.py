@@ -57,11 +57,11 @@ def facts(
 ) -> dict[bytes, bytes]:
     """The facts that stand at the beginning of every snapshot, in Redis' order.
 
-    ``replication`` (by default what ``engine.replication_aux`` gives) are those by which a server that loads the
+    ``replication`` (by default what the engine's replication gives) are those by which a server that loads the
     snapshot goes on with a replication stream: ``repl-stream-db``, ``repl-id``, ``repl-offset``.
     """
     if replication is None:
-        replication = engine.replication_aux()
+        replication = engine.replication.aux()
     return {
         b"redis-ver": REDIS_VERSION.encode(),
         b"redis-bits": b"64",

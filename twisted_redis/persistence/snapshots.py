@@ -41,6 +41,8 @@ class Snapshots:
         self._dirty_before = 0
         #: Monotonic times (s): of the last attempt, and of the last success.
         self._tried_at = self._saved_at = engine.time.monotonic()
+        #: The Unix time (s) of the last snapshot, or of the start.
+        self.last_save = int(engine.time.wall())
         self._last_seconds = -1
         self._count = 0
         self.succeeded = True
@@ -217,7 +219,7 @@ class Snapshots:
     # when it fails
 
     def _success(self) -> None:
-        self._engine.last_save = int(self._engine.time.wall())
+        self.last_save = int(self._engine.time.wall())
         self._saved_at = self._engine.time.monotonic()
         self.succeeded = True
         self._guard()
@@ -247,7 +249,7 @@ class Snapshots:
         return [
             ("rdb_changes_since_last_save", engine.effects.dirty),
             ("rdb_bgsave_in_progress", int(running)),
-            ("rdb_last_save_time", engine.last_save),
+            ("rdb_last_save_time", self.last_save),
             ("rdb_last_bgsave_status", "ok" if self.succeeded else "err"),
             ("rdb_last_bgsave_time_sec", self._last_seconds),
             ("rdb_current_bgsave_time_sec", int(engine.time.monotonic() - self._tried_at) if running else -1),

@@ -225,5 +225,4 @@ class Applier:
                 "warning",
                 f"This replica panicked sending an error to its master after processing the command '{name}'",
             )
-            engine.exit_code = 1
-            engine.shutdown()
+            engine.process.exit(1)

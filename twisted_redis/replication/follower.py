@@ -125,7 +125,7 @@ class Follower:
                 "Before turning into a replica, using my own master parameters to synthesize a cached master: I may "
                 "be able to synchronize with the new master with just a partial transfer.",
             )
-            cached: Cached | None = Cached(engine.replication_id, self.replication.offset, 0)
+            cached: Cached | None = Cached(self.replication.replication_id, self.replication.offset, 0)
         else:
             self._leave()
             cached = self._cached
@@ -194,7 +194,7 @@ class Follower:
             self.replication.engine.log("notice", "Connection with master lost.")
             if self.connected:
                 self.replication.engine.log("notice", "Caching the disconnected master state.")
-                self._cached = Cached(self.replication.engine.replication_id, applier.offset, applier.client.db.index)
+                self._cached = Cached(self.replication.replication_id, applier.offset, applier.client.db.index)
             applier.close()
         reception = self._reception
         if reception is not None and not reception.loading:

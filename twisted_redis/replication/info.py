@@ -79,8 +79,8 @@ def replication_fields(replication: Replication) -> Fields:
     backlog = replication.stream.backlog
     fields += [
         ("master_failover_state", replication.failover.name),
-        ("master_replid", engine.replication_id),
-        ("master_replid2", engine.replication_id2),
+        ("master_replid", replication.replication_id),
+        ("master_replid2", replication.replication_id2),
         ("master_repl_offset", offset),
         ("second_repl_offset", replication.second_offset),
         ("repl_backlog_active", int(backlog is not None)),

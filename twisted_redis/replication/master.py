@@ -10,7 +10,7 @@ from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.gates import IS_PAUSED, Denial, flags_of
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
-from twisted_redis.engine.replication import ACKNOWLEDGED
+from twisted_redis.engine.ports.replication import ACKNOWLEDGED
 from twisted_redis.replication.replicas import ONLINE, PIECE, Replica, owed, pump, replica_of
 from twisted_redis.replication.stream import GETACK, PING
 from twisted_redis.resp.inline import split_arguments
@@ -194,7 +194,7 @@ class Master:
         self._engine.log("notice", f"Failover request received for replid {replication_id.decode('latin-1')}.")
         if not replication.is_replica:
             raise CommandError("ERR PSYNC FAILOVER can't be sent to a master.")
-        if replication_id.decode("latin-1").lower() != self._engine.replication_id:
+        if replication_id.decode("latin-1").lower() != replication.replication_id:
             raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
         replication.promote()
         line = self._engine.acl.client_info(client).decode("latin-1")
@@ -211,11 +211,11 @@ class Master:
         engine = self._engine
         replication = self._replication
         asked = asked.lower()
-        known = asked == engine.replication_id
-        if not known and (asked != engine.replication_id2 or offset > replication.second_offset):
+        known = asked == replication.replication_id
+        if not known and (asked != replication.replication_id2 or offset > replication.second_offset):
             if asked.startswith("?"):
                 engine.log("notice", f"Full resync requested by replica {replica.name} ")
-            elif asked == engine.replication_id2:
+            elif asked == replication.replication_id2:
                 engine.log(
                     "notice",
                     f"Partial resynchronization not accepted: Requested offset for second ID was {offset}, but I can "
@@ -225,7 +225,7 @@ class Master:
                 engine.log(
                     "notice",
                     f"Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{asked}', "
-                    f"my replication IDs are '{engine.replication_id}' and '{engine.replication_id2}')",
+                    f"my replication IDs are '{replication.replication_id}' and '{replication.replication_id2}')",
                 )
             return False
         end = replication.offset
@@ -250,7 +250,7 @@ class Master:
         replica.place = offset
         answer = b"+CONTINUE"
         if "psync2" in replica.capabilities:
-            answer += b" " + engine.replication_id.encode()
+            answer += b" " + replication.replication_id.encode()
         replica.client.out.append(answer + b"\r\n")
         engine.log(
             "notice",
@@ -455,7 +455,7 @@ class Master:
             and now - self.deserted_at > ttl
         ):
             # Writes that nobody counts any more must not pass for a part of the known history later.
-            self._engine.change_replication_id()
+            replication.change_id()
             replication.close_backlog()
             self._engine.log("notice", f"Replication backlog freed after {ttl} seconds without connected replicas.")
         self.count_good()

@@ -122,7 +122,7 @@ class Reception:
         asynchronous = False
         if self._swap:
             # The old data are an earlier state of what is coming: to serve them meanwhile does no harm.
-            asynchronous = self._replication_id == engine.replication_id
+            asynchronous = self._replication_id == self._replication.replication_id
             self._databases = [Database(db.index, engine.state) for db in engine.databases]
         else:
             self._replication.attach_to_new_master()

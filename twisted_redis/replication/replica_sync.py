@@ -112,7 +112,7 @@ class ReplicaSync:
         # The stream behind a snapshot begins with the choice of a database.
         self._replication.stream.selected = -1
         if not replica.speaks_sync:
-            replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._engine.replication_id.encode(), offset))
+            replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._replication.replication_id.encode(), offset))
             self._engine.turns.flush_later(replica.client)
 
     # events

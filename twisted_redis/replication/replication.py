@@ -1,6 +1,6 @@
 """Replication of one server: its history, the replicas that it has, and the master that it follows.
 
-``engine.replication_id`` names the history of writes that ``stream`` is a part of.  A server that stops following
+``replication_id`` names the history of writes that ``stream`` is a part of.  A server that stops following
 begins a history of its own under a new name and remembers the former as ``replication_id2``, valid up to
 ``second_offset``: so the other replicas of its master can go on with it.
 """
@@ -20,7 +20,7 @@ from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_STALE, Denial, flags_of
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.parse import integer_or_none
-from twisted_redis.engine.replication import ACKNOWLEDGED
+from twisted_redis.engine.ports.replication import ACKNOWLEDGED, NO_ID
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.loading import LoadError, Loading, Steps
@@ -39,8 +39,6 @@ from twisted_redis.resp.types import Reply
 
 __all__ = ["Replication"]
 
-NO_ID = "0" * 40
-
 
 class Replication:
     """What ``engine.replication`` is."""
@@ -53,6 +51,9 @@ class Replication:
         #: Called before a snapshot of the master takes the place of our data, and after it has.
         self.before_load: list[Callable[[], None]] = []
         self.after_load: list[Callable[[], None]] = []
+        #: The history that ``stream`` is a part of, and the one before the last promotion.
+        self.replication_id = os.urandom(20).hex()
+        self.replication_id2 = NO_ID
         self.second_offset = -1
         self.synced = -1
         self.stream = Stream(engine, self._start_over)
@@ -64,7 +65,6 @@ class Replication:
         self._ticked_at = engine.time.monotonic()
         self._feeding = False
         engine.replication = self
-        engine.replication_aux = self.aux
         engine.departed.append(self.master.lost)
         engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
         engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
@@ -102,13 +102,13 @@ class Replication:
         """Begins to keep the stream, for the first replica: as what came before is not kept, under a new name."""
         if self.stream.backlog is not None:
             return
-        self.engine.change_replication_id()
+        self.change_id()
         self.second_offset = -1
         self.open_backlog()
         self.engine.log(
             "notice",
-            f"Replication backlog created, my new replication IDs are '{self.engine.replication_id}' and "
-            f"'{self.engine.replication_id2}'",
+            f"Replication backlog created, my new replication IDs are '{self.replication_id}' and "
+            f"'{self.replication_id2}'",
         )
 
     def open_backlog(self) -> None:
@@ -131,29 +131,34 @@ class Replication:
 
     def adopt(self, replication_id: str, offset: int) -> None:
         """Takes over the history of a master, at ``offset``, with everything that has been loaded."""
-        self.engine.replication_id = replication_id
-        self.engine.replication_id2 = NO_ID
+        self.replication_id = replication_id
+        self.replication_id2 = NO_ID
         self.second_offset = -1
         self.stream.move(offset)
         self.open_backlog()
 
+    def change_id(self) -> None:
+        """Takes new replication ids, so that no replica can continue from the old ones."""
+        self.replication_id = os.urandom(20).hex()
+        self.replication_id2 = NO_ID
+
     def shift_id(self) -> None:
         """Begins a new history where the present one ends."""
         engine = self.engine
-        engine.replication_id2 = engine.replication_id
+        self.replication_id2 = self.replication_id
         self.second_offset = self.offset + 1
-        engine.replication_id = os.urandom(20).hex()
+        self.replication_id = os.urandom(20).hex()
         engine.log(
             "notice",
-            f"Setting secondary replication ID to {engine.replication_id2}, valid up to offset: {self.second_offset}. "
-            f"New replication ID is {engine.replication_id}",
+            f"Setting secondary replication ID to {self.replication_id2}, valid up to offset: {self.second_offset}. "
+            f"New replication ID is {self.replication_id}",
         )
 
     def rename_history(self, replication_id: str) -> None:
         """The master goes on under another name."""
-        self.engine.replication_id2 = self.engine.replication_id
+        self.replication_id2 = self.replication_id
         self.second_offset = self.offset + 1
-        self.engine.replication_id = replication_id
+        self.replication_id = replication_id
         self.master.disconnect_all()
 
     def aux(self) -> dict[bytes, bytes]:
@@ -166,7 +171,7 @@ class Replication:
             return {}
         return {
             b"repl-stream-db": b"%d" % database,
-            b"repl-id": self.engine.replication_id.encode(),
+            b"repl-id": self.replication_id.encode(),
             b"repl-offset": b"%d" % (self.follower.offset if self.is_replica else self.offset),
         }
 
@@ -185,12 +190,12 @@ class Replication:
             return
         engine = self.engine
         if self.is_replica:
-            engine.replication_id = name
+            self.replication_id = name
             self.stream.move(number)
             self.follower.remember(Cached(name, number, min(database, len(engine.databases) - 1)))
         else:
             # A master that was restarted: its replicas may go on with what they had, under the name it had.
-            engine.replication_id2 = name
+            self.replication_id2 = name
             self.second_offset = number + 1
             self.stream.move(number)
             self.open_backlog()
@@ -266,7 +271,6 @@ class Replication:
         """Opens and shuts the gates that follow from being a replica."""
         engine = self.engine
         replica = self.is_replica
-        engine.role = "replica" if replica else "master"
         engine.oom_score.follow_role()
         engine.state.hide_expired = replica
         engine.deny(Denial.READ_ONLY_REPLICA, self._deny_on_replica if replica else None)
@@ -405,7 +409,7 @@ class Replication:
         self.engine.log("warning", "The replication stream is incomplete: all replicas have to synchronize again")
         self.stream.move(self.stream.end)
         self.stream.selected = -1
-        self.engine.change_replication_id()
+        self.change_id()
         self.second_offset = -1
         self.master.disconnect_all()
         self._feed_or_not()

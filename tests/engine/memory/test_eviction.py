@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.engine.ports.replication import NoReplication
 from twisted_redis.keyspace import account
 from twisted_redis.keyspace.access import CountingDatabase, TrackingDatabase
 from twisted_redis.keyspace.database import Database
@@ -176,9 +177,13 @@ def test_nothing_is_evicted_inside_of_a_transaction() -> None:
     assert [[argv[0] for _, argv in unit] for unit in recorder.units] == [[b"INCR", b"INCR"], [b"DEL"]]
 
 
+class Replica(NoReplication):
+    is_replica = True
+
+
 def test_a_replica_leaves_it_to_its_master() -> None:
     server = limited("allkeys-lru", room=1000)
-    server.engine.role = "replica"
+    server.engine.replication = Replica()
     fill(server, 100)
     assert len(server.engine.databases[0]) == 100
     server("CONFIG", "SET", "replica-ignore-maxmemory", "no")

@@ -36,8 +36,7 @@ def test_on_and_off(score: Path) -> None:
 def test_roles(score: Path) -> None:
     server = Server()
     server("CONFIG", "SET", "oom-score-adj", "yes", "oom-score-adj-values", "10 20 2000")
-    server.engine.role = "replica"
-    server.engine.oom_score.follow_role()
+    server("REPLICAOF", "127.0.0.1", 1)
     assert score.read_text() == "27\n"
     server.engine.oom_score.be_child()
     assert score.read_text() == "1000\n"

@@ -42,10 +42,7 @@ def _server(engine: Engine) -> Fields:
     wall = engine.time.wall()
     config = engine.config
     system = platform.uname()
-    listeners = [
-        (f"listener{number}", text)
-        for number, text in enumerate(engine.listeners.describe() if engine.listeners else ())
-    ]
+    listeners = [(f"listener{number}", text) for number, text in enumerate(engine.network.describe())]
     return _extended(
         "server",
         engine,
@@ -58,13 +55,13 @@ def _server(engine: Engine) -> Fields:
             ("os", f"{system.system} {system.release} {system.machine}"),
             ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
             ("monotonic_clock", "POSIX clock_gettime"),
-            ("multiplexing_api", engine.multiplexing),
+            ("multiplexing_api", engine.network.multiplexing),
             ("atomicvar_api", "none"),
             ("gcc_version", "0.0.0"),
             ("process_id", os.getpid()),
-            ("process_supervised", engine.supervised),
+            ("process_supervised", engine.process.supervised),
             ("run_id", engine.run_id),
-            ("tcp_port", engine.listeners.port if engine.listeners else config.port),
+            ("tcp_port", engine.network.port),
             ("server_time_usec", int(wall * 1_000_000)),
             ("uptime_in_seconds", uptime),
             ("uptime_in_days", uptime // 86400),
@@ -201,7 +198,7 @@ def _persistence(engine: Engine) -> Fields:
             ("current_save_keys_total", 0),
             ("rdb_changes_since_last_save", engine.effects.dirty),
             ("rdb_bgsave_in_progress", 0),
-            ("rdb_last_save_time", engine.last_save),
+            ("rdb_last_save_time", engine.persistence.last_save),
             ("rdb_last_bgsave_status", "ok"),
             ("rdb_last_bgsave_time_sec", -1),
             ("rdb_current_bgsave_time_sec", -1),
@@ -303,11 +300,11 @@ def _replication(engine: Engine) -> Fields:
         "replication",
         engine,
         [
-            ("role", engine.role),
+            ("role", "slave" if engine.replication.is_replica else "master"),
             ("connected_slaves", 0),
             ("master_failover_state", "no-failover"),
-            ("master_replid", engine.replication_id),
-            ("master_replid2", engine.replication_id2),
+            ("master_replid", engine.replication.replication_id),
+            ("master_replid2", engine.replication.replication_id2),
             ("master_repl_offset", 0),
             ("second_repl_offset", -1),
             ("repl_backlog_active", 0),

@@ -198,7 +198,7 @@ class Eviction:
             # Between the commands of a transaction or a script nothing is evicted.
             return not self.out_of_memory
         if engine.gates & (IS_LOADING | IS_BUSY | IS_PAUSED) or (
-            engine.role != "master" and engine.config.replica_ignore_maxmemory
+            engine.replication.is_replica and engine.config.replica_ignore_maxmemory
         ):
             self.out_of_memory = False
             return True

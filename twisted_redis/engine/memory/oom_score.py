@@ -27,12 +27,12 @@ class OomScore:
 
     def apply(self) -> None:
         """Takes over the directives; raises ConfigError where the system refuses."""
-        if not self._set(MASTER if self._engine.role == "master" else REPLICA):
+        if not self._set(REPLICA if self._engine.replication.is_replica else MASTER):
             raise ConfigError("Failed to set current oom_score_adj. Check server logs.")
 
     def follow_role(self) -> None:
         """The server has become a replica, or a master."""
-        self._set(MASTER if self._engine.role == "master" else REPLICA)
+        self._set(REPLICA if self._engine.replication.is_replica else MASTER)
 
     def be_child(self) -> None:
         """This process is a child that saves."""

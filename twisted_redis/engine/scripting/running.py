@@ -134,7 +134,7 @@ class Runner:
                 self.lua.calm()
             if run.busy:
                 engine.gates &= ~gates.IS_BUSY
-                engine.after_busy()
+                engine.network.catch_up()
             if client.watching:
                 engine.forget_watches(client)
 
@@ -321,7 +321,7 @@ class Runner:
             run.busy = True
             engine.scripting.busy_text = BUSY_TEXT % name
             engine.gates |= gates.IS_BUSY
-        if not engine.serve_others():
+        if not engine.network.serve_others():
             return _ENDED
         if run.killed:
             engine.log("notice", "Lua script killed by user with SCRIPT KILL.")

@@ -120,8 +120,7 @@ class Aof:
 
     def offset(self) -> int:
         """Where the replication stream stands."""
-        replication = getattr(self.engine, "replication", None)
-        return replication.offset if replication is not None else 0
+        return self.engine.replication.offset
 
     def rewrite_by_user(self) -> str:
         """BGREWRITEAOF."""
@@ -201,9 +200,7 @@ class Aof:
             self._move_offset(max(0, last.start) + max(0, self.folder.size(last)))
 
     def _move_offset(self, offset: int) -> None:
-        replication = getattr(self.engine, "replication", None)
-        if replication is not None:
-            replication.begin_at(offset)
+        self.engine.replication.begin_at(offset)
 
     def open(self) -> None:
         """Begins to write, after loading; ``AofFatal`` if that cannot be."""
@@ -440,9 +437,7 @@ class Aof:
             self._tell(self.syncer.offset)
 
     def _tell(self, offset: int) -> None:
-        replication = getattr(self.engine, "replication", None)
-        if replication is not None:
-            replication.synced_until(offset)
+        self.engine.replication.synced_until(offset)
 
     # when it fails
 

@@ -1,0 +1,23 @@
+"""The process that the server runs in, or its place in a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Process"]
+
+
+class Process:
+    """Ends with the server.  ``stop`` is called for that; it returns at once, and the end comes later."""
+
+    def __init__(self, stop: Callable[[], None] = lambda: None) -> None:
+        self.stop = stop
+        #: The supervisor of the process: ``upstart``, ``systemd``, or ``no``.
+        self.supervised = "no"
+        #: The exit code; it stays when a later call of ``exit`` names none.
+        self.exit_code = 0
+
+    def exit(self, code: int = 0) -> None:
+        """Ends the process with ``code``."""
+        self.exit_code = code or self.exit_code
+        self.stop()
