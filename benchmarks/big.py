@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Big collections: time of a call at 10^4, 10^5 and 10^6 elements, and memory of an element.
+"""Large collections: the time of a call at 10^4, 10^5 and 10^6 elements, and the memory of an element.
 
-See README.md beside this file.
+See README.md in this folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def member(number: int) -> bytes:
 
 def fill_zset(key: str, count: int) -> Iterator[Command]:
     for first in range(0, count, CHUNK):
-        # 7919 is prime to every size: each score comes once, in an order that is not sorted.
+        # 7919 is coprime to every size, so each score occurs once, in an unsorted order.
         numbers = ((number * 7919 % count, member(number)) for number in range(first, min(first + CHUNK, count)))
         yield ("ZADD", key, *(part for pair in numbers for part in pair))
 
@@ -72,7 +72,7 @@ FILLS: dict[str, Callable[[str, int], Iterator[Command]]] = {
 
 
 def fill_two_sets(key: str, count: int) -> Iterator[Command]:
-    """Two sets that share half of their members."""
+    """Creates two sets that share half of their members."""
     yield from fill_set(key, count)
     yield from fill_set("other", count, count // 2)
 
@@ -132,8 +132,8 @@ CALLS: dict[str, tuple[Callable[[str, int], Iterator[Command]], Call, int]] = {
 
 
 def time_calls(connection: Connection, call: Call, size: int, times: int) -> float:
-    """Median of the microseconds for a call; quick calls go in batches, so that the way costs little."""
-    connection.call(*call(size, times))  # raises where the server does not know it
+    """Returns the median time of a call (µs). Fast calls are sent in batches to reduce the overhead."""
+    connection.call(*call(size, times))  # raises if the server lacks the command
     batch = BATCH if times > BATCH else 1
     found = []
     for first in range(0, times, batch):
@@ -145,7 +145,7 @@ def time_calls(connection: Connection, call: Call, size: int, times: int) -> flo
 
 
 def measure_calls(subject: Subject, sizes: Sequence[int], wanted: Sequence[str]) -> dict[str, list[float | None]]:
-    """{call: [µs for each size]}; one filling serves the calls that want the same one."""
+    """Returns {call: [µs for each size]}. Calls that need the same data share it."""
     results: dict[str, list[float | None]] = {name: [] for name in wanted}
     with running(subject) as server, server.connect() as connection:
         for size in sizes:
@@ -166,7 +166,7 @@ def measure_calls(subject: Subject, sizes: Sequence[int], wanted: Sequence[str])
 
 
 def measure_element(subject: Subject, kind: str, collections: int, size: int) -> float | None:
-    """Resident bytes for an element, of `collections` collections of `size`, in a server of their own."""
+    """Returns resident bytes per element for `collections` collections of `size`, in a new server."""
     fill = FILLS[kind]
     with running(subject) as server, server.connect() as connection:
         try:

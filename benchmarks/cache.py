@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A cache with a limit: hit rate and memory of allkeys-lru and allkeys-lfu under a load that follows Zipf's law.
 
-See README.md beside this file.
+See README.md in this folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MB = 1 << 20
 
 
 class Load:
-    """Numbers of keys, the most wanted first, and how often each is wanted."""
+    """Key numbers, the most popular first, and the popularity of each."""
 
     def __init__(self, keys: int, exponent: float) -> None:
         self.keys = keys
@@ -36,12 +36,12 @@ class Load:
         return rng.choices(range(self.keys), cum_weights=self.cumulative, k=count)
 
     def best(self, held: int) -> float:
-        """The hit rate of a cache that holds just the ``held`` most wanted keys."""
+        """Returns the hit rate of a cache that holds exactly the ``held`` most popular keys."""
         return self.cumulative[min(held, self.keys) - 1] / self.cumulative[-1] if held else 0.0
 
 
 def key_of(number: int) -> bytes:
-    # Not in the order of their wantedness.
+    # The names must not follow the order of popularity.
     return b"key:%08d" % (number * 7919 % 100_000_007)
 
 
@@ -55,7 +55,7 @@ def figures(connection: Connection) -> dict[str, str]:
 
 
 def serve(connection: Connection, load: Load, requests: int, size: int, rng: random.Random) -> tuple[int, int]:
-    """Asks for keys and stores those that are missing, as programs use a cache; hits, and the most memory in use."""
+    """Requests keys and stores those that are missing, like a program with a cache. Returns hits and peak memory."""
     hits = most = 0
     for number in range(0, requests, BATCH):
         wanted = load.draw(rng, BATCH)
@@ -76,7 +76,7 @@ def measure(subject: Subject, policy: str, options: argparse.Namespace, load: Lo
         server_: Server = server
         empty = server_.resident_bytes()
         with server_.connect() as connection:
-            serve(connection, load, options.requests // 2, options.size, rng)  # until it is full and settled
+            serve(connection, load, options.requests // 2, options.size, rng)  # until the cache is full and stable
             began = time.perf_counter()
             hits, most = serve(connection, load, options.requests, options.size, rng)
             seconds = time.perf_counter() - began

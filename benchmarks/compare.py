@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare twisted_redis with redis-server on this machine: see README.md beside this file."""
+"""Compares twisted_redis with redis-server on this machine. See README.md in this folder."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def measure_throughput(program: str, servers: Sequence[Server], options: argparse.Namespace) -> Results:
-    """{pipeline: {test: {server: [Run as dict, ...]}}}; None in place of the runs where one was refused."""
+    """Returns {pipeline: {test: {server: [Run as dict, ...]}}}, with None instead of the runs if one was refused."""
     results: Results = {}
     for pipeline in options.pipeline:
         for test in options.tests:
@@ -122,7 +122,7 @@ def show_latency(results: Results, names: Sequence[str]) -> None:
 
 
 def measure_memory(subject: Subject, keys: int) -> Results:
-    """Resident bytes a key, for `keys` different keys of 16 bytes with values of 100."""
+    """Returns resident bytes per key, for `keys` different keys of 16 bytes with values of 100 bytes."""
     with running(subject) as server, server.connect() as connection:
         before = server.resident_bytes()
         value = b"v" * 100
@@ -137,7 +137,7 @@ def measure_memory(subject: Subject, keys: int) -> Results:
 
 
 def measure_start(subject: Subject, times: int = 5) -> list[float]:
-    """Seconds from starting the process to its first PONG."""
+    """Returns the time from the start of the process to its first PONG (s)."""
     found = []
     for _ in range(times):
         with running(subject) as server:

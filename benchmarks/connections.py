@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The cost of a connection to the server (connect, one PING, close), beside redis-server. See README.md."""
+"""The cost of a connection (connect, one PING, close), compared with redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchlib.servers import Server, real_redis, running, subjects
 
 PING = packed("PING")
 QUIT = packed("QUIT")
-#: The side that closes: the client, or the server after QUIT.
+#: The side that closes the connection: the client, or the server after QUIT.
 WAYS = {"client closes": PING, "QUIT": PING + QUIT}
 
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def cycle(port: int, requests: bytes, server_closes: bool) -> None:
-    """Connects, sends `requests`, reads one reply, or all of them if the server closes, and closes."""
+    """Connects, sends `requests`, reads one reply (or all of them if the server closes), and closes."""
     with socket.create_connection(("127.0.0.1", port), 60) as connection:
         connection.sendall(requests)
         reply = connection.recv(64)
@@ -41,7 +41,7 @@ def cycle(port: int, requests: bytes, server_closes: bool) -> None:
 
 
 def run(server: Server, count: int, way: str) -> float:
-    """CPU time of the server (us) a connection."""
+    """Returns the CPU time of the server per connection (µs)."""
     before = server.cpu_seconds()
     for _ in range(count):
         cycle(server.port, WAYS[way], way == "QUIT")

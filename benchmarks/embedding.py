@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server within a program: its start, and a SET and a GET, beside fakeredis and redis-server: see README.md."""
+"""The server inside a program: start, SET and GET, compared with fakeredis and redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ try:
 except ImportError:
     fakeredis = None
 
-#: Calls between two looks at the clock.
+#: The number of calls in a batch that is timed as a whole.
 BATCH = 100
 
 
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def service() -> RedisService:
-    """A server for this thread alone: without a socket its reactor need not turn."""
+    """A server for this thread only. Without a socket, its reactor does not have to run."""
     made = RedisService(endpoints=(), reactor=new_reactor())
     made.startService()
     return made
@@ -75,7 +75,7 @@ def fake() -> Iterator[object]:
 
 
 def microseconds(call: Callable[[], object], seconds: float) -> float:
-    """One call, from the median of batches."""
+    """Returns the time of one call, from the median of batches."""
     batches = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -113,7 +113,7 @@ def main() -> None:
     rows = [
         [
             name,
-            # The first start of each kind also imports what it needs.
+            # The first start of each kind also imports modules.
             statistics.median(starts[name][1:]) * 1000,
             statistics.median(figures[name]["SET"]),
             statistics.median(figures[name]["GET"]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One publisher and many subscribers, beside redis-server; and a subscriber that never reads: see README.md."""
+"""One publisher and many subscribers, and a subscriber that never reads, compared with redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchlib.report import ratio, table
 from benchlib.servers import Server, Subject, raise_file_limit, real_redis, running, subjects
 
 PIPELINES = (1, 16)
-#: What the subscriber that never reads is sent in all, twice the hard limit of Redis' defaults.
+#: The total bytes for the subscriber that never reads: twice the hard limit of Redis' defaults.
 UNREAD_BYTES = 64 * 2**20
 MEGABYTE = 2**20
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def publish(server: Server, message: bytes, times: int, pipeline: int) -> None:
-    """Publishes `times` messages, `pipeline` at a time, each batch when the one before is answered."""
+    """Publishes `times` messages in batches of `pipeline`. Sends each batch when the previous one is answered."""
     request = packed("PUBLISH", CHANNEL, message)
     with server.connect() as connection:
         for start in range(0, times, pipeline):
@@ -44,7 +44,7 @@ def publish(server: Server, message: bytes, times: int, pipeline: int) -> None:
 
 
 def run(server: Server, options: argparse.Namespace, times: int, pipeline: int) -> tuple[float, float]:
-    """Messages a second from the first request to the last delivery, and the server's CPU (us) a delivery."""
+    """Returns messages per second from the first request to the last delivery, and the server's CPU µs per delivery."""
     message = b"m" * options.size
     with listeners(server.port, options.subscribers) as held:
         held.expect(message, times)
@@ -79,7 +79,7 @@ def fan_out(servers: list[Server], options: argparse.Namespace) -> None:
 
 
 def unread(subject: Subject) -> list[object]:
-    """Resident memory while one subscriber never reads and ten do: (name, MiB at most, MiB after, cut off)."""
+    """Returns the memory while one subscriber never reads and ten do: (name, peak MiB, MiB after, disconnected)."""
     message = b"m" * 1024
     batch = 256
     with running(subject) as server, listeners(server.port, 10) as held:

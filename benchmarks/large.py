@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Single commands over very many elements: CPU time of the server for one call, beside redis-server's.
+"""Single commands on very many elements: the CPU time of the server for one call, compared with redis-server.
 
-See README.md beside this file.
+See README.md in this folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LATER = 4_000_000_000_000
 
 
 class Case(NamedTuple):
-    """One measurement: ``fill`` makes the data, ``call`` is measured, and ``again`` runs before each call."""
+    """One measurement: ``fill`` creates the data, ``call`` is measured, and ``again`` runs before each call."""
 
     fill: Callable[[], Iterator[Command]]
     call: Callable[[int], Command]
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 def member(number: int) -> bytes:
-    """Members of several lengths, as they mostly are."""
+    """Returns members of several lengths, as is typical."""
     return b"member:%d" % number
 
 
@@ -51,7 +51,7 @@ def sets(count: int, key: str = "big", start: int = 0) -> Iterator[Command]:
 
 
 def zsets(count: int, key: str = "big", step: float = 1) -> Iterator[Command]:
-    # 7919 is prime to the sizes: each score comes once, in an order that is not sorted.
+    # 7919 is coprime to the sizes, so each score occurs once, in an unsorted order.
     return chunks(("ZADD", key), lambda number: (number * 7919 % count * step, member(number)), count)
 
 
@@ -273,13 +273,13 @@ CASES: dict[str, Case] = {
 
 
 def busy_ns(server: Server) -> int:
-    """CPU time of all threads of the server (ns): the same as utime and stime, but not in steps of 10 ms."""
+    """Returns the CPU time of all threads of the server (ns). Unlike utime and stime, it is finer than 10 ms."""
     tasks = Path(f"/proc/{server.process.pid}/task")
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())
 
 
 def measure(server: Server, connection: Connection, case: Case, rounds: int) -> float:
-    """The median of the milliseconds of CPU time that one call takes of the server."""
+    """Returns the median CPU time of the server for one call (ms)."""
     connection.call("FLUSHALL")
     connection.fill(case.fill(), batch=20)
     found = []
@@ -309,7 +309,7 @@ def measure_all(subject: Subject, wanted: Sequence[str], rounds: int) -> dict[st
 
 
 def show(results: dict[str, dict[str, float | None]], real: str) -> None:
-    """A table of milliseconds, and of how many times redis-server's they are."""
+    """Returns a table of times (ms), and of their ratios to redis-server."""
     others = [name for name in results if name != real]
     rows: list[list[object]] = []
     for call, base in results[real].items():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Saving and loading a million keys, and latency meanwhile, beside redis-server: see README.md."""
+"""Saving and loading a million keys, and the latency meanwhile, compared with redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def data(kind: str, keys: int) -> Iterator[list[bytes | str | int]]:
-    """Calls that make so many keys: strings of 100 bytes, or those, small collections and expiries by turns."""
+    """Returns calls that create so many keys: strings of 100 bytes, or a mix with small collections and expiries."""
     for number in range(keys):
         key = b"key:%012d" % number
         turn = number % 6 if kind == "mixed" else 0
         if turn in (0, 1):
-            # Nothing that compresses to next to nothing: values are compared, not compressors.
+            # The values must not compress well, because the benchmark does not compare compressors.
             value = sha512(key).hexdigest()[:100]
             yield ["SET", key, value, *(["PX", 10**9 + number] if turn else [])]
         elif turn == 2:
@@ -58,7 +58,7 @@ def info(connection: Connection, name: str) -> str:
 
 
 def latencies(port: int, connection: Connection) -> tuple[list[float], float]:
-    """Times (s) of GETs and SETs by turns, one at a time, while a snapshot is written; and how long that took."""
+    """Returns the times (s) of alternating GETs and SETs during a snapshot, and the duration of the snapshot."""
     times = []
     requests = [packed("GET", "key:000000000007"), packed("SET", "key:000000000013", b"x" * 100)]
     with socket.create_connection(("127.0.0.1", port)) as plain:

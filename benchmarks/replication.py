@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A master with 0, 1 and 3 replicas, and full synchronisations, beside redis-server: see README.md."""
+"""A master with 0, 1 and 3 replicas, and full synchronisations, compared with redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def follow(replica: Server, master: Server) -> float:
-    """Has ``replica`` follow; the seconds until it has everything."""
+    """Makes ``replica`` follow a master. Returns the time until it has everything (s)."""
     with replica.connect() as connection:
         started = time.perf_counter()
         connection.call("REPLICAOF", "127.0.0.1", master.port)
@@ -42,7 +42,7 @@ def follow(replica: Server, master: Server) -> float:
 
 
 def throughput(program: str, server: Server, requests: int, pipeline: int) -> tuple[float, float]:
-    """SETs a second, and CPU µs of the master for each."""
+    """Returns SETs per second, and the CPU µs of the master per SET."""
     command = [program, "-p", str(server.port), "-n", str(requests), "-t", "set", "-r", "100000", "-d", "100"]
     before = server.cpu_seconds()
     result = subprocess.run([*command, "-P", str(pipeline)], capture_output=True, text=True, check=True)
@@ -50,7 +50,7 @@ def throughput(program: str, server: Server, requests: int, pipeline: int) -> tu
 
 
 def feeding(subject: Subject, real: Subject, program: str, requests: int) -> list[list[object]]:
-    """A row for each number of replicas; those are redis-server, which takes the least of the machine."""
+    """Returns a row for each number of replicas. The replicas are redis-server, which loads the machine least."""
     rows: list[list[object]] = []
     for count in (0, 1, 3):
         with ExitStack() as stack:
@@ -71,7 +71,7 @@ def feeding(subject: Subject, real: Subject, program: str, requests: int) -> lis
 
 
 def synchronising(master_of: Subject, replica_of: Subject, keys: int) -> list[object]:
-    """The time of a full synchronisation of values of 100 bytes, to the replica's first word that all is loaded."""
+    """Returns the time of a full synchronisation of 100-byte values, until the replica reports that all is loaded."""
     with running(master_of, *OPTIONS) as master, running(replica_of) as replica:
         with master.connect() as connection:
             values = (["SET", f"key:{number:012d}", sha512(b"%d" % number).hexdigest()[:100]] for number in range(keys))

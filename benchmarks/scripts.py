@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What scripts cost, beside redis-server: calls, a thousand commands in one script, memory: see README.md."""
+"""The cost of scripts (calls, 1,000 commands in one script, memory), compared with redis-server. See README.md."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def calls(servers: list[Server], program: str, options: argparse.Namespace) -> None:
-    """Prints the throughput of EVALSHA, and of GET, which says what of it is the server's and not the script's."""
+    """Prints the throughput of EVALSHA, and of GET to separate the cost of the server from the cost of the script."""
     COMMANDS.update({name: ["EVALSHA", sha(name), "1", KEY, "1"] for name in SCRIPTS})
     for server in servers:
         with server.connect() as connection:
@@ -86,7 +86,7 @@ def lua_bytes(connection: Connection) -> int:
 
 
 def memory(subject: Subject, evals: int) -> list[list[object]]:
-    """Memory after a tenth of the EVALs and after all: of one script, of many, of such as build large tables."""
+    """Prints memory after a tenth of the EVALs and after all: for one script, many scripts, and large tables."""
     kinds = {
         "one script": lambda number: "return redis.call('SET', KEYS[1], ARGV[1])",
         "each another": lambda number: f"return redis.call('SET', KEYS[1], {number})",

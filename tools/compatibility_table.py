@@ -1,7 +1,7 @@
 """Writes the generated part of docs/compatibility.md: python tools/compatibility_table.py
 
-It holds this server against facts of Redis 8.0.2 (tests/engine/commands8.json): each command's declaration as COMMAND
-INFO and COMMAND DOCS tell it, and the table of directives. A test holds the page against it.
+It compares this server with facts about Redis 8.0.2 (tests/engine/commands8.json): the declaration of each command, as
+COMMAND INFO and COMMAND DOCS show it, and the table of directives. A test checks that the page is up to date.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
 
 
 def plain(reply: Any) -> Any:
-    """A reply as JSON has it: maps as dicts, sets sorted, text."""
+    """Converts a reply to JSON types: maps to dicts, sets to sorted lists, bytes to text."""
     from twisted_redis.resp.types import Pairs, SetReply
 
     if isinstance(reply, Pairs):
@@ -32,7 +32,7 @@ def plain(reply: Any) -> Any:
 
 
 def declared() -> dict[str, dict[str, Any]]:
-    """What COMMAND of a fresh server tells, by the names of commands and subcommands."""
+    """Returns the reply of a new server to COMMAND, by the names of commands and subcommands."""
     from twisted.internet.task import Clock
 
     from twisted_redis.config import Config
@@ -55,7 +55,7 @@ def declared() -> dict[str, dict[str, Any]]:
 
 
 def differences(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """By command: in what its declaration is another than in Redis."""
+    """Returns, for each command, the fields of its declaration that differ from Redis."""
     found = {}
     for name in sorted(facts.keys() & here.keys()):
         other = [field for field in INFO if field in facts[name] and here[name][field] != facts[name][field]]
@@ -65,12 +65,12 @@ def differences(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]
 
 
 def shown(name: str) -> str:
-    """A command as people write it."""
+    """Formats the name of a command for readers."""
     return f"`{name.upper().replace('|', ' ')}`"
 
 
 def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
-    """The generated part."""
+    """Returns the generated part."""
     from twisted_redis.config import DIRECTIVES
     from twisted_redis.config.declare import HIDDEN
 
@@ -101,9 +101,9 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
 
 
 def generated() -> str:
-    """The generated part for this server."""
+    """Returns the generated part for this server."""
     facts = {fact["name"]: fact for fact in json.loads((ROOT / "tests/engine/commands8.json").read_text())}
-    # Commands that modules of Redis bring, of which the facts tell nothing but the names.
+    # Commands of modules that come with Redis. The facts contain only their names.
     for line in (ROOT / "tests/packaging/commands.tsv").read_text().splitlines():
         group, name = line.split("\t")
         facts.setdefault(name.lower(), {"group": group})

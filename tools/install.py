@@ -1,7 +1,7 @@
-"""Makes a virtual environment and installs the project into it: see venv.sh, which calls this.
+"""Creates a virtual environment and installs the project into it. venv.sh calls this script.
 
-Usage: install.py VENV STAMP CONTENT EXTRAS. The file STAMP in VENV gets CONTENT when all is done. Run by any
-interpreter that the user names, so nothing here is newer than Python 3.6.
+Usage: install.py VENV STAMP CONTENT EXTRAS. When all is done, it writes CONTENT to the file STAMP in VENV. The user can
+name any interpreter to run it, so it uses nothing newer than Python 3.6.
 """
 
 import fcntl
@@ -11,18 +11,18 @@ import subprocess
 import sys
 import time
 
-# What makes the server faster or able to do more, but cannot be had everywhere: python-lzf needs a C
-# compiler, and not every interpreter has wheels of the others.
+# These make the server faster or add features, but are not available everywhere: python-lzf needs a C compiler, and
+# the others have no wheels for some interpreters.
 OPTIONAL = ["lua", "tls", "lzf", "web"]
 
 
 def main(venv, stamp, content, extras):
-    """Install under a lock, so that two starts at once on a fresh clone do not collide."""
+    """Installs under a lock, so that two simultaneous starts in a new clone do not collide."""
     if sys.version_info < (3, 10):  # noqa: UP036 - that is what it is there to find out
         is_now = f"{sys.executable} is {sys.version.split()[0]}"
         return f"twisted_redis needs Python 3.10 or newer, and {is_now}: set PYTHON to another one"
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # The lock is the kernel's: an installation that was killed leaves none behind.
+    # The kernel holds the lock, so a killed installation leaves none behind.
     try:
         lock = open(venv + ".lock", "w")  # noqa: SIM115 - closed by the with below
     except OSError as error:
@@ -44,12 +44,12 @@ def main(venv, stamp, content, extras):
 
 
 def install(root, venv, required):
-    """Install the project, editable, with the extras ``required``; returns what is wrong, or None."""
+    """Installs the project, editable, with the extras ``required``. Returns an error text, or None."""
     begin = time.monotonic()
     say(f"Installing twisted_redis into {venv} (once) ...")
     python = os.path.join(venv, "bin", "python")
-    # What python3 is differs from shell to shell, and servers may be running in the environment: it is made
-    # anew only if it is broken, was moved, or is of another interpreter that was asked for by name.
+    # The meaning of python3 differs between shells, and servers may be running in the environment. So it is recreated
+    # only if it is broken, has moved, or belongs to another interpreter than the one that the user has named.
     origin = f"{root} {os.environ.get('PYTHON') or 'python3'}\n"
     if read(os.path.join(venv, "origin")) != origin or not runs(python):
         shutil.rmtree(venv, ignore_errors=True)
@@ -71,23 +71,23 @@ def install(root, venv, required):
 
 
 def pip_install(python, root, extras):
-    """Install the project, editable, with ``extras``; returns what is wrong, or None."""
+    """Installs the project, editable, with ``extras``. Returns an error text, or None."""
     what = f"{root}[{','.join(extras)}]" if extras else root
     return run([python, "-m", "pip", "install", "--disable-pip-version-check", "--editable", what])
 
 
 def is_current(path, content):
-    """Whether whoever held the lock before has already done it."""
+    """Returns True if the previous holder of the lock has already installed everything."""
     return read(path) == content + "\n"
 
 
 def runs(python):
-    """Whether the environment's interpreter still starts: its base may have been removed."""
+    """Returns True if the environment's interpreter still starts. Its base may have been removed."""
     return os.path.exists(python) and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
 
 
 def run(command):
-    """Run a command silently; returns what it printed if it fails."""
+    """Runs a command silently. Returns its output if it fails."""
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
@@ -97,7 +97,7 @@ def run(command):
 
 
 def read(path):
-    """The text of a file, empty if there is none."""
+    """Returns the text of a file, or an empty text if there is none."""
     try:
         with open(path) as file:
             return file.read()
@@ -106,7 +106,7 @@ def read(path):
 
 
 def say(text):
-    """Tell the user, apart from what the server prints."""
+    """Prints a message to the user on stderr, separate from the output of the server."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -1,7 +1,7 @@
 """Writes the README's table of commands from the command table: python tools/readme_table.py
 
-A test holds the README against it. The commands of Redis 8.0 with their groups, as COMMAND DOCS tells them,
-stand in tests/packaging/commands.tsv.
+A test checks that the README is up to date. tests/packaging/commands.tsv lists the commands of Redis 8.0 with their
+groups from COMMAND DOCS.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TITLES = {
 
 
 def table(known: set[str]) -> str:
-    """The table for a server that has the commands ``known`` (upper-case, ``CONFIG|GET`` for subcommands)."""
+    """Returns the table for a server with the commands ``known`` (upper-case, ``CONFIG|GET`` for subcommands)."""
     groups: dict[str, list[str]] = {}
     for line in (ROOT / "tests" / "packaging" / "commands.tsv").read_text().splitlines():
         group, name = line.split("\t")
@@ -49,7 +49,7 @@ def table(known: set[str]) -> str:
 
 
 def known_commands() -> set[str]:
-    """The commands in the command table, without the containers of subcommands."""
+    """Returns the commands in the command table, without containers of subcommands."""
     from twisted_redis import commands
     from twisted_redis.engine.declare.table import registry
 
@@ -58,13 +58,13 @@ def known_commands() -> set[str]:
 
 
 def main() -> None:
-    """Rewrite the table in README.md, and what docs/compatibility.md tells of commands."""
+    """Rewrites the table in README.md and the generated part of docs/compatibility.md."""
     sys.path.insert(0, str(ROOT))
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     readme.write_text(before + BEGIN + table(known_commands()) + END + after)
-    # The page about compatibility tells of the same commands.
+    # The compatibility page lists the same commands.
     import compatibility_table
 
     compatibility_table.main()

@@ -1,6 +1,6 @@
-"""Takes docs/status.png anew: the status page of a server under some load.
+"""Creates docs/status.png: the status page of a server under some load.
 
-Usage: tools/screenshot.py [dark] - needs redis-py, Chromium and the extra web; run it with the Python of the project.
+Usage: tools/screenshot.py [dark]. Needs redis-py, Chromium and the extra web. Run it with the project's Python.
 """
 
 import random
@@ -20,11 +20,11 @@ from tests.support.browser import Browser  # noqa: E402
 
 
 def load(port: int, end: threading.Event) -> None:
-    """What a web application might ask of its cache and queues, in waves."""
+    """Produces the load of a typical web application on its cache and queues, in waves."""
     client = redis.Redis(port=port)
     begin = time.monotonic()
     while not end.is_set():
-        # A wave of half a minute, so that the lines have a shape.
+        # A wave lasts half a minute, so that the curves have a shape.
         wave = 1.2 + ((time.monotonic() - begin) % 30 - 15) / 20
         with client.pipeline(transaction=False) as pipe:
             for _ in range(int(120 * wave)):
@@ -39,7 +39,7 @@ def load(port: int, end: threading.Event) -> None:
 
 
 def main() -> None:
-    """Starts, waits for the lines to fill, shoots, ends."""
+    """Starts a server, waits until the curves have filled, takes the screenshot, and stops the server."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         options = ["--metrics-port", str(port), "--maxmemory", "48mb", "--maxmemory-policy", "allkeys-lfu"]

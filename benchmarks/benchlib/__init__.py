@@ -1,1 +1,1 @@
-"""What the benchmarks share: servers as processes, a small client, tables."""
+"""Code that the benchmarks share: servers as processes, a small client, tables."""

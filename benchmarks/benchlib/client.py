@@ -10,11 +10,11 @@ Argument = bytes | str | int | float
 
 
 class Refused(Exception):
-    """The server answered with an error."""
+    """The server replied with an error."""
 
 
 def packed(*arguments: Argument) -> bytes:
-    """A command as an array of bulk strings."""
+    """Encodes a command as an array of bulk strings."""
     parts = [b"*%d\r\n" % len(arguments)]
     for argument in arguments:
         data = argument if isinstance(argument, bytes) else str(argument).encode()
@@ -23,7 +23,7 @@ def packed(*arguments: Argument) -> bytes:
 
 
 class Connection:
-    """One connection; `call` waits for its answer, `fill` sends many commands and reads their answers."""
+    """A connection. `call` waits for the reply; `fill` sends many commands and reads their replies."""
 
     def __init__(self, port: int, timeout: float = 120) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
@@ -45,7 +45,7 @@ class Connection:
         return self.reply()
 
     def fill(self, commands: Iterable[Sequence[Argument]], batch: int = 500) -> None:
-        """Send commands a batch at a time, so that neither side's socket buffer can block the other."""
+        """Sends commands in batches, so that neither side's socket buffer can block the other."""
         pending: list[bytes] = []
         for command in commands:
             pending.append(packed(*command))
@@ -63,14 +63,14 @@ class Connection:
                 self.reply()
             except Refused as error:
                 refused = refused or error
-        # Only when all answers are read can the connection serve for other calls.
+        # The connection can be used for other calls only after all replies have been read.
         if refused is not None:
             raise refused
 
     def drain(self, commands: Sequence[bytes]) -> None:
-        """Send packed commands and read up to the end of their answers, without taking these apart.
+        """Sends packed commands and reads to the end of their replies without parsing them.
 
-        The end is known by the answer to a PING behind them.
+        A PING after the commands marks the end.
         """
         mark = b"+PONG\r\n"
         self.socket.sendall(b"".join(commands) + b"*1\r\n$4\r\nPING\r\n")

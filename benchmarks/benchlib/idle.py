@@ -1,7 +1,7 @@
 """Idle connections: a helper process holds them while redis-benchmark works.
 
-Run as a program it is that helper: `python idle.py PORT COUNT` opens COUNT connections, sends one PING
-on each, prints a line, and holds them until its stdin is closed.
+As a program, this module is that helper: `python idle.py PORT COUNT` opens COUNT connections, sends one PING on each,
+prints a line, and holds them until its stdin is closed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if __name__ != "__main__":
     from .servers import Server, Subject, raise_file_limit, running
 
 TESTS = ("PING_MBULK", "GET", "SET")
-# A source address has some 28,000 ports for one destination.
+# A source address has about 28,000 ports for one destination.
 A_SOURCE_ADDRESS = 20_000
-BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of Linux, which the socket module does not name
+BIND_ADDRESS_NO_PORT = 24  # Linux' IP_BIND_ADDRESS_NO_PORT, which the socket module lacks
 SETTLE = 3.0
 
 
@@ -33,7 +33,7 @@ def hold(port: int, count: int) -> None:
         source = f"127.0.0.{1 + number // A_SOURCE_ADDRESS}"
         connection = socket.socket()
         connection.settimeout(60)
-        # The port is chosen by connect, which may share one with another destination: bind alone would run out.
+        # `connect` chooses the port, and can share one with another destination. With `bind`, ports would run out.
         connection.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
         connection.bind((source, 0))
         connection.connect(("127.0.0.1", port))
@@ -57,7 +57,7 @@ def idle_connections(port: int, count: int) -> Iterator[None]:
 
 
 def measure(program: str, subject: Subject, count: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Requests a second of each test [alone, beside the idle ones], and resident bytes a connection."""
+    """Returns requests per second of each test [without, with idle connections], and resident bytes per connection."""
     spare = 300
     if raise_file_limit(count + spare) < count + spare:
         raise SystemExit(f"the limit of open files does not allow {count} connections")
@@ -81,11 +81,11 @@ def measure(program: str, subject: Subject, count: int, seconds: float, rounds: 
 
 
 def memory(subject: Subject, count: int, options: tuple[str, ...]) -> float:
-    """Resident bytes a connection, in a server of its own: memory that was freed would hide them."""
+    """Returns resident bytes per connection, in a new server. Memory freed before would hide them."""
     with running(subject, *options) as server:
         before = server.resident_bytes()
         with idle_connections(server.port, count):
-            # Buffers that were needed for the first command only are given back after a while.
+            # The server frees buffers that only the first command needed after a while.
             time.sleep(SETTLE)
             return (server.resident_bytes() - before) / count
 

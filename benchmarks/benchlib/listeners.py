@@ -1,7 +1,7 @@
-"""Subscribers: a helper process holds them, takes what is published, and tells when all of it has come.
+"""Subscribers: a helper process holds them, receives the messages, and reports when all have arrived.
 
-Run as a program it is that helper: `python listeners.py PORT COUNT` subscribes COUNT connections to the channel
-`news`, prints a line, and for each line with a number of bytes on its stdin prints one when it has received as many.
+As a program, this module is that helper: `python listeners.py PORT COUNT` subscribes COUNT connections to the channel
+`news` and prints a line. For each number of bytes on its stdin, it prints a line when it has received that many.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ANSWER = b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n"
 
 
 def delivered(message: bytes) -> int:
-    """The bytes that a subscriber receives for one message."""
+    """Returns the bytes that a subscriber receives for one message."""
     head = b"*3\r\n$7\r\nmessage\r\n$%d\r\n%b\r\n" % (len(CHANNEL), CHANNEL)
     return len(head + b"$%d\r\n%b\r\n" % (len(message), message))
 
@@ -47,20 +47,20 @@ def listen(port: int, count: int) -> None:
 
 
 class Listeners:
-    """The running helper."""
+    """The running helper process."""
 
     def __init__(self, helper: subprocess.Popen[bytes], count: int) -> None:
         self.helper = helper
         self.count = count
 
     def expect(self, message: bytes, times: int) -> None:
-        """Says what will be published."""
+        """Announces what will be published."""
         assert self.helper.stdin is not None
         self.helper.stdin.write(b"%d\n" % (delivered(message) * times * self.count))
         self.helper.stdin.flush()
 
     def wait(self) -> None:
-        """Until all of it has come."""
+        """Waits until all of it has arrived."""
         assert self.helper.stdout is not None
         if self.helper.stdout.readline() != b"received\n":
             raise SystemExit("a subscriber has not received everything")

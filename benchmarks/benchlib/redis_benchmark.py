@@ -27,8 +27,8 @@ COMMANDS = {
     "SPOP": ["-t", "spop"],
     "ZADD": ["-t", "zadd"],
     "ZPOPMIN": ["-t", "zpopmin"],
-    # The tests of these names push as many elements as they then read ranges, in the same run; the list is
-    # there already, so only the command that they send is asked for.
+    # redis-benchmark's tests of these names push as many elements as they read ranges, in the same run. Here the
+    # list already exists, so only the command that they send is used.
     "LRANGE_100": ["LRANGE", "mylist", "0", "99"],
     "LRANGE_300": ["LRANGE", "mylist", "0", "299"],
     "LRANGE_500": ["LRANGE", "mylist", "0", "499"],
@@ -43,12 +43,12 @@ SPECTRUM = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.MULTILINE)
 
 
 class NotAnswered(Exception):
-    """The server refused the test's command, or the run failed; the text is its last line."""
+    """The server refused the test's command, or the run failed. The text is the last line of the output."""
 
 
 @dataclass
 class Run:
-    """Requests a second, latencies in ms, CPU µs of the server for a request."""
+    """Requests per second, latencies (ms), and CPU time of the server per request (µs)."""
 
     throughput: float
     p50: float
@@ -70,7 +70,7 @@ def read_output(text: str) -> Run:
 
 
 def prepare(connection: Connection, test: str, requests: int) -> None:
-    """Empty the server and put in what the test reads or takes away: every pop finds an element."""
+    """Empties the server and adds the data that the test reads or removes, so that every pop finds an element."""
     connection.call("FLUSHALL")
     connection.fill(prefill(test, requests))
 
@@ -101,7 +101,7 @@ def benchmark(
     clients: int = 50,
     keyspace: int = KEYSPACE,
 ) -> Run:
-    """One run of redis-benchmark with the server's CPU time around it."""
+    """Runs redis-benchmark once and measures the server's CPU time."""
     options = ["-p", str(server.port), "-c", str(clients), "-P", str(pipeline), "-r", str(keyspace)]
     command = [program, *options, "-n", str(requests), *COMMANDS[test]]
     before = server.cpu_seconds()
@@ -118,7 +118,7 @@ def benchmark(
 
 
 def calibrate(program: str, server: Server, test: str, pipeline: int, seconds: float) -> int:
-    """How many requests make a run last `seconds`, from a short run."""
+    """Estimates from a short run how many requests take `seconds`."""
     with server.connect() as connection:
         prepare(connection, test, 20_000)
     trial = max(2_000, 1_000 * pipeline)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell; the first is aligned to the left, the others to the right."""
+    """Formats a table. Columns are as wide as their widest cell. All but the first are right-aligned."""
     cells = [list(head), *([shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = []
@@ -22,7 +22,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def shown(cell: object) -> str:
-    """Three digits that matter, thousands apart, None as n/a."""
+    """Formats a number with three significant digits and thousands separators. None becomes n/a."""
     if cell is None:
         return "n/a"
     if not isinstance(cell, float):

@@ -1,4 +1,4 @@
-"""Servers as child processes: found, started on a free port, measured through /proc, ended."""
+"""Servers as child processes: finds them, starts them on a free port, measures them through /proc, and stops them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Subject(NamedTuple):
 
 
 class Server:
-    """A running server. CPU time is the process' own, children (snapshots) left out."""
+    """A running server. Its CPU time is that of the process, without children (snapshots)."""
 
     def __init__(self, subject: Subject, port: int, process: subprocess.Popen[bytes], started: float) -> None:
         self.subject = subject
@@ -39,7 +39,7 @@ class Server:
         self.start_seconds = started
 
     def cpu_seconds(self) -> float:
-        # The name of the process, field 2, is in brackets and may hold spaces.
+        # Field 2, the name of the process, is in parentheses and may contain spaces.
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -58,14 +58,14 @@ def free_port() -> int:
 
 
 def conformance_source() -> Path | None:
-    """Where the conformance tests keep Redis' built source, if they do."""
+    """Returns the folder of the Redis build of the conformance tests, if there is one."""
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path.home() / ".cache") / "twisted_redis"
     return max(cache.glob("redis-8.*/src"), default=None)
 
 
 def tool(name: str, given: str | None = None) -> str | None:
-    """`given`, else the conformance tests' build of `name`, else the one in PATH."""
+    """Returns `given`, or else the conformance tests' build of `name`, or else the program in PATH."""
     if given:
         return shutil.which(given) or given
     source = conformance_source()
@@ -86,7 +86,7 @@ def ours(python: str, name: str) -> Subject:
 
 
 def pypy(given: str | None = None) -> str | None:
-    """A PyPy of Python 3.11 or newer that has Twisted: `given`, $PYPY, or one in PATH."""
+    """Returns a PyPy for Python 3.11 or newer that has Twisted: `given`, $PYPY, or one in PATH."""
     names = [given] if given else [os.environ.get("PYPY"), "pypy3.11", "pypy3"]
     for name in names:
         path = shutil.which(name) if name else None
@@ -101,7 +101,7 @@ def pypy(given: str | None = None) -> str | None:
 
 
 def subjects(arguments_subject: Sequence[str], python: str | None, pypy_path: str | None) -> list[Subject]:
-    """What is measured against Redis: `--subject` command lines, else this project on CPython and PyPy."""
+    """Returns the servers to compare with Redis: `--subject` command lines, or this project on CPython and PyPy."""
     if arguments_subject:
         return [named(text, number) for number, text in enumerate(arguments_subject, 1)]
     path = pypy(pypy_path)
@@ -110,7 +110,7 @@ def subjects(arguments_subject: Sequence[str], python: str | None, pypy_path: st
 
 
 def named(text: str, number: int) -> Subject:
-    """A subject from `NAME=COMMAND` or `COMMAND`."""
+    """Creates a subject from `NAME=COMMAND` or `COMMAND`."""
     name, equals, command = text.partition("=")
     if not equals or not name.isalnum():
         name, command = f"subject{number}", text
@@ -119,9 +119,9 @@ def named(text: str, number: int) -> Subject:
 
 @contextmanager
 def running(subject: Subject, *options: str, deadline: float = 60, folder: str | None = None) -> Iterator[Server]:
-    """Start `subject` without persistence on a free port; SIGTERM and at last SIGKILL at the end.
+    """Starts `subject` without persistence on a free port. Stops it with SIGTERM, and finally with SIGKILL.
 
-    Its directory is `folder`, or a new one. What is there it has loaded when it is handed on.
+    Its directory is `folder`, or a new one. When this returns, the server has loaded the data in that directory.
     """
     port = free_port()
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="tr-bench-") as directory:
@@ -164,7 +164,7 @@ def wait_for_pong(port: int, process: subprocess.Popen[bytes], deadline: float, 
 
 
 def raise_file_limit(wanted: int) -> int:
-    """Raise this process' limit of open files, which its children inherit; what could be had."""
+    """Raises the limit of open files of this process and its future children. Returns the limit that was possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
         return soft

@@ -1,4 +1,4 @@
-"""The parts of `run` that need neither network nor Redis: reading output, apt entries, lists."""
+"""The parts of `run` that need neither a network nor Redis: reading output, apt entries and lists."""
 
 from __future__ import annotations
 

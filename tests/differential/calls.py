@@ -1,6 +1,6 @@
-"""Calls made from COMMAND DOCS of real Redis: right ones, and every way of being wrong that we know.
+"""Calls generated from COMMAND DOCS of real Redis: valid ones, and every kind of invalid one that we know.
 
-A call is a list of slots; a slot remembers what its argument is, so that a wrong one can be put there.
+A call is a list of slots. A slot remembers what kind of argument it is, so that a wrong one can replace it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Call = tuple[Slot, ...]
 
 @dataclass
 class Command:
-    """A command or subcommand: `words` are what it is called by."""
+    """A command or subcommand. `words` are its name."""
 
     name: str
     words: list[bytes]
@@ -42,7 +42,7 @@ PLAIN = {
     "pattern": b"*",
     "unix-time": b"33177117420",
 }
-# Arguments whose name says more than their type.
+# Arguments whose name is more specific than their type.
 NAMED = {
     "numkeys": b"1",
     "numfields": b"1",
@@ -77,7 +77,7 @@ LONGEST = 14
 
 
 def read_commands(wire: Wire) -> list[Command]:
-    """Everything that COMMAND DOCS and COMMAND INFO tell, subcommands as commands of their own."""
+    """Returns everything from COMMAND DOCS and COMMAND INFO. Subcommands are separate commands."""
     wire.send(b"COMMAND", b"DOCS")
     docs = as_tree(parse(wire.read()))
     wire.send(b"COMMAND")
@@ -113,7 +113,7 @@ def has_subcommands(command: Command, found: dict[str, Command]) -> bool:
 
 
 def as_tree(reply: Reply) -> Tree:
-    """COMMAND DOCS as dicts and lists; in RESP2 its maps are flat arrays."""
+    """Converts COMMAND DOCS to dicts and lists. In RESP2, its maps are flat arrays."""
     items = reply.items
     return {items[n].text.decode(): tree_value(items[n].text, items[n + 1]) for n in range(0, len(items), 2)}
 
@@ -139,7 +139,7 @@ def children(argument: Tree) -> list[Tree]:
 
 
 def forms(argument: Tree) -> list[Call]:
-    """The right ways to give an argument that is there, the plainest first."""
+    """Returns the valid forms of an argument that is present, the simplest first."""
     kind, name = str(argument.get("type", "string")), str(argument.get("name", ""))
     prefix: Call = (Slot("token", str(argument["token"]).encode()),) if argument.get("token") else ()
     if kind == "pure-token":
@@ -160,7 +160,7 @@ def forms(argument: Tree) -> list[Call]:
 
 
 def sequences(arguments: Sequence[Tree]) -> list[Call]:
-    """Required arguments only; then with each optional one in each form; then with all of them."""
+    """Returns calls with only the required arguments, then with each optional one in each form, then with all."""
     required = [() if flag(argument, "optional") else forms(argument)[0] for argument in arguments]
     found = [joined(required)]
     for position, argument in enumerate(arguments):
@@ -177,13 +177,13 @@ def joined(parts: Sequence[Call]) -> Call:
 
 
 def right_calls(command: Command) -> list[Call]:
-    """Without the command's own words; keys are empty, see `fill`."""
+    """Returns calls without the words of the command. Keys are empty; see `fill`."""
     found = sequences(command.arguments)
     return list(dict.fromkeys(call for call in found if len(call) <= LONGEST))
 
 
 def wrong_calls(call: Call) -> Iterator[Call]:
-    """Missing, surplus, mistyped and hostile arguments, one at a time."""
+    """Returns calls with one missing, extra, mistyped or hostile argument each."""
     for length in range(len(call)):
         yield call[:length]
     yield (*call, Slot("string", b"surplus"))
@@ -198,13 +198,13 @@ def wrong_calls(call: Call) -> Iterator[Call]:
             hostile = (*TOKENS, slot.text.lower())
         else:
             hostile = NUMBERS if slot.kind in ("integer", "double", "unix-time") else STRINGS
-        # Redis takes many arguments for C strings, which end at a zero byte.
+        # Redis treats many arguments as C strings, which end at a zero byte.
         for text in (*hostile, slot.text + b"\x00X"):
             yield (*call[:position], Slot(slot.kind, text), *call[position + 1 :])
 
 
 def fill(call: Call, keys: Sequence[bytes]) -> list[bytes]:
-    """The arguments, with keys put in by turns."""
+    """Returns the arguments, with the keys inserted in turn."""
     words, used = [], 0
     for slot in call:
         if slot.kind == "key":

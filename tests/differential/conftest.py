@@ -1,4 +1,4 @@
-"""Both servers, started once for all tests of this directory, and again when one has ended."""
+"""Both servers. They start once for all tests in this directory, and again when one has ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.differential.harness import Pair, Server, our_command, real_redis, ru
 
 
 class Servers:
-    """The running pair; `current` starts a server again that a test has brought down."""
+    """The running pair. `current` restarts a server that a test has brought down."""
 
     def __init__(self, stack: ExitStack, program: str) -> None:
         self.stack = stack
@@ -44,7 +44,7 @@ def servers(both: Servers) -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def pair(servers: tuple[Server, Server], request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Fresh connections in RESP2, then in RESP3, to empty databases."""
+    """New connections to empty databases, first in RESP2 and then in RESP3."""
     found = Pair(*servers, resp=request.param)
     found.reset()
     yield found

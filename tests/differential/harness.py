@@ -1,8 +1,8 @@
-"""Two servers side by side: real Redis 8 and this project, the same calls, compared replies.
+"""Two servers side by side: real Redis 8 and this project get the same calls, and their replies are compared.
 
-Real Redis is `$REDIS_SERVER`, else a redis-server of version 8 in PATH, else the one that
-`tests/conformance/run` has built. Without one, these tests are skipped.
-`$DIFFERENTIAL_SUBJECT` is a command line to test in place of this project.
+Real Redis is `$REDIS_SERVER`, or else a redis-server of version 8 in PATH, or else the one that
+`tests/conformance/run` has built. Without any, these tests are skipped.
+`$DIFFERENTIAL_SUBJECT` is a command line to test instead of this project.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPTIONS = ("--save", "", "--appendonly", "no", "--enable-debug-command", "yes", 
 
 
 class Difference(AssertionError):
-    """The servers answered differently."""
+    """The servers replied differently."""
 
     def __init__(self, argv: Sequence[bytes], real: bytes, ours: bytes, where: str = "") -> None:
         self.broken = ours in (NO_REPLY, CLOSED)
@@ -60,7 +60,7 @@ def version_of(program: str) -> tuple[int, ...]:
 
 
 def real_redis() -> str | None:
-    """The path of a redis-server 8, or None."""
+    """Returns the path of a redis-server 8, or None."""
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path.home() / ".cache") / "twisted_redis"
     built = [str(path) for path in sorted(cache.glob("redis-8.*/src/redis-server"), reverse=True)]
@@ -83,7 +83,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(name: str, command: Sequence[str], *options: str) -> Iterator[Server]:
-    """A server of its own, without persistence; it is ended with SIGTERM, after 10 s with SIGKILL."""
+    """A separate server without persistence. It is stopped with SIGTERM, and after 10 s with SIGKILL."""
     with tempfile.TemporaryDirectory(prefix="tr-diff-") as directory:
         port, log = free_port(), Path(directory) / "log"
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -122,7 +122,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> 
     raise RuntimeError("the server did not start:\n" + log.read_text(errors="replace")[-2000:])
 
 
-#: How often each command was called on both servers and the answers compared.
+#: How often each command was called on both servers with a comparison of the replies.
 COMPARED: Counter[bytes] = Counter()
 
 
@@ -157,7 +157,7 @@ class Pair:
             wire.close()
 
     def send(self, *argv: Argument, client: str = "main") -> None:
-        """Send without waiting for a reply: for commands that block; `read` takes the reply."""
+        """Sends a command without waiting for a reply, for commands that block. `read` takes the reply."""
         for wire in self.wire(client):
             wire.send(*map(encoded, argv))
 
@@ -168,7 +168,7 @@ class Pair:
         rule: Rule | None = None,
         where: str = "",
     ) -> Reply:
-        """Take one reply or pushed message of both and compare; `argv` says what it answers."""
+        """Takes one reply or push message from both and compares them. `argv` is the request that it belongs to."""
         words = tuple(map(encoded, argv))
         real, ours = (taken(wire) for wire in self.wire(client))
         if NO_REPLY in (real, ours) or CLOSED in (real, ours):
@@ -187,12 +187,12 @@ class Pair:
         rule: Rule | None = None,
         where: str = "",
     ) -> Reply:
-        """Call on both, compare the replies, give that of real Redis; raises Difference."""
+        """Calls both, compares the replies, and returns that of real Redis. Raises Difference."""
         self.send(*argv, client=client)
         return self.read(*argv, client=client, rule=rule, where=where)
 
     def batch(self, commands: Sequence[Sequence[bytes]], pipelined: bool = True) -> list[tuple[bytes, bytes]]:
-        """Many commands on the main connection, in one pipeline; the raw replies, not compared."""
+        """Sends many commands on the main connection in one pipeline. Returns the raw replies, not compared."""
         if not pipelined:
             return [self.batch([command])[0] for command in commands]
         data = b"".join(packed(tuple(command)) for command in commands)
@@ -202,7 +202,7 @@ class Pair:
         return list(zip(*found, strict=True))
 
     def wait_blocked(self, count: int) -> None:
-        """Until both servers count `count` blocked clients; 2 s at most, the replies tell the rest."""
+        """Waits up to 2 s until both servers report `count` blocked clients. If not, the replies show the problem."""
         pattern = b"blocked_clients:%d\r" % count
         for wire in self.wire("control"):
             deadline = time.monotonic() + 2
@@ -211,12 +211,12 @@ class Pair:
 
 
 def taken(wire: Wire) -> bytes:
-    """The next reply, or what stands for a closed connection and for one that does not answer."""
+    """Returns the next reply, or a placeholder for a closed connection or for one that does not answer."""
     try:
         return wire.read()
     except Closed:
         return CLOSED
-    except OSError:  # a timeout, and whatever is read from the connection after it
+    except OSError:  # a timeout, or an error in a later read from the connection
         return NO_REPLY
 
 

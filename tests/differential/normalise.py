@@ -1,6 +1,6 @@
-"""What two servers may answer differently though both are right: order, chance, time.
+"""Replies that may differ although both are right, because of order, chance or time.
 
-A rule takes (argv, reply, other reply) and gives the two in a form in which they must be equal.
+A rule takes (argv, reply, other reply) and returns both in a form in which they must be equal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def exact(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, obje
 
 
 def any_library(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """Of several libraries that are there already Redis names any."""
+    """If several libraries already exist, Redis names any one of them."""
     return re.sub(r"Library \w+ already", "", repr(one)), re.sub(r"Library \w+ already", "", repr(other))
 
 
@@ -28,7 +28,7 @@ def sort_key(entry: object) -> str:
 
 
 def sorted_items(reply: Reply) -> object:
-    """Elements of any order; pairs of a map stay together."""
+    """The elements may have any order. The pairs of a map stay together."""
     if not isinstance(reply.value, list):
         return reply
     return reply.kind, sorted(reply.value, key=sort_key)
@@ -39,7 +39,7 @@ def unordered(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, 
 
 
 def sorted_deeply(reply: Reply) -> object:
-    """Elements of any order at every depth."""
+    """The elements may have any order at every depth."""
     if isinstance(reply.value, list):
         return reply.kind, sorted(map(sorted_deeply, reply.items), key=sort_key)
     return reply
@@ -50,7 +50,7 @@ def unordered_deeply(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[o
 
 
 def in_pairs(reply: Reply) -> object:
-    """As `sorted_items`, for a flat array of names and values."""
+    """Like `sorted_items`, for a flat array of names and values."""
     items = reply.items
     if reply.kind != b"*" or len(items) % 2:
         return sorted_items(reply)
@@ -62,7 +62,7 @@ def unordered_pairs(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[ob
 
 
 def outline(reply: Reply) -> object:
-    """Types and lengths without values; errors keep their text."""
+    """Compares types and lengths, but not values. Errors keep their text."""
     if reply.kind == b"-":
         return reply
     if isinstance(reply.value, list):
@@ -75,14 +75,14 @@ def shape(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, obje
 
 
 def kind_only(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """Only the outermost type: for what describes the server itself."""
+    """Compares only the outermost type, for replies that describe the server itself."""
     if b"-" in (one.kind, other.kind):
         return one, other
     return one.kind, other.kind
 
 
 def hello(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """All but the number of the client, and the modules: real Redis has one built in, vector sets."""
+    """Ignores the id of the client and the modules. Real Redis has one built in, vector sets."""
     return greeting(one), greeting(other)
 
 
@@ -95,12 +95,12 @@ def greeting(reply: Reply) -> object:
 
 
 def help_text(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """The explanations of HELP are each server's own; its title and its lines of syntax are not."""
+    """Each server explains HELP in its own words. The title and the syntax lines must be equal."""
     return help_outline(one), help_outline(other)
 
 
 def help_outline(reply: Reply) -> object:
-    """The title, the lines of syntax and the kinds of all lines; a reply that is no help text as it is."""
+    """Returns the title, the syntax lines and the kinds of all lines. A reply that is no help text stays unchanged."""
     if reply.kind != b"*" or len(reply.items) < 3 or b" <subcommand> " not in (reply.items[0].text or b""):
         return reply
     syntax = [item for item in reply.items if not item.text.startswith(b" ")]
@@ -108,7 +108,7 @@ def help_outline(reply: Reply) -> object:
 
 
 def within(tolerance: int) -> Rule:
-    """Integers may differ by `tolerance`, but negative ones are codes and must be equal."""
+    """Integers may differ by `tolerance`. Negative ones are codes and must be equal."""
 
     def rule(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
         return nearer(one, other, tolerance), other
@@ -117,7 +117,7 @@ def within(tolerance: int) -> Rule:
 
 
 def nearer(one: Reply, other: Reply, tolerance: int) -> Reply:
-    """`one`, with integers that are close enough taken from `other`."""
+    """Returns `one`, with integers that are close enough replaced by those of `other`."""
     if one.kind == other.kind == b":":
         mine, theirs = int(one.text), int(other.text)
         return other if mine >= 0 and theirs >= 0 and abs(mine - theirs) <= tolerance else one
@@ -128,7 +128,7 @@ def nearer(one: Reply, other: Reply, tolerance: int) -> Reply:
 
 
 def scan(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """A cursor is the server's own: what is returned counts when both went from the start to the end."""
+    """Each server has its own cursors. The results are compared if both went from start to end."""
     if len(one.items) == len(other.items) == 2:
         cursors = [argv[1 if argv[0].upper() == b"SCAN" else 2], one.items[0].text, other.items[0].text]
         if cursors == [b"0", b"0", b"0"]:
@@ -139,12 +139,12 @@ def scan(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, objec
     return one, other
 
 
-# What each server was started with.
+# Directives with which each server was started.
 OWN_DIRECTIVES = {b"port", b"dir", b"logfile", b"pidfile", b"unixsocket"}
 
 
 def config_get(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """Directives in any order."""
+    """The directives may have any order."""
     return configured(one), configured(other)
 
 
@@ -157,12 +157,12 @@ def configured(reply: Reply) -> object:
 
 
 def random_pick(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """How many were picked, and of which types, is the same; which ones is chance."""
+    """The number and types of the picked elements must be equal. Their choice is random."""
     return outline(one), outline(other)
 
 
 def sort_by_order(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, object]:
-    """SORT BY a constant leaves a set's own order."""
+    """SORT BY a constant returns a set in its internal order."""
     upper = [argument.upper() for argument in argv]
     constant = any(word == b"BY" and b"*" not in after for word, after in pairwise(upper))
     return (sorted_items(one), sorted_items(other)) if constant else (one, other)

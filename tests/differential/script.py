@@ -1,19 +1,19 @@
-"""The scripts of `scripts/*.txt`: one command a line, and no expected values.
+"""The scripts in `scripts/*.txt`: one command per line, and no expected values.
 
-== a title                      begins a test: connections are new, databases empty
+== a title                      starts a test, with new connections and empty databases
 # a comment
-SET key "a value\\r\\n\\x00"      quoting as redis-cli has it
+SET key "a value\\r\\n\\x00"      quoted as in redis-cli
 @other GET key                  on another connection
 %for 1 130 RPUSH list item:{}   once for each number
-%unordered LRANGE list 0 -1     elements may come in any order
-%shape DUMP key                 only types and lengths must be equal
+%unordered LRANGE list 0 -1     the elements may have any order
+%shape DUMP key                 only the types and lengths must be equal
 %kind INFO                      only the type must be equal
 %near 50 TTL key                integers may differ by 50
-@b %send BLPOP list 0           sent, and not waited for
-%blocked 1                      until one client is blocked
-@b %read                        one reply or pushed message of that connection
-%sleep 20                       milliseconds
-%needs directive hz 20          the section is skipped where CONFIG SET cannot do that yet
+@b %send BLPOP list 0           send without waiting for the reply
+%blocked 1                      wait until one client is blocked
+@b %read                        read one reply or push message of that connection
+%sleep 20                       sleep (milliseconds)
+%needs directive hz 20          skip the section if CONFIG SET does not accept that yet
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RULES = {
     "%shape": normalise.shape,
     "%kind": normalise.kind_only,
 }
-# How many words a directive takes; one if it stands in front of a command.
+# The number of words of each directive. It is one if a command follows.
 PREFIXES = {b"%for": 3, b"%near": 2, b"%sleep": 2, b"%blocked": 2, b"%needs": 4}
 ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "b": b"\b", "a": b"\a"}
 WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|'((?:[^'\\]|\\.)*)'(?=\s|$)|([^\s"']\S*))""")
@@ -65,7 +65,7 @@ def sections(path: Path) -> list[Section]:
 
 
 def split_words(text: str) -> list[bytes]:
-    """Words, quoted as redis-cli has it; ValueError for quotes that are not balanced."""
+    """Splits a line into words, quoted as in redis-cli. Raises ValueError for unbalanced quotes."""
     words, position = [], 0
     while position < len(text.rstrip()):
         match = WORD.match(text, position)
@@ -93,21 +93,21 @@ def unescaped(text: str) -> bytes:
 
 
 def commands_used(section: Section) -> set[bytes]:
-    """The commands that a section calls; each with its first argument too, as if that were a subcommand."""
+    """Returns the commands that a section calls, also with their first argument, which may be a subcommand."""
     names: set[bytes] = set()
     for line in section.lines:
         words = split_words(line.text)
         while words and words[0][:1] in b"@%" and len(words[0]) > 1:
             del words[: PREFIXES.get(words[0], 1)]
         if words[:1] == [b"COMMAND"] and len(words) > 2:
-            words = words[2:]  # what COMMAND tells about
+            words = words[2:]  # the command that COMMAND describes
         if words:
             names |= {words[0].lower(), b"|".join(words[:2]).lower()}
     return names
 
 
 def directives_needed(section: Section) -> list[list[bytes]]:
-    """The name and value of each ``%needs directive``."""
+    """Returns the name and value of each ``%needs directive``."""
     found = []
     for line in section.lines:
         words = split_words(line.text)
@@ -119,7 +119,7 @@ def directives_needed(section: Section) -> list[list[bytes]]:
 
 
 def run_section(pair: Pair, section: Section) -> list[Difference]:
-    """Run all lines; the differences, at most MOST_DIFFERENCES."""
+    """Runs all lines. Returns at most MOST_DIFFERENCES differences."""
     differences: list[Difference] = []
     for line in section.lines:
         if line.text.startswith("%needs "):
@@ -129,7 +129,7 @@ def run_section(pair: Pair, section: Section) -> list[Difference]:
             differences += run_line(pair, line.text, where)
         except (ValueError, IndexError) as error:
             raise ValueError(f"{where}{error}") from error
-        # After a missing reply the connection is another one: what it had begun is gone.
+        # After a missing reply the connection is a new one, so everything that the old one had begun is gone.
         if len(differences) >= MOST_DIFFERENCES or any(difference.broken for difference in differences):
             break
     return differences

@@ -1,4 +1,4 @@
-"""Which commands count as use of a key, and as a hit or a miss: each command, called rightly on every type of key."""
+"""Which commands count as an access, a hit or a miss: valid calls of each command on every type of key."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tests.differential.harness import Pair, Server, shown_command
 from tests.differential.test_bad_calls import NAMES, SETUPS, cases, commands
 
 IDLE = 5000
-#: Commands after which nothing can be asked, or whose effects are those of chance.
+#: Commands that prevent further questions, or whose effects are random.
 LEFT_OUT = {
     *("multi", "exec", "discard", "watch", "reset", "hello", "auth", "select", "swapdb", "randomkey"),
     "config|resetstat",
-    # A new small integer is an object that all keys share, with the time of any of them.
+    # All keys with the same small integer share one object, which has the access time of any of them.
     *("incr", "incrby"),
 }
 ASKED = re.compile(rb"keyspace_(?:hits|misses):\d+")
 
 
 def old(kind: str, pair: Pair) -> list[list[bytes]]:
-    """Makes the key of a kind as one that nobody has used for a long time, with the bytes that real Redis dumps."""
+    """Creates a key of a kind that has not been used for a long time, from the bytes that real Redis dumps."""
     setup = SETUPS[kind]
     if not setup:
         return []
@@ -32,7 +32,7 @@ def old(kind: str, pair: Pair) -> list[list[bytes]]:
 
 
 def used(raw: bytes) -> object:
-    """Whether an answer of OBJECT IDLETIME tells of use, None for a key that is gone."""
+    """Returns whether a reply to OBJECT IDLETIME shows a recent access. None for a key that is gone."""
     return int(raw[1:-2]) < IDLE // 2 if raw.startswith(b":") else None
 
 

@@ -1,4 +1,4 @@
-"""Which keys and channels of a call are checked, and for what: DRYRUN of right and wrong calls of every command."""
+"""Which keys and channels of a call need which permission: DRYRUN of valid and invalid calls of every command."""
 
 from __future__ import annotations
 

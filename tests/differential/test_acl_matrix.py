@@ -1,4 +1,4 @@
-"""Each set of ACL rules with each call: replies, what DRYRUN says, how the user is told back, and the ACL log."""
+"""Each set of ACL rules with each call: the reply, DRYRUN, the description of the user, and the ACL log."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ CONFIG NOSUCH
 GET
 """.strip().splitlines()
 
-#: These leave the connection subscribed: each has one of its own.
+#: These calls leave the connection subscribed, so each uses its own.
 SUBSCRIPTIONS = ("SUBSCRIBE ch:1", "SUBSCRIBE ch:1 other", "SSUBSCRIBE ch:2", "PSUBSCRIBE ch:*", "PSUBSCRIBE ch:1 a?")
 
 KEYS = """
@@ -183,12 +183,12 @@ ACL LOG RESET
 """.strip().splitlines()
 
 RANDOM = {"RANDOMKEY", "SCAN 0"}
-#: What of client-info does not depend on buffers, ages and numbers.
+#: The fields of client-info that do not depend on buffers, ages and ids.
 CLIENT_FIELDS = ("name", "flags", "db", "sub", "psub", "ssub", "multi", "watch", "cmd", "user", "resp")
 
 
 def words(call: str) -> list[str]:
-    """The words of a call; only a script has blanks within quotes."""
+    """Splits a call into words. Only a script contains quoted blanks."""
     head, quote, rest = call.partition('"')
     if not quote:
         return call.split()
@@ -197,7 +197,7 @@ def words(call: str) -> list[str]:
 
 
 def log_entries(reply: Reply) -> list[object]:
-    """ACL LOG without its times and numbers."""
+    """Returns ACL LOG without times and ids."""
     found: list[object] = []
     for entry in reply.items:
         fields = {name.text: value for name, value in zip(entry.items[::2], entry.items[1::2], strict=True)}
@@ -209,7 +209,7 @@ def log_entries(reply: Reply) -> list[object]:
 
 
 class Matrix:
-    """One row: a user with one set of rules."""
+    """Tests one row of the matrix: a user with one set of rules."""
 
     def __init__(self, pair: Pair, missing: set[bytes]) -> None:
         self.pair = pair
@@ -271,7 +271,7 @@ def test_rules(pair: Pair, missing_commands: set[bytes], rules: str) -> None:
 
 
 def test_the_commands_of_each_category(pair: Pair, missing_commands: set[bytes]) -> None:
-    """What this server has of each category is what real Redis has there, but for commands that it has not."""
+    """Each category contains the same commands as in real Redis, except commands that this server lacks."""
     categories = pair.call("ACL", "CAT").items
     assert len(categories) == 21
     for category in categories:

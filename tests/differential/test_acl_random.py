@@ -1,6 +1,6 @@
-"""Rules in random sequences: what is refused, how the user is told back, and what DRYRUN says of it.
+"""Random sequences of rules: which are refused, how the user is described, and what DRYRUN replies.
 
-``DIFFERENTIAL_EXAMPLES=5000`` looks longer.
+``DIFFERENTIAL_EXAMPLES=5000`` runs more examples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What both servers say of users they cannot start with, and ACL LOAD of the same files."""
+"""The errors of both servers for users that prevent a start, and for ACL LOAD of the same files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.differential.harness import Pair, free_port, our_command, real_redis, running
 
-#: Arguments with which no server starts; ``FILE`` stands for the ACL file.
+#: Arguments with which no server starts. ``FILE`` is a placeholder for the ACL file.
 REFUSED = {
     "duplicate": ["--user", "foo", "--user", "foo"],
     "duplicate default": ["--user", "default", "--user", "default"],
@@ -60,7 +60,7 @@ def program() -> str:
 
 
 def complaints(command: list[str], arguments: list[str], directory: Path) -> list[str]:
-    """What a server that does not start says, without time and process."""
+    """Returns the output of a server that does not start, without time and pid."""
     done = subprocess.run(
         [*command, "--port", str(free_port()), *arguments],
         cwd=directory,
@@ -92,13 +92,13 @@ def test_no_start(program: str, tmp_path: Path, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def with_file(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pair, list[Path]]]:
-    """Both servers with an ACL file each."""
+    """Both servers, each with an ACL file."""
     with ExitStack() as stack:
         servers, paths = [], []
         for name, command in (("redis", [program]), ("ours", our_command())):
             path = tmp_path_factory.mktemp(name) / "users.acl"
             path.write_text(GOOD)
-            # The path is part of the errors: the same in both.
+            # The errors contain the path, so it must be the same for both.
             servers.append(stack.enter_context(running(name, command, "--aclfile", str(path))))
             paths.append(path)
         pair = Pair(servers[0], servers[1])
@@ -120,7 +120,7 @@ def test_load_and_save(with_file: tuple[Pair, list[Path]], name: str) -> None:
     for wire, path in zip(pair.wire(), paths, strict=True):
         replies.append(wire.read().replace(str(path).encode(), b"users.acl"))
     assert replies[1] == replies[0]
-    pair.close()  # its user may be gone
+    pair.close()  # its user may no longer exist
     pair.call("AUTH", "alice", "alice")
     pair.call("ACL", "LIST")
     pair.call("ACL", "SAVE")

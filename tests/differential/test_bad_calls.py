@@ -1,7 +1,7 @@
-"""Each command of real Redis that this server has too, called rightly and wrongly on every type of key.
+"""Valid and invalid calls of each command that both servers have, on every type of key.
 
-`-k lpush` runs one command. `$DIFFERENTIAL_ALL=1` puts every wrong call on every type of key, instead
-of on a key that is missing, of one of the right type, and of a wrong one.
+`-k lpush` runs one command. `$DIFFERENTIAL_ALL=1` runs every invalid call on every type of key, instead of only on a
+missing key, one of the right type, and one of a wrong type.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.differential.harness import (
 from tests.differential.normalise import Rule, exact, kind_only, rule_for, shape, unordered_deeply
 from tests.differential.wire import Wire
 
-# Commands that are not called, and why.
+# Commands that are not called, and the reason.
 ENDS = "ends the server or the connection"
 SILENT = "answers nothing, more than once, or later"
 ROLE = "makes the server another's replica, or speaks to a replica"
@@ -82,19 +82,19 @@ READS: dict[str, list[bytes]] = {
     "geo": [b"ZRANGE", b"k", b"0", b"-1", b"WITHSCORES"],
     "hll": [b"PFCOUNT", b"k"],
 }
-# After AUTH and HELLO real Redis leaves what is already in its buffer until more comes in.
+# After AUTH and HELLO, real Redis processes the rest of its buffer only when more data arrives.
 ONE_BY_ONE = {"auth", "hello"}
 BATCH = 20
 SHOWN = 12
 
 
 class Broken(Exception):
-    """This server did not answer, or closed the connection: what follows cannot be compared."""
+    """This server did not reply, or closed the connection. The rest cannot be compared."""
 
 
 @cache
 def commands() -> dict[str, Command]:
-    """By name, from real Redis; empty where there is none."""
+    """Returns the commands of real Redis by name. Empty if there is no real Redis."""
     program = real_redis()
     if program is None:
         return {}
@@ -106,7 +106,7 @@ def commands() -> dict[str, Command]:
 
 
 def rule_of(command: Command, argv: Sequence[bytes]) -> Rule:
-    """The command's own rule, else one from its tips."""
+    """Returns the command's own rule, or else one derived from its tips."""
     rule = rule_for(argv)
     if rule is exact and "nondeterministic_output" in command.tips:
         return shape if command.group != "server" else kind_only
@@ -116,7 +116,7 @@ def rule_of(command: Command, argv: Sequence[bytes]) -> Rule:
 
 
 def cases(command: Command, wrong_too: bool = True) -> Iterator[tuple[str, list[bytes]]]:
-    """(type of the key, arguments): right calls on every type, wrong ones on a few."""
+    """Returns (type of the key, arguments): valid calls on every type, invalid ones on a few types."""
     own = OF_GROUP.get(command.group, (command.group,))
     few = ["missing", *(kind for kind in own if kind in SETUPS), "string" if "string" not in own else "list"]
     right = right_calls(command)
@@ -146,12 +146,12 @@ def once(seen: set[tuple[str, tuple[bytes, ...]]], kind: str, argv: list[bytes])
 
 
 def steps(command: Command, kind: str, argv: list[bytes], resp: int = 2) -> tuple[list[list[bytes]], list[int]]:
-    """All that is sent for a case, and which of the replies are compared."""
-    # RESET takes back what a case did to its connection (RESP3 too), and FLUSHALL what it did to the data.
+    """Returns all requests of a case, and which of the replies are compared."""
+    # RESET undoes the changes of a case to its connection (including RESP3), and FLUSHALL its changes to the data.
     begin = [[b"RESET"]] if resp == 2 else []
     sent = [*begin, [b"FLUSHALL"], *SETUPS[kind], [b"SET", b"bystander", b"1"]]
     first = len(sent)
-    # What would block answers at once in a transaction.
+    # A call that would block replies at once in a transaction.
     blocks = "blocking" in command.flags or command.name in ("wait", "waitaof")
     sent += [[b"MULTI"], argv, [b"EXEC"]] if blocks else [argv]
     sent += [[b"TYPE", b"k"], [b"TTL", b"k"], [b"DBSIZE"]]
@@ -161,9 +161,9 @@ def steps(command: Command, kind: str, argv: list[bytes], resp: int = 2) -> tupl
 
 
 def fails_in_real_redis(argv: list[bytes]) -> bool:
-    """What redis-server 8.0.2 itself does not survive, or answers with a reply of more than one line.
+    """Returns True for calls that crash redis-server 8.0.2, or that make it send an error of several lines.
 
-    HGETEX reads past FIELDS without looking and ends with SIGSEGV; FUNCTION LIST puts line ends into its error.
+    HGETEX reads past FIELDS without a check and crashes. FUNCTION LIST puts line breaks into its error.
     """
     if argv[0] == b"FUNCTION":
         return argv[1] == b"LIST" and any(b"\n" in word for word in argv)
@@ -171,12 +171,12 @@ def fails_in_real_redis(argv: list[bytes]) -> bool:
 
 
 def leaves_chance(argv: list[bytes]) -> bool:
-    """What is in the key afterwards depends on chance or on the clock."""
+    """Returns True if the value of the key afterwards depends on chance or on the clock."""
     return argv[0] == b"SPOP" or (argv[0] == b"XADD" and any(word.removesuffix(b"\0X").endswith(b"*") for word in argv))
 
 
 def known_kinds(pair: Pair) -> set[str]:
-    """Types of keys that this server can make: the others' commands have tests of their own."""
+    """Returns the types of keys that this server can create. The commands of other types have tests of their own."""
     kinds = set()
     for kind, setup in SETUPS.items():
         replies = pair.batch([[b"FLUSHALL"], *setup])
@@ -251,7 +251,7 @@ def test_commands_were_read() -> None:
 
 
 NAMES = sorted(set(commands()) - set(EXCLUDED))
-# These change the connection, which only RESET takes back.
+# These change the connection, and only RESET undoes that.
 OF_CONNECTION = [name for name in NAMES if commands()[name].group in ("connection", "transactions")]
 
 

@@ -1,4 +1,4 @@
-"""COMMAND DOCS: the facts of every command are those of real Redis, the words are our own."""
+"""COMMAND DOCS: the facts about every command match real Redis. The wording is our own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FACTS = (b"since", b"group", b"deprecated_since", b"doc_flags")
 
 
 def plain(reply: Reply) -> Any:
-    """Python values; maps, and the flat arrays that stand for them in RESP2, as flat lists."""
+    """Converts a reply to Python values. Maps, and the flat arrays that replace them in RESP2, become flat lists."""
     return [plain(item) for item in reply.items] if isinstance(reply.value, list) else reply.value
 
 

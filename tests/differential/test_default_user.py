@@ -1,6 +1,6 @@
-"""The default user: requirepass, and who has to log in.
+"""The default user: requirepass, and which clients have to log in.
 
-In RESP2 alone: HELLO 3, by which connections begin in RESP3, is refused where a password is wanted.
+These tests use only RESP2, because a server with a password refuses the HELLO 3 that starts a RESP3 connection.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Libraries of functions travel between both servers as payloads of FUNCTION DUMP."""
+"""Function libraries move between both servers as FUNCTION DUMP payloads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ redis.register_function('writes', function(keys, args) return redis.call('SET', 
 
 
 def listed(reply: Reply) -> object:
-    """FUNCTION LIST in any order, at every depth."""
+    """Returns FUNCTION LIST with the elements sorted at every depth."""
     if isinstance(reply.value, list):
         return sorted(map(listed, reply.items), key=repr)
     return reply
@@ -52,7 +52,7 @@ def test_travel(pair: Pair, there: int) -> None:
     pair.call("FCALL", "writes", 1, "key", "value")
     pair.call("FCALL_RO", "reads", 1, "key")
     pair.call("FCALL", "counts", 0)
-    # And what came back goes on.
+    # The libraries that came back can be moved again.
     second = on(pair, back, "FUNCTION", "DUMP").value
     assert isinstance(second, bytes)
     for side in (there, back):
@@ -69,7 +69,7 @@ def test_travel(pair: Pair, there: int) -> None:
 
 
 def test_payloads_for_other_servers(pair: Pair) -> None:
-    """A dump of real Redis is byte for byte what this server makes, as long as nothing was worth compressing."""
+    """Both servers create the same dump byte for byte, as long as nothing is worth compressing."""
     pair.call("FUNCTION", "FLUSH")
     pair.call("FUNCTION", "LOAD", LIBRARIES[0][:40] + "function() end)")
     assert on(pair, 0, "FUNCTION", "DUMP").kind == on(pair, 1, "FUNCTION", "DUMP").kind == b"$"

@@ -1,4 +1,4 @@
-"""Random sequences of calls on strings, lists, and keys with expiry; every reply must be equal."""
+"""Random sequences of calls on strings, lists, and keys with an expiry. Every reply must be equal."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FLOATS = st.one_of(
     st.sampled_from(["0.1", "-0.3", "1e3", "3.0", "inf", "-inf", "nan", "abc", "", " 1", "1e-7", "0x1p4"]),
     st.floats(-1e6, 1e6, width=32).map(repr),
 )
-FAR = 33_177_117_420_000  # a moment far away, in ms
+FAR = 33_177_117_420_000  # a moment far in the future, in ms
 
 
 class Machine(RuleBasedStateMachine):
-    """`pair` and `call` come from the test that runs the machine."""
+    """The test that runs the machine sets `pair` and `call`."""
 
     pair: Pair
 
@@ -60,7 +60,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         key=KEYS,
         name=st.sampled_from(["PEXPIREAT", "EXPIREAT"]),
-        # Steps of an hour: which of two is later must not depend on how long a call takes.
+        # Steps of an hour, so that the order of two moments does not depend on the duration of a call.
         hours=st.integers(-3, 3),
         flags=st.lists(st.sampled_from(["NX", "XX", "GT", "LT"]), max_size=2),
     )
@@ -211,7 +211,7 @@ class Lists(Machine):
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("machine", [Strings, Lists])
 def test_machine(servers: tuple[Server, Server], machine: type[Machine], resp: int) -> None:
-    # A new class, so that this run's connections are not another run's.
+    # A new class, so that the runs do not share connections.
     pair = Pair(*servers, resp=resp)
     pair.reset()
     factory = type(machine.__name__, (machine,), {"pair": pair})

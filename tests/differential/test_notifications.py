@@ -1,4 +1,4 @@
-"""Keyspace events: which are raised by which command, in which order, and by which flag."""
+"""Keyspace events: which command raises which events, in which order, and with which flag."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from .harness import Pair, shown_command, taken
 from .wire import parse
 
-#: Commands by what they work on; each line is played on empty databases.
+#: Commands grouped by the type that they work on. Each line runs on empty databases.
 STORIES = {
     "strings": """
         SET s v; SETNX s v; SETEX s 100 v; SET s v KEEPTTL; SET s v EX 100; SET s v PXAT 1; SET s v GET; GETSET s w
@@ -64,7 +64,7 @@ STORIES = {
 
 
 def events(pair: Pair) -> tuple[list[bytes], list[bytes]]:
-    """What both servers have told the listener since the last time."""
+    """Returns the messages of both servers to the listener since the last call."""
     found = []
     for wire in pair.wire("listener"):
         wire.send(b"PING", b"until here")
@@ -76,7 +76,7 @@ def events(pair: Pair) -> tuple[list[bytes], list[bytes]]:
 
 
 def play(pair: Pair, story: str, flags: str) -> int:
-    """Runs ``story``; how many events it has raised."""
+    """Runs ``story``. Returns the number of events that it has raised."""
     heard = 0
     pair.call("CONFIG", "SET", "notify-keyspace-events", flags)
     pair.call("PSUBSCRIBE", "__key*", client="listener")
@@ -86,7 +86,7 @@ def play(pair: Pair, story: str, flags: str) -> int:
             continue
         pair.send(*argv)
         for wire in pair.wire():
-            taken(wire)  # replies are compared elsewhere
+            taken(wire)  # other tests compare the replies
         real, ours = events(pair)
         assert ours == real, f"{flags}: {shown_command(argv)}: {[parse(each) for each in ours]}"
         heard += len(real)

@@ -1,4 +1,4 @@
-"""Scripts without expected values: real Redis is the expectation."""
+"""Scripts without expected values: real Redis supplies them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.differential.wire import Wire, parse
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 SECTIONS = [section for path in SCRIPTS for section in sections(path)]
 
-# What CONFIG SET answers here, and never in Redis, to a value that would have no effect yet.
+# The error of CONFIG SET for a value that has no effect here yet. Redis never replies with it.
 REFUSED = b"does not support another value than its default yet"
 
 
 @pytest.fixture(scope="module")
 def missing_commands(both: Servers) -> set[bytes]:
-    """Commands and subcommands (``config|get``) that real Redis has and this server has not."""
+    """Returns the commands and subcommands (``config|get``) that real Redis has and this server lacks."""
     real, ours = map(commands_of, both.current())
     return real - ours
 
@@ -41,7 +41,7 @@ def commands_of(server: Server) -> set[bytes]:
 
 
 def refuses(server: Server, name: bytes, value: bytes) -> bool:
-    """Whether a directive has no effect in this server yet; it keeps its value."""
+    """Returns True if a directive has no effect in this server yet. Leaves its value unchanged."""
     wire = Wire(server.port)
     before = parse(wire.call(b"CONFIG", b"GET", name)).items[1].text
     answer = wire.call(b"CONFIG", b"SET", name, value)

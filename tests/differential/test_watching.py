@@ -1,4 +1,4 @@
-"""MONITOR, SLOWLOG and LATENCY: what is shown of which call, and what is not."""
+"""MONITOR, SLOWLOG and LATENCY: what they show of which call, and what they hide."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .harness import Pair, taken
 from .wire import Reply, Wire, parse
 
-#: Calls whose requests differ in what may be seen of them.
+#: Calls that differ in which parts of the request may be shown.
 CALLS: list[tuple[Any, ...]] = [
     ("PING",),
     ("set", "key", "value"),
@@ -63,7 +63,7 @@ def play(pair: Pair) -> None:
     for call in CALLS:
         pair.send(*call)
         for wire in pair.wire():
-            taken(wire)  # replies are compared elsewhere
+            taken(wire)  # other tests compare the replies
 
 
 def lines(wire: Wire) -> list[str]:
@@ -99,7 +99,7 @@ def shown(reply: Reply) -> Any:
 
 
 def entries(wire: Wire) -> list[Any]:
-    """The slow log without times and ports."""
+    """Returns the slow log without times and ports."""
     found = []
     for number, _, microseconds, argv, address, name in shown(parse(wire.call(b"SLOWLOG", b"GET", b"-1"))):
         assert int(microseconds) >= 0
@@ -164,7 +164,7 @@ def test_latency_histogram(pair: Pair) -> None:
         word, calls, other, buckets = found[1]
         assert (word, calls, other) == (b"calls", b"20", b"histogram_usec")
         limits, counts = list(map(int, buckets[::2])), list(map(int, buckets[1::2]))
-        # 2 to the power of n nanoseconds, and what a histogram of two digits takes for the same.
+        # 2^n nanoseconds, and the values that a histogram of two digits treats as equal to it.
         allowed = [(size + size // 128 - 1) // 1000 for size in (1 << n for n in range(10, 31))]
         assert limits == sorted(limits) and set(limits) <= set(allowed)
         assert counts == sorted(set(counts)) and counts[-1] == 20

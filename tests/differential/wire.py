@@ -1,6 +1,6 @@
-"""A connection that keeps replies as they came: bytes first, and a tree of (type, value) when asked.
+"""A connection that keeps replies exactly as they arrive: bytes first, and a tree of (type, value) on demand.
 
-Deliberately not the server's own codec: what it gets wrong, this must see.
+It deliberately does not use the server's own codec, because it must see the mistakes of that codec.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import BinaryIO, NamedTuple, cast
 
 
 class Closed(Exception):
-    """The server closed the connection before its reply was whole."""
+    """The server closed the connection before its reply was complete."""
 
 
 class Reply(NamedTuple):
-    """A reply taken apart. `kind` is the byte on the wire.
+    """A parsed reply. `kind` is its type byte on the wire.
 
-    `value` is the exact text for simple types (numbers too), None for both nulls of RESP2, a list of
-    replies for `*`, `~` and `>`, and a list of pairs of replies for `%` and `|`.
+    `value` is the exact text for simple types (including numbers), None for both nulls of RESP2, a list of replies for
+    `*`, `~` and `>`, and a list of pairs of replies for `%` and `|`.
     """
 
     kind: bytes
@@ -26,7 +26,7 @@ class Reply(NamedTuple):
 
     @property
     def items(self) -> list[Reply]:
-        """The elements of an array, set or push; a map's keys and values one after the other."""
+        """The elements of an array, set or push. For a map, its keys and values in turn."""
         if not isinstance(self.value, list):
             return []
         flat: list[Reply] = []
@@ -54,7 +54,7 @@ def encoded(argument: bytes | str | int | float) -> bytes:
 
 
 def read_raw(stream: BinaryIO) -> bytes:
-    """One whole reply, attributes before it included, as it stands on the wire."""
+    """Reads one complete reply as bytes, including the attributes before it."""
     parts: list[bytes] = []
     pending = 1
     while pending:
@@ -101,7 +101,7 @@ def parse_one(stream: BinaryIO) -> Reply:
 
 
 class Wire:
-    """One connection in RESP2 or RESP3; `send` and `read` apart, for what blocks and what is pushed."""
+    """A connection in RESP2 or RESP3. `send` and `read` are separate, for blocking commands and push messages."""
 
     def __init__(self, port: int, resp: int = 2, timeout: float = 10) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def suite_options(options: argparse.Namespace) -> list[str]:
-    """What goes on to `./runtest`."""
+    """Returns the arguments for `./runtest`."""
     extra: list[str] = []
     for test in options.only:
         extra += ["--only", test]
@@ -79,7 +79,7 @@ def wanted_units(options: argparse.Namespace, known: Sequence[str]) -> list[str]
 
 
 def units_of(tree: Path) -> list[str]:
-    """The suite's units: what its own test_dirs hold."""
+    """Returns the suite's units: the contents of its own test_dirs."""
     folders = ("unit", "unit/type", "unit/cluster", "integration")
     return [
         f"{folder}/{path.stem}"

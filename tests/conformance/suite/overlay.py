@@ -1,6 +1,6 @@
 """A private copy of the suite in which `src/redis-server` starts the server under test.
 
-Each run has a directory and a range of ports of its own, so that several runs stand side by side.
+Each run has a directory and a range of ports of its own, so several runs can run in parallel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RUNS = 33  # up to port 19,999; the suite takes port + 10,000 for the cluster bu
 
 
 class Tree(NamedTuple):
-    """Where a run works and what tells its processes from all others."""
+    """The working directory of a run, and the mark that distinguishes its processes from all others."""
 
     path: Path
     base_port: int
@@ -36,24 +36,24 @@ class Tree(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        # Colours would stand in the way of reading the output; Tcl takes the encoding from the locale.
+        # Colours would make the output hard to parse. Tcl takes the encoding from the locale.
         return os.environ | {"TERM": "dumb", "LC_ALL": "C.UTF-8", MARK: self.mark}
 
 
-# Like `python -m twisted_redis`, but argv[0] stays the name that the suite started: it is {title} of
-# proc-title-template, and it must end in /redis-server.
+# Like `python -m twisted_redis`, but argv[0] stays the name that the suite started. It is the {title} of
+# proc-title-template, and must end in /redis-server.
 START = 'import runpy, sys; sys.argv.pop(0); runpy.run_module("twisted_redis", run_name="__main__")'
 
 
 def python_command(python: str | None = None) -> list[str]:
-    """The Python of our server: `--python`, $PYTHON, the project's .venv, the running one."""
+    """Returns the Python for our server: `--python`, $PYTHON, the project's .venv, or the running interpreter."""
     venv = ROOT / ".venv" / "bin" / "python"
     chosen = python or os.environ.get("PYTHON") or (str(venv) if venv.exists() else sys.executable)
     return [str(Path(shutil.which(chosen) or chosen).absolute()), "-c", START, "$0"]
 
 
 def wrapper(command: Sequence[str]) -> str:
-    """A shell script that becomes `command`: with `exec`, for the suite signals the pid it started."""
+    """Returns a shell script that replaces itself by `command`, because the suite signals the pid that it started."""
     words = ['"$0"' if word == "$0" else shlex.quote(word) for word in command]
     path = shlex.quote(str(ROOT))
     return (
@@ -63,8 +63,8 @@ def wrapper(command: Sequence[str]) -> str:
 
 @contextmanager
 def overlay(source: Path, command: Sequence[str] | None) -> Iterator[Tree]:
-    """A tree of `source` with `command` as its server (None: the real one); taken away afterwards."""
-    # The suite puts Unix sockets below this directory, whose names must stay below 108 bytes.
+    """Creates a tree of `source` with `command` as its server (None: the real one), and removes it afterwards."""
+    # The suite creates Unix sockets in this directory. Their paths must be shorter than 108 bytes.
     scratch = tempfile.gettempdir() if len(tempfile.gettempdir()) < 40 else "/tmp"
     with ExitStack() as stack:
         base_port = stack.enter_context(port_range())
@@ -94,7 +94,7 @@ def populate(path: Path, source: Path, command: Sequence[str] | None) -> None:
 
 @contextmanager
 def port_range() -> Iterator[int]:
-    """The first port of a range that no other run on this machine has, by a lock file for each."""
+    """Reserves a range of ports that no other run on this machine uses, with a lock file. Returns its first port."""
     locks = Path(tempfile.gettempdir()) / f"tr-suite-ports-{os.getuid()}"
     locks.mkdir(exist_ok=True)
     for number in random.sample(range(RUNS), RUNS):
@@ -103,14 +103,14 @@ def port_range() -> Iterator[int]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            # The suite's own control port is searched in the 32 below the base port.
+            # The suite searches for its own control port among the 32 ports below the base port.
             yield FIRST_PORT + number * (PORTS_OF_A_RUN + 10) + 40
             return
     raise RuntimeError("all port ranges are taken by other runs")
 
 
 def own_processes(tree: Tree) -> list[int]:
-    """Pids of everything that this run started and that still lives, daemons included."""
+    """Returns the pids of all processes of this run that still exist, including daemons."""
     wanted = f"{MARK}={tree.mark}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
@@ -124,7 +124,7 @@ def own_processes(tree: Tree) -> list[int]:
 
 
 def end_processes(tree: Tree) -> None:
-    """Kill what the suite left behind; only processes that carry this run's mark."""
+    """Kills the processes that the suite left behind. It kills only processes with the mark of this run."""
     for _ in range(20):
         pids = own_processes(tree)
         if not pids:

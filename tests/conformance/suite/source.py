@@ -1,10 +1,10 @@
 """Redis' source, from Debian's archive, built once and kept in the user's cache.
 
-The suite is not vendored: its licence is not ours, and the tests that count are those of the
-version that users run. Debian's signed source package gives both the tests and the tools.
+This project does not include the suite: its licence differs from ours, and the relevant tests are those of the
+version that users run. Debian's signed source package contains both the tests and the tools.
 
-The archive's address is taken from this machine's own apt entries, and apt works on lists of its
-own, so nothing of the system's package state changes.
+The address of the archive comes from this machine's apt configuration. apt works on private lists, so the package state
+of the system does not change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 SUITE = "trixie"
 VERSION = "8.0"
 TOOLS = ("redis-server", "redis-cli", "redis-benchmark", "redis-check-aof", "redis-check-rdb")
-# program that must be there -> Debian package that brings it
+# required program -> Debian package that contains it
 RUN_PACKAGES = {"tclsh": "tcl", "ps": "procps", "pgrep": "procps"}
 BUILD_PACKAGES = {"dpkg-source": "dpkg-dev", "make": "build-essential", "cc": "build-essential"}
 BY_HAND = "unpack and build Redis' source, and name it with --source DIR"
@@ -31,16 +31,16 @@ OPENSSL_HEADER = Path("/usr/include/openssl/ssl.h")
 
 
 class Unavailable(Exception):
-    """The suite cannot be had on this machine; the text says why and what helps."""
+    """The suite is not available on this machine. The text gives the reason and the remedy."""
 
 
 def say(text: str) -> None:
-    """Progress goes to stderr: stdout is for the table."""
+    """Reports progress on stderr, because stdout is for the table."""
     print(text, file=sys.stderr, flush=True)
 
 
 def cache_dir() -> Path:
-    """`${XDG_CACHE_HOME:-~/.cache}/twisted_redis`."""
+    """Returns `${XDG_CACHE_HOME:-~/.cache}/twisted_redis`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "twisted_redis"
 
@@ -52,14 +52,14 @@ def is_built(tree: Path) -> bool:
 
 
 def built_source(cache: Path | None = None) -> Path | None:
-    """The newest built source tree in the cache, or None; never downloads."""
+    """Returns the newest built source tree in the cache, or None. Never downloads."""
     found = [tree for tree in (cache or cache_dir()).glob(f"redis-{VERSION}*") if is_built(tree)]
     return max(found, key=lambda tree: [int(n) for n in re.findall(r"\d+", tree.name)], default=None)
 
 
 @contextmanager
 def locked(cache: Path) -> Iterator[None]:
-    """One process prepares the cache at a time; the others wait for what it makes."""
+    """Lets only one process at a time prepare the cache. The others wait for the result."""
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -67,7 +67,7 @@ def locked(cache: Path) -> Iterator[None]:
 
 
 def ensure_source(suite: str = SUITE) -> Path:
-    """The built source tree, made from nothing where the cache has none."""
+    """Returns the built source tree. Creates it if the cache has none."""
     cache = cache_dir()
     with locked(cache):
         require_programs(RUN_PACKAGES)
@@ -79,7 +79,7 @@ def ensure_source(suite: str = SUITE) -> Path:
 
 
 def require_programs(packages: dict[str, str]) -> None:
-    """Install the packages of missing programs when root, else raise with the command to run."""
+    """Installs the packages of missing programs as root. Otherwise raises an error with the command to run."""
     missing = sorted({package for program, package in packages.items() if shutil.which(program) is None})
     if not missing:
         return
@@ -95,7 +95,7 @@ def require_programs(packages: dict[str, str]) -> None:
 
 
 def fetch_and_build(cache: Path, suite: str) -> Path:
-    """Download, unpack and build in a scratch directory of the cache; move it in place when it is whole."""
+    """Downloads, unpacks and builds in a scratch directory of the cache, and moves the complete result into place."""
     scratch = Path(tempfile.mkdtemp(prefix="work-", dir=cache))
     try:
         fetch(scratch, suite)
@@ -110,7 +110,7 @@ def fetch_and_build(cache: Path, suite: str) -> Path:
 
 
 def fetch(directory: Path, suite: str) -> None:
-    """`apt-get source redis` into `directory`, with private lists made from this machine's Debian entry."""
+    """Runs `apt-get source redis` in `directory`, with private lists made from this machine's Debian entry."""
     if shutil.which("apt-get") is None:
         raise Unavailable(f"no apt-get here: {BY_HAND}")
     with tempfile.TemporaryDirectory(prefix="tr-apt-") as scratch:
@@ -123,21 +123,21 @@ def fetch(directory: Path, suite: str) -> None:
         try:
             run(["apt-get", *options, "source", "-q", "redis"], cwd=directory)
         except Unavailable as problem:
-            # While Debian publishes a new revision, the archive's index may name files that are gone already. The
-            # upstream tarball does not change with the revision, and apt verifies it against the index all the same.
+            # While Debian publishes a new revision, the archive's index may name files that no longer exist. The
+            # upstream tarball does not change with the revision, and apt still verifies it against the index.
             say(f"{problem}\ntrying without Debian's patches")
             run(["apt-get", *options, "source", "-q", "--tar-only", "redis"], cwd=directory)
             unpack_tarballs(directory)
 
 
 def unpack_tarballs(directory: Path) -> None:
-    """Unpack every tar archive in `directory` beside itself."""
+    """Unpacks every tar archive in `directory` into the same directory."""
     for archive in directory.glob("redis_*.tar.*"):
         run(["tar", "-xf", archive.name], cwd=directory)
 
 
 def build(tree: Path) -> None:
-    """`make`, with TLS where OpenSSL's headers are."""
+    """Runs `make`, with TLS if OpenSSL's headers are installed."""
     command = ["nice", "-n", "10", "make", "-j2"]
     if OPENSSL_HEADER.exists() or list(Path("/usr/include").glob("*/openssl/ssl.h")):
         command.append("BUILD_TLS=yes")
@@ -158,7 +158,7 @@ def run(command: Sequence[str], cwd: Path | None = None, env: dict[str, str] | N
 
 
 def apt_options(scratch: Path) -> list[str]:
-    """apt with lists and archives of its own; the sandbox user could not write into them."""
+    """Runs apt with private lists and archives, without its sandbox user, which could not write to them."""
     for name in ("lists/partial", "cache/archives/partial"):
         (scratch / name).mkdir(parents=True, exist_ok=True)
     values = {
@@ -171,14 +171,14 @@ def apt_options(scratch: Path) -> list[str]:
 
 
 def source_entry(etc: Path, suite: str) -> str:
-    """A deb822 stanza for `suite`'s sources, made from the first Debian archive entry under `etc`."""
+    """Returns a deb822 stanza for the sources of `suite`, made from the first Debian archive entry under `etc`."""
     for stanza in entries(etc):
         suites = stanza.get("suites", "").split()
         kinds = stanza.get("types", "").split()
         if stanza.get("enabled", "yes").strip() in ("no", "false") or not {"deb", "deb-src"} & set(kinds):
             continue
-        # A suite with "/" is a path of a flat repository, one with "-" is security, updates or backports,
-        # and other vendors' archives do not call their suites as Debian does.
+        # A suite with "/" is a path in a flat repository, and one with "-" is security, updates or backports.
+        # Archives of other vendors do not use Debian's names of suites.
         if "main" not in stanza.get("components", "").split() or not any(is_release(name) for name in suites):
             continue
         kept = {"Types": "deb-src", "URIs": stanza["uris"], "Suites": suite, "Components": "main"}
@@ -195,7 +195,7 @@ def is_release(suite: str) -> bool:
 
 
 def entries(etc: Path) -> Iterator[dict[str, str]]:
-    """Every apt entry as a dict with deb822's field names in lower case, one-line entries too."""
+    """Returns every apt entry, including one-line entries, as a dict with lower-case deb822 field names."""
     for path in sorted((etc / "sources.list.d").glob("*.sources")):
         yield from deb822_entries(path.read_text())
     for path in (etc / "sources.list", *sorted((etc / "sources.list.d").glob("*.list"))):

@@ -1,4 +1,4 @@
-"""The stored lists and counts, and how a run is shown beside them."""
+"""The stored lists and counts, and the table that compares a run with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADER = "# unit\tpassed\tfailed\tignored\tseconds\n"
 
 
 class Counts(NamedTuple):
-    """What real Redis gave for a unit."""
+    """The counts of real Redis for a unit."""
 
     passed: int
     failed: int
@@ -41,13 +41,13 @@ def write_reference(table: Mapping[str, Counts], comment: str, path: Path = REFE
 
 
 def read_list(path: Path) -> list[str]:
-    """A list of units: one a line, `#` begins a comment."""
+    """Reads a list of units, one per line. `#` begins a comment."""
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
     return [line for line in lines if line]
 
 
 def choose(patterns: Iterable[str], units: Sequence[str]) -> list[str]:
-    """Units named in full, by their end (`type/list`, `list`) or by a glob, in the order asked for."""
+    """Selects units by full name, by the end of the name (`type/list`, `list`) or by a glob, in the order given."""
     chosen: dict[str, None] = {}
     for pattern in patterns:
         found = [unit for unit in units if unit == pattern or fnmatch.fnmatchcase(unit, pattern)]
@@ -59,7 +59,7 @@ def choose(patterns: Iterable[str], units: Sequence[str]) -> list[str]:
 
 
 def complete(result: Result, reference: Counts | None) -> bool:
-    """Every test that passes with real Redis passed: a test that was never reached is not a pass."""
+    """True if as many tests passed as with real Redis. A test that the suite never reached is not a pass."""
     return result.clean and (reference is None or result.passed >= reference.passed)
 
 

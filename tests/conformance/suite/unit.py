@@ -1,4 +1,4 @@
-"""One unit of the suite: start it, bound its time, read what it prints."""
+"""One unit of the suite: starts it, limits its time, and reads its output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Failure:
 
 @dataclass
 class Result:
-    """What a unit gave. `end` is "done", "exception" (the suite gave up), "timeout" or "crash"."""
+    """The result of a unit. `end` is "done", "exception" (the suite gave up), "timeout" or "crash"."""
 
     unit: str
     passed: int = 0
@@ -48,7 +48,7 @@ class Result:
 
 
 def read_output(unit: str, text: str) -> Result:
-    """Count the marks of the suite's output; an error's message runs up to the next mark."""
+    """Counts the marks in the suite's output. The message of an error extends to the next mark."""
     result = Result(unit)
     failure: Failure | None = None
     for line in text.splitlines():
@@ -82,7 +82,7 @@ def read_output(unit: str, text: str) -> Result:
 
 
 def run_unit(tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), keep: Path | None = None) -> Result:
-    """Run one unit in `tree`, at most `limit` seconds; with `keep` the logs go there."""
+    """Runs one unit in `tree` for at most `limit` seconds. With `keep`, copies the logs there."""
     command = ["./runtest", "--single", unit, "--clients", "1", "--durable", "--timeout", str(int(limit))]
     if "--host" not in extra:
         command += ["--baseport", str(tree.base_port), "--portcount", str(PORTS_OF_A_RUN - 40)]
@@ -120,7 +120,7 @@ def run_unit(tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), kee
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the process group that we made; the suite's servers are in it."""
+    """Sends SIGKILL to our process group, which contains the suite's servers."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -133,7 +133,7 @@ def keep_logs(tree: Tree, target: Path) -> None:
     target.mkdir(parents=True)
     shutil.copy(tree.path / "output.txt", target / "output.txt")
     for entry in (tree.path / "tests" / "tmp").iterdir():
-        # The data files of a unit can be gigabytes; its logs and configurations are what one reads.
+        # The data files of a unit can take gigabytes, so keep only logs and configurations.
         for name in ("stdout", "stderr"):
             if (entry / name).is_file():
                 (target / entry.name).mkdir(exist_ok=True)
