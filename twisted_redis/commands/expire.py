@@ -15,10 +15,11 @@ from twisted_redis.resp.types import Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-command = CommandGroup("generic", complexity="O(1)")
+command = CommandGroup("generic", since="2.6.0", complexity="O(1)")
 
 _CONDITIONS = (b"NX", b"XX", b"GT", b"LT")
 _HISTORY = (("7.0.0", "Options `NX`, `XX`, `GT` and `LT`."),)
+_MISSING_KEY = (("2.8.0", "Answers -2 for a missing key."),)
 
 
 def _conditions(options: tuple[bytes, ...]) -> set[bytes]:
@@ -45,6 +46,9 @@ def _allowed(conditions: set[bytes], current: int | None, when: int) -> bool:
     )
 
 
+expire_command = command.with_defaults(arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), history=_HISTORY)
+
+
 def _expire(
     ctx: Client, key: bytes, amount: bytes, options: tuple[bytes, ...], *, base: int, factor: int, name: str
 ) -> int:
@@ -68,7 +72,7 @@ def _expire(
     return 1
 
 
-@command("EXPIRE", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="1.0.0", history=_HISTORY)
+@expire_command("EXPIRE", since="1.0.0")
 def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     """EXPIRE key seconds [NX | XX | GT | LT]
 
@@ -77,7 +81,7 @@ def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, key, seconds, options, base=ctx.now, factor=1000, name="expire")
 
 
-@command("PEXPIRE", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="2.6.0", history=_HISTORY)
+@expire_command("PEXPIRE")
 def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     """PEXPIRE key milliseconds [NX | XX | GT | LT]
 
@@ -86,7 +90,7 @@ def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Re
     return _expire(ctx, key, milliseconds, options, base=ctx.now, factor=1, name="pexpire")
 
 
-@command("EXPIREAT", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="1.2.0", history=_HISTORY)
+@expire_command("EXPIREAT", since="1.2.0")
 def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes) -> Reply:
     """EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
 
@@ -95,13 +99,16 @@ def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes)
     return _expire(ctx, key, unix_time_seconds, options, base=0, factor=1000, name="expireat")
 
 
-@command("PEXPIREAT", arity=-3, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="2.6.0", history=_HISTORY)
+@expire_command("PEXPIREAT")
 def pexpireat(ctx: Client, key: bytes, unix_time_milliseconds: bytes, *options: bytes) -> Reply:
     """PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
 
     Lets a key expire at a time given in milliseconds since 1970.
     """
     return _expire(ctx, key, unix_time_milliseconds, options, base=0, factor=1, name="pexpireat")
+
+
+ttl_command = command.with_defaults(arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS))
 
 
 def _time(ctx: Client, key: bytes, *, relative: bool) -> int:
@@ -119,15 +126,7 @@ def _rounded(milliseconds: int) -> int:
     return (milliseconds + 500) // 1000 if milliseconds >= 0 else milliseconds
 
 
-@command(
-    "TTL",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO | ACCESS),
-    since="1.0.0",
-    tips=("nondeterministic_output",),
-    history=(("2.8.0", "Answers -2 for a missing key."),),
-)
+@ttl_command("TTL", since="1.0.0", tips=("nondeterministic_output",), history=_MISSING_KEY)
 def ttl(ctx: Client, key: bytes) -> Reply:
     """TTL key
 
@@ -136,15 +135,7 @@ def ttl(ctx: Client, key: bytes) -> Reply:
     return _rounded(_time(ctx, key, relative=True))
 
 
-@command(
-    "PTTL",
-    arity=2,
-    flags=READONLY | FAST,
-    keys=first_key(RO | ACCESS),
-    since="2.6.0",
-    tips=("nondeterministic_output",),
-    history=(("2.8.0", "Answers -2 for a missing key."),),
-)
+@ttl_command("PTTL", tips=("nondeterministic_output",), history=_MISSING_KEY)
 def pttl(ctx: Client, key: bytes) -> Reply:
     """PTTL key
 
@@ -153,7 +144,7 @@ def pttl(ctx: Client, key: bytes) -> Reply:
     return _time(ctx, key, relative=True)
 
 
-@command("EXPIRETIME", arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="7.0.0")
+@ttl_command("EXPIRETIME", since="7.0.0")
 def expiretime(ctx: Client, key: bytes) -> Reply:
     """EXPIRETIME key
 
@@ -162,7 +153,7 @@ def expiretime(ctx: Client, key: bytes) -> Reply:
     return _rounded(_time(ctx, key, relative=False))
 
 
-@command("PEXPIRETIME", arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="7.0.0")
+@ttl_command("PEXPIRETIME", since="7.0.0")
 def pexpiretime(ctx: Client, key: bytes) -> Reply:
     """PEXPIRETIME key
 

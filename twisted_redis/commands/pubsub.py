@@ -1,4 +1,4 @@
-"""SUBSCRIBE, PUBLISH and their kin."""
+"""SUBSCRIBE, PUBLISH and the other Pub/Sub commands."""
 
 from __future__ import annotations
 
@@ -19,101 +19,101 @@ __all__: list[str] = []
 
 command = CommandGroup("pubsub", since="2.0.0")
 
-_SUBSCRIBING = PUBSUB | NOSCRIPT | LOADING | STALE | SENTINEL
+_SUBSCRIBING = PUBSUB | NOSCRIPT | LOADING | STALE
 _PUBLISHING = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
-_ASKING = PUBSUB | LOADING | STALE
+
+_EACH_CHANNEL = "O(N) where N is the number of channels"
+_EACH_PATTERN = "O(N) where N is the number of patterns"
+_EACH_SHARD_CHANNEL = "O(N) where N is the number of shard channels"
+
+# Subscribing
+
+subscribe_command = command.with_defaults(arity=-2, flags=_SUBSCRIBING | SENTINEL)
 
 
-def _one_reply_a_command(ctx: Client, name: str) -> None:
-    """Refuses a caller that expects one reply for each command and so cannot be a subscriber."""
-    raise CommandError(f"ERR {name} isn't allowed for a DENY BLOCKING client")
+def _subscribe(ctx: Client, kind: int, names: tuple[bytes, ...], command_name: str, denied: int) -> Reply:
+    """Subscribes, unless the client has one of the gates ``denied``: it then expects one reply for each command."""
+    if ctx.gates & denied:
+        raise CommandError(f"ERR {command_name} isn't allowed for a DENY BLOCKING client")
+    return ctx.engine.pubsub.subscribe(ctx, kind, names)
 
 
-@command("SUBSCRIBE", arity=-2, flags=_SUBSCRIBING, complexity="O(N) where N is the number of channels")
+@subscribe_command("SUBSCRIBE", complexity=_EACH_CHANNEL)
 def subscribe(ctx: Client, *channels: bytes) -> Reply:
     """SUBSCRIBE channel [channel ...]
 
-    Has the connection receive what is published on channels.
+    Subscribes the connection to channels.
     """
-    # EXEC may, as it could before there were such callers.
-    if ctx.gates & SCRIPT:
-        _one_reply_a_command(ctx, "SUBSCRIBE")
-    return ctx.engine.pubsub.subscribe(ctx, CHANNEL, channels)
+    # Unlike a script, EXEC may subscribe: Redis allows that for compatibility.
+    return _subscribe(ctx, CHANNEL, channels, "SUBSCRIBE", SCRIPT)
 
 
-@command("PSUBSCRIBE", arity=-2, flags=_SUBSCRIBING, complexity="O(N) where N is the number of patterns")
+@subscribe_command("PSUBSCRIBE", complexity=_EACH_PATTERN)
 def psubscribe(ctx: Client, *patterns: bytes) -> Reply:
     """PSUBSCRIBE pattern [pattern ...]
 
-    Has the connection receive what is published on channels whose names match patterns.
+    Subscribes the connection to all channels whose names match patterns.
     """
-    if ctx.gates & SCRIPT:
-        _one_reply_a_command(ctx, "PSUBSCRIBE")
-    return ctx.engine.pubsub.subscribe(ctx, PATTERN, patterns)
+    return _subscribe(ctx, PATTERN, patterns, "PSUBSCRIBE", SCRIPT)
 
 
-@command(
-    "SSUBSCRIBE",
-    arity=-2,
-    flags=_SUBSCRIBING & ~SENTINEL,
-    keys=key_range(NOT_KEY),
-    since="7.0.0",
-    complexity="O(N) where N is the number of shard channels",
+@subscribe_command(
+    "SSUBSCRIBE", flags=_SUBSCRIBING, keys=key_range(NOT_KEY), since="7.0.0", complexity=_EACH_SHARD_CHANNEL
 )
 def ssubscribe(ctx: Client, *shardchannels: bytes) -> Reply:
     """SSUBSCRIBE shardchannel [shardchannel ...]
 
-    Has the connection receive what is published on shard channels.
+    Subscribes the connection to shard channels.
     """
-    if ctx.gates & DENY_BLOCKING:
-        _one_reply_a_command(ctx, "SSUBSCRIBE")
-    return ctx.engine.pubsub.subscribe(ctx, SHARD, shardchannels)
+    return _subscribe(ctx, SHARD, shardchannels, "SSUBSCRIBE", DENY_BLOCKING)
 
 
-@command("UNSUBSCRIBE", arity=-1, flags=_SUBSCRIBING, complexity="O(N) where N is the number of channels")
+unsubscribe_command = command.with_defaults(arity=-1, flags=_SUBSCRIBING | SENTINEL)
+
+
+@unsubscribe_command("UNSUBSCRIBE", complexity=_EACH_CHANNEL)
 def unsubscribe(ctx: Client, *channels: bytes) -> Reply:
     """UNSUBSCRIBE [channel [channel ...]]
 
-    Ends the subscription to channels, or to all of them.
+    Ends the subscription to the given channels, or to all channels.
     """
     return ctx.engine.pubsub.unsubscribe(ctx, CHANNEL, channels)
 
 
-@command("PUNSUBSCRIBE", arity=-1, flags=_SUBSCRIBING, complexity="O(N) where N is the number of patterns")
+@unsubscribe_command("PUNSUBSCRIBE", complexity=_EACH_PATTERN)
 def punsubscribe(ctx: Client, *patterns: bytes) -> Reply:
     """PUNSUBSCRIBE [pattern [pattern ...]]
 
-    Ends the subscription to patterns, or to all of them.
+    Ends the subscription to the given patterns, or to all patterns.
     """
     return ctx.engine.pubsub.unsubscribe(ctx, PATTERN, patterns)
 
 
-@command(
-    "SUNSUBSCRIBE",
-    arity=-1,
-    flags=_SUBSCRIBING & ~SENTINEL,
-    keys=key_range(NOT_KEY),
-    since="7.0.0",
-    complexity="O(N) where N is the number of shard channels",
+@unsubscribe_command(
+    "SUNSUBSCRIBE", flags=_SUBSCRIBING, keys=key_range(NOT_KEY), since="7.0.0", complexity=_EACH_SHARD_CHANNEL
 )
 def sunsubscribe(ctx: Client, *shardchannels: bytes) -> Reply:
     """SUNSUBSCRIBE [shardchannel [shardchannel ...]]
 
-    Ends the subscription to shard channels, or to all of them.
+    Ends the subscription to the given shard channels, or to all shard channels.
     """
     return ctx.engine.pubsub.unsubscribe(ctx, SHARD, shardchannels)
 
 
-@command(
+# Publishing
+
+publish_command = command.with_defaults(arity=3, flags=_PUBLISHING)
+
+
+@publish_command(
     "PUBLISH",
-    arity=3,
     flags=_PUBLISHING | SENTINEL,
     complexity="O(N+M) where N is the number of subscribers of the channel and M the number of patterns",
 )
 def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     """PUBLISH channel message
 
-    Sends a message to all who listen to a channel; the number of those connected to this server.
+    Sends a message to the subscribers of a channel and returns how many of them are connected to this server.
     """
     engine = ctx.engine
     if engine.effects.recording:
@@ -122,10 +122,8 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     return engine.pubsub.publish(channel, message)
 
 
-@command(
+@publish_command(
     "SPUBLISH",
-    arity=3,
-    flags=_PUBLISHING,
     keys=first_key(NOT_KEY),
     since="7.0.0",
     complexity="O(N) where N is the number of subscribers of the shard channel",
@@ -133,7 +131,7 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
 def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     """SPUBLISH shardchannel message
 
-    Sends a message to all who listen to a shard channel; the number of those connected to this server.
+    Sends a message to the subscribers of a shard channel and returns how many of them are connected to this server.
     """
     engine = ctx.engine
     if engine.effects.recording:
@@ -141,12 +139,14 @@ def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     return engine.pubsub.publish_shard(shardchannel, message)
 
 
+# Asking
+
 subcommand = command.container("PUBSUB", "Commands about the state of Pub/Sub.", since="2.8.0").with_defaults(
-    flags=_ASKING, complexity="O(1)"
+    flags=PUBSUB | LOADING | STALE, complexity="O(1)"
 )
 
 
-def _names(listeners: Listeners, container_name: str, patterns: tuple[bytes, ...]) -> Reply:
+def _names(listeners: Listeners, patterns: tuple[bytes, ...]) -> Reply:
     if len(patterns) > 1:
         raise WrongSubcommand
     if not patterns:
@@ -165,16 +165,16 @@ def _counts(listeners: Listeners, names: tuple[bytes, ...]) -> Reply:
 def channels(ctx: Client, *pattern: bytes) -> Reply:
     """PUBSUB CHANNELS [pattern]
 
-    The channels that have subscribers, or those of them that match a pattern.
+    Returns the channels that have subscribers; with a pattern, only those that match it.
     """
-    return _names(ctx.engine.pubsub.channels, "CHANNELS", pattern)
+    return _names(ctx.engine.pubsub.channels, pattern)
 
 
 @subcommand("NUMSUB", arity=-2, complexity="O(N) where N is the number of channels asked for")
 def numsub(ctx: Client, *names: bytes) -> Reply:
     """PUBSUB NUMSUB [channel [channel ...]]
 
-    How many subscribers each of some channels has, patterns left out.
+    Returns the number of subscribers of each given channel, not counting subscriptions to patterns.
     """
     return _counts(ctx.engine.pubsub.channels, names)
 
@@ -183,7 +183,7 @@ def numsub(ctx: Client, *names: bytes) -> Reply:
 def numpat(ctx: Client) -> Reply:
     """PUBSUB NUMPAT
 
-    How many different patterns have subscribers.
+    Returns the number of different patterns that have subscribers.
     """
     return len(ctx.engine.pubsub.patterns)
 
@@ -197,16 +197,16 @@ def numpat(ctx: Client) -> Reply:
 def shardchannels(ctx: Client, *pattern: bytes) -> Reply:
     """PUBSUB SHARDCHANNELS [pattern]
 
-    The shard channels that have subscribers, or those of them that match a pattern.
+    Returns the shard channels that have subscribers; with a pattern, only those that match it.
     """
-    return _names(ctx.engine.pubsub.shards, "SHARDCHANNELS", pattern)
+    return _names(ctx.engine.pubsub.shards, pattern)
 
 
 @subcommand("SHARDNUMSUB", arity=-2, since="7.0.0", complexity="O(N) where N is the number of shard channels asked for")
 def shardnumsub(ctx: Client, *names: bytes) -> Reply:
     """PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]
 
-    How many subscribers each of some shard channels has.
+    Returns the number of subscribers of each given shard channel.
     """
     return _counts(ctx.engine.pubsub.shards, names)
 
@@ -215,6 +215,6 @@ def shardnumsub(ctx: Client, *names: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """PUBSUB HELP
 
-    The subcommands of PUBSUB.
+    Describes the subcommands of PUBSUB.
     """
     return help_lines(ctx.engine, "pubsub")

@@ -18,11 +18,10 @@ from twisted_redis.resp.types import Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-command = CommandGroup("hash", since="7.4.0")
+command = CommandGroup("hash", since="7.4.0", complexity="O(N) for N fields")
 
 _READ = first_key(RO | ACCESS)
 _UPDATE = first_key(RW | UPDATE)
-_O_N = "O(N) for N fields"
 
 _LATEST = (1 << 46) - 1
 """The last moment (ms) at which a field can expire: Redis keeps 48 bits and reserves two of them."""
@@ -60,6 +59,8 @@ def _fields(
 
 
 # Setting times
+
+expire_command = command.with_defaults(arity=-6, flags=WRITE | FAST, keys=_UPDATE)
 
 
 def _allows(condition: bytes, when: int) -> Callable[[int | None], bool] | None:
@@ -129,7 +130,7 @@ def _expire(
     return results
 
 
-@command("HEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
+@expire_command("HEXPIRE")
 def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     """HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -138,7 +139,7 @@ def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, "hexpire", key, seconds, options, 1000, relative=True)
 
 
-@command("HPEXPIRE", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
+@expire_command("HPEXPIRE")
 def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     """HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -147,7 +148,7 @@ def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> R
     return _expire(ctx, "hpexpire", key, milliseconds, options, 1, relative=True)
 
 
-@command("HEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
+@expire_command("HEXPIREAT")
 def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     """HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -156,7 +157,7 @@ def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     return _expire(ctx, "hexpireat", key, time, options, 1000, relative=False)
 
 
-@command("HPEXPIREAT", arity=-6, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
+@expire_command("HPEXPIREAT")
 def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     """HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
@@ -165,7 +166,7 @@ def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     return _expire(ctx, "hpexpireat", key, time, options, 1, relative=False)
 
 
-@command("HPERSIST", arity=-5, flags=WRITE | FAST, keys=_UPDATE, complexity=_O_N)
+@command("HPERSIST", arity=-5, flags=WRITE | FAST, keys=_UPDATE)
 def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPERSIST key FIELDS numfields field [field ...]
 
@@ -194,6 +195,8 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 # Reading times
 
+ttl_command = command.with_defaults(arity=-5, flags=READONLY | FAST, keys=_READ)
+
 
 def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[[int], int]) -> list[int]:
     hash_ = ctx.db.read(key, Hash)
@@ -212,7 +215,7 @@ def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[
     ]
 
 
-@command("HTTL", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N, tips=("nondeterministic_output",))
+@ttl_command("HTTL", tips=("nondeterministic_output",))
 def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HTTL key FIELDS numfields field [field ...]
 
@@ -221,7 +224,7 @@ def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _times(ctx, key, options, lambda when: (when + 999 - ctx.now) // 1000)
 
 
-@command("HPTTL", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N, tips=("nondeterministic_output",))
+@ttl_command("HPTTL", tips=("nondeterministic_output",))
 def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPTTL key FIELDS numfields field [field ...]
 
@@ -230,7 +233,7 @@ def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _times(ctx, key, options, lambda when: when - ctx.now)
 
 
-@command("HEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N)
+@ttl_command("HEXPIRETIME")
 def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HEXPIRETIME key FIELDS numfields field [field ...]
 
@@ -239,7 +242,7 @@ def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _times(ctx, key, options, lambda when: (when + 999) // 1000)
 
 
-@command("HPEXPIRETIME", arity=-5, flags=READONLY | FAST, keys=_READ, complexity=_O_N)
+@ttl_command("HPEXPIRETIME")
 def hpexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPEXPIRETIME key FIELDS numfields field [field ...]
 
@@ -282,7 +285,7 @@ def _read_out(
     return values, expired
 
 
-@command("HGETDEL", arity=-5, flags=WRITE | FAST, keys=first_key(RW | ACCESS | DELETE), since="8.0.0", complexity=_O_N)
+@command("HGETDEL", arity=-5, flags=WRITE | FAST, keys=first_key(RW | ACCESS | DELETE), since="8.0.0")
 def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HGETDEL key FIELDS numfields field [field ...]
 
@@ -311,7 +314,6 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     flags=WRITE | FAST,
     keys=first_key(RW | ACCESS | UPDATE, "RW and UPDATE because it changes the TTL"),
     since="8.0.0",
-    complexity=_O_N,
 )
 def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]
@@ -412,7 +414,7 @@ class _SetOptions:
         return True
 
 
-@command("HSETEX", arity=-6, flags=WRITE | DENYOOM | FAST, keys=_UPDATE, since="8.0.0", complexity=_O_N)
+@command("HSETEX", arity=-6, flags=WRITE | DENYOOM | FAST, keys=_UPDATE, since="8.0.0")
 def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]
 

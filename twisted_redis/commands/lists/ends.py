@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.list import List
@@ -26,7 +27,7 @@ from twisted_redis.resp.types import NullArray, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-command = CommandGroup("list", complexity="O(1)")
+command = CommandGroup("list", since="1.0.0", complexity="O(1)")
 
 _POPPED = RW | ACCESS | DELETE
 _MOVED = key_at(1, _POPPED) + key_at(2, RW | INSERT)
@@ -36,6 +37,7 @@ _EACH_POPPED = "O(N), N being the number of elements popped"
 _KEYS_AND_ELEMENTS = "O(N+M), N being the number of keys and M that of the elements popped"
 
 _SEVERAL_ELEMENTS = (("2.4.0", "Several `element` arguments may be given."),)
+_SEVERAL_ELEMENTS_LATER = (("4.0.0", "Several `element` arguments may be given."),)
 _COUNT_OF_POP = (("6.2.0", "Argument `count`."),)
 _FRACTIONS = (("6.0.0", "`timeout` may have a fraction."),)
 
@@ -51,140 +53,107 @@ def _is_left(word: bytes) -> bool:
 
 # Pushing
 
+push_command = command.with_defaults(
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    keys=first_key(RW | INSERT),
+    complexity=_EACH_PUSHED,
+    history=_SEVERAL_ELEMENTS,
+)
 
-@command(
+
+def _push(*, left: bool) -> Callable[..., int]:
+    """Makes the function of LPUSH or RPUSH.  (A helper that both call would cost each push one more call.)"""
+    event = "lpush" if left else "rpush"
+
+    def push(ctx: Client, key: bytes, *elements: bytes) -> int:
+        value = ctx.db.write(key, List)
+        if value is None:
+            value = List()
+            ctx.db.add(key, value)
+        length = value.push_left(elements, ctx.config) if left else value.push_right(elements, ctx.config)
+        ctx.changed(key, event, len(elements))
+        return length
+
+    return push
+
+
+lpush = push_command(
     "LPUSH",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    keys=first_key(RW | INSERT),
-    since="1.0.0",
-    complexity=_EACH_PUSHED,
-    history=_SEVERAL_ELEMENTS,
-)
-def lpush(ctx: Client, key: bytes, *elements: bytes) -> Reply:
-    """LPUSH key element [element ...]
+    doc="""LPUSH key element [element ...]
 
-    Puts elements at the head of a list, making the list where it is missing; returns its length.
-    """
-    value = ctx.db.write(key, List)
-    if value is None:
-        value = List()
-        ctx.db.add(key, value)
-    length = value.push_left(elements, ctx.config)
-    ctx.changed(key, "lpush", len(elements))
-    return length
+    Inserts elements at the head of a list and returns its length. Creates the list if the key does not exist.
+    """,
+)(_push(left=True))
 
-
-@command(
+rpush = push_command(
     "RPUSH",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    keys=first_key(RW | INSERT),
-    since="1.0.0",
-    complexity=_EACH_PUSHED,
-    history=_SEVERAL_ELEMENTS,
-)
-def rpush(ctx: Client, key: bytes, *elements: bytes) -> Reply:
-    """RPUSH key element [element ...]
+    doc="""RPUSH key element [element ...]
 
-    Puts elements at the tail of a list, making the list where it is missing; returns its length.
-    """
-    value = ctx.db.write(key, List)
-    if value is None:
-        value = List()
-        ctx.db.add(key, value)
-    length = value.push_right(elements, ctx.config)
-    ctx.changed(key, "rpush", len(elements))
-    return length
+    Appends elements to the tail of a list and returns its length. Creates the list if the key does not exist.
+    """,
+)(_push(left=False))
 
 
-@command(
-    "LPUSHX",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    keys=first_key(RW | INSERT),
-    since="2.2.0",
-    complexity=_EACH_PUSHED,
-    history=(("4.0.0", "Several `element` arguments may be given."),),
-)
+@push_command("LPUSHX", since="2.2.0", history=_SEVERAL_ELEMENTS_LATER)
 def lpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     """LPUSHX key element [element ...]
 
-    Puts elements at the head of a list, but only if the list is there; returns its length.
+    Inserts elements at the head of a list only if the list exists; returns its length.
     """
     return 0 if ctx.db.write(key, List) is None else lpush(ctx, key, *elements)
 
 
-@command(
-    "RPUSHX",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    keys=first_key(RW | INSERT),
-    since="2.2.0",
-    complexity=_EACH_PUSHED,
-    history=(("4.0.0", "Several `element` arguments may be given."),),
-)
+@push_command("RPUSHX", since="2.2.0", history=_SEVERAL_ELEMENTS_LATER)
 def rpushx(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     """RPUSHX key element [element ...]
 
-    Puts elements at the tail of a list, but only if the list is there; returns its length.
+    Appends elements to the tail of a list only if the list exists; returns its length.
     """
     return 0 if ctx.db.write(key, List) is None else rpush(ctx, key, *elements)
 
 
 # Popping
 
+pop_command = command.with_defaults(
+    arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED, history=_COUNT_OF_POP
+)
 
-@command(
+
+def _pop(*, left: bool) -> Callable[..., Reply]:
+    """Makes the function of LPOP or RPOP."""
+    event = "lpop" if left else "rpop"
+
+    def pop(ctx: Client, key: bytes, *count: bytes) -> Reply:
+        if count:
+            return _pop_several(ctx, key, count, left=left)
+        value = ctx.db.write(key, List)
+        if value is None:
+            return None
+        element = value.pop_left(ctx.config) if left else value.pop_right(ctx.config)
+        ctx.changed(key, event)
+        if value.head == len(value.items):
+            ctx.removed(key)
+        return element
+
+    return pop
+
+
+lpop = pop_command(
     "LPOP",
-    arity=-2,
-    flags=WRITE | FAST,
-    keys=first_key(_POPPED),
-    since="1.0.0",
-    complexity=_EACH_POPPED,
-    history=_COUNT_OF_POP,
-)
-def lpop(ctx: Client, key: bytes, *count: bytes) -> Reply:
-    """LPOP key [count]
+    doc="""LPOP key [count]
 
-    Takes the first element, or an array of the first ``count`` ones, off a list.
-    """
-    if count:
-        return _pop_several(ctx, key, count, left=True)
-    value = ctx.db.write(key, List)
-    if value is None:
-        return None
-    element = value.pop_left(ctx.config)
-    ctx.changed(key, "lpop")
-    if value.head == len(value.items):
-        ctx.removed(key)
-    return element
+    Removes and returns the first element of a list, or an array of up to ``count`` elements from its head.
+    """,
+)(_pop(left=True))
 
-
-@command(
+rpop = pop_command(
     "RPOP",
-    arity=-2,
-    flags=WRITE | FAST,
-    keys=first_key(_POPPED),
-    since="1.0.0",
-    complexity=_EACH_POPPED,
-    history=_COUNT_OF_POP,
-)
-def rpop(ctx: Client, key: bytes, *count: bytes) -> Reply:
-    """RPOP key [count]
+    doc="""RPOP key [count]
 
-    Takes the last element, or an array of the last ``count`` ones, off a list.
-    """
-    if count:
-        return _pop_several(ctx, key, count, left=False)
-    value = ctx.db.write(key, List)
-    if value is None:
-        return None
-    element = value.pop_right(ctx.config)
-    ctx.changed(key, "rpop")
-    if value.head == len(value.items):
-        ctx.removed(key)
-    return element
+    Removes and returns the last element of a list, or an array of up to ``count`` elements from its tail.
+    """,
+)(_pop(left=False))
 
 
 def _pop_several(ctx: Client, key: bytes, counts: tuple[bytes, ...], *, left: bool) -> Reply:
@@ -304,6 +273,16 @@ def rpoplpush(ctx: Client, source: bytes, destination: bytes) -> Reply:
 # Waiting
 
 
+blocking_pop_command = command.with_defaults(
+    arity=-3,
+    flags=WRITE | BLOCKING,
+    keys=key_range(_POPPED, last=-2),
+    since="2.0.0",
+    complexity="O(N), N being the number of keys",
+    history=_FRACTIONS,
+)
+
+
 def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, left: bool) -> Reply:
     keys = arguments[:-1]
     seconds = timeout(arguments[-1])
@@ -314,15 +293,7 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, left: bool) -> R
     return Block(keys, "list", seconds)
 
 
-@command(
-    "BLPOP",
-    arity=-3,
-    flags=WRITE | BLOCKING,
-    keys=key_range(_POPPED, last=-2),
-    since="2.0.0",
-    complexity="O(N), N being the number of keys",
-    history=_FRACTIONS,
-)
+@blocking_pop_command("BLPOP")
 def blpop(ctx: Client, *arguments: bytes) -> Reply:
     """BLPOP key [key ...] timeout
 
@@ -331,15 +302,7 @@ def blpop(ctx: Client, *arguments: bytes) -> Reply:
     return _blocking_pop(ctx, arguments, left=True)
 
 
-@command(
-    "BRPOP",
-    arity=-3,
-    flags=WRITE | BLOCKING,
-    keys=key_range(_POPPED, last=-2),
-    since="2.0.0",
-    complexity="O(N), N being the number of keys",
-    history=_FRACTIONS,
-)
+@blocking_pop_command("BRPOP")
 def brpop(ctx: Client, *arguments: bytes) -> Reply:
     """BRPOP key [key ...] timeout
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.set import (
@@ -27,16 +27,33 @@ if TYPE_CHECKING:
 
 command = CommandGroup("set", since="1.0.0")
 
-_READ = key_range(RO | ACCESS)
-_STORE = first_key(OW | UPDATE) + key_range(RO | ACCESS, index=2)
-
 _PRODUCT = "O(N*M) at worst, for M sets of which the smallest has N members"
 _SUM = "O(N) for N members in all sets together"
 
 
-def _sets(ctx: Client, keys: Iterable[bytes]) -> list[Set | None]:
+combine_command = command.with_defaults(
+    arity=-2, flags=READONLY, keys=key_range(RO | ACCESS), tips=("nondeterministic_output_order",)
+)
+store_command = command.with_defaults(
+    arity=-3, flags=WRITE | DENYOOM, keys=first_key(OW | UPDATE) + key_range(RO | ACCESS, index=2)
+)
+
+
+def _existing(ctx: Client, keys: tuple[bytes, ...]) -> list[Set]:
+    """The sets at ``keys``, without missing ones."""
     read = ctx.db.read
-    return [read(key, Set) for key in keys]
+    return [found for key in keys if (found := read(key, Set)) is not None]
+
+
+def _to_intersect(ctx: Client, keys: tuple[bytes, ...]) -> list[Set]:
+    """The sets at ``keys``; none if one is missing, because the intersection is empty then."""
+    sets = _existing(ctx, keys)
+    return sets if len(sets) == len(keys) else []
+
+
+def _to_subtract(ctx: Client, keys: tuple[bytes, ...]) -> tuple[Set | None, list[Set]]:
+    """The set at the first key, None if it is missing, and the other sets that exist."""
+    return ctx.db.read(keys[0], Set), _existing(ctx, keys[1:])
 
 
 def _reply(ctx: Client, members: Collection[bytes]) -> Reply:
@@ -44,7 +61,7 @@ def _reply(ctx: Client, members: Collection[bytes]) -> Reply:
 
 
 def _store(ctx: Client, destination: bytes, result: Set | None, event: str) -> int:
-    """Puts a result at a key whatever was there, or removes the key if the result is empty."""
+    """Replaces the value of a key with a result, or deletes the key if the result is empty."""
     if not result:
         if ctx.db.delete(destination):
             ctx.changed(destination, "del")
@@ -53,28 +70,23 @@ def _store(ctx: Client, destination: bytes, result: Set | None, event: str) -> i
     return len(result)
 
 
-def _common(sets: list[Set | None]) -> list[Set] | None:
-    """The sets of an intersection; None if one is missing, as nothing is common then."""
-    return None if None in sets else [one for one in sets if one is not None]
-
-
-@command("SINTER", arity=-2, flags=READONLY, keys=_READ, complexity=_PRODUCT, tips=("nondeterministic_output_order",))
+@combine_command("SINTER", complexity=_PRODUCT)
 def sinter(ctx: Client, *keys: bytes) -> Reply:
     """SINTER key [key ...]
 
     Returns the members that all given sets have in common.
     """
-    sets = _common(_sets(ctx, keys))
+    sets = _to_intersect(ctx, keys)
     return _reply(ctx, intersection(sets) if sets else ())
 
 
-@command("SINTERSTORE", arity=-3, flags=WRITE | DENYOOM, keys=_STORE, complexity=_PRODUCT)
+@store_command("SINTERSTORE", complexity=_PRODUCT)
 def sinterstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     """SINTERSTORE destination key [key ...]
 
-    Stores the members that all given sets have in common and tells how many there are.
+    Stores the members that all given sets have in common and returns their number.
     """
-    sets = _common(_sets(ctx, keys))
+    sets = _to_intersect(ctx, keys)
     if not sets:
         return _store(ctx, destination, None, "sinterstore")
     form = min(sets, key=len).members.__class__
@@ -86,7 +98,7 @@ def sinterstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
 def sintercard(ctx: Client, numkeys: bytes, *arguments: bytes) -> Reply:
     """SINTERCARD numkeys key [key ...] [LIMIT limit]
 
-    Tells how many members all given sets have in common, counting no further than a limit.
+    Returns the number of members that all given sets have in common; stops counting at a limit.
     """
     count = integer_in(numkeys, 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if count > len(arguments):
@@ -98,49 +110,44 @@ def sintercard(ctx: Client, numkeys: bytes, *arguments: bytes) -> Reply:
         if keyword(option) != b"LIMIT" or value is None:
             raise SyntaxError_
         limit = positive(value, "ERR LIMIT can't be negative")
-    sets = _common(_sets(ctx, arguments[:count]))
+    sets = _to_intersect(ctx, arguments[:count])
     return intersection_size(sets, limit) if sets else 0
 
 
-@command("SUNION", arity=-2, flags=READONLY, keys=_READ, complexity=_SUM, tips=("nondeterministic_output_order",))
+@combine_command("SUNION", complexity=_SUM)
 def sunion(ctx: Client, *keys: bytes) -> Reply:
     """SUNION key [key ...]
 
     Returns the members of any of the given sets.
     """
-    return _reply(ctx, union([one for one in _sets(ctx, keys) if one is not None]))
+    return _reply(ctx, union(_existing(ctx, keys)))
 
 
-@command("SUNIONSTORE", arity=-3, flags=WRITE | DENYOOM, keys=_STORE, complexity=_SUM)
+@store_command("SUNIONSTORE", complexity=_SUM)
 def sunionstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     """SUNIONSTORE destination key [key ...]
 
-    Stores the members of any of the given sets and tells how many there are.
+    Stores the members of any of the given sets and returns their number.
     """
-    members = union([one for one in _sets(ctx, keys) if one is not None])
-    return _store(ctx, destination, gathered(members, ctx.config), "sunionstore")
+    return _store(ctx, destination, gathered(union(_existing(ctx, keys)), ctx.config), "sunionstore")
 
 
-@command("SDIFF", arity=-2, flags=READONLY, keys=_READ, complexity=_SUM, tips=("nondeterministic_output_order",))
+@combine_command("SDIFF", complexity=_SUM)
 def sdiff(ctx: Client, *keys: bytes) -> Reply:
     """SDIFF key [key ...]
 
-    Returns the members of the first set that none of the others has.
+    Returns the members of the first set that are in none of the others.
     """
-    first, *others = _sets(ctx, keys)
-    if first is None:
-        return SetReply()
-    return _reply(ctx, difference(first, [one for one in others if one is not None]))
+    first, others = _to_subtract(ctx, keys)
+    return _reply(ctx, () if first is None else difference(first, others))
 
 
-@command("SDIFFSTORE", arity=-3, flags=WRITE | DENYOOM, keys=_STORE, complexity=_SUM)
+@store_command("SDIFFSTORE", complexity=_SUM)
 def sdiffstore(ctx: Client, destination: bytes, *keys: bytes) -> Reply:
     """SDIFFSTORE destination key [key ...]
 
-    Stores the members of the first set that none of the others has and tells how many there are.
+    Stores the members of the first set that are in none of the others and returns their number.
     """
-    first, *others = _sets(ctx, keys)
-    if first is None:
-        return _store(ctx, destination, None, "sdiffstore")
-    result = gathered_difference(first, [one for one in others if one is not None], ctx.config)
+    first, others = _to_subtract(ctx, keys)
+    result = None if first is None else gathered_difference(first, others, ctx.config)
     return _store(ctx, destination, result, "sdiffstore")

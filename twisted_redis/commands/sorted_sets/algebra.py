@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 command = CommandGroup("sorted-set", since="6.2.0")
 
-_READ = counted_keys(RO | ACCESS)
-_STORE = first_key(OW | UPDATE) + counted_keys(RO | ACCESS, index=2)
-
 _UNION = "O(N)+O(M*log(M)) for N members in all sets together and M in the result"
 _INTERSECTION = "O(N*K)+O(M*log(M)) at worst, for K sets of which the smallest has N members, and M in the result"
 _DIFFERENCE = "O(L+(N-K)*log(N)) at worst, for L members in all sets, N in the first one and K in the result"
@@ -123,7 +120,7 @@ class _Call:
         return sorted(self.sources, key=len)
 
 
-_COMBINED = frozenset((b"WEIGHTS", b"AGGREGATE"))
+_WEIGHTED = frozenset((b"WEIGHTS", b"AGGREGATE"))
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _WITH_SCORES = frozenset((b"WITHSCORES",))
 
@@ -187,7 +184,7 @@ def _reply(ctx: Client, call: _Call, result: dict[bytes, float]) -> Reply:
 
 
 def _store(ctx: Client, destination: bytes, result: dict[bytes, float], event: str) -> int:
-    """Puts a result at a key whatever was there, or removes the key if the result is empty."""
+    """Replaces the value of a key with a result, or deletes the key if the result is empty."""
     if result:
         ctx.store(destination, ZSet.from_pairs(result.items(), ctx.config), event)
     elif ctx.db.delete(destination):
@@ -195,57 +192,59 @@ def _store(ctx: Client, destination: bytes, result: dict[bytes, float], event: s
     return len(result)
 
 
-@command("ZUNION", arity=-3, flags=READONLY, keys=_READ, complexity=_UNION)
+combine_command = command.with_defaults(arity=-3, flags=READONLY, keys=counted_keys(RO | ACCESS))
+store_command = command.with_defaults(
+    arity=-4, flags=WRITE | DENYOOM, keys=first_key(OW | UPDATE) + counted_keys(RO | ACCESS, index=2)
+)
+
+
+@combine_command("ZUNION", complexity=_UNION)
 def zunion(ctx: Client, *arguments: bytes) -> Reply:
     """ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]
 
     Returns the members of any of several sorted sets.
     """
-    call = _Call(ctx, "zunion", arguments, _COMBINED | _WITH_SCORES)
+    call = _Call(ctx, "zunion", arguments, _WEIGHTED | _WITH_SCORES)
     return _reply(ctx, call, _union(call))
 
 
-@command("ZUNIONSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE, since="2.0.0", complexity=_UNION)
+@store_command("ZUNIONSTORE", since="2.0.0", complexity=_UNION)
 def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
 
-    Stores the members of any of several sorted sets and tells how many there are.
+    Stores the members of any of several sorted sets and returns their number.
     """
-    return _store(ctx, destination, _union(_Call(ctx, "zunionstore", arguments, _COMBINED)), "zunionstore")
+    call = _Call(ctx, "zunionstore", arguments, _WEIGHTED)
+    return _store(ctx, destination, _union(call), "zunionstore")
 
 
-@command("ZINTER", arity=-3, flags=READONLY, keys=_READ, complexity=_INTERSECTION)
+@combine_command("ZINTER", complexity=_INTERSECTION)
 def zinter(ctx: Client, *arguments: bytes) -> Reply:
     """ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]
 
     Returns the members that several sorted sets have in common.
     """
-    call = _Call(ctx, "zinter", arguments, _COMBINED | _WITH_SCORES)
+    call = _Call(ctx, "zinter", arguments, _WEIGHTED | _WITH_SCORES)
     return _reply(ctx, call, _intersection(call))
 
 
-@command("ZINTERSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE, since="2.0.0", complexity=_INTERSECTION)
+@store_command("ZINTERSTORE", since="2.0.0", complexity=_INTERSECTION)
 def zinterstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
 
-    Stores the members that several sorted sets have in common and tells how many there are.
+    Stores the members that several sorted sets have in common and returns their number.
     """
-    call = _Call(ctx, "zinterstore", arguments, _COMBINED)
+    call = _Call(ctx, "zinterstore", arguments, _WEIGHTED)
     return _store(ctx, destination, _intersection(call), "zinterstore")
 
 
-@command(
-    "ZINTERCARD",
-    arity=-3,
-    flags=READONLY,
-    keys=_READ,
-    since="7.0.0",
-    complexity="O(N*K) at worst, for K sets of which the smallest has N members",
+@combine_command(
+    "ZINTERCARD", since="7.0.0", complexity="O(N*K) at worst, for K sets of which the smallest has N members"
 )
 def zintercard(ctx: Client, *arguments: bytes) -> Reply:
     """ZINTERCARD numkeys key [key ...] [LIMIT limit]
 
-    Tells how many members several sorted sets have in common, counting no further than a limit.
+    Returns the number of members that several sorted sets have in common; stops counting at a limit.
     """
     call = _Call(ctx, "zintercard", arguments, frozenset((b"LIMIT",)))
     smallest, *others = call.ascending()
@@ -255,21 +254,21 @@ def zintercard(ctx: Client, *arguments: bytes) -> Reply:
     return sum(1 for _ in islice(shared, call.limit or None))
 
 
-@command("ZDIFF", arity=-3, flags=READONLY, keys=_READ, complexity=_DIFFERENCE)
+@combine_command("ZDIFF", complexity=_DIFFERENCE)
 def zdiff(ctx: Client, *arguments: bytes) -> Reply:
     """ZDIFF numkeys key [key ...] [WITHSCORES]
 
-    Returns the members of the first of several sorted sets that none of the others has.
+    Returns the members of the first of several sorted sets that are in none of the others.
     """
     call = _Call(ctx, "zdiff", arguments, _WITH_SCORES)
     return _reply(ctx, call, _difference(call))
 
 
-@command("ZDIFFSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE, complexity=_DIFFERENCE)
+@store_command("ZDIFFSTORE", complexity=_DIFFERENCE)
 def zdiffstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZDIFFSTORE destination numkeys key [key ...]
 
-    Stores the members of the first of several sorted sets that none of the others has; tells how many there are.
+    Stores the members of the first of several sorted sets that are in none of the others; returns their number.
     """
     call = _Call(ctx, "zdiffstore", arguments, _NO_OPTIONS)
     return _store(ctx, destination, _difference(call), "zdiffstore")

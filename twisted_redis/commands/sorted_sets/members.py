@@ -204,52 +204,46 @@ def zmscore(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return [None] * len(members) if found is None else list(map(found.scores.get, members))
 
 
-def _rank(ctx: Client, name: str, key: bytes, member: bytes, options: tuple[bytes, ...]) -> Reply:
+rank_command = command.with_defaults(
+    arity=-3,
+    flags=READONLY | FAST,
+    keys=_READ,
+    since="2.0.0",
+    complexity="O(log(N)) in a sorted set of N members",
+    history=(("7.2.0", "Option `WITHSCORE`."),),
+)
+
+
+def _rank(ctx: Client, key: bytes, member: bytes, options: tuple[bytes, ...], *, reverse: bool) -> Reply:
     if len(options) > 1:
-        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+        raise CommandError(f"ERR wrong number of arguments for '{'zrevrank' if reverse else 'zrank'}' command")
     if options and keyword(options[0]) != b"WITHSCORE":
         raise SyntaxError_
     found = ctx.db.read(key, ZSet)
     rank = None if found is None else found.rank(member)
     if found is None or rank is None:
         return NullArray if options else None
-    if name == "zrevrank":
+    if reverse:
         rank = len(found.scores) - 1 - rank
     return [rank, found.scores[member]] if options else rank
 
 
-@command(
-    "ZRANK",
-    arity=-3,
-    flags=READONLY | FAST,
-    keys=_READ,
-    since="2.0.0",
-    complexity="O(log(N)) in a sorted set of N members",
-    history=(("7.2.0", "Option `WITHSCORE`."),),
-)
+@rank_command("ZRANK")
 def zrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
     """ZRANK key member [WITHSCORE]
 
     Tells how many members of a sorted set come before a member.
     """
-    return _rank(ctx, "zrank", key, member, options)
+    return _rank(ctx, key, member, options, reverse=False)
 
 
-@command(
-    "ZREVRANK",
-    arity=-3,
-    flags=READONLY | FAST,
-    keys=_READ,
-    since="2.0.0",
-    complexity="O(log(N)) in a sorted set of N members",
-    history=(("7.2.0", "Option `WITHSCORE`."),),
-)
+@rank_command("ZREVRANK")
 def zrevrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
     """ZREVRANK key member [WITHSCORE]
 
     Tells how many members of a sorted set come after a member.
     """
-    return _rank(ctx, "zrevrank", key, member, options)
+    return _rank(ctx, key, member, options, reverse=True)
 
 
 # Random picks and cursors

@@ -46,6 +46,9 @@ def _take_some(ctx: Client, key: bytes, target: ZSet, count: int, *, last: bool)
     return taken
 
 
+pop_command = command.with_defaults(arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED)
+
+
 def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> Reply:
     if len(options) > 1:
         raise SyntaxError_
@@ -59,7 +62,7 @@ def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> 
     return [item for pair in taken for item in pair] if ctx.resp == 2 else taken
 
 
-@command("ZPOPMIN", arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED)
+@pop_command("ZPOPMIN")
 def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZPOPMIN key [count]
 
@@ -68,7 +71,7 @@ def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return _pop(ctx, key, options, last=False)
 
 
-@command("ZPOPMAX", arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED)
+@pop_command("ZPOPMAX")
 def zpopmax(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZPOPMAX key [count]
 
@@ -141,6 +144,15 @@ def bzmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
     return _pop_first_of(ctx, keys, count, last=last) or Block(keys, "zset", seconds)
 
 
+blocking_pop_command = command.with_defaults(
+    arity=-3,
+    flags=WRITE | BLOCKING | FAST,
+    keys=key_range(_POPPED, last=-2),
+    complexity=_ONE_POPPED,
+    history=_FRACTIONS,
+)
+
+
 def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, last: bool) -> Reply:
     keys = arguments[:-1]
     seconds = timeout(arguments[-1])
@@ -153,14 +165,7 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, last: bool) -> R
     return Block(keys, "zset", seconds)
 
 
-@command(
-    "BZPOPMIN",
-    arity=-3,
-    flags=WRITE | BLOCKING | FAST,
-    keys=key_range(_POPPED, last=-2),
-    complexity=_ONE_POPPED,
-    history=_FRACTIONS,
-)
+@blocking_pop_command("BZPOPMIN")
 def bzpopmin(ctx: Client, *arguments: bytes) -> Reply:
     """BZPOPMIN key [key ...] timeout
 
@@ -169,14 +174,7 @@ def bzpopmin(ctx: Client, *arguments: bytes) -> Reply:
     return _blocking_pop(ctx, arguments, last=False)
 
 
-@command(
-    "BZPOPMAX",
-    arity=-3,
-    flags=WRITE | BLOCKING | FAST,
-    keys=key_range(_POPPED, last=-2),
-    complexity=_ONE_POPPED,
-    history=_FRACTIONS,
-)
+@blocking_pop_command("BZPOPMAX")
 def bzpopmax(ctx: Client, *arguments: bytes) -> Reply:
     """BZPOPMAX key [key ...] timeout
 

@@ -21,10 +21,9 @@ from twisted_redis.resp.types import Bulks, Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-command = CommandGroup("sorted-set")
+command = CommandGroup("sorted-set", since="2.8.9")
 
 _READ = first_key(RO | ACCESS)
-_REMOVED = first_key(RW | DELETE)
 
 _COUNTED = "O(log(N)) in a sorted set of N members"
 _RETURNED = "O(log(N)+M) for M members returned of a sorted set of N"
@@ -96,6 +95,9 @@ def _lex_range(low: bytes, high: bytes, reverse: bool = False) -> Callable[[ZSet
 
 
 # Reading
+
+range_command = command.with_defaults(arity=-4, flags=READONLY, keys=_READ, complexity=_RETURNED)
+deprecated_range_command = range_command.with_defaults(deprecated_since="6.2.0")
 
 
 class _Options:
@@ -203,15 +205,7 @@ def _ranks(options: _Options, first: bytes, second: bytes) -> Callable[[ZSet], R
     return _lex_range(first, second, options.reverse) if options.by else _rank_range(first, second)
 
 
-@command(
-    "ZRANGE",
-    arity=-4,
-    flags=READONLY,
-    keys=_READ,
-    since="1.2.0",
-    complexity=_RETURNED,
-    history=(("6.2.0", "Options `REV`, `BYSCORE`, `BYLEX` and `LIMIT`."),),
-)
+@range_command("ZRANGE", since="1.2.0", history=(("6.2.0", "Options `REV`, `BYSCORE`, `BYLEX` and `LIMIT`."),))
 def zrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]
 
@@ -220,16 +214,7 @@ def zrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: bytes) 
     return _range(ctx, key, start, stop, options)
 
 
-@command(
-    "ZREVRANGE",
-    arity=-4,
-    flags=READONLY,
-    keys=_READ,
-    since="1.2.0",
-    complexity=_RETURNED,
-    deprecated_since="6.2.0",
-    replaced_by="`ZRANGE` with the `REV` argument",
-)
+@deprecated_range_command("ZREVRANGE", since="1.2.0", replaced_by="`ZRANGE` with the `REV` argument")
 def zrevrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """ZREVRANGE key start stop [WITHSCORES]
 
@@ -238,15 +223,10 @@ def zrevrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: byte
     return _range(ctx, key, start, stop, options, b"", True)
 
 
-@command(
+@deprecated_range_command(
     "ZRANGEBYSCORE",
-    arity=-4,
-    flags=READONLY,
-    keys=_READ,
     since="1.0.5",
-    complexity=_RETURNED,
     history=(("2.0.0", "Option `WITHSCORES`."),),
-    deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `BYSCORE` argument",
 )
 def zrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes, *options: bytes) -> Reply:
@@ -257,15 +237,10 @@ def zrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes, *options: by
     return _range(ctx, key, low, high, options, b"BYSCORE", False)
 
 
-@command(
+@deprecated_range_command(
     "ZREVRANGEBYSCORE",
-    arity=-4,
-    flags=READONLY,
-    keys=_READ,
     since="2.2.0",
-    complexity=_RETURNED,
     history=(("2.1.6", "`min` and `max` can be exclusive."),),
-    deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
 )
 def zrevrangebyscore(ctx: Client, key: bytes, high: bytes, low: bytes, *options: bytes) -> Reply:
@@ -276,16 +251,7 @@ def zrevrangebyscore(ctx: Client, key: bytes, high: bytes, low: bytes, *options:
     return _range(ctx, key, high, low, options, b"BYSCORE", True)
 
 
-@command(
-    "ZRANGEBYLEX",
-    arity=-4,
-    flags=READONLY,
-    keys=_READ,
-    since="2.8.9",
-    complexity=_RETURNED,
-    deprecated_since="6.2.0",
-    replaced_by="`ZRANGE` with the `BYLEX` argument",
-)
+@deprecated_range_command("ZRANGEBYLEX", replaced_by="`ZRANGE` with the `BYLEX` argument")
 def zrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes, *options: bytes) -> Reply:
     """ZRANGEBYLEX key min max [LIMIT offset count]
 
@@ -294,16 +260,7 @@ def zrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes, *options: byte
     return _range(ctx, key, low, high, options, b"BYLEX", False)
 
 
-@command(
-    "ZREVRANGEBYLEX",
-    arity=-4,
-    flags=READONLY,
-    keys=_READ,
-    since="2.8.9",
-    complexity=_RETURNED,
-    deprecated_since="6.2.0",
-    replaced_by="`ZRANGE` with the `REV` and `BYLEX` arguments",
-)
+@deprecated_range_command("ZREVRANGEBYLEX", replaced_by="`ZRANGE` with the `REV` and `BYLEX` arguments")
 def zrevrangebylex(ctx: Client, key: bytes, high: bytes, low: bytes, *options: bytes) -> Reply:
     """ZREVRANGEBYLEX key max min [LIMIT offset count]
 
@@ -363,6 +320,8 @@ def _stored(pairs: list[tuple[bytes, float]], config: ZSetLimits, *, counted: bo
 
 # Counting
 
+count_command = command.with_defaults(arity=4, flags=READONLY | FAST, keys=_READ, complexity=_COUNTED)
+
 
 def _count(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks]) -> int:
     zset = ctx.db.read(key, ZSet)
@@ -372,7 +331,7 @@ def _count(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks]) -> int:
     return max(stop - start, 0)
 
 
-@command("ZCOUNT", arity=4, flags=READONLY | FAST, keys=_READ, since="2.0.0", complexity=_COUNTED)
+@count_command("ZCOUNT", since="2.0.0")
 def zcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZCOUNT key min max
 
@@ -381,7 +340,7 @@ def zcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     return _count(ctx, key, _score_range(low, high))
 
 
-@command("ZLEXCOUNT", arity=4, flags=READONLY | FAST, keys=_READ, since="2.8.9", complexity=_COUNTED)
+@count_command("ZLEXCOUNT")
 def zlexcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZLEXCOUNT key min max
 
@@ -391,6 +350,8 @@ def zlexcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
 
 
 # Removing
+
+remove_command = command.with_defaults(arity=4, flags=WRITE, keys=first_key(RW | DELETE), complexity=_EACH_REMOVED)
 
 
 def _remove(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks], event: str) -> int:
@@ -407,7 +368,7 @@ def _remove(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks], event: str)
     return stop - start
 
 
-@command("ZREMRANGEBYRANK", arity=4, flags=WRITE, keys=_REMOVED, since="2.0.0", complexity=_EACH_REMOVED)
+@remove_command("ZREMRANGEBYRANK", since="2.0.0")
 def zremrangebyrank(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     """ZREMRANGEBYRANK key start stop
 
@@ -416,7 +377,7 @@ def zremrangebyrank(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply
     return _remove(ctx, key, _rank_range(start, stop), "zremrangebyrank")
 
 
-@command("ZREMRANGEBYSCORE", arity=4, flags=WRITE, keys=_REMOVED, since="1.2.0", complexity=_EACH_REMOVED)
+@remove_command("ZREMRANGEBYSCORE", since="1.2.0")
 def zremrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZREMRANGEBYSCORE key min max
 
@@ -425,7 +386,7 @@ def zremrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     return _remove(ctx, key, _score_range(low, high), "zremrangebyscore")
 
 
-@command("ZREMRANGEBYLEX", arity=4, flags=WRITE, keys=_REMOVED, since="2.8.9", complexity=_EACH_REMOVED)
+@remove_command("ZREMRANGEBYLEX")
 def zremrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZREMRANGEBYLEX key min max
 

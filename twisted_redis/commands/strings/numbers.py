@@ -17,10 +17,9 @@ from twisted_redis.resp.types import Reply
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
-command = CommandGroup("string", since="1.0.0", complexity="O(1)")
-
-_KEYS = first_key(RW | ACCESS | UPDATE)
-_FLAGS = WRITE | DENYOOM | FAST
+command = CommandGroup(
+    "string", flags=WRITE | DENYOOM | FAST, keys=first_key(RW | ACCESS | UPDATE), since="1.0.0", complexity="O(1)"
+)
 
 
 def _add(ctx: Client, key: bytes, amount: int) -> int:
@@ -49,7 +48,7 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
     return number
 
 
-@command("INCR", arity=2, flags=_FLAGS, keys=_KEYS)
+@command("INCR", arity=2)
 def incr(ctx: Client, key: bytes) -> Reply:
     """INCR key
 
@@ -58,7 +57,7 @@ def incr(ctx: Client, key: bytes) -> Reply:
     return _add(ctx, key, 1)
 
 
-@command("DECR", arity=2, flags=_FLAGS, keys=_KEYS)
+@command("DECR", arity=2)
 def decr(ctx: Client, key: bytes) -> Reply:
     """DECR key
 
@@ -67,7 +66,7 @@ def decr(ctx: Client, key: bytes) -> Reply:
     return _add(ctx, key, -1)
 
 
-@command("INCRBY", arity=3, flags=_FLAGS, keys=_KEYS)
+@command("INCRBY", arity=3)
 def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
     """INCRBY key increment
 
@@ -76,7 +75,7 @@ def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
     return _add(ctx, key, integer(increment))
 
 
-@command("DECRBY", arity=3, flags=_FLAGS, keys=_KEYS)
+@command("DECRBY", arity=3)
 def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
     """DECRBY key decrement
 
@@ -88,7 +87,7 @@ def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
     return _add(ctx, key, -amount)
 
 
-@command("INCRBYFLOAT", arity=3, flags=_FLAGS, keys=_KEYS, since="2.6.0")
+@command("INCRBYFLOAT", arity=3, since="2.6.0")
 def incrbyfloat(ctx: Client, key: bytes, increment: bytes) -> Reply:
     """INCRBYFLOAT key increment
 

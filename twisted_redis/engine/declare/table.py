@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Command", "CommandGroup", "Spec", "bind_table", "command", "container", "registry"]
 
 CommandFunction = Callable[..., Any]
-Declare = Callable[[CommandFunction], CommandFunction]
+Function = TypeVar("Function", bound=CommandFunction)
 GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
 
 
@@ -112,14 +112,14 @@ def _flags(flags: int, keys: tuple[KeySpec, ...]) -> int:
     return flags | MOVABLEKEYS if movable else flags
 
 
-def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> Declare:
+def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> Callable[[Function], Function]:
     """Declares a command over its function; ``CONTAINER|SUB`` declares a subcommand.
 
     ``facts`` are the fields of ``Spec``; ``arity`` and ``group`` are required.  ``doc`` replaces the docstring of a
     function that a factory made.  ``add`` receives the declaration; by default it goes into every server's table.
     """
 
-    def declare(function: CommandFunction) -> CommandFunction:
+    def declare(function: Function) -> Function:
         chosen: Facts = {"flags": 0, "doc": function.__doc__ or "", **facts}
         chosen["flags"] = _flags(chosen["flags"], chosen.get("keys", ()))
         add(Spec(name.lower(), function, **chosen))
@@ -153,7 +153,7 @@ class CommandGroup:
         #: Precedes the name of each command: ``CONTAINER|`` for subcommands.
         self.prefix = ""
 
-    def __call__(self, name: str, **facts: Unpack[Facts]) -> Declare:
+    def __call__(self, name: str, **facts: Unpack[Facts]) -> Callable[[Function], Function]:
         """Declares a command over its function."""
         chosen: Facts = {**self.defaults, **facts}
         return command(self.prefix + name, **chosen)
