@@ -1,4 +1,4 @@
-"""DUMP and RESTORE: values of keys as bytes that any Redis understands."""
+"""DUMP and RESTORE: values of keys in Redis' serialized form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HISTORY = (
     ("5.0.0", "ABSTTL."),
     ("5.0.0", "IDLETIME and FREQ."),
 )
-_COMPLEXITY = "O(N*M) for N parts of the value of average size M; O(N*M*log(N)) for a sorted set"
+_COMPLEXITY = "O(N*M) for a value of N parts with an average size of M; O(N*M*log(N)) for a sorted set"
 
 
 @command(
@@ -35,13 +35,13 @@ _COMPLEXITY = "O(N*M) for N parts of the value of average size M; O(N*M*log(N)) 
     arity=2,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    complexity="O(N*M) for N parts of the value of average size M",
+    complexity="O(N*M) for a value of N parts with an average size of M",
     tips=("nondeterministic_output",),
 )
 def dump(ctx: Client, key: bytes) -> Reply:
     """DUMP key
 
-    Returns the value of a key as bytes from which RESTORE makes it again, here or in another server.
+    Returns the value of a key in a serialized form, which RESTORE accepts on this or another server.
     """
     value = ctx.db.lookup(key)
     return None if value is None else payload.dump(value, ctx.config.rdbcompression)
@@ -59,9 +59,9 @@ def dump(ctx: Client, key: bytes) -> Reply:
 def restore(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
     """RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
 
-    Makes a key of bytes that DUMP has given, here or in another server.
+    Creates a key from a value that DUMP serialized on this or another server.
 
-    The time to live is in ms, 0 for none; with ABSTTL it is the wall time of the end instead.
+    The time to live is in ms, 0 for none; with ABSTTL it is the time of the expiry, in ms since 1970.
     """
     return _restore(ctx, b"RESTORE", key, ttl, serialized, *options)
 
@@ -81,7 +81,7 @@ def restore(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: by
 def restore_asking(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
     """RESTORE-ASKING key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
 
-    Does what RESTORE does, for a key of a slot that this node of a cluster is importing.
+    Works like RESTORE, for a key in a slot that this cluster node is importing.
     """
     return _restore(ctx, b"RESTORE-ASKING", key, ttl, serialized, *options)
 
@@ -105,7 +105,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
     deleted = replace and db.delete(key)
     if when and not absolute:
         when += ctx.now
-    # A replica waits for its master to say that a key has expired.
+    # A replica keeps an expired key until its master deletes it.
     if when and when <= ctx.now and not ctx.engine.state.hide_expired:
         if deleted:
             ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_server_del else b"DEL", key])
@@ -118,7 +118,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
         db.expire_at(key, when)
         if not absolute:
             ctx.propagate_as([name, key, b"%d" % when, serialized, *options, b"ABSTTL"])
-    # Of the two the policy of eviction keeps one.
+    # The eviction policy keeps only one of the two.
     if idle is not None:
         set_idle(db, key, idle * 1000)
     if frequency is not None:
@@ -128,7 +128,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
 
 
 def _options(options: tuple[bytes, ...]) -> tuple[bool, bool, int | None, int | None]:
-    """Whether to replace, whether the time is absolute, for how long (s) the key has been idle, its frequency."""
+    """Parses the options: (replace, whether the time is absolute, idle time (s), access frequency)."""
     replace = absolute = False
     idle: int | None = None
     frequency: int | None = None

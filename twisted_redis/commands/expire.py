@@ -1,4 +1,4 @@
-"""Times to live: setting, reading and dropping them."""
+"""Times to live: setting, reading and removing them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ command = CommandGroup("generic", since="2.6.0", complexity="O(1)")
 
 _CONDITIONS = (b"NX", b"XX", b"GT", b"LT")
 _HISTORY = (("7.0.0", "Options `NX`, `XX`, `GT` and `LT`."),)
-_MISSING_KEY = (("2.8.0", "Answers -2 for a missing key."),)
+_MISSING_KEY = (("2.8.0", "Returns -2 for a missing key."),)
 
 
 def _conditions(options: tuple[bytes, ...]) -> set[bytes]:
@@ -37,7 +37,7 @@ def _conditions(options: tuple[bytes, ...]) -> set[bytes]:
 
 
 def _allowed(conditions: set[bytes], current: int | None, when: int) -> bool:
-    """Whether a key that expires at ``current`` may do so at ``when``; no expiry is a time never reached."""
+    """True if a key that expires at ``current`` may expire at ``when`` instead; without an expiry it lives forever."""
     return not (
         (b"NX" in conditions and current is not None)
         or (b"XX" in conditions and current is None)
@@ -52,7 +52,10 @@ expire_command = command.with_defaults(arity=-3, flags=WRITE | FAST, keys=first_
 def _expire(
     ctx: Client, key: bytes, amount: bytes, options: tuple[bytes, ...], *, base: int, factor: int, name: str
 ) -> int:
-    """Lets a key expire ``amount`` times ``factor`` ms after ``base``; tells whether it will or just did."""
+    """Sets the expiry of a key to ``base`` plus ``amount`` times ``factor`` ms; returns 1 if it was set, else 0.
+
+    Deletes the key at once if that time has passed.
+    """
     conditions = _conditions(options)
     when = integer(amount) * factor
     if not INT64_MIN <= when <= INT64_MAX - base:
@@ -76,7 +79,7 @@ def _expire(
 def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     """EXPIRE key seconds [NX | XX | GT | LT]
 
-    Lets a key expire after some seconds.
+    Sets the time to live of a key in seconds.
     """
     return _expire(ctx, key, seconds, options, base=ctx.now, factor=1000, name="expire")
 
@@ -85,7 +88,7 @@ def expire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
 def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     """PEXPIRE key milliseconds [NX | XX | GT | LT]
 
-    Lets a key expire after some milliseconds.
+    Sets the time to live of a key in milliseconds.
     """
     return _expire(ctx, key, milliseconds, options, base=ctx.now, factor=1, name="pexpire")
 
@@ -94,7 +97,7 @@ def pexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Re
 def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes) -> Reply:
     """EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
 
-    Lets a key expire at a time given in seconds since 1970.
+    Sets the time at which a key expires, in seconds since 1970.
     """
     return _expire(ctx, key, unix_time_seconds, options, base=0, factor=1000, name="expireat")
 
@@ -103,7 +106,7 @@ def expireat(ctx: Client, key: bytes, unix_time_seconds: bytes, *options: bytes)
 def pexpireat(ctx: Client, key: bytes, unix_time_milliseconds: bytes, *options: bytes) -> Reply:
     """PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
 
-    Lets a key expire at a time given in milliseconds since 1970.
+    Sets the time at which a key expires, in milliseconds since 1970.
     """
     return _expire(ctx, key, unix_time_milliseconds, options, base=0, factor=1, name="pexpireat")
 
@@ -112,7 +115,7 @@ ttl_command = command.with_defaults(arity=2, flags=READONLY | FAST, keys=first_k
 
 
 def _time(ctx: Client, key: bytes, *, relative: bool) -> int:
-    """The expiry (ms) of a key, from now on or since 1970; -1 if it has none, -2 if there is no key."""
+    """The expiry (ms) of a key, relative to now or since 1970; -1 if it has none, -2 if the key does not exist."""
     db = ctx.db
     if db.lookup_untouched(key) is None:
         return -2
@@ -130,7 +133,7 @@ def _rounded(milliseconds: int) -> int:
 def ttl(ctx: Client, key: bytes) -> Reply:
     """TTL key
 
-    Returns how many seconds a key has left; -1 if it does not expire, -2 if it is missing.
+    Returns the remaining time to live of a key in seconds; -1 if it does not expire, -2 if it does not exist.
     """
     return _rounded(_time(ctx, key, relative=True))
 
@@ -139,7 +142,7 @@ def ttl(ctx: Client, key: bytes) -> Reply:
 def pttl(ctx: Client, key: bytes) -> Reply:
     """PTTL key
 
-    Returns how many milliseconds a key has left; -1 if it does not expire, -2 if it is missing.
+    Returns the remaining time to live of a key in milliseconds; -1 if it does not expire, -2 if it does not exist.
     """
     return _time(ctx, key, relative=True)
 
@@ -148,7 +151,7 @@ def pttl(ctx: Client, key: bytes) -> Reply:
 def expiretime(ctx: Client, key: bytes) -> Reply:
     """EXPIRETIME key
 
-    Returns when a key expires, in seconds since 1970; -1 if it does not, -2 if it is missing.
+    Returns the time at which a key expires, in seconds since 1970; -1 if it does not expire, -2 if it does not exist.
     """
     return _rounded(_time(ctx, key, relative=False))
 
@@ -157,7 +160,7 @@ def expiretime(ctx: Client, key: bytes) -> Reply:
 def pexpiretime(ctx: Client, key: bytes) -> Reply:
     """PEXPIRETIME key
 
-    Returns when a key expires, in milliseconds since 1970; -1 if it does not, -2 if it is missing.
+    Returns the time at which a key expires, in milliseconds since 1970; -1 if it does not expire, -2 if it does not exist.
     """
     return _time(ctx, key, relative=False)
 
@@ -166,7 +169,7 @@ def pexpiretime(ctx: Client, key: bytes) -> Reply:
 def persist(ctx: Client, key: bytes) -> Reply:
     """PERSIST key
 
-    Lets a key live for ever again.
+    Removes the expiry of a key.
     """
     db = ctx.db
     if db.lookup_write(key) is None or not db.persist(key):

@@ -1,4 +1,4 @@
-"""HyperLogLogs: counting distinct elements in 12 KB at most, with an error of about 0.8 %."""
+"""HyperLogLogs: counting distinct elements in at most 12 KB, with an error of about 0.8 %."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 command = CommandGroup("hyperloglog", since="2.8.9")
 
-#: What PFSELFTEST does of each.
+#: The numbers of repetitions in PFSELFTEST.
 _PACKINGS = 10
 _ELEMENTS = 100_000
 
@@ -37,7 +37,7 @@ def _corrupted() -> CommandError:
 
 
 def _changeable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
-    """The HyperLogLog at ``key`` as one that can be changed in place."""
+    """The HyperLogLog at ``key`` as a bytearray, which the database now stores, so that it can be changed in place."""
     if isinstance(_checked(value), bytearray):
         return value  # type: ignore[return-value]
     data = bytearray(value)
@@ -46,9 +46,9 @@ def _changeable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
 
 
 def _sources(ctx: Client, keys: tuple[bytes, ...]) -> tuple[bytes, bool]:
-    """The registers of all of ``keys`` together, and whether one of them is dense.
+    """The union of the registers at ``keys``, and True if one of the HyperLogLogs is dense.
 
-    One after the other, since a wrong value may stand before a corrupted one.
+    Checks one key after another, as Redis does: the first invalid or corrupted value decides the error.
     """
     registers = bytes(REGISTERS)
     dense = False
@@ -70,9 +70,9 @@ def _sources(ctx: Client, keys: tuple[bytes, ...]) -> tuple[bytes, bool]:
 def pfadd(ctx: Client, key: bytes, *elements: bytes) -> Reply:
     """PFADD key [element [element ...]]
 
-    Adds elements to a HyperLogLog, making it where it is missing.
+    Adds elements to a HyperLogLog. Creates it if the key does not exist.
 
-    Returns 1 if the estimate may have changed, or the key is new.
+    Returns 1 if the estimate may have changed or the key is new, else 0.
     """
     value = ctx.db.write_string(key)
     if value is None:
@@ -104,12 +104,12 @@ def pfadd(ctx: Client, key: bytes, *elements: bytes) -> Reply:
             notes="RW because it may change the internal representation of the key, and propagate to replicas",
         ),
     ),
-    complexity="O(1) for one key, whose estimate is kept, O(N) with a high constant for N keys",
+    complexity="O(1) for one key, whose estimate is cached; O(N) with a high constant for N keys",
 )
 def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
     """PFCOUNT key [key ...]
 
-    Estimates how many distinct elements were added to one HyperLogLog, or to several together.
+    Estimates the number of distinct elements that were added to one HyperLogLog or to the union of several.
     """
     if keys:
         return hyperloglog.cardinality(_sources(ctx, (key, *keys))[0])
@@ -123,7 +123,7 @@ def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
             found = hyperloglog.count(data)
         except Corrupted:
             raise _corrupted() from None
-        # The string has changed, for replicas and WATCH too, though no event tells.
+        # The cached estimate has changed the string.  Replicas and WATCH notice that, but no event is sent.
         ctx.changed(key, "")
     return found
 
@@ -138,7 +138,7 @@ def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
 def pfmerge(ctx: Client, destkey: bytes, *sourcekeys: bytes) -> Reply:
     """PFMERGE destkey [sourcekey [sourcekey ...]]
 
-    Adds to a HyperLogLog all that was added to others, making it where it is missing.
+    Merges HyperLogLogs into one. Creates it if the key does not exist.
     """
     registers, dense = _sources(ctx, (destkey, *sourcekeys))
     value = ctx.db.write_string(destkey)
@@ -160,17 +160,17 @@ def pfmerge(ctx: Client, destkey: bytes, *sourcekeys: bytes) -> Reply:
     arity=3,
     flags=WRITE | DENYOOM | ADMIN,
     keys=key_at(2, RW | ACCESS),
-    complexity="O(1), as a HyperLogLog has a fixed number of registers",
+    complexity="O(1), because a HyperLogLog has a fixed number of registers",
     doc_flags=("syscmd",),
 )
 def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
     """PFDEBUG subcommand key
 
-    Shows how a HyperLogLog is stored: a tool for tests.
+    Shows how a HyperLogLog is stored. This is a tool for tests.
 
-    ``ENCODING`` tells ``sparse`` or ``dense``, ``TODENSE`` makes it dense, ``GETREG`` does so and answers the
-    registers, ``DECODE`` answers the runs of a sparse one.  ``SIMD ON`` and ``SIMD OFF`` answer ``disabled``, as there
-    are no such instructions here.
+    ``ENCODING`` returns ``sparse`` or ``dense``.  ``TODENSE`` makes the HyperLogLog dense.  ``GETREG`` does so and returns
+    the registers.  ``DECODE`` returns the runs of a sparse HyperLogLog.  ``SIMD ON`` and ``SIMD OFF`` return ``disabled``,
+    because this implementation has no SIMD instructions.
     """
     name = c_string(subcommand).lower()
     if name == b"simd":
@@ -203,7 +203,7 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
 def pfselftest(ctx: Client) -> Reply:
     """PFSELFTEST
 
-    Tests the registers, the agreement of both representations, and the error of the estimates with random data.
+    Tests the registers, both representations, and the error of the estimates with random data.
     """
     chance = random.Random()
     for _ in range(_PACKINGS):
@@ -231,7 +231,7 @@ def _compare(sparse: bytearray, dense: bytearray, elements: int, limit: int) -> 
     if hyperloglog.registers_of(sparse) != hyperloglog.registers_of(dense):
         raise CommandError("ERR TESTFAILED dense and sparse disagree")
     error = abs(hyperloglog.count(dense) - elements)
-    # Six times the standard error. Among ten elements two may well meet in one register.
+    # Six times the standard error.  Two of ten elements may well share a register.
     allowed = 1 if elements == 10 else math.ceil(1.04 / math.sqrt(REGISTERS) * 6 * elements)
     if error > allowed:
         raise CommandError(f"ERR TESTFAILED {elements} elements, and the estimate is wrong by {error}")

@@ -1,4 +1,4 @@
-"""Keys of whatever type: existence, names, copies."""
+"""Keys of any type: existence, names, copies."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ _SAME_OBJECT = "ERR source and destination objects are the same"
     arity=-2,
     flags=WRITE,
     keys=key_range(RM | DELETE),
-    complexity="O(N) for N keys, and O(M) for each one that holds M elements",
+    complexity="O(N) for N keys, plus O(M) for each key that holds M elements",
     tips=("request_policy:multi_shard", "response_policy:agg_sum"),
 )
 def delete(ctx: Client, *keys: bytes) -> Reply:
     """DEL key [key ...]
 
-    Removes keys and tells how many of them were there.
+    Deletes keys and returns how many of them existed.
     """
     return _delete(ctx, keys, ctx.config.lazyfree_lazy_user_del)
 
 
 def _delete(ctx: Client, keys: tuple[bytes, ...], later: bool) -> int:
-    """Removes keys, freeing large values ``later``; how many there were."""
+    """Deletes keys and returns how many of them existed; with ``later``, frees large values afterwards."""
     db = ctx.db
     remove = ctx.engine.lazyfree.remove
     count = 0
@@ -77,7 +77,7 @@ def _delete(ctx: Client, keys: tuple[bytes, ...], later: bool) -> int:
 def unlink(ctx: Client, *keys: bytes) -> Reply:
     """UNLINK key [key ...]
 
-    Removes keys and tells how many of them were there, without waiting for their memory.
+    Deletes keys and returns how many of them existed. Frees the memory of large values afterwards.
     """
     return _delete(ctx, keys, True)
 
@@ -94,7 +94,7 @@ def unlink(ctx: Client, *keys: bytes) -> Reply:
 def exists(ctx: Client, *keys: bytes) -> Reply:
     """EXISTS key [key ...]
 
-    Tells how many of the given keys exist; one given twice counts twice.
+    Returns how many of the given keys exist; a key that is given twice counts twice.
     """
     return len(keys) - list(map(ctx.db.lookup_untouched, keys)).count(None)
 
@@ -111,11 +111,11 @@ def exists(ctx: Client, *keys: bytes) -> Reply:
 def touch(ctx: Client, *keys: bytes) -> Reply:
     """TOUCH key [key ...]
 
-    Marks keys as just used and tells how many of them exist.
+    Updates the access times of keys and returns how many of them exist.
     """
     state = ctx.engine.state
     before = state.touching
-    state.touching = True  # even in a script of a client that does not touch
+    state.touching = True  # also in a script of a client with NO-TOUCH
     found = len(keys) - list(map(ctx.db.lookup, keys)).count(None)
     state.touching = before
     return found
@@ -125,7 +125,7 @@ def touch(ctx: Client, *keys: bytes) -> Reply:
 def type_(ctx: Client, key: bytes) -> Reply:
     """TYPE key
 
-    Returns the name of the type of value that a key holds, ``none`` for a missing key.
+    Returns the name of the type of a key's value, ``none`` for a missing key.
     """
     value = ctx.db.lookup_untouched(key)
     if value is None:
@@ -147,7 +147,7 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
     Returns all keys whose names match a glob pattern.
     """
     db = ctx.db
-    # The glob * does not match the empty name, KEYS * does.
+    # The pattern * does not match the empty name, but KEYS * returns it.
     found = list(db.data) if pattern == b"*" else list(filter(compile_glob(pattern), db.data))
     expires = db.expires
     if expires:
@@ -165,7 +165,7 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
 def randomkey(ctx: Client) -> Reply:
     """RANDOMKEY
 
-    Returns the name of some key, null if the database is empty.
+    Returns the name of a random key, or null if the database is empty.
     """
     return ctx.db.random_key()
 
@@ -174,7 +174,7 @@ def randomkey(ctx: Client) -> Reply:
 def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     """RENAME key newkey
 
-    Gives a key another name, in place of a key that has it already.
+    Renames a key, replacing any key that has the new name.
     """
     _rename(ctx, key, newkey, only_new=False)
     return OK
@@ -185,12 +185,12 @@ def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     arity=3,
     flags=WRITE | FAST,
     keys=key_at(1, RW | ACCESS | DELETE) + key_at(2, OW | INSERT),
-    history=(("3.2.0", "Answers 0 for two equal names, which was an error."),),
+    history=(("3.2.0", "Returns 0 for two equal names, which was an error."),),
 )
 def renamenx(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     """RENAMENX key newkey
 
-    Gives a key another name, unless a key has it already.
+    Renames a key only if no key has the new name.
     """
     return int(_rename(ctx, key, newkey, only_new=True))
 
@@ -214,7 +214,7 @@ def _rename(ctx: Client, key: bytes, newkey: bytes, *, only_new: bool) -> bool:
 
 
 def _put(source: Database, key: bytes, target: Database, newkey: bytes, value: Any) -> None:
-    """Adds a value at a missing key, with the times that hold for the key it comes from."""
+    """Adds a value at a missing key, with the expiry times of the key that it comes from."""
     when = source.expiry(key)
     fields_due = source.field_wheel.get(key)
     target.add(newkey, value)
@@ -235,7 +235,7 @@ def _put(source: Database, key: bytes, target: Database, newkey: bytes, value: A
 def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Reply:
     """COPY source destination [DB destination-db] [REPLACE]
 
-    Copies the value of a key, with its expiry, to another key.
+    Copies the value and the expiry of a key to another key.
     """
     db = target = ctx.db
     replace = False
@@ -270,7 +270,7 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
 def move(ctx: Client, key: bytes, db: bytes) -> Reply:
     """MOVE key db
 
-    Moves a key to another database, unless that has a key of this name.
+    Moves a key to another database, unless that database has a key with the same name.
     """
     if ctx.config.cluster_enabled:
         raise CommandError("ERR MOVE is not allowed in cluster mode")

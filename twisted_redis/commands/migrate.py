@@ -1,4 +1,4 @@
-"""MIGRATE: keys to another server."""
+"""MIGRATE: moving keys to another server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 command = CommandGroup("generic")
 
-#: Of ms, where none is given or a negative one.
+#: The timeout (ms) in place of one that is not positive.
 _DEFAULT_TIMEOUT = 1000
-#: More (ms) than anybody waits, and no more than an operating system lets one wait.
+#: The longest timeout (ms), which an operating system still accepts.
 _LONGEST_TIMEOUT = 2_000_000_000
-#: What stands behind an option.
+#: The number of arguments that follow an option.
 _ARGUMENTS = {b"AUTH": 1, b"AUTH2": 2}
 _KEY_FLAGS = RW | ACCESS | DELETE
 
@@ -43,7 +43,7 @@ class _Options:
 
 
 def _keys_of_migrate(argv: list[bytes]) -> list[tuple[int, int]]:
-    """The key, or those behind KEYS."""
+    """The position of the key, or of the keys that follow KEYS."""
     place = 6
     while place < len(argv):
         option = keyword(argv[place])
@@ -60,7 +60,7 @@ def _keys_of_migrate(argv: list[bytes]) -> list[tuple[int, int]]:
     keys=key_at(3, _KEY_FLAGS) + after_keyword("KEYS", _KEY_FLAGS | INCOMPLETE, start=-2),
     getkeys=_keys_of_migrate,
     since="2.6.0",
-    complexity="O(N) for N bytes of values, which are dumped here, sent, and restored there",
+    complexity="O(N) for N bytes of values, which are dumped here, sent, and restored on the other server",
     acl=("@dangerous",),
     tips=("nondeterministic_output",),
     history=(
@@ -75,10 +75,10 @@ def migrate(
 ) -> Reply:
     """MIGRATE host port <key | ""> destination-db timeout [COPY] [REPLACE] [AUTH password | AUTH2 username password] [KEYS key [key ...]]
 
-    Moves keys to a database of another server: they are gone here once that server has confirmed them.
+    Moves keys to a database of another server. Deletes them here once that server has confirmed them.
 
-    The timeout (ms) is for each step of the conversation. Others are served meanwhile; those who want to write to one
-    of the keys wait. In a transaction or a script the whole server waits, as in Redis.
+    The timeout (ms) applies to each step of the conversation. Meanwhile other clients are served, but a client that
+    wants to write to one of the keys waits. In a transaction or a script the whole server waits, as in Redis.
     """
     move: Move | None = ctx.blocked_state
     if move is not None:
@@ -112,7 +112,7 @@ def migrate(
 
 
 def _wait(move: Move) -> Block:
-    # Only CLIENT UNBLOCK ends the waiting otherwise; the keys go on moving.
+    # CLIENT UNBLOCK ends the wait early; the migration goes on nevertheless.
     return Block((), "", 0, lambda: move.client.engine.error(failed("reading")), state=move, group=MIGRATED)
 
 
@@ -145,12 +145,12 @@ def _parse(key: bytes, options: tuple[bytes, ...]) -> _Options:
 
 
 def _login(option: bytes, before: tuple[bytes, ...], words: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """The arguments of AUTH. An AUTH behind an AUTH2 gives its user another password."""
+    """The arguments of AUTH.  An AUTH that follows AUTH2 replaces the password of that user."""
     return (*before[:-1], *words) if option == b"AUTH" else words
 
 
 def _number_of_port(text: bytes) -> int:
-    """What C's ``atoi`` makes of it: the digits in front, 0 without any."""
+    """The port number as C's ``atoi`` reads it: the leading digits, 0 without any."""
     found = _port(text)
     return int(found[1]) if found is not None else 0
 

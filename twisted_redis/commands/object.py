@@ -1,4 +1,4 @@
-"""OBJECT: how the values of keys are kept."""
+"""OBJECT: how the values of keys are stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ subcommand = (
 
 
 def _look(ctx: Client, key: bytes) -> Any:
-    """The value of a key, or None; looking does not count as use."""
+    """The value of a key, or None; does not count as an access."""
     return ctx.db.lookup_quietly(key)
 
 
@@ -38,7 +38,7 @@ def _look(ctx: Client, key: bytes) -> Any:
 def encoding(ctx: Client, key: bytes) -> Reply:
     """OBJECT ENCODING key
 
-    Returns the name of the representation that the value of a key has.
+    Returns the name of the internal encoding of a key's value.
     """
     value = _look(ctx, key)
     if value is None:
@@ -50,12 +50,12 @@ def encoding(ctx: Client, key: bytes) -> Reply:
 def refcount(ctx: Client, key: bytes) -> Reply:
     """OBJECT REFCOUNT key
 
-    Returns how many users the value of a key has: one, unless it is a small integer, which all keys share.
+    Returns the number of references to a key's value: 1, unless it is a small integer, which all keys share.
     """
     value = _look(ctx, key)
     if value is None:
         return None
-    # Policies by age or frequency need an object for each key, to note them.
+    # Policies by age or frequency record them in an object for each key, so nothing is shared.
     shared = not (ctx.config.maxmemory and ctx.config.maxmemory_policy.endswith(("-lru", "-lfu")))
     if shared and value.__class__ is bytes:
         number = strings.integer_value(value)
@@ -68,7 +68,7 @@ def refcount(ctx: Client, key: bytes) -> Reply:
 def idletime(ctx: Client, key: bytes) -> Reply:
     """OBJECT IDLETIME key
 
-    Returns for how many seconds nobody has used a key.
+    Returns the time (s) since the last access to a key.
     """
     if _look(ctx, key) is None:
         return None
@@ -84,7 +84,7 @@ def idletime(ctx: Client, key: bytes) -> Reply:
 def freq(ctx: Client, key: bytes) -> Reply:
     """OBJECT FREQ key
 
-    Returns how often a key is used, on a logarithmic scale; only an LFU eviction policy counts that.
+    Returns the logarithmic access frequency of a key; only an LFU eviction policy records it.
     """
     if _look(ctx, key) is None:
         return None
@@ -100,6 +100,6 @@ def freq(ctx: Client, key: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """OBJECT HELP
 
-    Returns what the subcommands do.
+    Describes the subcommands of OBJECT.
     """
     return help_lines(ctx.engine, "object")

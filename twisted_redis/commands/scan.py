@@ -24,14 +24,14 @@ command = CommandGroup("generic")
     arity=-2,
     flags=READONLY | TOUCHES_ARBITRARY_KEYS,
     since="2.8.0",
-    complexity="O(1) a call, O(N) for a whole iteration over N keys",
+    complexity="O(1) for each call, O(N) for a whole iteration over N keys",
     tips=("nondeterministic_output", "request_policy:special", "response_policy:special"),
     history=(("6.0.0", "Option `TYPE`."),),
 )
 def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
     """SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 
-    Returns some keys and the cursor to go on with: 0 begins an iteration and ends it.
+    Returns some keys and the cursor for the next call; 0 starts an iteration and ends it.
     """
     place = parse_cursor(cursor)
     count = 10

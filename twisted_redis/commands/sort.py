@@ -1,4 +1,4 @@
-"""SORT and SORT_RO: the elements of a collection in order, by themselves or by what other keys hold."""
+"""SORT and SORT_RO: sorting the elements of a collection by themselves or by values of other keys."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STORE_KEY = unknown_keys(
 
 _SORTABLE = (b"list", b"set", b"zset")
 
-# What the float parser of Redis takes, which knows no hexadecimal notation.
+# The numbers that Redis' float parser accepts: no hexadecimal notation.
 _float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 
 _Lookup = Callable[[bytes], "bytes | None"]
@@ -76,7 +76,7 @@ class _Options:
                 if b"*" in c_string(self.by):
                     _check_access(ctx, key, self.by, "BY", options, may_store)
                 else:
-                    self.unsorted = True  # whatever another BY may say
+                    self.unsorted = True  # even if another BY follows
             elif option == b"GET" and rest:
                 self.gets.append(pattern := rest.pop())
                 _check_access(ctx, key, pattern, "GET", options, may_store)
@@ -101,11 +101,11 @@ def _check_access(
 
 
 def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
-    """The function that gives the string a pattern points to for an element, None where there is none.
+    """A function that returns the string to which ``pattern`` refers for an element, or None if there is none.
 
-    The first ``*`` stands for the element; ``->`` behind it separates the names of a hash and its field.
+    The first ``*`` stands for the element; a ``->`` after it separates the key of a hash from the name of a field.
     """
-    # The signs are looked for in a C string; the names go on behind a zero byte.
+    # Redis searches for the signs only up to a zero byte; the names may continue after it.
     readable = c_string(pattern)
     if readable == b"#":
         return lambda element: element
@@ -133,7 +133,7 @@ def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
 
 
 def _number(text: bytes) -> float:
-    # C strings end at the first zero byte, and what is empty then counts as 0.
+    # A C string ends at the first zero byte, and an empty one means 0.
     text = text.partition(b"\0")[0]
     if not text:
         return 0.0
@@ -143,17 +143,17 @@ def _number(text: bytes) -> float:
 
 
 def _numbers(texts: list[bytes]) -> list[float]:
-    """The numbers that ``texts`` spell; those without a sign of anything unusual are read in one go."""
+    """Parses ``texts`` as numbers; converts them in one step if all of them look ordinary."""
     if not b"".join(texts).translate(None, b"0123456789+-.eE"):
         try:
             return list(map(float, texts))
         except ValueError:
-            pass  # an empty one is a number to Redis, and others are an error
+            pass  # the loop below treats an empty text as 0 and raises the error for any other
     return list(map(_number, texts))
 
 
 def _in_order(elements: list[bytes], numbers: list[float], descending: bool) -> list[bytes]:
-    """``elements`` by their ``numbers``, and by themselves where these are the same."""
+    """``elements`` sorted by ``numbers``; equal numbers are sorted by element."""
     if len({*numbers}) == len({*elements}):
         of = dict(zip(elements, numbers, strict=True))
         if len({*of.values()}) == len(of):
@@ -163,7 +163,7 @@ def _in_order(elements: list[bytes], numbers: list[float], descending: bool) -> 
 
 
 def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> list[bytes]:
-    # Redis compares what it stores byte by byte, and all else as C strings.
+    # Redis compares all bytes if it stores the result, and else C strings.
     text: Callable[[bytes], bytes] = bytes if options.store is not None else c_string
     if by is None:
         if options.alpha:
@@ -184,14 +184,14 @@ def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool)
     if kind not in _SORTABLE:
         raise WrongType
     if isinstance(value, ZSet) and not value.large:
-        # Redis sorts a skiplist alone, and leaves the sorted set as one.
+        # Redis converts the sorted set to a skiplist for sorting and does not convert it back.
         ctx.db.about_to_change(key, value)
         value.enlarge()
     elements: list[bytes] = [] if value is None else list(value)
     by: _Lookup | None = None
     unsorted = options.unsorted
     if unsorted and kind == b"set" and (options.store is not None or ctx.gates & SCRIPT):
-        # Sets have no order, but replicas and scripts have to see the same one everywhere.
+        # Sets have no order, but replicas and scripts must get the same order everywhere.
         unsorted = False
         options.alpha = True
     elif options.by is not None:
@@ -227,7 +227,7 @@ def _store(ctx: Client, key: bytes, elements: list[bytes]) -> int:
 
 
 def _keys_of_sort(argv: list[bytes]) -> list[tuple[int, int]]:
-    """The sorted key, and the last one that follows a STORE."""
+    """The key to sort, and the key that follows the last STORE."""
     found = [(1, RO | ACCESS)]
     stored: list[tuple[int, int]] = []
     places: Iterator[int] = iter(range(2, len(argv)))
@@ -258,7 +258,7 @@ def _keys_of_sort_ro(argv: list[bytes]) -> list[tuple[int, int]]:
 def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]
 
-    Returns the elements of a list, set or sorted set in order, or stores them as a list.
+    Sorts the elements of a list, set or sorted set; returns them or stores them as a list.
     """
     return _sort(ctx, key, options, may_store=True)
 
@@ -276,6 +276,6 @@ def sort(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def sort_ro(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]
 
-    Returns the elements of a list, set or sorted set in order, and cannot store them.
+    Sorts the elements of a list, set or sorted set and returns them. This is the read-only form of SORT.
     """
     return _sort(ctx, key, options, may_store=False)

@@ -24,7 +24,7 @@ command = CommandGroup("bitmap", complexity="O(1)")
 def setbit(ctx: Client, key: bytes, offset: bytes, value: bytes) -> Reply:
     """SETBIT key offset value
 
-    Makes one bit of a string 1 or 0, lengthening the string with zeros up to it; returns the bit before.
+    Sets one bit of a string and returns its previous value. Extends the string with zero bytes as needed.
     """
     place = bit_offset(ctx, offset)
     on = integer(value, "ERR bit is not an integer or out of range")
@@ -41,7 +41,7 @@ def setbit(ctx: Client, key: bytes, offset: bytes, value: bytes) -> Reply:
 def getbit(ctx: Client, key: bytes, offset: bytes) -> Reply:
     """GETBIT key offset
 
-    Returns one bit of a string; everything behind the end is 0.
+    Returns one bit of a string; all bits beyond its end are 0.
     """
     place = bit_offset(ctx, offset)
     data = ctx.db.read_string(key)
@@ -59,7 +59,7 @@ def getbit(ctx: Client, key: bytes, offset: bytes) -> Reply:
 def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
     """BITOP <AND | OR | XOR | NOT> destkey key [key ...]
 
-    Stores the bitwise combination of strings; the shorter ones are taken as filled up with zeros.
+    Stores the bitwise combination of strings, with shorter strings extended by zero bytes.
 
     Returns the length (bytes) of the result; an empty result deletes the destination.
     """
@@ -72,7 +72,7 @@ def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
     sources = [db.read_string(key) or b"" for key in keys]
     if any(sources):
         result = invert(sources[0]) if name == b"not" else combine(OPERATIONS[name], sources)
-        # So that a key whose time has come counts as expired, not as overwritten.
+        # Looked up first, so that a key whose time has come counts as expired and not as overwritten.
         db.lookup_write(destkey)
         db.set(destkey, result)
         ctx.changed(destkey, "set")
@@ -91,7 +91,10 @@ def _in_bits(unit: bytes) -> bool:
 
 
 def _bounds(start: int, end: int, size: int, bits: bool) -> tuple[int, int]:
-    """The range in bits of a string of ``size`` bytes that two indexes of bytes or ``bits`` name; empty if crossed."""
+    """The range (bits) between two indexes of bytes, or of ``bits``, in a string of ``size`` bytes.
+
+    The range is empty if the indexes cross.
+    """
     total = size * 8 if bits else size
     first = max(start + total, 0) if start < 0 else start
     last = min(max(end + total, 0) if end < 0 else end, total - 1)
@@ -110,7 +113,7 @@ def _bounds(start: int, end: int, size: int, bits: bool) -> tuple[int, int]:
 def bitcount(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """BITCOUNT key [start end [BYTE | BIT]]
 
-    Counts the bits of a string that are 1, or those of a range of it.
+    Counts the bits that are 1 in a string or in a range of it.
 
     Negative indexes count from the end.
     """
@@ -140,10 +143,10 @@ def bitcount(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def bitpos(ctx: Client, key: bytes, bit: bytes, *options: bytes) -> Reply:
     """BITPOS key bit [start [end [BYTE | BIT]]]
 
-    Finds the first bit of a string that is 1 or 0, in all of it or in a range.
+    Finds the first bit that is 1 or 0 in a string or in a range of it.
 
-    Returns the place (bits) from the beginning of the string, -1 if there is none.  Without an end the string goes on
-    with zeros for ever: a 0 is then always found, unless the range begins behind the string or the string is empty.
+    Returns the offset (bits) from the beginning of the string, or -1 if there is no such bit.  Without an end the string
+    counts as followed by zeros, so a 0 is always found unless the range starts beyond the string or the string is empty.
     """
     wanted = integer(bit)
     if wanted not in (0, 1):
@@ -156,7 +159,7 @@ def bitpos(ctx: Client, key: bytes, bit: bytes, *options: bytes) -> Reply:
     data = ctx.db.read_string(key)
     if data is None:
         return -wanted
-    # An end of -1 would be byte 0 of an empty string.
+    # In an empty string an end of -1 would refer to byte 0.
     first, last = _bounds(start, end, len(data), bits) if data else (0, -1)
     if first > last:
         return -1

@@ -1,4 +1,4 @@
-"""What the commands on bits and on fields share: offsets as arguments, and room to write."""
+"""Shared by the commands on bits and on bit fields: parsing offsets and making room to write."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ __all__ = ["bit_offset", "room_for_bit"]
 
 
 def bit_offset(ctx: Client, text: bytes, width: int = 0) -> int:
-    """``text`` as an offset (bits) into a string that may become that long; ``#n`` counts fields of ``width`` bits."""
+    """Parses an offset (bits) into a string, within the allowed length; ``#n`` counts fields of ``width`` bits."""
     offset = parse_offset(text, width)
-    # A replica takes over whatever its master was allowed to store.
+    # A replica accepts any value that its master accepted.
     if offset is None or offset < 0 or (offset >> 3 >= ctx.config.proto_max_bulk_len and not ctx.gates & MASTER):
         raise CommandError("ERR bit offset is not an integer or out of range")
     return offset
 
 
 def room_for_bit(ctx: Client, key: bytes, highest: int) -> tuple[bytearray, bool]:
-    """The string at ``key``, made where it is missing, to write into up to bit ``highest``; and whether it grew."""
+    """The string at ``key``, long enough to write up to bit ``highest``, and True if it grew.
+
+    Creates the string if the key does not exist.
+    """
     db = ctx.db
     size = (highest >> 3) + 1
     before = db.write_string(key)
@@ -33,7 +36,7 @@ def room_for_bit(ctx: Client, key: bytes, highest: int) -> tuple[bytearray, bool
         db.add(key, data)
         return data, True
     grown = size > len(before)
-    # bytearray() of a bytearray would be a copy.
+    # bytearray() would copy a bytearray.
     data = grow(before if isinstance(before, bytearray) else bytearray(before), size)
     if data is not before:
         db.replace(key, data)

@@ -1,4 +1,4 @@
-"""BITFIELD: integers of any width at any place of a string."""
+"""BITFIELD: integers of any width at any offset in a string."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 command = CommandGroup("bitmap")
 
 _OVERFLOWS = {b"wrap": WRAP, b"sat": SATURATE, b"fail": FAIL}
-#: Arguments behind the name of an operation.
+#: The number of arguments that follow the name of an operation.
 _TAKES = {b"get": 2, b"set": 3, b"incrby": 3, b"overflow": 1}
 
 
 class _Operation(NamedTuple):
-    """``value`` is what to set or to add."""
+    """One operation; ``value`` is the integer to set or to add."""
 
     name: bytes
     signed: bool
@@ -69,9 +69,10 @@ def _read(data: bytes | bytearray, operations: list[_Operation]) -> list[int]:
 
 
 def _as_redis_takes_it(setting: _Operation) -> int:
-    """The integer to SET: its arithmetic of 64 bits has Redis take some negative integers as too high, not too low.
+    """The integer that SET stores, before the overflow rule is applied.
 
-    They are those for an unsigned field, and the last ones above the lowest 64-bit integer for a signed field.
+    Redis computes with 64 bits and therefore treats some negative integers as too high instead of too low: all negative
+    integers for an unsigned field, and those just above the lowest 64-bit integer for a signed field.
     """
     value, width = setting.value, setting.width
     if value < 0 and (not setting.signed or (width < 64 and value < (1 << (width - 1)) - 2**63)):
@@ -103,11 +104,11 @@ def _keys_of_bitfield(argv: list[bytes]) -> list[tuple[int, int]]:
 def bitfield(ctx: Client, key: bytes, *operations: bytes) -> Reply:
     """BITFIELD key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment> ...]
 
-    Reads, sets and adds to integers of any width at any place of a string, in the order given.
+    Reads, sets and increments integers of any width at any offset in a string, in the given order.
 
-    An encoding is ``i`` (signed, up to 64 bits) or ``u`` (unsigned, up to 63) and the width; an offset counts bits, or
-    with ``#`` fields of that width.  GET answers the integer, SET the one before, INCRBY the one after; null
-    where ``OVERFLOW FAIL`` kept the field as it was.
+    An encoding is ``i`` (signed, up to 64 bits) or ``u`` (unsigned, up to 63) followed by the width.  An offset counts bits,
+    or with ``#`` fields of that width.  GET returns the integer, SET the previous one, INCRBY the new one; null means that
+    ``OVERFLOW FAIL`` left the field unchanged.
     """
     wanted = _parse(ctx, operations)
     highest = max((each.offset + each.width - 1 for each in wanted if each.name != b"get"), default=-1)
@@ -147,7 +148,7 @@ def bitfield(ctx: Client, key: bytes, *operations: bytes) -> Reply:
 def bitfield_ro(ctx: Client, key: bytes, *operations: bytes) -> Reply:
     """BITFIELD_RO key [GET encoding offset [GET encoding offset ...]]
 
-    Reads integers of any width at any place of a string.
+    Reads integers of any width at any offset in a string.
     """
     wanted = _parse(ctx, operations)
     if any(each.name != b"get" for each in wanted):

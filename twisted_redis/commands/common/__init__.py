@@ -1,1 +1,1 @@
-"""What several groups of commands share."""
+"""Shared by several groups of commands."""

@@ -1,4 +1,4 @@
-"""What SSCAN, HSCAN and ZSCAN have in common: their cursors and options."""
+"""The cursors and options of SCAN, SSCAN, HSCAN and ZSCAN."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _negative = re.compile(rb"-[1-9][0-9]*\Z").match
 
 
 class ScanOptions(NamedTuple):
-    """How many elements are ``wanted``; ``matches`` tells which of them to return, None means all."""
+    """``wanted`` is the number of elements to visit; ``matches`` tests each for the pattern, None accepts all."""
 
     wanted: int
     matches: Callable[[bytes], bool] | None
@@ -27,9 +27,9 @@ class ScanOptions(NamedTuple):
 
 
 def cursor(text: bytes) -> int:
-    """Reads a cursor, an unsigned 64-bit integer with whatever strtoull allows in front of it.
+    """Parses a cursor: an unsigned 64-bit integer, with the prefixes that C's strtoull accepts.
 
-    As in C the text ends at a zero byte.
+    As in C, the text ends at a zero byte.
     """
     text = text.partition(b"\0")[0]
     found = _number(text)
@@ -39,7 +39,7 @@ def cursor(text: bytes) -> int:
 
 
 def options(given: tuple[bytes, ...], values: bool = False) -> ScanOptions:
-    """Reads ``[MATCH pattern] [COUNT count]``, and ``[NOVALUES]`` where there are ``values``."""
+    """Parses ``[MATCH pattern] [COUNT count]``, and ``[NOVALUES]`` if the collection has ``values``."""
     count = 10
     matches = None
     no_values = False

@@ -1,4 +1,4 @@
-"""The answers of HELP subcommands: the syntax lines of Redis, explained by the docstrings of the subcommands."""
+"""The replies of HELP subcommands: the syntax lines of Redis, explained by the docstrings of the subcommands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["help_lines"]
 
-#: By container, in the order of Redis.  Programs and people read these lines, so they are those of Redis to the letter.
+#: The lines of each container, in the order and the exact wording of Redis: programs and people read them.
 _SYNTAX: dict[str, tuple[str, ...]] = {
     "acl": (
         "CAT [<category>]",
@@ -132,7 +132,7 @@ _SYNTAX: dict[str, tuple[str, ...]] = {
     ),
 }
 
-#: Lines that no docstring of a subcommand holds.
+#: Explanations that no docstring of a subcommand holds.
 _EXPLAINED: dict[str, str] = {
     "(no subcommand)": "Tells the facts of every command.",
     "KILL <ip:port>": "Closes the connection from that address.",
@@ -143,10 +143,10 @@ _EXPLAINED: dict[str, str] = {
 
 
 def help_lines(engine: Engine, container: str) -> list[Simple]:
-    """Each line of syntax of ``container`` (lower case), and an indented one that explains it."""
+    """The syntax lines of ``container`` (lower case), each followed by an indented explanation."""
     command = engine.acl.catalogue.commands[container.encode()]
     subcommands = command.subcommands or {}
-    # By the name that rename-command may have given it.
+    # The name that rename-command may have given to the container.
     name = next(name for name, entry in engine.table.items() if entry is command)
     lines = [f"{name.decode().upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for syntax in _SYNTAX[container]:
@@ -159,5 +159,5 @@ def help_lines(engine: Engine, container: str) -> list[Simple]:
 
 
 def _summary(doc: str) -> str:
-    """The paragraph behind the syntax line of a docstring, on one line."""
+    """The paragraph that follows the syntax line of a docstring, as one line."""
     return " ".join(doc.partition("\n")[2].strip().split("\n\n")[0].split())

@@ -1,4 +1,4 @@
-"""Arguments that the geo commands have in common."""
+"""Shared by the geo commands: parsing arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
 
 
 def coordinates(longitude: bytes, latitude: bytes) -> tuple[float, float]:
-    """A position (degrees) that lies inside of the limits."""
+    """Parses a position (degrees) and checks that it is within the limits."""
     x, y = float_number(longitude), float_number(latitude)
     if not (LONGITUDE_MIN <= x <= LONGITUDE_MAX and LATITUDE_MIN <= y <= LATITUDE_MAX):
         raise CommandError(f"ERR invalid longitude,latitude pair {x:f},{y:f}")
@@ -21,7 +21,7 @@ def coordinates(longitude: bytes, latitude: bytes) -> tuple[float, float]:
 
 
 def metres(unit: bytes) -> float:
-    """The length of a unit (m)."""
+    """The length (m) of a unit."""
     length = _UNITS.get(c_string(unit).lower())
     if length is None:
         raise CommandError("ERR unsupported unit provided. please use M, KM, FT, MI")

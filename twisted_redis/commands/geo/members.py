@@ -1,4 +1,4 @@
-"""The members of a geospatial index one by one."""
+"""Adding and reading the members of a geospatial index."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _OPTIONS = {b"NX": _NX, b"XX": _XX, b"CH": _CH}
 def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]
 
-    Adds members with their positions to a geospatial index, or moves them, and tells how many are new.
+    Adds members with positions to a geospatial index or moves them; returns the number of new members.
 
-    The index is a sorted set, and what AOF and replicas see is a ZADD with the scores.
+    The index is a sorted set, so the AOF and replicas receive a ZADD with the scores.
     """
     options = first = 0
     for word in arguments:
@@ -85,11 +85,11 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     return added + updated if options & _CH else added
 
 
-@command("GEOPOS", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each member asked for")
+@command("GEOPOS", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each requested member")
 def geopos(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """GEOPOS key [member [member ...]]
 
-    Returns the longitude and the latitude of each given member of a geospatial index.
+    Returns the longitudes and latitudes of members of a geospatial index.
     """
     found = ctx.db.read(key, ZSet)
     if found is None:
@@ -98,11 +98,11 @@ def geopos(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return [NullArray if score is None else decode(score) for score in scores]
 
 
-@command("GEOHASH", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each member asked for")
+@command("GEOHASH", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each requested member")
 def geohash(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """GEOHASH key [member [member ...]]
 
-    Returns the position of each given member of a geospatial index as a geohash of eleven characters.
+    Returns the positions of members of a geospatial index as geohashes of eleven characters.
     """
     found = ctx.db.read(key, ZSet)
     if found is None:
@@ -115,7 +115,7 @@ def geohash(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def geodist(ctx: Client, key: bytes, member1: bytes, member2: bytes, *unit: bytes) -> Reply:
     """GEODIST key member1 member2 [M | KM | FT | MI]
 
-    Returns the distance between two members of a geospatial index, in metres or another unit.
+    Returns the distance between two members of a geospatial index, in metres or in another unit.
     """
     if len(unit) > 1:
         raise SyntaxError_

@@ -1,4 +1,4 @@
-"""Searches in a geospatial index: GEOSEARCH and GEOSEARCHSTORE, and the older GEORADIUS in its four forms."""
+"""Searching a geospatial index: GEOSEARCH, GEOSEARCHSTORE, and the older GEORADIUS in its four forms."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _COMPLEXITY = "O(N+log(M)) for N members in and around the area, in an index of 
 _UNITS = ("7.0.0", "Units in capitals.")
 _ANY = ("6.2.0", "Option `ANY` of `COUNT`.")
 
-# What a command's options may be, beyond those that all have.
+# Options that only some of the commands accept.
 _STORE = 1
 """STORE and STOREDIST with a key."""
 _AREA = 2
 """FROMMEMBER, FROMLONLAT, BYRADIUS, BYBOX."""
 _STOREDIST = 4
-"""STOREDIST without a key, as the command stores in any case."""
+"""STOREDIST without a key, for a command that always stores."""
 
 _distance_of = itemgetter(0)
 
 
 class _Query:
-    """A search as its arguments tell it; they are read in the order in which they stand."""
+    """A search, read from the arguments in their order."""
 
     __slots__ = (
         "_lengths",
@@ -76,12 +76,12 @@ class _Query:
         self.sort = self.descending = False
 
     def around(self, longitude: bytes, latitude: bytes) -> None:
-        """Takes a position as the middle."""
+        """Makes a position the centre."""
         self._place = coordinates(longitude, latitude)
         self.from_place = True
 
     def around_member(self, member: bytes) -> None:
-        """Takes a member's position as the middle."""
+        """Makes the position of a member the centre."""
         if self._zset is not None:
             score = self._zset.scores.get(member)
             if score is None:
@@ -90,7 +90,7 @@ class _Query:
         self.from_member = True
 
     def within(self, radius: bytes, unit: bytes) -> None:
-        """Takes a circle as the area."""
+        """Makes a circle the area to search."""
         length = float_number(radius, "ERR need numeric radius")
         if length < 0:
             raise CommandError("ERR radius cannot be negative")
@@ -99,7 +99,7 @@ class _Query:
         self.by_radius = True
 
     def within_box(self, width: bytes, height: bytes, unit: bytes) -> None:
-        """Takes a box as the area."""
+        """Makes a box the area to search."""
         sides = float_number(width, "ERR need numeric width"), float_number(height, "ERR need numeric height")
         if min(sides) < 0:
             raise CommandError("ERR height or width cannot be negative")
@@ -109,12 +109,12 @@ class _Query:
 
     @property
     def area(self) -> Area:
-        """What is searched."""
+        """The area to search."""
         first, second = self._lengths
         return box(*self._place, first, second, self.unit) if self.by_box else circle(*self._place, first, self.unit)
 
     def options(self, words: tuple[bytes, ...], allowed: int) -> None:
-        """Reads the options, of which some are allowed in some commands only."""
+        """Parses the options; ``allowed`` names those that only some commands accept."""
         count = len(words)
         place = 0
         while place < count:
@@ -163,7 +163,7 @@ class _Query:
 
 
 def _search(ctx: Client, name: str, query: _Query, zset: ZSet | None) -> Reply:
-    """Checks what the options say together, searches, and replies or stores."""
+    """Checks the combination of options, searches, and replies or stores the result."""
     storing = query.destination is not None
     if storing and (query.with_dist or query.with_hash or query.with_coord):
         what = "STORE option in GEORADIUS" if name.startswith("GEORADIUS") else name
@@ -183,9 +183,9 @@ def _search(ctx: Client, name: str, query: _Query, zset: ZSet | None) -> Reply:
 
 
 def _find(query: _Query, zset: ZSet) -> list[Found]:
-    """The members that are looked for, in the order asked for."""
+    """The matching members in the requested order."""
     found = search(zset, query.area, query.count if query.any else 0)
-    # A count is of the nearest ones, unless any will do.
+    # COUNT selects the nearest members, unless ANY is given.
     if query.sort or (query.count and not query.any):
         found.sort(key=_distance_of, reverse=query.descending)
     return found[: query.count] if query.count else found
@@ -244,8 +244,8 @@ def geosearch(ctx: Client, key: bytes, *words: bytes) -> Reply:
 def geosearchstore(ctx: Client, destination: bytes, source: bytes, *words: bytes) -> Reply:
     """GEOSEARCHSTORE destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]
 
-    Stores the members of a geospatial index that lie in a circle or a box, with their positions or their distances
-    as scores, and tells how many there are.
+    Stores the members of a geospatial index that lie in a circle or a box; returns their number. Their scores are
+    their positions or their distances.
     """
     zset = ctx.db.read(source, ZSet)
     query = _Query(zset, destination)
@@ -276,7 +276,7 @@ def _radius_by_member(
     zset = ctx.db.read(key, ZSet)
     query = _Query(zset)
     if zset is not None:
-        # Without the key Redis looks at neither radius nor unit.
+        # Redis does not check the radius and the unit if the key does not exist.
         query.around_member(member)
         query.within(radius, unit)
     query.options(words, allowed)
@@ -284,10 +284,10 @@ def _radius_by_member(
 
 
 def _stored(start: int) -> tuple[KeySpec, ...]:
-    """The keys of the commands that may store what they find.
+    """The keys of a command that may store its result.
 
-    The last STORE or STOREDIST counts.  All of them are looked at: Redis checks the first of each against the rules of
-    a user and writes to another key.
+    The last STORE or STOREDIST decides, but the specifications cover all of them: Redis checks only the first of each
+    against a user's rules, so it may write to a key that it has not checked.
     """
     store = after_keyword("STORE", OW | UPDATE, start, last=0, every=True)
     return _READ + store + after_keyword("STOREDIST", OW | UPDATE, start, last=0, every=True)
@@ -309,7 +309,7 @@ def georadius(
 ) -> Reply:
     """GEORADIUS key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]
 
-    Returns, or stores, the members of a geospatial index in a circle around a position.
+    Returns or stores the members of a geospatial index in a circle around a position.
     """
     return _radius(ctx, key, (longitude, latitude), radius, unit, words, _STORE)
 
@@ -349,7 +349,7 @@ def georadius_ro(
 def georadiusbymember(ctx: Client, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes) -> Reply:
     """GEORADIUSBYMEMBER key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]
 
-    Returns, or stores, the members of a geospatial index in a circle around one of them.
+    Returns or stores the members of a geospatial index in a circle around a member.
     """
     return _radius_by_member(ctx, key, member, radius, unit, words, _STORE)
 
@@ -368,6 +368,6 @@ def georadiusbymember(ctx: Client, key: bytes, member: bytes, radius: bytes, uni
 def georadiusbymember_ro(ctx: Client, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes) -> Reply:
     """GEORADIUSBYMEMBER_RO key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
 
-    Returns the members of a geospatial index in a circle around one of them.
+    Returns the members of a geospatial index in a circle around a member.
     """
     return _radius_by_member(ctx, key, member, radius, unit, words, 0)

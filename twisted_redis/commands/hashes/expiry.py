@@ -1,4 +1,4 @@
-"""Hashes: the times at which fields expire, and the commands that read or write fields along with them."""
+"""Hashes: expiry times of fields, and the commands that read or write fields along with these times."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _READ = first_key(RO | ACCESS)
 _UPDATE = first_key(RW | UPDATE)
 
 _LATEST = (1 << 46) - 1
-"""The last moment (ms) at which a field can expire: Redis keeps 48 bits and reserves two of them."""
+"""The latest time (ms) at which a field can expire: Redis stores 48 bits and reserves two of them."""
 
-# Replies of the commands that set times.
+# Reply codes, one for each field.
 _NO_FIELD = -2
 _NO_TIME = -1
 _NOT_MET = 0
@@ -35,7 +35,7 @@ _DELETED = 2
 
 
 def _moment(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> int:
-    """The time (ms) that an argument in units of ``unit`` ms means."""
+    """The time (ms since 1970) that an argument means; ``unit`` is the length (ms) of its unit."""
     value = integer(text)
     if value < 0:
         raise CommandError("ERR invalid expire time, must be >= 0")
@@ -48,7 +48,7 @@ def _moment(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> i
 def _fields(
     arguments: tuple[bytes, ...], wrong_number: str = "ERR Number of fields must be a positive integer"
 ) -> tuple[bytes, ...]:
-    """The fields in ``FIELDS numfields field [field ...]``."""
+    """Parses ``FIELDS numfields field [field ...]`` into the fields."""
     if keyword(arguments[0]) != b"FIELDS":
         raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
     if len(arguments) < 2:
@@ -64,7 +64,10 @@ expire_command = command.with_defaults(arity=-6, flags=WRITE | FAST, keys=_UPDAT
 
 
 def _allows(condition: bytes, when: int) -> Callable[[int | None], bool] | None:
-    """Whether a field with a given time, None for none, may get the time ``when``; None where all may."""
+    """A test that takes the present time of a field, or None, and tells if ``condition`` allows the time ``when``.
+
+    None if every field may get the time.
+    """
     if condition == b"NX":
         return lambda before: before is None
     if condition == b"XX":
@@ -80,7 +83,10 @@ _CODES: dict[bool | None, int] = {None: _NO_FIELD, False: _NOT_MET, True: _DONE}
 
 
 def _set_time(ctx: Client, key: bytes, hash_: Hash, fields: Sequence[bytes], when: int, condition: bytes) -> list[int]:
-    """Sets the times of ``fields`` if ``condition`` allows; a field whose new time has passed is deleted."""
+    """Sets the times of the fields for which ``condition`` allows it; deletes a field if its new time has passed.
+
+    Returns a reply code for each field.
+    """
     allows = _allows(condition, when)
     if when > ctx.now or ctx.engine.state.hide_expired:
         return list(map(_CODES.__getitem__, hash_.set_times(fields, when, allows)))
@@ -98,7 +104,7 @@ def _set_time(ctx: Client, key: bytes, hash_: Hash, fields: Sequence[bytes], whe
 
 
 def _times_set(ctx: Client, key: bytes, hash_: Hash) -> None:
-    """After times were set: the key goes with its last field, else the database learns the next time."""
+    """Updates the database after times were set: removes an empty hash, else records when the next field expires."""
     if hash_.fields:
         note_times(ctx.db, key, hash_)
     else:
@@ -134,7 +140,7 @@ def _expire(
 def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     """HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
-    Lets fields of a hash expire after some seconds.
+    Sets the time to live of hash fields in seconds.
     """
     return _expire(ctx, "hexpire", key, seconds, options, 1000, relative=True)
 
@@ -143,7 +149,7 @@ def hexpire(ctx: Client, key: bytes, seconds: bytes, *options: bytes) -> Reply:
 def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     """HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
-    Lets fields of a hash expire after some milliseconds.
+    Sets the time to live of hash fields in milliseconds.
     """
     return _expire(ctx, "hpexpire", key, milliseconds, options, 1, relative=True)
 
@@ -152,7 +158,7 @@ def hpexpire(ctx: Client, key: bytes, milliseconds: bytes, *options: bytes) -> R
 def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     """HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
-    Lets fields of a hash expire at a time in seconds since 1970.
+    Sets the time at which hash fields expire, in seconds since 1970.
     """
     return _expire(ctx, "hexpireat", key, time, options, 1000, relative=False)
 
@@ -161,7 +167,7 @@ def hexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
 def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
     """HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 
-    Lets fields of a hash expire at a time in milliseconds since 1970.
+    Sets the time at which hash fields expire, in milliseconds since 1970.
     """
     return _expire(ctx, "hpexpireat", key, time, options, 1, relative=False)
 
@@ -170,7 +176,7 @@ def hpexpireat(ctx: Client, key: bytes, time: bytes, *options: bytes) -> Reply:
 def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPERSIST key FIELDS numfields field [field ...]
 
-    Lets fields of a hash stay for good.
+    Removes the expiry times of hash fields.
     """
     hash_ = ctx.db.write(key, Hash)
     fields = _fields(options)
@@ -203,10 +209,10 @@ def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[
     fields = _fields(options)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
-    # Redis hides a field one millisecond earlier while the hash is small.
+    # Redis hides a field one millisecond earlier if the hash is small.
     first_alive = ctx.now + (not hash_.large)
     whens = list(map((hash_.times or {}).get, fields))
-    # Fields that were given their time by one call have the same one.
+    # Many fields may share a time, because one call can set it for all of them: compute each reply once.
     results = {when: shown(when) if when >= first_alive else _NO_FIELD for when in {*whens} if when is not None}
     known = hash_.fields
     return [
@@ -219,7 +225,7 @@ def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[
 def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HTTL key FIELDS numfields field [field ...]
 
-    Tells in how many seconds fields of a hash expire.
+    Returns the remaining time to live of hash fields in seconds.
     """
     return _times(ctx, key, options, lambda when: (when + 999 - ctx.now) // 1000)
 
@@ -228,7 +234,7 @@ def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPTTL key FIELDS numfields field [field ...]
 
-    Tells in how many milliseconds fields of a hash expire.
+    Returns the remaining time to live of hash fields in milliseconds.
     """
     return _times(ctx, key, options, lambda when: when - ctx.now)
 
@@ -237,7 +243,7 @@ def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HEXPIRETIME key FIELDS numfields field [field ...]
 
-    Tells at which second since 1970 fields of a hash expire.
+    Returns the times at which hash fields expire, in seconds since 1970.
     """
     return _times(ctx, key, options, lambda when: (when + 999) // 1000)
 
@@ -246,15 +252,15 @@ def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def hpexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HPEXPIRETIME key FIELDS numfields field [field ...]
 
-    Tells at which millisecond since 1970 fields of a hash expire.
+    Returns the times at which hash fields expire, in milliseconds since 1970.
     """
     return _times(ctx, key, options, lambda when: when)
 
 
-# Reading or writing fields and their times at once
+# Reading or writing fields together with their times
 
 _UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
-"""Options with a time: the milliseconds of its unit, and whether it counts from now."""
+"""Option: (milliseconds in its unit, whether the time is relative to now)."""
 
 
 def _read_out(
@@ -264,9 +270,9 @@ def _read_out(
     fields: tuple[bytes, ...],
     take: Callable[[Hash, Sequence[bytes]], list[bytes | None]],
 ) -> tuple[list[bytes | None], bool]:
-    """The values of ``fields`` as ``take`` returns them, and whether one of them was found expired.
+    """The values of ``fields``, as ``take`` returns them, and True if one of the fields had expired.
 
-    Expired fields are removed without an event, and the hash is left where it is even if it is empty.
+    Removes expired fields without an event.  Leaves the hash at its key even if it is empty.
     """
     if hash_ is None:
         return [None] * len(fields), False
@@ -289,7 +295,7 @@ def _read_out(
 def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HGETDEL key FIELDS numfields field [field ...]
 
-    Returns the values of fields of a hash and removes them.
+    Returns the values of hash fields and removes the fields.
     """
     hash_ = ctx.db.write(key, Hash)
     fields = _fields(options)
@@ -318,7 +324,7 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]
 
-    Returns the values of fields of a hash, and lets them expire or stay for good.
+    Returns the values of hash fields and sets or removes their expiry times.
     """
     hash_ = ctx.db.write(key, Hash)
     option = keyword(options[0])
@@ -339,7 +345,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
             results.extend(_DONE if hash_.persist(field) else _NOT_MET for field in found)
         elif rest is not options:
             if when <= ctx.now and len(fields) > 1:
-                # A field that is named again has been removed by then.
+                # One field at a time: a field that is named twice is gone the second time.
                 return [value for field in fields for value in change(hash_, (field,))]
             results.extend(_set_time(ctx, key, hash_, found, when, b""))
         return values
@@ -366,7 +372,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 
 class _SetOptions:
-    """What stands before the fields of HSETEX."""
+    """The options that precede the fields of HSETEX."""
 
     __slots__ = ("condition", "keep", "pairs", "time_at", "when")
 
@@ -403,7 +409,7 @@ class _SetOptions:
             raise CommandError(wrong)
 
     def met(self, ctx: Client, key: bytes, hash_: Hash) -> bool:
-        """Tells whether the condition holds for all fields, and removes those it finds expired."""
+        """True if the condition holds for all fields; removes the fields that have expired."""
         for field in self.pairs[::2]:
             exists = field in hash_.fields
             if exists and lapsed(ctx, hash_, field):
@@ -418,7 +424,7 @@ class _SetOptions:
 def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]
 
-    Gives fields of a hash their values, on a condition about all of them, and lets them expire.
+    Sets hash fields and their expiry times; FNX and FXX require that none or all of the fields exist.
     """
     options = _SetOptions(ctx, arguments)
     db = ctx.db

@@ -1,4 +1,4 @@
-"""Hashes: fields and their values. The commands on the times of fields stand in ``hashes.expiry``."""
+"""Hashes: fields and their values.  ``hashes.expiry`` has the commands on expiry times of fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UPDATE = first_key(RW | UPDATE)
 _COUNT = first_key(RW | ACCESS | UPDATE)
 
 _MOST_PICKS = 10_000_000
-"""Fields that one call may pick with repetition: a reply is built as a whole before it is sent."""
+"""The most fields that one call may pick with repetition, because the whole reply is built before it is sent."""
 
 
 def _for_writing(ctx: Client, key: bytes) -> Hash:
@@ -45,7 +45,7 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
     hash_ = _for_writing(ctx, key)
     before = len(hash_.fields)
     if not hash_.large and len(pairs) > 2 * ctx.config.hash_max_listpack_entries:
-        hash_.large = True  # that is so in Redis before it knows how many of the fields are the same
+        hash_.large = True  # as in Redis, which decides before it knows how many of the fields are equal
     hash_.update(pairs)
     if not hash_.large:
         hash_.fit(pairs, ctx.config)
@@ -66,7 +66,7 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
 def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
     """HSET key field value [field value ...]
 
-    Gives fields of a hash their values and tells how many of the fields are new.
+    Sets fields of a hash and returns the number of new fields.
     """
     if pairs:
         return _set(ctx, key, (field, value, *pairs), "hset")
@@ -99,7 +99,7 @@ def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> 
 def hmset(ctx: Client, key: bytes, *pairs: bytes) -> Reply:
     """HMSET key field value [field value ...]
 
-    Gives fields of a hash their values.
+    Sets fields of a hash.
     """
     _set(ctx, key, pairs, "hmset")
     return OK
@@ -109,7 +109,7 @@ def hmset(ctx: Client, key: bytes, *pairs: bytes) -> Reply:
 def hsetnx(ctx: Client, key: bytes, field: bytes, value: bytes) -> Reply:
     """HSETNX key field value
 
-    Gives a field of a hash its value, unless it has one.
+    Sets a field of a hash only if the field does not exist.
     """
     hash_ = _for_writing(ctx, key)
     if value_of(ctx, key, hash_, field) is not None:
@@ -120,7 +120,7 @@ def hsetnx(ctx: Client, key: bytes, field: bytes, value: bytes) -> Reply:
 
 
 def _put(ctx: Client, key: bytes, hash_: Hash, field: bytes, value: bytes) -> None:
-    """Sets a field that ``value_of`` has looked at, which may have ended the hash; its time stays."""
+    """Sets a field after a look-up by ``value_of``, which may have removed an emptied hash; the field keeps its time."""
     if not hash_.fields and ctx.db.peek(key) is not hash_:
         hash_ = Hash()
         ctx.db.add(key, hash_)
@@ -133,7 +133,7 @@ def _put(ctx: Client, key: bytes, hash_: Hash, field: bytes, value: bytes) -> No
 def hincrby(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
     """HINCRBY key field increment
 
-    Adds to the integer in a field, where a missing one counts as 0.
+    Adds a number to the integer in a field; a missing field counts as 0.
     """
     amount = integer(increment)
     hash_ = _for_writing(ctx, key)
@@ -153,7 +153,7 @@ def hincrby(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
 def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
     """HINCRBYFLOAT key field increment
 
-    Adds to the number in a field, where a missing one counts as 0.
+    Adds a floating-point number to the number in a field; a missing field counts as 0.
     """
     amount = long_double.parse(increment)
     if amount is None:
@@ -171,7 +171,7 @@ def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Rep
     text = long_double.to_text(total)
     _put(ctx, key, hash_, field, text)
     ctx.changed(key, "hincrbyfloat")
-    # The sum itself goes to AOF and replicas: floating point elsewhere may round in another way.
+    # The sum goes to the AOF and replicas, because floating point may round differently elsewhere.
     ctx.propagate_as([b"HSET", key, field, text])
     return text
 
@@ -187,7 +187,7 @@ def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Rep
 def hdel(ctx: Client, key: bytes, *fields: bytes) -> Reply:
     """HDEL key field [field ...]
 
-    Removes fields of a hash and tells how many of them were there.
+    Removes fields of a hash and returns how many of them existed.
     """
     hash_ = ctx.db.write(key, Hash)
     if hash_ is None:
@@ -220,7 +220,7 @@ def hget(ctx: Client, key: bytes, field: bytes) -> Reply:
 def hmget(ctx: Client, key: bytes, *fields: bytes) -> Reply:
     """HMGET key field [field ...]
 
-    Returns the values of fields of a hash.
+    Returns the values of fields of a hash, with null for each missing field.
     """
     hash_ = ctx.db.read(key, Hash)
     if hash_ is None:
@@ -231,7 +231,7 @@ def hmget(ctx: Client, key: bytes, *fields: bytes) -> Reply:
 
 
 def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) -> list[bytes | None]:
-    """HMGET where fields have times: one event for all that are found expired."""
+    """HMGET for a hash with expiry times: sends one event for all fields that have expired."""
     values: list[bytes | None] = []
     expired = deleted = False
     for field in fields:
@@ -243,7 +243,7 @@ def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) 
             if hash_.fields:
                 expired = True
             else:
-                # Redis does not count the field that ends the hash: if it is the only one, no event comes.
+                # Redis does not count the field that empties the hash: if no other field expired, it sends no event.
                 deleted = True
                 ctx.db.delete(key)
             ctx.effects.signal(ctx.db, key)
@@ -258,7 +258,7 @@ def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) 
 def hexists(ctx: Client, key: bytes, field: bytes) -> Reply:
     """HEXISTS key field
 
-    Tells whether a hash has a field.
+    Returns 1 if a hash has a field, else 0.
     """
     hash_ = ctx.db.read(key, Hash)
     return int(hash_ is not None and value_of(ctx, key, hash_, field) is not None)
@@ -268,7 +268,7 @@ def hexists(ctx: Client, key: bytes, field: bytes) -> Reply:
 def hlen(ctx: Client, key: bytes) -> Reply:
     """HLEN key
 
-    Tells how many fields a hash has, with those that have expired but are not removed yet.
+    Returns the number of fields in a hash, including expired fields that have not been removed yet.
     """
     hash_ = ctx.db.read(key, Hash)
     return 0 if hash_ is None else len(hash_.fields)
@@ -278,7 +278,7 @@ def hlen(ctx: Client, key: bytes) -> Reply:
 def hstrlen(ctx: Client, key: bytes, field: bytes) -> Reply:
     """HSTRLEN key field
 
-    Tells how many bytes the value of a field has.
+    Returns the length (bytes) of the value of a field.
     """
     hash_ = ctx.db.read(key, Hash)
     return 0 if hash_ is None else len(value_of(ctx, key, hash_, field) or b"")
@@ -350,9 +350,9 @@ def hvals(ctx: Client, key: bytes) -> Reply:
 def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HRANDFIELD key [count [WITHVALUES]]
 
-    Returns random fields of a hash: different ones, or with a negative count each picked from all of them.
+    Returns random fields of a hash. A positive count returns different fields; a negative count may repeat them.
 
-    Picks are limited to ten million a call, where Redis would answer until its memory ends.
+    One call picks at most ten million fields with repetition; Redis would go on until its memory is exhausted.
     """
     if not options:
         hash_ = ctx.db.read(key, Hash)
@@ -388,13 +388,13 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
     flags=READONLY,
     keys=_READ,
     since="2.8.0",
-    complexity="O(1) a call, O(N) for a whole iteration over N fields",
+    complexity="O(1) for each call, O(N) for a whole iteration over N fields",
     tips=("nondeterministic_output",),
 )
 def hscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     """HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
 
-    Returns some fields of a hash and the cursor to go on with: 0 begins an iteration and ends it.
+    Returns some fields of a hash and the cursor for the next call; 0 starts an iteration and ends it.
     """
     place = cursors.cursor(cursor)
     hash_ = ctx.db.read(key, Hash)

@@ -1,4 +1,4 @@
-"""Lists: ranges, single elements, and changes in the middle."""
+"""Lists: ranges, single elements, and changes between the ends."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def llen(ctx: Client, key: bytes) -> Reply:
     arity=4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    complexity="O(N), N being the number of elements returned, wherever they stand",
+    complexity="O(N), N being the number of elements returned, whatever their position",
 )
 def lrange(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     """LRANGE key start stop
 
-    Returns the elements between two indexes, both inclusive; negative ones count from the end.
+    Returns the elements between two inclusive indexes; negative indexes count from the end.
     """
     first, last = integer(start), integer(stop)
     value = ctx.db.read(key, List)
@@ -52,7 +52,7 @@ def lrange(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
 def lindex(ctx: Client, key: bytes, index: bytes) -> Reply:
     """LINDEX key index
 
-    Returns the element at an index, negative from the end, null outside of the list.
+    Returns the element at an index, or null outside the list; a negative index counts from the end.
     """
     value = ctx.db.read(key, List)
     return None if value is None else value.get(integer(index))
@@ -69,7 +69,7 @@ def lindex(ctx: Client, key: bytes, index: bytes) -> Reply:
 def lpos(ctx: Client, key: bytes, element: bytes, *options: bytes) -> Reply:
     """LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]
 
-    Returns the index of a match with an element, with COUNT an array of several.
+    Returns the index of a matching element, or with COUNT an array of indexes.
     """
     rank, maxlen = 1, 0
     count: int | None = None
@@ -105,7 +105,7 @@ def lpos(ctx: Client, key: bytes, element: bytes, *options: bytes) -> Reply:
 def linsert(ctx: Client, key: bytes, where: bytes, pivot: bytes, element: bytes) -> Reply:
     """LINSERT key <BEFORE | AFTER> pivot element
 
-    Puts an element beside the first match with another one; returns the length, -1 without a match.
+    Inserts an element before or after the first match of a pivot; returns the length, or -1 without a match.
     """
     side = keyword(where)
     if side not in (b"AFTER", b"BEFORE"):
@@ -123,12 +123,12 @@ def linsert(ctx: Client, key: bytes, where: bytes, pivot: bytes, element: bytes)
 def lset(ctx: Client, key: bytes, index: bytes, element: bytes) -> Reply:
     """LSET key index element
 
-    Replaces the element at an index, negative from the end.
+    Replaces the element at an index; a negative index counts from the end.
     """
     value = ctx.db.write(key, List)
     if value is None:
         raise NoSuchKey
-    # Redis keeps the lower 32 bits of the index alone: 2^32 is 0.  (LINDEX takes it whole.)
+    # Redis uses only the lower 32 bits of the index here, so 2^32 means 0.  (LINDEX uses all bits.)
     place = (integer(index) + 2**31) % 2**32 - 2**31
     if not value.set(place, element, ctx.config):
         raise OutOfRange("ERR index out of range")
@@ -140,7 +140,7 @@ def lset(ctx: Client, key: bytes, index: bytes, element: bytes) -> Reply:
 def lrem(ctx: Client, key: bytes, count: bytes, element: bytes) -> Reply:
     """LREM key count element
 
-    Takes out the first matches with an element, for a negative count the last ones, for 0 all.
+    Removes the first matches of an element; a negative count removes the last matches, and 0 removes all.
     """
     most = integer_in(count, -INT64_MAX, INT64_MAX)
     value = ctx.db.write(key, List)
@@ -164,7 +164,7 @@ def lrem(ctx: Client, key: bytes, count: bytes, element: bytes) -> Reply:
 def ltrim(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     """LTRIM key start stop
 
-    Keeps the elements between two indexes, both inclusive, and drops all others.
+    Keeps the elements between two inclusive indexes and removes all others.
     """
     first, last = integer(start), integer(stop)
     value = ctx.db.write(key, List)
@@ -179,7 +179,7 @@ def ltrim(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     value.trim(first, behind, ctx.config)
     ctx.changed(key, "ltrim", first + behind)
     if first + behind == 0:
-        # Touched, with an event, but there is nothing for others to repeat.
+        # The key is touched and an event is sent, but replicas and the AOF have nothing to repeat.
         ctx.propagate_as()
     elif not value:
         ctx.removed(key)

@@ -1,4 +1,4 @@
-"""Lists: their ends, moves from one list to another, and waiting for elements."""
+"""Lists: pushing, popping and moving elements at the ends, and waiting for elements."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _pop_several(ctx: Client, key: bytes, counts: tuple[bytes, ...], *, left: bo
 
 
 def _take(ctx: Client, key: bytes, value: List, count: int, *, left: bool) -> list[bytes]:
-    """Pops up to ``count`` elements, at least one."""
+    """Pops up to ``count`` elements of a list that is not empty."""
     taken = value.take_left(count, ctx.config) if left else value.take_right(count, ctx.config)
     ctx.changed(key, "lpop" if left else "rpop", len(taken))
     if not value:
@@ -176,7 +176,10 @@ def _take(ctx: Client, key: bytes, value: List, count: int, *, left: bool) -> li
 
 
 def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], *, count: int, left: bool) -> Reply:
-    """Pops up to ``count`` elements off the first list that is there; its key and them, None without one."""
+    """Pops up to ``count`` elements from the first list that exists.
+
+    Returns the key and the elements, or None if no list exists.
+    """
     for key in keys:
         value = ctx.db.write(key, List)
         if value is not None:
@@ -187,14 +190,14 @@ def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], *, count: int, left: boo
 
 
 def _keys_side_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
-    """What follows in LMPOP: ``numkeys key [key ...] <LEFT | RIGHT> [COUNT count]``."""
+    """Parses ``numkeys key [key ...] <LEFT | RIGHT> [COUNT count]``: the keys, whether LEFT is given, and the count."""
     number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if len(arguments) <= number + 1:
         raise SyntaxError_
     left = _is_left(arguments[number + 1])
     options = arguments[number + 2 :]
     count = 1
-    # A second COUNT is as wrong as any other word, but only after the first one's number.
+    # Redis checks the number of the first COUNT before it rejects a second COUNT or any other word.
     if len(options) > 1 and keyword(options[0]) == b"COUNT":
         count = integer_in(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
         options = options[2:]
@@ -207,7 +210,7 @@ def _keys_side_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...
 def lmpop(ctx: Client, *arguments: bytes) -> Reply:
     """LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 
-    Takes elements off the first of several lists that is there; returns its key and them.
+    Pops elements from the first list that exists; returns its key and the elements.
     """
     keys, left, count = _keys_side_and_count(arguments)
     return _pop_first_of(ctx, keys, count=count, left=left) or NullArray
@@ -217,13 +220,16 @@ def lmpop(ctx: Client, *arguments: bytes) -> Reply:
 
 
 def _move(ctx: Client, source: bytes, destination: bytes, *, from_left: bool, to_left: bool) -> bytes | None:
-    """Moves an end of one list to an end of another, or of the same; None if there is no source."""
+    """Moves an element from an end of one list to an end of another list, or of the same one.
+
+    Returns the element, or None if the source does not exist.
+    """
     db, config = ctx.db, ctx.config
     value = db.write(source, List)
     if value is None:
         return None
     target = db.write(destination, List)
-    # A list that turns may not change its encoding for the moment in which it has one element less.
+    # A list that is rotated must not change its encoding while it briefly has one element less.
     pop_config = None if target is value else config
     element = value.pop_left(pop_config) if from_left else value.pop_right(pop_config)
     if target is None:
@@ -235,7 +241,7 @@ def _move(ctx: Client, source: bytes, destination: bytes, *, from_left: bool, to
         target.push_right((element,), config)
     if target is value:
         value.shrink(config)
-    # The push comes first among the events, and one change is counted for both.
+    # Redis sends the push event first, and counts one change for both.
     ctx.changed(destination, "lpush" if to_left else "rpush", 0)
     ctx.changed(source, "lpop" if from_left else "rpop")
     if not value:
@@ -247,7 +253,7 @@ def _move(ctx: Client, source: bytes, destination: bytes, *, from_left: bool, to
 def lmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> Reply:
     """LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
 
-    Takes an element off an end of one list, puts it at an end of another, and returns it.
+    Moves an element from an end of one list to an end of another and returns it.
     """
     from_left, to_left = _is_left(wherefrom), _is_left(whereto)
     return _move(ctx, source, destination, from_left=from_left, to_left=to_left)
@@ -265,7 +271,7 @@ def lmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, wher
 def rpoplpush(ctx: Client, source: bytes, destination: bytes) -> Reply:
     """RPOPLPUSH source destination
 
-    Takes the last element off one list, puts it at the head of another, and returns it.
+    Moves the last element of one list to the head of another and returns it.
     """
     return _move(ctx, source, destination, from_left=False, to_left=True)
 
@@ -297,7 +303,7 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, left: bool) -> R
 def blpop(ctx: Client, *arguments: bytes) -> Reply:
     """BLPOP key [key ...] timeout
 
-    Takes the first element off the first of several lists that is there; waits while there is none.
+    Pops the first element of the first list that exists; waits while none exists.
     """
     return _blocking_pop(ctx, arguments, left=True)
 
@@ -306,7 +312,7 @@ def blpop(ctx: Client, *arguments: bytes) -> Reply:
 def brpop(ctx: Client, *arguments: bytes) -> Reply:
     """BRPOP key [key ...] timeout
 
-    Takes the last element off the first of several lists that is there; waits while there is none.
+    Pops the last element of the first list that exists; waits while none exists.
     """
     return _blocking_pop(ctx, arguments, left=False)
 
@@ -322,7 +328,7 @@ def brpop(ctx: Client, *arguments: bytes) -> Reply:
 def blmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
     """BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 
-    Takes elements off the first of several lists that is there; waits while there is none.
+    Pops elements from the first list that exists; waits while none exists.
     """
     keys, left, count = _keys_side_and_count(arguments)
     seconds = timeout(time)
@@ -334,7 +340,7 @@ def _blocking_move(
 ) -> Reply:
     element = _move(ctx, source, destination, from_left=from_left, to_left=to_left)
     if element is None:
-        # Where waiting is not allowed the reply is LMOVE's; after waiting it is that of all that waited.
+        # A client that must not wait gets LMOVE's reply; after a timeout the reply is a null array.
         return Block((source,), "list", seconds, on_timeout=None if ctx.deny_blocking else NullArray)
     return element
 
@@ -343,7 +349,7 @@ def _blocking_move(
 def blmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, time: bytes) -> Reply:
     """BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
 
-    Moves an element from an end of one list to an end of another and returns it; waits for the first list.
+    Moves an element from an end of one list to an end of another and returns it; waits while the first list is missing.
     """
     from_left, to_left = _is_left(wherefrom), _is_left(whereto)
     reply = _blocking_move(ctx, source, destination, timeout(time), from_left=from_left, to_left=to_left)
@@ -365,7 +371,7 @@ def blmove(ctx: Client, source: bytes, destination: bytes, wherefrom: bytes, whe
 def brpoplpush(ctx: Client, source: bytes, destination: bytes, time: bytes) -> Reply:
     """BRPOPLPUSH source destination timeout
 
-    Moves the last element of one list to the head of another and returns it; waits for the first list.
+    Moves the last element of one list to the head of another and returns it; waits while the first list is missing.
     """
     reply = _blocking_move(ctx, source, destination, timeout(time), from_left=False, to_left=True)
     if reply.__class__ is bytes:

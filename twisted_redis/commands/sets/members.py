@@ -1,4 +1,4 @@
-"""Sets: their members one by one. What combines several sets stands in ``sets.algebra``."""
+"""Sets: their members.  ``sets.algebra`` has the commands that combine several sets."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ command = CommandGroup("set", since="1.0.0", complexity="O(1)")
 _READ = first_key(RO | ACCESS)
 
 _PROPAGATED = 1024
-"""Members that go into one SREM for AOF and replicas."""
+"""The most members that one SREM for the AOF and replicas names."""
 
 _MOST_PICKS = 10_000_000
-"""Members that one call may pick with repetition: a reply is built as a whole before it is sent."""
+"""The most members that one call may pick with repetition, because the whole reply is built before it is sent."""
 
 
 def _reply(ctx: Client, members: Iterable[bytes]) -> Reply:
@@ -43,7 +43,7 @@ def _reply(ctx: Client, members: Iterable[bytes]) -> Reply:
 def sadd(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """SADD key member [member ...]
 
-    Adds members to a set and tells how many of them are new.
+    Adds members to a set and returns the number of new members.
     """
     db, config = ctx.db, ctx.config
     target = db.write(key, Set)
@@ -69,7 +69,7 @@ def sadd(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def srem(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """SREM key member [member ...]
 
-    Removes members from a set and tells how many of them were there.
+    Removes members from a set and returns how many of them existed.
     """
     target = ctx.db.write(key, Set)
     if target is None:
@@ -86,7 +86,7 @@ def srem(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Reply:
     """SMOVE source destination member
 
-    Moves a member from one set to another and tells whether it was there.
+    Moves a member from one set to another; returns 1 if the member existed, else 0.
     """
     db = ctx.db
     left, right = db.lookup_write(source), db.lookup_write(destination)
@@ -113,7 +113,7 @@ def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Repl
 def sismember(ctx: Client, key: bytes, member: bytes) -> Reply:
     """SISMEMBER key member
 
-    Tells whether a set has a member.
+    Returns 1 if a set has a member, else 0.
     """
     found = ctx.db.read(key, Set)
     return int(found is not None and member in found)
@@ -125,7 +125,7 @@ def sismember(ctx: Client, key: bytes, member: bytes) -> Reply:
 def smismember(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """SMISMEMBER key member [member ...]
 
-    Tells of each given member whether a set has it.
+    Returns 1 or 0 for each given member: whether a set has it.
     """
     found = ctx.db.read(key, Set)
     if found is None:
@@ -137,7 +137,7 @@ def smismember(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def scard(ctx: Client, key: bytes) -> Reply:
     """SCARD key
 
-    Tells how many members a set has.
+    Returns the number of members in a set.
     """
     found = ctx.db.read(key, Set)
     return 0 if found is None else len(found.members)
@@ -154,7 +154,7 @@ def scard(ctx: Client, key: bytes) -> Reply:
 def smembers(ctx: Client, key: bytes) -> Reply:
     """SMEMBERS key
 
-    All members of a set, in no particular order.
+    Returns all members of a set in no particular order.
     """
     return _reply(ctx, ctx.db.read(key, Set) or ())
 
@@ -218,9 +218,9 @@ def _pop_some(ctx: Client, key: bytes, options: tuple[bytes, ...]) -> Reply:
 def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """SRANDMEMBER key [count]
 
-    Returns random members of a set: different ones, or with a negative count each picked from all of them.
+    Returns random members of a set. A positive count returns different members; a negative count may repeat them.
 
-    Picks are limited to ten million a call, where Redis would answer until its memory ends.
+    One call picks at most ten million members with repetition; Redis would go on until its memory is exhausted.
     """
     if not options:
         found = ctx.db.read(key, Set)
@@ -243,13 +243,13 @@ def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     flags=READONLY,
     keys=_READ,
     since="2.8.0",
-    complexity="O(1) a call, O(N) for a whole iteration over N members",
+    complexity="O(1) for each call, O(N) for a whole iteration over N members",
     tips=("nondeterministic_output",),
 )
 def sscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     """SSCAN key cursor [MATCH pattern] [COUNT count]
 
-    Returns some members of a set and the cursor to go on with: 0 begins an iteration and ends it.
+    Returns some members of a set and the cursor for the next call; 0 starts an iteration and ends it.
     """
     place = cursors.cursor(cursor)
     found = ctx.db.read(key, Set)

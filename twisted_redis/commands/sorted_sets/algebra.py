@@ -1,4 +1,4 @@
-"""Sorted sets: unions, intersections and differences, of plain sets as well, whose members all count as 1."""
+"""Sorted sets: unions, intersections and differences.  Plain sets take part too; their members all have the score 1."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _DIFFERENCE = "O(L+(N-K)*log(N)) at worst, for L members in all sets, N in the f
 
 def _sum(one: float, other: float) -> float:
     total = one + other
-    # Opposite infinities make 0.
+    # The sum of opposite infinities is 0.
     return 0.0 if isnan(total) else total
 
 
-# A score that is nan, which an infinite one becomes if its weight is 0, never wins.
+# A score that is NaN (an infinite score whose weight is 0) never wins.
 
 
 def _lower(one: float, other: float) -> float:
@@ -49,7 +49,7 @@ _AGGREGATES: dict[bytes, Callable[[float, float], float]] = {b"SUM": _sum, b"MIN
 
 
 class _Source:
-    """A set among others, with its weight; a missing key is an empty one."""
+    """One of the sets to combine, with its weight; a missing key is an empty set."""
 
     __slots__ = ("members", "scores", "value", "weight")
 
@@ -60,9 +60,9 @@ class _Source:
             raise WrongType
         self.value: Set | ZSet = value
         self.weight = 1.0
-        #: None for a plain set.
+        #: Scores by member; None for a plain set.
         self.scores: dict[bytes, float] | None = value.scores if isinstance(value, ZSet) else None
-        #: Answers ``in`` quickly.
+        #: A container whose ``in`` is fast.
         self.members: Any = self.scores if isinstance(value, ZSet) else value.lookup()
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class _Source:
 
 
 class _Call:
-    """The arguments of one of these commands: ``numkeys key [key ...]`` and its options."""
+    """The parsed arguments of one of these commands: ``numkeys key [key ...]`` and the options."""
 
     __slots__ = ("aggregate", "limit", "sources", "with_scores")
 
@@ -116,7 +116,7 @@ class _Call:
                 raise SyntaxError_
 
     def ascending(self) -> list[_Source]:
-        """The sources, the smallest first: Redis' order, in which sums of doubles depend on it."""
+        """The sources, the smallest first: sums of doubles depend on the order, and this is Redis' order."""
         return sorted(self.sources, key=len)
 
 

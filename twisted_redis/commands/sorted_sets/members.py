@@ -1,4 +1,4 @@
-"""Sorted sets: their members one by one. Ranges, pops and what combines several sets stand in modules beside it."""
+"""Sorted sets: their members.  The modules beside this one hold the ranges, the pops and the combinations of sets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ command = CommandGroup("sorted-set", since="1.2.0", complexity="O(1)")
 _READ = first_key(RO | ACCESS)
 
 _MOST_PICKS = 10_000_000
-"""Members that one call may pick with repetition: a reply is built as a whole before it is sent."""
+"""The most members that one call may pick with repetition, because the whole reply is built before it is sent."""
 
 _NX, _XX, _GT, _LT, _CH, _INCR = 1, 2, 4, 8, 16, 32
 _OPTIONS = {b"NX": _NX, b"XX": _XX, b"GT": _GT, b"LT": _LT, b"CH": _CH, b"INCR": _INCR}
@@ -48,11 +48,11 @@ _OPTIONS = {b"NX": _NX, b"XX": _XX, b"GT": _GT, b"LT": _LT, b"CH": _CH, b"INCR":
 def zadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]
 
-    Adds members to a sorted set, or gives them other scores, and tells how many are new.
+    Adds members to a sorted set or updates their scores; returns the number of new members.
     """
     if len(arguments) != 2 or (score := float_or_none(arguments[0])) is None:
         return _add(ctx, key, arguments, 0)
-    # One member without options is by far the most frequent call: spelled out.
+    # One member without options is by far the most frequent call, so it is spelled out.
     member = arguments[1]
     db, config = ctx.db, ctx.config
     target = db.write(key, ZSet)
@@ -70,7 +70,7 @@ def zadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
 
 
 def _add(ctx: Client, key: bytes, arguments: tuple[bytes, ...], options: int) -> Reply:
-    """ZADD and, with INCR among ``options``, ZINCRBY, which takes the options of ZADD as well."""
+    """The body of ZADD and, with INCR among ``options``, of ZINCRBY, which accepts the options of ZADD as well."""
     first = 0
     for word in arguments:
         option = _OPTIONS.get(keyword(word))
@@ -137,7 +137,7 @@ def _add(ctx: Client, key: bytes, arguments: tuple[bytes, ...], options: int) ->
 def zincrby(ctx: Client, key: bytes, increment: bytes, member: bytes) -> Reply:
     """ZINCRBY key increment member
 
-    Adds to the score of a member, where a missing one counts as 0, and returns it.
+    Adds a number to the score of a member and returns the score; a missing member counts as 0.
     """
     return _add(ctx, key, (increment, member), _INCR)
 
@@ -153,7 +153,7 @@ def zincrby(ctx: Client, key: bytes, increment: bytes, member: bytes) -> Reply:
 def zrem(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """ZREM key member [member ...]
 
-    Removes members from a sorted set and tells how many of them were there.
+    Removes members from a sorted set and returns how many of them existed.
     """
     target = ctx.db.write(key, ZSet)
     if target is None:
@@ -176,7 +176,7 @@ def zrem(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def zcard(ctx: Client, key: bytes) -> Reply:
     """ZCARD key
 
-    Tells how many members a sorted set has.
+    Returns the number of members in a sorted set.
     """
     found = ctx.db.read(key, ZSet)
     return 0 if found is None else len(found.scores)
@@ -186,7 +186,7 @@ def zcard(ctx: Client, key: bytes) -> Reply:
 def zscore(ctx: Client, key: bytes, member: bytes) -> Reply:
     """ZSCORE key member
 
-    Returns the score of a member of a sorted set.
+    Returns the score of a member of a sorted set, or null if it has no such member.
     """
     found = ctx.db.read(key, ZSet)
     return None if found is None else found.scores.get(member)
@@ -198,7 +198,7 @@ def zscore(ctx: Client, key: bytes, member: bytes) -> Reply:
 def zmscore(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """ZMSCORE key member [member ...]
 
-    Returns the score of each given member of a sorted set, null for those that it does not have.
+    Returns the scores of members of a sorted set, with null for each missing member.
     """
     found = ctx.db.read(key, ZSet)
     return [None] * len(members) if found is None else list(map(found.scores.get, members))
@@ -232,7 +232,7 @@ def _rank(ctx: Client, key: bytes, member: bytes, options: tuple[bytes, ...], *,
 def zrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
     """ZRANK key member [WITHSCORE]
 
-    Tells how many members of a sorted set come before a member.
+    Returns the number of members of a sorted set that precede a member.
     """
     return _rank(ctx, key, member, options, reverse=False)
 
@@ -241,12 +241,12 @@ def zrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
 def zrevrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
     """ZREVRANK key member [WITHSCORE]
 
-    Tells how many members of a sorted set come after a member.
+    Returns the number of members of a sorted set that follow a member.
     """
     return _rank(ctx, key, member, options, reverse=True)
 
 
-# Random picks and cursors
+# Random members and cursors
 
 
 @command(
@@ -261,9 +261,9 @@ def zrevrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
 def zrandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZRANDMEMBER key [count [WITHSCORES]]
 
-    Returns random members of a sorted set: different ones, or with a negative count each picked from all of them.
+    Returns random members of a sorted set. A positive count returns different members; a negative count may repeat them.
 
-    Picks are limited to ten million a call, where Redis would answer until its memory ends.
+    One call picks at most ten million members with repetition; Redis would go on until its memory is exhausted.
     """
     if not options:
         found = ctx.db.read(key, ZSet)
@@ -301,13 +301,13 @@ def _scanned_score(score: float) -> bytes:
     flags=READONLY,
     keys=_READ,
     since="2.8.0",
-    complexity="O(1) a call, O(N) for a whole iteration over N members",
+    complexity="O(1) for each call, O(N) for a whole iteration over N members",
     tips=("nondeterministic_output",),
 )
 def zscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     """ZSCAN key cursor [MATCH pattern] [COUNT count]
 
-    Returns some members of a sorted set, their scores, and the cursor to go on with: 0 begins an iteration and ends it.
+    Returns some members of a sorted set with their scores, and the cursor for the next call; 0 starts an iteration and ends it.
     """
     place = cursors.cursor(cursor)
     found = ctx.db.read(key, ZSet)
@@ -318,6 +318,6 @@ def zscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     if matches is not None:
         members = list(filter(matches, members))
     scores = found.scores
-    # Redis prints the scores of a large set in another way than elsewhere, with digits that nobody needs.
+    # Redis prints the scores of a large set differently here, with superfluous digits.
     text = _scanned_score if found.large else double_text
     return [b"%d" % following, Bulks(item for member in members for item in (member, text(scores[member])))]

@@ -1,4 +1,4 @@
-"""Sorted sets: taking members off their ends, and waiting for them."""
+"""Sorted sets: popping members with the lowest or highest scores, and waiting for members."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FRACTIONS = (("6.0.0", "`timeout` may have a fraction."),)
 
 
 def _take(ctx: Client, key: bytes, target: ZSet, *, last: bool) -> tuple[bytes, float]:
-    """Pops one member."""
+    """Pops one member of a sorted set that is not empty."""
     pair = target.pop(last=last)
     ctx.changed(key, "zpopmax" if last else "zpopmin")
     if not target.scores:
@@ -38,7 +38,7 @@ def _take(ctx: Client, key: bytes, target: ZSet, *, last: bool) -> tuple[bytes, 
 
 
 def _take_some(ctx: Client, key: bytes, target: ZSet, count: int, *, last: bool) -> list[tuple[bytes, float]]:
-    """Pops up to ``count`` members, at least one."""
+    """Pops up to ``count`` members of a sorted set that is not empty."""
     taken = target.pop_some(count, last=last)
     ctx.changed(key, "zpopmax" if last else "zpopmin", len(taken))
     if not target.scores:
@@ -66,7 +66,7 @@ def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> 
 def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZPOPMIN key [count]
 
-    Takes the members with the lowest scores off a sorted set and returns them with these.
+    Pops the members with the lowest scores from a sorted set; returns them with their scores.
     """
     return _pop(ctx, key, options, last=False)
 
@@ -75,16 +75,16 @@ def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def zpopmax(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZPOPMAX key [count]
 
-    Takes the members with the highest scores off a sorted set and returns them with these.
+    Pops the members with the highest scores from a sorted set; returns them with their scores.
     """
     return _pop(ctx, key, options, last=True)
 
 
-# The first of several keys
+# Popping from the first of several sorted sets
 
 
 def _keys_end_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
-    """What follows in ZMPOP: ``numkeys key [key ...] <MIN | MAX> [COUNT count]``."""
+    """Parses ``numkeys key [key ...] <MIN | MAX> [COUNT count]``: the keys, whether MAX is given, and the count."""
     number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if len(arguments) <= number + 1:
         raise SyntaxError_
@@ -93,7 +93,7 @@ def _keys_end_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...]
         raise SyntaxError_
     options = arguments[number + 2 :]
     count = 1
-    # A second COUNT is as wrong as any other word, but only after the first one's number.
+    # Redis checks the number of the first COUNT before it rejects a second COUNT or any other word.
     if len(options) > 1 and keyword(options[0]) == b"COUNT":
         count = integer_in(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
         options = options[2:]
@@ -103,7 +103,10 @@ def _keys_end_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...]
 
 
 def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], count: int, *, last: bool) -> Reply:
-    """Pops up to ``count`` members off the first sorted set that is there; its key and them, None without one."""
+    """Pops up to ``count`` members from the first sorted set that exists.
+
+    Returns the key and the members with their scores, or None if no sorted set exists.
+    """
     for key in keys:
         target = ctx.db.write(key, ZSet)
         if target is not None:
@@ -117,7 +120,7 @@ def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], count: int, *, last: boo
 def zmpop(ctx: Client, *arguments: bytes) -> Reply:
     """ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]
 
-    Takes members off the first of several sorted sets that is there; returns its key and them with their scores.
+    Pops members from the first sorted set that exists; returns its key and the members with their scores.
     """
     keys, last, count = _keys_end_and_count(arguments)
     return _pop_first_of(ctx, keys, count, last=last) or NullArray
@@ -137,7 +140,7 @@ def zmpop(ctx: Client, *arguments: bytes) -> Reply:
 def bzmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
     """BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]
 
-    Takes members off the first of several sorted sets that is there; waits while there is none.
+    Pops members from the first sorted set that exists; waits while none exists.
     """
     keys, last, count = _keys_end_and_count(arguments)
     seconds = timeout(time)
@@ -169,7 +172,7 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, last: bool) -> R
 def bzpopmin(ctx: Client, *arguments: bytes) -> Reply:
     """BZPOPMIN key [key ...] timeout
 
-    Takes the member with the lowest score off the first of several sorted sets that is there; waits for one.
+    Pops the member with the lowest score from the first sorted set that exists; waits while none exists.
     """
     return _blocking_pop(ctx, arguments, last=False)
 
@@ -178,6 +181,6 @@ def bzpopmin(ctx: Client, *arguments: bytes) -> Reply:
 def bzpopmax(ctx: Client, *arguments: bytes) -> Reply:
     """BZPOPMAX key [key ...] timeout
 
-    Takes the member with the highest score off the first of several sorted sets that is there; waits for one.
+    Pops the member with the highest score from the first sorted set that exists; waits while none exists.
     """
     return _blocking_pop(ctx, arguments, last=True)

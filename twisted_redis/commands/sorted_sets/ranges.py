@@ -1,4 +1,4 @@
-"""Sorted sets: ranges of ranks, scores and members, which are read, counted, removed or stored."""
+"""Sorted sets: reading, counting, removing and storing ranges of ranks, scores and members."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _RETURNED = "O(log(N)+M) for M members returned of a sorted set of N"
 _EACH_REMOVED = "O(log(N)+M) for M members removed from a sorted set of N"
 
 Ranks: TypeAlias = tuple[int, int]
-"""The rank of the first member, and the one behind that of the last; the range is empty if it is not higher."""
+"""The rank of the first member, and one more than the rank of the last; the range is empty unless that is larger."""
 
-# What the float parser of Redis takes: no hexadecimal notation, and numbers that no double can hold.
+# The numbers that Redis' float parser accepts: no hexadecimal notation, but numbers too large for a double.
 _float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 
 
-# What a range is
+# Parsing ranges
 
 
 def _rank_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
@@ -52,9 +52,9 @@ def _rank_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
 
 
 def _bound(text: bytes) -> tuple[float, bool]:
-    """Reads an end of a range of scores; tells whether it is left out."""
+    """Parses an end of a range of scores: the score, and True if the range excludes it."""
     left_out = text[:1] == b"("
-    # C strings end at the first zero byte, and what is empty then counts as 0.
+    # A C string ends at the first zero byte, and an empty one means 0.
     number = text[1:] if left_out else text
     if b"\0" in number:
         number = number.partition(b"\0")[0]
@@ -76,7 +76,7 @@ _NO_LEX = "ERR min or max not valid string range item"
 
 
 def _lex_bound(text: bytes) -> tuple[bytes | None, bool, bytes]:
-    """Reads an end of a range of members: the member, whether it is left out, and the sign before it."""
+    """Parses an end of a range of members: the member, True if the range excludes it, and the sign before it."""
     sign = text[:1]
     if sign in (b"(", b"["):
         return text[1:], sign == b"(", sign
@@ -101,12 +101,12 @@ deprecated_range_command = range_command.with_defaults(deprecated_since="6.2.0")
 
 
 class _Options:
-    """The options of ZRANGE; ``by`` is empty for ranks, ``limit`` is negative if there is none."""
+    """The options of ZRANGE; ``by`` is empty for ranks, and a negative ``limit`` means no limit."""
 
     __slots__ = ("by", "limit", "offset", "reverse", "with_scores")
 
     def __init__(self, given: tuple[bytes, ...], by: bytes | None, reverse: bool | None, *, storing: bool) -> None:
-        """Reads ``given``; ``by`` and ``reverse`` are None if an option may tell."""
+        """Parses ``given``; ``by`` and ``reverse`` are None if an option may choose them."""
         self.offset, self.limit = 0, -1
         self.with_scores = False
         chosen_by, chosen_reverse = by, reverse
@@ -131,11 +131,11 @@ class _Options:
             raise CommandError("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
 
     def limited(self, zset: ZSet, ranks: Ranks) -> Ranks:
-        """What offset and limit leave of a range."""
+        """The part of a range that offset and limit leave."""
         start, stop = ranks
         offset, limit = self.offset, self.limit
         if offset < 0:
-            # In a listpack that leads nowhere; in a skiplist it counts from the end at which the range stops.
+            # A negative offset finds nothing in a listpack; in a skiplist it counts from the end at which the range stops.
             if not zset.large or -offset > stop - start:
                 return 0, 0
             if self.reverse:
@@ -156,7 +156,7 @@ class _Options:
 
 @lru_cache(maxsize=256)
 def _options(given: tuple[bytes, ...], by: bytes | None, reverse: bool | None, storing: bool = False) -> _Options:
-    # Most callers want the same ones again and again.
+    # Most clients use the same few combinations of options again and again.
     return _Options(given, by, reverse, storing=storing)
 
 
@@ -197,7 +197,7 @@ def _range(
 
 
 def _ranks(options: _Options, first: bytes, second: bytes) -> Callable[[ZSet], Ranks]:
-    # In reverse the higher end of scores and members comes first; ranks are counted from the other end instead.
+    # Reversed ranges of scores and members start with the higher end; reversed ranks count from the other end.
     if options.reverse and options.by:
         first, second = second, first
     if options.by == b"BYSCORE":
@@ -218,7 +218,7 @@ def zrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: bytes) 
 def zrevrange(ctx: Client, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """ZREVRANGE key start stop [WITHSCORES]
 
-    Returns the members of a sorted set in a range of ranks counted from the highest score.
+    Returns the members of a sorted set in a range of ranks, counted from the highest score.
     """
     return _range(ctx, key, start, stop, options, b"", True)
 
@@ -246,7 +246,7 @@ def zrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes, *options: by
 def zrevrangebyscore(ctx: Client, key: bytes, high: bytes, low: bytes, *options: bytes) -> Reply:
     """ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]
 
-    Returns the members of a sorted set in a range of scores, the highest first.
+    Returns the members of a sorted set in a range of scores, highest score first.
     """
     return _range(ctx, key, high, low, options, b"BYSCORE", True)
 
@@ -255,7 +255,7 @@ def zrevrangebyscore(ctx: Client, key: bytes, high: bytes, low: bytes, *options:
 def zrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes, *options: bytes) -> Reply:
     """ZRANGEBYLEX key min max [LIMIT offset count]
 
-    Returns a range of the members of a sorted set in which all have the same score.
+    Returns a lexicographical range of members of a sorted set whose scores are all equal.
     """
     return _range(ctx, key, low, high, options, b"BYLEX", False)
 
@@ -264,7 +264,7 @@ def zrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes, *options: byte
 def zrevrangebylex(ctx: Client, key: bytes, high: bytes, low: bytes, *options: bytes) -> Reply:
     """ZREVRANGEBYLEX key max min [LIMIT offset count]
 
-    Returns a range of the members of a sorted set in which all have the same score, backwards.
+    Returns a lexicographical range of members of a sorted set whose scores are all equal, in reverse order.
     """
     return _range(ctx, key, high, low, options, b"BYLEX", True)
 
@@ -283,7 +283,7 @@ def zrevrangebylex(ctx: Client, key: bytes, high: bytes, low: bytes, *options: b
 def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high: bytes, *given: bytes) -> Reply:
     """ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]
 
-    Stores the members of a sorted set in a range of ranks, scores or members, and tells how many there are.
+    Stores the members of a sorted set in a range of ranks, scores or members; returns their number.
     """
     options = _options(given, None, None, True)
     ranks = _ranks(options, low, high)
@@ -308,10 +308,10 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
 
 
 def _stored(pairs: list[tuple[bytes, float]], config: ZSetLimits, *, counted: bool) -> ZSet:
-    """Makes a sorted set of a range, which Redis starts as a listpack unless it has ``counted`` it to be too long."""
+    """Makes a sorted set of a range.  Redis starts it as a listpack unless it has ``counted`` too many members for one."""
     if counted and len(pairs) > config.zset_max_listpack_entries:
         return ZSet.from_pairs(pairs, config)
-    # One by one: what goes into a listpack loses the sign of a zero, what comes after the listpack does not.
+    # One by one: a listpack loses the sign of a zero score, and a skiplist keeps it.
     zset = ZSet()
     for member, score in pairs:
         zset.add(member, score, config)
@@ -335,7 +335,7 @@ def _count(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks]) -> int:
 def zcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZCOUNT key min max
 
-    Tells how many members of a sorted set are in a range of scores.
+    Returns the number of members of a sorted set in a range of scores.
     """
     return _count(ctx, key, _score_range(low, high))
 
@@ -344,7 +344,7 @@ def zcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
 def zlexcount(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZLEXCOUNT key min max
 
-    Tells how many members are in a range of them, for a sorted set in which all have the same score.
+    Returns the number of members in a lexicographical range, for a sorted set whose scores are all equal.
     """
     return _count(ctx, key, _lex_range(low, high))
 
@@ -372,7 +372,7 @@ def _remove(ctx: Client, key: bytes, ranks: Callable[[ZSet], Ranks], event: str)
 def zremrangebyrank(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply:
     """ZREMRANGEBYRANK key start stop
 
-    Removes the members of a sorted set in a range of ranks and tells how many they were.
+    Removes the members of a sorted set in a range of ranks; returns their number.
     """
     return _remove(ctx, key, _rank_range(start, stop), "zremrangebyrank")
 
@@ -381,7 +381,7 @@ def zremrangebyrank(ctx: Client, key: bytes, start: bytes, stop: bytes) -> Reply
 def zremrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZREMRANGEBYSCORE key min max
 
-    Removes the members of a sorted set in a range of scores and tells how many they were.
+    Removes the members of a sorted set in a range of scores; returns their number.
     """
     return _remove(ctx, key, _score_range(low, high), "zremrangebyscore")
 
@@ -390,6 +390,6 @@ def zremrangebyscore(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
 def zremrangebylex(ctx: Client, key: bytes, low: bytes, high: bytes) -> Reply:
     """ZREMRANGEBYLEX key min max
 
-    Removes a range of the members of a sorted set in which all have the same score; tells how many they were.
+    Removes a lexicographical range of members of a sorted set whose scores are all equal; returns their number.
     """
     return _remove(ctx, key, _lex_range(low, high), "zremrangebylex")

@@ -1,4 +1,4 @@
-"""Streams: the log itself, its readers, and consumer groups."""
+"""Streams: entries, reading, and consumer groups."""
 
 from twisted_redis.commands.streams import claims, consumers, entries, groups, info, reading
 

@@ -1,4 +1,4 @@
-"""XCLAIM and XAUTOCLAIM: taking over what is pending for another consumer."""
+"""XCLAIM and XAUTOCLAIM: taking over pending entries of other consumers."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ command = CommandGroup("stream")
 _MOST = (2**63 - 1) // 16
 _USUAL_COUNT = 100
 _LOOKED_AT = 10
-"""How many pending entries XAUTOCLAIM looks at for each that it may return."""
+"""How many pending entries XAUTOCLAIM examines for each entry that it may return."""
 
 
 class _ClaimOptions:
-    """The options behind the IDs of XCLAIM; times in ms, None where not given."""
+    """The options that follow the IDs of XCLAIM; times are in ms, None if not given."""
 
     __slots__ = ("count", "force", "just_id", "last_id", "time")
 
@@ -71,7 +71,7 @@ class _ClaimOptions:
 
 
 def _consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consumer:
-    """The claiming consumer, made where it is missing."""
+    """The claiming consumer; creates it if it does not exist."""
     consumer = group.consumers.get(name)
     if consumer is None:
         consumer = make_consumer(ctx, key, group, name)
@@ -92,7 +92,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
     """XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] \
 [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]
 
-    Gives pending entries to another consumer and returns them.
+    Assigns pending entries to another consumer and returns them.
     """
     stream = ctx.db.read(key, Stream)
     group = None if stream is None else stream.groups.get(name)
@@ -120,7 +120,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
         entry = group.pending.get(entry_id)
         row = stream.get(entry_id)
         if row is None:
-            # An entry that is deleted cannot change hands: it is no longer pending.
+            # A deleted entry cannot be claimed; it is no longer pending.
             if entry is not None:
                 effects.append(claim_effect(key, name, group, text, entry))
                 group.acknowledge(entry_id)
@@ -138,7 +138,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
         reply.append(id_text(entry_id) if options.just_id else (id_text(entry_id), Bulks(row)))
         consumer.active_time = now
         effects.append(claim_effect(key, name, group, text, entry))
-    # A claim tells the group's last ID along with it.
+    # A propagated XCLAIM includes the group's last ID.
     if moved and not effects:
         effects.append(group_effect(key, name, group))
     _finish(ctx, effects)
@@ -160,8 +160,8 @@ def xautoclaim(
 ) -> Reply:
     """XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
 
-    Goes through what is pending in a group, gives what is idle for long enough to a consumer, and returns the
-    ID to go on with, the entries, and the IDs of those that are deleted.
+    Assigns pending entries of a group that have been idle long enough to a consumer. Returns the ID for the next
+    call, the entries, and the IDs of deleted entries.
     """
     stream = None
     value = ctx.db.lookup(key)

@@ -1,4 +1,4 @@
-"""What the commands on streams share: IDs as arguments, errors, how changes beside the entries are told."""
+"""Shared by the commands on streams: parsing IDs, errors, and propagating changes of groups."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = [
 
 
 def invalid_id() -> CommandError:
-    """The error for an argument that is no ID."""
+    """The error for an argument that is not an ID."""
     return CommandError("ERR Invalid stream ID specified as stream command argument")
 
 
 def exact_id(text: bytes, missing: int = 0) -> int:
-    """``text`` as an ID, which ``-`` and ``+`` are not."""
+    """Parses an ID; ``-`` and ``+`` are errors, and ``missing`` replaces a missing sequence number."""
     entry_id = parse_id(text, missing)
     if entry_id is None:
         raise invalid_id()
@@ -44,7 +44,7 @@ def exact_id(text: bytes, missing: int = 0) -> int:
 
 
 def _bound(text: bytes, missing: int) -> tuple[int, bool]:
-    """An end of an interval, and whether it is excluded by a leading bracket."""
+    """Parses an end of an interval: the ID, and True if a leading bracket excludes it."""
     if text[:1] == b"(" and len(text) > 1:
         return exact_id(text[1:], missing), True
     entry_id = parse_bound(text, missing)
@@ -75,7 +75,7 @@ def interval(start: bytes, end: bytes) -> tuple[int, int]:
 
 
 def no_group(key: bytes, group: bytes, suffix: bytes = b"") -> CommandError:
-    """The error where either the key or the group is missing."""
+    """The error for a missing key or a missing group."""
     return refusal(b"NOGROUP No such key '%b' or consumer group '%b'%b", key, group, suffix)
 
 
@@ -88,9 +88,9 @@ def shown_entries(found: Iterable[Entry]) -> list[Reply]:
 
 
 def record(ctx: Client, count: int, *command: bytes) -> None:
-    """Counts and propagates changes that leave the entries alone.
+    """Counts and propagates changes that leave the entries unchanged.
 
-    Redis does not say of groups and counters that their key is modified: WATCH and tracking do not notice.
+    In Redis a change of groups or counters does not count as a change of the key: WATCH and tracking do not notice it.
     """
     ctx.effects.dirty += count
     if ctx.effects.recording:
@@ -98,7 +98,7 @@ def record(ctx: Client, count: int, *command: bytes) -> None:
 
 
 def wake(ctx: Client, key: bytes) -> None:
-    """Has those who wait for ``key`` look again."""
+    """Makes the clients that wait for ``key`` look again."""
     db = ctx.db
     if key in db.waiting:
         ctx.effects.ready[(db, key)] = None
@@ -106,7 +106,7 @@ def wake(ctx: Client, key: bytes) -> None:
 
 
 def make_consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consumer:
-    """Adds a consumer, which must be missing, to ``group``."""
+    """Adds a consumer to ``group``, which must not have it yet."""
     consumer = group.add_consumer(name, ctx.now)
     ctx.effects.dirty += 1
     ctx.notify(key, "xgroup-createconsumer")
@@ -114,7 +114,7 @@ def make_consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consume
 
 
 def claim_effect(key: bytes, name: bytes, group: Group, entry_id: bytes, entry: Pending) -> list[bytes]:
-    """The XCLAIM that makes a copy of the group have ``entry`` as it is here."""
+    """The XCLAIM that makes the pending ``entry`` of a replica's group equal to ours."""
     consumer, time, count = entry
     return [
         b"XCLAIM",
@@ -135,7 +135,7 @@ def claim_effect(key: bytes, name: bytes, group: Group, entry_id: bytes, entry: 
 
 
 def group_effect(key: bytes, name: bytes, group: Group) -> list[bytes]:
-    """The XGROUP SETID that makes a copy of the group stand where it stands here."""
+    """The XGROUP SETID that makes the position of a replica's group equal to ours."""
     return [
         b"XGROUP",
         b"SETID",

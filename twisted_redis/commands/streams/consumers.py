@@ -1,4 +1,4 @@
-"""What is pending in consumer groups: acknowledging it, looking at it."""
+"""Pending entries of consumer groups: acknowledging and listing them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ command = CommandGroup("stream", since="5.0.0")
 def xack(ctx: Client, key: bytes, name: bytes, *ids: bytes) -> Reply:
     """XACK key group id [id ...]
 
-    Marks entries as done, so that they are no longer pending, and tells how many of them were.
+    Acknowledges entries, which are then no longer pending; returns how many of them were pending.
     """
     stream = ctx.db.read(key, Stream)
     group = None if stream is None else stream.groups.get(name)
@@ -43,14 +43,14 @@ def xack(ctx: Client, key: bytes, name: bytes, *ids: bytes) -> Reply:
     arity=-3,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    complexity="O(N) for N entries returned or passed over for IDLE, or for N consumers without a range",
+    complexity="O(N) for N entries returned or skipped because of IDLE, or for N consumers without a range",
     tips=("nondeterministic_output",),
     history=(("6.2.0", "IDLE and exclusive ends."),),
 )
 def xpending(ctx: Client, key: bytes, name: bytes, *args: bytes) -> Reply:
     """XPENDING key group [[IDLE min-idle-time] start end count [consumer]]
 
-    Tells what is pending in a group: how much for whom, or the entries of an interval one by one.
+    Returns a summary of the pending entries of a group, or the pending entries in an interval of IDs.
     """
     idle = 0
     if args:

@@ -1,4 +1,4 @@
-"""The entries of streams: adding, trimming, deleting, and reading by ID."""
+"""Entries of streams: adding, trimming, deleting, and reading by ID."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _LARGEST_LIMIT = 1_000_000
 _USUAL_LIMIT = 10_000
 
 
-#: In place of an ID for the server to choose one.
+#: Replaces the ID of a new entry; the server then chooses one.
 _ANY_ID = b"*"
 
 
 class _Options:
     """The options of XADD and XTRIM.
 
-    ``by_length``: whether MAXLEN is given, else MINID; None without either.  ``threshold`` is the length or
-    the ID, ``place`` its place among the arguments, ``limit`` the most entries to trim (0: any number),
-    ``id_place`` the place of a new entry's ID.
+    ``by_length`` is True for MAXLEN, False for MINID, None without either.  ``threshold`` is the length or the ID, and
+    ``threshold_at`` its index among the arguments.  ``limit`` is the most entries to trim, 0 for any number.  ``id_at`` is
+    the index of a new entry's ID.
     """
 
-    __slots__ = ("approximate", "by_length", "create", "id_place", "limit", "place", "threshold")
+    __slots__ = ("approximate", "by_length", "create", "id_at", "limit", "threshold", "threshold_at")
 
     def __init__(self, ctx: Client, args: tuple[bytes, ...], *, adding: bool) -> None:
         self.by_length: bool | None = None
         self.approximate = False
         self.threshold = 0
-        self.place = 0
+        self.threshold_at = 0
         self.limit = 0
         self.create = True
         limited = False
@@ -68,13 +68,13 @@ class _Options:
             else:
                 break
             at += 1
-        self.id_place = at
+        self.id_at = at
         if adding and at <= last and c_string(args[at]) != _ANY_ID and parse_added_id(args[at]) is None:
             raise invalid_id()
-        self._settle_limit(ctx, limited, adding=adding)
+        self._check_limit(ctx, limited, adding=adding)
 
     def _read_threshold(self, args: tuple[bytes, ...], at: int, *, by_length: bool) -> int:
-        """Reads what stands behind MAXLEN or MINID; gives the place of the threshold."""
+        """Parses the arguments of MAXLEN or MINID; returns the index of the threshold."""
         if self.by_length is not None:
             raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
         precision = c_string(args[at])
@@ -88,17 +88,18 @@ class _Options:
         else:
             self.threshold = exact_id(args[at])
         self.by_length = by_length
-        self.place = at
+        self.threshold_at = at
         return at
 
-    def _settle_limit(self, ctx: Client, limited: bool, *, adding: bool) -> None:
+    def _check_limit(self, ctx: Client, limited: bool, *, adding: bool) -> None:
+        """Checks LIMIT against the other options if it was given (``limited``); else sets the default limit."""
         if self.by_length is None:
             if self.limit:
                 raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
             if not adding:
                 raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
         if ctx.gates & MASTER:
-            # What a master sends is exact already.
+            # A master sends an exact threshold.
             self.limit = 0
         elif limited:
             if not self.approximate:
@@ -108,19 +109,19 @@ class _Options:
             self.limit = min(limit, _LARGEST_LIMIT) if limit > 0 else _USUAL_LIMIT
 
     def trim(self, stream: Stream) -> int:
-        """Trims ``stream`` as wanted; how many entries that removed."""
+        """Trims ``stream``; returns the number of removed entries."""
         if self.by_length:
             return stream.trim_length(self.threshold, self.approximate, self.limit)
         return stream.trim_before(self.threshold, self.approximate, self.limit)
 
     def made_exact(self, args: list[bytes], stream: Stream) -> list[bytes]:
-        """The arguments with an exact threshold for an approximate one: nodes may differ elsewhere."""
+        """The arguments with an exact threshold in place of an approximate one: a replica's nodes may differ from ours."""
         if self.approximate:
-            args[self.place - 1] = b"="
+            args[self.threshold_at - 1] = b"="
             if self.by_length:
-                args[self.place] = b"%d" % len(stream)
+                args[self.threshold_at] = b"%d" % len(stream)
             else:
-                args[self.place] = id_text(stream.first_stored_id())
+                args[self.threshold_at] = id_text(stream.first_stored_id())
         return args
 
 
@@ -129,7 +130,7 @@ class _Options:
     arity=-5,
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | UPDATE, notes="UPDATE instead of INSERT because of the optional trimming feature"),
-    complexity="O(1) for the new entry, and O(N) for N entries that are trimmed",
+    complexity="O(1) for the new entry, plus O(N) for N trimmed entries",
     tips=("nondeterministic_output",),
     history=(
         ("6.2.0", "NOMKSTREAM, MINID and LIMIT."),
@@ -140,16 +141,16 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
     """XADD key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value \
 [field value ...]
 
-    Adds an entry to a stream, making the stream where it is missing, and returns the ID of the entry.
+    Appends an entry to a stream and returns its ID. Creates the stream if the key does not exist.
     """
     options = None if args[0] == _ANY_ID else _Options(ctx, args, adding=True)
-    id_place = 0 if options is None else options.id_place
-    row = args[id_place + 1 :]
+    id_at = 0 if options is None else options.id_at
+    row = args[id_at + 1 :]
     if not row or len(row) & 1:
         raise CommandError("ERR wrong number of arguments for 'xadd' command")
     given = None
-    if c_string(args[id_place]) != _ANY_ID:
-        given = parse_added_id(args[id_place])
+    if c_string(args[id_at]) != _ANY_ID:
+        given = parse_added_id(args[id_at])
         if given == (0, True):
             raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
 
@@ -193,7 +194,7 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
     if ctx.effects.recording:
         effect = list(args)
         if given is None or not given[1]:
-            effect[id_place] = text
+            effect[id_at] = text
         if options is not None:
             options.made_exact(effect, stream)
         ctx.propagate_as([b"XADD", key, *effect])
@@ -205,14 +206,14 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
     arity=-4,
     flags=WRITE,
     keys=first_key(RW | DELETE),
-    complexity="O(N) for N entries that are trimmed; whole nodes of entries go at once",
+    complexity="O(N) for N trimmed entries; whole nodes of entries are removed at once",
     tips=("nondeterministic_output",),
     history=(("6.2.0", "MINID and LIMIT."),),
 )
 def xtrim(ctx: Client, key: bytes, *args: bytes) -> Reply:
     """XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]
 
-    Removes the oldest entries of a stream and tells how many that were.
+    Removes the oldest entries of a stream; returns their number.
     """
     options = _Options(ctx, args, adding=False)
     stream = ctx.db.write(key, Stream)
@@ -231,12 +232,12 @@ def xtrim(ctx: Client, key: bytes, *args: bytes) -> Reply:
     arity=-3,
     flags=WRITE | FAST,
     keys=first_key(RW | DELETE),
-    complexity="O(log N) for each ID, N entries being in the stream",
+    complexity="O(log N) for each ID, in a stream of N entries",
 )
 def xdel(ctx: Client, key: bytes, *ids: bytes) -> Reply:
     """XDEL key id [id ...]
 
-    Removes entries from a stream and tells how many of them were there.
+    Removes entries from a stream and returns how many of them existed.
     """
     stream = ctx.db.write(key, Stream)
     if stream is None:
@@ -258,7 +259,7 @@ def xdel(ctx: Client, key: bytes, *ids: bytes) -> Reply:
 def xlen(ctx: Client, key: bytes) -> Reply:
     """XLEN key
 
-    Tells how many entries a stream has.
+    Returns the number of entries in a stream.
     """
     stream = ctx.db.read(key, Stream)
     return 0 if stream is None else stream.length
@@ -269,13 +270,13 @@ def xlen(ctx: Client, key: bytes) -> Reply:
     arity=-4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    complexity="O(log N + M) for M entries returned of N",
+    complexity="O(log N + M) for M returned entries of N",
     history=(("6.2.0", "Exclusive ends."),),
 )
 def xrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
     """XRANGE key start end [COUNT count]
 
-    Returns the entries of a stream with IDs in an interval.
+    Returns the entries of a stream in an interval of IDs.
     """
     return _range(ctx, key, interval(start, end), options, back=False)
 
@@ -285,13 +286,13 @@ def xrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -
     arity=-4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    complexity="O(log N + M) for M entries returned of N",
+    complexity="O(log N + M) for M returned entries of N",
     history=(("6.2.0", "Exclusive ends."),),
 )
 def xrevrange(ctx: Client, key: bytes, end: bytes, start: bytes, *options: bytes) -> Reply:
     """XREVRANGE key end start [COUNT count]
 
-    Returns the entries of a stream with IDs in an interval, from the greatest ID to the smallest.
+    Returns the entries of a stream in an interval of IDs, in reverse order.
     """
     return _range(ctx, key, interval(start, end), options, back=True)
 
@@ -323,7 +324,7 @@ def _range(ctx: Client, key: bytes, bounds: tuple[int, int], options: tuple[byte
 def xsetid(ctx: Client, key: bytes, last_id: bytes, *options: bytes) -> Reply:
     """XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]
 
-    Sets the last ID of a stream, and its counters, as they were elsewhere.
+    Sets the last ID and the counters of a stream; for internal use.
     """
     last = exact_id(last_id)
     added = -1

@@ -1,4 +1,4 @@
-"""XGROUP: consumer groups come and go, with their consumers."""
+"""XGROUP: creating and removing consumer groups and consumers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ subcommand = (
 
 
 def _options(subcommand: str, options: tuple[bytes, ...]) -> tuple[bool, int]:
-    """The options of CREATE and SETID: whether MKSTREAM is among them, and the counter of read entries."""
+    """Parses the options of CREATE and SETID: whether MKSTREAM is given, and the counter of read entries."""
     make = False
     entries_read = UNKNOWN
     rest = iter(options)
@@ -46,7 +46,7 @@ def _options(subcommand: str, options: tuple[bytes, ...]) -> tuple[bool, int]:
 
 
 def _stream(ctx: Client, key: bytes) -> Stream:
-    """The stream at ``key``, which must be there."""
+    """The stream at ``key``; raises the error for a missing key."""
     stream = ctx.db.write(key, Stream)
     if stream is None:
         raise _no_key()
@@ -61,7 +61,7 @@ def _no_key() -> CommandError:
 
 
 def _group(ctx: Client, key: bytes, name: bytes) -> tuple[Stream, Group]:
-    """A group that must be there, with its stream."""
+    """A group with its stream; raises the error for a missing key or group."""
     stream = _stream(ctx, key)
     group = stream.groups.get(name)
     if group is None:
@@ -75,7 +75,7 @@ def _group(ctx: Client, key: bytes, name: bytes) -> tuple[Stream, Group]:
 def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) -> Reply:
     """XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]
 
-    Creates a consumer group that gets the entries behind an ID; $ stands for the last one.
+    Creates a consumer group that receives the entries after an ID; $ means the last ID of the stream.
     """
     make, entries_read = _options("CREATE", options)
     stream = ctx.db.write(key, Stream)
@@ -104,7 +104,7 @@ def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) 
 def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) -> Reply:
     """XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]
 
-    Sets the ID that a consumer group counts as delivered last; $ stands for the last one of the stream.
+    Sets the last delivered ID of a consumer group; $ means the last ID of the stream.
     """
     _, entries_read = _options("SETID", options)
     stream, group = _group(ctx, key, name)
@@ -125,19 +125,19 @@ def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) ->
     arity=4,
     flags=WRITE,
     keys=key_at(2, RW | DELETE),
-    complexity="O(N) for N entries that are pending in the group",
+    complexity="O(N) for N pending entries of the group",
 )
 def destroy(ctx: Client, key: bytes, name: bytes) -> Reply:
     """XGROUP DESTROY key group
 
-    Removes a consumer group and tells whether it was there.
+    Removes a consumer group; returns 1 if it existed, else 0.
     """
     stream = _stream(ctx, key)
     if stream.groups.pop(name, None) is None:
         return 0
     record(ctx, 1, b"XGROUP", b"DESTROY", key, name)
     ctx.notify(key, "xgroup-destroy")
-    # Who waits for its entries has to hear that there will be none.
+    # Clients that wait for entries of the group must learn that none will come.
     wake(ctx, key)
     return 1
 
@@ -146,7 +146,7 @@ def destroy(ctx: Client, key: bytes, name: bytes) -> Reply:
 def createconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
     """XGROUP CREATECONSUMER key group consumer
 
-    Adds a consumer to a group and tells whether it is new.
+    Adds a consumer to a group; returns 1 if it is new, else 0.
     """
     _, group = _group(ctx, key, name)
     if consumer in group.consumers:
@@ -161,12 +161,12 @@ def createconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Rep
     arity=5,
     flags=WRITE,
     keys=key_at(2, RW | DELETE),
-    complexity="O(N) for N entries that are pending for the consumer",
+    complexity="O(N) for N pending entries of the consumer",
 )
 def delconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
     """XGROUP DELCONSUMER key group consumer
 
-    Removes a consumer from a group and tells how many entries were pending for it.
+    Removes a consumer from a group and returns the number of its pending entries.
     """
     _, group = _group(ctx, key, name)
     pending = group.delete_consumer(consumer)
@@ -181,6 +181,6 @@ def delconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """XGROUP HELP
 
-    Describes the subcommands.
+    Describes the subcommands of XGROUP.
     """
     return help_lines(ctx.engine, "xgroup")

@@ -1,4 +1,4 @@
-"""XINFO: the counters of streams, groups and consumers."""
+"""XINFO: information about streams, groups and consumers."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def _entries_read(group: Group) -> int | None:
     keys=_KEYS,
     history=(
         ("6.0.0", "FULL."),
-        ("7.0.0", "The counters of deleted, added and read entries, the first ID and the lag."),
+        ("7.0.0", "The counters of deleted, added and read entries, the first ID, and the lag."),
         ("7.2.0", "The time of a consumer's last success; its seen-time is now that of its last attempt."),
     ),
 )
 def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """XINFO STREAM key [FULL [COUNT count]]
 
-    Tells the counters of a stream, and with FULL its first entries and all of its groups.
+    Returns information about a stream; with FULL also its first entries and all its groups.
     """
     stream = _stream(ctx, key)
     count = _SHOWN
@@ -157,7 +157,7 @@ def _full_consumer(group: Group, consumer: Consumer, count: int) -> Pairs:
 def groups_(ctx: Client, key: bytes) -> Reply:
     """XINFO GROUPS key
 
-    Tells the counters of the consumer groups of a stream.
+    Returns information about the consumer groups of a stream.
     """
     stream = _stream(ctx, key)
     return [
@@ -192,7 +192,7 @@ def groups_(ctx: Client, key: bytes) -> Reply:
 def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
     """XINFO CONSUMERS key group
 
-    Tells the counters of the consumers of a group.
+    Returns information about the consumers of a group.
     """
     group = _stream(ctx, key).groups.get(name)
     if group is None:
@@ -219,6 +219,6 @@ def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """XINFO HELP
 
-    Describes the subcommands.
+    Describes the subcommands of XINFO.
     """
     return help_lines(ctx.engine, "xinfo")

@@ -1,4 +1,4 @@
-"""XREAD and XREADGROUP: what is new in streams, waited for where there is nothing."""
+"""XREAD and XREADGROUP: reading new entries of streams, and waiting for them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 command = CommandGroup("stream", since="5.0.0")
 
 _NEW = MAX_ID
-"""The ID that stands for > of XREADGROUP; whoever gives this number means the same."""
+"""The ID that represents > in XREADGROUP; a client that gives this number means the same."""
 
 
 class _Request:
-    """The arguments of XREAD or XREADGROUP.
+    """The parsed arguments of XREAD or XREADGROUP.
 
-    ``timeout`` (ms) is None without BLOCK, ``count`` is 0 without a limit.
+    ``timeout`` (ms) is None without BLOCK, and ``count`` is 0 without COUNT.
     """
 
     __slots__ = ("consumer", "count", "group", "ids", "keys", "noack", "timeout")
@@ -126,10 +126,10 @@ def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool) -> Reply:
 def xread(ctx: Client, *args: bytes) -> Reply:
     """XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
 
-    Returns the entries of streams behind the given IDs, and waits for one where there is none.
+    Returns the entries of streams after the given IDs; with BLOCK, waits while there are none.
 
-    The ID $ stands for the last one at the time of the call, + for the entry before the last, so that the
-    last one is returned.
+    The ID $ means the last ID at the time of the call.  The ID + means the ID before the last one, so that the last
+    entry is returned.
     """
     request = _Request(ctx, args, grouped=False)
     resolved: list[int] | None = ctx.blocked_state
@@ -168,14 +168,14 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     arity=-7,
     flags=WRITE | BLOCKING,
     keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
-    complexity="O(log N + M) for each stream with N entries of which M are returned; XADD takes O(N) to serve N clients that wait for a stream",
+    complexity="O(log N + M) for each stream of N entries, M of which are returned; XADD takes O(N) to serve N clients that wait for a stream",
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] \
 id [id ...]
 
-    Returns entries that no consumer of the group has got yet (the ID is >), and waits for one where there is
-    none; or the entries behind an ID that are pending for this consumer.
+    Returns entries that no consumer of the group has received yet (the ID is >) and, with BLOCK, waits for them; or
+    returns the entries after an ID that are pending for this consumer.
     """
     request = _Request(ctx, args, grouped=True)
     name = request.group
@@ -217,7 +217,7 @@ id [id ...]
 
 
 def _history(ctx: Client, stream: Stream, group: Group, consumer: Consumer, start: int, count: int) -> Reply:
-    """What is pending for a consumer from an ID on; reading it again counts as a delivery."""
+    """The pending entries of a consumer from an ID on; returning an entry again counts as a delivery."""
     entries: list[Reply] = []
     for entry_id, (_, _, deliveries) in group.pending_of(consumer, start):
         row = stream.get(entry_id)
@@ -241,7 +241,7 @@ def _deliver(
     request: _Request,
     effects: list[list[bytes]],
 ) -> Reply:
-    """The entries that nobody has got yet, which become pending for ``consumer``."""
+    """The entries that no consumer has received yet; they become pending for ``consumer``."""
     entries: list[Reply] = []
     propagated = bool(ctx.effects.recording)
     now = ctx.now

@@ -1,4 +1,4 @@
-"""LCS: what two strings have in common."""
+"""LCS: the longest common subsequence of two strings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 command = CommandGroup("string")
 
 _TOO_LONG = 2**32 - 2
-_CELL = 4  # bytes of a cell of the table that Redis allocates, and limits
+_CELL = 4  # bytes in one cell of the table that Redis allocates; proto-max-bulk-len limits that table
 
 
 @command(

@@ -1,4 +1,4 @@
-"""Strings that hold numbers."""
+"""Strings: values that are numbers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
     number += amount
     if not INT64_MIN <= number <= INT64_MAX:
         raise CommandError("ERR increment or decrement would overflow")
-    # The key is there and keeps its expiry: nothing but the value changes, unless accesses or sizes are noted.
+    # The key exists and keeps its expiry, so only the value changes.  A database that records access times or sizes
+    # needs its own method.
     if plain:
         db.data[key] = b"%d" % number
     else:
@@ -70,7 +71,7 @@ def decr(ctx: Client, key: bytes) -> Reply:
 def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
     """INCRBY key increment
 
-    Adds to the integer stored at a key; a missing key counts as 0.
+    Adds a number to the integer stored at a key; a missing key counts as 0.
     """
     return _add(ctx, key, integer(increment))
 
@@ -79,7 +80,7 @@ def incrby(ctx: Client, key: bytes, increment: bytes) -> Reply:
 def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
     """DECRBY key decrement
 
-    Subtracts from the integer stored at a key; a missing key counts as 0.
+    Subtracts a number from the integer stored at a key; a missing key counts as 0.
     """
     amount = integer(decrement)
     if amount == INT64_MIN:
@@ -91,7 +92,7 @@ def decrby(ctx: Client, key: bytes, decrement: bytes) -> Reply:
 def incrbyfloat(ctx: Client, key: bytes, increment: bytes) -> Reply:
     """INCRBYFLOAT key increment
 
-    Adds to the number stored at a key, in floating point; a missing key counts as 0.
+    Adds a floating-point number to the number stored at a key; a missing key counts as 0.
     """
     db = ctx.db
     value = db.write_string(key)
@@ -105,6 +106,6 @@ def incrbyfloat(ctx: Client, key: bytes, increment: bytes) -> Reply:
     text = long_double.to_text(total)
     db.replace(key, Text(text) if is_integer_encoded(text) else text)
     ctx.changed(key, "incrbyfloat")
-    # The result, not the sum: another machine may round otherwise.
+    # Propagates the result rather than the addition, because another machine may round differently.
     ctx.propagate_as([b"SET", key, text, b"KEEPTTL"])
     return text

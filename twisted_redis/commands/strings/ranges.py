@@ -1,4 +1,4 @@
-"""Strings: parts of values, read and written in place."""
+"""Strings: reading and writing parts of values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _OF_THE_RESULT = "O(N) where N is the length of the part returned"
 
 
 def _check_length(ctx: Client, length: int) -> None:
-    # A replica takes over whatever its master was allowed to store.
+    # A replica accepts any value that its master accepted.
     if length > ctx.config.proto_max_bulk_len and not ctx.gates & MASTER:
         raise CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
 def _writable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
-    """The value of ``key`` as one that can be changed in place."""
+    """The value of ``key`` as a bytearray, which the database now stores, so that it can be changed in place."""
     if isinstance(value, bytearray):
         return value
     changeable = bytearray(value)
@@ -41,12 +41,12 @@ def _writable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
     flags=WRITE | DENYOOM | FAST,
     keys=first_key(RW | INSERT),
     since="2.0.0",
-    complexity="O(1) for small values, as the space is doubled when it runs out",
+    complexity="O(1) for small values, because the allocated space doubles when it runs out",
 )
 def append(ctx: Client, key: bytes, value: bytes) -> Reply:
     """APPEND key value
 
-    Adds bytes to the end of the string stored at a key, making the string where it is missing.
+    Appends bytes to the string stored at a key. Creates the string if the key does not exist.
     """
     db = ctx.db
     before = db.write_string(key)
@@ -68,12 +68,12 @@ def append(ctx: Client, key: bytes, value: bytes) -> Reply:
     flags=WRITE | DENYOOM,
     keys=first_key(RW | UPDATE),
     since="2.2.0",
-    complexity="O(N) where N is the length of the value, and of the zeros that fill a gap before it",
+    complexity="O(N) where N is the length of the value and of the zero bytes that fill a gap before it",
 )
 def setrange(ctx: Client, key: bytes, offset: bytes, value: bytes) -> Reply:
     """SETRANGE key offset value
 
-    Writes bytes into the string stored at a key from an offset on, filling up with zero bytes before it.
+    Overwrites a part of the string stored at a key, starting at an offset. Zero bytes fill any gap before the offset.
     """
     start = integer(offset)
     if start < 0:
@@ -104,7 +104,7 @@ def _part(ctx: Client, key: bytes, first: bytes, last: bytes) -> bytes:
     if start < 0:
         start = max(start + size, 0)
     if end < 0:
-        # An end before the string counts as its first byte, not as nothing: GETRANGE abc 0 -9 is "a".
+        # An end before the string refers to its first byte: GETRANGE abc 0 -9 returns "a".
         end = max(end + size, 0)
     return bytes(value[start : end + 1])
 
@@ -113,7 +113,7 @@ def _part(ctx: Client, key: bytes, first: bytes, last: bytes) -> bytes:
 def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     """GETRANGE key start end
 
-    Returns the part of a string between two offsets, both inclusive and, if negative, counted from the end.
+    Returns the part of a string between two inclusive offsets; negative offsets count from the end.
     """
     return _part(ctx, key, start, end)
 
@@ -131,6 +131,6 @@ def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
 def substr(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     """SUBSTR key start end
 
-    Returns a part of a string: the old name of GETRANGE.
+    Returns a part of a string. This is the old name of GETRANGE.
     """
     return _part(ctx, key, start, end)

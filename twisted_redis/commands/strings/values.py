@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 command = CommandGroup("string", complexity="O(1)")
 
-# Option: (milliseconds a unit has, whether the time counts from now)
+#: Option: (milliseconds in its unit, whether the time is relative to now)
 _EXPIRY_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 
 
 class _Options:
-    """The options of SET or GETEX: ``unit`` and ``amount`` of the expiry as they were given, unchecked."""
+    """The options of SET or GETEX; ``unit`` and ``amount`` hold the expiry as it was given, unchecked."""
 
     __slots__ = ("amount", "condition", "get", "keep", "unit")
 
     def __init__(self, options: tuple[bytes, ...], *, of_set: bool) -> None:
         self.condition: bytes | None = None
         self.get = False
-        self.keep = False  # KEEPTTL of SET, PERSIST of GETEX: no time may be given beside it
+        self.keep = False  # KEEPTTL of SET or PERSIST of GETEX; neither can be combined with a time
         self.unit: bytes | None = None
         self.amount = b""
         rest = iter(options)
@@ -63,7 +63,7 @@ class _Options:
 
 
 def _expiry(ctx: Client, unit: bytes, amount: bytes, name: str) -> int:
-    """The time (ms) at which a key given ``amount`` units shall expire."""
+    """The time (ms) at which a key expires that is given ``amount`` units of time."""
     count = integer(amount)
     factor, relative = _EXPIRY_UNITS[unit]
     when = count * factor + (ctx.now if relative else 0)
@@ -76,15 +76,15 @@ def _expiry(ctx: Client, unit: bytes, amount: bytes, name: str) -> int:
 def get(ctx: Client, key: bytes) -> Reply:
     """GET key
 
-    Returns the string stored at a key, null if there is none.
+    Returns the string stored at a key, or null if the key does not exist.
     """
     value = ctx.db.read_string(key)
-    # A bytearray goes on changing, while a reply may have to wait for the end of a transaction.
+    # Copied, because a bytearray may change before the reply is sent at the end of a transaction.
     return bytes(value) if value.__class__ is bytearray else value
 
 
 def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
-    """The key, which is read only if there is a GET."""
+    """The position and flags of the key; SET reads it only with the option GET."""
     if any(keyword(word) == b"GET" for word in argv[3:]):
         return [(1, RW | ACCESS | UPDATE)]
     return [(1, OW | UPDATE)]
@@ -101,13 +101,13 @@ def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
         ("2.6.12", "Options `EX`, `PX`, `NX` and `XX`."),
         ("6.0.0", "Option `KEEPTTL`."),
         ("6.2.0", "Options `GET`, `EXAT` and `PXAT`."),
-        ("7.0.0", "`NX` and `GET` may stand together."),
+        ("7.0.0", "`NX` and `GET` may be combined."),
     ),
 )
 def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
     """SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]
 
-    Stores a string at a key, whatever type of value is there.
+    Stores a string at a key, replacing a value of any type.
     """
     if not options:
         db = ctx.db
@@ -136,7 +136,7 @@ def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
 def _store(
     ctx: Client, key: bytes, value: bytes, condition: bytes | None, when: int | None, keep: bool = False
 ) -> bool:
-    """Stores unless the condition (NX, XX) forbids it; tells whether it did."""
+    """Stores the value unless the condition (NX or XX) forbids it; returns True if it stored it."""
     db = ctx.db
     found = db.lookup_write(key) is not None
     if condition is not None and found is (condition == b"NX"):
@@ -164,7 +164,7 @@ def _store(
 def setnx(ctx: Client, key: bytes, value: bytes) -> Reply:
     """SETNX key value
 
-    Stores a string at a key that does not exist yet.
+    Stores a string at a key only if the key does not exist.
     """
     return int(_store(ctx, key, value, b"NX", None))
 
@@ -181,7 +181,7 @@ def setnx(ctx: Client, key: bytes, value: bytes) -> Reply:
 def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
     """SETEX key seconds value
 
-    Stores a string at a key and lets it expire after some seconds.
+    Stores a string at a key and sets its time to live in seconds.
     """
     return _set_expiring(ctx, key, value, _expiry(ctx, b"EX", seconds, "setex"))
 
@@ -198,7 +198,7 @@ def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
 def psetex(ctx: Client, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
     """PSETEX key milliseconds value
 
-    Stores a string at a key and lets it expire after some milliseconds.
+    Stores a string at a key and sets its time to live in milliseconds.
     """
     return _set_expiring(ctx, key, value, _expiry(ctx, b"PX", milliseconds, "psetex"))
 
@@ -221,7 +221,7 @@ def _set_expiring(ctx: Client, key: bytes, value: bytes, when: int) -> Reply:
 def getset(ctx: Client, key: bytes, value: bytes) -> Reply:
     """GETSET key value
 
-    Stores a string at a key and returns the one that was there before.
+    Stores a string at a key and returns the previous string.
     """
     before = get(ctx, key)
     ctx.db.set(key, value)
@@ -234,7 +234,7 @@ def getset(ctx: Client, key: bytes, value: bytes) -> Reply:
 def getdel(ctx: Client, key: bytes) -> Reply:
     """GETDEL key
 
-    Returns the string stored at a key and removes the key.
+    Returns the string stored at a key and deletes the key.
     """
     value = get(ctx, key)
     if ctx.db.delete(key):
@@ -253,7 +253,7 @@ def getdel(ctx: Client, key: bytes) -> Reply:
 def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]
 
-    Returns the string stored at a key and sets or drops its expiry.
+    Returns the string stored at a key and sets or removes its expiry.
     """
     chosen = _Options(options, of_set=False)
     value = get(ctx, key)
@@ -288,7 +288,7 @@ def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
 def mget(ctx: Client, *keys: bytes) -> Reply:
     """MGET key [key ...]
 
-    Returns the strings stored at several keys, with null for those that hold none.
+    Returns the strings stored at several keys, with null for each key that holds no string.
     """
     return [
         value if value.__class__ is bytes else bytes(value) if isinstance(value, bytes | bytearray) else None
@@ -308,7 +308,7 @@ def mget(ctx: Client, *keys: bytes) -> Reply:
 def mset(ctx: Client, *data: bytes) -> Reply:
     """MSET key value [key value ...]
 
-    Stores strings at several keys at once.
+    Stores strings at several keys in one step.
     """
     if len(data) & 1:
         raise CommandError("ERR wrong number of arguments for 'mset' command")
@@ -334,7 +334,7 @@ def mset(ctx: Client, *data: bytes) -> Reply:
 def msetnx(ctx: Client, *data: bytes) -> Reply:
     """MSETNX key value [key value ...]
 
-    Stores strings at several keys, provided that none of these exists.
+    Stores strings at several keys only if none of the keys exists.
     """
     if len(data) & 1:
         raise CommandError("ERR wrong number of arguments for 'msetnx' command")
@@ -348,7 +348,7 @@ def msetnx(ctx: Client, *data: bytes) -> Reply:
 def strlen(ctx: Client, key: bytes) -> Reply:
     """STRLEN key
 
-    Returns the length in bytes of the string stored at a key, 0 if there is none.
+    Returns the length (bytes) of the string stored at a key, or 0 if the key does not exist.
     """
     value = ctx.db.read_string(key)
     return 0 if value is None else len(value)
