@@ -169,15 +169,15 @@ class TestDoctor:
         return reply.decode()
 
     def test_nothing_remarkable(self, server: InProcess, info: dict[str, Any]) -> None:
-        assert self.report(server) == "Nothing remarkable was found.\n"
+        assert self.report(server) == "No problem was found.\n"
 
     def test_too_little(self, server: InProcess, info: dict[str, Any]) -> None:
         info["used_memory_dataset"] = 1 << 20
-        assert self.report(server) == "There is too little data to tell anything by it.\n"
+        assert self.report(server) == "There is too little data for a report.\n"
 
     def test_a_peak(self, server: InProcess, info: dict[str, Any]) -> None:
         info["used_memory_peak"] = 200 << 20
-        assert self.report(server).startswith("- The process held 200.00M once, and holds 100.00M now.")
+        assert self.report(server).startswith("- The process used 200.00M at its peak and uses 100.00M now.")
 
     @pytest.mark.parametrize(("policy", "text"), [("noeviction", "refused"), ("allkeys-lru", "allkeys-lru")])
     def test_the_limit(self, server: InProcess, info: dict[str, Any], policy: str, text: str) -> None:
@@ -192,7 +192,7 @@ class TestDoctor:
         connections = [server.connect() for _ in range(2)]
         for connection in connections:
             connection.send(b"*2\r\n$4\r\nECHO\r\n$1000000\r\n" + b"x" * 900_000)
-        assert "are held for 3 clients" in self.report(server)
+        assert "- 3 clients use " in self.report(server)
 
     def test_scripts(self, server: InProcess, info: dict[str, Any]) -> None:
         info["number_of_cached_scripts"] = 1001

@@ -1,4 +1,4 @@
-"""The commands, one module a group.  ``load`` imports them all, which fills the command table."""
+"""The commands, one module or folder for each group.  ``load`` imports all of them, which fills the command table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["load"]
 
 
 def load() -> None:
-    """Imports every module of commands; what is in this folder is in the table."""
+    """Imports every module in this folder, so that its commands are in the table."""
     for module in pkgutil.walk_packages(__path__, __name__ + "."):
         importlib.import_module(module.name)

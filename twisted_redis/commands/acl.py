@@ -1,4 +1,4 @@
-"""ACL: users and what they may do."""
+"""ACL: users and their permissions."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ subcommand = (
 )
 
 
-@subcommand("CAT", arity=-2, flags=_PLAIN, complexity="O(1) since the categories and their commands are fixed")
+@subcommand("CAT", arity=-2, flags=_PLAIN, complexity="O(1), because the categories and their commands are fixed")
 def acl_cat(ctx: Client, *names: bytes) -> Reply:
     """ACL CAT [category]
 
-    The categories of commands, or the commands of one of them.
+    Returns the categories of commands, or the commands of a category.
     """
     if len(names) > 1:
         raise WrongSubcommand
@@ -55,7 +55,7 @@ def acl_cat(ctx: Client, *names: bytes) -> Reply:
 def acl_deluser(ctx: Client, *names: bytes) -> Reply:
     """ACL DELUSER username [username ...]
 
-    Removes users and closes their connections.
+    Deletes users and closes their connections.
     """
     if b"default" in names:
         raise CommandError("ERR The 'default' user cannot be removed")
@@ -66,7 +66,7 @@ def acl_deluser(ctx: Client, *names: bytes) -> Reply:
 def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
     """ACL DRYRUN username command [arg [arg ...]]
 
-    Tells whether a user may call a command, without calling it.
+    Checks whether a user may call a command, without calling it.
     """
     acl = ctx.engine.acl
     user = acl.users.get(name)
@@ -87,7 +87,7 @@ def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
 def acl_genpass(ctx: Client, *sizes: bytes) -> Reply:
     """ACL GENPASS [bits]
 
-    A random password in hexadecimal digits, of 256 bits unless told otherwise.
+    Returns a random password in hexadecimal digits, of 256 bits by default.
     """
     if len(sizes) > 1:
         raise WrongSubcommand
@@ -117,14 +117,14 @@ def _described(selector: Selector) -> list[bytes]:
     arity=3,
     complexity="O(N) where N is the number of rules of the user",
     history=(
-        ("6.2.0", "Tells channel patterns."),
-        ("7.0.0", "Tells selectors, and patterns as rules instead of lists."),
+        ("6.2.0", "Returns channel patterns."),
+        ("7.0.0", "Returns selectors, and patterns as rules instead of lists."),
     ),
 )
 def acl_getuser(ctx: Client, name: bytes) -> Reply:
     """ACL GETUSER username
 
-    The rules of a user.
+    Returns the rules of a user.
     """
     user = ctx.engine.acl.users.get(name)
     if user is None:
@@ -146,7 +146,7 @@ def acl_getuser(ctx: Client, name: bytes) -> Reply:
 def acl_list(ctx: Client) -> Reply:
     """ACL LIST
 
-    All users with their rules, as lines of an ACL file.
+    Returns all users with their rules, as lines of an ACL file.
     """
     return [b"user " + line for line in ctx.engine.acl.lines()]
 
@@ -165,7 +165,7 @@ def _path(ctx: Client) -> str:
 def acl_load(ctx: Client) -> Reply:
     """ACL LOAD
 
-    Takes the users of the ACL file in place of all there are, unless the file has an error.
+    Replaces all users with those of the ACL file, unless the file has an error.
     """
     try:
         load_file(ctx.engine.acl, ctx.config.aclfile, _path(ctx), ctx)
@@ -204,13 +204,13 @@ def _shown(ctx: Client, entry: Entry) -> Pairs:
 @subcommand(
     "LOG",
     arity=-2,
-    complexity="O(N) where N is the number of entries shown",
-    history=(("7.2.0", "Tells the number of an entry, when it was made and when it was last changed."),),
+    complexity="O(N) where N is the number of returned entries",
+    history=(("7.2.0", "Returns the number of an entry and the times of its creation and last update."),),
 )
 def acl_log(ctx: Client, *options: bytes) -> Reply:
     """ACL LOG [count | RESET]
 
-    The last requests and logins that were refused, ten unless told otherwise; or forgets them.
+    Returns the last refused requests and logins, ten by default; RESET deletes them.
     """
     if len(options) > 1:
         raise WrongSubcommand
@@ -226,7 +226,7 @@ def acl_log(ctx: Client, *options: bytes) -> Reply:
 def acl_save(ctx: Client) -> Reply:
     """ACL SAVE
 
-    Writes all users into the ACL file.
+    Writes all users to the ACL file.
     """
     path = _path(ctx)
     try:
@@ -242,14 +242,17 @@ def acl_save(ctx: Client) -> Reply:
 @subcommand(
     "SETUSER",
     arity=-3,
-    complexity="O(N) where N is the number of rules given",
+    complexity="O(N) where N is the number of given rules",
     tips=_EVERYWHERE,
-    history=(("6.2.0", "Takes channel patterns."), ("7.0.0", "Takes selectors, and patterns for reading or writing.")),
+    history=(
+        ("6.2.0", "Accepts channel patterns."),
+        ("7.0.0", "Accepts selectors, and patterns for reading or writing."),
+    ),
 )
 def acl_setuser(ctx: Client, name: bytes, *rules: bytes) -> Reply:
     """ACL SETUSER username [rule [rule ...]]
 
-    Makes a user, or changes one, by rules that are carried out in their order, all or none.
+    Creates or changes a user. Applies all rules in their order, or none if one is invalid.
     """
     if has_blanks(name):
         raise CommandError("ERR Usernames can't contain spaces or null characters")
@@ -261,7 +264,7 @@ def acl_setuser(ctx: Client, name: bytes, *rules: bytes) -> Reply:
 def acl_users(ctx: Client) -> Reply:
     """ACL USERS
 
-    The names of all users.
+    Returns the names of all users.
     """
     return sorted(ctx.engine.acl.users)
 
@@ -270,7 +273,7 @@ def acl_users(ctx: Client) -> Reply:
 def acl_whoami(ctx: Client) -> Reply:
     """ACL WHOAMI
 
-    The name of the user that this connection is.
+    Returns the name of the user of this connection.
     """
     return ctx.user.name if ctx.user is not None else None
 
@@ -279,6 +282,6 @@ def acl_whoami(ctx: Client) -> Reply:
 def acl_help(ctx: Client) -> Reply:
     """ACL HELP
 
-    The subcommands of ACL.
+    Describes the subcommands of ACL.
     """
     return help_lines(ctx.engine, "acl")

@@ -1,4 +1,4 @@
-"""BGREWRITEAOF: the append-only file anew, as short as it can be."""
+"""BGREWRITEAOF: rewriting the append-only file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ command = CommandGroup("server")
 def bgrewriteaof(ctx: Client) -> Reply:
     """BGREWRITEAOF
 
-    Has a child process write the append-only file anew.
+    Rewrites the append-only file in a child process.
     """
     return Simple(ctx.engine.append_only.rewrite_by_user().encode())

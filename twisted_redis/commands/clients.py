@@ -42,7 +42,7 @@ subcommand = (
 
 
 def client_kind(client: Client) -> str:
-    """``normal``, ``master``, ``replica`` or ``pubsub``."""
+    """The type of a client: ``normal``, ``master``, ``replica`` or ``pubsub``."""
     if client.gates & MASTER:
         return "master"
     if client.gates & REPLICA and not client.gates & MONITORING:
@@ -94,7 +94,7 @@ def _flags(client: Client) -> str:
 
 
 def client_line(client: Client, now: float) -> str:
-    """The line of ``client`` in CLIENT LIST, without its end; ``now`` is monotonic."""
+    """The line of ``client`` in CLIENT LIST, without a line feed; ``now`` is monotonic time (s)."""
     link = client.link
     output = link.pending_output + sum(map(len, client.out))
     query = link.query_buffer
@@ -123,7 +123,7 @@ def _lines(ctx: Client, clients: Iterable[Client]) -> Verbatim:
 def client_id(ctx: Client) -> Reply:
     """CLIENT ID
 
-    The number of this connection.
+    Returns the id of this connection.
     """
     return ctx.id
 
@@ -132,7 +132,7 @@ def client_id(ctx: Client) -> Reply:
 def client_info(ctx: Client) -> Reply:
     """CLIENT INFO
 
-    The line of this connection in CLIENT LIST.
+    Returns the line of this connection in CLIENT LIST.
     """
     return _lines(ctx, [ctx])
 
@@ -144,7 +144,7 @@ def client_info(ctx: Client) -> Reply:
     complexity="O(N) where N is the number of client connections",
     tips=("nondeterministic_output",),
     history=(
-        ("2.8.12", "Shows the number of each client."),
+        ("2.8.12", "Shows the id of each client."),
         ("5.0.0", "Takes TYPE."),
         ("6.0.0", "Shows user."),
         ("6.2.0", "Takes ID; shows laddr, redir, argv-mem and tot-mem."),
@@ -158,7 +158,7 @@ def client_info(ctx: Client) -> Reply:
 def client_list(ctx: Client, *arguments: bytes) -> Reply:
     """CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]
 
-    A line for each connection, or for those of a type or with given numbers.
+    Returns a line for each connection, or only for those of a type or with given ids.
     """
     engine = ctx.engine
     if not arguments:
@@ -177,7 +177,7 @@ def client_list(ctx: Client, *arguments: bytes) -> Reply:
 def client_getname(ctx: Client) -> Reply:
     """CLIENT GETNAME
 
-    The name of this connection.
+    Returns the name of this connection.
     """
     return ctx.name
 
@@ -188,7 +188,7 @@ def client_getname(ctx: Client) -> Reply:
 def client_setname(ctx: Client, name: bytes) -> Reply:
     """CLIENT SETNAME connection-name
 
-    Names this connection; an empty name removes it.
+    Sets the name of this connection; an empty name removes it.
     """
     client_name(name)
     ctx.name = name or None
@@ -201,7 +201,7 @@ def client_setname(ctx: Client, name: bytes) -> Reply:
 def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
     """CLIENT SETINFO <LIB-NAME libname | LIB-VER libver>
 
-    Says which client library is at work.
+    Sets the name or the version of the client library of this connection.
     """
     wanted = c_string(attribute).lower()
     if wanted not in (b"lib-name", b"lib-ver"):
@@ -219,11 +219,11 @@ def client_setinfo(ctx: Client, attribute: bytes, value: bytes) -> Reply:
 def client_reply(ctx: Client, mode: bytes) -> Reply:
     """CLIENT REPLY <ON | OFF | SKIP>
 
-    Has the server answer this connection's commands, not answer them, or not answer the next one.
+    Turns the replies to this connection on or off, or skips the reply to the next command.
     """
     wanted = keyword(mode)
     if wanted == b"ON":
-        if ctx.skip_next < 2:  # a SKIP in the same transaction holds for what follows that, as in Redis
+        if ctx.skip_next < 2:  # as in Redis, a SKIP in the same transaction applies to what follows the transaction
             ctx.gates &= ~REPLIES_OFF
             ctx.skip_next = 0
         return OK
@@ -233,7 +233,7 @@ def client_reply(ctx: Client, mode: bytes) -> Reply:
     elif wanted == b"SKIP":
         if ctx.skip_next or not ctx.gates & REPLIES_OFF:
             ctx.gates |= REPLIES_OFF
-            ctx.skip_next = 2  # this very reply, and the next
+            ctx.skip_next = 2  # this reply and the next one
     else:
         raise SyntaxError_
     return NO_REPLY
@@ -254,7 +254,7 @@ def _switch(ctx: Client, mode: bytes, bit: int) -> Reply:
 def client_no_evict(ctx: Client, mode: bytes) -> Reply:
     """CLIENT NO-EVICT <ON | OFF>
 
-    Protects this connection from being closed when clients take too much memory.
+    Protects this connection from being closed when clients use too much memory.
     """
     return _switch(ctx, mode, NO_EVICT)
 
@@ -263,7 +263,7 @@ def client_no_evict(ctx: Client, mode: bytes) -> Reply:
 def client_no_touch(ctx: Client, mode: bytes) -> Reply:
     """CLIENT NO-TOUCH <ON | OFF>
 
-    Lets this connection's reads leave access times and frequencies alone.
+    Makes this connection read keys without updating their access times and frequencies.
     """
     return _switch(ctx, mode, NO_TOUCH)
 
@@ -272,7 +272,7 @@ def client_no_touch(ctx: Client, mode: bytes) -> Reply:
 def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     """CLIENT PAUSE timeout [WRITE | ALL]
 
-    Holds back all commands, or those that write, for a time in milliseconds.
+    Delays all commands, or only those that write, for a time in milliseconds.
     """
     if len(modes) > 1:
         raise WrongSubcommand
@@ -292,7 +292,7 @@ def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
     return OK
 
 
-@subcommand("UNPAUSE", arity=2, flags=_ADMIN, since="6.2.0", complexity="O(N) Where N is the number of paused clients")
+@subcommand("UNPAUSE", arity=2, flags=_ADMIN, since="6.2.0", complexity="O(N) where N is the number of paused clients")
 def client_unpause(ctx: Client) -> Reply:
     """CLIENT UNPAUSE
 
@@ -308,7 +308,7 @@ def client_unpause(ctx: Client) -> Reply:
 def client_unblock(ctx: Client, number: bytes, *reasons: bytes) -> Reply:
     """CLIENT UNBLOCK client-id [TIMEOUT | ERROR]
 
-    Ends the waiting of another connection as if its time were over, or with an error.
+    Ends the wait of another connection as if its timeout had expired, or with an error.
     """
     error = False
     if len(reasons) > 1:
@@ -378,10 +378,10 @@ def _matches(client: Client, filters: dict[str, Any], now: float) -> bool:
     flags=_ADMIN,
     complexity="O(N) where N is the number of client connections",
     history=(
-        ("2.8.12", "Takes filters."),
+        ("2.8.12", "Accepts filters."),
         ("2.8.12", "Takes ID."),
-        ("3.2.0", "Knows the type master."),
-        ("5.0.0", "Calls a slave a replica, and still knows the old word."),
+        ("3.2.0", "Accepts the type master."),
+        ("5.0.0", "Accepts the type replica besides slave."),
         ("6.2.0", "Takes LADDR."),
         ("7.4.0", "Takes MAXAGE."),
     ),
@@ -389,7 +389,7 @@ def _matches(client: Client, filters: dict[str, Any], now: float) -> bool:
 def client_kill(ctx: Client, *arguments: bytes) -> Reply:
     """CLIENT KILL <ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] ...>>
 
-    Closes the connection from an address, or all those that pass the filters.
+    Closes the connection from an address, or all connections that match the filters.
     """
     if len(arguments) == 1:
         filters: dict[str, Any] = {"addr": arguments[0].decode("latin-1")}
@@ -405,7 +405,7 @@ def client_kill(ctx: Client, *arguments: bytes) -> Reply:
         if client is ctx:
             if skip_me:
                 continue
-            ctx.gates |= CLOSING  # closed when the reply is out
+            ctx.gates |= CLOSING  # closed after the reply has been sent
         else:
             client.link.abort()
         killed += 1
@@ -420,6 +420,6 @@ def client_kill(ctx: Client, *arguments: bytes) -> Reply:
 def client_help(ctx: Client) -> Reply:
     """CLIENT HELP
 
-    The subcommands of CLIENT.
+    Describes the subcommands of CLIENT.
     """
     return help_lines(ctx.engine, "client")

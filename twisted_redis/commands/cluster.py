@@ -1,7 +1,7 @@
-"""CLUSTER, READONLY, READWRITE and ASKING, as a server without cluster mode has them.
+"""CLUSTER, READONLY, READWRITE and ASKING in a server without cluster mode.
 
-Each of them answers that cluster support is disabled, HELP too.  They are in the table with all that COMMAND, ACL and
-client libraries read there.
+All of them, including HELP, reply that cluster support is disabled.  Their declarations are complete, for COMMAND, ACL
+and client libraries.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _OF_NODES = "O(N) for N nodes of the cluster"
 _OF_REPLICAS = "O(N) for N replicas"
 
 _DECLARATIONS = (
-    _Declaration("CLUSTER ADDSLOTS slot [slot ...]", "Takes slots.", -3, _CHANGES, complexity=_OF_SLOTS),
+    _Declaration("CLUSTER ADDSLOTS slot [slot ...]", "Assigns slots to this node.", -3, _CHANGES, complexity=_OF_SLOTS),
     _Declaration(
         "CLUSTER ADDSLOTSRANGE start-slot end-slot [start-slot end-slot ...]",
-        "Takes ranges of slots.",
+        "Assigns ranges of slots to this node.",
         -4,
         _CHANGES,
         "7.0.0",
         _OF_RANGES,
     ),
-    _Declaration("CLUSTER BUMPEPOCH", "Raises the epoch of the configuration.", 2, _CHANGES, tips=_CHANCE),
+    _Declaration("CLUSTER BUMPEPOCH", "Increments the configuration epoch.", 2, _CHANGES, tips=_CHANCE),
     _Declaration(
         "CLUSTER COUNT-FAILURE-REPORTS node-id",
         "Returns how many nodes report that a node has failed.",
@@ -61,35 +61,37 @@ _DECLARATIONS = (
         tips=_CHANCE,
     ),
     _Declaration("CLUSTER COUNTKEYSINSLOT slot", "Returns how many keys a slot holds.", 3),
-    _Declaration("CLUSTER DELSLOTS slot [slot ...]", "Gives slots up.", -3, _CHANGES, complexity=_OF_SLOTS),
+    _Declaration(
+        "CLUSTER DELSLOTS slot [slot ...]", "Removes slots from this node.", -3, _CHANGES, complexity=_OF_SLOTS
+    ),
     _Declaration(
         "CLUSTER DELSLOTSRANGE start-slot end-slot [start-slot end-slot ...]",
-        "Gives ranges of slots up.",
+        "Removes ranges of slots from this node.",
         -4,
         _CHANGES,
         "7.0.0",
         _OF_RANGES,
     ),
-    _Declaration("CLUSTER FAILOVER [FORCE | TAKEOVER]", "Has a replica take the place of its master.", -2, _CHANGES),
-    _Declaration("CLUSTER FLUSHSLOTS", "Gives all slots up.", 2, _CHANGES),
+    _Declaration("CLUSTER FAILOVER [FORCE | TAKEOVER]", "Makes a replica take over from its master.", -2, _CHANGES),
+    _Declaration("CLUSTER FLUSHSLOTS", "Removes all slots from this node.", 2, _CHANGES),
     _Declaration("CLUSTER FORGET node-id", "Removes a node from the table of nodes.", 3, _CHANGES),
     _Declaration(
         "CLUSTER GETKEYSINSLOT slot count",
         "Returns keys of a slot.",
         4,
-        complexity="O(N) for N keys asked for",
+        complexity="O(N) for N requested keys",
         tips=_CHANCE,
     ),
-    _Declaration("CLUSTER HELP", "Returns what the subcommands do.", 2, LOADING | STALE, "5.0.0"),
+    _Declaration("CLUSTER HELP", "Describes the subcommands of CLUSTER.", 2, LOADING | STALE, "5.0.0"),
     _Declaration("CLUSTER INFO", "Returns the state of the cluster.", 2, tips=_CHANCE),
     _Declaration("CLUSTER KEYSLOT key", "Returns the slot of a key.", 3, complexity="O(N) for N bytes of the key"),
-    _Declaration("CLUSTER LINKS", "Returns the links to other nodes.", 2, STALE, "7.0.0", _OF_NODES, _CHANCE),
+    _Declaration("CLUSTER LINKS", "Returns the links to the other nodes.", 2, STALE, "7.0.0", _OF_NODES, _CHANCE),
     _Declaration(
         "CLUSTER MEET ip port [cluster-bus-port]",
-        "Brings another node into the cluster.",
+        "Adds another node to the cluster.",
         -4,
         _CHANGES,
-        history=(("4.0.0", "Takes the port of the bus."),),
+        history=(("4.0.0", "Accepts the port of the bus."),),
     ),
     _Declaration("CLUSTER MYID", "Returns the id of this node.", 2),
     _Declaration("CLUSTER MYSHARDID", "Returns the id of the shard of this node.", 2, STALE, "7.2.0", tips=_CHANCE),
@@ -106,7 +108,7 @@ _DECLARATIONS = (
     _Declaration("CLUSTER REPLICATE node-id", "Makes this node a replica of another.", 3, _CHANGES),
     _Declaration(
         "CLUSTER RESET [HARD | SOFT]",
-        "Takes this node out of its cluster.",
+        "Removes this node from its cluster.",
         -2,
         ADMIN | STALE | NOSCRIPT,
         complexity="O(N) for N known nodes",
@@ -115,7 +117,7 @@ _DECLARATIONS = (
     _Declaration("CLUSTER SET-CONFIG-EPOCH config-epoch", "Sets the epoch of a new node.", 3, _CHANGES),
     _Declaration(
         "CLUSTER SETSLOT slot <IMPORTING node-id | MIGRATING node-id | NODE node-id | STABLE>",
-        "Binds a slot to a node, or has it move.",
+        "Assigns a slot to a node, or marks it as moving.",
         -4,
         _CHANGES,
     ),
@@ -134,18 +136,18 @@ _DECLARATIONS = (
     ),
     _Declaration(
         "CLUSTER SLOTS",
-        "Returns which node has which slots.",
+        "Returns the slots with their nodes.",
         2,
         LOADING | STALE,
         complexity=_OF_NODES,
         tips=_CHANCE,
         replaced_by="`CLUSTER SHARDS`",
         deprecated_since="7.0.0",
-        history=(("4.0.0", "Returns the ids of nodes."), ("7.0.0", "Returns more about the networks of nodes.")),
+        history=(("4.0.0", "Returns the ids of nodes."), ("7.0.0", "Returns more about the networks of the nodes.")),
     ),
     _Declaration("READONLY", "Lets this connection read from a replica of the cluster.", 1, FAST | LOADING | STALE),
-    _Declaration("READWRITE", "Ends READONLY.", 1, FAST | LOADING | STALE),
-    _Declaration("ASKING", "Has the next command served for a slot that is being imported.", 1, FAST),
+    _Declaration("READWRITE", "Ends the effect of READONLY.", 1, FAST | LOADING | STALE),
+    _Declaration("ASKING", "Allows the next command to use a slot that this node is importing.", 1, FAST),
 )
 
 

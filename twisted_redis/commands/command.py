@@ -1,4 +1,4 @@
-"""COMMAND: what the command table holds."""
+"""COMMAND: the contents of the command table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _find(ctx: Client, name: bytes) -> Command | None:
 def command_(ctx: Client) -> Reply:
     """COMMAND
 
-    Arity, flags, keys and categories of every command.
+    Returns the arity, flags, keys and categories of all commands.
     """
     return [_info(entry) for entry in ctx.engine.table.values()]
 
@@ -73,7 +73,7 @@ subcommand = command.below("COMMAND").with_defaults(flags=_FLAGS, complexity="O(
 def count(ctx: Client) -> Reply:
     """COMMAND COUNT
 
-    How many commands there are.
+    Returns the number of commands.
     """
     return len(ctx.engine.table)
 
@@ -82,14 +82,14 @@ def count(ctx: Client) -> Reply:
     "INFO",
     arity=-2,
     since="2.8.13",
-    complexity="O(N) where N is the number of commands asked for",
+    complexity="O(N) where N is the number of requested commands",
     tips=_NO_ORDER,
-    history=(("7.0.0", "Without names it tells of all commands."),),
+    history=(("7.0.0", "Returns all commands if no name is given."),),
 )
 def info(ctx: Client, *names: bytes) -> Reply:
     """COMMAND INFO [command-name [command-name ...]]
 
-    What the table holds about some commands, or all.
+    Returns the arity, flags, keys and categories of the given commands, or of all.
     """
     if not names:
         return [_info(entry) for entry in ctx.engine.table.values()]
@@ -97,12 +97,12 @@ def info(ctx: Client, *names: bytes) -> Reply:
 
 
 @subcommand(
-    "DOCS", arity=-2, since="7.0.0", complexity="O(N) where N is the number of commands asked for", tips=_NO_ORDER
+    "DOCS", arity=-2, since="7.0.0", complexity="O(N) where N is the number of requested commands", tips=_NO_ORDER
 )
 def docs(ctx: Client, *names: bytes) -> Reply:
     """COMMAND DOCS [command-name [command-name ...]]
 
-    Summary, history and arguments of some commands, or all.
+    Returns the documentation of the given commands, or of all.
     """
     entries = [_find(ctx, name) for name in names] if names else list(ctx.engine.table.values())
     shown = Pairs()
@@ -116,7 +116,7 @@ def docs(ctx: Client, *names: bytes) -> Reply:
 def list_(ctx: Client, *options: bytes) -> Reply:
     """COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]
 
-    The names of all commands, or of those that pass a filter.
+    Returns the names of all commands, or of those that match a filter.
     """
     chosen: Callable[[Command], bool] | None = None
     if options:
@@ -175,7 +175,7 @@ def _keys(ctx: Client, argv: list[bytes]) -> list[tuple[int, int]]:
 def getkeys(ctx: Client, *argv: bytes) -> Reply:
     """COMMAND GETKEYS command [arg [arg ...]]
 
-    The keys that a request names.
+    Returns the keys in a request.
     """
     return [argv[place] for place, _ in _keys(ctx, list(argv))]
 
@@ -184,7 +184,7 @@ def getkeys(ctx: Client, *argv: bytes) -> Reply:
 def getkeysandflags(ctx: Client, *argv: bytes) -> Reply:
     """COMMAND GETKEYSANDFLAGS command [arg [arg ...]]
 
-    The keys that a request names, each with what the command does with it.
+    Returns the keys in a request, each with flags that describe its use.
     """
     return [
         [argv[place], SetReply([Simple(name.encode()) for name in keyspec_flag_names(flags)])]
@@ -196,6 +196,6 @@ def getkeysandflags(ctx: Client, *argv: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """COMMAND HELP
 
-    The subcommands of COMMAND.
+    Describes the subcommands of COMMAND.
     """
     return help_lines(ctx.engine, "command")

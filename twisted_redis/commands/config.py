@@ -26,13 +26,13 @@ subcommand = (
 @subcommand(
     "GET",
     arity=-3,
-    complexity="O(N) when N is the number of directives asked for",
-    history=(("7.0.0", "Takes several patterns in one call."),),
+    complexity="O(N) where N is the number of requested directives",
+    history=(("7.0.0", "Accepts several patterns in one call."),),
 )
 def config_get(ctx: Client, *patterns: bytes) -> Reply:
     """CONFIG GET parameter [parameter ...]
 
-    The values of the directives that match any of the patterns.
+    Returns the values of all directives that match one of the patterns.
     """
     found = Pairs()
     for name, value in ctx.config.get(*patterns).items():
@@ -43,14 +43,14 @@ def config_get(ctx: Client, *patterns: bytes) -> Reply:
 @subcommand(
     "SET",
     arity=-4,
-    complexity="O(N) when N is the number of directives given",
+    complexity="O(N) where N is the number of given directives",
     tips=_EVERYWHERE,
-    history=(("7.0.0", "Sets several directives in one call."),),
+    history=(("7.0.0", "Accepts several directives in one call."),),
 )
 def config_set(ctx: Client, *pairs: bytes) -> Reply:
     """CONFIG SET parameter value [parameter value ...]
 
-    Changes directives: all of them, or none if one is refused.
+    Changes directives: all of them, or none if one is rejected.
     """
     if len(pairs) % 2:
         raise SyntaxError_
@@ -69,7 +69,7 @@ def config_set(ctx: Client, *pairs: bytes) -> Reply:
 def config_resetstat(ctx: Client) -> Reply:
     """CONFIG RESETSTAT
 
-    Sets the counters of INFO to zero.
+    Resets the counters of INFO to zero.
     """
     ctx.engine.stats.reset()
     return OK
@@ -79,7 +79,7 @@ def config_resetstat(ctx: Client) -> Reply:
 def config_rewrite(ctx: Client) -> Reply:
     """CONFIG REWRITE
 
-    Writes the running configuration into the file the server was started with, keeping its comments and order.
+    Writes the running configuration to the configuration file of the server, preserving its comments and order.
     """
     try:
         ctx.config.rewrite(ctx.engine.acl.lines())
@@ -93,6 +93,6 @@ def config_rewrite(ctx: Client) -> Reply:
 def config_help(ctx: Client) -> Reply:
     """CONFIG HELP
 
-    The subcommands of CONFIG.
+    Describes the subcommands of CONFIG.
     """
     return help_lines(ctx.engine, "config")

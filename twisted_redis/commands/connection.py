@@ -1,4 +1,4 @@
-"""Commands about the connection itself: PING, ECHO, SELECT, AUTH, HELLO, QUIT, RESET."""
+"""Commands on the connection itself: PING, ECHO, SELECT, AUTH, HELLO, QUIT, RESET."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HANDSHAKE = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 def ping(ctx: Client, *messages: bytes) -> Reply:
     """PING [message]
 
-    Answers PONG, or the message.
+    Returns PONG, or the message.
     """
     if len(messages) > 1:
         raise CommandError("ERR wrong number of arguments for 'ping' command")
@@ -47,7 +47,7 @@ def ping(ctx: Client, *messages: bytes) -> Reply:
 def echo(ctx: Client, message: bytes) -> Reply:
     """ECHO message
 
-    Answers the message.
+    Returns the message.
     """
     return message
 
@@ -56,7 +56,7 @@ def echo(ctx: Client, message: bytes) -> Reply:
 def select(ctx: Client, index: bytes) -> Reply:
     """SELECT index
 
-    Chooses the database that this connection works on.
+    Selects the database of this connection.
     """
     integer_in(index, -(2**31), 2**31 - 1)
     ctx.db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
@@ -64,7 +64,7 @@ def select(ctx: Client, index: bytes) -> Reply:
 
 
 def authenticate(ctx: Client, name: bytes, password: bytes) -> None:
-    """Lets ``ctx`` be user ``name`` from now on; raises WRONGPASS."""
+    """Makes ``name`` the user of ``ctx``; raises WRONGPASS if the password does not match."""
     ctx.engine.acl.log_in(ctx, name, password, ctx.extra.get("spelling", b"AUTH"))
 
 
@@ -72,8 +72,8 @@ def authenticate(ctx: Client, name: bytes, password: bytes) -> None:
     "AUTH",
     arity=-2,
     flags=_HANDSHAKE,
-    complexity="O(N) where N is the number of passwords the user has",
-    history=(("6.0.0", "Takes the name of a user."),),
+    complexity="O(N) where N is the number of passwords of the user",
+    history=(("6.0.0", "Accepts the name of a user."),),
 )
 def auth(ctx: Client, *arguments: bytes) -> Reply:
     """AUTH [username] password
@@ -91,7 +91,7 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
         authenticate(ctx, b"default", arguments[0])
     else:
         if arguments[0] == b"internal connection":
-            # The name nodes of a cluster use among each other, which no user can have.
+            # The name that the nodes of a cluster use among themselves; no user can have it.
             if not ctx.config.cluster_enabled:
                 raise CommandError("ERR Cannot authenticate as an internal connection on non-cluster instances")
             raise CommandError("WRONGPASS invalid internal password")
@@ -104,12 +104,12 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
     arity=-1,
     flags=_HANDSHAKE,
     since="6.0.0",
-    history=(("6.2.0", "Without arguments it tells of the connection as it is."),),
+    history=(("6.2.0", "Without arguments, describes the connection."),),
 )
 def hello(ctx: Client, *arguments: bytes) -> Reply:
     """HELLO [protover [AUTH username password] [SETNAME clientname]]
 
-    Chooses the protocol, authenticates and names the connection in one step; tells about the server.
+    Selects the protocol, authenticates and names the connection in one step; describes the server.
     """
     version = 0
     if arguments:
@@ -166,7 +166,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
 def quit_(ctx: Client, *ignored: bytes) -> Reply:
     """QUIT
 
-    Closes the connection after the replies that are on their way.
+    Closes the connection after all pending replies have been sent.
     """
     ctx.gates |= CLOSING
     return OK
@@ -176,7 +176,7 @@ def quit_(ctx: Client, *ignored: bytes) -> Reply:
 def reset(ctx: Client) -> Reply:
     """RESET
 
-    Makes the connection as new: RESP2, database 0, no transaction, no subscriptions, default user.
+    Resets the connection to its initial state: RESP2, database 0, no transaction, no subscriptions, default user.
     """
     if ctx.gates & (MASTER | REPLICA) and not ctx.gates & MONITORING:
         raise CommandError("ERR can only reset normal client connections")
@@ -188,7 +188,7 @@ def reset(ctx: Client) -> Reply:
     ctx.set_protocol(2)
     ctx.name = None
     ctx.gates &= ~(NO_EVICT | NO_TOUCH | MONITORING)
-    if not ctx.skip_next:  # CLIENT REPLY SKIP before RESET takes the reply of RESET, and ends with it
+    if not ctx.skip_next:  # a CLIENT REPLY SKIP before RESET suppresses the reply of RESET and ends with it
         ctx.gates &= ~REPLIES_OFF
     engine.acl.greet(ctx)
     return Simple(b"RESET")

@@ -1,4 +1,4 @@
-"""DEBUG: looking inside, and stopping or bending the server for tests."""
+"""DEBUG: inspecting and manipulating the server for tests."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ command = CommandGroup("server")
 
 Handler = Callable[..., Reply]
 
-#: Subcommand to (fewest arguments, most, function): DEBUG has no subcommands in the table, as in Redis.
+#: Subcommand: (fewest arguments, most arguments, function).  As in Redis, the command table does not have these.
 _handlers: dict[bytes, tuple[int, int, Handler]] = {}
 
 
 def debug_subcommand(name: str, fewest: int = 0, most: int | None = None) -> Callable[[Handler], Handler]:
-    """Adds ``DEBUG name`` with a number of arguments; its function's docstring begins with the syntax."""
+    """Declares ``DEBUG name``, which takes ``fewest`` to ``most`` arguments; the docstring begins with the syntax line."""
 
     def add(handler: Handler) -> Handler:
         _handlers[name.encode()] = (fewest, fewest if most is None else most, handler)
@@ -67,7 +67,7 @@ def debug_subcommand(name: str, fewest: int = 0, most: int | None = None) -> Cal
 def debug(ctx: Client, subcommand: bytes, *arguments: bytes) -> Reply:
     """DEBUG subcommand [argument [argument ...]]
 
-    Looks inside of the server and bends it, for tests.
+    Inspects and manipulates the server. This is a tool for tests.
     """
     entry = _handlers.get(keyword(subcommand))
     if entry is None or not entry[0] <= len(arguments) <= entry[1]:
@@ -79,7 +79,7 @@ def debug(ctx: Client, subcommand: bytes, *arguments: bytes) -> Reply:
 def _help(ctx: Client) -> Reply:
     """HELP
 
-    This text.
+    Shows this text.
     """
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for _, _, handler in _handlers.values():
@@ -96,7 +96,7 @@ def _switch(text: bytes) -> bool:
 def _sleep(ctx: Client, seconds: bytes) -> Reply:
     """SLEEP <seconds>
 
-    Stops the whole server for a time; decimals are allowed.
+    Blocks the whole server for a time; decimals are allowed.
     """
     time.sleep(max(0.0, float_or_none(seconds) or 0.0))
     return OK
@@ -106,7 +106,7 @@ def _sleep(ctx: Client, seconds: bytes) -> Reply:
 def _config_rewrite(ctx: Client) -> Reply:
     """CONFIG-REWRITE-FORCE-ALL
 
-    As CONFIG REWRITE, with every directive, also those that have their default.
+    Works like CONFIG REWRITE, but writes every directive, including those that have their default value.
     """
     try:
         ctx.config.rewrite(ctx.engine.acl.lines(), everything=True)
@@ -119,7 +119,7 @@ def _config_rewrite(ctx: Client) -> Reply:
 def _active_expire(ctx: Client, switch: bytes) -> Reply:
     """SET-ACTIVE-EXPIRE <0|1>
 
-    Lets expired keys go only when they are accessed (0), or as usual (1).
+    Deletes expired keys only when they are accessed (0), or as usual (1).
     """
     ctx.engine.expiry.active = _switch(switch)
     return OK
@@ -129,7 +129,7 @@ def _active_expire(ctx: Client, switch: bytes) -> Reply:
 def _deny_scripts(ctx: Client, switch: bytes) -> Reply:
     """SET-DISABLE-DENY-SCRIPTS <0|1>
 
-    Lets scripts call commands that are not for scripts (1), or not (0).
+    Allows (1) or forbids (0) scripts to call commands that are not allowed in scripts.
     """
     ctx.engine.scripting.anything_allowed = _switch(switch)
     return OK
@@ -139,7 +139,7 @@ def _deny_scripts(ctx: Client, switch: bytes) -> Reply:
 def _pause_cron(ctx: Client, switch: bytes) -> Reply:
     """PAUSE-CRON <0|1>
 
-    Stops the periodic work (1) or lets it go on (0).
+    Pauses (1) or resumes (0) the periodic work.
     """
     ctx.engine.cron_paused = _switch(switch)
     return OK
@@ -149,7 +149,7 @@ def _pause_cron(ctx: Client, switch: bytes) -> Reply:
 def _skip_checksum(ctx: Client, switch: bytes) -> Reply:
     """SET-SKIP-CHECKSUM-VALIDATION <0|1>
 
-    Lets RESTORE take payloads whose checksum is wrong (1), or not (0).
+    Makes RESTORE accept (1) or reject (0) payloads with a wrong checksum.
     """
     ctx.engine.payload_checksums = not _switch(switch)
     return OK
@@ -159,7 +159,7 @@ def _skip_checksum(ctx: Client, switch: bytes) -> Reply:
 def _dict_resizing(ctx: Client, switch: bytes) -> Reply:
     """DICT-RESIZING <0|1>
 
-    Keeps the orders of keys as they are, gaps included (0), or lets them be compacted (1).
+    Forbids (0) or allows (1) compacting the orders of keys, which removes their gaps.
     """
     ctx.engine.state.compacting = _switch(switch)
     for db in ctx.engine.databases:
@@ -171,7 +171,7 @@ def _dict_resizing(ctx: Client, switch: bytes) -> Reply:
 def _packed_threshold(ctx: Client, size: bytes) -> Reply:
     """QUICKLIST-PACKED-THRESHOLD <size>
 
-    Elements from this size on count as nodes of their own; 0 is the default.
+    Sets the size from which an element counts as a node of its own; 0 restores the default.
     """
     value = memory(size)
     if value is None or value > 1 << 32:
@@ -181,7 +181,7 @@ def _packed_threshold(ctx: Client, size: bytes) -> Reply:
 
 
 def _serialized_length(value: Any) -> int:
-    """The size that DEBUG OBJECT shows in place of the bytes of a dump: what the value holds."""
+    """The size that DEBUG OBJECT shows instead of the length of a dump: that of the value's contents."""
     if isinstance(value, OwnValue):
         return memory_of(value)
     return len(value) if isinstance(value, bytes | bytearray) else int(value.memory())
@@ -191,7 +191,7 @@ def _serialized_length(value: Any) -> int:
 def _object(ctx: Client, key: bytes) -> Reply:
     """OBJECT <key>
 
-    Encoding, size and idle time of a value.
+    Shows the encoding, the size and the idle time of a value.
     """
     value = ctx.db.data.get(key)
     if value is None:
@@ -210,7 +210,7 @@ def _object(ctx: Client, key: bytes) -> Reply:
 def _listpack(ctx: Client, key: bytes) -> Reply:
     """LISTPACK <key>
 
-    Logs what stands in a value that Redis would keep in a listpack.
+    Logs the contents of a value that Redis would store in a listpack.
     """
     value = ctx.db.lookup_quietly(key)
     if value is None:
@@ -226,7 +226,7 @@ def _listpack(ctx: Client, key: bytes) -> Reply:
 def _digest(ctx: Client) -> Reply:
     """DIGEST
 
-    A number that two servers share if they hold the same data.
+    Returns a digest of all data, which is equal for servers with the same data.
     """
     return Simple(digest_text(dataset_digest(ctx.engine.databases)))
 
@@ -235,7 +235,7 @@ def _digest(ctx: Client) -> Reply:
 def _digest_value(ctx: Client, *keys: bytes) -> Reply:
     """DIGEST-VALUE <key> [<key> ...]
 
-    The same of the value of each key alone, without its name.
+    Returns the digest of each key's value, which does not depend on the name of the key.
     """
     return [Simple(digest_text(value_digest(ctx.db, key))) for key in keys]
 
@@ -244,7 +244,7 @@ def _digest_value(ctx: Client, *keys: bytes) -> Reply:
 def _sdslen(ctx: Client, key: bytes) -> Reply:
     """SDSLEN <key>
 
-    Lengths of a key and its string value.
+    Shows the lengths of a key and its string value.
     """
     value = ctx.db.data.get(key)
     if value is None:
@@ -261,7 +261,7 @@ def _sdslen(ctx: Client, key: bytes) -> Reply:
 def _stringmatch(ctx: Client, pattern: bytes, text: bytes) -> Reply:
     """STRINGMATCH-LEN <pattern> <string>
 
-    Whether a glob pattern matches a string.
+    Returns 1 if a glob pattern matches a string, else 0.
     """
     return int(glob_match(pattern, text))
 
@@ -270,7 +270,7 @@ def _stringmatch(ctx: Client, pattern: bytes, text: bytes) -> Reply:
 def _change_repl_id(ctx: Client) -> Reply:
     """CHANGE-REPL-ID
 
-    Takes new replication ids: replicas have to start anew.
+    Changes the replication ids, so that replicas must synchronize fully.
     """
     ctx.engine.log("notice", "Changing replication IDs after receiving DEBUG change-repl-id")
     ctx.engine.replication.change_id()
@@ -281,7 +281,7 @@ def _change_repl_id(ctx: Client) -> Reply:
 def _replicate(ctx: Client, *argv: bytes) -> Reply:
     """REPLICATE <string>
 
-    Sends a command to the replicas that is not carried out here.
+    Sends a command to the replicas without executing it here.
     """
     ctx.engine.replication.inject(list(argv))
     return OK
@@ -291,7 +291,7 @@ def _replicate(ctx: Client, *argv: bytes) -> Reply:
 def _error(ctx: Client, text: bytes) -> Reply:
     """ERROR <string>
 
-    Answers the string as an error.
+    Returns the string as an error.
     """
     return ErrorReply(text)
 
@@ -310,7 +310,7 @@ def _log(ctx: Client, text: bytes) -> Reply:
 def _htstats(ctx: Client, index: bytes, *options: bytes) -> Reply:
     """HTSTATS <dbid> [full]
 
-    Figures of the tables of a database.
+    Shows statistics of the tables of a database.
     """
     number = integer(index)
     if not 0 <= number < len(ctx.engine.databases):
@@ -328,7 +328,7 @@ def _htstats(ctx: Client, index: bytes, *options: bytes) -> Reply:
 def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """HTSTATS-KEY <key> [full]
 
-    Figures of the table of one value.
+    Shows statistics of the table of one value.
     """
     value = ctx.db.lookup_quietly(key)
     if value is None:
@@ -340,7 +340,7 @@ def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
     text += f" table size: {_table_size(size)}\n number of elements: {size}\n"
     order = getattr(value, "order", None)
     if order is not None:
-        # What chains of slots are to Redis, blocks of keys are to an order: picks and cursors use them.
+        # The blocks of an order correspond to Redis' chains of slots: random picks and cursors use them.
         if options and keyword(options[0]) == b"FULL":
             slots, longest = order.figures()
             text += f" different slots: {slots}\n max chain length: {longest}\n"
@@ -350,7 +350,7 @@ def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 
 def _table_size(elements: int) -> int:
-    """The places of a Python dict that was filled with so many elements."""
+    """The number of slots in a Python dict to which this many elements were added."""
     size = 8
     while size * 2 // 3 < elements:
         size *= 2
@@ -361,7 +361,7 @@ def _table_size(elements: int) -> int:
 def _protocol(ctx: Client, name: bytes) -> Reply:
     """PROTOCOL <type>
 
-    An example of a reply of some type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim,
+    Returns an example of a reply type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim,
     true or false.
     """
     kind = c_string(name).lower()
@@ -404,8 +404,8 @@ _examples: dict[bytes, Callable[[Client], Any]] = {
 def _populate(ctx: Client, count: bytes, prefix: bytes = b"key", size: bytes = b"") -> Reply:
     """POPULATE <count> [<prefix>] [<size>]
 
-    Makes string keys ``prefix:0`` and on that are not there yet, with values ``value:0`` and on, cut or filled up to a
-    size.
+    Creates missing string keys ``prefix:0``, ``prefix:1`` and so on, with values ``value:0`` and so on. Cuts or pads
+    the values to a size.
     """
     db = ctx.db
     keys = positive(count)
@@ -429,8 +429,8 @@ def _populate(ctx: Client, count: bytes, prefix: bytes = b"key", size: bytes = b
 def _reload(ctx: Client, *options: bytes) -> Reply:
     """RELOAD [option ...]
 
-    Saves a snapshot and loads it in place of the data. With NOSAVE the one that is on disk is loaded, with NOFLUSH the
-    data stay, with MERGE keys of the snapshot replace those of the same name.
+    Saves a snapshot and loads it in place of the data. NOSAVE loads the snapshot on disk. NOFLUSH keeps the data. MERGE
+    lets keys of the snapshot replace keys with the same name.
     """
     chosen = {keyword(option) for option in options}
     if chosen - {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
@@ -445,7 +445,7 @@ def _reload(ctx: Client, *options: bytes) -> Reply:
 def _loadaof(ctx: Client) -> Reply:
     """LOADAOF
 
-    Loads the append-only file anew, in place of all data.
+    Loads the append-only file in place of all data.
     """
     ctx.engine.append_only.reload()
     return OK
@@ -455,7 +455,7 @@ def _loadaof(ctx: Client) -> Reply:
 def _aof_flush_sleep(ctx: Client, microseconds: bytes) -> Reply:
     """AOF-FLUSH-SLEEP <microsec>
 
-    Sleeps for so long before each write to the append-only file.
+    Sleeps for this time before each write to the append-only file.
     """
     ctx.engine.append_only.flush_sleep_us = max(0, integer_or_none(microseconds) or 0)
     return OK
@@ -465,7 +465,7 @@ def _aof_flush_sleep(ctx: Client, microseconds: bytes) -> Reply:
 def _segfault(ctx: Client) -> Reply:
     """SEGFAULT
 
-    Ends the process by the signal of an invalid memory access.
+    Ends the process with the signal of an invalid memory access.
     """
     import signal
 
@@ -479,7 +479,7 @@ def _segfault(ctx: Client) -> Reply:
 def _jmap(ctx: Client) -> Reply:
     """JMAP
 
-    What lives on the heap: the classes with most objects that the garbage collector knows, and their numbers.
+    Lists the classes with the most objects that the garbage collector tracks, and the numbers of objects.
     """
     import gc
     from collections import Counter

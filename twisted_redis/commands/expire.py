@@ -52,9 +52,9 @@ expire_command = command.with_defaults(arity=-3, flags=WRITE | FAST, keys=first_
 def _expire(
     ctx: Client, key: bytes, amount: bytes, options: tuple[bytes, ...], *, base: int, factor: int, name: str
 ) -> int:
-    """Sets the expiry of a key to ``base`` plus ``amount`` times ``factor`` ms; returns 1 if it was set, else 0.
+    """Sets the expiry of a key to ``base`` plus ``amount`` times ``factor`` ms, or deletes the key if that has passed.
 
-    Deletes the key at once if that time has passed.
+    Returns 1 if it did so, 0 if the key does not exist or ``options`` forbid it.
     """
     conditions = _conditions(options)
     when = integer(amount) * factor
@@ -160,7 +160,7 @@ def expiretime(ctx: Client, key: bytes) -> Reply:
 def pexpiretime(ctx: Client, key: bytes) -> Reply:
     """PEXPIRETIME key
 
-    Returns the time at which a key expires, in milliseconds since 1970; -1 if it does not expire, -2 if it does not exist.
+    Returns the time at which a key expires, in ms since 1970; -1 if it does not expire, -2 if it does not exist.
     """
     return _time(ctx, key, relative=False)
 

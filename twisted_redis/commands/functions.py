@@ -1,4 +1,4 @@
-"""FCALL and FUNCTION: libraries of functions in Lua, which stay with the data."""
+"""FCALL and FUNCTION: libraries of Lua functions, which are stored with the data."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ __all__: list[str] = []
 
 command = CommandGroup("scripting", since="7.0.0")
 
-#: Facts about the keys, as COMMAND DOCS of Redis tells them.
+# Notes on the keys, as in COMMAND DOCS of Redis.
 _ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
 _ONLY_READS = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 _DEPENDS = "Depends on the function"
-#: Functions that Redis would free at once even where it may take its time.
+#: The number of functions up to which Redis frees them at once even where it may free them later.
 _AT_ONCE = 64
 _EVERYWHERE = ("request_policy:all_shards", "response_policy:all_succeeded")
 
@@ -89,7 +89,7 @@ def fcall(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Re
 def fcall_ro(ctx: Client, function: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
     """FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]
 
-    Calls a function of a library that may not write.
+    Calls a function of a library; the function must not write.
     """
     return _fcall(ctx, function, numkeys, arguments, read_only=True)
 
@@ -103,11 +103,17 @@ def _changed(ctx: Client) -> None:
     ctx.effects.mark_dirty(1)
 
 
-@subcommand("LOAD", arity=-3, flags=NOSCRIPT | WRITE | DENYOOM, complexity="O(1), beside compiling", tips=_EVERYWHERE)
+@subcommand(
+    "LOAD",
+    arity=-3,
+    flags=NOSCRIPT | WRITE | DENYOOM,
+    complexity="O(1), plus the time to compile the library",
+    tips=_EVERYWHERE,
+)
 def load(ctx: Client, *arguments: bytes) -> Reply:
     """FUNCTION LOAD [REPLACE] function-code
 
-    Loads a library, whose code registers its functions, and returns its name.
+    Loads a library and returns its name. The code of the library registers its functions.
     """
     replace = False
     for option in arguments[:-1]:
@@ -142,7 +148,7 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     freed = ctx.engine.scripting.libraries.flush()
     if freed > _AT_ONCE and (c_string(mode[0]).lower() == b"async" if mode else ctx.config.lazyfree_lazy_user_flush):
-        ctx.engine.lazyfree.freed += freed + 1  # and their interpreter
+        ctx.engine.lazyfree.freed += freed + 1  # the functions and their interpreter
     _changed(ctx)
     return OK
 
@@ -199,7 +205,7 @@ def _described(library: Library, with_code: bool) -> Pairs:
 def dump(ctx: Client) -> Reply:
     """FUNCTION DUMP
 
-    Returns all libraries as bytes from which FUNCTION RESTORE makes them again, here or in another server.
+    Returns all libraries in a serialized form, which FUNCTION RESTORE accepts on this or another server.
     """
     compressed = ctx.config.rdbcompression
     return payload.seal(
@@ -211,7 +217,7 @@ def dump(ctx: Client) -> Reply:
 def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
     """FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
 
-    Adds the libraries of a dump: to those that are there, in place of those of the same name, or of all.
+    Adds the libraries of a dump; FLUSH removes all others, REPLACE replaces those with the same name.
     """
     if len(policy) > 1:
         raise WrongSubcommand
@@ -250,7 +256,7 @@ def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
 def kill(ctx: Client) -> Reply:
     """FUNCTION KILL
 
-    Ends the function that is running, if it has written nothing yet.
+    Stops the running function, unless it has already written.
     """
     return ctx.engine.scripting.kill(is_eval=False)
 
@@ -264,7 +270,7 @@ def kill(ctx: Client) -> Reply:
 def stats(ctx: Client) -> Reply:
     """FUNCTION STATS
 
-    Returns what function is running, and how many there are.
+    Returns the running function and the numbers of libraries and functions.
     """
     engine = ctx.engine
     state = engine.scripting
@@ -292,6 +298,6 @@ def stats(ctx: Client) -> Reply:
 def help_(ctx: Client) -> Reply:
     """FUNCTION HELP
 
-    Returns what the subcommands do.
+    Describes the subcommands of FUNCTION.
     """
     return help_lines(ctx.engine, "function")

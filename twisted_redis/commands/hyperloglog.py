@@ -168,9 +168,9 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
 
     Shows how a HyperLogLog is stored. This is a tool for tests.
 
-    ``ENCODING`` returns ``sparse`` or ``dense``.  ``TODENSE`` makes the HyperLogLog dense.  ``GETREG`` does so and returns
-    the registers.  ``DECODE`` returns the runs of a sparse HyperLogLog.  ``SIMD ON`` and ``SIMD OFF`` return ``disabled``,
-    because this implementation has no SIMD instructions.
+    ``ENCODING`` returns ``sparse`` or ``dense``.  ``TODENSE`` makes the HyperLogLog dense.  ``GETREG`` does so and
+    returns the registers.  ``DECODE`` returns the runs of a sparse HyperLogLog.  ``SIMD ON`` and ``SIMD OFF`` return
+    ``disabled``, because this implementation uses no SIMD instructions.
     """
     name = c_string(subcommand).lower()
     if name == b"simd":

@@ -1,4 +1,4 @@
-"""INFO: the server's figures, by sections."""
+"""INFO: figures of the server in sections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ command = CommandGroup("server")
 
 
 def info_text(engine: Engine, wanted: list[str]) -> str:
-    """The text of the sections ``wanted`` (lower case; none: the default ones)."""
+    """The text of the ``wanted`` sections (lower case), or of the default sections if there are none."""
     names: list[str] = []
     for name in wanted or ["default"]:
         if name in ("all", "everything"):
@@ -43,12 +43,12 @@ def info_text(engine: Engine, wanted: list[str]) -> str:
     complexity="O(1)",
     acl=("@dangerous",),
     tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
-    history=(("7.0.0", "Takes several sections in one call."),),
+    history=(("7.0.0", "Accepts several sections in one call."),),
 )
 def info(ctx: Client, *sections: bytes) -> Reply:
     """INFO [section [section ...]]
 
-    Figures of the server, one a line, in sections.
+    Returns figures of the server, one on each line, in sections.
     """
     return Verbatim(
         info_text(ctx.engine, [section.lower().decode("latin-1") for section in sections]).encode("utf-8", "replace")

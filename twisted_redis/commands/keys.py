@@ -174,7 +174,7 @@ def randomkey(ctx: Client) -> Reply:
 def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     """RENAME key newkey
 
-    Renames a key, replacing any key that has the new name.
+    Renames a key; replaces any key that already has the new name.
     """
     _rename(ctx, key, newkey, only_new=False)
     return OK
@@ -190,7 +190,7 @@ def rename(ctx: Client, key: bytes, newkey: bytes) -> Reply:
 def renamenx(ctx: Client, key: bytes, newkey: bytes) -> Reply:
     """RENAMENX key newkey
 
-    Renames a key only if no key has the new name.
+    Renames a key only if no key already has the new name.
     """
     return int(_rename(ctx, key, newkey, only_new=True))
 

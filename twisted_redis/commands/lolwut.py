@@ -1,4 +1,4 @@
-"""LOLWUT: a rope, twisted anew each time."""
+"""LOLWUT: draws a rope that is twisted differently each time."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ command = CommandGroup("server")
 
 COLUMNS, ROWS = 66, 17
 _SAMPLES = 12
-"""Points that are drawn of a strand in each column."""
+"""The number of points of each strand that are drawn in a column."""
 
 
 def rope(chance: random.Random) -> str:
-    """A rope of some strands, as lines of text; ``chance`` decides how many they are and how they run."""
+    """A rope as lines of text; ``chance`` decides the number of strands and their course."""
     strands = chance.randint(2, 5)
     radius = chance.uniform(2.5, 5.5)
     twist = chance.choice((-1, 1)) * chance.uniform(0.10, 0.24)
     sag, sway, swing = chance.uniform(0, 2.5), chance.uniform(0.03, 0.12), chance.uniform(0, math.tau)
     start = chance.uniform(0, math.tau)
-    #: What is nearest to the eye in each place: its depth and its letter.
+    #: The nearest point at each position: (depth, letter).
     nearest: dict[tuple[int, int], tuple[float, str]] = {}
     for strand in range(strands):
         for sample in range(COLUMNS * _SAMPLES):
@@ -49,7 +49,7 @@ def rope(chance: random.Random) -> str:
 
 
 def _stroke(slope: float, depth: float) -> str:
-    """The letter for a piece of a strand that falls by ``slope`` rows in a column; far ones fade."""
+    """The letter for a piece of a strand that descends ``slope`` rows in a column; distant pieces fade."""
     if depth < -0.2:
         return "." if depth < -0.75 else ":"
     if abs(slope) < 0.35:
@@ -61,9 +61,9 @@ def _stroke(slope: float, depth: float) -> str:
 def lolwut(ctx: Client, *options: bytes) -> Reply:
     """LOLWUT [VERSION version]
 
-    Draws a picture out of letters, and tells the version of Redis that the server speaks.
+    Draws a picture with letters and shows the version of Redis that the server implements.
 
-    Each time another one; with ``VERSION`` always the one of that number.
+    Each call draws another picture; ``VERSION`` selects a picture by its number.
     """
     if len(options) > 1 and c_string(options[0]).lower() == b"version":
         chance = random.Random(integer(options[1]))

@@ -1,7 +1,7 @@
-"""MEMORY: what keys take, and what the process does.
+"""MEMORY: the memory that keys and the process use.
 
-There is no allocator of our own to ask. The total is what the system says that the process holds, and what stands
-inside of it is estimated.
+There is no allocator that could be asked.  The total is what the operating system reports for the process, and the
+parts of it are estimates.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
 _LITTLE = 5 << 20
-"""Data (bytes) in which there is nothing to be diagnosed yet."""
+"""The size of the data (bytes) below which MEMORY DOCTOR has nothing to say."""
 
 _MUCH_OUTPUT = 200 << 10
-"""What clients may hold on average (bytes) before it is worth a word; replicas get 50 times that."""
+"""The average memory of clients (bytes) above which MEMORY DOCTOR mentions it; for replicas it is 50 times that."""
 
 _MANY_SCRIPTS = 1000
 
@@ -51,7 +51,7 @@ subcommand = (
 def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """MEMORY USAGE key [SAMPLES count]
 
-    Estimates the memory (bytes) of a key with its value from some of its items: 16 of them, or as many as told, where
+    Estimates the memory (bytes) of a key and its value from a sample of its items. The sample has 16 items by default;
     0 means all.
     """
     samples: int | None = sizes.SAMPLES
@@ -72,17 +72,17 @@ def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 
 def _figures(engine: Engine) -> dict[str, Any]:
-    """INFO's figures of memory."""
+    """The figures of the memory section of INFO."""
     return dict(SECTIONS["memory"].fields(engine))
 
 
 def _held(client: Client) -> int:
-    """What is held for a client: requests that are not complete, and replies that it has not taken yet."""
+    """The memory of a client (bytes): incomplete requests, and replies that it has not received yet."""
     return client.link.query_buffer + client.link.argv_bytes + client.link.pending_output + sum(map(len, client.out))
 
 
 def _held_by_clients(engine: Engine) -> tuple[list[int], list[int]]:
-    """What is held for each client, and for each replica."""
+    """The memory of each client, and that of each replica (bytes)."""
     clients: list[int] = []
     replicas: list[int] = []
     for client in engine.clients.values():
@@ -91,7 +91,7 @@ def _held_by_clients(engine: Engine) -> tuple[list[int], list[int]]:
 
 
 def _room(db: Database) -> int:
-    """What the tables of a database take beyond their entries: room for more, or left over from more."""
+    """The memory (bytes) of unused slots in the tables of a database."""
     tables = sizes.of_container(db.data) + sizes.of_container(db.expires)
     return max(0, tables - KEY * len(db.data) - EXPIRY * len(db.expires))
 
@@ -104,9 +104,9 @@ def _part(of: float, whole: float) -> float:
 def stats(ctx: Client) -> Reply:
     """MEMORY STATS
 
-    Returns figures of what takes memory in the server, in bytes unless they say otherwise.
+    Returns figures of the memory of the server, in bytes unless they say otherwise.
 
-    As where Redis uses the C library's allocator, all that the process holds counts as allocated.
+    All memory of the process counts as allocated, as in a Redis that uses the C library's allocator.
     """
     engine = ctx.engine
     info = _figures(engine)
@@ -165,14 +165,14 @@ def stats(ctx: Client) -> Reply:
 
 
 def _diagnosis(engine: Engine) -> list[str]:
-    """What is worth a word."""
+    """The sentences of MEMORY DOCTOR."""
     info = _figures(engine)
     used, peak, limit = info["used_memory"], info["used_memory_peak"], info["maxmemory"]
     found = []
     if peak > 1.5 * used:
         found.append(
-            f"The process held {human(peak)} once, and holds {human(used)} now. What is free inside of it will be used "
-            "again for new data; MEMORY PURGE gives back to the system what can be."
+            f"The process used {human(peak)} at its peak and uses {human(used)} now. It will use the free memory for new "
+            "data; MEMORY PURGE returns as much of it as possible to the operating system."
         )
     if limit and used > 0.9 * limit:
         follows = (
@@ -180,18 +180,18 @@ def _diagnosis(engine: Engine) -> list[str]:
             if engine.config.maxmemory_policy == "noeviction"
             else f"keys will be evicted ({engine.config.maxmemory_policy})"
         )
-        found.append(f"{human(used)} of the {human(limit)} of maxmemory are in use: beyond them {follows}.")
+        found.append(f"{human(used)} of the {human(limit)} of maxmemory are in use. When all are in use, {follows}.")
     clients, replicas = _held_by_clients(engine)
     for held, who, most in ((clients, "clients", _MUCH_OUTPUT), (replicas, "replicas", 50 * _MUCH_OUTPUT)):
         if held and sum(held) > most * len(held):
             found.append(
-                f"{human(sum(held))} are held for {len(held)} {who}, which do not read as fast as they are answered, "
-                "or send large requests: qbuf, argv-mem and omem in CLIENT LIST tell which."
+                f"{len(held)} {who} use {human(sum(held))}, because they read replies too slowly or send large requests: "
+                "see qbuf, argv-mem and omem in CLIENT LIST."
             )
     if info["number_of_cached_scripts"] > _MANY_SCRIPTS:
         found.append(
-            f"{info['number_of_cached_scripts']} scripts are cached. A script that gets what changes by KEYS and ARGV "
-            "is cached once; SCRIPT FLUSH forgets them all."
+            f"{info['number_of_cached_scripts']} scripts are cached. Pass what varies as KEYS and ARGV, so that a "
+            "script is cached only once; SCRIPT FLUSH deletes all of them."
         )
     return found
 
@@ -200,7 +200,7 @@ def _diagnosis(engine: Engine) -> list[str]:
 def doctor(ctx: Client) -> Reply:
     """MEMORY DOCTOR
 
-    Reports what is remarkable about the memory of the server.
+    Reports problems with the memory of the server.
     """
     engine = ctx.engine
     info = _figures(engine)
@@ -208,9 +208,9 @@ def doctor(ctx: Client) -> Reply:
     if found:
         text = "".join(f"- {line}\n" for line in found)
     elif info["used_memory_dataset"] < _LITTLE:
-        text = "There is too little data to tell anything by it.\n"
+        text = "There is too little data for a report.\n"
     else:
-        text = "Nothing remarkable was found.\n"
+        text = "No problem was found.\n"
     return Verbatim(text.encode())
 
 
@@ -218,20 +218,20 @@ def doctor(ctx: Client) -> Reply:
 def malloc_stats(ctx: Client) -> Reply:
     """MEMORY MALLOC-STATS
 
-    Returns what the interpreter tells about its memory.
+    Returns the interpreter's statistics of its memory.
     """
     lines = [f"resident: {_figures(ctx.engine)['used_memory_rss']} bytes"]
     if hasattr(sys, "getallocatedblocks"):
         lines.append(f"allocated blocks: {sys.getallocatedblocks()}")
     if hasattr(gc, "get_freeze_count"):
-        lines.append(f"objects the collector leaves alone: {gc.get_freeze_count()}")
+        lines.append(f"objects that the collector ignores: {gc.get_freeze_count()}")
     collector = gc.get_stats()
     if isinstance(collector, list):
         lines += [
             f"generation {number}: " + ", ".join(f"{name} {count}" for name, count in generation.items())
             for number, generation in enumerate(collector)
         ]
-    else:  # PyPy's tells all at once
+    else:  # PyPy returns one object
         lines.append(str(collector))
     return Verbatim("".join(line + "\n" for line in lines).encode())
 
@@ -239,13 +239,13 @@ def malloc_stats(ctx: Client) -> Reply:
 @subcommand(
     "PURGE",
     arity=2,
-    complexity="O(N) for N objects that the collector follows",
+    complexity="O(N) for N objects that the collector tracks",
     tips=("request_policy:all_shards", "response_policy:all_succeeded"),
 )
 def purge(ctx: Client) -> Reply:
     """MEMORY PURGE
 
-    Gives memory that is free inside of the process back to the system.
+    Returns unused memory of the process to the operating system.
     """
     gc.collect()
     try:
@@ -253,7 +253,7 @@ def purge(ctx: Client) -> Reply:
 
         trim = ctypes.CDLL(None).malloc_trim
     except (ImportError, OSError, AttributeError, TypeError):
-        return OK  # Only glibc has to be told.
+        return OK  # only glibc needs this
     trim(ctypes.c_size_t(0))
     return OK
 
@@ -262,6 +262,6 @@ def purge(ctx: Client) -> Reply:
 def help_(ctx: Client) -> Reply:
     """MEMORY HELP
 
-    Returns what the subcommands do.
+    Describes the subcommands of MEMORY.
     """
     return help_lines(ctx.engine, "memory")

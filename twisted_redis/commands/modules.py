@@ -1,6 +1,6 @@
 """MODULE: commands in Python, loaded into a running server.
 
-What Redis calls the path of a library is the name of a Python module here, or the path of one.
+Where Redis takes the path of a library, this server takes the name or the path of a Python module.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def list_(ctx: Client) -> Reply:
 def load(ctx: Client, path: bytes, *arguments: bytes) -> Reply:
     """MODULE LOAD path [arg [arg ...]]
 
-    Loads a module, named by an entry point, as a Python module or by the path of a file.
+    Loads a module, given by the name of an entry point or of a Python module, or by the path of a file.
     """
     return _load(ctx, path, arguments, {})
 
@@ -51,7 +51,7 @@ def load(ctx: Client, path: bytes, *arguments: bytes) -> Reply:
 def loadex(ctx: Client, path: bytes, *options: bytes) -> Reply:
     """MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]
 
-    Loads a module with settings by name, and arguments.
+    Loads a module with named settings and arguments.
     """
     settings: dict[str, bytes] = {}
     rest = list(options)
@@ -81,7 +81,7 @@ def _failed(ctx: Client, reason: str) -> CommandError:
 def unload(ctx: Client, name: bytes) -> Reply:
     """MODULE UNLOAD name
 
-    Removes a module with its commands, unless keys hold values of its types.
+    Removes a module and its commands, unless keys hold values of its types.
     """
     try:
         ctx.engine.modules.unload(name.decode("utf-8", "surrogateescape"))
@@ -95,6 +95,6 @@ def unload(ctx: Client, name: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """MODULE HELP
 
-    Describes the subcommands.
+    Describes the subcommands of MODULE.
     """
     return help_lines(ctx.engine, "module")

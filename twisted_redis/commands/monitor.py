@@ -1,4 +1,4 @@
-"""MONITOR: watching what all others do."""
+"""MONITOR: watching the calls of all clients."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ command = CommandGroup("server")
 def monitor(ctx: Client) -> Reply:
     """MONITOR
 
-    Shows the connection every call that the server executes.
+    Sends every call that the server executes to this connection.
     """
     if ctx.gates & DENY_BLOCKING:
         raise CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
     if ctx.gates & (MONITORING | REPLICA):
-        return NO_REPLY  # as it was before, and Redis does not answer either
+        return NO_REPLY  # the client monitors already, and Redis does not reply either
     ctx.engine.monitors.add(ctx)
     return OK

@@ -1,4 +1,4 @@
-"""Snapshots on demand."""
+"""SAVE and BGSAVE: snapshots on demand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ command = CommandGroup("server", since="1.0.0")
 def save(ctx: Client) -> Reply:
     """SAVE
 
-    Writes a snapshot of all databases to disk while everybody waits.
+    Writes a snapshot of all databases to disk; blocks all clients meanwhile.
     """
     if not ctx.engine.persistence.save():
         raise CommandError("ERR")
@@ -40,7 +40,7 @@ def save(ctx: Client) -> Reply:
 def bgsave(ctx: Client, *options: bytes) -> Reply:
     """BGSAVE [SCHEDULE]
 
-    Has a child process write a snapshot of all databases to disk.
+    Writes a snapshot of all databases to disk in a child process.
     """
     if options and (len(options) > 1 or c_string(options[0]).lower() != b"schedule"):
         raise SyntaxError_

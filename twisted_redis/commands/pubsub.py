@@ -139,7 +139,7 @@ def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     return engine.pubsub.publish_shard(shardchannel, message)
 
 
-# Asking
+# Inspecting
 
 subcommand = command.container("PUBSUB", "Commands about the state of Pub/Sub.", since="2.8.0").with_defaults(
     flags=PUBSUB | LOADING | STALE, complexity="O(1)"

@@ -1,4 +1,4 @@
-"""REPLICAOF, ROLE, FAILOVER, and what replicas say: REPLCONF, PSYNC, SYNC."""
+"""REPLICAOF, ROLE, FAILOVER, and the commands that replicas send: REPLCONF, PSYNC, SYNC."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
 def replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
     """REPLICAOF <host port | NO ONE>
 
-    Follows another server as its replica, or stops following and becomes a master.
+    Makes this server a replica of another server, or a master.
     """
     return _replicaof(ctx, host, port)
 
@@ -75,7 +75,7 @@ def replicaof(ctx: Client, host: bytes, port: bytes) -> Reply:
 def slaveof(ctx: Client, host: bytes, port: bytes) -> Reply:
     """SLAVEOF <host port | NO ONE>
 
-    The former name of REPLICAOF.
+    Makes this server a replica of another server, or a master. This is the old name of REPLICAOF.
     """
     return _replicaof(ctx, host, port)
 
@@ -91,7 +91,7 @@ def slaveof(ctx: Client, host: bytes, port: bytes) -> Reply:
 def role(ctx: Client) -> Reply:
     """ROLE
 
-    Tells whether this is a master or a replica, with the offset and the peers.
+    Returns the replication role of this server with its offset and its peers.
     """
     return ctx.engine.replication.role()
 
@@ -107,7 +107,7 @@ def role(ctx: Client) -> Reply:
 def replconf(ctx: Client, *options: bytes) -> Reply:
     """REPLCONF
 
-    What the two ends of a replication link tell each other about themselves and about offsets.
+    Exchanges settings and offsets between a master and a replica.
     """
     if len(options) % 2:
         raise SyntaxError_
@@ -118,7 +118,7 @@ def replconf(ctx: Client, *options: bytes) -> Reply:
 def psync(ctx: Client, replication_id: bytes, offset: bytes, *options: bytes) -> Reply:
     """PSYNC replicationid offset
 
-    Makes the connection a replica's, which continues from an offset if it can, and else gets everything.
+    Makes this connection that of a replica, which continues at an offset if possible and otherwise gets all data.
     """
     failover = bool(options) and c_string(options[0]).lower() == b"failover"
     return ctx.engine.replication.synchronise(ctx, replication_id, offset, failover)
@@ -128,7 +128,7 @@ def psync(ctx: Client, replication_id: bytes, offset: bytes, *options: bytes) ->
 def sync(ctx: Client) -> Reply:
     """SYNC
 
-    Makes the connection a replica's, which gets everything and does not tell how far it is.
+    Makes this connection that of a replica, which gets all data and does not report its offset.
     """
     return ctx.engine.replication.synchronise(ctx, None, b"", False)
 
@@ -137,7 +137,7 @@ def sync(ctx: Client) -> Reply:
 def failover(ctx: Client, *arguments: bytes) -> Reply:
     """FAILOVER [TO <host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]
 
-    Hands the role of the master over to a replica that has everything.
+    Hands the role of the master over to a replica that has received all data.
     """
     replication = ctx.engine.replication
     if len(arguments) == 1 and c_string(arguments[0]).lower() == b"abort":

@@ -30,7 +30,7 @@ __all__: list[str] = []
 
 command = CommandGroup("scripting", since="2.6.0")
 
-#: Facts about the keys, as COMMAND DOCS of Redis tells them.
+# Notes on the keys, as in COMMAND DOCS of Redis.
 _ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
 _ONLY_READS = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 _DEPENDS = "Depends on the script"
@@ -69,7 +69,7 @@ def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, .
 def eval_(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
     """EVAL script numkeys [key [key ...]] [arg [arg ...]]
 
-    Runs a script in Lua, as one unit; the keys it works on are given as KEYS, the rest as ARGV.
+    Runs a Lua script as one unit; the script gets the keys as KEYS and the other arguments as ARGV.
     """
     return _eval(ctx, script, numkeys, arguments, read_only=False)
 
@@ -85,7 +85,7 @@ def eval_(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Repl
 def eval_ro(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
     """EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]
 
-    Runs a script in Lua that may not write.
+    Runs a Lua script that must not write.
     """
     return _eval(ctx, script, numkeys, arguments, read_only=True)
 
@@ -100,7 +100,7 @@ def eval_ro(ctx: Client, script: bytes, numkeys: bytes, *arguments: bytes) -> Re
 def evalsha(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
     """EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]
 
-    Runs a script that the server knows already, named by its SHA-1.
+    Runs a known script, named by its SHA-1.
     """
     return _evalsha(ctx, sha1, numkeys, arguments, read_only=False)
 
@@ -116,7 +116,7 @@ def evalsha(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Repl
 def evalsha_ro(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Reply:
     """EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]
 
-    Runs a known script, named by its SHA-1, that may not write.
+    Runs a known script, named by its SHA-1; the script must not write.
     """
     return _evalsha(ctx, sha1, numkeys, arguments, read_only=True)
 
@@ -136,7 +136,7 @@ subcommand = command.container("SCRIPT", "A container for commands on scripts.",
 def load(ctx: Client, script: bytes) -> Reply:
     """SCRIPT LOAD script
 
-    Keeps a script without running it, and returns its SHA-1 for EVALSHA.
+    Stores a script without running it and returns its SHA-1 for EVALSHA.
     """
     return ctx.engine.scripting.add(script, keep=True)
 
@@ -151,7 +151,7 @@ def load(ctx: Client, script: bytes) -> Reply:
 def exists(ctx: Client, *shas: bytes) -> Reply:
     """SCRIPT EXISTS sha1 [sha1 ...]
 
-    Tells for each SHA-1 whether the server knows its script.
+    Returns 1 or 0 for each SHA-1: whether the server knows its script.
     """
     known = ctx.engine.scripting.scripts
     return [int(sha.lower() in known) for sha in shas]
@@ -168,7 +168,7 @@ def exists(ctx: Client, *shas: bytes) -> Reply:
 def flush(ctx: Client, *mode: bytes) -> Reply:
     """SCRIPT FLUSH [ASYNC | SYNC]
 
-    Forgets all scripts.
+    Deletes all scripts.
     """
     if len(mode) > 1 or (mode and c_string(mode[0]).lower() not in (b"sync", b"async")):
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
@@ -182,7 +182,7 @@ def flush(ctx: Client, *mode: bytes) -> Reply:
 def kill(ctx: Client) -> Reply:
     """SCRIPT KILL
 
-    Ends the script that is running, if it has written nothing yet.
+    Stops the running script, unless it has already written.
     """
     return ctx.engine.scripting.kill(is_eval=True)
 
@@ -191,7 +191,7 @@ def kill(ctx: Client) -> Reply:
 def debug(ctx: Client, mode: bytes) -> Reply:
     """SCRIPT DEBUG <YES | SYNC | NO>
 
-    Redis' debugger of scripts; there is none here.
+    Turns Redis' script debugger on or off. This server does not have it.
     """
     if c_string(mode).lower() == b"no":
         return OK
@@ -204,6 +204,6 @@ def debug(ctx: Client, mode: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """SCRIPT HELP
 
-    Returns what the subcommands do.
+    Describes the subcommands of SCRIPT.
     """
     return help_lines(ctx.engine, "script")

@@ -1,4 +1,4 @@
-"""Commands about the server and its databases as a whole."""
+"""Commands on the whole server and on whole databases."""
 
 from __future__ import annotations
 
@@ -38,13 +38,16 @@ command = CommandGroup("server", since="1.0.0", complexity="O(1)")
 def dbsize(ctx: Client) -> Reply:
     """DBSIZE
 
-    The number of keys in the selected database.
+    Returns the number of keys in the selected database.
     """
     return len(ctx.db)
 
 
 def _freed_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
-    """Whether memory is freed in the background: without ASYNC too, but not inside of transactions and scripts."""
+    """True if memory is freed in the background.
+
+    Memory is freed in the background even without ASYNC, except in transactions and scripts.
+    """
     if not options:
         return bool(ctx.config.lazyfree_lazy_user_flush) or not ctx.deny_blocking
     mode = keyword(options[0])
@@ -63,7 +66,7 @@ def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
             touch_database(db, None)
         removed += engine.lazyfree.flush(db, later)
         signal_database(engine, db)
-    # Even an empty database is flushed on replicas: they may hold what we do not know of.
+    # Replicas flush even an empty database, because they may hold keys that this server does not know.
     engine.effects.mark_dirty(removed or 1)
 
 
@@ -79,7 +82,7 @@ def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
 def flushdb(ctx: Client, *options: bytes) -> Reply:
     """FLUSHDB [ASYNC | SYNC]
 
-    Removes all keys of the selected database.
+    Deletes all keys of the selected database.
     """
     _flush(ctx, [ctx.db], _freed_later(ctx, options))
     return OK
@@ -97,7 +100,7 @@ def flushdb(ctx: Client, *options: bytes) -> Reply:
 def flushall(ctx: Client, *options: bytes) -> Reply:
     """FLUSHALL [ASYNC | SYNC]
 
-    Removes all keys of all databases.
+    Deletes all keys of all databases.
     """
     _flush(ctx, ctx.engine.databases, _freed_later(ctx, options))
     ctx.engine.persistence.flushed()
@@ -115,7 +118,7 @@ def flushall(ctx: Client, *options: bytes) -> Reply:
 def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
     """SWAPDB index1 index2
 
-    Exchanges the contents of two databases, for all connections at once.
+    Swaps the contents of two databases for all connections.
     """
     engine = ctx.engine
     count = len(engine.databases)
@@ -140,9 +143,9 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
 def time_(ctx: Client) -> Reply:
     """TIME
 
-    The server's time: seconds since 1970 and the microseconds of the running second.
+    Returns the time of the server: the seconds since 1970 and the microseconds of the current second.
     """
-    # Within a transaction or a script time stands still.
+    # Time does not advance in a transaction or a script.
     microseconds = ctx.now * 1000 if ctx.effects.depth else int(ctx.engine.time.wall() * 1_000_000)
     return [b"%d" % (microseconds // 1_000_000), b"%d" % (microseconds % 1_000_000)]
 
@@ -157,7 +160,7 @@ def time_(ctx: Client) -> Reply:
 def shutdown(ctx: Client, *options: bytes) -> Reply:
     """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
 
-    Saves what is to be saved and ends the server.
+    Saves the data if the configuration or an option demands it, and ends the server.
     """
     chosen = [keyword(option) for option in options]
     if any(option not in (b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT") for option in chosen):
@@ -173,6 +176,6 @@ def shutdown(ctx: Client, *options: bytes) -> Reply:
 def lastsave(ctx: Client) -> Reply:
     """LASTSAVE
 
-    The time of the last successful save, in seconds since 1970.
+    Returns the time of the last successful save, in seconds since 1970.
     """
     return ctx.engine.persistence.last_save

@@ -1,4 +1,4 @@
-"""SLOWLOG: the calls that took long."""
+"""SLOWLOG: the log of slow calls."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ subcommand = (
 @subcommand(
     "GET",
     arity=-2,
-    complexity="O(N) where N is the number of entries shown",
+    complexity="O(N) where N is the number of returned entries",
     tips=("request_policy:all_nodes", "nondeterministic_output"),
     history=(("4.0.0", "Shows address, port and name of the client."),),
 )
 def get(ctx: Client, *count: bytes) -> Reply:
     """SLOWLOG GET [count]
 
-    The last slow calls, the newest first: number, time, microseconds, request, client.
+    Returns the last slow calls, newest first: id, time, microseconds, request, client.
     """
     if len(count) > 1:
         raise WrongSubcommand
@@ -48,7 +48,7 @@ def get(ctx: Client, *count: bytes) -> Reply:
 def length(ctx: Client) -> Reply:
     """SLOWLOG LEN
 
-    How many slow calls are kept.
+    Returns the number of entries in the log.
     """
     return len(ctx.engine.slowlog.calls)
 
@@ -62,7 +62,7 @@ def length(ctx: Client) -> Reply:
 def reset(ctx: Client) -> Reply:
     """SLOWLOG RESET
 
-    Forgets all slow calls.
+    Deletes all entries of the log.
     """
     ctx.engine.slowlog.calls.clear()
     return OK
@@ -72,6 +72,6 @@ def reset(ctx: Client) -> Reply:
 def help_(ctx: Client) -> Reply:
     """SLOWLOG HELP
 
-    The subcommands of SLOWLOG.
+    Describes the subcommands of SLOWLOG.
     """
     return help_lines(ctx.engine, "slowlog")

@@ -163,7 +163,7 @@ def _in_order(elements: list[bytes], numbers: list[float], descending: bool) -> 
 
 
 def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> list[bytes]:
-    # Redis compares all bytes if it stores the result, and else C strings.
+    # Redis compares whole strings if it stores the result, and C strings otherwise.
     text: Callable[[bytes], bytes] = bytes if options.store is not None else c_string
     if by is None:
         if options.alpha:

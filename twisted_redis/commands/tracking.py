@@ -1,4 +1,4 @@
-"""The subcommands of CLIENT for client-side caching."""
+"""Client-side caching: CLIENT TRACKING, CACHING, GETREDIR and TRACKINGINFO."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ def _mode(bcast: bool, optin: bool, optout: bool) -> int:
     return OPTIN if optin else OPTOUT if optout else DEFAULT
 
 
-@subcommand(
-    "TRACKING", arity=-3, complexity="O(1); O(N) in the number of prefixes of the connection where prefixes are given"
-)
+@subcommand("TRACKING", arity=-3, complexity="O(1), or O(N) for N prefixes of the connection if prefixes are given")
 def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
     """CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]
 
-    Has the server tell this connection when keys change that it has read, or that have a prefix.
+    Makes the server notify this connection when a key changes that it has read or that has a given prefix.
     """
     redirect = 0
     bcast = optin = optout = noloop = False
@@ -91,7 +89,7 @@ def client_tracking(ctx: Client, status: bytes, *options: bytes) -> Reply:
 def client_caching(ctx: Client, mode: bytes) -> Reply:
     """CLIENT CACHING <YES | NO>
 
-    Has the keys of the next command tracked (in OPTIN mode), or not tracked (in OPTOUT mode).
+    Tracks the keys of the next command (in OPTIN mode) or does not track them (in OPTOUT mode).
     """
     tracker = ctx.tracking
     if tracker is None:
@@ -115,7 +113,7 @@ def client_caching(ctx: Client, mode: bytes) -> Reply:
 def client_getredir(ctx: Client) -> Reply:
     """CLIENT GETREDIR
 
-    The number of the connection that gets the messages: 0 is this one, -1 stands for no tracking.
+    Returns the id of the connection that receives the notifications: 0 for this one, -1 without tracking.
     """
     return ctx.tracking.redirect if ctx.tracking is not None else -1
 
@@ -124,7 +122,7 @@ def client_getredir(ctx: Client) -> Reply:
 def client_trackinginfo(ctx: Client) -> Reply:
     """CLIENT TRACKINGINFO
 
-    The state of client-side caching for this connection.
+    Returns the state of client-side caching for this connection.
     """
     tracker = ctx.tracking
     flags = [b"on" if tracker is not None else b"off"]

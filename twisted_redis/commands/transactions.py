@@ -27,7 +27,7 @@ command = CommandGroup("transactions", complexity="O(1)")
 def multi(ctx: Client) -> Reply:
     """MULTI
 
-    Begins a transaction: the commands that follow are queued until EXEC.
+    Begins a transaction: the server queues the following commands until EXEC.
     """
     if ctx.queue is not None:
         raise CommandError("ERR MULTI calls can not be nested")
@@ -47,7 +47,7 @@ def multi(ctx: Client) -> Reply:
 def exec_(ctx: Client) -> Reply:
     """EXEC
 
-    Executes the queued commands, with nothing of another client between them.
+    Executes the queued commands as one unit.
     """
     queue = ctx.queue
     if queue is None:
@@ -83,7 +83,7 @@ def exec_(ctx: Client) -> Reply:
                 if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx) and reply.__class__ is not Unsilenced):
                     reply = NO_REPLY
                 if ctx.encode is not encode:
-                    # HELLO: what was answered before it has the protocol of that time.
+                    # HELLO has changed the protocol; earlier replies keep theirs.
                     replies = [Raw(encode(each)) for each in replies]
                     encode = ctx.encode
                 replies.append(reply)
@@ -91,7 +91,7 @@ def exec_(ctx: Client) -> Reply:
         if not denied_before:
             ctx.gates &= ~DENY_BLOCKING
     if refused:
-        # As Redis counts it: the refusal is EXEC's own failure, unless another command ran after it.
+        # As in Redis, a refusal counts as a failure of EXEC itself, unless another command ran after it.
         engine.acl.catalogue.commands[b"exec"].failed += 1
     if silent or ctx.gates & REPLIES_OFF:
         return _partly_silent(ctx, replies, not silent)
@@ -99,15 +99,15 @@ def exec_(ctx: Client) -> Reply:
 
 
 def _is_silent(ctx: Client) -> bool:
-    """Whether nothing is answered now: CLIENT REPLY OFF, or SKIP for the running request."""
+    """True if replies are suppressed now: by CLIENT REPLY OFF, or by SKIP for the running request."""
     return bool(ctx.gates & REPLIES_OFF) and ctx.skip_next < 2
 
 
 def _partly_silent(ctx: Client, replies: list[Reply], announced: bool) -> Reply:
-    """The reply of EXEC where CLIENT REPLY held back its first line, or holds back something now.
+    """The reply of EXEC if CLIENT REPLY suppressed its first line or suppresses replies now.
 
-    Redis sends each part as it is made, so what CLIENT REPLY says within a transaction holds from there on.
-    ``announced``: whether the line with the number of replies was sent.
+    Redis sends each part when it is made, so CLIENT REPLY in a transaction takes effect at once.  ``announced`` is True
+    if the line with the number of replies was sent.
     """
     reply = replies if announced else Raw(b"".join([ctx.encode(each) for each in replies if each is not NO_REPLY]))
     if not ctx.gates & REPLIES_OFF:
@@ -122,12 +122,12 @@ def _partly_silent(ctx: Client, replies: list[Reply], announced: bool) -> Reply:
     arity=1,
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
     since="2.0.0",
-    complexity="O(N), when N is the number of queued commands",
+    complexity="O(N) where N is the number of queued commands",
 )
 def discard_(ctx: Client) -> Reply:
     """DISCARD
 
-    Ends a transaction without executing anything of it.
+    Discards the queued commands and ends the transaction.
     """
     if ctx.queue is None:
         raise CommandError("ERR DISCARD without MULTI")
@@ -141,12 +141,12 @@ def discard_(ctx: Client) -> Reply:
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
     keys=key_range(RO),
     since="2.2.0",
-    complexity="O(1) for every key.",
+    complexity="O(1) for each key",
 )
 def watch_(ctx: Client, *keys: bytes) -> Reply:
     """WATCH key [key ...]
 
-    Lets the next EXEC do nothing if one of the keys has been changed by then.
+    Watches keys: the next EXEC does nothing if one of them has changed by then.
     """
     if ctx.queue is not None:
         raise CommandError("ERR WATCH inside MULTI is not allowed")
@@ -160,7 +160,7 @@ def watch_(ctx: Client, *keys: bytes) -> Reply:
 def unwatch(ctx: Client) -> Reply:
     """UNWATCH
 
-    Forgets all watched keys.
+    Stops watching all keys.
     """
     ctx.engine.forget_watches(ctx)
     return OK

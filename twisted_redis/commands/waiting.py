@@ -1,4 +1,4 @@
-"""WAIT and WAITAOF: until writes have reached replicas, or disks."""
+"""WAIT and WAITAOF: waiting until writes have reached replicas or disks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _seconds(ctx: Client, text: bytes) -> float:
 def wait(ctx: Client, count: bytes, timeout: bytes) -> Reply:
     """WAIT numreplicas timeout
 
-    Waits until that many replicas have processed the writes of this connection, and tells how many have.
+    Waits until replicas have processed the writes of this connection; returns the number of replicas that have.
     """
     replication = ctx.engine.replication
     if replication.is_replica:
@@ -67,7 +67,7 @@ def wait(ctx: Client, count: bytes, timeout: bytes) -> Reply:
 def waitaof(ctx: Client, local: bytes, count: bytes, timeout: bytes) -> Reply:
     """WAITAOF numlocal numreplicas timeout
 
-    Waits until the writes of this connection are on disk in the append-only files here and of that many replicas.
+    Waits until the writes of this connection are on disk in the append-only files of this server and of replicas.
     """
     replication = ctx.engine.replication
     wanted_local = integer_in(local, 0, 1)

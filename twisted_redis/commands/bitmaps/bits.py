@@ -145,8 +145,9 @@ def bitpos(ctx: Client, key: bytes, bit: bytes, *options: bytes) -> Reply:
 
     Finds the first bit that is 1 or 0 in a string or in a range of it.
 
-    Returns the offset (bits) from the beginning of the string, or -1 if there is no such bit.  Without an end the string
-    counts as followed by zeros, so a 0 is always found unless the range starts beyond the string or the string is empty.
+    Returns the offset (bits) from the beginning of the string, or -1 if there is no such bit.  Without an end, zeros
+    are assumed to follow the string.  A 0 is then always found, unless the range starts beyond the string or the string
+    is empty.
     """
     wanted = integer(bit)
     if wanted not in (0, 1):

@@ -106,9 +106,9 @@ def bitfield(ctx: Client, key: bytes, *operations: bytes) -> Reply:
 
     Reads, sets and increments integers of any width at any offset in a string, in the given order.
 
-    An encoding is ``i`` (signed, up to 64 bits) or ``u`` (unsigned, up to 63) followed by the width.  An offset counts bits,
-    or with ``#`` fields of that width.  GET returns the integer, SET the previous one, INCRBY the new one; null means that
-    ``OVERFLOW FAIL`` left the field unchanged.
+    An encoding is ``i`` (signed, up to 64 bits) or ``u`` (unsigned, up to 63) followed by the width.  An offset counts
+    bits, or with ``#`` fields of that width.  GET returns the integer, SET the previous one, INCRBY the new one; null
+    means that ``OVERFLOW FAIL`` left the field unchanged.
     """
     wanted = _parse(ctx, operations)
     highest = max((each.offset + each.width - 1 for each in wanted if each.name != b"get"), default=-1)

@@ -64,7 +64,7 @@ expire_command = command.with_defaults(arity=-6, flags=WRITE | FAST, keys=_UPDAT
 
 
 def _allows(condition: bytes, when: int) -> Callable[[int | None], bool] | None:
-    """A test that takes the present time of a field, or None, and tells if ``condition`` allows the time ``when``.
+    """A predicate on the present time of a field, or None: True if ``condition`` allows the new time ``when``.
 
     None if every field may get the time.
     """

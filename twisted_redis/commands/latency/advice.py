@@ -1,4 +1,4 @@
-"""LATENCY DOCTOR: what the latency monitor has seen, in sentences, with advice."""
+"""LATENCY DOCTOR: a report on latency events, in sentences and with advice."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _SLOW_COMMANDS = (
-    "Commands take long: SLOWLOG GET shows which. Everybody waits while one runs, so walk large collections with "
-    "SCAN, HSCAN, SSCAN and ZSCAN, and ask for ranges."
+    "Commands take long: SLOWLOG GET shows which. All other clients wait while one runs, so read large collections "
+    "with SCAN, HSCAN, SSCAN and ZSCAN, and in ranges."
 )
-_LARGE_VALUES = "Large values take long to free: UNLINK frees them bit by bit, and so does lazyfree-lazy-expire."
+_LARGE_VALUES = "Large values take long to free: UNLINK and lazyfree-lazy-expire free them in small steps."
 _BUSY_MACHINE = (
-    "Commands that do next to nothing took long: the process does not get its processor. Look for other work on the "
-    "machine, and for a virtual machine whose host is busy."
+    "Trivial commands took long, so the process does not get enough processor time. Look for other work on the "
+    "machine, or on the host of a virtual machine."
 )
-_SLOW_DISK = "Writing to disk takes long: give the append-only file a local disk of its own, best an SSD."
-_LAZY_FSYNC = "appendfsync always waits for the disk with every write: everysec loses at most about a second of data."
-_NO_FSYNC = "With no-appendfsync-on-rewrite yes nothing waits for the disk while a child process writes to it."
+_SLOW_DISK = "Writing to disk takes long: give the append-only file its own local disk, preferably an SSD."
+_LAZY_FSYNC = "appendfsync always waits for the disk after every write; everysec loses at most about a second of data."
+_NO_FSYNC = "With no-appendfsync-on-rewrite yes, writes do not wait for the disk while a child process writes to it."
 _FORKS = (
-    "Making a child process copies the table of memory pages: it takes longer the more memory the process has. "
-    "Snapshots on a replica spare the master."
+    "Forking copies the page table, which takes longer the more memory the process uses. Snapshots on a replica "
+    "spare the master."
 )
-_EVICTION = "Many keys had to go at once: a larger maxmemory-samples does not help, but smaller steps of maxmemory do."
+_EVICTION = (
+    "Many keys had to be evicted at once: lower maxmemory in smaller steps. A larger maxmemory-samples does not help."
+)
 
-#: What can be done about an event, by the beginning of its name.
+#: Advice on an event, by the prefix of its name.
 _ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("command", (_SLOW_COMMANDS, _LARGE_VALUES)),
     ("fast-command", (_BUSY_MACHINE,)),
@@ -54,8 +56,8 @@ def report(engine: Engine) -> str:
     if not latency.events:
         if not config.latency_monitor_threshold:
             return (
-                "The latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> has it note whatever "
-                "takes at least that long.\n"
+                "The latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> makes it record every "
+                "event that takes at least that long.\n"
             )
         return f"Nothing has taken {config.latency_monitor_threshold} ms or longer.\n"
     now = int(engine.time.wall())
@@ -71,10 +73,12 @@ def report(engine: Engine) -> str:
     threshold = config.latency_monitor_threshold * 1000
     if "command" in latency.events and engine.slowlog.threshold_ns is None:
         advice[
-            "The slow log is off. CONFIG SET slowlog-log-slower-than <microseconds> shows which commands those are."
+            "The slow log is off. CONFIG SET slowlog-log-slower-than <microseconds> makes it record these commands."
         ] = None
     elif "command" in latency.events and config.slowlog_log_slower_than > threshold > 0:
-        advice[f"The slow log leaves some of these calls out: CONFIG SET slowlog-log-slower-than {threshold}."] = None
+        advice[
+            f"The slow log omits some of these calls: CONFIG SET slowlog-log-slower-than {threshold} records them all."
+        ] = None
     if advice:
         lines += ["", "What may help:", ""]
         lines += [f"- {text}" for text in advice]

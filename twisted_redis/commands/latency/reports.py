@@ -1,4 +1,4 @@
-"""LATENCY: what has held the server up, and how long commands take."""
+"""LATENCY: events that delayed the server, and how long commands take."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from twisted_redis.resp.types import Pairs, Reply, Verbatim
 
 __all__: list[str] = []
 
-#: Rows of a graph, and how many of the newest samples it shows.
+#: The rows of a graph, and its columns, one for each of the newest samples.
 ROWS = 4
 COLUMNS = 80
 
 subcommand = (
     CommandGroup("server")
-    .container("LATENCY", "Commands about what holds the server up.", since="2.8.13")
+    .container("LATENCY", "Commands about delays of the server.", since="2.8.13")
     .with_defaults(flags=ADMIN | NOSCRIPT | LOADING | STALE, complexity="O(1)")
 )
 
@@ -30,7 +30,7 @@ subcommand = (
 def latest(ctx: Client) -> Reply:
     """LATENCY LATEST
 
-    For each event its last sample: time, milliseconds, and the worst there has ever been.
+    Returns the last sample of each event: the time, the milliseconds, and the maximum of all times.
     """
     return [[name.encode(), *series.samples[-1], series.worst] for name, series in ctx.engine.latency.events.items()]
 
@@ -39,7 +39,7 @@ def latest(ctx: Client) -> Reply:
 def history(ctx: Client, event: bytes) -> Reply:
     """LATENCY HISTORY event
 
-    The samples of an event: time and milliseconds.
+    Returns the samples of an event: times and milliseconds.
     """
     series = ctx.engine.latency.events.get(event.decode("latin-1"))
     return [] if series is None else [list(sample) for sample in series.samples]
@@ -49,7 +49,7 @@ def history(ctx: Client, event: bytes) -> Reply:
 def reset(ctx: Client, *events: bytes) -> Reply:
     """LATENCY RESET [event [event ...]]
 
-    Forgets the samples of some events, or of all.
+    Deletes the samples of the given events, or of all events.
     """
     latency = ctx.engine.latency
     if not events:
@@ -61,7 +61,7 @@ def reset(ctx: Client, *events: bytes) -> Reply:
 def doctor(ctx: Client) -> Reply:
     """LATENCY DOCTOR
 
-    What the samples tell, and what could be done, for people.
+    Returns a report on the samples with advice, for humans.
     """
     return Verbatim(report(ctx.engine).encode())
 
@@ -70,7 +70,7 @@ def doctor(ctx: Client) -> Reply:
 def graph(ctx: Client, event: bytes) -> Reply:
     """LATENCY GRAPH event
 
-    The samples of an event as a picture.
+    Draws a graph of the samples of an event.
     """
     name = event.decode("latin-1")
     series = ctx.engine.latency.events.get(name)
@@ -80,14 +80,14 @@ def graph(ctx: Client, event: bytes) -> Reply:
 
 
 def _drawn(name: str, series: Series, now: int) -> str:
-    """Bars from the oldest to the newest sample; under each bar, read downwards, how long ago it was."""
+    """Draws a bar for each sample, the oldest first; the age of the sample is written downwards below the bar."""
     samples = list(series.samples)[-COLUMNS:]
     values = [milliseconds for _, milliseconds in samples]
     high, low = max(values), min(values)
     heights = [1 + (value - low) * (2 * ROWS - 1) // max(1, high - low) for value in values]
     lines = [f"{name} - high {high} ms, low {low} ms (all time high {series.worst} ms)", "-" * COLUMNS]
     for row in range(ROWS - 1, -1, -1):
-        # A row has room for two steps: a full bar, a half one, or nothing.
+        # Each row shows two steps: a full bar, half a bar, or nothing.
         lines.append("".join(" _#"[max(0, min(2, height - 2 * row))] for height in heights).rstrip())
     labels = [_ago(now - moment) for moment, _ in samples]
     deepest = max(map(len, labels))
@@ -104,9 +104,9 @@ def _ago(seconds: int) -> str:
 
 
 def _boundaries() -> list[tuple[int, int]]:
-    """Buckets of HISTOGRAM: the most nanoseconds in it, and the microseconds that name it.
+    """The buckets of HISTOGRAM: the largest duration (ns) in each, and the duration (us) that names it.
 
-    Each is twice as wide as the one before; they end where a histogram of two significant digits puts them.
+    Each bucket is twice as wide as the one before.  The boundaries are those of a histogram of two significant digits.
     """
     found = []
     size = 1024
@@ -121,18 +121,18 @@ _BUCKETS = _boundaries()
 
 
 def _distribution(entry: Command) -> Pairs:
-    """How many calls took at most how many microseconds, where that number grows."""
+    """The cumulative numbers of calls by duration (us); includes only buckets that have calls."""
     calls = min(entry.calls, sum(entry.histogram.values()))
     shown = Pairs()
     durations = sorted(entry.histogram.items())
     place = counted = before = 0
     for number, (most, name) in enumerate(_BUCKETS):
-        is_last = number == len(_BUCKETS) - 1  # longer calls count as ones of a second
+        is_last = number == len(_BUCKETS) - 1  # the last bucket also counts all longer calls
         while place < len(durations) and (durations[place][0] <= most or is_last):
             counted += durations[place][1]
             place += 1
         if counted > before:
-            # A busy command's samples stand for several calls each.
+            # Under load one sample stands for several calls.
             shown += [name, min(counted, calls)]
             before = counted
     return Pairs([b"calls", calls, b"histogram_usec", shown])
@@ -156,13 +156,13 @@ def _chosen(ctx: Client, names: tuple[bytes, ...]) -> Iterable[Command]:
     "HISTOGRAM",
     arity=-2,
     since="7.0.0",
-    complexity="O(N) where N is the number of commands shown",
+    complexity="O(N) where N is the number of returned commands",
     tips=("nondeterministic_output", "request_policy:all_nodes", "response_policy:special"),
 )
 def histogram(ctx: Client, *commands: bytes) -> Reply:
     """LATENCY HISTOGRAM [command [command ...]]
 
-    How long commands took, as a cumulative distribution for each.
+    Returns the cumulative distribution of durations of commands.
     """
     ctx.engine.stats.fold()
     shown = Pairs()
@@ -176,6 +176,6 @@ def histogram(ctx: Client, *commands: bytes) -> Reply:
 def help_(ctx: Client) -> Reply:
     """LATENCY HELP
 
-    The subcommands of LATENCY.
+    Describes the subcommands of LATENCY.
     """
     return help_lines(ctx.engine, "latency")

@@ -261,7 +261,7 @@ def zrevrank(ctx: Client, key: bytes, member: bytes, *options: bytes) -> Reply:
 def zrandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """ZRANDMEMBER key [count [WITHSCORES]]
 
-    Returns random members of a sorted set. A positive count returns different members; a negative count may repeat them.
+    Returns random members of a sorted set. A positive count returns different members, a negative one may repeat them.
 
     One call picks at most ten million members with repetition; Redis would go on until its memory is exhausted.
     """
@@ -307,7 +307,8 @@ def _scanned_score(score: float) -> bytes:
 def zscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     """ZSCAN key cursor [MATCH pattern] [COUNT count]
 
-    Returns some members of a sorted set with their scores, and the cursor for the next call; 0 starts an iteration and ends it.
+    Returns some members of a sorted set with their scores, and the cursor for the next call; 0 starts and ends an
+    iteration.
     """
     place = cursors.cursor(cursor)
     found = ctx.db.read(key, ZSet)

@@ -135,7 +135,8 @@ class _Options:
         start, stop = ranks
         offset, limit = self.offset, self.limit
         if offset < 0:
-            # A negative offset finds nothing in a listpack; in a skiplist it counts from the end at which the range stops.
+            # A negative offset finds nothing in a listpack.  In a skiplist it counts from the end at which the range
+            # stops.
             if not zset.large or -offset > stop - start:
                 return 0, 0
             if self.reverse:

@@ -141,7 +141,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
     # A propagated XCLAIM includes the group's last ID.
     if moved and not effects:
         effects.append(group_effect(key, name, group))
-    _finish(ctx, effects)
+    _propagate(ctx, effects)
     return reply
 
 
@@ -213,11 +213,11 @@ def xautoclaim(
         consumer.active_time = now
         effects.append(claim_effect(key, name, group, text, entry))
     cursor, _ = next(pending, (0, None))
-    _finish(ctx, effects)
+    _propagate(ctx, effects)
     return [id_text(cursor), claimed, deleted]
 
 
-def _finish(ctx: Client, effects: list[list[bytes]]) -> None:
+def _propagate(ctx: Client, effects: list[list[bytes]]) -> None:
     if effects:
         ctx.effects.dirty += len(effects)
         ctx.propagate_as(*effects)

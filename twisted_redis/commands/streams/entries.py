@@ -33,8 +33,8 @@ class _Options:
     """The options of XADD and XTRIM.
 
     ``by_length`` is True for MAXLEN, False for MINID, None without either.  ``threshold`` is the length or the ID, and
-    ``threshold_at`` its index among the arguments.  ``limit`` is the most entries to trim, 0 for any number.  ``id_at`` is
-    the index of a new entry's ID.
+    ``threshold_at`` its index among the arguments.  ``limit`` is the most entries to trim, 0 for any number.  ``id_at``
+    is the index of a new entry's ID.
     """
 
     __slots__ = ("approximate", "by_length", "create", "id_at", "limit", "threshold", "threshold_at")
@@ -115,7 +115,7 @@ class _Options:
         return stream.trim_before(self.threshold, self.approximate, self.limit)
 
     def made_exact(self, args: list[bytes], stream: Stream) -> list[bytes]:
-        """The arguments with an exact threshold in place of an approximate one: a replica's nodes may differ from ours."""
+        """The arguments with an exact threshold for an approximate one, because a replica's nodes may differ."""
         if self.approximate:
             args[self.threshold_at - 1] = b"="
             if self.by_length:

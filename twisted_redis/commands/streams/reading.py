@@ -168,7 +168,7 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     arity=-7,
     flags=WRITE | BLOCKING,
     keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
-    complexity="O(log N + M) for each stream of N entries, M of which are returned; XADD takes O(N) to serve N clients that wait for a stream",
+    complexity="O(log N + M) for each stream of N entries, of which M are returned; XADD takes O(N) for N clients that wait",
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] \
