@@ -208,16 +208,16 @@ def progress(text: str) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Compare big collections with redis-server's.")
+    parser = argparse.ArgumentParser(description="Compare large collections with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
     add("--quick", action="store_true", help="up to 100,000 elements")
-    add("--calls", metavar="TEXT", help="only calls whose name holds this")
+    add("--calls", metavar="TEXT", help="only calls whose name contains this")
     add("--only", choices=("calls", "memory"), help="only this part")
-    add("--json", type=Path, metavar="FILE", help="write everything measured there")
+    add("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     return parser
 
 

@@ -125,8 +125,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--megabytes", type=int, default=20, help="maxmemory (default: 20)")
     options.add_argument("--keys", type=int, default=300_000, help="different keys (default: 300,000)")
     options.add_argument("--size", type=int, default=500, help="bytes of a value (default: 500)")
-    options.add_argument("--exponent", type=float, default=1.0, help="of Zipf's law (default: 1)")
-    options.add_argument("--requests", type=int, default=400_000, help="counted, after half as many before")
+    options.add_argument("--exponent", type=float, default=1.0, help="exponent of Zipf's law (default: 1)")
+    options.add_argument(
+        "--requests", type=int, default=400_000, help="requests that count; half as many run before them"
+    )
     options.add_argument("--json", type=Path, help="write the results here")
     return options
 

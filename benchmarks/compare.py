@@ -28,16 +28,16 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Compare twisted_redis with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--benchmark", metavar="PATH", help="redis-benchmark (as for --redis)")
+    add("--benchmark", metavar="PATH", help="redis-benchmark (found like --redis)")
     add("--quick", action="store_true", help="fewer tests, one short round, 100,000 keys")
     add("--rounds", type=int, metavar="N", help="alternating rounds, the median counts (3; quick: 1)")
     add("--seconds", type=float, metavar="S", help="length of a run (2.5; quick: 0.5)")
-    add("--tests", metavar="NAMES", help="only these of redis-benchmark's, as SET,GET,LRANGE_100")
-    add("--pipeline", type=int, action="append", metavar="P", help="in place of 1 and 16")
-    add("--only", metavar="PARTS", help="of throughput,memory,start (all three)")
+    add("--tests", metavar="NAMES", help="only these redis-benchmark tests, such as SET,GET,LRANGE_100")
+    add("--pipeline", type=int, action="append", metavar="P", help="pipeline length, instead of 1 and 16")
+    add("--only", metavar="PARTS", help="parts to run: throughput,memory,start (default: all)")
     add(
         "--idle",
         nargs="?",
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="N idle connections (10,000), nothing else",
     )
-    add("--json", type=Path, metavar="FILE", help="write everything measured there")
+    add("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     return parser
 
 
@@ -166,8 +166,8 @@ def show_idle(results: Results) -> None:
         for test, pair in found["throughput"].items():
             rows.append([f"{name} {test}", *pair, ratio(pair[1], pair[0]), found["bytes_a_connection"]])
     count = results["connections"]
-    print(f"\n{count:,} idle connections beside 50 working clients\n")
-    print(table(["", "req/s alone", "req/s beside", "ratio", "bytes a connection"], rows))
+    print(f"\n{count:,} idle connections plus 50 working clients\n")
+    print(table(["", "req/s alone", "req/s with idle", "ratio", "bytes per connection"], rows))
 
 
 def progress(text: str) -> None:

@@ -23,10 +23,10 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--connections", type=int, default=5000, metavar="N", help="of a run (5000)")
+    add("--connections", type=int, default=5000, metavar="N", help="connections per run (5000)")
     add("--rounds", type=int, default=3, metavar="N", help="alternating rounds, the median counts (3)")
     return parser
 

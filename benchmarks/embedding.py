@@ -31,7 +31,9 @@ BATCH = 100
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="The server within a program, beside fakeredis and redis-server.")
+    parser = argparse.ArgumentParser(
+        description="Measure the server inside a program, compared with fakeredis and redis-server."
+    )
     add = parser.add_argument
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
     add("--seconds", type=float, default=0.3, metavar="S", help="length of a run (0.3)")

@@ -22,14 +22,14 @@ MEGABYTE = 2**20
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Publish to many, beside redis-server.")
+    parser = argparse.ArgumentParser(description="Publish to many subscribers, compared with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--subscribers", type=int, default=1000, metavar="N", help="how many listen (1000)")
-    add("--size", type=int, default=64, metavar="BYTES", help="of a message (64)")
+    add("--subscribers", type=int, default=1000, metavar="N", help="number of subscribers (1000)")
+    add("--size", type=int, default=64, metavar="BYTES", help="size of a message (64)")
     add("--seconds", type=float, default=2.0, metavar="S", help="length of a run (2)")
     add("--rounds", type=int, default=3, metavar="N", help="alternating rounds, the median counts (3)")
     return parser
@@ -115,7 +115,7 @@ def main() -> int:
     with ExitStack() as stack:
         servers = [stack.enter_context(running(subject)) for subject in everything]
         fan_out(servers, options)
-    print(f"\nOne subscriber that never reads {UNREAD_BYTES // MEGABYTE} MiB, beside ten that do\n")
+    print(f"\nOne subscriber that never reads {UNREAD_BYTES // MEGABYTE} MiB, and ten that do\n")
     rows = [unread(subject) for subject in everything]
     print(table(["", "MiB more at most", "MiB more after", "cut off", "messages/s"], rows))
     return 0

@@ -324,15 +324,15 @@ def show(results: dict[str, dict[str, float | None]], real: str) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="CPU time of large single commands, beside redis-server.")
+    parser = argparse.ArgumentParser(description="CPU time of large single commands, compared with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--calls", metavar="TEXT", action="append", help="only calls whose name holds this")
-    add("--rounds", type=int, default=5, metavar="N", help="how often each call is measured (5)")
-    add("--json", type=Path, metavar="FILE", help="write everything measured there")
+    add("--calls", metavar="TEXT", action="append", help="only calls whose name contains this")
+    add("--rounds", type=int, default=5, metavar="N", help="measurements per call (5)")
+    add("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     return parser
 
 

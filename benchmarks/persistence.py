@@ -21,14 +21,14 @@ KINDS = ("strings", "mixed")
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Save and load, beside redis-server.")
+    parser = argparse.ArgumentParser(description="Save and load, compared with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--keys", type=int, default=1_000_000, metavar="N", help="how many (1,000,000)")
-    add("--kind", action="append", choices=KINDS, help="of data; all of them")
+    add("--keys", type=int, default=1_000_000, metavar="N", help="number of keys (1,000,000)")
+    add("--kind", action="append", choices=KINDS, help="kind of data (default: all)")
     return parser
 
 

@@ -19,15 +19,21 @@ OPTIONS = ("--repl-diskless-sync-delay", "0")
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Replicate, beside redis-server.")
+    parser = argparse.ArgumentParser(description="Replicate, compared with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--benchmark", metavar="PATH", help="redis-benchmark (as for --redis)")
-    add("--requests", type=int, default=200_000, metavar="N", help="SETs of a run (200,000)")
-    add("--keys", type=int, default=1_000_000, metavar="N", help="of the full synchronisation (1,000,000; 0: none)")
+    add("--benchmark", metavar="PATH", help="redis-benchmark (found like --redis)")
+    add("--requests", type=int, default=200_000, metavar="N", help="SETs per run (200,000)")
+    add(
+        "--keys",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="keys of the full synchronisation (1,000,000; 0 skips it)",
+    )
     return parser
 
 

@@ -33,17 +33,17 @@ def sha(name: str) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="What scripts cost, beside redis-server.")
+    parser = argparse.ArgumentParser(description="The cost of scripts, compared with redis-server.")
     add = parser.add_argument
     add("--python", metavar="PATH", help="the CPython to measure (the one running this)")
-    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or pypy3 of 3.11 where there is one)")
+    add("--pypy", metavar="PATH", help="the PyPy to measure ($PYPY, or a pypy3 for 3.11 if there is one)")
     add("--subject", action="append", default=[], metavar="[NAME=]COMMAND", help="measure this server instead")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
     add("--benchmark", metavar="PATH", help="redis-benchmark (the conformance tests' build, or PATH)")
     add("--seconds", type=float, default=1.5, metavar="S", help="length of a run (1.5)")
     add("--rounds", type=int, default=3, metavar="N", help="alternating rounds, the median counts (3)")
-    add("--evals", type=int, default=100_000, metavar="N", help="how many EVALs the memory is measured over (100,000)")
-    add("--only", choices=("calls", "memory"), help="one half of it")
+    add("--evals", type=int, default=100_000, metavar="N", help="number of EVALs for the memory test (100,000)")
+    add("--only", choices=("calls", "memory"), help="run only this half")
     return parser
 
 
