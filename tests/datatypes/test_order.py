@@ -190,8 +190,8 @@ def test_a_sweep_is_under_way_until_every_block_was_visited() -> None:
     steps = 0
     for key in keys(0, 10_000):
         remove(container, order, key)
-        steps += order.tidying
-        if steps and not order.tidying:
+        steps += order.is_sweeping
+        if steps and not order.is_sweeping:
             break
     assert steps == 40 // 4
     assert len(order) < 1.1 * len(container)
@@ -205,7 +205,7 @@ def test_more_is_endured_while_a_child_saves(monkeypatch: pytest.MonkeyPatch) ->
         remove(container, order, key)
     assert len(order) == 10_000
     assert order.random() in container
-    assert not order.tidying
+    assert not order.is_sweeping
     monkeypatch.setattr(Order, "saving", False)
     for _ in range(20):
         assert order.random() in container
@@ -221,7 +221,7 @@ def test_more_is_endured_while_a_child_saves(monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_is_swept_where_that_is_forbidden() -> None:
     container = set(keys(0, 1000))
     order = Order(container)
-    order.sweeping = False
+    order.may_sweep = False
     for key in keys(0, 990):
         remove(container, order, key)
     assert len(order) == 1000

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from twisted_redis.keyspace.access import idle_ms, start_tracking
-from twisted_redis.keyspace.database import Database, KeyspaceState, WrongTypeError
+from twisted_redis.keyspace.access import AccessTimes
+from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.state import KeyspaceState, WrongTypeError
 
 
 class Numbers:
@@ -175,12 +176,12 @@ def test_access_times_are_kept_once_somebody_asks(db: Database) -> None:
     db.set(b"a", b"1")
     db.set(b"b", b"1")
     db.state.before, db.state.now = 1000, 4000
-    assert db.accessed == {}
-    start_tracking(db)
-    assert idle_ms(db, b"a") == 3000, "nobody had accessed anything since"
+    assert db.access_log is None
+    db.log_accesses(AccessTimes)
+    assert db.idle_ms(b"a") == 3000, "nobody had accessed anything since"
     db.lookup(b"a")
     db.peek(b"b")
     db.state.now = 9000
-    assert (idle_ms(db, b"a"), idle_ms(db, b"b")) == (5000, 8000)
+    assert (db.idle_ms(b"a"), db.idle_ms(b"b")) == (5000, 8000)
     db.delete(b"a")
-    assert db.accessed == {}
+    assert db.access_log is not None and db.access_log.noted == {}

@@ -22,7 +22,7 @@ def snapshot_of(server: Server, database: int = 0) -> bytes:
     """The data of ``server`` as a master would send them."""
     pieces: list[bytes] = []
     aux = facts(server.engine, replication={b"repl-stream-db": b"%d" % database, b"repl-id": ID, b"repl-offset": b"0"})
-    write_snapshot(pieces.append, server.engine.databases, aux=aux)
+    write_snapshot(pieces.append, server.engine.databases, aux=aux, policy=server.config.maxmemory_policy)
     return b"".join(pieces)
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.replication.masters import ID, Following, handshake, snapshot_of
 from tests.support.server import Server, encode
 from twisted_redis.engine.clients import MASTER
+from twisted_redis.keyspace.account import estimate
 
 MARK = b"m" * 40
 
@@ -87,6 +88,22 @@ def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
     link.send(encode("REPLCONF", "GETACK", "*"))
     assert link.said() == encode("REPLCONF", "ACK", 100 + len(STREAM))
     assert offset(following) == 100 + len(STREAM) + len(encode("REPLCONF", "GETACK", "*"))
+
+
+@pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb"])
+def test_frequencies_and_memory_are_those_of_what_was_loaded(load: str) -> None:
+    master = Server(maxmemory_policy="allkeys-lfu")
+    master("RPUSH", "list", *range(100))
+    for _ in range(5):
+        master("GET", master("SET", "key", "v" * 1000) and "key")
+    frequency = master("OBJECT", "FREQ", "key")
+    following = Following(repl_diskless_load=load, maxmemory_policy="allkeys-lfu", maxmemory=1 << 30)
+    if load == "swapdb":
+        following.server("SET", "old", "v" * 10_000)
+    following.open().send(handshake(FULL + by_length(snapshot_of(master))))
+    server = following.server
+    assert server("OBJECT", "FREQ", "key") == frequency
+    assert server.engine.state.memory == sum(estimate(db) for db in server.engine.databases)
 
 
 @pytest.mark.parametrize(("form", "load"), [(by_mark, "disabled"), (by_length, "swapdb")])

@@ -163,7 +163,7 @@ def _dict_resizing(ctx: Client, switch: bytes) -> Reply:
     """
     ctx.engine.state.compacting = _switch(switch)
     for db in ctx.engine.databases:
-        db.order.sweeping = _switch(switch)
+        db.order.may_sweep = _switch(switch)
     return OK
 
 
@@ -344,7 +344,7 @@ def _htstats_key(ctx: Client, key: bytes, *options: bytes) -> Reply:
         if options and keyword(options[0]) == b"FULL":
             slots, longest = order.figures()
             text += f" different slots: {slots}\n max chain length: {longest}\n"
-        if order.tidying:
+        if order.is_sweeping:
             text += f"Hash table 1 stats (rehashing target):\n table size: {len(order)}\n"
     return Verbatim(text.encode())
 

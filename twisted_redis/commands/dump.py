@@ -11,7 +11,6 @@ from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.hash_fields import note_times
 from twisted_redis.engine.parse import integer
-from twisted_redis.keyspace.access import set_frequency, set_idle
 from twisted_redis.persistence.rdb import payload
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.resp.cstrings import keyword
@@ -120,9 +119,9 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
             ctx.propagate_as([name, key, b"%d" % when, serialized, *options, b"ABSTTL"])
     # The eviction policy keeps only one of the two.
     if idle is not None:
-        set_idle(db, key, idle * 1000)
+        db.set_idle(key, idle * 1000)
     if frequency is not None:
-        set_frequency(db, key, frequency)
+        db.set_frequency(key, frequency)
     ctx.changed(key, "restore")
     return OK
 

@@ -11,7 +11,6 @@ from twisted_redis.engine.declare.keyspecs import RO, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.values import encoding_of
-from twisted_redis.keyspace.access import frequency
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def freq(ctx: Client, key: bytes) -> Reply:
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
             "switching between policies at runtime LRU and LFU data will take some time to adjust."
         )
-    return frequency(ctx.db, key)
+    return ctx.db.frequency(key)
 
 
 @subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")

@@ -24,10 +24,13 @@ from itertools import islice
 from random import Random
 from typing import ClassVar
 
-__all__ = ["RANDOM", "Order", "take_some"]
+__all__ = ["RANDOM", "SWEEP_RATIO", "Order", "take_some"]
 
 RANDOM = Random()
 """The source of chance of whoever brings none."""
+
+SWEEP_RATIO = 2.0
+"""Entries for each key beyond which a sweep begins, unless ``Order.sweep_ratio`` is set otherwise."""
 
 _SHIFT = 8
 _BLOCK = 1 << _SHIFT
@@ -68,9 +71,9 @@ class Order:
         "_numbers",
         "_stored",
         "_tail",
-        "endured",
-        "sweeping",
-        "tidying",
+        "is_sweeping",
+        "may_sweep",
+        "sweep_ratio",
     )
 
     saving: ClassVar = False
@@ -92,9 +95,9 @@ class Order:
         self._dead: set[bytes] = set()  # tombstones that can rise again
         self._holes = 0
         self._hand = 0  # the block to be swept next, if a sweep is under way
-        self.endured = 2.0  # entries for each key beyond which a sweep begins
-        self.sweeping = True  # whether a sweep may begin at all (DEBUG DICT-RESIZING)
-        self.tidying = False  # whether one is under way
+        self.sweep_ratio = SWEEP_RATIO  # entries for each key beyond which a sweep begins
+        self.may_sweep = True  # whether a sweep may begin at all (DEBUG DICT-RESIZING)
+        self.is_sweeping = False  # whether one is under way
         self._limit = _BLOCK  # tombstones and holes at which to look whether a step is due
 
     def __len__(self) -> int:
@@ -210,7 +213,7 @@ class Order:
         entries, live = self._stored + len(self._tail), len(container)
         if entries - len(self._dead) - self._holes != live:
             self._check()
-        if entries > self.endured * live + _BLOCK or self.tidying:
+        if entries > self.sweep_ratio * live + _BLOCK or self.is_sweeping:
             self._step()
         misses = 0
         while True:
@@ -264,19 +267,19 @@ class Order:
 
     def _step(self) -> None:
         """Sweeps some blocks if a sweep is under way, or has to begin."""
-        if not self.tidying:
+        if not self.is_sweeping:
             entries, live = len(self), len(self._container)
-            if self.sweeping and entries > (_EXTREME if Order.saving else self.endured) * live + _BLOCK:
-                self.tidying = True
+            if self.may_sweep and entries > (_EXTREME if Order.saving else self.sweep_ratio) * live + _BLOCK:
+                self.is_sweeping = True
                 self._hand = 0
                 self._close()
-        if self.tidying:
+        if self.is_sweeping:
             for _ in range(_SWEPT):
                 if self._hand >= len(self._blocks):
-                    self.tidying = False
+                    self.is_sweeping = False
                     break
                 self._hand = self._sweep(self._hand)
-        self._limit = -1 if self.tidying else len(self._dead) + self._holes + _PAUSE
+        self._limit = -1 if self.is_sweeping else len(self._dead) + self._holes + _PAUSE
 
     def _sweep(self, index: int) -> int:
         """Takes the tombstones out of a block; returns the index of the next one."""
@@ -320,7 +323,7 @@ class Order:
         self._stored = sum(map(len, self._blocks))
         self._dead.clear()
         self._holes = self._hand = 0
-        self.tidying = False
+        self.is_sweeping = False
         for key in self._container:
             if key not in seen:
                 self.append(key)

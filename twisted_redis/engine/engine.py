@@ -48,7 +48,8 @@ from twisted_redis.engine.scripting.scripts import Scripting
 from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
 from twisted_redis.engine.units import make_units
-from twisted_redis.keyspace.database import Database, KeyspaceState
+from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.state import KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
 __all__ = ["THRESHOLDS", "Effect", "Engine", "Sink"]

@@ -298,7 +298,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             engine.acl.authorize(client, called, argv)
     if gates & TRACKING and engine.config.maxmemory:
         # Evictions are told before the reply.
-        engine.eviction.settle()
+        engine.eviction.charge_changes()
     _check_memory(engine, client, command)
     if gates & TRACKING:
         engine.tracking.limit()

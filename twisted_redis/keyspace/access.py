@@ -1,270 +1,131 @@
-"""How long ago and how often keys were accessed, kept only while somebody wants to know.
+"""Access logs: when or how often each key was accessed.  A database keeps one only while something needs it.
 
-Redis stamps a clock or a counter into every value.  Here a database changes its class: it becomes a
-``TrackingDatabase`` with the first OBJECT IDLETIME or a policy of eviction by age, a ``CountingDatabase`` with a policy
-by frequency; until then no access costs anything.  For a key that was not accessed since, what is known is a lower
-bound: nobody had accessed anything since the unit of execution before the tracking began.
+Redis stores a clock or a counter in every value.  Here a ``Database`` has an ``access_log``, which is None until the
+first OBJECT IDLETIME or an LRU policy asks for the times of accesses, or an LFU policy for their frequencies.  Until
+then accesses cost nothing extra.  For a key that has not been accessed since the log began, the log knows a bound only:
+``since``, the time of the last access to anything before that.
 
-A frequency is Redis' logarithmic counter of eight bits, kept with the minute in which it was last raised: it falls by
-one for each ``lfu-decay-time`` minutes without an access.
+A frequency is Redis' logarithmic counter of eight bits, stored with the minute of its last change.  It falls by one for
+every ``lfu-decay-time`` minutes without an access.
 """
 
 from __future__ import annotations
 
 from random import random
-from typing import Any, TypeVar
 
-from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.state import KeyspaceState
 
-__all__ = [
-    "INITIAL_FREQUENCY",
-    "CountingDatabase",
-    "TrackingDatabase",
-    "frequencies",
-    "frequency",
-    "idle_ms",
-    "set_frequency",
-    "set_idle",
-    "start_counting",
-    "start_tracking",
-    "stop_following",
-]
-
-T = TypeVar("T")
+__all__ = ["INITIAL_FREQUENCY", "AccessCounts", "AccessLog", "AccessTimes"]
 
 INITIAL_FREQUENCY = 5
-"""The counter of a new key: some accesses' worth, so that it is not the next to be evicted."""
+"""The counter of a new key.  It starts above zero so that new keys are not the first to be evicted."""
 
 _MAX_FREQUENCY = 255
 _MINUTE = 60_000
 
 
-class TrackingDatabase(Database):
-    """A database that notes when each key was accessed last (ms)."""
+class AccessLog:
+    """The interface of both logs.  ``noted`` has one number for each key that was accessed since ``since`` (ms).
+
+    A database calls the methods below as its keys are used; each takes constant time.
+    """
+
+    __slots__ = ("_state", "noted", "since")
+
+    def __init__(self, state: KeyspaceState, since: int) -> None:
+        self._state = state
+        self.noted: dict[bytes, int] = {}
+        self.since = since
+
+    def touch(self, key: bytes) -> None:
+        """A command has looked up ``key`` and found it."""
+        raise NotImplementedError
+
+    def add(self, key: bytes) -> None:
+        """``key`` is new."""
+        raise NotImplementedError
+
+    def overwrite(self, key: bytes) -> None:
+        """A command has given ``key`` a new value without looking it up."""
+        raise NotImplementedError
+
+    def replace(self, key: bytes) -> None:
+        """A command that has looked up ``key`` has given it a new value."""
+        raise NotImplementedError
+
+    def discard(self, key: bytes) -> None:
+        """``key`` is gone."""
+        self.noted.pop(key, None)
+
+
+class AccessTimes(AccessLog):
+    """The time of the last access to each key (ms)."""
 
     __slots__ = ()
 
-    def lookup(self, key: bytes) -> Any:
-        """As in ``Database``."""
-        value = Database.lookup(self, key)
-        if value is not None and self.state.touching:
-            self.accessed[key] = self.state.now
-        return value
+    def touch(self, key: bytes) -> None:
+        """As in ``AccessLog``."""
+        if self._state.touching:
+            self.noted[key] = self._state.now
 
-    def lookup_write(self, key: bytes) -> Any:
-        """As in ``Database``."""
-        value = Database.lookup_write(self, key)
-        if value is not None and self.state.touching:
-            self.accessed[key] = self.state.now
-        return value
+    def add(self, key: bytes) -> None:
+        """As in ``AccessLog``."""
+        self.noted[key] = self._state.now
 
-    def read(self, key: bytes, cls: type[T]) -> T | None:
-        """As in ``Database``."""
-        value = Database.read(self, key, cls)
-        if value is not None and self.state.touching:
-            self.accessed[key] = self.state.now
-        return value
+    overwrite = replace = add
 
-    def write(self, key: bytes, cls: type[T]) -> T | None:
-        """As in ``Database``."""
-        value = Database.write(self, key, cls)
-        if value is not None and self.state.touching:
-            self.accessed[key] = self.state.now
-        return value
-
-    def read_string(self, key: bytes) -> bytes | bytearray | None:
-        """As in ``Database``."""
-        value = Database.read_string(self, key)
-        if value is not None and self.state.touching:
-            self.accessed[key] = self.state.now
-        return value
-
-    def write_string(self, key: bytes) -> bytes | bytearray | None:
-        """As in ``Database``."""
-        value = Database.write_string(self, key)
-        if value is not None and self.state.touching:
-            self.accessed[key] = self.state.now
-        return value
-
-    def set(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        self.accessed[key] = self.state.now
-        Database.set(self, key, value)
-
-    def replace(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        self.accessed[key] = self.state.now
-        Database.replace(self, key, value)
-
-    def add(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        self.accessed[key] = self.state.now
-        Database.add(self, key, value)
-
-    def delete(self, key: bytes) -> bool:
-        """As in ``Database``."""
-        self.accessed.pop(key, None)
-        return Database.delete(self, key)
+    def times(self, keys: list[bytes]) -> list[int]:
+        """The time of the last access to each of ``keys`` (ms), or an upper bound of it."""
+        noted, since = self.noted.get, self.since
+        return [noted(key, since) for key in keys]
 
 
-class CountingDatabase(Database):
-    """A database that notes how often each key is accessed."""
+class AccessCounts(AccessLog):
+    """How often each key is accessed: for each key ``minute << 8 | counter``."""
 
     __slots__ = ()
 
-    # Where the plain method falls back on ``lookup`` it is this class's that counts: an access must not count twice.
-
-    def lookup(self, key: bytes) -> Any:
-        """As in ``Database``."""
-        value = Database.lookup(self, key)
-        if value is not None:
-            _count(self, key)
-        return value
-
-    def lookup_write(self, key: bytes) -> Any:
-        """As in ``Database``."""
-        value = Database.lookup_write(self, key)
-        if value is not None:
-            _count(self, key)
-        return value
-
-    def read(self, key: bytes, cls: type[T]) -> T | None:
-        """As in ``Database``."""
-        value = self.lookup(key)
-        if value is None or value.__class__ is cls:
-            return value
-        raise self.state.wrong_type
-
-    def write(self, key: bytes, cls: type[T]) -> T | None:
-        """As in ``Database``."""
-        value = self.lookup_write(key)
-        if value is None or value.__class__ is cls:
-            return value
-        raise self.state.wrong_type
-
-    def read_string(self, key: bytes) -> bytes | bytearray | None:
-        """As in ``Database``."""
-        value = self.data.get(key)
-        if value.__class__ is bytes and key not in self.expires:
-            self.state.hits += 1
-            _count(self, key)
-            return value
-        return Database.read_string(self, key)
-
-    def write_string(self, key: bytes) -> bytes | bytearray | None:
-        """As in ``Database``."""
-        value = self.data.get(key)
-        if value.__class__ is bytes and key not in self.expires:
-            _count(self, key)
-            return value
-        return Database.write_string(self, key)
-
-    def set(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        if key in self.data:
-            _count(self, key)
-        else:
-            set_frequency(self, key, INITIAL_FREQUENCY)
-        Database.set(self, key, value)
-
-    def replace(self, key: bytes, value: Any) -> None:
-        """As in ``Database``: who replaces has looked before, and was counted."""
-        if key not in self.data:
-            set_frequency(self, key, INITIAL_FREQUENCY)
-        Database.replace(self, key, value)
-
-    def add(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        set_frequency(self, key, INITIAL_FREQUENCY)
-        Database.add(self, key, value)
-
-    def delete(self, key: bytes) -> bool:
-        """As in ``Database``."""
-        self.accessed.pop(key, None)
-        return Database.delete(self, key)
-
-
-def _count(db: Database, key: bytes) -> None:
-    """Counts an access: the higher the counter, the rarer it is raised."""
-    state = db.state
-    if not state.touching:
-        return
-    minute = state.now // _MINUTE
-    known = db.accessed.get(key)
-    # Spelled out for a key that was accessed in the running minute: the hot ones are.
-    counter = known & _MAX_FREQUENCY if known is not None and known >> 8 == minute else frequency(db, key)
-    if counter < _MAX_FREQUENCY:
-        above = counter - INITIAL_FREQUENCY
-        if above <= 0 or random() * (above * state.lfu_log_factor + 1) < 1:
-            counter += 1
-    db.accessed[key] = minute << 8 | counter
-
-
-def _change(db: Database, follows: type[Database]) -> None:
-    db.accessed.clear()
-    db.tracked_since = max(db.tracked_since, db.state.before)
-    # A database whose memory is accounted has classes of its own for each way of following accesses.
-    variants: dict[type[Database], type[Database]] = getattr(db, "VARIANTS", {})
-    before: int = getattr(db, "COST", 0)
-    db.__class__ = variants.get(follows, follows)
-    costs = len(db.data) * (getattr(db, "COST", 0) - before)
-    db.memory += costs
-    db.state.memory += costs
-
-
-def start_tracking(db: Database) -> None:
-    """Notes the times of accesses to ``db`` from now on, unless their frequencies are counted."""
-    if not isinstance(db, TrackingDatabase | CountingDatabase):
-        _change(db, TrackingDatabase)
-
-
-def start_counting(db: Database) -> None:
-    """Counts accesses to ``db`` from now on."""
-    if not isinstance(db, CountingDatabase):
-        _change(db, CountingDatabase)
-
-
-def stop_following(db: Database) -> None:
-    """Notes nothing of accesses to ``db`` any more."""
-    if isinstance(db, TrackingDatabase | CountingDatabase):
-        _change(db, Database)
-
-
-def idle_ms(db: Database, key: bytes) -> int:
-    """Time (ms) since ``key`` was accessed, at least; the tracking must have been started."""
-    return max(0, db.state.now - db.accessed.get(key, db.tracked_since))
-
-
-def set_idle(db: Database, key: bytes, idle: int) -> None:
-    """Has ``key`` look as if it had not been accessed for ``idle`` ms; nothing where frequencies are counted."""
-    if isinstance(db, CountingDatabase):
-        return
-    start_tracking(db)
-    db.accessed[key] = max(0, db.state.now - idle)
-
-
-def frequency(db: Database, key: bytes) -> int:
-    """The counter (0 to 255) of accesses to ``key``, decayed by now; the counting must have been started."""
-    return frequencies(db, [key])[0]
-
-
-def frequencies(db: Database, keys: list[bytes]) -> list[int]:
-    """``frequency`` of several keys."""
-    state = db.state
-    accessed, decay = db.accessed.get, state.lfu_decay_time
-    minute = state.now // _MINUTE
-    unknown = db.tracked_since // _MINUTE << 8 | INITIAL_FREQUENCY
-    found = []
-    for key in keys:
-        known = accessed(key, unknown)
+    def touch(self, key: bytes) -> None:
+        """As in ``AccessLog``.  The higher the counter, the less often an access raises it."""
+        state = self._state
+        if not state.touching:
+            return
+        noted = self.noted
+        minute = state.now // _MINUTE
+        known = noted.get(key)
+        # Spelled out for keys that were accessed within the same minute, as hot keys are.
+        if known is None or known >> 8 != minute:
+            known = self.frequencies([key])[0] | minute << 8
         counter = known & _MAX_FREQUENCY
-        if decay and known >> 8 < minute:
-            counter = max(0, counter - (minute - (known >> 8)) // decay)
-        found.append(counter)
-    return found
+        above = counter - INITIAL_FREQUENCY
+        if counter < _MAX_FREQUENCY and (above <= 0 or random() * (above * state.lfu_log_factor + 1) < 1):
+            known += 1
+        noted[key] = known
 
+    overwrite = touch
 
-def set_frequency(db: Database, key: bytes, counter: int) -> None:
-    """Gives ``key`` a counter (0 to 255); nothing where frequencies are not counted."""
-    if isinstance(db, CountingDatabase):
-        db.accessed[key] = db.state.now // _MINUTE << 8 | counter
+    def add(self, key: bytes) -> None:
+        """As in ``AccessLog``."""
+        self.noted[key] = self._state.now // _MINUTE << 8 | INITIAL_FREQUENCY
+
+    def replace(self, key: bytes) -> None:
+        """As in ``AccessLog``.  The look-up was counted, so this is not."""
+
+    def set(self, key: bytes, counter: int) -> None:
+        """Sets the counter of ``key`` (0 to 255)."""
+        self.noted[key] = self._state.now // _MINUTE << 8 | counter
+
+    def frequencies(self, keys: list[bytes]) -> list[int]:
+        """The counter of each of ``keys`` (0 to 255) with its decay until now."""
+        state = self._state
+        noted, decay = self.noted.get, state.lfu_decay_time
+        minute = state.now // _MINUTE
+        unknown = self.since // _MINUTE << 8 | INITIAL_FREQUENCY
+        found = []
+        for key in keys:
+            known = noted(key, unknown)
+            counter = known & _MAX_FREQUENCY
+            if decay and known >> 8 < minute:
+                counter = max(0, counter - (minute - (known >> 8)) // decay)
+            found.append(counter)
+        return found

@@ -1,176 +1,144 @@
-"""What the keys hold in memory, kept up to date with every change while there is a limit to it.
+"""Accounts: how much memory the keys of a database take, kept up to date with every change while there is a limit.
 
-A process does not shrink when keys are deleted: what they held is used again for others.  So eviction needs an account
-that follows the data.  While ``maxmemory`` is set the databases are ``AccountedDatabase``s; without it nobody pays.
+A process does not shrink when keys are deleted, because the interpreter reuses their memory.  So eviction needs an
+account that follows the data.  A ``Database`` has an ``account`` while ``maxmemory`` is set; otherwise it is None and
+costs nothing.
 
-- Strings are accounted for when they are stored: their sizes are known.
-- Collections are changed in place by whoever got them for writing.  Such a key is *unsettled*: its size before is
-  noted, and the difference is added when there are some of them, or when somebody asks (``settle``).
-- The size of a collection is estimated from a few of its items.  A large one is never estimated anew as a whole, since
-  one unusual item among the few would seem to be in a thousand places: it grows and shrinks by its number of items.
+- A string is charged when it is stored, since its size is known.
+- A collection is changed in place by the command that looked it up for writing.  Such a key is *pending*: the account
+  notes its size before the command, and charges the difference when many keys are pending or when something asks for
+  the total (``charge_changes``).
+- The size of a collection is estimated from a few of its items.  A large collection is estimated once and grows or
+  shrinks by its number of items from then on.  To estimate it again would be wrong: one unusual item among the few
+  would stand for a thousand.
 
-Tables of keys are accounted for by a fixed amount a key.  In truth they double now and then, and to count that would
+The tables of keys are charged with a fixed amount per key.  In truth they double now and then, but to count that would
 evict a good part of all keys at once.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.own import length_or_guess
-from twisted_redis.keyspace.access import CountingDatabase, TrackingDatabase
-from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.state import KeyspaceState
 
-__all__ = ["EXPIRY", "KEY", "AccountedDatabase", "estimate", "size_of", "start_accounting", "stop_accounting"]
+if TYPE_CHECKING:
+    from twisted_redis.keyspace.database import Database
 
-T = TypeVar("T")
+__all__ = ["EXPIRY", "KEY", "SWEEP_RATIO", "Account", "estimate", "key_cost", "size_of"]
 
 KEY = 60
-"""What a key takes beside its bytes, in the dict of keys and in their order; as measured with many (bytes)."""
+"""What a key takes beside its bytes, in the dict of keys and in their order; measured with many keys (bytes)."""
 
 EXPIRY = 180
-"""What an expiry takes: an entry, a number, and a place among those of the same second (bytes)."""
+"""What an expiry takes: a dict entry, a number, and a place in the bucket of its second (bytes)."""
+
+SWEEP_RATIO = 1.2
+"""``Order.sweep_ratio`` while memory is limited: the tombstones of evicted keys must not pile up."""
 
 _NOTE = 80
-"""What the time of the last access to a key takes, or its frequency (bytes)."""
+"""What the entry of a key in the access log takes (bytes)."""
 
 _LARGE = 64
-"""Items from which on a collection is not estimated anew."""
+"""A collection with so many items is not estimated again."""
 
-_ENDURED = 1.2
-"""Entries of an order for each key: what is evicted all the time must not stay in it for long."""
-
-_UNSETTLED = 64
-"""Keys that may be unsettled."""
+_MAX_PENDING = 64
+"""The number of pending keys at which their changes are charged."""
 
 _SAMPLE = 2000
-"""Keys looked at to estimate the size of a database with more of them."""
+"""The number of keys from which the size of a larger database is estimated."""
 
 
-class AccountedDatabase(Database):
-    """A database that knows what it holds: ``memory``, in bytes."""
+class Account:
+    """The memory of one database: ``memory``, in bytes, which is a part of ``KeyspaceState.memory``.
 
-    __slots__ = ()
+    ``data`` is the dict of the database, which calls ``store``, ``remove``, ``add_expiry`` and ``remove_expiry`` right
+    after each change.
+    """
 
-    #: Bytes for each key.
-    COST: ClassVar[int] = KEY
-    #: The classes that follow accesses as well.
-    VARIANTS: ClassVar[dict[type[Database], type[Database]]] = {}
+    __slots__ = ("_data", "_state", "key_cost", "large", "memory", "pending", "volatile")
 
-    def lookup_write(self, key: bytes) -> Any:
-        """As in ``Database``; what is found may be changed."""
-        value = super().lookup_write(key)
-        if value is not None and value.__class__ is not bytes and key not in self.unsettled:
-            _unsettle(self, key, value)
-        return value
+    def __init__(self, state: KeyspaceState, data: dict[bytes, Any], key_cost: int) -> None:
+        self._state = state
+        self._data = data
+        #: Bytes charged for each key beside its name and its value.
+        self.key_cost = key_cost
+        self.memory = 0
+        #: Keys whose values may have changed: the size that is charged for each, and its number of items then.
+        self.pending: dict[bytes, tuple[int, int]] = {}
+        #: What is charged for collections that are not estimated again.
+        self.large: dict[bytes, int] = {}
+        #: An order of the keys with an expiry, for eviction to pick from; None if the policy does not need it.
+        self.volatile: Order | None = None
 
-    def write(self, key: bytes, cls: type[T]) -> T | None:
-        """As in ``Database``; what is found may be changed."""
-        value = super().write(key, cls)
-        if value is not None and key not in self.unsettled:
-            _unsettle(self, key, value)
-        return value
+    def change(self, size: int) -> None:
+        """Adds ``size`` bytes, which may be negative.  Calls ``KeyspaceState.overrun`` when that leaves too many."""
+        self.memory += size
+        state = self._state
+        state.memory += size
+        if state.memory > state.memory_limit:
+            state.overrun()
 
-    def write_string(self, key: bytes) -> bytes | bytearray | None:
-        """As in ``Database``; what is found may be changed."""
-        value = super().write_string(key)
-        if value.__class__ is bytearray and key not in self.unsettled:
-            _unsettle(self, key, value)
-        return value
+    def close(self) -> None:
+        """Takes this account out of the total of the server."""
+        self._state.memory -= self.memory
+        self.memory = 0
 
-    def set(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        old = self.data.get(key)
-        expiring = key in self.expires
-        super().set(key, value)
-        if old.__class__ is bytes and value.__class__ is bytes:
-            grown = (len(value) + 48 & ~15) - (len(old) + 48 & ~15)  # sizes.of_bytes, spelled out
+    def store(self, key: bytes, old: Any, new: Any) -> None:
+        """Charges a value that replaces ``old``, or that of a new key if ``old`` is None."""
+        if new.__class__ is bytes:
+            if old.__class__ is bytes:
+                grown = (len(new) + 48 & ~15) - (len(old) + 48 & ~15)  # sizes.of_bytes, spelled out
+                if grown:
+                    self.change(grown)
+                return
+            grown = sizes.of_bytes(len(new))
         else:
-            grown = _exchange(self, key, old, value)
-        if expiring:
-            grown -= EXPIRY
-            if self.volatile is not None:
-                self.volatile.discard(key)
-        if grown:
-            _grow(self, grown)
+            grown = 0
+        if old is None:
+            grown += self.key_cost + sizes.of_bytes(len(key))
+        else:
+            grown -= self._charged(key, old)
+        if new.__class__ is not bytes:
+            # The command may go on filling the collection that it has stored.
+            if len(self.pending) >= _MAX_PENDING:
+                self.charge_changes()
+            self.pending[key] = (0, 0)
+        self.change(grown)
 
-    def replace(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        old = self.data.get(key)
-        super().replace(key, value)
-        if old is not value:
-            _grow(self, _exchange(self, key, old, value))
+    def remove(self, key: bytes, old: Any) -> None:
+        """Credits a key that had the value ``old``."""
+        self.change(-(self._charged(key, old) + self.key_cost + sizes.of_bytes(len(key))))
 
-    def add(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        super().add(key, value)
-        _grow(self, _exchange(self, key, None, value))
+    def add_expiry(self, key: bytes) -> None:
+        """Charges an expiry that ``key`` did not have."""
+        if self.volatile is not None:
+            self.volatile.append(key)
+        self.change(EXPIRY)
 
-    def delete(self, key: bytes) -> bool:
-        """As in ``Database``."""
-        old = self.data.get(key)
-        expiring = key in self.expires
-        if not super().delete(key):
-            return False
-        freed = _accounted(self, key, old) + self.COST + sizes.of_bytes(len(key))
-        if expiring:
-            freed += EXPIRY
-            if self.volatile is not None:
-                self.volatile.discard(key)
-        _grow(self, -freed)
-        return True
-
-    def expire_at(self, key: bytes, when: int) -> None:
-        """As in ``Database``."""
-        expiring = key in self.expires
-        super().expire_at(key, when)
-        if not expiring:
-            if self.volatile is not None:
-                self.volatile.append(key)
-            _grow(self, EXPIRY)
-
-    def persist(self, key: bytes) -> bool:
-        """As in ``Database``."""
-        if not super().persist(key):
-            return False
+    def remove_expiry(self, key: bytes) -> None:
+        """Credits the expiry of ``key``."""
         if self.volatile is not None:
             self.volatile.discard(key)
-        _grow(self, -EXPIRY)
-        return True
+        self.change(-EXPIRY)
 
-    def flush(self) -> int:
-        """As in ``Database``."""
-        volatile = self.volatile is not None
-        self.state.memory -= self.memory
-        count = super().flush()
-        self.order.endured = _ENDURED
-        if volatile:
-            self.follow_volatile(wanted=True)
-        return count
+    def expect_change(self, key: bytes, value: Any) -> None:
+        """Makes ``key`` pending: its ``value``, which is not ``bytes``, may be about to change."""
+        if key in self.pending:
+            return
+        if len(self.pending) >= _MAX_PENDING:
+            self.charge_changes()
+        size = self.large.get(key)
+        self.pending[key] = (sizes.of_value(value, sizes.QUICK) if size is None else size, length_or_guess(value))
 
-    def settle_filled(self) -> None:
-        """As in ``Database``."""
-        super().settle_filled()
-        self.unsettled.clear()
-        self.large.clear()
-        self.state.memory -= self.memory
-        self.memory = estimate(self)
-        self.state.memory += self.memory
-        if self.volatile is not None:
-            self.volatile = Order(self.expires)
-
-    def about_to_change(self, key: bytes, value: Any) -> None:
-        """As in ``Database``."""
-        if key not in self.unsettled:
-            _unsettle(self, key, value)
-
-    def settle(self) -> None:
-        """Accounts for the changes of collections that are not accounted for yet."""
+    def charge_changes(self) -> None:
+        """Charges what the pending keys have grown by.  Takes time in proportion to their number, at most 64."""
         grown = 0
-        for key, (before, count) in self.unsettled.items():
-            value = self.data.get(key)
+        for key, (before, count) in self.pending.items():
+            value = self._data.get(key)
             if value is None:
                 continue
             size = sizes.of_value(value, sizes.QUICK)
@@ -181,123 +149,54 @@ class AccountedDatabase(Database):
                         size = max(0, before + (items - count) * size // max(items, 1))
                     self.large[key] = size
             grown += size - before
-        self.unsettled.clear()
+        self.pending.clear()
         if grown:
-            _grow(self, grown)
+            self.change(grown)
 
-    def correct(self, memory: int) -> None:
-        """Takes over what was found to be held (bytes)."""
-        _grow(self, memory - self.memory)
-
-    def follow_volatile(self, wanted: bool) -> None:
-        """Keeps an order of the keys with an expiry, from which they can be picked at random, or none."""
+    def order_volatile(self, expires: dict[bytes, int], *, wanted: bool) -> None:
+        """Keeps an order of the keys with an expiry, ``expires``, or none."""
         if not wanted:
             self.volatile = None
         elif self.volatile is None:
-            self.volatile = Order(self.expires)
-            self.volatile.endured = _ENDURED
+            self.volatile = Order(expires)
+            self.volatile.sweep_ratio = SWEEP_RATIO
+
+    def correct(self, memory: int) -> None:
+        """Replaces the total by ``memory``, found by a walk through the keys or a look at the process (bytes)."""
+        self.change(memory - self.memory)
+
+    def set_key_cost(self, cost: int) -> None:
+        """Changes what is charged for each key, those that are there included (bytes)."""
+        self.correct(self.memory + (cost - self.key_cost) * len(self._data))
+        self.key_cost = cost
+
+    def _charged(self, key: bytes, value: Any) -> int:
+        """What is charged for a value that leaves."""
+        if value.__class__ is bytes:
+            return sizes.of_bytes(len(value))
+        pending = self.pending.pop(key, None)
+        large = self.large.pop(key, None)
+        if pending is not None:
+            return pending[0]
+        return sizes.of_value(value, sizes.QUICK) if large is None else large
 
 
-class _AccountedTracking(AccountedDatabase, TrackingDatabase):
-    __slots__ = ()
-
-    COST = KEY + _NOTE
-
-
-class _AccountedCounting(AccountedDatabase, CountingDatabase):
-    __slots__ = ()
-
-    COST = KEY + _NOTE
-
-
-AccountedDatabase.VARIANTS.update(
-    {Database: AccountedDatabase, TrackingDatabase: _AccountedTracking, CountingDatabase: _AccountedCounting}
-)
-
-
-def _grow(db: AccountedDatabase, size: int) -> None:
-    db.memory += size
-    state = db.state
-    state.memory += size
-    if state.memory > state.memory_limit:
-        state.overrun()
-
-
-def _unsettle(db: AccountedDatabase, key: bytes, value: Any) -> None:
-    """Notes that ``value`` may be about to change."""
-    if len(db.unsettled) >= _UNSETTLED:
-        db.settle()
-    size = db.large.get(key)
-    db.unsettled[key] = (sizes.of_value(value, sizes.QUICK) if size is None else size, length_or_guess(value))
-
-
-def _accounted(db: AccountedDatabase, key: bytes, value: Any) -> int:
-    """What was accounted for a value that leaves."""
-    if value.__class__ is bytes:
-        return sizes.of_bytes(len(value))
-    unsettled = db.unsettled.pop(key, None)
-    large = db.large.pop(key, None)
-    if unsettled is not None:
-        return unsettled[0]
-    return sizes.of_value(value, sizes.QUICK) if large is None else large
-
-
-def _exchange(db: AccountedDatabase, key: bytes, old: Any, new: Any) -> int:
-    """Accounts for a value that comes in place of another, or of none; by how much that is more."""
-    grown = db.COST + sizes.of_bytes(len(key)) if old is None else -_accounted(db, key, old)
-    if new.__class__ is bytes:
-        return grown + sizes.of_bytes(len(new))
-    # Whoever stores a collection may go on filling it.
-    if len(db.unsettled) >= _UNSETTLED:
-        db.settle()
-    db.unsettled[key] = (0, 0)
-    return grown
-
-
-def _cost(db: Database) -> int:
-    """Bytes for each key, be the database accounted for or not."""
-    cls = db.__class__
-    variant = AccountedDatabase.VARIANTS.get(cls, cls)
-    return variant.COST if issubclass(variant, AccountedDatabase) else KEY
+def key_cost(db: Database) -> int:
+    """What each key of ``db`` takes beside its name and its value (bytes)."""
+    return KEY if db.access_log is None else KEY + _NOTE
 
 
 def size_of(db: Database, key: bytes, value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
     """What ``key`` takes with its ``value`` (bytes)."""
-    size = _cost(db) + sizes.of_bytes(len(key)) + sizes.of_value(value, how)
+    size = key_cost(db) + sizes.of_bytes(len(key)) + sizes.of_value(value, how)
     return size + EXPIRY if key in db.expires else size
 
 
 def estimate(db: Database, sample: int = _SAMPLE) -> int:
-    """What a database holds (bytes), from some of its keys where it has more than ``sample``."""
+    """What a database takes (bytes), estimated from ``sample`` random keys if it has more."""
     data = db.data
     if len(data) <= sample:
         return sum(size_of(db, key, value) for key, value in data.items())
-    # Spread over the order of their coming, which often goes with their kind.
+    # Random, since keys that were added together are often of one kind.
     picked = [key for key in (db.order.random() for _ in range(sample)) if key is not None]
     return sum(size_of(db, key, data[key]) for key in picked) * len(data) // len(picked)
-
-
-def start_accounting(db: Database) -> None:
-    """Keeps the account of ``db`` from now on; what it holds already is estimated."""
-    if isinstance(db, AccountedDatabase):
-        return
-    db.__class__ = AccountedDatabase.VARIANTS[db.__class__]
-    db.order.endured = _ENDURED
-    db.memory = estimate(db)
-    db.state.memory += db.memory
-
-
-def stop_accounting(db: Database) -> None:
-    """Forgets the account of ``db``."""
-    if not isinstance(db, AccountedDatabase):
-        return
-    db.state.memory -= db.memory
-    db.memory = 0
-    db.unsettled.clear()
-    db.large.clear()
-    db.volatile = None
-    db.order.endured = 2.0
-    variant = db.__class__
-    db.__class__ = next(  # type: ignore[assignment]
-        plain for plain, accounted in AccountedDatabase.VARIANTS.items() if accounted is variant
-    )

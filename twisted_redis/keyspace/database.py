@@ -1,102 +1,31 @@
-"""One numbered database: a plain dict of keys, a second dict of expiry times, and a cursor order.
+"""One numbered database: a dict of keys, a dict of their expiry times, and an order of the keys for cursors.
 
-A string stands as plain ``bytes`` in the dict, with no wrapper a key.  Expiry is lazy here, on access; what an
-expired key means for others (propagation, notification) is the business of ``state.expire``.
+A string is plain ``bytes`` in the dict, without a wrapper object for each key.  Expiry is lazy here: an access finds
+that a key has expired.  ``KeyspaceState.expire`` then deletes the key and tells replicas and listeners.
+
+Two things are noted about keys only on demand: accesses (``access``) and memory (``account``).  See ``Database``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.order import SWEEP_RATIO, Order
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.strings import Text
+from twisted_redis.keyspace import account
+from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
+from twisted_redis.keyspace.state import KeyspaceState
 
-__all__ = ["Database", "KeyspaceState", "WrongTypeError"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
 
 
-class WrongTypeError(Exception):
-    """A key holds a value of another type than asked for."""
-
-
-def _expire_silently(database: Database, key: bytes) -> None:
-    database.delete(key)
-
-
-def _endure() -> None:
-    pass
-
-
-class KeyspaceState:
-    """What the databases of a server share.
-
-    ``now`` is the wall time in ms, fixed for a unit of execution.  ``expire(database, key)`` is called when an access
-    finds an expired key and removes it.  ``hide_expired`` is true on a replica: expired keys are hidden there, but only
-    the master deletes them.  ``applying_master_stream`` is true while a command from the master or from a file runs.
-    Such a command finds an expired key, since its sender decides when the key is deleted.
-    """
-
-    __slots__ = (
-        "added",
-        "applying_master_stream",
-        "before",
-        "compacting",
-        "expire",
-        "expiry_paused",
-        "hide_expired",
-        "hits",
-        "lfu_decay_time",
-        "lfu_log_factor",
-        "memory",
-        "memory_limit",
-        "missed",
-        "misses",
-        "now",
-        "overrun",
-        "own_types",
-        "touching",
-        "wrong_type",
-    )
-
-    def __init__(self, wrong_type: type[Exception] = WrongTypeError) -> None:
-        self.now = 0
-        #: Wall time of the unit before: nobody has accessed anything since.
-        self.before = 0
-        #: Whether accesses count as use (not those of a client with CLIENT NO-TOUCH).
-        self.touching = True
-        #: Whether the orders of keys may close their gaps (DEBUG DICT-RESIZING).
-        self.compacting = True
-        self.hits = 0
-        self.misses = 0
-        self.hide_expired = False
-        #: Whether nothing leaves by expiry for a while (CLIENT PAUSE).
-        self.expiry_paused = False
-        self.applying_master_stream = False
-        self.expire: Callable[[Database, bytes], None] = _expire_silently
-        #: Called with (database, key) for a read that found nothing, where somebody listens for that.
-        self.missed: Callable[[Database, bytes], None] | None = None
-        #: Called with (database, key) for a new key, where somebody listens for that.
-        self.added: Callable[[Database, bytes], None] | None = None
-        self.wrong_type = wrong_type
-        #: Classes of values that modules have declared, by the names of their types.
-        self.own_types: dict[str, type[OwnValue]] = {}
-        #: How frequencies of access rise and fall (``access.CountingDatabase``): directives of the same names.
-        self.lfu_log_factor = 10
-        self.lfu_decay_time = 1
-        #: Bytes that all accounted databases hold (``account.AccountedDatabase``), and how many they may.
-        self.memory = 0
-        self.memory_limit = 1 << 62
-        #: Called when they hold more.
-        self.overrun: Callable[[], None] = _endure
-
-
 def _check(key: Any, value: Any, state: KeyspaceState) -> None:
-    """Raises TypeError for what no file, no replica and no command could make anything of."""
+    """Raises TypeError for a key or a value that no file, replica or command could handle."""
     if key.__class__ is not bytes:
         raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
     cls = type(value)
@@ -110,22 +39,29 @@ def _check(key: Any, value: Any, state: KeyspaceState) -> None:
 
 
 class Database:
-    """Keys to values.  ``watched`` and ``waiting`` belong to the engine: who watches or waits for a key."""
+    """Keys and their values.
+
+    Short paths look for a value in ``quick_reads`` or ``quick_writes``.  Usually both are ``data`` itself.  While
+    accesses are logged both are empty dicts; while memory is accounted for, ``quick_writes`` is.  A short path that
+    does not find its value there goes on with a method that does everything.  So the class test that each access makes
+    anyway also finds whether something is to be noted.
+
+    ``watched`` and ``waiting`` belong to the engine: the clients that watch a key or wait for it.
+    """
 
     __slots__ = (
         "_appended",
-        "accessed",
+        "access_log",
+        "account",
         "data",
         "expires",
         "field_wheel",
+        "filled_at",
         "index",
-        "large",
-        "memory",
         "order",
+        "quick_reads",
+        "quick_writes",
         "state",
-        "tracked_since",
-        "unsettled",
-        "volatile",
         "waiting",
         "watched",
         "wheel",
@@ -136,34 +72,102 @@ class Database:
         self.state = state
         self.watched: dict[bytes, Any] = {}
         self.waiting: dict[bytes, Any] = {}
+        #: When or how often keys are accessed; None while nothing asks for that.
+        self.access_log: AccessLog | None = None
+        #: What the keys take in memory; None without a limit.
+        self.account: account.Account | None = None
         self._clear()
 
     def _clear(self) -> None:
         self.data: dict[bytes, Any] = {}
         self.expires: dict[bytes, int] = {}
-        #: When keys were accessed (ms); used by ``access.TrackingDatabase``.
-        self.accessed: dict[bytes, int] = {}
-        self.tracked_since = self.state.now
-        #: Of ``account.AccountedDatabase``: bytes held, size and length of values that may have changed since, what is
-        #: accounted for large ones, and the order of the keys with an expiry.
-        self.memory = 0
-        self.unsettled: dict[bytes, tuple[int, int]] = {}
-        self.large: dict[bytes, int] = {}
-        self.volatile: Order | None = None
+        #: When the database was last emptied or filled as a whole (ms): no key was accessed before.
+        self.filled_at = self.state.now
         self.wheel = ExpiryWheel(self.expires)
-        #: Keys of hashes by the time at which their next field is due.
+        #: Keys of hashes by the time at which their next field expires.
         self.field_wheel = FieldWheel()
+        if self.access_log is not None:
+            self.access_log = type(self.access_log)(self.state, self.filled_at)
+        if self.account is not None:
+            self._open_account(volatile=self.account.volatile is not None)
+        self._choose_quick()
+        self._build_order()
+
+    def _build_order(self) -> None:
         self.order = Order(self.data)
-        self.order.sweeping = self.state.compacting
+        self.order.may_sweep = self.state.compacting
+        self.order.sweep_ratio = SWEEP_RATIO if self.account is None else account.SWEEP_RATIO
         self._appended = self.order.append
 
     def __len__(self) -> int:
         return len(self.data)
 
+    # what is noted
+
+    def _choose_quick(self) -> None:
+        self.quick_reads: dict[bytes, Any] = self.data if self.access_log is None else {}
+        self.quick_writes: dict[bytes, Any] = self.quick_reads if self.account is None else {}
+
+    def _open_account(self, *, volatile: bool) -> None:
+        """Opens an account for what is in ``data`` now, in place of the one that there may be."""
+        if self.account is not None:
+            self.account.close()
+        self.account = account.Account(self.state, self.data, account.key_cost(self))
+        self.account.order_volatile(self.expires, wanted=volatile)
+        if self.data:
+            self.account.change(account.estimate(self))
+
+    def log_accesses(self, kind: type[AccessLog] | None) -> None:
+        """Logs accesses in a new log of this kind, or no more if it is None.  A log that is of this kind stays."""
+        if (None if self.access_log is None else type(self.access_log)) is kind:
+            return
+        self.access_log = None if kind is None else kind(self.state, max(self.filled_at, self.state.before))
+        if self.account is not None:
+            self.account.set_key_cost(account.key_cost(self))
+        self._choose_quick()
+
+    def keep_account(self, wanted: bool, *, volatile: bool = False) -> None:
+        """Begins to account for memory with an estimate, or ends it.  An account that is there stays.
+
+        With ``volatile`` the account has an order of the keys with an expiry.
+        """
+        if wanted and self.account is None:
+            self._open_account(volatile=volatile)
+        elif self.account is not None and wanted:
+            self.account.order_volatile(self.expires, wanted=volatile)
+        elif self.account is not None:
+            self.account.close()
+            self.account = None
+        self.order.sweep_ratio = account.SWEEP_RATIO if wanted else SWEEP_RATIO
+        self._choose_quick()
+
+    def idle_ms(self, key: bytes) -> int:
+        """The time since the last access to ``key`` (ms), or a lower bound of it."""
+        log = self.access_log
+        accessed = log.times([key])[0] if isinstance(log, AccessTimes) else self.filled_at
+        return max(0, self.state.now - accessed)
+
+    def set_idle(self, key: bytes, idle: int) -> None:
+        """Logs that ``key`` was last accessed ``idle`` ms ago, unless frequencies are counted."""
+        if self.access_log is None:
+            self.log_accesses(AccessTimes)
+        if isinstance(self.access_log, AccessTimes):
+            self.access_log.noted[key] = max(0, self.state.now - idle)
+
+    def frequency(self, key: bytes) -> int:
+        """The counter (0 to 255) of accesses to ``key``, with its decay until now; 0 if they are not counted."""
+        log = self.access_log
+        return log.frequencies([key])[0] if isinstance(log, AccessCounts) else 0
+
+    def set_frequency(self, key: bytes, counter: int) -> None:
+        """Sets the counter (0 to 255) of accesses to ``key``, if they are counted."""
+        if isinstance(self.access_log, AccessCounts):
+            self.access_log.set(key, counter)
+
     # reading
 
     def lookup(self, key: bytes) -> Any:
-        """The value of ``key`` or None: a read access, which counts as hit or miss."""
+        """The value of ``key`` or None: a read access, which counts as a hit or a miss."""
         value = self.data.get(key)
         state = self.state
         if value is None or (key in self.expires and self.expired(key)):
@@ -172,13 +176,24 @@ class Database:
                 state.missed(self, key)
             return None
         state.hits += 1
+        if self.access_log is not None:
+            self.access_log.touch(key)
         return value
 
-    #: As ``lookup`` without being use of the key: the classes that follow accesses change ``lookup`` alone.
-    lookup_untouched = lookup
+    def lookup_untouched(self, key: bytes) -> Any:
+        """As ``lookup``, but the access is not logged."""
+        value = self.peek(key)
+        state = self.state
+        if value is not None:
+            state.hits += 1
+            return value
+        state.misses += 1
+        if state.missed is not None:
+            state.missed(self, key)
+        return None
 
     def lookup_quietly(self, key: bytes) -> Any:
-        """As ``lookup_untouched``, and nobody is told of a miss."""
+        """As ``lookup_untouched``, but nothing is told of a miss."""
         value = self.peek(key)
         if value is None:
             self.state.misses += 1
@@ -186,21 +201,30 @@ class Database:
             self.state.hits += 1
         return value
 
-    def lookup_write(self, key: bytes) -> Any:
-        """The value of ``key`` or None, for a command that writes: no statistics."""
+    def peek(self, key: bytes) -> Any:
+        """The value of ``key`` or None, without statistics or notes; an expired key is deleted."""
         value = self.data.get(key)
         if value is not None and key in self.expires and self.expired(key):
             return None
         return value
 
-    peek = lookup_write
+    def lookup_write(self, key: bytes) -> Any:
+        """The value of ``key`` or None, for a command that writes: no statistics.  The command may change the value."""
+        value = self.data.get(key)
+        if value is None or (key in self.expires and self.expired(key)):
+            return None
+        if self.access_log is not None:
+            self.access_log.touch(key)
+        if self.account is not None and value.__class__ is not bytes:
+            self.account.expect_change(key, value)
+        return value
 
     def exists(self, key: bytes) -> bool:
         """Whether ``key`` is there and not expired."""
         return key in self.data and not (key in self.expires and self.expired(key))
 
     def expired(self, key: bytes) -> bool:
-        """Whether the time of ``key``, which has one, has come; if so it is removed (not on a replica)."""
+        """Whether ``key``, which has an expiry, has expired; deletes it then, unless this is a replica."""
         state = self.state
         if self.expires[key] > state.now or state.applying_master_stream:
             return False
@@ -209,8 +233,8 @@ class Database:
         return True
 
     def read(self, key: bytes, cls: type[T]) -> T | None:
-        """The value of ``key`` for reading if it is a ``cls``; None if missing; else the wrong type error."""
-        value = self.data.get(key)
+        """The value of ``key`` for reading, or None.  Raises ``KeyspaceState.wrong_type`` unless it is a ``cls``."""
+        value = self.quick_reads.get(key)
         if value.__class__ is cls and key not in self.expires:
             self.state.hits += 1
             return value
@@ -220,8 +244,8 @@ class Database:
         raise self.state.wrong_type
 
     def write(self, key: bytes, cls: type[T]) -> T | None:
-        """As ``read``, for a command that writes."""
-        value = self.data.get(key)
+        """As ``read``, for a command that writes and may change the value in place."""
+        value = self.quick_writes.get(key)
         if value.__class__ is cls and key not in self.expires:
             return value
         value = self.lookup_write(key)
@@ -230,12 +254,18 @@ class Database:
         raise self.state.wrong_type
 
     def read_string(self, key: bytes) -> bytes | bytearray | None:
-        """The string at ``key`` for reading."""
-        value = self.data.get(key)
+        """The string at ``key`` for reading, or None.  Raises as ``read`` does."""
+        value = self.quick_reads.get(key)
         if value.__class__ is bytes and key not in self.expires:
-            # Most reads by far: spelled out here, since each call costs as much as the look-up.
+            # By far the most common read: spelled out here, since each call costs as much as the look-up.
             self.state.hits += 1
             return value
+        if self.access_log is not None:
+            value = self.data.get(key)
+            if value.__class__ is bytes and key not in self.expires:
+                self.state.hits += 1
+                self.access_log.touch(key)
+                return value
         value = self.lookup(key)
         if value is None or value.__class__ is bytes or value.__class__ is bytearray:
             return value
@@ -244,8 +274,8 @@ class Database:
         raise self.state.wrong_type
 
     def write_string(self, key: bytes) -> bytes | bytearray | None:
-        """The string at ``key`` for a command that writes."""
-        value = self.data.get(key)
+        """The string at ``key`` for a command that writes; it may change a ``bytearray`` in place."""
+        value = self.quick_writes.get(key)
         if value.__class__ is bytes and key not in self.expires:
             return value
         value = self.lookup_write(key)
@@ -258,51 +288,84 @@ class Database:
     # writing
 
     def set(self, key: bytes, value: Any) -> None:
-        """Puts ``value`` at ``key`` whatever is there, and drops its expiry."""
+        """Stores ``value`` at ``key``, whether it is there or not, and removes its expiry."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
             _check(key, value, self.state)
-        data = self.data
-        if key not in data:
+        quick = self.quick_writes
+        if key in quick:
+            quick[key] = value
+        elif quick is self.data:
             self._appended(key)
             if self.state.added is not None:
                 self.state.added(self, key)
-        data[key] = value
+            quick[key] = value
+        else:
+            self._store(key, value, looked_up=False)
         if key in self.expires:
-            self.wheel.remove(key, self.expires.pop(key))
+            self._remove_expiry(key)
 
     def replace(self, key: bytes, value: Any) -> None:
-        """Puts ``value`` at ``key`` and keeps its expiry."""
+        """Stores ``value`` at ``key``, which the command has looked up, and keeps its expiry."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
             _check(key, value, self.state)
-        data = self.data
-        if key not in data:
+        quick = self.quick_writes
+        if key in quick:
+            quick[key] = value
+        else:
+            self._store(key, value, looked_up=True)
+
+    def add(self, key: bytes, value: Any) -> None:
+        """Stores ``value`` at ``key``, which is known to be missing."""
+        if value.__class__ is not bytes or key.__class__ is not bytes:
+            _check(key, value, self.state)
+        if self.quick_writes is self.data:
+            self.data[key] = value
             self._appended(key)
             if self.state.added is not None:
                 self.state.added(self, key)
-        data[key] = value
+        else:
+            self._store(key, value, looked_up=True)
 
-    def add(self, key: bytes, value: Any) -> None:
-        """Puts ``value`` at ``key``, which is known to be missing."""
-        if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self.state)
-        self.data[key] = value
-        self._appended(key)
-        if self.state.added is not None:
-            self.state.added(self, key)
+    def _store(self, key: bytes, value: Any, *, looked_up: bool) -> None:
+        """Stores a value whose key is new or, while something is noted, any value."""
+        data = self.data
+        old = data.get(key)
+        log = self.access_log
+        if old is None:
+            self._appended(key)
+            if self.state.added is not None:
+                self.state.added(self, key)
+            if log is not None:
+                log.add(key)
+        elif log is not None:
+            if looked_up:
+                log.replace(key)
+            else:
+                log.overwrite(key)
+        data[key] = value
+        if self.account is not None and old is not value:
+            self.account.store(key, old, value)
 
     def delete(self, key: bytes) -> bool:
-        """Removes ``key`` and its expiry; tells whether it was there."""
-        if self.data.pop(key, None) is None:
+        """Removes ``key`` and its expiry; returns whether it was there."""
+        value = self.data.pop(key, None)
+        if value is None:
             return False
         if key in self.expires:
-            self.wheel.remove(key, self.expires.pop(key))
+            self._remove_expiry(key)
         if self.field_wheel:
             self.field_wheel.pop(key, None)
         self.order.discard(key)
+        if self.access_log is not None:
+            self.access_log.discard(key)
+        if self.account is not None:
+            self.account.remove(key, value)
         return True
 
     def about_to_change(self, key: bytes, value: Any) -> None:
-        """Says that ``value`` of ``key``, which was not looked up for writing, will be changed in place."""
+        """Says that the caller will change the value of ``key`` in place, though it was not looked up for writing."""
+        if self.account is not None:
+            self.account.expect_change(key, value)
 
     # expiry
 
@@ -319,62 +382,82 @@ class Database:
             self.wheel.remove(key, before)
         self.expires[key] = when
         self.wheel.add(key, when)
+        if before is None and self.account is not None:
+            self.account.add_expiry(key)
 
     def persist(self, key: bytes) -> bool:
-        """Drops the expiry of ``key``; tells whether it had one."""
-        when = self.expires.pop(key, None)
-        if when is None:
+        """Removes the expiry of ``key``; returns whether it had one."""
+        if key not in self.expires:
             return False
-        self.wheel.remove(key, when)
+        self._remove_expiry(key)
         return True
+
+    def _remove_expiry(self, key: bytes) -> None:
+        self.wheel.remove(key, self.expires.pop(key))
+        if self.account is not None:
+            self.account.remove_expiry(key)
 
     # cursors
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The next keys from ``cursor`` on (0 starts), about ``count``, and the cursor to go on with (0 ends)."""
+        """About ``count`` keys from ``cursor`` on (0 starts), after the cursor to go on with (0 ends)."""
         return self.order.scan(cursor, count)
 
     def random_key(self) -> bytes | None:
-        """A key by uniform chance that has not expired; None in an empty database."""
+        """A key that has not expired, each with the same probability; None in an empty database."""
         key: bytes | None = None
-        # On a replica expired keys cannot be removed: do not look for a living one for ever.
+        # A replica cannot delete expired keys: give up when there are too many of them.
         for _ in range(100):
             key = self.order.random()
             if key is None or not (key in self.expires and self.expired(key)):
                 return key
         return key
 
-    # whole
+    # the whole database
 
     def flush(self) -> int:
-        """Removes everything; the number of keys that were there."""
+        """Removes everything; returns the number of keys that were there."""
         count = len(self.data)
         self._clear()
         return count
 
-    def settle_filled(self) -> None:
-        """Takes over what was put into ``data`` directly (loading a snapshot): cheaper than key by key."""
-        self.tracked_since = self.state.now
-        self.order = Order(self.data)
-        self.order.sweeping = self.state.compacting
-        self._appended = self.order.append
+    def rebuild_from_data(self) -> None:
+        """Builds the order and the account anew after a caller has filled ``data``: cheaper than key by key."""
+        self.filled_at = self.state.now
+        self._build_order()
+        if self.access_log is not None:
+            self.access_log.since = self.filled_at
+        if self.account is not None:
+            self._open_account(volatile=self.account.volatile is not None)
+
+    def empty_twin(self) -> Database:
+        """An empty database of the same number that logs accesses as this one does; it has no account."""
+        twin = Database(self.index, self.state)
+        twin.log_accesses(None if self.access_log is None else type(self.access_log))
+        return twin
 
     def swap(self, other: Database) -> None:
-        """Exchanges the contents of two databases; who watches or waits stays with the number."""
+        """Exchanges the contents of two databases.  Clients that watch or wait stay with the number.
+
+        The access log goes with the contents.  If one of the two has an account, it gets a new one.
+        """
+        accounts = self.account, other.account
         for name in (
             "_appended",
-            "accessed",
+            "access_log",
+            "account",
             "data",
             "expires",
             "field_wheel",
-            "large",
-            "memory",
+            "filled_at",
             "order",
-            "tracked_since",
-            "unsettled",
-            "volatile",
+            "quick_reads",
+            "quick_writes",
             "wheel",
         ):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)
+        if None in accounts:
+            for db, before in zip((self, other), accounts, strict=True):
+                db.keep_account(before is not None, volatile=before is not None and before.volatile is not None)

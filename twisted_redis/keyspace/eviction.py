@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Sequence
 
-from twisted_redis.keyspace.access import frequencies
+from twisted_redis.datatypes.order import Order
+from twisted_redis.keyspace.access import AccessCounts, AccessTimes
 from twisted_redis.keyspace.database import Database
 
 __all__ = ["POOL_SIZE", "Chooser"]
@@ -24,13 +25,14 @@ _Scores = Callable[[Database, "list[bytes]"], "list[int]"]
 
 
 def _ages(db: Database, keys: list[bytes]) -> list[int]:
-    # Not the time since then: what stays in the pool has to compare with what comes later.
-    accessed, since = db.accessed.get, db.tracked_since
-    return [-accessed(key, since) for key in keys]
+    # Times, not ages: a score in the pool must compare with those that come later.
+    log = db.access_log
+    return [-time for time in log.times(keys)] if isinstance(log, AccessTimes) else [0] * len(keys)
 
 
 def _rarities(db: Database, keys: list[bytes]) -> list[int]:
-    return [-counter for counter in frequencies(db, keys)]
+    log = db.access_log
+    return [-counter for counter in log.frequencies(keys)] if isinstance(log, AccessCounts) else [0] * len(keys)
 
 
 def _nearnesses(db: Database, keys: list[bytes]) -> list[int]:
@@ -44,7 +46,7 @@ _SCORES: dict[str, _Scores] = {"lru": _ages, "lfu": _rarities, "ttl": _nearnesse
 class Chooser:
     """Chooses keys of ``databases`` by ``policy``, a value of ``maxmemory-policy`` other than ``noeviction``.
 
-    Policies of keys with an expiry need ``Database.volatile``.
+    Policies of keys with an expiry need ``Account.volatile``.
     """
 
     __slots__ = ("_databases", "_next", "_pool", "_score", "_volatile")
@@ -61,13 +63,19 @@ class Chooser:
         """A database and a key of it, looking at ``samples`` keys in each; None if there is none to be evicted."""
         return self._any() if self._score is None else self._best(samples, self._score)
 
+    def _order(self, db: Database) -> Order | None:
+        """The order of the keys to choose from."""
+        if not self._volatile:
+            return db.order
+        return None if db.account is None else db.account.volatile
+
     def _any(self) -> tuple[Database, bytes] | None:
         """A key by chance, from each database in turn."""
         databases = self._databases
         for _ in databases:
             self._next = (self._next + 1) % len(databases)
             db = databases[self._next]
-            order = db.volatile if self._volatile else db.order
+            order = self._order(db)
             key = order.random() if order is not None else None
             if key is not None:
                 return db, key
@@ -79,7 +87,7 @@ class Chooser:
         while True:
             found = False
             for place, db in enumerate(self._databases):
-                order = db.volatile if volatile else db.order
+                order = self._order(db)
                 keys = db.expires if volatile else db.data
                 if not keys or order is None:
                     continue

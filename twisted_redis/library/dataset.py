@@ -70,7 +70,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
             db.flush()
             data, expires = snapshot._databases.get(db.index, ({}, {}))
             db.data.update(_copy(data))
-            db.settle_filled()
+            db.rebuild_from_data()
             for key, when in expires.items():
                 db.expire_at(key, when)
             for key, value in db.data.items():

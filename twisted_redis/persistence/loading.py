@@ -22,7 +22,6 @@ from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.hash_fields import note_times
 from twisted_redis.engine.parse import integer_or_none
-from twisted_redis.keyspace.access import set_frequency, set_idle
 from twisted_redis.keyspace.database import Database
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
@@ -154,7 +153,7 @@ class Loader:
     def finish_databases(self) -> None:
         """Makes the databases ready for use with what is in them."""
         for db in self._databases:
-            db.settle_filled()
+            db.rebuild_from_data()
 
     def _records(self, data: bytes, pos: int) -> tuple[int, bool]:
         """Takes the records from ``pos`` on; gives the place behind the last whole one, and whether it was the end."""
@@ -270,9 +269,9 @@ class Loader:
         if value.__class__ is Hash and value.times:
             note_times(db, key, value)
         if often is not None:
-            set_frequency(db, key, often)
+            db.set_frequency(key, often)
         if idle is not None and "lru" in self._config.maxmemory_policy:
-            set_idle(db, key, idle * 1000)
+            db.set_idle(key, idle * 1000)
 
     def _note(self, name: bytes, value: bytes) -> None:
         self.aux[name] = value

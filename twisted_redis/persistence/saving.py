@@ -15,7 +15,7 @@ from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.order import RANDOM
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.engine.memory.usage import used_memory
-from twisted_redis.keyspace.access import CountingDatabase, frequency, idle_ms
+from twisted_redis.keyspace.access import AccessCounts
 from twisted_redis.keyspace.database import Database
 from twisted_redis.persistence.rdb import types
 from twisted_redis.persistence.rdb.crc64 import crc64
@@ -167,7 +167,7 @@ def _batches(
     append = parts.append
     short = SHORT
     with_idle = "lru" in policy
-    with_frequency = "lfu" in policy and isinstance(db, CountingDatabase)
+    with_frequency = "lfu" in policy and isinstance(db.access_log, AccessCounts)
     noted = with_idle or with_frequency
     left = batch = _BATCH if not key_delay else 1
     for key, value in db.data.items():
@@ -186,8 +186,8 @@ def _batches(
             else:
                 append(string_bytes(value, compressed))
         else:
-            idle = idle_ms(db, key) // 1000 if with_idle else None
-            often = frequency(db, key) if with_frequency else None
+            idle = db.idle_ms(key) // 1000 if with_idle else None
+            often = db.frequency(key) if with_frequency else None
             parts += key_parts(Key(key, value, expires.get(key), idle, often), version, compressed)
         left -= 1
         if not left:

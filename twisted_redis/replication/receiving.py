@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from twisted_redis.engine.blocking import signal_database
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.transactions import touch_database
-from twisted_redis.keyspace.database import Database
 from twisted_redis.persistence.files import open_new, sync_folder
 from twisted_redis.persistence.loading import Loader, LoadError, drive, size_of, steps
 from twisted_redis.replication.transfer import BadTransfer, Transfer
@@ -123,7 +122,7 @@ class Reception:
         if self._swap:
             # The old data are an earlier state of what is coming: to serve them meanwhile does no harm.
             asynchronous = self._replication_id == self._replication.replication_id
-            self._databases = [Database(db.index, engine.state) for db in engine.databases]
+            self._databases = [db.empty_twin() for db in engine.databases]
         else:
             self._replication.attach_to_new_master()
         self._replication.loading.begin(max(0, self.transfer.size), asynchronous=asynchronous)

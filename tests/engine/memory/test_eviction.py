@@ -7,8 +7,7 @@ import pytest
 from tests.support.server import Server
 from twisted_redis.engine.ports.replication import NoReplication
 from twisted_redis.keyspace import account
-from twisted_redis.keyspace.access import CountingDatabase, TrackingDatabase
-from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.access import AccessCounts, AccessTimes
 from twisted_redis.resp.types import ErrorReply
 
 OOM = b"OOM command not allowed when used memory > 'maxmemory'."
@@ -35,7 +34,9 @@ def fill(server: Server, count: int, size: int = 100, *options: str | int) -> No
 def test_without_a_limit_nothing_is_kept() -> None:
     server = Server()
     fill(server, 10)
-    assert {db.__class__ for db in server.engine.databases} == {Database}
+    for db in server.engine.databases:
+        assert db.access_log is None and db.account is None
+        assert db.quick_reads is db.data and db.quick_writes is db.data
 
 
 def test_no_eviction_refuses() -> None:
@@ -60,7 +61,7 @@ def test_the_limit_is_kept(policy: str) -> None:
     assert server.engine.stats.evicted_keys == 2000 - len(server.engine.databases[0])
     # The account is that of what is there.
     db = server.engine.databases[0]
-    assert db.memory == account.estimate(db, sample=10_000)
+    assert db.account is not None and db.account.memory == account.estimate(db, sample=10_000)
 
 
 @pytest.mark.parametrize("policy", ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"])
@@ -257,17 +258,19 @@ def test_policies_choose_what_is_noted() -> None:
     server = Server()
     server("SET", "key", "value")
     for policy, cls in (
-        ("allkeys-lru", TrackingDatabase),
-        ("volatile-lfu", CountingDatabase),
-        ("volatile-lru", TrackingDatabase),
+        ("allkeys-lru", AccessTimes),
+        ("volatile-lfu", AccessCounts),
+        ("volatile-lru", AccessTimes),
     ):
         for limit in (0, 1 << 30):
             server("CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", limit)
-            assert isinstance(server.engine.databases[0], cls)
-            assert isinstance(server.engine.databases[0], account.AccountedDatabase) == bool(limit)
+            db = server.engine.databases[0]
+            assert isinstance(db.access_log, cls)
+            assert (db.account is not None) == bool(limit)
             assert server("GET", "key") == b"value"
     server("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", 0)
-    assert server.engine.databases[0].__class__ is Database
+    db = server.engine.databases[0]
+    assert db.access_log is None and db.account is None and db.quick_writes is db.data
 
 
 def test_frequency() -> None:

@@ -11,7 +11,6 @@ from twisted_redis.engine.declare.keyspecs import ACCESS, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_or_none
-from twisted_redis.keyspace.database import Database
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -24,9 +23,8 @@ command = CommandGroup(
 
 def _add(ctx: Client, key: bytes, amount: int) -> int:
     db = ctx.db
-    text = db.data.get(key)
-    plain = db.__class__ is Database
-    if text.__class__ is not bytes or key in db.expires or not plain:
+    text = db.quick_writes.get(key)
+    if text.__class__ is not bytes or key in db.expires:
         value = db.write_string(key)
         if value is None:
             db.add(key, b"%d" % amount)
@@ -41,8 +39,8 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
         raise CommandError("ERR increment or decrement would overflow")
     # The key exists and keeps its expiry, so only the value changes.  A database that records access times or sizes
     # needs its own method.
-    if plain:
-        db.data[key] = b"%d" % number
+    if key in db.quick_writes:
+        db.quick_writes[key] = b"%d" % number
     else:
         db.replace(key, b"%d" % number)
     ctx.changed(key, "incrby")

@@ -15,14 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.gates import IS_BUSY, IS_LOADING, IS_OVER_MEMORY, IS_PAUSED
 from twisted_redis.engine.memory.last_use import LastUse
 from twisted_redis.engine.units import SWEEP
-from twisted_redis.keyspace.access import (
-    CountingDatabase,
-    idle_ms,
-    start_counting,
-    start_tracking,
-    stop_following,
-)
-from twisted_redis.keyspace.account import AccountedDatabase, start_accounting, stop_accounting
+from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
 from twisted_redis.keyspace.eviction import Chooser
 
 if TYPE_CHECKING:
@@ -91,14 +84,14 @@ class Eviction:
         state.lfu_decay_time = config.lfu_decay_time
         limit, policy = config.maxmemory, config.maxmemory_policy
         evicting = bool(limit) and policy != "noeviction"
+        kind: type[AccessLog] | None = None
+        if policy.endswith("-lfu"):
+            kind = AccessCounts
+        elif policy.endswith("-lru") or self.idle_wanted:
+            kind = AccessTimes
         for db in engine.databases:
-            self._follow(db, policy)
-            if limit:
-                start_accounting(db)
-            else:
-                stop_accounting(db)
-            if isinstance(db, AccountedDatabase):
-                db.follow_volatile(evicting and policy.startswith("volatile-"))
+            db.log_accesses(kind)
+            db.keep_account(bool(limit), volatile=evicting and policy.startswith("volatile-"))
         self._chooser = Chooser(engine.databases, policy) if evicting else None
         if limit:
             self.measure()
@@ -108,29 +101,21 @@ class Eviction:
             state.memory_limit = _NO_LIMIT
             self._fits()
 
-    def _follow(self, db: Database, policy: str) -> None:
-        if policy.endswith("-lfu"):
-            start_counting(db)
-            return
-        if isinstance(db, CountingDatabase) or not (policy.endswith("-lru") or self.idle_wanted):
-            stop_following(db)
-        if policy.endswith("-lru") or self.idle_wanted:
-            start_tracking(db)
-
     def want_idle_times(self) -> None:
-        """Has the time of each access noted from now on, if frequencies are not."""
+        """Logs the time of each access from now on, unless their frequencies are logged."""
         if not self.idle_wanted:
             self.idle_wanted = True
             state = self._engine.state
             if self.last_use.holds:
                 state.before = min(state.before, self.last_use.since)
             for db in self._engine.databases:
-                start_tracking(db)
+                if db.access_log is None:
+                    db.log_accesses(AccessTimes)
 
     def idle_seconds(self, db: Database, key: bytes) -> int:
         """Seconds since the last access to ``key``; the first such question turns the recording of access times on."""
         self.want_idle_times()
-        return idle_ms(db, key) // 1000
+        return db.idle_ms(key) // 1000
 
     # the limit
 
@@ -169,16 +154,16 @@ class Eviction:
             if self._held > _HELD_MOST and self._engine.clock_ns() > self._count_after:
                 self.measure()
 
-    def settle(self) -> None:
-        """Counts what was changed in place: so a command sees whether what came just before exceeds the limit."""
+    def charge_changes(self) -> None:
+        """Charges what was changed in place, so that the gate shows whether the command before passed the limit."""
         if self._is_over():
             self._overrun()
 
     def _is_over(self) -> bool:
         state = self._engine.state
         for db in self._engine.databases:
-            if db.unsettled and isinstance(db, AccountedDatabase):
-                db.settle()
+            if db.account is not None and db.account.pending:
+                db.account.charge_changes()
         return state.memory > state.memory_limit
 
     def _overrun(self) -> None:

@@ -92,7 +92,9 @@ class LazyFree:
         """Empties ``db``, and frees its contents now or ``later``; returns the number of keys that were there."""
         if not later:
             return db.flush()
-        held = [_Nested(db.data), db.order, db.expires, db.wheel, db.accessed, db.field_wheel]
+        held = [_Nested(db.data), db.order, db.expires, db.wheel, db.field_wheel]
+        if db.access_log is not None:
+            held.append(db.access_log.noted)
         count = db.flush()
         if count:
             self.free(held, count)

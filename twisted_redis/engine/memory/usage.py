@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.datatypes.sizes import THOROUGH, of_value
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.memory.walk import Walk
-from twisted_redis.keyspace.account import AccountedDatabase, estimate, size_of
+from twisted_redis.keyspace.account import estimate, size_of
 
 if TYPE_CHECKING:
     from twisted_redis.datatypes.order import Order
@@ -158,16 +158,16 @@ class Usage:
         if told <= most:
             return False
         for db in self._engine.databases:
-            if isinstance(db, AccountedDatabase):
-                db.correct(db.memory * most // told)
+            if db.account is not None:
+                db.account.correct(db.account.memory * most // told)
         return True
 
     def _of_database(self, db: Database) -> int:
         if not db.data:
             return 0
-        if isinstance(db, AccountedDatabase):
-            db.settle()
-            return max(0, db.memory)
+        if db.account is not None:
+            db.account.charge_changes()
+            return max(0, db.account.memory)
         # Without a limit nobody keeps account. The estimate stands as long as nothing changes.
         state = (self._engine.effects.dirty, len(db.data), len(db.expires))
         known = self._estimates.get(db)
@@ -192,28 +192,29 @@ class Usage:
         now = self._engine.time.monotonic()
         if (walk is not None and walk.running) or now < self._not_before.get(db, now):
             return
-        order, before, held = db.order, db.memory, 0
-        accounted = isinstance(db, AccountedDatabase)
+        order, account, held = db.order, db.account, 0
+        before = 0 if account is None else account.memory
 
         def visit(keys: list[bytes]) -> None:
             nonlocal held
-            if isinstance(db, AccountedDatabase):
-                db.settle()
+            if db.account is not None:
+                db.account.charge_changes()
+                large = db.account.large
                 for key in keys:
-                    if key in db.large:
-                        db.large[key] = of_value(db.data[key], THOROUGH)
+                    if key in large:
+                        large[key] = of_value(db.data[key], THOROUGH)
             held += sum([size_of(db, key, db.data[key], THOROUGH) for key in keys])
 
         def done(taken: int) -> None:
             self._not_before[db] = self._engine.time.monotonic() + max(_AGAIN, _RARE * taken / 1e9)
             self._estimates.pop(db, None)
-            if isinstance(db, AccountedDatabase) is not accounted:
-                # The account began or ended meanwhile: how much it grew does not tell anything.
+            if db.account is not account:
+                # The account began or ended meanwhile: its growth is unknown.
                 self._not_before.pop(db)
                 self.survey(db)
-            elif isinstance(db, AccountedDatabase):
-                # Of what has changed meanwhile about half was seen.
-                db.correct(held + (db.memory - before) // 2)
+            elif account is not None:
+                # The walk has seen about half of what has changed meanwhile.
+                account.correct(held + (account.memory - before) // 2)
             elif db.data:
                 self._found[db] = (order, len(db.data), held)
 
