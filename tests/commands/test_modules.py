@@ -326,7 +326,7 @@ def test_propagation(server: Server) -> None:
     record = server.record()
     server("TOY.DOUBLE", "k")
     server("TOY.TWICE", "k")
-    assert [[argv for _, argv in unit] for unit in record.units] == [
+    assert [[effect.argv for effect in unit] for unit in record.units] == [
         [[b"TOY.DOUBLE", b"k"]],
         [[b"INCR", b"k"], [b"INCRBY", b"k", b"1"]],
     ]

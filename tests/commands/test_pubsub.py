@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.server import Connection, Server, encode
 from twisted_redis.engine.clients import SUBSCRIBED
-from twisted_redis.engine.propagation import ReplicasOnly
+from twisted_redis.engine.propagation import REPLICAS, Effect
 
 
 def bulk(text: bytes | str) -> bytes:
@@ -203,13 +203,11 @@ def test_publishing_goes_to_replicas_and_into_no_file(server: Server) -> None:
     server("SET", "k", "v")
     server("PUBLISH", "a", "z")
     server("EXEC")
-    units = [[argv for _, argv in unit] for unit in recorder.units]
-    assert units == [
-        [[b"PUBLISH", b"a", b"x"]],
-        [[b"SPUBLISH", b"s", b"y"]],
-        [[b"SET", b"k", b"v"], [b"PUBLISH", b"a", b"z"]],
+    assert [list(unit) for unit in recorder.units] == [
+        [Effect(0, [b"PUBLISH", b"a", b"x"], REPLICAS)],
+        [Effect(0, [b"SPUBLISH", b"s", b"y"], REPLICAS)],
+        [Effect(0, [b"SET", b"k", b"v"]), Effect(0, [b"PUBLISH", b"a", b"z"], REPLICAS)],
     ]
-    assert [[argv.__class__ is ReplicasOnly for argv in unit] for unit in units] == [[True], [True], [False, True]]
 
 
 def test_one_text_for_all_subscribers(server: Server) -> None:

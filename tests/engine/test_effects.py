@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.server import Server
 from twisted_redis.engine.gates import NOT_EXECUTED
+from twisted_redis.engine.propagation import Effect
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_transaction_is_one_unit(server: Server) -> None:
     record = server.record()
     for argv in (("MULTI",), ("SET", "a", "1"), ("GET", "a"), ("SELECT", "3"), ("INCR", "b"), ("EXEC",)):
         server(*argv)
-    assert record.units == [[(0, [b"SET", b"a", b"1"]), (3, [b"INCR", b"b"])]]
+    assert record.units == [[Effect(0, [b"SET", b"a", b"1"]), Effect(3, [b"INCR", b"b"])]]
 
 
 def test_a_command_in_other_words(server: Server) -> None:
@@ -60,7 +61,7 @@ def test_expiry_by_access_is_an_effect_before_the_command(server: Server) -> Non
     server.clock.advance(1)
     record.units = []
     server("APPEND", "b", "x")
-    assert record.units == [[(0, [b"DEL", b"b"]), (0, [b"APPEND", b"b", b"x"])]]
+    assert record.units == [[Effect(0, [b"DEL", b"b"]), Effect(0, [b"APPEND", b"b", b"x"])]]
 
 
 def test_active_expiry_removes_each_key_as_a_unit(server: Server) -> None:
@@ -69,7 +70,7 @@ def test_active_expiry_removes_each_key_as_a_unit(server: Server) -> None:
     server("PEXPIRE", "b", "10")
     record = server.record()
     server.advance(1)
-    assert sorted(record.units) == [[(0, [b"DEL", b"a"])], [(0, [b"DEL", b"b"])]]
+    assert sorted(record.units) == [[Effect(0, [b"DEL", b"a"])], [Effect(0, [b"DEL", b"b"])]]
     assert server.engine.stats.expired_keys == 2
     assert server("DBSIZE") == 1
 
@@ -79,7 +80,7 @@ def test_a_blocked_pop_propagates_as_the_pop_it_became(server: Server) -> None:
     client("BLPOP", "l", "0")
     record = server.record()
     server("RPUSH", "l", "x")
-    assert record.units == [[(0, [b"RPUSH", b"l", b"x"])], [(0, [b"LPOP", b"l"])]]
+    assert record.units == [[Effect(0, [b"RPUSH", b"l", b"x"])], [Effect(0, [b"LPOP", b"l"])]]
 
 
 def test_flushing_always_propagates(server: Server) -> None:
@@ -89,9 +90,9 @@ def test_flushing_always_propagates(server: Server) -> None:
     server("FLUSHDB")
     server("SWAPDB", "0", "1")
     assert [effect for unit in record.units for effect in unit] == [
-        (0, [b"FLUSHALL"]),
-        (2, [b"FLUSHDB"]),
-        (2, [b"SWAPDB", b"0", b"1"]),
+        Effect(0, [b"FLUSHALL"]),
+        Effect(2, [b"FLUSHDB"]),
+        Effect(2, [b"SWAPDB", b"0", b"1"]),
     ]
 
 

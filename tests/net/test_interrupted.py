@@ -16,7 +16,7 @@ import pytest
 
 import twisted_redis
 from tests.support.server import Connection, Server, encode
-from twisted_redis.engine.propagation import EVERYBODY
+from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.extending import READONLY, Client, Module, load_module, sleep
 
 PACKAGE = os.path.dirname(twisted_redis.__file__)
@@ -258,10 +258,12 @@ def test_an_exception_at_any_step(server: Server, name: str, error: type[BaseExc
 class FailingSink:
     """A sink that cannot take anything."""
 
+    audience = EVERYBODY
+
     def __init__(self) -> None:
         self.lost = 0
 
-    def feed(self, effects: list[Any]) -> None:
+    def feed(self, effects: Any) -> None:
         raise Interrupted
 
     def missed(self) -> None:
@@ -277,7 +279,7 @@ def test_a_sink_that_fails_is_told_so_and_costs_the_others_nothing(server: Serve
     assert server.recorder.take() == [[b"SET", b"a", b"1"]]
     assert failing.lost == 1
     assert client.send(requests("MULTI", "SET a 2", "SET b 2", "EXEC")).endswith(b"*2\r\n+OK\r\n+OK\r\n")
-    assert server.recorder.units == [[(0, [b"SET", b"a", b"2"]), (0, [b"SET", b"b", b"2"])]]
+    assert server.recorder.units == [[Effect(0, [b"SET", b"a", b"2"]), Effect(0, [b"SET", b"b", b"2"])]]
     assert failing.lost == 2
 
 

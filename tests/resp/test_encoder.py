@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twisted_redis.resp.accelerated import _pack_pure, pack_bulks
+from twisted_redis.resp.accelerated import _pack_pure, pack_bulks, pack_command
 from twisted_redis.resp.doubles import double_text, double_texts
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import (
@@ -103,8 +103,13 @@ one_length = st.lists(st.binary(min_size=3, max_size=3), max_size=40)
 
 @given(st.one_of(any_length, one_length))
 @example([b"x" * length for length in range(1000, 1040)])
+@example([b"SET", b"key", b"x" * 1023])
+@example([b"SET", b"key", b"x" * 1024])
+@example([b"SET", b"k" * 1024, b"x"])
+@example([b"DEL", b"k" * 1023])
+@example([b"DEL", b"k" * 1024])
 def test_packing_in_c_and_in_python_is_the_same(items: list[bytes]) -> None:
-    assert pack_bulks(tuple(items)) == _pack_pure(tuple(items)) == encode2(items)
+    assert pack_bulks(tuple(items)) == pack_command(items) == _pack_pure(tuple(items)) == encode2(items)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -11,7 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted_redis.config import Config
 from twisted_redis.engine.clients import NullLink
 from twisted_redis.engine.clock import manual_time
-from twisted_redis.engine.engine import Effect
+from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.resp.types import Reply
 from twisted_redis.tap import make_engine
@@ -31,18 +32,20 @@ def encode(*arguments: bytes | str | int) -> bytes:
 class Recorder:
     """A sink that records effects. ``units`` contains one list of effects for each execution unit."""
 
+    audience = EVERYBODY
+
     def __init__(self) -> None:
         self.units: list[list[Effect]] = []
 
-    def feed(self, effects: list[Effect]) -> None:
-        self.units.append(effects)
+    def feed(self, effects: Sequence[Effect]) -> None:
+        self.units.append(list(effects))
 
     def missed(self) -> None:
         raise AssertionError("effects were lost")
 
     def take(self) -> list[list[bytes]]:
         """Returns all commands since the last call of this method."""
-        found = [argv for unit in self.units for _, argv in unit]
+        found = [effect.argv for unit in self.units for effect in unit]
         self.units = []
         return found
 

@@ -94,7 +94,7 @@ class TransactionTests(ServerCase):
         recorder = self.server.record()
         self.pipeline(self.server.connect(), "MULTI", "SET a 1", "GET a", "INCR a", "DEL none", "EXEC")
         self.assertEqual(
-            [[argv for _, argv in unit] for unit in recorder.units], [[[b"SET", b"a", b"1"], [b"INCR", b"a"]]]
+            [[effect.argv for effect in unit] for unit in recorder.units], [[[b"SET", b"a", b"1"], [b"INCR", b"a"]]]
         )
 
 

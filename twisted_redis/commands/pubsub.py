@@ -11,7 +11,7 @@ from twisted_redis.engine.declare.keyspecs import NOT_KEY, first_key, key_range
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand
 from twisted_redis.engine.messages.pubsub import CHANNEL, PATTERN, SHARD, Listeners
-from twisted_redis.engine.propagation import ReplicasOnly
+from twisted_redis.engine.propagation import REPLICAS
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.types import Reply
 
@@ -118,7 +118,7 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     engine = ctx.engine
     if engine.effects.recording:
         # Replicas have subscribers of their own.
-        ctx.propagate_as(ReplicasOnly((b"PUBLISH", channel, message)))
+        ctx.propagate_as([b"PUBLISH", channel, message], audience=REPLICAS)
     return engine.pubsub.publish(channel, message)
 
 
@@ -135,7 +135,7 @@ def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     """
     engine = ctx.engine
     if engine.effects.recording:
-        ctx.propagate_as(ReplicasOnly((b"SPUBLISH", shardchannel, message)))
+        ctx.propagate_as([b"SPUBLISH", shardchannel, message], audience=REPLICAS)
     return engine.pubsub.publish_shard(shardchannel, message)
 
 

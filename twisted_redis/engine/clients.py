@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.propagation import check_effects
+from twisted_redis.engine.propagation import EVERYBODY, Effect, check_effects
 from twisted_redis.resp.encoder import encode2, encode3
 from twisted_redis.resp.types import Reply
 
@@ -286,11 +286,18 @@ class Client:
         if events.flags:
             events.notify(self.db, key, "del")
 
-    def propagate_as(self, *commands: list[bytes]) -> None:
-        """Lets AOF and replicas see ``commands`` (none: nothing) in place of the command as it came."""
+    def propagate_as(self, *commands: list[bytes], audience: int = EVERYBODY) -> None:
+        """Has ``commands`` (none: nothing) propagated in place of the running command.
+
+        ``audience`` is ``AOF``, ``REPLICAS`` or ``EVERYBODY`` of ``engine.propagation``.  A module's command gets a
+        TypeError for anything but lists of bytes.
+        """
         if self.engine.modules.caller is not None:
             check_effects(commands)
-        self.effects.replace(commands)
+        effects = self.effects
+        if effects.recording:
+            index = self.db.index
+            effects.replace([Effect(index, argv, audience) for argv in commands])
 
     @property
     def user_name(self) -> str:

@@ -6,13 +6,13 @@ of the unit of execution (``engine.units``).  The sinks get what has to be done 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.declare.flags import TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.mishaps import report
-from twisted_redis.engine.propagation import EVERYBODY, directed
+from twisted_redis.engine.propagation import EVERYBODY, NOBODY, Effect, Sink, new_effect
 from twisted_redis.engine.transactions import touch
 
 if TYPE_CHECKING:
@@ -21,23 +21,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["Effect", "Effects", "Sink"]
-
-#: (database number, command with its arguments)
-Effect = tuple[int, "list[bytes]"]
-
-
-class Sink(Protocol):
-    """Where effects go: the AOF, replicas, a test's list."""
-
-    def feed(self, effects: list[Effect]) -> None:
-        """Takes the effects of one unit of execution; several belong together (MULTI/EXEC).
-
-        Those of a class of ``engine.propagation`` are for replicas alone, or for the append-only file alone.
-        """
-
-    def missed(self) -> None:
-        """Effects could not be taken (``feed`` has failed): what the sink keeps is no longer complete."""
+__all__ = ["Effects"]
 
 
 class Effects:
@@ -50,6 +34,8 @@ class Effects:
         #: Whether anybody wants to know which keys change.
         self.observed = False
         self.sinks: list[Sink] = []
+        #: The audience that the sinks stand for together.
+        self.sink_audience = NOBODY
         #: Whether the sinks are told of effects now: there are any, and no file is being loaded.
         self.recording = False
         self._muted = 0
@@ -66,8 +52,8 @@ class Effects:
         #: Whether it has changed a key.
         self.touched = False
         #: What is propagated in its place (``ctx.propagate_as``).
-        self.override: tuple[list[bytes], ...] | None = None
-        #: The sinks that a script has chosen for its effects (``redis.set_repl``).
+        self.override: list[Effect] | None = None
+        #: The audience that a script has chosen for its effects (``redis.set_repl``).
         self.audience = EVERYBODY
 
         # The running unit.
@@ -83,8 +69,14 @@ class Effects:
     # the listeners
 
     def refresh(self) -> None:
-        """Recomputes whether anybody listens to changes of keys; call when such an interest comes or goes."""
+        """Recomputes whether anybody listens to changes of keys, and the audience of the sinks.
+
+        Call it when such an interest comes or goes.
+        """
         engine = self._engine
+        self.sink_audience = NOBODY
+        for sink in self.sinks:
+            self.sink_audience |= sink.audience
         self.recording = bool(self.sinks) and not self._muted
         self.observed = bool(
             self.recording or self.watch_count or engine.waiting.count or engine.events.flags or self.observers
@@ -150,16 +142,15 @@ class Effects:
             self.touched = True
             self.pending = True
 
-    def replace(self, commands: tuple[list[bytes], ...]) -> None:
-        """Has ``commands`` propagated in place of the running command."""
-        if self.recording:
-            self.override = commands
-            self.pending = True
+    def replace(self, effects: list[Effect]) -> None:
+        """Has ``effects`` propagated in place of the running command; call only while ``recording``."""
+        self.override = effects
+        self.pending = True
 
     def propagate(self, db: Database, argv: list[bytes]) -> None:
         """Adds an effect that no command made by itself: an expiry, an eviction."""
         if self.recording:
-            self.gathered.append((db.index, argv))
+            self.gathered.append(Effect(db.index, argv))
             self.pending = True
 
     def wrote(self, client: Client) -> None:
@@ -181,19 +172,18 @@ class Effects:
             self.touched = self.pending = False
             if self.writers is not None:
                 self.writers[client] = None
-            self._feed([(client.db.index, argv)])
+            unit = (new_effect(Effect, (client.db.index, argv, EVERYBODY)),)
+            for sink in self.sinks:
+                try:
+                    sink.feed(unit)
+                except Exception:
+                    self._sink_failed(sink)
             return
         if self.override is not None:
-            index = client.db.index
-            if self.audience == EVERYBODY:
-                self.gathered.extend((index, argv) for argv in self.override)
-            elif self.audience:
-                self.gathered.extend((index, directed(argv, self.audience)) for argv in self.override)
+            for effect in self.override:
+                self._gather(effect)
         elif self.touched:
-            if self.audience == EVERYBODY:
-                self.gathered.append((client.db.index, argv))
-            elif self.audience:
-                self.gathered.append((client.db.index, directed(argv, self.audience)))
+            self._gather(Effect(client.db.index, argv))
         self.forget_command()
         if self.gathered:
             self.wrote(client)
@@ -206,6 +196,14 @@ class Effects:
                     self.end_unit()
             else:
                 self.end_unit()
+
+    def _gather(self, effect: Effect) -> None:
+        """Adds an effect of the running command to the unit, unless no sink stands for its audience."""
+        audience = effect.audience & self.audience
+        if audience != effect.audience:
+            effect = effect._replace(audience=audience)
+        if audience & self.sink_audience:
+            self.gathered.append(effect)
 
     def forget_command(self) -> None:
         """Forgets what the running command has said of itself."""
@@ -235,11 +233,14 @@ class Effects:
         self.gathered = []
         self._feed(gathered)
 
-    def _feed(self, effects: list[Effect]) -> None:
+    def _feed(self, effects: Sequence[Effect]) -> None:
         """Hands effects to every sink.  One that fails is told so, and costs the others nothing."""
         for sink in self.sinks:
             try:
                 sink.feed(effects)
             except Exception:
-                report(self._engine, "A sink of effects has failed")
-                sink.missed()
+                self._sink_failed(sink)
+
+    def _sink_failed(self, sink: Sink) -> None:
+        report(self._engine, "A sink of effects has failed")
+        sink.missed()

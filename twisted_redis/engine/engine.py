@@ -19,7 +19,7 @@ from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPL
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR, WRITE
 from twisted_redis.engine.declare.table import Command, Spec, bind_table
-from twisted_redis.engine.effects import Effect, Effects, Sink
+from twisted_redis.engine.effects import Effects
 from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, WrongType
 from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
@@ -52,7 +52,7 @@ from twisted_redis.keyspace.database import Database
 from twisted_redis.keyspace.state import KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
-__all__ = ["THRESHOLDS", "Effect", "Engine", "Sink"]
+__all__ = ["THRESHOLDS", "Engine"]
 
 #: Replies that are made often, ready made.
 BULK_HEADS = [b"$%d\r\n" % size for size in range(256)]

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.propagation import EVERYBODY
+from twisted_redis.engine.propagation import EVERYBODY, Effect
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -67,7 +67,7 @@ class _Nested(_Unit):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         #: What each command around has said of itself so far: it must not be taken for what the inner one says.
-        self._outer: list[tuple[bool, tuple[list[bytes], ...] | None]] = []
+        self._outer: list[tuple[bool, list[Effect] | None]] = []
 
     def __enter__(self) -> None:
         effects = self._effects

@@ -110,7 +110,7 @@ class ReplicaSync:
         replica.state = RECEIVING
         replica.place = offset + 1
         # The stream behind a snapshot begins with the choice of a database.
-        self._replication.stream.selected = -1
+        self._replication.stream.forget_database()
         if not replica.speaks_sync:
             replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._replication.replication_id.encode(), offset))
             self._engine.turns.flush_later(replica.client)

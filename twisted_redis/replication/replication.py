@@ -21,6 +21,7 @@ from twisted_redis.engine.gates import IS_STALE, Denial, flags_of
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.engine.ports.replication import ACKNOWLEDGED, NO_ID
+from twisted_redis.engine.propagation import Effect
 from twisted_redis.engine.transactions import touch_database
 from twisted_redis.persistence.children import Children
 from twisted_redis.persistence.loading import LoadError, Loading, Steps
@@ -200,7 +201,7 @@ class Replication:
             self.stream.move(number)
             self.open_backlog()
             for index, key in dropped:
-                self.stream.feed([(index, [b"DEL", key])])
+                self.stream.feed([Effect(index, [b"DEL", key])])
             self.stream.encode()
             self.trim_backlog()
             self.master.deserted_at = engine.time.monotonic()
@@ -301,6 +302,7 @@ class Replication:
             engine.effects.writers = None
             engine.effects.remove_sink(self.stream)
         self._feeding = wanted
+        engine.effects.refresh()  # the audience of the stream may have changed
 
     def _resize(self) -> None:
         if self.stream.backlog is not None:
@@ -374,7 +376,7 @@ class Replication:
         self.follower.stop()
         self.shift_id()
         self.master.disconnect_all()
-        self.stream.selected = -1
+        self.stream.forget_database()
         self.master.deserted_at = self.engine.time.monotonic()
         self.refresh_gates()
         for begin in self.after_load:
@@ -408,7 +410,7 @@ class Replication:
         """Begins another history: the stream lacks something, and replicas must not go on without it."""
         self.engine.log("warning", "The replication stream is incomplete: all replicas have to synchronize again")
         self.stream.move(self.stream.end)
-        self.stream.selected = -1
+        self.stream.forget_database()
         self.change_id()
         self.second_offset = -1
         self.master.disconnect_all()

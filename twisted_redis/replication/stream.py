@@ -1,16 +1,16 @@
-"""The replication stream of a master: effects as commands, with SELECT and MULTI/EXEC where they are needed.
+"""The replication stream of a master.
 
-Effects are kept as they come and encoded together: at the end of a turn, or when somebody asks how long the stream is.
+The stream keeps effects as they come and encodes them together: at the end of a turn, or when its length is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from twisted_redis.engine.engine import Effect, Engine
-from twisted_redis.engine.propagation import AofOnly
+from twisted_redis.engine.effect_encoder import EffectEncoder
+from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.propagation import AOF, REPLICAS, Effect
 from twisted_redis.replication.backlog import Backlog
-from twisted_redis.resp.accelerated import pack_bulks
 
 __all__ = ["MOST_OFFSET", "Stream"]
 
@@ -18,9 +18,6 @@ MOST_OFFSET = 1 << 62
 """An offset beyond that is no one's: the stream would soon need more than 64 bits."""
 
 
-MULTI = b"*1\r\n$5\r\nMULTI\r\n"
-EXEC = b"*1\r\n$4\r\nEXEC\r\n"
-_THREE = b"*3" + 3 * b"\r\n$%d\r\n%b" + b"\r\n"
 PING = b"*1\r\n$4\r\nPING\r\n"
 GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
@@ -34,17 +31,24 @@ class Stream:
     def __init__(self, engine: Engine, broken: Callable[[], object]) -> None:
         self._engine = engine
         self._broken = broken
-        self._units: list[list[Effect]] = []
+        self._units: list[Sequence[Effect]] = []
+        #: Takes the effects of one unit of execution.
+        self.feed: Callable[[Sequence[Effect]], None] = self._units.append
+        self._encoder = EffectEncoder(REPLICAS)
         self.backlog: Backlog | None = None
         self._offset = 0
-        #: The database that the stream has selected, -1 if that is not known.
-        self.selected = -1
         #: When something was written (monotonic).
         self.written_at = engine.time.monotonic()
 
-    def feed(self, effects: list[Effect]) -> None:
-        """Takes the effects of one unit of execution."""
-        self._units.append(effects)
+    @property
+    def audience(self) -> int:
+        """The replicas.  Without a backlog the stream only counts what the file gets: WAITAOF needs an offset."""
+        return AOF if self.backlog is None else REPLICAS
+
+    @property
+    def selected(self) -> int:
+        """The database that the stream has selected, -1 if that is not known."""
+        return self._encoder.selected
 
     def missed(self) -> None:
         """Effects are lost to the stream: what replicas have is no longer what we have."""
@@ -64,7 +68,7 @@ class Stream:
 
     def move(self, offset: int) -> None:
         """Goes on behind another ``offset``; the backlog, which belongs to another history then, is dropped."""
-        self._units = []
+        self._units.clear()
         self.backlog = None
         self._offset = offset
 
@@ -77,48 +81,24 @@ class Stream:
         self._offset = self.offset
         self.backlog = None
 
+    def forget_database(self) -> None:
+        """Has SELECT written before the next effect: a reader may begin there."""
+        self._encoder.selected = -1
+
     def encode(self) -> None:
         """Puts what has been fed into the stream."""
         units = self._units
         if not units:
             return
-        writers = self._engine.effects.writers
-        if self.backlog is None:
-            # Nobody reads it, but offsets tell what is on disk.
-            self._offset += sum(map(len, units))
-            units.clear()
+        backlog = self.backlog
+        if backlog is None:
+            self._offset += self._encoder.count(units)
         else:
-            parts: list[bytes] = []
-            add = parts.append
-            selected = self.selected
-            for unit in units:
-                if len(unit) == 1 and unit[0][0] == selected:
-                    argv = unit[0][1]
-                    # Spelled out for the calls there are most of: it takes a third of the time.
-                    if argv.__class__ is list and len(argv) == 3:
-                        name, key, value = argv
-                        add(_THREE % (len(name), name, len(key), key, len(value), value))
-                        continue
-                if len(unit) != 1 or unit[0][1].__class__ is AofOnly:
-                    unit = [effect for effect in unit if effect[1].__class__ is not AofOnly]
-                    if not unit:
-                        continue
-                several = len(unit) > 1
-                if several:
-                    add(MULTI)
-                for index, argv in unit:
-                    if index != selected:
-                        number = b"%d" % index
-                        add(b"*2\r\n$6\r\nSELECT\r\n$%d\r\n%b\r\n" % (len(number), number))
-                        selected = index
-                    add(pack_bulks(tuple(argv)))
-                if several:
-                    add(EXEC)
-            self.write(b"".join(parts))
-            self.selected = selected
-            units.clear()
+            self.write(self._encoder.encode(units))
+        units.clear()
+        writers = self._engine.effects.writers
         if writers:
-            offset = self.backlog.end if self.backlog is not None else self._offset
+            offset = self._offset if backlog is None else backlog.end
             for client in writers:
                 client.written_offset = offset
             writers.clear()

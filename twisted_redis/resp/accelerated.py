@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from itertools import chain, takewhile
 from typing import Any
 
-__all__ = ["CHUNK", "HAVE_HIREDIS", "RequestReader", "in_chunks", "pack_bulks"]
+__all__ = ["CHUNK", "HAVE_HIREDIS", "RequestReader", "in_chunks", "pack_bulks", "pack_command"]
 
 _pack: Any
 _Reader: Any
@@ -85,6 +85,25 @@ def pack_bulks(items: tuple[bytes, ...]) -> bytes:
             pass
     packed: bytes = _pack_any(items)
     return packed
+
+
+def pack_command(argv: list[bytes]) -> bytes:
+    """The RESP array of the words of a command.
+
+    Most writes have two or three words: one join of these takes a third of the time of a call to ``hiredis``.
+    """
+    try:
+        if len(argv) == 3:
+            name, key, value = argv
+            size = len(value)
+            head = _HEADS[size] if size < 1024 else b"$%d" % size
+            return b"\r\n".join((b"*3", _HEADS[len(name)], name, _HEADS[len(key)], key, head, value, b""))
+        if len(argv) == 2:
+            name, key = argv
+            return b"\r\n".join((b"*2", _HEADS[len(name)], name, _HEADS[len(key)], key, b""))
+    except IndexError:
+        pass  # a very long word
+    return pack_bulks(tuple(argv))
 
 
 # hiredis makes the list for an announced array at once: a header of a billion would cost gigabytes.

@@ -175,7 +175,7 @@ def test_nothing_is_evicted_inside_of_a_transaction() -> None:
     connection("INCR", "x")
     assert connection("EXEC") == b"*3\r\n:1\r\n+OK\r\n:2\r\n"
     server.advance(0)
-    assert [[argv[0] for _, argv in unit] for unit in recorder.units] == [[b"INCR", b"INCR"], [b"DEL"]]
+    assert [[effect.argv[0] for effect in unit] for unit in recorder.units] == [[b"INCR", b"INCR"], [b"DEL"]]
 
 
 class Replica(NoReplication):

@@ -317,7 +317,7 @@ def test_effects_leave_as_one_unit(server: Server) -> None:
     own = Server()
     recorder = own.record()
     run(own, "redis.call('set', 'a', '1') redis.call('select', 2) redis.call('incr', 'b') redis.call('get', 'a')")
-    assert [[(db, argv) for db, argv in unit] for unit in recorder.units] == [
+    assert [[(effect.db, effect.argv) for effect in unit] for unit in recorder.units] == [
         [(0, [b"set", b"a", b"1"]), (2, [b"incr", b"b"])]
     ]
     assert own("DBSIZE") == 1  # the database of the caller is its own

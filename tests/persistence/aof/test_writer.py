@@ -12,7 +12,7 @@ import pytest
 
 from tests.persistence.aof.conftest import Died, aof_of
 from tests.support.server import Server, encode
-from twisted_redis.engine.propagation import AofOnly, ReplicasOnly
+from twisted_redis.engine.propagation import AOF, REPLICAS, Effect
 from twisted_redis.persistence.aof import writer as writer_module
 
 INCREMENT = Path("appendonlydir/appendonly.aof.1.incr.aof")
@@ -59,8 +59,8 @@ def test_databases_and_transactions(serve: Callable[..., Server], content: Calla
 def test_what_is_for_others(serve: Callable[..., Server], content: Callable[[], bytes]) -> None:
     server = serve()
     server.engine.turns.begin()
-    aof_of(server).writer.feed([(0, ReplicasOnly([b"PUBLISH", b"a", b"b"]))])
-    aof_of(server).writer.feed([(0, AofOnly([b"SET", b"a", b"b"]))])
+    aof_of(server).writer.feed([Effect(0, [b"PUBLISH", b"a", b"b"], REPLICAS)])
+    aof_of(server).writer.feed([Effect(0, [b"SET", b"a", b"b"], AOF)])
     server.engine.turns.end()
     assert content() == SELECT_0 + encode("SET", "a", "b")
 
@@ -255,11 +255,11 @@ def test_what_cannot_be_encoded_now_is_written_later(
     server = serve(appendfsync="no")
     server.engine.log = lambda level, text: server.logged.append((level, text))
 
-    def hungry(items: tuple[bytes, ...]) -> bytes:
+    def hungry(argv: list[bytes]) -> bytes:
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("twisted_redis.persistence.aof.writer.pack_bulks", hungry)
+        patch.setattr("twisted_redis.engine.effect_encoder.pack_command", hungry)
         assert server("SET", "a", 1) == b"OK"
     refusal = b"MISCONF Errors writing to the AOF file: Cannot allocate memory"
     assert server("SET", "b", 1) == refusal

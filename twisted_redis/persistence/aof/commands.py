@@ -16,6 +16,7 @@ from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.engine.effect_encoder import select
 from twisted_redis.persistence.rdb.payload import dump
 from twisted_redis.persistence.saving import delay
 from twisted_redis.resp.accelerated import pack_bulks
@@ -24,21 +25,13 @@ from twisted_redis.resp.doubles import double_text
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["EXEC", "MULTI", "key_commands", "select", "timestamp", "write_commands"]
-
-MULTI = b"*1\r\n$5\r\nMULTI\r\n"
-EXEC = b"*1\r\n$4\r\nEXEC\r\n"
+__all__ = ["key_commands", "timestamp", "write_commands"]
 
 ITEMS = 64
 """Elements of a value that one command adds."""
 
 PIECE = 1 << 18
 """Bytes that are handed on together, about."""
-
-
-def select(index: int) -> bytes:
-    """SELECT, as a file holds it."""
-    return pack_bulks((b"SELECT", b"%d" % index))
 
 
 def timestamp(seconds: int) -> bytes:

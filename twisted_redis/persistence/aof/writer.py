@@ -11,17 +11,18 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.effect_encoder import EffectEncoder
 from twisted_redis.engine.mishaps import report
-from twisted_redis.engine.propagation import ReplicasOnly
-from twisted_redis.persistence.aof.commands import EXEC, MULTI, select, timestamp
+from twisted_redis.engine.propagation import AOF
+from twisted_redis.persistence.aof.commands import timestamp
 from twisted_redis.persistence.aof.sync import Syncer, sync_data
-from twisted_redis.resp.accelerated import pack_bulks
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.engine import Effect, Engine
+    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.propagation import Effect
 
 __all__ = ["Writer"]
 
@@ -62,13 +63,13 @@ class Writer:
         self._synced = synced
         self._rewrite = rewrite
         self.fd = -1
-        self._units: list[list[Effect]] = []
+        self._units: list[Sequence[Effect]] = []
         #: Takes the effects of one unit of execution.
-        self.feed: Callable[[list[Effect]], None] = self._units.append
+        self.feed: Callable[[Sequence[Effect]], None] = self._units.append
         self._parts: list[bytes] = []
         #: Bytes that are not written yet.
         self.buffered = 0
-        self._selected = -1
+        self._encoder = EffectEncoder(AOF)
         self._stamp = 0
         #: Bytes of the file, and how many of them are on disk, or will be once the thread is done.
         self.size = 0
@@ -85,6 +86,9 @@ class Writer:
         #: Microseconds that each write is delayed for (DEBUG AOF-FLUSH-SLEEP).
         self.sleep_us = 0
 
+    #: The part of ``Sink`` that never changes.
+    audience = AOF
+
     # files
 
     def switch(self, fd: int, size: int = 0) -> None:
@@ -98,7 +102,7 @@ class Writer:
     def forget_database(self) -> None:
         """The next command gets a SELECT: it is the first of a file, or may become it."""
         self._encode()
-        self._selected = -1
+        self._encoder.selected = -1
 
     def close(self) -> None:
         """Brings everything to disk and closes the file."""
@@ -118,7 +122,7 @@ class Writer:
 
     def _forget_file(self) -> None:
         self.fd = -1
-        self._selected = -1
+        self._encoder.selected = -1
         self.size = self._synced_size = 0
         self._units.clear()
         self._parts = []
@@ -160,46 +164,21 @@ class Writer:
         self._fail(errno.ENOMEM)
 
     def _encode(self) -> None:
+        """Turns the units that were fed into bytes to be written."""
         units = self._units
         if not units:
             return
-        selected = self._selected
-        stamped = self._config.aof_timestamp_enabled
-        if len(units) == 1 and len(units[0]) == 1 and not stamped:
-            # One command for a turn: what most turns of clients without pipelines are.
-            index, argv = units[0][0]
-            if index == selected and argv.__class__ is list:
-                data = pack_bulks(tuple(argv))
-                units.clear()
-                self._parts.append(data)
-                self.buffered += len(data)
-                return
-        parts: list[bytes] = []
-        add = parts.append
-        for unit in units:
-            if stamped:
-                now = self._engine.state.now // 1000
-                if now > self._stamp:
-                    self._stamp = now
-                    add(timestamp(now))
-            several = len(unit) > 1
-            if several:
-                add(MULTI)
-            for index, argv in unit:
-                if argv.__class__ is ReplicasOnly:
-                    continue
-                if index != selected:
-                    add(select(index))
-                    selected = index
-                add(pack_bulks(tuple(argv)))
-            if several:
-                add(EXEC)
+        data = self._encoder.encode(units)
         units.clear()
-        self._selected = selected
-        data = b"".join(parts)
-        if data:
-            self._parts.append(data)
-            self.buffered += len(data)
+        if not data:
+            return
+        if self._config.aof_timestamp_enabled:
+            now = self._engine.state.now // 1000
+            if now > self._stamp:
+                self._stamp = now
+                data = timestamp(now) + data
+        self._parts.append(data)
+        self.buffered += len(data)
 
     # writing
 

@@ -1,0 +1,69 @@
+"""Effects as bytes: what the append-only file holds and what replicas are sent.
+
+A unit of several effects is surrounded by MULTI and EXEC, so that a reader carries out all of them or none.  All
+effects of the unit count, whatever their audience: the file may hold a transaction of one command, or an empty one, if
+the other commands of the unit are for replicas.  (Redis counts in the same way, in ``propagatePendingCommands``.)
+SELECT precedes an effect whose database is not the selected one; within a unit it follows MULTI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted_redis.engine.propagation import Effect
+from twisted_redis.resp.accelerated import pack_command
+
+__all__ = ["EffectEncoder", "select"]
+
+MULTI = b"*1\r\n$5\r\nMULTI\r\n"
+EXEC = b"*1\r\n$4\r\nEXEC\r\n"
+
+
+def select(index: int) -> bytes:
+    """SELECT for the database ``index``."""
+    return pack_command([b"SELECT", b"%d" % index])
+
+
+class EffectEncoder:
+    """Encodes the effects for one audience; its state is the database that the bytes so far have selected."""
+
+    __slots__ = ("audience", "selected")
+
+    def __init__(self, audience: int) -> None:
+        self.audience = audience
+        #: The selected database, -1 if that is not known: the next effect is preceded by SELECT then.
+        self.selected = -1
+
+    def encode(self, units: list[Sequence[Effect]]) -> bytes:
+        """The commands of ``units``, which are lists of effects.  An exception leaves the state as it was."""
+        audience = self.audience
+        selected = self.selected
+        parts: list[bytes] = []
+        add = parts.append
+        for unit in units:
+            several = len(unit) > 1
+            if several:
+                add(MULTI)
+            for db, argv, readers in unit:
+                if not readers & audience:
+                    continue
+                if db != selected:
+                    add(select(db))
+                    selected = db
+                add(pack_command(argv))
+            if several:
+                add(EXEC)
+        self.selected = selected
+        return b"".join(parts)
+
+    def count(self, units: list[Sequence[Effect]]) -> int:
+        """The number of commands that ``encode`` would give for ``units``, without SELECT."""
+        audience = self.audience
+        count = 0
+        for unit in units:
+            if len(unit) > 1:
+                count += 2
+            for effect in unit:
+                if effect.audience & audience:
+                    count += 1
+        return count
