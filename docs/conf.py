@@ -1,4 +1,4 @@
-"""How Sphinx makes the pages: python -m sphinx -W -b html docs build/docs"""
+"""The configuration of Sphinx: python -m sphinx -W -b html docs build/docs"""
 
 import re
 from pathlib import Path
@@ -18,13 +18,13 @@ extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
-# What stands in a block without a language is shown as it is.
+# Blocks without a language are shown without highlighting.
 highlight_language = "none"
 nitpicky = True
 html_theme = "alabaster"
-html_theme_options = {"description": "Redis for Twisted, in Python", "page_width": "1100px", "fixed_sidebar": True}
+html_theme_options = {"description": "Redis as a Python library", "page_width": "1100px", "fixed_sidebar": True}
 
 
 def setup(app: Any) -> None:
-    """Sessions with redis-cli are shown as they are; tests/test_docs.py runs them."""
+    """Shows redis-cli sessions without highlighting. tests/test_docs.py runs them."""
     app.add_lexer("redis", TextLexer)

@@ -38,7 +38,7 @@ def table(known: set[str]) -> str:
     for line in (ROOT / "tests" / "packaging" / "commands.tsv").read_text().splitlines():
         group, name = line.split("\t")
         groups.setdefault(group, []).append(name)
-    rows = ["| commands | there | missing |\n", "|---|---|---|\n"]
+    rows = ["| commands | supported | missing |\n", "|---|---|---|\n"]
     for group, title in sorted(TITLES.items(), key=lambda item: item[1]):
         names = groups.pop(group)
         missing = [name.replace("|", " ") for name in names if name not in known]
