@@ -1,4 +1,4 @@
-"""The values that the differential tests feed to a real server and to ours, and a client for the real one."""
+"""The values that the differential tests send to real Redis and to this server, and a client for real Redis."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ SPECIAL: dict[str, list[bytes]] = {
 }  # fmt: skip
 SPECIAL["shutdown-on-sigterm"] = SPECIAL["shutdown-on-sigint"]
 
-#: Applying these changes more of a real server than its configuration.
+#: In a real server, these change more than the configuration.
 UNTOUCHED = frozenset(
     (
         "port",
@@ -88,7 +88,7 @@ UNTOUCHED = frozenset(
 
 
 def values(directive: Directive[Any]) -> list[bytes]:
-    """Good and bad values for a directive."""
+    """Returns valid and invalid values for a directive."""
     kind = directive.kind
     found = COMMON + SPECIAL.get(directive.name, [])
     if isinstance(kind, Number):
@@ -109,12 +109,12 @@ class PermissiveConfig(Config):
 
 
 def checked() -> list[Directive[Any]]:
-    """The directives of the differential tests."""
+    """Returns the directives of the differential tests."""
     return [d for d in DIRECTIVES if d.name not in UNTOUCHED and not d.flags & HIDDEN]
 
 
 def real_binary() -> str | None:
-    """A redis-server 8: $REDIS_SERVER or the one of the PATH; None if there is none."""
+    """Returns the path of a redis-server 8: $REDIS_SERVER or the one in PATH. None if there is none."""
     path = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
     if path is None:
         return None
@@ -123,7 +123,7 @@ def real_binary() -> str | None:
 
 
 class Connection:
-    """The least of a client."""
+    """A minimal client."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)

@@ -1,4 +1,4 @@
-"""The same values, command lines and files for a real Redis 8, if there is one, and for ours."""
+"""The same values, command lines and files for real Redis 8, if it is available, and for this server."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_config_rewrite(real: Connection, ours: Config, home: Path) -> None:
         before = (home / "redis.conf").read_bytes()
         assert real.call(b"CONFIG", b"REWRITE") == b"OK"
         rewritten_by_redis = (home / "redis.conf").read_bytes()
-        # Redis adds lines in the order of its hash table.
+        # Redis appends lines in the order of its hash table.
         user = b"default on nopass sanitize-payload ~* &* +@all"
         content = rewritten(ours, before, [user])
         assert sorted(content.splitlines()) == sorted(rewritten_by_redis.splitlines())

@@ -1,4 +1,4 @@
-"""The start: command line, files, included files, what they refuse."""
+"""Configuration at the start: the command line, files, included files, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of directives against the facts of Redis 8.0."""
+"""The table of directives matches the facts about Redis 8.0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted_redis.config.declare import HIDDEN, HINT, UNSUPPORTED, flag, memory
 from twisted_redis.config.kinds import Bool, Enum, Names, Number, Text
 
 DEFAULTS = dict(line.split("\t") for line in (Path(__file__).parent / "defaults.tsv").read_text().splitlines())
-#: What depends on how the server was started: its directory, and a file only a daemon has.
+#: Directives that depend on how the server was started: its directory, and a file that only a daemon has.
 OF_THE_START = {"dir": str(Path.cwd()), "pidfile": ""}
 
 

@@ -1,4 +1,4 @@
-"""The globs of CONFIG GET against the ones of the keyspace."""
+"""The glob patterns of CONFIG GET match like those of the keyspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CONFIG GET and CONFIG SET: texts, all or nothing, appliers."""
+"""CONFIG GET and CONFIG SET: error texts, atomicity, and the functions that apply a change."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_has_no_effect_is_refused() -> None:
     assert refused == failed("tls-session-cache-size", reason)
     assert "integer" in refusal(config, b"tls-session-cache-size", b"x")
     config.set([(b"timeout", b"5"), (b"tls-session-cache-size", b"20480")])
-    config.tls_session_cache_size = 7  # as a file may have set it
+    config.tls_session_cache_size = 7  # as if a file had set it
     config.set([(b"tls-session-cache-size", b"7")])
     config.set([(b"tls-session-cache-size", b"20480")])
     assert (config.timeout, config.tls_session_cache_size) == (5, 20480)
@@ -142,7 +142,7 @@ def test_appliers_run_once_in_order_and_only_on_change(config: Config) -> None:
     config.set([(b"timeout", b"1"), (b"tls-port", b"1")])
     assert len(calls) == 2
     config.on_apply("tls-cert-file", lambda: calls.append("certificate"))
-    config.set([(b"tls-cert-file", b"")])  # the file behind the name may be a new one
+    config.set([(b"tls-cert-file", b"")])  # the file with that name may be a new one
     config.set([(b"bind", b"* -::*")])
     assert calls[2:] == ["certificate", "listen 1"]
 

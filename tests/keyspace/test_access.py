@@ -1,4 +1,4 @@
-"""What counts as use of a key."""
+"""What counts as an access to a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys, expiry and cursors of one database."""
+"""The keys, expiry times and cursors of one database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted_redis.keyspace.state import KeyspaceState, WrongTypeError
 
 
 class Numbers:
-    """A value of a type of its own."""
+    """A value of a custom type."""
 
     TYPE = b"numbers--"
 

@@ -1,4 +1,4 @@
-"""The wheel gives every key that is due, once, and no other."""
+"""The wheel returns each key that is due exactly once, and no other key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_redis.keyspace.expiry import ExpiryWheel
 
 
 class Model:
-    """A wheel beside the dict that says the truth."""
+    """A wheel, and the dict with the true expiry times."""
 
     def __init__(self) -> None:
         self.times: dict[bytes, int] = {}
@@ -64,7 +64,7 @@ def test_a_later_time_replaces_an_earlier_one() -> None:
 
 
 class Counting(dict[bytes, int]):
-    """Times that count how often they were looked at."""
+    """A dict of times that counts how often it is read."""
 
     looks = 0
 
@@ -74,7 +74,7 @@ class Counting(dict[bytes, int]):
 
 
 def looks_a_step(times: Counting, wheel: ExpiryWheel, now: int) -> list[int]:
-    """How many keys were examined in each step; what is due is removed."""
+    """Removes what is due. Returns the number of keys that each step examined."""
     found = []
     before = times.looks
     for key in wheel.due(now):
@@ -105,7 +105,7 @@ def test_a_step_examines_few_keys_that_live_on() -> None:
     wheel = ExpiryWheel(times)
     for number in range(20_000):
         key = b"%d" % number
-        times[key] = 5000 + number % 4  # in the bucket that is open when they are taken back
+        times[key] = 5000 + number % 4  # in the bucket that is open when they are removed
         wheel.add(key, times[key])
     assert set(wheel.due(4999)) == {None}
     times.clear()
@@ -122,7 +122,7 @@ def test_a_large_bucket_comes_in_the_order_of_its_times() -> None:
 
 
 def test_keys_of_one_moment_come_in_one_order_in_every_process() -> None:
-    # The order of a set of bytes depends on the process.
+    # The order of a set of bytes differs between processes.
     model = Model()
     for key in (b"d", b"a", b"c", b"e", b"b"):
         model.expire(key, 5000)

@@ -1,4 +1,4 @@
-"""Which hashes are looked at, and when."""
+"""Which hashes are examined for expired fields, and when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted_redis.keyspace.field_wheel import FieldWheel
 
 
 def pop_due(wheel: FieldWheel, now: int) -> bytes | None:
-    """The first key that is due."""
+    """Returns the first key that is due."""
     return next((key for key in wheel.due(now) if key is not None), None)
 
 

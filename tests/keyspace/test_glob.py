@@ -1,4 +1,4 @@
-"""Glob patterns: each rule by example, then both forms of the matcher against a plain reference."""
+"""Glob patterns: an example of each rule, then both forms of the matcher compared with a simple reference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted_redis.keyspace import glob
 from twisted_redis.keyspace.glob import compile_glob, glob_match
 
-# Answers of Redis 8.0's stringmatchlen.
+# The results of stringmatchlen in Redis 8.0.
 CASES = [
     (b"", b"", True),
     (b"", b"a", False),
@@ -90,7 +90,7 @@ def test_without_regard_to_case(pattern: bytes, text: bytes, expected: bool) -> 
 
 
 def matches_slowly(pattern: bytes, text: bytes) -> bool:
-    """The rules once more, by trying every run for a star, for patterns without classes."""
+    """The same rules for patterns without classes, implemented by trying every possible match for a star."""
     if not pattern or not text:
         return not text and not pattern
     if pattern[:1] == b"*":

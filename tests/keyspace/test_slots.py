@@ -1,4 +1,4 @@
-"""Slots of keys and patterns, by answers of CLUSTER KEYSLOT."""
+"""The slots of keys and patterns match the replies of CLUSTER KEYSLOT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections are taken within the hub; the listening socket is one of the file system."""
+"""The hub accepts connections. The listening socket is a Unix socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
 
 
 class Port:
-    """What an acceptor needs of Twisted's port."""
+    """The parts of Twisted's port that an acceptor needs."""
 
     @staticmethod
     def transport(sock: Any, protocol: Any, client: Any, server: Port, number: int, reactor: Any) -> Any:
@@ -56,7 +56,7 @@ class Port:
 
 
 class Street:
-    """A house with a door."""
+    """A server with a listening socket in a hub."""
 
     def __init__(self, folder: Path) -> None:
         self.house = House()
@@ -112,7 +112,7 @@ def test_many_at_once_leave_the_others_their_turn(street: Street) -> None:
 
 
 def test_what_is_wrong_with_the_port_is_its_business(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too many open files: Twisted's port has a way to turn somebody away nevertheless."""
+    """There are too many open files. Twisted's port can still refuse a connection."""
 
     class Broken:
         def accept(self) -> None:
@@ -154,7 +154,7 @@ def test_a_bug_costs_one_connection(
 
 
 def test_events_of_an_older_connection_do_not_reach_one_of_the_same_number(street: Street) -> None:
-    """A kills B, which has hung up in the same round, while C connects and gets the number of B."""
+    """A kills B, which has hung up in the same round, while C connects and gets the descriptor number of B."""
     first, second = street.connect(), street.connect()
     for _ in range(3):
         street.house.round()

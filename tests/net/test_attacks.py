@@ -1,4 +1,4 @@
-"""Connections that mean no good: what they can make the server hold is bounded, in memory and in time."""
+"""Hostile connections: the memory and the time that they can make the server hold are limited."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def server() -> Server:
 
 
 def gone(client: Connection) -> bool:
-    """Whether the server has cut the connection off."""
+    """True if the server has closed the connection."""
     return client.closed
 
 
@@ -55,7 +55,7 @@ def test_an_renamed_command_may_be_called_post(server: Server) -> None:
 
 
 class Slow:
-    """A transport whose peer takes nothing."""
+    """A transport whose peer reads nothing."""
 
     def __init__(self, client: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client = client
@@ -70,7 +70,7 @@ class Slow:
 
 
 def test_a_pipeline_of_large_replies_is_executed_in_slices(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One read asks for gigabytes: no more is made of them than the peer may leave untaken."""
+    """One read requests gigabytes. The server creates only as many replies as the peer may leave unread."""
     server("SET", "big", b"x" * 1_000_000)
     client = server.connect()
     slow = Slow(client, monkeypatch)
@@ -108,7 +108,7 @@ def test_a_reply_over_the_limit_is_not_sent() -> None:
 
 
 def test_low_limits_hold_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below what the transport tells about by itself."""
+    """The amount is too small for the transport to report it."""
     limits = BufferLimits(BufferLimit(0, 2000, 5), NO_LIMIT, NO_LIMIT)
     server = Server(client_output_buffer_limit=limits)
     client = server.connect()

@@ -1,4 +1,4 @@
-"""A connection that the server ends is closed in the turn of its last reply; sockets are pairs in memory."""
+"""The server closes a connection in the turn of its last reply. The sockets are in-memory pairs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
 
 
 class Reactor:
-    """What a hub needs of a reactor."""
+    """The parts of a reactor that a hub needs."""
 
     def __init__(self) -> None:
         self.readers: list[Any] = []
@@ -31,7 +31,7 @@ class Reactor:
 
 
 class House:
-    """A server whose connections live in a hub; ``connect`` gives the peer's end of one."""
+    """A server whose connections are in a hub. ``connect`` returns the peer's end of one."""
 
     def __init__(self, **directives: Any) -> None:
         self.server = Server(**directives)
@@ -48,7 +48,7 @@ class House:
         return theirs
 
     def round(self) -> None:
-        """One round of the hub, and nothing else of the reactor."""
+        """Runs one round of the hub, and nothing else of the reactor."""
         self.hub.doRead()
 
     def close(self) -> None:
@@ -56,14 +56,14 @@ class House:
 
 
 def received(peer: socket.socket) -> tuple[bytes, bool]:
-    """What ``peer`` has been sent, and whether the connection has ended behind that."""
+    """Returns the bytes that ``peer`` has received, and whether the connection ended after them."""
     data = b""
     while True:
         try:
             piece = peer.recv(1 << 16)
         except BlockingIOError:
             return data, False
-        except ConnectionResetError:  # something that it has sent was not read
+        except ConnectionResetError:  # the server did not read everything that the peer sent
             return data, True
         if not piece:
             return data, True
@@ -114,7 +114,7 @@ def test_the_server_ends_a_connection_in_the_turn_of_the_last_reply(
 
 
 def test_nothing_is_answered_before_it_is_on_disk(houses: Build) -> None:
-    """The last reply too waits for what ``appendfsync always`` does at the end of the turn."""
+    """The last reply also waits for the sync of ``appendfsync always`` at the end of the turn."""
     house = houses()
     peer = house.connect()
     seen: list[tuple[bytes, bool]] = []
@@ -126,7 +126,7 @@ def test_nothing_is_answered_before_it_is_on_disk(houses: Build) -> None:
 
 
 def test_nobody_is_kept_waiting_who_is_turned_away(houses: Build) -> None:
-    house = houses(maxclients=1)  # the one that the test has
+    house = houses(maxclients=1)  # the test's own client
     peer = house.connect()
     assert received(peer) == (b"-ERR max number of clients reached\r\n", True)
     assert house.hub.getReaders() == house.hub.getWriters() == []
@@ -135,11 +135,11 @@ def test_nobody_is_kept_waiting_who_is_turned_away(houses: Build) -> None:
 def test_others_that_are_killed_are_gone_with_the_reply(houses: Build) -> None:
     house = houses()
     peers = [house.connect() for _ in range(3)]
-    # One of them has a request on the way, in the same round.
+    # One of them sends a request in the same round.
     peers[0].send(encode("CLIENT", "KILL", "TYPE", "normal"))
     peers[1].send(encode("SET", "k", "v"))
     house.round()
-    # The server's own client of the test has no connection, but is killed too.
+    # The test's own client has no connection, but it is killed as well.
     assert received(peers[0]) == (b":3\r\n", False)
     assert received(peers[1]) == received(peers[2]) == (b"", True)
     assert house.server.engine.databases[0].data == {}
@@ -180,7 +180,7 @@ def test_the_end_of_the_server(houses: Build) -> None:
 
 
 def test_the_peer_of_a_tls_connection_sees_the_end_at_once(houses: Build, tmp_path: Any) -> None:
-    """Twisted's TLS keeps the socket for a turn all the same."""
+    """Twisted's TLS still keeps the socket for one turn."""
     ssl = pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
     from tests.support.certificates import Authority
     from twisted_redis.net.secure import TlsFactory

@@ -1,4 +1,4 @@
-"""Eager writing over a pair of joined sockets."""
+"""Eager writing over a pair of connected sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twisted_redis.net.eager import EagerTransport, finish, pending_output, send
 
 
 class Reactor:
-    """Remembers who wants to write."""
+    """Records which transports want to write."""
 
     def __init__(self) -> None:
         self.writers: list[Any] = []
@@ -28,7 +28,7 @@ class Reactor:
         self.writers = [other for other in self.writers if other is not writer]
 
     def removeReader(self, reader: Any) -> None:
-        """Nobody reads here."""
+        """Does nothing, because nothing reads here."""
 
 
 @pytest.fixture

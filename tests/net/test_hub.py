@@ -1,4 +1,4 @@
-"""The hub serves many descriptors behind one; sockets are pairs in memory."""
+"""The hub serves many descriptors behind a single one. The sockets are in-memory pairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
 
 
 class Reactor:
-    """What a hub needs of a reactor."""
+    """The parts of a reactor that a hub needs."""
 
     def __init__(self) -> None:
         self.readers: list[Any] = []
@@ -32,7 +32,7 @@ class Reactor:
 
 
 class Peer:
-    """A connection: one end of a pair, with what happened to it."""
+    """A connection: one end of a pair, with a record of what happened to it."""
 
     def __init__(self) -> None:
         self.socket, self.other = socket.socketpair()

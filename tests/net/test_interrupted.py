@@ -1,7 +1,7 @@
-"""An exception at any step of a request costs one client one reply, or its connection, and leaves no trace.
+"""An exception at any step of a request costs one client one reply or its connection, and leaves no trace.
 
-A request is sent again and again; each time one more of the functions of the package that it calls raises as it begins.
-After each the engine has to be as it was, and every other client has to be served.
+The test sends a request again and again. Each time, the next function of the package that the request calls raises an
+exception as it begins. After each exception, the engine must be in its former state and serve every other client.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.extending import READONLY, Client, Module, load_module, sleep
 
 PACKAGE = os.path.dirname(twisted_redis.__file__)
-#: A value that is interrupted while it changes may be left between two states: the algorithms within values are no
-#: steps of a request.
+#: An interrupted change may leave a value between two states, so the algorithms inside values do not count as steps
+#: of a request.
 VALUES = os.path.join(PACKAGE, "datatypes")
-GENERATOR = "<genexpr>"  # it is entered once more when it is thrown away, where nothing can be raised
-#: What clears up after an exception cannot clear up after itself; the hub sets the turn back where these fail.
+GENERATOR = "<genexpr>"  # it is entered again when it is discarded, where nothing can be raised
+#: Functions that clean up after an exception cannot clean up after themselves. If they fail, the hub resets the turn.
 CLEARING_UP = {
     "broken",
     "leave",
@@ -40,11 +40,11 @@ CLEARING_UP = {
 
 
 class Interrupted(Exception):
-    """In place of a bug."""
+    """The exception that simulates a bug."""
 
 
 class Interruption:
-    """Raises ``error`` where function number ``place`` of the package begins; ``name`` is that function, or empty."""
+    """Raises ``error`` when function number ``place`` of the package begins. ``name`` is that function, or empty."""
 
     def __init__(self, place: int, error: type[BaseException]) -> None:
         self.left = place
@@ -71,7 +71,7 @@ class Interruption:
 
 
 def is_clean(server: Server) -> dict[str, Any]:
-    """The flags of a running request that are still set."""
+    """Returns the flags of a running request that are still set."""
     engine = server.engine
     flags = {
         "turn": engine.turns.depth,
@@ -91,7 +91,7 @@ def is_clean(server: Server) -> dict[str, Any]:
 
 
 def replies(data: bytes) -> list[bytes]:
-    """The top-level RESP2 replies in ``data``; anything left over is an assertion."""
+    """Returns the top-level RESP2 replies in ``data``. Fails if bytes are left over."""
     rest = data
     found: list[bytes] = []
 
@@ -211,7 +211,7 @@ def server() -> Server:
 
 
 def interrupt_everywhere(server: Server, name: str, error: type[BaseException]) -> int:
-    """Runs a scenario with one exception after the other; at how many places there was one."""
+    """Runs a scenario with an exception at each place in turn. Returns the number of places."""
     prepare, data, count = SCENARIOS[name]
     place = 0
     while True:
@@ -222,11 +222,11 @@ def interrupt_everywhere(server: Server, name: str, error: type[BaseException]) 
             try:
                 client.protocol.dataReceived(data)
             except error:
-                # As the hub or the reactor does with whatever leaves a connection.
+                # The hub or the reactor does the same with an exception from a connection.
                 client.transport.loseConnection()
         server.clock.advance(0)
         with server.engine.in_turn:
-            pass  # what could not be written at the end of the turn is written at the end of the next
+            pass  # what this turn could not write, the next turn writes at its end
         where = f"{name}, interrupted in {interruption.name}"
         assert is_clean(server) == {}, where
         answered = replies(client.read() if client.closed else client.read() + client("PING"))
@@ -252,11 +252,11 @@ def test_an_exception_at_any_step(server: Server, name: str, error: type[BaseExc
     assert interrupt_everywhere(server, name, error) > 10
 
 
-# what takes effects, and what writes
+# sinks, and writing to clients
 
 
 class FailingSink:
-    """A sink that cannot take anything."""
+    """A sink that fails every time."""
 
     audience = EVERYBODY
 
@@ -322,7 +322,7 @@ def test_a_client_that_is_gone_is_forgotten_in_every_other_place(server: Server)
     assert server("PUBLISH", "ch", "x") == 0
 
 
-# what commands of modules answer
+# replies of module commands
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The conversations of MIGRATE: answers in pieces, refusals, silence, ends, and connections that are kept."""
+"""The conversations of MIGRATE: replies in pieces, refusals, silence, disconnects, and cached connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESTORES = [encode("RESTORE", name, 0, "dump") for name in "abc"]
 
 
 class Transport(StringTransport):
-    """A transport whose socket takes everything at once, unless it is ``stuck``."""
+    """A transport whose socket accepts everything at once, unless it is ``stuck``."""
 
     stuck = False
 
@@ -34,7 +34,7 @@ class Transport(StringTransport):
 
 
 class Reactor:
-    """Notes who wants to connect."""
+    """Records the attempts to connect."""
 
     def __init__(self) -> None:
         self.wanted: list[tuple[str, int, Any, float]] = []
@@ -59,7 +59,7 @@ class Reactor:
 
 
 class Peer:
-    """The other side of a connection."""
+    """The peer of a connection."""
 
     def __init__(self, factory: Any, stuck: bool) -> None:
         self.transport = Transport()
@@ -133,7 +133,7 @@ def test_a_connection_is_kept_for_a_while(bench: Bench) -> None:
     bench.server.clock.advance(KEPT_FOR - 1)
     bench.order(restores=RESTORES[:1])
     assert bench.kept == 0
-    # The database is selected already.
+    # The database is already selected.
     assert peer.heard() == RESTORES[0]
     peer.say(b"+OK\r\n")
     bench.outcome()
@@ -193,7 +193,7 @@ def test_refusals(bench: Bench) -> None:
     peer.say(b"+OK\r\n+OK\r\n-BUSYKEY there\r\n-OOM\r\n")
     assert bench.outcome() == ([True, False, False], b"ERR Target instance replied with error: BUSYKEY there")
     peer.heard()
-    # What is selected there is not relied on any more.
+    # The client no longer assumes which database is selected there.
     bench.order()
     assert peer.heard().startswith(SELECT)
     peer.say(b"-ERR no such db\r\n" + b"+OK\r\n" * 3)
@@ -305,12 +305,12 @@ def test_the_end_of_the_server(bench: Bench) -> None:
     assert peer.transport.disconnected
 
 
-# while everybody waits
+# while the whole server waits
 
 
 @contextmanager
 def peer_that_drips(answer: bytes, pause: float) -> Iterator[int]:
-    """A listener on a free port that sends a byte, waits for ``pause`` seconds, sends the next..."""
+    """A listener on a free port that sends one byte at a time, with a pause of ``pause`` seconds after each."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
 
@@ -334,9 +334,9 @@ def peer_that_drips(answer: bytes, pause: float) -> Iterator[int]:
 
 @contextmanager
 def peer_that(*answers: bytes | tuple[bytes, None] | None) -> Iterator[tuple[int, list[bytes]]]:
-    """A listener on a free port: takes a connection for each answer, reads a request, answers, and hangs up.
+    """A listener on a free port. For each reply, it accepts a connection, reads a request, replies, and hangs up.
 
-    None says nothing and hangs up at the end only, as a pair with None does after its answer.
+    For None, it sends nothing and hangs up only at the end. For a pair with None, it does so after its reply.
     """
     heard: list[bytes] = []
     over = threading.Event()
@@ -352,7 +352,7 @@ def peer_that(*answers: bytes | tuple[bytes, None] | None) -> Iterator[tuple[int
                     while not data.endswith(RESTORES[-1]):
                         data += connection.recv(1 << 16)
                     heard.append(data)
-                    with suppress(OSError):  # who asked may have heard enough
+                    with suppress(OSError):  # the client may have closed the connection
                         connection.sendall(answer if isinstance(answer, bytes) else answer[0] if answer else b"")
                     if not isinstance(answer, bytes):
                         over.wait(10)

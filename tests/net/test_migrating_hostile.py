@@ -1,4 +1,4 @@
-"""MIGRATE to whatever may listen there: the caller gets an answer in time, and the keys are free afterwards."""
+"""MIGRATE to a hostile target: the caller gets a reply in time, and the keys are released afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twisted_redis.engine.migration import failed
 TIMEOUT = 0.5
 OK = b"+OK\r\n"
 BUSY = b"-BUSYKEY Target key name already exists.\r\n"
-#: Marks of a script: the connection ends, or time passes.
+#: Marks in a script: the connection ends, or time passes.
 CLOSE = "close"
 WAIT = "wait"
 
@@ -29,7 +29,7 @@ IO_WRITING = b"-IOERR error or timeout writing to target instance\r\n"
 
 
 class Move:
-    """A server with the keys a, b and c, one client that moves them, and one that wants to write to them."""
+    """A server with the keys a, b and c, a client that moves them, and a client that wants to write to them."""
 
     def __init__(self) -> None:
         self.bench = Bench()
@@ -72,14 +72,14 @@ class Move:
             self.pass_time(0)
 
     def settle(self) -> None:
-        """Lets the rest of the time pass; whoever is asked once more says nothing."""
+        """Lets the rest of the time pass. A target that gets another request does not reply."""
         for _ in range(2):
             while self.reactor.wanted:
                 self.reactor.accept()
             self.pass_time(TIMEOUT * 1.1)
 
     def check_free(self) -> None:
-        """The keys may be written to, and moved by the next call, over a connection that is in step."""
+        """Checks that the keys are writable, and that the next call moves them over a connection that is in step."""
         assert self.writer("APPEND", "a", "y").startswith(b":")
         assert self.writer("DEL", "a", "b", "c").startswith(b":")
         assert not self.server.engine.postponed
@@ -96,7 +96,7 @@ class Move:
 
 
 HOSTILE: dict[str, tuple[Script, bytes | None, list[bytes]]] = {
-    # name: (what the other side does, the reply if it is always the same, the keys that stay)
+    # name: (what the target does, the reply if it is always the same, the keys that stay)
     "nothing": ([], IO_READING, [b"a", b"b", b"c"]),
     "an end at once": ([CLOSE], IO_READING, [b"a", b"b", b"c"]),
     "an end after SELECT": ([OK, CLOSE], IO_READING, [b"a", b"b", b"c"]),
@@ -167,7 +167,7 @@ def test_a_copy_leaves_all_keys(name: str) -> None:
 
 
 def test_answers_to_what_was_not_sent_free_no_key() -> None:
-    """Whoever says OK beforehand has not taken the keys."""
+    """A target that sends OK too early has not accepted the keys."""
     move = Move()
     move.server("SET", "b", random.Random(7).randbytes(1_000_000))
     move.reactor.stuck = True
@@ -224,7 +224,7 @@ def test_anything_at_all(script: list[Step]) -> None:
     "name", [name for name, (script, _, _) in HOSTILE.items() if not {CLOSE, WAIT} & {*map(str, script)}]
 )
 def test_while_everybody_waits(name: str) -> None:
-    """MIGRATE within a transaction or a script."""
+    """MIGRATE inside a transaction or a script."""
     script, _, left = HOSTILE[name]
     said = b"".join(step for step in script if isinstance(step, bytes))
     with peer_that((said, None)) as (port, _):

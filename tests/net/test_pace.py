@@ -1,4 +1,4 @@
-"""How often the periodic work is done: at hz, and hardly ever while nothing is going on."""
+"""How often the periodic work runs: at hz, and rarely while the server is idle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted_redis.net.service import IDLE_HZ, ServerService
 
 
 class Running:
-    """A service without sockets; ``ticks`` counts the periodic work."""
+    """A service without sockets. ``ticks`` counts the runs of the periodic work."""
 
     def __init__(self) -> None:
         self.server = Server(port=0)
@@ -25,7 +25,7 @@ class Running:
         self.ticks += 1
 
     def during(self, seconds: float) -> int:
-        """The ticks of the next seconds."""
+        """Returns the number of ticks in the next seconds."""
         before = self.ticks
         for _ in range(round(seconds * 100)):
             self.server.clock.advance(0.01)

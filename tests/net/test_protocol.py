@@ -1,4 +1,4 @@
-"""One connection over a transport in memory: limits, errors, back-pressure, closing."""
+"""One connection over an in-memory transport: limits, errors, back-pressure, closing."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ def test_before_authentication() -> None:
 
 @pytest.mark.parametrize("request_", [encode("PING"), b"PING\r\n"])
 def test_one_read_before_authentication_makes_so_many_replies_and_no_more(request_: bytes) -> None:
-    """Redis 8.0.2 answers 481 such requests of one read, and closes at the next without an answer to any of them."""
+    """Redis 8.0.2 answers 481 such requests from one read. With one more, it closes without answering any of them."""
     refusal = b"-NOAUTH Authentication required.\r\n"
     server = Server(requirepass="secret")
     client = server.connect()
     assert client.send(request_ * 481) == refusal * 481
     assert client.send(request_ * 481) == refusal * 481
     assert not client.closed
-    server.engine.turns.begin()  # as a round of the hub does: replies leave at its end
+    server.engine.turns.begin()  # like a round of the hub, which sends replies at its end
     client.send(request_ * 20_000)
     server.engine.turns.end()
     assert client.closed
@@ -118,7 +118,7 @@ def test_one_read_before_authentication_makes_so_many_replies_and_no_more(reques
 
 @pytest.mark.parametrize("attempt", [("AUTH", "wrong"), ("HELLO", "3", "AUTH", "default", "wrong")])
 def test_every_failed_login_of_a_pipeline_is_answered(attempt: tuple[str, ...]) -> None:
-    """Redis 8.0.2 answers the first one only, which leaves a client that sends a pipeline one reply short."""
+    """Redis 8.0.2 answers only the first one, so a client that sends a pipeline receives one reply too few."""
     refusal = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
     client = Server(requirepass="secret").connect()
     assert client.send(encode("PING") + encode(*attempt) * 3 + encode("AUTH", "secret")) == (
@@ -215,7 +215,7 @@ def test_a_bug_in_a_command_costs_one_error(server: Server) -> None:
 
 
 def hostile(rng: random.Random) -> bytes:
-    """A malformed or odd piece of a request."""
+    """Returns a malformed or unusual piece of a request."""
     kind = rng.randrange(9)
     if kind == 0:
         return rng.randbytes(rng.randrange(1, 40))
@@ -246,7 +246,7 @@ def hostile(rng: random.Random) -> bytes:
 
 
 def test_malformed_requests_cost_nobody_else_anything() -> None:
-    """100,000 of them: no traceback (the server's log refuses one), no effect on another client."""
+    """100,000 of them cause no traceback (the server's log would fail the test) and do not affect another client."""
     server = Server()
     rng = random.Random(8)
     witness = server.connect()

@@ -1,4 +1,4 @@
-"""Timers by the monotonic clock, on reactors of our own and on those of others."""
+"""Timers that use the monotonic clock, on our own reactors and on reactors of other programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from twisted_redis.net.reactors import Alarm, Timekeeper, name_of, new_reactor, 
 
 @implementer(IReactorThreads)
 class Guest(MemoryReactor):
-    """A reactor whose own timers never come, as after its clock was set back by years."""
+    """A reactor whose own timers never fire, as if its clock had been set back by years."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -32,14 +32,14 @@ class Guest(MemoryReactor):
         self.asked.append(function)
 
     def turn(self) -> None:
-        """One turn of its loop."""
+        """Runs one iteration of its loop."""
         asked, self.asked = self.asked, []
         for function in asked:
             function()
 
 
 class Setting:
-    """A guest reactor, its timekeeper, and an alarm that rings when ``pass_time`` has come to its time."""
+    """A host reactor, its timekeeper, and an alarm that rings when ``pass_time`` reaches its time."""
 
     def __init__(self) -> None:
         self.reactor = Guest()
@@ -108,7 +108,7 @@ def test_cancelled_delayed_and_moved(setting: Setting) -> None:
     assert not calls[0].active() and calls[1].active()
     setting.pass_time(10)
     assert setting.made == [(0.5, 4), (3, 3), (5, 5), (7, 2)]
-    # Those that were taken back do not pile up.
+    # Cancelled calls do not accumulate.
     for _ in range(1000):
         setting.keeper.callLater(3600, setting.note, "never").cancel()
     assert len(setting.keeper._calls) < 100
@@ -145,7 +145,7 @@ def test_the_alarm_ends_with_the_last_call(setting: Setting) -> None:
     assert setting.alarms == 1
     setting.pass_time(3)
     assert setting.made == [(2, "b")] and setting.alarms == 0
-    # A service that is started again.
+    # The service is started again.
     setting.keeper.callLater(1, setting.note, "c")
     setting.pass_time(1)
     assert setting.made[1:] == [(4, "c")] and setting.alarms == 1
@@ -184,7 +184,7 @@ def test_the_thread_rings_at_the_last_time_that_was_set(monkeypatch: pytest.Monk
     rings: SimpleQueue[float] = SimpleQueue()
     before = threading.active_count()
     alarm = Alarm(lambda: rings.put(time.monotonic()))
-    # The wall clock has nothing to do with it.
+    # The wall clock does not matter.
     monkeypatch.setattr(time, "time", lambda: 0.0)
     begun = time.monotonic()
     alarm.set(begun + 3600)

@@ -1,4 +1,4 @@
-"""The call that comes again and again."""
+"""The periodic call."""
 
 from __future__ import annotations
 

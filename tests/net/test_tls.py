@@ -1,4 +1,4 @@
-"""TLS in memory: both sides are OpenSSL, between them bytes."""
+"""TLS in memory: both sides are OpenSSL, connected by bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def server(authority: Authority, pair: Pair) -> Server:
 
 
 class Peer:
-    """A client: ``context`` is what it knows and shows."""
+    """A client. ``context`` contains the certificates that it trusts and presents."""
 
     def __init__(self, server: Server, context: SSL.Context, host: str = "127.0.0.1") -> None:
         self.server = server
@@ -58,7 +58,7 @@ class Peer:
         self.protocol.makeConnection(self.transport)
 
     def pump(self) -> None:
-        """Carries bytes until nobody has any."""
+        """Transfers bytes in both directions until neither side has any."""
         while True:
             try:
                 to_server = self.tls.bio_read(1 << 16)
@@ -76,7 +76,7 @@ class Peer:
                 return
 
     def handshake(self) -> None:
-        """Until it is done on both sides; SSL.Error where it fails."""
+        """Completes the handshake on both sides. Raises SSL.Error if it fails."""
         for _ in range(4):
             try:
                 self.tls.do_handshake()
@@ -85,7 +85,7 @@ class Peer:
             self.pump()
 
     def greet(self) -> None:
-        """As far as a first answer: what the server thinks of a certificate shows after the client's handshake."""
+        """Waits for a first reply, because the server rejects a certificate only after the client's handshake."""
         self.handshake()
         assert self("PING") == b"+PONG\r\n"
 
@@ -104,7 +104,7 @@ class Peer:
                 return found
 
     def records(self) -> list[int]:
-        """The types of the records that came with the last read."""
+        """Returns the types of the records in the last read."""
         types, rest = [], self.wire
         while rest:
             types.append(rest[0])
@@ -116,7 +116,7 @@ class Peer:
 
 
 def knowing(authority: Authority, shows: Pair | None = None) -> SSL.Context:
-    """What a client has that trusts ``authority``."""
+    """Returns the context of a client that trusts ``authority``."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.load_verify_locations(authority.cert)
     context.set_verify(SSL.VERIFY_PEER, lambda connection, certificate, number, depth, verified: bool(verified))
@@ -332,7 +332,7 @@ def test_ciphersuites(server: Server, authority: Authority, client_pair: Pair) -
 
 @pytest.mark.parametrize("own", [False, True])
 def test_our_side_as_a_client(server: Server, authority: Authority, client_pair: Pair, own: bool) -> None:
-    """A connection to another server shows the client's certificate, else the server's."""
+    """A connection to another server presents the client certificate if there is one, or else the server's."""
     both = Server(
         tls_cert_file=server.config.tls_cert_file,
         tls_key_file=server.config.tls_key_file,
@@ -349,7 +349,7 @@ def test_our_side_as_a_client(server: Server, authority: Authority, client_pair:
         assert name == "CN=client"
         assert peer("PING") == b"+PONG\r\n"
     else:
-        # The server's certificate is for servers only, which the other side minds.
+        # The server's certificate is only for servers, so the other side rejects it.
         with pytest.raises(SSL.Error):
             peer.greet()
 

@@ -1,4 +1,4 @@
-"""The installed Twisted has the private names that the server needs, with the meaning that it relies on."""
+"""The installed Twisted has the private names that the server needs, and they work as the server expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masters in this process: one that is a server, and one that is nothing but bytes, with the server that follows it."""
+"""Masters in this process: a real server, and one that a test plays with bytes, plus the server that follows it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ID = b"a" * 40
 
 
 def snapshot_of(server: Server, database: int = 0) -> bytes:
-    """The data of ``server`` as a master would send them."""
+    """Returns the data of ``server`` as a master would send it."""
     pieces: list[bytes] = []
     aux = facts(server.engine, replication={b"repl-stream-db": b"%d" % database, b"repl-id": ID, b"repl-offset": b"0"})
     write_snapshot(pieces.append, server.engine.databases, aux=aux, policy=server.config.maxmemory_policy)
@@ -27,12 +27,12 @@ def snapshot_of(server: Server, database: int = 0) -> bytes:
 
 
 def handshake(answer: bytes) -> bytes:
-    """What a master says until, and with, its ``answer`` to PSYNC."""
+    """Returns everything that a master sends up to and including its ``answer`` to PSYNC."""
     return b"+PONG\r\n+OK\r\n+OK\r\n" + answer
 
 
 class Following:
-    """``server`` follows a master; ``connect`` makes the next connection that it wants."""
+    """``server`` follows a master. ``connect`` accepts its next attempt to connect."""
 
     def __init__(self, **directives: Any) -> None:
         self.server = Server(**directives)
@@ -53,10 +53,10 @@ class Following:
         factory.doStart()
         factory.startedConnecting(self)
 
-    # what a connector is asked for
+    # the interface of a connector
 
     def connect(self) -> None:
-        """The factory tries again."""
+        """Called when the factory tries again."""
         self._begin(self.factory)
 
     def stopConnecting(self) -> None:
@@ -65,21 +65,21 @@ class Following:
     def disconnect(self) -> None:
         """Nothing is under way."""
 
-    # the master's side
+    # the side of the master
 
     def open(self) -> Link:
-        """A connection, which has to be wanted by now."""
+        """Accepts the connection, which the server must have requested by now."""
         self.advance(2)
         assert self.wanted, "nobody wants to connect"
         self.wanted = 0
         return Link(self)
 
     def open_failed(self) -> None:
-        """Nobody listens there."""
+        """Refuses the connection."""
         self.factory.clientConnectionFailed(self, Failure(ConnectionRefusedError()))
 
     def advance(self, seconds: float = 0.0) -> None:
-        """Lets time pass, and everything happen that is due."""
+        """Advances the time, and runs everything that is due."""
         self.server.clock.advance(seconds)
         for _ in range(50):
             self.server.clock.advance(0)
@@ -93,7 +93,7 @@ class Following:
 
 
 class _Transport(StringTransport):
-    """A transport that tells of its end at once, as a socket does in the next turn."""
+    """A transport that reports its end at once. A socket does so in the next turn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,24 +117,24 @@ class Link:
         self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]
 
     def send(self, data: bytes) -> None:
-        """The master says ``data``."""
+        """Sends ``data`` as the master."""
         if not self._ended:
             self.protocol.dataReceived(data)
             self.following.advance()
 
     def said(self) -> bytes:
-        """What the replica has said since the last time."""
+        """Returns everything that the replica has sent since the last call."""
         data: bytes = self.transport.value()
         self.transport.clear()
         return data
 
     @property
     def closed(self) -> bool:
-        """Whether the replica has ended it."""
+        """True if the replica has closed the connection."""
         return self._ended
 
     def cut(self) -> None:
-        """The connection breaks."""
+        """Breaks the connection."""
         self._gone()
         self.following.server.clock.advance(0)
 
@@ -150,7 +150,7 @@ class Link:
 
 
 class Master(Server):
-    """A master whose stream begins with the test."""
+    """A master whose replication stream starts with the test."""
 
     def __init__(self, **directives: Any) -> None:
         super().__init__(**directives)
@@ -159,7 +159,7 @@ class Master(Server):
         self.replication.create_backlog()
 
     def replica(self, *capabilities: str, port: int = 1000) -> Connection:
-        """A replica that has everything until now."""
+        """Adds a replica that has received everything so far."""
         connection = self.connect()
         assert connection("REPLCONF", "listening-port", port) == b"+OK\r\n"
         for capability in capabilities or ("eof", "psync2"):
@@ -169,11 +169,11 @@ class Master(Server):
         return connection
 
     def second(self) -> None:
-        """Time until the work that is done each second."""
+        """Advances the time until the work that runs every second."""
         self.clock.advance(1)
         self.replication.tick(self.clock.seconds())  # type: ignore[attr-defined]
 
     def info(self, section: str = "replication") -> dict[str, str]:
-        """INFO."""
+        """Returns INFO."""
         text = bytes(self("INFO", section))  # type: ignore[arg-type]
         return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)

@@ -1,4 +1,4 @@
-"""The backlog: one copy of the stream for everybody."""
+"""The backlog: one copy of the stream for all replicas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted_redis.replication.backlog import SMALLEST_BLOCK, Backlog
 
 
 def whole(backlog: Backlog, place: int, most: int = 7) -> bytes:
-    """Everything from ``place`` on, read in pieces."""
+    """Returns everything from ``place`` on, read in pieces."""
     found = b""
     while piece := backlog.read(place + len(found), most):
         found += piece

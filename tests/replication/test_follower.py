@@ -1,4 +1,4 @@
-"""Following a master that is nothing but bytes: what it may do wrong, and where the link may break."""
+"""Following a master that the test plays with bytes: what it may do wrong, and where the link may break."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def snapshot() -> bytes:
 FULL = b"+FULLRESYNC %b 100\r\n" % ID
 STREAM = encode("SELECT", 0) + encode("SET", "later", 1) + encode("MULTI") + encode("INCR", "n") + encode("EXEC")
 
-#: Where a link may be continued: behind a whole command or a whole transaction.
+#: Offsets at which a link can continue: after a complete command or a complete transaction.
 WHOLE = (0, len(encode("SELECT", 0)), len(encode("SELECT", 0) + encode("SET", "later", 1)), len(STREAM))
 
 
@@ -79,7 +79,7 @@ def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
         + encode("REPLCONF", "capa", "eof", "capa", "psync2")
     )
     link.send(b"+OK\r\n+OK\r\n-ERR what is that\r\n+OK\r\n")
-    # It was a master until now: the other one may have been its replica.
+    # It was a master until now, so the other server may have been its replica.
     assert link.said() == encode("PSYNC", following.server.engine.replication.replication_id, 1)
     link.send(b"\n" + FULL + form(snapshot))  # type: ignore[operator]
     assert link.said() == (encode("REPLCONF", "ACK", 100) if form is by_mark else b"")
@@ -110,7 +110,7 @@ def test_frequencies_and_memory_are_those_of_what_was_loaded(load: str) -> None:
 def test_a_link_that_breaks_at_every_byte(snapshot: bytes, form: object, load: str) -> None:
     conversation = handshake(FULL + form(snapshot) + STREAM)  # type: ignore[operator]
     behind_snapshot = len(conversation) - len(STREAM)
-    # Within the snapshot itself one place is like another, but for its ends.
+    # Inside the snapshot, all places are alike except near its ends.
     inner = range(len(handshake(FULL)) + 60, behind_snapshot - 60)
     for at in sorted({*range(len(conversation))} - {*inner} | {*inner[::29]}):
         following = Following(repl_diskless_load=load)
@@ -120,7 +120,7 @@ def test_a_link_that_breaks_at_every_byte(snapshot: bytes, form: object, load: s
         link.cut()
         assert following.status == "down"
         if at < behind_snapshot:
-            # What was there is there still: nothing was whole that could take its place.
+            # The old data is still there, because no complete snapshot has replaced it.
             assert following.server("GET", "old") == b"1", at
             following.open().send(conversation)
         else:
@@ -303,7 +303,7 @@ def test_expired_keys_are_hidden_and_stay_until_the_master_deletes_them(snapshot
     following.advance(0)
     assert server("GET", "short") is None
     assert server("DBSIZE") == 4
-    # To the master it is still there: it has not deleted it.
+    # For the master the key still exists, because it has not deleted the key.
     link.send(encode("INCR", "short"))
     assert server.engine.databases[0].data[b"short"] == b"6"
     link.send(encode("DEL", "short"))
@@ -322,7 +322,7 @@ def test_a_promoted_replica_begins_a_history_of_its_own(snapshot: bytes) -> None
     assert engine.replication.replication_id != ID.decode()
     assert following.replication.second_offset == 100 + len(STREAM) + 1
     assert server("SET", "a", 1) == b"OK"
-    # Another replica of the old master goes on here.
+    # Another replica of the old master continues here.
     other = server.connect()
     other("REPLCONF", "capa", "psync2")
     said = other("PSYNC", ID, 101 + len(STREAM))
@@ -336,7 +336,7 @@ def test_the_stream_itself_may_end_the_following(snapshot: bytes) -> None:
     link.send(handshake(FULL + by_length(snapshot) + STREAM + encode("REPLICAOF", "NO", "ONE")))
     assert not following.server.engine.replication.is_replica and link.closed
     [told] = [text for _, text in following.server.logged if text.startswith("MASTER MODE enabled")]
-    # The whole line of CLIENT LIST, as in Redis; the master's address is the one that it had.
+    # The whole line of CLIENT LIST, as in Redis. The address of the master is its former address.
     assert "(user request from 'id=" in told and " addr=master:1234 " in told and " cmd=replicaof " in told
 
 
@@ -379,7 +379,7 @@ def test_commands_of_the_master_that_fail_are_told_and_counted(snapshot: bytes) 
     assert server.engine.stats.unexpected_errors == 3
 
 
-#: What the stream of a master that ran SET and a transaction consists of, and each command's database after it.
+#: The stream of a master that ran SET and a transaction, with the selected database after each command.
 SHOWN = [
     (3, ["SELECT", "3"]),
     (3, ["SET", "a", "1"]),
@@ -392,7 +392,7 @@ SHOWN = [
 
 
 def address_of_master(following: Following) -> str:
-    """What stands in place of a client's address for the commands of the master."""
+    """Returns the text that replaces the client's address for commands of the master."""
     return next(client.link.address for client in following.server.engine.clients.values() if client.gates & MASTER)
 
 
@@ -421,7 +421,7 @@ def test_the_slow_log_keeps_the_commands_of_the_master(snapshot: bytes, watched:
     link.send(b"".join(encode(*words) for _, words in SHOWN))
     address = address_of_master(following).encode()
     calls = [call for call in following.server.engine.slowlog.calls if call.address == address]
-    # EXEC is not kept, as what it ran is.
+    # EXEC itself is not recorded, because the commands that it ran are.
     assert [call.argv for call in reversed(calls)] == [
         [word.encode() for word in words] for _, words in SHOWN if words != ["EXEC"]
     ]

@@ -1,4 +1,4 @@
-"""Where requests end in the stream of a master, to the byte."""
+"""The exact offsets at which requests end in the stream of a master."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a master says to its replicas, and when: partial synchronisation over transports in memory."""
+"""What a master sends to its replicas, and when: partial synchronisation over in-memory transports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_expires_is_deleted_on_the_replica() -> None:
     master.clock.advance(2)
     assert client("GET", "a") == b"$-1\r\n"
     assert replica.read() == encode("DEL", "a")
-    # To write to an expired key is to delete it and to make it anew, and nothing comes between.
+    # A write to an expired key deletes it and creates it again, and nothing happens in between.
     client("INCR", "b")
     assert replica.read() == encode("MULTI") + encode("DEL", "b") + encode("INCR", "b") + encode("EXEC")
 
@@ -57,7 +57,7 @@ def test_wait_asks_once_and_answers_when_enough_have_it() -> None:
     master = Master()
     first, second = master.replica(port=1), master.replica(port=2)
     client = master.connect()
-    assert client("WAIT", 2, 0) == b":2\r\n"  # nothing is owed
+    assert client("WAIT", 2, 0) == b":2\r\n"  # the client has no writes to wait for
     assert first.read() == b""
     client("SET", "a", 1)
     first.read(), second.read()
@@ -80,7 +80,7 @@ def test_the_question_follows_the_writes_of_the_same_turn() -> None:
     client = master.connect()
     assert client.send(encode("SET", "a", 1) + encode("WAIT", 1, 0) + encode("SET", "b", 1)) == b"+OK\r\n"
     assert replica.read() == SELECT + encode("SET", "a", 1) + GETACK
-    # What was held back behind WAIT goes on at once.
+    # The requests that were held back behind WAIT run at once.
     assert replica("REPLCONF", "ACK", master.replication.offset) == encode("SET", "b", 1)
     assert client.read() == b":1\r\n+OK\r\n"
 
@@ -107,7 +107,7 @@ def test_wait_does_not_wait_in_a_transaction_nor_ask() -> None:
     client("MULTI")
     client("SET", "a", 1)
     client("WAIT", 1, 0)
-    # The transaction has no place in the stream before its end: what is counted is what came before it.
+    # The transaction has no place in the stream before its end, so only the writes before it count.
     assert client("EXEC") == b"*2\r\n+OK\r\n:1\r\n"
     assert replica.read() == SELECT + encode("SET", "a", 1)
 
@@ -146,7 +146,7 @@ def test_what_is_configured_and_what_is_not() -> None:
     assert client("REPLCONF", "rdb-filter-only", "functions keys") == (
         b"-ERR Unsupported rdb-filter-only option: keys\r\n"
     )
-    assert client("REPLCONF", "ACK", 1) == b""  # from somebody who is no replica
+    assert client("REPLCONF", "ACK", 1) == b""  # from a client that is not a replica
 
 
 def test_a_backlog_that_does_not_reach_back() -> None:

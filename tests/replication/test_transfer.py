@@ -1,4 +1,4 @@
-"""The snapshot in the bytes of a link, cut at every byte."""
+"""The snapshot within the bytes of a link, split at every byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Kept:
         self.data += data
 
     def receive(self, *pieces: bytes) -> bytes | None:
-        """Feeds ``pieces``; what lies behind the end."""
+        """Feeds ``pieces``. Returns the bytes after the end of the snapshot."""
         rest: bytes | None = None
         for piece in pieces:
             rest = piece if rest is not None and not rest else rest + piece if rest else self.transfer.receive(piece)

@@ -133,7 +133,7 @@ def test_packing_in_c_and_in_python_is_the_same(items: list[bytes]) -> None:
         (1e-7, b"1e-7"),
         (3.141, b"3.141"),
         (1e-320, b"1e-320"),
-        # Not the shortest texts, but those that Redis prints.
+        # These are not the shortest texts, but those that Redis prints.
         (0.554174, b"0.5541740000000001"),
         (5e22, b"49999999999999996000000"),
         (-1.426108246719593e-231, b"-1.4261082467195931e-231"),
@@ -152,7 +152,7 @@ def test_a_double_reads_back(value: float) -> None:
     assert float(double_text(value)) == value
 
 
-# Large aggregates, which are written by columns and in chunks, against their elements one by one
+# Large aggregates, which are written by columns and in chunks, compared with their elements written one by one
 
 
 def one_by_one(encode: Any, mark: bytes, count: int, items: Any) -> bytes:

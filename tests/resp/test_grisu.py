@@ -1,4 +1,4 @@
-"""Digits as Redis' Grisu2 finds them."""
+"""The digits are those that Grisu2 finds in Redis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from twisted_redis.resp.grisu import grisu_text
         (float("inf"), b"inf"),
         (float("-inf"), b"-inf"),
         (float("nan"), b"nan"),
-        # A digit more than needed.
+        # One digit more than necessary.
         (4.797000241806571e-59, b"4.7970002418065714e-59"),
         (-9.461999235957202e17, b"-946199923595720200"),
     ],

@@ -52,7 +52,7 @@ def test_split(line: bytes, arguments: list[bytes] | None) -> None:
 
 
 def _bytewise(line: bytes) -> list[bytes] | None:
-    """The same rules, written as the state machine they are."""
+    """The same rules, written as a state machine."""
     line = line.partition(b"\0")[0]
     blanks = b" \t\n\v\f\r"
     hexadecimal = b"0123456789abcdefABCDEF"

@@ -1,4 +1,4 @@
-"""Both parsers on one table of requests, split at every byte."""
+"""Both parsers parse the same table of requests, split at every byte."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TABLE: list[tuple[bytes, list[list[bytes]], str | None]] = [
     (encode(*MANY)[:-8] + b"$3\r\nabcxy" + encode("PING"), [[*MANY[:-1], b"abc"], [b"PING"]], None),
     (encode(*MANY)[:-8] + b"$03\r\nabc\r\n", [], "invalid bulk length"),
     (encode(*MANY)[:-8] + b":1\r\n1\r\n", [], "expected '$', got ':'"),
-    # Redis skips the two bytes behind a bulk without looking.
+    # Redis skips the two bytes after a bulk without checking them.
     (b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n", [[b"PING"], [b"PING"]], None),
     # Everything before an error is executed.
     (encode("PING") + b"*1\r\n:5\r\n", [[b"PING"]], "expected '$', got ':'"),
