@@ -114,7 +114,7 @@ def make_engine(config: Config, time_source: TimeSource, log: Callable[[str, str
     for line in config.renamed_commands:
         old, new = (argument.decode("latin-1") for argument in line.arguments)
         try:
-            engine.rename_command(old, new)
+            engine.commands.rename(old, new)
         except KeyError:
             raise line.refused("No such command in rename-command") from None
         except ValueError:

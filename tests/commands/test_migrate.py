@@ -136,7 +136,7 @@ def test_the_last_password_counts(
 
 def test_writers_of_the_key_wait(server: Server, migrator: Migrator) -> None:
     pytest.importorskip("lupa")
-    checks = server.engine.denials.in_order
+    checks = server.engine.commands.denials.in_order
     server("MSET", "a", 1, "b", 2)
     queued, writer, script, other = (server.connect() for _ in range(4))
     queued("MULTI")
@@ -156,7 +156,7 @@ def test_writers_of_the_key_wait(server: Server, migrator: Migrator) -> None:
     assert writer.read() == b":1\r\n$1\r\n3\r\n"
     assert queued.read() == b"*1\r\n:2\r\n"
     assert script.read() == b":3\r\n"
-    assert server.engine.denials.in_order == checks
+    assert server.engine.commands.denials.in_order == checks
     assert writer("INCR", "a") == b":4\r\n"
 
 

@@ -595,21 +595,21 @@ def around(ctx, name, arguments, proceed):
 
 def test_middleware(tmp_path: Path) -> None:
     server = Server(enable_module_command="yes")
-    functions = {name: entry.function for name, entry in server.engine.table.items()}
+    functions = {name: entry.function for name, entry in server.engine.commands.by_name.items()}
     for name, commands in (("inner", '"GET"'), ("outer", "")):
         file = tmp_path / f"{name}.py"
         file.write_text(MIDDLEWARE.format(name=name, commands=commands))
         assert server("MODULE", "LOAD", str(file)) == OK
-    assert server.engine.table[b"set"].function is not functions[b"set"]
+    assert server.engine.commands.by_name[b"set"].function is not functions[b"set"]
     server("SET", "k", "v")
     assert server("GET", "k") == b"v inner outer"
     assert server("GET", "secret") == b"ERR outer says no"
     server("MODULE", "UNLOAD", "outer")
     assert server("GET", "k") == b"v inner"
-    assert server.engine.table[b"set"].function is functions[b"set"]
+    assert server.engine.commands.by_name[b"set"].function is functions[b"set"]
     server("MODULE", "UNLOAD", "inner")
     assert server("GET", "k") == b"v"
-    assert {name: entry.function for name, entry in server.engine.table.items()} == functions
+    assert {name: entry.function for name, entry in server.engine.commands.by_name.items()} == functions
 
 
 # types

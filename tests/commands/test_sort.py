@@ -164,7 +164,7 @@ def test_patterns_of_other_slots(server: InProcess) -> None:
 
 
 def test_which_arguments_are_keys(server: InProcess) -> None:
-    spec = server.engine.table[b"sort"].spec
+    spec = server.engine.commands.by_name[b"sort"].spec
     assert spec.getkeys is not None
 
     def places(argv: str) -> list[int]:

@@ -92,7 +92,7 @@ class Ways:
         self._forget()
         getattr(self, way)(*words)
         engine.stats.fold()
-        command = engine.table[name.encode()]
+        command = engine.commands.by_name[name.encode()]
         slow = self.server("SLOWLOG", "GET", -1)
         assert isinstance(slow, list)
         return {
@@ -175,7 +175,7 @@ def test_a_bug(watched: Ways, way: str) -> None:
         ctx.changed(key, "set")
         raise ZeroDivisionError
 
-    engine.table[b"persist"].function = broken
+    engine.commands.by_name[b"persist"].function = broken
     found = watched.run(way, b"PERSIST", b"key")
     assert (found["calls"], found["failed"], found["errors"]) == (1, 1, {"ERR": 1})
     assert found["effects"] == [[b"PERSIST", b"key"]]
@@ -194,7 +194,7 @@ def test_where_nobody_may_wait_the_time_is_over_at_once(watched: Ways, way: str)
 def test_a_call_that_waits_counts_when_it_has_ended(watched: Ways, way: str) -> None:
     found = watched.run(way, b"BLPOP", b"list", b"0")
     assert (found["calls"], found["slow"], found["shown"]) == (0, [], watched.watcher is not None)
-    command = watched.server.engine.table[b"blpop"]
+    command = watched.server.engine.commands.by_name[b"blpop"]
     other = watched.server.connect()
     other("RPUSH", "list", "element")
     watched.server.engine.stats.fold()

@@ -159,15 +159,15 @@ def test_requests_that_are_not_executed_leave_nothing_behind(server: Server) -> 
 
 def test_rename_command() -> None:
     server = Server()
-    server.engine.rename_command("GET", "FETCH")
-    server.engine.rename_command("FLUSHALL", "")
+    server.engine.commands.rename("GET", "FETCH")
+    server.engine.commands.rename("FLUSHALL", "")
     assert server("SET", "a", "1") == b"OK"
     assert server("FETCH", "a") == b"1"
     assert server("fetch", "a") == b"1"
     assert server("GET", "a").startswith(b"ERR unknown command 'GET'")
     assert server("FLUSHALL").startswith(b"ERR unknown command 'FLUSHALL'")
     with pytest.raises(KeyError):
-        server.engine.rename_command("NOSUCH", "X")
+        server.engine.commands.rename("NOSUCH", "X")
 
 
 def test_a_client_that_does_not_touch(server: Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.server import Server
-from twisted_redis.engine.pause import FAILOVER, hold_writes, release_writes
+from twisted_redis.engine.pause import CLIENTS, FAILOVER
 
 
 @pytest.fixture
@@ -37,9 +37,7 @@ def test_unpause(server: Server) -> None:
     server.engine.turns.begin()
     clients[0]("CLIENT", "ID")
     server.engine.turns.end()
-    from twisted_redis.engine.pause import unpause
-
-    unpause(server.engine)
+    server.engine.pauses.release(CLIENTS)
     server.clock.advance(0)
     assert clients[1].read() == b"$-1\r\n"
     assert clients[0].read() == b"$-1\r\n:%d\r\n" % clients[0].protocol.client.id
@@ -76,14 +74,14 @@ def test_nothing_expires_meanwhile(server: Server) -> None:
 
 def test_a_pause_for_each_purpose(server: Server) -> None:
     client = server.connect()
-    hold_writes(server.engine, FAILOVER)
+    server.engine.pauses.hold_writes(FAILOVER)
     server("CLIENT", "PAUSE", 1000, "WRITE")
     server.advance(5)
     assert client("SET", "a", 1) == b""
     server("CLIENT", "UNPAUSE")
     server.clock.advance(0)
     assert client.read() == b""
-    release_writes(server.engine, FAILOVER)
+    server.engine.pauses.release(FAILOVER)
     server.clock.advance(0)
     assert client.read() == b"+OK\r\n"
     assert not server.engine.gates
@@ -91,14 +89,14 @@ def test_a_pause_for_each_purpose(server: Server) -> None:
 
 def test_from_all_to_writes(server: Server) -> None:
     reader, writer = server.connect(), server.connect()
-    hold_writes(server.engine)
+    server.engine.pauses.hold_writes(FAILOVER)
     server("CLIENT", "PAUSE", 1000, "ALL")
     assert reader("GET", "a") == b""
     assert writer("SET", "a", 1) == b""
     server.advance(1.1)
     assert reader.read() == b"$-1\r\n"
     assert writer.read() == b""
-    release_writes(server.engine)
+    server.engine.pauses.release(FAILOVER)
     server.clock.advance(0)
     assert writer.read() == b"+OK\r\n"
 

@@ -102,7 +102,7 @@ def test_what_the_owner_does_meets_no_pause(service: RedisService, peer: Peer, r
 
 
 def test_nothing_is_in_the_way_without_faults(service: RedisService, client: LocalClient) -> None:
-    checks = service.engine.denials.in_order
+    checks = service.engine.commands.denials.in_order
     service.fail_next("GET")
     service.delay("GET", 1)
     assert service.engine.gates
@@ -111,7 +111,7 @@ def test_nothing_is_in_the_way_without_faults(service: RedisService, client: Loc
     service.clear_faults()
     with service.command_log:
         assert service.engine.gates
-    assert service.engine.gates == 0 and service.engine.denials.in_order == checks
+    assert service.engine.gates == 0 and service.engine.commands.denials.in_order == checks
 
 
 def test_patterns(service: RedisService, client: LocalClient) -> None:

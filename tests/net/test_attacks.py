@@ -50,7 +50,7 @@ def test_a_browser_is_cut_off_before_it_logs_in() -> None:
 
 
 def test_an_renamed_command_may_be_called_post(server: Server) -> None:
-    server.engine.rename_command("ping", "post")
+    server.engine.commands.rename("ping", "post")
     assert server.connect().send(b"POST hello\r\n") == b"$5\r\nhello\r\n"
 
 
@@ -78,7 +78,7 @@ def test_a_pipeline_of_large_replies_is_executed_in_slices(server: Server, monke
     for _ in range(2000):
         server.clock.advance(0)
     assert protocol_module.HIGH_WATER < slow.pending < protocol_module.HIGH_WATER + 3_000_000
-    assert server.engine.table[b"get"].spec.name == "get"
+    assert server.engine.commands.by_name[b"get"].spec.name == "get"
     assert client.transport.producerState == "paused"
 
 

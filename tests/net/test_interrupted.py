@@ -376,7 +376,7 @@ def test_memory_that_runs_out_is_told(server: Server) -> None:
     def hungry(*_: object) -> None:
         raise MemoryError
 
-    server.engine.table[b"sort"].function = hungry
+    server.engine.commands.by_name[b"sort"].function = hungry
     client = server.connect()
     error = b"-OOM out of memory: 'sort' was interrupted, and what it had changed by then stays changed\r\n"
     assert client("SORT", "k") == error

@@ -82,8 +82,8 @@ class Move:
         """Checks that the keys are writable, and that the next call moves them over a connection that is in step."""
         assert self.writer("APPEND", "a", "y").startswith(b":")
         assert self.writer("DEL", "a", "b", "c").startswith(b":")
-        assert not self.server.engine.postponed
-        assert not self.server.engine.denials
+        assert not self.server.engine.pauses.postponed
+        assert not self.server.engine.commands.denials
         self.fill()
         if self.peer is not None:
             self.peer.heard()

@@ -206,7 +206,7 @@ def test_a_bug_in_a_command_costs_one_error(server: Server) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    server.engine.table[b"get"].function = broken
+    server.engine.commands.by_name[b"get"].function = broken
     logged: list[str] = []
     server.engine.log = lambda level, text: logged.append(level)
     client = server.connect()

@@ -73,7 +73,7 @@ def acl_dryrun(ctx: Client, name: bytes, *argv: bytes) -> Reply:
     if user is None:
         raise refusal(b"ERR User '%b' not found", name)
     words = list(argv)
-    entry = ctx.engine.find(words)
+    entry = ctx.engine.commands.find(words)
     if entry is None:
         raise refusal(b"ERR Command '%b' not found", words[0])
     arity = entry.spec.arity

@@ -25,7 +25,7 @@ from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongSubcomm
 from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.engine.messages.client_caching import BCAST
 from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
-from twisted_redis.engine.pause import pause, unpause
+from twisted_redis.engine.pause import CLIENTS
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
 
@@ -288,7 +288,7 @@ def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
         raise CommandError("ERR timeout is negative")
     if milliseconds > INT64_MAX - ctx.now:
         raise CommandError("ERR timeout is out of range")
-    pause(ctx.engine, milliseconds / 1000, everything)
+    ctx.engine.pauses.pause_clients(milliseconds / 1000, everything)
     return OK
 
 
@@ -298,7 +298,7 @@ def client_unpause(ctx: Client) -> Reply:
 
     Ends CLIENT PAUSE.
     """
-    unpause(ctx.engine)
+    ctx.engine.pauses.release(CLIENTS)
     return OK
 
 

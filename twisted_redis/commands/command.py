@@ -43,7 +43,7 @@ def _info(entry: Command | None) -> Reply:
 
 def _find(ctx: Client, name: bytes) -> Command | None:
     parent_name, separator, own = name.lower().partition(b"|")
-    entry = ctx.engine.table.get(parent_name)
+    entry = ctx.engine.commands.by_name.get(parent_name)
     if entry is None or not separator:
         return entry
     return (entry.subcommands or {}).get(own)
@@ -63,7 +63,7 @@ def command_(ctx: Client) -> Reply:
 
     Returns the arity, flags, keys and categories of all commands.
     """
-    return [_info(entry) for entry in ctx.engine.table.values()]
+    return [_info(entry) for entry in ctx.engine.commands.by_name.values()]
 
 
 subcommand = command.below("COMMAND").with_defaults(flags=_FLAGS, complexity="O(1)", acl=_CONNECTION)
@@ -75,7 +75,7 @@ def count(ctx: Client) -> Reply:
 
     Returns the number of commands.
     """
-    return len(ctx.engine.table)
+    return len(ctx.engine.commands.by_name)
 
 
 @subcommand(
@@ -92,7 +92,7 @@ def info(ctx: Client, *names: bytes) -> Reply:
     Returns the arity, flags, keys and categories of the given commands, or of all.
     """
     if not names:
-        return [_info(entry) for entry in ctx.engine.table.values()]
+        return [_info(entry) for entry in ctx.engine.commands.by_name.values()]
     return [_info(_find(ctx, name)) for name in names]
 
 
@@ -104,7 +104,7 @@ def docs(ctx: Client, *names: bytes) -> Reply:
 
     Returns the documentation of the given commands, or of all.
     """
-    entries = [_find(ctx, name) for name in names] if names else list(ctx.engine.table.values())
+    entries = [_find(ctx, name) for name in names] if names else list(ctx.engine.commands.by_name.values())
     shown = Pairs()
     for entry in entries:
         if entry is not None:
@@ -133,7 +133,7 @@ def list_(ctx: Client, *options: bytes) -> Reply:
         else:
             raise SyntaxError_
     names = []
-    for entry in ctx.engine.table.values():
+    for entry in ctx.engine.commands.by_name.values():
         if chosen is None or chosen(entry):
             names.append(entry.name.encode())
         for sub in (entry.subcommands or {}).values():
@@ -155,7 +155,7 @@ def _of_pattern(pattern: bytes) -> Callable[[Command], bool]:
 
 
 def _keys(ctx: Client, argv: list[bytes]) -> list[tuple[int, int]]:
-    entry = ctx.engine.find(argv)
+    entry = ctx.engine.commands.find(argv)
     if entry is None:
         raise CommandError("ERR Invalid command specified")
     if not has_keys(entry):

@@ -363,4 +363,4 @@ class Client:
 def postpone(client: Client) -> None:
     """Holds the request of ``client`` back as a whole until ``resume_postponed``; those behind it wait, too."""
     client.postponed = True
-    client.engine.postponed.append(client)
+    client.engine.pauses.postponed.append(client)

@@ -17,8 +17,9 @@ from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiting, block
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
 from twisted_redis.engine.clock import TimeSource
-from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR, WRITE
-from twisted_redis.engine.declare.table import Command, Spec, bind_table
+from twisted_redis.engine.command_table import CommandTable
+from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR
+from twisted_redis.engine.declare.table import Command, Spec
 from twisted_redis.engine.effects import Effects
 from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, WrongType
 from twisted_redis.engine.expiry import Expiry
@@ -39,6 +40,7 @@ from twisted_redis.engine.messages.notifications import Events
 from twisted_redis.engine.messages.pubsub import PubSub
 from twisted_redis.engine.migration import Migrations
 from twisted_redis.engine.mishaps import abandon_unit, broken, crashed, report, undelivered
+from twisted_redis.engine.pause import Pauses
 from twisted_redis.engine.ports.append_only import AppendOnly, NoAppendOnly
 from twisted_redis.engine.ports.network import Network, NoNetwork
 from twisted_redis.engine.ports.persistence import NoPersistence, Persistence
@@ -108,16 +110,9 @@ class Engine:
         self.memory_peak = 0
         #: Fields that rooms above add to a section of INFO, or know better.
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
+        self.commands = CommandTable(specs)
         self.stats = Statistics(self)
 
-        #: Why commands, mostly those that write, are refused for now.
-        self.denials = gates.Denials()
-        self.table = bind_table(specs)
-        #: Every spelling that needs no thought: lower and upper case.
-        self.lookup: dict[bytes, Command] = {}
-        #: Those of commands that go the long way while there is any denial.
-        self._guarded: dict[bytes, Command] = {}
-        self.index_commands()
         #: Users, and who is which.
         self.acl = Acl(self)
 
@@ -127,13 +122,9 @@ class Engine:
         self.cron_paused = False
         #: Whether RESTORE looks at checksums.
         self.payload_checksums = True
-        self.postponed: list[Client] = []
-        #: By purpose: until when (monotonic, s), and whether for all commands or those that write.
-        self.pauses: dict[str, tuple[float, bool]] = {}
-        self.pause_all = False
+        self.pauses = Pauses(self)
         #: When the next attack may be logged (monotonic, s).
         self.next_attack_log = 0.0
-        self.pause_timer: Any = None
 
         #: The client whose command is running, if it is one that may get messages behind its reply.
         self.current: Client | None = None
@@ -166,53 +157,12 @@ class Engine:
         self.scripting = Scripting(self)
         self.turns.refresh_time()
 
-    # commands
-
-    def index_commands(self) -> None:
-        """Makes the look-up of spellings anew (after a rename)."""
-        self.lookup.clear()
-        self._guarded.clear()
-        for name, entry in self.table.items():
-            entry.skip = 1
-            # Some denials refuse PING too, so that whoever watches the server learns of it.
-            guarded = entry.flags & (WRITE | SKIP_MONITOR) or entry.name == "ping"
-            spellings = self._guarded if guarded else self.lookup
-            spellings[name] = entry
-            spellings[name.upper()] = entry
-            for sub in (entry.subcommands or {}).values():
-                sub.skip = 2
-        if not self.denials:
-            self.lookup.update(self._guarded)
-
-    def deny(self, denial: gates.Denial, check: gates.Check | None) -> None:
-        """Has ``check`` asked in its place before a command, until it is called with None.
-
-        Commands that write go the long way meanwhile; reading stays fast.
-        """
-        before = bool(self.denials)
-        self.denials.put(denial, check)
-        if self.denials and not before:
-            for name in self._guarded:
-                del self.lookup[name]
-        elif before and not self.denials:
-            self.lookup.update(self._guarded)
-
-    def rename_command(self, name: str, new_name: str) -> None:
-        """Gives a command another name, or none (``rename-command``); KeyError if there is no such command."""
-        entry = self.table.pop(name.lower().encode())
-        if new_name:
-            if new_name.lower().encode() in self.table:
-                raise ValueError(new_name)
-            self.table[new_name.lower().encode()] = entry
-        self.index_commands()
-
-    def find(self, argv: list[bytes]) -> Command | None:
-        """The command, or subcommand, that ``argv`` names; None if there is none."""
-        name = argv[0]
-        entry = self.lookup.get(name) or self.table.get(name.lower())
-        if entry is not None and entry.subcommands is not None and len(argv) > 1:
-            return entry.subcommands.get(argv[1].lower())
-        return entry
+    def set_gate(self, gate: int, closed: bool) -> None:
+        """Closes or opens one of the gates of ``engine.gates`` for everybody."""
+        if closed:
+            self.gates |= gate
+        else:
+            self.gates &= ~gate
 
     # clients
 
@@ -240,7 +190,7 @@ class Engine:
         client.queue = None
         self.turns.unflushed.pop(client, None)
         if client.postponed:
-            self.postponed.remove(client)
+            self.pauses.postponed.remove(client)
         for callback in self.departed:
             try:
                 callback(client)
@@ -268,7 +218,7 @@ class Engine:
         should leave before more are made; a request that is postponed (CLIENT PAUSE) is not taken.
         """
         clock = self.clock_ns
-        lookup = self.lookup.get
+        lookup = self.commands.lookup.get
         append = client.out.append
         turns = self.turns
         effects = self.effects
@@ -387,7 +337,7 @@ class Engine:
             except gates.Postponed:
                 raise
             except Exception:
-                command = self.find(argv) or gates.NOT_EXECUTED
+                command = self.commands.find(argv) or gates.NOT_EXECUTED
                 reply = crashed(self, command)
                 abandon_unit(self, client, command, argv)
             return reply

@@ -167,7 +167,7 @@ def _unknown(argv: list[bytes]) -> CommandError:
 def resolve(engine: Engine, argv: list[bytes]) -> Command:
     """The command of ``argv``; raises Redis' errors for what is unknown."""
     name = argv[0]
-    command = engine.lookup.get(name) or engine.table.get(name.lower())
+    command = engine.commands.lookup.get(name) or engine.commands.by_name.get(name.lower())
     if command is None:
         raise _unknown(argv)
     if command.subcommands is not None and len(argv) > 1:
@@ -206,7 +206,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
     """Takes one request the long way; gives the command that ran (or NOT_EXECUTED) and the reply."""
     if client.gates == RESTRICTED and not engine.gates:
         # An ordinary request of a user with rules: what is covered by them needs no other gate.
-        entry = engine.lookup.get(argv[0])
+        entry = engine.commands.lookup.get(argv[0])
         if (
             entry is not None
             and entry.min_args <= len(argv) <= entry.max_args
@@ -302,7 +302,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     _check_memory(engine, client, command)
     if gates & TRACKING:
         engine.tracking.limit()
-    for check in engine.denials.in_order:
+    for check in engine.commands.denials.in_order:
         check(client, command, argv)
     if gates & SUBSCRIBED and client.resp == 2 and command.name not in WHILE_SUBSCRIBED:
         raise CommandError(
@@ -332,7 +332,7 @@ def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes])
     if client.gates & RESTRICTED:
         engine.acl.authorize(client, command, argv)
     _check_memory(engine, client, command)
-    for check in engine.denials.in_order:
+    for check in engine.commands.denials.in_order:
         check(client, command, argv)
 
 
@@ -365,7 +365,7 @@ def _declared_flags(client: Client, command: Command, argv: list[bytes]) -> int:
 
 def is_paused(engine: Engine, client: Client, command: Command) -> bool:
     """Whether a pause holds ``command`` back, or for EXEC one that it will run."""
-    if engine.pause_all:
+    if engine.pauses.hold_all:
         return True
     return bool(flags_of(command, client) & (WRITE | MAY_REPLICATE))
 

@@ -16,7 +16,6 @@ from twisted_redis.engine.declare.command_keys import keys_of
 from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import Denial, Postponed
-from twisted_redis.engine.pause import resume_postponed
 from twisted_redis.engine.units import SWEEP
 from twisted_redis.resp.types import OK, Reply
 
@@ -173,7 +172,7 @@ class Migrations:
         if not self._held:
             engine.effects.observers.append(self._observe)
             engine.effects.refresh()
-            engine.deny(Denial.MIGRATING, self._check)
+            engine.commands.deny(Denial.MIGRATING, self._check)
         for key in move.keys:
             self._held[(move.db, key)] = move
 
@@ -184,10 +183,10 @@ class Migrations:
         if not self._held:
             engine.effects.observers.remove(self._observe)
             engine.effects.refresh()
-            engine.deny(Denial.MIGRATING, None)
+            engine.commands.deny(Denial.MIGRATING, None)
         if self._waiting:
             self._waiting = False
-            resume_postponed(engine)
+            engine.pauses.resume_postponed()
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Has a request wait that may change a key on its way."""

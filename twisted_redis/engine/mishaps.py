@@ -54,7 +54,7 @@ def broken(engine: Engine, client: Client, argv: list[bytes], answered: bool) ->
     The client gets one error, unless its request was ``answered`` by then, so that replies stay in step with
     requests.  Nothing of the request stays behind in the engine.
     """
-    command = engine.find(argv) or gates.NOT_EXECUTED
+    command = engine.commands.find(argv) or gates.NOT_EXECUTED
     reply = crashed(engine, command)
     try:
         abandon_unit(engine, client, command, argv)

@@ -1,29 +1,21 @@
 """Requests that have to wait as a whole: CLIENT PAUSE, and writes held back while a failover or a shutdown runs.
 
-Each purpose has a pause of its own; what holds is the strictest of them.  While any runs no key leaves by expiry or
-eviction either: a pause is for a moment in which a replica can come to have everything.
+Each purpose has a pause of its own, and the strictest one counts.  While any pause runs, no key expires and none is
+evicted: a pause gives replicas the time to receive everything.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.blocking import serve_later
 from twisted_redis.engine.gates import IS_PAUSED
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = [
-    "FAILOVER",
-    "SHUTDOWN",
-    "hold_everything",
-    "hold_writes",
-    "pause",
-    "release_writes",
-    "resume_postponed",
-    "unpause",
-]
+__all__ = ["CLIENTS", "FAILOVER", "SHUTDOWN", "Pauses"]
 
 CLIENTS = "clients"
 FAILOVER = "failover"
@@ -32,70 +24,72 @@ SHUTDOWN = "shutdown"
 _FOR_EVER = float("inf")
 
 
-def pause(engine: Engine, seconds: float, everything: bool) -> None:
-    """CLIENT PAUSE: holds back all commands, or those that write; one that runs is never shortened or weakened."""
-    until, before = engine.pauses.get(CLIENTS, (0.0, False))
-    engine.pauses[CLIENTS] = (max(until, engine.time.monotonic() + seconds), everything or before)
-    _apply(engine)
+class Pauses:
+    """The pauses of an engine, and the requests that they hold back."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        #: By purpose: the end (monotonic, s), and whether all commands wait or only those that write.
+        self._running: dict[str, tuple[float, bool]] = {}
+        self._timer: Any = None
+        #: Whether all commands wait, and not only those that write.
+        self.hold_all = False
+        #: Clients whose next request is held back.
+        self.postponed: list[Client] = []
 
-def unpause(engine: Engine) -> None:
-    """CLIENT UNPAUSE: ends what CLIENT PAUSE began."""
-    release_writes(engine, CLIENTS)
+    def pause_clients(self, seconds: float, everything: bool) -> None:
+        """CLIENT PAUSE: holds back all commands, or those that write.
 
+        A running pause becomes neither shorter nor weaker.
+        """
+        until, before = self._running.get(CLIENTS, (0.0, False))
+        self._running[CLIENTS] = (max(until, self._engine.time.monotonic() + seconds), everything or before)
+        self._apply()
 
-def hold_writes(engine: Engine, purpose: str = FAILOVER, seconds: float = _FOR_EVER) -> None:
-    """Holds back commands that write, until ``release_writes`` for the same purpose or for at most ``seconds``."""
-    engine.pauses[purpose] = (engine.time.monotonic() + seconds, False)
-    _apply(engine)
+    def hold_writes(self, purpose: str, seconds: float = _FOR_EVER) -> None:
+        """Holds back commands that write, until ``release`` for the same purpose or for at most ``seconds``."""
+        self._running[purpose] = (self._engine.time.monotonic() + seconds, False)
+        self._apply()
 
+    def hold_everything(self, purpose: str) -> None:
+        """Holds back all commands for good: the server ends."""
+        self._running[purpose] = (_FOR_EVER, True)
+        self._apply()
 
-def hold_everything(engine: Engine, purpose: str) -> None:
-    """Holds back all commands for good: the server ends."""
-    engine.pauses[purpose] = (_FOR_EVER, True)
-    _apply(engine)
+    def release(self, purpose: str) -> None:
+        """Ends the pause for ``purpose``, if there is one."""
+        if self._running.pop(purpose, None) is not None:
+            self._apply()
 
+    def resume_postponed(self) -> None:
+        """Has requests that were held back tried again, and calls that wait for keys served."""
+        postponed = self.postponed
+        self.postponed = []
+        for client in postponed:
+            client.postponed = False
+            client.link.resume()
+        serve_later(self._engine)
 
-def release_writes(engine: Engine, purpose: str = FAILOVER) -> None:
-    """Ends the pause for ``purpose``, if there is one."""
-    if engine.pauses.pop(purpose, None) is not None:
-        _apply(engine)
+    def _apply(self) -> None:
+        """Sets the gate and the timer as the pauses are now, and resumes those who need not wait any longer."""
+        engine = self._engine
+        if self._timer is not None:
+            if self._timer.active():
+                self._timer.cancel()
+            self._timer = None
+        was_paused, held_all = bool(engine.gates & IS_PAUSED), self.hold_all
+        is_paused = bool(self._running)
+        self.hold_all = any(everything for _, everything in self._running.values())
+        engine.state.expiry_paused = is_paused
+        engine.set_gate(IS_PAUSED, is_paused)
+        if is_paused:
+            until = min(until for until, _ in self._running.values())
+            if until != _FOR_EVER:
+                self._timer = engine.time.call_later(max(0.0, until - engine.time.monotonic()), self._end_due)
+        if (was_paused and not is_paused) or (held_all and not self.hold_all):
+            self.resume_postponed()
 
-
-def _apply(engine: Engine) -> None:
-    """Takes over what the pauses are now: the gate, the time of the next change, and who need not wait any longer."""
-    if engine.pause_timer is not None:
-        if engine.pause_timer.active():
-            engine.pause_timer.cancel()
-        engine.pause_timer = None
-    was_paused, was_all = bool(engine.gates & IS_PAUSED), engine.pause_all
-    pauses = engine.pauses.values()
-    engine.pause_all = any(everything for _, everything in pauses)
-    engine.state.expiry_paused = bool(engine.pauses)
-    if engine.pauses:
-        engine.gates |= IS_PAUSED
-        until = min(until for until, _ in pauses)
-        if until != _FOR_EVER:
-            engine.pause_timer = engine.time.call_later(max(0.0, until - engine.time.monotonic()), _over, engine)
-    else:
-        engine.gates &= ~IS_PAUSED
-    if (was_paused and not engine.pauses) or (was_all and not engine.pause_all):
-        resume_postponed(engine)
-
-
-def _over(engine: Engine) -> None:
-    now = engine.time.monotonic()
-    for purpose, (until, _) in list(engine.pauses.items()):
-        if until <= now:
-            del engine.pauses[purpose]
-    _apply(engine)
-
-
-def resume_postponed(engine: Engine) -> None:
-    """Has requests that were held back tried again, and calls that wait for keys served."""
-    waiting = engine.postponed
-    engine.postponed = []
-    for client in waiting:
-        client.postponed = False
-        client.link.resume()
-    serve_later(engine)
+    def _end_due(self) -> None:
+        now = self._engine.time.monotonic()
+        self._running = {purpose: pause for purpose, pause in self._running.items() if pause[0] > now}
+        self._apply()

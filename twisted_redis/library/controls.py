@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twisted_redis.engine.pause import unpause
+from twisted_redis.engine.pause import CLIENTS
 from twisted_redis.library import dataset
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
@@ -69,6 +69,6 @@ class Controls:
         """No faults, no pause, the system's time, no keys."""
         self.faults.stop_log()
         self.faults.clear()
-        unpause(self._engine)
+        self._engine.pauses.release(CLIENTS)
         self.clock.reset()
         self.client().execute("FLUSHALL")

@@ -90,8 +90,8 @@ class Faults:
         self._add(command, times, act)
 
     def _go_on(self, client: Client) -> None:
-        if client.postponed and client in self._engine.postponed:
-            self._engine.postponed.remove(client)
+        if client.postponed and client in self._engine.pauses.postponed:
+            self._engine.pauses.postponed.remove(client)
             client.postponed = False
             client.link.resume()
 
@@ -181,20 +181,17 @@ class Faults:
     def _names(self) -> set[str]:
         """The names of all commands, and ``container|sub`` of what these hold."""
         found = set()
-        for command in self._engine.table.values():
+        for command in self._engine.commands.by_name.values():
             found |= {command.name, *(sub.name for sub in (command.subcommands or {}).values())}
-        return found | {name.decode("latin-1") for name in self._engine.table}
+        return found | {name.decode("latin-1") for name in self._engine.commands.by_name}
 
     def _settle(self) -> None:
         """Looks at calls while there is a reason to."""
         wanted = bool(self._faults) or self._log is not None
         if wanted != self._checking:
             self._checking = wanted
-            self._engine.deny(Denial.FAULT, self._check if wanted else None)
-            if wanted:
-                self._engine.gates |= HAS_FAULTS
-            else:
-                self._engine.gates &= ~HAS_FAULTS
+            self._engine.commands.deny(Denial.FAULT, self._check if wanted else None)
+            self._engine.set_gate(HAS_FAULTS, wanted)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         if client.gates & (SCRIPT | OWNER) or client.blocked is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_BUSY
-from twisted_redis.engine.pause import SHUTDOWN, hold_everything, hold_writes, release_writes
+from twisted_redis.engine.pause import SHUTDOWN
 from twisted_redis.persistence.files import remove_quietly
 from twisted_redis.resp.types import NO_REPLY, OK, Reply
 
@@ -140,7 +140,7 @@ class Exits:
         if "now" not in options and timeout and not self.replicas.caught_up():
             self._deadline = engine.time.monotonic() + timeout
             self.replicas.request_acknowledgements()
-            hold_writes(engine, SHUTDOWN)
+            engine.pauses.hold_writes(SHUTDOWN)
             engine.log("notice", "Waiting for replicas before shutting down.")
             return None
         return self._finish()
@@ -175,7 +175,7 @@ class Exits:
                     return False
                 engine.log("warning", "Error trying to save the DB. Exit anyway.")
         self.done = True
-        hold_everything(engine, _EXIT)
+        engine.pauses.hold_everything(_EXIT)
         for leave in self.leaving:
             leave()
         return True
@@ -183,7 +183,7 @@ class Exits:
     def give_up(self) -> None:
         """The server ends with an error, and saves nothing."""
         self.done = True
-        hold_everything(self._engine, _EXIT)
+        self._engine.pauses.hold_everything(_EXIT)
         self._engine.process.exit(1)
 
     def collapse(self, reason: str) -> None:
@@ -202,7 +202,7 @@ class Exits:
         engine = self._engine
         self._signal = 0
         self._deadline = None
-        release_writes(engine, SHUTDOWN)
+        engine.pauses.release(SHUTDOWN)
         with engine.in_turn:
             for waiter in list(engine.waiting.groups.get(_GROUP, ())):
                 waiter.finish(engine.error(_FAILED))

@@ -340,7 +340,7 @@ class Loading:
         self._started = int(engine.time.wall())
         self._since = self._told = engine.time.monotonic()
         self.asynchronous = asynchronous
-        engine.gates |= IS_LOADING
+        engine.set_gate(IS_LOADING, True)
 
     def advance(self, position: int) -> None:
         """So many bytes are loaded."""
@@ -359,7 +359,7 @@ class Loading:
     def end(self) -> None:
         """Opens the gate."""
         self.active = False
-        self._engine.gates &= ~IS_LOADING
+        self._engine.set_gate(IS_LOADING, False)
         self.asynchronous = False
 
     def _percentage(self) -> float:

@@ -234,7 +234,7 @@ class Snapshots:
         return bool(config.stop_writes_on_bgsave_error and config.save and not self.succeeded)
 
     def _guard(self) -> None:
-        self._engine.deny(Denial.SNAPSHOT_FAILED, self._check if self._refusing else None)
+        self._engine.commands.deny(Denial.SNAPSHOT_FAILED, self._check if self._refusing else None)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Refuses writes after a failure; PING as well, so that whoever watches the server learns of it."""

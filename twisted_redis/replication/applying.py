@@ -195,7 +195,7 @@ class Applier:
 
     def _find(self, argv: list[bytes]) -> Command | None:
         engine = self._engine
-        command = engine.find(argv)
+        command = engine.commands.find(argv)
         if command is not None and command.skip == 1 and command.subcommands is None:
             self._known[argv[0]] = command
         return command

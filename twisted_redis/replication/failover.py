@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.pause import hold_writes, release_writes
+from twisted_redis.engine.pause import FAILOVER
 from twisted_redis.replication.replicas import ONLINE, Replica
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Failover:
         self._host, self._port, self._force = host, port, force
         self._deadline = replication.engine.time.monotonic() + timeout_ms / 1000 if timeout_ms else None
         self.name = WAITING
-        hold_writes(replication.engine)
+        replication.engine.pauses.hold_writes(FAILOVER)
 
     def _find(self, host: str, port: int) -> Replica | None:
         for replica in self._replication.master.replicas.values():
@@ -140,4 +140,4 @@ class Failover:
         self._port = 0
         self._force = False
         self._deadline = None
-        release_writes(self._replication.engine)
+        self._replication.engine.pauses.release(FAILOVER)

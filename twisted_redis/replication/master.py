@@ -349,7 +349,7 @@ class Master:
         config = self._engine.config
         wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
         if not (wanted and lag):
-            self._engine.deny(Denial.FEW_REPLICAS, None)
+            self._engine.commands.deny(Denial.FEW_REPLICAS, None)
             return
         now = self._engine.time.monotonic()
         self.good_replicas = sum(
@@ -358,7 +358,7 @@ class Master:
             if replica.state == ONLINE and int(now - replica.acknowledged_at) <= lag
         )
         too_few = not self._replication.is_replica and self.good_replicas < wanted
-        self._engine.deny(Denial.FEW_REPLICAS, _deny if too_few else None)
+        self._engine.commands.deny(Denial.FEW_REPLICAS, _deny if too_few else None)
 
     def caught_up(self) -> bool:
         """Whether every replica has processed the whole stream."""

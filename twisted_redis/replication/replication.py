@@ -274,13 +274,11 @@ class Replication:
         replica = self.is_replica
         engine.oom_score.follow_role()
         engine.state.hide_expired = replica
-        engine.deny(Denial.READ_ONLY_REPLICA, self._deny_on_replica if replica else None)
+        engine.commands.deny(Denial.READ_ONLY_REPLICA, self._deny_on_replica if replica else None)
         if not replica or engine.config.replica_read_only:
             self.own_keys.clear()
-        if replica and not self.follower.connected and not engine.config.replica_serve_stale_data:
-            engine.gates |= IS_STALE
-        else:
-            engine.gates &= ~IS_STALE
+        is_stale = replica and not self.follower.connected and not engine.config.replica_serve_stale_data
+        engine.set_gate(IS_STALE, is_stale)
         self.master.count_good()
         self._feed_or_not()
 

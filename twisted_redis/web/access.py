@@ -47,7 +47,7 @@ def refusal(engine: Engine, request: Request) -> Refusal | None:
             b"the server has a password: log in as one of its users, or send 'Authorization: Bearer PASSWORD'\n",
             {b"WWW-Authenticate": b'Basic realm="twisted_redis", charset="UTF-8"'},
         )
-    info = engine.find([b"info"])
+    info = engine.commands.find([b"info"])
     if info is not None and engine.acl.denial(user, info, [b"info"]) is not None:
         return Refusal(403, b"this user may not call INFO\n")
     return None

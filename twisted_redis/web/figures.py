@@ -68,7 +68,7 @@ def slow_calls(engine: Engine) -> list[dict[str, Any]]:
 
 
 def _name(engine: Engine, argv: list[bytes]) -> str:
-    command = engine.find(argv)
+    command = engine.commands.find(argv)
     return command.name if command is not None else "unknown"
 
 

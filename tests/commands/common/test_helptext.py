@@ -7,7 +7,9 @@ import pytest
 from tests.support.server import Server
 
 CONTAINERS = sorted(
-    name.decode() for name, entry in Server().engine.table.items() if entry.subcommands and name != b"cluster"
+    name.decode()
+    for name, entry in Server().engine.commands.by_name.items()
+    if entry.subcommands and name != b"cluster"
 )
 
 
@@ -25,7 +27,7 @@ def test_each_line_of_syntax_is_explained(container: str) -> None:
 def test_every_subcommand_is_there(container: str) -> None:
     server = Server()
     lines = [line.decode() for line in server(container, "HELP")][1::2]
-    subcommands = server.engine.table[container.encode()].subcommands or {}
+    subcommands = server.engine.commands.by_name[container.encode()].subcommands or {}
     assert {line.split()[0].lower().encode() for line in lines} - {b"(no"} == set(subcommands)
 
 
@@ -37,7 +39,7 @@ def test_lines_are_those_of_redis() -> None:
 
 def test_a_renamed_container_goes_by_its_name() -> None:
     server = Server()
-    server.engine.rename_command("OBJECT", "THING")
+    server.engine.commands.rename("OBJECT", "THING")
     assert server("thing", "HELP")[:2] == [
         b"THING <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         b"ENCODING <key>",

@@ -280,6 +280,6 @@ def test_a_call_that_was_not_served_counts_once(server: Server, how: str) -> Non
     server("CLIENT", "UNBLOCK", waiting.protocol.client.id, how)
     expected = NULL_ARRAY if how == "TIMEOUT" else b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"
     assert waiting.read() == expected
-    called = server.engine.table[b"blpop"]
+    called = server.engine.commands.by_name[b"blpop"]
     called.fold()
     assert (called.calls, called.failed) == (1, how == "ERROR")

@@ -26,7 +26,7 @@ def user(*rules: str) -> User:
 
 def denied(who: User, *argv: str) -> Denial | None:
     words = [word.encode() for word in argv]
-    command = ENGINE.find(words)
+    command = ENGINE.commands.find(words)
     assert command is not None
     found = ACL.denial(who, command, words)
     SERVER.client.user = who
@@ -84,7 +84,7 @@ class TestCommands:
 
     def test_renamed_commands_keep_their_name_in_rules(self) -> None:
         server = Server()
-        server.engine.rename_command("get", "fetch")
+        server.engine.commands.rename("get", "fetch")
         assert server("ACL", "SETUSER", "u", "+get", "~*") == b"OK"
         assert server("ACL", "DRYRUN", "u", "FETCH", "k") == b"OK"
         assert b"fetch" not in server("ACL", "LIST")[1]

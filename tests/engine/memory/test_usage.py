@@ -38,7 +38,7 @@ for n in range(30_000):
         call(client, [b"HSET", b"hash:%d" % n] + [b"%s:%d" % (what, p) for p in range(8) for what in (b"f", b"v")])
         call(client, [b"RPUSH", b"list:%d" % n] + [b"%d:%d" % (n, place) for place in range(16)])
         call(client, [b"ZADD", b"zset:%d" % n] + [b"%d%d" % (n, place) for place in range(16)])
-for command in server.engine.table.values():
+for command in server.engine.commands.by_name.values():
     command.samples.clear()
 server.engine.usage.total()
 for _ in range(500):

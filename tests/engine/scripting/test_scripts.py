@@ -414,7 +414,7 @@ def test_errors_are_counted_once(script: str, failed: int, errors: dict[str, int
     server("RPUSH", "l", 1)
     server("EVAL", script, 0)
     engine = server.engine
-    assert engine.lookup[b"eval"].failed == failed
+    assert engine.commands.lookup[b"eval"].failed == failed
     assert engine.stats.errors == errors
     assert engine.stats.error_total == 1
 
@@ -428,7 +428,7 @@ def test_a_restricted_user_runs_scripts_with_flags() -> None:
     assert bob("EVAL", "#!lua flags=no-writes\nreturn 1", 0) == b"+QUEUED\r\n"
     assert bob("EXEC") == b"*1\r\n:1\r\n"
     assert bob("EVAL", "#!lua\nreturn redis.call('SET', 'a', 'b')", 0).startswith(b"-ERR ACL failure in script")
-    assert server.engine.lookup[b"eval"].failed == 1
+    assert server.engine.commands.lookup[b"eval"].failed == 1
 
 
 @pytest.mark.parametrize("call", ["redis.call", "redis.pcall", "local call = redis.call return call"])

@@ -147,7 +147,7 @@ def help_lines(engine: Engine, container: str) -> list[Simple]:
     command = engine.acl.catalogue.commands[container.encode()]
     subcommands = command.subcommands or {}
     # The name that rename-command may have given to the container.
-    name = next(name for name, entry in engine.table.items() if entry is command)
+    name = next(name for name, entry in engine.commands.by_name.items() if entry is command)
     lines = [f"{name.decode().upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for syntax in _SYNTAX[container]:
         text = _EXPLAINED.get(syntax)

@@ -144,7 +144,7 @@ def _chosen(ctx: Client, names: tuple[bytes, ...]) -> Iterable[Command]:
     found = []
     for name in names:
         parent_name, separator, own = name.lower().partition(b"|")
-        entry = ctx.engine.table.get(parent_name)
+        entry = ctx.engine.commands.by_name.get(parent_name)
         if entry is not None and separator:
             entry = (entry.subcommands or {}).get(own)
         if entry is not None:

@@ -49,7 +49,7 @@ class Acl:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._config = engine.config
-        self.catalogue = Catalogue(engine.table)
+        self.catalogue = Catalogue(engine.commands.by_name)
         self.log = AclLog()
         #: The line of CLIENT LIST about a client.
         self.client_info: Callable[[Client], bytes] = lambda client: b""

@@ -64,7 +64,7 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
                         f"ERR the command '{caller.name}' is declared READONLY and cannot call '{command.name}', which "
                         "writes"
                     )
-                for check in engine.denials.in_order:
+                for check in engine.commands.denials.in_order:
                     check(ctx, command, argv)
             reply = engine.call(ctx, command, argv)
         finally:

@@ -146,12 +146,12 @@ class Modules:
             if "|" in name and (parent is None or not parent.is_container):
                 raise ModuleError(f"{name} needs its parent: module.container('{name.partition('|')[0]}', summary)")
         bound = bind_table(specs.values())
-        taken = [name.decode() for name in bound if name in engine.table]
+        taken = [name.decode() for name in bound if name in engine.commands.by_name]
         if taken:
             raise ModuleError(f"there are commands {', '.join(taken)} already")
         entry.commands = bound
-        engine.table.update(bound)
-        engine.index_commands()
+        engine.commands.by_name.update(bound)
+        engine.commands.index()
         engine.acl.change_commands(bound, ())
 
     def _add_hooks(self, entry: Loaded) -> None:
@@ -212,12 +212,12 @@ class Modules:
         for name, cls in entry.module.types.items():
             if engine.config.own_types.get(name) is cls:
                 del engine.config.own_types[name]
-        for own in [own for own, command in engine.table.items() if entry.commands.get(own) is command]:
-            del engine.table[own]
+        for own in [own for own, command in engine.commands.by_name.items() if entry.commands.get(own) is command]:
+            del engine.commands.by_name[own]
         for parent in entry.commands.values():
             for command in _family(parent):
                 command.function = _gone(command.name)
-        engine.index_commands()
+        engine.commands.index()
         engine.acl.change_commands({}, entry.commands)
         engine.events.hooks[:] = [hook for hook in engine.events.hooks if hook not in entry.hooks]
         engine.events.refresh()

@@ -97,7 +97,7 @@ def _clients(engine: Engine) -> Fields:
                 "client_recent_max_output_buffer",
                 max((client.link.pending_output for client in clients), default=0),
             ),
-            ("blocked_clients", engine.waiting.count + len(engine.postponed)),
+            ("blocked_clients", engine.waiting.count + len(engine.pauses.postponed)),
             ("tracking_clients", sum(1 for client in clients if client.gates & TRACKING)),
             ("pubsub_clients", sum(1 for client in clients if client.gates & SUBSCRIBED)),
             ("watching_clients", sum(1 for client in clients if client.watching)),

@@ -39,14 +39,14 @@ class Monitors:
         """Shows ``client`` every call from now on."""
         self._clients[client] = None
         client.gates |= MONITORING
-        self._engine.gates |= IS_MONITORED
+        self._engine.set_gate(IS_MONITORED, True)
 
     def remove(self, client: Client) -> None:
         """Shows ``client`` nothing more."""
         if self._clients.pop(client, self) is None:
             client.gates &= ~MONITORING
             if not self._clients:
-                self._engine.gates &= ~IS_MONITORED
+                self._engine.set_gate(IS_MONITORED, False)
 
     def show(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Shows a call of ``client``.  What administers the server is not shown."""

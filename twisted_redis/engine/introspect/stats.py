@@ -127,7 +127,7 @@ class Statistics:
 
     def _open_totals(self) -> tuple[int, int, int, int]:
         bytes_in = bytes_out = reads = writes = 0
-        for client in getattr(self._engine, "clients", {}).values():
+        for client in self._engine.clients.values():
             figures = client.link.figures
             bytes_in += figures.bytes_in
             bytes_out += figures.bytes_out
@@ -166,7 +166,7 @@ class Statistics:
     def commands(self) -> list[Command]:
         """All commands and subcommands of the server."""
         found: list[Command] = []
-        for entry in getattr(self._engine, "table", {}).values():
+        for entry in self._engine.commands.by_name.values():
             found.append(entry)
             if entry.subcommands:
                 found.extend(entry.subcommands.values())

@@ -167,10 +167,10 @@ class Eviction:
         return state.memory > state.memory_limit
 
     def _overrun(self) -> None:
-        self._engine.gates |= IS_OVER_MEMORY
+        self._engine.set_gate(IS_OVER_MEMORY, True)
 
     def _fits(self) -> None:
-        self._engine.gates &= ~IS_OVER_MEMORY
+        self._engine.set_gate(IS_OVER_MEMORY, False)
         self.out_of_memory = False
         if self._exceeded_since is not None:
             self._exceeded += self._engine.time.monotonic() - self._exceeded_since

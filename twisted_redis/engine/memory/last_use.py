@@ -54,7 +54,7 @@ class LastUse:
         return self._calls == self._count()
 
     def _count(self) -> int:
-        table = tuple(self._engine.table.values())
+        table = tuple(self._engine.commands.by_name.values())
         if table != self._table:
             self._table = table
             self._using = [command for command in self._engine.stats.commands() if _uses_keys(command)]

@@ -133,7 +133,7 @@ class Runner:
             if run.killed:
                 self.lua.calm()
             if run.busy:
-                engine.gates &= ~gates.IS_BUSY
+                engine.set_gate(gates.IS_BUSY, False)
                 engine.network.catch_up()
             if client.watching:
                 engine.forget_watches(client)
@@ -209,7 +209,7 @@ class Runner:
         argv = _arguments(args)
         engine = self.engine
         count = len(argv)
-        command = engine.lookup.get(argv[0])
+        command = engine.commands.lookup.get(argv[0])
         if command is None or not command.min_args <= count <= command.max_args:
             # Where somebody may refuse writes, the commands that write are not found so quickly.
             command = self._resolve(argv)
@@ -290,7 +290,7 @@ class Runner:
             obeyed = client.gates & MASTER
             try:
                 if flags & WRITE and not obeyed:
-                    for check in engine.denials.in_script:
+                    for check in engine.commands.denials.in_script:
                         check(client, command, argv)
                 # By how it was when the script began: what it has needed itself is made room for after it.
                 if flags & DENYOOM and engine.eviction.out_of_memory and not run.allow_oom and not obeyed:
@@ -320,7 +320,7 @@ class Runner:
             )
             run.busy = True
             engine.scripting.busy_text = BUSY_TEXT % name
-            engine.gates |= gates.IS_BUSY
+            engine.set_gate(gates.IS_BUSY, True)
         if not engine.network.serve_others():
             return _ENDED
         if run.killed:

@@ -156,7 +156,7 @@ class Replay:
 
     def _find(self, argv: list[bytes]) -> Command:
         engine = self._engine
-        command = engine.find(argv)
+        command = engine.commands.find(argv)
         if command is None:
             raise ReplayError(
                 f"Unknown command '{argv[0].decode('latin-1')}' reading the append only file {self._name}"

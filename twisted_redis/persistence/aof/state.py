@@ -446,7 +446,7 @@ class Aof:
         return (self.writer.error or self.syncer.error) if self._state != OFF else 0
 
     def _guard(self) -> None:
-        self.engine.deny(Denial.APPEND_ONLY_FAILED, self._check if self._trouble else None)
+        self.engine.commands.deny(Denial.APPEND_ONLY_FAILED, self._check if self._trouble else None)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         """Refuses writes while they cannot be kept; PING as well, so that whoever watches the server learns of it."""
