@@ -95,7 +95,7 @@ def test_as_a_list_of_entries(seed: int) -> None:
             there = entry_id in model.ids
             assert (entry_id in stream) == there
             assert stream.delete(entry_id) == there
-            stream.settle()
+            stream.find_first()
             if there:
                 model.ids.remove(entry_id)
                 assert stream.max_deleted_id >= entry_id
@@ -183,7 +183,7 @@ def test_a_node_goes_with_its_last_entry() -> None:
 def test_the_first_stored_id_may_be_a_tombstone() -> None:
     stream = _stream(1, 2)
     stream.delete(1)
-    stream.settle()
+    stream.find_first()
     assert (stream.first_id, stream.first_stored_id()) == (2, 1)
     assert Stream().first_stored_id() == MAX_ID
 
@@ -335,8 +335,8 @@ def test_the_simple_way_of_adding_is_the_usual_one(max_bytes: int, max_entries: 
         if rng.random() < 0.02:
             victim = usual.starts[-1]
             assert usual.delete(victim) == other.delete(victim)
-            usual.settle()
-            other.settle()
+            usual.find_first()
+            other.find_first()
     assert list(usual.range()) == list(other.range())
     for name in ("last_id", "first_id", "length", "entries_added", "max_deleted_id", "starts", "tree_nodes"):
         assert getattr(usual, name) == getattr(other, name)

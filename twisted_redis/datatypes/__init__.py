@@ -1,1 +1,1 @@
-"""The values and their algorithms."""
+"""The values of keys and their algorithms."""

@@ -468,16 +468,16 @@ class List:
             self._single = len(nodes) < 2
 
     def _popped(self, config: ListLimits | None) -> None:
-        """A quicklist has lost a counted element at an end."""
+        """Follows the loss of a counted element at an end of a quicklist."""
         if not self._single:
             if len(self._nodes) > 1:  # type: ignore[arg-type]
                 return
-            self._settle()
+            self._count_second_node()
         if config is not None:
             self.shrink(config)
 
-    def _settle(self) -> None:
-        """Counts more elements where there are less than two nodes."""
+    def _count_second_node(self) -> None:
+        """Counts more elements until there are two nodes, or no more elements."""
         nodes = self._nodes
         assert nodes is not None
         if len(nodes) < 2:
@@ -554,7 +554,7 @@ class List:
             self._right = left + counted
             if center is not None:
                 nodes.merge(center, self.items, left)
-            self._settle()
+            self._count_second_node()
 
     def shrink(self, config: ListLimits) -> None:
         """Turns a quicklist that has become small into a listpack.

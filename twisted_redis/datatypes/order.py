@@ -1,18 +1,25 @@
-"""An order beside a dict or a set of keys, for what neither can do: cursors and random picks.
+"""An order beside a dict or a set of keys, for two things that these cannot do: cursors and random picks.
 
-The keys stand in the order in which they were added, each under a sequence number that is its own for good.
-A cursor is such a number, so it stays exact whatever is added, removed or tidied up between two calls.
+    >>> keys = {b"a", b"b", b"c"}
+    >>> order = Order(sorted(keys))
+    >>> order.scan(0, 2)
+    (2, [b'b', b'c'])
+    >>> order.scan(2, 2)
+    (0, [b'a'])
 
-- A scan walks from the newest key to the oldest. What is added meanwhile lands behind the cursor: however
-  fast keys come and go, a scan ends, and it returns whatever was there from its first call to its last.
-- A key that is removed stays in the order as a tombstone, and takes its old place when it is added again:
-  no key stands twice, so a scan returns none twice and a random pick is uniform.
-- When the tombstones outnumber the keys they are swept, a few blocks at a time: no call pays for all of them.
-  While a child process writes a snapshot, and shares memory as long as nobody writes to it, more are endured.
+The keys are kept in the order in which they were added.  Each has a sequence number that it never loses.  A cursor is
+such a number, so it stays exact whatever is added, removed or swept between two calls.
 
-The owner of the container tells the order of each key that is new (``append``) and of each that is gone
-(``discard``), right after it has changed the container. An order that finds its count wrong reads the
-container anew, which is right but takes time in proportion to its size.
+- A scan goes from the newest key to the oldest.  Keys that are added meanwhile come behind the cursor.  So a scan ends
+  however fast keys come and go, and it returns every key that exists from its first call to its last.
+- A removed key stays in the order as a tombstone, and takes its old place when it is added again.  No key is there
+  twice, so a scan returns none twice and a random pick is uniform.
+- When the tombstones outnumber the keys they are swept, a few blocks at a time, so that no call pays for all of them.
+  While a child process writes a snapshot, sweeping would copy memory that the two processes share; so a sweep begins
+  much later then.
+
+The owner of the container calls ``append`` for each new key and ``discard`` for each removed one, right after it has
+changed the container.  An order that finds its count wrong reads the whole container again.
 """
 
 from __future__ import annotations
@@ -27,37 +34,40 @@ from typing import ClassVar
 __all__ = ["RANDOM", "SWEEP_RATIO", "Order", "take_some"]
 
 RANDOM = Random()
-"""The source of chance of whoever brings none."""
+"""The default source of random numbers."""
 
 SWEEP_RATIO = 2.0
 """Entries for each key beyond which a sweep begins, unless ``Order.sweep_ratio`` is set otherwise."""
 
 _SHIFT = 8
 _BLOCK = 1 << _SHIFT
-"""Entries of a block: what is swept at once, and what the choice of a random place goes through."""
+"""Entries in a block, the unit of sweeping and of random picks."""
 
 _SWEPT = 4
-"""Blocks swept in a step."""
+"""Blocks that are swept in one step."""
 
 _PAUSE = 128
-"""Removals until it is looked again whether a sweep has to begin."""
+"""Removals between two looks whether a sweep must begin."""
 
 _EXTREME = 32
-"""Entries for each key beyond which they are swept even while a child process writes a snapshot."""
+"""``sweep_ratio`` while a child process writes a snapshot."""
 
 _MISSES = 16
-"""Places without a key that a random pick meets before it tidies up."""
+"""Places without a key that a random pick meets before it sweeps a block."""
 
 _EXAMINED = 10
-"""Entries that a scan may look at for each key that it was asked for."""
+"""Entries that a scan may examine for each key that it was asked for."""
 
 
 class Order:
-    """The keys of ``container`` (a dict, a set or a dict view of keys) in the order of their coming.
+    """The keys of ``container`` (a dict, a set or a dict view of keys) in the order in which they were added.
 
-    Closed blocks stand in ``_blocks``, the sequence numbers of their entries in ``_numbers``: a range as long
-    as the block is as it was filled, an array once it was swept. New keys go to ``_tail``, whose first entry
-    has the number ``_base``. An entry that is None was popped; its key gets a new place when it comes again.
+    The costs below are for N keys.  Sweeping is a part of them: each change pays for a constant number of entries.  A
+    call that finds that the owner has not told of a change costs O(N) once.
+
+    ``_blocks`` has the closed blocks.  ``_numbers`` has the sequence numbers of their entries: a range while the block
+    is as it was filled, an array once it was swept.  New keys go to ``_tail``, whose first entry has the number
+    ``_base``.  An entry that is None was popped; its key gets a new place when it is added again.
     """
 
     __slots__ = (
@@ -77,14 +87,15 @@ class Order:
     )
 
     saving: ClassVar = False
-    """Whether a child process is writing a snapshot: set on the class, by whoever starts children."""
+    """Whether a child process is writing a snapshot.  The code that starts children sets it on the class."""
 
     def __init__(self, container: Collection[bytes]) -> None:
+        """Takes the keys that ``container`` has now.  O(N)."""
         size = len(container)
         self._container = container
         keys = iter(container)
-        # Straight into blocks: the keys of a large container are out of the processor's cache, so that each
-        # touch takes time.
+        # Straight into blocks: the keys of a large container are not in the processor's cache, so each touch of one
+        # takes time.
         self._blocks: list[list[bytes | None]] = [list(islice(keys, _BLOCK)) for _ in range(0, size, _BLOCK)]
         self._numbers: list[Sequence[int]] = [
             range(start + 1, min(start + _BLOCK, size) + 1) for start in range(0, size, _BLOCK)
@@ -92,20 +103,20 @@ class Order:
         self._stored = size  # entries of the closed blocks
         self._tail: list[bytes | None] = []
         self._base = size + 1
-        self._dead: set[bytes] = set()  # tombstones that can rise again
+        self._dead: set[bytes] = set()  # tombstones, whose keys may be added again
         self._holes = 0
-        self._hand = 0  # the block to be swept next, if a sweep is under way
-        self.sweep_ratio = SWEEP_RATIO  # entries for each key beyond which a sweep begins
+        self._hand = 0  # the next block of a sweep that is under way
+        self.sweep_ratio = SWEEP_RATIO  # a sweep begins when there are more entries for each key
         self.may_sweep = True  # whether a sweep may begin at all (DEBUG DICT-RESIZING)
-        self.is_sweeping = False  # whether one is under way
-        self._limit = _BLOCK  # tombstones and holes at which to look whether a step is due
+        self.is_sweeping = False  # whether a sweep is under way
+        self._limit = _BLOCK  # with more tombstones and holes, look whether a step is due
 
     def __len__(self) -> int:
-        """The number of entries, tombstones among them."""
+        """The number of entries, tombstones included.  O(1)."""
         return self._stored + len(self._tail)
 
     def append(self, key: bytes) -> None:
-        """Takes in a key that is new to the container."""
+        """Adds a key that is new in the container.  O(1)."""
         if key in self._dead:
             self._dead.remove(key)
             return
@@ -116,21 +127,22 @@ class Order:
             self._step()
 
     def discard(self, key: bytes) -> None:
-        """Notes that a key, which the order held, has left the container."""
+        """Removes a key that has left the container.  O(1)."""
         self._dead.add(key)
         if len(self._dead) + self._holes > self._limit:
             self._step()
 
     def discard_all(self, keys: Collection[bytes]) -> None:
-        """Notes that ``keys``, which the order held, have left the container."""
+        """Removes ``keys`` that have left the container.  O(M) for M keys."""
         self._dead.update(keys)
         if len(self._dead) + self._holes > self._limit:
             self._step()
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """Returns where to go on and up to ``count`` keys; 0 is the start of a scan and its end.
+        """Returns the cursor of the next call and up to ``count`` keys.
 
-        Any number is taken for a cursor. Fewer keys than asked for, even none, do not mean the end.
+        A scan starts with cursor 0 and has ended when it gets 0 back.  Any number is accepted as a cursor.  A call may
+        return fewer keys than asked for, even none, before the end.  O(log N + count).
         """
         self._check()
         container, blocks = self._container, self._blocks
@@ -154,14 +166,17 @@ class Order:
             stop = len(blocks[index])
 
     def random(self, rng: Random = RANDOM) -> bytes | None:
-        """Returns a key, each with the same probability, or None if there is none."""
+        """Returns a key, each with the same probability, or None if there is none.  O(1) on average."""
         if not self._container:
             return None
         block, offset = self._pick(rng.random)
         return block[offset]
 
     def pop(self, rng: Random = RANDOM) -> bytes | None:
-        """Returns a random key and forgets it: the owner removes it, and does not ``discard`` it."""
+        """Returns a random key and removes it from the order, or None.  O(1) on average.
+
+        The caller removes the key from the container, and does not call ``discard``.
+        """
         if not self._container:
             return None
         block, offset = self._pick(rng.random)
@@ -171,17 +186,20 @@ class Order:
         return key
 
     def figures(self) -> tuple[int, int]:
-        """Returns how many blocks there are that hold keys, and how many keys are in the fullest one."""
+        """Returns the number of blocks that have keys, and the number of keys in the fullest one.  O(N)."""
         container = self._container
         sizes = [sum(key is not None and key in container for key in block) for block in (*self._blocks, self._tail)]
         return sum(map(bool, sizes)), max(sizes)
 
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` random keys of a container that has some, each picked from all of them."""
+        """Returns ``count`` random keys, each picked from all; there must be keys.  O(count) on average."""
         return [key for key in (self.random(rng) for _ in range(count)) if key is not None]
 
     def some(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns up to ``count`` random keys, quickly: fewer where much is gone, and one may come twice."""
+        """Returns up to ``count`` random keys quickly.  O(count).
+
+        There are fewer if the order has many tombstones.  The same key may come twice.
+        """
         container, blocks, tail, draw = self._container, self._blocks, self._tail, rng.random
         closed = len(blocks)
         span = (closed + bool(tail)) << _SHIFT
@@ -196,19 +214,19 @@ class Order:
                     found.append(key)
                     if len(found) == count:
                         return found
-        # Tidies up where that is needed.
+        # This sweeps a block if that is needed.
         key = self.random(rng)
         return found if key is None else [*found, key]
 
     def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` different random keys, of which there are clearly more."""
+        """Returns ``count`` different random keys.  O(count) on average if there are clearly more."""
         found: dict[bytes, None] = {}
         while len(found) < count and (key := self.random(rng)) is not None:
             found[key] = None
         return list(found)
 
     def _pick(self, draw: Callable[[], float]) -> tuple[list[bytes | None], int]:
-        """A block and the offset of a live entry in it; there must be one."""
+        """Returns a block and the offset of a live entry in it.  There must be one."""
         container = self._container
         entries, live = self._stored + len(self._tail), len(container)
         if entries - len(self._dead) - self._holes != live:
@@ -222,8 +240,8 @@ class Order:
                 index, block = 0, tail
                 offset = int(draw() * len(tail))
             else:
-                # Blocks differ in size: a place beyond the end of one is drawn again, or the keys of
-                # small blocks would be favoured.
+                # Blocks differ in size.  A place beyond the end of one is drawn again; otherwise keys in small
+                # blocks would be picked more often.
                 place = int(draw() * ((len(blocks) + bool(tail)) << _SHIFT))
                 index, offset = place >> _SHIFT, place & _BLOCK - 1
                 block = blocks[index] if index < len(blocks) else tail
@@ -233,14 +251,14 @@ class Order:
                     return block, offset
             misses += 1
             if misses > _MISSES:
-                # Too little is left: what was hit last is swept, and joined with what stands before it.
+                # Few live entries are left.  Sweep the block that was hit last, and join it with the one before.
                 misses = 0
                 if block is tail:
                     self._close()
                 self._sweep(index)
 
     def _find(self, cursor: int) -> tuple[int, int]:
-        """The block and the number of its entries that come before the cursor."""
+        """Returns the index of the cursor's block, and how many entries of that block come before the cursor."""
         blocks = self._blocks
         if cursor <= 0 or cursor >= self._base + len(self._tail):
             return len(blocks), len(self._tail)
@@ -255,7 +273,7 @@ class Order:
         return self._base + offset
 
     def _close(self) -> None:
-        """Makes the tail a block, and starts a new one."""
+        """Makes a block of the tail, and starts a new tail."""
         tail = self._tail
         if tail:
             size = len(tail)
@@ -266,7 +284,7 @@ class Order:
             self._tail = []
 
     def _step(self) -> None:
-        """Sweeps some blocks if a sweep is under way, or has to begin."""
+        """Sweeps some blocks if a sweep is under way or must begin."""
         if not self.is_sweeping:
             entries, live = len(self), len(self._container)
             if self.may_sweep and entries > (_EXTREME if Order.saving else self.sweep_ratio) * live + _BLOCK:
@@ -282,7 +300,7 @@ class Order:
         self._limit = -1 if self.is_sweeping else len(self._dead) + self._holes + _PAUSE
 
     def _sweep(self, index: int) -> int:
-        """Takes the tombstones out of a block; returns the index of the next one."""
+        """Removes the tombstones from a block; returns the index of the next block."""
         block, numbers, container = self._blocks[index], self._numbers[index], self._container
         kept = [place for place, key in enumerate(block) if key is not None and key in container]
         if len(kept) == len(block):
@@ -291,7 +309,7 @@ class Order:
         self._dead.difference_update(block)
         self._stored -= len(block) - len(kept)
         if index and len(kept) + len(self._blocks[index - 1]) <= _BLOCK:
-            # Half empty blocks are joined, or there would be ever more of them.
+            # Join half empty blocks, or their number would grow without end.
             before = self._blocks[index - 1]
             before += [block[place] for place in kept]
             self._numbers[index - 1] = array("Q", [*self._numbers[index - 1], *(numbers[place] for place in kept)])
@@ -304,7 +322,7 @@ class Order:
         return index
 
     def _check(self) -> None:
-        """Reads the container anew if the order was not told of all that happened to it."""
+        """Reads the whole container again if its owner has not told of all changes."""
         if len(self) - len(self._dead) - self._holes == len(self._container):
             return
         self._close()
@@ -330,11 +348,11 @@ class Order:
 
 
 def take_some(keys: list[bytes], count: int, rng: Random = RANDOM) -> list[bytes]:
-    """Returns ``count`` different ones of ``keys``, which is no longer needed and changed."""
+    """Returns ``count`` different random elements of ``keys``.  Changes the list, which the caller no longer needs."""
     draw, size = rng.random, len(keys)
     if count >= size:
         return keys
-    # What is picked moves to the front, unless it is less work to pick those that are left.
+    # Moves the picked keys to the front, or the others if they are fewer.
     moved = min(count, size - count)
     for place in range(moved):
         other = place + int(draw() * (size - place))

@@ -1,4 +1,12 @@
-"""Names by the moment at which they are due, the earliest first."""
+"""Names by the time at which they are due, the earliest first.
+
+>>> times = {b"a": 30, b"b": 10}
+>>> schedule = Schedule(times)
+>>> schedule.next()
+10
+>>> schedule.pop()
+b'b'
+"""
 
 from __future__ import annotations
 
@@ -11,46 +19,48 @@ from twisted_redis.datatypes import sizes
 __all__ = ["Schedule"]
 
 _MOMENT = 32
+"""The size of an integer (bytes)."""
+
 _LIST = 88
-"""Bytes of an integer, and of a list with a few places."""
+"""The size of a short list (bytes)."""
 
 
 class Schedule:
-    """An order over ``times``, the owner's dict of names and moments (ms), which stays the truth.
+    """An order over ``times``, the owner's dict of names and times (ms).  ``times`` decides what is true.
 
-    An entry that ``times`` contradicts is stale: it stays until its turn comes, and is dropped then.  The heap holds
-    each moment once, so many names that are due at the same one cost no more than a list of them.
+    An entry that differs from ``times`` is stale.  It is dropped when its turn comes.  The heap holds each time once,
+    so names that are due at the same time cost no more than a list.  The costs below are for M different times.
     """
 
     __slots__ = ("_begun", "_entries", "_moments", "_names", "_times")
 
     def __init__(self, times: dict[bytes, int]) -> None:
         self._times = times
-        self._names: dict[int, Any] = {}  # moment -> a name, or a list of names
+        self._names: dict[int, Any] = {}  # time -> a name, or a list of names
         self._moments: list[int] = []  # heap of its keys
         self._entries = 0
-        self._begun: int | None = None  # the moment whose names stand in reverse
+        self._begun: int | None = None  # the time whose names are in reverse order
         if times:
             self._rebuild()
 
     def __len__(self) -> int:
-        """The number of entries, stale ones included."""
+        """The number of entries, stale ones included.  O(1)."""
         return self._entries
 
     @property
     def first(self) -> int | None:
-        """The moment of the earliest entry, which may be stale; None without entries."""
+        """The time of the earliest entry, which may be stale; None without entries.  O(1)."""
         return self._moments[0] if self._moments else None
 
     def memory(self) -> int:
-        """Estimates the bytes that the schedule takes."""
+        """Estimates the size of the schedule in bytes.  O(1)."""
         moments = len(self._moments)
         lists = min(moments, self._entries - moments)
         own = sizes.of_container(self._names) + sizes.of_container(self._moments)
         return own + _MOMENT * moments + _LIST * lists + 8 * self._entries
 
     def add(self, name: bytes, when: int) -> None:
-        """Notes that ``name`` is due at ``when``, as ``times`` already says."""
+        """Adds ``name``, for which ``times`` already has ``when``.  O(log M)."""
         self._entries += 1
         there = self._names.get(when)
         if there is None:
@@ -62,7 +72,7 @@ class Schedule:
             self._names[when] = [there, name]
 
     def add_all(self, names: Sequence[bytes], when: int) -> None:
-        """As ``add`` for each of ``names``, of which there are some."""
+        """As ``add`` for each of ``names``, which must not be empty.  O(log M + the number of names)."""
         self._entries += len(names)
         there = self._names.get(when)
         if there is None:
@@ -74,7 +84,7 @@ class Schedule:
             self._names[when] = [there, *names]
 
     def drop_stale(self) -> None:
-        """Forgets the stale entries if they are the most."""
+        """Removes the stale entries if they outnumber the others.  O(number of entries) then."""
         if self._entries > 2 * len(self._times) + 64:
             self._rebuild()
 
@@ -89,13 +99,13 @@ class Schedule:
         self._entries = len(self._times)
 
     def next(self) -> int | None:
-        """The moment of the earliest entry that is not stale; None without one."""
+        """The time of the earliest entry that is not stale; None without one.  Drops the stale entries before it."""
         time_of = self._times.get
         while self._moments:
             when = self._moments[0]
             there = self._names[when]
             if there.__class__ is list:
-                # Names that were given another time together are stale together: here without a call for each.
+                # Names whose times were changed together are stale together.  This drops them without a call for each.
                 names = self._turned(when, there)
                 before = len(names)
                 while names and time_of(names[-1]) != when:
@@ -112,18 +122,18 @@ class Schedule:
         return None
 
     def _turned(self, when: int, names: list[bytes]) -> list[bytes]:
-        """``names`` of the earliest moment, the first one at the end, where a list gives it up cheaply."""
+        """``names`` of the earliest time in reverse order, since a list gives up its last element cheaply."""
         if when != self._begun:
             names.reverse()
             self._begun = when
         return names
 
     def is_due(self, now: int) -> bool:
-        """Whether there is an entry, perhaps a stale one, whose moment is at or before ``now``."""
+        """Whether an entry, perhaps a stale one, has a time at or before ``now``.  O(1)."""
         return bool(self._moments) and self._moments[0] <= now
 
     def pop(self) -> bytes | None:
-        """Takes out the earliest entry, of which there is one; returns its name, None if it was stale."""
+        """Removes the earliest entry, which must exist.  Returns its name, or None if it was stale.  O(log M)."""
         self._entries -= 1
         when = self._moments[0]
         name = there = self._names[when]
@@ -134,6 +144,6 @@ class Schedule:
         return name if self._times.get(name) == when else None
 
     def _drop_first(self) -> None:
-        """Forgets the earliest moment, whose names are gone."""
+        """Removes the earliest time, which has no names left."""
         del self._names[heappop(self._moments)]
         self._begun = None

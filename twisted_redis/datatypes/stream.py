@@ -190,7 +190,7 @@ class Stream:
             del starts[0]
 
     def delete(self, entry_id: int) -> bool:
-        """Removes an entry as XDEL does; tells whether it was there.  ``settle`` must follow."""
+        """Removes an entry as XDEL does; tells whether it was there.  The caller then calls ``find_first``."""
         found = self._find(entry_id)
         if found is None:
             return False
@@ -205,8 +205,8 @@ class Stream:
             self.max_deleted_id = entry_id
         return True
 
-    def settle(self) -> None:
-        """Finds out what the first entry is after some were removed."""
+    def find_first(self) -> None:
+        """Sets ``first_id`` after entries were removed."""
         self.first_id = 0
         for node in self.nodes:
             place = node.next_live()
@@ -265,7 +265,7 @@ class Stream:
             self._remove_first_nodes(nodes)
         self.length -= entries
         if entries:
-            self.settle()
+            self.find_first()
         elif not self.length:
             self.first_id = 0
 

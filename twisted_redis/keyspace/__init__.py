@@ -1,1 +1,1 @@
-"""Databases: keys, their expiry, cursors over them."""
+"""Databases: keys, their expiry, and cursors over them."""

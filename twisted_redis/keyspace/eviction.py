@@ -1,7 +1,7 @@
-"""Which key is to be evicted: the best of some picked at random, as Redis chooses.
+"""The choice of the next key to evict: the best of a few random ones, as Redis chooses.
 
-Each time a few keys of every database are looked at, and the best ones remembered in a pool: so what comes out in the
-end is nearly the oldest, or the rarest, of all, and no order of all keys has to be kept.
+Each choice looks at a few keys of every database and keeps the best ones in a pool.  Over many choices that finds
+nearly the oldest or the least used of all keys, without an order of all keys.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["POOL_SIZE", "Chooser"]
 
 POOL_SIZE = 16
 
-#: (score, place of the database, key): the higher the score the sooner the key goes.
+#: (score, index of the database, key): the key with the highest score is evicted first.
 _Candidate = tuple[int, int, bytes]
 
 
@@ -60,7 +60,7 @@ class Chooser:
         self._next = 0
 
     def choose(self, samples: int) -> tuple[Database, bytes] | None:
-        """A database and a key of it, looking at ``samples`` keys in each; None if there is none to be evicted."""
+        """A database and the key of it to evict, after a look at ``samples`` keys in each; None if no key may go."""
         return self._any() if self._score is None else self._best(samples, self._score)
 
     def _order(self, db: Database) -> Order | None:
@@ -70,7 +70,7 @@ class Chooser:
         return None if db.account is None else db.account.volatile
 
     def _any(self) -> tuple[Database, bytes] | None:
-        """A key by chance, from each database in turn."""
+        """A random key, from each database in turn."""
         databases = self._databases
         for _ in databases:
             self._next = (self._next + 1) % len(databases)
@@ -105,6 +105,6 @@ class Chooser:
             while pool:
                 _, place, key = pool.pop()
                 db = self._databases[place]
-                # It may have been deleted since, or be the same one twice.
+                # The key may have been deleted meanwhile, or be in the pool twice.
                 if key in (db.expires if volatile else db.data):
                     return db, key

@@ -1,8 +1,8 @@
-"""Which keys are due: a wheel of seconds over the dict of expiry times.
+"""Finding the keys that have expired: a wheel of buckets over the dict of expiry times.
 
-Redis samples keys at random to find expired ones.  Here each key with a TTL stands in the bucket of its second, so
-that the active cycle touches nothing but keys that are due, whatever the number of those that are not.  Only the
-running second is ordered exactly; entries may be stale and are checked when they come up.
+Redis samples keys at random to find expired ones.  Here each key with a TTL is in the bucket of its second.  So the
+active expire cycle touches only keys that are due, however many others there are.  Only the current second is sorted
+exactly.  Entries may be stale; they are checked when their turn comes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["ExpiryWheel"]
 SHIFT = 10  # a bucket spans 1024 ms
 
 _STEP = 16
-"""Keys of a bucket that are ordered in one step."""
+"""Keys of a bucket that are sorted in one step."""
 
 _SORTED = 256
-"""Up to so many keys of a bucket are ordered at once, and by their names where their times are the same."""
+"""A bucket of at most so many keys is sorted at once; keys with the same time are sorted by name."""
 
 
 class ExpiryWheel:
-    """Buckets of keys by their expiry time (ms).  ``times`` is the dict key -> ms that stays the truth."""
+    """Buckets of keys by their expiry time.  ``times`` is the owner's dict of keys and times (ms)."""
 
     __slots__ = ("_buckets", "_current", "_open", "_slots", "_soon", "_times")
 
@@ -35,7 +35,7 @@ class ExpiryWheel:
         self._buckets: dict[int, Any] = {}  # a key, or a set of keys
         self._slots: list[int] = []  # heap of the slots that have (or had) a bucket
         self._current = -(1 << 62)  # the last slot that was opened
-        self._open: set[bytes] = set()  # keys of that slot which are not ordered yet
+        self._open: set[bytes] = set()  # keys of that slot that are not sorted yet
         self._soon = Schedule(times)  # keys at or before that slot
 
     def add(self, key: bytes, when: int) -> None:
@@ -64,15 +64,15 @@ class ExpiryWheel:
         if bucket.__class__ is set:
             bucket.discard(key)
             if not bucket:
-                self._buckets[slot] = key  # a stale single entry, as below
-        # A stale single entry stays: it is checked against the times when its second comes.
+                self._buckets[slot] = key  # becomes a stale single entry, as below
+        # A single entry stays and is stale: it is checked against the times when its second comes.
 
     def due(self, now: int) -> Iterator[bytes | None]:
-        """Takes keys whose time is at or before ``now`` out of the wheel, the earliest first.
+        """Removes keys whose time is at or before ``now`` from the wheel, the earliest first.
 
-        Yields each of them, for the caller to remove its time.  After each step that found none it yields None: that
-        lets the caller look at the clock however many keys there are to be examined.  The caller may stop at any
-        time, and may change the wheel meanwhile.
+        Yields each of these keys; the caller then removes its time.  Yields None after each step that found no key, so
+        that the caller can look at the clock however many keys have to be examined.  The caller may stop at any time,
+        and may change the wheel meanwhile.
         """
         soon = self._soon
         while True:
@@ -97,7 +97,7 @@ class ExpiryWheel:
             self._open = set()
 
     def _order(self, count: int) -> None:
-        """Brings up to ``count`` keys of the open bucket into the order of their times."""
+        """Sorts up to ``count`` keys of the open bucket by their times."""
         for _ in range(min(count, len(self._open))):
             self._put_in_order(self._open.pop())
 
@@ -107,6 +107,6 @@ class ExpiryWheel:
             self._soon.add(key, when)
 
     def average_ttl(self, now: int) -> int:
-        """The mean time to live (ms) of a sample of the keys; 0 without keys."""
+        """The mean time to live (ms) of a sample of the keys; 0 if there are none."""
         times = list(islice(self._times.values(), 64))
         return max(0, sum(times) // len(times) - now) if times else 0

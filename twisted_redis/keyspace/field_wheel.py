@@ -1,4 +1,4 @@
-"""Which hashes have fields that are due: the times of their first fields, and a wheel over them."""
+"""Finding the hashes with expired fields: the time of the next field of each hash, and a wheel over these times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FieldWheel"]
 class FieldWheel:
     """Keys of hashes, each with the time (ms) at which its next field expires.
 
-    An entry says when to look at a key, no more: the hash may be gone by then, or have no field that is due.
+    An entry only says when to look at a key.  By then the hash may be gone, or may have no field that is due.
     """
 
     __slots__ = ("_times", "_wheel")
@@ -26,11 +26,11 @@ class FieldWheel:
         return len(self._times)
 
     def get(self, key: bytes) -> int | None:
-        """When a field of the hash at ``key`` expires next (ms); None if none does."""
+        """The time (ms) at which the next field of the hash at ``key`` expires; None if no field does."""
         return self._times.get(key)
 
     def __setitem__(self, key: bytes, when: int) -> None:
-        """Notes that the next field of the hash at ``key`` expires at ``when`` (ms)."""
+        """Sets the time (ms) at which the next field of the hash at ``key`` expires."""
         before = self._times.get(key)
         if before == when:
             return
@@ -40,7 +40,7 @@ class FieldWheel:
         self._wheel.add(key, when)
 
     def pop(self, key: bytes, default: int | None = None) -> int | None:
-        """Forgets ``key``; returns the time that was noted."""
+        """Removes ``key``; returns its time, or ``default``."""
         when = self._times.pop(key, None)
         if when is None:
             return default
@@ -48,7 +48,7 @@ class FieldWheel:
         return when
 
     def due(self, now: int) -> Iterator[bytes | None]:
-        """Forgets and yields keys whose time is at or before ``now`` (ms); None after a step that found none."""
+        """Removes and yields keys whose time is at or before ``now`` (ms), and yields None after a step without one."""
         for key in self._wheel.due(now):
             if key is not None:
                 del self._times[key]

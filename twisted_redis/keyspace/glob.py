@@ -1,20 +1,20 @@
 """Glob patterns as Redis reads them (KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET, ACL).
 
-A pattern is a row of elements: ``*`` matches any run of bytes, every other element matches exactly one
-byte (``?``, a class ``[...]``, an escaped byte ``\\x`` or the byte itself). Rules that surprise:
+A pattern is a sequence of elements.  ``*`` matches any run of bytes.  Every other element matches exactly one byte:
+``?``, a class ``[...]``, an escaped byte ``\\x`` or the byte itself.  Some rules are surprising:
 
-- An empty text matches the empty pattern only; even ``*`` does not match it.
-- A class that is never closed ends with the pattern: ``[ab`` is ``[ab]``. A class without members
-  matches nothing, a negated one (``[^``) anything.
-- Only ``^`` negates; ``!`` is a member. ``[b-a]`` is ``[a-b]``. The end of a range may be any byte,
-  ``]`` and the backslash among them: ``[a-]`` is an unclosed class with the range from ``]`` to ``a``.
-- Bytes above 127 are negative in a range, as they are for the compilers of the machines Redis runs on.
-- Without regard to case, an escaped byte inside a class still is compared exactly.
-- More than 1000 runs of ``*`` that have anything behind them match nothing.
+- An empty text matches only the empty pattern; even ``*`` does not match it.
+- A class without a closing bracket ends with the pattern: ``[ab`` is ``[ab]``.  A class without members matches
+  nothing; a negated one (``[^``) matches any byte.
+- Only ``^`` negates a class; ``!`` is an ordinary member.  ``[b-a]`` is ``[a-b]``.  The end of a range may be any byte,
+  even ``]`` or a backslash: ``[a-]`` is an unclosed class with the range from ``]`` to ``a``.
+- Bytes above 127 are negative in a range, because ``char`` is signed on the machines that Redis runs on.
+- An escaped byte inside a class is compared exactly even if case is ignored.
+- A pattern with more than 1000 runs of ``*`` that have something after them matches nothing.
 
-A pattern is translated once into a function that needs time linear in the text for a given pattern:
-all elements but ``*`` have a fixed width, so the leftmost place for each part between two stars is
-always the right one and nothing is ever tried twice.
+A pattern is translated once, into a function that takes time linear in the length of the text.  All elements but ``*``
+have a fixed width.  So the leftmost place for each part between two stars is always the right one, and there is no
+backtracking.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from operator import methodcaller
 Matcher = Callable[[bytes], bool]
 
 _MAX_STARS = 1000
-"""Runs of ``*`` followed by something else beyond which a pattern matches nothing."""
+"""A pattern with more runs of ``*`` that have something after them matches nothing."""
 
 _CACHED_LENGTH = 512
-"""Longer patterns (bytes) are translated each time: the cache must not keep what clients invent."""
+"""Longer patterns (bytes) are not cached, so that clients cannot fill the cache with them."""
 
 _REGEX_LENGTH = 4096
-"""Parts with more elements are walked byte by byte: building a regular expression would take longer."""
+"""Parts with more elements are matched byte by byte: to build a regular expression would take longer."""
 
 _STAR = -1
 _ANY = frozenset(range(256))
@@ -44,12 +44,12 @@ _Part = list[_Element]
 
 
 def glob_match(pattern: bytes, text: bytes, nocase: bool = False) -> bool:
-    """Tells whether the whole of text matches pattern, with ASCII letters equal in both cases if nocase."""
+    """Returns whether the whole of ``text`` matches ``pattern``; ``nocase`` ignores the case of ASCII letters."""
     return compile_glob(pattern, nocase)(text)
 
 
 def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
-    """Returns the function that tells whether a text matches pattern; short patterns are cached."""
+    """Returns a function that says whether a text matches ``pattern``.  Short patterns are cached."""
     if len(pattern) <= _CACHED_LENGTH:
         return _cached(pattern, nocase)
     return _translate(pattern, nocase)
@@ -102,10 +102,10 @@ def _whole(part: _Part) -> Matcher:
 
 
 def _pieces(first: _Part, middle: list[_Part], last: _Part) -> Matcher:
-    """The general form: an anchored start, parts to be found one after the other, an anchored end."""
+    """The general form: an anchored start, parts to find one after the other, and an anchored end."""
     first_size, last_size = len(first), len(last)
     least = first_size + last_size + sum(map(len, middle))
-    # A text shorter than the pattern asks for is refused before anything of a long pattern is built.
+    # Texts that are too short are refused before the functions for a long pattern are built.
     prepared: list[tuple[_At, list[_Find], _At]] = []
 
     def matches(text: bytes) -> bool:
@@ -132,7 +132,7 @@ _Find = Callable[[bytes, int, int], int]
 
 
 def _matcher_at(part: _Part) -> _At:
-    """The function (text, position) that tells whether part matches there; the text must be long enough."""
+    """Returns a function (text, position) that says whether ``part`` matches there; the text must be long enough."""
     literal = _literal(part)
     if literal is not None:
 
@@ -155,7 +155,7 @@ def _matcher_at(part: _Part) -> _At:
 
 
 def _finder(part: _Part) -> _Find:
-    """The function (text, start, end) that returns where the leftmost match of part ends, or -1."""
+    """Returns a function (text, start, end) that gives the end of the leftmost match of ``part``, or -1."""
     size = len(part)
     literal = _literal(part)
     if literal is not None:
@@ -193,7 +193,7 @@ def _walk(part: _Part, text: bytes, position: int) -> bool:
 
 
 def _literal(part: _Part) -> bytes | None:
-    """The bytes that part spells, or None if some element matches more or less than one byte."""
+    """The bytes that ``part`` spells, or None if an element matches several bytes or none."""
     try:
         return bytes(part)  # type: ignore[arg-type]  # a set among the elements raises TypeError
     except TypeError:
@@ -217,7 +217,7 @@ def _regex(part: _Part) -> bytes:
 
 
 def _parse(pattern: bytes, nocase: bool) -> list[_Part]:
-    """Cuts pattern at its stars: ``a*b`` gives two parts, ``*`` two empty ones, ``a`` a single one."""
+    """Splits a pattern at its stars: ``a*b`` gives two parts, ``*`` two empty ones, ``a`` a single one."""
     parts: list[_Part] = [[]]
     position, size = 0, len(pattern)
     while position < size:
@@ -233,7 +233,7 @@ def _parse(pattern: bytes, nocase: bool) -> list[_Part]:
             members, position = _parse_class(pattern, position + 1, nocase)
             parts[-1].append(min(members) if len(members) == 1 else members)
         else:
-            if byte == 0x5C and position + 1 < size:  # a backslash that escapes something
+            if byte == 0x5C and position + 1 < size:  # a backslash that escapes a byte
                 position += 1
                 byte = pattern[position]
             parts[-1].append(_either_case(byte) if nocase and _is_letter(byte) else byte)
@@ -242,7 +242,7 @@ def _parse(pattern: bytes, nocase: bool) -> list[_Part]:
 
 
 def _parse_class(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int], int]:
-    """Reads a class from behind its bracket; returns its bytes and the position of its last byte."""
+    """Reads a class that begins after its bracket; returns its bytes and the position of its last byte."""
     size = len(pattern)
     negated = position < size and pattern[position] == 0x5E  # ^
     if negated:
@@ -272,7 +272,7 @@ def _parse_class(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset
 def _range(start: int, end: int, nocase: bool) -> set[int]:
     start, end = sorted((_signed(start), _signed(end)))
     if nocase:
-        # Lowered after they were put in order: [_-Z] is Z-_, then z-_, and so matches nothing.
+        # The ends are put in order before they are lowered: [_-Z] becomes Z-_, then z-_, and so matches nothing.
         start, end = _lower(start), _lower(end)
         return {byte for byte in _ANY if start <= _lower(_signed(byte)) <= end}
     return {value & 0xFF for value in range(start, end + 1)}
@@ -283,7 +283,7 @@ def _signed(byte: int) -> int:
 
 
 def _lower(value: int) -> int:
-    """What tolower() of the C library answers: it makes negative bytes positive, save -1, which is EOF."""
+    """The result of tolower() in C, which makes negative bytes positive, except -1, which is EOF."""
     if value < -1:
         return value + 256
     return value + 32 if 65 <= value <= 90 else value

@@ -1,7 +1,10 @@
-"""The slots that Redis Cluster shares among its nodes: which one a key belongs to.
+"""The hash slot of a key in Redis Cluster.
 
-The slot is a checksum (CRC16, XMODEM) of the key, or of what stands between the first ``{`` and the next
-``}`` if that is not empty, so that keys with the same tag live together.
+The slot is a checksum (CRC16, XMODEM) of the key.  If the key has a hash tag, which is a text between the first ``{``
+and the next ``}`` that is not empty, the slot is the checksum of that text.  So keys with the same tag share a slot.
+
+    >>> key_slot(b"user:{7}:name") == key_slot(b"{7}") == key_slot(b"7")
+    True
 """
 
 from __future__ import annotations
@@ -22,9 +25,9 @@ def key_slot(key: bytes) -> int:
 
 
 def pattern_slot(pattern: bytes) -> int | None:
-    """Returns the one slot of all keys that match a glob pattern, None where there may be several.
+    """Returns the slot of all keys that match a glob pattern, or None if there may be several slots.
 
-    A backslash anywhere before the end of the tag counts as several, although it need not be.
+    A pattern with a backslash before the end of its tag counts as one with several slots, although it may have one.
     """
     tag_start: int | None = None
     tagged = True
@@ -36,5 +39,5 @@ def pattern_slot(pattern: bytes) -> int | None:
         elif tagged and tag_start is not None and byte == 0x7D:  # }
             if place > tag_start + 1:
                 return crc_hqx(pattern[tag_start + 1 : place], 0) % SLOTS
-            tagged = False  # an empty tag is none, and no later one counts
+            tagged = False  # an empty tag is no tag, and a later one does not count
     return crc_hqx(pattern, 0) % SLOTS

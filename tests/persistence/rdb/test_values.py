@@ -65,7 +65,7 @@ def make_stream(active: int) -> Stream:
     for number in (3, 99, 100, 101, 205):
         assert stream.delete((1_700_000_000_000 + number // 3) << 64 | number)
     stream.trim_length(230)
-    stream.settle()
+    stream.find_first()
     group = _add_group(stream, b"group", 1_700_000_000_001 << 64 | 4, 4)
     _add_group(stream, b"another", 0, -1)
     consumer = group.add_consumer(b"consumer", 1000)

@@ -250,7 +250,7 @@ def xdel(ctx: Client, key: bytes, *ids: bytes) -> Reply:
             first_gone |= entry_id == stream.first_id
     if removed:
         if first_gone or not stream.length:
-            stream.settle()
+            stream.find_first()
         ctx.changed(key, "xdel", removed)
     return removed
 

@@ -136,7 +136,7 @@ def read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
     stream.last_id, pos = _read_id(data, pos)
     if stream.last_id < last:
         raise CorruptData("a stream whose last ID is not the last")
-    stream.settle()
+    stream.find_first()
     if kind >= STREAM_LISTPACKS_2:
         _, pos = _read_id(data, pos)  # the first ID, which the entries tell
         stream.max_deleted_id, pos = _read_id(data, pos)
