@@ -1,4 +1,4 @@
-"""The server of ``tests.support``, with views on what a command leaves behind."""
+"""The server of ``tests.support``, with methods that return the effects, events and changes of a command."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from twisted_redis.resp.types import ErrorReply, Reply
 
 
 class Refused(Exception):
-    """A command answered an error."""
+    """A command replied with an error."""
 
 
 class InProcess(Server):
-    """A server that, when it is called, raises an error instead of returning it."""
+    """A server whose calls raise an error reply instead of returning it."""
 
     @property
     def db(self):  # type: ignore[no-untyped-def]

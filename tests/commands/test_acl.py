@@ -1,4 +1,4 @@
-"""ACL, AUTH and HELLO, and what users lose for open connections."""
+"""ACL, AUTH and HELLO, and what changes to users mean for open connections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def server() -> Server:
 
 
 def login(server: Server, name: str = "ann", *rules: str) -> Connection:
-    """A connection as user ``name``, who is made by ``rules``."""
+    """Opens a connection as the user ``name``, who is created with ``rules``."""
     assert server("ACL", "SETUSER", name, "on", "nopass", *rules) == b"OK"
     connection = server.connect()
     assert connection("AUTH", name, "x") == b"+OK\r\n"

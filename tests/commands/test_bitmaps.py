@@ -1,4 +1,4 @@
-"""Bitmaps: what the commands answer, and what they leave behind for replicas, watchers and listeners."""
+"""Bitmaps: the replies of the commands, and their effects on replicas, WATCH and keyspace events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of a cluster on a server without cluster mode."""
+"""The cluster commands on a server without cluster mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DUMP and RESTORE: options, the order of checks, and what they leave behind. Payloads are in tests/persistence."""
+"""DUMP and RESTORE: options, the order of checks, and effects. tests/persistence tests the payloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times to live, at a time that stands still."""
+"""Times to live, with a frozen clock."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_the_cycle_keeps_its_budget_before_a_key_is_due(server: InProcess) -> No
     for number in range(5000):
         server("SET", f"k{number}", "v", "PXAT", when)
     server.clock.advance((when - now(server)) / 1000 - 0.5)
-    # A clock that has one step a look: a budget of 2,000,000 ns ends at the third one.
+    # The clock advances one step each time it is read, so a budget of 2,000,000 ns ends at the third reading.
     ticks = iter(range(0, 1 << 62, 900_000))
     engine.clock_ns = lambda: next(ticks)
     slices = 1

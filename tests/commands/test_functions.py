@@ -31,7 +31,7 @@ def test_calls(server: Server) -> None:
     assert server("FCALL", "put", 1, "key", "value") == b"OK"
     assert recorder.take() == [[b"set", b"key", b"value"]]
     assert server("FCALL_RO", "look", 1, "key") == b"value"
-    assert server("FCALL", "PUT", 1, "key", "other") == b"OK"  # names of functions know no case
+    assert server("FCALL", "PUT", 1, "key", "other") == b"OK"  # names of functions are case-insensitive
     assert server("FCALL_RO", "put", 1, "key", "x") == (
         b"ERR Can not execute a script with write flag using *_ro command."
     )

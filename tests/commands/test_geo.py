@@ -82,7 +82,7 @@ class TestAdding:
     )
     def test_errors(self, server: InProcess, arguments: tuple[str | int, ...], error: str) -> None:
         assert refused(server, "GEOADD", "new", *arguments) == error
-        # The type of the key is looked at last.
+        # The type of the key is checked last.
         assert refused(server, "GEOADD", "string", *arguments) == error
         assert server("EXISTS", "new") == 0
 
@@ -284,7 +284,7 @@ class TestStoring:
     @pytest.mark.parametrize("option", ["WITHDIST", "WITHCOORD", "WITHHASH"])
     def test_what_would_be_told_of_members(self, server: InProcess, option: str) -> None:
         error = "ERR {} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
-        # This is looked at before what is missing, and before ANY without COUNT.
+        # This is checked before missing options, and before ANY without COUNT.
         assert refused(server, "GEOSEARCHSTORE", "n", "missing", *BY, option, "ANY") == error.format("GEOSEARCHSTORE")
         radius = ("GEORADIUS", "missing", 15, 37, 200, "km", option, "ANY", "STORE", "n")
         assert refused(server, *radius) == error.format("STORE option in GEORADIUS")
@@ -351,7 +351,7 @@ class TestRadius:
         missing = "ERR could not decode requested zset member"
         assert refused(server, "GEORADIUSBYMEMBER", "sicily", "x", -1, "km") == missing
         assert refused(server, "GEORADIUSBYMEMBER", "sicily", "Palermo", -1, "km") == "ERR radius cannot be negative"
-        # Without the key nobody looks at the radius and its unit.
+        # If the key does not exist, the radius and its unit are not checked.
         assert server("GEORADIUSBYMEMBER", "missing", "x", "y", "z") == ()
         assert refused(server, "GEORADIUSBYMEMBER", "missing", "x", "y", "z", "BOGUS") == SYNTAX
 
@@ -364,7 +364,7 @@ def test_keys(server: InProcess) -> None:
     assert keys("GEORADIUS", "k", 15, 37, 200, "km") == [b"k"]
     assert keys("GEORADIUS", "k", 15, 37, 200, "km", "ASC", "STORE", "d") == [b"k", b"d"]
     assert keys("GEORADIUSBYMEMBER", "k", "m", 200, "km", "storedist", "d") == [b"k", b"d"]
-    # The last one is written to; a user needs all of them.
+    # The result goes to the last key, but the user needs permission for all of them.
     several = ("STORE", "d", "store", "e", "STOREDIST", "f")
     assert keys("GEORADIUS", "k", 15, 37, 200, "km", *several) == [b"k", b"d", b"e", b"f"]
 

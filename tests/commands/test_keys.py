@@ -1,4 +1,4 @@
-"""Keys of any type: removing, renaming, copying, moving, finding them."""
+"""Keys of any type: deleting, renaming, copying, moving and finding them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_removing(server: InProcess, name: str) -> None:
 def test_removing_an_expired_key_counts_for_nothing(server: InProcess) -> None:
     server("SET", "a", 1, "PX", 1)
     server.clock.advance(0.01)
-    assert server.effects("DEL", "a") == ["DEL a"]  # of the expiry
+    assert server.effects("DEL", "a") == ["DEL a"]  # caused by the expiry
     server("SET", "a", 1, "PX", 1)
     server.clock.advance(0.01)
     assert server("DEL", "a") == 0
@@ -115,7 +115,7 @@ def test_copies_are_independent(server: InProcess) -> None:
     assert server("COPY", "a", "b") == 1
     server("INCRBYFLOAT", "float", "1.5")
     server("INCRBYFLOAT", "float", "0.5")
-    assert server("COPY", "float", "float2") == 1  # a value of its own class, though it is bytes
+    assert server("COPY", "float", "float2") == 1  # a class of its own, although it is a string
     assert server("OBJECT", "ENCODING", "float2") == b"embstr"
     assert server("COPY", "set", "set2") == 1
     server("SETRANGE", "a", 0, "x")

@@ -1,4 +1,4 @@
-"""LOLWUT: pictures that differ, and the version below them."""
+"""LOLWUT: different pictures, with the version below them."""
 
 from __future__ import annotations
 

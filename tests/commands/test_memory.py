@@ -1,4 +1,4 @@
-"""MEMORY: estimates for keys, and figures of the process."""
+"""MEMORY: estimates for keys, and figures about the process."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_samples(server: InProcess) -> None:
     ],
 )
 def test_errors_of_usage(server: InProcess, options: tuple[str | int, ...], error: str) -> None:
-    # They are told even where there is no key.
+    # They appear even if there are no keys.
     assert refused(server, "MEMORY", "USAGE", "missing", *options) == error
 
 
@@ -149,14 +149,14 @@ def test_an_emptied_database_costs_nothing(server: InProcess) -> None:
     assert stats(server)[b"db.0"] != before
     server("DEL", *range(500))
     assert stats(server)[b"db.0"] == before
-    # The room that its dict keeps is told of elsewhere.
+    # Another test covers the spare room in its dict.
     assert stats(server)[b"overhead.db.hashtable.lut"] > 0
 
 
 class TestDoctor:
     @pytest.fixture
     def info(self, server: InProcess, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-        """Figures that the doctor gets in place of those of this process."""
+        """Returns figures that replace those of this process for MEMORY DOCTOR."""
         figures = memory._figures(server.engine)
         figures.update(used_memory=100 << 20, used_memory_peak=100 << 20, used_memory_dataset=50 << 20)
         section = infosections.Section("Memory", lambda engine: list(figures.items()))

@@ -1,4 +1,4 @@
-"""MIGRATE: what is sent, what is deleted, who waits meanwhile, and what the others get to see."""
+"""MIGRATE: what it sends and deletes, which clients wait meanwhile, and what other clients see."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted_redis.resp.types import OK, ErrorReply
 
 
 class Migrator:
-    """Takes orders and answers them when it is told to."""
+    """A migrator that records orders and answers them when the test says so."""
 
     def __init__(self) -> None:
         self.orders: list[Order] = []
@@ -46,7 +46,7 @@ def migrator(server: Server) -> Migrator:
 
 
 def call(server: Server, *words: bytes | str | int) -> list[Any]:
-    """A MIGRATE that waits; its reply will stand in the list."""
+    """Starts a MIGRATE that waits. Its reply will be appended to the list."""
     found: list[Any] = []
     reply = server("MIGRATE", *words)
     assert isinstance(reply, Deferred)
@@ -55,7 +55,7 @@ def call(server: Server, *words: bytes | str | int) -> list[Any]:
 
 
 def target(server: Server, order: Order) -> Server:
-    """A server that has carried out ``order``."""
+    """Returns a server that has executed ``order``."""
     other = Server()
     connection = other.connect()
     connection("SELECT", order.database)
@@ -107,7 +107,7 @@ def test_copy(server: Server, migrator: Migrator) -> None:
     order = migrator.orders[0]
     assert order.login == b"*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$6\r\nsecret\r\n"
     assert order.restores[0].endswith(b"$7\r\nREPLACE\r\n")
-    # Nobody has to wait: what was sent is of one moment.
+    # No client has to wait, because everything that was sent is from one moment.
     assert server.connect()("SET", "a", 2) == b"+OK\r\n"
     migrator.answer(True)
     assert reply == [OK]
@@ -152,7 +152,7 @@ def test_writers_of_the_key_wait(server: Server, migrator: Migrator) -> None:
     migrator.answer(True)
     server.clock.advance(0)
     assert reply == [OK]
-    # In the order in which they came, and the key was gone by then.
+    # They run in the order of their arrival, after the key has been deleted.
     assert writer.read() == b":1\r\n$1\r\n3\r\n"
     assert queued.read() == b"*1\r\n:2\r\n"
     assert script.read() == b":3\r\n"

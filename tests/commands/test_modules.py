@@ -1,4 +1,4 @@
-"""MODULE, and what a module of commands in Python gets for its declarations."""
+"""MODULE, and what a Python module gets for its declarations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FAILED = b"ERR Error loading the extension. Please check the server logs."
 
 
 def a_module() -> Module:
-    """A module that does a little of everything; what happened stands in its state, a list."""
+    """A module that uses every feature a little. Its state is a list that records what happened."""
     module = Module("toy", version=3)
 
     @module.on_load
@@ -217,7 +217,7 @@ def test_relative_paths(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     elsewhere.mkdir()
     folder, name = Path(path).parent, Path(path).name
     monkeypatch.chdir(elsewhere)
-    # Directives and commands: relative to dir, wherever dir stands.
+    # For directives and commands, a path is relative to dir, wherever the directive dir appears.
     for words in (("--loadmodule", f"./{name}", "--dir", str(folder)), ("--dir", str(folder), "--loadmodule", name)):
         config = load_arguments(words)
         engine = make_engine(config, manual_time(Clock()))
@@ -225,14 +225,14 @@ def test_relative_paths(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     by_command = Server(dir=str(folder), enable_module_command="yes")
     assert by_command("MODULE", "LOAD", name) == b"OK"
     assert by_command("MODULE", "UNLOAD", "greeter") == b"OK"
-    # The folder of the start has nothing to do with it, and the reason tells where it was looked for.
+    # The working directory at the start does not matter, and the error tells where the server searched.
     monkeypatch.chdir(folder)
     lost = Server(dir=str(elsewhere), enable_module_command="yes")
     assert lost("MODULE", "LOAD", f"./{name}") == FAILED
     assert any(str(elsewhere) in text and name in text for level, text in lost.logged if level == "warning")
     with pytest.raises(FatalConfigError, match=re.escape(str(elsewhere))):
         make_engine(load_arguments(["--loadmodule", f"./{name}", "--dir", str(elsewhere)]), manual_time(Clock()))
-    # A program means its own working directory, also where the line is written to a configuration file.
+    # For a program, a path is relative to its working directory, also when CONFIG REWRITE writes the line to a file.
     load_module(lost.engine, f"./{name}")
     assert lost.engine.modules.loaded["greeter"].path == str(Path.cwd() / name).encode()
 
@@ -367,7 +367,7 @@ def test_a_command_needs_no_flags() -> None:
 
 
 class Waiting:
-    """A server with commands that wait; ``answers`` are what they wait for."""
+    """A server with commands that wait. ``answers`` are the Deferreds that they wait for."""
 
     def __init__(self) -> None:
         self.server = Server()
@@ -746,7 +746,7 @@ def test_entry_points(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert server("MODULE", "LIST")[0][5] == name.encode()
 
 
-# wrong use, refused at once
+# wrong use, which is refused at once
 
 
 def no_client() -> None: ...

@@ -1,4 +1,4 @@
-"""Pub/Sub: subscriptions, messages in both protocols, what a subscriber may do, and what it costs others."""
+"""Pub/Sub: subscriptions, messages in both protocols, what a subscriber may do, and its cost for other clients."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_inside_a_transaction(server: Server, then: list[str]) -> None:
     head = b"+OK\r\n" + b"+QUEUED\r\n" * (2 + len(then))
     replies = b"*%d\r\n" % (2 + len(then)) + told("subscribe", "a", 1) + b":1\r\n"
     if then:
-        # The message is not lost, though nobody subscribes any more when the reply is ready.
+        # The message is not lost, although the client is no longer subscribed when the reply is ready.
         assert answer == head + replies + told("unsubscribe", "a", 0) + message("message", "a", "x") + b"+PONG\r\n"
     else:
         assert answer == head + replies + message("message", "a", "x") + message("pong", "")

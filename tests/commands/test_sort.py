@@ -1,4 +1,4 @@
-"""SORT and SORT_RO, over collections put into the database directly."""
+"""SORT and SORT_RO, on collections that the test puts into the database directly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_sets(server: InProcess) -> None:
     server("SADD", "s", "b", "a", "c")
     assert server("SORT", "s", "ALPHA", "DESC") == [b"c", b"b", b"a"]
     assert sorted(server("SORT", "s", "BY", "nosort")) == [b"a", b"b", b"c"]
-    # What is stored has to be the same on every replica.
+    # The stored result must be the same on every replica.
     assert server("SORT", "s", "BY", "nosort", "STORE", "d") == 3
     assert server("SORT", "d", "BY", "nosort") == [b"a", b"b", b"c"]
 

@@ -1,4 +1,4 @@
-"""MONITOR, SLOWLOG and LATENCY inside the process, where time stands still unless it is moved."""
+"""MONITOR, SLOWLOG and LATENCY in this process, where time stands still unless the test moves it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_line_for_each_call(server: Server) -> None:
     now = b"%d.%06d" % divmod(int(server.engine.time.wall() * 1_000_000), 1_000_000)
     client("SELECT", 2)
     client("SET", "k", "v")
-    client("CONFIG", "GET", "port")  # administers: not shown
+    client("CONFIG", "GET", "port")  # an administrative command, which is not shown
     client("BOGUS")
     client("GET")
     assert watcher.read() == b'+%b [2 127.0.0.1:50000] "SELECT" "2"\r\n+%b [2 127.0.0.1:50000] "SET" "k" "v"\r\n' % (
@@ -124,7 +124,7 @@ def test_latency_events(server: Server) -> None:
     assert server("LATENCY", "LATEST") == []
     begin = int(server.engine.time.wall())
     latency.note("fork", 300)
-    latency.note("fork", 200)  # the same second: the longer one stays
+    latency.note("fork", 200)  # in the same second, the longer one stays
     server.clock.advance(2)
     latency.note("fork", 150)
     assert server("LATENCY", "HISTORY", "fork") == [[begin, 300], [begin + 2, 150]]

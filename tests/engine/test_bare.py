@@ -1,4 +1,4 @@
-"""An engine by itself: no files, no sockets, no replication, and an answer to every command."""
+"""An engine by itself, without files, sockets or replication. It replies to every command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUES = {
     "string": b"value",
     "unix-time": b"9999999999",
 }
-#: Calls that the arguments in the documentation do not lead to.
+#: Calls that cannot be generated from the documented arguments.
 FURTHER = (
     b"DEBUG AOF-FLUSH-SLEEP 1",
     b"DEBUG CHANGE-REPL-ID",
@@ -48,7 +48,7 @@ FURTHER = (
 
 
 def arguments(tree: list[dict[str, Any]], optional: bool) -> list[bytes]:
-    """A value for each argument of the documentation's ``tree``; with the ``optional`` ones, or without."""
+    """Returns a value for each argument in the ``tree`` of COMMAND DOCS, with or without the ``optional`` ones."""
     found: list[bytes] = []
     for argument in tree:
         if "optional" in argument.get("flags", ()) and not optional:
@@ -65,7 +65,7 @@ def arguments(tree: list[dict[str, Any]], optional: bool) -> list[bytes]:
 
 
 def calls() -> list[tuple[bytes, ...]]:
-    """Every command of the documentation, without and with its optional arguments, and the calls of ``FURTHER``."""
+    """Returns calls of every documented command, without and with its optional arguments, and those in ``FURTHER``."""
     found: dict[tuple[bytes, ...], None] = {}
     for fact in FACTS:
         for optional in (False, True):
@@ -75,7 +75,7 @@ def calls() -> list[tuple[bytes, ...]]:
 
 
 class Bare:
-    """A bare engine with one client.  ``failures`` are exceptions that no command may raise."""
+    """A bare engine with one client.  ``failures`` collects the exceptions that commands raise."""
 
     def __init__(self) -> None:
         commands.load()
@@ -95,7 +95,7 @@ class Bare:
         self.stopped += 1
 
     def __call__(self, *argv: bytes) -> bytes:
-        """Runs one request as ``net`` does; the bytes of the reply."""
+        """Runs one request as ``net`` does. Returns the bytes of the reply."""
         assert self.engine.run(self.client, [list(argv)]) == 1
         reply = b"".join(self.client.out)
         self.client.out.clear()

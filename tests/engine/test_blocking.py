@@ -1,4 +1,4 @@
-"""Waiting: order, time-outs, pipelines, and what ends it."""
+"""Blocked clients: order, timeouts, pipelines, and what ends the waiting."""
 
 from __future__ import annotations
 

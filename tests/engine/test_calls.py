@@ -1,4 +1,4 @@
-"""Every way to run a command leaves the same behind: ``Engine.call``, and the two loops that spell it out for speed."""
+"""Every way to run a command has the same effects: ``Engine.call``, and the two loops that inline it for speed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proxy(ctx: Client, *words: bytes) -> Reply:
 
 
 class Ways:
-    """A server with a client, a master and a module, each of which can have a command run."""
+    """A server with a client, a master and a module, each of which can run a command."""
 
     def __init__(self) -> None:
         self.server = Server(slowlog_log_slower_than=0, save=())
@@ -35,18 +35,18 @@ class Ways:
         self.recorder: Recorder | None = None
 
     def client(self, *words: bytes) -> None:
-        """The loop of ``Engine.run``: the short way."""
+        """The loop of ``Engine.run``: the fast path."""
         self.connection(*words)
 
     def restricted(self, *words: bytes) -> None:
-        """A client whose user has rules: the long way through ``Engine.run``."""
+        """A client whose user has rules: the slow path through ``Engine.run``."""
         self.server("ACL", "SETUSER", "ruled", "on", "nopass", "~*", "&*", "+@all", "-acl")
         self.connection("AUTH", "ruled", "x")
         self._forget()
         self.connection(*words)
 
     def program(self, *words: bytes) -> None:
-        """``Engine.execute``: the client of a program."""
+        """``Engine.execute``: a call from the program."""
         self.server(*words)
 
     def transaction(self, *words: bytes) -> None:
@@ -54,12 +54,12 @@ class Ways:
         self.connection.send(encode("MULTI") + encode(*words) + encode("EXEC"))
 
     def script(self, *words: bytes) -> None:
-        """``redis.pcall``: the short way of scripts."""
+        """``redis.pcall``: the fast path of scripts."""
         pytest.importorskip("lupa")
         self.server("EVAL", "return redis.pcall(unpack(ARGV))", 0, *words)
 
     def tracked_script(self, *words: bytes) -> None:
-        """``redis.pcall`` for a client that tracks its keys: the long way of scripts."""
+        """``redis.pcall`` for a client that tracks its keys: the slow path of scripts."""
         pytest.importorskip("lupa")
         self.connection("HELLO", 3)
         self.connection("CLIENT", "TRACKING", "ON")
@@ -67,17 +67,17 @@ class Ways:
         self.connection("EVAL", "return redis.pcall(unpack(ARGV))", 0, *words)
 
     def module(self, *words: bytes) -> None:
-        """A command of a module that calls another one."""
+        """A module's command that calls another command."""
         self.server("PROXY", *words)
 
     def master(self, *words: bytes) -> None:
-        """The stream of a master."""
+        """A command in the stream of a master."""
         Applier(self.server.engine.replication, NullLink(), 0, 0).receive(encode(*words))  # type: ignore[arg-type]
 
-    # what is left behind
+    # the effects
 
     def _forget(self) -> None:
-        """Forgets what has been noted until now, as it came from preparations."""
+        """Discards the records of the preparations."""
         self.server("SLOWLOG", "RESET")
         self.server("CONFIG", "RESETSTAT")
         if self.watcher is not None:
@@ -86,7 +86,7 @@ class Ways:
             self.recorder.take()
 
     def run(self, way: str, *words: bytes) -> dict[str, Any]:
-        """Has ``words`` run; everything that it left behind."""
+        """Runs ``words``. Returns all of its effects."""
         engine = self.server.engine
         name = words[0].decode().lower()
         self._forget()
@@ -116,7 +116,7 @@ def ways() -> Ways:
 
 @pytest.fixture(params=["nobody monitors", "monitored"])
 def watched(request: pytest.FixtureRequest, ways: Ways) -> Ways:
-    """With somebody who monitors, and without: engines that are monitored take the long way."""
+    """Runs with and without a MONITOR client, because a monitored engine takes the slow path."""
     ways.recorder = ways.server.record()
     if request.param == "monitored":
         ways.watcher = ways.server.connect()
@@ -167,7 +167,7 @@ def test_an_error(watched: Ways, way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_bug(watched: Ways, way: str) -> None:
-    """What a command has changed before it failed goes out, and nothing of it stays behind."""
+    """The changes that a command made before it failed are propagated, and nothing remains for the next command."""
     engine = watched.server.engine
     engine.log = lambda level, text: watched.server.logged.append((level, text))
 

@@ -1,4 +1,4 @@
-"""What a command leaves behind: effects for AOF and replicas, events, statistics."""
+"""The effects of a command on AOF and replicas, events and statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of errors that quote what a client has sent."""
+"""Error texts that quote what a client has sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where two gates are closed, which one is told: each right value is the answer of Redis 8.0.2 in the same state."""
+"""Which error a client gets if there are two reasons to refuse. Redis 8.0.2 supplied the expected replies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Server:
 
 
 def fail_to_save(server: Server) -> None:
-    """Has a snapshot fail, after which writes are refused."""
+    """Makes a snapshot fail, after which the server refuses writes."""
     server("CONFIG", "SET", "save", "900 1")
     persistence = server.engine.persistence
     assert isinstance(persistence, Persistence)

@@ -1,4 +1,4 @@
-"""CLIENT PAUSE and other pauses: what waits, what does not, and what stands still meanwhile."""
+"""CLIENT PAUSE and other pauses: which requests wait, which do not, and what else stops meanwhile."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_transaction_is_paused_as_a_whole(server: Server) -> None:
     assert client("EXEC") == b"*3\r\n+OK\r\n+OK\r\n+OK\r\n"
     assert client("MULTI") == b"+OK\r\n"
     assert client("GET", "a") == b"+QUEUED\r\n"
-    # A write waits before it is queued, and so does what follows.
+    # A write waits before it is queued, and so does everything after it.
     assert client("SET", "a", 2) == b""
     assert client("EXEC") == b""
     server.advance(61)

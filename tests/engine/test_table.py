@@ -1,7 +1,7 @@
-"""The command table against the facts of Redis 8.0, and the syntax lines from which COMMAND DOCS is made.
+"""The command table matches the facts about Redis 8.0. Also tests the syntax lines from which COMMAND DOCS is built.
 
-``commands8.json`` holds what COMMAND INFO and COMMAND DOCS of Redis 8.0.2 tell of each command, but for the texts
-written for people.
+``commands8.json`` contains the replies of Redis 8.0.2 to COMMAND INFO and COMMAND DOCS for each command, without the
+texts for people.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FACTS: dict[str, dict[str, Any]] = {
 INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
 DOCS = ("since", "group", "deprecated_since", "doc_flags")
 
-#: Whose arguments COMMAND DOCS shows otherwise than Redis, and why.
+#: Commands whose arguments COMMAND DOCS shows differently from Redis, and the reason.
 OTHER_ARGUMENTS = {
     "debug": "Redis tells no arguments",
     "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",
@@ -34,7 +34,7 @@ OTHER_ARGUMENTS = {
 
 
 def plain(reply: Any) -> Any:
-    """A reply as JSON has it: maps as dicts, sets sorted, text."""
+    """Converts a reply to JSON types: maps to dicts, sets to sorted lists, bytes to text."""
     if isinstance(reply, Pairs):
         return {plain(reply[at]): plain(reply[at + 1]) for at in range(0, len(reply), 2)}
     if isinstance(reply, SetReply):
@@ -45,7 +45,7 @@ def plain(reply: Any) -> Any:
 
 
 def with_subcommands(info: list[Any]) -> dict[str, dict[str, Any]]:
-    """COMMAND INFO of a command and of its subcommands, by their names."""
+    """Returns COMMAND INFO of a command and its subcommands, by name."""
     name, *values, subcommands = info
     found = {name: dict(zip(INFO, values, strict=True))}
     for subcommand in subcommands:
@@ -54,7 +54,7 @@ def with_subcommands(info: list[Any]) -> dict[str, dict[str, Any]]:
 
 
 def with_subdocs(docs: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """COMMAND DOCS of commands and of their subcommands, by their names."""
+    """Returns COMMAND DOCS of commands and their subcommands, by name."""
     found = dict(docs)
     for entry in docs.values():
         found.update(with_subdocs(entry.pop("subcommands", {})))
@@ -62,7 +62,7 @@ def with_subdocs(docs: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def without_defaults(arguments: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Arguments without a display text that is the name."""
+    """Returns arguments without a display text that equals the name."""
     found = []
     for argument in arguments:
         kept = {key: value for key, value in argument.items() if key != "arguments"}
@@ -122,7 +122,7 @@ def test_docstrings(name: str) -> None:
 
 
 def tree(line: str, group: str = "generic") -> list[Any]:
-    """The arguments in a line, each as its name, its type and whatever else it has."""
+    """Returns the arguments in a line, each with its name, its type and its other properties."""
     found = []
     for argument in parse_syntax(f"X {line}", "x", group):
         found.append(node(argument))
@@ -244,7 +244,7 @@ def test_the_categories_of_a_command_are_computed_once() -> None:
 
 
 def declared(group: CommandGroup, name: str, /, **facts: Any) -> Spec:
-    """Declares a command and takes it out of the table again."""
+    """Declares a command, and removes it from the table afterwards."""
     group(name, **facts)(lambda ctx: None)
     return registry.pop(f"{group.prefix}{name}".lower())
 

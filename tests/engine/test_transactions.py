@@ -1,4 +1,4 @@
-"""MULTI, EXEC, WATCH: the rules."""
+"""The rules of MULTI, EXEC and WATCH."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HELP of the containers."""
+"""HELP of the container commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times of hash fields: setting and reading them, and what happens when they have passed."""
+"""Expiry of hash fields: setting and reading the times, and what happens when they have passed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BAD_NUMBER = "ERR Number of fields must be a positive integer"
 WRONG_NUMBER = "ERR The `numfields` parameter must match the number of arguments"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
-START = 1_700_000_000_000  # ms, where the test's clock begins
+START = 1_700_000_000_000  # the start of the test's clock (ms)
 
 
 @pytest.fixture(params=["listpackex", "hashtable"])
@@ -34,7 +34,7 @@ def refused(server: InProcess, *argv: str | int) -> str:
 
 
 def pass_time(server: InProcess, milliseconds: int) -> None:
-    """Lets time pass without the server's cycle, so that only commands find what has expired."""
+    """Advances the time without the active expiry, so that only commands find expired fields."""
     server.clock.advance(milliseconds / 1000)
 
 

@@ -1,4 +1,4 @@
-"""Waiting for elements: who gets what, in which order, and what a time-out answers."""
+"""Waiting for elements: which client gets which element, in which order, and the reply after a timeout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NULL = b"$-1\r\n"
 
 
 def answer(*values: str | list[str]) -> bytes:
-    """An array of bulk strings and of arrays of them, as it is sent."""
+    """Encodes an array of bulk strings and of arrays of them."""
     parts = [b"*%d\r\n" % len(values)]
     for value in values:
         parts.append(encode(*value) if isinstance(value, list) else encode(value)[len(b"*1\r\n") :])
@@ -31,7 +31,7 @@ def server() -> Server:
 
 @pytest.fixture
 def clients(server: Server) -> Iterator[Connection]:
-    """Connections, one after the other."""
+    """Opens connections, one after the other."""
     return iter(server.connect, None)
 
 

@@ -1,4 +1,4 @@
-"""Lists: what the commands answer, in which order they check, and what they leave behind."""
+"""Lists: the replies of the commands, the order of their checks, and their effects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(server: InProcess, *argv: str | int) -> str:
 
 
 def contents(server: InProcess, key: str = "l") -> bytes:
-    """The elements, one letter each."""
+    """Returns the elements, which are one letter each."""
     return b"".join(server("LRANGE", key, 0, -1))
 
 
@@ -300,7 +300,7 @@ def test_other_types_are_refused(server: InProcess, call: str) -> None:
     assert server.db.data == {b"s": b"v"}
 
 
-# call, changes counted, events, what others get to repeat
+# call, number of changes, events, propagated commands
 AFTERMATH = [
     ("LPUSH l x y", 2, ["lpush l"], ["LPUSH l x y"]),
     ("RPUSH new x", 1, ["new new", "rpush new"], ["RPUSH new x"]),

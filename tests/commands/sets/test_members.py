@@ -1,4 +1,4 @@
-"""Sets: what the commands answer, and what they leave behind for replicas and listeners."""
+"""Sets: the replies of the commands, and their effects on replicas and keyspace events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sorted sets: what the commands on members answer, and what they leave behind for replicas and listeners."""
+"""Sorted sets: the replies of the commands on members, and their effects on replicas and keyspace events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server(request: pytest.FixtureRequest) -> InProcess:
 
 @pytest.fixture
 def z(server: InProcess) -> InProcess:
-    """A server with a, b and c of the scores 1, 2 and 3 in z."""
+    """A server with the sorted set z: the members a, b and c with the scores 1, 2 and 3."""
     server("ZADD", "z", 2, "b", 1, "a", 3, "c")
     return server
 

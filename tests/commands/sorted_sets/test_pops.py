@@ -1,4 +1,4 @@
-"""Popping members off sorted sets, and waiting for them."""
+"""Popping members of sorted sets, and waiting for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 @pytest.fixture(params=["listpack", "skiplist"])
 def server(request: pytest.FixtureRequest) -> InProcess:
-    """A server with a to d of the scores 1 to 4 in z, in either encoding."""
+    """A server with the sorted set z in either encoding: the members a to d with the scores 1 to 4."""
     server = InProcess()
     if request.param == "skiplist":
         server.config.zset_max_listpack_entries = 0

@@ -1,4 +1,4 @@
-"""Ranges of sorted sets: of ranks, scores and members, read, counted, removed and stored."""
+"""Ranges of sorted sets by rank, score and member: reading, counting, removing and storing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 @pytest.fixture(params=["listpack", "skiplist"])
 def server(request: pytest.FixtureRequest) -> InProcess:
-    """A server with a to e of the scores 1 to 5 in z, and with members of one score in lex, in either encoding."""
+    """A server, in either encoding, with z (members a to e, scores 1 to 5) and lex (members of equal score)."""
     server = InProcess()
     if request.param == "skiplist":
         server.config.zset_max_listpack_entries = 0

@@ -1,4 +1,4 @@
-"""The entries of streams: what the commands answer, and what they leave behind for replicas and listeners."""
+"""The entries of streams: the replies of the commands, and their effects on replicas and keyspace events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refused(server: InProcess, *argv: str | int) -> str:
 
 
 def plain(reply: Any) -> Any:
-    """A reply with lists for all arrays."""
+    """Returns a reply with lists for all arrays."""
     return [plain(part) for part in reply] if isinstance(reply, list | tuple) else reply
 
 
@@ -334,7 +334,7 @@ def test_xsetid_says_what_is_wrong(server: InProcess, argv: list[str], error: st
     assert refused(server, "XSETID", *argv) == error
 
 
-# Everybody else
+# Other commands
 
 
 def test_watchers_notice_entries_but_not_groups(server: InProcess) -> None:

@@ -1,4 +1,4 @@
-"""Consumer groups: making them, what is pending in them, and handing that over."""
+"""Consumer groups: creating them, their pending entries, and claiming these."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN = "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} 
 
 @pytest.fixture
 def server() -> InProcess:
-    """Has a stream ``s`` of five entries with a group ``g`` before them."""
+    """Creates a stream ``s`` of five entries, with a group ``g`` that starts before them."""
     server = InProcess()
     for number in range(1, 6):
         server("XADD", "s", f"{number}-0", "n", number)
@@ -39,7 +39,7 @@ def refused(server: InProcess, *argv: str | int) -> str:
 
 
 def plain(reply: Any) -> Any:
-    """A reply with lists for all arrays."""
+    """Returns a reply with lists for all arrays."""
     return [plain(part) for part in reply] if isinstance(reply, list | tuple) else reply
 
 
@@ -48,13 +48,13 @@ def read(server: InProcess, consumer: str, count: int) -> None:
 
 
 def facts(server: InProcess, group: int = 0) -> dict[bytes, Any]:
-    """The counters of a group."""
+    """Returns the counters of a group."""
     flat = server("XINFO", "GROUPS", "s")[group]
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def pending(server: InProcess, *more: str | int) -> list[list[Any]]:
-    """The entries that are pending: ID, consumer, idle time, deliveries."""
+    """Returns the pending entries: ID, consumer, idle time, deliveries."""
     return plain(server("XPENDING", "s", "g", "-", "+", 100, *more))
 
 
@@ -153,7 +153,7 @@ def test_setid_moves_a_group(server: InProcess) -> None:
     assert plain(reply) == [[b"s", [[b"5-0", [b"n", b"5"]]]]]
     server("XGROUP", "SETID", "s", "g", "-")
     assert facts(server)[b"last-delivered-id"] == b"0-0"
-    # An entry that is pending already goes to whoever gets it now.
+    # An entry that is already pending moves to the consumer that receives it now.
     read(server, "d", 5)
     assert {entry[1] for entry in pending(server)} == {b"d"}
 
@@ -252,7 +252,7 @@ def test_xclaim_hands_over(server: InProcess) -> None:
         [b"3-0", [b"n", b"3"]],
     ]
     assert pending(server) == [[b"1-0", b"b", 0, 2], [b"2-0", b"a", 1000, 1], [b"3-0", b"b", 0, 2]]
-    # What was just claimed is not idle for long enough.
+    # The entry that was just claimed has not been idle for long enough.
     assert server("XCLAIM", "s", "g", "c", 500, "1") == []
     assert server("XCLAIM", "s", "g", "c", 0, "1", "JUSTID") == [b"1-0"]
     assert pending(server, "c") == [[b"1-0", b"c", 0, 2]]
@@ -265,7 +265,7 @@ def test_options_of_xclaim(server: InProcess) -> None:
     assert pending(server) == [[b"1-0", b"b", 3000, 7]]
     server("XCLAIM", "s", "g", "b", 0, "1", "TIME", START + 9000, "RETRYCOUNT", -1)
     assert pending(server) == [[b"1-0", b"b", 1000, 8]]
-    # A time in the future is now.
+    # A time in the future counts as now.
     server("XCLAIM", "s", "g", "b", 0, "1", "TIME", START + 99000, "JUSTID")
     assert pending(server) == [[b"1-0", b"b", 0, 8]]
     assert server("XCLAIM", "s", "g", "b", 0, "4", "JUSTID") == []
@@ -359,7 +359,7 @@ def test_xautoclaim_looks_at_ten_entries_for_each_wanted(server: InProcess) -> N
     read(server, "a", 30)
     server.advance(1)
     server("XCLAIM", "s", "g", "a", 0, *range(1, 13))
-    # Of the first ten none is idle for long enough: the search ends there.
+    # None of the first ten has been idle for long enough, so the search ends there.
     assert server("XAUTOCLAIM", "s", "g", "b", 500, "-", "COUNT", 1) == [b"11-0", [], []]
     cursor, claimed, _ = server("XAUTOCLAIM", "s", "g", "b", 500, "11", "COUNT", 1)
     assert (cursor, [entry[0] for entry in claimed]) == (b"14-0", [b"13-0"])
@@ -480,7 +480,7 @@ def test_xinfo_consumers(server: InProcess) -> None:
         [b"name", b"a", b"pending", 0, b"idle", 2000, b"inactive", -1],
         [b"name", b"b", b"pending", 2, b"idle", 2000, b"inactive", 2000],
     ]
-    # Trying counts as seen, getting as active.
+    # An attempt updates the seen time, and a success the active time.
     read(server, "a", 5)
     read(server, "b", 5)
     assert [consumer[5:8:2] for consumer in server("XINFO", "CONSUMERS", "s", "g")] == [[0, 0], [0, 2000]]

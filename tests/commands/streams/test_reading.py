@@ -1,4 +1,4 @@
-"""XREAD and XREADGROUP: what they return, what they wait for, and who gets what."""
+"""XREAD and XREADGROUP: what they return, what they wait for, and which client gets which entry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refused(server: InProcess, *argv: str | int) -> str:
 
 
 def plain(reply: Any) -> Any:
-    """A reply with lists for all arrays."""
+    """Returns a reply with lists for all arrays."""
     return [plain(part) for part in reply] if isinstance(reply, list | tuple) else reply
 
 
@@ -37,7 +37,7 @@ def fill(server: InProcess, *ids: str, key: str = "s") -> None:
 
 
 def answer(key: str, *ids: str) -> bytes:
-    """What is answered with entries of one stream."""
+    """Returns the reply that contains the entries of one stream."""
     parts = [b"*1\r\n*2\r\n$%d\r\n%b\r\n*%d\r\n" % (len(key), key.encode(), len(ids))]
     for text in map(str.encode, ids):
         bulk = b"$%d\r\n%b\r\n" % (len(text), text)
@@ -46,7 +46,7 @@ def answer(key: str, *ids: str) -> bytes:
 
 
 def found(reply: Any) -> dict[str, list[str]]:
-    """The IDs by key."""
+    """Returns the IDs by key."""
     return {key.decode(): [entry[0].decode() for entry in entries] for key, entries in reply}
 
 
@@ -128,7 +128,7 @@ def test_xread_waits_for_an_entry(server: InProcess) -> None:
     reader = server.connect()
     assert reader("XREAD", "BLOCK", 0, "STREAMS", "s", "$") == b""
     fill(server, "1-2", "1-3")
-    # It is woken by the first entry, before the second comes.
+    # The first entry wakes it, before the second arrives.
     assert reader.read() == answer("s", "1-2")
     assert reader("XREAD", "BLOCK", 0, "STREAMS", "s", "$") == b""
     fill(server, "1-4")
@@ -139,7 +139,7 @@ def test_dollar_is_resolved_once(server: InProcess) -> None:
     fill(server, "5-0")
     reader = server.connect()
     reader("XREAD", "BLOCK", 0, "STREAMS", "t", "s", "$", "$")
-    # The stream comes anew with smaller IDs than the one that was seen: they do not count.
+    # The stream is created again with smaller IDs than the last one seen. They do not count.
     server("DEL", "s")
     fill(server, "4-0")
     assert reader.read() == b""
@@ -208,7 +208,7 @@ def test_a_consumers_own_history(server: InProcess) -> None:
     assert found(server("XREADGROUP", "GROUP", "g", "a", "STREAMS", "s", "1-0")) == {"s": ["2-0", "3-0"]}
     assert found(server("XREADGROUP", "GROUP", "g", "a", "COUNT", 1, "STREAMS", "s", "0")) == {"s": ["1-0"]}
     assert [entry[2:] for entry in server("XPENDING", "s", "g", "-", "+", 9)] == [(0, 2)] * 3
-    # History is answered even where there is none, and never waited for.
+    # A request for the history returns at once, even if there is none.
     assert found(server("XREADGROUP", "GROUP", "g", "b", "BLOCK", 0, "STREAMS", "s", "0")) == {"s": []}
     server("XDEL", "s", "2-0")
     connection = server.connect()
@@ -297,7 +297,7 @@ def test_xreadgroup_says_what_is_wrong(server: InProcess, argv: list[str], error
 
 
 def waiting(server: InProcess, consumer: str = "c", timeout: int = 0) -> Any:
-    """A connection that waits for the group ``g`` of ``s``."""
+    """Opens a connection that waits for the group ``g`` of ``s``."""
     reader = server.connect()
     reply = reader("XREADGROUP", "GROUP", "g", consumer, "BLOCK", timeout, "STREAMS", "s", ">")
     assert reply == b""

@@ -1,4 +1,4 @@
-"""Strings: what the commands answer, and what they leave behind for replicas, watchers and listeners."""
+"""Strings: the replies of the commands, and their effects on replicas, WATCH and keyspace events."""
 
 from __future__ import annotations
 

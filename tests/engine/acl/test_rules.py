@@ -1,4 +1,4 @@
-"""The language of rules, what they cover, and the log: without clients."""
+"""The language of ACL rules, what they cover, and the ACL log, without clients."""
 
 from __future__ import annotations
 
@@ -143,7 +143,8 @@ class TestKeysAndChannels:
         assert user("(+@all ~* &*)").unrestricted
         assert not user("+@all", "~*").unrestricted
         assert not user("+@all", "~*", "&*", "-get").unrestricted
-        # Each command by itself is not all commands, as Redis has it; nothing can be told from outside.
+        # In Redis, the sum of all single commands is not the same as all commands, but clients cannot see a
+        # difference.
         assert not user("+@fast", "+@slow", "~*", "&*").unrestricted
 
     @pytest.mark.parametrize("rule", ["~a b", "&a\tb", "%~a", "%", "%X~a", "%RR~a", "bogus", ")", "+get|"])

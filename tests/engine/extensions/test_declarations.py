@@ -1,4 +1,4 @@
-"""Mistakes in the declarations of a module: they are raised where they stand, and name what is wrong."""
+"""Mistakes in the declarations of a module raise an error where they occur, and the error names the problem."""
 
 from __future__ import annotations
 

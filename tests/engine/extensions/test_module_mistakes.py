@@ -1,4 +1,4 @@
-"""Mistakes of those who write modules: each costs one client one error, and the log names the command."""
+"""Mistakes in modules: each costs one client one error, and the log names the command."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def load(server: Server, function: Callable[..., Any], arity: int = 1, flags: in
 
 
 def ask(server: Server, *arguments: str) -> bytes:
-    """What a client gets for MISTAKEN; afterwards it and everybody else are served."""
+    """Returns the reply to MISTAKEN. Checks that the server continues to serve this client and all others."""
     client, other = server.connect(), server.connect()
     answer = client("MISTAKEN", *arguments)
     if not answer:
@@ -177,7 +177,7 @@ def test_a_canceller_that_fails_keeps_nobody(server: Server, error: type[BaseExc
     assert unblocked("PING") == b"+PONG\r\n"
     assert server("CLIENT", "KILL", "ID", str(closed.protocol.client.id)) == 1
     assert b"blocked_clients:0\r\n" in server("INFO", "clients")
-    assert server.engine.effects.watch_count == 1  # the client that was unblocked still watches
+    assert server.engine.effects.watch_count == 1  # the client that was unblocked still has its WATCH
     assert failures(server) == ["What the command mistaken waits for could not be cancelled"] * 3
     assert is_clean(server) == {}
 

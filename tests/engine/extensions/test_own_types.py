@@ -1,4 +1,4 @@
-"""Mistakes in the methods of own types: they cost the call that needs the method, and nothing else."""
+"""Mistakes in the methods of custom value types affect only the call that needs the method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BROKEN = b"ERR internal error"
 
 
 class Faults:
-    """What the methods of values do in place of what they should."""
+    """The faulty behaviour of the methods of values."""
 
     def __init__(self) -> None:
         self.by_method: dict[str, Callable[[], Any]] = {}
@@ -61,7 +61,7 @@ def a_type(faults: Faults) -> type[OwnValue]:
 
 
 class Home:
-    """A server with a key ``v`` of such a type."""
+    """Returns a server with a key ``v`` of such a type."""
 
     def __init__(self, **directives: Any) -> None:
         self.faults = Faults()
@@ -124,7 +124,7 @@ def test_a_size_that_nothing_has_is_no_reason_to_evict(size: Any) -> None:
     home.server.engine.eviction.measure()
     assert home.server("SET", "k", "value") == OK
     assert home.server("EXISTS", "v", "w", "k") == 3
-    # Whoever asks for it is told.
+    # A command that asks for the value gets an error.
     assert home.server("MEMORY", "USAGE", "v") == BROKEN
     assert home.server("DEBUG", "OBJECT", "v") == BROKEN
 
@@ -239,5 +239,5 @@ def test_a_value_of_a_type_that_was_not_declared(home: Home) -> None:
         with pytest.raises(TypeError, match="Own is no type of a loaded module: declare it with @module.type"):
             put(b"k", with_type(b"unknown-1")())
         with pytest.raises(TypeError, match="Own is no type of a loaded module"):
-            put(b"k", with_type(b"fragile-1")())  # the name is known, the class is another
+            put(b"k", with_type(b"fragile-1")())  # the name is known, but the class is a different one
     assert home.server("EXISTS", "k") == 0

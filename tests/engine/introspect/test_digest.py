@@ -1,4 +1,4 @@
-"""Digests: the numbers are those of redis-server 8.0 for the same calls."""
+"""Digests. redis-server 8.0 supplied the expected values for the same calls."""
 
 from __future__ import annotations
 

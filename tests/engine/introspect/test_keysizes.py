@@ -1,4 +1,4 @@
-"""INFO keysizes: lengths of keys by powers of two."""
+"""INFO keysizes: histograms of key lengths by powers of two."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_large_database_is_gone_through_in_the_background(monkeypatch: pytest.
         server("SET", f"key:{number}", "x" * (1 if number % 5 else 100))
     for number in range(50):
         server("RPUSH", f"list:{number}", "x")
-    # First from some keys picked at random.
+    # The first reply is an estimate from some random keys.
     guessed = dict(part.split("=") for part in figures(server)["db0_distrib_strings_sizes"].split(","))
     assert 3400 < int(guessed["1"]) < 4600
     assert 600 < int(guessed["64"]) < 1500
@@ -79,7 +79,7 @@ def test_a_large_database_is_gone_through_in_the_background(monkeypatch: pytest.
         server.advance(0.01)
     exact = {"db0_distrib_strings_sizes": "1=4000,64=1000", "db0_distrib_lists_items": "1=50"}
     assert figures(server) == exact
-    # The next walk begins with the next question after some time, and until it ends the last one's answer stands.
+    # The next request after some time starts another walk. Until it ends, replies come from the previous walk.
     server("SET", "key:1", "x" * 5000)
     server.advance(10)
     assert figures(server) == exact

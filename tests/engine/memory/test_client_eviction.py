@@ -1,4 +1,4 @@
-"""maxmemory-clients: what clients weigh, and who has to go when they weigh too much."""
+"""maxmemory-clients: the memory of clients, and which client is closed when they use too much."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def limit(server: Server, value: str) -> None:
 
 
 def filled(server: Server, size: int) -> Connection:
-    """A client that has sent ``size`` bytes of a request that goes on."""
+    """Opens a client that has sent the first ``size`` bytes of a longer request."""
     client = server.connect()
     client.send(b"*2\r\n$%d\r\n" % size + b"v" * size + b"\r\n")
     return client

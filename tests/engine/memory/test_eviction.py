@@ -1,4 +1,4 @@
-"""Staying inside ``maxmemory``: who is evicted, when, and who is told."""
+"""Staying within ``maxmemory``: which keys are evicted, when, and which events and effects follow."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_limit_is_kept(policy: str) -> None:
     assert limit - 2000 < used(server) < limit + 1000
     assert 300 < len(server.engine.databases[0]) < 700
     assert server.engine.stats.evicted_keys == 2000 - len(server.engine.databases[0])
-    # The account is that of what is there.
+    # The memory account matches the data.
     db = server.engine.databases[0]
     assert db.account is not None and db.account.memory == account.estimate(db, sample=10_000)
 

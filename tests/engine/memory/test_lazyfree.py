@@ -1,4 +1,4 @@
-"""Freeing large values a bit at a time."""
+"""Freeing large values in small steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY = 40_000
 
 
 class Tracked(Set):
-    """A set of which can be told whether it is still there."""
+    """A set that supports weak references, with which a test can check whether it still exists."""
 
     __slots__ = ("__weakref__",)
 
@@ -42,7 +42,7 @@ def filled(server: Server, kind: str, count: int = MANY) -> None:
 def test_a_large_value_is_freed_in_slices(kind: str) -> None:
     server = Server()
     filled(server, kind)
-    # A clock that has one step a look: a slice of a million ns ends after so many of them.
+    # The clock advances one step each time it is read, so a slice of a million ns ends after that many readings.
     ticks = iter(range(0, 1 << 62, 300_000))
     server.engine.clock_ns = lambda: next(ticks)
     server("UNLINK" if kind != "keys" else "FLUSHALL", *(["key"] if kind != "keys" else []))

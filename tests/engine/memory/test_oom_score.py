@@ -1,4 +1,4 @@
-"""oom-score-adj: what the system is told of the process."""
+"""oom-score-adj: the value that the server sets for the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_redis.engine.memory import oom_score
 
 @pytest.fixture
 def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file in the place of the system's."""
+    """A file that replaces the one in /proc."""
     path = tmp_path / "oom_score_adj"
     path.write_text("7\n")
     monkeypatch.setattr(oom_score, "PATH", str(path))

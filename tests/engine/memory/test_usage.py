@@ -1,4 +1,4 @@
-"""The account of memory, beside what the system says that the process holds."""
+"""The memory account, compared with the memory of the process according to the operating system."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ def test_the_account_cannot_tell_more_than_the_process_has_grown_by(monkeypatch:
     for number in range(50):
         server("SET", f"key:{number}", value)
         had += 1 << 17
-    # Of what is told for the values an eighth is there in truth: 16 MB may have been free before.
+    # The simulated process grows by an eighth of each value. 16 MB may have been free before.
     assert server.engine.usage.data() == (16 << 20) + 50 * (1 << 17)
     for number in range(50, 90):
-        now += 10**9  # what was counted is counted again when some time has passed
+        now += 10**9  # the figures are counted again after some time
         server("SET", f"key:{number}", value)
         had += 1 << 17
     assert server.engine.stats.evicted_keys == 0
@@ -169,7 +169,7 @@ def test_an_account_that_begins_during_a_walk() -> None:
     server = Server()
     for number in range(4000):
         server("SET", f"key:{number}", "x" * 100)
-    server.engine.usage.total()  # more keys than are gone through at once: a walk begins
+    server.engine.usage.total()  # there are too many keys to count at once, so a walk begins
     server("CONFIG", "SET", "maxmemory", 1 << 30)
     known = server.engine.usage.data()
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Client-side caching: who is told of which keys, when, and what it costs those who do not ask for it."""
+"""Client-side caching: which clients get which invalidations, when, and the cost for clients that do not use it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def kept_server() -> Server:
 
 
 def caching(server: Server, *options: bytes | str | int, resp: int = 3) -> Connection:
-    """A client that tracks."""
+    """Opens a client that tracks keys."""
     client = server.connect()
     client("HELLO", resp)
     assert client("CLIENT", "TRACKING", "ON", *options) == b"+OK\r\n"
@@ -169,13 +169,13 @@ def test_the_table_has_a_limit(server: Server) -> None:
     server.factory.cron(0.0)
     assert tracking_info(server)["tracking_total_keys"] == "10"
     server("SET", "key:14", 1)
-    # The commands of a tracking client look at the limit as well: all but the last five went while it read.
+    # The commands of a tracking client also check the limit. All but the last five keys were dropped while it read.
     told = client.read()
     assert told == invalid(b"key:4") + invalid(b"key:14")
 
 
 def test_far_over_the_limit(server: Server) -> None:
-    """The work of one step is bounded, and grows until it is enough."""
+    """The work of one step is limited, and grows until it is enough."""
     client = caching(server)
     client("MGET", *range(1000))
     server.config.tracking_table_max_keys = 1
@@ -238,7 +238,7 @@ def test_evictions_are_told_before_the_reply(server: Server) -> None:
 
 
 def first_collision(existing: list[bytes], prefixes: list[bytes]) -> bytes | None:
-    """The rule as it is defined: each prefix is held against the existing ones, then against those behind it."""
+    """The rule as defined: each prefix is compared with the existing ones, then with those after it."""
     for place, prefix in enumerate(prefixes):
         for other in sorted(existing):
             if prefix.startswith(other) or other.startswith(prefix):
@@ -260,7 +260,7 @@ def test_overlapping_prefixes(kept_server: Server, first: list[bytes], everythin
     if client("CLIENT", "TRACKING", "ON", "BCAST", *words) != b"+OK\r\n":
         first = []
     elif everything:
-        client("CLIENT", "TRACKING", "ON", "BCAST")  # adds the empty prefix without a question
+        client("CLIENT", "TRACKING", "ON", "BCAST")  # adds the empty prefix without a check
     tracker = client.protocol.client.tracking
     expected = first_collision([] if tracker is None else list(tracker.prefixes), second)
     try:

@@ -1,4 +1,4 @@
-"""The interpreter by itself, with a host that only listens."""
+"""The interpreter by itself, with a host that only records calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("lupa")
 
 
 class Host:
-    """Ends every script at its first look at the clock."""
+    """Ends every script when it first checks the clock."""
 
     def __init__(self) -> None:
         self.called: list[tuple[Any, ...]] = []
@@ -36,7 +36,7 @@ class Host:
     ],
 )
 def test_a_script_is_ended_within_a_function_of_a_library(work: str, argument: bytes) -> None:
-    """What stands behind it on its line does not run, which no hook would see."""
+    """The rest of the same line does not run. A hook would not notice it."""
     host = Host()
     lua = Interpreter(host, "8.0.2", is_eval=True)
     script = lua.compile(f"for i = 1, 5000 do KEYS[i] = 0.1 end {work} redis.call('after')".encode())

@@ -1,4 +1,4 @@
-"""cjson, cmsgpack, struct and bit of scripts."""
+"""The libraries of scripts: cjson, cmsgpack, struct and bit."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_json_details() -> None:
 
 
 def literal(number: float) -> str:
-    """A number as Lua reads it, with its sign if it is -0.0 or no number."""
+    """Returns a number as a Lua literal, with its sign for -0.0 and NaN."""
     if number != number:
         return "-(0/0)" if math.copysign(1, number) > 0 else "0/0"
     return {math.inf: "1/0", -math.inf: "-1/0"}.get(number, repr(number))
@@ -99,7 +99,7 @@ def test_numbers_in_messagepack(number: float) -> None:
 def test_doubles_as_bytes(number: float, order: str) -> None:
     expected = struct.pack(f"{order}d", number)
     if number == number:
-        # A NaN keeps its sign, but nothing else of what it carries.
+        # A NaN keeps its sign, but loses its payload.
         assert run(f"return struct.pack('{order}d', {literal(number)})") == expected
     assert run(f"return struct.pack('{order}d', struct.unpack('{order}d', ARGV[1]))", expected) == (
         expected if number == number else struct.pack(f"{order}d", math.copysign(math.nan, number))
@@ -214,12 +214,12 @@ def test_struct_of_strings() -> None:
     ],
 )
 def test_arguments_that_are_wrong(call: str, text: str) -> None:
-    """An error tells the name by which a function was called, and the line that called it."""
+    """An error contains the name by which a function was called, and the line of the call."""
     assert run(f"\n{call}").startswith(f"ERR user_script:2: {text}".encode())
 
 
 def test_functions_of_libraries_as_callbacks() -> None:
-    """Nothing tells them from functions in C: such a frame has no line."""
+    """They look like functions in C, whose frames have no line."""
     assert run("return {type(struct.pack), type(bit.band), type(redis.call)}") == [b"function"] * 3
     assert run("return tostring(redis.call)").startswith(b"function: 0x")
     assert run("return string.gsub('bhd', '.', struct.size)") == b"128"
@@ -233,7 +233,7 @@ def test_functions_of_libraries_as_callbacks() -> None:
 
 
 def test_the_line_of_a_result_that_is_returned() -> None:
-    """A function in Lua that is called last takes the frame of its caller: then the script's text tells the line."""
+    """A tail call of a Lua function replaces the frame of its caller. The line then comes from the script's text."""
     script = "\nlocal f = function(s)\n return cjson.decode(s) end\nreturn f('x')"
     assert run(script).startswith(b"ERR user_script:3: Expected value")
     assert run(script).endswith(b", on @user_script:3.")

@@ -1,4 +1,4 @@
-"""Scripts: what they may see and touch, what goes in and what comes out."""
+"""Scripts: what they can access, their arguments and their results."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_environments_of_functions(server: Server) -> None:
 
 
 def test_no_function_gives_the_interpreter_away(server: Server) -> None:
-    """All that scripts can call has their globals, and keeps them."""
+    """Every function that scripts can call has the scripts' globals, and keeps them."""
     script = """
     local seen, count = {}, 0
     local function look(t)
@@ -190,7 +190,7 @@ def test_proxies(server: Server) -> None:
 
 
 def test_a_proxy_has_no_finalizer(server: Server) -> None:
-    """It would run whenever memory is collected, outside of scripts, too."""
+    """A finalizer would run at any garbage collection, even outside of scripts."""
     script = """
     local p = newproxy(true)
     getmetatable(p).__gc = function() KEYS.collected = true end
@@ -215,7 +215,7 @@ def test_a_proxy_has_no_finalizer(server: Server) -> None:
     ],
 )
 def test_an_error_that_cannot_be_read(server: Server, error: str) -> None:
-    """It is an error all the same, and no bug of the server's, which would fail the fixture."""
+    """It is an ordinary error. A bug in the server would make the fixture fail."""
     assert isinstance(run(server, error), ErrorReply)
     assert run(server, "return 1") == 1
 
@@ -320,7 +320,7 @@ def test_effects_leave_as_one_unit(server: Server) -> None:
     assert [[(effect.db, effect.argv) for effect in unit] for unit in recorder.units] == [
         [(0, [b"set", b"a", b"1"]), (2, [b"incr", b"b"])]
     ]
-    assert own("DBSIZE") == 1  # the database of the caller is its own
+    assert own("DBSIZE") == 1  # the caller keeps its own database
     recorder.take()
     run(own, "redis.set_repl(redis.REPL_NONE) redis.call('set', 'a', '2')")
     assert recorder.take() == []
