@@ -25,10 +25,10 @@ import pytest
 from tests.integration.process import environment
 from tests.support.server import Server
 from twisted_redis.__main__ import TOOLS
+from twisted_redis.command_line import OwnOptions
 from twisted_redis.config import load_arguments
 from twisted_redis.extending import Module, load_module
 from twisted_redis.resp.types import ErrorReply, Simple
-from twisted_redis.tap import OwnOptions
 
 ROOT = Path(__file__).parents[1]
 #: CONTRIBUTING.md has tests of its own.

@@ -35,10 +35,10 @@ def declared() -> dict[str, dict[str, Any]]:
     """Returns the reply of a new server to COMMAND, by the names of commands and subcommands."""
     from twisted.internet.task import Clock
 
+    from twisted_redis.composition import make_engine
     from twisted_redis.config import Config
     from twisted_redis.engine.clients import NullLink
     from twisted_redis.engine.clock import manual_time
-    from twisted_redis.tap import make_engine
 
     engine = make_engine(Config(), manual_time(Clock()))
     found: dict[str, dict[str, Any]] = {}

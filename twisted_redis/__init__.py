@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from twisted_redis.composition import make_server
     from twisted_redis.config import Config, FatalConfigError, load_arguments
     from twisted_redis.library.client import LocalClient
     from twisted_redis.library.dataset import SortedSet, StreamEntries
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from twisted_redis.library.running import RunningServer, SyncClient, running_server, start_server
     from twisted_redis.library.service import RedisService
     from twisted_redis.net.factory import RedisFactory
-    from twisted_redis.tap import make_server
 
 __version__ = "0.1.0"
 
@@ -53,7 +53,7 @@ _MODULES = {
     "FatalConfigError": "twisted_redis.config",
     "RedisFactory": "twisted_redis.net.factory",
     "load_arguments": "twisted_redis.config",
-    "make_server": "twisted_redis.tap",
+    "make_server": "twisted_redis.composition",
     "LocalClient": "twisted_redis.library.client",
     "RedisService": "twisted_redis.library.service",
     "ReplyError": "twisted_redis.library.errors",

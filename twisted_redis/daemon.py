@@ -1,16 +1,30 @@
-"""The server as an operating system process: running in the background, supervision, and the pid file."""
+"""The server as an operating system process: background, supervision, pid file, garbage collector and file limit."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
 
-__all__ = ["DEFAULT_PID_FILE", "PidFile", "Supervisor", "go_to_background", "ignore_hangup"]
+from twisted_redis.config import Config
+
+__all__ = [
+    "DEFAULT_PID_FILE",
+    "PidFile",
+    "Supervisor",
+    "go_to_background",
+    "ignore_hangup",
+    "raise_file_limit",
+    "rest_collector",
+    "tune_collector",
+]
 
 DEFAULT_PID_FILE = "/var/run/redis.pid"
+#: Allocations before a young collection, young before middle, middle before full.
+COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 Log = Callable[[str, str], None]
 
@@ -122,3 +136,39 @@ class Supervisor:
             self._log("warning", f"systemd supervision error: sd_notify: {-(error.errno or 0)}")
             return False
         return True
+
+
+def tune_collector() -> None:
+    """Has the cyclic collector run rarely: requests leave no cycles, and a full run walks every collection stored."""
+    if sys.implementation.name == "cpython":
+        gc.collect()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        rest_collector()
+
+
+def rest_collector() -> None:
+    """Lets the collector forget what is there now: it stays."""
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+
+
+def raise_file_limit(config: Config, log: Log) -> None:
+    """Makes room for ``maxclients`` sockets, or lowers it to what there is room for."""
+    try:
+        import resource
+    except ImportError:
+        return
+    wanted = config.maxclients + 32
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if wanted > limit:
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+                return
+            except (OSError, ValueError):
+                pass
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit < wanted:
+            config.maxclients = limit - 32
+            log("warning", f"maxclients has been reduced to {config.maxclients} to fit the open files limit.")

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.support.server import Server
+from twisted_redis.composition import make_engine
 from twisted_redis.config import FatalConfigError, load_arguments
 from twisted_redis.engine.clients import NullLink
 from twisted_redis.engine.clock import manual_time
@@ -35,7 +36,6 @@ from twisted_redis.extending import (
     sleep,
 )
 from twisted_redis.persistence.aof.commands import key_commands
-from twisted_redis.tap import make_engine
 
 FAILED = b"ERR Error loading the extension. Please check the server logs."
 

@@ -15,8 +15,6 @@ import redis
 
 from tests.integration.process import PATIENCE, SERVER, Server, environment, free_port
 from tests.integration.test_start_and_stop import TWIST, TWISTD
-from tests.support.server import Server as Memory
-from twisted_redis.tap import _announce
 
 Start = Callable[..., Server]
 
@@ -160,6 +158,3 @@ def test_nobody_supervises(start: Start) -> None:
 
 def test_what_the_log_says_of_the_configuration(start: Start) -> None:
     assert "* Configuration loaded\n" in start().output
-    server = Memory()
-    _announce(server.config, server.engine, given=False)
-    assert any(text.startswith("Warning: no config file specified, using the default") for _, text in server.logged)

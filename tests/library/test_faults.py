@@ -18,7 +18,7 @@ class Peer:
     def __init__(self, service: RedisService) -> None:
         address = IPv4Address("TCP", "127.0.0.1", 5000)
         self.transport = StringTransport(hostAddress=address, peerAddress=address)
-        protocol = service._running().factory.buildProtocol(address)
+        protocol = service._running().server.factory.buildProtocol(address)
         assert protocol is not None
         self.protocol = protocol
         protocol.makeConnection(self.transport)
@@ -198,7 +198,7 @@ def test_drop_connections(service: RedisService, peer: Peer) -> None:
 
 
 def test_refused_where_no_port_can_be_closed(service: RedisService) -> None:
-    factory = service._running().factory
+    factory = service._running().server.factory
     with service.refuse_connections():
         service.refuse_connections()
         assert factory.buildProtocol(None) is None

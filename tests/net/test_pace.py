@@ -16,7 +16,8 @@ class Running:
     def __init__(self) -> None:
         self.server = Server(port=0)
         del self.server.engine.clients[self.server.client.id]
-        self.service = ServerService(self.server.engine, MemoryReactorClock())
+        self.reactor = MemoryReactorClock()
+        self.service = ServerService(self.server.engine, self.reactor)
         self.ticks = 0
         self.service.periodic.append(self._tick)
         self.service.startService()
@@ -29,6 +30,7 @@ class Running:
         before = self.ticks
         for _ in range(round(seconds * 100)):
             self.server.clock.advance(0.01)
+            self.reactor.advance(0.01)
         return self.ticks - before
 
 

@@ -9,13 +9,13 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from twisted_redis.composition import make_engine
 from twisted_redis.config import Config
 from twisted_redis.engine.clients import NullLink
 from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.resp.types import Reply
-from twisted_redis.tap import make_engine
 
 __all__ = ["Connection", "Recorder", "Server", "encode"]
 

@@ -19,7 +19,9 @@ from tests.support.server import encode
 from tests.trial.cases import FolderMixin
 from twisted.plugins import twisted_redis_plugin
 from twisted_redis import tap
+from twisted_redis.composition import make_server
 from twisted_redis.config import REDIS_VERSION
+from twisted_redis.server import RedisServer
 
 
 def parsed(*arguments: str) -> tap.Options:
@@ -78,9 +80,9 @@ class OptionsTests(FolderMixin, TestCase):
             (("--maxmemory", "much"), "maxmemory"),
             (("--no-such-directive", "1"), "no-such-directive"),
             (("missing.conf",), "missing.conf"),
-            (("--listen",), "--listen takes"),
-            (("--metrics-port", "70000"), "--metrics-port takes"),
-            (("--metrics-port", "x"), "--metrics-port takes"),
+            (("--listen",), "--listen requires"),
+            (("--metrics-port", "70000"), "--metrics-port requires"),
+            (("--metrics-port", "x"), "--metrics-port requires"),
         ):
             error = self.assertRaises(usage.UsageError, parsed, *arguments)
             self.assertIn(told, str(error))
@@ -104,15 +106,15 @@ class ServiceTests(FolderMixin, TestCase):
         super().setUp()
         self.reactor = MemoryReactorClock()
 
-    def make(self, *arguments: str) -> tap.LastingService:
+    def make(self, *arguments: str) -> RedisServer:
         """A service that is stopped at the end of the test."""
         options = parsed("--save", "", *arguments)
-        service = tap.make_server(options.config, self.reactor, options.own.endpoints)
-        service.owns_process = False  # the collector is that of the tests
+        # The process is that of the tests.
+        service = make_server(options.config, self.reactor, owns_process=False, endpoints=options.own.endpoints)
         self.addCleanup(lambda: service.running and self.stop(service))
         return service
 
-    def stop(self, service: tap.LastingService) -> None:
+    def stop(self, service: RedisServer) -> None:
         stopped = service.stopService()
         self.reactor.pump([0.01] * 5)
         self.successResultOf(stopped)

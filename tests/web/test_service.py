@@ -16,9 +16,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
 from tests.support.server import Server
+from twisted_redis.command_line import OwnOptions
 from twisted_redis.config import FatalConfigError
 from twisted_redis.net.listening import ListenError
-from twisted_redis.tap import OwnOptions
 from twisted_redis.web.channel import CONNECTIONS, WITHIN
 from twisted_redis.web.service import StatusService, make_site
 

@@ -24,6 +24,7 @@ def load_arguments(arguments: Sequence[str], stdin: BinaryIO | None = None, conf
     new one. Raises FatalConfigError, and VersionWanted or HelpWanted where no server is asked for.
     """
     config = Config() if config is None else config
+    config.given = bool(arguments)
     if not arguments:
         return config
     words = [os.fsencode(argument) for argument in arguments]

@@ -1,8 +1,7 @@
 """The table of directives: every one of Redis 8.0, with kind, default and what may be done with it.
 
-A directive is one line in the class ``Directives``.  The line gives ``Config`` its attribute and that attribute's type,
-CONFIG GET, SET and REWRITE their row, and says whether this server honours other values than the default (``HINT``,
-``UNSUPPORTED``).
+A directive is one line in the class ``Directives``.  From that line come the attribute of ``Config`` with its type, and
+the row that CONFIG GET, SET and REWRITE read.  ``HINT`` and ``UNSUPPORTED`` say whether the server acts on the value.
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ class Config(Directives):
     """
 
     def __init__(self) -> None:
+        self.given = False  #: Whether the command line named a file or directives.
         self.file: str | None = None  #: The absolute path of the configuration file.
         self.warnings: list[str] = []  #: What the log should say about the configuration that was loaded.
         self.renamed_commands: list[StartLine] = []  #: ``rename-command`` lines: (old, new), new may be empty.

@@ -66,7 +66,7 @@ class _Call:
 class ServerClock:
     """``reactor``'s time, shifted; ``source`` is what the engine takes its time from.
 
-    ``settle`` is called when time has moved: it does what is due by the wall clock.
+    ``moved`` is called when time has moved: it does what is due by the wall clock.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -78,7 +78,7 @@ class ServerClock:
         #: Where both stand (monotonic, wall), while they do.
         self._frozen: tuple[float, float] | None = None
         self._stopped = False
-        self.settle: Callable[[], None] = lambda: None
+        self.moved: Callable[[], None] = lambda: None
         self.source = TimeSource(self, time.time)
         self.source.monotonic = reactor.seconds
 
@@ -134,11 +134,11 @@ class ServerClock:
             if call is None or call.when > target:
                 break
             self._move(max(0.0, call.when - self.seconds()))
-            self.settle()
+            self.moved()
             if call.active():
                 call.fire()
         self._move(max(0.0, target - self.seconds()))
-        self.settle()
+        self.moved()
         self._arm()
 
     def freeze(self) -> None:

@@ -8,10 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, succeed
 from twisted.python.failure import Failure
 
 from twisted_redis import commands
+from twisted_redis.composition import make_server
 from twisted_redis.config import Config, FatalConfigError
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.engine import Engine
@@ -27,9 +28,7 @@ from twisted_redis.library.face import Face
 from twisted_redis.library.places import Place, find_place
 from twisted_redis.library.values import Argument, argument
 from twisted_redis.net.reactors import on_monotonic
-from twisted_redis.persistence.persistence import Persistence
-from twisted_redis.replication.replication import Replication
-from twisted_redis.tap import LastingService, make_engine
+from twisted_redis.persistence.loading import Steps
 
 __all__ = ["RedisService"]
 
@@ -37,57 +36,39 @@ __all__ = ["RedisService"]
 commands.load()
 
 
-class _Server(LastingService):
-    """The server within a RedisService, for as long as that runs."""
-
-    owns_process = False
+class _Embedded:
+    """A server in this process, with a clock that its owner can move, and with the controls for tests."""
 
     def __init__(
-        self,
-        config: Config,
-        reactor: Any,
-        endpoints: Sequence[str],
-        free_port: bool,
-        stored: bool,
-        log: Callable[[str, str], None] | None,
+        self, config: Config, reactor: Any, endpoints: Sequence[str], log: Callable[[str, str], None] | None
     ) -> None:
+        reactor = on_monotonic(reactor)
         self.clock = ServerClock(reactor)
-        engine = make_engine(config, self.clock.source, log)
-        for warning in dict.fromkeys(config.warnings):
-            engine.log("warning", warning)
-        persistence, replication = engine.persistence, engine.replication
-        assert isinstance(persistence, Persistence) and isinstance(replication, Replication)
-        super().__init__(engine, reactor, None, persistence, replication)
-        # The periodic work goes on while time stands still.
-        self._cron.scheduler = reactor
-        self.clock.settle = self._settle
-        if not stored:
-            persistence.first = _nothing
-        self._places = endpoints
-        self._free_port = free_port
-        self.opening: list[Deferred[Any]] = []
-        self.controls = Controls(self, self.clock)
+        self.server = make_server(
+            config, reactor, owns_process=False, endpoints=endpoints, time_source=self.clock.source, log=log
+        )
+        self.clock.moved = self._catch_up
+        self.controls = Controls(self.server, self.clock)
 
-    def listen(self) -> None:
-        """Opens what the configuration and the endpoints name, and a free port where neither names one."""
-        if self.listeners.any_open:
-            return
-        super().listen()
-        config = self.engine.config
-        if self._free_port:
-            self.listeners.listen_tcp(config.bind, 0, config.tcp_backlog)
-            config.port = self.listeners.port
-        self.opening = [maybeDeferred(self.listeners.listen_endpoint, place) for place in self._places]
+    def open(self, free_port: bool) -> None:
+        """Opens the sockets.  With ``free_port``, takes a free port as well and stores it in ``port``."""
+        server = self.server
+        config = server.engine.config
+        server.privilegedStartService()
+        if free_port and not config.port:
+            server.listeners.listen_tcp(config.bind, 0, config.tcp_backlog)
+            config.port = server.listeners.port
 
-    def _settle(self) -> None:
-        """Time has moved."""
-        while self.engine.expiry.cycle():
+    def _catch_up(self) -> None:
+        """Does everything that is due after the clock was moved."""
+        server = self.server
+        while server.engine.expiry.cycle():
             pass
-        now = self.engine.time.monotonic()
-        self.factory.cron(now)
-        self.factory.close_idle(now)
+        now = server.engine.time.monotonic()
+        server.factory.cron(now)
+        server.factory.close_idle(now)
 
-    def stopService(self) -> Deferred[Any]:
+    def stop(self) -> Deferred[Any]:
         """Saves and stops; nothing is left to come afterwards."""
         self.controls.close()
         self.clock.unfreeze()
@@ -96,11 +77,7 @@ class _Server(LastingService):
             self.clock.stop()
             return result
 
-        return super().stopService().addBoth(stopped)
-
-
-def _nothing() -> Any:
-    return iter(())
+        return self.server.stopService().addBoth(stopped)
 
 
 class RedisService(Service, Face):
@@ -137,7 +114,7 @@ class RedisService(Service, Face):
         self._modules = _checked_modules(modules)
         self._reactor = reactor
         self._log = None if logger is None else log_to(logger)
-        self._server: _Server | None = None
+        self._embedded: _Embedded | None = None
         self._config: Config | None = make_config(directives, ("endpoints", "modules", "reactor", "logger", "process"))
         self._waiting: list[Deferred[RedisService]] = []
         self._ready = False
@@ -148,7 +125,7 @@ class RedisService(Service, Face):
         self._own: LocalClient | None = None
 
     def __repr__(self) -> str:
-        if self._server is None:
+        if self._embedded is None:
             return "<RedisService stopped>"
         state = "running" if self._ready else "starting"
         return f"<RedisService {state}, {self.place}>"
@@ -161,52 +138,55 @@ class RedisService(Service, Face):
 
     def privilegedStartService(self) -> None:
         """Opens the sockets; ListenError where a place is taken."""
-        self._make().listen()
+        self._make().open(self._free_port)
 
     def startService(self) -> None:
         """Starts a new server; ListenError where a place is taken."""
-        server = self._make()
+        embedded = self._make()
+        server = embedded.server
         self._problem = None
         try:
+            embedded.open(self._free_port)
             server.startService()
         except BaseException:
-            self._server = None
-            server.stopService()
+            self._embedded = None
+            embedded.stop()
             self._settle(Failure())
             raise
         super().startService()  # type: ignore[no-untyped-call]
         ready = gatherResults([server.loaded, *server.opening], consumeErrors=True)
-        ready.addCallbacks(lambda _: self._settle(None), lambda failure: self._failed(server, failure))
+        ready.addCallbacks(lambda _: self._settle(None), lambda failure: self._failed(embedded, failure))
 
-    def _make(self) -> _Server:
-        if self._server is None:
+    def _make(self) -> _Embedded:
+        if self._embedded is None:
             config = self._config or make_config(self._directives)
             self._config = None
             reactor = self._reactor
             if reactor is None:
                 from twisted.internet import reactor
-            stored = names_files(self._directives)
-            reactor = on_monotonic(reactor)
             try:
-                server = _Server(config, reactor, self._endpoints, self._free_port, stored, self._log)
+                embedded = _Embedded(config, reactor, self._endpoints, self._log)
             except FatalConfigError as error:
                 raise ValueError(f"{error.line}: {error.reason}" if error.line else error.reason) from None
             except AclStartError as error:
                 raise ValueError(str(error)) from None
-            server.engine.process.stop = lambda: reactor.callLater(0, self.stopService)
+            server = embedded.server
+            server.engine.process.stop = lambda: server.reactor.callLater(0, self.stopService)
+            if not names_files(self._directives):
+                server.persistence.first = _nothing
             try:
                 for module in self._modules:
                     _load_module(server.engine, module)
             except BaseException:
-                server.stopService()
+                embedded.stop()
                 raise
-            self._server = server
-        return self._server
+            self._embedded = embedded
+        return self._embedded
 
-    def _failed(self, server: _Server, failure: Failure) -> None:
+    def _failed(self, embedded: _Embedded, failure: Failure) -> None:
         reason = failure.value.subFailure if isinstance(failure.value, FirstError) else failure
         self._settle(reason)
-        if self._server is server:
+        if self._embedded is embedded:
             self.stopService()
 
     def _settle(self, problem: Failure | None) -> None:
@@ -231,15 +211,15 @@ class RedisService(Service, Face):
 
     def stopService(self) -> Deferred[Any]:
         """Saves, wakes who waits, closes everything; fires when nothing is left."""
-        server, self._server = self._server, None
-        if server is None:
+        embedded, self._embedded = self._embedded, None
+        if embedded is None:
             return succeed(None)
         if self.running:
             super().stopService()  # type: ignore[no-untyped-call]
         if self._problem is None:
             self._settle(Failure(ServerStopped("the server has stopped")))
             self._problem = None
-        stopped = server.stopService()
+        stopped = embedded.stop()
         for client in list(self._clients):
             client.close()
         self._numbered.clear()
@@ -251,17 +231,17 @@ class RedisService(Service, Face):
     @property
     def engine(self) -> Engine:
         """The engine of the running server; ServerStopped without one."""
-        return self._running().engine
+        return self._running().server.engine
 
-    def _running(self) -> _Server:
-        if self._server is None:
+    def _running(self) -> _Embedded:
+        if self._embedded is None:
             raise ServerStopped("the server is not running")
-        return self._server
+        return self._embedded
 
     @property
     def place(self) -> Place:
         """Where clients reach it: the parts of ``url``."""
-        server = self._running()
+        server = self._running().server
         return find_place(server.engine.config, server.listeners)
 
     # calls
@@ -303,6 +283,11 @@ class RedisService(Service, Face):
             del self._numbered[number]
             return client.close()
         return self._ask(name, *arguments)
+
+
+def _nothing() -> Steps:
+    """Loads nothing at the start."""
+    yield from ()
 
 
 def _checked_endpoints(endpoints: Iterable[str] | None) -> tuple[str, ...]:

@@ -276,11 +276,6 @@ class Listeners:
             found.append(f"name=endpoint,bind={port.getHost()}")
         return found
 
-    @property
-    def any_open(self) -> bool:
-        """Whether anything is listened at."""
-        return bool(self._ports())
-
     def close(self) -> Deferred[Any]:
         """Stops listening everywhere; Twisted removes the unix socket's file."""
         ports = self._ports()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IReactorFDSet
+from twisted.python.failure import Failure
 
 from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
@@ -57,7 +58,7 @@ class ServerService(Service):
 
     name = "redis"
 
-    def __init__(self, engine: Engine, reactor: Any, endpoints: list[str] | None = None) -> None:
+    def __init__(self, engine: Engine, reactor: Any, endpoints: Sequence[str] = ()) -> None:
         self.engine = engine
         self.reactor = reactor
         self.factory = RedisFactory(engine)
@@ -65,8 +66,12 @@ class ServerService(Service):
         self.listeners = Listeners(reactor, self.factory, engine.log, self._hub)
         #: Speaks TLS; made when it is first needed, since not everybody has what it takes.
         self._tls: Any = None
-        self._descriptions = endpoints or []
-        self._cron = Ticker(self.cron, engine.time.scheduler)
+        self._descriptions = tuple(endpoints)
+        self._listening = False
+        #: One Deferred for each endpoint: it fires when the endpoint is open, or fails.
+        self.opening: list[Deferred[Any]] = []
+        # On the reactor's clock, not the engine's: a test can stop that one, and the periodic work must go on.
+        self._cron = Ticker(self.cron, reactor)
         self._ticks = 0
         self._resting = False
         self._more: Any = None
@@ -131,9 +136,10 @@ class ServerService(Service):
         self._cron.start(1 / self.engine.config.hz)
 
     def listen(self) -> None:
-        """Opens what the configuration names; ListenError where a place is taken."""
-        if self.listeners.any_open:
+        """Opens what the configuration names, once; ListenError where a place is taken."""
+        if self._listening:
             return
+        self._listening = True
         config = self.engine.config
         if config.tls_port or config.tls_replication or config.tls_cluster:
             self._configure_tls()
@@ -145,7 +151,8 @@ class ServerService(Service):
             path = config.resolve(config.unixsocket)
             self.listeners.listen_unix(path, config.unixsocketperm, config.tcp_backlog, configured=config.unixsocket)
         for description in self._descriptions:
-            self.listeners.listen_endpoint(description).addErrback(self._endpoint_failed, description)
+            opening = maybeDeferred(self.listeners.listen_endpoint, description)
+            self.opening.append(opening.addErrback(self._endpoint_failed, description))
 
     def _listen_anew(self, refusal: str) -> None:
         """CONFIG SET port or bind; ``refusal`` is the reason of the error."""
@@ -218,8 +225,9 @@ class ServerService(Service):
             self._cron.stop()
             self._cron.start(1 / self.engine.config.hz)
 
-    def _endpoint_failed(self, failure: Any, description: str) -> None:
+    def _endpoint_failed(self, failure: Failure, description: str) -> Failure:
         self.engine.log("warning", f"Could not listen at {description}: {failure.getErrorMessage()}")
+        return failure
 
     # periodic work
 
