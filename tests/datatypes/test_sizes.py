@@ -80,24 +80,10 @@ def test_of_container_where_the_interpreter_does_not_tell(monkeypatch: pytest.Mo
     assert sizes.of_container(array("q", range(100))) == 64 + 800
 
 
-class Items(list[bytes]):
-    """A value that is a list of bytes."""
-
-    def memory(self, how: Sampling) -> int:
-        return sizes.of_items(self, how)
-
-
-def test_of_value() -> None:
-    assert sizes.of_value(b"x" * 100) == sizes.of_bytes(100)
-    assert 100 < sizes.of_value(bytearray(100)) < 200
-    value = Items(items(*[2] * 10))
-    assert sizes.of_value(value) == 10 * sizes.of_bytes(2)
-
-
 def test_samples() -> None:
     short, long = sizes.of_bytes(2), sizes.of_bytes(1000)
-    value = Items(items(*[2] * 20, *[1000] * 20))
-    assert sizes.of_value(value, Sampling(2)) == (short + long) // 2 * 40
-    assert sizes.of_value(value, Sampling(1)) == short * 40
-    assert sizes.of_value(value, Sampling(None)) == 20 * short + 20 * long
-    assert sizes.of_value(value) == sizes.of_value(value), "the same items stand for all each time"
+    value = items(*[2] * 20, *[1000] * 20)
+    assert sizes.of_items(value, Sampling(2)) == (short + long) // 2 * 40
+    assert sizes.of_items(value, Sampling(1)) == short * 40
+    assert sizes.of_items(value, Sampling(None)) == 20 * short + 20 * long
+    assert sizes.of_items(value, USUAL) == sizes.of_items(value, USUAL), "the same items stand for all each time"

@@ -11,6 +11,7 @@ from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART
 from twisted_redis.datatypes.stream_nodes import Record
+from twisted_redis.datatypes.table import type_name
 
 
 def _add(stream: Stream, entry_id: int, entries: int = 100) -> None:
@@ -304,7 +305,7 @@ def test_an_empty_stream_is_true() -> None:
     assert stream
     assert len(stream) == 0
     assert stream.encoding() == "stream"
-    assert stream.TYPE == b"stream"
+    assert type_name(stream) == b"stream"
 
 
 def test_memory_grows_with_the_entries() -> None:

@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
+from twisted_redis.datatypes.set import Set
 from twisted_redis.keyspace.access import AccessTimes
 from twisted_redis.keyspace.database import Database
 from twisted_redis.keyspace.state import KeyspaceState, WrongTypeError
-
-
-class Numbers:
-    """A value of a custom type."""
-
-    TYPE = b"numbers--"
 
 
 @pytest.fixture
@@ -73,13 +68,13 @@ def test_hits_and_misses_are_counted_for_reads_alone(db: Database) -> None:
 def test_typed_access_refuses_other_types(db: Database) -> None:
     db.set(b"text", b"1")
     db.set(b"raw", bytearray(b"1"))
-    numbers = Numbers()
+    numbers = Set()
     db.set(b"numbers", numbers)
-    assert db.read(b"numbers", Numbers) is numbers
+    assert db.read(b"numbers", Set) is numbers
     assert db.write_string(b"raw") == b"1"
     for wrong in (
-        lambda: db.read(b"text", Numbers),
-        lambda: db.write(b"text", Numbers),
+        lambda: db.read(b"text", Set),
+        lambda: db.write(b"text", Set),
         lambda: db.read_string(b"numbers"),
     ):
         with pytest.raises(WrongTypeError):

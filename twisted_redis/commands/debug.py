@@ -9,9 +9,8 @@ from typing import Any
 
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
-from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.own import OwnValue, memory_of
+from twisted_redis.datatypes.table import encoding_of, exact_size, type_of
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.declare.table import CommandGroup
@@ -19,7 +18,6 @@ from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.introspect.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.parse import float_or_none, integer, integer_or_none, positive
-from twisted_redis.engine.values import encoding_of
 from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import (
@@ -182,9 +180,7 @@ def _packed_threshold(ctx: Client, size: bytes) -> Reply:
 
 def _serialized_length(value: Any) -> int:
     """The size that DEBUG OBJECT shows instead of the length of a dump: that of the value's contents."""
-    if isinstance(value, OwnValue):
-        return memory_of(value)
-    return len(value) if isinstance(value, bytes | bytearray) else int(value.memory())
+    return len(value) if isinstance(value, bytes | bytearray) else exact_size(value)
 
 
 @debug_subcommand("OBJECT", 1)
@@ -217,7 +213,7 @@ def _listpack(ctx: Client, key: bytes) -> Reply:
         raise NoSuchKey
     if not encoding_of(value).startswith("listpack"):
         raise CommandError("ERR Not a listpack encoded object.")
-    for number, element in enumerate(value.fields.items() if isinstance(value, Hash) else value):
+    for number, element in enumerate(type_of(value).shown(value)):
         ctx.engine.log("notice", f"{number}: {element!r}")
     return Simple(b"Listpack structure printed on stdout")
 

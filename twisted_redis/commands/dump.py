@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import ASKING, DENYOOM, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
@@ -111,8 +110,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
             ctx.changed(key, "del")
         return OK
     db.add(key, value)
-    if value.__class__ is Hash and value.times:
-        note_times(db, key, value)
+    note_times(db, key, value)
     if when:
         db.expire_at(key, when)
         if not absolute:

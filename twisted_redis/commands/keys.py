@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.datatypes.table import copy_value, type_name
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
@@ -21,7 +22,6 @@ from twisted_redis.engine.declare.keyspecs import (
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NoSuchKey, SyntaxError_
 from twisted_redis.engine.parse import integer_in
-from twisted_redis.engine.values import copy_value
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Reply, Simple
@@ -130,7 +130,7 @@ def type_(ctx: Client, key: bytes) -> Reply:
     value = ctx.db.lookup_untouched(key)
     if value is None:
         return Simple(b"none")
-    return Simple(b"string" if isinstance(value, bytes | bytearray) else value.TYPE)
+    return Simple(type_name(value))
 
 
 @command(

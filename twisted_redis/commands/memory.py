@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.own import OwnValue, memory_of
+from twisted_redis.datatypes.table import exact_size
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.declare.keyspecs import RO, key_at
@@ -66,8 +66,7 @@ def usage(ctx: Client, key: bytes, *options: bytes) -> Reply:
     value = db.peek(key)
     if value is None:
         return None
-    own = memory_of(value) if isinstance(value, OwnValue) else sizes.of_value(value, sizes.Sampling(samples))
-    size = KEY + sizes.of_bytes(len(key)) + own
+    size = KEY + sizes.of_bytes(len(key)) + exact_size(value, sizes.Sampling(samples))
     return size if db.expiry(key) is None else size + EXPIRY
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.commands.common.helptext import help_lines
 from twisted_redis.datatypes import strings
+from twisted_redis.datatypes.table import encoding_of
 from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
 from twisted_redis.engine.declare.keyspecs import RO, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.values import encoding_of
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.commands.common.cursors import cursor as parse_cursor
+from twisted_redis.datatypes.table import type_name
 from twisted_redis.engine.declare.flags import READONLY, TOUCHES_ARBITRARY_KEYS
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
@@ -36,7 +37,7 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
     place = parse_cursor(cursor)
     count = 10
     pattern: bytes | None = None
-    type_name: bytes | None = None
+    wanted: bytes | None = None
     rest = iter(options)
     for given in rest:
         option = keyword(given)
@@ -52,20 +53,19 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
         elif option == b"MATCH":
             pattern = argument
         elif option == b"TYPE":
-            type_name = c_string(argument).lower()
+            wanted = c_string(argument).lower()
         else:
             raise SyntaxError_
     db = ctx.db
     following, found = db.scan(place, count)
     if pattern is not None and pattern != b"*":
         found = list(filter(compile_glob(pattern), found))
-    if type_name is not None:
-        found = [key for key in found if _type(db.lookup_quietly(key)) == type_name]
+    if wanted is not None:
+        found = [key for key in found if _type(db.lookup_quietly(key)) == wanted]
     elif db.expires:
         found = [key for key in found if key not in db.expires or not db.expired(key)]
     return [b"%d" % following, Bulks(found)]
 
 
-def _type(value: object) -> bytes:
-    name: bytes = b"" if value is None else getattr(value, "TYPE", b"string")
-    return name
+def _type(value: Any) -> bytes:
+    return b"" if value is None else type_name(value)

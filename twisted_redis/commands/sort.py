@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.table import type_name
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.clients import RESTRICTED, SCRIPT
 from twisted_redis.engine.declare.flags import DENYOOM, READONLY, WRITE
@@ -180,7 +181,7 @@ def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> lis
 def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool) -> Reply:
     options = _Options(ctx, key, given, may_store=may_store)
     value = ctx.db.lookup(key)
-    kind = b"list" if value is None else getattr(value, "TYPE", b"string")
+    kind = b"list" if value is None else type_name(value)
     if kind not in _SORTABLE:
         raise WrongType
     if isinstance(value, ZSet) and not value.large:

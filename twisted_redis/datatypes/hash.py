@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import compress, islice, repeat
 from random import Random
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
@@ -42,7 +42,8 @@ class Hash:
     whose ``next_expiry`` has come. Both remove fields, and whoever removed the last one deletes the key.
     """
 
-    TYPE = b"hash"
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_order", "_schedule", "times", "fields")
 
     __slots__ = ("_order", "_schedule", "fields", "large", "times")
 

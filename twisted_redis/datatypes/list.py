@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.matches import backward, forward
@@ -57,7 +57,8 @@ class List:
     ``config``, or stays a ``quicklist``.
     """
 
-    TYPE = b"list"
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("items",)
 
     __slots__ = ("_left", "_nodes", "_right", "_single", "_size", "head", "items")
 

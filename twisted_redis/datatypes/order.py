@@ -70,6 +70,9 @@ class Order:
     ``_base``.  An entry that is None was popped; its key gets a new place when it is added again.
     """
 
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_blocks", "_numbers", "_dead", "_tail")
+
     __slots__ = (
         "_base",
         "_blocks",

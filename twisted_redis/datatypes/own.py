@@ -16,6 +16,8 @@ __all__ = [
     "Item",
     "OwnValue",
     "check_type",
+    "checked_copy",
+    "checked_encoding",
     "length_or_guess",
     "loaded",
     "memory_of",
@@ -152,6 +154,22 @@ def memory_or_guess(value: OwnValue) -> int:
         return memory_of(value)
     except BaseException:
         return GUESSED_MEMORY
+
+
+def checked_copy(value: OwnValue) -> Any:
+    """What ``copy`` gives; TypeError unless it is another value of the same type."""
+    made = value.copy()
+    if type(made) is not type(value) or made is value:
+        raise TypeError(f"copy() of the type {_name(value)} gives no other value of this type, but {made!r}")
+    return made
+
+
+def checked_encoding(value: OwnValue) -> str:
+    """What ``encoding`` gives; TypeError unless it is a str."""
+    encoding: Any = value.encoding()
+    if not isinstance(encoding, str):
+        raise TypeError(f"encoding() of the type {_name(value)} gives {encoding!r} in place of str")
+    return encoding
 
 
 def length_or_guess(value: Any) -> int:

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from math import inf, nextafter
 from operator import itemgetter
+from typing import ClassVar
 
 from twisted_redis.datatypes import sizes
 
@@ -57,6 +58,9 @@ class Ranking:
     pair of each block.  It is counted when a caller needs ranks.  ``_grown`` and ``_shrunk`` list the blocks that have
     gained or lost a pair since then, in ascending order.
     """
+
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_members", "_scores", "_lasts")
 
     __slots__ = ("_grown", "_lasts", "_members", "_scores", "_shrunk", "_size", "_starts")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted_redis.datatypes import sizes
 
@@ -31,6 +31,11 @@ class Schedule:
     An entry that differs from ``times`` is stale.  It is dropped when its turn comes.  The heap holds each time once,
     so names that are due at the same time cost no more than a list.  The costs below are for M different times.
     """
+
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_names", "_moments")
+    #: Those of them that are dicts of containers.
+    NESTED_PARTS: ClassVar[tuple[str, ...]] = ("_names",)
 
     __slots__ = ("_begun", "_entries", "_moments", "_names", "_times")
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AnySet
 from itertools import filterfalse, islice
 from random import Random
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
@@ -55,7 +55,8 @@ Members: TypeAlias = "array[int] | dict[bytes, None] | set[bytes]"
 class Set:
     """A set of bytes. ``members`` may be read in the form that it has; only the methods change it."""
 
-    TYPE = b"set"
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_order", "members")
 
     __slots__ = ("_order", "members")
 

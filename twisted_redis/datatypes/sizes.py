@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from itertools import islice
-from typing import Any, NamedTuple
-
-from twisted_redis.datatypes.own import OwnValue, memory_or_guess
+from typing import NamedTuple
 
 __all__ = [
     "QUICK",
@@ -18,7 +16,6 @@ __all__ = [
     "of_bytes",
     "of_container",
     "of_items",
-    "of_value",
     "references",
 ]
 
@@ -108,17 +105,3 @@ def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept:
                 whole = whole * holders // max(holders, _references(item) - own)
             size += whole
     return size * (len(items) - first) // len(found) if found else 0
-
-
-def of_value(value: Any, how: Sampling = USUAL) -> int:
-    """The size of any value, estimated from some of its items."""
-    if isinstance(value, bytes):
-        return of_bytes(len(value))
-    if isinstance(value, bytearray):
-        try:
-            return sys.getsizeof(value)
-        except TypeError:
-            return 64 + len(value)
-    if isinstance(value, OwnValue):
-        return memory_or_guess(value)
-    return int(value.memory(how))

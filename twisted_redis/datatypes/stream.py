@@ -46,7 +46,8 @@ class Stream:
         "tree_nodes",
     )
 
-    TYPE: ClassVar[bytes] = b"stream"
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("nodes", "starts", "groups")
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []

@@ -30,16 +30,6 @@ class Text(bytes):
 
     __slots__ = ()
 
-    TYPE = b"string"
-
-    def copy(self) -> Text:
-        """Itself, as nothing can change it."""
-        return self
-
-    def encoding(self) -> str:
-        """``embstr``."""
-        return "embstr"
-
 
 _integer_shaped = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z").match
 
@@ -66,7 +56,7 @@ def encoding(value: StringValue) -> str:
     if isinstance(value, bytearray):
         return "raw"
     if isinstance(value, Text):
-        return value.encoding()
+        return "embstr"
     if integer_value(value) is not None:
         return "int"
     return "embstr" if len(value) <= EMBSTR_LIMIT else "raw"

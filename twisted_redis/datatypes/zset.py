@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
@@ -56,7 +56,8 @@ class LexRange(NamedTuple):
 class ZSet:
     """A sorted set. ``scores`` may be read; only the methods change it."""
 
-    TYPE = b"zset"
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_order", "_ranking", "scores")
 
     __slots__ = ("_order", "_ranking", "large", "scores")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from twisted_redis.datatypes.table import type_name
 from twisted_redis.engine.clients import NO_TOUCH, SUBSCRIBED
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_PAUSED, is_paused, readmit
@@ -225,9 +226,7 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
     # A key that has expired is none, but it is not for this look to remove it.
     value = db.data.get(key) if db.expires.get(key, db.state.now + 1) > db.state.now else None
-    if value is None or value.__class__ is bytes or value.__class__ is bytearray:
-        return wanted.wake_on_delete
-    return wanted.kind.encode() == value.TYPE or wanted.wake_on_delete
+    return wanted.wake_on_delete or (value is not None and wanted.kind.encode() == type_name(value))
 
 
 def serve(engine: Engine, waiter: Waiter) -> None:

@@ -8,9 +8,10 @@ for its master's HDEL; the master's own commands see them as if they were alive.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.table import type_of
 from twisted_redis.engine.clients import MASTER, Client
 
 if TYPE_CHECKING:
@@ -97,9 +98,15 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
     return False
 
 
-def note_times(db: Database, key: bytes, hash_: Hash) -> None:
-    """Has the database look at a hash when its next field is due; to be called when that has changed."""
-    due = hash_.next_expiry()
+def note_times(db: Database, key: bytes, value: Any) -> None:
+    """Has the database look at a value when its next part is due; call it when that has changed.
+
+    Only hashes have parts that expire, their fields; values of all other types are left alone.
+    """
+    next_expiry = type_of(value).next_expiry
+    if next_expiry is None:
+        return
+    due = next_expiry(value)
     if due is None:
         db.field_wheel.pop(key)
     else:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.own import length_or_guess
+from twisted_redis.datatypes.table import value_size
 from twisted_redis.keyspace.state import KeyspaceState
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Account:
         if len(self.pending) >= _MAX_PENDING:
             self.charge_changes()
         size = self.large.get(key)
-        self.pending[key] = (sizes.of_value(value, sizes.QUICK) if size is None else size, length_or_guess(value))
+        self.pending[key] = (value_size(value, sizes.QUICK) if size is None else size, length_or_guess(value))
 
     def charge_changes(self) -> None:
         """Charges what the pending keys have grown by.  Takes time in proportion to their number, at most 64."""
@@ -141,7 +142,7 @@ class Account:
             value = self._data.get(key)
             if value is None:
                 continue
-            size = sizes.of_value(value, sizes.QUICK)
+            size = value_size(value, sizes.QUICK)
             if value.__class__ is not bytearray:
                 items = length_or_guess(value)
                 if items >= _LARGE or key in self.large:
@@ -178,7 +179,7 @@ class Account:
         large = self.large.pop(key, None)
         if pending is not None:
             return pending[0]
-        return sizes.of_value(value, sizes.QUICK) if large is None else large
+        return value_size(value, sizes.QUICK) if large is None else large
 
 
 def key_cost(db: Database) -> int:
@@ -188,7 +189,7 @@ def key_cost(db: Database) -> int:
 
 def size_of(db: Database, key: bytes, value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
     """What ``key`` takes with its ``value`` (bytes)."""
-    size = key_cost(db) + sizes.of_bytes(len(key)) + sizes.of_value(value, how)
+    size = key_cost(db) + sizes.of_bytes(len(key)) + value_size(value, how)
     return size + EXPIRY if key in db.expires else size
 
 

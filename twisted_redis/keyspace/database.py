@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from twisted_redis.datatypes.order import SWEEP_RATIO, Order
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.strings import Text
+from twisted_redis.datatypes.table import TYPES
 from twisted_redis.keyspace import account
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
 from twisted_redis.keyspace.expiry import ExpiryWheel
@@ -29,12 +30,11 @@ def _check(key: Any, value: Any, state: KeyspaceState) -> None:
     if key.__class__ is not bytes:
         raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
     cls = type(value)
-    if cls is bytes or cls is bytearray:
+    if cls in TYPES:
         return
-    # Every type of values has a name; strings have none of their own.
-    if not hasattr(cls, "TYPE"):
+    if not issubclass(cls, OwnValue):
         raise TypeError(f"a key holds bytes or a value of a type of the server, not {cls.__name__}")
-    if issubclass(cls, OwnValue) and state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
+    if state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
         raise TypeError(f"{cls.__name__} is no type of a loaded module: declare it with @module.type")
 
 

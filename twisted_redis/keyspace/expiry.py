@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted_redis.datatypes.schedule import Schedule
 
@@ -27,6 +27,11 @@ _SORTED = 256
 
 class ExpiryWheel:
     """Buckets of keys by their expiry time.  ``times`` is the owner's dict of keys and times (ms)."""
+
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_buckets", "_slots", "_soon", "_open")
+    #: Those of them that are dicts of containers.
+    NESTED_PARTS: ClassVar[tuple[str, ...]] = ("_buckets",)
 
     __slots__ = ("_buckets", "_current", "_open", "_slots", "_soon", "_times")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from twisted_redis.keyspace.expiry import ExpiryWheel
 
@@ -14,6 +15,9 @@ class FieldWheel:
 
     An entry only says when to look at a key.  By then the hash may be gone, or may have no field that is due.
     """
+
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("_wheel", "_times")
 
     __slots__ = ("_times", "_wheel")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.table import copy_value
 from twisted_redis.engine.blocking import signal_database
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.hash_fields import note_times
@@ -40,11 +40,7 @@ class Snapshot:
 
 def _copy(values: Mapping[bytes, Any]) -> dict[bytes, Any]:
     # Plain strings do not change, and are most of what there is.
-    return {key: value if value.__class__ is bytes else _twin(value) for key, value in values.items()}
-
-
-def _twin(value: Any) -> Any:
-    return bytearray(value) if value.__class__ is bytearray else value.copy()
+    return {key: value if value.__class__ is bytes else copy_value(value) for key, value in values.items()}
 
 
 def take_snapshot(engine: Engine) -> Snapshot:
@@ -74,8 +70,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
             for key, when in expires.items():
                 db.expire_at(key, when)
             for key, value in db.data.items():
-                if value.__class__ is Hash and value.times:
-                    note_times(db, key, value)
+                note_times(db, key, value)
             signal_database(engine, db)
         for code in snapshot._functions:
             engine.scripting.libraries.load(code, limited=False)
@@ -105,44 +100,68 @@ def _arguments(key: bytes, value: Any) -> list[list[bytes]]:
         raise TypeError(f"the value of {key!r} cannot be stored: {error}") from None
 
 
-def _commands(key: bytes, value: Any) -> Iterable[tuple[Argument, ...]]:
-    if isinstance(value, SortedSet):
-        return [("ZADD", key, *(each for member, score in value.items() for each in (score, member)))]
-    if isinstance(value, StreamEntries):
-        return [("XADD", key, entry, *_flat(fields)) for entry, fields in value]
-    if isinstance(value, Mapping):
-        return [("HSET", key, *_flat(value))] if value else []
-    if isinstance(value, list | tuple):
-        return [("RPUSH", key, *value)] if value else []
-    if isinstance(value, set | frozenset):
-        return [("SADD", key, *value)] if value else []
-    return [("SET", key, argument(value))]
+@dataclass(frozen=True)
+class _PythonForm:
+    """A type of values of the server as a Python value."""
+
+    classes: tuple[type, ...]
+    """The Python values that become one of this type."""
+    commands: Callable[[bytes, Any], list[tuple[Argument, ...]]]
+    """The commands that make the value at a key; none for an empty collection."""
+    read: tuple[Argument, ...]
+    """The command that reads the value, without the key, which is its first argument."""
+    made: Callable[[Any], Any] = lambda reply: reply
+    """The Python value of the reply."""
+
+
+def _adding(name: str, items: Callable[[Any], list[Any]] = list) -> Callable[[bytes, Any], list[tuple[Argument, ...]]]:
+    """One command that adds all items of a collection."""
+    return lambda key, value: [(name, key, *items(value))] if value else []
 
 
 def _flat(pairs: Mapping[Any, Any]) -> list[Any]:
     return [each for pair in pairs.items() for each in pair]
 
 
-_READERS: dict[bytes, tuple[Argument, ...]] = {
-    b"string": ("GET",),
-    b"list": ("LRANGE", 0, -1),
-    b"set": ("SMEMBERS",),
-    b"hash": ("HGETALL",),
-    b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
-    b"stream": ("XRANGE", "-", "+"),
+def _scores_first(pairs: Mapping[Any, Any]) -> list[Any]:
+    return [each for member, score in pairs.items() for each in (score, member)]
+
+
+def _adding_entries(key: bytes, value: Any) -> list[tuple[Argument, ...]]:
+    return [("XADD", key, entry, *_flat(fields)) for entry, fields in value]
+
+
+def _entries(reply: Any) -> StreamEntries:
+    return StreamEntries((entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in reply)
+
+
+#: The types by their names.  A Python value is of the first type that has its class.
+_FORMS: dict[bytes, _PythonForm] = {
+    b"zset": _PythonForm(
+        (SortedSet,),
+        _adding("ZADD", _scores_first),
+        ("ZRANGE", 0, -1, "WITHSCORES"),
+        lambda reply: SortedSet(map(tuple, reply)),
+    ),
+    b"stream": _PythonForm((StreamEntries,), _adding_entries, ("XRANGE", "-", "+"), _entries),
+    b"hash": _PythonForm((Mapping,), _adding("HSET", _flat), ("HGETALL",)),
+    b"list": _PythonForm((list, tuple), _adding("RPUSH"), ("LRANGE", 0, -1)),
+    b"set": _PythonForm((set, frozenset), _adding("SADD"), ("SMEMBERS",)),
+    b"string": _PythonForm((object,), lambda key, value: [("SET", key, argument(value))], ("GET",)),
 }
+
+
+def _commands(key: bytes, value: Any) -> Iterable[tuple[Argument, ...]]:
+    return next(form.commands(key, value) for form in _FORMS.values() if isinstance(value, form.classes))
 
 
 def dump(client: LocalClient) -> dict[bytes, Any]:
     """All keys of the client's database with their values, as ``seed`` takes them; of other types their DUMP."""
     found: dict[bytes, Any] = {}
     for key in sorted(client.execute("KEYS", "*")):
-        kind = client.execute("TYPE", key)
-        command = _READERS.get(kind, ("DUMP",))
-        value = client.execute(command[0], key, *command[1:])
-        if kind == b"zset":
-            value = SortedSet(map(tuple, value))
-        elif kind == b"stream":
-            value = StreamEntries((entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in value)
-        found[key] = value
+        form = _FORMS.get(client.execute("TYPE", key))
+        if form is None:
+            found[key] = client.execute("DUMP", key)
+        else:
+            found[key] = form.made(client.execute(form.read[0], key, *form.read[1:]))
     return found

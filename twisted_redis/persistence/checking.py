@@ -6,48 +6,24 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from twisted_redis.config import REDIS_VERSION, Config
-from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.table import type_of
 from twisted_redis.persistence.loading import LoadError
 from twisted_redis.persistence.progress import Bar
+from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.own import ANY_TYPE
-from twisted_redis.persistence.rdb.reader import Limits
 from twisted_redis.persistence.rdb.records import Aux, Key, ModuleAux, SelectDb
+from twisted_redis.persistence.rdb.table import encoding_name
 from twisted_redis.persistence.scanning import DISABLED, MATCHES, Scan
 
 __all__ = ["check", "main"]
 
-#: What the types of values are called, by their numbers.
-TYPE_NAMES = (
-    "string",
-    "list-linked",
-    "set-hashtable",
-    "zset-v1",
-    "hash-hashtable",
-    "zset-v2",
-    "module-pre-release",
-    "module-value",
-    "",
-    "hash-zipmap",
-    "list-ziplist",
-    "set-intset",
-    "zset-ziplist",
-    "hash-ziplist",
-    "quicklist",
-    "stream",
-    "hash-listpack",
-    "zset-listpack",
-    "quicklist-v2",
-    "stream-v2",
-    "set-listpack",
-    "stream-v3",
-    "hash-hashtable-md-pre-release",
-    "hash-listpack-md-pre-release",
-    "hash-hashtable-md",
-    "hash-listpack-md",
-)
+
+def _has_times(value: Any) -> bool:
+    next_expiry = type_of(value).next_expiry
+    return next_expiry is not None and next_expiry(value) is not None
 
 
 def check(
@@ -76,7 +52,7 @@ def check(
                 if record.expire is not None:
                     expires += 1
                     expired += record.expire < now
-                timed += record.value.__class__ is Hash and bool(record.value.times)
+                timed += record.value is not None and _has_times(record.value)
             elif isinstance(record, SelectDb):
                 tell(f"[offset {scan.position}] Selecting DB ID {record.number}")
             elif isinstance(record, Aux):
@@ -98,7 +74,7 @@ def check(
         if scan.key is not None:
             say(f"[additional info] Reading key '{scan.key.decode('utf-8', 'backslashreplace')}'")
         if scan.kind is not None:
-            say(f"[additional info] Reading type {scan.kind} ({TYPE_NAMES[scan.kind]})")
+            say(f"[additional info] Reading type {scan.kind} ({encoding_name(scan.kind)})")
         keys += scan.key is not None
     if error is None:
         say(f"[offset {scan.position}] \\o/ RDB looks OK! \\o/")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.table import TYPES
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.hash_fields import note_times
@@ -98,6 +98,8 @@ class Loader:
         self._config = engine.config
         self._checksum = engine.config.rdbchecksum
         self._crc = 0
+        #: The classes of values whose parts may expire.
+        self._expiring = {cls for cls, kind in TYPES.items() if kind.next_expiry is not None}
         self._buffer = b""
         #: Bytes there should be before it is worth while to try again.
         self._wanted = _HEADER
@@ -266,7 +268,7 @@ class Loader:
         db.data[key] = value
         if expire is not None:
             db.expire_at(key, expire)
-        if value.__class__ is Hash and value.times:
+        if value.__class__ in self._expiring:
             note_times(db, key, value)
         if often is not None:
             db.set_frequency(key, often)

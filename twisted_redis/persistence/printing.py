@@ -10,14 +10,11 @@ import json
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from twisted_redis.config import Config
-from twisted_redis.datatypes.stream import Stream
-from twisted_redis.datatypes.stream_groups import Group
-from twisted_redis.datatypes.stream_ids import id_text
-from twisted_redis.engine.values import type_of
+from twisted_redis.datatypes.table import type_name, type_of
 from twisted_redis.persistence.loading import LoadError
 from twisted_redis.persistence.progress import Bar
 from twisted_redis.persistence.rdb.own import ANY_TYPE, Foreign
@@ -29,62 +26,9 @@ __all__ = ["main", "print_json"]
 
 def _text(data: bytes) -> Any:
     try:
-        return bytes(data).decode()
+        return data.decode()
     except UnicodeDecodeError:
         return {"base64": b64encode(data).decode()}
-
-
-def _texts(items: Iterable[bytes]) -> list[Any]:
-    return [_text(item) for item in items]
-
-
-def _hash(value: Any) -> Any:
-    times = value.times or {}
-    return [
-        [_text(field), _text(content), *([times[field]] if field in times else [])]
-        for field, content in value.fields.items()
-    ]
-
-
-def _stream(value: Stream) -> Any:
-    return {
-        "last_id": id_text(value.last_id).decode(),
-        "entries_added": value.entries_added,
-        "max_deleted_id": id_text(value.max_deleted_id).decode(),
-        "entries": [[f"{ms}-{sequence}", _texts(row)] for ms, sequence, row in value.range()],
-        "groups": [{"name": _text(name), **_group(group)} for name, group in value.groups.items()],
-    }
-
-
-def _group(group: Group) -> dict[str, Any]:
-    return {
-        "last_id": id_text(group.last_id).decode(),
-        "entries_read": group.entries_read,
-        "pending": [
-            {
-                "id": id_text(entry_id).decode(),
-                "consumer": _text(consumer),
-                "delivered_ms": time,
-                "count": count,
-            }
-            for entry_id, (consumer, time, count) in group.pending_from()
-        ],
-        "consumers": [
-            {"name": _text(consumer.name), "seen_ms": consumer.seen_time, "active_ms": consumer.active_time}
-            for consumer in group.consumers.values()
-        ],
-    }
-
-
-#: How a value is shown, by its type: scores beside members, times (ms) beside fields that expire.
-_VALUES: dict[bytes, Callable[[Any], Any]] = {
-    b"string": _text,
-    b"list": _texts,
-    b"set": _texts,
-    b"zset": lambda value: [[_text(member), _number(score)] for member, score in value.pairs(0, len(value))],
-    b"hash": _hash,
-    b"stream": _stream,
-}
 
 
 def _number(score: float) -> Any:
@@ -92,13 +36,16 @@ def _number(score: float) -> Any:
     return score if score - score == 0 else str(score)
 
 
-def _foreign(value: Foreign) -> list[Any]:
-    shown = []
-    for item in value.items:
-        if isinstance(item, bytes):
-            shown.append(_text(item))
-        else:
-            shown.append(_number(item) if isinstance(item, float) else item)
+def _json(shown: Any) -> Any:
+    """What a type shows of a value (``DataType.shown``), of things that JSON has."""
+    if isinstance(shown, bytes):
+        return _text(shown)
+    if isinstance(shown, float):
+        return _number(shown)
+    if isinstance(shown, dict):
+        return {name: _json(each) for name, each in shown.items()}
+    if isinstance(shown, list):
+        return [_json(each) for each in shown]
     return shown
 
 
@@ -107,15 +54,15 @@ def _line(record: Record, db: int) -> dict[str, Any] | None:
         if record.value is None:
             return None
         value = record.value
-        kind = value.name.encode() if isinstance(value, Foreign) else type_of(value)
-        line: dict[str, Any] = {"db": db, "key": _text(record.key), "type": kind.decode()}
+        kind = value.name if isinstance(value, Foreign) else type_name(value).decode()
+        line: dict[str, Any] = {"db": db, "key": _text(record.key), "type": kind}
         if record.expire is not None:
             line["expire_ms"] = record.expire
         if record.idle is not None:
             line["idle_s"] = record.idle
         if record.freq is not None:
             line["freq"] = record.freq
-        line["value"] = _foreign(value) if isinstance(value, Foreign) else _VALUES[kind](value)
+        line["value"] = _json(type_of(value).shown(value))
         return line
     if isinstance(record, Aux):
         return {"aux": _text(record.name), "value": _text(record.value)}

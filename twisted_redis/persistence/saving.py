@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from twisted_redis.config import REDIS_VERSION
-from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.order import RANDOM
-from twisted_redis.datatypes.stream import Stream
 from twisted_redis.engine.memory.usage import used_memory
 from twisted_redis.keyspace.access import AccessCounts
 from twisted_redis.keyspace.database import Database
@@ -30,7 +28,7 @@ from twisted_redis.persistence.rdb.records import (
     select_bytes,
 )
 from twisted_redis.persistence.rdb.strings import string_bytes
-from twisted_redis.persistence.rdb.writer import least_version
+from twisted_redis.persistence.rdb.table import CODECS, least_version
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -48,8 +46,6 @@ _BATCH = 256
 
 _EXPIRE_MS = bytes((types.EXPIRE_TIME_MS,))
 _END = bytes((types.EOF,))
-#: Types of values some of which need a version of their own.
-_VERSIONED = {Hash, Stream}
 
 
 def facts(
@@ -75,12 +71,14 @@ def facts(
 def lowest_version(databases: Iterable[Database]) -> int:
     """The lowest version of the format that can hold all values, so that older servers can load the snapshot."""
     lowest = types.OLDEST_TARGET
+    # The classes of values some of which need a newer version.
+    versioned = {cls for cls, codec in CODECS.items() if codec.least_version is not None}
     for db in databases:
         values = db.data.values()
         # Most databases have none of the types that need to be looked at.
-        if {value.__class__ for value in values} & _VERSIONED:
+        if {value.__class__ for value in values} & versioned:
             for value in values:
-                if value.__class__ in _VERSIONED and (version := least_version(value)) > lowest:
+                if value.__class__ in versioned and (version := least_version(value)) > lowest:
                     lowest = version
                     if lowest == types.VERSION:
                         return lowest

@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from twisted_redis.persistence.loading import CHUNK, LoadError
 from twisted_redis.persistence.rdb import types
+from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import read_length
-from twisted_redis.persistence.rdb.reader import Limits
 from twisted_redis.persistence.rdb.records import End, Record, read_header, read_record
 from twisted_redis.persistence.rdb.strings import read_string
 
@@ -115,7 +115,7 @@ class Scan:
         while True:
             kind = data[pos]
             pos += 1
-            if kind <= types.HASH_LISTPACK_EX:
+            if kind < types.FIRST_OPCODE:
                 self.kind = kind
                 self.doing = "read-key"
                 self.key, pos = read_string(data, pos)

@@ -11,7 +11,8 @@ from tests.net.test_interrupted import is_clean
 from tests.support.server import Server
 from twisted_redis.extending import OK, RW, WRITE, Client, Module, OwnValue, first_key, load_module
 from twisted_redis.persistence.rdb.errors import CorruptData
-from twisted_redis.persistence.rdb.own import own_parts, read_own
+from twisted_redis.persistence.rdb.own import MODULE_2
+from twisted_redis.persistence.rdb.table import read_value, value_parts
 
 BROKEN = b"ERR internal error"
 
@@ -146,7 +147,7 @@ def test_what_cannot_be_stored(home: Home, fault: Callable[[], Any], reason: str
     value = home.cls()
     home.fail("save", fault)
     with pytest.raises(ValueError, match=f"a value of the type fragile-1 cannot be stored: .*{reason}"):
-        own_parts(value, compressed=True)
+        value_parts(value)
     assert home.server("DUMP", "v") == BROKEN
     assert is_clean(home.server) == {}
 
@@ -160,11 +161,11 @@ def test_what_cannot_be_stored(home: Home, fault: Callable[[], Any], reason: str
     ],
 )
 def test_what_cannot_be_loaded(home: Home, fault: Callable[[], Any], reason: str) -> None:
-    data = b"".join(own_parts(home.cls(), compressed=True))
+    data = b"".join(value_parts(home.cls())[1])
     dump = home.server("DUMP", "v")
     home.fail("load", fault)
     with pytest.raises(CorruptData, match=f"'fragile-1', that the responsible module is not able to load: .*{reason}"):
-        read_own(data, 0, home.server.config)
+        read_value(MODULE_2, data, 0, home.server.config)
     assert home.server("RESTORE", "w", 0, dump) == b"ERR Bad data format"
     assert home.server("EXISTS", "w") == 0
 

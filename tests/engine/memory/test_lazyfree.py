@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.server import Server
 from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.table import TYPES
 
 MANY = 40_000
 
@@ -110,7 +111,8 @@ def test_a_reply_keeps_what_it_has() -> None:
     assert reply.count(b"field:") == 20_000
 
 
-def test_flushed_databases_hold_collections_too() -> None:
+def test_flushed_databases_hold_collections_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TYPES, Tracked, TYPES[Set])
     server = Server()
     tracked = Tracked({b"%d" % number for number in range(MANY)})
     alive = weakref.ref(tracked)

@@ -14,7 +14,7 @@ import pytest
 from tests.commands.inprocess import InProcess
 from tests.differential.harness import real_redis, running, version_of
 from tests.differential.wire import Wire, parse
-from twisted_redis.persistence.rdb.writer import value_parts
+from twisted_redis.persistence.rdb.table import value_parts
 
 CALLS = """\
 SET embedded hello

@@ -9,7 +9,7 @@ import pytest
 from tests.persistence.rdb.test_values import OLD, VALUES
 from tests.support.server import Server
 from twisted_redis.persistence.rdb.payload import dump, seal
-from twisted_redis.persistence.rdb.writer import value_parts
+from twisted_redis.persistence.rdb.table import value_parts
 from twisted_redis.resp.types import OK, ErrorReply
 
 READERS = {

@@ -16,13 +16,12 @@ from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.zset import ZSet
-from twisted_redis.persistence.rdb import listpack, types
+from twisted_redis.persistence.rdb import hashes, listpack, lists, own, sets, sorted_sets, streams
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes
 from twisted_redis.persistence.rdb.payload import dump, is_intact, restore, seal
-from twisted_redis.persistence.rdb.reader import read_value
-from twisted_redis.persistence.rdb.strings import string_bytes
-from twisted_redis.persistence.rdb.writer import least_version, value_parts
+from twisted_redis.persistence.rdb.strings import STRING, string_bytes
+from twisted_redis.persistence.rdb.table import least_version, read_value, value_parts
 
 
 @pytest.fixture
@@ -118,30 +117,30 @@ def _consumers(group: Any) -> dict[bytes, Any]:
 
 
 VALUES = {
-    "string": (lambda: b"text", types.STRING, 10),
-    "long string": (lambda: bytes(range(256)) * 300, types.STRING, 10),
-    "compressible string": (lambda: b"abc" * 300, types.STRING, 10),
-    "raw string": (lambda: bytearray(b"text"), types.STRING, 10),
-    "integer": (lambda: b"-12345", types.STRING, 10),
-    "short list": (lambda: List([b"a", b"1", b""]), types.LIST_QUICKLIST_2, 10),
-    "long list": (long_list, types.LIST_QUICKLIST_2, 10),
-    "intset": (lambda: Set(array("q", [-1, 5, 2**40])), types.SET_INTSET, 10),
-    "small set": (lambda: Set(dict.fromkeys([b"b", b"a", b"1"])), types.SET, 10),
-    "large set": (lambda: Set({b"member %d" % number for number in range(1000)}), types.SET, 10),
-    "small zset": (lambda: zset(b"a", 1, b"b", 2.5, b"c", inf, b"d", -inf, b"e", 1e30), types.ZSET_LISTPACK, 10),
+    "string": (lambda: b"text", STRING, 10),
+    "long string": (lambda: bytes(range(256)) * 300, STRING, 10),
+    "compressible string": (lambda: b"abc" * 300, STRING, 10),
+    "raw string": (lambda: bytearray(b"text"), STRING, 10),
+    "integer": (lambda: b"-12345", STRING, 10),
+    "short list": (lambda: List([b"a", b"1", b""]), lists.LIST_QUICKLIST_2, 10),
+    "long list": (long_list, lists.LIST_QUICKLIST_2, 10),
+    "intset": (lambda: Set(array("q", [-1, 5, 2**40])), sets.SET_INTSET, 10),
+    "small set": (lambda: Set(dict.fromkeys([b"b", b"a", b"1"])), sets.SET, 10),
+    "large set": (lambda: Set({b"member %d" % number for number in range(1000)}), sets.SET, 10),
+    "small zset": (lambda: zset(b"a", 1, b"b", 2.5, b"c", inf, b"d", -inf, b"e", 1e30), sorted_sets.ZSET_LISTPACK, 10),
     "large zset": (
         lambda: zset(*[item for number in range(500) for item in (b"m%d" % number, number / 7)]),
-        types.ZSET_2,
+        sorted_sets.ZSET_2,
         10,
     ),
-    "small hash": (lambda: Hash({b"a": b"1", b"b": b"x"}), types.HASH_LISTPACK, 10),
-    "large hash": (large_hash, types.HASH, 10),
-    "small hash with times": (lambda: timed_hash(False), types.HASH_LISTPACK_EX, 12),
-    "small hash that had times": (persisted_hash, types.HASH_LISTPACK_EX, 12),
-    "large hash with times": (lambda: timed_hash(True), types.HASH_METADATA, 12),
-    "stream": (lambda: make_stream(1000), types.STREAM_LISTPACKS_2, 10),
-    "stream with idle consumers": (lambda: make_stream(-1), types.STREAM_LISTPACKS_3, 11),
-    "empty stream": (Stream, types.STREAM_LISTPACKS_2, 10),
+    "small hash": (lambda: Hash({b"a": b"1", b"b": b"x"}), hashes.HASH_LISTPACK, 10),
+    "large hash": (large_hash, hashes.HASH, 10),
+    "small hash with times": (lambda: timed_hash(False), hashes.HASH_LISTPACK_EX, 12),
+    "small hash that had times": (persisted_hash, hashes.HASH_LISTPACK_EX, 12),
+    "large hash with times": (lambda: timed_hash(True), hashes.HASH_METADATA, 12),
+    "stream": (lambda: make_stream(1000), streams.STREAM_LISTPACKS_2, 10),
+    "stream with idle consumers": (lambda: make_stream(-1), streams.STREAM_LISTPACKS_3, 11),
+    "empty stream": (Stream, streams.STREAM_LISTPACKS_2, 10),
 }
 
 
@@ -167,7 +166,7 @@ def test_dump_and_restore(case: tuple[Any, int, int], config: Config) -> None:
 def test_the_newest_version(case: tuple[Any, int, int], config: Config) -> None:
     value, lowest, _ = case
     kind, parts = value_parts(value)
-    newer = {types.SET: types.SET_LISTPACK, types.STREAM_LISTPACKS_2: types.STREAM_LISTPACKS_3}
+    newer = {sets.SET: sets.SET_LISTPACK, streams.STREAM_LISTPACKS_2: streams.STREAM_LISTPACKS_3}
     small = not isinstance(value, Set) or value.encoding() == "listpack"
     assert kind == (newer.get(lowest, lowest) if small else lowest)
     data = b"".join(parts)
@@ -224,29 +223,29 @@ def blob(data: bytes) -> bytes:
 ZIPLIST = packed_ziplist(b"\x01a", b"\xf2", b"\x01b", b"\x042.50")
 
 OLD = {
-    "list": (types.LIST, strings(b"a", b"1", b"b"), ("listpack", [(False, [b"a", b"1", b"b"])])),
-    "list in a ziplist": (types.LIST_ZIPLIST, blob(ZIPLIST), ("quicklist", [(False, [b"a", b"1", b"b", b"2.50"])])),
+    "list": (lists.LIST, strings(b"a", b"1", b"b"), ("listpack", [(False, [b"a", b"1", b"b"])])),
+    "list in a ziplist": (lists.LIST_ZIPLIST, blob(ZIPLIST), ("quicklist", [(False, [b"a", b"1", b"b", b"2.50"])])),
     "list of ziplists": (
-        types.LIST_QUICKLIST,
+        lists.LIST_QUICKLIST,
         b"\x03" + blob(ZIPLIST) + blob(packed_ziplist()) + blob(ZIPLIST),
         ("quicklist", [(False, [b"a", b"1", b"b", b"2.50"]), (False, [b"a", b"1", b"b", b"2.50"])]),
     ),
-    "set": (types.SET, strings(b"3", b"1", b"2"), ("intset", {b"1", b"2", b"3"})),
+    "set": (sets.SET, strings(b"3", b"1", b"2"), ("intset", {b"1", b"2", b"3"})),
     "zset": (
-        types.ZSET,
+        sorted_sets.ZSET,
         b"\x03\x01a\x011\x01b\x042.50\x01c\xfe",
         ("listpack", [(b"a", 1.0), (b"b", 2.5), (b"c", inf)]),
     ),
-    "zset in a ziplist": (types.ZSET_ZIPLIST, blob(ZIPLIST), ("listpack", [(b"a", 1.0), (b"b", 2.5)])),
-    "hash in a ziplist": (types.HASH_ZIPLIST, blob(ZIPLIST), ("listpack", ({b"a": b"1", b"b": b"2.50"}, None))),
-    "hash in a zipmap": (types.HASH_ZIPMAP, blob(ZIPMAP), ("hashtable", ({b"f": b"one", b"two": b"v" * 300}, None))),
+    "zset in a ziplist": (sorted_sets.ZSET_ZIPLIST, blob(ZIPLIST), ("listpack", [(b"a", 1.0), (b"b", 2.5)])),
+    "hash in a ziplist": (hashes.HASH_ZIPLIST, blob(ZIPLIST), ("listpack", ({b"a": b"1", b"b": b"2.50"}, None))),
+    "hash in a zipmap": (hashes.HASH_ZIPMAP, blob(ZIPMAP), ("hashtable", ({b"f": b"one", b"two": b"v" * 300}, None))),
     "hash with times of 7.4-rc1": (
-        types.HASH_METADATA_PRE_GA,
+        hashes.HASH_METADATA_PRE_GA,
         b"\x02\x00\x01a\x011\x05\x01b\x012",
         ("listpackex", ({b"a": b"1", b"b": b"2"}, {b"b": 5})),
     ),
     "packed hash with times of 7.4-rc1": (
-        types.HASH_LISTPACK_EX_PRE_GA,
+        hashes.HASH_LISTPACK_EX_PRE_GA,
         blob(listpack.encode([b"b", b"2", b"5", b"a", b"1", b"0"])),
         ("listpackex", ({b"b": b"2", b"a": b"1"}, {b"b": 5})),
     ),
@@ -274,7 +273,7 @@ def test_a_stream_of_redis_5(config: Config) -> None:
     data = nodes + b"\x03\x03\x00" + b"\x01\x01g\x02\x00"
     data += b"\x01" + (1 << 64).to_bytes(16, "big") + (7000).to_bytes(8, "little") + b"\x02"
     data += b"\x01\x01c" + (9000).to_bytes(8, "little") + b"\x01" + (1 << 64).to_bytes(16, "big")
-    value, end = read_value(types.STREAM_LISTPACKS, data, 0, config)
+    value, end = read_value(streams.STREAM_LISTPACKS, data, 0, config)
     assert end == len(data)
     assert (value.last_id, value.first_id, value.entries_added) == (3 << 64, 1 << 64, 3)
     group = value.groups[b"g"]
@@ -294,28 +293,28 @@ def test_forms_follow_the_configuration(config: Config) -> None:
 
     numbers = [b"%d" % number for number in range(10)]
     words = [b"word %d" % number for number in range(10)]
-    assert form(types.SET, strings(*numbers)) == "intset"
-    assert form(types.SET, strings(*words)) == "listpack"
-    assert form(types.SET, strings(*numbers, *words)) == "listpack"
-    assert form(types.SET, strings(*numbers, b"x" * 65)) == "hashtable"
-    assert form(types.HASH, b"\x01" + strings(b"f", b"x" * 65)[1:]) == "hashtable"
-    assert form(types.HASH_LISTPACK, blob(listpack.encode([b"f", b"x" * 65]))) == "listpack"
-    assert form(types.ZSET_2, b"\x01\x40\x41" + b"x" * 65 + bytes(8)) == "skiplist"
-    assert form(types.ZSET_LISTPACK, blob(listpack.encode([b"x" * 65, b"1"]))) == "listpack"
+    assert form(sets.SET, strings(*numbers)) == "intset"
+    assert form(sets.SET, strings(*words)) == "listpack"
+    assert form(sets.SET, strings(*numbers, *words)) == "listpack"
+    assert form(sets.SET, strings(*numbers, b"x" * 65)) == "hashtable"
+    assert form(hashes.HASH, b"\x01" + strings(b"f", b"x" * 65)[1:]) == "hashtable"
+    assert form(hashes.HASH_LISTPACK, blob(listpack.encode([b"f", b"x" * 65]))) == "listpack"
+    assert form(sorted_sets.ZSET_2, b"\x01\x40\x41" + b"x" * 65 + bytes(8)) == "skiplist"
+    assert form(sorted_sets.ZSET_LISTPACK, blob(listpack.encode([b"x" * 65, b"1"]))) == "listpack"
     config.set_max_intset_entries = config.set_max_listpack_entries = 5
     config.hash_max_listpack_entries = config.zset_max_listpack_entries = 4
-    assert form(types.SET, strings(*numbers)) == "hashtable"
-    assert form(types.SET, strings(*numbers[:6])) == "hashtable"
-    assert form(types.SET, strings(*words[:5])) == "listpack"
-    assert form(types.SET_INTSET, blob(b"\x02\0\0\0\x06\0\0\0\1\0\2\0\3\0\4\0\5\0\6\0")) == "hashtable"
-    assert form(types.SET_LISTPACK, blob(listpack.encode(words))) == "hashtable"
-    assert form(types.HASH_LISTPACK, blob(listpack.encode(words))) == "hashtable"
-    assert form(types.HASH_LISTPACK, blob(listpack.encode(words[:8]))) == "listpack"
-    assert form(types.HASH, b"\x05" + strings(*words)[1:]) == "hashtable"
-    assert form(types.ZSET_LISTPACK, blob(listpack.encode([*numbers, b"a", b"1"]))) == "skiplist"
-    assert form(types.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"b", b"5"] * 1))) == "listpackex"
+    assert form(sets.SET, strings(*numbers)) == "hashtable"
+    assert form(sets.SET, strings(*numbers[:6])) == "hashtable"
+    assert form(sets.SET, strings(*words[:5])) == "listpack"
+    assert form(sets.SET_INTSET, blob(b"\x02\0\0\0\x06\0\0\0\1\0\2\0\3\0\4\0\5\0\6\0")) == "hashtable"
+    assert form(sets.SET_LISTPACK, blob(listpack.encode(words))) == "hashtable"
+    assert form(hashes.HASH_LISTPACK, blob(listpack.encode(words))) == "hashtable"
+    assert form(hashes.HASH_LISTPACK, blob(listpack.encode(words[:8]))) == "listpack"
+    assert form(hashes.HASH, b"\x05" + strings(*words)[1:]) == "hashtable"
+    assert form(sorted_sets.ZSET_LISTPACK, blob(listpack.encode([*numbers, b"a", b"1"]))) == "skiplist"
+    assert form(hashes.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"b", b"5"] * 1))) == "listpackex"
     config.hash_max_listpack_entries = 0
-    assert form(types.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"b", b"5"]))) == "hashtable"
+    assert form(hashes.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"b", b"5"]))) == "hashtable"
 
 
 # what nobody would have written
@@ -328,32 +327,32 @@ TIMES = [([b"a", b"1", b"0", b"b", b"2", b"5"]), ([b"a", b"1", b"6", b"b", b"2",
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
-        (types.SET, strings(b"a", b"a")),
-        (types.SET, strings(b"1", b"1")),
-        (types.SET, strings(b"1", b"a", b"1")),
-        (types.SET_LISTPACK, blob(listpack.encode([b"a", b"a"]))),
-        (types.HASH, b"\x02\x01a\x011\x01a\x012"),
-        (types.HASH_LISTPACK, blob(TWICE)),
-        (types.HASH_LISTPACK, blob(listpack.encode([b"a", b"1", b"b"]))),
-        (types.HASH_ZIPLIST, blob(packed_ziplist(b"\x01a", b"\x01b", b"\x01a", b"\x01b"))),
-        (types.HASH_ZIPLIST, blob(packed_ziplist(b"\x01a"))),
-        (types.ZSET, b"\x02\x01a\x011\x01a\x012"),
-        (types.ZSET, b"\x01\x01a\xfd"),
-        (types.ZSET_2, b"\x02\x01a" + bytes(8) + b"\x01a" + bytes(8)),
-        (types.ZSET_2, b"\x01\x01a" + b"\xff" * 8),
-        (types.ZSET_LISTPACK, blob(TWICE)),
-        (types.ZSET_LISTPACK, blob(listpack.encode([b"a", b"text"]))),
-        (types.ZSET_LISTPACK, blob(listpack.encode([b"a", b"nan"]))),
-        (types.ZSET_LISTPACK, blob(listpack.encode([b"a"]))),
-        (types.LIST_QUICKLIST_2, b"\x01\x03" + blob(TWICE)),
-        (types.LIST_QUICKLIST_2, b"\x01\x01\x00"),
-        *[(types.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode(texts))) for texts in TIMES],
-        (types.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"1", b"%d" % 2**48]))),
-        (types.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"1", b"5", b"a", b"1", b"6"]))),
-        (types.HASH_METADATA, b"\xff" * 8 + b"\x01\x01\x01a\x011"),
-        (types.HASH_METADATA, bytes(8) + b"\x02\x01\x01a\x011\x01\x01a\x011"),
-        (types.MODULE_PRE_GA, bytes(20)),
-        (types.MODULE_2, bytes(20)),
+        (sets.SET, strings(b"a", b"a")),
+        (sets.SET, strings(b"1", b"1")),
+        (sets.SET, strings(b"1", b"a", b"1")),
+        (sets.SET_LISTPACK, blob(listpack.encode([b"a", b"a"]))),
+        (hashes.HASH, b"\x02\x01a\x011\x01a\x012"),
+        (hashes.HASH_LISTPACK, blob(TWICE)),
+        (hashes.HASH_LISTPACK, blob(listpack.encode([b"a", b"1", b"b"]))),
+        (hashes.HASH_ZIPLIST, blob(packed_ziplist(b"\x01a", b"\x01b", b"\x01a", b"\x01b"))),
+        (hashes.HASH_ZIPLIST, blob(packed_ziplist(b"\x01a"))),
+        (sorted_sets.ZSET, b"\x02\x01a\x011\x01a\x012"),
+        (sorted_sets.ZSET, b"\x01\x01a\xfd"),
+        (sorted_sets.ZSET_2, b"\x02\x01a" + bytes(8) + b"\x01a" + bytes(8)),
+        (sorted_sets.ZSET_2, b"\x01\x01a" + b"\xff" * 8),
+        (sorted_sets.ZSET_LISTPACK, blob(TWICE)),
+        (sorted_sets.ZSET_LISTPACK, blob(listpack.encode([b"a", b"text"]))),
+        (sorted_sets.ZSET_LISTPACK, blob(listpack.encode([b"a", b"nan"]))),
+        (sorted_sets.ZSET_LISTPACK, blob(listpack.encode([b"a"]))),
+        (lists.LIST_QUICKLIST_2, b"\x01\x03" + blob(TWICE)),
+        (lists.LIST_QUICKLIST_2, b"\x01\x01\x00"),
+        *[(hashes.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode(texts))) for texts in TIMES],
+        (hashes.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"1", b"%d" % 2**48]))),
+        (hashes.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"1", b"5", b"a", b"1", b"6"]))),
+        (hashes.HASH_METADATA, b"\xff" * 8 + b"\x01\x01\x01a\x011"),
+        (hashes.HASH_METADATA, bytes(8) + b"\x02\x01\x01a\x011\x01\x01a\x011"),
+        (own.MODULE_PRE_GA, bytes(20)),
+        (own.MODULE_2, bytes(20)),
         (8, bytes(20)),
         (26, bytes(20)),
         (255, bytes(20)),
@@ -368,17 +367,17 @@ def test_corrupt_data(kind: int, data: bytes, config: Config) -> None:
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
-        *[(kind, b"\x00") for kind in (types.LIST, types.SET, types.ZSET, types.ZSET_2, types.HASH)],
-        (types.LIST_QUICKLIST, b"\x00"),
-        (types.LIST_QUICKLIST_2, b"\x00"),
-        (types.LIST_QUICKLIST, b"\x01" + blob(packed_ziplist())),
-        (types.LIST_QUICKLIST_2, b"\x01\x02" + blob(listpack.encode([]))),
-        (types.LIST_ZIPLIST, blob(packed_ziplist())),
-        (types.HASH_ZIPLIST, blob(packed_ziplist())),
-        (types.HASH_LISTPACK, blob(listpack.encode([]))),
-        (types.SET_LISTPACK, blob(listpack.encode([]))),
-        (types.ZSET_LISTPACK, blob(listpack.encode([]))),
-        (types.HASH_METADATA, bytes(8) + b"\x00"),
+        *[(kind, b"\x00") for kind in (lists.LIST, sets.SET, sorted_sets.ZSET, sorted_sets.ZSET_2, hashes.HASH)],
+        (lists.LIST_QUICKLIST, b"\x00"),
+        (lists.LIST_QUICKLIST_2, b"\x00"),
+        (lists.LIST_QUICKLIST, b"\x01" + blob(packed_ziplist())),
+        (lists.LIST_QUICKLIST_2, b"\x01\x02" + blob(listpack.encode([]))),
+        (lists.LIST_ZIPLIST, blob(packed_ziplist())),
+        (hashes.HASH_ZIPLIST, blob(packed_ziplist())),
+        (hashes.HASH_LISTPACK, blob(listpack.encode([]))),
+        (sets.SET_LISTPACK, blob(listpack.encode([]))),
+        (sorted_sets.ZSET_LISTPACK, blob(listpack.encode([]))),
+        (hashes.HASH_METADATA, bytes(8) + b"\x00"),
     ],
 )
 def test_collections_of_nothing(kind: int, data: bytes, config: Config) -> None:

@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.hash import Hash
-from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.set import Set
-from twisted_redis.datatypes.strings import Text
-from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.datatypes.table import TYPES
 from twisted_redis.engine.memory.walk import Walk
 
 if TYPE_CHECKING:
@@ -33,18 +29,6 @@ _SAMPLE = 1000
 _RARE = 50
 """A walk is followed by at least so many times its own time without one."""
 
-_KINDS: dict[type, str] = {
-    bytes: "strings_sizes",
-    bytearray: "strings_sizes",
-    Text: "strings_sizes",
-    List: "lists_items",
-    Set: "sets_items",
-    ZSet: "zsets_items",
-    Hash: "hashes_items",
-}
-#: In the order in which Redis shows them.
-_NAMES = tuple(dict.fromkeys(_KINDS.values()))
-
 #: Length -> keys of that length, for each kind.
 _Lengths = dict[str, "Counter[int]"]
 
@@ -60,14 +44,15 @@ def label(length: int) -> str:
 def _count(lengths: _Lengths, values: list[Any]) -> None:
     """Adds ``values`` to ``lengths``."""
     for kind in {value.__class__ for value in values}:
-        name = _KINDS.get(kind)
-        if name is not None:
-            lengths.setdefault(name, Counter()).update([len(value) for value in values if value.__class__ is kind])
+        found = TYPES.get(kind)
+        if found is not None and found.keysizes:
+            counter = lengths.setdefault(found.keysizes, Counter())
+            counter.update([len(value) for value in values if value.__class__ is kind])
 
 
 def _fields(db: Database, lengths: _Lengths) -> list[tuple[str, str]]:
     found = []
-    for name in _NAMES:
+    for name in dict.fromkeys(kind.keysizes for kind in TYPES.values()):
         if name in lengths:
             bins: dict[str, int] = {}
             for length, count in sorted(lengths[name].items()):

@@ -14,18 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.hash import Hash
-from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.own import OwnValue
-from twisted_redis.datatypes.ranking import Ranking
-from twisted_redis.datatypes.schedule import Schedule
-from twisted_redis.datatypes.set import Set
-from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_nodes import Node
-from twisted_redis.datatypes.zset import ZSet
-from twisted_redis.keyspace.expiry import ExpiryWheel
-from twisted_redis.keyspace.field_wheel import FieldWheel
+from twisted_redis.datatypes.table import TYPES, type_of
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -44,24 +35,7 @@ _BLOCK = 256
 _WHOLE = 8192
 """Elements that are freed in a fraction of a slice."""
 
-_LIST_NODE = 128
-"""Elements of a list that Redis has in a node, about."""
-
 _COUNTS_REFERENCES = sys.implementation.name == "cpython"
-
-
-def effort(value: Any) -> int:
-    """How many parts Redis would free one by one."""
-    if isinstance(value, bytes | bytearray):
-        return 1
-    if value.__class__ is List:
-        return len(value) // _LIST_NODE
-    if value.__class__ is Stream:
-        return len(value.nodes) + sum(1 + len(group.pending) for group in value.groups.values())
-    if isinstance(value, OwnValue):
-        return 1  # nobody but its type knows its parts
-    in_one_piece = not isinstance(value.members, set) if value.__class__ is Set else not value.large
-    return 1 if in_one_piece else len(value)
 
 
 class LazyFree:
@@ -84,7 +58,7 @@ class LazyFree:
         value = db.data.get(key) if later else None
         if not db.delete(key):
             return False
-        if value is not None and effort(value) > _AT_ONCE:
+        if value is not None and type_of(value).effort(value) > _AT_ONCE:
             self.free([value], 1)
         return True
 
@@ -150,11 +124,11 @@ def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bo
             taken: list[tuple[Any, Any]] = list(islice(iter(top.data.popitem, None), min(_STEP, len(top.data))))
             if not top.data:
                 stack.pop()
-            stack += [value for _, value in taken if value.__class__ in _DIVISIBLE and len(value) > _STEP]
+            stack += [value for _, value in taken if _is_divisible(value) and len(value) > _STEP]
             del taken
         else:
             stack.pop()
-            stack += _own_parts(top)
+            stack += _parts_alone(top)
         del top
         if clock() > deadline:
             return False
@@ -170,19 +144,34 @@ def _free_some(container: Any, count: int) -> None:
         deque(islice(iter(pop, None), count), 0)
 
 
-def _own_parts(value: Any) -> list[Any]:
+def _part_names(value: Any) -> tuple[str, ...]:
+    """The attributes of ``value`` that hold its elements: of a value of a key, or of a part of one."""
+    found = TYPES.get(value.__class__)
+    if found is not None:
+        return found.parts
+    # The values of modules are not taken apart: nobody but their types knows their parts.
+    return () if isinstance(value, OwnValue) else getattr(value.__class__, "PARTS", ())
+
+
+def _is_divisible(value: Any) -> bool:
+    cls = value.__class__
+    return cls is not bytes and (cls in _CONTAINERS or bool(_part_names(value)))
+
+
+def _parts_alone(value: Any) -> list[Any]:
     """The containers in ``value`` that nobody else holds: a reply may still refer to one."""
     found: list[Any] = []
     beside: list[int] = []
-    for name in _PARTS.get(value.__class__, ()):
+    nested = getattr(value.__class__, "NESTED_PARTS", ())
+    for name in _part_names(value):
         part = getattr(value, name)
-        if part.__class__ in _PARTS:
+        if _part_names(part):
             # An order or a schedule refers to the container that it orders, which comes later.
             beside += [id(referent) for referent in _referents(part)]
             found.append(part)
         elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + beside.count(id(part)):
             # Three: the value, this variable, the call.
-            found.append(_Nested(part) if name in _NESTED else part)
+            found.append(_Nested(part) if name in nested else part)
     return found
 
 
@@ -190,28 +179,9 @@ def _referents(value: Any) -> Iterator[Any]:
     """The objects that ``value`` refers to, and those that its parts which are no containers refer to."""
     for referent in gc.get_referents(value):
         yield referent
-        if referent.__class__ in _PARTS:
+        if _part_names(referent):
             yield from _referents(referent)
 
 
 _CONTAINERS = frozenset((dict, list, set))
 _BLOCKS = frozenset((list, Node))
-
-#: Where the elements of large things are; the order before what it is the order of.
-_PARTS: dict[type, tuple[str, ...]] = {
-    Hash: ("_order", "_schedule", "times", "fields"),
-    List: ("items",),
-    Order: ("_blocks", "_numbers", "_dead", "_tail"),
-    Ranking: ("_members", "_scores", "_lasts"),
-    Set: ("_order", "members"),
-    Stream: ("nodes", "starts", "groups"),
-    ZSet: ("_order", "_ranking", "scores"),
-    ExpiryWheel: ("_buckets", "_slots", "_soon", "_open"),
-    FieldWheel: ("_wheel", "_times"),
-    Schedule: ("_names", "_moments"),
-}
-
-#: Parts that are dicts of containers.
-_NESTED = frozenset(("_buckets", "_names"))
-#: Types that are taken apart; values of a program's own types are not, nor asked for their lengths.
-_DIVISIBLE: frozenset[Any] = _CONTAINERS | _PARTS.keys()

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twisted_redis.datatypes.sizes import THOROUGH, of_value
+from twisted_redis.datatypes.sizes import THOROUGH
+from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.memory.walk import Walk
 from twisted_redis.keyspace.account import estimate, size_of
@@ -202,7 +203,7 @@ class Usage:
                 large = db.account.large
                 for key in keys:
                     if key in large:
-                        large[key] = of_value(db.data[key], THOROUGH)
+                        large[key] = value_size(db.data[key], THOROUGH)
             held += sum([size_of(db, key, db.data[key], THOROUGH) for key in keys])
 
         def done(taken: int) -> None:

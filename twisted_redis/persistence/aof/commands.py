@@ -6,29 +6,18 @@ The commands are those that Redis writes, so that older servers load such a file
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.hash import Hash
-from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.own import OwnValue
-from twisted_redis.datatypes.set import Set
-from twisted_redis.datatypes.stream import Stream
-from twisted_redis.datatypes.stream_ids import id_text
-from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.datatypes.table import type_of
 from twisted_redis.engine.effect_encoder import select
 from twisted_redis.persistence.rdb.payload import dump
 from twisted_redis.persistence.saving import delay
 from twisted_redis.resp.accelerated import pack_bulks
-from twisted_redis.resp.doubles import double_text
 
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["key_commands", "timestamp", "write_commands"]
-
-ITEMS = 64
-"""Elements of a value that one command adds."""
 
 PIECE = 1 << 18
 """Bytes that are handed on together, about."""
@@ -41,75 +30,17 @@ def timestamp(seconds: int) -> bytes:
 
 def key_commands(key: bytes, value: Any, expire: int | None, add: Callable[[bytes], object]) -> None:
     """Gives ``add`` the commands, encoded, that make ``value`` at ``key``, expiring at ``expire`` (ms)."""
-    if isinstance(value, bytes | bytearray):
-        add(pack_bulks((b"SET", key, bytes(value))))
-    elif isinstance(value, List):
-        _adding(add, (b"RPUSH", key), value)
-    elif isinstance(value, Set):
-        _adding(add, (b"SADD", key), value)
-    elif isinstance(value, ZSet):
-        pairs = ((double_text(score), member) for member, score in value.scores.items())
-        _adding(add, (b"ZADD", key), chain.from_iterable(pairs), 2)
-    elif isinstance(value, Hash):
-        _hash(key, value, add)
-    elif isinstance(value, Stream):
-        _stream(key, value, add)
-    elif isinstance(value, OwnValue):
-        add(pack_bulks((b"RESTORE", key, b"0", dump(value))))
+    if value.__class__ is bytes:
+        add(pack_bulks((b"SET", key, value)))
     else:
-        raise TypeError(f"{value.__class__.__name__} is no value of a key")
+        commands = type_of(value).commands
+        if commands is None:
+            add(pack_bulks((b"RESTORE", key, b"0", dump(value))))
+        else:
+            for argv in commands(key, value):
+                add(pack_bulks(argv))
     if expire is not None:
         add(pack_bulks((b"PEXPIREAT", key, b"%d" % expire)))
-
-
-def _adding(add: Callable[[bytes], object], head: tuple[bytes, ...], items: Iterable[bytes], width: int = 1) -> None:
-    rest = iter(items)
-    while some := tuple(islice(rest, ITEMS * width)):
-        add(pack_bulks(head + some))
-
-
-def _hash(key: bytes, value: Hash, add: Callable[[bytes], object]) -> None:
-    if not value.times:
-        _adding(add, (b"HMSET", key), chain.from_iterable(value.fields.items()), 2)
-        return
-    times = value.times
-    for field, content in value.fields.items():
-        add(pack_bulks((b"HMSET", key, field, content)))
-        when = times.get(field)
-        if when is not None:
-            add(pack_bulks((b"HPEXPIREAT", key, b"%d" % when, b"FIELDS", b"1", field)))
-
-
-def _stream(key: bytes, value: Stream, add: Callable[[bytes], object]) -> None:
-    if value.length:
-        for ms, sequence, row in value.range():
-            add(pack_bulks((b"XADD", key, b"%d-%d" % (ms, sequence), *row)))
-    else:
-        # A stream may be there without entries: one is added and trimmed away at once.
-        add(pack_bulks((b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y")))
-    add(
-        pack_bulks(
-            (
-                b"XSETID",
-                key,
-                id_text(value.last_id),
-                b"ENTRIESADDED",
-                b"%d" % value.entries_added,
-                b"MAXDELETEDID",
-                id_text(value.max_deleted_id),
-            )
-        )
-    )
-    for name, group in value.groups.items():
-        last = id_text(group.last_id)
-        add(pack_bulks((b"XGROUP", b"CREATE", key, name, last, b"ENTRIESREAD", b"%d" % group.entries_read)))
-        for consumer in group.consumers.values():
-            if not consumer.pending_count:
-                add(pack_bulks((b"XGROUP", b"CREATECONSUMER", key, name, consumer.name)))
-            for entry_id, (_, delivered, count) in group.pending_of(consumer):
-                claim = (b"XCLAIM", key, name, consumer.name, b"0", id_text(entry_id))
-                details = (b"TIME", b"%d" % delivered, b"RETRYCOUNT", b"%d" % count, b"JUSTID", b"FORCE")
-                add(pack_bulks(claim + details))
 
 
 def write_commands(

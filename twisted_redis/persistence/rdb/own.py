@@ -8,14 +8,18 @@ what it is.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Protocol
+from typing import Any
 
 from twisted_redis.datatypes.own import ALPHABET, OwnValue, loaded, stored_items
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, OwnTypes
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 
-__all__ = ["ANY_TYPE", "Foreign", "OwnTypes", "own_parts", "read_items", "read_own", "type_name"]
+__all__ = ["ANY_TYPE", "CODEC", "Foreign", "read_items", "type_name"]
+
+MODULE_PRE_GA = 6
+MODULE_2 = 7
 
 _END, _SIGNED, _UNSIGNED, _FLOAT, _DOUBLE, _STRING = range(6)
 
@@ -63,7 +67,7 @@ def type_number(cls: type[OwnValue]) -> int:
     return number << _VERSION_BITS | cls.VERSION
 
 
-def own_parts(value: OwnValue, compressed: bool) -> list[bytes]:
+def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[bytes]]:
     """The bytes of a value in pieces; ValueError where an item cannot be stored."""
     parts = [length_bytes(type_number(value.__class__))]
     append = parts.append
@@ -78,7 +82,7 @@ def own_parts(value: OwnValue, compressed: bool) -> list[bytes]:
         else:
             append(signed + length_bytes(item & 0xFFFFFFFFFFFFFFFF))
     append(length_bytes(_END))
-    return parts
+    return MODULE_2, parts
 
 
 def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
@@ -106,15 +110,7 @@ def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
         items.append(item)
 
 
-class OwnTypes(Protocol):
-    """The types of modules that a server knows."""
-
-    @property
-    def own_types(self) -> dict[str, type[OwnValue]]:
-        """The types by name."""
-
-
-def read_own(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
+def _read(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
     """The value at ``pos``, of a type among ``config.own_types``, and the place behind it."""
     number, pos = read_length(data, pos)
     name, version = type_name(number), number & _VERSIONS
@@ -132,3 +128,6 @@ def read_own(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
             f"The RDB file contains module data for the module type '{name}', that the responsible module is not able "
             f"to load: {error}"
         ) from error
+
+
+CODEC = Codec(_write, (Encoding(MODULE_2, "module-value", _read),))

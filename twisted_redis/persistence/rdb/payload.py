@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData
-from twisted_redis.persistence.rdb.reader import Limits, read_value
+from twisted_redis.persistence.rdb.table import least_version, read_value, value_parts
 from twisted_redis.persistence.rdb.types import VERSION
-from twisted_redis.persistence.rdb.writer import least_version, value_parts
 
 __all__ = ["dump", "is_intact", "restore", "seal"]
 

@@ -10,12 +10,12 @@ from struct import Struct, error
 from typing import Any, NamedTuple
 
 from twisted_redis.persistence.rdb import types
+from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
 from twisted_redis.persistence.rdb.own import read_items, type_name
-from twisted_redis.persistence.rdb.reader import Limits, read_value
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
-from twisted_redis.persistence.rdb.writer import value_parts
+from twisted_redis.persistence.rdb.table import read_value, value_parts
 
 __all__ = [
     "Aux",
@@ -126,7 +126,7 @@ def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
         while True:
             kind = data[pos]
             pos += 1
-            if kind <= types.HASH_LISTPACK_EX:
+            if kind < types.FIRST_OPCODE:
                 key, pos = read_string(data, pos)
                 try:
                     value, pos = read_value(kind, data, pos, config)

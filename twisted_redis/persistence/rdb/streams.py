@@ -14,6 +14,7 @@ from twisted_redis.datatypes.stream_groups import Consumer, Group
 from twisted_redis.datatypes.stream_ids import MAX_PART, signed
 from twisted_redis.datatypes.stream_nodes import Node, Record
 from twisted_redis.persistence.rdb import listpack
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, Reader
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import (
     length_bytes,
@@ -24,9 +25,16 @@ from twisted_redis.persistence.rdb.numbers import (
     time_bytes,
 )
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
-from twisted_redis.persistence.rdb.types import STREAM_LISTPACKS_2, STREAM_LISTPACKS_3
+from twisted_redis.persistence.rdb.types import OLDEST_TARGET
 
-__all__ = ["needs_active_times", "read_stream", "stream_parts"]
+__all__ = ["CODEC"]
+
+STREAM_LISTPACKS = 15
+STREAM_LISTPACKS_2 = 19
+STREAM_LISTPACKS_3 = 21
+
+_WITH_ACTIVE_TIMES = 11
+"""The version of the format that brought the third type of streams."""
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_BYTES = 16
@@ -37,7 +45,7 @@ _pending = Struct("<16sq")
 # writing
 
 
-def needs_active_times(stream: Stream) -> bool:
+def _needs_active_times(stream: Stream) -> bool:
     """Whether some consumer's active time is not its seen time, which types before the third cannot hold."""
     return any(
         consumer.active_time != consumer.seen_time
@@ -46,8 +54,12 @@ def needs_active_times(stream: Stream) -> bool:
     )
 
 
-def stream_parts(stream: Stream, kind: int, compressed: bool) -> list[bytes]:
-    """The pieces of a stream stored as ``kind``, the second type of streams or the third."""
+def _least_version(stream: Stream) -> int:
+    return _WITH_ACTIVE_TIMES if _needs_active_times(stream) else OLDEST_TARGET
+
+
+def _write(stream: Stream, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    kind = STREAM_LISTPACKS_3 if version >= _WITH_ACTIVE_TIMES else STREAM_LISTPACKS_2
     parts = [length_bytes(len(stream.nodes))]
     append = parts.append
     for node in stream.nodes:
@@ -73,7 +85,7 @@ def stream_parts(stream: Stream, kind: int, compressed: bool) -> list[bytes]:
                 append(time_bytes(consumer.active_time))
             append(length_bytes(consumer.pending_count))
             parts += [entry_id.to_bytes(_ID_BYTES, "big") for entry_id, _ in group.pending_of(consumer)]
-    return parts
+    return kind, parts
 
 
 def _id_lengths(entry_id: int) -> bytes:
@@ -113,7 +125,14 @@ def _node_blob(node: Node) -> bytes:
 # reading
 
 
-def read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
+def _reader(kind: int) -> Reader:
+    def read(data: bytes, pos: int, config: Limits) -> tuple[Stream, int]:
+        return _read_stream(kind, data, pos)
+
+    return read
+
+
+def _read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
     """The stream at ``pos`` that is stored as ``kind``, and the place behind it."""
     stream = Stream()
     count, pos = read_length(data, pos)
@@ -263,3 +282,14 @@ def _read_consumer(kind: int, group: Group, left: dict[int, tuple[int, int]], da
             raise CorruptData("an entry is pending for a consumer and not for its group, or for two consumers")
         group.add_pending(int.from_bytes(key, "big"), consumer, *pending)
     return pos
+
+
+CODEC = Codec(
+    _write,
+    (
+        Encoding(STREAM_LISTPACKS, "stream", _reader(STREAM_LISTPACKS), "Stream listpack"),
+        Encoding(STREAM_LISTPACKS_2, "stream-v2", _reader(STREAM_LISTPACKS_2), "Stream listpack"),
+        Encoding(STREAM_LISTPACKS_3, "stream-v3", _reader(STREAM_LISTPACKS_3), "Stream listpack"),
+    ),
+    _least_version,
+)

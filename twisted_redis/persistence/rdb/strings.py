@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from struct import Struct
+from typing import Any
 
 from twisted_redis.persistence.rdb import lzf
+from twisted_redis.persistence.rdb.codec import Codec, Encoding
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, read_length
 
-__all__ = ["add_strings", "read_string", "read_strings", "string_bytes"]
+__all__ = ["CODEC", "add_strings", "read_string", "read_strings", "string_bytes"]
+
+STRING = 0
 
 _INT8, _INT16, _INT32, _LZF = 0xC0, 0xC1, 0xC2, 0xC3
 
@@ -129,3 +133,17 @@ def add_strings(append: Callable[[bytes], None], texts: Iterable[bytes], compres
             append(text)
         else:
             append(string_bytes(text, compressed))
+
+
+# strings as values
+
+
+def _write(value: bytes | bytearray, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    return STRING, [string_bytes(value, compressed)]
+
+
+def _read(data: bytes, pos: int, config: Any) -> tuple[bytes, int]:
+    return read_string(data, pos)
+
+
+CODEC = Codec(_write, (Encoding(STRING, "string", _read),))

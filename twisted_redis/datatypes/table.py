@@ -1,0 +1,431 @@
+"""The table of types: everything that the rooms above ask about a value, one row for each type.
+
+A value of a key is plain ``bytes`` or an object of one of the classes below.  Whoever needs something that depends on
+the type looks it up here with ``type_of(value)``; nobody else lists the types.  One fact stands in a table of its own,
+since it builds on the codec of RDB files: how a value is written there and read (``persistence/rdb/table.py``).
+
+To add a type, write its class, give it a row in ``TYPES``, and write its codec.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from twisted_redis.datatypes import sizes, strings
+from twisted_redis.datatypes.digests import hashed, mix, mix_all, pair_digest
+from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.own import OwnValue, checked_copy, checked_encoding, memory_of, memory_or_guess
+from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream_groups import Group
+from twisted_redis.datatypes.stream_ids import id_text
+from twisted_redis.datatypes.strings import Text
+from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.grisu import grisu_text
+
+__all__ = [
+    "OWN",
+    "TYPES",
+    "DataType",
+    "copy_value",
+    "encoding_of",
+    "exact_size",
+    "type_name",
+    "type_of",
+    "value_size",
+]
+
+Command = tuple[bytes, ...]
+
+
+def _one(value: Any) -> int:
+    return 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, slots=True)
+class DataType:
+    """What is asked about the values of one type.  Each function gets the value as its last or only argument."""
+
+    name: bytes
+    """What TYPE answers; empty for the types of modules, whose classes say it (``OwnValue.TYPE``)."""
+    number: int
+    """Redis' number of the type, which is a part of digests."""
+    copy: Callable[[Any], Any]
+    """A value that shares nothing that changes (COPY)."""
+    encoding: Callable[[Any], str]
+    """What OBJECT ENCODING answers."""
+    size: Callable[[Any, sizes.Sampling], int]
+    """The bytes that the value takes, estimated from some of its items."""
+    digest: Callable[[int, Any], int]
+    """The digest with the value in it (DEBUG DIGEST)."""
+    shown: Callable[[Any], Any]
+    """The value as lists, dicts, bytes and numbers, for people to read."""
+    commands: Callable[[bytes, Any], Iterable[Command]] | None = None
+    """The commands that make the value at a key; without any, RESTORE makes it from its dump."""
+    keysizes: str = ""
+    """The name of the lengths of these values in INFO keysizes; Redis does not tell those of all types."""
+    effort: Callable[[Any], int] = _one
+    """How many parts Redis would free one by one."""
+    parts: tuple[str, ...] = ()
+    """The attributes that hold the elements.  An order of a container comes before that container."""
+    next_expiry: Callable[[Any], int | None] | None = None
+    """When the next part of the value expires (ms), None where none does; for types whose parts may expire."""
+
+
+# strings
+
+
+def _copy_of_string(value: bytes | bytearray) -> bytes | bytearray:
+    return bytearray(value) if value.__class__ is bytearray else value
+
+
+def _size_of_string(value: bytes | bytearray, how: sizes.Sampling) -> int:
+    if isinstance(value, bytes):
+        return sizes.of_bytes(len(value))
+    try:
+        return sys.getsizeof(value)
+    except TypeError:  # PyPy does not know
+        return 64 + len(value)
+
+
+def _commands_of_string(key: bytes, value: bytes | bytearray) -> Iterator[Command]:
+    yield b"SET", key, bytes(value)
+
+
+_STRING = DataType(
+    name=b"string",
+    number=0,
+    copy=_copy_of_string,
+    encoding=strings.encoding,
+    size=_size_of_string,
+    digest=mix,
+    shown=bytes,
+    commands=_commands_of_string,
+    keysizes="strings_sizes",
+)
+
+
+# collections
+
+_ITEMS = 64
+"""Elements of a value that one command adds."""
+
+
+def _adding(head: tuple[bytes, ...], items: Iterable[bytes], width: int = 1) -> Iterator[Command]:
+    """The commands that begin with ``head`` and add ``items``, each of which takes ``width`` arguments."""
+    rest = iter(items)
+    while some := tuple(islice(rest, _ITEMS * width)):
+        yield head + some
+
+
+# lists
+
+_LIST_NODE = 128
+"""Elements of a list that Redis has in a node, about."""
+
+
+def _commands_of_list(key: bytes, value: List) -> Iterator[Command]:
+    return _adding((b"RPUSH", key), value)
+
+
+def _effort_of_list(value: List) -> int:
+    return len(value) // _LIST_NODE
+
+
+_LIST = DataType(
+    name=b"list",
+    number=1,
+    copy=List.copy,
+    encoding=List.encoding,
+    size=List.memory,
+    digest=mix_all,
+    shown=list,
+    commands=_commands_of_list,
+    keysizes="lists_items",
+    effort=_effort_of_list,
+    parts=List.PARTS,
+)
+
+
+# sets
+
+
+def _digest_of_set(digest: int, value: Set) -> int:
+    for member in value:
+        digest ^= hashed(member)
+    return digest
+
+
+def _commands_of_set(key: bytes, value: Set) -> Iterator[Command]:
+    return _adding((b"SADD", key), value)
+
+
+def _effort_of_set(value: Set) -> int:
+    return len(value) if isinstance(value.members, set) else 1
+
+
+_SET = DataType(
+    name=b"set",
+    number=2,
+    copy=Set.copy,
+    encoding=Set.encoding,
+    size=Set.memory,
+    digest=_digest_of_set,
+    shown=list,
+    commands=_commands_of_set,
+    keysizes="sets_items",
+    effort=_effort_of_set,
+    parts=Set.PARTS,
+)
+
+
+# sorted sets
+
+
+def _digest_of_zset(digest: int, value: ZSet) -> int:
+    for member, score in value.scores.items():
+        digest ^= pair_digest(member, grisu_text(score))
+    return digest
+
+
+def _shown_of_zset(value: ZSet) -> Any:
+    """Members with their scores."""
+    return [list(pair) for pair in value.pairs(0, len(value))]
+
+
+def _commands_of_zset(key: bytes, value: ZSet) -> Iterator[Command]:
+    pairs = ((double_text(score), member) for member, score in value.scores.items())
+    return _adding((b"ZADD", key), chain.from_iterable(pairs), 2)
+
+
+def _effort_of_zset(value: ZSet) -> int:
+    return len(value) if value.large else 1
+
+
+_ZSET = DataType(
+    name=b"zset",
+    number=3,
+    copy=ZSet.copy,
+    encoding=ZSet.encoding,
+    size=ZSet.memory,
+    digest=_digest_of_zset,
+    shown=_shown_of_zset,
+    commands=_commands_of_zset,
+    keysizes="zsets_items",
+    effort=_effort_of_zset,
+    parts=ZSet.PARTS,
+)
+
+
+# hashes
+
+_FIELD_EXPIRES = hashed(b"!!hexpire!!")
+
+
+def _digest_of_hash(digest: int, value: Hash) -> int:
+    times = value.times or {}
+    for field, content in value.fields.items():
+        # That a field expires counts, when it does so does not.
+        digest ^= pair_digest(field, content, _FIELD_EXPIRES if field in times else 0)
+    return digest
+
+
+def _shown_of_hash(value: Hash) -> Any:
+    """Fields with their values, and with the time (ms) where they expire."""
+    times = value.times or {}
+    return [
+        [field, content, times[field]] if field in times else [field, content]
+        for field, content in value.fields.items()
+    ]
+
+
+def _commands_of_hash(key: bytes, value: Hash) -> Iterator[Command]:
+    times = value.times
+    if not times:
+        yield from _adding((b"HMSET", key), chain.from_iterable(value.fields.items()), 2)
+        return
+    for field, content in value.fields.items():
+        yield b"HMSET", key, field, content
+        when = times.get(field)
+        if when is not None:
+            yield b"HPEXPIREAT", key, b"%d" % when, b"FIELDS", b"1", field
+
+
+def _effort_of_hash(value: Hash) -> int:
+    return len(value) if value.large else 1
+
+
+_HASH = DataType(
+    name=b"hash",
+    number=4,
+    copy=Hash.copy,
+    encoding=Hash.encoding,
+    size=Hash.memory,
+    digest=_digest_of_hash,
+    shown=_shown_of_hash,
+    commands=_commands_of_hash,
+    keysizes="hashes_items",
+    effort=_effort_of_hash,
+    parts=Hash.PARTS,
+    next_expiry=Hash.next_expiry,
+)
+
+
+# streams
+
+
+def _digest_of_stream(digest: int, value: Stream) -> int:
+    # Groups are no part of it.
+    for ms, sequence, row in value.range():
+        digest = mix_all(mix(digest, b"%d.%d" % (ms, sequence)), row)
+    return digest
+
+
+def _shown_of_stream(value: Stream) -> Any:
+    return {
+        "last_id": id_text(value.last_id),
+        "entries_added": value.entries_added,
+        "max_deleted_id": id_text(value.max_deleted_id),
+        "entries": [[b"%d-%d" % (ms, sequence), list(row)] for ms, sequence, row in value.range()],
+        "groups": [{"name": name, **_shown_of_group(group)} for name, group in value.groups.items()],
+    }
+
+
+def _shown_of_group(group: Group) -> dict[str, Any]:
+    return {
+        "last_id": id_text(group.last_id),
+        "entries_read": group.entries_read,
+        "pending": [
+            {"id": id_text(entry_id), "consumer": consumer, "delivered_ms": time, "count": count}
+            for entry_id, (consumer, time, count) in group.pending_from()
+        ],
+        "consumers": [
+            {"name": consumer.name, "seen_ms": consumer.seen_time, "active_ms": consumer.active_time}
+            for consumer in group.consumers.values()
+        ],
+    }
+
+
+def _commands_of_stream(key: bytes, value: Stream) -> Iterator[Command]:
+    if value.length:
+        for ms, sequence, row in value.range():
+            yield b"XADD", key, b"%d-%d" % (ms, sequence), *row
+    else:
+        # A stream may be there without entries: one is added and trimmed away at once.
+        yield b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"
+    added, deleted = b"%d" % value.entries_added, id_text(value.max_deleted_id)
+    yield b"XSETID", key, id_text(value.last_id), b"ENTRIESADDED", added, b"MAXDELETEDID", deleted
+    for name, group in value.groups.items():
+        last = id_text(group.last_id)
+        yield b"XGROUP", b"CREATE", key, name, last, b"ENTRIESREAD", b"%d" % group.entries_read
+        for consumer in group.consumers.values():
+            if not consumer.pending_count:
+                yield b"XGROUP", b"CREATECONSUMER", key, name, consumer.name
+            for entry_id, (_, delivered, count) in group.pending_of(consumer):
+                claim = (b"XCLAIM", key, name, consumer.name, b"0", id_text(entry_id))
+                yield *claim, b"TIME", b"%d" % delivered, b"RETRYCOUNT", b"%d" % count, b"JUSTID", b"FORCE"
+
+
+def _effort_of_stream(value: Stream) -> int:
+    return len(value.nodes) + sum(1 + len(group.pending) for group in value.groups.values())
+
+
+_STREAM = DataType(
+    name=b"stream",
+    number=6,
+    copy=Stream.copy,
+    encoding=Stream.encoding,
+    size=Stream.memory,
+    digest=_digest_of_stream,
+    shown=_shown_of_stream,
+    commands=_commands_of_stream,
+    effort=_effort_of_stream,
+    parts=Stream.PARTS,
+)
+
+
+# the types of modules
+
+
+def _size_of_own(value: OwnValue, how: sizes.Sampling) -> int:
+    return memory_or_guess(value)
+
+
+def _digest_of_own(digest: int, value: OwnValue) -> int:
+    for item in value.digest():
+        digest = mix(digest, item if isinstance(item, bytes) else repr(item).encode())
+    return digest
+
+
+def _shown_of_own(value: OwnValue) -> Any:
+    return list(value.save())
+
+
+OWN = DataType(
+    name=b"",
+    number=5,
+    copy=checked_copy,
+    encoding=checked_encoding,
+    size=_size_of_own,
+    digest=_digest_of_own,
+    shown=_shown_of_own,
+)
+"""The row of all types that modules declare: what they are stored as (``OwnValue.save``) tells the rest."""
+
+
+# the table
+
+TYPES: dict[type, DataType] = {
+    bytes: _STRING,
+    bytearray: _STRING,
+    Text: _STRING,
+    List: _LIST,
+    Set: _SET,
+    ZSet: _ZSET,
+    Hash: _HASH,
+    Stream: _STREAM,
+}
+"""The types by the classes of their values, in the order in which Redis shows them."""
+
+
+def type_of(value: Any) -> DataType:
+    """The row of the type that ``value`` has; TypeError for what no key can hold."""
+    found = TYPES.get(value.__class__)
+    if found is None:
+        if not isinstance(value, OwnValue):
+            raise TypeError(f"{value.__class__.__name__} is no value of a key")
+        return OWN
+    return found
+
+
+def type_name(value: Any) -> bytes:
+    """What TYPE answers: ``string``, ``list``..."""
+    return type_of(value).name or value.TYPE
+
+
+def encoding_of(value: Any) -> str:
+    """What OBJECT ENCODING answers."""
+    return type_of(value).encoding(value)
+
+
+def copy_value(value: Any) -> Any:
+    """A value that shares nothing that changes."""
+    return type_of(value).copy(value)
+
+
+def value_size(value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
+    """The bytes that any value takes, estimated from some of its items."""
+    # The account of memory asks this all the time: one look-up, and no call that can be spared.
+    found = TYPES.get(value.__class__)
+    return (type_of(value) if found is None else found).size(value, how)
+
+
+def exact_size(value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
+    """As ``value_size`` for those who ask about one value: what a type of a module raises is raised."""
+    return memory_of(value) if isinstance(value, OwnValue) else value_size(value, how)

@@ -1,0 +1,95 @@
+"""Lists: as their elements, as one ziplist, or as the nodes of a quicklist."""
+
+from __future__ import annotations
+
+from twisted_redis.datatypes.list import List
+from twisted_redis.persistence.rdb import listpack, ziplist
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, read_count
+from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue
+from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
+from twisted_redis.persistence.rdb.strings import read_string, read_strings, string_bytes
+
+__all__ = ["CODEC"]
+
+LIST = 1
+LIST_ZIPLIST = 10
+LIST_QUICKLIST = 14
+LIST_QUICKLIST_2 = 18
+
+NODE_PLAIN = 1
+"""A node of a quicklist that is one large element."""
+NODE_PACKED = 2
+"""A node of a quicklist that is a listpack."""
+
+
+def _write(value: List, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    nodes = list(value.nodes())
+    parts = [length_bytes(len(nodes))]
+    for plain, elements in nodes:
+        if plain:
+            parts.append(length_bytes(NODE_PLAIN))
+            parts.append(string_bytes(elements[0], compressed))
+        else:
+            parts.append(length_bytes(NODE_PACKED))
+            parts.append(string_bytes(listpack.encode(elements), compressed))
+    return LIST_QUICKLIST_2, parts
+
+
+def _read_list(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+    count, pos = read_count(data, pos)
+    elements, pos = read_strings(data, pos, count)
+    return List(elements, config), pos
+
+
+def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+    blob, pos = read_string(data, pos)
+    elements = ziplist.decode(blob)
+    if not elements:
+        raise EmptyValue(pos)
+    # Of all forms of lists this is the one that Redis does not make a listpack of.
+    return List(elements, config, quicklist=True), pos
+
+
+def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+    count, pos = read_count(data, pos)
+    nodes: list[tuple[bool, list[bytes]]] = []
+    for _ in range(count):
+        blob, pos = read_string(data, pos)
+        elements = ziplist.decode(blob)
+        if elements:
+            nodes.append((False, elements))
+    return _list_of(nodes, config, pos), pos
+
+
+def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+    count, pos = read_count(data, pos)
+    nodes: list[tuple[bool, list[bytes]]] = []
+    for _ in range(count):
+        form, pos = read_length(data, pos)
+        blob, pos = read_string(data, pos)
+        if form == NODE_PACKED:
+            elements = listpack.decode(blob)
+            if elements:
+                nodes.append((False, elements))
+        elif form == NODE_PLAIN and blob:
+            nodes.append((True, [blob]))
+        else:
+            raise CorruptData("a node of a list is neither a listpack nor an element")
+    return _list_of(nodes, config, pos), pos
+
+
+def _list_of(nodes: list[tuple[bool, list[bytes]]], config: Limits, pos: int) -> List:
+    if not nodes:
+        raise EmptyValue(pos)
+    return List.from_nodes(nodes, config)
+
+
+CODEC = Codec(
+    _write,
+    (
+        Encoding(LIST, "list-linked", _read_list),
+        Encoding(LIST_ZIPLIST, "list-ziplist", _read_list_ziplist, "List ziplist"),
+        Encoding(LIST_QUICKLIST, "quicklist", _read_quicklist, "Ziplist"),
+        Encoding(LIST_QUICKLIST_2, "quicklist-v2", _read_quicklist2, "Listpack"),
+    ),
+)

@@ -1,0 +1,89 @@
+"""Sets: as their members, as sorted integers, or as one listpack."""
+
+from __future__ import annotations
+
+from array import array
+
+from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.strings import integer_value
+from twisted_redis.persistence.rdb import intset, listpack
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, check_different, read_count
+from twisted_redis.persistence.rdb.errors import EmptyValue
+from twisted_redis.persistence.rdb.numbers import length_bytes
+from twisted_redis.persistence.rdb.strings import add_strings, read_string, read_strings, string_bytes
+
+__all__ = ["CODEC"]
+
+SET = 2
+SET_INTSET = 11
+SET_LISTPACK = 20
+
+_MAX_INTSET = 1 << 30
+
+
+def _write(value: Set, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    form = value.encoding()
+    if form == "intset":
+        return SET_INTSET, [string_bytes(intset.encode(value.members), compressed)]  # type: ignore[arg-type]
+    if form == "listpack" and version > 10:
+        return SET_LISTPACK, [string_bytes(listpack.encode(value), compressed)]
+    parts = [length_bytes(len(value))]
+    add_strings(parts.append, value, compressed)
+    return SET, parts
+
+
+def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
+    count, pos = read_count(data, pos)
+    members, pos = read_strings(data, pos, count)
+    if count <= min(config.set_max_intset_entries, _MAX_INTSET):
+        numbers = _integers(members)
+        if numbers is not None:
+            check_different(len(set(numbers)), count)
+            return Set(array("q", sorted(numbers))), pos
+        longest = config.set_max_listpack_value
+        if count <= config.set_max_listpack_entries and all(len(member) <= longest for member in members):
+            small = dict.fromkeys(members)
+            check_different(len(small), count)
+            return Set(small), pos
+    large = set(members)
+    check_different(len(large), count)
+    return Set(large), pos
+
+
+def _integers(texts: list[bytes]) -> list[int] | None:
+    """``texts`` as integers, None if one of them is none."""
+    numbers = []
+    for text in texts:
+        number = integer_value(text)
+        if number is None:
+            return None
+        numbers.append(number)
+    return numbers
+
+
+def _read_intset(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
+    blob, pos = read_string(data, pos)
+    numbers = intset.decode(blob)
+    if len(numbers) > config.set_max_intset_entries:
+        return Set({b"%d" % number for number in numbers}), pos
+    return Set(numbers), pos
+
+
+def _read_set_listpack(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
+    blob, pos = read_string(data, pos)
+    members = listpack.decode(blob)
+    if not members:
+        raise EmptyValue(pos)
+    small = dict.fromkeys(members)
+    check_different(len(small), len(members))
+    return Set(small if len(small) <= config.set_max_listpack_entries else set(small)), pos
+
+
+CODEC = Codec(
+    _write,
+    (
+        Encoding(SET, "set-hashtable", _read_set),
+        Encoding(SET_INTSET, "set-intset", _read_intset, "Intset"),
+        Encoding(SET_LISTPACK, "set-listpack", _read_set_listpack, "Set listpack"),
+    ),
+)
