@@ -27,7 +27,16 @@ def test_seed_and_dump(service: RedisService, client: LocalClient) -> None:
     found = service.dump()
     assert found == EVERYTHING
     assert {key: type(value) for key, value in found.items()} == {k: type(v) for k, v in EVERYTHING.items()}
-    service.seed({"list": ["new"], "set": frozenset({"m"}), "number": 7, "hash": {"f": 1.5}, "none": []})
+    service.seed(
+        {
+            "list": ["new"],
+            "set": frozenset({"m"}),
+            "number": 7,
+            "hash": {"f": 1.5},
+            "none": [],
+            "no members": SortedSet(),
+        }
+    )
     found = service.dump()
     assert found[b"list"] == [b"new"] and found[b"set"] == {b"m"} and found[b"number"] == b"7"
     assert found[b"hash"] == {b"f": b"1.5"} and b"none" not in found

@@ -101,6 +101,24 @@ def test_a_private_name_of_twisted_is_noticed(line: str) -> None:
     assert foreign_private_names({"net/some.py": ast.parse(line)})
 
 
+#: The classes of the values that keys hold, beside bytes.
+VALUES = frozenset({"Hash", "List", "Set", "Stream", "ZSet"})
+
+
+def test_the_tables_of_types_alone_list_the_types() -> None:
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = {alias.name for node in nodes for alias in node.names if "datatypes" in (node.module or "")}
+        if len(names & VALUES) > 1:
+            found.add(path.relative_to(PACKAGE).as_posix())
+    # A command may take several types, as SORT does.
+    assert {file for file in found if not file.startswith("commands/")} == {
+        "datatypes/table.py",
+        "persistence/rdb/table.py",
+    }
+
+
 def test_the_package_shows_its_public_names_alone() -> None:
     assert dir(twisted_redis) == sorted(twisted_redis.__all__)
     for name in twisted_redis.__all__:

@@ -13,6 +13,7 @@ from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import read_length
 from twisted_redis.persistence.rdb.records import End, Record, read_header, read_record
 from twisted_redis.persistence.rdb.strings import read_string
+from twisted_redis.persistence.rdb.table import encoding_name
 
 __all__ = ["DISABLED", "MATCHES", "UNKNOWN", "Scan"]
 
@@ -115,7 +116,7 @@ class Scan:
         while True:
             kind = data[pos]
             pos += 1
-            if kind < types.FIRST_OPCODE:
+            if encoding_name(kind):
                 self.kind = kind
                 self.doing = "read-key"
                 self.key, pos = read_string(data, pos)
