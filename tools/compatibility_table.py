@@ -37,8 +37,8 @@ def declared() -> dict[str, dict[str, Any]]:
 
     from twisted_redis.composition import make_engine
     from twisted_redis.config import Config
-    from twisted_redis.engine.clients import NullLink
     from twisted_redis.engine.clock import manual_time
+    from twisted_redis.engine.links import NullLink
 
     engine = make_engine(Config(), manual_time(Clock()))
     found: dict[str, dict[str, Any]] = {}

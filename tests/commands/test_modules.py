@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from tests.support.server import Server
 from twisted_redis.composition import make_engine
 from twisted_redis.config import FatalConfigError, load_arguments
-from twisted_redis.engine.clients import NullLink
 from twisted_redis.engine.clock import manual_time
+from twisted_redis.engine.links import NullLink
 from twisted_redis.extending import (
     FAST,
     OK,

@@ -11,9 +11,9 @@ from twisted.internet.task import Clock
 
 from twisted_redis import commands
 from twisted_redis.config import Config
-from twisted_redis.engine.clients import NullLink
 from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.links import NullLink
 
 FACTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "commands8.json").read_text())
 VALUES = {

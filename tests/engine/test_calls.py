@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.server import Connection, Recorder, Server, encode
-from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.links import NullLink
 from twisted_redis.extending import Client, Module, call, load_module
 from twisted_redis.replication.applying import Applier
 from twisted_redis.resp.types import Reply

@@ -11,8 +11,8 @@ from twisted.internet.testing import StringTransport
 
 from twisted_redis.composition import make_engine
 from twisted_redis.config import Config
-from twisted_redis.engine.clients import NullLink
 from twisted_redis.engine.clock import manual_time
+from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.resp.types import Reply

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from tests.support.server import Server
-from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.links import NullLink
 
 __all__ = ["Caller", "FolderMixin", "ServerCase", "reply"]
 

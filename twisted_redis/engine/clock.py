@@ -29,6 +29,14 @@ class Scheduler(Protocol):
         """Calls ``callable`` after ``delay`` seconds."""
 
 
+class Clocks(Protocol):
+    """The two clocks of an engine: for points in time, and for short durations."""
+
+    time: TimeSource
+    #: Nanoseconds from any beginning.
+    clock_ns: Callable[[], int]
+
+
 class TimeSource:
     """Wall and monotonic time of one server.
 

@@ -15,7 +15,7 @@ from twisted_redis.config import Config
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiting, block
-from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client, Link
+from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.command_table import CommandTable
 from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR
@@ -30,6 +30,7 @@ from twisted_redis.engine.introspect.latency import LatencyMonitor
 from twisted_redis.engine.introspect.monitor import Monitors
 from twisted_redis.engine.introspect.slowlog import SlowLog
 from twisted_redis.engine.introspect.stats import Statistics
+from twisted_redis.engine.links import Link
 from twisted_redis.engine.memory.client_eviction import ClientEviction
 from twisted_redis.engine.memory.eviction import Eviction
 from twisted_redis.engine.memory.lazyfree import LazyFree
@@ -111,7 +112,10 @@ class Engine:
         #: Fields that rooms above add to a section of INFO, or know better.
         self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
         self.commands = CommandTable(specs)
-        self.stats = Statistics(self)
+        self.lazyfree = LazyFree(self)
+        self.stats = Statistics(
+            config, self.state, self.clients, self.commands.by_name, self.lazyfree, log, time_source.monotonic()
+        )
 
         #: Users, and who is which.
         self.acl = Acl(self)
@@ -140,14 +144,13 @@ class Engine:
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
         self.monitors = Monitors(self)
-        self.slowlog = SlowLog(self)
-        self.latency = LatencyMonitor(self)
+        self.slowlog = SlowLog(config, time_source)
+        self.latency = LatencyMonitor(config, time_source)
         self.apply_thresholds()
         self.usage = Usage(self)
         self.client_eviction = ClientEviction(self)
-        self.oom_score = OomScore(self)
+        self.oom_score = OomScore(config, log, lambda: self.replication.is_replica)
         self.memory_at_start = self.usage.total()
-        self.lazyfree = LazyFree(self)
         self.eviction = Eviction(self)
         self.expiry = Expiry(self)
         self.key_sizes = KeySizes(self)

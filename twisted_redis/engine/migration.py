@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted_redis.engine.blocking import retry
-from twisted_redis.engine.clients import NullLink, postpone
+from twisted_redis.engine.clients import postpone
 from twisted_redis.engine.declare.command_keys import keys_of
 from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import Denial, Postponed
+from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.units import SWEEP
 from twisted_redis.resp.types import OK, Reply
 

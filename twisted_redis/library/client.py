@@ -8,9 +8,10 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from twisted_redis.engine.clients import OWNER, RESTRICTED, UNAUTHENTICATED, Client, NullLink
+from twisted_redis.engine.clients import OWNER, RESTRICTED, UNAUTHENTICATED, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.gates import Postponed
+from twisted_redis.engine.links import NullLink
 from twisted_redis.library.commands import Commands
 from twisted_redis.library.errors import ReplyError, ServerStopped
 from twisted_redis.library.values import Argument, argument, python_value

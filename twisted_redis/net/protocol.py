@@ -16,15 +16,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_redis.engine.clients import (
-    CLOSING,
-    REPLICA,
-    REPLIES_OFF,
-    UNAUTHENTICATED,
-    Client,
-    LinkFigures,
-    NullLink,
-)
+from twisted_redis.engine.clients import CLOSING, REPLICA, REPLIES_OFF, UNAUTHENTICATED, Client
+from twisted_redis.engine.links import LinkFigures, NullLink
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, finish, pending_output, sender
 from twisted_redis.net.limits import HIGH_WATER, UNAUTHENTICATED_REPLIES, over_output_limit

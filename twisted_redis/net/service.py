@@ -244,6 +244,7 @@ class ServerService(Service):
         self._ticks += 1
         self.expire()
         self.engine.stats.measure(now)
+        self.engine.eviction.last_use.look()
         if self.engine.config.maxmemory:
             self.engine.eviction.measure()
         if self._resting or self._ticks % self.engine.config.hz == 0:

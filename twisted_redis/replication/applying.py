@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.clients import CLOSING, MASTER, Client, Link, postpone
+from twisted_redis.engine.clients import CLOSING, MASTER, Client, postpone
 from twisted_redis.engine.declare.table import Command
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
+from twisted_redis.engine.links import Link
 from twisted_redis.engine.units import MASTER as MASTER_UNIT
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
 from twisted_redis.resp.parser import Limits, RequestParser

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import Protocol, ReconnectingClientFactory, connectionDone
 from twisted.python.failure import Failure
 
-from twisted_redis.engine.clients import LinkFigures
+from twisted_redis.engine.links import LinkFigures
 from twisted_redis.replication.applying import Applier
 from twisted_redis.resp.accelerated import pack_bulks
 

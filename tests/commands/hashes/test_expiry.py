@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
-from twisted_redis.engine.clients import NullLink
+from twisted_redis.engine.links import NullLink
 from twisted_redis.resp.types import NullArray
 
 NO_INTEGER = "ERR value is not an integer or out of range"

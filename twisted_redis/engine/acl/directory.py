@@ -56,6 +56,7 @@ class Acl:
         self.default = self._default_user()
         self.users: dict[bytes, User] = {b"default": self.default}
         engine.info_extra.setdefault("stats", []).append(self._figures)
+        engine.stats.resetters.append(self.log.reset_counts)
 
     def _default_user(self) -> User:
         user = User(b"default", self.catalogue)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from twisted_redis.engine.declare.flags import FAST
 
 if TYPE_CHECKING:
+    from twisted_redis.config import Config
+    from twisted_redis.engine.clock import TimeSource
     from twisted_redis.engine.declare.table import Command
-    from twisted_redis.engine.engine import Engine
 
 __all__ = ["Analysis", "LatencyMonitor", "Series"]
 
@@ -59,25 +60,26 @@ class Series:
 class LatencyMonitor:
     """The series of a server by their events."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, config: Config, time: TimeSource) -> None:
+        self._config = config
+        self._time = time
         self.events: dict[str, Series] = {}
 
     @property
     def threshold_ns(self) -> int | None:
         """Calls that take at least as long are noted; None when none are."""
-        milliseconds: int = self._engine.config.latency_monitor_threshold
+        milliseconds: int = self._config.latency_monitor_threshold
         return milliseconds * 1_000_000 if milliseconds else None
 
     def note(self, event: str, milliseconds: float) -> None:
         """Notes that ``event`` took so long, if that is over the threshold."""
-        threshold = self._engine.config.latency_monitor_threshold
+        threshold = self._config.latency_monitor_threshold
         if not threshold or milliseconds < threshold:
             return
         series = self.events.get(event)
         if series is None:
             series = self.events[event] = Series()
-        series.add(int(self._engine.time.wall()), int(milliseconds))
+        series.add(int(self._time.wall()), int(milliseconds))
 
     def note_call(self, command: Command, nanoseconds: int) -> None:
         """Notes a call of ``command``."""

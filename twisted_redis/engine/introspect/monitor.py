@@ -64,7 +64,7 @@ class Monitors:
             microseconds,
             client.db.index,
             address.encode(),
-            b" ".join(map(quoted, redacted(client, command, argv))),
+            b" ".join(map(quoted, redacted(client.config, command, argv))),
         )
         for watcher in self._clients:
             if watcher.gates & REPLIES_OFF:

@@ -1,4 +1,4 @@
-"""What must not be seen of a request, in the slow log and by MONITOR: passwords, and who the users are."""
+"""Redaction of passwords and user names in requests, for the slow log and MONITOR."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 from twisted_redis.resp.cstrings import c_string
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.clients import Client
+    from twisted_redis.config import Config
     from twisted_redis.engine.declare.table import Command
 
 __all__ = ["redacted"]
 
 _INSTEAD = b"(redacted)"
 
-Places = Callable[["Client", "list[bytes]"], Iterable[int]]
+Places = Callable[["Config", "list[bytes]"], Iterable[int]]
 
 
 def _all_from(first: int) -> Places:
-    return lambda client, argv: range(first, len(argv))
+    return lambda config, argv: range(first, len(argv))
 
 
-def _hello(client: Client, argv: list[bytes]) -> Iterable[int]:
+def _hello(config: Config, argv: list[bytes]) -> Iterable[int]:
     place = 2
     while place < len(argv):
         option = c_string(argv[place]).lower()
@@ -32,7 +32,7 @@ def _hello(client: Client, argv: list[bytes]) -> Iterable[int]:
         place += 3 if option == b"auth" else 2
 
 
-def _migrate(client: Client, argv: list[bytes]) -> Iterable[int]:
+def _migrate(config: Config, argv: list[bytes]) -> Iterable[int]:
     place = 6
     while place < len(argv):
         option = c_string(argv[place]).lower()
@@ -44,8 +44,8 @@ def _migrate(client: Client, argv: list[bytes]) -> Iterable[int]:
             place += 1
 
 
-def _config_set(client: Client, argv: list[bytes]) -> Iterable[int]:
-    is_sensitive = client.config.is_sensitive
+def _config_set(config: Config, argv: list[bytes]) -> Iterable[int]:
+    is_sensitive = config.is_sensitive
     return (place + 1 for place in range(2, len(argv) - 1, 2) if is_sensitive(argv[place]))
 
 
@@ -60,13 +60,13 @@ _PLACES: dict[str, Places] = {
 }
 
 
-def redacted(client: Client, command: Command, argv: list[bytes]) -> list[bytes]:
-    """``argv`` as others may see it."""
+def redacted(config: Config, command: Command, argv: list[bytes]) -> list[bytes]:
+    """``argv`` without what others must not see."""
     places = _PLACES.get(command.spec.name)
     if places is None:
         return argv
     shown = list(argv)
-    for place in places(client, argv):
+    for place in places(config, argv):
         if place < len(shown):
             shown[place] = _INSTEAD
     return shown

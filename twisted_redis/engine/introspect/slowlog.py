@@ -10,9 +10,10 @@ from twisted_redis.engine.declare.flags import SKIP_SLOWLOG
 from twisted_redis.engine.introspect.redaction import redacted
 
 if TYPE_CHECKING:
+    from twisted_redis.config import Config
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.clock import TimeSource
     from twisted_redis.engine.declare.table import Command
-    from twisted_redis.engine.engine import Engine
 
 __all__ = ["SlowCall", "SlowLog"]
 
@@ -35,15 +36,16 @@ class SlowCall(NamedTuple):
 class SlowLog:
     """The slow calls of a server, the newest first; numbers go on when it is cleared."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, config: Config, time: TimeSource) -> None:
+        self._config = config
+        self._time = time
         self.calls: deque[SlowCall] = deque()
         self._next = 0
 
     @property
     def threshold_ns(self) -> int | None:
         """Calls that take at least as long are kept; None when none are."""
-        config = self._engine.config
+        config = self._config
         microseconds = config.slowlog_log_slower_than
         return None if microseconds < 0 or not config.slowlog_max_len else microseconds * 1000
 
@@ -56,9 +58,9 @@ class SlowLog:
         self.calls.appendleft(
             SlowCall(
                 self._next,
-                int(self._engine.time.wall()),
+                int(self._time.wall()),
                 nanoseconds // 1000,
-                [*map(_shortened, _trimmed(redacted(client, command, argv)))],
+                [*map(_shortened, _trimmed(redacted(client.config, command, argv)))],
                 b"" if is_script else client.link.address.encode(),
                 b"" if is_script else client.name or b"",
             )
@@ -68,7 +70,7 @@ class SlowLog:
 
     def trim(self) -> None:
         """Forgets the oldest calls over ``slowlog-max-len``; 0 keeps what is there."""
-        limit = self._engine.config.slowlog_max_len
+        limit = self._config.slowlog_max_len
         while limit and len(self.calls) > limit:
             self.calls.pop()
 

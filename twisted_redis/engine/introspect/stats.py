@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.clients import LinkFigures
+    from collections.abc import Mapping
+
+    from twisted_redis.config import Config
     from twisted_redis.engine.declare.table import Command
-    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.links import Link, LinkFigures
+    from twisted_redis.engine.memory.lazyfree import LazyFree
+    from twisted_redis.keyspace.database import KeyspaceState
 
 __all__ = ["Rate", "Statistics"]
 
@@ -65,16 +69,39 @@ class LoopFigures:
         self.calls = 0
 
 
+class Connected(Protocol):
+    """A client, for its link alone."""
+
+    @property
+    def link(self) -> Link:
+        """The connection."""
+
+
 class Statistics:
     """Counters of one server."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.started = engine.time.monotonic()
+    def __init__(
+        self,
+        config: Config,
+        state: KeyspaceState,
+        clients: Mapping[int, Connected],
+        table: Mapping[bytes, Command],
+        lazyfree: LazyFree,
+        log: Callable[[str, str], None],
+        now: float,
+    ) -> None:
+        self._config = config
+        self._state = state
+        self._clients = clients
+        self._table = table
+        self._lazyfree = lazyfree
+        self._log = log
+        #: The start of the server (monotonic, s).
+        self.started = now
         #: Commands whose figures are no longer in the table's.
         self.connections_received = 0
         #: Called by CONFIG RESETSTAT: rooms above set figures of their own to zero.
-        self.resetters: list[Callable[[], None]] = []
+        self.resetters: list[Callable[[], None]] = [lazyfree.reset]
         self.reset()
 
     def reset(self) -> None:
@@ -109,12 +136,10 @@ class Statistics:
         self.turn_duration = Rate()
         self.forks = 0
         self.last_fork_us = 0
-        self._engine.state.hits = 0
-        self._engine.state.misses = 0
+        self._state.hits = 0
+        self._state.misses = 0
         for resetter in self.resetters:
             resetter()
-        if hasattr(self._engine, "acl"):
-            self._engine.acl.log.reset_counts()
         for command in self.commands():
             command.reset()
 
@@ -127,7 +152,7 @@ class Statistics:
 
     def _open_totals(self) -> tuple[int, int, int, int]:
         bytes_in = bytes_out = reads = writes = 0
-        for client in self._engine.clients.values():
+        for client in self._clients.values():
             figures = client.link.figures
             bytes_in += figures.bytes_in
             bytes_out += figures.bytes_out
@@ -166,7 +191,7 @@ class Statistics:
     def commands(self) -> list[Command]:
         """All commands and subcommands of the server."""
         found: list[Command] = []
-        for entry in self._engine.commands.by_name.values():
+        for entry in self._table.values():
             found.append(entry)
             if entry.subcommands:
                 found.extend(entry.subcommands.values())
@@ -174,7 +199,7 @@ class Statistics:
 
     def fold(self) -> None:
         """Adds up the samples that calls have left since the last time."""
-        tracking = self._engine.config.latency_tracking
+        tracking = self._config.latency_tracking
         for command in self.commands():
             if command.samples:
                 command.fold(tracking)
@@ -188,7 +213,6 @@ class Statistics:
     def measure(self, now: float) -> None:
         """Takes a sample of the rates; called several times a second."""
         self.ops_rate.measure(self.commands_processed, now)
-        self._engine.eviction.last_use.look()
         bytes_in, bytes_out, _, _ = self.traffic
         self.in_rate.measure(bytes_in, now)
         self.out_rate.measure(bytes_out, now)
@@ -208,13 +232,13 @@ class Statistics:
         else:
             # Whoever makes up prefixes (scripts can) must not make the table grow without end.
             codes = ", ".join(sorted(self.errors))
-            self._engine.log(
+            self._log(
                 "warning",
                 "Errorstats stopped adding new errors because the number of errors reached the limit, may be misuse of "
                 "lua error_reply, please check INFO ERRORSTATS, this can be re-enabled via CONFIG RESETSTAT.",
             )
-            self._engine.log("warning", f"Current errors code list: {codes}")
-            self._engine.lazyfree.free([self.errors], len(self.errors))
+            self._log("warning", f"Current errors code list: {codes}")
+            self._lazyfree.free([self.errors], len(self.errors))
             self.errors = {"ERRORSTATS_DISABLED": 1}
             self.counts_errors = False
 

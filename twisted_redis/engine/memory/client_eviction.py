@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.clients import CLOSING, MASTER, MONITORING, NO_EVICT, REPLICA, Client, NullLink
+from twisted_redis.engine.clients import CLOSING, MASTER, MONITORING, NO_EVICT, REPLICA, Client
+from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.memory.usage import held_for
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ class Eviction:
         self._evicting = False
         #: Whether somebody has asked for idle times, so that they are kept whatever the policy.
         self.idle_wanted = False
-        self.last_use = LastUse(engine)
+        self.last_use = LastUse(engine.time, engine.commands.by_name, engine.stats)
         #: Whether the last command found no room: scripts, which do not evict, go by that.
         self.out_of_memory = False
         #: When (monotonic, s) the account is to be held against the data again.

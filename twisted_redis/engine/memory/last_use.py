@@ -12,8 +12,9 @@ from twisted_redis.engine.declare.command_keys import has_keys
 from twisted_redis.engine.declare.flags import WRITE
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.clock import TimeSource
     from twisted_redis.engine.declare.table import Command
-    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.introspect.stats import Statistics
 
 __all__ = ["LastUse"]
 
@@ -33,9 +34,11 @@ def _uses_keys(command: Command) -> bool:
 class LastUse:
     """``since`` is the wall time (ms) since when no command has used a key, if ``holds`` says that this is still so."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.since = engine.state.now
+    def __init__(self, time: TimeSource, table: dict[bytes, Command], stats: Statistics) -> None:
+        self._time = time
+        self._commands = table
+        self._stats = stats
+        self.since = time.wall_ms()
         self._calls = -1
         self._table: tuple[Command, ...] = ()
         #: The commands of that table, and their subcommands, that use keys.
@@ -46,7 +49,7 @@ class LastUse:
         calls = self._count()
         if calls != self._calls:
             self._calls = calls
-            self.since = int(self._engine.time.wall() * 1000)
+            self.since = self._time.wall_ms()
 
     @property
     def holds(self) -> bool:
@@ -54,8 +57,8 @@ class LastUse:
         return self._calls == self._count()
 
     def _count(self) -> int:
-        table = tuple(self._engine.commands.by_name.values())
+        table = tuple(self._commands.values())
         if table != self._table:
             self._table = table
-            self._using = [command for command in self._engine.stats.commands() if _uses_keys(command)]
+            self._using = [command for command in self._stats.commands() if _uses_keys(command)]
         return sum([command.calls + len(command.samples) for command in self._using])

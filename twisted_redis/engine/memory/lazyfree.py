@@ -19,7 +19,7 @@ from twisted_redis.datatypes.stream_nodes import Node
 from twisted_redis.datatypes.table import TYPES, type_of
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.clock import Clocks
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["LazyFree"]
@@ -41,16 +41,16 @@ _COUNTS_REFERENCES = sys.implementation.name == "cpython"
 class LazyFree:
     """What is being freed.  ``pending`` and ``freed`` count objects as INFO does: values, or keys of a database."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
         self._timer: Any = None
         #: Containers of what is to be freed, and for how many objects each one counts.
         self._jobs: list[tuple[list[Any], int]] = []
         self.pending = 0
         self.freed = 0
-        engine.stats.resetters.append(self._reset)
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """CONFIG RESETSTAT."""
         self.freed = 0
 
     def remove(self, db: Database, key: bytes, later: bool) -> bool:
@@ -86,13 +86,13 @@ class LazyFree:
 
     def _run(self) -> None:
         self._timer = None
-        clock = self._engine.clock_ns
+        clock = self._clocks.clock_ns
         deadline = clock() + _SLICE_NS
         jobs = self._jobs
         while jobs:
             stack, objects = jobs[-1]
             if _COUNTS_REFERENCES and not _take_apart(stack, deadline, clock):
-                self._timer = self._engine.time.call_later(0, self._run)
+                self._timer = self._clocks.time.call_later(0, self._run)
                 return
             jobs.pop()
             self.pending -= objects

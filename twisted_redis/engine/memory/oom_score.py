@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from twisted_redis.config import ConfigError
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.engine import Engine
+    from collections.abc import Callable
+
+    from twisted_redis.config import Config
 
 __all__ = ["OomScore"]
 
@@ -20,26 +22,28 @@ MASTER, REPLICA, CHILD = 0, 1, 2
 class OomScore:
     """The score of the process; before the first change the one it was started with is noted, to return to it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, config: Config, log: Callable[[str, str], None], is_replica: Callable[[], bool]) -> None:
+        self._config = config
+        self._log = log
+        self._is_replica = is_replica
         self._base: int | None = None
-        engine.config.on_apply(("oom-score-adj", "oom-score-adj-values"), self.apply)
+        config.on_apply(("oom-score-adj", "oom-score-adj-values"), self.apply)
 
     def apply(self) -> None:
         """Takes over the directives; raises ConfigError where the system refuses."""
-        if not self._set(REPLICA if self._engine.replication.is_replica else MASTER):
+        if not self._set(REPLICA if self._is_replica() else MASTER):
             raise ConfigError("Failed to set current oom_score_adj. Check server logs.")
 
     def follow_role(self) -> None:
         """The server has become a replica, or a master."""
-        self._set(REPLICA if self._engine.replication.is_replica else MASTER)
+        self._set(REPLICA if self._is_replica() else MASTER)
 
     def be_child(self) -> None:
         """This process is a child that saves."""
         self._set(CHILD)
 
     def _set(self, place: int) -> bool:
-        config = self._engine.config
+        config = self._config
         try:
             if config.oom_score_adj == "no":
                 if self._base is None:
@@ -51,7 +55,7 @@ class OomScore:
             with open(PATH, "w") as file:
                 file.write(f"{min(max(score, -1000), 1000)}\n")
         except OSError as error:
-            self._engine.log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+            self._log("warning", f"Unable to write oom_score_adj: {error.strerror}")
             return False
         self._base = base
         return True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twisted_redis.engine.engine import Engine
+    from twisted_redis.engine.clock import Clocks
     from twisted_redis.keyspace.database import Database
 
 __all__ = ["Walk"]
@@ -27,9 +27,9 @@ class Walk:
     """
 
     def __init__(
-        self, engine: Engine, db: Database, visit: Callable[[list[bytes]], None], done: Callable[[int], None]
+        self, clocks: Clocks, db: Database, visit: Callable[[list[bytes]], None], done: Callable[[int], None]
     ) -> None:
-        self._engine = engine
+        self._clocks = clocks
         self._order = db.order
         self._db = db
         self._visit = visit
@@ -37,7 +37,7 @@ class Walk:
         self._cursor = 0
         self._taken = 0
         self.running = True
-        self._timer: Any = engine.time.call_later(0, self._go_on)
+        self._timer: Any = clocks.time.call_later(0, self._go_on)
 
     def stop(self) -> None:
         """Ends the walk where it is."""
@@ -51,7 +51,7 @@ class Walk:
         if self._db.order is not self._order:
             self.running = False
             return
-        clock = self._engine.clock_ns
+        clock = self._clocks.clock_ns
         started = now = clock()
         while now - started < _SLICE_NS:
             self._cursor, keys = self._order.scan(self._cursor, _KEYS)
@@ -62,4 +62,4 @@ class Walk:
                 self._done(self._taken + now - started)
                 return
         self._taken += now - started
-        self._timer = self._engine.time.call_later(_PAUSE, self._go_on)
+        self._timer = self._clocks.time.call_later(_PAUSE, self._go_on)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
-from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client, NullLink
+from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client
 from twisted_redis.engine.declare.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.errors import CommandError, CountedError
+from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.mishaps import abandon_unit, crashed
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, Client, NullLink
+from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, Client
 from twisted_redis.engine.errors import CommandError, CountedError
+from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.units import REPLAY
 from twisted_redis.persistence.aof.frames import Frames, Malformed, scan
 from twisted_redis.persistence.loading import SLICE_NS, Loading, Steps
