@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.links import Link, LinkFigures
     from twisted_redis.engine.memory.lazyfree import LazyFree
-    from twisted_redis.keyspace.database import KeyspaceState
+    from twisted_redis.keyspace.state import KeyspaceState
 
 __all__ = ["Rate", "Statistics"]
 
