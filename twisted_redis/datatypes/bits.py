@@ -1,8 +1,8 @@
 """Strings as arrays of bits, and as arrays of small integers.
 
-Bit 0 is the most significant bit of the first byte.  What lies behind the end of a string counts as zero.  Ranges of
-bits include both ends.  Nothing here takes a step of Python for each byte: long strings go through big integers in
-pieces, each small enough to stay in the processor's cache.
+Bit 0 is the most significant bit of the first byte.  Bits after the end of a string count as zero.  Ranges of bits
+include both ends.  No function here runs Python code for each byte: long strings are handled as big integers, in pieces
+that are small enough for the processor's cache.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ __all__ = [
     "set_field",
 ]
 
-#: What to do with an integer that does not fit its field.
+#: The ways to handle an integer that does not fit its field.
 WRAP, SATURATE, FAIL = range(3)
 
-#: Bytes taken at a time by operations on all of a string.
+#: The piece (bytes) in which operations on a whole string take it.
 _PIECE = 1 << 16
-#: Bytes compared at a time while looking for a byte unlike the others.
+#: The piece (bytes) that is compared at once in the search for a byte that differs.
 _STRIDE = 1 << 12
 
 _ZEROS = bytes(_PIECE)
@@ -48,10 +48,10 @@ OPERATIONS: dict[bytes, Callable[[int, int], int]] = {b"and": and_, b"or": or_, 
 
 
 def parse_offset(text: bytes, width: int = 0) -> int | None:
-    """The offset (bits) that ``text`` spells; ``#n`` is the n-th field of ``width`` bits, if that is not 0.
+    """The offset (bits) that ``text`` spells, or None if it is no integer.
 
-    None where it is no integer; a negative one is for the caller to refuse.  As in Redis the product of ``#n`` wraps
-    around at 64 bits.
+    ``#n`` is the n-th field of ``width`` bits, if ``width`` is not 0.  As in Redis that product wraps around at 64
+    bits. The caller refuses negative offsets.
     """
     if width and text[:1] == b"#":
         number = integer_value(text[1:])
@@ -60,9 +60,9 @@ def parse_offset(text: bytes, width: int = 0) -> int | None:
 
 
 def parse_field_type(text: bytes) -> tuple[bool, int] | None:
-    """``i16`` as (signed, bits), for up to 64 bits signed and 63 unsigned; None for anything else.
+    """A field type such as ``i16`` as (signed, bits), or None if ``text`` is no type.
 
-    The text ends at a zero byte, as in C.
+    A signed field has at most 64 bits, an unsigned one 63.  The text ends at a zero byte, as in C.
     """
     signed = text[:1] == b"i"
     if not signed and text[:1] != b"u":
@@ -83,7 +83,7 @@ def get_bit(data: StringValue, offset: int) -> int:
 
 
 def set_bit(data: bytearray, offset: int, on: int) -> int:
-    """Makes the bit at ``offset``, which lies within ``data``, 1 or 0; the bit before."""
+    """Sets the bit at ``offset``, which must be within ``data``.  Returns the bit that was there."""
     place = offset >> 3
     mask = 128 >> (offset & 7)
     byte = data[place]
@@ -92,14 +92,14 @@ def set_bit(data: bytearray, offset: int, on: int) -> int:
 
 
 def grow(data: bytearray, size: int) -> bytearray:
-    """``data`` with zero bytes up to ``size`` at least: itself, or another object where that is cheaper."""
+    """``data`` with zero bytes up to at least ``size``: the same object, or another one if that is cheaper."""
     missing = size - len(data)
     if missing <= 0:
         return data
     if missing <= len(data):
         data += bytes(missing)
         return data
-    # The system gives zeros for nothing as long as nobody writes to them.
+    # The system provides zero pages for nothing until they are written to.
     larger = bytearray(size)
     larger[: len(data)] = data
     return larger
@@ -109,19 +109,19 @@ def grow(data: bytearray, size: int) -> bytearray:
 
 
 def count_bits(data: StringValue, start: int, end: int) -> int:
-    """How many bits from ``start`` to ``end``, both within ``data``, are 1."""
+    """The number of bits from ``start`` to ``end`` that are 1; both must be within ``data``."""
     first, last = start >> 3, end >> 3
     count = 0
     for place in range(first, last + 1, _PIECE):
         piece = data[place : min(place + _PIECE, last + 1)]
-        if piece != _ZEROS:  # most bitmaps are sparse, and the comparison ends at the first byte that is not zero
+        if piece != _ZEROS:  # most bitmaps are sparse, and the comparison stops at the first byte that is not zero
             count += int.from_bytes(piece, "little").bit_count()
     outside = (data[first] & ~(0xFF >> (start & 7))) << 8 | data[last] & (0x7F >> (end & 7))
     return count - outside.bit_count()
 
 
 def find_bit(data: StringValue, bit: int, start: int, end: int) -> int:
-    """The first place from ``start`` to ``end``, both within ``data``, that holds ``bit``; -1 if there is none."""
+    """The first place from ``start`` to ``end`` that has ``bit``, or -1; both must be within ``data``."""
     first, last = start >> 3, end >> 3
     found = _find_in(data, bit, first, min(first + 8, last + 1), 0xFF >> (start & 7))
     if found < 0:
@@ -136,7 +136,7 @@ def find_bit(data: StringValue, bit: int, start: int, end: int) -> int:
 
 
 def _find_in(data: StringValue, bit: int, first: int, stop: int, head: int) -> int:
-    """The first ``bit`` in the bytes from ``first`` to ``stop``, of which ``head`` masks the first; -1 if none."""
+    """The first ``bit`` in the bytes from ``first`` to ``stop``, or -1.  ``head`` is the mask for the first byte."""
     size = stop - first
     value = int.from_bytes(data[first:stop], "big")
     if not bit:
@@ -149,19 +149,19 @@ def _find_in(data: StringValue, bit: int, first: int, stop: int, head: int) -> i
 
 
 def combine(operation: Callable[[int, int], int], sources: Sequence[StringValue]) -> bytearray:
-    """The bitwise ``operation`` over all of ``sources``, as long as the longest of them."""
+    """The bitwise ``operation`` over ``sources``.  The result is as long as the longest of them."""
     size = max(map(len, sources))
     result = bytearray(size)
     for place in range(0, size, _PIECE):
         stop = min(place + _PIECE, size)
-        # Little-endian, so that what is missing at the end of a shorter string are leading zeros of its number.
+        # Little-endian: the bytes that a shorter string lacks at its end are leading zeros of its number.
         pieces = [int.from_bytes(source[place:stop], "little") for source in sources]
         result[place:stop] = reduce(operation, pieces).to_bytes(stop - place, "little")
     return result
 
 
 def invert(data: StringValue) -> bytearray:
-    """``data`` with every bit turned over."""
+    """``data`` with every bit inverted."""
     return bytearray(data.translate(_INVERTED))
 
 
@@ -182,7 +182,7 @@ def get_field(data: StringValue, offset: int, width: int, signed: bool) -> int:
 
 
 def set_field(data: bytearray, offset: int, width: int, value: int) -> None:
-    """Writes the low ``width`` bits of ``value`` from ``offset`` on, all of which lie within ``data``."""
+    """Writes the low ``width`` bits of ``value`` at ``offset``; all of them must be within ``data``."""
     place = offset >> 3
     skipped = offset & 7
     size = (skipped + width + 7) >> 3
@@ -193,7 +193,7 @@ def set_field(data: bytearray, offset: int, width: int, value: int) -> None:
 
 
 def fit(value: int, width: int, signed: bool, overflow: int) -> int | None:
-    """``value`` as ``overflow`` makes it fit a field: ``WRAP``, ``SATURATE``; None with ``FAIL`` where it does not."""
+    """``value`` made to fit a field by ``WRAP`` or ``SATURATE``; with ``FAIL`` None if it does not fit."""
     low, high = (-1 << (width - 1), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
     if low <= value <= high:
         return value

@@ -1,9 +1,9 @@
-"""Areas around a position, a circle or a box, and the members of a sorted set that lie in one.
+"""Areas around a position (a circle or a box), and the members of a sorted set inside an area.
 
-Redis looks through up to nine boxes of the grid (``geohash``), in an order of its own and each from its lowest score.
-Which boxes these are is behaviour, down to the rounding: it decides on the order of what is found, and on what ANY
-finds.  But a box is much larger than what is looked for.  Where many members lie in one it is divided further, and
-parts that cannot reach into the area are passed over; this changes neither what is found nor its order.
+Redis searches up to nine boxes of the grid (``geohash``), in an order of its own, each from its lowest score.  The
+choice of these boxes is visible, down to the rounding: it determines the order of the results, and which of them ANY
+finds.  But a box is much larger than the area.  A box with many members is divided further here, and parts that cannot
+overlap the area are skipped.  That changes neither the results nor their order.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _MERCATOR_MAX = 20037726.37
 """Half the length of the equator on the map (m)."""
 
 _FEW = 64
-"""Members of a box that are looked at one by one sooner than that the box is divided."""
+"""A box with at most so many members is not divided; its members are examined one by one."""
 
 _EVEN_BITS = 0x5555555555555555
 _ODD_BITS = 0xAAAAAAAAAAAAAAAA
 
 Found: TypeAlias = "tuple[float, bytes, float, float, float]"
-"""A member in an area: distance from the middle (m), member, score, longitude, latitude (degrees)."""
+"""A member in an area: distance from the centre (m), member, score, longitude, latitude (degrees)."""
 
 
 class Area(NamedTuple):
-    """A circle or a box.  ``reach`` is the distance of the point farthest from the middle; lengths in metres."""
+    """A circle or a box, with lengths in metres.  ``reach`` is the distance of its farthest point from the centre."""
 
     longitude: float
     latitude: float
@@ -58,20 +58,20 @@ class Area(NamedTuple):
 
 
 def circle(longitude: float, latitude: float, radius: float, unit: float) -> Area:
-    """A circle with a radius in a unit of ``unit`` metres."""
+    """A circle.  The radius is in units of ``unit`` metres."""
     radius *= unit
     return Area(longitude, latitude, radius, radius, radius, True)
 
 
 def box(longitude: float, latitude: float, width: float, height: float, unit: float) -> Area:
-    """A box of which a position is the middle, with sides in a unit of ``unit`` metres."""
+    """A box around a position.  The sides are in units of ``unit`` metres."""
     half_width, half_height = width / 2, height / 2
     reach = sqrt(half_width * half_width + half_height * half_height) * unit
     return Area(longitude, latitude, half_width * unit, half_height * unit, reach, False)
 
 
 def search(members: ZSet, area: Area, limit: int = 0) -> list[Found]:
-    """Returns the members in an area, in the order in which Redis meets them; with ``limit`` the first ones only."""
+    """Returns the members in an area in the order in which Redis finds them, at most ``limit`` of them if given."""
     found: list[Found] = []
     look = _look_in_circle if area.round else _look_in_box
     for pairs in _candidates(members, area, _FEW if limit else LANES // 2):
@@ -82,13 +82,13 @@ def search(members: ZSet, area: Area, limit: int = 0) -> list[Found]:
 
 
 def _candidates(members: ZSet, area: Area, size: int) -> Iterator[list[tuple[bytes, float]]]:
-    """The members that may lie in an area, in Redis' order, by lists that are shorter than twice ``size``."""
+    """The members that may be in an area, in Redis' order, in lists shorter than twice ``size``."""
     window = _Window(area)
     gathered: list[tuple[bytes, float]] = []
     for low, high, bits, steps in _ranges(area):
         start, stop = members.ranks_of_scores(ScoreRange(low, high, below=True))
         spans: Iterable[tuple[int, int]] = [(start, stop)]
-        # Positions at the upper limits lie outside of the grid, in boxes that are not divided.
+        # Positions at the upper limits are outside the grid, in boxes that are not divided.
         if stop - start > _FEW and not bits >> 2 * steps:
             spans = _spans(members, window, bits, steps, start, stop)
         for first, last in spans:
@@ -101,11 +101,11 @@ def _candidates(members: ZSet, area: Area, size: int) -> Iterator[list[tuple[byt
         yield gathered
 
 
-# the boxes that Redis looks through
+# the boxes that Redis searches
 
 
 def _ranges(area: Area) -> Iterator[tuple[int, int, int, int]]:
-    """The boxes as ranges of scores, first and the one behind the last, with the bits and the steps of each."""
+    """The boxes as ranges of scores (first, and one past the last), with the bits and the steps of each."""
     steps = _steps(area)
     boxes = _boxes(area, steps)
     if steps > 1:
@@ -118,7 +118,7 @@ def _ranges(area: Area) -> Iterator[tuple[int, int, int, int]]:
     shift = 2 * (STEPS - steps)
     before: int | None = None
     for place, bits in enumerate(boxes):
-        # In a coarse grid a neighbour in the east is the one in the west as well.
+        # In a coarse grid the neighbours in the east and in the west may be the same box.
         if bits is None or bits == before:
             continue
         yield bits << shift, bits + 1 << shift, bits, steps
@@ -126,7 +126,7 @@ def _ranges(area: Area) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _steps(area: Area) -> int:
-    """How fine the grid is to be: the box around the middle and its neighbours mostly cover the area."""
+    """The number of steps at which the box around the centre and its neighbours usually cover the area."""
     reach = area.reach
     if not reach:
         return STEPS
@@ -141,13 +141,13 @@ def _steps(area: Area) -> int:
 
 
 def _boxes(area: Area, steps: int) -> list[int | None]:
-    """The box of the middle, then those in the north, south, east, west, and in the four corners."""
+    """The box of the centre, then those in the north, south, east and west, then those at the four corners."""
     middle = encode(area.longitude, area.latitude, steps)
     odd, even = _ODD_BITS >> 64 - 2 * steps, _EVEN_BITS >> 64 - 2 * steps
 
     def moved(bits: int, east: int, north: int) -> int:
-        # The bits of the other coordinate are filled with ones, over which the carry passes; for a step back they
-        # are filled, too, and taken away with the step. Around the world and over the poles, as it comes.
+        # The bits of the other coordinate are filled with ones, so that the carry passes them.  For a step back they
+        # are filled too, and removed with the step.  The result wraps around the world and across the poles.
         x, y = bits & _ODD_BITS, bits & _EVEN_BITS
         if east:
             x = (x + even + 1 if east > 0 else (x | even) - even - 1) & odd
@@ -167,7 +167,7 @@ class _Bounds(NamedTuple):
 
 
 def _bounds(area: Area) -> _Bounds:
-    """The borders of an area (degrees), about: towards the poles a circle is wider than Redis takes it for."""
+    """The approximate borders of an area (degrees).  Near the poles a circle is wider than Redis assumes."""
     latitude, longitude = area.latitude, area.longitude
     height = area.half_height / EARTH_RADIUS / RADIANS
     edge = latitude - height if latitude < 0 else latitude + height
@@ -188,7 +188,7 @@ def _edges(bits: int, steps: int) -> _Bounds:
 
 
 def _too_small(bounds: _Bounds, boxes: list[int | None], steps: int) -> bool:
-    """Whether an area reaches beyond the neighbours of the box in which its middle is."""
+    """Whether an area extends beyond the neighbours of the box of its centre."""
     north, south, east, west = (_edges(bits, steps) for bits in boxes[1:5] if bits is not None)
     return (
         north.north < bounds.north or south.south > bounds.south or east.east < bounds.east or west.west > bounds.west
@@ -196,7 +196,7 @@ def _too_small(bounds: _Bounds, boxes: list[int | None], steps: int) -> bool:
 
 
 def _without_useless(bounds: _Bounds, boxes: list[int | None], steps: int) -> list[int | None]:
-    """The boxes, without neighbours on sides where an area does not leave the box of its middle."""
+    """The boxes, without the neighbours on sides where the area stays inside the box of its centre."""
     middle, north, south, east, west, north_east, north_west, south_east, south_west = boxes
     assert middle is not None
     edges = _edges(middle, steps)
@@ -211,17 +211,17 @@ def _without_useless(bounds: _Bounds, boxes: list[int | None], steps: int) -> li
     return [middle, north, south, east, west, north_east, north_west, south_east, south_west]
 
 
-# what is passed over in them
+# the parts of these boxes that are skipped
 
 
 class _Window:
-    """Rows and columns of the finest grid outside of which nothing lies in an area: rather too many than too few."""
+    """A window of rows and columns of the finest grid that contains the area, perhaps with some margin."""
 
     __slots__ = ("bottom", "columns", "top")
 
     def __init__(self, area: Area) -> None:
         middle = abs(area.latitude) * RADIANS
-        # Angles at the centre of the earth. A little more of each: the distances are rounded, too.
+        # Angles at the centre of the earth, each a little too large, since the distances are rounded too.
         height = area.half_height / EARTH_RADIUS * 1.000001
         width = area.half_width / EARTH_RADIUS * 1.000001
         self.bottom = self.top = 0
@@ -230,10 +230,10 @@ class _Window:
         self.bottom, self.top = int(max(row - rows, 0.0)), int(row + rows)
         self.columns = [(0, CELLS)]
         if area.round:
-            # Where the meridians touch the circle; with a pole inside it takes them all.
+            # Where the meridians touch the circle.  A circle with a pole inside crosses all of them.
             half = asin(min(sin(width) / cos(middle), 1.0)) if middle + width < pi / 2 else pi
         else:
-            # The side of a box that is nearest to a pole covers the most meridians.
+            # The side nearest to a pole crosses the most meridians.
             outermost = min(middle + height, LATITUDE_MAX * RADIANS)
             reached = sin(width / 2) / cos(outermost) if width < pi else 1.0
             half = 2 * asin(reached) if reached < 1.0 else pi
@@ -241,12 +241,12 @@ class _Window:
         if 2 * columns < CELLS:
             column = (area.longitude + 180.0) / (2 * HALF_LONGITUDE_CELL)
             west, east = int(column - columns) - 1, int(column + columns) + 1
-            # Around the world, where the window crosses its end.
+            # The window may wrap around the end of the grid.
             turned = ((west + turn, east + turn) for turn in (-CELLS, 0, CELLS))
             self.columns = [(first, last) for first, last in turned if last >= 0 and first <= CELLS]
 
     def covers(self, latitude: int, longitude: int, steps: int) -> bool | None:
-        """Whether a box lies inside of the window; None if it lies outside."""
+        """Whether a box is wholly inside the window; None if it is outside."""
         shift = STEPS - steps
         south, north = latitude << shift, (latitude + 1 << shift) - 1
         west, east = longitude << shift, (longitude + 1 << shift) - 1
@@ -262,9 +262,9 @@ class _Window:
 
 
 def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Divides a box, whose members have the ranks from ``start`` to before ``stop``.
+    """Divides a box, whose members have the ranks from ``start`` up to but not including ``stop``.
 
-    Gives the ranks, as first and behind the last, of all members that may lie in the window.
+    Yields ranges of ranks (first, and one past the last) with all members that may be in the window.
     """
     boxes = [(bits, *deinterleave(bits), steps, start, stop)]
     first = last = start
@@ -282,7 +282,7 @@ def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, st
             continue
         steps += 1
         shift = 2 * (STEPS - steps)
-        for quarter in range(4 * bits + 3, 4 * bits - 1, -1):  # the last one first, as the stack turns them round
+        for quarter in range(4 * bits + 3, 4 * bits - 1, -1):  # in reverse order, since the stack reverses them again
             low, high = quarter << shift, quarter + 1 << shift
             begin = members.ranks_of_scores(ScoreRange(low, high, below=True))[0] if quarter & 3 else start
             if begin < stop:
@@ -298,7 +298,7 @@ def _spans(members: ZSet, window: _Window, bits: int, steps: int, start: int, st
 
 
 def _placed(pairs: Sequence[tuple[bytes, float]]) -> Iterator[tuple[bytes, float, float, float]]:
-    """Each member with its score, its longitude and its latitude: ``decode`` for many at a time."""
+    """Each member with its score, longitude and latitude, as by ``decode``, but for many at a time."""
     rows, columns = deinterleave_all([int(score) for _, score in pairs])
     for (member, score), row, column in zip(pairs, rows, columns, strict=True):
         latitude = (LATITUDE_MIN + row * LATITUDE_CELL + (LATITUDE_MIN + (row + 1) * LATITUDE_CELL)) / 2
@@ -311,11 +311,11 @@ def _placed(pairs: Sequence[tuple[bytes, float]]) -> Iterator[tuple[bytes, float
 
 
 def _look_in_circle(area: Area, pairs: Sequence[tuple[bytes, float]], found: list[Found]) -> None:
-    """Adds those of ``pairs`` that lie in a circle."""
+    """Adds the members that are in a circle."""
     radius = area.reach
     east, north = area.longitude * RADIANS, area.latitude * RADIANS
     cosine = cos(north)
-    # Most of those outside are so far outside that no rounding matters.
+    # Most members outside are so far outside that rounding does not matter.
     angle = radius / (2.0 * EARTH_RADIUS)
     most = sin(angle) ** 2 * 1.000001 if angle < 1.5 else 2.0
     for member, score, longitude, latitude in _placed(pairs):
@@ -326,13 +326,13 @@ def _look_in_circle(area: Area, pairs: Sequence[tuple[bytes, float]], found: lis
         if haversine > most:
             continue
         length = arc(haversine) if v else EARTH_RADIUS * abs(radians - north)
-        # In Redis a distance that is not a number is inside, as no radius is less.
+        # In Redis a distance that is nan is inside, because no radius is less than it.
         if not length > radius:
             found.append((length, member, score, longitude, latitude))
 
 
 def _look_in_box(area: Area, pairs: Sequence[tuple[bytes, float]], found: list[Found]) -> None:
-    """Adds those of ``pairs`` that lie in a box: not too far along a meridian, nor along their own parallel."""
+    """Adds the members that are in a box: near enough along the meridian and along their own parallel."""
     half_width, half_height = area.half_width, area.half_height
     east, north = area.longitude * RADIANS, area.latitude * RADIANS
     cosine = cos(north)

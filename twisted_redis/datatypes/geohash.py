@@ -1,8 +1,9 @@
 """Positions on the earth as numbers of 52 bits, and the distances between them.
 
-A position is a cell of a grid that halves longitudes and latitudes 26 times; the bits of its two numbers alternate, so
-that what shares its first bits lies in one box of the grid.  The number is the score of a member in a sorted set.  The
-arithmetic is Redis', operation by operation: scores, positions and distances are the same to the last bit.
+A position is a cell of a grid that halves longitudes and latitudes 26 times.  The bits of its two numbers alternate, so
+positions with the same first bits are in the same box of the grid.  The number is the score of a member in a sorted
+set.  The arithmetic is that of Redis, operation by operation: scores, positions and distances are the same to the last
+bit.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ __all__ = [
 
 LONGITUDE_MIN, LONGITUDE_MAX = -180.0, 180.0
 LATITUDE_MIN, LATITUDE_MAX = -85.05112878, 85.05112878
-"""Where the square map of the web, Mercator's projection, is cut off (degrees)."""
+"""The greatest latitude on web maps, whose Mercator projection is cut to a square (degrees)."""
 
 STEPS = 26
-"""How often each of the two ranges is halved."""
+"""The number of times that each of the two ranges is halved."""
 
 EARTH_RADIUS = 6372797.560856
 """The quadratic mean of the earth's radius (m)."""
@@ -46,12 +47,12 @@ RADIANS = pi / 180.0
 
 CELLS = 1 << STEPS
 LATITUDE_RANGE = LATITUDE_MAX - LATITUDE_MIN
-#: The height of a cell, and half its width (degrees). Scaling by a power of two rounds nothing.
+#: The height of a cell, and half its width (degrees).  Scaling by a power of two is exact.
 LATITUDE_CELL = LATITUDE_RANGE / CELLS
 HALF_LONGITUDE_CELL = 360.0 / CELLS / 2
 
 _HALF = 13
-#: 13 bits with a zero before each; one number more, since the upper end of a range is 1 << 26.
+#: 13 bits with a zero before each.  There is one extra number, because the upper end of a range is 1 << 26.
 _SPREAD_OF_7 = [int(f"{number:b}", 4) for number in range(1 << 7)]
 _SPREAD = [high << 14 | low for high in _SPREAD_OF_7 for low in _SPREAD_OF_7][: (1 << _HALF) + 1]
 
@@ -73,7 +74,7 @@ _pack = Struct(">Q").pack
 _unpack = Struct(">4H").unpack
 
 LANES = 1024
-"""Numbers that ``deinterleave_all`` takes at a time."""
+"""The number of values that ``deinterleave_all`` takes at once."""
 
 _ONES = int.from_bytes(b"\1\0\0\0\0\0\0\0" * LANES, "little")
 _EVEN_BITS = 0x5555555555555555 * _ONES
@@ -84,13 +85,13 @@ _CLOSED_UP = [
     (8, 0x0000FFFF0000FFFF * _ONES),
     (16, 0x00000000FFFFFFFF * _ONES),
 ]
-"""By how much bits move in a step that closes the gaps between them, and where they stand then."""
+"""For each step that closes gaps between bits: the distance that they move, and their places after it."""
 
 _ALPHABET = b"0123456789bcdefghjkmnpqrstuvwxyz"
 
 
 def interleave(latitude: int, longitude: int) -> int:
-    """The bits of two numbers up to 2**26 by turns, the lowest one from ``latitude``."""
+    """Interleaves the bits of two numbers up to 2**26.  The lowest bit is that of ``latitude``."""
     spread = _SPREAD
     return (
         spread[latitude & 8191]
@@ -100,7 +101,7 @@ def interleave(latitude: int, longitude: int) -> int:
 
 
 def deinterleave(bits: int) -> tuple[int, int]:
-    """The two numbers (latitude, longitude) of 32 bits each whose bits stand in ``bits`` by turns."""
+    """The two numbers (latitude, longitude) of 32 bits each whose bits are interleaved in ``bits``."""
     high, upper, lower, low = _unpack(_pack(bits))
     return (
         _EVEN[low] | _EVEN[lower] << 8 | _EVEN[upper] << 16 | _EVEN[high] << 24,
@@ -109,9 +110,9 @@ def deinterleave(bits: int) -> tuple[int, int]:
 
 
 def deinterleave_all(numbers: Iterable[int]) -> tuple[array[int], array[int]]:
-    """What ``deinterleave`` gives for up to ``LANES`` numbers, one array of latitudes and one of longitudes.
+    """``deinterleave`` for up to ``LANES`` numbers: an array of latitudes and one of longitudes.
 
-    They stand side by side in one large integer, on which every step is one operation for all of them.
+    The numbers are put side by side into one large integer, so that each step is one operation for all of them.
     """
     lanes = array("Q", numbers)
     size = 8 * len(lanes)
@@ -125,9 +126,9 @@ def deinterleave_all(numbers: Iterable[int]) -> tuple[array[int], array[int]]:
 
 
 def encode(longitude: float, latitude: float, steps: int = STEPS) -> int:
-    """The box of a grid halved ``steps`` times in which a position (degrees, inside of the limits) lies.
+    """The box of a grid halved ``steps`` times that contains a position (degrees, within the limits).
 
-    The upper limits themselves lie outside of the grid, in a row or column of their own, as they do in Redis.
+    The upper limits themselves are outside the grid, in a row or column of their own, as in Redis.
     """
     cells = 1 << steps
     return interleave(
@@ -136,9 +137,9 @@ def encode(longitude: float, latitude: float, steps: int = STEPS) -> int:
 
 
 def bits_of(score: float) -> int:
-    """A score as 64 bits without sign, for any score that a sorted set may hold.
+    """A score as an unsigned integer of 64 bits, for any score that a sorted set can have.
 
-    Geo commands work on every sorted set. What C leaves open for other numbers is what x86-64 makes of them.
+    Geo commands accept every sorted set.  Where C leaves the conversion undefined, the result is that of x86-64.
     """
     if 0 <= score < 2.0**64:
         return int(score)
@@ -148,12 +149,12 @@ def bits_of(score: float) -> int:
 
 
 def decode(score: float) -> tuple[float, float]:
-    """Longitude and latitude (degrees) of the middle of the cell that a score tells."""
+    """The longitude and latitude (degrees) of the centre of the cell that a score stands for."""
     latitude, longitude = deinterleave(bits_of(score))
-    # Both borders of the cell are rounded before their mean is taken; a cell's longitudes are exact.
+    # Both borders of the cell are rounded before their mean is taken.  The longitudes are exact.
     north = (LATITUDE_MIN + latitude * LATITUDE_CELL + (LATITUDE_MIN + (latitude + 1) * LATITUDE_CELL)) / 2
     east = (2 * longitude + 1) * HALF_LONGITUDE_CELL - 180.0
-    # Above the limit: either the limit itself, or no geohash at all.
+    # Above the limit: either the limit itself, or not a geohash.
     if north > LATITUDE_MAX:
         north = LATITUDE_MAX
     if east > LONGITUDE_MAX:
@@ -162,20 +163,20 @@ def decode(score: float) -> tuple[float, float]:
 
 
 def hash_text(score: float) -> bytes:
-    """The geohash as others write it: eleven characters, of which the last one is always 0 for want of bits."""
+    """The standard geohash: eleven characters, of which the last is always 0 because there are too few bits."""
     longitude, latitude = decode(score)
-    # Others divide latitudes from pole to pole.
+    # The standard divides latitudes from pole to pole.
     bits = interleave(int((latitude + 90.0) / 180.0 * CELLS), int((longitude + 180.0) / 360.0 * CELLS))
     return bytes(_ALPHABET[bits >> shift & 31] for shift in range(47, 1, -5)) + b"0"
 
 
 def latitude_distance(latitude1: float, latitude2: float) -> float:
-    """The distance (m) of two latitudes (degrees) along a meridian."""
+    """The distance (m) between two latitudes (degrees) along a meridian."""
     return EARTH_RADIUS * abs(latitude2 * RADIANS - latitude1 * RADIANS)
 
 
 def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: float) -> float:
-    """The distance (m) of two positions (degrees) on the globe, by the haversine formula."""
+    """The distance (m) between two positions (degrees) on the globe, by the haversine formula."""
     v = sin((longitude2 * RADIANS - longitude1 * RADIANS) / 2)
     if v == 0.0:
         return latitude_distance(latitude1, latitude2)
@@ -185,9 +186,9 @@ def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: 
 
 
 def arc(haversine: float) -> float:
-    """The length (m) of the arc with that haversine."""
+    """The length (m) of the arc with this haversine."""
     root = sqrt(haversine)
-    # Rounding may lift the haversine of opposite points above 1, for which C's asin knows no number.
+    # Rounding may raise the haversine of opposite points above 1, where asin in C returns nan.
     return 2.0 * EARTH_RADIUS * asin(root) if root <= 1.0 else nan
 
 

@@ -1,10 +1,10 @@
-"""Hashes: fields with values, and a time to live for those fields that were given one.
+"""Hashes: fields with values, and optional expiry times of fields.
 
-A hash whose fields never had a TTL is a dict and three empty slots. The first TTL gives it ``times`` (field
-to ms) and a schedule of the same times, whose entries are stale where ``times`` says otherwise.
+A hash whose fields never had a TTL is a dict and three empty slots.  The first TTL adds ``times``, a dict of fields and
+times (ms), and a schedule of these times.  An entry of the schedule that differs from ``times`` is stale.
 
-Redis' rules of encoding are kept as two facts that never turn back: ``large`` (a hash table in Redis) and
-whether there are ``times`` (a listpack with times, if not large).
+Two facts represent the encoding that Redis would choose.  Neither is ever reversed: ``large`` (a hash table in Redis),
+and whether there are ``times`` (if the hash is not large, a listpack with times in Redis).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ __all__ = ["Hash", "HashLimits"]
 
 _NAMES_MOST = 4096
 _names: dict[bytes, bytes] = {}
-"""Names of fields of small hashes, seen of late: one object serves all hashes that have such a field."""
+"""Recent field names of small hashes.  All hashes that have such a field share one object."""
 
 
 class HashLimits(Protocol):
-    """The directives that a hash obeys: beyond one of them it is ``large``."""
+    """The directives that limit a small hash.  A hash beyond one of them is ``large``."""
 
     hash_max_listpack_entries: int
     hash_max_listpack_value: int
 
 
 class Hash:
-    """A hash. ``fields`` is read directly; whoever writes uses the methods, for TTLs and cursors to follow.
+    """A hash.  Callers may read ``fields`` directly.  Changes go through the methods, which maintain TTLs and cursors.
 
-    A field whose time has come is still there until somebody removes it: commands ask ``expired`` before they
-    read a field of a hash that has ``times``, and the server's cycle calls ``expire_fields`` on those hashes
-    whose ``next_expiry`` has come. Both remove fields, and whoever removed the last one deletes the key.
+    An expired field exists until it is removed.  Commands ask ``expired`` before they read a field of a hash that has
+    ``times``.  The server's active expire cycle calls ``expire_fields`` on hashes whose ``next_expiry`` has come.  A
+    caller that removes the last field deletes the key.
     """
 
     #: The attributes that hold elements, in which a large one is freed bit by bit.
@@ -55,11 +55,11 @@ class Hash:
         self.large = False
 
     def __len__(self) -> int:
-        """The number of fields, with those whose time has come."""
+        """The number of fields, including expired ones."""
         return len(self.fields)
 
     def copy(self) -> Hash:
-        """Returns a hash of its own with the same fields and times."""
+        """Returns an independent hash with the same fields and times."""
         twin = Hash(self.fields.copy())
         twin.large = self.large
         if self.times is not None:
@@ -68,17 +68,17 @@ class Hash:
         return twin
 
     def encoding(self) -> str:
-        """What OBJECT ENCODING answers."""
+        """The reply of OBJECT ENCODING."""
         if self.large:
             return "hashtable"
         return "listpack" if self.times is None else "listpackex"
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Estimates the bytes that the hash takes."""
+        """Estimates the size of the hash in bytes."""
         fields = self.fields
         size = 80 + sizes.of_container(fields)
         holders = 1 + (self._order is not None) + (2 if self.times else 0)
-        # Small hashes share the names of fields, which a dict of them keeps as key and value.
+        # Small hashes share field names.  The dict of these has two references to each, as key and as value.
         size += sizes.of_items(fields, how, holders, kept=0 if self.large else 2)
         size += sizes.of_items(fields.values(), how)
         if self.times is not None and self._schedule is not None:
@@ -90,13 +90,13 @@ class Hash:
     # fields
 
     def get(self, field: bytes, now: int) -> bytes | None:
-        """Returns the value of ``field``, None if it is missing or its time has passed at ``now`` (ms)."""
+        """Returns the value of ``field``, or None if it is missing or has expired at ``now`` (ms)."""
         if self.times and self.times.get(field, now) < now:
             return None
         return self.fields.get(field)
 
     def set(self, field: bytes, value: bytes) -> bool:
-        """Gives ``field`` a value and takes its time; tells whether it is new."""
+        """Sets the value of ``field`` and removes its TTL; returns whether the field is new."""
         fields = self.fields
         if field in fields:
             fields[field] = value
@@ -114,14 +114,14 @@ class Hash:
         return True
 
     def put(self, field: bytes, value: bytes) -> bool:
-        """Gives ``field`` a value and leaves its time alone; tells whether it is new."""
+        """Sets the value of ``field`` and keeps its TTL; returns whether the field is new."""
         if field in self.fields:
             self.fields[field] = value
             return False
         return self.set(field, value)
 
     def update(self, pairs: Sequence[bytes], keep: bool = False) -> None:
-        """Gives fields their values, which stand by turns in ``pairs``; takes their times unless ``keep``."""
+        """Sets fields to values, which alternate in ``pairs``; removes their TTLs unless ``keep``."""
         fields = self.fields
         names, values = pairs[::2], pairs[1::2]
         if not self.large:
@@ -140,7 +140,7 @@ class Hash:
             deque(map(self.times.pop, names, repeat(None)), 0)
 
     def remove(self, field: bytes) -> bool:
-        """Removes ``field``; tells whether it was there."""
+        """Removes ``field``; returns whether it existed."""
         if self.fields.pop(field, None) is None:
             return False
         if self.times:
@@ -150,7 +150,7 @@ class Hash:
         return True
 
     def take(self, fields: Sequence[bytes]) -> list[bytes | None]:
-        """Removes ``fields``; returns their values, None for those that are not there (any more)."""
+        """Removes ``fields``; returns their values, None for missing fields and for the second mention of one."""
         values = list(map(self.fields.pop, fields, repeat(None)))
         if self.times:
             deque(map(self.times.pop, fields, repeat(None)), 0)
@@ -159,12 +159,12 @@ class Hash:
         return values
 
     def fit(self, items: Sequence[bytes], config: HashLimits) -> None:
-        """Makes the hash ``large`` if its size, or one of ``items`` that were put into it, demands that.
+        """Makes the hash ``large`` if its size, or the length of one of the new ``items``, is beyond a limit.
 
-        ``items`` are fields and values in turn.
+        ``items`` are alternating fields and values.
         """
         entries = config.hash_max_listpack_entries
-        # Redis converts before it knows how many of the fields are the same.
+        # Redis converts the hash before it knows how many of the fields are duplicates.
         if len(self.fields) > entries or len(items) > 2 * entries:
             self.large = True
             return
@@ -177,21 +177,21 @@ class Hash:
     # times
 
     def expired(self, field: bytes, now: int) -> bool:
-        """Tells whether the time of ``field`` has passed at ``now`` (ms)."""
+        """Returns whether ``field`` has expired at ``now`` (ms)."""
         return self.times is not None and self.times.get(field, now) < now
 
     def time(self, field: bytes) -> int | None:
-        """Returns when ``field`` expires (ms), None if it does not."""
+        """Returns the time (ms) at which ``field`` expires, or None."""
         return self.times.get(field) if self.times is not None else None
 
     def allow_times(self) -> None:
-        """Makes room for times, which Redis' encoding shows even if none is set in the end."""
+        """Prepares for times, which shows in the encoding even if no time is set after all."""
         if self.times is None:
             self.times = {}
             self._schedule = Schedule(self.times)
 
     def set_time(self, field: bytes, when: int) -> None:
-        """Lets ``field``, which is there, expire at ``when`` (ms)."""
+        """Lets ``field``, which must exist, expire at ``when`` (ms)."""
         self.allow_times()
         times, schedule = self.times, self._schedule
         assert times is not None and schedule is not None
@@ -204,9 +204,9 @@ class Hash:
     def set_times(
         self, fields: Sequence[bytes], when: int, allows: Callable[[int | None], bool] | None = None
     ) -> list[bool | None]:
-        """Lets ``fields`` expire at ``when`` (ms); tells of each whether it does, None where there is no such field.
+        """Lets ``fields`` expire at ``when`` (ms).  Returns for each whether its time was set, None if it is missing.
 
-        ``allows`` decides by the time that a field has so far (None: it has none); without it all do.
+        ``allows`` is called with the present time of a field, or None, and decides; without it all times are set.
         """
         self.allow_times()
         times, schedule = self.times, self._schedule
@@ -235,24 +235,24 @@ class Hash:
         return outcome
 
     def persist(self, field: bytes) -> bool:
-        """Takes the time of ``field``; tells whether it had one."""
+        """Removes the TTL of ``field``; returns whether it had one."""
         return bool(self.times) and self.times.pop(field, None) is not None  # type: ignore[union-attr]
 
     def next_expiry(self) -> int | None:
-        """Returns the earliest time (ms) at which a field expires, None if none does."""
+        """Returns the earliest time (ms) at which a field expires, or None."""
         return self._schedule.next() if self.times and self._schedule is not None else None
 
     def next_look(self) -> int | None:
-        """Returns a moment (ms) that is not after ``next_expiry``, None if no field expires.
+        """Returns a lower bound (ms) of ``next_expiry``, or None if no field expires.
 
-        It takes no time, where ``next_expiry`` drops all the times before it that fields have no longer.
+        This is O(1), while ``next_expiry`` first drops the stale times before its result.
         """
         return self._schedule.first if self.times and self._schedule is not None else None
 
     def expire_fields(self, now: int, limit: int) -> list[bytes]:
-        """Removes fields whose time (ms) is up to ``now``; returns them, earliest first.
+        """Removes fields that have expired at ``now`` (ms); returns them, the earliest first.
 
-        At most ``limit`` entries are looked at, some of which may be of times that fields have no longer.
+        It examines at most ``limit`` entries, some of which may be stale.
         """
         removed: list[bytes] = []
         schedule = self._schedule
@@ -267,7 +267,7 @@ class Hash:
         return removed
 
     def live(self, now: int) -> dict[bytes, bytes]:
-        """Returns the fields whose time has not passed at ``now`` (ms): ``fields`` itself if that is all."""
+        """Returns the fields that have not expired at ``now`` (ms): ``fields`` itself if that is all of them."""
         due = self.next_expiry()
         if due is None or due >= now:
             return self.fields
@@ -277,33 +277,33 @@ class Hash:
     # cursors and random picks
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """Returns the next cursor and the names of some fields: of all of them if the hash is not large."""
+        """Returns the next cursor and the names of some fields, or of all fields if the hash is not large."""
         if not self.large:
             return 0, list(self.fields)
         return self._ordered().scan(cursor, count)
 
     def random(self, rng: Random = RANDOM) -> bytes | None:
-        """Returns a random field, None if there is none."""
+        """Returns a random field, or None if there is none."""
         fields = self.fields
         if self.large:
             return self._ordered().random(rng)
         return next(islice(fields, int(rng.random() * len(fields)), None), None)
 
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` fields of a hash that has some, each picked from all of them."""
+        """Returns ``count`` random fields, each picked from all fields, of which there must be some."""
         if self.large and count * 4 < len(self.fields):
             return self._ordered().choices(count, rng)
         return rng.choices(list(self.fields), k=count)
 
     def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns up to ``count`` different fields."""
+        """Returns up to ``count`` different random fields."""
         if self.large and count * 4 < len(self.fields):
             return self._ordered().sample(count, rng)
         return take_some(list(self.fields), count, rng)
 
     @property
     def order(self) -> Order | None:
-        """The order of the fields, if something has asked for one; to be looked at only."""
+        """The order of the fields, or None if nothing has needed it.  Callers must not change it."""
         return self._order
 
     def _ordered(self) -> Order:

@@ -1,8 +1,8 @@
-"""The 16384 registers of a HyperLogLog, one byte each, and what is computed from all of them at once.
+"""The 16384 registers of a HyperLogLog, one byte each, and computations over all of them.
 
-In the dense representation a register has 6 bits, the first in the low bits of the first byte: four registers in three
-bytes.  No function here takes a step of Python for each register: they go through slices with a stride, translations
-and big integers.
+In the dense representation a register has 6 bits, and three bytes hold four registers.  The first register is in the
+low bits of the first byte.  No function here runs Python code for each register: they use slices with a stride,
+translation tables and big integers.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["DENSE_SIZE", "REGISTERS", "estimate", "histogram", "maximum", "pack"
 
 REGISTERS = 16384
 DENSE_SIZE = REGISTERS * 6 // 8
-"""Bytes that the packed registers take."""
+"""The size of the packed registers (bytes)."""
 
 _HASH_BITS = 50
-"""Bits of the hash that do not name the register: the highest value of a register is one more."""
+"""The bits of a hash that do not select the register.  The highest value of a register is one more."""
 _ALPHA = 0.5 / math.log(2)
 
 
@@ -25,7 +25,7 @@ def _table(change: Callable[[int], int]) -> bytes:
     return bytes(change(byte) for byte in range(256))
 
 
-# The parts of the registers 0 to 3 in the bytes 0 to 2, and the other way round.
+# The parts of the registers 0 to 3 in the bytes 0 to 2, and the reverse.
 _R0_B0 = _table(lambda byte: byte & 63)
 _R1_B0 = _table(lambda byte: byte >> 6)
 _R1_B1 = _table(lambda byte: byte << 2 & 63)
@@ -47,7 +47,7 @@ def _either(one: bytes, other: bytes) -> bytes:
 
 
 def unpack(packed: bytes | bytearray) -> bytes:
-    """The registers of the dense representation, of which ``packed`` are the bytes behind the header."""
+    """Unpacks the dense representation; ``packed`` are the bytes after the header."""
     byte0, byte1, byte2 = bytes(packed[0::3]), bytes(packed[1::3]), bytes(packed[2::3])
     registers = bytearray(REGISTERS)
     registers[0::4] = byte0.translate(_R0_B0)
@@ -58,7 +58,7 @@ def unpack(packed: bytes | bytearray) -> bytes:
 
 
 def pack(registers: bytes) -> bytes:
-    """The bytes behind the header that ``registers`` take in the dense representation."""
+    """Packs ``registers`` into the dense representation: the bytes after the header."""
     register1, register2 = registers[1::4], registers[2::4]
     packed = bytearray(DENSE_SIZE)
     packed[0::3] = _either(registers[0::4], register1.translate(_B0_R1))
@@ -68,20 +68,21 @@ def pack(registers: bytes) -> bytes:
 
 
 def maximum(one: bytes, other: bytes) -> bytes:
-    """Of each register the higher one of two values."""
+    """The maximum of two values for each register."""
     mine, theirs = int.from_bytes(one, "little"), int.from_bytes(other, "little")
-    # All bytes are below 64: with a high bit lent, each byte subtracts alone, and keeps the bit if it was no less.
+    # All bytes are below 64.  With the high bit set, each byte subtracts without a borrow from the next, and keeps
+    # that bit if it was not less.
     kept = (mine | _HIGH_BITS) - theirs & _HIGH_BITS
     mask = kept - (kept >> 7)
     return (theirs ^ (mine ^ theirs) & mask).to_bytes(REGISTERS, "little")
 
 
 def histogram(registers: bytes) -> list[int]:
-    """How many registers have each of the values 0 to 63."""
+    """The number of registers with each of the values 0 to 63."""
     counts = [0] * 64
     rest = registers
     while rest:
-        # The first register is one by chance, most likely of a frequent value: few rounds leave little to search.
+        # The first register is random, so its value is likely a frequent one.  A few rounds leave little to search.
         value = rest[0]
         others = rest.translate(None, rest[:1])
         counts[value] = len(rest) - len(others)
@@ -114,10 +115,10 @@ def _tau(x: float) -> float:
 
 
 def estimate(counts: list[int]) -> int:
-    """The number of distinct elements that leave registers with these counts of values.
+    """Estimates the number of distinct elements from the counts of register values.
 
-    By Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (arXiv:1702.01284), with the sums in
-    the order in which Redis takes them.  -2**63, as Redis has it, where forged registers make it infinite.
+    The algorithm is Otmar Ertl's, "New cardinality estimation algorithms for HyperLogLog sketches" (arXiv:1702.01284),
+    with the sums in the order of Redis.  Forged registers that give infinity result in -2**63, as in Redis.
     """
     z = REGISTERS * _tau((REGISTERS - counts[_HASH_BITS + 1]) / REGISTERS)
     for value in range(_HASH_BITS, 0, -1):

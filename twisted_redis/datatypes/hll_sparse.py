@@ -1,10 +1,11 @@
-"""The sparse representation of a HyperLogLog: the registers as runs, in the order of the registers.
+"""The sparse representation of a HyperLogLog: runs of equal registers, in the order of the registers.
 
     00nnnnnn            n + 1 registers are 0 (up to 64)
     01nnnnnn nnnnnnnn   n + 1 registers are 0 (up to 16384)
     1vvvvvnn            n + 1 registers (up to 4) are v + 1 (up to 32)
 
-The same elements in the same order make the same bytes as in Redis: runs are split and joined at the same moments.
+The same elements in the same order give the same bytes as in Redis, because runs are split and joined at the same
+steps.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ __all__ = ["EMPTY", "START", "Corrupted", "Place", "expand", "runs", "set_regist
 
 HEADER = 16
 HIGHEST = 32
-"""The highest value that a run can have."""
+"""The highest register value of a run."""
 
-#: From this length on (bytes) runs are summed up by the piece; before, most of them are long ones, and on their own.
+#: From this length on (bytes) the lengths of runs are summed piece by piece.  Shorter data are mostly long runs.
 _LONG = 900
 _STEP = 64
 
 #: The registers of an empty HyperLogLog.
 EMPTY = b"\x7f\xff"
 
-#: Registers of the runs of one byte; 0 for the longer ones.
+#: The number of registers in a run of one byte, by that byte; 0 for runs of two bytes.
 _SPANS = bytes([*range(1, 65), *[0] * 64, *[1, 2, 3, 4] * 32])
 _EXPANDED = [bytes(span) if code < 64 else bytes([(code >> 2 & 31) + 1]) * span for code, span in enumerate(_SPANS)]
 _long_run = re.compile(rb"[\x40-\x7f]").search
@@ -39,21 +40,21 @@ class Corrupted(ValueError):
 
 
 Place = tuple[int, int]
-"""A run: where it begins, and its first register."""
+"""The place where a run begins, and its first register."""
 
 START: Place = (HEADER, 0)
 
 
 def expand(data: bytes | bytearray) -> bytes:
-    """The registers, one byte each; Corrupted where they are too few or too many."""
+    """The registers, one byte each.  Raises Corrupted if there are too few or too many."""
     total = 0
     parts: list[bytes] = []
     for piece in _pieces(data, HEADER):
         if piece[1]:
-            # Where the second byte is missing, Redis finds the zero that ends each of its strings.
+            # If the second byte is missing, Redis reads the zero that ends each of its strings.
             part = bytes(((piece[1][0] & 63) << 8 | (piece[1][1] if len(piece[1]) > 1 else 0)) + 1)
         else:
-            # Before it grows: anybody may store any string.
+            # Check before the list grows, since clients can store any string.
             if len(piece[0]) > REGISTERS:
                 raise Corrupted
             part = b"".join([_EXPANDED[code] for code in piece[0]])
@@ -67,7 +68,7 @@ def expand(data: bytes | bytearray) -> bytes:
 
 
 def runs(data: bytes | bytearray) -> list[str]:
-    """The runs as PFDEBUG DECODE writes them: ``z:length``, ``Z:length`` for the longer ones, ``v:value,length``."""
+    """The runs as PFDEBUG DECODE writes them: ``z:length``, ``Z:length`` for long runs, ``v:value,length``."""
     found: list[str] = []
     at = HEADER
     while at < len(data):
@@ -84,7 +85,7 @@ def runs(data: bytes | bytearray) -> list[str]:
 
 
 def _near(data: bytearray, index: int) -> Place:
-    """A run before the one of the register at ``index``, not far from it; START if that is near."""
+    """A run shortly before the one that has the register at ``index``; START if that is near."""
     at, first = before = START
     size = len(data)
     while at < size:
@@ -117,15 +118,15 @@ def _values(value: int, span: int) -> bytes:
 def set_register(
     data: bytearray, index: int, value: int, limit: int, start: Place = START
 ) -> Place | Literal[False] | None:
-    """Raises the register at ``index`` to ``value``, if it is lower.
+    """Raises the register at ``index`` to ``value`` if it is lower.
 
-    False if it is not; None, with ``data`` as it was, where it needs the dense representation: ``value`` is too high,
-    or ``data`` would get longer than ``limit``.  Otherwise a place from which to ``start`` for registers behind this
-    one.  Corrupted if no run covers the register.
+    Returns False if it is not lower.  Returns None, and leaves ``data`` unchanged, if the change needs the dense
+    representation: ``value`` is too high, or ``data`` would become longer than ``limit``.  Otherwise returns a place to
+    pass as ``start`` for later registers.  Raises Corrupted if no run covers the register.
     """
     if value > HIGHEST:
         return None
-    # Find the run, and the two before it.
+    # Find the run and the two before it.
     if start is START and len(data) >= _LONG:
         start = _near(data, index)
     at, first = start
@@ -163,12 +164,12 @@ def set_register(
         return None
     data[at : at + length] = split
     _join(data, before_at)
-    # The next register may have been joined to the run before, whose predecessor has then to be known.
+    # The next register may have been joined to the run before.  Its predecessor must be known then.
     return (earlier_at, earlier_first) if earlier_at < before_at else START
 
 
 def _join(data: bytearray, at: int) -> None:
-    """Joins neighbours of the same value among the five runs from ``at`` on, as far as Redis looks."""
+    """Joins neighbours with the same value among the five runs from ``at`` on; Redis looks no further."""
     for _ in range(5):
         if at >= len(data):
             return
@@ -179,7 +180,7 @@ def _join(data: bytearray, at: int) -> None:
         if code >= 128 and at + 1 < len(data):
             following = data[at + 1]
             span = (code & 3) + (following & 3) + 2
-            # Codes of values compare by their value where the spans are shifted out.
+            # Without their lengths, codes compare by their values.
             if following >> 2 == code >> 2 and span <= 4:
                 data[at : at + 2] = bytes((code & ~3 | span - 1,))
                 continue

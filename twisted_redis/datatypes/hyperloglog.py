@@ -1,9 +1,9 @@
-"""HyperLogLogs: estimates of how many distinct elements there were, in the bytes that Redis stores.
+"""HyperLogLogs: estimates of the number of distinct elements, in the format that Redis stores.
 
-A HyperLogLog is a string: a header of 16 bytes (``HYLL``, the encoding, three zeros, and the last estimate as a
-little-endian integer whose highest bit says that it is out of date), then the registers, sparse or dense.  It begins
-sparse, and becomes dense for good when it gets too long or a register too high.  Functions that change one write into
-its ``bytearray``.
+A HyperLogLog is a string.  It has a header of 16 bytes (``HYLL``, the encoding, three zeros, and the last estimate as a
+little-endian integer whose highest bit marks it as out of date), then the registers, sparse or dense.  It starts
+sparse, and becomes dense for good when it is too long or a register is too high.  Functions that change a HyperLogLog
+write into its ``bytearray``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def create() -> bytearray:
 
 
 def is_hyperloglog(value: StringValue) -> bool:
-    """Whether ``value`` begins as one; sparse registers show only when they are read whether they are complete."""
+    """Whether ``value`` begins like a HyperLogLog.  Incomplete sparse registers are found only when they are read."""
     if len(value) < HEADER or value[:4] != _MAGIC:
         return False
     return value[4] == _SPARSE or (value[4] == _DENSE and len(value) == HEADER + DENSE_SIZE)
@@ -62,10 +62,10 @@ def is_dense(data: StringValue) -> bool:
 
 
 def place_of(element: bytes) -> tuple[int, int]:
-    """The register of ``element``, and the value it wants there: the place (from 1) of the first 1 of its hash."""
+    """The register of ``element``, and the value for it: the place (from 1) of the first 1 bit of its hash."""
     hashed = murmur64a(element, _SEED)
     index = hashed & (REGISTERS - 1)
-    # A bit behind the last one, for a hash of zeros.
+    # An additional bit after the last one, in case the hash is all zeros.
     rest = hashed >> 14 | 1 << 50
     return index, (rest & -rest).bit_length()
 
@@ -87,9 +87,9 @@ def _set_dense(data: bytearray, index: int, value: int) -> bool:
 
 
 def set_register(data: bytearray, index: int, value: int, sparse_limit: int) -> bool:
-    """Raises a register to ``value``; False if it was as high already.
+    """Raises a register to ``value``.  Returns False if it already was that high.
 
-    The registers become dense where they would take more than ``sparse_limit`` bytes with the header.
+    The registers become dense if they would take more than ``sparse_limit`` bytes with the header.
     """
     if data[4] == _DENSE:
         return _set_dense(data, index, value)
@@ -103,7 +103,7 @@ def set_register(data: bytearray, index: int, value: int, sparse_limit: int) -> 
 
 
 def add(data: bytearray, elements: Iterable[bytes], sparse_limit: int) -> int:
-    """Adds ``elements``; how many of them changed a register.  Corrupted may leave some of them added."""
+    """Adds ``elements``; returns the number that changed a register.  If it raises Corrupted, some may be added."""
     changed = 0
     for element in elements:
         index, value = place_of(element)
@@ -115,14 +115,14 @@ def add(data: bytearray, elements: Iterable[bytes], sparse_limit: int) -> int:
 
 
 def to_dense(data: bytearray) -> None:
-    """Makes sparse registers dense; Corrupted if they are not complete."""
+    """Makes sparse registers dense.  Raises Corrupted if they are incomplete."""
     if data[4] == _SPARSE:
         data[HEADER:] = pack(hll_sparse.expand(data))
         data[4] = _DENSE
 
 
 def registers_of(data: StringValue) -> bytes:
-    """The registers, one byte each; Corrupted if they are not complete."""
+    """The registers, one byte each.  Raises Corrupted if they are incomplete."""
     return unpack(data[HEADER:]) if data[4] == _DENSE else hll_sparse.expand(data)
 
 
@@ -130,34 +130,34 @@ def registers_of(data: StringValue) -> bytes:
 
 
 def cardinality(registers: bytes) -> int:
-    """The estimate of how many distinct elements have left ``registers``."""
+    """Estimates the number of distinct elements from ``registers``."""
     return estimate(histogram(registers))
 
 
 def cached_count(data: StringValue) -> int | None:
-    """The estimate in the header, None if it is out of date."""
+    """The estimate in the header, or None if it is out of date."""
     return None if data[15] & _OUT_OF_DATE else int.from_bytes(data[8:16], "little")
 
 
 def invalidate(data: bytearray) -> None:
-    """Says that the estimate in the header is out of date."""
+    """Marks the estimate in the header as out of date."""
     data[15] |= _OUT_OF_DATE
 
 
 def count(data: bytearray) -> int:
-    """The estimate, computed and put into the header; Corrupted if the registers are not complete."""
+    """Computes the estimate and stores it in the header.  Raises Corrupted if the registers are incomplete."""
     found = cardinality(registers_of(data))
     data[8:16] = (found % 2**64).to_bytes(8, "little")
     return found
 
 
 def union(registers: bytes, data: StringValue) -> bytes:
-    """The higher one of each of ``registers`` and those of ``data``; Corrupted if the latter are not complete."""
+    """The maximum of each of ``registers`` and those of ``data``.  Raises Corrupted if the latter are incomplete."""
     return maximum(registers, registers_of(data))
 
 
 def merge_into(data: bytearray, registers: bytes, dense: bool, sparse_limit: int) -> None:
-    """Raises the registers of ``data``, none of which is higher, to ``registers``; makes them dense if so wished."""
+    """Raises the registers of ``data`` to ``registers``, which must not be lower; makes them dense if asked to."""
     if dense:
         to_dense(data)
         data[HEADER:] = pack(registers)

@@ -1,9 +1,9 @@
 """The longest common subsequence of two byte strings (LCS).
 
-The table of lengths that the textbook fills cell by cell is kept as one big integer for each byte of the
-first string: bit j of row i is 0 where the length grows from column j to column j + 1. A row follows from
-the one above by four operations on whole integers (Hyyro, 2004), so that a thousand cells cost about as
-much as a single one.
+The textbook algorithm fills a table of lengths cell by cell.  Here each row of the table, one for each byte of the
+first string, is a big integer: bit j of row i is 0 where the length grows from column j to column j + 1.  Four
+operations on whole integers compute a row from the one above (Hyyro, 2004), so a thousand cells cost about as much as
+one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Match(NamedTuple):
-    """A run of bytes that both strings share; ends are inclusive."""
+    """A run of bytes that both strings share.  The ends are inclusive."""
 
     a_start: int
     a_end: int
@@ -26,7 +26,7 @@ class Match(NamedTuple):
 
 
 def length(a: bytes, b: bytes) -> int:
-    """Returns the length of the longest common subsequence of a and b."""
+    """Returns the length of the longest common subsequence of ``a`` and ``b``."""
     if len(a) > len(b):
         a, b = b, a
     last_row = full = (1 << len(b)) - 1
@@ -36,15 +36,15 @@ def length(a: bytes, b: bytes) -> int:
 
 
 def matches(a: bytes, b: bytes) -> list[Match]:
-    """Returns the runs that make up the longest common subsequence, last first.
+    """Returns the runs that make up the longest common subsequence, the last one first.
 
-    Where several subsequences are longest, the choice is that of Redis.
+    If there are several longest subsequences, the result is the one that Redis chooses.
     """
     width = (len(b) + 7) // 8
     rows = [row.to_bytes(width, "little") for row in _rows(a, b)]
     found: list[Match] = []
     i, j = len(a), len(b)
-    end_i = end_j = 0  # one behind the end of the run that is being followed
+    end_i = end_j = 0  # one past the end of the current run
     following = False
     while i and j:
         if a[i - 1] == b[j - 1]:
@@ -59,7 +59,7 @@ def matches(a: bytes, b: bytes) -> list[Match]:
             following = False
         column = j - 1
         if rows[i - 1][column >> 3] >> (column & 7) & 1:
-            # The last byte of b adds nothing here, so the length without it is no shorter.
+            # The last byte of b adds nothing here: the length without it is the same.
             j -= 1
         else:
             i -= 1
@@ -69,7 +69,7 @@ def matches(a: bytes, b: bytes) -> list[Match]:
 
 
 def _rows(a: bytes, b: bytes) -> Iterator[int]:
-    """The rows of the table, one for each byte of a."""
+    """The rows of the table, one for each byte of ``a``."""
     size = len(b)
     full = (1 << size) - 1
     masks = {byte: _positions(byte, b) for byte in set(a)}
@@ -81,7 +81,7 @@ def _rows(a: bytes, b: bytes) -> Iterator[int]:
 
 
 def _positions(byte: int, text: bytes) -> int:
-    """An integer whose bit j is set where text[j] is byte."""
+    """An integer whose bit j is set if ``text[j]`` is ``byte``."""
     if byte not in text:
         return 0
     digits = bytearray(b"0" * 256)
