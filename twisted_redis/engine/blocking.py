@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Block:
-    """A command's answer that it has to wait.
+    """The return value of a command that has to wait.
 
     ``keys``: what it waits for; ``kind``: the type a key must have to wake it (``list``, ``zset``, ``stream``);
     ``timeout`` in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments;
@@ -70,7 +70,7 @@ class Block:
         self.result = result
 
     def timeout_reply(self) -> Reply:
-        """What to answer when the time is over (or waiting is not allowed)."""
+        """The reply when the time is over or waiting is not allowed."""
         answer = self.on_timeout
         return answer() if callable(answer) else answer
 
@@ -86,14 +86,14 @@ class Waiter:
         self.argv = argv
         self.block = block
         self.db: Database = client.db
-        #: The keys once each, in the order given.
+        #: The keys without duplicates, in the order given.
         self.keys: tuple[bytes, ...] = tuple(dict.fromkeys(block.keys))
         self.timer: Any = None
         self.started = client.engine.time.monotonic()
         self.deferred: Deferred[Reply] = Deferred(lambda _: self.withdraw())
 
     def withdraw(self) -> None:
-        """Takes the waiter out without an answer."""
+        """Removes the waiter without a reply."""
         if self.client.blocked is not self:
             return
         self.client.blocked = None
@@ -139,7 +139,7 @@ class Waiter:
             self.finish(reply)
 
     def give_up(self) -> None:
-        """Ends the waiting with the reply for that; the call counts, though nothing ran."""
+        """Ends the waiting with the reply for a time-out.  The call counts, though nothing ran."""
         self.command.samples.append(0)
         engine = self.client.engine
         if engine.slow_ns < 0:
@@ -151,29 +151,29 @@ class Waiter:
         self.finish(reply)
 
     def time_out(self) -> None:
-        """The time is over."""
+        """Ends the waiting because its time is over."""
         with self.client.engine.in_turn:
             self.give_up()
 
 
 class Waiting:
-    """The calls of an engine that wait, apart from the keys they wait for, which are in ``Database.waiting``."""
+    """The waiting calls of an engine.  The keys they wait for are in ``Database.waiting``."""
 
     __slots__ = ("count", "groups", "ready_later", "serving")
 
     def __init__(self) -> None:
-        #: How many calls wait.
+        #: The number of calls that wait.
         self.count = 0
-        #: Those that wait for something else than keys, by its name.
+        #: Calls that wait for something other than keys, by ``Block.group``.
         self.groups: dict[str, dict[Waiter, None]] = {}
-        #: Keys that became ready for calls which a pause holds back.
+        #: Ready keys of calls that a pause holds back.
         self.ready_later: dict[tuple[Database, bytes], None] = {}
-        #: Whether calls are being run again.
+        #: Whether waiting calls are being run now.
         self.serving = False
 
 
 def block(engine: Engine, client: Client, command: Command, argv: list[bytes], wanted: Block) -> Waiter:
-    """Lets ``client`` wait as ``wanted`` says."""
+    """Has ``client`` wait as ``wanted`` says."""
     waiter = Waiter(client, command, argv, wanted)
     client.blocked = waiter
     engine.waiting.count += 1
@@ -195,12 +195,12 @@ def block(engine: Engine, client: Client, command: Command, argv: list[bytes], w
 
 
 def serve_ready(engine: Engine) -> None:
-    """Runs the calls that wait for keys which became ready, first come first served.
+    """Runs the calls that wait for keys that have become ready, in the order in which they were made.
 
     Serving one may make another key ready (BLMOVE): such keys come in a next round, as in Redis.
     """
     if engine.waiting.serving:
-        # Called from within a round: to serve the new key at once would be to pass over those who wait already.
+        # A round is running: if the new key were served now, its client would overtake those that wait already.
         return
     engine.waiting.serving = True
     try:
@@ -215,7 +215,7 @@ def serve_ready(engine: Engine) -> None:
 
 def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
     for waiter in list(db.waiting.get(key, ())):
-        # An earlier one may have closed or unblocked it.
+        # An earlier call may have closed or unblocked this client.
         if waiter.client.blocked is waiter and _is_ready(db, key, waiter.block):
             if engine.gates & IS_PAUSED and is_paused(engine, waiter.client, waiter.command):
                 engine.waiting.ready_later[(db, key)] = None
@@ -224,13 +224,13 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
 
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
-    # A key that has expired is none, but it is not for this look to remove it.
+    # An expired key counts as missing, but this look must not remove it.
     value = db.data.get(key) if db.expires.get(key, db.state.now + 1) > db.state.now else None
     return wanted.wake_on_delete or (value is not None and wanted.kind.encode() == type_name(value))
 
 
 def serve(engine: Engine, waiter: Waiter) -> None:
-    """Runs a waiting call again.  Whatever fails costs this one client an error, and those behind it nothing."""
+    """Runs a waiting call again.  A failure costs its client an error, and costs the other clients nothing."""
     try:
         _rerun(engine, waiter)
     except Exception:
@@ -265,34 +265,34 @@ def _rerun(engine: Engine, waiter: Waiter) -> None:
         return
     if reply.state is not None:
         waiter.block.state = reply.state
-    client.release_pushes()  # no reply comes that they could follow
+    client.release_pushes()  # there is no reply that they could follow
 
 
 def serve_later(engine: Engine) -> None:
-    """Serves those whose keys became ready while a pause held their calls back, at the end of the turn."""
+    """Serves, at the end of the turn, the calls that a pause held back while their keys became ready."""
     if engine.waiting.ready_later:
-        engine.effects.pending = bool(engine.turns.depth)  # for the command that runs, which may have ended the pause
+        engine.effects.pending = bool(engine.turns.depth)  # the running command may have ended the pause
         with engine.in_turn:
             engine.effects.ready.update(engine.waiting.ready_later)
             engine.waiting.ready_later = {}
 
 
 def retry(engine: Engine, group: str) -> None:
-    """Runs the calls again that wait for what ``group`` names, within a turn."""
+    """Runs the waiting calls of ``group`` again; call within a turn."""
     for waiter in list(engine.waiting.groups.get(group, ())):
         if waiter.client.blocked is waiter:
             serve(engine, waiter)
 
 
 def signal_database(engine: Engine, db: Database) -> None:
-    """Marks every waited-for key of a database ready: its contents were exchanged or removed."""
+    """Marks every key that calls wait for as ready, after the contents of a database were exchanged or removed."""
     for key in db.waiting:
         engine.effects.ready[(db, key)] = None
         engine.effects.pending = True
 
 
 def unblock(client: Client, error: bool) -> bool:
-    """CLIENT UNBLOCK: ends the waiting of ``client`` by time-out or error; tells whether it waited."""
+    """Ends the waiting of ``client`` by a time-out or an error (CLIENT UNBLOCK); returns whether it waited."""
     waiter = client.blocked
     if waiter is None:
         return False
@@ -306,7 +306,7 @@ def unblock(client: Client, error: bool) -> bool:
 
 
 def unblock_all(engine: Engine, text: bytes) -> None:
-    """Ends every waiting with an error and closes those who waited: the server is no longer what they relied on."""
+    """Ends every waiting with an error and closes the clients, because the server has changed its role."""
     with engine.in_turn:
         for client in list(engine.clients.values()):
             waiter = client.blocked

@@ -1,4 +1,4 @@
-"""Clients: who calls, in which database, under which restrictions.
+"""Clients, and what each may do.
 
 A ``Client`` is also the context that a command's function gets as its first argument.  It knows no socket: a ``Link``
 carries its output and closes it.
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "postpone"]
 
-# Gates of a client: while one of these bits is set its commands take the long way.
+# Gates of a client: while one of these bits is set, its commands take the long way.
 IN_MULTI = 1 << 0
 SUBSCRIBED = 1 << 1
 UNAUTHENTICATED = 1 << 2
 REPLIES_OFF = 1 << 3
-RESTRICTED = 1 << 4  # its user may not do everything
+RESTRICTED = 1 << 4  # the user of the client may not do everything
 TRACKING = 1 << 5
 CLOSING = 1 << 6
 MASTER = 1 << 7
@@ -41,14 +41,14 @@ NO_TOUCH = 1 << 10
 NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
 DENY_BLOCKING = 1 << 12  # inside EXEC or a script
 SCRIPT = 1 << 13
-OWNER = 1 << 14  # acts for whoever holds the server: no pause and no fault of a test is meant for it
-REDIRECTED_TO = 1 << 15  # gets the invalidation messages of another client, or did
+OWNER = 1 << 14  # acts for the program that owns the server: pauses and injected faults do not apply to it
+REDIRECTED_TO = 1 << 15  # receives the invalidation messages of another client, or has done so
 PUSHED = 1 << 16  # messages wait for the reply of the running command
-ANONYMOUS = 1 << 20  # has never logged in; no gate, as that matters only while the default user has a password
+ANONYMOUS = 1 << 20  # has never logged in; not a gate, since it matters only if the default user has a password
 NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 
 
-#: Bytes of an empty string in an array.
+#: Bytes that the shortest element takes in a reply.
 SHORTEST_ELEMENT = 6
 
 
@@ -110,7 +110,7 @@ class Client:
         self.name: bytes | None = None
         self.lib_name: bytes = b""
         self.lib_ver: bytes = b""
-        #: Who it is; None may do everything (the link to a master).
+        #: The user of the client; None may do everything (the link to a master).
         self.user: User | None = None
         self.last_command: Command | None = None
         self.commands = 0
@@ -124,15 +124,15 @@ class Client:
         self.blocked: Waiter | None = None
         self.blocked_state: Any = None
         self.postponed = False
-        #: Where the replication stream stood after its last write.
+        #: The offset of the replication stream after the last write of the client.
         self.written_offset = 0
         self.skip_next = 0
-        #: Messages that come behind the reply of the running command, encoded.
+        #: Encoded messages that follow the reply of the running command.
         self.pushes: list[bytes] | None = None
         #: Client-side caching, while it is on.
         self.tracking: Tracker | None = None
         self.subscriptions: Any = None
-        #: State of rare features (tracking, replication) that most clients never have.
+        #: State of rare features, which most clients never use.
         self.extra: dict[str, Any] = {}
 
     # what commands use
@@ -143,21 +143,21 @@ class Client:
         return self.engine.state.now
 
     def changed(self, key: bytes, event: str, n: int = 1) -> None:
-        """Says that a command modified ``key``: counts ``n`` changes and tells everybody who listens."""
+        """Reports that a command has modified ``key``: counts ``n`` changes and tells everybody who listens."""
         effects = self.effects
         effects.dirty += n
         if effects.observed:
             effects.observe(self.db, key, event)
 
     def changed_in(self, db: Database, key: bytes, event: str, n: int = 1) -> None:
-        """As ``changed``, in another database than the selected one."""
+        """Like ``changed``, for a database that may not be the selected one."""
         effects = self.effects
         effects.dirty += n
         if effects.observed:
             effects.observe(db, key, event)
 
     def store(self, key: bytes, value: Any, event: str, n: int = 1) -> None:
-        """Puts a collection in the place of whatever is at ``key``, as ``n`` changes.
+        """Stores a collection at ``key`` in place of whatever is there, and counts ``n`` changes.
 
         As in Redis those who wait for elements are served only where the key is new; a waiting XREADGROUP learns that
         its stream is gone.
@@ -173,13 +173,13 @@ class Client:
             ready.pop(place, None)
 
     def notify(self, key: bytes, event: str) -> None:
-        """Raises a keyspace event alone."""
+        """Raises a keyspace event without reporting a change."""
         events = self.engine.events
         if events.flags:
             events.notify(self.db, key, event)
 
     def removed(self, key: bytes) -> None:
-        """Removes ``key``, whose collection a command has emptied, with its ``del`` event."""
+        """Removes ``key`` after a command has emptied its collection, and raises the ``del`` event."""
         self.db.delete(key)
         events = self.engine.events
         if events.flags:
@@ -205,25 +205,25 @@ class Client:
 
     @property
     def deny_blocking(self) -> bool:
-        """Whether a command must not wait: inside EXEC and scripts."""
+        """Whether a command must not wait, as inside EXEC and scripts."""
         return bool(self.gates & DENY_BLOCKING)
 
     # output
 
     def set_protocol(self, version: int) -> None:
-        """Answers in RESP2 or RESP3 from now on."""
+        """Has replies encoded in RESP2 or RESP3 from now on."""
         self.resp = version
         self.encode = encode3 if version == 3 else encode2
 
     def send(self, reply: Reply) -> None:
-        """Adds a reply or push message that no running command returns."""
+        """Sends a reply or push message that is not the return value of a command."""
         self.out.append(self.encode(reply))
         self.engine.turns.flush_later(self)
 
     def room_for(self, elements: int) -> None:
-        """Cuts the client off where a reply of so many elements is over its hard output limit, however short they are.
+        """Disconnects the client if a reply of so many elements exceeds its hard output limit however short they are.
 
-        Raises CommandError then: such a reply need not be made to be thrown away.
+        Raises CommandError then, so that the reply is not made only to be thrown away.
         """
         limits = self.config.client_output_buffer_limit
         hard = (limits.pubsub if self.gates & SUBSCRIBED else limits.normal).hard
@@ -238,7 +238,7 @@ class Client:
             raise CommandError("ERR reply over the output buffer limit")
 
     def push_later(self, message: bytes) -> None:
-        """Adds an encoded message behind the reply of the running command."""
+        """Has an encoded message follow the reply of the running command."""
         if self.pushes is None:
             self.pushes = [message]
             self.gates |= PUSHED
@@ -246,7 +246,7 @@ class Client:
             self.pushes.append(message)
 
     def release_pushes(self) -> None:
-        """The reply is there: what had to come behind it goes out."""
+        """Sends the messages that had to wait for the reply."""
         if self.pushes is not None:
             self.out += self.pushes
             self.pushes = None
@@ -254,12 +254,12 @@ class Client:
             self.engine.turns.flush_later(self)
 
     def close(self) -> None:
-        """Closes the connection once its replies are written; nothing more of it is executed."""
+        """Closes the connection once its replies are written.  No more of its requests are executed."""
         self.gates |= CLOSING
         self.engine.turns.flush_later(self)
 
 
 def postpone(client: Client) -> None:
-    """Holds the request of ``client`` back as a whole until ``resume_postponed``; those behind it wait, too."""
+    """Holds back the request of ``client``, and those that follow it, until ``Pauses.resume_postponed``."""
     client.postponed = True
     client.engine.pauses.postponed.append(client)

@@ -1,4 +1,4 @@
-"""Time, one source with two faces: the wall clock for TTLs, the monotonic scheduler for everything that waits."""
+"""The source of time: a wall clock for TTLs, and a monotonic scheduler for everything that waits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class DelayedCall(Protocol):
     """What ``call_later`` returns."""
 
     def cancel(self) -> None:
-        """Takes the call back."""
+        """Cancels the call."""
 
     def active(self) -> bool:
-        """Whether the call is still to come."""
+        """Whether the call is still pending."""
 
 
 class Scheduler(Protocol):
@@ -57,5 +57,5 @@ class TimeSource:
 
 
 def manual_time(clock: Scheduler, start: float = 1_700_000_000.0) -> TimeSource:
-    """A time source that stands still: ``clock.advance`` (of a ``task.Clock``) moves wall and scheduler together."""
+    """A time source that stands still until ``clock.advance`` (of a ``task.Clock``) moves wall clock and scheduler."""
     return TimeSource(clock, lambda: start + clock.seconds())

@@ -1,4 +1,4 @@
-"""The one choke point: every command of every client, of EXEC and of scripts passes here.
+"""The engine runs commands: those of clients, of EXEC, of scripts, of the master and of programs.
 
 The hot path is ``run``: one dict look-up, one test for everything unusual, the function, the encoder.  Everything
 else (queueing, permissions, blocking, effects) is reached from there by one test each.
@@ -57,21 +57,21 @@ from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
 __all__ = ["THRESHOLDS", "Engine"]
 
-#: Replies that are made often, ready made.
+#: Encoded parts of replies that are needed often.
 BULK_HEADS = [b"$%d\r\n" % size for size in range(256)]
 INTEGERS = [b":%d\r\n" % value for value in range(256)]
 
-#: Bytes of replies after which a pipeline is interrupted: who asks for much and reads nothing shall not fill memory.
+#: Bytes of replies after which a pipeline is interrupted, so that a client that does not read cannot fill memory.
 OUTPUT_SLICE = 1 << 20
 
-#: A command that ran longer than this (ns) makes the cached wall time old.
+#: After a command that ran longer than this (ns), the wall clock is read again.
 STALE_AFTER = 1_000_000
 #: The directives that ``apply_thresholds`` reads.
 THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
 
 
 class Engine:
-    """A server without sockets: databases, commands, clients, effects.
+    """A server without sockets: its databases, commands and clients, and the parts that act on them.
 
     ``config`` carries the directives as attributes, ``time`` is the source of time, ``log`` takes (level, text).
     """
@@ -120,26 +120,26 @@ class Engine:
         #: Users, and who is which.
         self.acl = Acl(self)
 
-        #: Bits of engine.gates that hold for everybody now.
+        #: The gates that are closed for everybody: bits of ``engine.gates``.
         self.gates = 0
         self.slow_ns = STALE_AFTER
         self.cron_paused = False
-        #: Whether RESTORE looks at checksums.
+        #: Whether RESTORE checks checksums (DEBUG).
         self.payload_checksums = True
         self.pauses = Pauses(self)
-        #: When the next attack may be logged (monotonic, s).
+        #: The earliest time (monotonic, s) of the next log line about an attack.
         self.next_attack_log = 0.0
 
-        #: The client whose command is running, if it is one that may get messages behind its reply.
+        #: The client whose command is running, if messages may have to follow its reply.
         self.current: Client | None = None
-        #: The client whose request is not answered yet, if it is one that may get messages behind its reply. The call
-        #: of another one may be served meanwhile (``current``).
+        #: The client whose request is not answered yet, if messages may have to follow its reply.  It differs from
+        #: ``current`` while the call of a client that waited is served.
         self.caller: Client | None = None
-        #: Called when a client becomes as new (RESET).
+        #: Called when a client resets its connection (RESET).
         self.resetters: list[Callable[[Client], None]] = []
-        #: Called when a client is gone.
+        #: Called when a client has disconnected.
         self.departed: list[Callable[[Client], None]] = []
-        #: Told once of the databases that are emptied together.
+        #: Called once with all databases that are emptied together.
         self.flush_observers: list[Callable[[list[Database]], None]] = []
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
@@ -170,7 +170,7 @@ class Engine:
     # clients
 
     def next_client_id(self) -> int:
-        """A number no client of this server has had."""
+        """A number that no client of this server has had before."""
         self._last_client_id += 1
         return self._last_client_id
 
@@ -183,7 +183,7 @@ class Engine:
         return client
 
     def disconnect(self, client: Client) -> None:
-        """Forgets a client: its waiting, watching and whatever else it holds."""
+        """Forgets a client, its waiting call, its watched keys and everything else it holds."""
         if self.clients.pop(client.id, None) is None:
             return
         client.gates |= CLOSING
@@ -201,7 +201,7 @@ class Engine:
                 report(self, f"The client {client.id} was not forgotten in every place")
 
     def forget_watches(self, client: Client) -> None:
-        """UNWATCH."""
+        """Ends the watching of all keys of ``client`` (UNWATCH)."""
         for db, key in client.watching:
             watchers = db.watched[key]
             del watchers[client]
@@ -215,7 +215,7 @@ class Engine:
     # running
 
     def run(self, client: Client, requests: list[list[bytes]]) -> int:
-        """Executes ``requests`` in order, replies into ``client.out``; returns how many were taken.
+        """Executes ``requests`` in order and puts the replies into ``client.out``; returns how many it has taken.
 
         Fewer than all are taken where the client has to wait or is closing, and where the replies make a slice that
         should leave before more are made; a request that is postponed (CLIENT PAUSE) is not taken.
@@ -252,7 +252,7 @@ class Engine:
                     slow_ns = self.slow_ns  # CONFIG SET may have changed it
                 else:
                     try:
-                        # Spelled out for short requests: a slice and a starred call cost as much as a look-up.
+                        # Short requests are spelled out: a slice and a starred call cost as much as a look-up.
                         if count == 1:
                             reply = command.function(client)
                         elif count == 2:
@@ -314,8 +314,8 @@ class Engine:
                     self.slow(client, command, argv, end - start)
                 start = end
         except BaseException:
-            # Also what a command of a module should never raise (SystemExit): it would end the reactor's work for all.
-            # From ``end`` on the reply of the request is there.
+            # This includes what a module's command should never raise (SystemExit), since it would end the reactor's
+            # work for everybody.  A request whose ``end`` is noted has its reply.
             command = broken(self, client, requests[taken - 1], answered=end != start)
         if taken:
             if command is not gates.NOT_EXECUTED:
@@ -329,9 +329,9 @@ class Engine:
         return taken
 
     def execute(self, client: Client, argv: list[bytes]) -> Reply:
-        """Executes one request and returns its reply: a value, or a Deferred of it where the command waits."""
+        """Executes one request and returns its reply, or a Deferred of the reply if the command waits."""
         modules = self.modules
-        # A module's command may have a client of the program's and use it.
+        # A module's command may use a client that belongs to the program.
         with nested(self) if modules.caller is not None or modules.telling else self.in_turn:
             try:
                 command, reply = gates.execute(self, client, argv)
@@ -346,14 +346,14 @@ class Engine:
             return reply
 
     def call(self, client: Client, command: Command, argv: list[bytes]) -> Reply:
-        """Runs one command whose gates were passed: with its statistics, MONITOR, slow log and effects.
+        """Runs one command that has passed the gates, with its statistics, MONITOR, slow log and effects.
 
-        An error is an ``ErrorReply``.  A ``Block`` means that the command has to wait: it counts when it has ended.
+        Returns an ``ErrorReply`` for an error.  A ``Block`` means that the command has to wait: it counts when it ends.
         """
-        # A call that waited has been shown before.
+        # A call that waited was shown when it was made.
         monitored = self.gates & gates.IS_MONITORED and client.blocked is None
         if monitored and command.flags & SKIP_MONITOR:
-            # What runs other commands (EVAL, FCALL) is shown before them.
+            # Commands that run others (EVAL, FCALL) are shown before those.
             self.monitors.show(client, command, argv)
             monitored = False
         effects = self.effects
@@ -392,7 +392,7 @@ class Engine:
         return reply
 
     def answer(self, client: Client, reply: Reply) -> None:
-        """Encodes a reply to a client with gates: CLIENT REPLY may want it suppressed."""
+        """Encodes a reply to a client that has gates closed; CLIENT REPLY may suppress it."""
         if client.gates & REPLICA and self.replication.misbehaved(client, reply):
             return
         if not client.gates & REPLIES_OFF:
@@ -429,19 +429,19 @@ class Engine:
     # errors
 
     def failed(self, command: Command, error: CommandError, argv: list[bytes]) -> Reply:
-        """Counts a call that failed; its reply."""
+        """Counts a call that failed and returns its reply."""
         command.failed += 1
         if error.__class__ is CountedError:
             return error.reply
         return self.error(error.text_for(argv) if isinstance(error, AsTyped) else error.text)
 
     def error(self, text: bytes) -> ErrorReply:
-        """Counts an error by its prefix; the reply."""
+        """Counts an error by its prefix and returns the reply."""
         self.stats.count_error(text)
         return ErrorReply(text)
 
     def slow(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
-        """A command took long: the cached time is old, the slow log and the latency monitor may want to know."""
+        """Deals with a command that took long: reads the clock again, tells the slow log and the latency monitor."""
         if nanoseconds > STALE_AFTER and not self.effects.depth:
             self.turns.refresh_time()
         if command is not gates.NOT_EXECUTED:
@@ -449,7 +449,7 @@ class Engine:
             self.latency.note_call(command, nanoseconds)
 
     def apply_thresholds(self) -> None:
-        """Finds out from which duration on a call is of interest; called when a directive of ``THRESHOLDS`` changes."""
+        """Recomputes the duration from which a call is slow; called when a directive of ``THRESHOLDS`` changes."""
         wanted = [STALE_AFTER]
         for threshold in (self.slowlog.threshold_ns, self.latency.threshold_ns):
             if threshold is not None:

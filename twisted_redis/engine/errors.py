@@ -1,4 +1,4 @@
-"""Errors a command answers.  The text is what goes over the wire behind the ``-``."""
+"""The errors that commands answer.  Their text follows the ``-`` on the wire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 class CommandError(Exception):
     """An error reply; ``text`` carries its prefix (``ERR``, ``WRONGTYPE``...) and may hold any character up to 255."""
 
-    #: Of a derived class that does not call ``__init__``.
+    #: The text of a derived class that does not call ``__init__``.
     text: bytes = b"ERR internal error"
 
     def __init__(self, text: str | bytes) -> None:
@@ -39,7 +39,7 @@ class CommandError(Exception):
 
 
 class CountedError(CommandError):
-    """The call has failed with ``reply``; the statistics of errors know of it already."""
+    """The call has failed with ``reply``, which the statistics have counted already."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(bytes(reply) if reply.__class__ is ErrorReply else b"")
@@ -47,7 +47,7 @@ class CountedError(CommandError):
 
 
 class AsTyped(CommandError):
-    """An error that names the command as the client has typed it, in the place of the template's ``%b``."""
+    """An error whose template has a ``%b`` for the name of the command as the client has typed it."""
 
     def text_for(self, argv: list[bytes]) -> bytes:
         """The text for the request ``argv``."""
@@ -55,7 +55,7 @@ class AsTyped(CommandError):
 
 
 class WrongSubcommand(AsTyped):
-    """A subcommand does not take these arguments."""
+    """The subcommand does not take these arguments."""
 
     def __init__(self) -> None:
         super().__init__(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP.")
@@ -80,14 +80,14 @@ class SyntaxError_(CommandError):  # noqa: N801 - the builtin's name is taken
 
 
 class NotInteger(CommandError):
-    """An argument is no 64-bit integer."""
+    """An argument is not a 64-bit integer."""
 
     def __init__(self, text: str = "ERR value is not an integer or out of range") -> None:
         super().__init__(text)
 
 
 class NotFloat(CommandError):
-    """An argument is no number."""
+    """An argument is not a number."""
 
     def __init__(self, text: str = "ERR value is not a valid float") -> None:
         super().__init__(text)
@@ -108,7 +108,7 @@ class NoSuchKey(CommandError):
 
 
 def refusal(template: bytes, *arguments: bytes) -> CommandError:
-    """The error whose ``template`` has a ``%b`` for each of the ``arguments``, which are a client's.
+    """Makes the error whose ``template`` has a ``%b`` for each of ``arguments``, which come from a client.
 
     Each of them ends at its first zero byte.  Line ends behind the text are dropped, and others become blanks.
     """

@@ -68,8 +68,8 @@ IS_PAUSED = 1 << 1
 IS_BUSY = 1 << 2
 IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
-IS_STALE = 1 << 6  # a replica without its master, which is not to serve what it has
-HAS_FAULTS = 1 << 7  # a test has faults happen, or notes calls: by ``Denial.FAULT``
+IS_STALE = 1 << 6  # a replica has lost its master, and must not serve its old data
+HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.FAULT``
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -83,36 +83,36 @@ WHILE_SUBSCRIBED = frozenset(
 
 
 class Postponed(Exception):
-    """The request has to wait as a whole (CLIENT PAUSE): it is not taken."""
+    """The whole request has to wait (CLIENT PAUSE), and is not taken."""
 
 
 class Denial(IntEnum):
-    """Reasons to deny a command that other rooms know of, in the order in which Redis asks."""
+    """Reasons of other rooms to refuse a command, in the order in which Redis checks them."""
 
     SNAPSHOT_FAILED = auto()
     APPEND_ONLY_FAILED = auto()
     FEW_REPLICAS = auto()
     READ_ONLY_REPLICA = auto()
-    #: Redis knows none of the following.
+    #: Redis has none of the following.
     MIGRATING = auto()
     FAULT = auto()
 
 
-#: Within a script Redis asks first whether the server is a replica.
+#: Within a script, Redis checks first whether the server is a replica.
 _FIRST_IN_SCRIPT = Denial.READ_ONLY_REPLICA
 
-#: Raises a CommandError, or ``Postponed``, where a command of a client is denied.
+#: Raises CommandError or ``Postponed`` if a command of a client is denied.
 Check = Callable[[Client, Command, list[bytes]], None]
 
 
 class Denials:
-    """The denials that are in force: what is asked of them depends on ``Denial``, not on which came first."""
+    """The denials that are in force.  ``Denial`` gives the order of the checks, whatever came first."""
 
     __slots__ = ("_checks", "in_order", "in_script")
 
     def __init__(self) -> None:
         self._checks: dict[Denial, Check] = {}
-        #: The checks to make before a command, and before a command that a script calls and that writes.
+        #: The checks before a command, and before a command that a script calls and that writes.
         self.in_order: tuple[Check, ...] = ()
         self.in_script: tuple[Check, ...] = ()
 
@@ -123,7 +123,7 @@ class Denials:
         return denial in self._checks
 
     def put(self, denial: Denial, check: Check | None) -> None:
-        """Puts a check into its place, or takes the one that is there away."""
+        """Sets the check of ``denial``, or removes it if ``check`` is None."""
         if check is None:
             self._checks.pop(denial, None)
         else:
@@ -137,7 +137,7 @@ def _never(*_: object) -> None:
     raise AssertionError("never called")
 
 
-#: Stands for a request that did not reach a command's function, so that no call is counted: its samples keep nothing.
+#: Stands for a request that has no call left to count: its samples keep nothing.
 NOT_EXECUTED = Command(
     spec=Spec(name="", function=_never, arity=-1, flags=0, group=""),
     name="",
@@ -165,7 +165,7 @@ def _unknown(argv: list[bytes]) -> CommandError:
 
 
 def resolve(engine: Engine, argv: list[bytes]) -> Command:
-    """The command of ``argv``; raises Redis' errors for what is unknown."""
+    """Returns the command of ``argv``; raises Redis' error if there is none."""
     name = argv[0]
     command = engine.commands.lookup.get(name) or engine.commands.by_name.get(name.lower())
     if command is None:
@@ -179,7 +179,7 @@ def resolve(engine: Engine, argv: list[bytes]) -> Command:
 
 
 def cut_off(engine: Engine, client: Client) -> None:
-    """Ends the connection of a browser that was made to speak to us: what follows the head may be commands."""
+    """Closes the connection of a browser that was tricked into connecting: commands may follow its HTTP header."""
     now = engine.time.monotonic()
     if now >= engine.next_attack_log:
         engine.next_attack_log = now + 60
@@ -203,9 +203,9 @@ def check_arity(command: Command, argv: list[bytes]) -> None:
 
 
 def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
-    """Takes one request the long way; gives the command that ran (or NOT_EXECUTED) and the reply."""
+    """Takes one request through all gates; returns the command that ran (or NOT_EXECUTED) and the reply."""
     if client.gates == RESTRICTED and not engine.gates:
-        # An ordinary request of a user with rules: what is covered by them needs no other gate.
+        # An ordinary request of a user with rules: if the rules allow it, no other gate is closed.
         entry = engine.commands.lookup.get(argv[0])
         if (
             entry is not None
@@ -235,7 +235,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         _forget_caching(client, command)
         command.rejected += 1
         if command.name == "exec":
-            # EXEC that is refused also ends the transaction.
+            # A refused EXEC ends the transaction, too.
             if client.queue is not None:
                 discard(client)
             text = error.text
@@ -259,7 +259,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
 
 
 def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> Reply:
-    """Calls; of a client that may get messages the engine knows meanwhile that it is its command that runs."""
+    """Calls a command, and notes its client as ``engine.current`` if messages may have to follow the reply."""
     if client.tracking is None and not client.gates & (SUBSCRIBED | IN_MULTI | REDIRECTED_TO):
         return engine.call(client, command, argv)
     before, caller = engine.current, engine.caller
@@ -272,18 +272,18 @@ def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
 
 
 def _forget_caching(client: Client, command: Command) -> None:
-    """CLIENT CACHING held for this command, or for the transaction that it ends."""
+    """Ends the effect of CLIENT CACHING, which lasts for one command or one transaction."""
     tracker = client.tracking
     if tracker is not None and tracker.given and client.queue is None and not command.name.startswith("client|"):
         tracker.given = False
 
 
 def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
-    """Passes every gate or raises the error of the first that is closed."""
+    """Passes all gates, or raises the error of the first one that is closed."""
     flags = command.flags
     called = command
     if flags & SKIP_MONITOR:
-        # What a script has declared counts in place of what EVAL and FCALL may do at the worst.
+        # The flags that a script has declared count, not the most that EVAL and FCALL may do.
         command = engine.scripting.as_declared(command, argv)
         flags = command.flags
     gates = client.gates & ~NOT_GATES
@@ -297,7 +297,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         if gates & RESTRICTED:
             engine.acl.authorize(client, called, argv)
     if gates & TRACKING and engine.config.maxmemory:
-        # Evictions are told before the reply.
+        # Clients learn of evicted keys before the reply.
         engine.eviction.charge_changes()
     _check_memory(engine, client, command)
     if gates & TRACKING:
@@ -320,7 +320,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     if engine.gates & IS_BUSY and not flags & ALLOW_BUSY:
         raise CommandError(engine.scripting.busy_text)
     if gates & REPLICA and flags & (READONLY | WRITE | MAY_REPLICATE):
-        # It is never held back by a pause, so it must not be able to do anything that a pause is to prevent.
+        # A pause never holds a replica back, so a replica must not do what a pause is there to prevent.
         raise CommandError("ERR Replica can't interact with the keyspace")
     if engine.gates & IS_PAUSED and not gates & (SCRIPT | REPLICA | OWNER) and is_paused(engine, client, command):
         postpone(client)
@@ -328,7 +328,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
 
 
 def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
-    """Passes the gates that may have closed while a call waited for a key; raises the error of the first such one."""
+    """Passes the gates that may have closed while a call waited, or raises the error of the first one that has."""
     if client.gates & RESTRICTED:
         engine.acl.authorize(client, command, argv)
     _check_memory(engine, client, command)
@@ -342,7 +342,7 @@ def _check_memory(engine: Engine, client: Client, command: Command) -> None:
 
 
 def flags_of(command: Command, client: Client) -> int:
-    """The flags of ``command``, and for EXEC those of all that it will run: of scripts what they have declared."""
+    """The flags of ``command`` and, for EXEC, of all queued commands; of a script those that it has declared."""
     flags = command.flags
     if command.name == "exec":
         for queued, argv in client.queue or ():
@@ -351,7 +351,7 @@ def flags_of(command: Command, client: Client) -> int:
 
 
 def _shared_flags_of(command: Command, client: Client) -> int:
-    """The flags that ``command`` has, and for EXEC all that it will run as well."""
+    """The flags of ``command`` that, for EXEC, all queued commands have as well."""
     flags = command.flags
     if command.name == "exec":
         for queued, argv in client.queue or ():
@@ -364,7 +364,7 @@ def _declared_flags(client: Client, command: Command, argv: list[bytes]) -> int:
 
 
 def is_paused(engine: Engine, client: Client, command: Command) -> bool:
-    """Whether a pause holds ``command`` back, or for EXEC one that it will run."""
+    """Whether a pause holds back ``command`` or, for EXEC, one of the queued commands."""
     if engine.pauses.hold_all:
         return True
     return bool(flags_of(command, client) & (WRITE | MAY_REPLICATE))

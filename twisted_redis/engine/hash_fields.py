@@ -1,4 +1,4 @@
-"""The end of hash fields whose time has passed: met by a command, or found by the server's cycle.
+"""The removal of expired hash fields: those that a command meets, and those that the active cycle finds.
 
 The removal of a field goes to AOF and replicas as an HDEL of its own, in front of what the command itself
 leaves there; it does not count as a change that the command made. A replica only hides such fields and waits
@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 _AT_ONCE = 256
-"""Times of fields of one hash that the cycle looks at before it looks at the clock."""
+"""The cycle looks at the clock after so many fields of one hash."""
 
 
 def lapsed(ctx: Client, hash_: Hash, field: bytes) -> bool:
-    """Tells whether the time of ``field`` has passed, as this client sees it."""
+    """Whether ``field`` has expired, as this client sees it."""
     return hash_.expired(field, ctx.now) and not ctx.gates & MASTER
 
 
@@ -54,7 +54,7 @@ def value_of(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bytes | None
 
 
 def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
-    """Removes one field whose time has passed, unless this is a replica; tells whether it did.
+    """Removes one expired field unless this is a replica; returns whether it did.
 
     No event is raised, and an empty hash is left where it is: that is the caller's, and so is ``Effects.signal``.
     """
@@ -67,7 +67,7 @@ def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
 
 
 def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
-    """Removes all fields whose time has passed, and the key if none is left."""
+    """Removes all expired fields, and the key if no field is left."""
     due = hash_.next_expiry()
     if due is not None and due < ctx.now and not (ctx.engine.state.hide_expired or ctx.engine.state.expiry_paused):
         removed = hash_.expire_fields(ctx.now, sys.maxsize)
@@ -78,7 +78,7 @@ def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
 
 
 def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
-    """Removes fields whose time has come until ``deadline`` (ns); tells whether the time did not suffice."""
+    """Removes expired fields until ``deadline`` (ns); returns True if the time did not suffice."""
     now = engine.state.now
     for count, key in enumerate(db.field_wheel.due(now), 1):
         hash_ = db.data.get(key) if key is not None else None
@@ -114,13 +114,13 @@ def note_times(db: Database, key: bytes, value: Any) -> None:
 
 
 def delete_as_effect(engine: Engine, db: Database, key: bytes, field: bytes) -> None:
-    """Counts a field that its time has removed, and has others remove it."""
+    """Counts an expired field, and has the file and the replicas remove it."""
     engine.stats.expired_fields += 1
     engine.effects.propagate(db, [b"HDEL", key, field])
 
 
 def _told(engine: Engine, db: Database, key: bytes, hash_: Hash) -> None:
-    """After fields have been removed: the events, the end of an empty hash."""
+    """Raises the events after fields have expired, and removes the hash if it is empty."""
     if engine.events.flags:
         engine.events.notify(db, key, "hexpired")
     if not hash_.fields:

@@ -9,42 +9,42 @@ __all__ = ["Link", "LinkFigures", "NullLink"]
 
 
 class Link(Protocol):
-    """What carries a client: a connection, or nothing for a client inside the process."""
+    """The connection of a client; a client inside the process has a ``NullLink``."""
 
     def flush(self) -> None:
-        """Writes what stands in ``client.out``."""
+        """Writes the content of ``client.out``."""
 
     def resume(self) -> None:
-        """Goes on with requests that were held back while the client was blocked or postponed."""
+        """Goes on with the requests that were held back while the client was blocked or postponed."""
 
     def close(self) -> None:
-        """Closes after what was written."""
+        """Closes once everything is written."""
 
     def abort(self) -> None:
         """Closes at once."""
 
     def authenticated(self) -> None:
-        """The client may now send requests of full size."""
+        """Lets the client send requests of full size from now on."""
 
     @property
     def address(self) -> str:
-        """The peer as CLIENT LIST shows it."""
+        """The address of the peer as CLIENT LIST shows it."""
 
     @property
     def local_address(self) -> str:
-        """Our own side as CLIENT LIST shows it."""
+        """The address of the server's side as CLIENT LIST shows it."""
 
     @property
     def fd(self) -> int:
-        """The file descriptor, -1 without one."""
+        """The file descriptor; -1 if there is none."""
 
     @property
     def query_buffer(self) -> int:
-        """Bytes of requests that are held."""
+        """Bytes of requests that are held in memory."""
 
     @property
     def argv_bytes(self) -> int:
-        """Bytes of requests that are parsed but not executed."""
+        """Bytes of requests that are parsed but not executed yet."""
 
     @property
     def pending_output(self) -> int:
@@ -52,9 +52,9 @@ class Link(Protocol):
 
     @property
     def congested(self) -> bool:
-        """Whether the peer has to take what was written before more is written."""
+        """Whether the peer has to read what was written before more is written."""
 
-    #: Called when the peer has taken everything and may be written to again.
+    #: Called when the peer has read everything and more may be written.
     drained: Callable[[], None] | None
 
     @property
@@ -80,7 +80,7 @@ class LinkFigures:
 
 
 class NullLink:
-    """The link of a client inside the process: replies are return values, nothing is written."""
+    """The link of a client inside the process: replies are return values, and nothing is written."""
 
     address = ""
     local_address = ""
@@ -95,16 +95,16 @@ class NullLink:
         self.drained: Callable[[], None] | None = None
 
     def flush(self) -> None:
-        """Nothing to write to."""
+        """Does nothing: there is nothing to write to."""
 
     def resume(self) -> None:
-        """Nothing was held back."""
+        """Does nothing: no request was held back."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing: there is nothing to close."""
 
     def abort(self) -> None:
-        """Nothing to close."""
+        """Does nothing: there is nothing to close."""
 
     def authenticated(self) -> None:
-        """No parser with limits to lift."""
+        """Does nothing: there is no parser with limits."""

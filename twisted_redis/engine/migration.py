@@ -1,4 +1,4 @@
-"""What MIGRATE does here while another server takes the keys.
+"""MIGRATE: the keys of this server while another one takes them.
 
 Redis stands still until the other server has answered.  Here everybody goes on, but for those who want to write to a
 key on its way: their requests wait, so that a key is never changed in one place after it was copied to the other.
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATED", "Migrations", "Migrator", "Move", "Order", "Outcome", "failed"]
 
-#: What MIGRATE waits for (``Block.group``).
+#: The ``Block.group`` for which MIGRATE waits.
 MIGRATED = "migrated"
 
 
 @dataclass
 class Order:
-    """What is to be taken where: encoded RESTORE calls to a database of another server.
+    """The work of one MIGRATE: encoded RESTORE calls to a database of another server.
 
     ``login`` is an encoded AUTH or empty; ``timeout`` (s) is for each step of the conversation.
     """
@@ -51,24 +51,24 @@ class Order:
 
 @dataclass
 class Outcome:
-    """How that ended: for each RESTORE whether it was confirmed, and the text of an error, empty without one."""
+    """The end of an order: whether each RESTORE was confirmed, and the text of an error (empty if there is none)."""
 
     confirmed: list[bool]
     error: bytes = b""
 
 
 class Migrator(Protocol):
-    """Takes orders to other servers."""
+    """Carries out orders: the port to other servers."""
 
     def carry(self, order: Order, done: Callable[[Outcome], None]) -> None:
-        """Begins; ``done`` is called later, never from within."""
+        """Begins; calls ``done`` later, never before it returns."""
 
     def carry_now(self, order: Order) -> Outcome:
-        """Does it while the whole server waits: for transactions and scripts, which let nobody in between."""
+        """Carries out the order while the whole server waits, as transactions and scripts need it."""
 
 
 def failed(doing: str) -> bytes:
-    """The text of the error for a conversation that broke off while ``doing`` (connecting, writing, reading)."""
+    """The text of the error for a conversation that broke off while connecting, writing or reading (``doing``)."""
     to = "the client" if doing == "connecting" else "target instance"
     return f"IOERR error or timeout {doing} to {to}".encode()
 
@@ -83,19 +83,19 @@ class Move:
     values: list[Any]
     copying: bool
     was_replica: bool
-    #: Keys that somebody has changed meanwhile all the same.
+    #: Keys that were changed meanwhile by somebody that could not be held back.
     changed: set[bytes] = field(default_factory=set)
     reply: Reply = None
 
     def answer(self) -> Reply:
-        """The reply; raises CommandError where that is an error."""
+        """Returns the reply, or raises it if it is a CommandError."""
         if isinstance(self.reply, CommandError):
             raise self.reply
         return self.reply
 
 
 class Migrations:
-    """The keys that are on their way."""
+    """The keys that are on their way to other servers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -104,7 +104,7 @@ class Migrations:
         self._waiting = False
 
     def perform(self, move: Move, order: Order) -> Reply:
-        """Moves keys while the server waits; within the call of a command, whose effect is what was moved."""
+        """Moves keys while the server waits, within the call of a command whose effect is the removal."""
         outcome = self._migrator().carry_now(order)
         removed = self._finish(move, outcome)
         if removed:
@@ -112,7 +112,7 @@ class Migrations:
         return move.answer()
 
     def begin(self, move: Move, order: Order) -> None:
-        """Begins to move keys; at the end the waiting calls of ``MIGRATED`` are run again."""
+        """Begins to move keys; at the end, the waiting calls of ``MIGRATED`` run again."""
         migrator = self._migrator()
         if not move.copying:
             self._hold(move)
@@ -120,7 +120,7 @@ class Migrations:
 
     def _migrator(self) -> Migrator:
         if self.migrator is None:
-            # An engine that no service runs has no way to other servers.
+            # Without a service there are no connections to other servers.
             raise CommandError(failed("connecting"))
         return self.migrator
 
@@ -136,15 +136,15 @@ class Migrations:
                 if removed:
                     engine.effects.propagate(move.db, [b"DEL", *removed])
                     engine.effects.wrote(move.client)
-            # The caller may be gone, or may have another answer already (CLIENT UNBLOCK).
+            # The client may be gone, or may have another reply already (CLIENT UNBLOCK).
             retry(engine, MIGRATED)
 
     def _finish(self, move: Move, outcome: Outcome) -> list[bytes]:
-        """Removes what was confirmed, and decides on the reply; the removed keys."""
+        """Removes the confirmed keys and decides on the reply; returns the removed keys."""
         engine, db = self._engine, move.db
         removed: dict[bytes, None] = {}
         kept: list[bytes] = []
-        # The keys of a replica are its master's; it may have become one meanwhile.
+        # The keys of a replica belong to its master, and this server may have become a replica meanwhile.
         if not move.copying and engine.replication.is_replica == move.was_replica:
             for key, value, confirmed in zip(move.keys, move.values, outcome.confirmed, strict=True):
                 if not confirmed or key in removed:
@@ -190,12 +190,12 @@ class Migrations:
             engine.pauses.resume_postponed()
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Has a request wait that may change a key on its way."""
+        """Has a request wait if it may change a key that is on its way."""
         if command.name == "exec" and client.queue is not None:
             held = any(self._wants(client, *queued) for queued in client.queue)
         else:
             held = self._wants(client, command, argv)
-        # Who cannot be held back is noticed by what it changes.
+        # If a request cannot be held back, ``_observe`` notices its changes.
         if held and not client.deny_blocking and not isinstance(client.link, NullLink):
             self._waiting = True
             postpone(client)

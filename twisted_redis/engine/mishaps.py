@@ -1,4 +1,4 @@
-"""The handling of exceptions that nobody expected: the client gets one error, and the log gets the traceback.
+"""Unexpected exceptions: the client gets one error, and the log gets the traceback.
 
 Each function is called while the exception is being handled.  None of them raises, so that the engine can go on.
 """
@@ -30,7 +30,7 @@ def report(engine: Engine, text: str) -> None:
 
 
 def crashed(engine: Engine, command: Command) -> ErrorReply:
-    """Answers for the exception that is being handled: a bug, or memory that has run out.
+    """Returns the reply for the exception that is being handled: a bug, or memory that has run out.
 
     The client gets an error, and the server goes on.  A bug goes to the log with its traceback.
     """
@@ -49,7 +49,7 @@ def crashed(engine: Engine, command: Command) -> ErrorReply:
 
 
 def broken(engine: Engine, client: Client, argv: list[bytes], answered: bool) -> Command:
-    """Clears up after an exception outside of a command's function; the command.
+    """Clears up after an exception outside of a command's function; returns the command.
 
     The client gets one error, unless its request was ``answered`` by then, so that replies stay in step with
     requests.  Nothing of the request stays behind in the engine.
@@ -68,7 +68,7 @@ def broken(engine: Engine, client: Client, argv: list[bytes], answered: bool) ->
         if not answered:
             engine.answer(client, reply)
     except Exception:
-        # A reply is missing: what follows would be taken for it.
+        # A reply is missing, and the client would take the next one for it.
         report(engine, f"The client {client.id} could not be answered")
         client.out.clear()
         client.gates |= CLOSING
@@ -76,7 +76,7 @@ def broken(engine: Engine, client: Client, argv: list[bytes], answered: bool) ->
 
 
 def abandon_unit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
-    """Hands out what an interrupted command has changed, and forgets that it was running."""
+    """Hands out the changes of an interrupted command, and forgets that it was running."""
     try:
         if engine.effects.pending:
             engine.effects.after(client, command, argv)
@@ -88,7 +88,7 @@ def abandon_unit(engine: Engine, client: Client, command: Command, argv: list[by
 
 
 def undelivered(failure: Any, engine: Engine, client: Client) -> None:
-    """The reply to a call that waited is lost: its client is closed, or it would wait for ever."""
+    """Closes a client whose reply is lost: it would wait for ever."""
     engine.log("warning", f"Closing the client {client.id}, which could not be answered: {failure.value!r}")
     client.out.clear()
     client.gates |= CLOSING

@@ -1,4 +1,4 @@
-"""Strict conversions of arguments.  Python's ``int`` and ``float`` take much that Redis refuses."""
+"""Strict conversions of arguments.  Python's ``int`` and ``float`` accept much that Redis refuses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def integer(text: bytes, error: str | None = None) -> int:
 
 
 def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:
-    """An integer between ``low`` and ``high``; raises ``error``, or Redis' texts for no number and out of range."""
+    """An integer between ``low`` and ``high``; raises ``error``, or Redis' usual texts."""
     value = integer_or_none(text)
     if value is None:
         raise CommandError(error) if error else NotInteger()
@@ -95,7 +95,7 @@ def float_or_none(text: bytes) -> float | None:
         digits = text.lower().partition(b"x")[2].partition(b"p")[0]
     else:
         return None
-    # An infinity has to be named, and what has other digits than zeros is no zero.
+    # Only a named infinity is one, and only zeros make a zero: anything else has overflowed or underflowed.
     if value - value != 0.0:
         return value if b"i" in digits else None
     return None if not value and digits.strip(b"+-.0") else value
@@ -110,10 +110,10 @@ def float_number(text: bytes, error: str | None = None) -> float:
 
 
 def timeout(text: bytes) -> float:
-    """The time-out of a blocking command, in seconds as a decimal; 0 is for ever."""
+    """The time-out of a blocking command in seconds, as a decimal; 0 means for ever."""
     value = float_or_none(text)
     if value is None and _float(text) and len(text) < 1000:
-        # Redis reads a long double here, whose range is larger.
+        # Redis reads a long double here, which has a larger range.
         value = float(text)
     if value is None:
         raise CommandError("ERR timeout is not a float or out of range")
@@ -137,7 +137,7 @@ def db_index(text: bytes, databases: int, error: str = "ERR value is not an inte
 
 def client_name(name: bytes) -> bytes:
     """A name for CLIENT SETNAME: printable ASCII without spaces, since CLIENT LIST is split at them."""
-    # As a C string: what is behind a zero byte is not looked at.
+    # Redis reads a C string, and so does not look beyond a zero byte.
     if any(not 33 <= byte <= 126 for byte in name.partition(b"\0")[0]):
         raise CommandError("ERR Client names cannot contain spaces, newlines or special characters.")
     return name

@@ -1,4 +1,4 @@
-"""WATCH and what touches it.
+"""WATCH, and the changes that abort a transaction.
 
 ``db.watched`` maps a key to its watchers, each with whether the key had expired already, though it was still there,
 when the watching began: the removal of such a key is no change to the watcher.
@@ -18,7 +18,7 @@ __all__ = ["discard", "touch", "touch_database", "watch", "watched_key_expired"]
 
 
 def _is_stale(db: Database, key: bytes) -> bool:
-    """Whether ``key`` is there, but only because nobody has removed it since it expired."""
+    """Whether ``key`` has expired but has not been removed yet."""
     return key in db.expires and db.expires[key] <= db.state.now
 
 
@@ -35,7 +35,7 @@ def watch(client: Client, key: bytes) -> None:
 
 
 def touch(db: Database, key: bytes) -> None:
-    """Aborts the transactions of those who watch ``key``, which has changed."""
+    """Aborts the transactions of the clients that watch ``key``, which has changed."""
     watchers = db.watched[key]
     for client, was_stale in watchers.items():
         if was_stale and key not in db.data:
@@ -45,7 +45,7 @@ def touch(db: Database, key: bytes) -> None:
 
 
 def touch_database(db: Database, replacement: Database | None) -> None:
-    """Aborts those for whom a key changes when ``db`` is emptied, or replaced by the contents of ``replacement``."""
+    """Aborts transactions whose watched keys change when ``db`` is emptied or takes the contents of ``replacement``."""
     for key, watchers in db.watched.items():
         there = key in db.data
         will_be = replacement is not None and key in replacement.data
@@ -66,12 +66,12 @@ def touch_database(db: Database, replacement: Database | None) -> None:
 
 
 def watched_key_expired(client: Client) -> bool:
-    """Whether a key that was alive when ``client`` began to watch it has expired since."""
+    """Whether a key has expired since ``client`` began to watch it."""
     return any(not db.watched[key][client] and _is_stale(db, key) for db, key in client.watching)
 
 
 def discard(client: Client) -> None:
-    """Ends MULTI without executing: the queue, the marks and the watched keys are forgotten."""
+    """Ends MULTI without executing it: forgets the queue, the marks and the watched keys."""
     client.queue = None
     client.queue_bytes = 0
     client.dirty_exec = False
