@@ -1,4 +1,4 @@
-"""Bits and fields of strings, held against the digits of the string as one binary number."""
+"""Bits and fields of strings, compared with the digits of the string as one binary number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG = 200_000
 
 
 def digits(data: bytes | bytearray) -> str:
-    """The bits of ``data`` as text."""
+    """Returns the bits of ``data`` as text."""
     return "".join(f"{byte:08b}" for byte in data)
 
 

@@ -1,4 +1,4 @@
-"""Searches in areas, held against looking at every member."""
+"""Searches in areas, compared with examining every member."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def index(positions: list[tuple[float, float]]) -> ZSet:
 
 
 def around(random: Random, longitude: float, latitude: float, spread: float) -> tuple[float, float]:
-    """A position near another one, on the other side of the date line if need be."""
+    """Returns a position near another one, possibly across the date line."""
     x = (random.gauss(longitude, spread) + 180) % 360 - 180
     return x, min(max(random.gauss(latitude, spread), -EDGE), EDGE)
 
 
 def all_in(members: ZSet, area: Area) -> set[bytes]:
-    """The members in an area, of which each one is looked at."""
+    """Returns the members in an area by examining each member."""
     found = set()
     for member, score in members.scores.items():
         longitude, latitude = decode(score)
@@ -68,10 +68,10 @@ def test_against_looking_at_every_member(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_division_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Near the poles Redis does not find all, and what it finds depends on its boxes; these are only divided."""
+    """Near the poles Redis misses some members, and the result depends on its boxes. Our boxes are parts of them."""
     random = Random(seed)
     places = [(0.0, EDGE), (0.0, -EDGE), (100.0, 84.0), (180.0, 0.0), (-180.0, 70.0), (180.0, EDGE), (30.0, -30.0)]
-    # In places that lie thickly a box is divided often, and in others once or never.
+    # A dense box is divided often, other boxes once or never.
     positions = [around(random, *random.choice(places), random.choice([0.01, 1, 30])) for _ in range(1500)]
     members = index(positions + places)
     areas = []
@@ -115,7 +115,7 @@ def test_what_is_found() -> None:
 
 
 def test_the_order_is_that_of_the_boxes() -> None:
-    # The box of the middle comes first, then that in the north; inside a box the lowest score does.
+    # The box in the middle comes first, then the one in the north. Inside a box, the lowest score comes first.
     members = index([(0.3, 0.2), (0.1, 0.1), (0.1, -0.3), (-0.1, 0.1), (-0.2, -0.2)])
     assert names(search(members, circle(0.2, 0.2, 100.0, 1000.0))) == [b"m1", b"m0", b"m2", b"m3", b"m4"]
 
@@ -148,7 +148,7 @@ def test_around_the_whole_earth(length: float) -> None:
 
 
 def test_upper_limits_lie_outside_of_the_grid() -> None:
-    """As in Redis, what stands there is found from there only, and finds what is beside it."""
+    """As in Redis, a search elsewhere does not find a member there, but a search from there finds its neighbours."""
     members = index([(180.0, EDGE), (179.9999, 85.0511)])
     assert names(search(members, circle(180.0, EDGE, 1.0, 1000.0))) == [b"m0", b"m1"]
     assert names(search(members, circle(179.9999, 85.0511, 1.0, 1000.0))) == [b"m1"]

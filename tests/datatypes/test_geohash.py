@@ -1,4 +1,4 @@
-"""Positions as numbers, and distances. Real Redis gave the expected figures."""
+"""Positions as numbers, and distances. Real Redis supplied the expected figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from twisted_redis.datatypes import geohash
 
-# longitude, latitude, score, the position that comes back, geohash
+# longitude, latitude, score, the decoded position, geohash
 POSITIONS = [
     (13.361389, 38.115556, 3479099956230698, (13.361389338970184, 38.1155563954963), b"sqc8b49rny0"),
     (15.087269, 37.502669, 3479447370796909, (15.087267458438873, 37.50266842333162), b"sqdtr74hyu0"),
@@ -22,7 +22,7 @@ POSITIONS = [
     (-122.4194, 37.7749, 1367859919124626, (-122.41940170526505, 37.77490001056578), b"9q8yyk8ytp0"),
 ]
 
-# What geo commands make of the scores of other sorted sets.
+# How geo commands interpret the scores of other sorted sets.
 OTHER_SCORES = [
     (-1.0, (180.0, 85.05112878), b"bp05b5048p0"),
     (1.5, (-179.99999731779099, -85.05112497791825), b"00bh0hbj210"),

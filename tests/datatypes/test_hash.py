@@ -1,4 +1,4 @@
-"""Hashes: encodings as Redis converts them, the times of fields, cursors and random picks."""
+"""Hashes: the same encodings as in Redis, field expiry, cursors and random picks."""
 
 from __future__ import annotations
 

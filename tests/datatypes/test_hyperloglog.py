@@ -1,4 +1,4 @@
-"""HyperLogLogs: the bytes and the estimates of Redis, and each trick with all registers against the plain way."""
+"""HyperLogLogs: the same bytes and estimates as in Redis, and each operation on all registers against a simple one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIMIT = 3000
 
 
 def filled(count: int, limit: int = LIMIT, letter: str = "e") -> bytearray:
-    """A HyperLogLog of the elements e0, e1..., in this order."""
+    """Returns a HyperLogLog of the elements e0, e1..., in this order."""
     data = hyperloglog.create()
     hyperloglog.add(data, [f"{letter}{number}".encode() for number in range(count)], limit)
     return data
 
 
 def with_runs(runs: bytes) -> bytearray:
-    """A sparse HyperLogLog of these bytes behind the header."""
+    """Returns a sparse HyperLogLog with these bytes after the header."""
     return hyperloglog.create()[: hll_sparse.HEADER] + runs
 
 
@@ -34,7 +34,7 @@ registers_in_runs = st.lists(st.tuples(st.integers(0, 63), st.integers(1, 3000))
 )
 
 
-# against Redis
+# compared with Redis
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_runs_hold_what_was_set(seed: int, count: int, spread: int) -> None:
     expected = bytearray(REGISTERS)
     data = hyperloglog.create()
     for _ in range(count):
-        # Values and places near to each other, so that runs join.
+        # Values and positions that are close to each other, so that runs merge.
         index, value = chance.randrange(max(1, min(spread * 4, REGISTERS))), chance.choice([1, 1, 1, 2, 2, 3, 32])
         raised = hll_sparse.set_register(data, index, value, 10**6)
         assert bool(raised) == (value > expected[index])
@@ -241,7 +241,7 @@ def test_a_register_that_no_run_covers(runs: bytes) -> None:
     assert data == with_runs(runs)
 
 
-# what is none
+# invalid HyperLogLogs
 
 
 @pytest.mark.parametrize(

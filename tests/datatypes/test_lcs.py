@@ -1,4 +1,4 @@
-"""The longest common subsequence, against the table of the textbook."""
+"""The longest common subsequence, compared with the textbook's table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def table(a: bytes, b: bytes) -> list[list[int]]:
 
 
 def walk(a: bytes, b: bytes) -> list[tuple[int, int]]:
-    """The places that match, last first, in the order in which Redis goes back through the table."""
+    """Returns the matching positions, last first, in the order in which Redis walks back through the table."""
     cells = table(a, b)
     places = []
     i, j = len(a), len(b)
@@ -43,7 +43,7 @@ def test_agrees_with_the_table(a: bytes, b: bytes) -> None:
     found = lcs.matches(a, b)
     places = [(run.a_end - back, run.b_end - back) for run in found for back in range(run.length)]
     assert places == walk(a, b)
-    # Runs are maximal: no two of them touch in both strings.
+    # Runs are maximal: no two of them are adjacent in both strings.
     for later, earlier in pairwise(found):
         assert (earlier.a_end + 1, earlier.b_end + 1) != (later.a_start, later.b_start)
 

@@ -1,4 +1,4 @@
-"""Lists: what they hold, what it costs, and the encoding and nodes that Redis would give them."""
+"""Lists: their contents, their cost, and the encoding and nodes that they would have in Redis."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def contents(one: List) -> list[bytes]:
 
 
 def nodes(one: List) -> list[int]:
-    """Elements a node, 0 for a plain one."""
+    """Returns the number of elements in each node, 0 for a plain node."""
     return [0 if plain else len(elements) for plain, elements in one.nodes()]
 
 
@@ -220,7 +220,7 @@ class TestMiddle:
         assert nodes(twin) == [3, 3, 2]
 
 
-# What Redis 8.0 says of the bytes of entries (DEBUG OBJECT), of OBJECT ENCODING and of the number of nodes.
+# Replies of Redis 8.0: the bytes of entries (DEBUG OBJECT), OBJECT ENCODING, and the number of nodes.
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ def element(random: Random) -> bytes:
 @pytest.mark.parametrize("fill", [-2, -1, 0, 2, 5, 16])
 @pytest.mark.parametrize("seed", range(6))
 def test_counting_late_is_counting_at_once(fill: int, seed: int) -> None:
-    """One of two lists is asked for its nodes after each change, and so has to count all elements."""
+    """The test asks one of two lists for its nodes after each change, so that list counts all elements."""
     random = Random(seed)
     config = Limits(fill)
     late = eager = List()
@@ -466,7 +466,7 @@ def test_counting_late_is_counting_at_once(fill: int, seed: int) -> None:
     for _ in range(400):
         kind = random.random()
         if not plain:
-            # The key of an empty list goes.
+            # An empty list is deleted.
             late, eager = List(), List()
         both = (late, eager)
         if not plain or kind < 0.5:

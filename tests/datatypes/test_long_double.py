@@ -1,4 +1,4 @@
-"""The numbers of INCRBYFLOAT, by answers of Redis 8.0 on x86."""
+"""The numbers of INCRBYFLOAT match the replies of Redis 8.0 on x86."""
 
 from __future__ import annotations
 

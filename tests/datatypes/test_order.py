@@ -1,4 +1,4 @@
-"""The order beside a dict or a set: what its scans promise, that its picks are uniform, and what it costs."""
+"""The order of a dict or a set: the guarantees of its scans, uniform picks, and its cost."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_cursors_survive_when_everything_is_swept() -> None:
     container = set(keys(0, 10_000))
     order = Order(container)
     cursor = 0
-    for _ in range(500):  # half way
+    for _ in range(500):  # the first half
         cursor = order.scan(cursor, 10)[0]
     rest = set()
     place = cursor
@@ -257,7 +257,7 @@ def test_random_is_uniform(size: int) -> None:
     rng = Random(size)
     container = set(keys(0, size))
     order = Order(container)
-    for key in keys(0, size // 2):  # some come again, some are popped, some are new
+    for key in keys(0, size // 2):  # some are added again, some are popped, some are new
         remove(container, order, key)
     for key in keys(size // 4, size // 2 + 1):
         if key not in container:

@@ -1,4 +1,4 @@
-"""Rankings, with blocks of few pairs, against a sorted list of tuples."""
+"""Rankings with small blocks, compared with a sorted list of tuples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names by the moment at which they are due."""
+"""Names, ordered by the time at which they are due."""
 
 from __future__ import annotations
 

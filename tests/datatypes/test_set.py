@@ -1,4 +1,4 @@
-"""Sets: the three forms as Redis converts them, algebra, cursors and random picks."""
+"""Sets: the same three encodings as in Redis, algebra, cursors and random picks."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class TestForms:
         assert Set.starting_with(b"1", 7, LIMITS).encoding() == "hashtable"
         assert Set.starting_with(b"a", 4, LIMITS).encoding() == "listpack"
         assert Set.starting_with(b"a", 5, LIMITS).encoding() == "hashtable"
-        # Too many for an intset, but not for a listpack.
+        # These are too many for an intset, but not for a listpack.
         assert Set.starting_with(b"1", 2, Limits(1, 4)).encoding() == "listpack"
 
     def test_many_more_expected(self) -> None:
@@ -166,7 +166,7 @@ def test_copy_is_independent(one: Set) -> None:
 
 
 class TestGathered:
-    """What a STORE command makes of a result."""
+    """Returns the set that a STORE command creates from a result."""
 
     @pytest.mark.parametrize(
         ("members", "union", "intersection", "popped"),
@@ -240,7 +240,7 @@ class TestAlgebra:
         assert not sets.difference(one, [Set({b"m1"}), one])
 
     def test_form_of_a_difference(self) -> None:
-        # With few sets the result is built up, with many the first set is copied and its form stays.
+        # With few sets, the result is built element by element. With many, the first set is copied with its encoding.
         first, few = plain(7), [Set({b"m%d" % number for number in range(6)})]
         assert sets.gathered_difference(first, few, LIMITS).encoding() == "listpack"
         many = [Set({b"m%d" % number}) for number in range(6)]

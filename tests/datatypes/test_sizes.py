@@ -1,4 +1,4 @@
-"""Estimates of memory: near the truth where the interpreter tells it, and never failing where it does not."""
+"""Memory estimates: close to the truth if the interpreter reports sizes, and without failures if it does not."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def test_of_bytes(length: int) -> None:
 
 
 def items(*lengths: int) -> list[bytes]:
-    """Objects of these lengths, which nobody else has."""
+    """Returns objects of these lengths that nothing else refers to."""
     return [bytes(length) for length in lengths]
 
 
 def test_of_items_takes_the_average_of_some() -> None:
     assert sizes.of_items([], USUAL) == 0
     assert sizes.of_items(items(*[2] * 1000), USUAL) == 1000 * sizes.of_bytes(2)
-    assert sizes.of_items([b"x"] * 1000, USUAL) == 0  # all of them are the same object
+    assert sizes.of_items([b"x"] * 1000, USUAL) == 0  # all are the same object
     assert sizes.of_items(items(15, 47), USUAL) == sizes.of_bytes(15) + sizes.of_bytes(47)
     assert sizes.of_items(items(1000, 15, 47), USUAL, first=1) == sizes.of_bytes(15) + sizes.of_bytes(47)
 

@@ -1,4 +1,4 @@
-"""Streams: entries come, go and are read, with the counters that say how many there were."""
+"""Streams: adding, removing and reading entries, and the counters of all entries so far."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def test_next_in_stays_in_its_millisecond() -> None:
     assert stream.next_in(7) is None
 
 
-# Against a plain list
+# Compared with a plain list
 
 
 class _Model:
-    """What a stream has to do, on a list of IDs."""
+    """The behaviour of a stream, implemented with a list of IDs."""
 
     def __init__(self) -> None:
         self.ids: list[int] = []
@@ -158,7 +158,7 @@ def test_tombstones_do_not_count_for_the_limit() -> None:
 
 
 def test_a_node_full_of_tombstones_stays_after_an_exact_trim() -> None:
-    # Redis leaves it, too: its last entry, a tombstone, is not below the ID.
+    # Redis also keeps it, because its last entry, a tombstone, is not below the ID.
     stream = _stream(1, 2, 3)
     stream.delete(3)
     assert stream.trim_before(3) == 2
@@ -176,7 +176,7 @@ def test_a_node_goes_with_its_last_entry() -> None:
     assert not stream.delete(15)
     for entry_id in range(21, 31):
         stream.delete(entry_id)
-    # What is appended now goes where there is room: nowhere, the node that is last now being full.
+    # The next entry needs a new node, because the node that is now last is full.
     _add(stream, 40, entries=10)
     assert stream.starts == [1, 40]
 
@@ -265,7 +265,7 @@ def test_lag_of_a_group_behind_the_first_entry() -> None:
     assert stream.lag(Group(9, 9)) == 1
 
 
-# As a whole
+# The whole stream
 
 
 def test_a_copy_shares_nothing_that_changes() -> None:

@@ -1,4 +1,4 @@
-"""Consumer groups: what is pending, for whom, in which order."""
+"""Consumer groups: which entries are pending, for which consumer, and in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IDs of stream entries: what reads as one, and how one is written."""
+"""IDs of stream entries: parsing and formatting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes of a stream: where one ends, how closely it is stored, and the figures about them."""
+"""Nodes of a stream: where they end, how compactly they are stored, and the figures about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
 
 
 def _tree_nodes(keys: list[int]) -> int:
-    """The nodes of a compressed trie, by building it."""
+    """Returns the number of nodes of a compressed trie by building it."""
     trie: dict[int, Any] = {}
     for key in keys:
         at = trie
@@ -52,7 +52,7 @@ def test_tree_nodes_come_and_go_with_their_keys(seed: int) -> None:
         assert nodes == _tree_nodes(keys)
 
 
-# Sizes, as lpBytes of Redis has them
+# Sizes, as lpBytes in Redis reports them
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_tree_nodes_come_and_go_with_their_keys(seed: int) -> None:
     ],
 )
 def test_size_of_an_element(value: bytes, size: int) -> None:
-    # Flags, both parts of the ID and the count of elements take two bytes each.
+    # The flags, both parts of the ID, and the number of elements take two bytes each.
     assert entry_bytes(0, 0, [b"field", value], True) == 8 + size
 
 

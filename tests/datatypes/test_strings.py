@@ -1,4 +1,4 @@
-"""The encodings of strings, and the integers among them."""
+"""The encodings of strings, including integers."""
 
 from __future__ import annotations
 

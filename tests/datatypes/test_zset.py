@@ -1,4 +1,4 @@
-"""Sorted sets: encodings as Redis converts them, order, ranges, cursors and random picks."""
+"""Sorted sets: the same encodings as in Redis, order, ranges, cursors and random picks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INF = float("inf")
 
 
 def made(count: int, config: Limits = WIDE) -> ZSet:
-    """Members m000, m001..., each with its number as score."""
+    """Returns the members m000, m001..., with their numbers as scores."""
     zset = ZSet()
     for number in range(count):
         zset.add(b"m%03d" % number, float(number), config)
@@ -33,7 +33,7 @@ def made(count: int, config: Limits = WIDE) -> ZSet:
 
 @pytest.fixture(params=["tiny", "listpack", "skiplist"])
 def forms(request: pytest.FixtureRequest) -> Limits:
-    """Limits under which a set of ten members is in each of its forms."""
+    """Limits that put a set of ten members into each of its encodings."""
     if request.param == "tiny":
         return WIDE
     return Limits(3, 64) if request.param == "skiplist" else Limits(10, 64)
@@ -42,7 +42,7 @@ def forms(request: pytest.FixtureRequest) -> Limits:
 def filled(config: Limits, count: int = 10) -> ZSet:
     zset = made(count, config)
     if config.zset_max_listpack_entries == 10:
-        # Large enough for a ranking of its own, which is then kept.
+        # The set is large enough for a ranking, which is then kept.
         zset._ranking = zset._sorted()
     return zset
 

@@ -1,4 +1,4 @@
-"""The full-text index of examples/: a type of one's own."""
+"""The full-text index in examples/, which has a value type of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rate limiter of examples/: CL.THROTTLE."""
+"""The rate limiter in examples/: CL.THROTTLE."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server() -> Server:
 
 
 def test_an_allowance_is_used_up_and_comes_back(server: Server) -> None:
-    # 2 at once (a burst of 1), then one in ten seconds.
+    # Two at once (a burst of 1), then one every ten seconds.
     assert server("CL.THROTTLE", "u", 1, 6, 60) == [0, 2, 1, -1, 10]
     assert server("CL.THROTTLE", "u", 1, 6, 60) == [0, 2, 0, -1, 20]
     assert server("CL.THROTTLE", "u", 1, 6, 60) == [1, 2, 0, 10, 20]
@@ -70,7 +70,7 @@ def test_replicas_get_the_time(server: Server) -> None:
     assert (name, key, option) == (b"SET", b"u", b"PXAT")
     assert int(when) == (server.engine.state.now + 10_000) * 1000
     assert int(expiry) == server.engine.state.now + 10_001
-    server("CL.THROTTLE", "u", 0, 6, 60)  # refused: nothing changes
+    server("CL.THROTTLE", "u", 0, 6, 60)  # refused, so nothing changes
     assert record.take() == []
 
 

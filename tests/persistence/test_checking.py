@@ -1,4 +1,4 @@
-"""The checker of snapshots, and what prints them."""
+"""The tools that check and print snapshots."""
 
 from __future__ import annotations
 

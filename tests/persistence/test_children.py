@@ -1,4 +1,4 @@
-"""Children: one at a time, without what is the server's."""
+"""Child processes: one at a time, without the server's resources."""
 
 from __future__ import annotations
 

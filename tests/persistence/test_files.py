@@ -1,4 +1,4 @@
-"""Files that are made here and now, whatever stands in their place."""
+"""The server creates its files anew, whatever is in their place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT = b"somebody else's"
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    """A file of somebody else."""
+    """A file that belongs to someone else."""
     path = tmp_path / "other"
     path.write_bytes(KEPT)
     return path

@@ -1,4 +1,4 @@
-"""SAVE, BGSAVE, save points and the end of the server, in one process but for the children that save."""
+"""SAVE, BGSAVE, save points and shutdown, in one process plus the children that save."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def state(server: Server) -> Persistence:
 
 
 def finish(server: Server) -> None:
-    """Waits for the child, as the periodic work does."""
+    """Waits for the child, like the periodic work."""
     deadline = time.monotonic() + 30
     while state(server).children.pid:
         assert time.monotonic() < deadline
@@ -209,7 +209,7 @@ def test_frequencies_and_idle_times() -> None:
 def test_progress() -> None:
     server = make()
     fill(server)
-    data = snapshot(server, compressed=False)  # as long with the extra lzf as without
+    data = snapshot(server, compressed=False)  # the same length with and without the extra lzf
     target = make(loading_process_events_interval_bytes=1024)
     loading = Loading(target.engine)
     loading.begin(len(data))
@@ -395,7 +395,7 @@ def test_flushall_ends_it(tmp_path: Path) -> None:
     assert server("DBSIZE") == 0
 
 
-# the end
+# shutdown
 
 
 def ending(server: Server) -> list[int]:
@@ -411,7 +411,7 @@ def test_shutdown_saves(tmp_path: Path) -> None:
     assert first("SET", "a", 1) == b"+OK\r\n"
     assert first("SHUTDOWN") == b""
     assert ended == [1] and (tmp_path / "dump.rdb").exists()
-    # Nothing is executed that would be lost.
+    # The server no longer executes commands whose effects would be lost.
     assert second("SET", "a", 2) == b""
 
 

@@ -1,1 +1,1 @@
-"""Tests for Twisted's trial (``python -m twisted.trial tests.trial``); pytest collects the same ones."""
+"""Tests for Twisted's trial (``python -m twisted.trial tests.trial``). pytest collects them as well."""

@@ -1,4 +1,4 @@
-"""What the test cases for trial share: a server on a ``task.Clock`` for each test, and replies as bytes."""
+"""Code that the trial test cases share: a server on a ``task.Clock`` for each test, and replies as bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Caller", "FolderMixin", "ServerCase", "reply"]
 
 
 def reply(value: Any) -> bytes:
-    """``value`` as it is sent in RESP2: a list is an array, bytes and str a bulk string, None a null bulk string."""
+    """Encodes ``value`` in RESP2: a list as an array, bytes and str as a bulk string, None as a null bulk string."""
     if value is None:
         return b"$-1\r\n"
     if isinstance(value, int):
@@ -29,7 +29,7 @@ def reply(value: Any) -> bytes:
 
 
 class Caller:
-    """A client without a connection: a call returns the reply, or a Deferred of it while the call waits."""
+    """A client without a connection. A call returns the reply, or a Deferred if the call has to wait."""
 
     def __init__(self, server: Server) -> None:
         self.client = server.engine.connect(NullLink())
@@ -44,18 +44,18 @@ class ServerCase(TestCase):
 
     directives: ClassVar[dict[str, Any]] = {}
     #: Nothing here waits for the reactor, so a Deferred that has not fired when its test returns never will. This
-    #: only says how long trial looks at such a failure (s).
+    #: limits how long trial waits for such a failure (s).
     timeout = 5
 
     def setUp(self) -> None:
         self.server = Server(**self.directives)
 
     def caller(self) -> Caller:
-        """A new client without a connection."""
+        """Returns a new client without a connection."""
         return Caller(self.server)
 
     def waits(self, caller: Caller, *arguments: bytes | str | int) -> Deferred[Any]:
-        """Makes a call that has to wait; the Deferred of its reply."""
+        """Makes a call that has to wait. Returns the Deferred of its reply."""
         answer = caller(*arguments)
         self.assertIsInstance(answer, Deferred)
         self.assertNoResult(answer)
@@ -63,7 +63,7 @@ class ServerCase(TestCase):
 
 
 class FolderMixin:
-    """Each test has an empty working directory of its own, for a server that writes files."""
+    """Gives each test an empty working directory, for a server that writes files."""
 
     def setUp(self) -> None:
         before = os.getcwd()

@@ -1,4 +1,4 @@
-"""What may happen to a client while it waits: gates that close, other clients' commands, its own pipeline, its end."""
+"""Events while a client is blocked: gates that close, commands of other clients, its own pipeline, its disconnect."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from twisted_redis import RedisService
 
 
 def pipeline(*requests: str) -> bytes:
-    """Requests of words."""
+    """Encodes requests from words."""
     return b"".join(encode(*request.split()) for request in requests)
 
 
 class BlockedCase(ServerCase):
     def waiting(self, *before: str, call: str = "BLPOP l 0", then: tuple[str, ...] = ()) -> Connection:
-        """A connection that waits; its requests come in one read."""
+        """Opens a connection that waits. Its requests arrive in one read."""
         connection = self.server.connect()
         connection.send(pipeline(*before, call, *then))
         self.assertIsNotNone(connection.protocol.client.blocked)
@@ -28,14 +28,14 @@ class BlockedCase(ServerCase):
         return number
 
     def calls(self, *requests: str) -> None:
-        """Calls of another client."""
+        """Makes calls as another client."""
         for request in requests:
             self.server(*request.split())
         self.server.clock.advance(0)
 
 
 class GateTests(BlockedCase):
-    """A call passes the gates again when it is served, as in Redis."""
+    """A blocked call passes the gates again when it is served, as in Redis."""
 
     def test_memory_that_has_run_out(self) -> None:
         self.calls("RPUSH other x")
@@ -74,10 +74,10 @@ class GateTests(BlockedCase):
 
 
 class PauseTests(BlockedCase):
-    """A call that is served while CLIENT PAUSE holds it back waits for the end of that."""
+    """A blocked call that becomes ready while CLIENT PAUSE holds it back waits for the end of the pause."""
 
     def pause(self, mode: str) -> None:
-        """Makes ``l`` and ``s`` ready within the transaction that begins a pause."""
+        """Makes ``l`` and ``s`` ready inside the transaction that begins a pause."""
         self.calls("MULTI", "RPUSH l x", "XADD s 1-0 f v", f"CLIENT PAUSE 1000 {mode}", "EXEC")
 
     def test_what_writes_is_held_back(self) -> None:
@@ -146,7 +146,7 @@ class UnblockTests(BlockedCase):
         self.assertEqual(self.server("CLIENT", "UNBLOCK", self.number(connection)), 0)
         self.server.clock.advance(1)
         self.server.clock.advance(0)
-        # Its time begins when it is executed.
+        # Its timeout starts when it is executed.
         self.assertEqual(connection.read(), b"")
         self.server.clock.advance(1)
         self.assertEqual(connection.read(), b"*-1\r\n")
@@ -189,7 +189,7 @@ class EndTests(BlockedCase):
 
 
 class SilenceTests(BlockedCase):
-    """CLIENT REPLY OFF and SKIP: the reply is not sent, and is taken all the same."""
+    """CLIENT REPLY OFF and SKIP: the server does not send the reply, but still consumes the element."""
 
     def test_off(self) -> None:
         for end in ("RPUSH l x", "CLIENT UNBLOCK {}", "CLIENT UNBLOCK {} ERROR"):
@@ -227,7 +227,7 @@ class SilenceTests(BlockedCase):
         self.assertEqual(connection.read(), b"")
 
     def test_within_a_transaction_it_holds_from_there_on(self) -> None:
-        # What Redis 8.0.2 sends: each part as it is made.
+        # Redis 8.0.2 sends each part as soon as it exists.
         for requests, expected in (
             (
                 ("MULTI", "ECHO a", "CLIENT REPLY OFF", "ECHO b", "EXEC", "PING", "CLIENT REPLY ON"),
@@ -345,7 +345,7 @@ class EventTests(BlockedCase):
         service.startService()
         self.addCleanup(service.stopService)
         client = service.client()
-        # A replica that may be written to: there are guards of writes, which look at a call again when it is served.
+        # On a writable replica there are denials of writes, which check a call again when it is served.
         client.execute("REPLICAOF", "127.0.0.1", 1)
         client.execute("CONFIG", "SET", "replica-read-only", "no")
         with service.command_log as log:

@@ -1,4 +1,4 @@
-"""Calls that wait for lists and sorted sets: who is served, by what, and what a time-out answers."""
+"""Calls that wait for lists and sorted sets: which client is served, by which command, and replies after timeouts."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class ServedTests(ServerCase):
 
     def test_by_a_script(self) -> Deferred[Any]:
         answer = self.waits(self.caller(), "BLPOP", "k", 0)
-        # The script sees the list; who waits is served when it is done.
+        # The script sees the list. The blocked client is served after the script.
         length = self.server("EVAL", "redis.call('rpush','k','x') return redis.call('llen','k')", 0)
         self.assertEqual(length, 1)
         return answer.addCallback(self.assertEqual, [b"k", b"x"])

@@ -1,4 +1,4 @@
-"""XREAD and XREADGROUP with BLOCK: what comes, to whom, and what ends the waiting."""
+"""XREAD and XREADGROUP with BLOCK: which client gets which entries, and what ends the waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NULL = b"*-1\r\n"
 
 
 def entries(stream: str, *numbers: int) -> bytes:
-    """A reply of XREAD with entries ``N-0`` of one stream, whose fields are ``f N``."""
+    """Returns a reply of XREAD with entries ``N-0`` of one stream, whose fields are ``f N``."""
     return reply([[stream, [[f"{number}-0", ["f", str(number)]] for number in numbers]]])
 
 
@@ -121,7 +121,7 @@ class XreadgroupTests(StreamCase):
         self.server("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
 
     def read(self, consumer: str, *options: str | int) -> Deferred[Any]:
-        """Has ``consumer`` wait for new entries."""
+        """Makes ``consumer`` wait for new entries."""
         return self.waits(
             self.caller(), "XREADGROUP", "GROUP", "g", consumer, *options, "BLOCK", 2000, "STREAMS", "s", ">"
         )

@@ -1,4 +1,4 @@
-"""A replica and its ``ReconnectingClientFactory`` before a master that follows a script."""
+"""A replica and its ``ReconnectingClientFactory``, with a master that follows a script."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STREAM = encode("SELECT", 0) + encode("SET", "later", 1)
 
 
 def bulk(snapshot: bytes) -> bytes:
-    """A snapshot as it is sent from a file."""
+    """Returns a snapshot as a master sends it from a file."""
     return b"$%d\r\n%b" % (len(snapshot), snapshot)
 
 
@@ -33,7 +33,7 @@ class FollowingCase(FolderMixin, TestCase):
         self.snapshot = snapshot_of(master)
 
     def synchronised(self, **directives: Any) -> tuple[Following, Any]:
-        """A replica that carries out the stream, and its link."""
+        """Returns a replica that executes the stream, and its link."""
         following = Following(**directives)
         link = following.open()
         link.send(handshake(FULL + bulk(self.snapshot)))

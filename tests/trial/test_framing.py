@@ -1,4 +1,4 @@
-"""Requests out of bytes, cut at every place: line mode for headers, raw mode for long bulks."""
+"""Parsing requests from bytes that are split at every position: line mode for headers, raw mode for long bulks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.server import Connection, encode
 from tests.trial.cases import ServerCase, reply
 from twisted_redis.resp import parser
 
-#: A conversation with everything that a header and a bulk can be, and its answers.
+#: A conversation with every form of header and bulk, and its replies.
 REQUESTS = (
     encode("SET", "k", "a\r\n$3\r\nb")
     + encode("GET", "k")
@@ -26,7 +26,7 @@ REPLIES = b"+OK\r\n" + reply("a\r\n$3\r\nb") + b":40\r\n+OK\r\n" + reply("") + b
 
 
 class FramingMixin:
-    """What holds for both parsers."""
+    """Tests of both parsers."""
 
     pure: bool
     server: Any
@@ -39,7 +39,7 @@ class FramingMixin:
             self.skipTest("hiredis is not installed")  # type: ignore[attr-defined]
 
     def converse(self, *pieces: bytes) -> bytes:
-        """What is answered to ``pieces`` of requests, each a read of its own; the server is empty afterwards."""
+        """Returns the replies to ``pieces`` of requests, each in a separate read. The server is empty afterwards."""
         connection: Connection = self.server.connect()
         answer = b"".join([connection.send(piece) for piece in pieces])
         connection.protocol.connectionLost()
@@ -61,7 +61,7 @@ class FramingMixin:
         self.assertEqual(self.converse(*[REQUESTS[at : at + 1] for at in range(len(REQUESTS))]), REPLIES)
 
     def test_in_raw_mode_at_every_split(self) -> None:
-        # Nearly every bulk that is cut is long now.
+        # Nearly every bulk that is split is now a long one.
         self.patch(parser, "RAW_FROM", 2)
         for at in range(len(REQUESTS) + 1):
             self.assertEqual(self.converse(REQUESTS[:at], REQUESTS[at:]), REPLIES, f"split at {at}")
@@ -134,7 +134,7 @@ class FramingMixin:
         self.assertEqual(self.server("GET", "a"), b"1")
 
     def test_a_nul_hides_the_end_of_a_line(self) -> None:
-        # As in Redis, which looks for it in a string of C: such a request can only become too long.
+        # As in Redis, which searches for the line end in a C string. Such a request can only become too long.
         for wrong, kind in (
             (b"*1\0\r\n", b"mbulk count string"),
             (b"*1\r\n$4\0\r\n", b"bulk count string"),
@@ -189,7 +189,7 @@ class AcceleratedFramingTests(FramingMixin, ServerCase):
 
 
 class HeldInputTests(ServerCase):
-    """What comes while a request waits is cut anywhere, too."""
+    """Bytes that arrive while a request waits can also be split anywhere."""
 
     def test_every_split_behind_a_waiting_call(self) -> None:
         rest = encode("SET", "k", "v") + b"GET k\r\n" + encode("ECHO", "x" * 40)
@@ -221,7 +221,7 @@ class HeldInputTests(ServerCase):
 
     def test_the_replies_of_all_waiting_callers(self) -> Deferred[None]:
         answers = [self.waits(self.caller(), "BLPOP", "l", 0) for _ in range(3)]
-        # One request in two reads serves them all.
+        # One request, in two reads, serves all of them.
         connection = self.server.connect()
         request = encode("RPUSH", "l", 1, 2, 3)
         self.assertEqual(connection.send(request[:-9]), b"")

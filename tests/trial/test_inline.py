@@ -1,4 +1,4 @@
-"""Inline requests: a line of words, as somebody types them into telnet."""
+"""Inline requests: a line of words, as a user types it into telnet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pub/Sub in both protocols: who gets what, in which order, and what a subscriber may do."""
+"""Pub/Sub in both protocols: which client gets which message, in which order, and what a subscriber may do."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tests.trial.cases import ServerCase, reply
 
 
 def push(*parts: str | int | list[str]) -> bytes:
-    """A message of RESP3."""
+    """Encodes a RESP3 push message."""
     return b">" + reply(list(parts))[1:]
 
 
 class PubsubMixin:
-    """What holds for both protocols; ``version`` is that of the subscribers."""
+    """Tests of both protocols. ``version`` is the protocol of the subscribers."""
 
     version: int
     server: Any
 
     def told(self, *parts: str | int) -> bytes:
-        """A message, or an answer about a subscription, as a subscriber gets it."""
+        """Encodes a message, or a reply about a subscription, as a subscriber receives it."""
         return push(*parts) if self.version == 3 else reply(list(parts))
 
     def connect(self) -> Connection:
@@ -113,7 +113,7 @@ class PubsubMixin:
         slow, quick = self.connect(), self.connect()
         for each in (slow, quick):
             each("SUBSCRIBE", "a")
-        # A transport that tells how much it holds.
+        # A transport that reports the size of its buffer.
         slow.transport.pending_output = lambda: 1000
         self.server("PUBLISH", "a", "x" * 200)
         self.assertTrue(slow.closed)

@@ -1,4 +1,4 @@
-"""``RedisService`` within a test: its Deferreds, its clock, its faults, and what is left at its end."""
+"""``RedisService`` in a test: its Deferreds, its clock, its faults, and its clean-up at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_redis import RedisService, ReplyError, ServerStopped
 
 
 class ServiceCase(TestCase):
-    """Each test has a server for this process alone, on a reactor in memory."""
+    """Gives each test a server on an in-memory reactor that serves only this process."""
 
     timeout = 5
 

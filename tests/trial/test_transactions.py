@@ -1,4 +1,4 @@
-"""MULTI, EXEC, DISCARD and WATCH over connections, with pipelines, waiting clients and time."""
+"""MULTI, EXEC, DISCARD and WATCH over connections, with pipelines, blocked clients and timeouts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ABORTED = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
 
 class TransactionTests(ServerCase):
     def pipeline(self, connection: Connection, *requests: str) -> bytes:
-        """Sends requests in one read; what is answered."""
+        """Sends requests in one read. Returns the replies."""
         return connection.send(b"".join(encode(*request.split()) for request in requests))
 
     def test_nothing_happens_before_exec(self) -> None:
@@ -100,7 +100,7 @@ class TransactionTests(ServerCase):
 
 class WatchTests(ServerCase):
     def commits(self, connection: Connection) -> bool:
-        """Whether a transaction of ``connection`` is carried out."""
+        """Returns True if a transaction of ``connection`` is executed."""
         answer = connection.send(encode("MULTI") + encode("PING") + encode("EXEC"))
         self.assertIn(answer, (b"+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n", b"+OK\r\n+QUEUED\r\n*-1\r\n"))
         return not answer.endswith(b"*-1\r\n")

@@ -1,4 +1,4 @@
-"""WAIT and WAITAOF: until replicas, or disks, have what a client wrote."""
+"""WAIT and WAITAOF: waiting until replicas or disks have what a client wrote."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MasterCase(TestCase):
         return answer
 
     def acknowledge(self, replica: Connection, *more: str | int) -> None:
-        """Has a replica say that it has everything but the question for that."""
+        """Makes a replica acknowledge everything except the request for that acknowledgement."""
         offset = self.master.replication.offset - len(GETACK)
         replica.read()
         self.assertEqual(replica("REPLCONF", "ACK", offset, *more), b"")

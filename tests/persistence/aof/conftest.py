@@ -1,4 +1,4 @@
-"""Servers with an append-only file, in a folder of their own, without a socket."""
+"""Servers with an append-only file in a separate folder, without sockets."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from twisted_redis.persistence.loading import Steps, exhaust
 
 
 def aof_of(server: Server) -> Aof:
-    """The append-only file of a server."""
+    """Returns the append-only file of a server."""
     found = server.engine.append_only
     assert isinstance(found, Aof)
     return found
 
 
 class Died(BaseException):
-    """In place of the end of the process."""
+    """Raised instead of ending the process."""
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Callable[..., Server]:
-    """``serve(**directives)``: a server that has loaded what is in the folder, as at a start."""
+    """``serve(**directives)`` returns a server that has loaded the folder, as at a start."""
 
     def begin(**directives: Any) -> Server:
         directives = {"appendonly": True, "dir": str(tmp_path), "save": (), **directives}

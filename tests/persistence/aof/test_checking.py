@@ -1,4 +1,4 @@
-"""check-aof: what it finds, what it cuts off, and what it says."""
+"""check-aof: the damage that it finds, what it truncates, and its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SET = encode("SET", "foo", "hello")
 
 
 class Terminal(io.StringIO):
-    """Standard output that somebody looks at."""
+    """A standard output that is a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Commands out of bytes, however they are cut."""
+"""Parsing commands from bytes, wherever the bytes are split."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_how_much_is_missing() -> None:
 
 
 def test_lenient_where_redis_is() -> None:
-    # A line may end with LF alone, and the two bytes behind an argument are not looked at.
+    # A line may end with LF only, and the two bytes after an argument are not checked.
     assert scan(b"*1\n$4\nPINGxx").commands == [[b"PING"]]
     assert scan(b"*1 of many\r\n$4\r\nPING\r\n").commands == [[b"PING"]]
 

@@ -1,4 +1,4 @@
-"""Starting, loading, rewriting, turning on and off: with real files and real children, but no socket."""
+"""Starting, loading, rewriting, turning on and off, with real files and real child processes, but without sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def digest(server: Server) -> bytes:
 
 
 def fill(server: Server) -> None:
-    """Every type in every form, in two databases, with and without a time to live."""
+    """Creates every type in every encoding, in two databases, with and without a time to live."""
     rng = random.Random(7)
     for db in (0, 5):
         server("SELECT", db)
@@ -259,7 +259,7 @@ def test_upgrade_from_a_single_file(serve: Callable[..., Server], tmp_path: Path
 
 
 def wait_for_child(server: Server) -> None:
-    """Waits for the child, and does the periodic work."""
+    """Waits for the child, and runs the periodic work."""
     aof = aof_of(server)
     deadline = time.monotonic() + 30
     while aof.children.pid:

@@ -1,4 +1,4 @@
-"""The thread that syncs: what the system refuses, and what goes on afterwards."""
+"""The thread that syncs: refusals by the system, and recovery afterwards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
 
 
 class Calls:
-    """What the thread wants to have called by the server's own."""
+    """The calls that the thread passes to the server's thread."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -50,13 +50,13 @@ class Calls:
         self._queue.put(function)
 
     def make(self) -> None:
-        """Makes the next call; waits for it."""
+        """Waits for the next call and makes it."""
         self._queue.get(timeout=60)()
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """Calls of servers: they have a scheduler that takes calls from threads."""
+    """The calls of servers whose scheduler accepts calls from threads."""
     found = Calls()
     monkeypatch.setattr(Clock, "callFromThread", lambda self, function: found(function), raising=False)
     return found
@@ -94,7 +94,7 @@ def test_a_thread_that_does_not_start(
     assert server("PING") == error
     assert server("GET", "a") == b"1"
     assert b"aof_last_write_status:err" in server("INFO", "persistence")
-    # Nothing but the periodic work is needed to go on.
+    # The periodic work alone is enough to recover.
     threads.refusal = None
     server.advance(0.5)
     aof.cron(server.clock.seconds())

@@ -1,4 +1,4 @@
-"""What goes to the file, and when."""
+"""What is written to the file, and when."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_notes_of_the_time(serve: Callable[..., Server], content: Callable[[], b
 
 
 class Disk:
-    """Counts syncs, and fails as it is told."""
+    """Counts syncs, and fails on demand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.syncs = 0

@@ -1,6 +1,6 @@
-"""Dumps to real Redis and back, for every type and encoding, with each version of redis-server that is found.
+"""Dumps move to real Redis and back, for every type and encoding, with each version of redis-server that is found.
 
-Those are `$REDIS_SERVER`, a redis-server in PATH, and what `tests/conformance/run` has built.
+These are `$REDIS_SERVER`, a redis-server in PATH, and the build of `tests/conformance/run`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ HPEXPIRE persisted 100000000 FIELDS 1 a
 HPERSIST persisted FIELDS 1 a
 """
 
-#: Redis 7.0 knows no times of fields: the calls fail, and the keys are plain hashes there.
+#: Redis 7.0 has no field expiry, so these calls fail and the keys are plain hashes there.
 MANY = [str(number) for number in range(2000)]
 RNG = random.Random(1)
 LARGE: list[list[str | bytes]] = [
@@ -81,7 +81,7 @@ def fill(call: Callable[..., object]) -> None:
 
 
 class Real:
-    """A redis-server: calls answer bytes, or the text of an error."""
+    """A redis-server. Calls return bytes, or the text of an error."""
 
     def __init__(self, program: str, port: int) -> None:
         self.version = version_of(program)
@@ -94,7 +94,7 @@ class Real:
 
     @property
     def reads(self) -> int:
-        """The newest version of the format that it takes."""
+        """The newest version of the format that it accepts."""
         return 10 if self.version < (7, 2) else 11 if self.version < (7, 4) else 12
 
     def names(self) -> list[bytes]:
@@ -128,7 +128,7 @@ def ours() -> InProcess:
 
 
 def zset_digests_agree(real: Real, key: bytes, ours: InProcess) -> bool:
-    """Before 7.2 doubles had 17 digits, and so their digests are others."""
+    """Before 7.2, doubles had 17 digits, so their digests differ."""
     return real("TYPE", key) != b"zset" or real.version >= (7, 2)
 
 
@@ -158,7 +158,7 @@ def test_our_dumps_of_the_data_of_redis(real: Real, ours: InProcess) -> None:
         assert real.shown(b"copy") == before, key
         assert real("DEL", "copy") == b"1"
         sent += 1
-    # Of what it has itself it has to take everything, unless consumers of streams are too new for it.
+    # It must accept everything that it can create itself, unless stream consumers are too new for it.
     assert sent >= len(real.names()) - (real.reads < 12)
 
 
@@ -181,7 +181,7 @@ def test_our_own_data(real: Real, ours: InProcess) -> None:
 
 
 def test_the_same_bytes(real: Real, ours: InProcess) -> None:
-    """What has an order is written as Redis 8 writes it, byte for byte."""
+    """Ordered values are written byte for byte as Redis 8 writes them."""
     if real.reads < 12:
         pytest.skip("writes an older version of the format")
     real("CONFIG", "SET", "rdbcompression", "no")
@@ -195,7 +195,7 @@ def test_the_same_bytes(real: Real, ours: InProcess) -> None:
             assert kind == payload[0]
             assert len(b"".join(parts)) == len(payload) - 11
         else:
-            # Redis leaves the first time as it was when the last field with a time is persisted.
+            # Redis does not change the first time when the last field with a time is persisted.
             start = 9 if key == b"persisted" else 0
             assert (b"%c%b" % (kind, b"".join(parts)))[start:] == payload[start:-10], key
             compared += 1

@@ -1,4 +1,4 @@
-"""The checksum, by anycrc and by its twin."""
+"""The checksum, computed by anycrc and by its replacement in Python."""
 
 from __future__ import annotations
 

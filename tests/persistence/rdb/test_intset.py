@@ -44,8 +44,8 @@ def test_the_bytes() -> None:
         b"\x02\0\0\0\x02\0\0\0\x01\0",
         b"\x02\0\0\0\xff\xff\xff\xff\x01\0",
         b"\x02\0\0\0\x01\0\0\0\x01\0\x02\0",
-        b"\x02\0\0\0\x02\0\0\0\x02\0\x01\0",  # not in order
-        b"\x02\0\0\0\x02\0\0\0\x01\0\x01\0",  # twice
+        b"\x02\0\0\0\x02\0\0\0\x02\0\x01\0",  # unsorted
+        b"\x02\0\0\0\x02\0\0\0\x01\0\x01\0",  # a duplicate
     ],
 )
 def test_corrupt_data(blob: bytes) -> None:

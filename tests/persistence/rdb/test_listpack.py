@@ -12,7 +12,7 @@ from twisted_redis.persistence.rdb.errors import CorruptData
 
 
 def packed(*entries: bytes, count: int | None = None) -> bytes:
-    """A listpack of entries as they stand in it."""
+    """Returns a listpack of encoded entries."""
     return listpack.encode_parts(list(entries), len(entries) if count is None else count)
 
 
@@ -87,16 +87,16 @@ def test_every_cut_is_noticed() -> None:
 @pytest.mark.parametrize(
     "blob",
     [
-        packed(b"\x83abc\x05"),  # another length behind than before
+        packed(b"\x83abc\x05"),  # the length after the entry differs from the one before
         packed(b"\x05\x02"),
         packed(b"\xc0\x80\x01"),
         packed(b"\xf1\x00\x10\x02"),
         packed(b"\xe0\x40" + b"x" * 64 + b"\x41"),
         packed(b"\xe0\x7e" + b"x" * 126 + b"\x81\x80"),
-        packed(b"\xbf", b"abc"),  # over the end
+        packed(b"\xbf", b"abc"),  # beyond the end
         packed(b"\xf0\xff\xff\xff\xffabc"),
         packed(b"\xf4\x00\x00"),
-        packed(b"\xf5\x01"),  # no such kind
+        packed(b"\xf5\x01"),  # an unknown kind
         packed(b"\x05\x01", count=2),
         packed(b"\x05\x01", b"\x06\x01", count=1),
         packed(b"\x05\x01", b"\xff", b"\x06\x01"),  # an end mark in the middle

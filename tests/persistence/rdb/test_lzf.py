@@ -1,4 +1,4 @@
-"""LZF: the decompressor in Python, and python-lzf where it is installed."""
+"""LZF: the decompressor in Python, and python-lzf if it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dumps with wrong bytes: what is not refused has to be a value that everything works with."""
+"""Dumps with wrong bytes: a dump that is not refused must give a value with which everything works."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_mutations(name: str) -> None:
         payloads = [seal(b"%c%b" % (kind, data))]
     rng = random.Random(name)
     for _ in range(120):
-        # A bug would be logged as one, which the server of these tests does not let pass.
+        # A bug would be logged as one, and that makes the server of these tests fail.
         payload = mutated(rng.choice(payloads), rng)
         if isinstance(server("RESTORE", "k", 0, payload, "REPLACE"), ErrorReply):
             continue

@@ -1,4 +1,4 @@
-"""What stands in a file, record by record."""
+"""The contents of a file, record by record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted_redis.persistence.rdb.records import Aux, End, Function, Key, Modul
 
 
 def read_all(data: bytes) -> tuple[int, list[records.Record], int]:
-    """The version, the records, and the place behind the end."""
+    """Returns the version, the records, and the position after the end."""
     version = records.read_header(data)
     pos = 9
     found: list[records.Record] = []

@@ -1,4 +1,4 @@
-"""Strings in their four forms."""
+"""Strings in their four encodings."""
 
 from __future__ import annotations
 

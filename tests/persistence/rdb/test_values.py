@@ -1,4 +1,4 @@
-"""Values there and back, in every type that is written, and from every type that was ever written."""
+"""Round trips of values in every type that the server writes, and reading every type that Redis ever wrote."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _add_group(stream: Stream, name: bytes, last_id: int, entries_read: int):  #
 
 
 def shown(value: Any) -> Any:
-    """All that a value is."""
+    """Returns the complete contents of a value."""
     if isinstance(value, bytes | bytearray):
         return bytes(value)
     if isinstance(value, Stream):
@@ -264,7 +264,7 @@ def test_old_types(name: str, config: Config) -> None:
 
 
 def test_a_stream_of_redis_5(config: Config) -> None:
-    """Without the counters of Redis 7, which follow from the entries, and times of activity."""
+    """Omits the counters of Redis 7, which follow from the entries, and the times of activity."""
     stream = Stream()
     for number in (1, 2, 3):
         stream.append(number << 64, [b"f", b"%d" % number], 4096, 100)
@@ -283,7 +283,7 @@ def test_a_stream_of_redis_5(config: Config) -> None:
     assert list(group.pending_of(consumer)) == [(1 << 64, (b"c", 7000, 2))]
 
 
-# the form that a value takes
+# the encoding of a value
 
 
 def test_forms_follow_the_configuration(config: Config) -> None:
@@ -317,7 +317,7 @@ def test_forms_follow_the_configuration(config: Config) -> None:
     assert form(hashes.HASH_LISTPACK_EX, bytes(8) + blob(listpack.encode([b"a", b"b", b"5"]))) == "hashtable"
 
 
-# what nobody would have written
+# invalid records
 
 
 TWICE = listpack.encode([b"a", b"1", b"a", b"2"])
@@ -388,7 +388,7 @@ def test_collections_of_nothing(kind: int, data: bytes, config: Config) -> None:
 
 @pytest.mark.parametrize("kind", range(26))
 def test_hostile_lengths(kind: int, config: Config) -> None:
-    """What claims to be large takes no more room, and no more time, than the bytes that are there."""
+    """A record that claims to be large takes only as much memory and time as the bytes that are there."""
     huge = b"\x81" + b"\xff" * 8
     before = (b"", bytes(8), b"\x01", b"\xc3" + huge, b"\x01\x02", b"\x01\xc3\x05")
     for head in [start + huge for start in before]:

@@ -1,4 +1,4 @@
-"""Ziplists and zipmaps, which nobody writes any more: they are put together here byte by byte."""
+"""Ziplists and zipmaps, which no current server writes. These tests build them byte by byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted_redis.persistence.rdb.errors import CorruptData
 
 
 def packed(*entries: bytes, count: int | None = None) -> bytes:
-    """A ziplist of entries, each without the length of the one before it."""
+    """Returns a ziplist of entries, which are given without the length of the previous entry."""
     body = b""
     before = last = 0
     for entry in entries:
@@ -61,12 +61,12 @@ def test_every_cut_is_noticed() -> None:
     "blob",
     [
         packed(b"\x03abc", count=2),
-        packed(b"\x3fabc"),  # over the end
+        packed(b"\x3fabc"),  # beyond the end
         packed(b"\xbf\xff\xff\xff\xffabc"),
-        packed(b"\xc1\x00"),  # no such kind
+        packed(b"\xc1\x00"),  # an unknown kind
         packed(b"\xff"),
-        packed(b"\x03abc", b"\xf1").replace(b"\x05\xf1", b"\x04\xf1"),  # wrong about the one before
-        packed(b"\x03abc").replace(b"\x0a\0\0\0", b"\x0b\0\0\0"),  # wrong about the last one
+        packed(b"\x03abc", b"\xf1").replace(b"\x05\xf1", b"\x04\xf1"),  # a wrong length of the previous entry
+        packed(b"\x03abc").replace(b"\x0a\0\0\0", b"\x0b\0\0\0"),  # a wrong position of the last entry
         packed(b"\x03abc")[:-1] + b"\x00",
         packed(b"\x03abc", b"\x03def")[:15] + b"\xff" + packed(b"\x03abc", b"\x03def")[16:],
     ],
