@@ -26,5 +26,6 @@ html_theme_options = {"description": "Redis as a Python library", "page_width": 
 
 
 def setup(app: Any) -> None:
-    """Shows redis-cli sessions without highlighting. tests/test_docs.py runs them."""
+    """Shows redis-cli sessions and diagrams without highlighting. tests/test_docs.py runs the sessions."""
     app.add_lexer("redis", TextLexer)
+    app.add_lexer("mermaid", TextLexer)

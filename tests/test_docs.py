@@ -199,6 +199,8 @@ def test_the_blocks_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
             assert {line for line in names if not (page.parent / f"{line}.md").exists()} == set(), where
         elif page.name == "architecture.md":
             assert not block.language and "->" in block.text, where  # diagrams
+        elif block.language == "mermaid":
+            assert page.name == "connection.md", where  # tests/net/test_states.py checks these diagrams
         else:
             assert block.language in ("", "sh"), where
             run_shell(block.text)

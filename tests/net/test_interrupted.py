@@ -18,6 +18,7 @@ import twisted_redis
 from tests.support.server import Connection, Server, encode
 from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.extending import READONLY, Client, Module, load_module, sleep
+from twisted_redis.net.protocol import State
 
 PACKAGE = os.path.dirname(twisted_redis.__file__)
 #: An interrupted change may leave a value between two states, so the algorithms inside values do not count as steps
@@ -233,7 +234,7 @@ def interrupt_everywhere(server: Server, name: str, error: type[BaseException]) 
         if client.closed:
             assert len(answered) <= count + 1, where
         else:
-            assert not client.protocol._running, where
+            assert client.protocol.state is State.READING, where
             assert (len(answered), answered[-1]) == (count + 1, b"+PONG"), where
         other = server.connect()
         assert other.send(requests("SET other 1", "GET other")) == b"+OK\r\n$1\r\n1\r\n", where

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
@@ -49,6 +50,7 @@ class RedisFactory(Factory):
         self.reader = RequestReader() if HAVE_HIREDIS else None
         self.open: dict[RedisProtocol, None] = {}
         self.congested: dict[RedisProtocol, None] = {}
+        self._waiting: list[Deferred[None]] = []
         #: What each client takes, for the limit of all.
         self.client_eviction = engine.client_eviction
         #: Output below this many bytes is within every limit.
@@ -119,13 +121,31 @@ class RedisFactory(Factory):
             return UNAUTHENTICATED_QUERY
         return self.engine.config.client_query_buffer_limit
 
+    def forget(self, protocol: RedisProtocol) -> None:
+        """Removes a connection whose client has left."""
+        self.congested.pop(protocol, None)
+        self.open.pop(protocol, None)
+        if self._waiting and not self.open:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                # From the reactor: the connection may be in the middle of its end.
+                self.call_later(0, each.callback, None)
+
+    def when_empty(self) -> Deferred[None]:
+        """Fires when no connection is open."""
+        empty: Deferred[None] = Deferred()
+        if self.open:
+            self._waiting.append(empty)
+        else:
+            empty.callback(None)
+        return empty
+
     def closing(self, protocol: RedisProtocol) -> None:
         """Cuts ``protocol`` off if it is still there after a while."""
         self.call_later(CLOSE_WITHIN, self._cut, protocol)
 
     def _cut(self, protocol: RedisProtocol) -> None:
-        if protocol.connected_client:
-            protocol.abort()
+        protocol.abort()
 
     def cron(self, now: float) -> None:
         """Output limits and idle clients; several times a second."""

@@ -1,14 +1,22 @@
 """The connection of one client: bytes in, replies out, and the limits of both.
 
-Reads are parsed whole and executed in order; the replies of one read leave in one write.  While a client waits for a
-key its requests stay unexecuted, but its socket is still read (up to the query buffer limit): a paused socket would not
-report that the peer has gone, and a dead waiter would eat data.  A client that does not read its replies is not read.
+The requests of one read are parsed together and executed in order, and their replies leave in one write.
+
+Everything that affects the state of a connection stands in this file: the states and the events below, the table
+``TRANSITIONS`` that says which state follows, and the class that turns happenings into events.  ``docs/connection.md``
+shows the table as a diagram, and ``tests/net/test_states.py`` walks each of its transitions.  A second, small table
+(``OUTPUT_TRANSITIONS``) says whether the peer takes its replies.
+
+A client that waits for a key, or whose request is postponed, is still read: its bytes are kept, up to the query buffer
+limit.  A socket that is not read would not report that its peer has gone, and a dead waiter would take elements from
+others.  A client that does not take its replies is not read at all (``Output.PAUSED``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet import error
 from twisted.internet.interfaces import IPushProducer
@@ -16,7 +24,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_redis.engine.clients import CLOSING, REPLICA, REPLIES_OFF, UNAUTHENTICATED, Client
+from twisted_redis.engine.clients import CLOSING as CLOSING_GATE
+from twisted_redis.engine.clients import REPLICA, REPLIES_OFF, UNAUTHENTICATED, Client
 from twisted_redis.engine.links import LinkFigures, NullLink
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, finish, pending_output, sender
@@ -26,15 +35,146 @@ from twisted_redis.resp.parser import make_parser
 if TYPE_CHECKING:
     from twisted_redis.net.factory import RedisFactory
 
-__all__ = ["RedisProtocol"]
+__all__ = ["OUTPUT_TRANSITIONS", "TRANSITIONS", "Event", "Output", "OutputEvent", "RedisProtocol", "State"]
 
+
+class State(IntEnum):
+    """The state of a connection."""
+
+    READING = 0  #: Input is parsed and executed as it comes.  The ordinary state.
+    EXECUTING = 1  #: The engine works on requests of the client.
+    BACKLOGGED = 2  #: As EXECUTING, and input waits behind it: a long script lets the reactor turn.
+    WAITING = 3  #: Input waits: the client is blocked or postponed, or does not take its replies.
+    RESUMING = 4  #: Input waits for the call of the reactor that goes on with it.
+    CLOSING = 5  #: Nothing more is executed.  The connection ends when the replies are written.
+    ABORTING = 6  #: The connection ends, without any more replies, when the running command has ended.
+    FINISHING = 7  #: The transport was told to close, and the peer has not taken all bytes yet.
+    GONE = 8  #: The client is forgotten, or was never let in.
+
+
+class Event(IntEnum):
+    """An event that may change the state of a connection."""
+
+    ADMIT = 0  #: The peer may connect.
+    EXECUTE = 1  #: The engine begins with requests of the client.
+    EXECUTED = 2  #: The engine has ended, maybe before the last request.
+    HOLD = 3  #: Input has to wait.
+    RESUME = 4  #: The reason to wait has gone.
+    CONTINUE = 5  #: The reactor calls, and input need not wait any more.
+    CLOSE = 6  #: The client is closed; replies that were made are still written.
+    ABORT = 7  #: The client is closed at once, within a command of its own.
+    FINISH = 8  #: The transport is told to close.
+    LEAVE = 9  #: The client is forgotten.
+
+
+READING: Final[State] = State.READING
+EXECUTING: Final[State] = State.EXECUTING
+BACKLOGGED: Final[State] = State.BACKLOGGED
+WAITING: Final[State] = State.WAITING
+RESUMING: Final[State] = State.RESUMING
+CLOSING: Final[State] = State.CLOSING
+ABORTING: Final[State] = State.ABORTING
+FINISHING: Final[State] = State.FINISHING
+GONE: Final[State] = State.GONE
+
+#: The state that follows when an event happens in a state.  An event without an entry cannot happen there: that would
+#: be a bug, and raises KeyError.  Entering RESUMING asks the reactor for the call that goes on.
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
+    READING: {
+        Event.EXECUTE: EXECUTING,
+        Event.HOLD: WAITING,
+        Event.RESUME: READING,
+        Event.CLOSE: CLOSING,
+        Event.FINISH: FINISHING,
+        Event.LEAVE: GONE,
+    },
+    EXECUTING: {
+        Event.EXECUTED: READING,
+        Event.HOLD: BACKLOGGED,
+        Event.RESUME: EXECUTING,
+        Event.CLOSE: EXECUTING,  # noticed when the engine has ended
+        Event.ABORT: ABORTING,
+        Event.LEAVE: GONE,
+    },
+    BACKLOGGED: {
+        Event.EXECUTED: RESUMING,
+        Event.HOLD: BACKLOGGED,
+        Event.RESUME: BACKLOGGED,
+        Event.CLOSE: BACKLOGGED,
+        Event.ABORT: ABORTING,
+        Event.LEAVE: GONE,
+    },
+    WAITING: {
+        Event.HOLD: WAITING,
+        Event.RESUME: RESUMING,
+        Event.CLOSE: CLOSING,
+        Event.FINISH: FINISHING,
+        Event.LEAVE: GONE,
+    },
+    RESUMING: {
+        Event.CONTINUE: READING,
+        Event.HOLD: WAITING,
+        Event.RESUME: RESUMING,
+        Event.CLOSE: CLOSING,
+        Event.FINISH: FINISHING,
+        Event.LEAVE: GONE,
+    },
+    CLOSING: {
+        Event.RESUME: CLOSING,
+        Event.CLOSE: CLOSING,
+        Event.FINISH: FINISHING,
+        Event.LEAVE: GONE,
+    },
+    ABORTING: {
+        Event.EXECUTED: CLOSING,
+        Event.RESUME: ABORTING,
+        Event.CLOSE: ABORTING,
+        Event.ABORT: ABORTING,
+        Event.LEAVE: GONE,
+    },
+    FINISHING: {
+        Event.RESUME: FINISHING,
+        Event.CLOSE: FINISHING,
+        Event.LEAVE: GONE,
+    },
+    GONE: {
+        Event.ADMIT: READING,
+        Event.EXECUTED: GONE,
+        Event.RESUME: GONE,
+        Event.CLOSE: GONE,
+    },
+}
+
+
+class Output(IntEnum):
+    """Whether the peer takes its replies."""
+
+    FLOWING = 0  #: The socket has taken everything, or nearly so.
+    CONGESTED = 1  #: The socket takes no more; replies pile up in the transport.
+    PAUSED = 2  #: So many replies wait that the client is not read any more.
+
+
+class OutputEvent(IntEnum):
+    """An event that may change whether the peer takes its replies."""
+
+    FULL = 0  #: The transport has more bytes than it wants.
+    OVERFULL = 1  #: More than HIGH_WATER bytes wait.
+    DRAINED = 2  #: The socket has taken everything.
+
+
+FLOWING: Final[Output] = Output.FLOWING
+CONGESTED: Final[Output] = Output.CONGESTED
+PAUSED: Final[Output] = Output.PAUSED
+
+#: As ``TRANSITIONS``.  Entering PAUSED is a HOLD of the other table, leaving it is a RESUME.
+OUTPUT_TRANSITIONS: Final[Mapping[Output, Mapping[OutputEvent, Output]]] = {
+    FLOWING: {OutputEvent.FULL: CONGESTED, OutputEvent.OVERFULL: PAUSED, OutputEvent.DRAINED: FLOWING},
+    CONGESTED: {OutputEvent.FULL: CONGESTED, OutputEvent.OVERFULL: PAUSED, OutputEvent.DRAINED: FLOWING},
+    PAUSED: {OutputEvent.FULL: PAUSED, OutputEvent.OVERFULL: PAUSED, OutputEvent.DRAINED: FLOWING},
+}
 
 #: How connections end.
 _ENDS = (error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted)
-
-
-def _send_nothing(data: bytes) -> None:
-    """What is still answered after the connection was cut off."""
 
 
 @implementer(IPushProducer)
@@ -44,7 +184,9 @@ class RedisProtocol(Protocol):
     factory: RedisFactory
     client: Client
     noisy = False
-    connected_client = False
+    #: The place in each of the two tables; only this class changes them.
+    state: State = GONE
+    output: Output = FLOWING
 
     def connectionMade(self) -> None:
         """Greets the peer, or turns it away."""
@@ -59,30 +201,32 @@ class RedisProtocol(Protocol):
         factory.prepare(transport, peer)
         self.figures = LinkFigures()
         self.engine = factory.engine
-        #: Requests that are parsed but not executed, bytes that are not even parsed, and their number.
+        #: Requests that are parsed but not executed, bytes that are not even parsed, and the number of those bytes.
         self._requests: list[list[bytes]] = []
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._resuming = False
-        self._chunk = 0  # size of the last read
-        #: Whether input must wait: something before it is not executed yet, or replies are not taken.
-        self._holding = False
-        self._running = False
-        self._congested = False
-        self._paused = False
+        #: Bytes of the read that is being executed, or was last.
+        self._chunk = 0
+        #: Since when the output has been over its soft limit (monotonic, s); None while it is not.
         self._soft_since: float | None = None
         self.drained: Callable[[], None] | None = None
         self._send: Send = sender(transport)
         self.client = self.engine.connect(self)
-        self.connected_client = True
-        self._finished = False
+        self._change(Event.ADMIT)
         factory.open[self] = None
         self._parser = make_parser(factory.limits, factory.reader, not self.client.gates & UNAUTHENTICATED)
         transport.registerProducer(self, True)
 
+    def _change(self, event: Event) -> None:
+        before = self.state
+        self.state = after = TRANSITIONS[before][event]
+        if after is RESUMING and before is not RESUMING:
+            # From the reactor: never within the code that gave the reason to resume.
+            self.factory.call_later(0, self._go_on)
+
     @property
     def local_address(self) -> str:
-        """Our own side as CLIENT LIST shows it; nothing else asks for it."""
+        """The server's side as CLIENT LIST shows it; empty if the connection is closed."""
         transport: Any = self.transport
         try:
             return describe(transport.getHost())
@@ -91,82 +235,112 @@ class RedisProtocol(Protocol):
 
     @property
     def fd(self) -> int:
-        """The number of the socket."""
+        """The descriptor of the socket, -1 without one."""
         fileno = getattr(self.transport, "fileno", None)
         return fileno() if fileno is not None else -1
 
-    # in
+    # input
 
     def dataReceived(self, data: bytes) -> None:
-        """Executes what has come."""
-        if not self.connected_client:
+        """Executes the requests that have come, or keeps them if they have to wait."""
+        if self.state is not READING:
+            self._hold(data)
             return
-        self.client.interacted = self.factory.loop_time
+        factory = self.factory
+        self.client.interacted = factory.loop_time
         self._chunk = size = len(data)
         figures = self.figures
         figures.bytes_in += size
         figures.reads += 1
-        if self._holding:
-            self._hold(data)
-        elif self._running:
-            # A script that runs long lets others in, but what its own caller sends waits for its end.
-            self._hold(data)
-            self._holding = True
-            self.resume()
-        else:
-            self._parse(data)
-        if self.factory.client_eviction.limit and not self.client.out:
-            # With replies it is weighed when they are written: the limit of output comes before that of all clients.
-            self.factory.client_eviction.update(self.client)
+        self._parse(data)
+        if factory.client_eviction.limit and not self.client.out:
+            # A client with replies is weighed when they are written: its output limit comes before the limit of all
+            # clients.
+            factory.client_eviction.update(self.client)
 
     def _hold(self, data: bytes) -> None:
-        if self.client.gates & CLOSING:
+        """Keeps input that has to wait."""
+        if self.state is GONE:
+            return
+        factory = self.factory
+        client = self.client
+        client.interacted = factory.loop_time
+        size = len(data)
+        self.figures.bytes_in += size
+        self.figures.reads += 1
+        if client.gates & CLOSING_GATE:
             return
         self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes + self._parser.buffered > self.factory.query_limit(self.client):
+        self._held_bytes += size
+        if self.state is EXECUTING:
+            # A script that runs long lets others in, but the input of its own caller waits for its end.
+            self._change(Event.HOLD)
+        if self._held_bytes + self._parser.buffered > factory.query_limit(client):
             self._close_for_query()
+        if factory.client_eviction.limit and not client.out:
+            factory.client_eviction.update(client)
 
     def _run(self, requests: list[list[bytes]]) -> bool:
-        """Executes ``requests``; tells whether all of them were taken and more may follow."""
+        """Executes ``requests``; returns whether all of them were taken and more may follow."""
         client = self.client
         engine = self.engine
         if self.factory.client_eviction.limit:
             self._requests = requests
             self.factory.client_eviction.update(client)
             self._requests = []
-            if client.gates & CLOSING:
+            if client.gates & CLOSING_GATE:
                 return False
-        self._running = True
+        # Every request passes these two transitions, EXECUTE and EXECUTED of the table, so they are spelled out.
+        self.state = EXECUTING
         try:
             taken = engine.run(client, requests)
         finally:
-            self._running = False
-        if engine.turns.depth:
-            # A round of the hub writes to all its clients at its end: back to back, writes wake a peer on another
-            # processor once, while with the work of a request between them each of them has to wake it again.
-            # A connection that ends is closed there too.
-            engine.turns.unflushed[client] = None
-        elif client.out or client.gates & CLOSING:
+            if self.state is EXECUTING:
+                self.state = READING
+            else:
+                self._executed()
+        turns = engine.turns
+        if turns.depth:
+            # A round of the hub writes to all its clients at its end.  Back to back, the writes wake a peer on another
+            # processor once; with the work of a request between them, each of them has to wake it again.  A connection
+            # that ends is closed there, too.
+            turns.unflushed[client] = None
+        elif client.out or client.gates & CLOSING_GATE:
             self.flush()
-        if client.gates & CLOSING:
-            self._holding = True
-            return False
-        if taken < len(requests):
-            self._requests = requests[taken:]
-            self._holding = True
-            if client.blocked is None and not client.postponed:
-                self.resume()  # there was enough to write for now
-            return False
-        if client.blocked is not None or self._paused:
-            self._holding = True
-            return False
-        return True
+        if (
+            taken == len(requests)
+            and client.blocked is None
+            and self.state is READING
+            and not client.gates & CLOSING_GATE
+        ):
+            return True
+        self._stop_after(requests[taken:])
+        return False
+
+    def _executed(self) -> None:
+        """The engine has ended, and something has happened meanwhile."""
+        aborted = self.state is ABORTING
+        self._change(Event.EXECUTED)
+        if aborted:
+            self.abort()
+
+    def _stop_after(self, rest: list[list[bytes]]) -> None:
+        """Lets input wait, or end, after a run that did not take the requests ``rest``."""
+        client = self.client
+        if client.gates & CLOSING_GATE:
+            self._change(Event.CLOSE)
+            return
+        self._requests = rest
+        if self.state is READING:
+            self._change(Event.HOLD)
+        if rest and client.blocked is None and not client.postponed:
+            self.resume()  # there were enough replies for one turn
 
     def _parse(self, data: bytes) -> None:
+        """Parses and executes ``data`` behind what the parser holds already."""
         parser = self._parser
         size = len(data)
-        # Before it is parsed, as in Redis: the read that completes a request that is too long ends the connection too.
+        # Checked before parsing, as in Redis: a read that completes a request that is too long ends the connection.
         if not parser.idle:
             if parser.buffered + size > self.factory.query_limit(self.client):
                 self._close_for_query()
@@ -198,22 +372,21 @@ class RedisProtocol(Protocol):
             self._close_for_query()
 
     def resume(self) -> None:
-        """Goes on with what was held back, from the reactor: never inside of whatever made it possible."""
-        if self._holding and not self._resuming:
-            self._resuming = True
-            self.factory.call_later(0, self._go_on)
+        """Has the reactor go on with the input that waits, if any does."""
+        self._change(Event.RESUME)
 
     def _go_on(self) -> None:
-        if self._running:
-            self.factory.call_later(0.01, self._go_on)
+        """Executes the input that has waited."""
+        if self.state is not RESUMING:
             return
-        self._resuming = False
         client = self.client
-        if client.gates & CLOSING or self._paused or not self.connected_client:
+        if client.gates & CLOSING_GATE:
+            self._change(Event.CLOSE)
             return
-        if client.blocked is not None or client.postponed:
+        if client.blocked is not None or client.postponed or self.output is PAUSED:
+            self._change(Event.HOLD)
             return
-        self._holding = False
+        self._change(Event.CONTINUE)
         if self._requests:
             requests = self._requests
             self._requests = []
@@ -223,10 +396,11 @@ class RedisProtocol(Protocol):
         self._held = []
         self._held_bytes = 0
         if held or self._parser.error is not None or not self._parser.idle:
+            self._chunk = len(held)
             self._parse(held)
 
     def authenticated(self) -> None:
-        """The client may send requests of full size from now on."""
+        """Allows requests of full size from now on."""
         self._parser.authenticated = True
 
     def _protocol_error(self, text: str) -> None:
@@ -245,14 +419,26 @@ class RedisProtocol(Protocol):
         )
         self.abort()
 
-    # out
+    @property
+    def query_buffer(self) -> int:
+        """Bytes of requests that are held: not complete, not executed yet, or being executed right now."""
+        held = self._parser.buffered + self._held_bytes
+        return held + self._chunk if self.state is EXECUTING or self.state is BACKLOGGED else held
+
+    @property
+    def argv_bytes(self) -> int:
+        """Bytes of requests that are parsed, but not executed yet."""
+        return sum(sum(map(len, argv)) for argv in self._requests)
+
+    # output
 
     def flush(self) -> None:
-        """Writes what stands in ``client.out``."""
+        """Writes ``client.out``, and closes the connection if it is to end."""
         client = self.client
+        if client.gates & CLOSING_GATE and self.state is not EXECUTING and self.state is not BACKLOGGED:
+            self._flush_last()
+            return
         out = client.out
-        ending = client.gates & CLOSING and not self._running
-        last = b""
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
@@ -263,27 +449,22 @@ class RedisProtocol(Protocol):
             figures = self.figures
             figures.bytes_out += size
             figures.writes += 1
-            if ending:
-                last = data
-            elif self.connected_client:
-                self._send(data)
-                if self._congested or factory.watchful or client.gates & UNAUTHENTICATED:
-                    self.check_output()
-                elif factory.client_eviction.limit:
-                    factory.client_eviction.update(client)
-        if ending:
-            self._finish(last)
+            self._send(data)
+            if self.output is not FLOWING or factory.watchful or client.gates & UNAUTHENTICATED:
+                self.check_output()
+            elif factory.client_eviction.limit:
+                factory.client_eviction.update(client)
 
-    @property
-    def query_buffer(self) -> int:
-        """Bytes of requests that are held: not complete, not executed yet, or being executed right now."""
-        held = self._parser.buffered + self._held_bytes
-        return held + self._chunk if self._running else held
-
-    @property
-    def argv_bytes(self) -> int:
-        """Bytes of requests that are parsed, but not executed yet."""
-        return sum(sum(map(len, argv)) for argv in self._requests)
+    def _flush_last(self) -> None:
+        """Ends the connection with the replies of a client that is closed."""
+        last = b"".join(self.client.out)
+        self.client.out.clear()
+        if self.state in (ABORTING, FINISHING, GONE):
+            return
+        if last:
+            self.figures.bytes_out += len(last)
+            self.figures.writes += 1
+        self._finish(last)
 
     @property
     def pending_output(self) -> int:
@@ -293,30 +474,30 @@ class RedisProtocol(Protocol):
     @property
     def congested(self) -> bool:
         """Whether the socket has to take what was written before more is written."""
-        return self._congested
+        return self.output is not FLOWING
 
     def check_output(self) -> None:
-        """Holds the client to its output limits; called while it does not take its replies."""
+        """Applies the output limits; called while the client does not take its replies."""
         pending = pending_output(self.transport)
         if self._over(pending):
             return
         factory = self.factory
         if pending and factory.watchful:
             factory.congested[self] = None
-        elif not self._congested:
+        elif self.output is FLOWING:
             factory.congested.pop(self, None)
         if factory.client_eviction.limit:
             factory.client_eviction.update(self.client)
-        if pending > HIGH_WATER and not self._paused and not self.client.gates & (CLOSING | REPLICA):
-            self._paused = True
-            self._holding = True
+        if pending > HIGH_WATER and self.output is not PAUSED and not self.client.gates & (CLOSING_GATE | REPLICA):
+            self.output = OUTPUT_TRANSITIONS[self.output][OutputEvent.OVERFULL]
+            self._change(Event.HOLD)
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def _over(self, pending: int) -> bool:
-        """Whether the client is closed now, because ``pending`` bytes of replies are over its limits."""
+        """Closes the client if ``pending`` bytes of replies are over its limits; returns whether it did."""
         client = self.client
-        if client.gates & (CLOSING | REPLICA):
-            # What a replica is owed stands in the shared backlog, and is limited there.
+        if client.gates & (CLOSING_GATE | REPLICA):
+            # A replica's output stands in the shared backlog, and is limited there.
             return False
         engine = self.engine
         now = engine.time.monotonic()
@@ -337,18 +518,18 @@ class RedisProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         """The socket takes no more."""
-        self._congested = True
+        self.output = OUTPUT_TRANSITIONS[self.output][OutputEvent.FULL]
         self.factory.congested[self] = None
 
     def resumeProducing(self) -> None:
         """The socket has taken everything."""
-        self._congested = False
+        before = self.output
+        self.output = OUTPUT_TRANSITIONS[before][OutputEvent.DRAINED]
         self._soft_since = None
         self.factory.congested.pop(self, None)
         if self.factory.client_eviction.limit:
             self.factory.client_eviction.update(self.client)
-        if self._paused:
-            self._paused = False
+        if before is PAUSED:
             self.transport.resumeProducing()  # type: ignore[union-attr]
             self.resume()
         if self.drained is not None:
@@ -357,54 +538,57 @@ class RedisProtocol(Protocol):
     def stopProducing(self) -> None:
         """The connection is gone; connectionLost follows."""
 
-    # end
-
-    def _finish(self, last: bytes = b"") -> None:
-        """Closes after ``last``; while a command of the client runs, the flush after it does that."""
-        transport: Any = self.transport
-        if transport is not None and not self._finished and not self._running:
-            self._finished = True
-            transport.unregisterProducer()
-            finish(transport, b"" if self._send is _send_nothing else last)
-            if pending_output(transport):
-                self.factory.closing(self)
-            else:
-                # Nobody should find it any more, though some transports take a turn of the reactor to close.
-                self._leave()
+    # the end
 
     def close(self) -> None:
-        """Closes after what was written, at the end of the turn."""
-        self.client.gates |= CLOSING
-        self._holding = True
+        """Closes after the replies that were made; nothing more is executed."""
+        self.client.gates |= CLOSING_GATE
+        self._change(Event.CLOSE)
         self.engine.turns.flush_later(self.client)
 
     def abort(self) -> None:
-        """Closes at once; unless a command of its own is running, the client is gone when this returns."""
-        self.client.gates |= CLOSING
-        self._holding = True
+        """Closes at once, without the replies that are not written yet.
+
+        The client is gone when this returns, unless a command of its own is running: then it is gone when that command
+        has ended.
+        """
+        if self.state is GONE:
+            return
+        self.client.gates |= CLOSING_GATE
+        if self.state in (EXECUTING, BACKLOGGED, ABORTING):
+            self._change(Event.ABORT)
+            return
         transport: Any = self.transport
-        if transport is not None:
-            self._send = _send_nothing
-            if self._finished or pending_output(transport):
-                transport.abortConnection()
-            else:
-                # A reset would tell the peer of an error, and take from it what it has not read yet.
-                self._finish()
-        if not self._running:
+        if self.state is FINISHING or pending_output(transport):
+            transport.abortConnection()
+        else:
+            # A reset would tell the peer of an error, and take from it what it has not read yet.
+            self._finish()
+        self._leave()
+
+    def _finish(self, last: bytes = b"") -> None:
+        """Closes the transport after ``last``."""
+        transport: Any = self.transport
+        self._change(Event.FINISH)
+        transport.unregisterProducer()
+        finish(transport, last)
+        if pending_output(transport):
+            self.factory.closing(self)
+        else:
+            # Nobody should find the client any more, though some transports take a turn of the reactor to close.
             self._leave()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forgets the client."""
-        if self.connected_client and reason.type not in _ENDS:
+        if self.state is not GONE and reason.type not in _ENDS:
             self.engine.log("verbose", f"Client {self.address} lost: {reason.getErrorMessage()}")
         self._leave()
 
     def _leave(self) -> None:
-        if not self.connected_client:
+        if self.state is GONE:
             return
-        self.connected_client = False
-        self.factory.congested.pop(self, None)
-        self.factory.open.pop(self, None)
+        self._change(Event.LEAVE)
+        self.factory.forget(self)
         self.engine.stats.absorb(self.figures)
         self.engine.disconnect(self.client)
         self._requests = []

@@ -299,17 +299,15 @@ class ServerService(Service):
 
     def _drain(self) -> Deferred[Any]:
         """Waits until the peers have taken their last bytes, and cuts off those that do not."""
-        done: Deferred[Any] = Deferred()
-        deadline = self.engine.time.monotonic() + STOP_WITHIN
+        deadline = self.engine.time.call_later(STOP_WITHIN, self._cut_off)
 
-        def look() -> None:
-            if not self.factory.open:
-                done.callback(None)
-                return
-            if self.engine.time.monotonic() >= deadline:
-                for protocol in list(self.factory.open):
-                    protocol.abort()
-            self.engine.time.call_later(0.01, look)
+        def emptied(result: Any) -> Any:
+            if deadline.active():
+                deadline.cancel()
+            return result
 
-        look()
-        return done
+        return self.factory.when_empty().addBoth(emptied)
+
+    def _cut_off(self) -> None:
+        for protocol in list(self.factory.open):
+            protocol.abort()

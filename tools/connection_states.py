@@ -1,0 +1,96 @@
+"""Writes the states of a connection into docs/connection.md: python tools/connection_states.py
+
+The tables and diagrams come from the tables at the head of twisted_redis/net/protocol.py. A test holds the page against
+them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- states -->\n", "<!-- end of states -->\n"
+
+Table = Mapping[Any, Mapping[Any, Any]]
+
+
+def descriptions(kind: type[IntEnum]) -> dict[str, str]:
+    """The comment beside each member of ``kind``."""
+    source = (ROOT / "twisted_redis" / "net" / "protocol.py").read_text()
+    body = source.partition(f"class {kind.__name__}(IntEnum):")[2].partition("\n\n\n")[0]
+    found = dict(re.findall(r"^    ([A-Z]+) = \d+  #: (.+)$", body, re.M))
+    assert set(found) == set(kind.__members__)
+    return found
+
+
+def listing(kind: type[IntEnum], title: str) -> list[str]:
+    """A table of the members of ``kind``."""
+    rows = [f"| `{name}` | {text.replace('.  ', '. ')} |" for name, text in descriptions(kind).items()]
+    return [f"| {title} | meaning |", "|---|---|", *rows, ""]
+
+
+def matrix(table: Table, events: type[IntEnum]) -> list[str]:
+    """The table of transitions: a row for each state, a column for each event."""
+    lines = ["| | " + " | ".join(f"`{event.name}`" for event in events) + " |", "|---" * (len(events) + 1) + "|"]
+    for state, row in table.items():
+        cells = [f"{row[event].name}" if event in row else "" for event in events]
+        lines.append(f"| `{state.name}` | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def diagram(table: Table, without: str = "") -> list[str]:
+    """A Mermaid diagram of the transitions that change the state; ``without`` leaves out one event."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, row in table.items():
+        for event, after in row.items():
+            if after is not state and event.name != without:
+                arrows.setdefault((state.name, after.name), []).append(event.name)
+    lines = [f"    {before} --> {after}: {', '.join(names)}" for (before, after), names in arrows.items()]
+    return ["```mermaid", "stateDiagram-v2", *lines, "```", ""]
+
+
+def page() -> str:
+    """The part of the page that is made from the tables."""
+    from twisted_redis.net import protocol
+
+    lines = [
+        "## States",
+        "",
+        *listing(protocol.State, "state"),
+        "## Events",
+        "",
+        *listing(protocol.Event, "event"),
+        "## Transitions",
+        "",
+        "An empty cell is an event that cannot happen in that state.",
+        "",
+        *matrix(protocol.TRANSITIONS, protocol.Event),
+        "The same as a diagram. `LEAVE` is left out: it leads from every state to `GONE`.",
+        "",
+        *diagram(protocol.TRANSITIONS, without="LEAVE"),
+        "## Output",
+        "",
+        *listing(protocol.Output, "state"),
+        *listing(protocol.OutputEvent, "event"),
+        *matrix(protocol.OUTPUT_TRANSITIONS, protocol.OutputEvent),
+        *diagram(protocol.OUTPUT_TRANSITIONS),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def main() -> None:
+    """Rewrite the page."""
+    sys.path.insert(0, str(ROOT))
+    path = ROOT / "docs" / "connection.md"
+    before, _, rest = path.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(before + BEGIN + page() + END + after)
+
+
+if __name__ == "__main__":
+    main()
