@@ -1,9 +1,10 @@
-"""Effects as bytes: what the append-only file holds and what replicas are sent.
+"""Encodes effects as the bytes of commands, for the append-only file and for the replicas.
 
-A unit of several effects is surrounded by MULTI and EXEC, so that a reader carries out all of them or none.  All
-effects of the unit count, whatever their audience: the file may hold a transaction of one command, or an empty one, if
-the other commands of the unit are for replicas.  (Redis counts in the same way, in ``propagatePendingCommands``.)
-SELECT precedes an effect whose database is not the selected one; within a unit it follows MULTI.
+MULTI and EXEC surround a unit of several effects, so that a reader executes all of them or none. All effects of the
+unit count, whatever their audience. So the file may contain a transaction of one command, or an empty one, if the other
+effects of the unit are for the replicas. Redis counts in the same way (``propagatePendingCommands``).
+
+SELECT precedes an effect whose database is not the selected one. Within a unit, SELECT follows MULTI.
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ EXEC = b"*1\r\n$4\r\nEXEC\r\n"
 
 
 def select(index: int) -> bytes:
-    """SELECT for the database ``index``."""
+    """Returns SELECT for the database ``index``."""
     return pack_command([b"SELECT", b"%d" % index])
 
 
 class EffectEncoder:
-    """Encodes the effects for one audience; its state is the database that the bytes so far have selected."""
+    """Encodes the effects for one audience. Its state is the database that the bytes so far have selected."""
 
     __slots__ = ("audience", "selected")
 
     def __init__(self, audience: int) -> None:
         self.audience = audience
-        #: The selected database, -1 if that is not known: the next effect is preceded by SELECT then.
+        #: The number of the selected database. -1 if it is unknown: SELECT precedes the next effect then.
         self.selected = -1
 
     def encode(self, units: list[Sequence[Effect]]) -> bytes:
-        """The commands of ``units``, which are lists of effects.  An exception leaves the state as it was."""
+        """Returns the commands of ``units``. An exception does not change the state."""
         audience = self.audience
         selected = self.selected
         parts: list[bytes] = []
@@ -57,7 +58,7 @@ class EffectEncoder:
         return b"".join(parts)
 
     def count(self, units: list[Sequence[Effect]]) -> int:
-        """The number of commands that ``encode`` would give for ``units``, without SELECT."""
+        """Returns the number of commands in ``encode(units)``, without SELECT."""
         audience = self.audience
         count = 0
         for unit in units:

@@ -88,9 +88,9 @@ def pack_bulks(items: tuple[bytes, ...]) -> bytes:
 
 
 def pack_command(argv: list[bytes]) -> bytes:
-    """The RESP array of the words of a command.
+    """Returns a command as a RESP array.
 
-    Most writes have two or three words: one join of these takes a third of the time of a call to ``hiredis``.
+    Most writes have two or three words. Joining these takes half of the time of a call of ``hiredis``.
     """
     try:
         if len(argv) == 3:

@@ -65,6 +65,16 @@ def test_what_is_for_others(serve: Callable[..., Server], content: Callable[[], 
     assert content() == SELECT_0 + encode("SET", "a", "b")
 
 
+def test_without_replicas_the_offset_counts_the_commands_of_the_file(serve: Callable[..., Server]) -> None:
+    server = serve()
+    offset = server.engine.replication.offset
+    counted = []
+    for line in ("SELECT 3", "SET a 1", "PUBLISH c m", "MULTI", "SET a 1", "SET b 1", "PUBLISH c m", "EXEC"):
+        server(*line.split())
+        counted.append(server.engine.replication.offset - offset)
+    assert counted == [0, 1, 1, 1, 1, 1, 1, 5]
+
+
 def test_notes_of_the_time(serve: Callable[..., Server], content: Callable[[], bytes]) -> None:
     server = serve(aof_timestamp_enabled=True)
     server("SET", "a", 1)

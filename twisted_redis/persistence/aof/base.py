@@ -1,4 +1,4 @@
-"""Writing a base: everything that is stored, as a snapshot or as commands."""
+"""Writes a base file: all data of the server, as a snapshot or as commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["background_name", "remove_temporary", "write_base"]
 
 
 def background_name(pid: int) -> str:
-    """The file in which the child ``pid`` leaves its result."""
+    """Returns the name of the file into which the child ``pid`` writes its result."""
     return f"temp-rewriteaof-bg-{pid}.aof"
 
 
@@ -27,7 +27,7 @@ def _temporary_name(pid: int) -> str:
 
 
 def remove_temporary(engine: Engine, pid: int, unlink: Callable[[str], object]) -> None:
-    """Removes what the child ``pid`` may have left."""
+    """Removes the files that the child ``pid`` may have left."""
     for name in (background_name(pid), _temporary_name(pid)):
         path = engine.config.resolve(name)
         if os.path.exists(path):
@@ -35,7 +35,7 @@ def remove_temporary(engine: Engine, pid: int, unlink: Callable[[str], object]) 
 
 
 def write_base(engine: Engine, path: str, progress: Callable[[int], object] | None = None) -> bool:
-    """Writes a base to ``path``, whole or not at all; tells whether it did, the log tells why not."""
+    """Writes a base to ``path``, completely or not at all. Returns False on failure, with the reason in the log."""
     config = engine.config
     temporary = config.resolve(_temporary_name(os.getpid()))
 

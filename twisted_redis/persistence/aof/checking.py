@@ -1,7 +1,7 @@
-"""``check-aof``: tells whether an append-only file is whole, and cuts off what is not.
+"""``check-aof``: checks an append-only file, and truncates it after the last complete command.
 
-It is stricter than loading: every line has to end as Redis writes it.  Messages and exit codes are those of Redis' own
-tool, so that whoever reads them need not care which of the two has run.
+The check is stricter than loading: every line has to end as Redis writes it. Messages and exit codes are the same as
+those of redis-check-aof, so scripts can use either.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 CHUNK = 1 << 18
 LINE = 127
-"""Bytes of a line, more are another line to Redis."""
+"""The most bytes of a line. Redis takes further bytes for another line."""
 
 MANIFEST_LINE = 1024
 LONG_MAX = 2**63 - 1
@@ -34,11 +34,11 @@ _whole = re.compile(r"\s*[+-]?[0-9]+\Z").match
 
 
 class _Stop(Exception):
-    """The check ends with exit code 1, and everything has been said."""
+    """Ends the check with exit code 1, after its messages were printed."""
 
 
 class _Terminal:
-    """Where messages go, with a bar that shows the progress where somebody looks."""
+    """Prints messages, and a progress bar if the output is a terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self.out = out
@@ -57,7 +57,10 @@ class _Terminal:
 
 
 class _Checker:
-    """One file: what of it is whole (``place``), how many lines that is, and what is wrong behind it (``error``)."""
+    """The check of one file. ``place`` is the offset at which its valid part ends, and ``line`` the line there.
+
+    ``error`` describes the first error, and is empty without one.
+    """
 
     def __init__(self, terminal: _Terminal, name: str, file: BinaryIO, size: int, timestamp: int) -> None:
         self._terminal = terminal
@@ -68,14 +71,14 @@ class _Checker:
         self._reader = RequestReader() if HAVE_HIREDIS and not timestamp else None
         self._slow_until = 0
         self._in_multi = 0
-        #: Where what was looked at last begins: that is where an error is said to be.
+        #: The offset of the last element that was read, which error messages name.
         self._at = 0
         self.place = 0
         self.line = 1
         self.error = ""
 
     def run(self, last: bool) -> bool:
-        """Goes through the file; False if it was cut off at the timestamp."""
+        """Checks the file. Returns False if it was truncated at the timestamp."""
         file = self._file
         while True:
             if not self._in_multi:
@@ -103,7 +106,7 @@ class _Checker:
                 return True
 
     def _fast(self) -> bool:
-        """Takes commands that are as Redis writes them, many at once; False where each has to be looked at."""
+        """Checks many commands at once if they look like those of Redis. Returns False if each needs its own check."""
         chunk = self._file.read(CHUNK)
         cut = chunk.rfind(b"\r\n*") + 2
         commands = self._reader.read(chunk[:cut]) if cut > 1 and self._reader is not None else None
@@ -184,7 +187,7 @@ class _Checker:
         return data[:length] if self._newline(data[length:]) else None
 
     def _note(self, last: bool) -> bool:
-        """A note; False if it tells of a time behind the one that is asked for, and the file is cut off there."""
+        """Reads an annotation. Returns False if its time is after the given one, and the file was truncated there."""
         self._at = place = self._file.tell()
         line = self._file.readline(MANIFEST_LINE)
         if not self._timestamp or not line.startswith(b"#TS:"):
@@ -214,7 +217,7 @@ class _Checker:
 
 
 def _named_otherwise(argv: list[bytes]) -> bool:
-    """Whether a command with arguments calls itself MULTI or EXEC, which only a damaged file has."""
+    """True if a command with arguments is named MULTI or EXEC, which only a damaged file contains."""
     return len(argv) > 1 and len(argv[0]) in (4, 5) and argv[0].lower() in (b"multi", b"exec")
 
 
@@ -228,7 +231,7 @@ class _Tool:
         self._answer = answer
 
     def whole(self, path: str) -> None:
-        """Checks whatever ``path`` is: a manifest with its files, or a file alone."""
+        """Checks a manifest with its files, or a single file."""
         say = self._terminal.say
         if self._is_manifest(path):
             say("Start checking Multi Part AOF")
@@ -291,7 +294,7 @@ class _Tool:
             return os.fstat(file.fileno()).st_size >= 8 and file.read(5) == b"REDIS"
 
     def _file(self, name: str, path: str, last: bool, preamble: bool) -> str:
-        """Checks a file; what it is then."""
+        """Checks a file. Returns its state for the message, such as "valid"."""
         terminal = self._terminal
         with self._open(path, "r+b", ", aborting...") as file:
             size = os.fstat(file.fileno()).st_size
@@ -335,7 +338,7 @@ class _Tool:
             terminal.stop(f"Failed to truncate AOF {name}")
 
     def _snapshot(self, path: str, file: BinaryIO) -> int:
-        """The place behind the snapshot with which a file begins."""
+        """Returns the offset after the snapshot with which a file begins."""
         config = Config()
         config.own_types = ANY_TYPE
         scan = Scan(file, config)
@@ -346,10 +349,10 @@ class _Tool:
 
 
 def main(arguments: Sequence[str], out: TextIO | None = None, answer: Callable[[], str] | None = None) -> int:
-    """Runs the tool; its exit code.
+    """Runs the tool and returns its exit code.
 
-    ``[--fix | --truncate-to-timestamp SECONDS] FILE``, FILE a manifest or a file alone.  ``answer`` gives a line that
-    somebody has typed.
+    ``arguments`` are ``[--fix | --truncate-to-timestamp SECONDS] FILE``. FILE is a manifest or a single file.
+    ``answer`` returns a line that the user has typed.
     """
     terminal = _Terminal(out or sys.stdout)
     fix = False

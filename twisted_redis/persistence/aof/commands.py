@@ -1,6 +1,6 @@
-"""Values as the commands that make them: what a rewritten file holds where it is no snapshot.
+"""Encodes values as the commands that create them, for a base file that is not a snapshot.
 
-The commands are those that Redis writes, so that older servers load such a file, too.
+The commands are the same as those of Redis, so older servers can load such a file.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["key_commands", "timestamp", "write_commands"]
 
 PIECE = 1 << 18
-"""Bytes that are handed on together, about."""
+"""The approximate number of bytes of one write."""
 
 
 def timestamp(seconds: int) -> bytes:
-    """The note that what follows was written at a time (s)."""
+    """Returns the annotation which says that the following commands were written at ``seconds`` (Unix time)."""
     return b"#TS:%d\r\n" % seconds
 
 
 def key_commands(key: bytes, value: Any, expire: int | None, add: Callable[[bytes], object]) -> None:
-    """Gives ``add`` the commands, encoded, that make ``value`` at ``key``, expiring at ``expire`` (ms)."""
+    """Calls ``add`` with each encoded command needed to create ``value`` at ``key``, to expire at ``expire`` (ms)."""
     if value.__class__ is bytes:
         add(pack_bulks((b"SET", key, value)))
     else:
@@ -52,10 +52,11 @@ def write_commands(
     progress: Callable[[int], object] | None = None,
     key_delay: int = 0,
 ) -> int:
-    """Hands the commands that make everything to ``write`` in pieces; gives the number of keys.
+    """Calls ``write`` with the commands that create all data, piece by piece. Returns the number of keys.
 
-    ``functions`` are the codes of libraries, ``at`` is the time (s) for a note of it at the beginning.  ``progress``
-    is told of the number of keys so far; ``key_delay`` slows down as in ``saving``.
+    ``functions`` contains the source code of each function library. ``at`` is the time (s) for an annotation at the
+    beginning. ``progress`` is called with the number of keys so far. ``key_delay`` slows the work down as in
+    ``saving``.
     """
     parts: list[bytes] = []
     if at is not None:

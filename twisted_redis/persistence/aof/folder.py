@@ -1,4 +1,4 @@
-"""The folder of the files, and the manifest in it, replaced as a whole."""
+"""The directory that contains the files and the manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Folder"]
 
 
 class Folder:
-    """``appenddirname`` in ``dir``.  The methods that do something tell of failures in the log and give False."""
+    """The directory ``appenddirname`` in ``dir``. Methods that fail write the reason to the log."""
 
     def __init__(self, config: Config, log: Callable[[str, str], None]) -> None:
         self._config = config
@@ -21,12 +21,12 @@ class Folder:
 
     @property
     def path(self) -> str:
-        """The folder."""
+        """The path of the directory."""
         return self._config.resolve(self._config.appenddirname)
 
     @property
     def manifest_path(self) -> str:
-        """The manifest."""
+        """The path of the manifest."""
         return self.file_path(self._manifest_name)
 
     @property
@@ -35,15 +35,15 @@ class Folder:
 
     @property
     def temporary_name(self) -> str:
-        """The increment that no manifest names yet, while the first base is being written."""
+        """The name of the increment that is written until the first base exists; no manifest contains it."""
         return f"temp-{self._config.appendfilename}.incr"
 
     def file_path(self, name: str) -> str:
-        """A file of the folder."""
+        """Returns the path of a file in the directory."""
         return os.path.join(self.path, name)
 
     def create(self) -> bool:
-        """Makes the folder if it is missing."""
+        """Creates the directory if it does not exist. Returns False on failure."""
         try:
             os.mkdir(self.path, 0o755)
         except FileExistsError:
@@ -57,14 +57,14 @@ class Folder:
         return True
 
     def load(self) -> Manifest:
-        """The manifest, an empty one if there is none; ManifestError or OSError if it cannot be used."""
+        """Reads the manifest; an empty one if there is no file. Raises ManifestError or OSError."""
         if not os.path.isfile(self.manifest_path):
             self._log("debug", f"The AOF manifest file {self._manifest_name} doesn't exist")
             return Manifest()
         return read(self.manifest_path)
 
     def store(self, manifest: Manifest) -> bool:
-        """Puts ``manifest`` on disk, if it says something new: whole, and before anything relies on it."""
+        """Writes ``manifest`` to disk if it has changed, atomically and synced. Returns False on failure."""
         if not manifest.dirty:
             return True
         temporary_name = f"temp-{self._manifest_name}"
@@ -97,7 +97,7 @@ class Folder:
         return True
 
     def _sync(self) -> None:
-        """Brings the names in the folder to disk: without that a new file may be there without its name."""
+        """Syncs the directory: otherwise a new file could lose its name in a crash."""
         fd = os.open(self.path, os.O_RDONLY)
         try:
             os.fsync(fd)
@@ -105,7 +105,7 @@ class Folder:
             os.close(fd)
 
     def open(self, name: str, *, new: bool) -> int:
-        """A descriptor to append to a file, made anew if ``new``; -1 if that fails."""
+        """Opens a file for appending; with ``new``, replaces it. Returns the descriptor, -1 on failure."""
         path = self.file_path(name)
         flags = os.O_WRONLY | os.O_APPEND
         try:
@@ -115,7 +115,7 @@ class Folder:
             return -1
 
     def size(self, file: AofFile) -> int:
-        """The size of a file (bytes); -1, with the reason in the log, if it is not there."""
+        """Returns the size of a file in bytes, -1 if it cannot be read."""
         try:
             return os.stat(self.file_path(file.name)).st_size
         except OSError as error:

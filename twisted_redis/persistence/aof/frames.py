@@ -1,8 +1,8 @@
-"""Commands out of the bytes of a file, with the place of each.
+"""Parses the commands of a file and finds the offset of each.
 
-Two ways lead to the same commands: chunks that end with a command go through the accelerated reader as a whole, and
-everything else (the rest of a chunk, notes of the time, what is wrong) goes through ``scan``, which is as lenient as
-Redis: a line ends with LF, of a number counts what can be read, the two bytes behind an argument are not looked at.
+There are two parsers with the same results. The accelerated reader takes the complete commands at the start of a
+chunk. ``scan`` takes everything else: the rest of a chunk, timestamp annotations, malformed bytes. It is as lenient as
+Redis: a line ends with LF, garbage after a number is ignored, and the two bytes after an argument are not checked.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
 __all__ = ["Frames", "Malformed", "Scanned", "scan"]
 
 LINE_MAX = 1024
-"""Bytes of a line, more are another line to Redis."""
+"""The most bytes of a line. Redis takes further bytes for another line."""
 
 _number = re.compile(rb"[ \t-\r]*([+-]?[0-9]+)").match
 
 
 class Malformed(Exception):
-    """The bytes at ``place`` are no command."""
+    """The bytes at ``place`` are not a command."""
 
     def __init__(self, place: int) -> None:
         super().__init__(place)
@@ -29,7 +29,7 @@ class Malformed(Exception):
 
 
 class Scanned(NamedTuple):
-    """``commands``, the place behind each of them, and whether more bytes are needed to go on."""
+    """The result of ``scan``: commands, the offset of the end of each, and the number of bytes that are missing."""
 
     commands: list[list[bytes]]
     ends: list[int]
@@ -45,10 +45,12 @@ def _integer(text: bytes) -> int:
 
 
 def scan(data: bytes, place: int = 0, limit: int = -1) -> Scanned:
-    """Up to ``limit`` commands from ``place`` on; ``end`` is the place behind the last (notes included).
+    """Parses up to ``limit`` commands from the offset ``place`` on. -1 means no limit.
 
-    ``wanted`` is how many bytes the first command that is not whole needs at least, from ``end`` on; 0 if there is no
-    part of one.  Raises ``Malformed``, with the commands before lost: scan up to its place to get them.
+    ``end`` is the offset after the last command and the annotations that follow it. ``wanted`` is the least number of
+    bytes from ``end`` on that the incomplete command there needs; 0 if there is none.
+
+    Raises ``Malformed``. To get the commands before the malformed one, scan the bytes up to its place.
     """
     commands: list[list[bytes]] = []
     ends: list[int] = []
@@ -98,10 +100,10 @@ def scan(data: bytes, place: int = 0, limit: int = -1) -> Scanned:
 
 
 class Frames:
-    """Commands of a stream of bytes, chunk by chunk.
+    """Parses a file chunk by chunk.
 
-    ``place``: of the first byte that is not given out as a part of a command; ``chunk_place``: where the commands of
-    the last ``feed`` begin.
+    ``place`` is the offset of the first byte that does not belong to a returned command. ``chunk_place`` is the offset
+    at which the commands of the last ``feed`` begin.
     """
 
     def __init__(self, place: int = 0) -> None:
@@ -113,23 +115,24 @@ class Frames:
 
     @property
     def incomplete(self) -> bool:
-        """Whether there is a part of a command at ``place``."""
+        """True if a part of a command or annotation follows at ``place``."""
         return bool(self._rest)
 
     @property
     def in_note(self) -> bool:
-        """Whether there is a part of a note at ``place``."""
+        """True if a part of an annotation follows at ``place``."""
         return self._rest.startswith(b"#")
 
     @property
     def missing(self) -> int:
-        """Bytes that are needed at least to go on."""
+        """The least number of further bytes that the next command needs."""
         return max(0, self._wanted - len(self._rest))
 
     def feed(self, data: bytes) -> list[list[bytes]]:
-        """The commands that are complete with ``data``; ``Malformed`` with its place in the stream.
+        """Returns the commands that ``data`` completes.
 
-        Before that is raised, the commands in front of the place are given out: by a ``feed`` of nothing.
+        Malformed bytes raise ``Malformed`` with their offset in the file, but only after the commands before them were
+        returned. So the call that follows, which may pass no bytes, raises it.
         """
         if self._rest:
             data = self._rest + data
@@ -141,9 +144,9 @@ class Frames:
         self._wanted = 0
         commands: list[list[bytes]] | None = None
         if self._reader is not None:
-            # Commands end where others begin, most likely: the reader tells if not.
+            # "*" after a line end most likely begins a command. Otherwise the reader notices.
             cut = data.rfind(b"\r\n*") + 2
-            # To clients a request of no elements is nothing, and the reader leaves one out at the end.
+            # The reader ignores an array without elements at the end, as for clients. Here it is malformed.
             if cut > 1 and data[data.rfind(b"\n", 0, cut - 2) + 1] != 42:
                 commands = self._reader.read(data[:cut])
                 if commands is not None:

@@ -1,13 +1,14 @@
-"""The manifest: which files make up the append-only file, in which order.
+"""The manifest: the list of the files that make up the append-only file, in order.
 
-At most one *base* holds the data as they were at the last rewrite, *increments* hold the writes since, and files of the
-*history* wait to be deleted.  A line stands for each file, the base first, then the history, then the increments:
+The *base* contains the data at the time of the last rewrite; there is at most one. The *increments* contain the writes
+since then. Files of the *history* are no longer needed and wait for their deletion. Each file has a line: first the
+base, then the history, then the increments.
 
     file appendonly.aof.2.base.rdb seq 2 type b
     file appendonly.aof.5.incr.aof seq 5 type i startoffset 1234
 
-A name is quoted where it needs to be.  Unknown pairs of words are skipped, so that later versions can add some; the
-names of files are what the lines say, whatever rule made them.
+Names are quoted where necessary. Unknown pairs of words are ignored, so that later versions can add some. A file name
+does not have to follow the naming rule for new files.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["BASE", "HISTORY", "INCREMENT", "AofFile", "Manifest", "ManifestError
 
 BASE, HISTORY, INCREMENT = "b", "h", "i"
 LINE_MAX = 1024
-"""Bytes of a line, its end included."""
+"""The most bytes of a line, with its end."""
 
 _number = re.compile(rb"[ \t-\r]*([+-]?[0-9]+)").match
 _needs_quotes = re.compile(rb"[^\x21-\x7e]|[\\'\"]").search
@@ -31,7 +32,7 @@ _ESCAPES = {0x5C: b"\\\\", 0x22: b'\\"', 0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t
 
 
 class ManifestError(Exception):
-    """A manifest cannot be used: ``reason``, and the line with its number (from 1) if one is to blame."""
+    """A manifest is invalid. ``line`` is the invalid line if there is one, and ``number`` its number from 1 on."""
 
     def __init__(self, reason: str, number: int = 0, line: bytes | None = None) -> None:
         super().__init__(reason)
@@ -41,7 +42,7 @@ class ManifestError(Exception):
 
     @property
     def messages(self) -> list[str]:
-        """What the log says."""
+        """The lines for the log."""
         lines = ["\n*** FATAL AOF MANIFEST FILE ERROR ***\n"]
         if self.line is not None:
             lines.append(f"Reading the manifest file, at line {self.number}\n")
@@ -51,8 +52,10 @@ class ManifestError(Exception):
 
 @dataclass(frozen=True)
 class AofFile:
-    """One file: its name, the number that its name was made of, ``b``, ``h`` or ``i``, and where it begins and ends in
-    the replication stream (-1: nobody knows)."""
+    """A file: its name, its sequence number, its kind, and the replication offsets of its start and end (-1: unknown).
+
+    ``kind`` is ``BASE``, ``HISTORY`` or ``INCREMENT``.
+    """
 
     name: str
     number: int
@@ -61,7 +64,7 @@ class AofFile:
     end: int = -1
 
     def line(self) -> bytes:
-        """The file as a line of the manifest."""
+        """Returns the file's line of the manifest."""
         text = b"file %b seq %d type %b" % (_quoted(os.fsencode(self.name)), self.number, self.kind.encode())
         if self.start != -1:
             text += b" startoffset %d" % self.start
@@ -72,38 +75,41 @@ class AofFile:
 
 @dataclass
 class Manifest:
-    """What a manifest says.  ``copy`` one, change the copy, write it, and only then put it in the place of the old."""
+    """The content of a manifest.
+
+    To change it, ``copy`` it, change the copy, write the copy to disk, and only then use it in place of the old one.
+    """
 
     base: AofFile | None = None
     increments: list[AofFile] = field(default_factory=list)
-    #: The latest first.
+    #: The newest first.
     history: list[AofFile] = field(default_factory=list)
     base_number: int = 0
     increment_number: int = 0
-    #: Whether it says something else than the file on disk.
+    #: True if it differs from the file on disk.
     dirty: bool = False
 
     def copy(self) -> Manifest:
-        """A manifest of its own that says the same."""
+        """Returns an independent copy."""
         return replace(self, increments=list(self.increments), history=list(self.history))
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to load."""
+        """True if there is nothing to load."""
         return self.base is None and not self.increments
 
     @property
     def files(self) -> list[AofFile]:
-        """What has to be loaded, in this order."""
+        """The files to load, in order."""
         return [self.base, *self.increments] if self.base is not None else list(self.increments)
 
     def render(self) -> bytes:
-        """The manifest as it stands in a file."""
+        """Returns the manifest as the bytes of its file."""
         files = [self.base] if self.base is not None else []
         return b"".join(file.line() for file in [*files, *self.history, *self.increments])
 
     def new_base(self, file_name: str, rdb: bool) -> AofFile:
-        """Adds the next base, and makes the one before history."""
+        """Adds the next base and moves the previous one to the history."""
         if self.base is not None:
             self.history.insert(0, replace(self.base, kind=HISTORY))
         self.base_number += 1
@@ -113,13 +119,13 @@ class Manifest:
         return self.base
 
     def adopt_base(self, file_name: str) -> None:
-        """Makes the only file of an old version the base."""
+        """Makes the single file of an old version the base."""
         self.base = AofFile(file_name, 1, BASE)
         self.base_number = 1
         self.dirty = True
 
     def new_increment(self, file_name: str, start: int) -> AofFile:
-        """Adds the next increment, which begins at ``start`` of the replication stream."""
+        """Adds the next increment, which begins at the replication offset ``start``."""
         self.increment_number += 1
         added = AofFile(f"{file_name}.{self.increment_number}.incr.aof", self.increment_number, INCREMENT, start)
         self.increments.append(added)
@@ -127,7 +133,10 @@ class Manifest:
         return added
 
     def retire_increments(self, keep_last: bool) -> None:
-        """Makes the increments history, as a new base holds what they say; the last may be being written still."""
+        """Moves the increments to the history, because a new base contains their writes.
+
+        ``keep_last`` keeps the last one, to which the server is still writing.
+        """
         keep = 1 if keep_last else 0
         retired = self.increments[: len(self.increments) - keep]
         for file in reversed(retired):
@@ -136,7 +145,7 @@ class Manifest:
         self.dirty = True
 
     def set_end(self, end: int) -> None:
-        """Notes where the last increment ends in the replication stream; -1: no longer known."""
+        """Sets the replication offset at which the last increment ends; -1 if it is unknown again."""
         if self.increments:
             self.increments[-1] = replace(self.increments[-1], end=end)
             self.dirty = True
@@ -155,13 +164,13 @@ def _quoted(name: bytes) -> bytes:
 
 
 def _integer(text: bytes) -> int:
-    """What C's ``atoll`` makes of ``text``: the digits it begins with, 0 without any."""
+    """Converts the digits at the start of ``text`` as C's ``atoll`` does; 0 if there are none."""
     found = _number(text)
     return int(found[1]) if found else 0
 
 
 def parse(content: bytes) -> Manifest:
-    """The manifest in ``content``; ManifestError if it is none."""
+    """Parses a manifest. Raises ManifestError."""
     if not content:
         raise ManifestError("Found an empty AOF manifest")
     manifest = Manifest()
@@ -169,7 +178,7 @@ def parse(content: bytes) -> Manifest:
         if line.startswith(b"#"):
             continue
         if not line.endswith(b"\n") or len(line) > LINE_MAX:
-            # The last line of a file needs its end, too: without it nobody knows whether it is whole.
+            # Without a line end, the last line could be incomplete.
             raise ManifestError("The AOF manifest file contains too long line")
         stripped = line.partition(b"\0")[0].strip(b" \t\r\n")
         try:
@@ -180,7 +189,7 @@ def parse(content: bytes) -> Manifest:
 
 
 def _lines(content: bytes) -> Iterable[bytes]:
-    """The lines with their ends; what is longer than a line may be comes in parts."""
+    """Yields the lines with their ends. A line that is too long comes in parts."""
     parts = content.split(b"\n")
     lines = [part + b"\n" for part in parts[:-1]]
     if parts[-1]:
@@ -235,6 +244,6 @@ def _add(manifest: Manifest, file: AofFile) -> None:
 
 
 def read(path: str) -> Manifest:
-    """The manifest at ``path``; ManifestError if it is none, OSError if it cannot be read."""
+    """Reads the manifest at ``path``. Raises ManifestError or OSError."""
     with open(path, "rb") as file:
         return parse(file.read())

@@ -1,4 +1,4 @@
-"""Carrying out the commands of a file: in the process, with no gates, no sinks and no replies."""
+"""Executes the commands of a file in the server process, without gates, sinks and replies."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["Replay", "ReplayError", "Unfinished"]
 
 CHUNK = 1 << 17
-"""Bytes that are read at a time."""
+"""The number of bytes of one read."""
 
 AT_ONCE = frozenset(("exec", "multi", "watch"))
-"""Commands that a transaction does not queue: its end, and those refused within it."""
+"""Commands that a transaction does not queue: EXEC, and those that fail within it."""
 
 DELAYED_SLICE = 64
-"""Commands between two looks at the clock where each one is delayed."""
+"""The number of commands between two checks of the clock, with ``key-load-delay``."""
 
 
 class ReplayError(Exception):
-    """A file cannot be carried out; its text is for the log."""
+    """A file cannot be executed. The text of the exception is a line for the log."""
 
 
 class Unfinished(Exception):
-    """A file ends within a command, a transaction or a note: ``place`` is where what is whole ends."""
+    """A file ends within a command, a transaction or an annotation. ``place`` is the end of its complete part."""
 
     def __init__(self, place: int, *, in_transaction: bool = False, in_note: bool = False) -> None:
         super().__init__(place)
@@ -45,22 +45,22 @@ class Unfinished(Exception):
 
 
 class Replay:
-    """Carries out the file ``name``, open as ``file``, from ``place`` on."""
+    """Executes the file ``name``, which is open as ``file``, from the offset ``place`` on."""
 
     def __init__(self, engine: Engine, name: str, file: BinaryIO, place: int = 0) -> None:
         self._engine = engine
         self._name = name
         self._file = file
         self._frames = Frames(place)
-        # As for a master: keys and fields are there until a command deletes them, whatever their time is.
+        # As with the commands of a master, keys and fields exist until a command deletes them, even after their expiry.
         self._client = client = Client(engine, NullLink())
         client.gates |= MASTER | DENY_BLOCKING
         self._known: dict[bytes, Command] = {}
-        #: The chunk and the command in it with which the last transaction began.
+        #: The offset of the chunk, and the number of the command in it, with which the last transaction began.
         self._multi_at = (place, 0)
 
     def steps(self, loading: Loading, start: int) -> Steps:
-        """The work, in slices; ``start`` bytes were loaded before this file.
+        """Executes the file in slices. ``start`` is the number of bytes that were loaded before this file.
 
         Raises ``ReplayError`` or ``Unfinished``.
         """
@@ -104,7 +104,7 @@ class Replay:
         client = self._client
         known = self._known
         try:
-            # A thousand commands together are one unit, so that the time is read once for all of them.
+            # All commands of a chunk are one unit, so that the clock is read only once.
             with engine.unit(REPLAY):
                 for number, argv in enumerate(commands, first):
                     command = known.get(argv[0]) or self._find(argv)
@@ -118,7 +118,7 @@ class Replay:
                     try:
                         reply = command.function(client, *argv[command.skip :])
                     except CommandError as error:
-                        # It failed when it was called, too.
+                        # It also failed when the client called it.
                         self._failed(name, error.reply if isinstance(error, CountedError) else error.text)
                     else:
                         if name == "exec" and reply.__class__ is list:
@@ -134,7 +134,7 @@ class Replay:
             raise ReplayError(f"The command '{command.name}' of the append only file {self._name} failed") from error
 
     def _failed(self, name: str, reply: Reply) -> None:
-        """A command has failed, which is rare enough to be told: the file may not be what it seems to be."""
+        """Logs that a command has failed, because the file may be damaged."""
         engine = self._engine
         text = bytes(reply)[:4096].decode("latin-1") if isinstance(reply, bytes) else ""
         text = text[4:] if text.startswith("ERR ") else "-" + text
@@ -167,7 +167,7 @@ class Replay:
         return command
 
     def _before_multi(self) -> int:
-        """The place of the MULTI that was not followed by an EXEC."""
+        """Returns the offset of the MULTI without an EXEC."""
         chunk, number = self._multi_at
         self._file.seek(chunk)
         data = self._file.read(self._frames.place - chunk)

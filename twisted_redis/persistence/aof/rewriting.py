@@ -1,8 +1,7 @@
-"""Rewriting: a child writes a new base, while what is written meanwhile goes to a new increment.
+"""Rewriting: a child process writes a new base while the server appends to a new increment.
 
-The steps are such that the files a manifest names make up the whole data at any moment: the new increment is there and
-empty before the manifest names it, the base is whole before the manifest names it, and what it replaces is deleted
-only then.
+At any moment the files in the manifest contain all data. An increment exists, empty, before the manifest lists it. The
+base is complete before the manifest lists it. The files that it replaces are deleted only after that.
 """
 
 from __future__ import annotations
@@ -24,41 +23,41 @@ DELAY_MINUTES_MOST = 60
 
 
 class Rewriter:
-    """Starts rewrites and takes their results over."""
+    """Starts rewrites and puts their results in place."""
 
     def __init__(self, aof: Aof) -> None:
         self._aof = aof
         self._engine = aof.engine
-        #: Whether one is to be made as soon as there is no child.
+        #: True if a rewrite has to start as soon as no child process runs.
         self.scheduled = False
         self.succeeded = True
         self.count = 0
         self.failures = 0
-        #: Seconds that the last one took, -1 if there was none.
+        #: The duration of the last rewrite in seconds, -1 if there was none.
         self.last_seconds = -1
         self._begun_at = 0.0
         self._delay_minutes = 0
         self._not_before = 0.0
-        #: Where the replication stream stood when the temporary increment was begun.
+        #: The replication offset at the start of the temporary increment.
         self._temporary_start = 0
 
     @property
     def running(self) -> bool:
-        """Whether a child is writing a base."""
+        """True if a child process is writing a base."""
         return self._aof.children.purpose == "aof"
 
     @property
     def running_seconds(self) -> int:
-        """For how long it has been, -1 if there is none."""
+        """The duration of the running rewrite in seconds, -1 if there is none."""
         return int(self._engine.time.monotonic() - self._begun_at) if self.running else -1
 
-    # who wants one
+    # when to rewrite
 
     def by_user(self) -> str:
-        """BGREWRITEAOF: the text of the status; CommandError if it cannot be."""
+        """Executes BGREWRITEAOF. Returns the text of the status; raises CommandError."""
         if self.running:
             raise CommandError("ERR Background append only file rewriting already in progress")
-        # In a transaction it waits for the end of it: the child must not see half of it.
+        # In a transaction it has to wait, because the child must not see half of the transaction.
         if self._aof.children.purpose or self._engine.effects.depth:
             self.scheduled = True
             self.failures = 0
@@ -70,7 +69,7 @@ class Rewriter:
         return "Background append only file rewriting started"
 
     def cron(self) -> None:
-        """Starts what is scheduled, or what has become necessary because the files have grown."""
+        """Starts a rewrite if one is scheduled, or if the files have grown enough."""
         if self._aof.children.purpose:
             return
         if self.scheduled:
@@ -88,7 +87,7 @@ class Rewriter:
             self.start()
 
     def _limited(self) -> bool:
-        """Whether it has failed so often that it has to wait: each attempt leaves a further increment."""
+        """True if the next rewrite has to wait after several failures, because each attempt leaves an increment."""
         if self.failures < FAILURES_BEFORE_DELAY:
             self._delay_minutes = 0
             self._not_before = 0.0
@@ -111,7 +110,7 @@ class Rewriter:
     # the work
 
     def start(self) -> bool:
-        """Starts a child; False, with the reason in the log, if that cannot be."""
+        """Starts a child process. Returns False on failure, with the reason in the log."""
         aof = self._aof
         engine = self._engine
         if aof.children.purpose:
@@ -138,7 +137,7 @@ class Rewriter:
             pid = aof.children.fork("aof", work, self._ended, title="AOF rewrite")
         except OSError as error:
             self.succeeded = False
-            # Each attempt leaves an increment, so this counts for the limit, too.
+            # The attempt leaves an increment, so it counts as a failure.
             self.failures += 1
             engine.log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
             if aof.waiting:
@@ -150,13 +149,13 @@ class Rewriter:
         return True
 
     def kill(self) -> None:
-        """Stops the child, if there is one, before returning."""
+        """Kills the child process, if there is one, and waits for its end."""
         if self.running:
             self._engine.log("notice", f"Killing running AOF rewrite child: {self._aof.children.pid}")
             self._aof.children.kill()
 
     def _open_increment(self) -> bool:
-        """Lets what is written from now on go to a new increment: while there is no base yet, to a temporary one."""
+        """Has the server append to a new increment; to a temporary one if there is no base yet."""
         aof = self._aof
         folder = aof.folder
         if not aof.enabled:
@@ -220,7 +219,7 @@ class Rewriter:
         aof.syncer.unlink(aof.folder.file_path(name))
 
     def _take_over(self) -> bool:
-        """Makes what the child has written the base; False, with the reason in the log, if that fails."""
+        """Makes the file of the child process the base. Returns False on failure, with the reason in the log."""
         aof = self._aof
         folder = aof.folder
         manifest = aof.manifest.copy()
@@ -268,5 +267,5 @@ class Rewriter:
 
 
 def engine_file_name(aof: Aof) -> str:
-    """What the names of new files begin with."""
+    """Returns the first part of the names of new files."""
     return str(aof.engine.config.appendfilename)

@@ -1,4 +1,4 @@
-"""Loading all files that the manifest names, at start or again; taking over the single file of an old version."""
+"""Loads all files of the manifest, and moves the single file of an old version into the directory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["AofFatal", "Totals", "load_files", "sizes", "upgrade"]
 
 
 class AofFatal(Told):
-    """The server cannot go on; what is to be said about it stands in the log already."""
+    """The server cannot continue. The reason is already in the log."""
 
 
 class Totals:
-    """What has been loaded: bytes of all files, and of the base."""
+    """The number of bytes of all files, and of the base."""
 
     def __init__(self, total: int, base: int) -> None:
         self.total = total
@@ -31,9 +31,9 @@ class Totals:
 
 
 def upgrade(engine: Engine, folder: Folder, manifest: Manifest) -> None:
-    """Moves the file of a version before 7.0 into the folder and makes it the base, if there is such a file.
+    """Moves the file of a version before 7.0 into the directory and makes it the base, if there is such a file.
 
-    The manifest comes first: if the server stops before the file is moved, the next start goes on here.
+    The manifest is written first. If the server stops before the file is moved, the next start moves it.
     """
     config = engine.config
     name = config.appendfilename
@@ -68,7 +68,7 @@ def upgrade(engine: Engine, folder: Folder, manifest: Manifest) -> None:
 
 
 def sizes(folder: Folder, manifest: Manifest) -> Totals:
-    """How much there is to load; ``AofFatal`` if a file of the manifest is missing."""
+    """Returns the sizes of the files to load. Raises ``AofFatal`` if a file of the manifest is missing."""
     total = 0
     base = 0
     for file in manifest.files:
@@ -82,10 +82,10 @@ def sizes(folder: Folder, manifest: Manifest) -> Totals:
 
 
 def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manifest, totals: Totals) -> Steps:
-    """Loads the files of ``manifest``, in slices; ``AofFatal`` if that fails, and no file was changed then.
+    """Loads the files of ``manifest`` in slices. Raises ``AofFatal``, and has not changed any file then.
 
-    The last file may end within a command or a transaction: by ``aof-load-truncated`` it is cut off there.  A note is
-    no part of the data: its beginning is always cut off, or it would swallow the next command.
+    The last file may end within a command or a transaction. With ``aof-load-truncated`` it is truncated there. An
+    incomplete annotation at the end is always cut off, because otherwise it would swallow the next command.
     """
     files = manifest.files
     start = 0
@@ -107,7 +107,7 @@ def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manif
 def _load(
     engine: Engine, loading: Loading, folder: Folder, file: AofFile, start: int, unfinished: list[Unfinished]
 ) -> Steps:
-    """Loads one file; adds to ``unfinished`` what says that it is not whole."""
+    """Loads one file. If the file is incomplete, appends the exception to ``unfinished``."""
     path = folder.file_path(file.name)
     try:
         stream = open(path, "rb", buffering=0)  # noqa: SIM115
@@ -134,14 +134,14 @@ def _load(
 
 
 def _load_snapshot(engine: Engine, loading: Loading, file: AofFile, stream: FileIO, start: int) -> Steps:
-    """Loads the snapshot that the file is, or begins with; leaves ``stream`` behind it."""
+    """Loads the snapshot at the start of the file, and leaves ``stream`` at its end."""
     single = file.name == engine.config.appendfilename
     kind = "preamble of the AOF" if single else "base"
     engine.log(
         "notice", "Reading RDB preamble from AOF file..." if single else "Reading RDB base file on AOF loading..."
     )
     stream.seek(0)
-    # The commands behind it count on keys whose time has passed.
+    # The commands that follow may rely on keys that have expired meanwhile.
     loader = Loader(engine, drop_expired=False)
     try:
         yield from steps(engine, loading, loader, stream, start)
@@ -155,9 +155,9 @@ def _load_snapshot(engine: Engine, loading: Loading, file: AofFile, stream: File
 
 
 def _cut(engine: Engine, folder: Folder, file: AofFile, end: Unfinished, last: bool) -> int:
-    """Cuts a file off where it is not whole, if it is the last; how many bytes that were.
+    """Truncates the last file at the end of its complete part. Returns the number of removed bytes.
 
-    ``AofFatal`` if that must not be.
+    Raises ``AofFatal`` if the file must not be truncated.
     """
     log = engine.log
     name = file.name

@@ -1,4 +1,4 @@
-"""The append-only file of a server: off, on, or on as soon as the first base is there."""
+"""The append-only file of a server: off, on, or waiting for its first base."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RETRY_WRITES_EVERY = 1.0
 
 
 class Aof:
-    """What ``engine.append_only`` is.  ``die`` ends the process at once with an exit code."""
+    """The implementation of ``engine.append_only``. ``die`` ends the process at once with an exit code."""
 
     def __init__(
         self,
@@ -66,12 +66,12 @@ class Aof:
             rewrite=self._schedule_rewrite,
         )
         self.rewriter = Rewriter(self)
-        #: Bytes of all files after the last rewrite.
+        #: The total size of all files in bytes after the last rewrite.
         self.rewritten_size = 0
         engine.append_only = self
         engine.info_extra.setdefault("persistence", []).append(self._fields)
         engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
-        # What evictions themselves write must not make room for itself.
+        # The buffer must not count for eviction: evictions fill it themselves.
         engine.usage.uncounted.append(lambda: self.writer.buffered)
         engine.config.on_apply("appendonly", self._apply)
         engine.config.on_apply("appendfsync", self._change_policy)
@@ -79,7 +79,7 @@ class Aof:
         engine.stats.resetters.append(self._reset_figures)
 
     def join(self, persistence: Persistence) -> None:
-        """Takes its part in the start, in the periodic work and in the end of a server."""
+        """Registers for the start, the periodic work and the end of a server."""
         snapshot = persistence.first
         persistence.first = lambda: self.first(snapshot)
         self._empty = persistence.empty
@@ -87,31 +87,31 @@ class Aof:
         persistence.exits.closing.append(self.may_exit)
         persistence.exits.leaving.append(self.exit)
 
-    # what others ask
+    # for other rooms
 
     @property
     def enabled(self) -> bool:
-        """Whether writes go to a file, or will once the first base is there."""
+        """True if the append-only file is on, or waits for its first base."""
         return self._state != OFF
 
     @property
     def on(self) -> bool:
-        """Whether the files hold everything."""
+        """True if the files contain all data."""
         return self._state == ON
 
     @property
     def waiting(self) -> bool:
-        """Whether the first base is not there yet."""
+        """True if the first base does not exist yet."""
         return self._state == WAITING
 
     @property
     def busy(self) -> bool:
-        """Whether the periodic work has something to do: a sync that is due, a rewrite."""
+        """True if the periodic work is needed: for a rewrite, a write or a sync."""
         return self._state != OFF and (self.rewriter.scheduled or self.writer.busy)
 
     @property
     def flush_sleep_us(self) -> int:
-        """Microseconds for which each write is delayed."""
+        """The delay of each write in microseconds."""
         return self.writer.sleep_us
 
     @flush_sleep_us.setter
@@ -119,19 +119,19 @@ class Aof:
         self.writer.sleep_us = microseconds
 
     def offset(self) -> int:
-        """Where the replication stream stands."""
+        """Returns the offset of the replication stream."""
         return self.engine.replication.offset
 
     def rewrite_by_user(self) -> str:
-        """BGREWRITEAOF."""
+        """Executes BGREWRITEAOF. Returns the text of the status; raises CommandError."""
         return self.rewriter.by_user()
 
     # at start
 
     def first(self, otherwise: Callable[[], Steps]) -> Steps:
-        """Loads the data at start, in slices, by ``otherwise`` where the append-only file is off; begins to write.
+        """Loads the data at the start, in slices, and then opens the file for appending.
 
-        ``AofFatal`` if anything of that cannot be.
+        If the append-only file is off, ``otherwise`` loads the data. Raises ``AofFatal``.
         """
         self.load_manifest()
         if self.engine.config.appendonly:
@@ -147,7 +147,7 @@ class Aof:
             raise AofFatal from None
 
     def load_manifest(self) -> None:
-        """Reads what files there are; ``AofFatal`` if that cannot be told."""
+        """Reads the manifest. Raises ``AofFatal``."""
         log = self.engine.log
         try:
             self.manifest = self.folder.load()
@@ -164,7 +164,7 @@ class Aof:
             raise AofFatal from None
 
     def load(self) -> Steps:
-        """Loads the data at start, in slices; ``AofFatal`` if they are damaged."""
+        """Loads the data at the start, in slices. Raises ``AofFatal`` if the files are damaged."""
         engine = self.engine
         started = engine.time.monotonic()
         found = yield from self._load()
@@ -174,7 +174,7 @@ class Aof:
         self._restore_offset()
 
     def _load(self) -> Any:
-        """Loads the files there are; tells whether there are any."""
+        """Loads the files in slices. Returns False if there are none."""
         upgrade(self.engine, self.folder, self.manifest)
         if self.manifest.empty:
             return False
@@ -186,14 +186,14 @@ class Aof:
         return True
 
     def _restore_offset(self) -> None:
-        """Goes on with the replication stream where the last increment ended: offsets must never go back."""
+        """Continues the replication stream at the end of the last increment, because offsets must never decrease."""
         if not self.manifest.increments:
             return
         last = self.manifest.increments[-1]
         if last.end != -1:
             self._move_offset(last.end)
             self.manifest.set_end(-1)
-            # We are going to append to this file: its end is no longer known.
+            # The server is going to append to this file, so its end is unknown again.
             if not self.folder.store(self.manifest):
                 raise AofFatal
         else:
@@ -203,7 +203,7 @@ class Aof:
         self.engine.replication.begin_at(offset)
 
     def open(self) -> None:
-        """Begins to write, after loading; ``AofFatal`` if that cannot be."""
+        """Opens the file for appending, after loading. Raises ``AofFatal``."""
         engine = self.engine
         manifest = self.manifest
         if not self.folder.create():
@@ -230,7 +230,7 @@ class Aof:
         engine.log("notice", f"{verb} AOF incr file {last.name} on server start")
 
     def delete_history(self) -> None:
-        """Deletes the files that a rewrite has replaced, unless somebody wants to keep them."""
+        """Deletes the files that a rewrite has replaced, unless ``aof-disable-auto-gc`` is on."""
         if self.engine.config.aof_disable_auto_gc or not self.manifest.history:
             return
         manifest = self.manifest
@@ -244,7 +244,7 @@ class Aof:
     # on and off
 
     def _apply(self) -> None:
-        """CONFIG SET appendonly: while data are being loaded it has to wait."""
+        """Follows CONFIG SET appendonly. During loading, the change has to wait."""
         if self._loading.active:
             return
         wanted = self.engine.config.appendonly
@@ -277,7 +277,7 @@ class Aof:
                     "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and "
                     "starting a rewrite now.",
                 )
-                # It did not keep what has been written since.
+                # No increment has recorded the writes since that rewrite began.
                 self._state = OFF
                 rewriter.kill()
                 self._state = WAITING
@@ -298,7 +298,7 @@ class Aof:
         self._guard()
 
     def stop(self) -> None:
-        """Turns it off: what is written stays where it is."""
+        """Turns the append-only file off. Its files stay."""
         if self._state == OFF:
             return
         was_on = self.on
@@ -317,7 +317,7 @@ class Aof:
         self._tell(-1)
 
     def start_again(self) -> None:
-        """Turns it on, after ``stop``, with a rewrite; the server ends if that fails."""
+        """Turns the append-only file on after ``stop``, with a rewrite. Ends the server if that fails."""
         if not self.engine.config.appendonly or self._state != OFF:
             return
         try:
@@ -327,18 +327,18 @@ class Aof:
             self._die(1)
 
     def begin_temporary(self, fd: int) -> None:
-        """Writes go to an increment that no manifest names yet."""
+        """Starts to append to an increment that is not in the manifest yet."""
         self.writer.switch(fd)
         self.syncer.begin(self.offset())
         self._attach()
 
     def end_temporary(self) -> None:
-        """The base has failed: what was written since is worth nothing."""
+        """Abandons the temporary increment, because there is no base for it."""
         self._detach()
         self.writer.abandon()
 
     def become_on(self) -> None:
-        """The first base is there."""
+        """Ends the wait for the first base, which exists now."""
         self._state = ON
         self._tell(self.syncer.offset)
 
@@ -349,7 +349,7 @@ class Aof:
         if not self._attached:
             self._attached = True
             self.engine.effects.add_sink(self.writer)
-            # First of all: replicas must not have what is not here.
+            # This comes first, because a replica must not receive a write before the file does.
             self.engine.turns.before_replies.insert(0, self.writer.write_turn)
 
     def _detach(self) -> None:
@@ -359,14 +359,14 @@ class Aof:
             self.engine.turns.before_replies.remove(self.writer.write_turn)
 
     def _change_policy(self) -> None:
-        """CONFIG SET appendfsync: results of syncs before must not come after those of the new policy."""
+        """Follows CONFIG SET appendfsync. For ``always``, waits for the running syncs and ignores their results."""
         if self.engine.config.appendfsync == "always":
             self.syncer.begin(self.syncer.offset)
 
     # the end of the server
 
     def may_exit(self, force: bool) -> bool:
-        """Brings everything to disk; False if data would be lost."""
+        """Syncs the file before the server ends. Returns False if data would be lost and ``force`` is not set."""
         log = self.engine.log
         if self.rewriter.running:
             if self.waiting:
@@ -382,7 +382,7 @@ class Aof:
         return True
 
     def exit(self) -> None:
-        """Notes in the manifest where the replication stream ends."""
+        """Records the end of the replication stream in the manifest."""
         if self.on:
             self.manifest.set_end(self.offset())
             self.folder.store(self.manifest)
@@ -391,7 +391,7 @@ class Aof:
     # DEBUG LOADAOF
 
     def reload(self) -> None:
-        """Replaces the data by what the files say; CommandError, with the reason in the log, if that fails."""
+        """Replaces the data by those of the files. Raises CommandError; the reason is in the log."""
         engine = self.engine
         if self.writer.fd != -1:
             self.writer.flush(force=True)
@@ -416,7 +416,7 @@ class Aof:
     # periodic work
 
     def cron(self, now: float) -> None:
-        """Part of the periodic work: rewrites, syncs, new attempts to write."""
+        """Does the periodic work: rewrites, syncs, and another attempt after a write error."""
         if self._state != OFF:
             if self.writer.error:
                 if now - self._retried_at >= RETRY_WRITES_EVERY:
@@ -425,13 +425,13 @@ class Aof:
             else:
                 self.writer.cron()
             if self.on and self.writer.everything_synced:
-                # Nothing of what came since was for the file.
+                # The stream may have advanced by effects that are not for the file.
                 self.syncer.offset = self.offset()
             self._synced()
         self.rewriter.cron()
 
     def _synced(self) -> None:
-        """The thread has brought something to disk, or has failed."""
+        """Called after each sync, successful or not."""
         self._guard()
         if self.on:
             self._tell(self.syncer.offset)
@@ -439,7 +439,7 @@ class Aof:
     def _tell(self, offset: int) -> None:
         self.engine.replication.synced_until(offset)
 
-    # when it fails
+    # errors
 
     @property
     def _trouble(self) -> int:
@@ -449,7 +449,7 @@ class Aof:
         self.engine.commands.deny(Denial.APPEND_ONLY_FAILED, self._check if self._trouble else None)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Refuses writes while they cannot be kept; PING as well, so that whoever watches the server learns of it."""
+        """Refuses writes after an error of the file, and PING, so that monitoring notices."""
         number = self._trouble
         if not number or client.gates & MASTER:
             return

@@ -1,4 +1,4 @@
-"""Bringing a file to disk in a thread, so that the server need not wait for it."""
+"""Syncs files to disk in a thread, so that the server does not have to wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 __all__ = ["Syncer", "sync_data"]
 
-#: The content of a file is enough, times of access and the like may wait.
+#: Only the content of a file has to reach the disk. Its access time and the like do not matter.
 sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
@@ -25,19 +25,21 @@ class _Job(NamedTuple):
 
     @property
     def awaited(self) -> bool:
-        """Whether it is a sync of the file that is being written to."""
+        """True for a sync of the file to which the server appends."""
         return self.sync and not self.close
 
 
 class Syncer:
-    """A thread that syncs files.  ``call`` has a function called by the reactor's thread (``callFromThread``); without
-    it there is no thread, and everything is done at once.
+    """A thread that syncs files.
 
-    The thread starts with the first job.  The system may refuse that (a limit of processes, no memory): a sync then
-    counts as failed with EAGAIN, and the next one tries again.  Files that are to be closed are closed all the same.
+    ``call`` has to call a function in the reactor's thread (``callFromThread``). If it is None there is no thread, and
+    all work is done at once. ``synced`` is called in the reactor's thread after each sync, even a failed one.
 
-    ``offset``: where the replication stream stood when what is on disk was written; ``error``: the number of the
-    error of the last sync, 0 if it was successful; ``pending``: how many syncs of the current file are not done.
+    The thread starts with the first job. If the system refuses a thread (process limit, no memory), the sync has failed
+    with EAGAIN, and the next one tries again. Files are closed without the thread then.
+
+    ``offset`` is the replication offset up to which the writes are on disk. ``error`` is the error number of the last
+    sync, 0 if it was successful. ``pending`` counts the unfinished syncs of the current file.
     """
 
     def __init__(
@@ -59,9 +61,9 @@ class Syncer:
         self.error = 0
 
     def sync(self, fd: int, offset: int) -> bool:
-        """Syncs the file of a descriptor, which must stay open, in the background.
+        """Syncs the file of a descriptor in the background. The descriptor must stay open.
 
-        False if the sync cannot even be tried: ``error`` is set, and the data are as they were.
+        Returns False if the sync could not start. ``error`` is set then.
         """
         if not self._ready():
             self._failed(errno.EAGAIN)
@@ -71,11 +73,11 @@ class Syncer:
         return True
 
     def sync_and_close(self, fd: int, offset: int) -> None:
-        """Syncs a file that nobody writes to any more, and closes it."""
+        """Syncs a file and closes it."""
         self._submit(_Job(fd, offset, True, True, self._era))
 
     def unlink(self, path: str) -> None:
-        """Deletes a file at once, but gives its room back in the background: with a large one that takes a while."""
+        """Removes the name of a file at once, and frees its blocks in the background: a large file takes a while."""
         try:
             fd = os.open(path, os.O_RDONLY)
         except OSError:
@@ -88,33 +90,33 @@ class Syncer:
             self._submit(_Job(fd, 0, False, True, self._era))
 
     def drain(self) -> None:
-        """Waits until everything is done."""
+        """Waits until all jobs are done."""
         with self._idle:
             self._idle.wait_for(lambda: not self._unfinished)
 
     def begin(self, offset: int) -> None:
-        """A file of another history begins at ``offset``: waits for what is being done, and forgets it."""
+        """Starts a new history at the replication offset ``offset``: waits for all jobs, and ignores their results."""
         self.drain()
         self._era += 1
         self.pending = 0
         self.offset = offset
 
     def stop(self) -> None:
-        """Ends the thread once everything is done."""
+        """Ends the thread after all jobs are done."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
             self._thread = None
 
     def _ready(self) -> bool:
-        """Whether jobs can be taken: starts the thread if there is none."""
+        """Starts the thread if there is none. Returns False if that fails."""
         if self._call is None or self._thread is not None:
             return True
         thread = threading.Thread(target=self._work, args=(self._call,), name="aof-fsync", daemon=True)
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:
-            # Python says "can't start new thread", whatever the reason.
+            # The message is always "can't start new thread", whatever the reason.
             if not self.error:
                 self._log("warning", f"Can't start the thread that syncs the AOF file: {error}")
             return False
@@ -125,7 +127,7 @@ class Syncer:
         if self._call is None or not self._ready():
             self._finish(job, _carry_out(job))
             return
-        # Only what the thread has got is counted, or nobody would ever count it down.
+        # Jobs count only after the thread has them; otherwise the count would never return to zero.
         with self._idle:
             self._jobs.put(job)
             self._unfinished += 1
@@ -135,7 +137,7 @@ class Syncer:
         while (job := self._jobs.get()) is not None:
             try:
                 failed = _carry_out(job)
-            except Exception:  # out of memory: whoever waits must learn of it
+            except Exception:  # out of memory; the server must learn that the sync has failed
                 failed = errno.EIO
             try:
                 call(partial(self._done, job, failed))
@@ -160,7 +162,7 @@ class Syncer:
         self._synced()
 
     def note(self, offset: int) -> None:
-        """Takes note that everything up to ``offset`` is on disk."""
+        """Records that the writes up to the replication offset ``offset`` are on disk."""
         self.offset = offset
         self.error = 0
 
@@ -171,13 +173,13 @@ class Syncer:
 
 
 def _carry_out(job: _Job) -> int:
-    """Does what is to be done with a file; the number of the error of the sync, 0 without any."""
+    """Syncs and closes a file as the job says. Returns the error number of the sync, 0 if it was successful."""
     failed = 0
     if job.sync:
         try:
             sync_data(job.fd)
         except OSError as error:
-            # What is no file that could be synced (a pipe, a device) is as good as synced.
+            # A pipe or a device cannot be synced, which is no failure.
             failed = 0 if error.errno in (errno.EBADF, errno.EINVAL) else error.errno or errno.EIO
     if job.close:
         try:

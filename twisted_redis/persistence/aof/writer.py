@@ -1,8 +1,8 @@
-"""The file that is being appended to: effects become commands, and commands bytes on the disk.
+"""Appends effects to the current file, and syncs it.
 
-Effects are gathered and written together at the end of each turn, before any reply of the turn leaves.  By
-``appendfsync`` they are brought to disk there, too (``always``: one sync for the writes of all clients that arrived
-together), about every second in a thread (``everysec``), or when the operating system likes (``no``).
+The writer collects effects and writes them together at the end of each turn, before the replies of the turn are sent.
+``appendfsync`` decides when they are synced to disk: at the end of the turn (``always``, with one sync for all clients
+of the turn), about every second in a thread (``everysec``), or when the operating system decides (``no``).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["Writer"]
 
 POSTPONED_AT_MOST = 2.0
-"""Seconds for which writing waits for a sync in the thread: both at once would stop the server for the disk."""
+"""The most seconds for which a write waits for a sync in the thread. A write during a sync would block the server."""
 
 SYNC_EVERY = 1.0
 LOG_EVERY = 30.0
 
 
 class Writer:
-    """A sink of effects, and the file they go to; nothing is open (``fd`` -1) until ``switch``.
+    """A sink of effects that appends them to a file. No file is open (``fd`` is -1) until ``switch``.
 
-    ``offset`` tells where the replication stream stands, ``has_child`` whether a child is saving, ``die`` ends the
-    process at once with an exit code, ``troubled`` is called when ``error`` comes or goes,
-    ``synced`` after a sync that was waited for, ``rewrite`` when the file lacks something.
+    ``offset`` returns the offset of the replication stream. ``has_child`` returns True while a child process is saving.
+    ``die`` ends the process at once with an exit code. ``troubled`` is called after each change of ``error`` to or from
+    0, ``synced`` after a sync in the reactor's thread, and ``rewrite`` when the file lacks an effect.
     """
 
     def __init__(
@@ -67,23 +67,23 @@ class Writer:
         #: Takes the effects of one unit of execution.
         self.feed: Callable[[Sequence[Effect]], None] = self._units.append
         self._parts: list[bytes] = []
-        #: Bytes that are not written yet.
+        #: The number of bytes that are not written yet.
         self.buffered = 0
         self._encoder = EffectEncoder(AOF)
         self._stamp = 0
-        #: Bytes of the file, and how many of them are on disk, or will be once the thread is done.
+        #: The size of the file in bytes, and how much of it is synced, or will be when the thread has finished.
         self.size = 0
         self._synced_size = 0
-        #: Bytes of all files that belong together.
+        #: The total size of all files in bytes.
         self.total = 0
         self._synced_at = 0.0
         self._postponed_since: float | None = None
-        #: How often a slow sync did not keep the server from writing in the end.
+        #: How often the server has written during a slow sync, after having waited.
         self.delayed = 0
         #: The error number of the last write, 0 if it was successful.
         self.error = 0
         self._logged_at = -LOG_EVERY - 1
-        #: Microseconds that each write is delayed for (DEBUG AOF-FLUSH-SLEEP).
+        #: The delay of each write in microseconds (DEBUG AOF-FLUSH-SLEEP).
         self.sleep_us = 0
 
     #: The part of ``Sink`` that never changes.
@@ -92,7 +92,7 @@ class Writer:
     # files
 
     def switch(self, fd: int, size: int = 0) -> None:
-        """Appends to another file from now on, of ``size`` bytes; the one before is synced and closed."""
+        """Appends to another file of ``size`` bytes from now on. Syncs and closes the previous one."""
         if self.fd != -1:
             self.syncer.sync_and_close(self.fd, self._offset())
         self.fd = fd
@@ -100,12 +100,12 @@ class Writer:
         self._synced_at = self._engine.time.monotonic()
 
     def forget_database(self) -> None:
-        """The next command gets a SELECT: it is the first of a file, or may become it."""
+        """Has SELECT written before the next command, which may become the first of a file."""
         self._encode()
         self._encoder.selected = -1
 
     def close(self) -> None:
-        """Brings everything to disk and closes the file."""
+        """Writes and syncs everything, and closes the file."""
         if self.fd == -1:
             return
         self.flush(force=True)
@@ -115,7 +115,7 @@ class Writer:
         self._forget_file()
 
     def abandon(self) -> None:
-        """Closes the file and forgets what was to be written: nobody needs it."""
+        """Closes the file and discards the buffer."""
         if self.fd != -1:
             os.close(self.fd)
         self._forget_file()
@@ -130,7 +130,7 @@ class Writer:
         self._postponed_since = None
 
     def sync_at_exit(self) -> None:
-        """Brings everything to disk, as the server ends."""
+        """Writes and syncs everything because the server ends."""
         if self.fd != -1:
             self.flush(force=True)
             self._sync_now("Fail to fsync the AOF file: %s.")
@@ -159,7 +159,7 @@ class Writer:
                 self._fail(errno.EIO if sys.exc_info()[0] is not MemoryError else errno.ENOMEM)
 
     def missed(self) -> None:
-        """Effects are lost to the file; a rewrite brings it up to what is in memory."""
+        """Schedules a rewrite, because the file lacks an effect."""
         self._rewrite()
         self._fail(errno.ENOMEM)
 
@@ -184,16 +184,19 @@ class Writer:
 
     @property
     def everything_synced(self) -> bool:
-        """Whether nothing is left that is not on disk."""
+        """True if all effects are on disk."""
         return not self.buffered and not self._units and self._synced_size == self.size and not self.syncer.pending
 
     @property
     def busy(self) -> bool:
-        """Whether something is to be written, or synced by ourselves."""
+        """True if something has to be written, or synced by the server."""
         return bool(self.buffered) or (self._synced_size != self.size and self._config.appendfsync != "no")
 
     def flush(self, force: bool = False) -> None:
-        """Writes what is gathered, and syncs it as ``appendfsync`` wants it; ``force``: even while a sync runs."""
+        """Writes the collected effects, and syncs them as ``appendfsync`` requires.
+
+        ``force`` writes even while a sync is running in the thread.
+        """
         self._encode()
         policy = self._config.appendfsync
         if not self.buffered:
@@ -212,7 +215,7 @@ class Writer:
         self._engine.stats.aof_ns += time.perf_counter_ns() - started
 
     def _wait(self) -> bool:
-        """Whether writing has to wait for the sync in the thread."""
+        """True if the write has to wait for the sync in the thread."""
         now = self._engine.time.monotonic()
         if self._postponed_since is None:
             self._postponed_since = now
@@ -228,14 +231,14 @@ class Writer:
         return False
 
     def cron(self) -> None:
-        """Periodic work: what was postponed, and the sync of what was written last."""
+        """Does the periodic work: postponed writes, and the sync of the last ones."""
         if self.fd == -1 or self.error:
             return
         if self._postponed_since is not None or self._synced_size != self.size:
             self.flush()
 
     def _write(self) -> bool:
-        """Writes the buffer; tells whether all of it is in the file."""
+        """Writes the buffer. Returns True if all of it is in the file."""
         parts = self._parts
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         if self._config.latency_monitor_threshold:
@@ -255,7 +258,7 @@ class Writer:
         return False
 
     def _wrote(self) -> None:
-        """Nothing is left to be written: an error of before is over."""
+        """Ends an earlier error, because nothing is left to be written."""
         if self.error:
             self.error = 0
             self._troubled()
@@ -308,10 +311,10 @@ class Writer:
         self._fail(number)
 
     def _fail(self, number: int) -> None:
-        """Refuses writes with the error ``number``, until writing has worked again."""
+        """Has write commands refused with the error ``number`` until a write succeeds."""
         self.error = number
         if self._config.appendfsync == "always":
-            # The replies stand ready already, and what was changed cannot be taken back.
+            # The replies are ready already, and the changes cannot be undone.
             self._engine.log(
                 "warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
             )
@@ -360,13 +363,13 @@ _UNKNOWN = OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def _write_all(fd: int, data: bytes) -> tuple[int, OSError | None]:
-    """Writes ``data``; how much of it was written, and why not more."""
+    """Writes ``data``. Returns the number of written bytes, and the error that prevented the rest."""
     written = 0
     size = len(data)
     try:
         written = os.write(fd, data)
         while written < size:
-            # It may have been a signal, or the disk is full: the next call tells.
+            # The cause may be a signal or a full disk. The next call shows which.
             written += os.write(fd, memoryview(data)[written:])
     except OSError as error:
         return written, error
