@@ -1,7 +1,7 @@
-"""How Redis makes a digest of data (DEBUG DIGEST), out of SHA-1.
+"""Redis' digests of data (DEBUG DIGEST), made with SHA-1.
 
-What has an order is *mixed* into a digest: the digest is hashed again each time.  What has none is xored.  A digest is
-a number of 160 bits here, big end first.
+Ordered items are *mixed* into a digest, which is hashed again for each of them.  Unordered items are combined with xor.
+A digest is a 160-bit number here, in big-endian order.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ __all__ = ["hashed", "mix", "mix_all", "pair_digest"]
 
 
 def hashed(data: bytes | bytearray) -> int:
-    """The SHA-1 of ``data`` as a number."""
+    """Returns the SHA-1 of ``data`` as a number."""
     return int.from_bytes(sha1(data).digest(), "big")
 
 
 def mix(digest: int, data: bytes | bytearray) -> int:
-    """Makes ``data``, and its place after everything before it, a part of the digest."""
+    """Returns the digest with ``data`` added behind everything that was added before."""
     mixed = digest ^ int.from_bytes(sha1(data).digest(), "big")
     return int.from_bytes(sha1(mixed.to_bytes(20, "big")).digest(), "big")
 
 
 def mix_all(digest: int, items: Iterable[bytes]) -> int:
-    """Mixes ``items`` into the digest, one after the other."""
-    # Spelled out: this is the loop that long lists spend their time in.
+    """Mixes ``items`` into the digest, one after another."""
+    # ``mix`` spelled out: a long list spends its time in this loop.
     from_bytes = int.from_bytes
     for item in items:
         mixed = digest ^ from_bytes(sha1(item).digest(), "big")
@@ -34,5 +34,5 @@ def mix_all(digest: int, items: Iterable[bytes]) -> int:
 
 
 def pair_digest(first: bytes, second: bytes, extra: int = 0) -> int:
-    """What a pair of an unordered collection adds to the digest of the collection."""
+    """Returns the number to xor into the digest of an unordered collection for one of its pairs."""
     return hashed((mix(mix(0, first), second) ^ extra).to_bytes(20, "big"))

@@ -1,10 +1,10 @@
-"""The table of types: everything that the rooms above ask about a value, one row for each type.
+"""The table of data types: one row describes everything that other modules need to know about a type.
 
-A value of a key is plain ``bytes`` or an object of one of the classes below.  Whoever needs something that depends on
-the type looks it up here with ``type_of(value)``; nobody else lists the types.  One fact stands in a table of its own,
-since it builds on the codec of RDB files: how a value is written there and read (``persistence/rdb/table.py``).
+The value of a key is plain ``bytes`` or an object of one of the classes below.  Code whose behaviour depends on the
+type looks it up with ``type_of(value)``; no other module lists the types.  Only the RDB codec of a type stands in
+another table (``persistence/rdb/table.py``), because the RDB format is a layer above the values.
 
-To add a type, write its class, give it a row in ``TYPES``, and write its codec.
+To add a type, write its class and its codec, and add one row to each table.
 """
 
 from __future__ import annotations
@@ -50,32 +50,34 @@ def _one(value: Any) -> int:
 
 @dataclass(frozen=True, eq=False, kw_only=True, slots=True)
 class DataType:
-    """What is asked about the values of one type.  Each function gets the value as its last or only argument."""
+    """One row: the facts about a type, and functions that take a value of that type."""
 
     name: bytes
-    """What TYPE answers; empty for the types of modules, whose classes say it (``OwnValue.TYPE``)."""
+    """The answer of TYPE.  Empty for the types of modules, whose classes hold their names (``OwnValue.TYPE``)."""
     number: int
     """Redis' number of the type, which is a part of digests."""
     copy: Callable[[Any], Any]
-    """A value that shares nothing that changes (COPY)."""
+    """Returns a copy that shares nothing mutable with the value (COPY)."""
     encoding: Callable[[Any], str]
-    """What OBJECT ENCODING answers."""
+    """Returns the answer of OBJECT ENCODING."""
     size: Callable[[Any, sizes.Sampling], int]
-    """The bytes that the value takes, estimated from some of its items."""
+    """Estimates the bytes that the value takes, from some of its items."""
     digest: Callable[[int, Any], int]
-    """The digest with the value in it (DEBUG DIGEST)."""
+    """Returns a digest with the value added to it (DEBUG DIGEST)."""
     shown: Callable[[Any], Any]
-    """The value as lists, dicts, bytes and numbers, for people to read."""
+    """Returns the value as lists, dicts, bytes and numbers, for people to read."""
     commands: Callable[[bytes, Any], Iterable[Command]] | None = None
-    """The commands that make the value at a key; without any, RESTORE makes it from its dump."""
+    """Returns the commands that create the value at a key.  None: RESTORE creates it from its dump."""
     keysizes: str = ""
-    """The name of the lengths of these values in INFO keysizes; Redis does not tell those of all types."""
+    """The name of the type's histogram in INFO keysizes; empty for the types that Redis leaves out there."""
     effort: Callable[[Any], int] = _one
-    """How many parts Redis would free one by one."""
+    """Returns the number of parts that Redis would free one by one."""
     parts: tuple[str, ...] = ()
-    """The attributes that hold the elements.  An order of a container comes before that container."""
+    """The attributes that hold the elements.  The order of a container precedes that container."""
     next_expiry: Callable[[Any], int | None] | None = None
-    """When the next part of the value expires (ms), None where none does; for types whose parts may expire."""
+    """Returns the time (ms) at which the next part of the value expires, or None.  Only hashes have such parts."""
+    wakes_on_delete: bool = False
+    """Whether clients that wait for such a key are told when another value replaces it."""
 
 
 # strings
@@ -347,6 +349,7 @@ _STREAM = DataType(
     commands=_commands_of_stream,
     effort=_effort_of_stream,
     parts=Stream.PARTS,
+    wakes_on_delete=True,
 )
 
 
@@ -376,7 +379,7 @@ OWN = DataType(
     digest=_digest_of_own,
     shown=_shown_of_own,
 )
-"""The row of all types that modules declare: what they are stored as (``OwnValue.save``) tells the rest."""
+"""The row that all types of modules share; their classes do the work."""
 
 
 # the table
@@ -391,11 +394,11 @@ TYPES: dict[type, DataType] = {
     Hash: _HASH,
     Stream: _STREAM,
 }
-"""The types by the classes of their values, in the order in which Redis shows them."""
+"""Class of a value to its type, in Redis' order."""
 
 
 def type_of(value: Any) -> DataType:
-    """The row of the type that ``value`` has; TypeError for what no key can hold."""
+    """Returns the type of ``value``; raises TypeError if no key can hold such a value."""
     found = TYPES.get(value.__class__)
     if found is None:
         if not isinstance(value, OwnValue):
@@ -405,27 +408,29 @@ def type_of(value: Any) -> DataType:
 
 
 def type_name(value: Any) -> bytes:
-    """What TYPE answers: ``string``, ``list``..."""
+    """Returns the answer of TYPE: ``string``, ``list``..."""
     return type_of(value).name or value.TYPE
 
 
 def encoding_of(value: Any) -> str:
-    """What OBJECT ENCODING answers."""
+    """Returns the answer of OBJECT ENCODING."""
     return type_of(value).encoding(value)
 
 
 def copy_value(value: Any) -> Any:
-    """A value that shares nothing that changes."""
+    """Returns a copy that shares nothing mutable with ``value``."""
     return type_of(value).copy(value)
 
 
 def value_size(value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
-    """The bytes that any value takes, estimated from some of its items."""
-    # The account of memory asks this all the time: one look-up, and no call that can be spared.
+    """Estimates the bytes that ``value`` takes, from some of its items."""
+    # The memory account calls this all the time, so strings take a short way.
+    if value.__class__ is bytes:
+        return sizes.of_bytes(len(value))
     found = TYPES.get(value.__class__)
     return (type_of(value) if found is None else found).size(value, how)
 
 
 def exact_size(value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
-    """As ``value_size`` for those who ask about one value: what a type of a module raises is raised."""
+    """Like ``value_size``, but passes on an error that a module's type raises; the accounts use a guess instead."""
     return memory_of(value) if isinstance(value, OwnValue) else value_size(value, how)

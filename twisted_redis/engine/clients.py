@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.table import type_of
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.propagation import EVERYBODY, Effect, check_effects
 from twisted_redis.resp.encoder import encode2, encode3
@@ -165,7 +165,7 @@ class Client:
         db, ready = self.db, self.effects.ready
         place = (db, key)
         overwrites = (
-            key in db.waiting and place not in ready and db.exists(key) and not isinstance(db.data[key], Stream)
+            key in db.waiting and place not in ready and db.exists(key) and not type_of(db.data[key]).wakes_on_delete
         )
         db.set(key, value)
         self.changed(key, event, n)

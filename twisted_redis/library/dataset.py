@@ -102,16 +102,16 @@ def _arguments(key: bytes, value: Any) -> list[list[bytes]]:
 
 @dataclass(frozen=True)
 class _PythonForm:
-    """A type of values of the server as a Python value."""
+    """How Python values stand for the values of one type."""
 
     classes: tuple[type, ...]
-    """The Python values that become one of this type."""
+    """The classes of Python values that are stored as this type."""
     commands: Callable[[bytes, Any], list[tuple[Argument, ...]]]
-    """The commands that make the value at a key; none for an empty collection."""
+    """Returns the commands that create the value at a key; none for an empty collection."""
     read: tuple[Argument, ...]
-    """The command that reads the value, without the key, which is its first argument."""
+    """The command that reads the value, without the key, which is the first argument."""
     made: Callable[[Any], Any] = lambda reply: reply
-    """The Python value of the reply."""
+    """Returns the Python value for the reply of that command."""
 
 
 def _adding(name: str, items: Callable[[Any], list[Any]] = list) -> Callable[[bytes, Any], list[tuple[Argument, ...]]]:
@@ -135,7 +135,7 @@ def _entries(reply: Any) -> StreamEntries:
     return StreamEntries((entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in reply)
 
 
-#: The types by their names.  A Python value is of the first type that has its class.
+#: Name of a type to its form.  A Python value is stored as the first type that has its class.
 _FORMS: dict[bytes, _PythonForm] = {
     b"zset": _PythonForm(
         (SortedSet,),

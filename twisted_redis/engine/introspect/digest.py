@@ -1,7 +1,7 @@
 """Digests of values and of whole data sets, the same as Redis computes (DEBUG DIGEST and DIGEST-VALUE).
 
-Two servers hold the same data if their digests are equal, whatever the order of their tables.  Each type says how its
-values become a part of a digest (``datatypes/table.py``).
+Two servers hold the same data if their digests are equal, whatever the order of their tables.  The digest of a value
+depends on its type (``DataType.digest``).
 """
 
 from __future__ import annotations

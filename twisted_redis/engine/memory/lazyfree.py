@@ -145,11 +145,11 @@ def _free_some(container: Any, count: int) -> None:
 
 
 def _part_names(value: Any) -> tuple[str, ...]:
-    """The attributes of ``value`` that hold its elements: of a value of a key, or of a part of one."""
+    """Returns the attributes that hold the elements of ``value``, which is the value of a key or a part of one."""
     found = TYPES.get(value.__class__)
     if found is not None:
         return found.parts
-    # The values of modules are not taken apart: nobody but their types knows their parts.
+    # Values of modules are not taken apart, since only their classes know their parts.
     return () if isinstance(value, OwnValue) else getattr(value.__class__, "PARTS", ())
 
 

@@ -1,4 +1,4 @@
-"""What a codec consists of: how values of one type are written, and the encodings in which they can be read."""
+"""The parts of a codec: a writer for the values of one type, and the encodings in which they can be read."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ class Limits(HashLimits, ListLimits, SetLimits, ZSetLimits, OwnTypes, Protocol):
 
 
 Reader = Callable[[bytes, int, Limits], "tuple[Any, int]"]
-"""Gives the value at a place of the data, and the place behind it; the third argument is the configuration."""
+"""Takes data, a position and the configuration; returns the value there and the position behind it."""
 
 Writer = Callable[[Any, int, bool], "tuple[int, list[bytes]]"]
-"""Gives the number of an encoding and the pieces of a value in it, from the value, the version of the format, and
-whether strings are compressed."""
+"""Takes a value, the version of the format, and whether to compress strings; returns the number of an encoding and the
+value's bytes in it, in pieces."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Encoding:
-    """One way in which a version of Redis has stored values of a type."""
+    """One way in which some version of Redis stored values of a type."""
 
     number: int
-    """The byte that stands before the key."""
+    """The byte in front of the key."""
     name: str
-    """What redis-check-rdb calls it."""
+    """The name that redis-check-rdb has for it."""
     read: Reader
     packed: str = ""
-    """What Redis calls the packed form in its log when that is broken; empty if there is none."""
+    """The name of the packed form in Redis' message about a corrupt one; empty if the encoding is not packed."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Codec:
-    """One type of values in files."""
+    """How the values of one type are stored."""
 
     write: Writer
     encodings: tuple[Encoding, ...]
     least_version: Callable[[Any], int] | None = None
-    """The lowest version of the format that can hold a value, for types that not every version can hold."""
+    """Returns the lowest version of the format that can hold a value.  None: every version can hold the type."""
 
 
-# what readers of collections share
+# shared by the readers of collections
 
 
 def read_count(data: bytes, pos: int) -> tuple[int, int]:
-    """The number of elements of a collection at ``pos``, and the place behind it; ``EmptyValue`` for none."""
+    """Returns the number of elements at ``pos`` and the position behind it; raises ``EmptyValue`` for zero."""
     count, pos = read_length(data, pos)
     if not count:
         raise EmptyValue(pos)

@@ -1,14 +1,13 @@
-"""The table of codecs: how the values of each type are written and read.
+"""The table of codecs: how the values of each type are written to RDB files and dumps, and read from them.
 
-This is the part of a type's row that builds on the RDB format; the rest stands in ``datatypes/table.py``.
+This is the part of a type's row that needs the RDB format; the rest is in ``datatypes/table.py``.
 
-The encoding that is written follows from the form that a value has, as in Redis 8, and from the version of the format
-that is written: a file is of one version, and a dump may be of the lowest one that can hold its value, so that older
-servers take it too.
+The encoding of a written value depends on the value's form, as in Redis 8, and on the version of the format.  A file
+has one version.  A dump uses the lowest version that can hold its value, so that older servers accept it too.
 
-Every encoding that a version of Redis has ever written can be read, and the value takes the form that Redis 8 would
-give it under the limits of the configuration.  Everything is checked as Redis checks with ``sanitize-dump-payload
-yes``: there is nothing to gain from believing bytes that have to be looked at anyway.
+Values are read in every encoding that a version of Redis has ever written, and take the form that Redis 8 would give
+them under the limits of the configuration.  Readers always check as Redis does with ``sanitize-dump-payload yes``:
+the bytes have to be gone through anyway.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ CODECS: dict[type, Codec] = {
     Stream: streams.CODEC,
     OwnValue: own.CODEC,
 }
-"""The codecs by the classes of values; that of ``OwnValue`` serves all types of modules."""
+"""Class of a value to its codec; the codec of ``OwnValue`` serves all types of modules."""
 
 ENCODINGS: dict[int, Encoding] = {
     encoding.number: encoding for codec in CODECS.values() for encoding in codec.encodings
 }
-"""The encodings that can be read, by their numbers."""
+"""Number of an encoding to the encoding, for all that can be read."""
 
 
 def codec_of(value: Any) -> Codec:
-    """The codec of the type that ``value`` has; TypeError for what no key can hold."""
+    """Returns the codec for ``value``; raises TypeError if no key can hold such a value."""
     found = CODECS.get(value.__class__)
     if found is None:
         if not isinstance(value, OwnValue):
@@ -59,19 +58,22 @@ def codec_of(value: Any) -> Codec:
 
 
 def least_version(value: Any) -> int:
-    """The lowest version of the format that can hold ``value``."""
+    """Returns the lowest version of the format that can hold ``value``."""
     version_of = codec_of(value).least_version
     return types.OLDEST_TARGET if version_of is None else version_of(value)
 
 
 def value_parts(value: Any, version: int = types.VERSION, compressed: bool = True) -> tuple[int, list[bytes]]:
-    """The encoding of ``value`` in a ``version`` of the format, at least ``least_version``, and its bytes in pieces."""
+    """Returns the number of the encoding of ``value`` and its bytes in pieces.
+
+    ``version`` is that of the format, ``least_version(value)`` or later.
+    """
     found = CODECS.get(value.__class__)
     return (codec_of(value) if found is None else found).write(value, version, compressed)
 
 
 def encoding_name(number: int) -> str:
-    """What redis-check-rdb calls an encoding, which may be one that cannot be read."""
+    """Returns the name that redis-check-rdb has for an encoding; empty if there is no such encoding."""
     found = ENCODINGS.get(number)
     if found is None:
         return "module-pre-release" if number == own.MODULE_PRE_GA else ""
@@ -79,10 +81,10 @@ def encoding_name(number: int) -> str:
 
 
 def read_value(kind: int, data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
-    """The value at ``pos`` that is stored as ``kind``, and the place behind it.
+    """Returns the value at ``pos``, stored in the encoding ``kind``, and the position behind it.
 
-    ``data`` is anything of bytes whose slices are ``bytes``: ``bytes`` itself, or a mapped file.  Raises
-    ``CorruptData``; of that ``Truncated`` where the bytes end too early, ``EmptyValue`` for a collection of nothing.
+    The slices of ``data`` must be ``bytes``, as those of ``bytes`` itself or of a mapped file.  Raises ``CorruptData``,
+    or its subclasses: ``Truncated`` if the bytes end too early, ``EmptyValue`` for an empty collection.
     """
     encoding = ENCODINGS.get(kind)
     if encoding is None:
