@@ -37,6 +37,26 @@ def test_add_a_command_in_five_minutes(tmp_path: Path) -> None:
     assert " passed" in done.stdout and "skipped" not in done.stdout
 
 
+def test_add_a_directive(tmp_path: Path) -> None:
+    section = TEXT.partition("## Add a directive")[2].partition("\n## ")[0]
+    [line] = re.findall(r"```python\n   (.*)\n", section)
+    [fact] = re.findall(r"```\n   (\S+\t.*\n)", section)
+    project = copy_project(tmp_path / "project")
+    table = project / "twisted_redis" / "config" / "directives.py"
+    table.write_text(table.read_text().replace("    bgsave_cpulist", f"    {line}\n    bgsave_cpulist", 1))
+    defaults = project / "tests" / "config" / "defaults.tsv"
+    defaults.write_text("".join(sorted([*defaults.read_text().splitlines(keepends=True), fact])))
+    done = run(
+        [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/config/test_directives.py"],
+        cwd=project,
+        PYTHONPATH=str(project),
+    )
+    assert " passed" in done.stdout
+    use = "RedisService(backwards_max_len=1024); assert Config().backwards_max_len == 1024"
+    program = f"from twisted_redis import Config, RedisService; {use}"
+    run([sys.executable, "-B", "-c", program], cwd=project, PYTHONPATH=str(project))
+
+
 def test_files_that_are_named_exist() -> None:
     named = set(re.findall(r"(?:tests|docs|tools|changes|benchmarks|twisted_redis)/[\w/]+\.\w+", TEXT))
     named -= {name for name in named if "backwards" in name}

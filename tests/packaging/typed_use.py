@@ -59,6 +59,16 @@ def greet2(ctx: Client, key: bytes) -> bytes:
     return b"Hello, "
 
 
+def use_directives(ctx: Client) -> tuple[int, bool, str, tuple[str, ...], tuple[str, int] | None]:
+    config = ctx.config
+    print(config.maxmemroy)  # type: ignore[attr-defined]
+    config.maxmemory = "1mb"  # type: ignore[assignment]
+    points: tuple[tuple[int, int], ...] = config.save
+    hard: int = config.client_output_buffer_limit.normal.hard
+    print(points, hard)
+    return config.maxmemory, config.appendonly, config.dbfilename, config.bind, config.replicaof
+
+
 def use(server: RunningServer) -> int:
     with server.client() as client:
         found: SyncClient = client

@@ -34,6 +34,7 @@ Applier = Callable[[], None]
 HZ_MIN, HZ_MAX = 1, 500
 BACKLOG_MIN = 16 * 1024
 
+_DEFAULTS = {directive.attribute: directive.default for directive in DIRECTIVES}
 _VISIBLE = sorted(name for name, directive in BY_NAME.items() if not directive.flags & HIDDEN)
 
 
@@ -70,8 +71,7 @@ class Config(Directives):
         self.own_types: dict[str, type[OwnValue]] = {}  #: Types of values that loaded modules have brought, by name.
         self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), no directive; 0 for none.
         self._appliers: dict[str, list[Applier]] = {}
-        for directive in DIRECTIVES:
-            self.assign(directive, directive.default)
+        vars(self).update(_DEFAULTS)
         try:
             self.dir = to_text(os.fsencode(os.getcwd()))
         except OSError:
