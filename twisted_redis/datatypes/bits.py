@@ -51,7 +51,7 @@ def parse_offset(text: bytes, width: int = 0) -> int | None:
     """The offset (bits) that ``text`` spells, or None if it is no integer.
 
     ``#n`` is the n-th field of ``width`` bits, if ``width`` is not 0.  As in Redis that product wraps around at 64
-    bits. The caller refuses negative offsets.
+    bits.  The caller refuses negative offsets.
     """
     if width and text[:1] == b"#":
         number = integer_value(text[1:])

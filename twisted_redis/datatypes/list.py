@@ -1,13 +1,13 @@
-"""Lists: one Python list with free room in front, so that both ends are cheap and a range is one slice.
+"""Lists: a Python list with free room in front.  Changes at both ends are cheap, and a range is one slice.
 
-``items`` begins with ``head`` places that hold None; the elements follow.  A push at the head fills the
-room from its end and makes more of it, an eighth of the list, where none is left; a pop at the head gives a
-place back to the room, and when half of ``items`` is room most of that goes.
+``items`` begins with ``head`` places that hold None, the room; the elements follow.  A push at the head fills the room
+from its end.  If there is none left, it first makes room for an eighth of the list.  A pop at the head returns a place
+to the room.  When half of ``items`` is room, most of it is removed.
 
-What Redis would call the list's encoding is kept beside it (``datatypes.quicklist`` has the rules).  A list
-is *single* while it is a listpack, or a quicklist of less than two nodes: then every change is counted at
-once, because the next one may turn it into the other encoding.  Any other list may have elements at its
-ends that no node counts yet, so that a push costs nothing but the push.
+The list also keeps the encoding that Redis would choose (``datatypes.quicklist`` has the rules).  A list is *single*
+while it is a listpack or a quicklist of fewer than two nodes.  Then every change is counted at once, because the next
+one may change the encoding.  Any other list may have elements at its ends that no node counts yet, so a push costs
+nothing more than the push.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = ["List", "ListLimits"]
 
 _NOTHING: Any = None
 _AHEAD = 4
-"""Nodes to count at once when elements have to be counted: enough to do so rarely, few enough to be quick."""
+"""The number of nodes to count at a time: enough to count rarely, few enough to be quick."""
 
 _ALL = 1 << 62
 _ALWAYS_FITS = 4096
-"""A listpack of this many bytes is within the limits of every class of sizes."""
+"""A listpack of this many bytes is within the limits of every size class."""
 
 _SOON = 1 << 14
-"""Elements that are counted at once for the sake of a change that costs little itself."""
+"""A cheap change counts at most so many elements on its way."""
 
 _SMALL_ROOM = 16
 
@@ -51,10 +51,10 @@ _DEFAULT_LIMITS = DefaultLimits()
 
 
 class List:
-    """A list of bytes.  ``items`` and ``head`` may be read; only the methods change them.
+    """A list of bytes.  Callers may read ``items`` and ``head``; only the methods change them.
 
-    A list made of ``elements`` takes the encoding that SORT's STORE option gives its result under the limits of
-    ``config``, or stays a ``quicklist``.
+    A list made of ``elements`` gets the encoding that SORT with STORE gives its result under the limits of ``config``,
+    or is a quicklist if ``quicklist`` says so.
     """
 
     #: The attributes that hold elements, in which a large one is freed bit by bit.
@@ -67,12 +67,12 @@ class List:
     ) -> None:
         self.items: list[bytes] = list(elements)
         self.head = 0
-        #: None for a listpack.
+        #: The nodes of a quicklist; None for a listpack.
         self._nodes: Nodes | None = None
         self._single = True
-        #: Bytes of the listpack.
+        #: The size of the listpack (bytes).
         self._size = EMPTY_LISTPACK
-        #: The nodes of a list that is not single count items[_left:_right].
+        #: In a list that is not single, the nodes count the elements items[_left:_right].
         self._left = self._right = 0
         if self.items:
             self._nodes = nodes = Nodes(config)
@@ -83,7 +83,7 @@ class List:
 
     @classmethod
     def from_nodes(cls, nodes: Iterable[tuple[bool, list[bytes]]], config: ListLimits) -> List:
-        """Returns a list of nodes as dumps store them: whether a node is plain, and its elements."""
+        """Returns a list made of ``nodes`` as dumps store them: for each, whether it is plain, and its elements."""
         new = cls()
         new._nodes = chain = Nodes(config)
         for plain, elements in nodes:
@@ -101,7 +101,7 @@ class List:
         return islice(self.items, self.head, None) if self.head else iter(self.items)
 
     def copy(self) -> List:
-        """Returns a list of its own with the same elements and the same encoding."""
+        """Returns an independent list with the same elements and the same encoding."""
         twin = List()
         twin.items = self.items[self.head :]
         twin._single = self._single
@@ -112,17 +112,17 @@ class List:
         return twin
 
     def encoding(self) -> str:
-        """What OBJECT ENCODING answers: ``listpack`` or ``quicklist``."""
+        """The reply of OBJECT ENCODING: ``listpack`` or ``quicklist``."""
         return "listpack" if self._nodes is None else "quicklist"
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Estimates the bytes that the list takes."""
+        """Estimates the size of the list in bytes."""
         return 112 + sizes.of_container(self.items) + sizes.of_items(self.items, how, first=self.head)
 
     # nodes, as dumps and DEBUG OBJECT show them
 
     def nodes(self) -> Iterator[tuple[bool, list[bytes]]]:
-        """Gives for each node whether it is plain, and its elements; a listpack is one node."""
+        """Yields for each node whether it is plain, and its elements.  A listpack is one node."""
         if self._nodes is None:
             yield False, self.items[self.head :]
             return
@@ -133,7 +133,7 @@ class List:
             place = end
 
     def debug_details(self, compressed: bool) -> str:
-        """What DEBUG OBJECT adds for a quicklist: its nodes, their fill and bytes, and whether some are compressed."""
+        """The part of DEBUG OBJECT about a quicklist: its nodes, their fill and size, and whether it is compressed."""
         if self._nodes is None:
             return ""
         nodes = self._counted()
@@ -146,7 +146,7 @@ class List:
     # pushing and popping
 
     def push_left(self, elements: Sequence[bytes], config: ListLimits) -> int:
-        """Puts each of ``elements`` before all others, so that the last one comes first; gives the length."""
+        """Pushes ``elements`` at the head one by one, so that the last one comes first; returns the length."""
         items = self.items
         head = self.head
         if len(elements) == 1:
@@ -175,7 +175,7 @@ class List:
         return len(items) - head
 
     def push_right(self, elements: Sequence[bytes], config: ListLimits) -> int:
-        """Puts each of ``elements`` behind all others; returns the length."""
+        """Pushes ``elements`` at the tail one by one; returns the length."""
         items = self.items
         if self._single:
             if self._nodes is None and len(elements) == 1 and self._takes(elements[0], len(items) - self.head, config):
@@ -189,9 +189,9 @@ class List:
         return len(items) - self.head
 
     def pop_left(self, config: ListLimits | None) -> bytes:
-        """Takes the first element off; the list must not be empty.
+        """Removes and returns the first element.  The list must not be empty.
 
-        Without ``config`` the encoding stays as it is until ``shrink`` is called.
+        Without ``config`` the encoding does not change until ``shrink`` is called.
         """
         head = self.head
         items = self.items
@@ -218,7 +218,7 @@ class List:
         return element
 
     def pop_right(self, config: ListLimits | None) -> bytes:
-        """Takes the last element off, as ``pop_left`` the first one."""
+        """Removes and returns the last element, as ``pop_left`` does the first."""
         items = self.items
         element = items.pop()
         length = len(items)
@@ -242,14 +242,14 @@ class List:
         return element
 
     def take_left(self, count: int, config: ListLimits) -> list[bytes]:
-        """Takes up to ``count`` elements off the head and returns them."""
+        """Removes up to ``count`` elements at the head and returns them."""
         taken = self.items[self.head : self.head + count]
         self._cut_left(len(taken))
         self.shrink(config)
         return taken
 
     def take_right(self, count: int, config: ListLimits) -> list[bytes]:
-        """Takes up to ``count`` elements off the tail and returns them, the last one first."""
+        """Removes up to ``count`` elements at the tail and returns them, the last one first."""
         items = self.items
         taken = items[max(self.head, len(items) - count) :]
         self._cut_right(len(taken))
@@ -258,7 +258,7 @@ class List:
         return taken
 
     def trim(self, before: int, behind: int, config: ListLimits) -> None:
-        """Drops ``before`` elements at the head and ``behind`` ones at the tail."""
+        """Removes ``before`` elements at the head and ``behind`` elements at the tail."""
         if before:
             self._cut_left(before)
         if behind:
@@ -282,16 +282,16 @@ class List:
         return items[head + start : head + stop + 1]
 
     def get(self, index: int) -> bytes | None:
-        """The element at ``index``, negative from the end; None outside of the list."""
+        """The element at ``index``, or None outside the list; a negative index counts from the end."""
         items = self.items
         place = index + (self.head if index >= 0 else len(items))
         return items[place] if self.head <= place < len(items) else None
 
     def find(self, element: bytes, rank: int, count: int, maxlen: int) -> list[int]:
-        """Indexes of matches with ``element``, as LPOS gives them.
+        """The indexes of elements equal to ``element``, as LPOS returns them.
 
-        ``rank``: the match to start with, negative from the end; ``count``: how many at most, 0 for all;
-        ``maxlen``: how many elements to compare at most, 0 for all.
+        ``rank`` is the first match to return; a negative one counts from the end.  ``count`` is the maximum number of
+        matches and ``maxlen`` that of comparisons; 0 means no limit.
         """
         head = self.head
         end = len(self.items)
@@ -308,8 +308,8 @@ class List:
     # changes in the middle
 
     def insert(self, pivot: bytes, element: bytes, *, after: bool, config: ListLimits) -> bool:
-        """Puts ``element`` before or after the first ``pivot``; tells whether there is one."""
-        # Redis makes the list ready to grow before it knows whether there is a pivot.
+        """Inserts ``element`` before or after the first ``pivot``; returns whether there is one."""
+        # Redis prepares the list for growth before it knows whether there is a pivot.
         if self._nodes is None:
             self._before_push((element,), config)
         head = self.head
@@ -339,8 +339,8 @@ class List:
         return True
 
     def set(self, index: int, element: bytes, config: ListLimits) -> bool:
-        """Replaces the element at ``index``, negative from the end; tells whether there is one."""
-        # Redis reckons here as if the element came on top of the others.
+        """Replaces the element at ``index`` (a negative one counts from the end); returns whether there is one."""
+        # Here Redis computes as if the element were an additional one.
         if self._nodes is None:
             self._before_push((element,), config)
         items = self.items
@@ -360,7 +360,7 @@ class List:
                 items[place] = element
                 self._changed(left, counted, center)
             else:
-                # The nodes stay as they are, over the limit if need be.
+                # The nodes stay as they are, even beyond the limit.
                 items[place] = element
                 if self._single:
                     nodes.resized(entry_size(element) - entry_size(old))
@@ -370,9 +370,9 @@ class List:
         return True
 
     def remove(self, element: bytes, count: int, config: ListLimits) -> int:
-        """Takes out the first ``count`` matches, the last ones for a negative ``count``, all for 0.
+        """Removes the first ``count`` elements equal to ``element``; the last ones if negative, all if 0.
 
-        Returns how many there were.
+        Returns the number of removed elements.
         """
         places = self.find(element, -1 if count < 0 else 1, abs(count), 0)
         if not places:
@@ -417,7 +417,7 @@ class List:
         self._moved(more)
 
     def _give_back(self) -> None:
-        """Drops most of the room."""
+        """Removes most of the room."""
         less = self.head - (len(self.items) - self.head >> 3)
         del self.items[:less]
         self._moved(-less)
@@ -430,7 +430,7 @@ class List:
     # the encoding
 
     def _takes(self, element: bytes, count: int, config: ListLimits) -> bool:
-        """Counts ``element`` in a listpack of ``count`` others, if there is room for it."""
+        """Counts ``element`` in a listpack of ``count`` other elements, if there is room for it."""
         length = len(element)
         size = self._size
         fill = config.list_max_listpack_size
@@ -440,7 +440,7 @@ class List:
         return False
 
     def _before_push(self, elements: Sequence[bytes], config: ListLimits) -> None:
-        """Makes a single list ready for ``elements``: turns too large a listpack into a quicklist."""
+        """Prepares a single list for ``elements``: turns a listpack that would be too large into a quicklist."""
         if self._nodes is None:
             fill = config.list_max_listpack_size
             length = len(self.items) - self.head
@@ -499,7 +499,7 @@ class List:
             while self._left < head:
                 self._left += nodes.cut_first(head - self._left)
                 if len(nodes) < 2:
-                    # What was pushed at the tail since found this last node whole.
+                    # This is the last node now, and it was whole when elements were pushed at the tail.
                     self._right = nodes.append(items, self._right, _AHEAD)
             self._single = len(nodes) < 2
         items[self.head : head] = [_NOTHING] * count
@@ -526,20 +526,21 @@ class List:
             self._give_back()
 
     def _counted(self) -> Nodes:
-        """The nodes of a quicklist with every element counted."""
+        """The nodes of a quicklist, after all elements were counted."""
         nodes = self._nodes
         assert nodes is not None
         if not self._single:
-            # The ends do not affect each other while there are two nodes.
+            # While there are two nodes the ends do not affect each other.
             self._left = nodes.prepend(self.items, self.head, self._left, _ALL)
             self._right = nodes.append(self.items, self._right, _ALL)
         return nodes
 
     def _ready(self) -> tuple[int, int]:
-        """Makes the nodes ready for a change in the middle; returns the first counted place and how many are.
+        """Prepares the nodes for a change in the middle.
 
-        Elements at the ends have to be counted before, since nodes were cut without the change.  If they
-        are too many, they will be cut as if it had been there already.
+        Returns the first counted place and the number of counted elements.  The elements at the ends must be counted
+        before the change, because Redis cut their nodes before it.  If they are too many, they are counted later, as if
+        the change had come first.
         """
         if self._single:
             return self.head, len(self.items) - self.head
@@ -548,7 +549,7 @@ class List:
         return self._left, self._right - self._left
 
     def _changed(self, left: int, counted: int, center: int | None) -> None:
-        """A change in the middle is done; nodes may have to be merged around ``center``."""
+        """Follows a change in the middle: merges nodes around ``center`` if needed."""
         nodes = self._nodes
         if nodes is not None:
             self._left = left
@@ -560,14 +561,13 @@ class List:
     def shrink(self, config: ListLimits) -> None:
         """Turns a quicklist that has become small into a listpack.
 
-        Small is half of what makes a listpack too large, so that a list about the limit does not change all
-        the time.
+        Small means half of the limit of a listpack, so that a list near the limit does not change back and forth.
         """
         if self._single and self._nodes is not None:
             self._convert(config.list_max_listpack_size, 2)
 
     def _convert(self, fill: int, divisor: int) -> None:
-        """Turns a quicklist of one packed node into a listpack if it is within a part of the limits."""
+        """Turns a quicklist of one packed node into a listpack if it is within the limits divided by ``divisor``."""
         nodes = self._nodes
         if nodes is None or len(nodes) != 1 or nodes.counts[0] == PLAIN:
             return

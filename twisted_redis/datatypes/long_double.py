@@ -1,8 +1,8 @@
-"""The 80-bit floating point numbers of x86, with which Redis computes INCRBYFLOAT and HINCRBYFLOAT.
+"""The 80-bit floating point numbers of x86, which Redis uses for INCRBYFLOAT and HINCRBYFLOAT.
 
-Python has no such type, and its own floats would show: with them 3 + 1.1 is 4.0999999999999996. A finite
-number is a pair (mantissa, exponent) of integers that stands for mantissa * 2**exponent, with a mantissa
-of at most 64 bits; an infinite one is a float. Rounding is to the nearest, ties to even.
+Python has no such type, and its own floats would give visible differences: 3 + 1.1 would be 4.0999999999999996.  A
+finite number is a pair (mantissa, exponent) of integers for mantissa * 2**exponent, with a mantissa of at most 64
+bits.  An infinite number is a float.  Rounding is to nearest, ties to even.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import re
 LongDouble = tuple[int, int] | float
 
 _MAX_TEXT = 5 * 1024
-"""Numbers are parsed in a buffer of so many bytes, a final zero included; longer ones are no numbers."""
+"""Redis parses numbers in a buffer of so many bytes, including the final zero; longer texts are no numbers."""
 
 _MANTISSA_BITS = 64
-_MIN_EXPONENT = -16445  # of the last bit of the smallest subnormal number
-_MAX_MAGNITUDE = 16384  # every finite number is less than 2 to this power
+_MIN_EXPONENT = -16445  # the exponent of the last bit of the smallest subnormal number
+_MAX_MAGNITUDE = 16384  # every finite number is below 2 to this power
 
 _DECIMALS = 17
 
 _FAR = 10**8
-"""An exponent that no mantissa of 5 KB brings back into range."""
+"""An exponent that no mantissa of 5 KB can bring back into range."""
 
 _CHUNK_DIGITS = 4000
-"""Digits converted at once: Python refuses to turn longer texts into integers, and back, by itself."""
+"""The number of digits that are converted at once.  Python refuses to convert longer texts by itself."""
 
 _CHUNK = 10**_CHUNK_DIGITS
 
@@ -35,9 +35,9 @@ _infinity = re.compile(rb"([+-]?)inf(?:inity)?\Z", re.IGNORECASE).match
 
 
 def parse(text: bytes | bytearray) -> LongDouble | None:
-    """Reads all of text as C's strtold does; None if it is no number, not a number, too large or too small.
+    """Reads the whole of ``text`` as strtold in C does; None if it is no number, nan, too large or too small.
 
-    Takes decimal and hexadecimal notation and (with infinite result) ``inf`` and ``infinity``.
+    Accepts decimal and hexadecimal notation, and ``inf`` and ``infinity`` for an infinite number.
     """
     found = _plain(text)
     if found:
@@ -56,7 +56,7 @@ def parse(text: bytes | bytearray) -> LongDouble | None:
 
 
 def add(a: LongDouble, b: LongDouble) -> LongDouble | None:
-    """Returns the rounded sum; None where it is infinite or not a number."""
+    """Returns the rounded sum, or None if it is infinite or nan."""
     if isinstance(a, float) or isinstance(b, float):
         return None
     (mantissa_a, exponent_a), (mantissa_b, exponent_b) = a, b
@@ -67,7 +67,7 @@ def add(a: LongDouble, b: LongDouble) -> LongDouble | None:
 
 
 def to_text(value: LongDouble) -> bytes:
-    """Returns value in plain decimal notation, with up to 17 decimals and no needless zeros."""
+    """Returns ``value`` in plain decimal notation, with up to 17 decimals and no trailing zeros."""
     if isinstance(value, float):
         return b"inf" if value > 0 else b"-inf"
     mantissa, exponent = value
@@ -83,7 +83,7 @@ def to_text(value: LongDouble) -> bytes:
 
 
 def _digits(value: int) -> bytes:
-    """The decimal digits of an integer that is not negative."""
+    """The decimal digits of a non-negative integer."""
     if value < _CHUNK:
         return b"%d" % value
     high, low = divmod(value, _CHUNK)
@@ -105,7 +105,7 @@ def _parse_decimal(sign: bytes, mantissa: bytes, exponent: bytes) -> LongDouble 
     if not digits:
         return 0, 0
     power = _power(exponent) - len(fraction)
-    if abs(len(digits) + power) > 5000:  # far out of range: spare us the digits that 1e999999 asks for
+    if abs(len(digits) + power) > 5000:  # far out of range: avoids the many digits of 1e999999
         return None
     numerator = _integer(digits)
     if sign == b"-":
@@ -127,20 +127,20 @@ def _parse_hexadecimal(sign: bytes, whole: bytes, fraction: bytes, exponent: byt
 
 
 def _power(text: bytes) -> int:
-    """The exponent that text spells; one that is far out of range whatever it is as such."""
+    """The exponent that ``text`` spells, limited to a value that is far out of range."""
     digits = text.lstrip(b"+-0")
     value = _FAR if len(digits) > 8 else int(digits or b"0")
     return -value if text.startswith(b"-") else value
 
 
 def _in_range(numerator: int, denominator: int) -> LongDouble | None:
-    """The nearest number to a fraction other than 0; None where that is infinity or 0."""
+    """The number nearest to a fraction other than 0, or None if that is infinity or 0."""
     value = _rounded(numerator, denominator)
     return None if isinstance(value, float) or not value[0] else value
 
 
 def _rounded(numerator: int, denominator: int) -> LongDouble:
-    """The nearest number to numerator / denominator (denominator > 0)."""
+    """The number nearest to numerator / denominator (denominator > 0)."""
     if not numerator:
         return 0, 0
     size = abs(numerator)
@@ -162,7 +162,7 @@ def _quotient_bits(size: int, denominator: int, exponent: int) -> int:
 
 
 def _divide(numerator: int, denominator: int) -> int:
-    """The integer nearest to a fraction, the even one of two; both arguments are positive."""
+    """The integer nearest to a fraction, ties to even.  Both arguments are positive."""
     quotient, rest = divmod(numerator, denominator)
     rest *= 2
     return quotient + (rest > denominator or (rest == denominator and quotient & 1))

@@ -1,4 +1,4 @@
-"""Where an element stands in a Python list: searches in both directions at the speed of ``list.index``."""
+"""Search for an element in a Python list, in both directions, at the speed of ``list.index``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["backward", "forward"]
 
 
 def forward(items: list[bytes], element: bytes, place: int, end: int) -> Iterator[int]:
-    """Gives the places of ``element`` in ``items[place:end]``, the first one first."""
+    """Yields the places of ``element`` in ``items[place:end]``, the first one first."""
     index = items.index
     try:
         while True:
@@ -20,9 +20,9 @@ def forward(items: list[bytes], element: bytes, place: int, end: int) -> Iterato
 
 
 def backward(items: list[bytes], element: bytes, begin: int) -> Iterator[int]:
-    """Gives the places of ``element`` in ``items[begin:]``, the last one first.
+    """Yields the places of ``element`` in ``items[begin:]``, the last one first.
 
-    Lists search forward only: they are given reversed pieces, longer and longer.
+    A list can only search forward.  So this searches reversed pieces, each longer than the one before.
     """
     end = len(items)
     width = 64

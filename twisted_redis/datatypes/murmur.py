@@ -1,4 +1,4 @@
-"""MurmurHash64A, the 64-bit hash by which HyperLogLogs place their elements."""
+"""MurmurHash64A, the 64-bit hash that HyperLogLogs use for their elements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _word = Struct("<Q").unpack_from
 
 
 def murmur64a(data: bytes, seed: int) -> int:
-    """The hash of ``data`` (64 bits), reading it as little-endian words on every machine."""
+    """The hash of ``data`` (64 bits), read as little-endian words on every machine."""
     size = len(data)
     hashed = seed ^ (size * _FACTOR & _MASK)
     rest = size & 7

@@ -1,8 +1,8 @@
-"""Values of a program's own types: what they have to bring, and what follows from that.
+"""Values of types that programs declare: what a type must provide, and what the server derives from that.
 
-A value is stored as a flat sequence of integers, floats and bytes, which is all that a type has to know of files.
-From it follow its record in a snapshot, DUMP and RESTORE, the rewritten append-only file, COPY, its digest and an
-estimate of its size; a type may do each of them better.
+A value is stored as a flat sequence of integers, floats and bytes.  A type needs to know nothing else about files.  The
+server derives from this sequence the record in a snapshot, DUMP and RESTORE, the rewritten append-only file, COPY, the
+digest and an estimate of the size.  A type may provide a better method for each of these.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ __all__ = [
     "stored_items",
 ]
 
-#: What a value consists of in a file.
+#: An item of a stored value.
 Item = int | float | bytes
 
-#: The characters of a type's name, by their numbers of six bits.
+#: The characters of a type's name, by their 6-bit codes.
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 NAME_LENGTH = 9
 MOST_VERSION = 1023
 LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 64) - 1
-#: Bytes: no machine has more, and what counts for a value that does not know.
+#: The greatest size that a value may report, and the size assumed for a value that fails to report one (bytes).
 MOST_MEMORY, GUESSED_MEMORY = 1 << 48, 64
 
 
 class OwnValue:
-    """A value of a type of one's own; derive from it.
+    """The base class of values of a type that a program declares.
 
-    ``TYPE`` is the name that TYPE answers and that stands in files: nine characters of ``A-Za-z0-9-_``. ``VERSION`` (0
-    to 1023) is that of the sequence which ``save`` gives; ``load`` is told by which one a value was written. ``len`` of
-    a value is the number of its elements.
+    ``TYPE`` is the name of the type in the reply of TYPE and in files: nine characters of ``A-Za-z0-9-_``.  ``VERSION``
+    (0 to 1023) is the version of the sequence that ``save`` returns; ``load`` gets the version by which a value was
+    written.  The ``len`` of a value is the number of its elements.
     """
 
     __slots__ = ()
@@ -55,33 +55,33 @@ class OwnValue:
         raise NotImplementedError
 
     def save(self) -> Iterable[Item]:
-        """The value as a flat sequence; integers from -2**63 to 2**64 - 1."""
+        """Returns the value as a flat sequence.  Integers must be from -2**63 to 2**64 - 1."""
         raise NotImplementedError
 
     @classmethod
     def load(cls, items: list[Any], version: int) -> Any:
-        """The value of such a sequence; ValueError, IndexError or TypeError where it makes no sense."""
+        """Returns the value of such a sequence.  Raises ValueError, IndexError or TypeError if it is not valid."""
         raise NotImplementedError
 
     def copy(self) -> Any:
-        """A value that shares nothing that changes (COPY)."""
+        """Returns an independent copy (COPY)."""
         return self.load(list(self.save()), self.VERSION)
 
     def encoding(self) -> str:
-        """What OBJECT ENCODING answers."""
+        """The reply of OBJECT ENCODING."""
         return "raw"
 
     def memory(self) -> int:
-        """Bytes that the value takes, about (MEMORY USAGE, ``maxmemory``)."""
+        """The approximate size of the value in bytes (MEMORY USAGE, ``maxmemory``)."""
         return 64 + sum(64 + len(item) if isinstance(item, bytes) else 32 for item in self.save())
 
     def digest(self) -> Iterable[Item]:
-        """What DEBUG DIGEST is made of: the same for equal values, whatever the order inside of them."""
+        """The input of DEBUG DIGEST.  It must be the same for equal values, whatever their internal order."""
         return self.save()
 
 
 def check_type(cls: type[OwnValue]) -> None:
-    """Raises TypeError or ValueError if values of the class ``cls`` could not be stored and loaded again."""
+    """Raises TypeError or ValueError if values of the class ``cls`` could not be stored and loaded."""
     if not isinstance(cls, type) or not issubclass(cls, OwnValue):
         raise TypeError(f"a type of values is a class derived from OwnValue, not {cls!r}")
     name = getattr(cls, "TYPE", None)
@@ -99,11 +99,11 @@ def check_type(cls: type[OwnValue]) -> None:
         raise TypeError(f"{cls.__name__}.load makes a value: put @classmethod before it")
 
 
-# what the server gets from the methods of a value, held to what they should give
+# the results of a value's methods, checked for the server
 
 
 def stored_items(value: OwnValue) -> Iterator[Item]:
-    """The items of ``save``; ValueError that names the type where one cannot be stored, or where it fails."""
+    """The items of ``save``.  Raises a ValueError that names the type if it fails or an item cannot be stored."""
     try:
         items = value.save()
         if isinstance(items, bytes | str):
@@ -126,7 +126,7 @@ def stored_items(value: OwnValue) -> Iterator[Item]:
 
 
 def loaded(cls: type[OwnValue], items: list[Any], version: int) -> OwnValue:
-    """The value that ``load`` makes of ``items``; ValueError that says why there is none."""
+    """The value that ``load`` makes of ``items``.  Raises a ValueError that gives the reason if it fails."""
     try:
         made = cls.load(items, version)
     except (ValueError, MemoryError):
@@ -139,7 +139,7 @@ def loaded(cls: type[OwnValue], items: list[Any], version: int) -> OwnValue:
 
 
 def memory_of(value: OwnValue) -> int:
-    """The size (bytes) that a value tells; TypeError or ValueError if nothing has such a size."""
+    """The size (bytes) that a value reports.  Raises TypeError or ValueError if the size is impossible."""
     size = value.memory()
     if not isinstance(size, int):
         raise TypeError(f"memory() of the type {_name(value)} gives {size!r} in place of a number of bytes")
@@ -149,7 +149,7 @@ def memory_of(value: OwnValue) -> int:
 
 
 def memory_or_guess(value: OwnValue) -> int:
-    """As ``memory_of``, for the accounts of all keys, which go on whatever the method does."""
+    """As ``memory_of``, but never raises, for the accounts of all keys."""
     try:
         return memory_of(value)
     except BaseException:
@@ -173,7 +173,7 @@ def checked_encoding(value: OwnValue) -> str:
 
 
 def length_or_guess(value: Any) -> int:
-    """The length of any value, for the same accounts."""
+    """The length of any value.  Never raises, for the same accounts."""
     if isinstance(value, OwnValue):
         try:
             return len(value)

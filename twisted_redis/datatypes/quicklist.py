@@ -1,16 +1,16 @@
-"""The nodes that Redis would keep a long list in.
+"""The nodes in which Redis would store a long list.
 
-Redis stores a short list as one listpack and a long one as a chain of them, a quicklist; which of the two
-it is shows in OBJECT ENCODING, and it depends on how the chain is cut.  The elements of our lists stand in
-one Python list, so this is bookkeeping only: how many elements each node would hold.
+Redis stores a short list as one listpack and a long one as a chain of listpacks, a quicklist.  OBJECT ENCODING shows
+which of the two it is, and that depends on the boundaries of the nodes.  The elements of our lists are in one Python
+list, so this module only keeps the number of elements that each node would have.
 
-Rules kept here:
+The rules:
 
-- a node takes elements up to the limit that ``list-max-listpack-size`` (the *fill*) sets: negative, a class
-  of sizes; otherwise a count of elements and at most 8 KiB;
-- an element over the limit of size is *plain*: it has a node of its own, which takes no other;
-- a push or pop at an end touches the first or last node only, so while there are two nodes the ends do not
-  affect each other, and elements pushed since may be counted later, in the order in which they were pushed.
+- A node takes elements up to the limit that ``list-max-listpack-size`` (the *fill*) sets.  A negative fill is a size
+  class.  A positive one is a number of elements, with at most 8 KiB.
+- An element beyond the size limit is *plain*: it has a node of its own, which takes no other element.
+- A push or pop at an end touches only the first or the last node.  So while there are two nodes the ends do not affect
+  each other, and pushed elements may be counted later, in the order in which they were pushed.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ PLAIN = -1
 """The count of a node that holds one large element."""
 
 EMPTY_LISTPACK = 7
-"""Bytes of a listpack without elements: header and end mark."""
+"""The size of an empty listpack: header and end mark (bytes)."""
 
 _UNLIMITED = 1 << 62
 _CLASSES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
 _ENTRY_OVERHEAD = 8
-"""What Redis reckons for an entry's header when it looks whether a node has room."""
+"""The header size that Redis assumes for an entry when it checks whether a node has room (bytes)."""
 
 
 class ListLimits(Protocol):
-    """The settings of a server that its lists obey in the choice of their encoding."""
+    """The settings of a server that determine the encodings of its lists."""
 
     @property
     def list_max_listpack_size(self) -> int:
@@ -44,32 +44,32 @@ class ListLimits(Protocol):
 
     @property
     def quicklist_packed_threshold(self) -> int:
-        """Elements of this many bytes or more are plain; 0 leaves it to the fill."""
+        """Elements of at least this many bytes are plain; 0 lets the fill decide."""
 
 
 class DefaultLimits(NamedTuple):
-    """The limits of lists that belong to no server."""
+    """The limits of lists that do not belong to a server."""
 
     list_max_listpack_size: int = -2
     quicklist_packed_threshold: int = 0
 
 
 def limits(fill: int) -> tuple[int, int]:
-    """The most bytes and the most elements that a node may have."""
+    """The maximum size (bytes) and the maximum number of elements of a node."""
     if fill >= 0:
         return _UNLIMITED, fill or 1
     return _CLASSES[min(-fill, len(_CLASSES)) - 1], _UNLIMITED
 
 
 def exceeds(fill: int, size: int, count: int) -> bool:
-    """Whether a node of ``size`` bytes and ``count`` elements is over the limit."""
+    """Whether a node of ``size`` bytes and ``count`` elements is beyond the limit."""
     if fill >= 0:
         return size > _SAFE_SIZE or count > (fill or 1)
     return size > _CLASSES[min(-fill, len(_CLASSES)) - 1]
 
 
 def entry_size(element: bytes) -> int:
-    """The bytes that ``element`` takes in a listpack."""
+    """The size of ``element`` in a listpack (bytes)."""
     length = len(element)
     if length < 21 and element < b":":
         if element.isdigit():
@@ -80,7 +80,7 @@ def entry_size(element: bytes) -> int:
             value = int(element)
             if 0 <= value <= 127:
                 return 2
-            # There is a form of 13 bits, but none of 8.
+            # There is an encoding of 13 bits, but none of 8.
             if -4096 <= value <= 4095:
                 return 3
             bits = (value if value >= 0 else ~value).bit_length()
@@ -89,23 +89,24 @@ def entry_size(element: bytes) -> int:
     if length < 64:
         return length + 2
     length += 2 if length < 4096 else 5
-    # The length is stored a second time behind the entry, in groups of seven bits.
+    # The length is stored again after the entry, in groups of seven bits.
     if length <= 127:
         return length + 1
     return length + (2 if length < 16383 else 3 if length < 2097151 else 4 if length < 268435455 else 5)
 
 
 def measure(elements: Iterable[bytes]) -> int:
-    """The bytes of a listpack of ``elements``."""
+    """The size of a listpack of ``elements`` (bytes)."""
     return EMPTY_LISTPACK + sum(map(entry_size, elements))
 
 
 class Nodes:
-    """The chain of a list whose first counted element stands at some place of ``items``.
+    """The chain of nodes of a list, which counts the elements from some place of ``items`` on.
 
-    ``counts``: elements a node, ``PLAIN`` for a plain one.  ``first`` and ``last``: bytes of the first and
-    of the last node, None where nobody needed to know; with one node both say the same.  As in Redis, ``fill``
-    stays what it was when the chain was made, and the threshold of plain elements is asked of ``config`` each time.
+    ``counts`` has the number of elements of each node, ``PLAIN`` for a plain one.  ``first`` and ``last`` are the sizes
+    of the first and the last node in bytes, or None while they are unknown; with one node they are the same.  As in
+    Redis, ``fill`` keeps the value that it had when the chain was made, while the threshold of plain elements is read
+    from ``config`` each time.
     """
 
     __slots__ = ("config", "counts", "fill", "first", "last")
@@ -121,7 +122,7 @@ class Nodes:
         return len(self.counts)
 
     def copy(self) -> Nodes:
-        """Returns a chain of its own with the same nodes."""
+        """Returns an independent chain with the same nodes."""
         twin = Nodes(self.config)
         twin.fill = self.fill
         twin.counts = self.counts.copy()
@@ -139,7 +140,7 @@ class Nodes:
     # the ends
 
     def append(self, items: list[bytes], place: int, enough: int) -> int:
-        """Counts ``items[place:]`` as pushed at the tail, until there are ``enough`` nodes.
+        """Counts ``items[place:]`` as if pushed at the tail, until there are ``enough`` nodes.
 
         Returns the place of the first element that is not counted.
         """
@@ -159,9 +160,9 @@ class Nodes:
         return place + taken
 
     def prepend(self, items: list[bytes], start: int, place: int, enough: int) -> int:
-        """Counts ``items[start:place]`` as pushed at the head, last first, until there are ``enough`` nodes.
+        """Counts ``items[start:place]`` as if pushed at the head, last first, until there are ``enough`` nodes.
 
-        Returns the place behind the elements that are not counted.
+        Returns the place after the elements that are not counted.
         """
         if place <= start:
             return place
@@ -183,7 +184,8 @@ class Nodes:
     ) -> tuple[int, int, int]:
         """Pushes onto an end node of ``count`` elements and ``size`` bytes.
 
-        Returns both for the node that is at the end then, not written back, and how many elements were taken.
+        Returns count and size of the node that is at the end afterwards, which the caller stores, and the number of
+        elements taken.
         """
         counts = self.counts
         end = -1 if at_tail else 0
@@ -215,7 +217,7 @@ class Nodes:
         return count, size, taken
 
     def drop_first(self, element: bytes) -> None:
-        """Takes ``element`` off the head."""
+        """Removes ``element`` at the head."""
         counts = self.counts
         count = counts[0]
         if count > 1:
@@ -229,7 +231,7 @@ class Nodes:
             self.first = self.last if len(counts) == 1 else None
 
     def drop_last(self, element: bytes) -> None:
-        """Takes ``element`` off the tail."""
+        """Removes ``element`` at the tail."""
         counts = self.counts
         count = counts[-1]
         if count > 1:
@@ -243,7 +245,7 @@ class Nodes:
             self.last = self.first if len(counts) == 1 else None
 
     def cut_first(self, most: int) -> int:
-        """Takes up to ``most`` elements off the first node; returns how many."""
+        """Removes up to ``most`` elements from the first node; returns their number."""
         counts = self.counts
         held = abs(counts[0])
         if held <= most:
@@ -257,7 +259,7 @@ class Nodes:
         return most
 
     def cut_last(self, most: int) -> int:
-        """Takes up to ``most`` elements off the last node; returns how many."""
+        """Removes up to ``most`` elements from the last node; returns their number."""
         counts = self.counts
         held = abs(counts[-1])
         if held <= most:
@@ -271,15 +273,15 @@ class Nodes:
         return most
 
     def resized(self, difference: int) -> None:
-        """The only node has grown by ``difference`` bytes."""
+        """Follows the growth of the only node by ``difference`` bytes."""
         if self.first is not None:
             self.first += difference
             self.last = self.first
 
-    # the middle: every element from place ``head`` of ``items`` on has to be counted
+    # the middle: all elements from place ``head`` of ``items`` on must be counted
 
     def _find(self, place: int, head: int) -> tuple[int, int]:
-        """The node that holds ``place``, and the place where that node begins."""
+        """The node that has ``place``, and the place where that node begins."""
         begin = head
         for index, count in enumerate(self.counts):
             width = abs(count)
@@ -300,10 +302,9 @@ class Nodes:
         return not exceeds(self.fill, size, counts[index] + 1)
 
     def insert(self, items: list[bytes], head: int, pivot: int, length: int, *, after: bool) -> int | None:
-        """Counts an element of ``length`` bytes that is about to stand beside place ``pivot`` of ``items``.
+        """Counts an element of ``length`` bytes that will be inserted beside place ``pivot`` of ``items``.
 
-        Returns the node around which ``merge`` is to be tried once the element is in, None where nothing is
-        to be merged.
+        Returns the node to pass to ``merge`` after the insertion, or None if nothing is to be merged.
         """
         self.first = self.last = None
         counts = self.counts
@@ -331,7 +332,7 @@ class Nodes:
             else:
                 counts.insert(beside, 1)
             return None
-        # The node is full: it is split, and the element goes to the part that is split off.
+        # The node is full.  It is split, and the element goes to the new part.
         if after:
             counts[index] = offset + 1
             counts.insert(index + 1, width - offset)
@@ -341,7 +342,7 @@ class Nodes:
         return index + 1
 
     def replace(self, items: list[bytes], head: int, place: int, length: int) -> int | None:
-        """Counts an element of ``length`` bytes that is about to take ``place``; returns as ``insert``."""
+        """Counts an element of ``length`` bytes that will be stored at ``place``; returns the same as ``insert``."""
         self.first = self.last = None
         counts = self.counts
         index, begin = self._find(place, head)
@@ -355,7 +356,7 @@ class Nodes:
                     counts[index] = 1
             return None
         if not self.is_large(length):
-            # An entry that grows may take its node over the limit.
+            # An entry that grows may bring its node beyond the limit.
             return None
         counts[index] = offset
         counts.insert(index + 1, PLAIN)
@@ -367,7 +368,7 @@ class Nodes:
         return index + 1
 
     def merge(self, center: int, items: list[bytes], head: int) -> None:
-        """Joins nodes around ``center`` where they fit into one."""
+        """Joins nodes around ``center`` that fit into one."""
         if self._join(center - 2, items, head):
             center -= 1
         self._join(center + 1, items, head)
@@ -390,7 +391,7 @@ class Nodes:
         return True
 
     def remove(self, indexes: list[int]) -> None:
-        """Takes out the elements at ``indexes`` (from the head, in ascending order)."""
+        """Removes the elements at ``indexes`` (from the head, in ascending order)."""
         self.first = self.last = None
         kept: deque[int] = deque()
         begin = at = 0
@@ -409,7 +410,7 @@ class Nodes:
         self.counts = kept
 
     def size(self, items: list[bytes], head: int) -> int:
-        """The bytes of all nodes."""
+        """The size of all nodes (bytes)."""
         total = 0
         begin = head
         for count in self.counts:

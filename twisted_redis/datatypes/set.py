@@ -1,10 +1,10 @@
-"""Sets in three forms, which are Redis' encodings as well.
+"""Sets in three forms, which correspond to the encodings of Redis.
 
-- intset: a sorted ``array`` of 64-bit integers, eight bytes a member;
-- listpack: a ``dict`` without values, for a few members smaller than a ``set``, and it keeps their order;
+- intset: a sorted ``array`` of 64-bit integers, eight bytes for each member;
+- listpack: a ``dict`` without values, which is smaller than a ``set`` for a few members and keeps their order;
 - hashtable: a ``set``.
 
-What is added to a set may turn it into a later form; nothing turns it back.
+An addition may turn a set into a later form.  A set never goes back to an earlier one.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ __all__ = [
 _MAX_INTSET = 1 << 30
 
 IN_ORDER = sys.implementation.name == "pypy"
-"""Whether sets are iterated in the order in which their members came."""
+"""Whether sets are iterated in the order in which their members were added (PyPy)."""
 
 _text = b"%d".__mod__
 
 
 class SetLimits(Protocol):
-    """The directives that a set obeys in the choice of its form."""
+    """The directives that determine the form of a set."""
 
     set_max_intset_entries: int
     set_max_listpack_entries: int
@@ -53,7 +53,7 @@ Members: TypeAlias = "array[int] | dict[bytes, None] | set[bytes]"
 
 
 class Set:
-    """A set of bytes. ``members`` may be read in the form that it has; only the methods change it."""
+    """A set of bytes.  Callers may read ``members`` in whatever form it has; only the methods change it."""
 
     #: The attributes that hold elements, in which a large one is freed bit by bit.
     PARTS: ClassVar[tuple[str, ...]] = ("_order", "members")
@@ -66,7 +66,7 @@ class Set:
 
     @classmethod
     def starting_with(cls, first: bytes, size: int, config: SetLimits) -> Set:
-        """Returns an empty set in the form for ``size`` members, of which ``first`` is the first one."""
+        """Returns an empty set in the form for ``size`` members, the first of which is ``first``."""
         if size <= config.set_max_intset_entries and integer_value(first) is not None:
             return cls()
         return cls({} if size <= config.set_max_listpack_entries else set())
@@ -87,16 +87,16 @@ class Set:
         return value is not None and _find(members, value) is not None
 
     def copy(self) -> Set:
-        """Returns a set of its own with the same members."""
+        """Returns an independent set with the same members."""
         members = self.members
         return Set(members[:] if isinstance(members, array) else members.copy())
 
     def encoding(self) -> str:
-        """What OBJECT ENCODING answers."""
+        """The reply of OBJECT ENCODING."""
         return _ENCODINGS[self.members.__class__]
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Estimates the bytes that the set takes."""
+        """Estimates the size of the set in bytes."""
         members = self.members
         size = 56 + sizes.of_container(members)
         if not isinstance(members, array):
@@ -106,14 +106,14 @@ class Set:
         return size
 
     def lookup(self) -> AnySet[bytes] | dict[bytes, None]:
-        """Returns the members in a form that answers ``in`` quickly; not to be changed."""
+        """Returns the members in a form with a quick ``in``.  Callers must not change it."""
         members = self.members
         return set(map(_text, members)) if isinstance(members, array) else members
 
     # changes
 
     def expect(self, size: int, config: SetLimits) -> None:
-        """Takes its last form at once if ``size`` members, about to be added, are too many for the others."""
+        """Turns into the last form at once if ``size`` members, which will be added, are too many for the others."""
         members = self.members
         if not isinstance(members, set) and size > (
             config.set_max_intset_entries if isinstance(members, array) else config.set_max_listpack_entries
@@ -121,7 +121,7 @@ class Set:
             self.members = set(self)
 
     def add(self, member: bytes, config: SetLimits) -> bool:
-        """Adds a member; tells whether it is new."""
+        """Adds a member; returns whether it is new."""
         members = self.members
         if isinstance(members, set):
             before = len(members)
@@ -142,7 +142,7 @@ class Set:
         return True
 
     def add_all(self, given: Sequence[bytes], config: SetLimits) -> int:
-        """Adds members; tells how many of them are new."""
+        """Adds members; returns the number of new ones."""
         members = self.members
         if isinstance(members, set) and self._order is None:
             before = len(members)
@@ -169,7 +169,7 @@ class Set:
         return True
 
     def remove(self, member: bytes) -> bool:
-        """Removes a member; tells whether it was there."""
+        """Removes a member; returns whether it was there."""
         members = self.members
         if isinstance(members, set):
             if member not in members:
@@ -193,13 +193,13 @@ class Set:
     # cursors and random picks
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """Returns the next cursor and some members: all of them if the set is not of the last form."""
+        """Returns the next cursor and some members, or all members if the set is not in the last form."""
         if not isinstance(self.members, set):
             return 0, list(self)
         return self._ordered().scan(cursor, count)
 
     def random(self, rng: Random = RANDOM) -> bytes | None:
-        """Returns a random member, None if there is none."""
+        """Returns a random member, or None if there is none."""
         members = self.members
         if isinstance(members, set):
             return self._ordered().random(rng)
@@ -209,19 +209,19 @@ class Set:
         return _text(members[place]) if isinstance(members, array) else next(islice(members, place, None))
 
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` members of a set that has some, each picked from all of them."""
+        """Returns ``count`` random members, each picked from all members, of which there must be some."""
         if isinstance(self.members, set) and count * 4 < len(self.members):
             return self._ordered().choices(count, rng)
         return rng.choices(list(self), k=count)
 
     def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns up to ``count`` different members."""
+        """Returns up to ``count`` different random members."""
         if isinstance(self.members, set) and count * 4 < len(self.members):
             return self._ordered().sample(count, rng)
         return take_some(list(self), count, rng)
 
     def pop(self, rng: Random = RANDOM) -> bytes:
-        """Removes a random member of a set that has some; returns it."""
+        """Removes and returns a random member.  The set must not be empty."""
         members = self.members
         if isinstance(members, set):
             popped = self._ordered().pop(rng)
@@ -236,7 +236,7 @@ class Set:
         return member
 
     def pop_some(self, count: int, config: SetLimits, rng: Random = RANDOM) -> list[bytes]:
-        """Removes ``count`` random members of a set that has more; returns them."""
+        """Removes and returns ``count`` random members.  The set must have more."""
         members = self.members
         if isinstance(members, set) and 4 * count < len(members):
             return [self.pop(rng) for _ in range(count)]
@@ -249,7 +249,7 @@ class Set:
             for member in popped:
                 self.remove(member)
         if len(members) * 5 <= count:
-            # Redis moves the few that are left into a new set, which may be of an earlier form.
+            # Redis moves the few remaining members into a new set, which may have an earlier form.
             left = gathered(self, config, members.__class__)
             if not isinstance(left.members, set):
                 self.members = left.members
@@ -258,7 +258,7 @@ class Set:
 
     @property
     def order(self) -> Order | None:
-        """The order of the members, if something has asked for one; to be looked at only."""
+        """The order of the members, or None if nothing has needed it.  Callers must not change it."""
         return self._order
 
     def _ordered(self) -> Order:
@@ -268,12 +268,10 @@ class Set:
 
 
 def gathered(members: Collection[bytes], config: SetLimits, form: type = array, narrow: bool = False) -> Set:
-    """Returns a set of ``members`` in the form that Redis gets to when it starts with ``form``.
+    """Returns a set of ``members`` in the form that Redis reaches when it starts with ``form``.
 
-    What starts with an array stays one as long as it can; everything else starts with a dict.
-
-    With ``narrow`` it looks in the end whether an intset would do. A ``set`` handed in becomes a part of the
-    result.
+    A set that starts as an array stays one as long as possible.  All others start as a dict.  With ``narrow`` the
+    result becomes an intset if possible.  A ``set`` passed as ``members`` becomes a part of the result.
     """
     size = len(members)
     if size <= min(config.set_max_intset_entries, _MAX_INTSET):
@@ -291,7 +289,7 @@ def gathered(members: Collection[bytes], config: SetLimits, form: type = array, 
 
 
 def union(sets: Sequence[Set]) -> Collection[bytes]:
-    """Returns the members of any of ``sets``, which has some."""
+    """Returns the members of the union of ``sets``, which must not be empty."""
     if all(isinstance(one.members, array) for one in sets):
         return [_text(value) for value in sorted({value for one in sets for value in one.members})]
     largest = max(sets, key=len)
@@ -299,7 +297,7 @@ def union(sets: Sequence[Set]) -> Collection[bytes]:
 
 
 def intersection(sets: Sequence[Set]) -> Collection[bytes]:
-    """Returns the members that all ``sets``, at least one, have in common."""
+    """Returns the members of the intersection of ``sets``, which must not be empty."""
     smallest, *others = sorted(sets, key=len)
     if isinstance(smallest.members, set):
         return smallest.members.intersection(*[one.lookup() for one in others])
@@ -307,7 +305,7 @@ def intersection(sets: Sequence[Set]) -> Collection[bytes]:
 
 
 def intersection_size(sets: Sequence[Set], limit: int = 0) -> int:
-    """Counts the members that all ``sets`` have in common, up to ``limit`` unless that is 0."""
+    """Counts the members of the intersection of ``sets``, up to ``limit`` unless that is 0."""
     smallest, *others = sorted(sets, key=len)
     if not others:
         return min(limit, len(smallest)) if limit else len(smallest)
@@ -322,8 +320,8 @@ def intersection_size(sets: Sequence[Set], limit: int = 0) -> int:
 def _count_from_both(smallest: Set, others: Sequence[Set], limit: int) -> int:
     """Counts shared members up to ``limit``, going through two of the sets at once.
 
-    Where sets keep their order the beginning of one may well have nothing in common with the others: of two that
-    overlap like the pages of a log it is the older one's, and the younger one begins with what they share.
+    If sets keep their order, the beginning of one set may have nothing in common with the others.  Of two sets that
+    overlap like the pages of a log, this is the older one, while the younger one begins with the shared members.
     """
     own, second, *rest = [one.lookup() for one in (smallest, *others)]
     found: set[bytes] = set()
@@ -345,7 +343,7 @@ def _shared(smallest: Set, others: Iterable[Set]) -> Iterator[bytes]:
 
 
 def difference(first: Set, others: Sequence[Set]) -> Collection[bytes]:
-    """Returns the members of ``first`` that none of ``others`` has."""
+    """Returns the members of ``first`` that are in none of ``others``."""
     if any(one is first for one in others):
         return []
     if isinstance(first.members, set):
@@ -357,18 +355,18 @@ def difference(first: Set, others: Sequence[Set]) -> Collection[bytes]:
 
 
 def gathered_difference(first: Set, others: Sequence[Set], config: SetLimits) -> Set:
-    """Returns the difference as a set in the form that Redis gives it."""
+    """Returns the difference as a set, in the form that Redis chooses."""
     members = difference(first, others)
     tested = len(first) * (len(others) + 1) // 2
     copied = len(first) + sum(map(len, others))
     if tested > copied and isinstance(gathered(first, config).members, set):
-        # Redis finds it cheaper to copy the first set and take the others' members out of it.
+        # Redis considers it cheaper to copy the first set and remove the members of the others.
         return Set(set(members))
     return gathered(members, config)
 
 
 def _integers(members: Iterable[bytes]) -> list[int] | None:
-    """The members as integers, None if one of them is none."""
+    """The members as integers, or None if one of them is not an integer."""
     values = []
     for member in members:
         value = integer_value(member)

@@ -1,8 +1,7 @@
-"""Streams: an append-only log of entries, each a list of fields and values under a rising ID.
+"""Streams: an append-only log of entries.  Each entry has an ID, which is greater than those before, fields and values.
 
-The entries stand in nodes (``stream_nodes``); ``starts`` has the first ID of each node, so that an entry is
-found by bisecting twice.  A node that has no entry left is removed at once.  Consumer groups are in
-``stream_groups``.
+The entries are in nodes (``stream_nodes``).  ``starts`` has the first ID of each node, so two bisections find an entry.
+A node without entries is removed at once.  Consumer groups are in ``stream_groups``.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
 
 __all__ = ["Entry", "Stream"]
 
-#: Time, sequence number, fields and values by turns.
+#: Time, sequence number, alternating fields and values.
 Entry = tuple[int, int, Row]
 
-#: What bounds a node (bytes) where the configuration does not, and an entry always.
+#: The greatest size of an entry, and of a node without a configured limit (bytes).
 _NODE_LIMIT = 1 << 30
 
 
 class Stream:
     """A stream.
 
-    ``last_id``: the last ID given; ``first_id``: of the first entry there is, 0 without any;
-    ``max_deleted_id``: the greatest ID that XDEL removed; ``entries_added``: how many entries there have ever
-    been; ``tree_nodes``: how many nodes Redis' radix tree would have.
+    ``last_id`` is the last ID that was given, ``first_id`` that of the first entry, 0 without entries.
+    ``max_deleted_id`` is the greatest ID that XDEL removed.  ``entries_added`` is the number of entries ever added.
+    ``tree_nodes`` is the number of nodes that Redis' radix tree would have.
     """
 
     __slots__ = (
@@ -64,32 +63,32 @@ class Stream:
         return self.length
 
     def __bool__(self) -> bool:
-        # An empty stream is a value too.
+        # An empty stream is a value, too.
         return True
 
     def encoding(self) -> str:
-        """What OBJECT ENCODING says."""
+        """The reply of OBJECT ENCODING."""
         return "stream"
 
     # adding
 
     def next_id(self, now: int) -> int:
-        """The ID for an entry that is added at ``now`` (ms); above ``MAX_ID`` where there is none left."""
+        """The ID for an entry that is added at ``now`` (ms); above ``MAX_ID`` if no ID is left."""
         entry_id = now << 64
         return entry_id if entry_id >> 64 > self.last_id >> 64 else self.last_id + 1
 
     def next_in(self, ms: int) -> int | None:
-        """The next ID with the time ``ms``, None if there is none left."""
+        """The next ID with the time ``ms``, or None if no ID is left."""
         last = self.last_id
         if last >> 64 != ms:
             return ms << 64
         return None if last & MAX_PART == MAX_PART else last + 1
 
     def append(self, entry_id: int, row: Row, max_bytes: int, max_entries: int) -> None:
-        """Adds an entry with fields and values by turns; ``entry_id`` is greater than ``last_id``.
+        """Adds an entry with alternating fields and values.  ``entry_id`` must be greater than ``last_id``.
 
-        ``max_bytes`` and ``max_entries`` limit a node; 0 is for no limit.  ValueError where the entry is too
-        large for any node.
+        ``max_bytes`` and ``max_entries`` limit a node; 0 means no limit.  Raises ValueError if the entry is too large
+        for any node.
         """
         size = sum(map(len, row))
         if size > _NODE_LIMIT:
@@ -105,9 +104,9 @@ class Stream:
             self.first_id = entry_id
 
     def append_at(self, now: int, row: Row, max_bytes: int, max_entries: int) -> tuple[int, int] | None:
-        """Adds an entry at ``now`` (ms) where that is simple, as it is mostly; its time and sequence number.
+        """Adds an entry at ``now`` (ms) in the usual, simple case; returns its time and sequence number.
 
-        None if it takes ``append``: nothing was done then.
+        Returns None, and changes nothing, if the entry needs ``append``.
         """
         nodes = self.nodes
         if not nodes:
@@ -122,7 +121,7 @@ class Stream:
         later, beyond = ms - node.base, sequence - node.low
         count = len(row)
         size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
-        # What entry_bound says of such an entry.
+        # The same as entry_bound for such an entry.
         bound = node.bound + size + (2 if size < 64 else 4) * count + 14
         if (
             later >= 8388608
@@ -158,7 +157,7 @@ class Stream:
         self.tree_nodes += tree_nodes_of(self.starts, len(self.starts) - 1)
 
     def load_node(self, start: int, fields: tuple[bytes, ...], records: Iterable[Record]) -> None:
-        """Appends a node as it was stored; readers of RDB files then set the stream's counters."""
+        """Appends a stored node.  Readers of RDB files set the counters of the stream afterwards."""
         self._add_node(start, fields)
         node = self.nodes[-1]
         for entry_id, row, dead in records:
@@ -177,7 +176,7 @@ class Stream:
     def _remove_first_nodes(self, count: int) -> None:
         starts = self.starts
         if count * 4 > len(starts):
-            # Counting what stays is less work than what goes.
+            # To count the remaining nodes is less work than to count the removed ones.
             kept = starts[count:]
             self.tree_nodes = EMPTY_TREE
             del self.nodes[:count], starts[:]
@@ -191,7 +190,7 @@ class Stream:
             del starts[0]
 
     def delete(self, entry_id: int) -> bool:
-        """Removes an entry as XDEL does; tells whether it was there.  The caller then calls ``find_first``."""
+        """Removes an entry as XDEL does; returns whether it was there.  The caller then calls ``find_first``."""
         found = self._find(entry_id)
         if found is None:
             return False
@@ -216,10 +215,9 @@ class Stream:
                 return
 
     def trim_length(self, maximum: int, approximate: bool = False, limit: int = 0) -> int:
-        """Removes the oldest entries until ``maximum`` are left; how many that were.
+        """Removes the oldest entries until ``maximum`` are left; returns the number of removed entries.
 
-        ``approximate`` removes whole nodes only, ``limit`` bounds the number of entries removed (0: no
-        limit).
+        ``approximate`` removes only whole nodes.  ``limit`` is the greatest number of entries to remove (0: no limit).
         """
         length = self.length
         removed = whole = 0
@@ -240,7 +238,7 @@ class Stream:
         return removed
 
     def trim_before(self, minimum: int, approximate: bool = False, limit: int = 0) -> int:
-        """As ``trim_length``, of the entries with IDs below ``minimum``."""
+        """As ``trim_length``, for the entries with IDs below ``minimum``."""
         removed = whole = 0
         rest: Node | None = None
         for node in self.nodes:
@@ -273,7 +271,7 @@ class Stream:
     # reading
 
     def _find(self, entry_id: int) -> tuple[int, int] | None:
-        """The places of the node and in it of a living entry."""
+        """The place of the node of an entry that is not deleted, and its place in the node."""
         node_place = bisect_right(self.starts, entry_id) - 1
         if node_place < 0:
             return None
@@ -289,12 +287,12 @@ class Stream:
         return self._find(entry_id) is not None
 
     def get(self, entry_id: int) -> Row | None:
-        """Fields and values by turns of an entry, None if it is not there."""
+        """The alternating fields and values of an entry, or None if it is missing."""
         found = self._find(entry_id)
         return None if found is None else self.nodes[found[0]].row(found[1])
 
     def top_id(self) -> int:
-        """The ID of the last entry there is, 0 without any; ``last_id`` may be greater."""
+        """The ID of the last existing entry, 0 without entries; ``last_id`` may be greater."""
         for node in reversed(self.nodes):
             place = node.last_live()
             if place >= 0:
@@ -302,11 +300,11 @@ class Stream:
         return 0
 
     def first_stored_id(self) -> int:
-        """The ID of the first entry, be it only a tombstone; the greatest one if nothing is stored."""
+        """The ID of the first stored entry, even if it is a tombstone; ``MAX_ID`` if nothing is stored."""
         return self.starts[0] if self.starts else MAX_ID
 
     def range(self, start: int = 0, end: int = MAX_ID, count: int = 0) -> Iterator[Entry]:
-        """The entries from ``start`` to ``end``, both included, at most ``count`` of them (0: all)."""
+        """The entries from ``start`` to ``end`` inclusive, at most ``count`` of them (0: all)."""
         place = max(bisect_right(self.starts, start) - 1, 0)
         left = count or -1
         for node_place in range(place, len(self.nodes)):
@@ -317,7 +315,7 @@ class Stream:
             while True:
                 stop = len(node) if left < 0 else min(begin + left, len(node))
                 if node.dead is None and begin < stop and node.id_at(stop - 1) <= end:
-                    # All of them: none has to be looked at.
+                    # All of these are in the range, so none is examined.
                     yield from node.entries(begin, stop)
                     left -= stop - begin if left > 0 else 0
                     if not left:
@@ -335,12 +333,12 @@ class Stream:
                 begin = stop
 
     def range_back(self, start: int = 0, end: int = MAX_ID, count: int = 0) -> Iterator[Entry]:
-        """As ``range``, from the greatest ID to the smallest."""
+        """As ``range``, but from the greatest ID to the smallest."""
         place = bisect_right(self.starts, end) - 1
         left = count or -1
         for node_place in range(place, -1, -1):
             node = self.nodes[node_place]
-            # What is not past the end: up to the ID before the one that follows it.
+            # The entries up to ``end``, which are those before the next ID.
             stop = node.place_of(end + 1) if end < MAX_ID else len(node)
             while stop:
                 begin = 0 if left < 0 else max(stop - left, 0)
@@ -358,14 +356,14 @@ class Stream:
     # counting
 
     def has_tombstone_after(self, entry_id: int) -> bool:
-        """Whether XDEL removed an entry with this ID or a greater one, as far as that can be told."""
+        """Whether XDEL removed an entry with this ID or a greater one, as far as is known."""
         return self.length > 0 and self.max_deleted_id > 0 and entry_id <= self.max_deleted_id
 
     def count_until(self, entry_id: int) -> int:
-        """How many entries there have ever been up to ``entry_id``, or ``UNKNOWN``.
+        """The number of entries ever added up to ``entry_id``, or ``UNKNOWN``.
 
-        It can be told for the last ID, for the first entry and what was before it, and for an empty stream,
-        unless deletions have left gaps after the ID.
+        It is known for the last ID, for the first entry and IDs before it, and for an empty stream, unless deletions
+        have left gaps after the ID.
         """
         if not self.entries_added:
             return 0
@@ -385,7 +383,7 @@ class Stream:
         return UNKNOWN
 
     def lag(self, group: Group) -> int | None:
-        """How many entries ``group`` has not got yet, None where gaps do not allow to tell."""
+        """The number of entries that ``group`` has not read yet, or None if gaps make it unknown."""
         if not self.entries_added or not self.length:
             return 0
         if group.last_id < self.first_id and self.max_deleted_id < self.first_id:
@@ -396,7 +394,7 @@ class Stream:
         return None if read == UNKNOWN else signed(self.entries_added - read)
 
     def advance(self, group: Group, entry_id: int) -> None:
-        """The entry, beyond the last one that ``group`` has got, is delivered to it."""
+        """Follows the delivery of an entry to ``group``, later than those delivered before."""
         if (
             group.entries_read != UNKNOWN
             and group.last_id >= self.first_id
@@ -410,7 +408,7 @@ class Stream:
     # as a whole
 
     def copy(self) -> Stream:
-        """A stream like this that changes by itself."""
+        """Returns an independent copy of the stream."""
         twin = Stream()
         for name in ("length", "last_id", "first_id", "max_deleted_id", "entries_added", "tree_nodes"):
             setattr(twin, name, getattr(self, name))
@@ -420,7 +418,7 @@ class Stream:
         return twin
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Bytes, about: a few nodes stand for all."""
+        """Estimates the size of the stream in bytes, from a few of its nodes."""
         size = 104 + sizes.of_container(self.nodes) + sizes.of_container(self.starts)
         size += 48 * len(self.starts)
         nodes = self.nodes

@@ -1,8 +1,8 @@
-"""Consumer groups of a stream: who has got which entries and has not acknowledged them yet.
+"""Consumer groups of a stream: which consumer has received which entries and not yet acknowledged them.
 
-The entries that are pending stand once, in the group's dict.  Their order by ID, which consumers and the
-group need each, stands in sorted lists beside it: IDs come in rising order nearly always, so that adding one
-is an append, and one that is gone is left where it is until half of the list is.
+Each pending entry is stored once, in the dict of its group.  The group and each consumer also have a sorted list of
+IDs.  IDs nearly always come in ascending order, so an addition usually is an append.  An ID that is no longer pending
+stays in the list until half of the list is stale.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from twisted_redis.datatypes import sizes
 
 __all__ = ["UNKNOWN", "Consumer", "Group", "Pending"]
 
-#: The counter of a group's read entries where it cannot be told.
+#: The number of entries that a group has read, if it is not known.
 UNKNOWN = -1
 
 _SLACK = 64
 
 
-#: An entry that was delivered: to which consumer, when last (wall time in ms), how often.  A plain tuple of
-#: such values is nothing that the garbage collector walks, however many there are.
+#: A delivered entry: the consumer, the wall time of the last delivery (ms), and the number of deliveries.  The garbage
+#: collector does not track plain tuples of such values, however many there are.
 Pending = tuple[bytes, int, int]
 
 
 class _SortedIds:
-    """IDs in order, ``count`` of them still meant (the owner knows which), none before place ``begin``."""
+    """IDs in ascending order.  ``count`` of them are valid; the owner knows which.  None before ``begin`` is."""
 
     __slots__ = ("begin", "count", "ids")
 
@@ -36,7 +36,7 @@ class _SortedIds:
         self.count = 0
 
     def add(self, entry_id: int) -> None:
-        """Takes in an ID that is not meant yet."""
+        """Adds an ID that is not valid yet."""
         ids = self.ids
         if not ids or entry_id > ids[-1]:
             ids.append(entry_id)
@@ -48,15 +48,15 @@ class _SortedIds:
         self.count += 1
 
     def drop(self, meant: Callable[[int], bool]) -> None:
-        """One ID less is meant: ``meant`` tells which are."""
+        """Follows the removal of an ID; ``meant`` says which IDs are valid."""
         self.count -= 1
         if len(self.ids) > 2 * self.count + _SLACK:
-            # A new list: whoever goes through the old one may go on.
+            # A new list, so that iterations over the old one can continue.
             self.ids = [entry_id for entry_id in self.ids if meant(entry_id)]
             self.begin = 0
 
     def first(self, meant: Callable[[int], bool]) -> int:
-        """The place of the first ID that is meant; the length if there is none."""
+        """The place of the first valid ID; the length if there is none."""
         ids = self.ids
         begin = self.begin
         while begin < len(ids) and not meant(ids[begin]):
@@ -65,7 +65,7 @@ class _SortedIds:
         return begin
 
     def copy(self) -> _SortedIds:
-        """The same in a list of its own."""
+        """An independent copy."""
         twin = _SortedIds()
         twin.ids = self.ids[:]
         twin.begin = self.begin
@@ -74,10 +74,10 @@ class _SortedIds:
 
 
 class Consumer:
-    """One of a group's readers.
+    """A consumer of a group.
 
-    ``seen_time``: when it last tried to get something, ``active_time``: when it last got something, -1 for
-    never (wall times in ms).
+    ``seen_time`` is the time of its last attempt to read, ``active_time`` the time at which it last received an entry,
+    -1 for never (wall times in ms).
     """
 
     __slots__ = ("_order", "active_time", "name", "seen_time")
@@ -90,16 +90,16 @@ class Consumer:
 
     @property
     def pending_count(self) -> int:
-        """How many entries it has not acknowledged."""
+        """The number of entries that it has not acknowledged."""
         return self._order.count
 
 
 class Group:
     """A consumer group.
 
-    ``last_id``: the last entry delivered; ``entries_read``: how many that were, from the stream's first entry
-    ever on, or ``UNKNOWN``; ``pending``: what was delivered and not acknowledged, by ID in no particular
-    order.
+    ``last_id`` is the ID of the last delivered entry.  ``entries_read`` is the number of entries up to there, counted
+    from the first entry that the stream ever had, or ``UNKNOWN``.  ``pending`` has the entries that were delivered and
+    not acknowledged, by ID, in no particular order.
     """
 
     __slots__ = ("_order", "consumers", "entries_read", "last_id", "pending")
@@ -114,12 +114,12 @@ class Group:
     # consumers
 
     def add_consumer(self, name: bytes, now: int) -> Consumer:
-        """Makes a consumer, which must not be there yet."""
+        """Creates a consumer, which must not exist yet."""
         consumer = self.consumers[name] = Consumer(name, now)
         return consumer
 
     def delete_consumer(self, name: bytes) -> int | None:
-        """Removes a consumer with what is pending for it; how much that was, None if it is not there."""
+        """Removes a consumer and its pending entries.  Returns their number, or None if there is no such consumer."""
         consumer = self.consumers.pop(name, None)
         if consumer is None:
             return None
@@ -132,20 +132,20 @@ class Group:
     # pending entries
 
     def deliver(self, entry_id: int, consumer: Consumer, now: int) -> Pending:
-        """An entry goes to ``consumer`` as something new, whoever had it before."""
+        """Records the first delivery of an entry to ``consumer``, even if another consumer had it before."""
         if entry_id in self.pending:
             return self.assign(entry_id, consumer, now, 1)
         return self.add_pending(entry_id, consumer, now)
 
     def add_pending(self, entry_id: int, consumer: Consumer, time: int, count: int = 1) -> Pending:
-        """Makes an entry, which is not, pending for ``consumer``."""
+        """Makes an entry pending for ``consumer``; it must not be pending yet."""
         entry = self.pending[entry_id] = (consumer.name, time, count)
         self._order.add(entry_id)
         consumer._order.add(entry_id)
         return entry
 
     def assign(self, entry_id: int, consumer: Consumer, time: int, count: int) -> Pending:
-        """Changes a pending entry, which may go to another consumer."""
+        """Changes a pending entry, which may move to another consumer."""
         before = self.pending[entry_id][0]
         entry = self.pending[entry_id] = (consumer.name, time, count)
         if before != consumer.name:
@@ -154,7 +154,7 @@ class Group:
         return entry
 
     def acknowledge(self, entry_id: int) -> bool:
-        """Forgets a pending entry; tells whether it was one."""
+        """Removes a pending entry; returns whether it was pending."""
         entry = self.pending.pop(entry_id, None)
         if entry is None:
             return False
@@ -172,7 +172,7 @@ class Group:
         return owned
 
     def pending_from(self, start: int = 0) -> Iterator[tuple[int, Pending]]:
-        """What is pending, by ID from ``start`` on; entries may be acknowledged or assigned meanwhile."""
+        """The pending entries by ID, from ``start`` on.  Entries may be acknowledged or reassigned meanwhile."""
         pending = self.pending
         begin = self._order.first(pending.__contains__)
         ids = self._order.ids
@@ -182,7 +182,7 @@ class Group:
                 yield ids[place], entry
 
     def pending_of(self, consumer: Consumer, start: int = 0) -> Iterator[tuple[int, Pending]]:
-        """As ``pending_from``, of one consumer."""
+        """As ``pending_from``, for one consumer."""
         pending = self.pending
         name = consumer.name
         begin = consumer._order.first(self._owner_test(name))
@@ -193,7 +193,7 @@ class Group:
                 yield ids[place], entry
 
     def pending_bounds(self) -> tuple[int, int] | None:
-        """The smallest and the greatest ID that is pending, None if nothing is."""
+        """The smallest and the greatest pending ID, or None if no entry is pending."""
         pending = self.pending
         if not pending:
             return None
@@ -206,7 +206,7 @@ class Group:
     # as a whole
 
     def copy(self) -> Group:
-        """A group like this that shares nothing with it."""
+        """Returns an independent copy of the group."""
         twin = Group(self.last_id, self.entries_read)
         twin.pending = self.pending.copy()
         twin._order = self._order.copy()
@@ -216,10 +216,10 @@ class Group:
         return twin
 
     def memory(self) -> int:
-        """Bytes, about."""
+        """Estimates the size of the group in bytes."""
         size = 160 + sizes.of_container(self.pending) + sizes.of_container(self.consumers)
         size += sizes.of_container(self._order.ids)
-        # Each has a tuple, an ID and a time.
+        # Each pending entry has a tuple, an ID and a time.
         size += len(self.pending) * 160
         for name, consumer in self.consumers.items():
             size += 144 + sizes.of_bytes(len(name)) + sizes.of_container(consumer._order.ids)

@@ -1,6 +1,6 @@
-"""IDs of stream entries: 128-bit numbers, the time in ms above 64 bits and a sequence number below.
+"""IDs of stream entries: 128-bit numbers.  The upper 64 bits are the time in ms, the lower ones a sequence number.
 
-An ID is one Python ``int``, so that comparing, bisecting and hashing IDs is what it is for any number.
+An ID is a Python ``int``, so IDs are compared, bisected and hashed like any number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _lenient = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)\Z").match
 
 
 def signed(number: int) -> int:
-    """``number`` as it comes out of 64 bits with a sign: counters and differences wrap around in Redis."""
+    """``number`` as a signed 64-bit integer.  Counters and differences wrap around in Redis."""
     return (number + 2**63) % 2**64 - 2**63
 
 
@@ -28,7 +28,7 @@ def id_text(entry_id: int) -> bytes:
 
 
 def _c_string(text: bytes) -> bytes:
-    """``text`` up to its first zero byte, where Redis stops to read; of what is too long it reads nothing."""
+    """The part of ``text`` that Redis reads: up to the first zero byte, and nothing if ``text`` is too long."""
     return text if len(text) > _LONGEST else text.partition(b"\0")[0]
 
 
@@ -37,8 +37,8 @@ def _part(text: bytes) -> int | None:
     if text.isdigit():
         value = int(text)
         return value if value <= MAX_PART else None
-    # What is no plain number goes through strtoull in Redis, which takes spaces and a sign before the digits;
-    # only what reads as a negative 64-bit number at first glance is refused before that.
+    # Redis passes a text that is no plain number to strtoull, which accepts spaces and a sign before the digits.
+    # It refuses only a text that is a negative 64-bit number before that.
     match = _lenient(text)
     if match is None:
         return None
@@ -53,7 +53,7 @@ def _part(text: bytes) -> int | None:
 
 
 def parse_id(text: bytes, missing: int = 0) -> int | None:
-    """The ID in ``text``, with ``missing`` for a sequence number it does not give; None if it is no ID."""
+    """The ID in ``text``, or None if it is no ID; ``missing`` is the default of the sequence number."""
     if b"\0" in text:
         text = _c_string(text)
     if len(text) > _LONGEST:
@@ -67,7 +67,7 @@ def parse_id(text: bytes, missing: int = 0) -> int | None:
 
 
 def parse_bound(text: bytes, missing: int = 0) -> int | None:
-    """As ``parse_id``, and ``-`` is the smallest ID, ``+`` the largest."""
+    """As ``parse_id``, but ``-`` is the smallest ID and ``+`` the largest."""
     if b"\0" in text:
         text = _c_string(text)
     if text == b"-":
@@ -78,7 +78,7 @@ def parse_bound(text: bytes, missing: int = 0) -> int | None:
 
 
 def parse_added_id(text: bytes) -> tuple[int, bool] | None:
-    """The ID of a new entry, and whether its sequence number is given too, not left open as in ``time-*``."""
+    """The ID for a new entry, and whether its sequence number is given, unlike in ``time-*``."""
     if b"\0" in text:
         text = _c_string(text)
     if text[-2:] == b"-*" and text.count(b"-") == 1:

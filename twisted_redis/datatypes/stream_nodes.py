@@ -1,9 +1,9 @@
-"""The nodes that a stream's entries stand in, at most about a hundred in each.
+"""The nodes of a stream, each with about a hundred entries at most.
 
-As in Redis an entry is appended to the last node until that is full, and trimming with ``~`` removes whole
-nodes. The last node is open: its entries are tuples in a list.  A node that is full is packed: the values in
-one byte string, the names of the fields once, the IDs as small integers in arrays.  That takes a few bytes an
-entry beside its values, and the garbage collector has nothing to walk.
+As in Redis, entries are appended to the last node until that is full, and trimming with ``~`` removes whole nodes.  The
+last node is open: its entries are tuples in a list.  A full node is packed: the values are in one byte string, the
+field names are stored once, and the IDs are small integers in arrays.  That takes a few bytes for each entry beside its
+values, and the garbage collector has nothing to follow.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from twisted_redis.datatypes.stream_size import entry_bound, entry_bytes, header
 
 __all__ = ["Node", "PackedRows", "Record", "Row"]
 
-#: An entry's fields and values by turns.
+#: The alternating fields and values of an entry.
 Row = Sequence[bytes]
 
 
 class Record(NamedTuple):
-    """An entry as it is stored: its ID, its fields and values by turns, whether it is only a tombstone."""
+    """A stored entry: its ID, its alternating fields and values, and whether it is a tombstone."""
 
     entry_id: int
     row: Row
@@ -33,17 +33,17 @@ class Record(NamedTuple):
 
 
 def _smallest(numbers: Sequence[int]) -> array[int]:
-    """``numbers`` (of at least 0) in the narrowest array that holds them."""
+    """``numbers``, which must not be negative, in the narrowest array that can hold them."""
     top = max(numbers, default=0)
     return array("B" if top < 1 << 8 else "H" if top < 1 << 16 else "I" if top < 1 << 32 else "Q", numbers)
 
 
 class PackedRows:
-    """Rows that do not change any more.
+    """Rows that no longer change.
 
-    ``cuts`` are the places in ``blob`` between the elements.  A row whose fields are the node's has only its
-    values there.  Where all are of that kind ``first`` is None; otherwise it gives the number of each row's
-    first element, and ``own`` tells with a bit for each row which ones carry their own fields.
+    ``cuts`` are the places between the elements in ``blob``.  A row that has the fields of the node stores only its
+    values there.  ``first`` is None if that is true of all rows.  Otherwise it has the number of the first element of
+    each row, and ``own`` has a bit for each row that stores its own fields.
     """
 
     __slots__ = ("blob", "cuts", "fields", "first", "own")
@@ -54,7 +54,7 @@ class PackedRows:
         self.own = 0
         self.first: array[int] | None = None
         if set(map(len, rows)) == {2 * count}:
-            # Mostly all have the same fields: seen in a few steps that run in C.
+            # Usually all rows have the same fields.  A few steps that run in C find that.
             flat = list(chain.from_iterable(rows))
             if flat[::2] == [*fields] * len(rows):
                 self._keep(flat[1::2])
@@ -120,18 +120,18 @@ class PackedRows:
         return rows
 
     def memory(self) -> int:
-        """Bytes, without the names of the fields, which nodes share."""
+        """Estimates the size in bytes, without the field names, which nodes share."""
         size = 72 + sizes.of_bytes(len(self.blob)) + sizes.of_container(self.cuts)
         return size + sizes.of_container(self.first) if self.first is not None else size
 
 
 class Node:
-    """Entries that stand together.
+    """A run of consecutive entries.
 
-    ``start``: the ID of its first entry ever, ``base`` its time, ``low`` its sequence number; ``ms``: how much
-    later each entry is (ms); ``seq``: the sequence numbers; ``fields``: the names that most entries are
-    expected to have; ``live``: how many entries are not deleted; ``dead``: a byte for each entry, 1 where it
-    is deleted, or None where none is.
+    ``start`` is the ID of the first entry that the node ever had, ``base`` its time and ``low`` its sequence number.
+    ``ms`` has the time of each entry relative to ``base`` (ms), ``seq`` the sequence numbers.  ``fields`` are the names
+    that most entries are expected to have.  ``live`` is the number of entries that are not deleted.  ``dead`` has a
+    byte for each entry, 1 if it is deleted, or is None if none is.
     """
 
     __slots__ = (
@@ -161,8 +161,8 @@ class Node:
         self.packed: PackedRows | None = None
         self.dead: bytearray | None = None
         self.live = 0
-        # The size of a listpack with these entries: no less than ``bound``, and of the first ``sized``
-        # entries exactly ``sized_bytes`` without the header.
+        # ``bound`` is an upper bound of the size of a listpack with these entries.  ``sized_bytes`` is the exact size of
+        # the first ``sized`` entries, without the header.
         self.bound = header_bytes(fields, 0, 0) + 4
         self.sized = 0
         self.sized_bytes = 0
@@ -173,13 +173,13 @@ class Node:
     # writing
 
     def takes(self, size: int, max_bytes: int, max_entries: int) -> bool:
-        """Whether an entry with elements of ``size`` bytes may still come in under these limits."""
+        """Whether the node has room under these limits for an entry with elements of ``size`` bytes."""
         if max_entries and len(self.ms) >= max_entries:
             return False
         return self.bound + size < max_bytes or self.bytes() + size < max_bytes
 
     def append(self, ms: int, sequence: int, row: Row, size: int) -> None:
-        """Adds ``ms-sequence``, greater than all before; the elements of ``row`` have ``size`` bytes."""
+        """Adds the entry ``ms-sequence``, which must be the greatest; the elements of ``row`` have ``size`` bytes."""
         if self.packed is not None:
             self.unpack()
         later = ms - self.base
@@ -192,14 +192,14 @@ class Node:
         self.bound += entry_bound(later, sequence - self.low, len(row), size)
 
     def delete(self, place: int) -> None:
-        """Makes a tombstone of the entry at ``place``."""
+        """Turns the entry at ``place`` into a tombstone."""
         if self.dead is None:
             self.dead = bytearray(len(self.ms))
         self.dead[place] = 1
         self.live -= 1
 
     def pack(self) -> None:
-        """Stores the entries closely, as no more will come."""
+        """Stores the entries compactly, since no more will come."""
         if self.packed is None:
             self.packed = PackedRows(self.fields, self.rows)
             self.rows = []
@@ -207,7 +207,7 @@ class Node:
             self.seq = _smallest(self.seq)
 
     def unpack(self) -> None:
-        """Makes the node fit for more entries again."""
+        """Opens a packed node for more entries."""
         if self.packed is not None:
             self.rows = list(self.packed.rows(0, len(self.ms)))
             self.packed = None
@@ -215,7 +215,7 @@ class Node:
             self.seq = array("Q", self.seq)
 
     def copy(self) -> Node:
-        """The same entries in a node of its own; what cannot change any more is shared."""
+        """Returns an independent node with the same entries; parts that no longer change are shared."""
         node = Node.__new__(Node)
         for name in Node.__slots__:
             setattr(node, name, getattr(self, name))
@@ -230,11 +230,11 @@ class Node:
     # finding
 
     def id_at(self, place: int) -> int:
-        """The ID of the entry at ``place``, -1 being the last."""
+        """The ID of the entry at ``place``; -1 is the last one."""
         return (self.base + self.ms[place]) << 64 | self.seq[place]
 
     def place_of(self, entry_id: int) -> int:
-        """The place of the first entry with this ID or a greater one, deleted or not."""
+        """The place of the first entry with this ID or a greater one, even if it is deleted."""
         ms = self.ms
         later = (entry_id >> 64) - self.base
         low = bisect_left(ms, later)
@@ -243,23 +243,23 @@ class Node:
         return bisect_left(self.seq, entry_id & MAX_PART, low, bisect_right(ms, later, low))
 
     def next_live(self, place: int = 0) -> int:
-        """The place of the first entry from ``place`` on that is not deleted, -1 if there is none."""
+        """The place of the first entry from ``place`` on that is not deleted, or -1."""
         if self.dead is None:
             return place if place < len(self.ms) else -1
         return self.dead.find(0, place)
 
     def last_live(self) -> int:
-        """The place of the last entry that is not deleted, -1 if there is none."""
+        """The place of the last entry that is not deleted, or -1."""
         return len(self.ms) - 1 if self.dead is None else self.dead.rfind(0)
 
     # reading
 
     def row(self, place: int) -> Row:
-        """Fields and values by turns of the entry at ``place``."""
+        """The alternating fields and values of the entry at ``place``."""
         return self.rows[place] if self.packed is None else self.packed.row(place)
 
     def entries(self, begin: int, end: int) -> Iterator[tuple[int, int, Row]]:
-        """Time, sequence number and row of each living entry from ``begin`` up to ``end``."""
+        """The time, sequence number and row of each entry from ``begin`` up to ``end`` that is not deleted."""
         base = self.base
         rows = self.rows[begin:end] if self.packed is None else self.packed.rows(begin, end)
         found = zip([base + ms for ms in self.ms[begin:end]], self.seq[begin:end], rows, strict=True)
@@ -268,13 +268,13 @@ class Node:
         return (entry for entry, dead in zip(found, self.dead[begin:end], strict=True) if not dead)
 
     def records(self) -> Iterator[Record]:
-        """All entries as they are stored, tombstones included."""
+        """All stored entries, including tombstones."""
         dead = self.dead or bytes(len(self.ms))
         for place, gone in enumerate(dead):
             yield Record(self.id_at(place), self.row(place), bool(gone))
 
     def bytes(self) -> int:
-        """The size of a listpack with these entries in Redis."""
+        """The size of a listpack with these entries in Redis (bytes)."""
         start = self.low
         fields = self.fields
         size = self.sized_bytes
@@ -284,17 +284,17 @@ class Node:
         self.sized = len(self.ms)
         self.sized_bytes = size
         self.bound = size + header_bytes(fields, self.live, len(self.ms) - self.live)
-        # The header's counters can still grow.
+        # The counters in the header can still grow.
         self.bound += 4
         return self.bound - 4
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Bytes, about."""
+        """Estimates the size of the node in bytes."""
         size = 128 + sizes.of_container(self.ms) + sizes.of_container(self.seq)
         size += sizes.of_container(self.rows)
         if self.dead is not None:
             size += 57 + len(self.dead)
         if self.packed is not None:
-            # Copies share the nodes that cannot change any more.
+            # Copies share the nodes that no longer change.
             return size + self.packed.memory() // sizes.references(self.packed)
         return size + sum(40 + 8 * len(row) + sizes.of_items(row, how) for row in self.rows)

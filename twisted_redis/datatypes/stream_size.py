@@ -1,7 +1,7 @@
-"""The bytes that entries take in Redis' listpacks.
+"""The size of stream entries in the listpacks of Redis.
 
-``stream-node-max-bytes`` is about them, and where a node ends is visible: approximate trimming removes whole
-nodes.
+``stream-node-max-bytes`` limits this size.  The boundaries of nodes are visible, because approximate trimming removes
+whole nodes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _INT64_MIN = -(2**63)
 
 
 def _integer(value: int) -> int:
-    """An integer with its header and its length behind it."""
+    """The size of an integer with its header and its trailing length (bytes)."""
     if 0 <= value <= 127:
         return 2
     if -4096 <= value <= 4095:
@@ -32,7 +32,7 @@ def _integer(value: int) -> int:
 
 
 def _element(text: bytes) -> int:
-    """A string, which is stored as an integer where it reads as one."""
+    """The size of a string (bytes), which is stored as an integer if it spells one."""
     length = len(text)
     if length < 21:
         digits = text[1:] if text[:1] == b"-" else text
@@ -53,12 +53,12 @@ def _element(text: bytes) -> int:
 
 
 def header_bytes(fields: Sequence[bytes], live: int, dead: int) -> int:
-    """A node's listpack before its first entry, with its end mark."""
+    """The size of a node's listpack without entries, including its end mark (bytes)."""
     return 9 + _integer(live) + _integer(dead) + _integer(len(fields)) + sum(map(_element, fields))
 
 
 def entry_bytes(ms: int, sequence: int, row: Sequence[bytes], same_fields: bool) -> int:
-    """An entry: ``ms`` and ``sequence`` count from the node's first ID, ``row`` is flat."""
+    """The size of an entry (bytes).  ``ms`` and ``sequence`` are relative to the first ID of the node."""
     count = len(row) // 2
     size = 2 + _integer(signed(ms)) + _integer(signed(sequence))
     if same_fields:
@@ -67,7 +67,7 @@ def entry_bytes(ms: int, sequence: int, row: Sequence[bytes], same_fields: bool)
 
 
 def entry_bound(ms: int, sequence: int, count: int, size: int) -> int:
-    """No less than ``entry_bytes`` says, in no time: of ``count`` elements with ``size`` bytes together."""
+    """A quick upper bound of ``entry_bytes`` for ``count`` elements with ``size`` bytes in all."""
     fixed = 14 if ms < 8388608 and 0 <= sequence < 4096 and count < 60 else 40
     if size < 64:
         return size + 2 * count + fixed

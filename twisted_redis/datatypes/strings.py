@@ -1,8 +1,8 @@
-"""What a string value is: its encoding as Redis names it, and the integers Redis keeps unboxed.
+"""String values: the encoding that Redis reports, and the strings that it stores as integers.
 
-A string value is plain ``bytes``, or a ``bytearray`` once a command has written into it (APPEND, SETRANGE,
-SETBIT); the latter is what Redis calls "raw" and stays so whatever it holds.  ``Text`` is the rare third: it spells
-an integer and is not kept as one.
+A string value is plain ``bytes``, or a ``bytearray`` after a command has written into it (APPEND, SETRANGE, SETBIT).
+A ``bytearray`` has the encoding "raw" whatever its content.  ``Text`` is a rare third form: it spells an integer, but
+Redis does not store it as one.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
 EMBSTR_LIMIT = 44
-"""Longest string (bytes) that Redis stores in one allocation with its header."""
+"""The longest string (bytes) that Redis stores in one allocation with its header."""
 
 SHARED_INTEGERS = 10000
-"""Integers from 0 up to this one (exclusive) are objects that all keys of Redis share."""
+"""All keys of Redis share the objects of the integers from 0 up to this one (exclusive)."""
 
 StringValue = bytes | bytearray
 
 
 class Text(bytes):
-    """A short string that OBJECT ENCODING calls ``embstr`` though it looks like an integer.
+    """A short string with the encoding ``embstr`` although it spells an integer.
 
-    INCRBYFLOAT leaves such a value: Redis never tries to keep its result as an integer.  It stands only as the value of
-    a key; whoever reads it through a database gets plain ``bytes``.
+    INCRBYFLOAT stores such a value, because Redis never tries to store its result as an integer.  Only databases hold
+    it; their methods return it as plain ``bytes``.
     """
 
     __slots__ = ()
@@ -35,9 +35,9 @@ _integer_shaped = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z").match
 
 
 def integer_value(data: StringValue) -> int | None:
-    """Returns the signed 64-bit integer that data spells in its only canonical form, or None.
+    """Returns the signed 64-bit integer that ``data`` spells in canonical form, or None.
 
-    No sign but a minus, no leading zeros, no spaces, not ``-0``.
+    The canonical form has no plus sign, no leading zeros and no spaces, and is not ``-0``.
     """
     if _integer_shaped(data):
         value = int(data)
@@ -47,12 +47,12 @@ def integer_value(data: StringValue) -> int | None:
 
 
 def is_integer_encoded(data: bytes) -> bool:
-    """Tells whether Redis stores data as an integer."""
+    """Returns whether Redis stores ``data`` as an integer."""
     return integer_value(data) is not None
 
 
 def encoding(value: StringValue) -> str:
-    """Returns what OBJECT ENCODING answers for a string: ``int``, ``embstr`` or ``raw``."""
+    """Returns the reply of OBJECT ENCODING for a string: ``int``, ``embstr`` or ``raw``."""
     if isinstance(value, bytearray):
         return "raw"
     if isinstance(value, Text):
@@ -63,5 +63,5 @@ def encoding(value: StringValue) -> str:
 
 
 def as_bytes(value: StringValue) -> bytes:
-    """Returns value as bytes that later writes do not change."""
+    """Returns ``value`` as bytes that later writes cannot change."""
     return value if type(value) is bytes else bytes(value)

@@ -1,8 +1,8 @@
 """Sorted sets: members with scores, in the order of score and then member.
 
-``scores`` (member to score) answers what is asked of a member; a ``Ranking`` beside it what is asked of an order.
-A set that Redis would keep in a listpack has its ranking only once that is needed, and a tiny one sorts its members
-each time instead. A ``large`` one (a skiplist in Redis) always has it. Nothing turns a large set back.
+``scores`` is a dict of members and scores for questions about a member.  A ``Ranking`` beside it is for questions about
+the order.  A set that Redis would store as a listpack gets its ranking when that is needed; a tiny set sorts its
+members each time instead.  A ``large`` set (a skiplist in Redis) always has a ranking.  A large set stays large.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from twisted_redis.datatypes.ranking import Ranking
 __all__ = ["LexRange", "ScoreRange", "ZSet", "ZSetLimits"]
 
 _TINY = 16
-"""Members up to which a ranking is not worth keeping."""
+"""For up to so many members a ranking is not worth its keep."""
 
 _FLOAT = 24
-"""The size of a float."""
+"""The size of a float (bytes)."""
 
 
 class ZSetLimits(Protocol):
-    """The directives that a sorted set obeys: beyond one of them it is ``large``."""
+    """The directives that limit a small sorted set.  A set beyond one of them is ``large``."""
 
     zset_max_listpack_entries: int
     zset_max_listpack_value: int
 
 
 class ScoreRange(NamedTuple):
-    """Scores from ``low`` to ``high``; ``above`` and ``below`` leave out those ends."""
+    """A range of scores from ``low`` to ``high``; ``above`` and ``below`` exclude these ends."""
 
     low: float
     high: float
@@ -41,10 +41,10 @@ class ScoreRange(NamedTuple):
 
 
 class LexRange(NamedTuple):
-    """Members from ``low`` to ``high``; ``above`` and ``below`` leave out those ends.
+    """A range of members from ``low`` to ``high``; ``above`` and ``below`` exclude these ends.
 
-    None has no end: as ``low`` it comes before all members, as ``high`` behind them. The ranges that begin behind
-    all members or end before them are empty, and there is no need for them here.
+    None means no limit on that side.  Ranges that begin after all members or end before them are empty, and never get
+    here.
     """
 
     low: bytes | None
@@ -54,7 +54,7 @@ class LexRange(NamedTuple):
 
 
 class ZSet:
-    """A sorted set. ``scores`` may be read; only the methods change it."""
+    """A sorted set.  Callers may read ``scores``; only the methods change it."""
 
     #: The attributes that hold elements, in which a large one is freed bit by bit.
     PARTS: ClassVar[tuple[str, ...]] = ("_order", "_ranking", "scores")
@@ -69,7 +69,7 @@ class ZSet:
 
     @classmethod
     def starting_with(cls, first: bytes, size: int, config: ZSetLimits) -> ZSet:
-        """Returns an empty sorted set in the form for ``size`` members, of which ``first`` is the first one."""
+        """Returns an empty sorted set in the form for ``size`` members, the first of which is ``first``."""
         made = cls()
         if size > config.zset_max_listpack_entries or len(first) > config.zset_max_listpack_value:
             made.enlarge()
@@ -101,7 +101,7 @@ class ZSet:
         return member in self.scores
 
     def copy(self) -> ZSet:
-        """Returns a sorted set of its own with the same members."""
+        """Returns an independent sorted set with the same members."""
         twin = ZSet()
         twin.scores = self.scores.copy()
         twin.large = self.large
@@ -110,11 +110,11 @@ class ZSet:
         return twin
 
     def encoding(self) -> str:
-        """What OBJECT ENCODING answers."""
+        """The reply of OBJECT ENCODING."""
         return "skiplist" if self.large else "listpack"
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Estimates the bytes that the sorted set takes."""
+        """Estimates the size of the sorted set in bytes."""
         scores = self.scores
         holders = 1 + (self._ranking is not None) + (self._order is not None)
         size = 80 + sizes.of_container(scores) + sizes.of_items(scores, how, holders) + _FLOAT * len(scores)
@@ -127,20 +127,20 @@ class ZSet:
     # members
 
     def score(self, member: bytes) -> float | None:
-        """Returns the score of ``member``, None if it is not there."""
+        """Returns the score of ``member``, or None if it is missing."""
         return self.scores.get(member)
 
     def add(self, member: bytes, score: float, config: ZSetLimits | None = None) -> bool:
-        """Adds ``member`` or gives it another score; tells whether it is new. No score is nan.
+        """Adds ``member`` or changes its score, which must not be nan; returns whether it is new.
 
-        With ``config`` the set gets large if its limits demand that.
+        With ``config`` the set becomes large if it is beyond a limit.
         """
         before = self.scores.get(member)
         self.put(member, score, before, config)
         return before is None
 
     def put(self, member: bytes, score: float, before: float | None, config: ZSetLimits | None = None) -> None:
-        """Adds ``member`` or gives it another score, for a caller who knows that ``before`` is its present one."""
+        """Adds ``member`` or changes its score, which is ``before`` now, None if it is missing."""
         scores = self.scores
         ranking = self._ranking
         if before is None:
@@ -150,7 +150,7 @@ class ZSet:
                 ):
                     ranking = self.enlarge()
                 else:
-                    score += 0.0  # a listpack has no negative zero
+                    score += 0.0  # a listpack cannot store a negative zero
             scores[member] = score
             if ranking is not None:
                 ranking.add(score, member)
@@ -160,12 +160,12 @@ class ZSet:
             if not self.large:
                 score += 0.0
             if ranking is not None:
-                # The member that is stored already moves: what was given may be another object of the same bytes.
+                # Move the stored member: the argument may be another object with the same bytes.
                 ranking.add(score, ranking.remove(before, member))
             scores[member] = score
 
     def remove(self, member: bytes) -> bool:
-        """Removes ``member``; tells whether it was there."""
+        """Removes ``member``; returns whether it was there."""
         score = self.scores.pop(member, None)
         if score is None:
             return False
@@ -176,7 +176,7 @@ class ZSet:
         return True
 
     def pop(self, *, last: bool = False) -> tuple[bytes, float]:
-        """Removes the first or the last member of a set that has some; returns it with its score."""
+        """Removes the first or the last member; returns it with its score.  The set must not be empty."""
         scores, ranking = self.scores, self._ranking
         if ranking is None:
             if len(scores) <= _TINY:
@@ -191,7 +191,7 @@ class ZSet:
         return pair
 
     def pop_some(self, count: int, *, last: bool = False) -> list[tuple[bytes, float]]:
-        """Removes up to ``count`` members from the start, or from the end backwards; returns them with scores."""
+        """Removes up to ``count`` members from the start, or backwards from the end; returns them with scores."""
         size = len(self.scores)
         count = min(count, size)
         if count == 1:
@@ -204,7 +204,7 @@ class ZSet:
         return popped
 
     def remove_range(self, start: int, stop: int) -> int:
-        """Removes the members of the ranks from ``start`` up to, not with, ``stop``; returns how many."""
+        """Removes the members with ranks from ``start`` up to but not including ``stop``; returns their number."""
         ranking = self._ranked()
         scores = self.scores
         if stop - start == len(scores):
@@ -220,7 +220,7 @@ class ZSet:
         return len(removed)
 
     def expect(self, size: int, config: ZSetLimits) -> None:
-        """Gets large at once if ``size`` members, about to be added, are too many for a listpack."""
+        """Becomes large at once if ``size`` members, which will be added, are too many for a listpack."""
         if not self.large and size > config.zset_max_listpack_entries:
             self.enlarge()
 
@@ -234,26 +234,26 @@ class ZSet:
     # ranks
 
     def rank(self, member: bytes) -> int | None:
-        """Returns how many members come before ``member``, None if it is not there."""
+        """Returns the number of members before ``member``, or None if it is missing."""
         score = self.scores.get(member)
         return None if score is None else self._ranked().rank(score, member)
 
     def members(self, start: int, stop: int) -> list[bytes]:
-        """Returns the members of the ranks from ``start`` up to, not with, ``stop``, which are in the set."""
+        """Returns the members with ranks from ``start`` up to but not including ``stop``; both must be valid ranks."""
         return self._ranked().members(start, stop)
 
     def columns(self, start: int, stop: int) -> tuple[list[bytes], list[float]]:
-        """Returns the members of these ranks, and their scores."""
+        """Returns the members with these ranks, and their scores."""
         return self._ranked().columns(start, stop)
 
     def pairs(self, start: int, stop: int) -> list[tuple[bytes, float]]:
-        """Returns the members of these ranks with their scores."""
+        """Returns the members with these ranks, each with its score."""
         return list(zip(*self._ranked().columns(start, stop), strict=True))
 
     def ranks_of_scores(self, wanted: ScoreRange) -> tuple[int, int]:
-        """Returns the rank of the first member whose score is in the range, and the one behind the last's.
+        """Returns the rank of the first member whose score is in the range, and one past the rank of the last.
 
-        Where there is none, the second rank is not above the first one.
+        If there is none, the second rank is not greater than the first.
         """
         low, high, above, below = wanted
         if low > high:
@@ -264,11 +264,11 @@ class ZSet:
         return start, stop
 
     def ranks_of_members(self, wanted: LexRange, *, reverse: bool = False) -> tuple[int, int]:
-        """Returns the first rank of the range and the one behind its last, for a set where all scores are the same.
+        """Returns the first rank of the range and one past its last, for a set where all scores are the same.
 
-        Where there is none, the second rank is not above the first one. ``reverse`` tells from which end the range
-        is going to be read, which makes no difference but for a set with several scores: there it is nothing to
-        rely on, and what Redis answers.
+        If there is none, the second rank is not greater than the first.  ``reverse`` is the direction in which the
+        caller will read the range.  It matters only for a set with several scores, where the result is not meaningful,
+        but is that of Redis.
         """
         low, high, above, below = wanted
         ranking = self._ranked()
@@ -282,7 +282,7 @@ class ZSet:
         return start, ranking.before_member(high) if below else ranking.up_to_member(high)
 
     def _walk(self, wanted: LexRange, reverse: bool) -> tuple[int, int]:
-        """Finds a range of members where they are not in order: from the first that reaches it to one behind it."""
+        """Finds a range of members that are not in order: from the first one that reaches it to the next beyond it."""
         low, high, above, below = wanted
 
         def reaches(member: bytes) -> bool:
@@ -318,7 +318,7 @@ class ZSet:
     # cursors and random picks
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """Returns the next cursor and some members: all of them, in order, if the set is not large."""
+        """Returns the next cursor and some members, or all members in order if the set is not large."""
         if not self.large:
             return 0, list(self)
         if self._order is None:
@@ -326,19 +326,19 @@ class ZSet:
         return self._order.scan(cursor, count)
 
     def random(self, rng: Random = RANDOM) -> bytes:
-        """Returns a random member of a set that has some."""
+        """Returns a random member.  The set must not be empty."""
         place = int(rng.random() * len(self.scores))
         return self.members(place, place + 1)[0]
 
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns ``count`` members of a set that has some, each picked from all of them."""
+        """Returns ``count`` random members, each picked from all members, of which there must be some."""
         size = len(self.scores)
         if 4 * count < size:
             return self._at([int(rng.random() * size) for _ in range(count)])
         return rng.choices(list(self.scores), k=count)
 
     def sample(self, count: int, rng: Random = RANDOM) -> list[bytes]:
-        """Returns up to ``count`` different members."""
+        """Returns up to ``count`` different random members."""
         size = len(self.scores)
         if 4 * count < size:
             return self._at(rng.sample(range(size), count))
@@ -350,5 +350,5 @@ class ZSet:
 
     @property
     def order(self) -> Order | None:
-        """The order of the members for cursors, if something has asked for one; to be looked at only."""
+        """The order of the members for cursors, or None if nothing has needed it.  Callers must not change it."""
         return self._order
