@@ -47,19 +47,19 @@ class _SortedIds:
             self.begin = min(self.begin, place)
         self.count += 1
 
-    def drop(self, meant: Callable[[int], bool]) -> None:
-        """Follows the removal of an ID; ``meant`` says which IDs are valid."""
+    def drop(self, valid: Callable[[int], bool]) -> None:
+        """Follows the removal of an ID; ``valid`` says which IDs are valid."""
         self.count -= 1
         if len(self.ids) > 2 * self.count + _SLACK:
             # A new list, so that iterations over the old one can continue.
-            self.ids = [entry_id for entry_id in self.ids if meant(entry_id)]
+            self.ids = [entry_id for entry_id in self.ids if valid(entry_id)]
             self.begin = 0
 
-    def first(self, meant: Callable[[int], bool]) -> int:
+    def first(self, valid: Callable[[int], bool]) -> int:
         """The place of the first valid ID; the length if there is none."""
         ids = self.ids
         begin = self.begin
-        while begin < len(ids) and not meant(ids[begin]):
+        while begin < len(ids) and not valid(ids[begin]):
             begin += 1
         self.begin = begin
         return begin

@@ -161,8 +161,8 @@ class Node:
         self.packed: PackedRows | None = None
         self.dead: bytearray | None = None
         self.live = 0
-        # ``bound`` is an upper bound of the size of a listpack with these entries.  ``sized_bytes`` is the exact size of
-        # the first ``sized`` entries, without the header.
+        # ``bound`` is an upper bound of the size of a listpack with these entries.  ``sized_bytes`` is the exact size
+        # of the first ``sized`` entries, without the header.
         self.bound = header_bytes(fields, 0, 0) + 4
         self.sized = 0
         self.sized_bytes = 0

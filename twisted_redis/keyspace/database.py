@@ -422,7 +422,7 @@ class Database:
         return count
 
     def rebuild_from_data(self) -> None:
-        """Builds the order and the account anew after a caller has filled ``data``: cheaper than key by key."""
+        """Builds the order and the account again after a caller has filled ``data``: cheaper than key by key."""
         self.filled_at = self.state.now
         self._build_order()
         if self.access_log is not None:
