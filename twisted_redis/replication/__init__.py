@@ -1,1 +1,1 @@
-"""Replication: the stream of a master and its replicas, and the replica that follows a master."""
+"""Replication: the master and its stream, and the replica that follows a master."""

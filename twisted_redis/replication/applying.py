@@ -1,8 +1,8 @@
-"""The stream of a master, carried out: every command in its place, every byte counted.
+"""Applying the stream of a master: runs every command and counts every byte.
 
-The place that counts is the end of the last command that was carried out whole, and a transaction is one whole: what
-lies behind is asked for again after a broken link.  The bytes are passed on as they came to our own replicas, so that
-they share the history of the master.
+The offset of a replica is the end of the last command, or of the last whole transaction, that it has run.  After a
+broken link it asks for everything behind that offset again.  It passes the bytes on to its own replicas as they came,
+so that these share the history of the master.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["Applier", "FramingParser"]
 
 
-#: Commands that want to know the exact place, or after which it does not move for a while.
+#: Commands that need the exact offset, or after which it does not move for a while.
 _EXACT = frozenset((b"MULTI", b"REPLCONF"))
 
 
 class FramingParser(RequestParser):
-    """The pure parser, which notes where requests end, and leaves whole requests of plain bytes to hiredis.
+    """The pure parser, which notes where requests end and leaves complete requests of plain bytes to hiredis.
 
-    ``boundary`` is the end of the last request that ``receive`` has given, in bytes received.  An inline request is an
-    error, as no master sends any; empty lines are let pass.
+    ``boundary`` is the end of the last request that ``receive`` has returned, in bytes received.  An inline request is
+    an error, because no master sends one; empty lines are ignored.
     """
 
     __slots__ = ("_chunk", "_chunk_end", "_ends", "_reader", "boundary", "received")
@@ -62,8 +62,8 @@ class FramingParser(RequestParser):
             data = self._buffer[self._offset :]
             self._buffer = b""
             self._offset = 0
-        # What looks like the beginning of the last request may be a part of a value: then the reader finds no whole
-        # requests before it, and it is left to the pure parser.
+        # What looks like the beginning of the last request may be a part of a value.  The reader finds no complete
+        # requests before it in that case, and the pure parser takes over.
         cut = data.rfind(b"\r\n*") + 2
         if cut > 1:
             found = reader.read(data[:cut])
@@ -82,11 +82,11 @@ class FramingParser(RequestParser):
         return found
 
     def ends(self) -> list[int]:
-        """The end of each request that ``receive`` has just given, in bytes received."""
+        """The end of each request that ``receive`` has just returned, in bytes received."""
         chunk = self._chunk
         if not chunk:
             return self._ends
-        # Masters write in the one way that takes the fewest bytes: the lengths tell where each request ended.
+        # Masters use the shortest spelling of each length, so the lengths tell where each request ended.
         ends = [0] * len(chunk)
         at = self._chunk_end
         for index in range(len(chunk) - 1, -1, -1):
@@ -105,7 +105,7 @@ class FramingParser(RequestParser):
 
 
 class Applier:
-    """Carries out a stream that continues at ``offset`` (bytes) with the database ``database`` selected."""
+    """Applies a stream that continues at ``offset`` (bytes) with the database ``database`` selected."""
 
     def __init__(self, replication: Replication, link: Link, offset: int, database: int) -> None:
         self._replication = replication
@@ -115,9 +115,9 @@ class Applier:
         client.db = engine.databases[database]
         engine.clients[client.id] = client
         self._parser = FramingParser(RequestReader() if HAVE_HIREDIS else None)
-        #: Where the first byte of the parser stands in the stream.
+        #: The offset in the stream of the parser's first byte.
         self._base = offset
-        #: The last byte that was carried out, and the last one that was received.
+        #: The offsets of the last applied and of the last received byte.
         self.offset = offset
         self._raw: list[bytes] = []
         self._held: list[bytes] = []
@@ -125,16 +125,16 @@ class Applier:
 
     @property
     def read_offset(self) -> int:
-        """The last byte that has come."""
+        """The offset of the last received byte."""
         return self._base + self._parser.received + sum(map(len, self._held))
 
     def close(self) -> None:
-        """Ends: what has not been carried out is forgotten."""
+        """Ends, and drops what has not been applied."""
         self.client.queue = None
         self._engine.disconnect(self.client)
 
     def receive(self, data: bytes) -> None:
-        """Carries out what is complete; ValueError where the bytes cannot be a master's."""
+        """Applies the complete commands; ValueError if no master would send these bytes."""
         engine = self._engine
         self.client.interacted = engine.time.monotonic()
         if self._held or engine.gates & IS_PAUSED:
@@ -146,13 +146,13 @@ class Applier:
             raise ValueError(self._parser.error)
 
     def _hold(self, data: bytes) -> None:
-        """CLIENT PAUSE holds the master back, too."""
+        """CLIENT PAUSE postpones the commands of the master, too."""
         self._held.append(data)
         if not self.client.postponed:
             postpone(self.client)
 
     def resume(self) -> None:
-        """Goes on with what was held back."""
+        """Goes on with the postponed commands."""
         held = b"".join(self._held)
         self._held = []
         if held and not self.client.gates & CLOSING:
@@ -171,7 +171,7 @@ class Applier:
                 if client.queue is None:
                     self.offset = base + end
                 if client.gates & CLOSING:
-                    # It has made us a master, or the like: what follows is not ours to carry out.
+                    # The command has ended the replication, for example by making this server a master.
                     break
         else:
             for argv in requests:
@@ -202,7 +202,7 @@ class Applier:
         return command
 
     def _pass_on(self, count: int) -> None:
-        """Hands the first ``count`` bytes that were not handed on yet to our own replicas."""
+        """Passes the next ``count`` bytes on to the replicas of this server."""
         if not count:
             return
         raw = self._raw[0] if len(self._raw) == 1 else b"".join(self._raw)
@@ -211,7 +211,7 @@ class Applier:
         self._replication.stream.write(raw[:count] if rest else raw)
 
     def _failed(self, name: str, text: bytes) -> None:
-        """A command of the master cannot be carried out: the two may have come apart, which must not pass silently."""
+        """Reports a command of the master that has failed: the data of the two servers may differ from now on."""
         engine = self._engine
         shown = text[:4096].decode("latin-1")
         engine.log(

@@ -1,7 +1,7 @@
-"""The end of the replication stream: one copy of it, from which every replica is fed.
+"""The backlog: one copy of the end of the replication stream, from which every replica is fed.
 
-Offsets count the bytes of the stream from 1 on, as Redis counts them: ``end`` is the number of the last byte,
-``first`` that of the first byte that is still there.  A replica has a place (the number of its next byte), no buffer.
+Offsets count the bytes of the stream from 1 on, as Redis does: ``end`` is the offset of the last byte, ``first`` that
+of the first byte which is still there.  A replica has no buffer, only a place: the offset of its next byte.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from bisect import bisect_right
 
 __all__ = ["Backlog"]
 
-#: The least size of a block (bytes); small writes are gathered in one.
+#: The minimum size of a block (bytes); a block gathers small writes.
 SMALLEST_BLOCK = 16 * 1024
 
 
 class Backlog:
-    """The last ``size`` bytes of a stream at least, and all that somebody still has to get."""
+    """At least the last ``size`` bytes of a stream, and everything that some replica has not been sent."""
 
     __slots__ = ("_blocks", "_starts", "end", "size")
 
     def __init__(self, end: int, size: int) -> None:
-        #: The number of the last byte of the stream.
+        #: The offset of the last byte of the stream.
         self.end = end
-        #: How many bytes are kept for those who come back; may change at any time.
+        #: The number of bytes that are kept for replicas that reconnect; it may change at any time.
         self.size = size
         self._blocks: list[bytes | bytearray] = []
         self._starts: list[int] = []
 
     @property
     def first(self) -> int:
-        """The number of the first byte that is here; that of the next one, if none is."""
+        """The offset of the first byte that is here, or of the next one if there is none."""
         return self._starts[0] if self._starts else self.end + 1
 
     @property
@@ -38,11 +38,11 @@ class Backlog:
         return self.end + 1 - self.first
 
     def append(self, data: bytes) -> None:
-        """Adds what the stream goes on with."""
+        """Appends the next bytes of the stream."""
         count = len(data)
         if not count:
             return
-        # Large blocks could not be forgotten before all of them is too old.
+        # A block is dropped as a whole, so a large one would stay for long.
         wanted = max(SMALLEST_BLOCK, self.size >> 4)
         blocks = self._blocks
         if blocks and blocks[-1].__class__ is bytearray and len(blocks[-1]) + count <= wanted:
@@ -56,7 +56,7 @@ class Backlog:
             self.end += len(piece)
 
     def read(self, place: int, most: int) -> bytes:
-        """Some of the bytes from ``place`` on, at most ``most``; nothing at the end."""
+        """Returns some of the bytes from ``place`` on, at most ``most``; none at the end."""
         if place > self.end:
             return b""
         index = bisect_right(self._starts, place) - 1
@@ -69,7 +69,7 @@ class Backlog:
         return bytes(memoryview(block)[begin : begin + most])
 
     def trim(self, needed: int) -> None:
-        """Forgets whole blocks beyond ``size`` whose bytes all lie before ``needed``."""
+        """Drops the blocks beyond ``size`` whose bytes all lie before ``needed``."""
         blocks = self._blocks
         length = self.length
         gone = 0

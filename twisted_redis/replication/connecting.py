@@ -1,4 +1,4 @@
-"""How a replica reaches its master: plainly or with TLS, from an address of its own where one is given."""
+"""The connection of a replica to its master: plain or with TLS, from the address that the configuration gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["connector"]
 def connector(
     reactor: Any, config: Config, tls_options: Callable[[], Any] | None = None
 ) -> Callable[[str, int, Any], Any]:
-    """A function that connects a factory to a host and port; ``tls_options`` gives the client's context."""
+    """Returns a function that connects a factory to a host and port; ``tls_options`` gives the context of TLS."""
 
     def connect(host: str, port: int, factory: Any) -> Any:
         bind = (config.bind_source_addr, 0) if config.bind_source_addr else None

@@ -1,4 +1,4 @@
-"""A snapshot that is saved as a file, which each replica gets at its own pace."""
+"""Disk synchronization: a snapshot is saved as a file, which each replica gets at its own pace."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class DiskSync:
         self.replicas = list(replicas)
 
     def start(self, without: frozenset[str]) -> None:
-        """Begins the saving; OSError if that cannot be done."""
+        """Begins to save; OSError if that fails."""
         if not self._replication.snapshots.start():
             raise OSError(errno.EAGAIN, "the snapshot cannot be begun")
 
     def leader_for(self, replica: Replica) -> Replica | None:
-        """A replica that gets the file, with whom ``replica`` may share it."""
+        """Returns a replica that waits for this file and that ``replica`` can share it with, or None."""
         for other in self.replicas:
             if (
                 other.state == RECEIVING
@@ -40,7 +40,7 @@ class DiskSync:
         return None
 
     def lost(self, replica: Replica) -> None:
-        """A replica is gone; without any, the file is for nobody unless there are save points."""
+        """Forgets a replica; without replicas and save points nobody needs the file, so the child is stopped."""
         if replica not in self.replicas:
             return
         self.replicas.remove(replica)
@@ -48,7 +48,7 @@ class DiskSync:
             self._replication.replica_sync.children.signal()
 
     def saved(self, success: bool) -> None:
-        """The file is there, or there will be none."""
+        """The child has ended: sends the file, or closes the replicas if there is none."""
         self._replication.replica_sync.finished(self)
         for replica in self.replicas:
             if replica.state != RECEIVING:
@@ -68,7 +68,7 @@ class DiskSync:
 
 
 class _Sender:
-    """Gives a replica the file, then the stream."""
+    """Sends a replica the file, then the stream."""
 
     def __init__(self, replication: Replication, replica: Replica, fd: int) -> None:
         self._replication = replication

@@ -1,7 +1,7 @@
-"""A snapshot that is streamed: a child writes it to a pipe, and what comes out goes to the sockets of replicas.
+"""Diskless synchronization: a child writes a snapshot to a pipe, and its bytes go to the sockets of replicas.
 
-The pipe is read as fast as the slowest of them takes it.  The child stays until everything has been taken, so that
-whoever looks sees that the transfer is not over.
+The pipe is read as fast as the slowest replica takes the bytes.  The child stays until the replicas have taken
+everything, so that INFO shows the transfer until its end.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["DisklessSync", "Pipe"]
 
-#: Bytes read from the pipe at once, and the size that it is given where it can be had.
+#: The number of bytes that are read from the pipe at once, and its size where the system lets us choose.
 PIECE = 256 * 1024
 _SET_SIZE = 1031  # F_SETPIPE_SZ of Linux
 
 
 @implementer(IReadDescriptor)
 class Pipe:
-    """The reading end of a pipe as a descriptor of the reactor; ``ended`` is called when the other end is closed."""
+    """The reading end of a pipe as a descriptor of the reactor; it calls ``ended`` when the other end is closed."""
 
     def __init__(self, fd: int, received: Callable[[bytes], None], ended: Callable[[], None]) -> None:
         self._fd = fd
@@ -43,11 +43,11 @@ class Pipe:
         return self._fd
 
     def logPrefix(self) -> str:
-        """What the log says is running."""
+        """The name for the log."""
         return "Pipe"
 
     def doRead(self) -> None:
-        """Passes on what has come."""
+        """Passes on the bytes that have come."""
         try:
             data = os.read(self._fd, PIECE)
         except BlockingIOError:
@@ -58,12 +58,12 @@ class Pipe:
             self._ended()
 
     def connectionLost(self, reason: Failure) -> None:
-        """The other end is closed, which some reactors tell this way; or the reactor stops."""
+        """Called when the other end is closed, by some reactors, and when the reactor stops."""
         if self._fd >= 0:
             self._ended()
 
     def close(self) -> None:
-        """Gives the descriptor back."""
+        """Closes the descriptor."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -156,7 +156,7 @@ class DisklessSync:
             self._read(False)
 
     def drained(self) -> None:
-        """A replica has taken what it was sent."""
+        """A replica has taken what it was sent: reads on if all of them have."""
         if not any(replica.client.link.congested for replica in self.replicas):
             if self._over:
                 self._let_go()
@@ -174,13 +174,13 @@ class DisklessSync:
         self.drained()
 
     def _let_go(self) -> None:
-        """Lets the child end: everything has been taken."""
+        """Lets the child end, because the replicas have taken everything."""
         if self._release >= 0:
             os.close(self._release)
             self._release = -1
 
     def lost(self, replica: Replica) -> None:
-        """A replica is gone; without any the snapshot is for nobody."""
+        """Forgets a replica; without replicas nobody needs the snapshot, so the child is stopped."""
         if replica not in self.replicas:
             return
         self.replicas.remove(replica)
@@ -219,8 +219,8 @@ class DisklessSync:
                 f"Streamed RDB transfer with replica {replica.name} succeeded (socket). Waiting for REPLCONF ACK from "
                 "replica to enable streaming",
             )
-            # The stream must not follow the mark at once: whoever looks for it at the end of what has come only
-            # would not find it.
+            # The stream must not follow the mark at once: a replica that looks for the mark only at the end of the
+            # bytes that it has read would miss it.
             replica.silent = True
             if not self._replication.master.put_online(replica):
                 replica.client.close()

@@ -1,7 +1,7 @@
-"""FAILOVER: a master that hands its role over to one of its replicas, and becomes a replica of it.
+"""FAILOVER: a master hands its role over to one of its replicas and becomes a replica of it.
 
-Writes are held back until a replica has everything; then the master follows it, and the handshake asks it to take
-the role over.
+The master postpones writes until a replica has the whole stream.  Then it follows that replica, and the handshake asks
+the replica to take the role over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NONE, WAITING, RUNNING = "no-failover", "waiting-for-sync", "failover-in-progres
 
 
 class Failover:
-    """The one that may be running; ``name`` is its state in the words of INFO."""
+    """The failover of a server; ``name`` is its state in the words of INFO."""
 
     def __init__(self, replication: Replication) -> None:
         self._replication = replication
@@ -34,16 +34,16 @@ class Failover:
 
     @property
     def running(self) -> bool:
-        """Whether it has begun and is not done."""
+        """True from the beginning of a failover to its end."""
         return self.name != NONE
 
     @property
     def handing_over(self) -> bool:
-        """Whether the target is to be asked to take over."""
+        """True when PSYNC has to ask the target to take over."""
         return self.name == RUNNING
 
     def begin(self, host: str | None, port: int, force: bool, timeout_ms: int) -> None:
-        """Holds writes back and waits for a replica, the one at ``host`` and ``port`` or any."""
+        """Postpones writes and waits for a replica: the one at ``host`` and ``port``, or any."""
         replication = self._replication
         log = replication.engine.log
         if self.running:
@@ -75,7 +75,7 @@ class Failover:
         return None
 
     def look(self) -> None:
-        """Goes on if a replica has everything, or if the time is over."""
+        """Goes on if a replica has the whole stream, or if the time is over."""
         if self.name != WAITING or self._looking:
             return
         self._looking = True
@@ -111,11 +111,8 @@ class Failover:
         self.name = RUNNING
         self._replication.follow(host, port)
 
-    def target_unreachable(self) -> None:
-        """The target cannot be reached: whoever gave the order has to say what is to become of it."""
-
     def done(self) -> None:
-        """The target has taken the role over."""
+        """Ends the failover: the target has taken the role over."""
         self._clear()
 
     def abort_by_user(self) -> None:
@@ -125,7 +122,7 @@ class Failover:
         self.abort("Failover manually aborted")
 
     def abort(self, reason: str) -> None:
-        """Gives up, and is a master again."""
+        """Gives up; the server is a master again."""
         if not self.running:
             return
         target = f"{self._host}:{self._port}" if self._host is not None else "any replica"

@@ -1,4 +1,4 @@
-"""The side of the replica: following a master."""
+"""The replica: follows a master through connection, handshake, snapshot and stream."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Cached", "Follower"]
 
 ID_LENGTH = 40
-#: Answers to PING that are no reason to stop: the password comes only after it.
+#: Errors in answer to PING that do not matter: the password is sent only after it.
 NOT_YET = (b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted")
 
 
 class Cached(NamedTuple):
-    """Where a stream was left: its history, the last byte that was carried out, the database it had selected."""
+    """The place where a stream was left: its history, the offset of the last applied byte, the selected database."""
 
     replication_id: str
     offset: int
@@ -32,9 +32,9 @@ class Cached(NamedTuple):
 
 
 class Follower:
-    """Follows the master at ``host`` and ``port``, if there is one.
+    """Follows the master at ``host`` and ``port``, if ``host`` is not None.
 
-    ``stage`` is what the replica is at, in the words of ROLE.
+    ``stage`` is the state of the replica in the words of ROLE.
     """
 
     def __init__(self, replication: Replication) -> None:
@@ -42,7 +42,7 @@ class Follower:
         self.host: str | None = None
         self.port = 0
         self.stage = "none"
-        #: When the master was last heard, and since when the link has been down (monotonic).
+        #: The time of the last bytes from the master, and the time since when the link has been down (monotonic, s).
         self.heard_at = 0.0
         self.down_since: float | None = None
         self._connect: Callable[[str, int, Any], Any] | None = None
@@ -52,65 +52,65 @@ class Follower:
         self._master_link: MasterLink | None = None
         self._reception: Reception | None = None
         self._cached: Cached | None = None
-        #: Bytes that have come over links that have ended, less what was there at the last reset.
+        #: The number of bytes that ended links have received since the last reset.
         self._received = 0
-        #: The history that the master has announced, and where its snapshot stands in it.
+        #: The history that the master has announced, and the offset of its snapshot.
         self._announced = ("", 0)
 
-    # what others ask
+    # figures
 
     @property
     def connected(self) -> bool:
-        """Whether the stream is being carried out."""
+        """True while the stream is applied."""
         return self.stage == "connected"
 
     @property
     def applier(self) -> Applier | None:
-        """Who carries it out."""
+        """The applier of the stream, None without one."""
         return self._master_link.applier if self._master_link is not None else None
 
     @property
     def offset(self) -> int:
-        """The last byte of the stream that was carried out."""
+        """The offset of the last applied byte of the stream."""
         if self.applier is not None:
             return self.applier.offset
         return self._cached.offset if self._cached is not None else 0
 
     @property
     def read_offset(self) -> int:
-        """The last byte that has come."""
+        """The offset of the last received byte."""
         return self.applier.read_offset if self.applier is not None else self.offset
 
     @property
     def database(self) -> int:
-        """The database that the stream has selected, -1 if there is no stream."""
+        """The number of the database that the stream has selected, -1 without a stream."""
         if self.applier is not None:
             return self.applier.client.db.index
         return self._cached.database if self._cached is not None else -1
 
     @property
     def transfer_size(self) -> int:
-        """Bytes of the snapshot that comes, 0 if that is not known, -1 before it begins."""
+        """The size of the snapshot that is received (bytes): 0 if unknown, -1 before it begins."""
         return self._reception.transfer.size if self._reception is not None else -1
 
     @property
     def transfer_read(self) -> int:
-        """Bytes of it that have come."""
+        """The number of bytes of the snapshot that have come."""
         return self._reception.transfer.received if self._reception is not None else 0
 
     @property
     def bytes_received(self) -> int:
-        """Bytes that have come from masters since the figures were reset."""
+        """The number of bytes received from masters since the last CONFIG RESETSTAT."""
         return self._received + (self._master_link.figures.bytes_in if self._master_link is not None else 0)
 
     def reset_figures(self) -> None:
         """CONFIG RESETSTAT."""
         self._received -= self.bytes_received
 
-    # beginning and ending
+    # start and stop
 
     def start(self, connect: Callable[[str, int, Any], Any], address: Callable[[], int]) -> None:
-        """Makes connections with ``connect(host, port, factory)`` from now on; ``address()`` is the port here."""
+        """Connects with ``connect(host, port, factory)`` from now on; ``address()`` is the port of this server."""
         self._connect = connect
         self._port_here = address
         if self.host is not None:
@@ -138,13 +138,13 @@ class Follower:
             self._begin()
 
     def configured(self, host: str, port: int) -> None:
-        """Follows a master from the start on, as the configuration says; ``start`` connects."""
+        """Takes the master over from the configuration; ``start`` connects to it."""
         self.host, self.port = host, port
         self.stage = "connect"
         self.replication.refresh_gates()
 
     def stop(self) -> None:
-        """Follows nobody any more."""
+        """Stops following."""
         self._leave()
         self.host = None
         self._cached = None
@@ -163,17 +163,17 @@ class Follower:
         try:
             self._connect(self.host, self.port, self._factory)
         except Exception as problem:
-            # No certificate, or the like: that may be mended while we run.
+            # For example a missing certificate: the next attempt may find it.
             self.replication.engine.log("warning", f"Unable to connect to MASTER: {problem}")
             self._factory = None
 
     def leave(self) -> None:
-        """Ends the link because the server ends: it stays a replica in its files."""
+        """Ends the link because the server ends; its files still say that it is a replica."""
         self._leave()
         self._connect = None
 
     def _leave(self) -> None:
-        """Ends the link, or the attempt to make one."""
+        """Ends the link, or the attempt to connect."""
         factory, self._factory = self._factory, None
         if factory is not None:
             factory.stopTrying()  # type: ignore[no-untyped-call]
@@ -186,7 +186,7 @@ class Follower:
             connector.disconnect()
 
     def _drop(self, master_link: MasterLink) -> None:
-        """Forgets a link, and remembers where its stream was left."""
+        """Forgets a link, and remembers the place where its stream was left."""
         self._master_link = None
         self._received += master_link.figures.bytes_in
         applier, master_link.applier = master_link.applier, None
@@ -202,13 +202,13 @@ class Follower:
             reception.abort()
 
     def remember(self, cached: Cached | None) -> None:
-        """Goes on from there at the next connection; with None, from the start."""
+        """Sets the place from which the next connection asks to continue; None asks for everything."""
         self._cached = cached
 
-    # the link tells
+    # events of the link
 
     def connecting(self, connector: Any) -> None:
-        """An attempt begins."""
+        """Notes that an attempt to connect begins."""
         if self._factory is None:
             return
         self._connector = connector
@@ -217,16 +217,16 @@ class Follower:
         self.replication.engine.log("notice", "MASTER <-> REPLICA sync started")
 
     def failed(self, reason: Failure) -> None:
-        """An attempt has failed."""
+        """Notes that an attempt to connect has failed."""
         if self._factory is None:
             return
         self.stage = "connect"
         why = str(reason.value).partition("\n")[0]
         self.replication.engine.log("warning", f"Error condition on socket for SYNC: {why}")
-        self.replication.failover.target_unreachable()
+        # A failover goes on: the master tries again until FAILOVER ABORT.
 
     def link_made(self, master_link: MasterLink) -> bool:
-        """A connection stands; tells whether it is wanted."""
+        """Notes a new connection; returns False if it is not wanted any more."""
         if self._factory is None or master_link.factory is not self._factory or self._reception is not None:
             return False
         self._master_link = master_link
@@ -236,11 +236,11 @@ class Follower:
         return True
 
     def heard(self) -> None:
-        """The master lives."""
+        """Notes that the master has sent something."""
         self.heard_at = self.replication.engine.time.monotonic()
 
     def link_lost(self, master_link: MasterLink, reason: Failure) -> None:
-        """A connection has ended."""
+        """Notes that a connection has ended, and has the factory connect again."""
         if master_link is not self._master_link:
             return
         engine = self.replication.engine
@@ -255,7 +255,7 @@ class Follower:
                 engine.log("notice", f"Reconnecting to MASTER {self.host}:{self.port}")
 
     def broken(self, master_link: MasterLink, problem: str) -> None:
-        """The stream is none: nothing that was read of it can be relied on."""
+        """Drops a connection whose bytes are not a stream: nothing that was read of it can be relied on."""
         engine = self.replication.engine
         engine.log("warning", f"Protocol error ({problem}) from the master: discarding the cached master state")
         applier, master_link.applier = master_link.applier, None
@@ -267,7 +267,7 @@ class Follower:
     # handshake
 
     def handshake(self, master_link: MasterLink) -> Generator[None, bytes, None]:
-        """The dialogue before the stream; gets the lines of the master."""
+        """The dialogue before the stream: a generator that is sent the lines of the master."""
         log = self.replication.engine.log
         config = self.replication.engine.config
         master_link.send(b"PING")
@@ -302,13 +302,13 @@ class Follower:
         self._ask(master_link)
         line = yield
         while not line:
-            # An empty line says that the answer takes its time.
+            # An empty line says that the answer takes some time.
             line = yield
         self._answered(master_link, line)
 
     @property
     def announced_port(self) -> int:
-        """The port under which the master is to list us."""
+        """The port under which the master lists this replica."""
         config = self.replication.engine.config
         if config.replica_announce_port:
             return config.replica_announce_port
@@ -333,7 +333,7 @@ class Follower:
         master_link.send(*words)
 
     def _answered(self, master_link: MasterLink, line: bytes) -> None:
-        """The answer to PSYNC."""
+        """Takes the answer to PSYNC."""
         log = self.replication.engine.log
         text = _text(line)
         failover = self.replication.failover
@@ -363,7 +363,7 @@ class Follower:
             master_link.give_up(f"Unexpected reply to PSYNC from master: {text}")
 
     def _continue(self, master_link: MasterLink, name: str) -> None:
-        """The master goes on where the stream was left, perhaps under another name."""
+        """Continues the stream where it was left; the history may have another name."""
         replication = self.replication
         cached = self._cached
         assert cached is not None
@@ -376,7 +376,7 @@ class Follower:
         replication.engine.log("notice", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
 
     def _receive(self, master_link: MasterLink) -> None:
-        """A snapshot comes, and then the stream."""
+        """Receives a snapshot; the stream follows it."""
         self.stage = "sync"
         try:
             reception = Reception(self.replication, master_link, self._announced[0], self._loaded)
@@ -389,24 +389,24 @@ class Follower:
         master_link.receiver = reception.receive
 
     def _loaded(self, master_link: MasterLink, database: int, diskless: bool) -> None:
-        """The snapshot is in memory: this is the master's data now, at the place in its history it has announced."""
+        """The snapshot is in memory: takes over the history of the master at the announced offset."""
         self._reception = None
         name, offset = self._announced
         self.replication.adopt(name, offset)
         for begin in self.replication.after_load:
             begin()
         if master_link is not self._master_link:
-            # It was lost while we loaded, and the next one goes on from here.
+            # The link was lost while we loaded; the next one continues from here.
             self._cached = Cached(name, offset, database)
             return
         self._stream(master_link, offset, database)
         self.replication.engine.log("notice", "MASTER <-> REPLICA sync: Finished with success")
         if diskless:
-            # The master waits for this before it goes on.
+            # The master waits for this before it sends the stream.
             self.acknowledge()
 
     def _stream(self, master_link: MasterLink, offset: int, database: int) -> None:
-        """Carries the stream out from now on."""
+        """Applies the stream from now on."""
         self._cached = None
         applier = master_link.applier = Applier(self.replication, master_link, offset, database)
 
@@ -425,7 +425,7 @@ class Follower:
         self.replication.refresh_gates()
 
     def acknowledge(self) -> None:
-        """Tells the master how far we are."""
+        """Tells the master the offset of this replica."""
         master_link = self._master_link
         if master_link is None or master_link.applier is None:
             return
@@ -434,10 +434,10 @@ class Follower:
             words += [b"FACK", b"%d" % self.replication.synced]
         master_link.send(*words)
 
-    # once a second
+    # periodic work
 
     def cron(self, now: float) -> None:
-        """Acknowledges, and gives up a link on which nothing comes."""
+        """Once a second: acknowledges, and gives up a link on which nothing comes."""
         if self.host is None:
             return
         log = self.replication.engine.log
@@ -455,7 +455,7 @@ class Follower:
                 self.acknowledge()
         elif self.stage == "sync":
             if self._reception is not None and self._reception.loading:
-                # So that the master knows that we live.
+                # The master must see that this replica is alive.
                 if master_link is not None:
                     master_link.write(b"\n")
                 self.heard()

@@ -1,4 +1,4 @@
-"""What INFO and ROLE tell about replication."""
+"""The fields of INFO and the reply of ROLE about replication."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _following(replication: Replication) -> Fields:
 
 
 def replication_fields(replication: Replication) -> Fields:
-    """The section ``replication`` in Redis' order."""
+    """The fields of the section ``replication``, in Redis' order."""
     engine = replication.engine
     master = replication.master
     config = engine.config
@@ -92,7 +92,7 @@ def replication_fields(replication: Replication) -> Fields:
 
 
 def stats_fields(replication: Replication) -> Fields:
-    """What the section ``stats`` tells of replication."""
+    """The fields of the section ``stats`` about replication."""
     master = replication.master
     return [
         ("total_net_repl_input_bytes", replication.follower.bytes_received),
@@ -105,7 +105,7 @@ def stats_fields(replication: Replication) -> Fields:
 
 
 def role_reply(replication: Replication) -> Reply:
-    """ROLE."""
+    """The reply of ROLE."""
     follower = replication.follower
     if replication.is_replica:
         offset = follower.offset if follower.connected else -1

@@ -1,4 +1,4 @@
-"""The side of the master: who replicates from here, what they get, and what they have acknowledged."""
+"""The master: its replicas, what they are sent, and what they have acknowledged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _deny(client: Client, command: Command, argv: list[bytes]) -> None:
 
 
 class Master:
-    """The replicas of this server, which may itself follow another one."""
+    """The replicas of this server, which may itself be a replica."""
 
     def __init__(self, replication: Replication) -> None:
         self._replication = replication
@@ -41,11 +41,11 @@ class Master:
         self.full_syncs = 0
         self.partial_syncs = 0
         self.failed_partial_syncs = 0
-        #: When the last replica left (monotonic).
+        #: The time when the last replica left (monotonic, s).
         self.deserted_at = 0.0
         self._getack_wanted = False
         self._acknowledged = False
-        #: Bytes that were sent to replicas which have gone, less what was there at the last reset.
+        #: The number of bytes that were sent to former replicas since the last reset.
         self._sent = 0
 
     def reset_figures(self) -> None:
@@ -55,10 +55,10 @@ class Master:
 
     @property
     def bytes_sent(self) -> int:
-        """Bytes that went to replicas since the figures were reset."""
+        """The number of bytes sent to replicas since the last CONFIG RESETSTAT."""
         return self._sent + sum(client.link.figures.bytes_out for client in self.replicas)
 
-    # what replicas say
+    # REPLCONF
 
     def configure(self, client: Client, options: tuple[bytes, ...]) -> Reply:
         """REPLCONF."""
@@ -83,7 +83,7 @@ class Master:
                 )
             replica.address = value.decode("latin-1")
         elif option == b"capa":
-            # Those that are not known here are no business of ours.
+            # Unknown capabilities are ignored.
             replica.capabilities.add(value.lower().decode("latin-1"))
         elif option == b"rdb-only":
             replica.snapshot_only = bool(integer_in(value, 0, 1))
@@ -97,7 +97,7 @@ class Master:
                     raise refusal(b"ERR Unsupported rdb-filter-only option: %b", word)
                 replica.without = frozenset(("data",))
         elif option == b"rdb-channel":
-            # Snapshots leave by the one connection only: who asks for another is told so at once.
+            # A snapshot has no second connection here: a replica that asks for one learns so at once.
             if integer_in(value, 0, 1):
                 raise refusal(b"ERR Unrecognized REPLCONF option: %b", name)
         elif option == b"main-ch-client-id":
@@ -122,12 +122,12 @@ class Master:
         replica.acknowledged_at = self._engine.time.monotonic()
         self._replication.replica_sync.look()
         if replica.silent and replica.state == ONLINE:
-            # It has loaded what it was streamed: only now can the two not run into each other.
+            # It has loaded the streamed snapshot: only now can it tell the stream from the snapshot.
             replica.silent = False
         return NO_REPLY
 
     def misbehaved(self, client: Client, reply: Reply) -> bool:
-        """Cuts off a replica one of whose commands was answered: only the stream goes that way."""
+        """Closes a replica that has sent a command with a reply: its connection carries nothing but the stream."""
         if reply is NO_REPLY:
             return True
         name = client.last_command.name if client.last_command is not None else "<unknown>"
@@ -146,10 +146,10 @@ class Master:
         client.link.abort()
         return True
 
-    # becoming a replica of ours
+    # PSYNC and SYNC
 
     def synchronise(self, client: Client, replication_id: bytes | None, offset: bytes, failover: bool) -> Reply:
-        """PSYNC and SYNC: what is to be said stands in the client's output, or comes when a snapshot begins."""
+        """PSYNC and SYNC: writes the answer to the client's output at once, or when a snapshot begins."""
         replication = self._replication
         engine = self._engine
         if client.gates & REPLICA:
@@ -189,7 +189,7 @@ class Master:
         return NO_REPLY
 
     def _take_over(self, client: Client, replication_id: bytes) -> None:
-        """The master hands its role to us, and becomes our replica."""
+        """PSYNC with FAILOVER: the master hands its role to this server and becomes its replica."""
         replication = self._replication
         self._engine.log("notice", f"Failover request received for replid {replication_id.decode('latin-1')}.")
         if not replication.is_replica:
@@ -207,7 +207,7 @@ class Master:
         self.replicas[client] = replica
 
     def _continue(self, replica: Replica, asked: str, offset: int) -> bool:
-        """Lets ``replica`` go on from ``offset`` of the history ``asked``, if that is ours and its bytes are here."""
+        """Continues ``replica`` at ``offset`` of the history ``asked``; False if any of it is missing."""
         engine = self._engine
         replication = self._replication
         asked = asked.lower()
@@ -301,10 +301,10 @@ class Master:
         self._replication.replica_sync.drained()
 
     def _limit(self, replica: Replica) -> None:
-        """Cuts off a replica that is owed more than the limits allow."""
+        """Closes a replica whose pending bytes exceed the limits."""
         limits = self._engine.config.client_output_buffer_limit.replica
         hard, soft, seconds = limits
-        # A limit below the size of the backlog would cut off who may come back at no cost at all.
+        # A limit below the size of the backlog would close replicas that could continue from the backlog at once.
         hard = max(hard, self._engine.config.repl_backlog_size) if hard else 0
         bytes_owed = owed(replica, self._replication.stream.backlog)
         now = self._engine.time.monotonic()
@@ -327,25 +327,25 @@ class Master:
     # acknowledgements
 
     def request_acknowledgements(self) -> None:
-        """Asks every replica at the end of the turn how far it is."""
+        """Asks every replica for its offset, at the end of the turn."""
         if self._replication.stream.backlog is None and not self._replication.is_replica:
-            # The question counts as a command, also where there is nobody to ask.
+            # The question takes its bytes in the stream even without a replica.
             self._replication.stream.write(GETACK)
         else:
             self._getack_wanted = True
 
     def count_acknowledged(self, offset: int) -> int:
-        """Replicas that have processed the stream until ``offset``."""
+        """The number of replicas that have processed the stream up to ``offset``."""
         return sum(
             1 for replica in self.replicas.values() if replica.state == ONLINE and replica.acknowledged >= offset
         )
 
     def count_synced(self, offset: int) -> int:
-        """Replicas that have the stream until ``offset`` on disk."""
+        """The number of replicas that have the stream up to ``offset`` on disk."""
         return sum(1 for replica in self.replicas.values() if replica.state == ONLINE and replica.synced >= offset)
 
     def count_good(self) -> None:
-        """Counts the replicas that are no more than ``min-replicas-max-lag`` behind; opens or shuts the gate."""
+        """Counts the replicas within ``min-replicas-max-lag``, and denies writes if there are too few."""
         config = self._engine.config
         wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
         if not (wanted and lag):
@@ -361,12 +361,12 @@ class Master:
         self._engine.commands.deny(Denial.FEW_REPLICAS, _deny if too_few else None)
 
     def caught_up(self) -> bool:
-        """Whether every replica has processed the whole stream."""
+        """True if every replica has processed the whole stream."""
         offset = self._replication.offset
         return all(replica.acknowledged == offset for replica in self.replicas.values())
 
     def report(self) -> None:
-        """Says in the log which replicas lag behind, and how many do not."""
+        """Logs which replicas lag behind, and how many do not."""
         offset = self._replication.offset
         now = self._engine.time.monotonic()
         lagging = 0
@@ -383,10 +383,10 @@ class Master:
         if count:
             self._engine.log("notice", f"{count - lagging} of {count} replicas are in sync when shutting down.")
 
-    # leaving
+    # online and gone
 
     def put_online(self, replica: Replica) -> bool:
-        """A replica has got its snapshot: it is online, unless it wanted nothing else."""
+        """Puts a replica online that has its snapshot; False if it wanted the snapshot alone."""
         if replica.snapshot_only:
             replica.state = "snapshot"
             self._engine.log(
@@ -401,7 +401,7 @@ class Master:
         return True
 
     def lost(self, client: Client) -> None:
-        """A client has gone; it may have been a replica."""
+        """Forgets a client that is gone, which may have been a replica."""
         replica = self.replicas.pop(client, None)
         if replica is None:
             return
@@ -415,19 +415,19 @@ class Master:
         self.count_good()
 
     def disconnect_all(self) -> None:
-        """Cuts off every replica: they have to ask anew."""
+        """Closes every replica, so that they have to ask again."""
         for client in list(self.replicas):
             client.link.abort()
             self.lost(client)
 
-    # once a second
+    # periodic work
 
     def cron(self) -> None:
-        """Sends PING, cuts off who is silent, forgets the backlog that nobody came back for."""
+        """Once a second: sends PING, closes silent replicas, and drops a backlog that nobody has come back for."""
         replication = self._replication
         config = self._engine.config
         now = self._engine.time.monotonic()
-        # While the role is handed over the offset must not move.
+        # The offset must not move while a failover hands the role over.
         sends_pings = not replication.is_replica and not replication.failing_over
         if sends_pings and self.replicas and now >= replication.stream.written_at + config.repl_ping_replica_period:
             replication.stream.encode()
@@ -454,7 +454,7 @@ class Master:
             and not replication.is_replica
             and now - self.deserted_at > ttl
         ):
-            # Writes that nobody counts any more must not pass for a part of the known history later.
+            # Later writes are not counted, so they must not become a part of the known history.
             replication.change_id()
             replication.close_backlog()
             self._engine.log("notice", f"Replication backlog freed after {ttl} seconds without connected replicas.")

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["MasterFactory", "MasterLink"]
 
-#: A line of the handshake is no longer than this.
+#: The maximum length of a line of the handshake (bytes).
 LONGEST_LINE = 64 * 1024
 
 
 class MasterLink(Protocol):
-    """One connection to the master; it is the ``Link`` of the client that carries out its stream."""
+    """One connection to the master; it is also the ``Link`` of the client that applies the stream."""
 
     congested = False
 
     def __init__(self, follower: Follower) -> None:
         self.follower = follower
-        # The follower may have another master by the time that somebody asks.
+        # The follower may have another master by the time of the question.
         self._master = f"{follower.host}:{follower.port}"
         self.figures = LinkFigures()
         self.drained: Callable[[], None] | None = None
         self.applier: Applier | None = None
-        #: Takes what comes, after the handshake.
+        #: Takes the received bytes after the handshake.
         self.receiver: Callable[[bytes], None] | None = None
         self._lines = b""
         self._steps: Generator[None, bytes, None] | None = None
@@ -57,7 +57,7 @@ class MasterLink(Protocol):
         next(self._steps)
 
     def dataReceived(self, data: bytes) -> None:
-        """Takes the next bytes of whatever the link is at."""
+        """Takes the next bytes of the handshake, the snapshot or the stream."""
         if self._gone:
             return
         self.figures.bytes_in += len(data)
@@ -98,19 +98,19 @@ class MasterLink(Protocol):
             self.receiver(data)
 
     def pause(self) -> None:
-        """Takes nothing more until ``go_on``."""
+        """Passes nothing on until ``go_on``."""
         if self._paused is None:
             self._paused = []
             if not self._gone:
                 self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def hold(self, data: bytes) -> None:
-        """Puts ``data``, which was read too far, before what comes next."""
+        """Puts ``data`` back, before the bytes that come next."""
         assert self._paused is not None
         self._paused.insert(0, data)
 
     def go_on(self) -> None:
-        """Takes what has come meanwhile."""
+        """Passes on what has come since ``pause``."""
         held, self._paused = self._paused, None
         if held is None or self._gone:
             return
@@ -131,7 +131,7 @@ class MasterLink(Protocol):
             transport.write(data)
 
     def give_up(self, reason: str, level: str = "warning") -> None:
-        """Says why and ends the connection; the factory tries again."""
+        """Logs ``reason`` and ends the connection; the factory connects again."""
         self.follower.replication.engine.log(level, reason)
         self.abort()
 
@@ -143,15 +143,15 @@ class MasterLink(Protocol):
             self._steps.close()
         self.follower.link_lost(self, reason)
 
-    # what the client of a link asks for
+    # the link of the client
 
     def flush(self) -> None:
-        """A master is not answered."""
+        """Drops the replies: a master gets none."""
         if self.applier is not None:
             self.applier.client.out.clear()
 
     def resume(self) -> None:
-        """Goes on with commands that were held back."""
+        """Goes on with postponed commands."""
         if self.applier is not None:
             self.follower.replication.engine.time.call_later(0, self._resume)
 
@@ -175,29 +175,29 @@ class MasterLink(Protocol):
             transport.abortConnection()
 
     def authenticated(self) -> None:
-        """There are no limits to lift."""
+        """Does nothing: this link has no limits."""
 
     @property
     def address(self) -> str:
-        """The master as CLIENT LIST shows it."""
+        """The address of the master, as CLIENT LIST shows it."""
         return self._master
 
     @property
     def local_address(self) -> str:
-        """Our end."""
+        """The address of this end."""
         transport: Any = self.transport
         host = transport.getHost() if transport is not None else None
         return f"{host.host}:{host.port}" if host is not None and hasattr(host, "port") else ""
 
     @property
     def fd(self) -> int:
-        """The number of the socket."""
+        """The file descriptor of the socket."""
         fileno = getattr(self.transport, "fileno", None)
         return fileno() if fileno is not None else -1
 
     @property
     def query_buffer(self) -> int:
-        """Bytes that have come and are not carried out."""
+        """The number of received bytes that are not applied."""
         return self.applier.read_offset - self.applier.offset if self.applier is not None else 0
 
     @property
@@ -207,12 +207,12 @@ class MasterLink(Protocol):
 
     @property
     def pending_output(self) -> int:
-        """A master takes the few bytes that it is sent."""
+        """Always 0: a master takes the few bytes that it is sent."""
         return 0
 
 
 class MasterFactory(ReconnectingClientFactory):
-    """Connects again and again, at once at first and at least once a second."""
+    """Connects until it succeeds: at once at first, later at least once a second."""
 
     noisy = False
     initialDelay = delay = 0.001
@@ -235,11 +235,11 @@ class MasterFactory(ReconnectingClientFactory):
         return master_link
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Tries again, later each time."""
+        """Connects again, after a delay that grows each time."""
         if not reason.check(error.UserError):
             self.follower.failed(reason)
         super().clientConnectionFailed(connector, reason)  # type: ignore[no-untyped-call]
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
-        """Tries again."""
+        """Connects again."""
         super().clientConnectionLost(connector, reason)  # type: ignore[no-untyped-call]

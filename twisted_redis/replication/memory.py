@@ -1,7 +1,7 @@
-"""What replication holds in memory: the backlog counts, what only slow replicas keep alive does not.
+"""The memory of replication: the backlog counts against ``maxmemory``, the bytes kept for slow replicas do not.
 
-Evictions are sent to the replicas as DELs.  If what waits for them counted against ``maxmemory``, a replica that does
-not take its stream would have everything evicted.
+Each eviction sends a DEL to the replicas.  If these waiting bytes counted, a replica that does not read its stream
+would have all keys evicted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["tell_memory"]
 
 
 def tell_memory(replication: Replication) -> None:
-    """Has INFO and the account of memory know of the replication stream."""
+    """Adds the memory of the replication stream to INFO and to the account of memory."""
     engine = replication.engine
 
     def kept() -> int:

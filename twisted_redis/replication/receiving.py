@@ -1,6 +1,6 @@
-"""Full synchronisation, on the side of the replica: a snapshot comes in, through a file or right into memory.
+"""Full synchronization of a replica: it receives a snapshot, through a file or straight into memory.
 
-What the replica has is kept as long as it can be: until a file is here whole and its checksum is right, or, with
+The replica keeps its data as long as possible: until the file is complete and its checksum is right, or, with
 ``repl-diskless-load swapdb``, until the new data are in memory beside the old ones.
 """
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Reception"]
 
-#: Bytes between two times that the file is brought to disk, so that the last time is short.
+#: The file is synced to disk each time that so many bytes have come, so that the last sync is short.
 SYNC_EVERY = 8 * 1024 * 1024
 
-#: Called with the link, the database that the stream has selected, and whether the snapshot had a mark at its end.
+#: Called with the link, the number of the selected database, and True if a mark ended the snapshot.
 Loaded = Callable[["MasterLink", int, bool], None]
 
 
 class Reception:
-    """One snapshot from ``link``, of the history ``replication_id``; OSError if there is no place for it."""
+    """One snapshot from ``master_link``, of the history ``replication_id``; OSError if its file cannot be made."""
 
     def __init__(self, replication: Replication, master_link: MasterLink, replication_id: str, loaded: Loaded) -> None:
         self._replication = replication
@@ -42,7 +42,7 @@ class Reception:
         self._loaded = loaded
         self._replication_id = replication_id
         self.transfer = Transfer(self._begun, self._keep)
-        #: Whether a file is being loaded, which goes on whatever becomes of the link.
+        #: True while a file is loaded, which goes on even if the link is lost.
         self.loading = False
         self._aborted = False
         mode = self._engine.config.repl_diskless_load
@@ -60,7 +60,7 @@ class Reception:
             fd = open_new(self._path, os.O_RDWR)
             self._file = os.fdopen(fd, "w+b", buffering=0)
 
-    # coming in
+    # bytes of the master
 
     def receive(self, data: bytes) -> None:
         """Takes the next bytes of the link."""
@@ -81,7 +81,7 @@ class Reception:
             return
         if rest is None:
             return
-        # What follows is the stream; it waits until there is something to apply it to.
+        # The stream follows; it waits until the data are loaded.
         self._master_link.pause()
         if rest:
             self._master_link.hold(rest)
@@ -112,7 +112,7 @@ class Reception:
             self._unsynced = 0
             os.fdatasync(file.fileno())
 
-    # right into memory
+    # straight into memory
 
     def _begin_direct(self) -> None:
         engine = self._engine
@@ -120,7 +120,7 @@ class Reception:
         engine.log("notice", "MASTER <-> REPLICA sync: Loading DB in memory")
         asynchronous = False
         if self._swap:
-            # The old data are an earlier state of what is coming: to serve them meanwhile does no harm.
+            # The old data are an earlier state of the same history, so clients may read them meanwhile.
             asynchronous = self._replication_id == self._replication.replication_id
             self._databases = [db.empty_twin() for db in engine.databases]
         else:
@@ -172,7 +172,7 @@ class Reception:
         )
 
     def _load_verified(self, file: BinaryIO) -> None:
-        """The file is what the master has sent: it takes the place of our own, and its data that of ours."""
+        """The file is complete: it replaces the snapshot of this server, and its data replace the data."""
         engine = self._engine
         try:
             path = engine.config.resolve(engine.config.dbfilename)
@@ -212,7 +212,7 @@ class Reception:
         self._failed("from disk")
         self._replication.remove_sync_file("obtained from the master. This replica has persistence disabled")
 
-    # ends
+    # the end
 
     def _finish(self, loader: Loader) -> None:
         database = integer_or_none(loader.aux.get(b"repl-stream-db", b"0")) or 0
@@ -224,7 +224,7 @@ class Reception:
         master_link.go_on()
 
     def _failed(self, how: str) -> None:
-        """The snapshot cannot be used: away with what is half loaded, and once more from the start."""
+        """The snapshot cannot be used: drops what is loaded, and connects again for another one."""
         engine = self._engine
         engine.log("warning", f"Failed trying to load the MASTER synchronization DB {how}, check server logs.")
         self._discard()
@@ -251,7 +251,7 @@ class Reception:
             self._path = ""
 
     def abort(self) -> None:
-        """The link is gone before everything was here."""
+        """The link is lost before the end of the snapshot."""
         if not self.loading and not self._aborted:
             if self._loader is not None:
                 self._engine.log(
@@ -261,7 +261,7 @@ class Reception:
             self._discard()
 
     def _stop_children(self) -> None:
-        """A child that saves what is about to be replaced is for nothing, and would keep copies of all of it."""
+        """Stops a child that saves the old data: its work is useless, and it would hold copies of all of them."""
         children = self._replication.replica_sync.children
         if children.purpose == "rdb":
             self._engine.log(

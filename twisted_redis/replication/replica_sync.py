@@ -1,7 +1,7 @@
-"""Full synchronisation, on the side of the master: which replica gets which snapshot, and when one begins.
+"""Full synchronization of replicas: decides which replica gets which snapshot, and when one begins.
 
-Replicas that wait for the same kind of snapshot share one.  It is either streamed to them while it is made
-(``diskless_sync.py``), or saved as a file that each gets at its own pace (``disk_sync.py``).
+Replicas that wait for the same kind of snapshot share one.  The child either streams it to them (``diskless_sync.py``)
+or saves it as a file, which each replica gets at its own pace (``disk_sync.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ReplicaSync:
         self._engine = replication.engine
         self.children = children
         self.job: DisklessSync | DiskSync | None = None
-        #: Whether there is a file that was made for replicas.
+        #: True while there is a file that was made for replicas.
         self._file_made = False
         children.freed.append(self._child_ended)
         replication.snapshots.ended.append(self._saved)
@@ -35,7 +35,7 @@ class ReplicaSync:
     # requests
 
     def request(self, replica: Replica) -> None:
-        """Has ``replica`` get everything."""
+        """Gives ``replica`` a snapshot: a running one, a new one, or a later one."""
         log = self._engine.log
         replica.state = WAITING
         job = self.job
@@ -63,7 +63,7 @@ class ReplicaSync:
         return self._engine.config.repl_diskless_sync_delay
 
     def waiting(self) -> list[Replica]:
-        """The replicas that the next snapshot is for: those that want the same as the first of those that wait."""
+        """The replicas that the next snapshot is for: the first waiting one, and all that want the same."""
         found = [replica for replica in self._replication.master.replicas.values() if replica.state == WAITING]
         return [replica for replica in found if replica.without == found[0].without]
 
@@ -89,7 +89,7 @@ class ReplicaSync:
         engine.log("notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if diskless else 'disk'}")
         job = DisklessSync(self._replication, replicas) if diskless else DiskSync(self._replication, replicas)
         self.job = job
-        # A child has the data as they are now: what the stream has not got yet belongs before it.
+        # The child has the data of this moment, so effects that are not encoded yet belong before its offset.
         offset = self._replication.offset
         try:
             job.start(without)
@@ -105,11 +105,11 @@ class ReplicaSync:
             self.begin(replica, offset)
 
     def begin(self, replica: Replica, offset: int) -> None:
-        """Tells ``replica`` where the snapshot that it gets stands in the history."""
+        """Tells ``replica`` the offset of its snapshot in the history."""
         replica.initial_offset = offset
         replica.state = RECEIVING
         replica.place = offset + 1
-        # The stream behind a snapshot begins with the choice of a database.
+        # The stream behind a snapshot begins with SELECT.
         self._replication.stream.forget_database()
         if not replica.speaks_sync:
             replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._replication.replication_id.encode(), offset))
@@ -118,7 +118,7 @@ class ReplicaSync:
     # events
 
     def look(self) -> None:
-        """Deals with a child that has ended."""
+        """Looks whether the child has ended."""
         if self.job is not None:
             self.children.poll()
 
@@ -128,7 +128,7 @@ class ReplicaSync:
             self.job.saved(success)
 
     def finished(self, job: DisklessSync | DiskSync) -> None:
-        """The child of ``job`` has ended."""
+        """Forgets ``job``, whose child has ended."""
         if self.job is job:
             self.job = None
 
@@ -136,17 +136,17 @@ class ReplicaSync:
         self._start_if_due(self._engine.time.monotonic())
 
     def drained(self) -> None:
-        """A replica can take more."""
+        """A replica can take more bytes."""
         if isinstance(self.job, DisklessSync):
             self.job.drained()
 
     def lost(self, replica: Replica) -> None:
-        """A replica is gone."""
+        """Forgets a replica."""
         if self.job is not None:
             self.job.lost(replica)
 
     def cron(self, now: float) -> None:
-        """Once a second: says to those who wait that they are not forgotten, and begins what is due."""
+        """Once a second: sends waiting replicas a sign of life, and begins a snapshot that is due."""
         for replica in self._replication.master.replicas.values():
             waits = replica.state == WAITING or (replica.state == RECEIVING and not isinstance(self.job, DisklessSync))
             if waits:
@@ -156,7 +156,7 @@ class ReplicaSync:
         self._remove_file()
 
     def _remove_file(self) -> None:
-        """Takes the file away that replicas have got, where nobody else wants one."""
+        """Removes the file that was made for replicas, if nobody needs it any more."""
         unfinished = (WAITING, RECEIVING, SENDING)
         if self._file_made and not any(each.state in unfinished for each in self._replication.master.replicas.values()):
             self._file_made = False

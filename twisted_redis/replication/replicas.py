@@ -1,4 +1,4 @@
-"""One replica as its master sees it, and how it is fed."""
+"""One replica as its master knows it, and how it is fed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from twisted_redis.replication.backlog import Backlog
 
 __all__ = ["ONLINE", "RECEIVING", "SENDING", "SNAPSHOT", "WAITING", "Replica", "owed", "pump", "replica_of"]
 
-# What a replica is at, in the words of INFO.
+# The states of a replica, in the words of INFO.
 CONFIGURING = ""
-WAITING = "wait_bgsave"  # for a snapshot that has not begun
-RECEIVING = "wait_bgsave "  # a snapshot is being made for it, or streamed to it (the same word in INFO)
-SENDING = "send_bulk"  # it gets the file
+WAITING = "wait_bgsave"  # waits for a snapshot that has not begun
+RECEIVING = "wait_bgsave "  # its snapshot is made, or streamed to it (the same word in INFO)
+SENDING = "send_bulk"  # is sent the file
 ONLINE = "online"
-SNAPSHOT = "snapshot"  # it wanted nothing but the file, and has it
+SNAPSHOT = "snapshot"  # wanted the file alone, and has it
 
-#: Bytes that are written at once: enough for one system call, few enough for others to have their turn.
+#: The number of bytes that are written at once: enough for one system call, few enough to let others have a turn.
 PIECE = 256 * 1024
 
 
 class Replica:
-    """What a master knows of a replica.  Times are monotonic (s), places are numbers of bytes of the stream."""
+    """The state of a replica.  Times are monotonic (s), places are offsets of the stream."""
 
     __slots__ = (
         "acknowledged",
@@ -49,34 +49,34 @@ class Replica:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.state = CONFIGURING
-        #: The next byte it gets.
+        #: The offset of the next byte that it is sent.
         self.place = 0
-        #: What it has processed, and what its append-only file has on disk.
+        #: The offsets up to which it has processed the stream, and its append-only file is on disk.
         self.acknowledged = 0
         self.synced = 0
         self.acknowledged_at = 0.0
-        #: When it asked for everything.
+        #: The time when it asked for a snapshot.
         self.begun_at = 0.0
         self.port = 0
-        #: Where it says that it is reached, if it says so.
+        #: The address that it has announced, if it has.
         self.address = ""
         self.capabilities: set[str] = set()
-        #: What of a snapshot it does not want: ``data``, ``functions``.
+        #: The parts of a snapshot that it does not want: ``data``, ``functions``.
         self.without: frozenset[str] = frozenset()
         self.snapshot_only = False
-        #: It came with SYNC and does not tell how far it is.
+        #: True if it came with SYNC and does not acknowledge.
         self.speaks_sync = False
         self.initial_offset = 0
-        #: It is online, but nothing is sent before its first word.
+        #: True while it is online, but waits to be sent the stream until its first acknowledgement.
         self.silent = False
-        #: Gives what comes before the stream; None if there is nothing of that kind.
+        #: Returns the next bytes that come before the stream; None without any.
         self.more: Callable[[], bytes] | None = None
         self.stalled_since: float | None = None
         self.soft_since: float | None = None
 
     @property
     def host(self) -> str:
-        """The address that others are told."""
+        """The address that INFO and ROLE show."""
         if self.address:
             return self.address
         host = self.client.link.address.rpartition(":")[0]
@@ -84,22 +84,22 @@ class Replica:
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """The name of the replica in the log."""
         return f"{self.host}:{self.port or '<unknown-replica-port>'}"
 
     @property
     def wants_stream(self) -> bool:
-        """Whether the bytes of the stream are kept for it."""
+        """True if the backlog keeps bytes for it."""
         return self.state not in (CONFIGURING, WAITING, SNAPSHOT) and not self.snapshot_only
 
     @property
     def takes_stream(self) -> bool:
-        """Whether the stream is sent to it."""
+        """True if it is sent the stream."""
         return self.state == ONLINE and not self.silent
 
 
 def replica_of(client: Client) -> Replica:
-    """What is known of ``client`` as a replica."""
+    """Returns the replica of ``client``, a new one if it has none."""
     found: Any = client.extra.get("replica")
     if found is None:
         found = client.extra["replica"] = Replica(client)
@@ -107,13 +107,13 @@ def replica_of(client: Client) -> Replica:
 
 
 def owed(replica: Replica, backlog: Backlog | None) -> int:
-    """The bytes that ``replica`` still has to take."""
+    """Returns the number of bytes that ``replica`` still has to take."""
     stream = backlog.end + 1 - replica.place if backlog is not None and replica.wants_stream else 0
     return stream + replica.client.link.pending_output
 
 
 def pump(replica: Replica, backlog: Backlog | None) -> None:
-    """Writes to ``replica`` what it is to get until it has everything, or its socket takes no more."""
+    """Writes to ``replica`` until it has everything, or its socket takes no more."""
     client = replica.client
     link = client.link
     while not link.congested and not client.gates & CLOSING:

@@ -1,8 +1,8 @@
 """Replication of one server: its history, the replicas that it has, and the master that it follows.
 
-``replication_id`` names the history of writes that ``stream`` is a part of.  A server that stops following
-begins a history of its own under a new name and remembers the former as ``replication_id2``, valid up to
-``second_offset``: so the other replicas of its master can go on with it.
+``replication_id`` names the history of writes that ``stream`` is a part of.  When a server stops following, it begins a
+history of its own under a new name.  It remembers the former name as ``replication_id2``, valid up to
+``second_offset``, so that the other replicas of its master can continue from it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ __all__ = ["Replication"]
 
 
 class Replication:
-    """What ``engine.replication`` is."""
+    """The replication port of the engine."""
 
     def __init__(self, engine: Engine, children: Children, loading: Loading, snapshots: Snapshots) -> None:
         self.engine = engine
         self.loading = loading
-        #: The snapshots of this server itself.
+        #: The snapshots on disk of this server.
         self.snapshots = snapshots
-        #: Called before a snapshot of the master takes the place of our data, and after it has.
+        #: Called before and after a snapshot of the master replaces the data.
         self.before_load: list[Callable[[], None]] = []
         self.after_load: list[Callable[[], None]] = []
         #: The history that ``stream`` is a part of, and the one before the last promotion.
@@ -86,21 +86,21 @@ class Replication:
 
     @property
     def is_replica(self) -> bool:
-        """Whether this server follows another."""
+        """True if this server follows a master."""
         return self.follower.host is not None
 
     @property
     def failing_over(self) -> bool:
-        """Whether FAILOVER has begun and is not done."""
+        """True while FAILOVER is at work."""
         return self.failover.running
 
     @property
     def offset(self) -> int:
-        """The number of the last byte of the stream."""
+        """The offset of the last byte of the stream."""
         return self.stream.offset
 
     def create_backlog(self) -> None:
-        """Begins to keep the stream, for the first replica: as what came before is not kept, under a new name."""
+        """Begins to keep the stream for the first replica, under a new name, because earlier bytes are missing."""
         if self.stream.backlog is not None:
             return
         self.change_id()
@@ -118,20 +118,20 @@ class Replication:
         self._feed_or_not()
 
     def close_backlog(self) -> None:
-        """Forgets the stream."""
+        """Drops the stream."""
         self.second_offset = -1
         self.stream.close_backlog()
         self._feed_or_not()
 
     def trim_backlog(self) -> None:
-        """Forgets what is too much and what no replica needs."""
+        """Drops the bytes beyond the limit that no replica needs."""
         backlog = self.stream.backlog
         if backlog is not None:
             places = [each.place for each in self.master.replicas.values() if each.wants_stream]
             backlog.trim(min(places, default=backlog.end + 1))
 
     def adopt(self, replication_id: str, offset: int) -> None:
-        """Takes over the history of a master, at ``offset``, with everything that has been loaded."""
+        """Takes over the history of a master at ``offset``, after its data are loaded."""
         self.replication_id = replication_id
         self.replication_id2 = NO_ID
         self.second_offset = -1
@@ -144,7 +144,7 @@ class Replication:
         self.replication_id2 = NO_ID
 
     def shift_id(self) -> None:
-        """Begins a new history where the present one ends."""
+        """Begins a new history at the end of the present one."""
         engine = self.engine
         self.replication_id2 = self.replication_id
         self.second_offset = self.offset + 1
@@ -156,14 +156,14 @@ class Replication:
         )
 
     def rename_history(self, replication_id: str) -> None:
-        """The master goes on under another name."""
+        """Follows the master to another name of the history."""
         self.replication_id2 = self.replication_id
         self.second_offset = self.offset + 1
         self.replication_id = replication_id
         self.master.disconnect_all()
 
     def aux(self) -> dict[bytes, bytes]:
-        """What an RDB file says about the history, so that a restarted server can go on; empty outside of any."""
+        """The fields of an RDB file with which a restarted server can continue the history; none without a history."""
         database = self.follower.database if self.is_replica else max(0, self.stream.selected)
         if self.is_replica:
             if database < 0:
@@ -177,11 +177,11 @@ class Replication:
         }
 
     def begin_at(self, offset: int) -> None:
-        """Goes on with the stream where the append-only file ends, at start."""
+        """Continues the stream at the end of the append-only file, at the start of the server."""
         self.stream.move(offset)
 
     def restore(self, aux: dict[bytes, bytes], dropped: list[tuple[int, bytes]]) -> None:
-        """Goes on with the history that a file was part of, at start; ``dropped`` are keys that had expired in it."""
+        """Continues the history that a loaded file is a part of; ``dropped`` are the keys that had expired in it."""
         name = aux.get(b"repl-id", b"").decode("latin-1")
         number = integer_or_none(aux.get(b"repl-offset", b""))
         database = integer_or_none(aux.get(b"repl-stream-db", b"0"))
@@ -195,7 +195,7 @@ class Replication:
             self.stream.move(number)
             self.follower.remember(Cached(name, number, min(database, len(engine.databases) - 1)))
         else:
-            # A master that was restarted: its replicas may go on with what they had, under the name it had.
+            # A restarted master: its replicas may continue from their data, under its former name.
             self.replication_id2 = name
             self.second_offset = number + 1
             self.stream.move(number)
@@ -209,13 +209,13 @@ class Replication:
     # replacing all data
 
     def attach_to_new_master(self) -> None:
-        """The data become others: our own replicas have to ask anew, and nothing that was cached is valid."""
+        """The data of another master replace ours: replicas have to synchronize again, and no cached place is valid."""
         self.follower.remember(None)
         self.master.disconnect_all()
         self.stream.close_backlog()
 
     def flush_all(self) -> None:
-        """Removes all data, without telling anybody but those who watch."""
+        """Removes all data; tells only the clients that watch or cache keys."""
         engine = self.engine
         for db in engine.databases:
             touch_database(db, None)
@@ -225,7 +225,7 @@ class Replication:
             engine.lazyfree.flush(db, engine.config.replica_lazy_flush)
 
     def replace_functions(self, codes: list[bytes]) -> None:
-        """Takes the libraries of a snapshot in place of ours."""
+        """Replaces the libraries of functions with those of a snapshot."""
         libraries = self.engine.scripting.libraries
         if codes or libraries.codes():
             libraries.flush()
@@ -233,7 +233,7 @@ class Replication:
                 libraries.load(code, limited=False)
 
     def verify(self, file: BinaryIO) -> Steps:
-        """Reads a snapshot and compares its checksum, in slices; LoadError where it is wrong."""
+        """Reads a snapshot in slices and compares its checksum; LoadError if it is wrong."""
         if not self.engine.config.rdbchecksum:
             return
         size = os.fstat(file.fileno()).st_size
@@ -257,7 +257,7 @@ class Replication:
             raise LoadError(size - 8, f"Wrong RDB checksum expected: ({crc:x}) but got ({stored:x}). Aborting now.")
 
     def remove_sync_file(self, reason: str) -> None:
-        """Takes the snapshot of a synchronisation away where nobody else wants files (``rdb-del-sync-files``)."""
+        """Removes the snapshot of a synchronization if ``rdb-del-sync-files`` says so and nobody else needs files."""
         config = self.engine.config
         if config.rdb_del_sync_files and not config.save and not config.appendonly:
             self.engine.log("notice", f"Removing the RDB file {reason}")
@@ -269,7 +269,7 @@ class Replication:
     # gates
 
     def refresh_gates(self) -> None:
-        """Opens and shuts the gates that follow from being a replica."""
+        """Sets the gates and denials of a replica, or clears them."""
         engine = self.engine
         replica = self.is_replica
         engine.oom_score.follow_role()
@@ -289,7 +289,7 @@ class Replication:
             self.own_keys.before(client, command, argv)
 
     def _feed_or_not(self) -> None:
-        """Takes effects where somebody may want them: replicas, or those who ask what is on disk."""
+        """Takes effects if there are replicas, or an append-only file whose offset WAITAOF needs."""
         engine = self.engine
         wanted = not self.is_replica and (self.stream.backlog is not None or engine.config.appendonly)
         if wanted and not self._feeding:
@@ -307,10 +307,10 @@ class Replication:
             self.stream.backlog.size = self.engine.config.repl_backlog_size
             self.trim_backlog()
 
-    # what commands ask
+    # the port of commands
 
     def synced_until(self, offset: int) -> None:
-        """Notes how much is on disk here."""
+        """Notes the offset up to which the append-only file is on disk."""
         if offset == self.synced:
             return
         self.synced = offset
@@ -318,30 +318,30 @@ class Replication:
             retry(self.engine, ACKNOWLEDGED)
 
     def written_offset(self, client: Client) -> int:
-        """Where the stream stood after the last write of ``client``."""
+        """The offset of the stream after the last write of ``client``."""
         self.stream.encode()
         return client.written_offset
 
     def count_acknowledged(self, offset: int) -> int:
-        """Replicas that have processed the stream until ``offset``."""
+        """The number of replicas that have processed the stream up to ``offset``."""
         return self.master.count_acknowledged(offset)
 
     def count_synced(self, offset: int) -> int:
-        """Replicas that have the stream until ``offset`` on disk."""
+        """The number of replicas that have the stream up to ``offset`` on disk."""
         return self.master.count_synced(offset)
 
     def request_acknowledgements(self) -> None:
-        """Asks the replicas how far they are."""
+        """Asks the replicas for their offsets."""
         self.master.request_acknowledgements()
 
     def inject(self, argv: list[bytes]) -> None:
-        """Puts a command into the stream that nobody has carried out (DEBUG REPLICATE)."""
+        """Puts a command into the stream without executing it (DEBUG REPLICATE)."""
         if not self.is_replica:
             self.stream.encode()
             self.stream.write(pack_bulks(tuple(argv)))
 
     def misbehaved(self, client: Client, reply: Reply) -> bool:
-        """Whether a reply to a replica's command must not be sent."""
+        """True if the reply to the command of a replica must not be sent."""
         return self.master.misbehaved(client, reply)
 
     def configure(self, client: Client, options: tuple[bytes, ...]) -> Reply:
@@ -353,7 +353,7 @@ class Replication:
         return self.master.synchronise(client, replication_id, offset, failover)
 
     def follow(self, host: str, port: int) -> bool:
-        """Becomes a replica; False if it is one of that master already."""
+        """Becomes a replica; False if it follows that master already."""
         follower = self.follower
         if follower.host is not None and follower.host.lower() == host.lower() and follower.port == port:
             return False
@@ -368,7 +368,7 @@ class Replication:
         return True
 
     def promote(self) -> bool:
-        """Becomes a master; False if it is one."""
+        """Becomes a master; False if it is one already."""
         if not self.is_replica:
             return False
         self.follower.stop()
@@ -405,7 +405,7 @@ class Replication:
                 self._start_over()
 
     def _start_over(self) -> None:
-        """Begins another history: the stream lacks something, and replicas must not go on without it."""
+        """Begins another history after the stream has lost effects: all replicas have to synchronize again."""
         self.engine.log("warning", "The replication stream is incomplete: all replicas have to synchronize again")
         self.stream.move(self.stream.end)
         self.stream.forget_database()
@@ -415,7 +415,7 @@ class Replication:
         self._feed_or_not()
 
     def tick(self, now: float) -> None:
-        """Work that is due, several times a second."""
+        """The periodic work, several times a second."""
         self.replica_sync.look()
         self.failover.look()
         if self.own_keys and self.engine.expiry.active:
@@ -428,5 +428,5 @@ class Replication:
                 self.master.cron()
 
     def start(self, connect: Callable[[str, int, Any], Any], address: Callable[[], int]) -> None:
-        """Begins to work: ``connect(host, port, factory)`` opens connections, ``address()`` is the port to announce."""
+        """Starts: ``connect(host, port, factory)`` opens connections, ``address()`` returns the port to announce."""
         self.follower.start(connect, address)

@@ -15,7 +15,7 @@ from twisted_redis.replication.backlog import Backlog
 __all__ = ["MOST_OFFSET", "Stream"]
 
 MOST_OFFSET = 1 << 62
-"""An offset beyond that is no one's: the stream would soon need more than 64 bits."""
+"""No server accepts an offset beyond this one: the stream would soon need more than 64 bits."""
 
 
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -47,27 +47,27 @@ class Stream:
 
     @property
     def selected(self) -> int:
-        """The database that the stream has selected, -1 if that is not known."""
+        """The number of the database that the stream has selected, -1 if it is unknown."""
         return self._encoder.selected
 
     def missed(self) -> None:
-        """Effects are lost to the stream: what replicas have is no longer what we have."""
+        """Effects are lost to the stream, so the data of replicas differ from now on."""
         self._broken()
 
     @property
     def offset(self) -> int:
-        """The number of the last byte."""
+        """The offset of the last byte, after encoding all effects."""
         if self._units:
             self.encode()
         return self.end
 
     @property
     def end(self) -> int:
-        """The number of the last byte that is encoded."""
+        """The offset of the last encoded byte."""
         return self.backlog.end if self.backlog is not None else self._offset
 
     def move(self, offset: int) -> None:
-        """Goes on behind another ``offset``; the backlog, which belongs to another history then, is dropped."""
+        """Continues behind another ``offset``, and drops the backlog, which belongs to another history."""
         self._units.clear()
         self.backlog = None
         self._offset = offset
@@ -77,16 +77,16 @@ class Stream:
         self.backlog = Backlog(self.offset, self._engine.config.repl_backlog_size)
 
     def close_backlog(self) -> None:
-        """Forgets the bytes of the stream."""
+        """Drops the bytes of the stream."""
         self._offset = self.offset
         self.backlog = None
 
     def forget_database(self) -> None:
-        """Has SELECT written before the next effect: a reader may begin there."""
+        """Has SELECT written before the next effect, so that a reader may begin there."""
         self._encoder.selected = -1
 
     def encode(self) -> None:
-        """Puts what has been fed into the stream."""
+        """Encodes the effects that were fed, and puts them into the stream."""
         units = self._units
         if not units:
             return

@@ -1,7 +1,7 @@
 """The snapshot that a master sends before its stream, in either of its two forms.
 
-``$<length>`` announces the length; ``$EOF:<40 characters>`` announces a mark that follows the snapshot, whose length
-nobody knew when it began.
+``$<length>`` announces the length.  ``$EOF:<40 characters>`` announces a mark that ends the snapshot, whose length is
+unknown at its beginning.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ MARK_LENGTH = 40
 
 
 class BadTransfer(Exception):
-    """What came is no snapshot; the text says why."""
+    """The bytes are not a snapshot; the text says why."""
 
 
 class Transfer:
-    """Takes a snapshot out of the bytes of a link and gives its pieces to ``keep``.
+    """Takes a snapshot out of the bytes of a link and passes its pieces to ``keep``.
 
-    ``begun`` is called once the form is known.  ``size`` is -1 before that, and 0 where the length is unknown.
+    ``begun`` is called when the form is known.  ``size`` is -1 before that, and 0 if the length is unknown.
     """
 
     def __init__(self, begun: Callable[[Transfer], None], keep: Callable[[bytes], None]) -> None:
@@ -30,13 +30,13 @@ class Transfer:
         self._keep = keep
         self.size = -1
         self.mark = b""
-        #: Bytes of the snapshot that have come.
+        #: The number of bytes of the snapshot that have come.
         self.received = 0
         self._line = b""
         self._tail = b""
 
     def receive(self, data: bytes) -> bytes | None:
-        """Takes ``data``; gives what lies behind the end of the snapshot, None while that has not come."""
+        """Takes ``data``; returns the bytes behind the end of the snapshot, None before its end."""
         if self.size < 0:
             found = self._head(data)
             if found is None:
@@ -45,7 +45,7 @@ class Transfer:
         return self._until_mark(data) if self.mark else self._until_length(data)
 
     def _head(self, data: bytes) -> bytes | None:
-        """What lies behind the first line; None if that is not whole yet.  Empty lines say that the master lives."""
+        """Returns the bytes behind the first line, None while it is incomplete.  Empty lines are signs of life."""
         self._line += data
         while True:
             line, separator, rest = self._line.partition(b"\n")
@@ -87,7 +87,7 @@ class Transfer:
         if not data:
             return None
         buffer = self._tail + data
-        # The mark is random: wherever it stands, there is the end.
+        # The mark is random, so the first place where it stands is the end.
         at = buffer.find(self.mark)
         if at < 0:
             at = max(0, len(buffer) - MARK_LENGTH + 1)

@@ -1,6 +1,6 @@
-"""A replica that clients may write to: what expires there by their own writes, it has to remove.
+"""The keys that clients write to a writable replica, which has to expire them by itself.
 
-The master knows nothing of such keys, so nobody tells the replica to delete them.
+The master does not know these keys, so it never tells the replica to delete them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class OwnKeys:
         return len(self._written)
 
     def clear(self) -> None:
-        """Forgets all: the server is no such replica any more."""
+        """Forgets all keys, because the server is not a writable replica any more."""
         self._written.clear()
 
     def before(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """A command is about to write: its keys are noted, and those that have expired go first."""
+        """Notes the keys of a command that is about to write, and removes those that have expired."""
         db = client.db
         for place, _ in keys_of(command, argv) or ():
             key = argv[place]
@@ -42,7 +42,7 @@ class OwnKeys:
             self._written[(db, key)] = None
 
     def expire(self) -> None:
-        """Removes the noted keys whose time has come; forgets those without one."""
+        """Removes the noted keys that have expired, and forgets those without an expiry time."""
         engine = self._engine
         now = engine.state.now
         for db, key in list(self._written):
