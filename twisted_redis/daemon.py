@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 DEFAULT_PID_FILE = "/var/run/redis.pid"
-#: Allocations before a young collection, young before middle, middle before full.
+#: Allocations until a young collection, young collections until a middle one, middle ones until a full one.
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 Log = Callable[[str, str], None]
@@ -139,7 +139,7 @@ class Supervisor:
 
 
 def tune_collector() -> None:
-    """Has the cyclic collector run rarely: requests leave no cycles, and a full run walks every collection stored."""
+    """Makes the cyclic collector run rarely, because requests leave no cycles and a full run visits all stored data."""
     if sys.implementation.name == "cpython":
         gc.collect()
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
@@ -147,13 +147,13 @@ def tune_collector() -> None:
 
 
 def rest_collector() -> None:
-    """Lets the collector forget what is there now: it stays."""
+    """Excludes all present objects from collection, because they stay for the life of the process."""
     if hasattr(gc, "freeze"):
         gc.freeze()
 
 
 def raise_file_limit(config: Config, log: Log) -> None:
-    """Makes room for ``maxclients`` sockets, or lowers it to what there is room for."""
+    """Raises the limit of open files to what ``maxclients`` needs. If that fails, lowers ``maxclients``."""
     try:
         import resource
     except ImportError:

@@ -1,16 +1,16 @@
-"""Logging: written through ``twisted.logger``, printed as Redis prints it.
+"""Logging through ``twisted.logger``, in the format of Redis.
 
-A line is ``pid:role DD Mon YYYY HH:MM:SS.mmm LEVEL text``: the role is M (master), S (replica), C (a child
-that saves) or X (Sentinel), the level one of ``.`` debug, ``-`` verbose, ``*`` notice, ``#`` warning.
+A line is ``pid:role DD Mon YYYY HH:MM:SS.mmm LEVEL text``. The role is M (master), S (replica), C (child process) or X
+(Sentinel). The level is ``.`` (debug), ``-`` (verbose), ``*`` (notice) or ``#`` (warning).
 
 The rules of this module:
 
-- What is below the loglevel costs one comparison: nothing is formatted, no event is made.
-- A text without values is printed as it stands. With values it is a format string, and only the program's own
-  words may be one: what a client sent goes into a value.
-- Nobody can forge a line: what follows the first line of a message, such as a traceback, is indented, and
-  other control characters are escaped.
-- The loglevel is the process' own, as its log is: it also holds when twistd prints the log instead of
+- A message below the loglevel costs one comparison. It is not formatted, and there is no event.
+- A text without values is printed as it is. A text with values is a format string, so it must be a constant of the
+  program. Data of clients must be values.
+- Clients cannot forge a line. The further lines of a message, such as a traceback, are indented, and other control
+  characters are escaped.
+- The loglevel belongs to the process, as the log does. It also applies if twistd prints the log instead of
   ``RedisLogObserver``.
 """
 
@@ -32,9 +32,9 @@ WARNING: Final = 3
 NOTHING: Final = 4
 
 LEVELS: Final = {"debug": DEBUG, "verbose": VERBOSE, "notice": NOTICE, "warning": WARNING, "nothing": NOTHING}
-"""The values of the directive ``loglevel``."""
+"""The values of the directive ``loglevel``, from the most to the least verbose."""
 
-# Twisted has no level between debug and info; the key `redis_level` of an event keeps verbose apart.
+# Twisted has no level between debug and info. The key `redis_level` of an event distinguishes verbose.
 _TWISTED_LEVELS: Final = {
     "debug": LogLevel.debug,
     "verbose": LogLevel.debug,
@@ -52,7 +52,7 @@ _INDENT = "    "
 
 
 class _Verbosity:
-    """The loglevel in force. An object, so that whoever has imported it sees a change."""
+    """The current loglevel. It is an object, so that all modules that have imported it see a change."""
 
     __slots__ = ("level",)
 
@@ -64,12 +64,12 @@ verbosity: Final = _Verbosity()
 
 
 def set_level(name: str) -> None:
-    """Put the loglevel ``name`` in force at once (CONFIG SET loglevel); KeyError if there is none such."""
+    """Sets the loglevel ``name`` (CONFIG SET loglevel). Raises KeyError for an unknown name."""
     verbosity.level = LEVELS[name]
 
 
 class Log:
-    """What a module logs with: one method for each of Redis' levels."""
+    """The log of a module, with one method for each level of Redis."""
 
     __slots__ = ("_logger",)
 
@@ -77,43 +77,43 @@ class Log:
         self._logger = logger
 
     def __call__(self, level: str, text: str) -> None:
-        """Log ``text`` as it stands at the level of that name: the form that the engine is given."""
+        """Logs ``text`` as it is, at the level of that name. The engine gets the log in this form."""
         if verbosity.level <= LEVELS[level]:
             self._publish(LEVELS[level], _TWISTED_LEVELS[level], text, {})
 
     def debug(self, text: str, /, **values: object) -> None:
-        """Log what only a developer of the server wants to see."""
+        """Logs details for developers of the server."""
         if verbosity.level <= DEBUG:
             self._publish(DEBUG, LogLevel.debug, text, values)
 
     def verbose(self, text: str, /, **values: object) -> None:
-        """Log what happens often in good health, such as a client that connects."""
+        """Logs frequent normal events, such as a new connection."""
         if verbosity.level <= VERBOSE:
             self._publish(VERBOSE, LogLevel.debug, text, values)
 
     def notice(self, text: str, /, **values: object) -> None:
-        """Log what an operator wants to know of a healthy server."""
+        """Logs information for the operator of a healthy server."""
         if verbosity.level <= NOTICE:
             self._publish(NOTICE, LogLevel.info, text, values)
 
     def warning(self, text: str, /, **values: object) -> None:
-        """Log what an operator should act on."""
+        """Logs a problem on which the operator should act."""
         if verbosity.level <= WARNING:
             self._publish(WARNING, LogLevel.warn, text, values)
 
     def failure(self, text: str, failure: Failure | None = None, /, **values: object) -> None:
-        """Log an error with its traceback: ``failure``, or the exception that is being handled."""
+        """Logs an error with the traceback of ``failure``, or else of the exception that is being handled."""
         if verbosity.level <= WARNING:
             values["log_failure"] = failure if failure is not None else Failure()
             self._publish(WARNING, LogLevel.critical, text, values)
 
     def raw(self, text: str) -> None:
-        """Print ``text`` alone, without pid, time and level, at notice: the banner of the start."""
+        """Prints ``text`` without pid, time and level, at the level notice. The banner at the start uses it."""
         if verbosity.level <= NOTICE:
             self._publish(NOTICE, LogLevel.info, "{redis_raw}", {"redis_raw": text})
 
     def _publish(self, level: int, twisted_level: Any, text: str, values: dict[str, object]) -> None:
-        # Logger.emit takes these as keyword arguments: a value could not be called "level" or "format".
+        # Logger.emit would take the values as keyword arguments, so none could be named "level" or "format".
         logger = self._logger
         event: dict[str, Any] = {"log_text": text, "log_format": "{log_text}"}
         if values.keys() - {"log_failure"}:
@@ -129,12 +129,12 @@ class Log:
 
 
 def get_logger(name: str, observer: ILogObserver | None = None) -> Log:
-    """The log of the module ``name``; ``observer`` is Twisted's publisher unless a test brings its own."""
+    """Returns the log of the module ``name``. ``observer`` is Twisted's publisher, except in tests."""
     return Log(Logger(namespace=name, observer=observer))
 
 
 def level_of(event: dict[str, Any]) -> int:
-    """Redis' level of any event of ``twisted.logger``, whoever has made it."""
+    """Returns the level of Redis for any event of ``twisted.logger``."""
     level: int | None = event.get("redis_level")
     if level is not None:
         return level
@@ -143,17 +143,17 @@ def level_of(event: dict[str, Any]) -> int:
         return DEBUG
     if twisted_level is not LogLevel.info:
         return WARNING
-    # What Twisted itself tells of its factories and ports says nothing new to the operator of a Redis.
+    # Twisted's own messages about factories and ports tell the operator nothing new.
     namespace = event.get("log_namespace", "")
     return VERBOSE if namespace == "log_legacy" or namespace.startswith("twisted.") else NOTICE
 
 
 @implementer(ILogObserver)
 class RedisLogObserver:
-    """Prints events to a file or to standard output in Redis' format, and to syslog if told to.
+    """Prints events in the format of Redis to a file or to standard output, and to syslog if wanted.
 
-    The file is opened for each line, so that it may be moved away at any time (logrotate). A line that cannot
-    be written is lost: the log must not stop the server.
+    The file is opened for each line, so it may be moved at any time (logrotate). A line that cannot be written is lost,
+    because the log must not stop the server.
     """
 
     def __init__(
@@ -164,22 +164,22 @@ class RedisLogObserver:
         role: Callable[[], str] = lambda: "M",
         stdout: int = 1,
     ) -> None:
-        """``logfile`` is a path, empty for the file descriptor ``stdout``; ``role`` answers M, S or X.
+        """``logfile`` is a path, or empty for the file descriptor ``stdout``. ``role`` returns M, S or X.
 
-        ``resolve`` is asked for each line: a relative path follows the directory of the server (CONFIG SET dir).
+        ``resolve`` is called for each line, so a relative path follows the server's directory (CONFIG SET dir).
         """
         self.logfile = logfile
         self._resolve = resolve
         self.role = role
         self.pid = os.getpid()
-        """The server's own: a process with another one is a child. To be set anew after becoming a daemon."""
+        """The process id of the server. A process with another id is a child. Set it again after becoming a daemon."""
         self._stdout = stdout
         self._second = -1
         self._stamp = ""
         self._syslog: Callable[[int, str], None] | None = None
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Print one event."""
+        """Prints one event."""
         level = level_of(event)
         threshold = verbosity.level
         if level < threshold or threshold == NOTHING:
@@ -199,7 +199,7 @@ class RedisLogObserver:
                 self._syslog(level, line)
 
     def use_syslog(self, ident: str, facility: str) -> None:
-        """From now on tell syslog too, as the program ``ident``; ``facility`` is user or local0 to local7."""
+        """Also sends lines to syslog, as the program ``ident``. ``facility`` is user or local0 to local7."""
         import syslog
 
         priorities = (syslog.LOG_DEBUG, syslog.LOG_INFO, syslog.LOG_NOTICE, syslog.LOG_WARNING)
@@ -212,7 +212,7 @@ class RedisLogObserver:
             when = time.time()
         second, milliseconds = divmod(int(when * 1000), 1000)
         if second != self._second:
-            # Not strftime: its month names follow the locale.
+            # Not strftime, because its month names depend on the locale.
             t = time.localtime(second)
             date = f"{t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year}"
             self._stamp = f"{date} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
@@ -239,14 +239,14 @@ class RedisLogObserver:
 
 
 def start(observer: RedisLogObserver) -> None:
-    """Make ``observer`` print the log of the process, with the events that came before anybody listened."""
+    """Makes ``observer`` print the log of the process, with the events that came before it."""
     globalLogBeginner.beginLoggingTo([cast(ILogObserver, observer)], redirectStandardIO=False)
 
 
 def _traceback(failure: Failure) -> str:
     try:
         return failure.getTraceback()
-    except BaseException as error:  # an exception whose own repr fails must not hide that there was one
+    except BaseException as error:  # also the repr of an exception may fail, but the log must show that one occurred
         return f"(no traceback of {type(failure.value).__name__}: {type(error).__name__})"
 
 

@@ -98,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
         server = make_server(config, reactor, owns_process=True, endpoints=own.endpoints, metrics_port=own.metrics_port)
     except FatalConfigError as error:
         if background:
-            # Nobody reads what is printed.
+            # Standard output has no reader.
             start_log(observer)
             log.warning(str(error))
         else:

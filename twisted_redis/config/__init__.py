@@ -1,7 +1,7 @@
 """The configuration: the table of directives, redis.conf and the command line, CONFIG GET, SET and REWRITE.
 
-Only the standard library and the splitter of lines are used here.  ``load_arguments`` makes a ``Config``; the
-engine registers with ``Config.on_apply`` what has to happen when a directive changes.
+This package uses only the standard library and the parser for lines in ``resp``. ``load_arguments`` makes a ``Config``.
+The engine uses ``Config.on_apply`` to register functions that apply the changes of a directive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line of a server: a file, directives as options, ``-`` for standard input."""
+"""Parses the command line of a server: a file, directives as options, ``-`` for standard input."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["load_arguments"]
 
 
 def load_arguments(arguments: Sequence[str], stdin: BinaryIO | None = None, config: Config | None = None) -> Config:
-    """The configuration that ``[/path/to/redis.conf] [--name value ...] [-]`` asks for.
+    """Returns the configuration for the arguments ``[/path/to/redis.conf] [--name value ...] [-]``.
 
-    ``arguments`` are without the program's name; ``-`` as the first or the last of them reads ``stdin``.
-    Options come after the file and standard input, so that they win.  ``config`` is filled if given, else a
-    new one. Raises FatalConfigError, and VersionWanted or HelpWanted where no server is asked for.
+    ``arguments`` does not contain the program name. ``-`` as the first or last argument reads ``stdin``. Options
+    override the file and standard input. ``config`` is the configuration to fill, None for a new one.
+
+    Raises FatalConfigError; VersionWanted or HelpWanted if the arguments do not ask for a server.
     """
     config = Config() if config is None else config
     config.given = bool(arguments)
@@ -53,7 +54,7 @@ def _special(first: bytes, words: list[bytes]) -> None:
 
 
 def _absolute(path: str) -> str:
-    """``path`` made absolute; only ``../`` at its start is resolved, as Redis shows it in INFO."""
+    """Makes ``path`` absolute. Resolves ``../`` only at its start, as Redis does for INFO."""
     path = path.strip(" \r\n\t")
     if path.startswith("/"):
         return path
@@ -65,14 +66,14 @@ def _absolute(path: str) -> str:
 
 
 def _options(words: list[bytes], first: bool) -> tuple[bool, bytes]:
-    """Whether standard input is to be read, and the options as lines of a configuration file.
+    """Returns whether to read standard input, and the options as lines of a configuration file.
 
-    ``first``: nothing stood before ``words``.  A word with ``--`` begins a directive unless the one before it
-    still has no value; a directive and its value may share a word (``"--port 6380"``).
+    ``first`` is True if ``words`` are all arguments. A word with ``--`` begins a directive, unless the previous
+    directive has no value yet. A word can contain a directive and its value (``"--port 6380"``).
     """
     from_stdin = False
     options = b""
-    complete = True  # whether the last directive has got a value
+    complete = True  # whether the last directive has a value
     last = len(words) - 1
     for at, word in enumerate(words):
         if word == b"-" and ((at == 0 and first) or at == last):
@@ -80,7 +81,7 @@ def _options(words: list[bytes], first: bool) -> tuple[bool, bytes]:
         elif complete and word.startswith(b"--"):
             options += (b"\n" if options else b"") + word[2:] + b" "
             complete = len(split_arguments(word) or ()) != 1
-            # "--save" without a value means an empty one.
+            # "--save" without a value means an empty value.
             if not complete and word.lower() == b"--save" and (at == last or words[at + 1].startswith(b"--")):
                 options += b'""'
                 complete = True

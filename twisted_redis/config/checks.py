@@ -1,4 +1,4 @@
-"""What single directives demand of their values beyond their kind; each raises ConfigError."""
+"""Further checks of the values of single directives. Each check raises ConfigError."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _not_of_node_names = re.compile(r"[!#$%&()*+:;<>?@\[\]^{|}~\0]").search
 _variable = re.compile(r"\{(?:\{|([^}]*)\})|\{")
 
 _TITLE_VARIABLES = frozenset(("title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket"))
-# While a template is checked, these stand for nothing.
+# These variables are empty while a template is checked.
 _EMPTY_VARIABLES = frozenset(("title", "server-mode", "unixsocket"))
 
 
 def base_name(directive: str, what: str, *, may_be_empty: bool = False) -> Callable[[str], None]:
-    """The check for a name without directories."""
+    """Returns a check for file names without a directory."""
 
     def check(value: str) -> None:
         if not value and not may_be_empty:
@@ -33,7 +33,7 @@ def base_name(directive: str, what: str, *, may_be_empty: bool = False) -> Calla
 
 
 def host_name(value: str) -> None:
-    """A host name to announce."""
+    """Checks a host name to announce."""
     if len(value.encode("utf-8", "surrogateescape")) > HOST_NAME_MAX:
         raise ConfigError("Hostnames must be less than 256 characters")
     if _not_of_host_names(value):
@@ -41,13 +41,13 @@ def host_name(value: str) -> None:
 
 
 def node_name(value: str) -> None:
-    """A node's name for people, to announce."""
+    """Checks a node name to announce, which is for people."""
     if _not_of_node_names(value):
         raise ConfigError("Announced human node name contained invalid character")
 
 
 def title_template(value: str) -> None:
-    """A template for the title of the process: known variables only, and more than blanks must come out."""
+    """Checks a template for the process title: all variables must be known, and the title must not be blank."""
     if not _variable.sub(_expand, value).strip(" "):
         raise _bad_template()
 
@@ -65,6 +65,6 @@ def _bad_template() -> ConfigError:
 
 
 def shutdown_options(value: frozenset[str]) -> None:
-    """What a signal makes of the data: saved or not saved, not both."""
+    """Checks the options for a shutdown by signal: ``save`` and ``nosave`` exclude each other."""
     if "save" in value and "nosave" in value:
         raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")

@@ -1,8 +1,8 @@
 """The declaration of a directive: one line in the body of ``directives.Directives``.
 
-``directive`` and its short forms stand for a value of the directive's type to a type checker, as
-``dataclasses.field`` does, so that ``config.maxmemroy`` is an error and ``config.maxmemory`` an int.  At run time they
-are declarations, which ``take_directives`` moves from the class into a table.
+For a type checker, ``directive`` and its short forms return a value of the directive's type, as ``dataclasses.field``
+does. So ``config.maxmemroy`` is an error and ``config.maxmemory`` is an int. At run time they return declarations,
+which ``take_directives`` moves from the class into a table.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ __all__ = [
 ]
 
 IMMUTABLE: Final = 1  #: CONFIG SET refuses it.
-SENSITIVE: Final = 2  #: Its value must not show up in logs, MONITOR or SLOWLOG.
+SENSITIVE: Final = 2  #: Its value must not appear in logs, MONITOR or SLOWLOG.
 HIDDEN: Final = 4  #: CONFIG GET shows it only by its full name.
 PROTECTED: Final = 8  #: CONFIG SET needs enable-protected-configs.
-DENY_LOADING: Final = 16  #: CONFIG SET refuses it while data are being loaded.
-MULTI_ARG: Final = 32  #: It takes any number of arguments.
-VOLATILE: Final = 64  #: Setting the same value again is applied (the file behind it may be new).
-#: No client can tell its values apart, in Redis neither: it concerns the allocator, threads, processors, crash reports
-#: or the pace of background work.  Every value is accepted, and none need be acted upon.
+DENY_LOADING: Final = 16  #: CONFIG SET refuses it during loading.
+MULTI_ARG: Final = 32  #: Its value consists of any number of arguments.
+VOLATILE: Final = 64  #: Setting the same value again applies it again (the content of the file may have changed).
+#: Clients cannot see the effect of its values, neither here nor with Redis: it concerns the allocator, threads,
+#: processors, crash reports or the pace of background work. The server accepts every value, and may ignore it.
 HINT: Final = 128
-#: Only its default is true: CONFIG SET refuses another value, and a configuration file with one gets a warning.
+#: The server does what the default says. CONFIG SET refuses other values; in a file they cause a warning.
 UNSUPPORTED: Final = 256
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ _BOOL = Bool()
 
 @dataclass(frozen=True)
 class Directive(Generic[T]):
-    """A directive; ``default`` is a value of its kind, ``flags`` are those above."""
+    """A directive. ``default`` is a value of its kind, and ``flags`` is a combination of the constants above."""
 
     name: str
     attribute: str  #: Its name in Config.
@@ -61,13 +61,13 @@ class Directive(Generic[T]):
 
     @property
     def honoured(self) -> bool:
-        """Whether this server accepts another value than the default."""
+        """True if the server accepts other values than the default."""
         return not self.flags & UNSUPPORTED
 
 
 @dataclass(frozen=True)
 class _Declared(Generic[T]):
-    """A directive in the body of the class, whose name is not known yet."""
+    """A directive in the class body, which does not have its name yet."""
 
     kind: Kind[T]
     default: T
@@ -76,31 +76,31 @@ class _Declared(Generic[T]):
 
 
 def directive(kind: Kind[T], default: T, flags: int = 0, alias: str | None = None) -> T:
-    """Declares a directive; ``alias`` is a second name of it."""
+    """Declares a directive. ``alias`` is its second name."""
     return cast("T", _Declared(kind, default, flags, alias))
 
 
 def flag(default: bool, flags: int = 0, alias: str | None = None) -> bool:
-    """Declares a directive that is yes or no."""
+    """Declares a yes-or-no directive."""
     return directive(_BOOL, default, flags, alias)
 
 
 def number(
     default: int, low: int, high: int, flags: int = 0, *, unsigned: bool = False, alias: str | None = None
 ) -> int:
-    """Declares a directive that is a number from ``low`` to ``high``; ``unsigned`` as in ``kinds.Number``."""
+    """Declares a number from ``low`` to ``high``. ``unsigned`` has the meaning of ``kinds.Number``."""
     return directive(Number(low, high, unsigned=unsigned), default, flags, alias)
 
 
 def memory(
     default: int, low: int, high: int, flags: int = 0, *, unsigned: bool = False, alias: str | None = None
 ) -> int:
-    """Declares a directive that is a number of bytes, written with or without a unit."""
+    """Declares a number of bytes, which may have a unit."""
     return directive(Number(low, high, "memory", unsigned=unsigned), default, flags, alias)
 
 
 def take_directives(cls: type) -> tuple[Directive[Any], ...]:
-    """Moves the declarations out of the body of ``cls``; returns the directives in the order of their names."""
+    """Removes the declarations from ``cls``, and returns the directives in the order of their names."""
     found = []
     for attribute, declared in list(vars(cls).items()):
         if isinstance(declared, _Declared):

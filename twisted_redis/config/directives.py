@@ -1,7 +1,7 @@
-"""The table of directives: every one of Redis 8.0, with kind, default and what may be done with it.
+"""The table of all directives of Redis 8.0, with kind, default and flags.
 
-A directive is one line in the class ``Directives``.  From that line come the attribute of ``Config`` with its type, and
-the row that CONFIG GET, SET and REWRITE read.  ``HINT`` and ``UNSUPPORTED`` say whether the server acts on the value.
+A directive is one line in the class ``Directives``. That line defines the typed attribute of ``Config``, and the row
+that CONFIG GET, SET and REWRITE use. ``HINT`` and ``UNSUPPORTED`` mark directives that the server does not act on.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ SHUTDOWN = Names("default", "save", "nosave", "now", "force", check=shutdown_opt
 
 
 class Directives:
-    """The values of all directives as attributes; ``-`` in the name of a directive is ``_`` here.
+    """The values of all directives as attributes. ``-`` in the name of a directive becomes ``_``.
 
     Sizes are in bytes.
     """
 
     def value_of(self, directive: Directive[T]) -> T:
-        """The value of a directive that is known only at run time."""
+        """Returns the value of a directive that is known only at run time."""
         return cast("T", getattr(self, directive.attribute))
 
     def assign(self, directive: Directive[T], value: T) -> None:
-        """Gives such a directive a value; nothing is checked or applied."""
+        """Sets the value of a directive that is known only at run time, without checking or applying it."""
         setattr(self, directive.attribute, value)
 
     acl_pubsub_default = directive(Enum("allchannels", "resetchannels"), "resetchannels")
@@ -78,7 +78,7 @@ class Directives:
     active_defrag_max_scan_fields = number(1000, 1, I64_MAX, HINT)
     active_defrag_threshold_lower = number(10, 0, 1000, HINT)
     active_defrag_threshold_upper = number(100, 0, 1000, HINT)
-    # What is due is expired at once, whatever share of the time that takes.
+    # The server always deletes all expired keys at once.
     active_expire_effort = number(1, 1, 10, HINT)
     activedefrag = flag(False, UNSUPPORTED)
     activerehashing = flag(True, HINT)
@@ -132,7 +132,7 @@ class Directives:
     daemonize = flag(False, IMMUTABLE)
     databases = number(16, 1, INT_MAX, IMMUTABLE)
     dbfilename = directive(Text(base_name("dbfilename", "filename", may_be_empty=True)), "dump.rdb", PROTECTED)
-    # The default is the working directory of the process at the time the configuration is made.
+    # The default is the working directory of the process when the configuration is made.
     dir = directive(Directory(), "", PROTECTED | DENY_LOADING)
     disable_thp = flag(True, IMMUTABLE | HINT)
     dynamic_hz = flag(True, HINT)
@@ -141,11 +141,11 @@ class Directives:
     enable_protected_configs = directive(ALLOWED, "no", IMMUTABLE)
     hash_max_listpack_entries = number(512, 0, I64_MAX, unsigned=True, alias="hash-max-ziplist-entries")
     hash_max_listpack_value = memory(64, 0, I64_MAX, unsigned=True, alias="hash-max-ziplist-value")
-    # It concerns crash reports, and this server writes none.
+    # It concerns crash reports, which this server does not write.
     hide_user_data_from_log = flag(False, HINT)
     hll_sparse_max_bytes = memory(3000, 0, I64_MAX, unsigned=True)
     hz = number(10, 0, INT_MAX)
-    # The one warning it knows is about a kernel that Redis itself refuses to run on.
+    # The only warning is about kernels on which Redis does not start.
     ignore_warnings = directive(TEXT, "", HINT)
     io_threads = number(1, 1, 128, IMMUTABLE | HINT)
     jemalloc_bg_thread = flag(True, HINT)
@@ -213,7 +213,7 @@ class Directives:
     repl_diskless_sync_delay = number(5, 0, INT_MAX)
     repl_diskless_sync_max_replicas = number(0, 0, INT_MAX)
     repl_ping_replica_period = number(10, 1, INT_MAX, alias="repl-ping-slave-period")
-    # It permits a second connection, which this server does not need.
+    # It allows a second connection, which this server does not need.
     repl_rdb_channel = flag(True, HIDDEN | HINT)
     repl_timeout = number(60, 1, INT_MAX)
     replica_announce_ip = directive(OPTIONAL, "", alias="slave-announce-ip")
@@ -228,7 +228,7 @@ class Directives:
     replica_serve_stale_data = flag(True, alias="slave-serve-stale-data")
     replicaof = directive(Primary(), None, IMMUTABLE | MULTI_ARG, alias="slaveof")
     requirepass = directive(SECRET, "", SENSITIVE)
-    # A payload is always checked.
+    # The server always checks payloads.
     sanitize_dump_payload = directive(Enum("no", "yes", "clients"), "no", HINT)
     save = directive(SavePoints(), ((3600, 1), (300, 100), (60, 10000)), MULTI_ARG)
     server_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="server_cpulist")
@@ -285,13 +285,13 @@ class Directives:
     zset_max_listpack_value = memory(64, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-value")
 
 
-#: Every directive, in the order of its names.
+#: All directives, in the order of their names.
 DIRECTIVES: Final = take_directives(Directives)
 
-#: Directives under their names and their aliases.
+#: The directives by name and alias.
 BY_NAME: Final = {each.name: each for each in DIRECTIVES} | {each.alias: each for each in DIRECTIVES if each.alias}
 
-#: Directives of former releases that a file may still hold, with one argument; they mean nothing.
+#: Directives of earlier releases. A file may contain them with one argument, which has no effect.
 DEPRECATED: Final = frozenset(
     ("io-threads-do-reads", "list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands")
 )

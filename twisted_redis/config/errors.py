@@ -1,4 +1,4 @@
-"""What goes wrong with a configuration, for a client (CONFIG SET, CONFIG REWRITE) and at the start."""
+"""The errors of the configuration, for clients (CONFIG SET, CONFIG REWRITE) and at the start."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = [
     "VersionWanted",
 ]
 
-#: The release whose behaviour and texts are followed.
+#: The release whose behaviour and texts the server follows.
 REDIS_VERSION = "8.0.2"
 
 
 class ConfigError(ValueError):
-    """A value is refused; the text is the bare reason.  Checks raise it, and so may appliers."""
+    """A value is invalid. The text is the bare reason. Checks and appliers may raise it."""
 
 
 class ConfigSetError(ConfigError):
-    """CONFIG SET failed and nothing has changed.
+    """CONFIG SET has failed and has not changed anything.
 
-    ``str()`` is the text of the error reply without its code, which ``code`` holds (``ERR`` or ``LOADING``).
+    ``str()`` is the text of the error reply without its code. ``code`` is ``ERR`` or ``LOADING``.
     """
 
     def __init__(self, text: str, code: str = "ERR") -> None:
@@ -31,9 +31,9 @@ class ConfigSetError(ConfigError):
 
 
 class FatalConfigError(Exception):
-    """The server cannot start like this; ``str()`` is what Redis prints before it exits with 1.
+    """The server cannot start with this configuration. ``str()`` is the text that Redis prints before it exits with 1.
 
-    ``reason`` is what is wrong, without the block around it, ``line`` the line that is to blame, if one is.
+    ``reason`` is the error without the block around it. ``line`` is the invalid line, if there is one.
     """
 
     def __init__(self, text: str, reason: str = "", line: str = "") -> None:
@@ -43,12 +43,12 @@ class FatalConfigError(Exception):
 
     @classmethod
     def at_line(cls, reason: str, number: int, line: str) -> FatalConfigError:
-        """The block that names a line (counted from 1) of the configuration."""
+        """Makes an error for a line of the configuration. ``number`` counts from 1."""
         return cls(_block(f"Reading the configuration file, at line {number}\n>>> '{line}'\n{reason}"), reason, line)
 
     @classmethod
     def overall(cls, reason: str) -> FatalConfigError:
-        """The block for something that is wrong with the configuration as a whole."""
+        """Makes an error for the configuration as a whole."""
         return cls(_block(reason), reason)
 
 

@@ -1,8 +1,8 @@
 """The common kinds of directives: yes or no, text, one of several names, a set of names, a number.
 
-A kind reads the arguments of a line or of CONFIG SET, prints the value for CONFIG GET and writes the lines
-for CONFIG REWRITE.  Values are plain Python: bool, str, int, frozenset.  A text that is not UTF-8 keeps its
-bytes as lone surrogates, see ``to_text`` and ``to_bytes``.
+A kind parses the arguments of a line or of CONFIG SET, formats the value for CONFIG GET, and makes the lines for CONFIG
+REWRITE. Values are plain Python objects: bool, str, int, frozenset. A text that is not UTF-8 keeps its bytes as lone
+surrogates (``to_text``, ``to_bytes``).
 """
 
 from __future__ import annotations
@@ -31,43 +31,42 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: A line for the configuration file, and whether it is written though the file does not mention the
-#: directive.
+#: A line for the configuration file, and whether CONFIG REWRITE adds it if the file does not contain the directive.
 Line = tuple[str, bool]
 
 _MESSAGE_MAX = 255
 
 
 def to_text(value: bytes) -> str:
-    """Bytes as a text that ``to_bytes`` turns back into the same bytes."""
+    """Converts bytes to a text that ``to_bytes`` converts back to the same bytes."""
     return value.decode("utf-8", "surrogateescape")
 
 
 def to_bytes(value: str) -> bytes:
-    """The bytes of a text that a directive holds."""
+    """Converts the text of a directive to bytes."""
     return value.encode("utf-8", "surrogateescape")
 
 
 class Kind(Generic[T]):
-    """What the values of a directive are."""
+    """A type of values of directives."""
 
     __slots__ = ()
 
     def parse(self, arguments: list[bytes], current: T) -> T:
-        """The value that ``arguments`` spell (one, unless the directive is multi-arg); raises ConfigError."""
+        """Parses ``arguments``, which is one argument unless the directive is multi-arg. Raises ConfigError."""
         raise NotImplementedError
 
     def show(self, value: T) -> str:
-        """The value as CONFIG GET prints it."""
+        """Formats the value for CONFIG GET."""
         raise NotImplementedError
 
     def lines(self, name: str, value: T, default: T) -> list[Line]:
-        """The lines CONFIG REWRITE writes; none means that lines of this name vanish from the file."""
+        """Returns the lines for CONFIG REWRITE. Without any, it removes the lines of the directive from the file."""
         return [(f"{name} {self.show(value)}", value != default)]
 
 
 class Bool(Kind[bool]):
-    """``yes`` or ``no``."""
+    """``yes`` or ``no``, as a bool."""
 
     __slots__ = ()
 
@@ -84,7 +83,7 @@ class Bool(Kind[bool]):
 
 
 class Text(Kind[str]):
-    """A text; ``absent``: the empty one means that there is none, ``binary``: it may hold NUL bytes."""
+    """A text. With ``absent``, an empty text means no value. With ``binary``, the text may contain NUL bytes."""
 
     __slots__ = ("absent", "binary", "check")
 
@@ -111,7 +110,7 @@ class Text(Kind[str]):
 
 
 class Enum(Kind[str]):
-    """One of several names; the value is the name in lower case (of two that mean the same, the first)."""
+    """One of several names. The value is the name in lower case, and for synonyms the first of them."""
 
     __slots__ = ("names", "same")
 
@@ -130,7 +129,7 @@ class Enum(Kind[str]):
 
 
 class Names(Kind[frozenset[str]]):
-    """Any of several names; the first of them stands for the empty set."""
+    """A set of names. The first of the names means the empty set."""
 
     __slots__ = ("check", "names")
 
@@ -151,10 +150,10 @@ class Names(Kind[frozenset[str]]):
 
 
 class Number(Kind[int]):
-    """An integer within bounds, both included.
+    """An integer between two bounds, both included.
 
-    ``unit``: ``""`` a plain number, ``memory`` bytes with units, ``percent`` the same or a percentage (held
-    as a negative number), ``octal``.  ``unsigned``: compared as unsigned 64 bits, so that -1 is far too much.
+    ``unit`` is ``""`` for a plain number, ``memory`` for bytes with a unit, ``percent`` for bytes or a percentage (as a
+    negative number), or ``octal``. ``unsigned`` compares the number as unsigned 64 bits, so that -1 is too large.
     """
 
     __slots__ = ("high", "low", "unit", "unsigned")
@@ -213,7 +212,7 @@ class Number(Kind[int]):
 
 
 def memory_text(size: int) -> str:
-    """Bytes in the greatest unit that divides them."""
+    """Formats bytes in the largest unit that divides them."""
     for unit, factor in (("gb", 1024**3), ("mb", 1024**2), ("kb", 1024)):
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
@@ -229,7 +228,7 @@ _needs_escape = re.compile(rb'[^ -~]|[\\"]').sub
 
 
 def quoted(value: str | bytes) -> str:
-    """``value`` in double quotes, in ASCII, so that the splitter of lines reads it back."""
+    """Quotes ``value`` as ASCII, so that the parser for lines can read it back."""
     raw = to_bytes(value) if isinstance(value, str) else value
     return f'"{_needs_escape(_escape, raw).decode("ascii")}"'
 

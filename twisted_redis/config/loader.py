@@ -1,4 +1,4 @@
-"""Reading configuration text: files, included files, standard input and the command line, line by line."""
+"""Reads configuration text line by line: files, included files, standard input and the command line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _BLANKS = b" \t\r\n"
 
 
 def load(config: Config, path: str | None = None, more: bytes = b"") -> None:
-    """Reads the file at ``path`` (or wildcards) and ``more`` into ``config``; raises FatalConfigError."""
+    """Reads the file at ``path``, which may have wildcards, and ``more`` into ``config``. Raises FatalConfigError."""
     loader = _Loader(config)
     loader.text((b"" if path is None else loader.read(path)) + more)
     loader.finish()
 
 
 class _Loader:
-    """One start's reading."""
+    """The loading of one configuration."""
 
     __slots__ = ("_depth", "_reading", "_save_seen", "_unknown", "config")
 
@@ -40,7 +40,7 @@ class _Loader:
         self._unknown: dict[str, str] = {}
 
     def read(self, path: str) -> bytes:
-        """The content of a file, or of all that match; wildcards that match nothing are an empty file."""
+        """Returns the content of all files that match ``path``. Wildcards without a match give an empty content."""
         paths = [path]
         if any(wildcard in path for wildcard in "*?["):
             paths = sorted(glob.glob(path, root_dir=self.config.dir or None))
@@ -54,7 +54,7 @@ class _Loader:
         return content
 
     def text(self, content: bytes) -> None:
-        """Carries out all lines of ``content``."""
+        """Executes all lines of ``content``."""
         self._reading = True
         for number, raw in enumerate(content.split(b"\n"), 1):
             line = raw.strip(_BLANKS)
@@ -65,9 +65,8 @@ class _Loader:
             except ConfigError as error:
                 raise FatalConfigError.at_line(str(error), number, to_text(line)) from None
         self._check_whole()
-        # At the end of an included file this is too early for the lines behind the include: each "save" there
-        # replaces the ones before it, instead of adding to them.  Redis does so, and files may have been made
-        # for it.
+        # At the end of an included file this comes too early for the lines that follow the include: each "save"
+        # there replaces the earlier ones instead of adding to them. Redis does the same, so files may rely on it.
         self._reading = False
 
     def _line(self, line: bytes, number: int) -> None:
@@ -107,7 +106,7 @@ class _Loader:
             arguments = split_arguments(arguments[0]) or []
         value = directive.kind.parse(arguments, self.config.value_of(directive))
         if directive.name == "save":
-            # The lines of a file add up, where CONFIG SET replaces; the first one drops the defaults.
+            # The lines of a file add up, unlike the values of CONFIG SET. The first line replaces the defaults.
             if self._reading and self._save_seen and arguments != [b""]:
                 value = self.config.save + value
             self._save_seen = self._save_seen or self._reading
@@ -138,7 +137,7 @@ class _Loader:
         config.limit_hz()
 
     def finish(self) -> None:
-        """What can be said only after everything was read."""
+        """Makes the checks that need the whole configuration."""
         if self._unknown:
             unknown = "".join(f">>> '{name} {value}'\n" for name, value in self._unknown.items())
             raise FatalConfigError(

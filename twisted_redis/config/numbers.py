@@ -1,7 +1,7 @@
-"""Numbers as C reads them: each function follows one that Redis uses for its configuration.
+"""Parses numbers as C does. Each function corresponds to one that Redis uses for its configuration.
 
-They differ from ``int`` and ``float`` and from each other: some take leading blanks, a plus sign or an empty
-text, some wrap or saturate where the text exceeds 64 bits.
+They differ from ``int`` and ``float`` and from each other: some accept leading blanks, a plus sign or an empty text,
+and some wrap around or saturate if the number exceeds 64 bits.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _hexadecimal = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-
 
 
 def strict_integer(text: bytes) -> int | None:
-    """A 64-bit integer without plus sign, blanks or leading zeros; None for anything else."""
+    """Parses a 64-bit integer without plus sign, blanks or leading zeros. Returns None for anything else."""
     if _strict(text) is None:
         return None
     number = int(text)
@@ -56,9 +56,9 @@ def strict_integer(text: bytes) -> int | None:
 
 
 def memory(text: bytes) -> int | None:
-    """Bytes, from digits and a unit (``10mb``), as unsigned 64 bits; None if it is none.
+    """Parses a number of bytes with a unit (``10mb``) as unsigned 64 bits. Returns None if the text is invalid.
 
-    Too many digits saturate and the unit may then wrap around; without digits it is 0: all as in Redis.
+    As with Redis, too many digits saturate, the unit may then wrap around, and a text without digits is 0.
     """
     found = _memory(c_string(text))
     if found is None:
@@ -71,15 +71,16 @@ def memory(text: bytes) -> int | None:
 
 
 def saturated(text: bytes, octal: bool = False) -> tuple[int, bool] | None:
-    """An integer as ``strtoll`` reads it (blanks and sign first, 0 for an empty text), and whether it fitted.
+    """Parses an integer as ``strtoll`` does. Returns it, and False if it did not fit into 64 bits.
 
-    A number that did not fit has become the greatest or the least one.
+    Blanks and a sign may precede the digits. An empty text is 0. A number that does not fit becomes the largest or
+    smallest one. Returns None if there are no digits.
     """
     text = c_string(text)
     if not text:
         return 0, True
     found = (_octal if octal else _decimal)(text)
-    # More digits than this saturate whatever they are, and Python refuses to convert thousands of them.
+    # More digits than this always saturate, and Python refuses to convert thousands of digits.
     digits = found[1][:400] if found is not None else b""
     if not digits:
         return None
@@ -92,10 +93,10 @@ def saturated(text: bytes, octal: bool = False) -> tuple[int, bool] | None:
 
 
 def float_number(text: bytes) -> float | None:
-    """A double, decimal or hexadecimal, ``inf`` included; None for NaN and for anything else."""
+    """Parses a decimal or hexadecimal double or ``inf``. Returns None for NaN and for anything else."""
     if _float(text) is not None:
         number = float(text)
-        # Beyond the range of doubles: only a spelled-out infinity is one, and only zeros are zero.
+        # Out of range: infinity must be spelled out, and zero must have only zeros as digits.
         if (number in (_INFINITY, -_INFINITY) and b"n" not in text.lower()) or (
             number == 0 and _nonzero(text) is not None
         ):
@@ -110,5 +111,5 @@ def float_number(text: bytes) -> float | None:
 
 
 def signed_64(number: int) -> int:
-    """The signed reading of 64 unsigned bits."""
+    """Converts 64 unsigned bits to the signed number with the same bits."""
     return number - 2**64 if number > I64_MAX else number

@@ -1,8 +1,8 @@
-"""Glob patterns over the names of directives, for CONFIG GET.
+"""Glob patterns for the names of directives, for CONFIG GET.
 
-The rules are those of every glob of Redis, in the form without regard to case.  Names are short and hold only
-``a-z 0-9 - _``, which leaves a small matcher: each element but ``*`` stands for exactly one byte, so that
-going back to the last ``*`` is all the searching there is.
+The rules are those of all globs of Redis, without regard to case. Names are short and contain only ``a-z 0-9 - _``, so
+a small matcher is enough: each element except ``*`` matches exactly one byte, and after a mismatch the matcher only has
+to return to the last ``*``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _NAME_MAX = 64
 
 
 def is_pattern(text: bytes) -> bool:
-    """Whether CONFIG GET takes ``text`` for a pattern rather than a name."""
+    """True if ``text`` is a pattern for CONFIG GET, and not a name."""
     return b"*" in text or b"?" in text or b"[" in text
 
 
 def matcher(pattern: bytes) -> Callable[[str], bool]:
-    """The function that tells whether a name, in lower case, matches ``pattern``."""
+    """Compiles ``pattern`` to a function that returns True for a matching name in lower case."""
     elements = _parse(pattern)
     if sum(element is not _STAR for element in elements) > _NAME_MAX:
         return lambda name: False
@@ -62,7 +62,7 @@ def _parse(pattern: bytes) -> list[frozenset[int] | None]:
             members, at = _class(pattern, at + 1)
             elements.append(members)
         else:
-            if byte == 0x5C and at + 1 < len(pattern):  # a backslash that escapes something
+            if byte == 0x5C and at + 1 < len(pattern):  # a backslash before another character
                 at += 1
                 byte = pattern[at]
             elements.append(frozenset((_lower(byte),)))
@@ -71,7 +71,7 @@ def _parse(pattern: bytes) -> list[frozenset[int] | None]:
 
 
 def _class(pattern: bytes, at: int) -> tuple[frozenset[int], int]:
-    """Reads a class from behind its bracket; returns its bytes and where it ends (its last byte)."""
+    """Parses a class after its opening bracket. Returns its bytes, and the index of its last byte in the pattern."""
     negated = pattern[at : at + 1] == b"^"
     at += negated
     members: set[int] = set()
@@ -79,7 +79,7 @@ def _class(pattern: bytes, at: int) -> tuple[frozenset[int], int]:
         byte = pattern[at]
         if byte == 0x5C and at + 1 < len(pattern):
             at += 1
-            members.add(pattern[at])  # exactly, upper case never matches
+            members.add(pattern[at])  # as it is: upper case never matches
         elif byte == 0x5D:  # ]
             break
         elif pattern[at + 1 : at + 2] == b"-" and at + 2 < len(pattern):
@@ -90,7 +90,7 @@ def _class(pattern: bytes, at: int) -> tuple[frozenset[int], int]:
             members.add(_lower(byte))
         at += 1
     else:
-        at -= 1  # never closed: it ends with the pattern
+        at -= 1  # a class without a closing bracket ends with the pattern
     return (_ANY - members if negated else frozenset(members)), at
 
 
@@ -99,7 +99,7 @@ def _signed(byte: int) -> int:
 
 
 def _lower(value: int) -> int:
-    """``tolower`` of C, which makes negative bytes positive (but -1, which is EOF)."""
+    """``tolower`` of C, which makes negative bytes positive, except -1, which is EOF."""
     if value < -1:
         return value + 256
     return value + 32 if 65 <= value <= 90 else value

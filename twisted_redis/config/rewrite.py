@@ -1,8 +1,8 @@
-"""CONFIG REWRITE: the values of a configuration put back into its file.
+"""CONFIG REWRITE: writes the values of a configuration to its file.
 
-Comments, the order of the lines and everything that is no directive (includes, renamed commands) stay.  A
-line of a directive is replaced where it stands; what is new goes to the end, below a mark; further lines of a
-directive that needs fewer than before become empty.  Files included are not touched.
+Comments, the order of the lines, and lines that are not directives (includes, renamed commands) stay. A new line of a
+directive replaces the old one in place. Lines without an old one are added at the end, below a mark. Old lines without
+a new one become empty. Included files do not change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OTHER_LINES = frozenset(("include", "rename-command", "user", "loadmodule", "se
 
 
 class _Lines:
-    """The lines of a file, and which of them belong to what."""
+    """The lines of a file, and the index of the lines of each directive."""
 
     __slots__ = ("_places", "_signed", "lines")
 
@@ -42,13 +42,13 @@ class _Lines:
         name = to_text(arguments[0].lower()) if arguments else ""
         directive = BY_NAME.get(name)
         if directive is None and name not in _OTHER_LINES:
-            self.lines.append(b"# ??? " + line)  # nothing that could be read again
+            self.lines.append(b"# ??? " + line)  # a line that could not be parsed
             return
         self._places.setdefault(directive.name if directive else name, []).append(len(self.lines))
         self.lines.append(line)
 
     def put(self, name: str, lines: Iterable[tuple[bytes, bool]]) -> None:
-        """Replaces the lines of ``name`` one by one, adds those that are forced, and empties the rest."""
+        """Replaces the lines of ``name`` one by one, adds those that are forced, and clears the remaining ones."""
         places = self._places.pop(name, [])
         for line, force in lines:
             if places:
@@ -62,7 +62,7 @@ class _Lines:
             self.lines[place] = b""
 
     def content(self) -> bytes:
-        """The whole, with every run of empty lines made one."""
+        """Returns the file, with one empty line in place of several."""
         kept = [
             line for at, line in enumerate(self.lines) if line or at == 0 or self.lines[at - 1]
         ]  # fmt: skip
@@ -76,15 +76,15 @@ def rewritten(
     everything: bool = False,
     modules: Iterable[tuple[bytes, ...]] = (),
 ) -> bytes:
-    """The new content of a file that holds ``content``; ``users`` and ``everything`` as in ``Config.rewrite``.
+    """Returns the new content of a file. ``users`` and ``everything`` have the meaning of ``Config.rewrite``.
 
-    ``modules``: what the ``loadmodule`` lines shall hold (module, argument...).
+    ``modules`` contains the arguments of each ``loadmodule`` line (module, argument...).
     """
     lines = _Lines(content)
     for directive in DIRECTIVES:
         value = config.value_of(directive)
         if directive.name == "replicaof" and config.cluster_enabled:
-            value = None  # who replicates whom stands in the file of the cluster
+            value = None  # the cluster's own file says which node replicates which
         lines.put(
             directive.name,
             [
@@ -104,7 +104,7 @@ def rewritten(
 
 
 def _word(text: bytes) -> bytes:
-    """``text`` as the splitter of lines reads it back."""
+    """Quotes ``text`` if necessary, so that the parser for lines can read it back."""
     return text if split_arguments(text) == [text] else to_bytes(quoted(text))
 
 
@@ -115,7 +115,7 @@ def rewrite_file(
     everything: bool = False,
     modules: Iterable[tuple[bytes, ...]] = (),
 ) -> None:
-    """Rewrites the file at ``path``, all or nothing; a missing one is made.  Raises OSError."""
+    """Rewrites the file at ``path`` atomically, or creates it. Raises OSError."""
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -125,8 +125,8 @@ def rewrite_file(
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Puts ``content`` in place of the file at ``path``, all or nothing, and onto the disk.  Raises OSError."""
-    # Not by tempfile, for the mode: 0644 without what the umask takes away.
+    """Replaces the file at ``path`` atomically, and syncs it to disk. Raises OSError."""
+    # Not tempfile, because the mode has to be 0644 minus the umask.
     temporary = f"{path}.{os.urandom(6).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:

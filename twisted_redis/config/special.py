@@ -1,4 +1,4 @@
-"""The kinds of directives that occur once: save points, buffer limits, addresses, percentiles and so on."""
+"""Kinds that only one directive has: save points, buffer limits, addresses, percentiles and so on."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ADDRESSES_MAX = 16
 
 
 def _int_32(number: int) -> int:
-    """What an ``int`` of C keeps of a greater number."""
+    """Truncates a number to an ``int`` of C."""
     return (number + 2**31) % 2**32 - 2**31
 
 
 class SavePoints(Kind[tuple[tuple[int, int], ...]]):
-    """``save``: pairs of seconds and changes; none: no snapshots."""
+    """``save``: pairs of seconds and changes. Without pairs there are no snapshots."""
 
     __slots__ = ()
 
@@ -60,7 +60,7 @@ class SavePoints(Kind[tuple[tuple[int, int], ...]]):
 
 
 class BufferLimit(NamedTuple):
-    """What may wait to be sent to a client: bytes, bytes, and seconds that the soft limit may last."""
+    """The limits of the output that waits for a client: hard and soft (bytes), and seconds beyond the soft limit."""
 
     hard: int
     soft: int
@@ -68,7 +68,7 @@ class BufferLimit(NamedTuple):
 
 
 class BufferLimits(NamedTuple):
-    """``client-output-buffer-limit`` for the three classes of clients; 0 means no limit."""
+    """``client-output-buffer-limit`` for the three classes of clients. 0 means no limit."""
 
     normal: BufferLimit
     replica: BufferLimit
@@ -76,7 +76,7 @@ class BufferLimits(NamedTuple):
 
 
 class BufferLimitsKind(Kind[BufferLimits]):
-    """``client-output-buffer-limit``: a line changes the classes it names."""
+    """``client-output-buffer-limit``. A line changes only the classes that it names."""
 
     __slots__ = ()
 
@@ -116,11 +116,11 @@ class BufferLimitsKind(Kind[BufferLimits]):
 
 
 class KeyspaceEvents(Kind[int]):
-    """``notify-keyspace-events``: letters, held as the bits Redis gives them."""
+    """``notify-keyspace-events``: letters, stored as the bits that Redis uses."""
 
     __slots__ = ()
 
-    # In the order in which they are printed; those of the first row make up "A".
+    # In the order of the output. "A" means all letters of the first row.
     _OF_ALL = {"g": 2, "$": 3, "l": 4, "s": 5, "h": 6, "z": 7, "x": 8, "e": 9, "t": 10, "d": 13}
     _OTHER = {"n": 14, "K": 0, "E": 1, "m": 11}
     _ALL = sum(1 << bit for bit in _OF_ALL.values())
@@ -137,7 +137,7 @@ class KeyspaceEvents(Kind[int]):
 
     def show(self, value: int) -> str:
         every = value & self._ALL == self._ALL
-        # "n" is printed only where "A" is not: what was set as "An" reads as "A".
+        # "n" appears only without "A": Redis shows "An" as "A".
         letters = [] if every else [*self._OF_ALL, "n"]
         return "A" * every + "".join(x for x in [*letters, "K", "E", "m"] if value & self._BITS[x])
 
@@ -146,7 +146,7 @@ class KeyspaceEvents(Kind[int]):
 
 
 class Addresses(Kind[tuple[str, ...]]):
-    """``bind``: addresses to listen on; one with a leading ``-`` may be missing."""
+    """``bind``: addresses to listen on. An address with a leading ``-`` need not exist."""
 
     __slots__ = ()
 
@@ -190,7 +190,7 @@ class Primary(Kind["tuple[str, int] | None"]):
 
 
 class OomScores(Kind[tuple[int, ...]]):
-    """``oom-score-adj-values``: three numbers, for a primary, a replica and a child that saves."""
+    """``oom-score-adj-values``: three numbers, for a primary, a replica and a child process."""
 
     __slots__ = ()
 
@@ -235,8 +235,8 @@ class Percentiles(Kind[tuple[float, ...]]):
 class Directory(Kind[str]):
     """``dir``: an absolute path.
 
-    Redis changes its working directory.  Here the directive is a value, for several servers in a process:
-    whoever opens a file joins its path to it.
+    Redis changes its working directory. Here several servers may share a process, so the directive is only a value, and
+    ``Config.resolve`` joins it with the path of a file.
     """
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""The configuration of a server: values, CONFIG GET, CONFIG SET with its rollback, appliers."""
+"""The configuration of a server: values, CONFIG GET, CONFIG SET with rollback, and appliers."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _VISIBLE = sorted(name for name, directive in BY_NAME.items() if not directive.f
 
 @dataclass(frozen=True)
 class StartLine:
-    """A line that is no directive but an order for the start: ``rename-command``, ``user`` or ``loadmodule``.
+    """A line for the start of the server that is not a directive: ``rename-command``, ``user`` or ``loadmodule``.
 
-    ``arguments`` are those behind the first word; ``number`` and ``text`` say where it stood.
+    ``arguments`` are the words after the first. ``number`` and ``text`` identify the line in error messages.
     """
 
     arguments: tuple[bytes, ...]
@@ -50,26 +50,26 @@ class StartLine:
     text: str
 
     def refused(self, reason: str) -> FatalConfigError:
-        """The error to raise if the line cannot be carried out."""
+        """Makes the error to raise if the line cannot be executed."""
         return FatalConfigError.at_line(reason, self.number, self.text)
 
 
 class Config(Directives):
-    """A server's configuration; each directive is an attribute (``config.list_max_listpack_size``).
+    """The configuration of a server. Each directive is an attribute (``config.list_max_listpack_size``).
 
-    Attributes may be assigned by the owner of the server; nothing is checked or applied then.
+    The owner of the server may assign attributes. An assignment neither checks nor applies the value.
     """
 
     def __init__(self) -> None:
-        self.given = False  #: Whether the command line named a file or directives.
+        self.given = False  #: True if the command line contained a file or directives.
         self.file: str | None = None  #: The absolute path of the configuration file.
-        self.warnings: list[str] = []  #: What the log should say about the configuration that was loaded.
-        self.renamed_commands: list[StartLine] = []  #: ``rename-command`` lines: (old, new), new may be empty.
+        self.warnings: list[str] = []  #: Warnings about the loaded configuration, for the log.
+        self.renamed_commands: list[StartLine] = []  #: ``rename-command`` lines: (old, new). New may be empty.
         self.users: list[StartLine] = []  #: ``user`` lines: (name, rule...).
         self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
-        self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same of what is loaded now.
-        self.own_types: dict[str, type[OwnValue]] = {}  #: Types of values that loaded modules have brought, by name.
-        self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), no directive; 0 for none.
+        self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same for the modules that are loaded now.
+        self.own_types: dict[str, type[OwnValue]] = {}  #: The value types of loaded modules, by name.
+        self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), not a directive. 0 for none.
         self._appliers: dict[str, list[Applier]] = {}
         vars(self).update(_DEFAULTS)
         try:
@@ -80,27 +80,27 @@ class Config(Directives):
         self.on_apply("repl-backlog-size", self._limit_backlog)
 
     def resolve(self, path: str) -> str:
-        """The path of a file that the configuration names: relative ones are relative to ``dir``."""
+        """Returns the path of a file in the configuration. A relative path is relative to ``dir``."""
         return os.path.join(self.dir, path)
 
     def limit_hz(self) -> None:
-        """Brings ``hz`` into its range: Redis takes it for a hint and corrects it instead of refusing it."""
+        """Limits ``hz`` to its range. Redis takes the value for a hint, and corrects it instead of refusing it."""
         self.hz = min(max(self.hz, HZ_MIN), HZ_MAX)
 
     def _limit_backlog(self) -> None:
-        # Redis corrects what CONFIG SET gives, but not what a file holds.
+        # Redis corrects the value of CONFIG SET, but not that of a file.
         self.repl_backlog_size = max(self.repl_backlog_size, BACKLOG_MIN)
 
     def is_honoured(self, directive: Directive[Any]) -> bool:
-        """Whether this server accepts values of ``directive`` other than its default."""
+        """True if the server accepts values of ``directive`` other than its default."""
         return directive.honoured
 
     # CONFIG GET
 
     def get(self, *patterns: bytes) -> dict[str, str]:
-        """CONFIG GET: names and values of what matches; a name without wildcards is echoed as given.
+        """Executes CONFIG GET: returns the matching names with their values, as texts for ``kinds.to_bytes``.
 
-        ``kinds.to_bytes`` gives the bytes of a value.
+        A name without wildcards comes back as it was given.
         """
         matches: dict[str, tuple[str, str]] = {}
         for pattern in patterns:
@@ -117,32 +117,32 @@ class Config(Directives):
         return dict(matches.values())
 
     def text(self, name: str) -> str:
-        """The value of a directive (name or alias) as CONFIG GET prints it."""
+        """Formats the value of a directive (name or alias) for CONFIG GET."""
         directive = BY_NAME[name]
         return directive.kind.show(self.value_of(directive))
 
     @staticmethod
     def is_sensitive(name: bytes) -> bool:
-        """Whether a value of this directive must be left out of logs, MONITOR and SLOWLOG."""
+        """True if the values of this directive must not appear in logs, MONITOR and SLOWLOG."""
         directive = _find(name)
         return directive is not None and bool(directive.flags & SENSITIVE)
 
     # CONFIG SET
 
     def on_apply(self, names: str | Iterable[str], applier: Applier) -> None:
-        """Calls ``applier`` after CONFIG SET has changed any of these directives, once for all of them.
+        """Has ``applier`` called after each CONFIG SET that changes any of these directives, once for all of them.
 
-        It reads the new values from the attributes.  If it raises ConfigError, all that the command has
-        changed is restored, and every applier of the command is called again with the old values.
+        The applier reads the new values from the attributes. If it raises ConfigError, all values of the command are
+        restored, and all its appliers are called again, with the old values.
         """
         for name in (names,) if isinstance(names, str) else names:
             self._appliers.setdefault(BY_NAME[name].name, []).append(applier)
 
     def set(self, pairs: Sequence[tuple[bytes, bytes]], *, local: bool = False, loading: bool = False) -> None:
-        """CONFIG SET: sets all of ``pairs`` or none; raises ConfigSetError.
+        """Executes CONFIG SET: sets all of ``pairs`` or none. Raises ConfigSetError.
 
-        ``local``: the client is on this machine (for protected directives); ``loading``: data are being
-        loaded.
+        ``local`` says that the client is on this machine, which protected directives need. ``loading`` says that the
+        server is loading data.
         """
         chosen = self._choose(pairs, local, loading)
         before = [(directive, self.value_of(directive)) for _, directive, _ in chosen]
@@ -183,7 +183,7 @@ class Config(Directives):
             if loading and directive.flags & DENY_LOADING:
                 raise ConfigSetError("Redis is loading the dataset in memory", "LOADING")
             name = to_text(given.lower())
-            if name in seen:  # a name and its alias may stand together
+            if name in seen:  # a name and its alias may occur together
                 raise _failed(shown, "duplicate parameter")
             seen.add(name)
             chosen.append((name, directive, value))
@@ -194,7 +194,7 @@ class Config(Directives):
         return allowed == "yes" or (allowed == "local" and local)
 
     def _take(self, directive: Directive[Any], text: bytes) -> bool:
-        """Sets a directive; returns whether that is a change to apply."""
+        """Sets a directive. Returns True if the change has to be applied."""
         if directive.flags & MULTI_ARG:
             arguments = text.split(b" ") if text else []
         else:
@@ -215,15 +215,15 @@ class Config(Directives):
             try:
                 applier()
             except ConfigError:
-                pass  # as good as it gets: the values at least are the old ones
+                pass  # the values are the old ones, and nothing more can be done
 
     # CONFIG REWRITE
 
     def rewrite(self, users: Iterable[bytes] | None = None, everything: bool = False) -> None:
-        """CONFIG REWRITE: puts the values into the file; raises ConfigError with the text of the error reply.
+        """Executes CONFIG REWRITE: writes the values to the file. Raises ConfigError with the text of the error reply.
 
-        ``users``: what the ``user`` lines shall hold (``default on nopass ...``); None leaves them as they
-        are.  ``everything``: also directives that have their default and no line yet.
+        ``users`` contains the ``user`` lines (``default on nopass ...``); None keeps the present ones. ``everything``
+        also adds directives that have their default and no line yet.
         """
         if self.file is None:
             raise ConfigError("The server is running without a config file")
