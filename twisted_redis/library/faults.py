@@ -101,19 +101,19 @@ class Faults:
         for client in list(self._passing):
             self._go_on(client)
         self.accept_connections()
-        self._settle()
+        self._update_gate()
 
     # the log
 
     def start_log(self) -> None:
         """Notes the calls from now on, beginning with an empty log."""
         self._log = []
-        self._settle()
+        self._update_gate()
 
     def stop_log(self) -> list[Call]:
         """Notes no more calls; those that were noted."""
         calls, self._log = self._log or [], None
-        self._settle()
+        self._update_gate()
         return calls
 
     def logged(self) -> list[Call]:
@@ -176,7 +176,7 @@ class Faults:
         if name != "*" and name not in (names := self._names()):
             raise ValueError(f"there is no command {command!r}{suggestion(name, names)}")
         self._faults.append(_Fault(name, times, act))
-        self._settle()
+        self._update_gate()
 
     def _names(self) -> set[str]:
         """The names of all commands, and ``container|sub`` of what these hold."""
@@ -185,8 +185,8 @@ class Faults:
             found |= {command.name, *(sub.name for sub in (command.subcommands or {}).values())}
         return found | {name.decode("latin-1") for name in self._engine.commands.by_name}
 
-    def _settle(self) -> None:
-        """Looks at calls while there is a reason to."""
+    def _update_gate(self) -> None:
+        """Closes the gate of the engine while there is a fault or a log, and opens it otherwise."""
         wanted = bool(self._faults) or self._log is not None
         if wanted != self._checking:
             self._checking = wanted
@@ -207,7 +207,7 @@ class Faults:
                     fault.times -= 1
                     if fault.times <= 0:
                         self._faults.remove(fault)
-                        self._settle()
+                        self._update_gate()
                 fault.act(client)
                 return
 

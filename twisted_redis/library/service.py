@@ -151,11 +151,11 @@ class RedisService(Service, Face):
         except BaseException:
             self._embedded = None
             embedded.stop()
-            self._settle(Failure())
+            self._start_ended(Failure())
             raise
         super().startService()  # type: ignore[no-untyped-call]
         ready = gatherResults([server.loaded, *server.opening], consumeErrors=True)
-        ready.addCallbacks(lambda _: self._settle(None), lambda failure: self._failed(embedded, failure))
+        ready.addCallbacks(lambda _: self._start_ended(None), lambda failure: self._failed(embedded, failure))
 
     def _make(self) -> _Embedded:
         if self._embedded is None:
@@ -185,11 +185,11 @@ class RedisService(Service, Face):
 
     def _failed(self, embedded: _Embedded, failure: Failure) -> None:
         reason = failure.value.subFailure if isinstance(failure.value, FirstError) else failure
-        self._settle(reason)
+        self._start_ended(reason)
         if self._embedded is embedded:
             self.stopService()
 
-    def _settle(self, problem: Failure | None) -> None:
+    def _start_ended(self, problem: Failure | None) -> None:
         self._ready = problem is None
         self._problem = problem
         waiting, self._waiting = self._waiting, []
@@ -217,7 +217,7 @@ class RedisService(Service, Face):
         if self.running:
             super().stopService()  # type: ignore[no-untyped-call]
         if self._problem is None:
-            self._settle(Failure(ServerStopped("the server has stopped")))
+            self._start_ended(Failure(ServerStopped("the server has stopped")))
             self._problem = None
         stopped = embedded.stop()
         for client in list(self._clients):

@@ -1,9 +1,9 @@
 """Taking connections within the hub.
 
-Twisted's port takes them in an event of the reactor, with a context for the log and a buffer for what it may have to
-log, and a second event reads the first request.  An ``Acceptor`` stands in for the port in the hub, where a first
-request is read in the turn of its connection.  The port stays what it is in everything else, and takes the connections
-where something is wrong (too many open files).
+Twisted's port takes connections in an event of the reactor, with a logging context and a buffer for messages.  A second
+event then reads the first request.  An ``Acceptor`` stands in for the port in the hub, and the first request is read in
+the same turn as the connection.  In everything else the port stays as it is.  It also takes the connections when
+something is wrong, such as too many open files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _log = Logger()
 
 
 class Acceptor:
-    """A listening ``port`` of Twisted, for TCP, whose connections go to ``hub``."""
+    """A listening TCP ``port`` of Twisted, whose connections belong to ``hub``."""
 
     def __init__(self, port: Any, hub: Hub) -> None:
         self._port = port
@@ -31,7 +31,7 @@ class Acceptor:
         port.stopReading()
         hub.listen(self)
 
-    # what is needed of a port
+    # the side of a port
 
     @property
     def socket(self) -> Any:
@@ -39,26 +39,26 @@ class Acceptor:
         return self._port.socket
 
     def getHost(self) -> Any:
-        """The address listened at."""
+        """The address that the port listens at."""
         return self._port.getHost()
 
     def stopListening(self) -> Any:
-        """Closes the port; a Deferred where that takes time."""
+        """Closes the port; returns a Deferred if that takes time."""
         self._hub.listen_no_more(self)
         return self._port.stopListening()
 
-    # what the hub needs
+    # the side of the hub
 
     def fileno(self) -> int:
         """The descriptor of the listening socket."""
         return int(self._port.fileno())
 
     def connectionLost(self, reason: Failure) -> None:
-        """The hub is closed."""
+        """Closes the port, because the hub is closed."""
         self._port.connectionLost(reason)
 
     def accept(self, most: int) -> None:
-        """Takes connections that wait, so many at most."""
+        """Takes up to ``most`` of the connections that wait."""
         port = self._port
         for _ in range(most):
             try:

@@ -1,4 +1,4 @@
-"""Addresses as Redis prints them, and whether they are of this machine."""
+"""Network addresses: how Redis prints them, and whether they are local."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["describe", "is_loopback"]
 
 
 def describe(address: Any) -> str:
-    """``127.0.0.1:6379``, ``[::1]:6379``, or ``/path:0`` for a unix socket."""
+    """The text of an address: ``127.0.0.1:6379``, ``[::1]:6379``, or ``/path:0`` for a unix socket."""
     host = getattr(address, "host", None)
     if host is not None:
         if host.startswith("::ffff:"):
@@ -23,7 +23,7 @@ def describe(address: Any) -> str:
 
 
 def is_loopback(address: Any) -> bool:
-    """Whether a peer is on this machine: a loopback address or a unix socket."""
+    """Whether a peer is on this machine: it has a loopback address or a unix socket."""
     host = getattr(address, "host", None)
     return host is None or _is_loopback_host(host)
 

@@ -1,7 +1,7 @@
-"""A conversation with another server during which this one stands still.
+"""MIGRATE within a transaction or a script: this server stands still until the other one has answered.
 
-A transaction or a script that has MIGRATE in it lets nobody in between: the connection is driven by hand, with the same
-protocols as otherwise.
+No other client may run in between, so the reactor cannot drive the connection.  The functions here drive it by hand,
+with the same protocol classes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["converse"]
 
-#: Bytes that are read at once.
+#: Bytes to read at once.
 CHUNK = 64 * 1024
 
 
 def converse(peer: MigrateConnection, protocol: Any, connection: socket.socket, order: Order) -> tuple[Outcome, bool]:
-    """Lets ``peer``, reached through ``protocol`` (its TLS, or itself), hold one conversation."""
+    """Carries out ``order`` over ``connection``; returns its outcome, and whether a new connection is worth a try.
+
+    ``protocol`` is the outermost layer of the connection: TLS around ``peer``, or ``peer`` itself.
+    """
     found: list[tuple[Outcome, bool]] = []
-    transport = _Now(connection)
+    transport = _ManualTransport(connection)
     protocol.makeConnection(transport)
     way: Any = peer.transport
     peer.begin(order, lambda outcome, again: found.append((outcome, again)))
@@ -53,8 +56,8 @@ def converse(peer: MigrateConnection, protocol: Any, connection: socket.socket, 
     return found[0]
 
 
-class _Now:
-    """What a protocol needs of a transport, over a socket that is driven by hand."""
+class _ManualTransport:
+    """A transport for a socket that is driven by hand, as far as the protocols here need one."""
 
     disconnecting = False
 
@@ -66,11 +69,11 @@ class _Now:
         self.ended = False
 
     def write(self, data: bytes) -> None:
-        """Has ``data`` sent with the next steps."""
+        """Queues ``data`` for the next steps."""
         self.out += data
 
     def step(self, protocol: Any, seconds: float) -> None:
-        """Moves bytes one way or the other, as soon as that can be done within so many seconds; notices an end."""
+        """Waits up to ``seconds`` until the socket is ready, then sends and receives; sets ``ended`` at an end."""
         if self.ended or seconds <= 0:
             return
         with selectors.DefaultSelector() as selector:
@@ -90,7 +93,7 @@ class _Now:
             self.ended = True
 
     def loseConnection(self) -> None:
-        """The conversation is over."""
+        """Marks the conversation as over."""
         self.ended = True
 
     abortConnection = loseConnection

@@ -1,4 +1,4 @@
-"""The factory of connections: what all of them share."""
+"""The factory of connections, and the data that all connections share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PROTECTED = (
     b"option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above "
     b"things in order for the server to start accepting connections from the outside.\r\n"
 )
-#: A peer that does not take its last bytes is cut off after this time (s).
+#: A peer that has not taken its last bytes after this time (s) is cut off.
 CLOSE_WITHIN = 60.0
 
 
@@ -51,24 +51,24 @@ class RedisFactory(Factory):
         self.open: dict[RedisProtocol, None] = {}
         self.congested: dict[RedisProtocol, None] = {}
         self._waiting: list[Deferred[None]] = []
-        #: What each client takes, for the limit of all.
+        #: The memory of each client, for the limit on all of them.
         self.client_eviction = engine.client_eviction
-        #: Output below this many bytes is within every limit.
+        #: Output of fewer bytes is within every limit.
         self.output_floor = 1 << 62
-        #: Whether there are limits lower than what the transport tells about by itself.
+        #: Whether a limit is lower than the size from which the transport reports its output.
         self.watchful = False
         engine.config.on_apply("client-output-buffer-limit", self.apply_config)
-        #: Monotonic time of the last cron: exact enough for idle times, and free.
+        #: Monotonic time of the last periodic work: exact enough for idle times, and free to read.
         self.loop_time = engine.time.monotonic()
         self.keepalive = 300
         #: Whether connections are closed as soon as they are made (a fault that a test asks for).
         self.refusing = False
-        #: Called when somebody connects.
+        #: Called when a client connects.
         self.arriving: Callable[[], None] = lambda: None
         self.apply_config()
 
     def apply_config(self) -> None:
-        """Takes over the directives that connections read."""
+        """Copies the directives that connections read."""
         self.limits.max_bulk = self.engine.config.proto_max_bulk_len
         self.keepalive = self.engine.config.tcp_keepalive
         self.output_floor = output_floor(self.engine.config)
@@ -84,7 +84,7 @@ class RedisFactory(Factory):
         return protocol
 
     def refuse(self, peer: Any) -> bytes | None:
-        """What to tell a peer that may not connect, else None."""
+        """The message for a peer that may not connect; None if it may."""
         config = self.engine.config
         if self.is_full():
             return b"-ERR max number of clients reached\r\n"
@@ -94,14 +94,14 @@ class RedisFactory(Factory):
         return None
 
     def is_full(self) -> bool:
-        """Whether there are as many clients as there may be; counts one turned away if so."""
+        """Whether ``maxclients`` is reached; if so, counts a rejected connection."""
         if len(self.engine.clients) < self.engine.config.maxclients:
             return False
         self.engine.stats.rejected_connections += 1
         return True
 
     def prepare(self, transport: Any, peer: Any) -> None:
-        """Sets the options of a new socket, if ``peer`` has connected to one of TCP."""
+        """Sets the options of a new socket if it is a TCP socket."""
         sock = getattr(transport, "socket", None)
         if isinstance(sock, socket.socket) and hasattr(peer, "port"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -114,7 +114,7 @@ class RedisFactory(Factory):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
     def query_limit(self, client: Client) -> int:
-        """Bytes of unexecuted requests ``client`` may hold."""
+        """The number of bytes that unexecuted requests of ``client`` may take."""
         if client.gates & MASTER:
             return 1 << 62
         if client.gates & UNAUTHENTICATED:
@@ -141,14 +141,14 @@ class RedisFactory(Factory):
         return empty
 
     def closing(self, protocol: RedisProtocol) -> None:
-        """Cuts ``protocol`` off if it is still there after a while."""
+        """Schedules the abort of ``protocol``, in case its peer does not take the last bytes."""
         self.call_later(CLOSE_WITHIN, self._cut, protocol)
 
     def _cut(self, protocol: RedisProtocol) -> None:
         protocol.abort()
 
     def cron(self, now: float) -> None:
-        """Output limits and idle clients; several times a second."""
+        """Checks output limits and the tracking table; called several times a second."""
         self.loop_time = now
         if self.engine.tracking.clients:
             with self.engine.in_turn:
@@ -159,13 +159,13 @@ class RedisFactory(Factory):
             self.client_eviction.weigh_some(self.engine.config.hz)
 
     def close_idle(self, now: float) -> None:
-        """Closes clients that were silent for ``timeout`` seconds; once a second."""
+        """Closes clients that were silent for ``timeout`` seconds; called once a second."""
         limit = self.engine.config.timeout
         if not limit:
             return
         for protocol in list(self.open):
             client = protocol.client
-            # Subscribers, replicas, masters and waiting clients may be silent as long as they like.
+            # Subscribers, replicas, masters and waiting clients may be silent for any time.
             if client.gates & (SUBSCRIBED | REPLICA | MASTER) or client.blocked is not None or client.postponed:
                 continue
             if now - client.interacted > limit:

@@ -1,11 +1,35 @@
 """Many connections behind one descriptor of the reactor.
 
 Twisted's reactor sets up a logging context around every event, which costs about as much as a whole GET.  A hub keeps
-the plain connections of a server in an epoll of its own; the reactor sees that as one readable descriptor, and the hub
-serves everything that is ready in one loop.  To a transport it is its reactor: it adds and removes readers and writers
-here, and gets everything else (``callLater``...) from the real one.  Ports are in there too
-(``accepting.py``).  One round of the loop is one turn of the engine: the wall clock is read once, and what others were
-sent (PUBLISH, woken waiters) leaves once at its end.
+the plain connections of a server in an epoll of its own.  The reactor sees that epoll as one readable descriptor, and
+the hub serves everything that is ready in one loop.  To a transport the hub is its reactor: the transport adds and
+removes readers and writers here, and gets everything else (``callLater``...) from the real reactor.  Listening ports
+are in the hub, too (``accepting.py``).
+
+One round of the loop is one turn of the engine.  The wall clock is read once, and everything that was sent to other
+clients (PUBLISH, woken waiters) leaves once at the end.
+
+Event bits
+    Epoll reports a number for each descriptor that is ready.  1 is EPOLLIN: there are bytes, or the peer has closed its
+    side.  4 is EPOLLOUT: there is room to write.  8 (EPOLLERR) and 16 (EPOLLHUP) come unasked: the connection has
+    failed, or both sides are closed.  ``_serve`` does not ask which of 1, 8 and 16 it got.  It reads: reading returns
+    the bytes that came before an end, and then tells the end with its reason.  So every bit except 4 means "read"
+    (``event & ~4``).  Only a connection that is not read (a client that does not take its replies) is ended by the bits
+    8 and 16 alone (``event & ~5``), because nothing would read it.  A listening socket is served on exactly 1.  The
+    numbers stand in the loop as they are, because a name would be looked up for every event.
+
+Stale events
+    ``poll`` returns up to 256 events, and serving one of them may close the connection of another one that comes later
+    in the same list (CLIENT KILL, an output limit).  A connection that is taken in the same round may get the freed
+    descriptor, so an event can reach a connection that it was not meant for.  That is harmless.  A new connection is
+    always read, and its socket does not block: a read without bytes returns nothing, and a write without output does
+    nothing.  If no connection has the descriptor, the lookup finds None and the event is dropped.
+
+Stale descriptors
+    Epoll watches the open socket, not its number, and forgets the socket when its last descriptor is closed.  A forked
+    child holds copies of all descriptors for a moment, until it closes them.  So the hub unregisters a connection
+    before its socket is closed, wherever it can.  A transport that has closed its socket already has the number -1: the
+    kernel has forgotten it, and the hub removes it from its tables by identity.
 """
 
 from __future__ import annotations
@@ -28,11 +52,11 @@ __all__ = ["HAVE_EPOLL", "Hub"]
 
 _log = Logger()
 HAVE_EPOLL = hasattr(select, "epoll")
-#: Rounds that fail one after another, for want of memory say, end the server after this time (s).
+#: If every round has failed for this time (s), for want of memory say, the server ends.
 GIVE_UP_AFTER = 5.0
-#: Connections that are taken in one round, beside the first: as many as Redis takes.
+#: Connections that each port takes in the second part of a round, as many as Redis takes; the first part takes one.
 AT_ONCE = 10
-#: Events of one round: enough to share the costs of a round, few enough to leave the reactor its turn.
+#: Events of one poll: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
 
 _EXPECTED: dict[type[Exception], Failure] = {
@@ -66,14 +90,14 @@ class Hub:
         return self._poller.fileno()
 
     def logPrefix(self) -> str:
-        """What the log says is running."""
+        """The name that the log shows."""
         return "Hub"
 
     def doRead(self) -> None:
-        """Serves what is ready.
+        """Serves every connection that is ready.
 
-        Nothing is raised: the reactor would drop the hub, and with it every connection.  What fails costs the
-        connection that it happens to, or one round; a poll that cannot work any more ends the server.
+        This raises nothing: the reactor would drop the hub, and with it every connection.  A failure costs one
+        connection, or one round.  A poll that cannot work any more ends the server.
         """
         engine = self._engine
         turn = engine.turns.depth
@@ -91,10 +115,9 @@ class Hub:
             self._round_failed(problem)
 
     def _serve(self, events: list[tuple[int, int]], most: int) -> bool:
-        """Serves ``events``, taking so many connections at each port; tells whether any were taken.
+        """Serves ``events``, and takes up to ``most`` connections at each port; returns whether it took any.
 
-        An event may be meant for a connection that is closed already, and whose number a new one has.  That costs a
-        read of nothing: a connection that is read ends by what reading tells, and not by what the event says.
+        The head of the module explains the bits, and the events that come too late.
         """
         taken = False
         readers = self._readers
@@ -102,13 +125,13 @@ class Hub:
         for fd, event in events:
             why: Any = None
             connection = readers.get(fd)
-            if connection is not None and event & ~4:  # EPOLLIN, EPOLLHUP or EPOLLERR
+            if connection is not None and event & ~4:  # EPOLLIN, EPOLLERR or EPOLLHUP
                 try:
                     why = connection.doRead()
                 except BaseException as problem:
                     self._report("A connection failed in an unexpected way")
                     why = problem
-            elif event & ~5:  # EPOLLHUP or EPOLLERR, and nobody reads
+            elif event & ~5:  # EPOLLERR or EPOLLHUP, and nobody reads it
                 connection = writers.get(fd)
                 why = error.ConnectionLost()
             elif event == 1 and fd in self._acceptors:
@@ -139,22 +162,22 @@ class Hub:
             pass
 
     def _round_failed(self, problem: BaseException) -> None:
-        """After a round that failed as a whole: it is tried again, unless that makes no sense."""
+        """Handles a round that failed as a whole: ends the server if trying again makes no sense."""
         now = self._engine.time.monotonic()
         if self._failing_since is None:
             self._failing_since = now
             self._report("A round of the hub failed")
-        # The poll itself raises OSError and ValueError alone, when its descriptor is not usable any more.
+        # The poll raises OSError or ValueError only if its descriptor is not usable any more.
         if isinstance(problem, OSError | ValueError) or now - self._failing_since >= GIVE_UP_AFTER:
             self._reactor.removeReader(self)
             self._engine.persistence.collapse(f"Connections cannot be served any more: {problem!r}")
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops: so does the hub."""
+        """Closes the hub, because the reactor stops."""
         self.close()
 
     def close(self) -> None:
-        """Gives the descriptor back, after those of connections that were to be closed in its next round."""
+        """Closes the ports, the connections that are still open, and the epoll itself."""
         if not self._poller.closed:
             for acceptor in list(self._acceptors.values()):
                 self.listen_no_more(acceptor)
@@ -167,12 +190,12 @@ class Hub:
     # the ports' side
 
     def listen(self, acceptor: Acceptor) -> None:
-        """Has ``acceptor`` take connections when there are any."""
+        """Watches the port of ``acceptor`` for connections."""
         self._poller.register(acceptor.fileno(), select.EPOLLIN)
         self._acceptors[acceptor.fileno()] = acceptor
 
     def listen_no_more(self, acceptor: Acceptor) -> None:
-        """Leaves it alone from now on; its socket must still be open."""
+        """Stops watching the port of ``acceptor``, whose socket must still be open."""
         if self._acceptors.pop(acceptor.fileno(), None) is not None:
             self._poller.unregister(acceptor.fileno())
 
@@ -197,17 +220,17 @@ class Hub:
         mine[fd] = connection
 
     def removeReader(self, connection: Any) -> None:
-        """Watches ``connection`` for input no more."""
+        """Stops watching ``connection`` for input."""
         self._forget(connection, self._readers, self._writers, select.EPOLLOUT)
 
     def removeWriter(self, connection: Any) -> None:
-        """Watches ``connection`` for room no more."""
+        """Stops watching ``connection`` for room to write."""
         self._forget(connection, self._writers, self._readers, select.EPOLLIN)
 
     def _forget(self, connection: Any, mine: dict[int, Any], others: dict[int, Any], other: int) -> None:
         fd = connection.fileno()
         if fd == -1:
-            # Closed already, and the kernel has taken it out: find its number.
+            # Closed already, so the kernel has forgotten it: find it in the table by identity.
             for number, known in list(mine.items()):
                 if known is connection:
                     del mine[number]
@@ -221,7 +244,7 @@ class Hub:
             self._poller.unregister(fd)
 
     def removeAll(self) -> list[Any]:
-        """Watches nothing any more; gives what was watched."""
+        """Stops watching everything; returns the connections that were watched."""
         found = {id(known): known for known in [*self._readers.values(), *self._writers.values()]}
         for connection in found.values():
             self.removeReader(connection)
@@ -229,11 +252,11 @@ class Hub:
         return list(found.values())
 
     def getReaders(self) -> list[Any]:
-        """Whom input is awaited of."""
+        """The connections registered for reading."""
         return list(self._readers.values())
 
     def getWriters(self) -> list[Any]:
-        """Who waits for room."""
+        """The connections registered for writing."""
         return list(self._writers.values())
 
     def _disconnect(self, connection: Any, why: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Output limits: ``client-output-buffer-limit`` and when a client stops being read."""
+"""Output limits: ``client-output-buffer-limit``, and the size from which a client is not read any more."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = [
     "over_output_limit",
 ]
 
-#: With this many bytes of replies untaken a client is no longer read.  It is as large as it is because many clients
-#: send a whole pipeline before they read the first reply: a small mark would let both sides wait for each other.
+#: A client that leaves more bytes of replies untaken is not read any more.  The number is large because many clients
+#: send a whole pipeline before they read the first reply.  With a small one both sides would wait for each other.
 HIGH_WATER = 32 * 1024 * 1024
-#: What a client that has not logged in yet may leave untaken, and the requests that may be held for it (bytes).
+#: The replies that a client may leave untaken before it has logged in, and the requests it may send (bytes).
 UNAUTHENTICATED_OUTPUT = 1024
 UNAUTHENTICATED_QUERY = 1024 * 1024
-#: The replies that one read of such a client may make: Redis checks the limit when they leave its first buffer (bytes).
+#: The replies to one read of such a client (bytes): Redis checks its limit when they overflow the first buffer.
 UNAUTHENTICATED_REPLIES = 16 * 1024
-#: From this size on the transport tells that the peer does not take its output.
+#: From this size on (bytes) the transport reports that the peer does not take its output.
 TOLD_FROM = 64 * 1024
 
 
 def _limit_of(client: Client, config: Config) -> BufferLimit:
-    """The limit for the class of ``client``."""
+    """The output limit for the class of ``client``."""
     limits = config.client_output_buffer_limit
     if client.gates & (REPLICA | MASTER | SUBSCRIBED):
         if client.gates & REPLICA:
@@ -38,7 +38,7 @@ def _limit_of(client: Client, config: Config) -> BufferLimit:
 
 
 def output_floor(config: Config) -> int:
-    """The lowest of all output limits (bytes): less than that is within any of them."""
+    """The lowest of all output limits (bytes); smaller output is within any of them."""
     sizes = [size for limit in config.client_output_buffer_limit for size in (limit.hard, limit.soft) if size]
     return min(sizes, default=1 << 62)
 
@@ -46,9 +46,10 @@ def output_floor(config: Config) -> int:
 def over_output_limit(
     config: Config, client: Client, pending: int, soft_since: float | None, now: float
 ) -> tuple[bool, float | None]:
-    """Whether ``pending`` bytes are over the hard limit, or too long over the soft one; and since when over that.
+    """Whether ``pending`` bytes are over the hard limit, or have been over the soft limit for too long.
 
-    ``config.client_output_buffer_limit`` has for each class (hard bytes, soft bytes, soft seconds); 0 is no limit.
+    Also returns since when they have been over the soft limit (monotonic, s), which is the next call's ``soft_since``.
+    ``config.client_output_buffer_limit`` has (hard bytes, soft bytes, soft seconds) for each class; 0 means no limit.
     """
     if pending > UNAUTHENTICATED_OUTPUT and client.gates & UNAUTHENTICATED:
         return True, soft_since

@@ -1,4 +1,4 @@
-"""Where a server listens: TCP ports on addresses, plain and for TLS, a unix socket, and any Twisted endpoint."""
+"""The places where a server listens: TCP ports with and without TLS, a unix socket, and any Twisted endpoint."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ from twisted_redis.net.twisted_internals import adopt_port
 
 __all__ = ["ListenError", "Listeners", "PlaceTaken", "TlsError"]
 
-#: Bytes that a unix socket's name has room for (Linux); a relative path may be shorter.
+#: The longest name of a unix socket on Linux (bytes); a relative path may be shorter than the absolute one.
 LONGEST_UNIX_PATH = 107
 
-#: Addresses of a family this machine does not have are passed over where they are optional.
+#: Errors for addresses that this machine does not have; an optional address is then left out.
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT}
 
 
 class ListenError(Exception):
-    """A place to listen at could not be taken; the text says which and why, ``verdict`` what that means for a start."""
+    """The server cannot listen somewhere.
+
+    The text says where and why; ``verdict`` is the line that ends a start because of it.
+    """
 
     verdict = "Configured to not listen anywhere, exiting."
 
 
 class TlsError(ListenError):
-    """TLS cannot be had as it is configured; the text says why."""
+    """TLS does not work as it is configured; the text says why."""
 
     verdict = "Failed to configure TLS. Check logs for more info."
 
 
 class PlaceTaken(ListenError):
-    """Somebody else has the port, or it is none of ours to take; ``kind`` is what it was to be for."""
+    """The port is in use, or forbidden; ``kind`` is ``tcp``, ``tls`` or ``unix``."""
 
     def __init__(self, text: str, port: int, kind: str) -> None:
         super().__init__(text)
@@ -67,7 +70,7 @@ def _no_tls() -> Any:
 
 
 class _Ports:
-    """One port on several addresses: ``kind`` is ``tcp`` or ``tls``, ``log`` takes (level, text)."""
+    """One port on several addresses; ``kind`` is ``tcp`` or ``tls``, and ``log`` takes (level, text)."""
 
     def __init__(self, reactor: Any, log: Callable[[str, str], None], hub: Hub | None, kind: str) -> None:
         self._reactor = reactor
@@ -75,18 +78,18 @@ class _Ports:
         self._hub = hub
         self._kind = kind
         self.open: list[Any] = []
-        #: The port in use, which the system chose where 0 was asked for; 0 without one.
+        #: The port in use; if 0 was asked for, the one that the system chose.  0 without a port.
         self.port = 0
 
     def listen(self, factory: Any, hosts: Sequence[str], port: int, backlog: int) -> None:
-        """Listens at ``port`` of each of ``hosts`` in place of where it does now.
+        """Listens at ``port`` of each of ``hosts``, and no more at the places before.
 
-        ``*`` is every IPv4 address, ``::*`` every IPv6 address, a leading ``-`` makes an address optional.  Raises
-        ListenError and changes nothing where one cannot be had.
+        ``*`` is every IPv4 address, ``::*`` is every IPv6 address, and a leading ``-`` makes an address optional.
+        Raises ListenError, and changes nothing, if an address that is not optional cannot be had.
         """
         sockets: list[socket.socket] = []
-        # The same port on other addresses: the old sockets stand in the way. Shut down they let go of it, and can
-        # listen again if the new ones cannot be had.
+        # For the same port on other addresses the old sockets are in the way.  A shutdown makes them release the
+        # port, and they can listen again if the new ones fail.
         in_the_way = self.open if port and port == self.port else []
         for old in in_the_way:
             old.socket.shutdown(socket.SHUT_RDWR)
@@ -108,7 +111,7 @@ class _Ports:
                     raise PlaceTaken(f"{host}:{port}: {error.strerror}", port, self._kind) from error
                 sockets.append(sock)
                 if not chosen:
-                    # The system has chosen one for the first address: the same for the others.
+                    # The system has chosen a port for the first address; the others get the same.
                     chosen = sock.getsockname()[1]
             if not sockets:
                 raise PlaceTaken(f"no address to listen at on port {port}", port, self._kind)
@@ -134,7 +137,7 @@ class _Ports:
         return Acceptor(adopt_port(self._hub, sock.fileno(), sock.family, factory), self._hub)
 
     def stop(self) -> None:
-        """Listens no more; whoever connects from now on is refused."""
+        """Stops listening at once: the system refuses further connections."""
         for old in self.open:
             _refuse(old)
             old.stopListening()
@@ -142,7 +145,7 @@ class _Ports:
         self.port = 0
 
     def describe(self) -> list[str]:
-        """What INFO shows of it."""
+        """The lines of INFO about these ports."""
         if not self.open:
             return []
         binds = ",".join(f"bind={port.getHost().host}" for port in self.open)
@@ -150,11 +153,11 @@ class _Ports:
 
 
 def _refuse(port: Any) -> None:
-    """Has the system take no more connections: closing waits for the reactor's next turn, and until then it would."""
+    """Makes the system refuse connections now, since the port is closed only in the reactor's next turn."""
     try:
         port.socket.shutdown(socket.SHUT_RDWR)
     except (OSError, AttributeError):
-        pass  # not every system can, and not every port has a socket
+        pass  # not every system can do that, and not every port has a socket
 
 
 class Listeners:
@@ -167,44 +170,45 @@ class Listeners:
         self._tcp = _Ports(reactor, log, hub, "tcp")
         self._tls = _Ports(reactor, log, hub, "tls")
         self._unix: list[Any] = []
-        #: The absolute path of the unix socket, and what the configuration calls it; empty for none.
+        #: The absolute path of the unix socket, and the path as it is configured; empty without one.
         self.unix_path = self._unix_name = ""
-        #: What is listened at by an endpoint, with the description of that.
+        #: The ports of endpoints, with the descriptions of the endpoints.
         self._endpoints: dict[Any, str] = {}
         self._endpoint_port = 0
-        #: Makes what ``endpoints.wrapClientTLS`` needs to reach another server (``tls-replication``); or TlsError.
+        #: Makes the options for ``endpoints.wrapClientTLS`` to reach another server (``tls-replication``); may raise
+        #: TlsError.
         self.client_tls: Callable[[], Any] = _no_tls
 
     @property
     def port(self) -> int:
-        """The port in use, plain if there is one, else that of TLS; 0 without one."""
+        """The port in use: the plain one, else that of TLS, else that of an endpoint; 0 without one."""
         return self._tcp.port or self._tls.port or self._endpoint_port
 
     @property
     def tls_port(self) -> int:
-        """The port of TLS, 0 without one."""
+        """The port in use for TLS; 0 without one."""
         return self._tls.port
 
     def listen_tcp(self, hosts: Sequence[str], port: int, backlog: int) -> None:
-        """Listens at ``port`` of ``hosts`` in place of where it does now; ListenError, and nothing has changed."""
+        """Listens at ``port`` of ``hosts`` instead of the places before; raises ListenError and changes nothing."""
         self._tcp.listen(self._factory, hosts, port, backlog)
 
     def stop_tcp(self) -> None:
-        """Listens at no plain TCP port any more."""
+        """Stops listening at plain TCP ports."""
         self._tcp.stop()
 
     def listen_tls(self, factory: Any, hosts: Sequence[str], port: int, backlog: int) -> None:
-        """As ``listen_tcp``, for ``factory``, which speaks TLS."""
+        """Listens as ``listen_tcp`` does, for ``factory``, which speaks TLS."""
         self._tls.listen(factory, hosts, port, backlog)
 
     def stop_tls(self) -> None:
-        """Listens at no port for TLS any more."""
+        """Stops listening for TLS."""
         self._tls.stop()
 
     def listen_unix(self, path: str, mode: int, backlog: int, configured: str) -> None:
-        """Listens at the unix socket ``path``; ``mode`` 0 leaves its permissions to the umask.
+        """Listens at the unix socket ``path``, with the permissions ``mode``; 0 leaves them to the umask.
 
-        ``configured`` is the path as INFO shows it, which may be relative.
+        ``configured`` is the path as INFO shows it; it may be relative.
         """
         if len(os.fsencode(path)) > LONGEST_UNIX_PATH:
             path = os.path.relpath(path)
@@ -213,7 +217,7 @@ class Listeners:
         except FileNotFoundError:
             pass
         if not mode:
-            # Twisted always sets a mode, 666 unless told otherwise.
+            # Twisted always sets a mode, and 666 without one.
             umask = os.umask(0o077)
             os.umask(umask)
             mode = 0o777 & ~umask
@@ -227,8 +231,8 @@ class Listeners:
         self._unix_name = configured
 
     def listen_endpoint(self, description: str) -> Deferred[Any]:
-        """Listens at a Twisted endpoint (``tcp:6380:interface=127.0.0.1``, ``systemd:...``)."""
-        # It brings all of TLS along, where that is installed; few servers need it.
+        """Listens at a Twisted endpoint, such as ``tcp:6380:interface=127.0.0.1`` or ``systemd:...``."""
+        # Imported late: it brings all of TLS along where that is installed, and few servers need it.
         from twisted.internet.endpoints import serverFromString
 
         endpoint = serverFromString(self._reactor, description)
@@ -243,17 +247,17 @@ class Listeners:
 
     @property
     def addresses(self) -> list[Any]:
-        """The addresses listened at."""
+        """The addresses that the server listens at."""
         return [port.getHost() for port in self._ports()]
 
     @property
     def endpoints(self) -> list[tuple[str, Any]]:
-        """The endpoints that are open: their descriptions, with the addresses listened at."""
+        """The descriptions of the open endpoints, each with the address that it listens at."""
         return [(description, port.getHost()) for port, description in self._endpoints.items()]
 
     @property
     def kinds(self) -> list[str]:
-        """What is listened for: ``tcp``, ``unix``, ``tls``; an endpoint counts as one of the first two."""
+        """The kinds of open places: ``tcp``, ``unix``, ``tls``; an endpoint counts as one of the first two."""
         addresses = [port.getHost() for port in self._endpoints]
         unix = [address for address in addresses if getattr(address, "port", None) is None]
         there = {
@@ -267,7 +271,7 @@ class Listeners:
         return [*self._tcp.open, *self._tls.open, *self._unix, *self._endpoints]
 
     def describe(self) -> list[str]:
-        """The listeners as INFO shows them."""
+        """The lines of INFO about all listeners."""
         found = self._tcp.describe()
         if self._unix_name:
             found.append(f"name=unix,bind={self._unix_name}")

@@ -1,8 +1,8 @@
 """Connections to other servers, for MIGRATE.
 
-A ``MigrateConnection`` holds one conversation at a time: AUTH where it is wanted, SELECT if the database differs from
-the last one, a RESTORE for each key, and one line of reply to each of them.  The connections stay open for a while
-after their work, since most programs move keys in many calls.
+A ``MigrateConnection`` carries out one order at a time.  It sends AUTH if the order has credentials, SELECT if the
+database differs from the last one, and a RESTORE for each key.  The other server answers each of them with one line.  A
+connection stays open for a while after its work, since most programs move keys in many calls.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["KEPT", "KEPT_FOR", "MigrateConnection", "MigrateConnections"]
 
-#: Connections that wait for more work, and for how long (s).
+#: The number of connections that are kept for more work, and how long they are kept (s).
 KEPT = 64
 KEPT_FOR = 10
-#: Bytes that are handed to the transport at once.
+#: Bytes to hand to the transport at once.
 CHUNK = 64 * 1024
-#: An answer is no longer than this.
+#: The longest line of answer (bytes).
 LONGEST_LINE = 64 * 1024
 
 Done = Callable[[Outcome], None]
@@ -41,22 +41,24 @@ Done = Callable[[Outcome], None]
 
 @implementer(IPullProducer)
 class MigrateConnection(Protocol):
-    """One connection.  ``idle`` is called when it has no work and ends.
+    """One connection.  ``idle`` is called if it ends while it has no work.
 
-    The other side may be anything: it may say too much, too little, the wrong thing or nothing.  An order ends all the
-    same when its timeout has passed since the last step, and a step is a chunk that the socket has taken or a whole
-    line of answer; single bytes are none.
+    The other side may be anything: it may send too much, too little, the wrong thing or nothing.  The order ends in any
+    case when its timeout has passed since the last step.  A step is a chunk that the socket has taken, or a whole line
+    of answer, but not a single byte.
     """
 
     def __init__(self, idle: Callable[[MigrateConnection], None]) -> None:
         self._idle = idle
-        #: The database that the other side has selected; None where that is not known.
+        #: Called when the connection is made.
+        self.on_connected: Callable[[], None] = _no_one_waits
+        #: The database that the other side has selected; None if that is not known.
         self.database: int | None = None
         self.lost = False
         self.order: Order | None = None
         #: The connector, while the connection is being made.
         self.connector: Any = None
-        self._done: Callable[[Outcome, bool], None] = _nobody
+        self._done: Callable[[Outcome, bool], None] = _no_one_waits
         self._later: Any = None
         self._timer: Any = None
         self._pieces: deque[memoryview] = deque()
@@ -65,10 +67,14 @@ class MigrateConnection(Protocol):
         self._lines: list[bytes] = []
         self._buffer = b""
 
+    def connectionMade(self) -> None:
+        """Begins with the order that waits for the connection."""
+        self.on_connected()
+
     # work
 
     def begin(self, order: Order, done: Callable[[Outcome, bool], None]) -> None:
-        """Takes an order; ``done`` gets its outcome, and whether a new connection is worth a try."""
+        """Takes an order; ``done`` is called with its outcome, and whether a new connection is worth a try."""
         self.order = order
         self._done = done
         pieces = [order.login] if order.login else []
@@ -80,17 +86,17 @@ class MigrateConnection(Protocol):
         self._lines = []
 
     def watch(self, call_later: Callable[..., Any]) -> None:
-        """Ends the order when a step of it, the first of which may be to connect, takes longer than its timeout."""
+        """Ends the order when one of its steps takes longer than its timeout; connecting may be the first step."""
         assert self.order is not None
         self._timer = call_later(self.order.timeout, self.too_slow)
 
     def stream(self) -> None:
-        """Sends, as fast as the other side takes it."""
+        """Sends the order as fast as the other side takes it."""
         transport: Any = self.transport
         transport.registerProducer(self, False)
 
     def next_chunk(self) -> bytes:
-        """The next bytes to send; none if all are sent."""
+        """The next bytes to send; empty if all are sent."""
         chunk: list[memoryview] = []
         room = CHUNK
         while self._pieces and room > 0:
@@ -103,7 +109,7 @@ class MigrateConnection(Protocol):
         return b"".join(chunk)
 
     def resumeProducing(self) -> None:
-        """The socket has taken everything."""
+        """Sends the next chunk, because the socket has taken the last one."""
         self._progress()
         chunk = self.next_chunk()
         transport: Any = self.transport
@@ -117,20 +123,20 @@ class MigrateConnection(Protocol):
 
     @property
     def answered(self) -> int:
-        """Lines of answer to the running order."""
+        """The number of answers to the running order so far."""
         return len(self._lines)
 
     def dataReceived(self, data: bytes) -> None:
-        """Takes answers."""
+        """Collects answers."""
         if self.order is None:
-            # Nobody has asked for anything.
+            # There is no order that this could answer.
             self.abort()
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         self._lines += lines
         asked = self._wanted - len(self._pieces)
         if self.answered > asked < self._wanted:
-            # Answers to what is not sent yet: whoever that is, it says nothing about the keys.
+            # Answers to commands that are not sent yet say nothing about the keys.
             del self._lines[asked:]
             self.give_up()
         elif self.answered >= self._wanted:
@@ -147,17 +153,17 @@ class MigrateConnection(Protocol):
     # the end of an order
 
     def _finish(self) -> None:
-        """Everything is answered."""
+        """Ends the order after its last answer."""
         outcome = self._outcome()
         assert self.order is not None
         self.database = None if outcome.error else self.order.database
         if self._buffer or self.answered > self._wanted:
-            # More than that: the next order would take it for its own answers.
+            # There is more than the answers: the next order would take that for its own.
             self.abort()
         self._tell(outcome, False)
 
     def _outcome(self) -> Outcome:
-        """What the answers until now say: what follows a refused AUTH or SELECT may have gone anywhere."""
+        """The outcome by the answers so far; keys behind a refused AUTH or SELECT may have gone anywhere."""
         assert self.order is not None
         lines = [line.rstrip(b"\r") for line in self._lines[: self._wanted]]
         refused = next((line for line in lines[: self._heads] if not line.startswith(b"+")), None)
@@ -171,7 +177,7 @@ class MigrateConnection(Protocol):
         return outcome
 
     def _break_off(self, may_retry: bool) -> None:
-        """No more answers will come."""
+        """Ends the order without the answers that are missing."""
         outcome = self._outcome()
         if not outcome.error:
             connecting = self.transport is None
@@ -185,17 +191,17 @@ class MigrateConnection(Protocol):
         self.order = None
         self._pieces.clear()
         self._buffer = b""
-        done, self._done = self._done, _nobody
+        done, self._done = self._done, _no_one_waits
         done(outcome, again)
 
     def unreachable(self, error: bytes, again: bool) -> None:
-        """There is no connection, for the reason ``error``."""
+        """Ends the order with ``error``, because there is no connection."""
         self.lost = True
         if self.order is not None:
             self._tell(Outcome([False] * len(self.order.restores), error), again)
 
     def too_slow(self) -> None:
-        """The other side has let the time pass."""
+        """Ends the order because the other side took too long."""
         self._timer = None
         self.give_up()
 
@@ -206,7 +212,7 @@ class MigrateConnection(Protocol):
             self._break_off(may_retry=False)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The other side is gone."""
+        """Ends the order, if there is one, because the other side is gone."""
         self.lost = True
         if self.order is not None:
             self._break_off(may_retry=True)
@@ -226,22 +232,22 @@ class MigrateConnection(Protocol):
     # rest
 
     def rest(self, later: Any) -> None:
-        """Stays connected until the call ``later`` ends that."""
+        """Stays connected without work; the call ``later`` ends that."""
         self._later = later
 
     def wake(self) -> None:
-        """There is work again."""
+        """Takes up work again."""
         if self._later is not None and self._later.active():
             self._later.cancel()
         self._later = None
 
 
-def _nobody(outcome: Outcome, again: bool) -> None:
-    """Nobody waits for an outcome."""
+def _no_one_waits(*outcome: object) -> None:
+    """Does nothing: no order waits."""
 
 
 class _Factory(ClientFactory):
-    """Gives ``peer`` its connection, or tells why not."""
+    """Connects ``peer``: calls ``made`` when it is connected, and ``failed`` with the reason if it is not."""
 
     noisy = False
 
@@ -251,8 +257,8 @@ class _Factory(ClientFactory):
         self._failed = failed
 
     def buildProtocol(self, addr: Any) -> MigrateConnection:
-        """The peer, which begins once it is connected."""
-        self._peer.connectionMade = self._connected  # type: ignore[method-assign]
+        """Returns the peer."""
+        self._peer.on_connected = self._connected
         return self._peer
 
     def _connected(self) -> None:
@@ -263,13 +269,13 @@ class _Factory(ClientFactory):
         self._made()
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        """There is no connection."""
+        """Passes the reason on."""
         self._peer.connector = None
         self._failed(reason)
 
 
 class MigrateConnections:
-    """Carries keys to other servers (``engine.migration.Migrator``)."""
+    """Sends keys to other servers (``engine.migration.Migrator``)."""
 
     def __init__(self, reactor: Any, engine: Engine, client_tls: Callable[[], Any]) -> None:
         self._reactor = reactor
@@ -281,7 +287,7 @@ class MigrateConnections:
         engine.migrations.migrator = self
 
     def carry(self, order: Order, done: Done) -> None:
-        """Begins to carry an order out."""
+        """Starts to carry out an order."""
         self._engine.time.call_later(0, self._attempt, order, done, True)
 
     def _attempt(self, order: Order, done: Done, may_retry: bool) -> None:
@@ -292,7 +298,7 @@ class MigrateConnections:
         peer.wake()
         self._working.add(peer)
         peer.begin(order, lambda outcome, again: self._finished(peer, order, done, outcome, again and may_retry))
-        # From here on the order ends, whatever fails.
+        # From here on the order ends whatever fails.
         peer.watch(self._engine.time.call_later)
         if kept:
             peer.stream()
@@ -312,7 +318,7 @@ class MigrateConnections:
             return
         try:
             connector = self._reactor.connectTCP(order.host, order.port, factory, timeout=order.timeout)
-        except Exception as problem:  # names that nothing can have
+        except Exception as problem:  # the name of a host is malformed
             self._engine.log("warning", f"MIGRATE cannot connect to {order.host!r}: {problem}")
             peer.unreachable(failed("connecting"), False)
             return
@@ -325,7 +331,7 @@ class MigrateConnections:
         from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
         wrapped = TLSMemoryBIOFactory(self._client_tls(), True, factory, cast(Any, self._engine.time.scheduler))
-        # Twisted's own would wait for a turn of the reactor before it writes.
+        # The protocol that Twisted would use waits for a turn of the reactor before it writes.
         wrapped.protocol = TLSMemoryBIOProtocol
         return wrapped
 
@@ -342,7 +348,7 @@ class MigrateConnections:
         if reason.check(error.TimeoutError, error.DNSLookupError, error.UserError):
             peer.unreachable(failed("connecting"), False)
         else:
-            # Redis notices with the first write, and tries once more.
+            # Redis notices this at its first write, and tries once more.
             peer.unreachable(failed("writing"), True)
 
     # those at rest
@@ -359,7 +365,7 @@ class MigrateConnections:
         peer.abort()
 
     def _forget(self, peer: MigrateConnection) -> None:
-        """A peer at rest has lost its connection."""
+        """Forgets a connection that was lost without work."""
         for place, each in self._resting.items():
             if each is peer:
                 peer.wake()
@@ -367,16 +373,16 @@ class MigrateConnections:
                 return
 
     def close(self) -> None:
-        """The server ends: so do all connections."""
+        """Closes all connections, because the server ends."""
         for place in list(self._resting):
             self._dismiss(place)
         for peer in list(self._working):
             peer.give_up()
 
-    # while everybody waits
+    # while all clients wait
 
     def carry_now(self, order: Order) -> Outcome:
-        """Carries an order out before anything else happens, over a connection for it alone."""
+        """Carries out an order before anything else happens, over a connection of its own."""
         outcome = _nothing(order, "connecting")
         for _ in range(2):
             peer = MigrateConnection(lambda peer: None)

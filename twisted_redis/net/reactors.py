@@ -1,9 +1,8 @@
 """Reactors whose timers go by the monotonic clock.
 
-Twisted's timers go by the wall clock: when that is set back by an hour, every one of them is an hour late.  A reactor
-of our own is of a class whose ``seconds`` is ``time.monotonic``.  A reactor that belongs to somebody else stays as it
-is.  Even a single timer of it may come an hour late, so a ``Timekeeper`` in front of it keeps our calls, and a thread
-tells it when one of them is due.
+Twisted's timers go by the wall clock: if that is set back by an hour, every timer is an hour late.  A reactor of our
+own is of a class whose ``seconds`` is ``time.monotonic``.  A reactor of the host program stays as it is.  Its timers
+may be late, so a ``Timekeeper`` in front of it keeps our calls, and a thread wakes the reactor when one of them is due.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ from zope.interface import directlyProvides, providedBy
 __all__ = ["Timekeeper", "install", "name_of", "new_reactor", "on_monotonic", "release"]
 
 _log = Logger()
-#: As Twisted chooses them: on macOS poll does not know all descriptors.
+#: The kinds of reactor, in the order in which Twisted prefers them.  On macOS poll does not take all descriptors.
 _KINDS = (
     ("twisted.internet.epollreactor", "EPollReactor"),
     *((("twisted.internet.pollreactor", "PollReactor"),) if sys.platform != "darwin" else ()),
     ("twisted.internet.selectreactor", "SelectReactor"),
 )
-#: So many cancelled calls are kept whatever the number of others.
+#: This many cancelled calls may stay in the heap, whatever the number of others.
 _FEW = 64
-#: The thread looks at the time again after so many seconds at the latest.
+#: The thread looks at the time at least this often (s).
 _LONGEST = 3600.0
 
 
 def new_reactor() -> ReactorBase:
-    """A reactor that nobody else knows, of the kind that suits the platform."""
+    """A new reactor, which is not the global one, of the best kind for the platform."""
     for module, name in _KINDS:
         try:
             kind: type[ReactorBase] = getattr(import_module(module), name)
@@ -50,7 +49,7 @@ def new_reactor() -> ReactorBase:
 
 
 def install() -> Any:
-    """The global reactor of a process that is ours; it is made here unless somebody has imported it already."""
+    """The global reactor of a process that is ours; installs one unless one was imported already."""
     if "twisted.internet.reactor" not in sys.modules:
         from twisted.internet.main import installReactor
 
@@ -61,28 +60,28 @@ def install() -> Any:
 
 
 def on_monotonic(reactor: Any) -> Any:
-    """``reactor`` where its timers go by the monotonic clock, or by one that a test moves; else a Timekeeper for it."""
+    """``reactor`` itself if its timers go by the monotonic clock or a test's clock; otherwise a Timekeeper for it."""
     if reactor.seconds is time.monotonic or not IReactorThreads.providedBy(reactor):
         return reactor
     return Timekeeper(reactor)
 
 
 def name_of(reactor: Any) -> str:
-    """The name of the system call that a reactor waits with: ``epoll``, ``asyncioselector``..."""
+    """The name of a reactor's kind, as INFO shows it: ``epoll``, ``asyncioselector``..."""
     kind = type(reactor.reactor if isinstance(reactor, Timekeeper) else reactor)
     return kind.__name__.removesuffix("Reactor").lower()
 
 
 def release(reactor: Any) -> None:
-    """Gives back what ``on_monotonic`` may have made for ``reactor``; calls that are to come still come."""
+    """Ends the Timekeeper that ``on_monotonic`` may have made; its pending calls are still made."""
     if isinstance(reactor, Timekeeper):
         reactor.close()
 
 
 class Timekeeper:
-    """``reactor`` with other timers: ``seconds`` and ``callLater`` go by the monotonic clock.
+    """``reactor`` with timers of its own: ``seconds`` and ``callLater`` go by the monotonic clock.
 
-    Everything else is the reactor's.  ``alarm`` makes what waits for a time beside the reactor.
+    Everything else is the reactor's.  ``alarm`` makes an ``Alarm``, which waits beside the reactor.
     """
 
     def __init__(
@@ -96,9 +95,9 @@ class Timekeeper:
         self._make_alarm = alarm or Alarm
         self._alarm: Any = None
         self._calls: list[DelayedCall] = []
-        #: How many of them are not cancelled.
+        #: The number of calls that are not cancelled.
         self._pending = 0
-        #: When the alarm rings.
+        #: The time at which the alarm rings (s).
         self._set_to = inf
         self._closed = False
         directlyProvides(self, providedBy(reactor))
@@ -117,7 +116,7 @@ class Timekeeper:
     def connectTCP(
         self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: tuple[str, int] | None = None
     ) -> Any:
-        """As the reactor's; the time-out goes by this clock."""
+        """Connects as the reactor does; the time-out goes by this clock."""
         if not IReactorFDSet.providedBy(self.reactor):
             return self.reactor.connectTCP(host, port, factory, timeout, bindAddress)
         from twisted.internet.tcp import Connector
@@ -127,7 +126,7 @@ class Timekeeper:
         return connector
 
     def close(self) -> None:
-        """Ends the alarm as soon as no call is to come."""
+        """Ends the alarm when the last call is made."""
         self._closed = True
         self._rest()
 
@@ -139,7 +138,7 @@ class Timekeeper:
         self._rest()
 
     def _moved(self, call: DelayedCall) -> None:
-        """A call comes sooner."""
+        """Called by a DelayedCall that is due sooner than before."""
         heapify(self._calls)
         self._arm()
 
@@ -155,7 +154,7 @@ class Timekeeper:
             return
         self._set_to = calls[0].time
         if self._set_to <= self.seconds():
-            # The reactor's next turn is soon enough, and needs no thread.
+            # The next turn of the reactor is soon enough, and needs no thread.
             self.reactor.callFromThread(self._ring)
             return
         if self._alarm is None:
@@ -188,7 +187,7 @@ class Timekeeper:
 class Alarm:
     """A thread that calls ``ring`` when it is time.
 
-    It waits at a socket: how long a lock waits goes by the wall clock on some systems.
+    It waits at a socket, because on some systems the wait for a lock goes by the wall clock.
     """
 
     def __init__(self, ring: Callable[[], None]) -> None:
@@ -205,12 +204,12 @@ class Alarm:
             raise
 
     def set(self, at: float) -> None:
-        """Rings at ``at`` (monotonic, s), and no more at the time before."""
+        """Rings at ``at`` (monotonic, s) instead of the time that was set before."""
         self._at = at
         try:
             self._here.send(b"\0")
         except BlockingIOError:
-            pass  # the thread has not heard of many changes yet, and will look at the last one
+            pass  # the thread has many changes to read already, and will see the last one
 
     def end(self) -> None:
         """Ends the thread."""
@@ -222,7 +221,7 @@ class Alarm:
             while True:
                 wait = self._at - time.monotonic()
                 if wait <= 0:
-                    # A time that is set meanwhile is set again once the alarm has rung.
+                    # The Timekeeper sets the next time after this, so no time that is set meanwhile is lost.
                     self._at = inf
                     self._ring()
                     continue

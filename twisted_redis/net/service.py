@@ -1,4 +1,4 @@
-"""A server as a Twisted service: listening, the periodic work, and its end."""
+"""A server as a Twisted service: its start, its periodic work and its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["ServerService"]
 _TLS_REFUSED = "Unable to update TLS configuration. Check server logs."
 _BIND_REFUSED = "Failed to bind to specified addresses."
 _PORT_REFUSED = "Unable to listen on this port. Check server logs."
-#: What the contexts of TLS depend on (``tls-auth-clients`` is looked at when a client connects).
+#: The directives that the TLS contexts depend on; ``tls-auth-clients`` is read when a client connects.
 _TLS_DIRECTIVES = (
     "tls-ca-cert-dir",
     "tls-ca-cert-file",
@@ -47,9 +47,9 @@ _TLS_DIRECTIVES = (
     "tls-session-caching",
 )
 
-#: How often the periodic work is done while there is nothing to do (times a second).
+#: How many times a second the periodic work is done while there is nothing to do.
 IDLE_HZ = 1
-#: How long stopping waits for peers that do not take their last bytes (s).
+#: How long a stop waits for peers that do not take their last bytes (s).
 STOP_WITHIN = 1.0
 
 
@@ -64,7 +64,7 @@ class ServerService(Service):
         self.factory = RedisFactory(engine)
         self._hub = Hub(reactor, engine) if HAVE_EPOLL and IReactorFDSet.providedBy(reactor) else None
         self.listeners = Listeners(reactor, self.factory, engine.log, self._hub)
-        #: Speaks TLS; made when it is first needed, since not everybody has what it takes.
+        #: The factory for TLS; made when it is needed, since pyOpenSSL may not be installed.
         self._tls: Any = None
         self._descriptions = tuple(endpoints)
         self._listening = False
@@ -75,7 +75,7 @@ class ServerService(Service):
         self._ticks = 0
         self._resting = False
         self._more: Any = None
-        #: Called once a tenth of a second or so: the rooms above hang their own periodic work here.
+        #: Periodic work of the rooms above; called about ten times a second with the monotonic time (s).
         self.periodic: list[Callable[[float], None]] = []
         self.factory.arriving = self.wake
         self.listeners.client_tls = self._client_tls
@@ -124,11 +124,11 @@ class ServerService(Service):
     # start
 
     def privilegedStartService(self) -> None:
-        """Opens the sockets: before twistd gives up its privileges."""
+        """Opens the sockets before twistd gives up its privileges."""
         self.listen()
 
     def startService(self) -> None:
-        """Listens, if that is not done yet, and starts the periodic work."""
+        """Listens if it does not do so yet, and starts the periodic work."""
         super().startService()  # type: ignore[no-untyped-call]
         self.listen()
         self.engine.oom_score.follow_role()
@@ -136,7 +136,7 @@ class ServerService(Service):
         self._cron.start(1 / self.engine.config.hz)
 
     def listen(self) -> None:
-        """Opens what the configuration names, once; ListenError where a place is taken."""
+        """Opens every place that the configuration names, once; raises ListenError if one is taken."""
         if self._listening:
             return
         self._listening = True
@@ -155,7 +155,7 @@ class ServerService(Service):
             self.opening.append(opening.addErrback(self._endpoint_failed, description))
 
     def _listen_anew(self, refusal: str) -> None:
-        """CONFIG SET port or bind; ``refusal`` is the reason of the error."""
+        """Applies CONFIG SET port or bind; ``refusal`` is the text of the error."""
         if not self.running:
             return
         config = self.engine.config
@@ -170,7 +170,7 @@ class ServerService(Service):
     # TLS
 
     def _configure_tls(self) -> None:
-        """Takes over the directives of TLS; TlsError where they are wrong, and what was stays."""
+        """Applies the directives of TLS; raises TlsError, and changes nothing, if they are wrong."""
         try:
             if self._tls is not None:
                 self._tls.side.reload()
@@ -193,7 +193,7 @@ class ServerService(Service):
         return client_options(self.engine.config)
 
     def _reload_tls(self) -> None:
-        """CONFIG SET of a certificate and the like."""
+        """Applies CONFIG SET of a directive of TLS."""
         config = self.engine.config
         if config.tls_port or config.tls_replication or config.tls_cluster:
             try:
@@ -202,7 +202,7 @@ class ServerService(Service):
                 raise ConfigError(_TLS_REFUSED) from None
 
     def _listen_for_tls_anew(self, refusal: str) -> None:
-        """CONFIG SET tls-port or bind; ``refusal`` is the reason of the error."""
+        """Applies CONFIG SET tls-port or bind; ``refusal`` is the text of the error."""
         if not self.running:
             return
         config = self.engine.config
@@ -219,7 +219,7 @@ class ServerService(Service):
             raise ConfigError(refusal) from None
 
     def _pace(self) -> None:
-        """CONFIG SET hz."""
+        """Applies CONFIG SET hz."""
         self._resting = False
         if self._cron.running:
             self._cron.stop()
@@ -232,7 +232,7 @@ class ServerService(Service):
     # periodic work
 
     def cron(self) -> None:
-        """Expiry, limits and rates."""
+        """Does the periodic work: expiry, limits and rates."""
         if self.engine.cron_paused:
             return
         began = self.engine.clock_ns()
@@ -240,7 +240,7 @@ class ServerService(Service):
         now = self.engine.time.monotonic()
         self.factory.cron(now)
         if self.engine.gates & IS_BUSY:
-            return  # within a script: nothing may change under it
+            return  # a script runs, and no data may change under it
         self._ticks += 1
         self.expire()
         self.engine.stats.measure(now)
@@ -256,21 +256,21 @@ class ServerService(Service):
         self.engine.stats.note_cron(self.engine.clock_ns() - began, turns)
 
     def is_idle(self) -> bool:
-        """Whether nothing is going on in which the periodic work has a part: it may rest then, until ``wake``."""
+        """Whether there is no periodic work to do, so that it may come rarely until ``wake``."""
         engine = self.engine
         if self.factory.open or engine.gates or engine.replication.is_replica:
             return False
         return not any(db.expires or db.field_wheel for db in engine.databases)
 
     def wake(self) -> None:
-        """Goes on with the periodic work at its pace; not to be called by it."""
+        """Brings the periodic work back to its pace; must not be called by that work."""
         if self._resting:
-            # Whoever comes now is not to be taken for somebody who came at the last tick.
+            # The time of the last tick is old: a client that comes now must not count as idle since then.
             self.factory.loop_time = self.engine.time.monotonic()
             self._pace()
 
     def expire(self) -> None:
-        """Removes what is due, in slices of a few ms with turns for the clients between."""
+        """Deletes expired keys in slices of a few ms; between slices the clients have their turn."""
         self._more = None
         if self.engine.expiry.cycle():
             self._more = self.engine.time.call_later(0, self.expire)
@@ -278,7 +278,7 @@ class ServerService(Service):
     # end
 
     def stopService(self) -> Deferred[Any]:
-        """Stops listening, ends all connections and the periodic work."""
+        """Stops listening, and ends all connections and the periodic work."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._cron.running:
             self._cron.stop()

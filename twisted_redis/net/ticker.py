@@ -1,4 +1,4 @@
-"""A call that comes again and again: as Twisted's ``LoopingCall``, which would install the global reactor."""
+"""A periodic call, as Twisted's ``LoopingCall`` is one; that would install the global reactor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Ticker"]
 class Ticker:
     """Calls ``work`` every ``interval`` seconds of ``scheduler`` (a reactor or a ``task.Clock``) while it runs.
 
-    An interval that is changed counts from the next call on.  An exception is the scheduler's to log, and the calls go
-    on.  Calls that could not be made in time are left out, not made up for.
+    A changed ``interval`` counts from the next call on.  The scheduler logs an exception, and the calls go on.  Calls
+    that could not be made in time are left out.
     """
 
     __slots__ = ("_begun", "_call", "interval", "running", "scheduler", "work")
@@ -26,14 +26,14 @@ class Ticker:
         self._begun = 0.0
 
     def start(self, interval: float) -> None:
-        """Begins; the first call comes after ``interval`` seconds."""
+        """Starts; the first call comes after ``interval`` seconds."""
         self.interval = interval
         self.running = True
         self._begun = self.scheduler.seconds()
         self._schedule()
 
     def stop(self) -> None:
-        """Makes no further call."""
+        """Stops the calls."""
         self.running = False
         if self._call is not None and self._call.active():
             self._call.cancel()
@@ -42,7 +42,7 @@ class Ticker:
     def _schedule(self) -> None:
         wait = self.interval - (self.scheduler.seconds() - self._begun) % self.interval
         if wait < self.interval / 100:
-            wait += self.interval  # this call has come a trifle early
+            wait += self.interval  # this call came a little early
         self._call = self.scheduler.callLater(wait, self._tick)
 
     def _tick(self) -> None:

@@ -1,8 +1,8 @@
-"""TLS as the ``tls-*`` directives describe it: contexts of OpenSSL for both sides of a connection.
+"""TLS as the ``tls-*`` directives describe it: OpenSSL contexts for both sides of a connection.
 
-Importing this needs pyOpenSSL, which the extra ``tls`` installs; whoever may have to do without imports it late.
-A context is made anew when a directive changes, and replaces the old one only when everything about it is right; open
-connections keep the context that they began with.
+Importing this module needs pyOpenSSL, which the extra ``tls`` installs, so code that can do without TLS imports it
+late.  A change of a directive makes a new context.  The new one replaces the old one only if nothing is wrong with it,
+and open connections keep the context that they began with.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DEMAND = {
 
 
 def _excluded_protocols(wanted: str) -> int:
-    """The options that leave only the protocols of ``tls-protocols``."""
+    """The OpenSSL options that exclude every protocol except those of ``tls-protocols``."""
     allowed = 0
     for word in (wanted or _DEFAULT_PROTOCOLS).split(" "):
         option = _PROTOCOLS.get(word.lower())
@@ -47,7 +47,7 @@ def _excluded_protocols(wanted: str) -> int:
 
 
 def reason_of(error: Exception) -> str:
-    """What OpenSSL or the operating system complained about."""
+    """The reason that OpenSSL or the operating system gives for ``error``."""
     if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list | tuple):
         return "; ".join(": ".join(part for part in entry if part) for entry in error.args[0]) or "unknown error"
     return str(error) or type(error).__name__
@@ -61,7 +61,7 @@ def _attempt(what: str, step: Callable[..., object], *arguments: object) -> None
 
 
 def _load(what: str, step: Callable[[str], object], path: str) -> None:
-    """Has OpenSSL load a file; of one that cannot be opened the system tells more than it does."""
+    """Lets OpenSSL load a file; opens it first, because the system explains a failure better than OpenSSL."""
 
     def load() -> None:
         with open(path, "rb"):
@@ -72,7 +72,7 @@ def _load(what: str, step: Callable[[str], object], path: str) -> None:
 
 
 def _use_key(context: SSL.Context, path: str, password: str) -> None:
-    # Decrypted here: OpenSSL itself would ask at the terminal where a password is missing.
+    # The key is decrypted here, because OpenSSL would ask for a missing password at the terminal.
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -86,16 +86,16 @@ def _use_key(context: SSL.Context, path: str, password: str) -> None:
 
 
 def _accept_as_checked(connection: SSL.Connection, certificate: object, number: int, depth: int, verified: int) -> bool:
-    """Leaves the verdict on a certificate to OpenSSL."""
+    """Accepts a certificate if OpenSSL does."""
     return bool(verified)
 
 
 def _base_context(config: Config, cert_file: str, key_file: str, key_pass: str) -> SSL.Context:
-    """What both sides have in common."""
+    """A context with the settings that both sides share."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_options(SSL.OP_NO_SSLv2 | SSL.OP_NO_SSLv3 | SSL.OP_NO_COMPRESSION)
     context.set_options(_excluded_protocols(config.tls_protocols))
-    # An idle connection gives its record buffers back: 34 KB each.
+    # An idle connection gives back its record buffers, which take 34 KB.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_verify(_DEMAND["yes"], _accept_as_checked)
     _load(f"Failed to load certificate: {cert_file}", context.use_certificate_chain_file, config.resolve(cert_file))
@@ -129,7 +129,7 @@ def _demand_certificates(config: Config) -> None:
 
 
 def server_context(config: Config) -> SSL.Context:
-    """The context for clients that connect; raises TlsError."""
+    """The context for connections from clients; raises TlsError."""
     _demand_certificates(config)
     context = _base_context(config, config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass)
     if config.tls_session_caching:
@@ -138,7 +138,7 @@ def server_context(config: Config) -> SSL.Context:
         context.set_session_id(b"redis")
     else:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    # A peer that renegotiates again and again costs us more than itself.
+    # Renegotiation costs the server more than the peer, which could repeat it.
     context.set_options(getattr(SSL, "OP_NO_RENEGOTIATION", 0) | SSL.OP_SINGLE_DH_USE)
     if config.tls_prefer_server_ciphers:
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
@@ -151,8 +151,8 @@ def server_context(config: Config) -> SSL.Context:
 def client_context(config: Config) -> SSL.Context:
     """The context for connections to other servers (``tls-replication``, ``tls-cluster``); raises TlsError.
 
-    Without a client's certificate the server's is shown.  The other side must have a certificate of the configured
-    CA; its name is not looked at, as Redis does not.
+    If no client certificate is configured, the server's own is used.  The other side must have a certificate of the
+    configured CA.  As in Redis, the name in the certificate is not checked.
     """
     _demand_certificates(config)
     if config.tls_client_cert_file and config.tls_client_key_file:
@@ -164,20 +164,20 @@ def client_context(config: Config) -> SSL.Context:
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerSide:
-    """Makes the server's side of connections by ``config``; TlsError where that cannot be done."""
+    """Makes the server's side of TLS connections as ``config`` says; raises TlsError if that is wrong."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.reload()
 
     def reload(self) -> None:
-        """Takes over what the directives say now; raises TlsError and keeps what was where they are wrong."""
+        """Applies the directives as they are now; raises TlsError, and changes nothing, if they are wrong."""
         context = server_context(self._config)
-        client_context(self._config)  # a certificate for replication that cannot be used is told now, not then
+        client_context(self._config)  # a bad certificate for replication is reported now, not at the first connection
         self._context = context
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
-        """The TLS of one connection."""
+        """Makes the TLS state of one connection."""
         connection = SSL.Connection(self._context, None)
         connection.set_verify(_DEMAND[self._config.tls_auth_clients], _accept_as_checked)
         return connection
@@ -189,10 +189,10 @@ class _ClientSide:
         self._context = context
 
     def clientConnectionForTLS(self, protocol: object) -> SSL.Connection:
-        """The TLS of one connection."""
+        """Makes the TLS state of one connection."""
         return SSL.Connection(self._context, None)
 
 
 def client_options(config: Config) -> Any:
-    """What ``endpoints.wrapClientTLS`` needs for a connection to another server; raises TlsError."""
+    """The options for ``endpoints.wrapClientTLS`` to connect to another server; raises TlsError."""
     return _ClientSide(client_context(config))
