@@ -1,4 +1,4 @@
-"""``twistd redis``: the plugin, its options, and the service that it makes."""
+"""``twistd redis``: the plugin, its options, and the service that it creates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from twisted_redis.server import RedisServer
 
 
 def parsed(*arguments: str) -> tap.Options:
-    """Options from a command line."""
+    """Parses options from a command line."""
     options = tap.Options()
     options.parseOptions(arguments)
     return options
@@ -100,16 +100,16 @@ class OptionsTests(FolderMixin, TestCase):
 
 
 class ServiceTests(FolderMixin, TestCase):
-    """The parts of ``makeService`` on a reactor in memory."""
+    """The parts of ``makeService`` on an in-memory reactor."""
 
     def setUp(self) -> None:
         super().setUp()
         self.reactor = MemoryReactorClock()
 
     def make(self, *arguments: str) -> RedisServer:
-        """A service that is stopped at the end of the test."""
+        """Starts a service, and stops it at the end of the test."""
         options = parsed("--save", "", *arguments)
-        # The process is that of the tests.
+        # The process belongs to the tests.
         service = make_server(options.config, self.reactor, owns_process=False, endpoints=options.own.endpoints)
         self.addCleanup(lambda: service.running and self.stop(service))
         return service
@@ -120,7 +120,7 @@ class ServiceTests(FolderMixin, TestCase):
         self.successResultOf(stopped)
 
     def ask(self, *arguments: str) -> bytes:
-        """What a client at the first endpoint is answered."""
+        """Returns the reply to a client of the first endpoint."""
         protocol = self.reactor.tcpServers[0][1].buildProtocol(None)
         transport = StringTransport(peerAddress=IPv4Address("TCP", "127.0.0.1", 50000))
         protocol.makeConnection(transport)
