@@ -182,7 +182,7 @@ def first_lines(owns_process: bool, *arguments: str) -> list[str]:
     return logged
 
 
-def test_what_the_log_says_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_lines_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "raise_file_limit", lambda *_: None)
     own = first_lines(True, "--hz", "20")
     assert [line for line in own if "Redis is starting" in line or "PID" in line or line == "Configuration loaded"]

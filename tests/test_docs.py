@@ -243,7 +243,7 @@ def test_the_generated_part_of_compatibility() -> None:
     )
 
 
-def test_what_the_generated_part_tells() -> None:
+def test_contents_of_the_generated_part() -> None:
     made = tool("compatibility_table")
     facts = {"a": {"group": "x", "arity": 2}, "b|c": {"group": "x"}, "d": {"group": "y", "arity": 1}}
     here = {"a": {"arity": 3}, "d": {"arity": 1}, "e": {"arity": 1}}

@@ -129,7 +129,7 @@ def test_values_may_be_called_as_the_keys_of_events_are(bench: Bench) -> None:
     assert bench.texts == ["* 1 2 3 4"]
 
 
-def test_nobody_can_forge_a_line(bench: Bench) -> None:
+def test_a_client_cannot_forge_a_line(bench: Bench) -> None:
     bench.log.notice("user {user}", user="a\r\n1:M 01 Jan 2024 00:00:00.000 # forged")
     head, forged = bench.lines
     assert head.endswith(" * user a\\r")
@@ -288,7 +288,7 @@ def test_events_of_others_have_a_level(bench: Bench, namespace: str, method: str
     assert bench.texts == [f"{mark} said so"]
 
 
-def test_what_is_below_the_level_makes_no_event() -> None:
+def test_messages_below_the_level_make_no_event() -> None:
     events: list[Any] = []
     log = logs.get_logger("twisted_redis.test", events.append)
     log.debug("{x}", x=1)

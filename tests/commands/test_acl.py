@@ -41,7 +41,7 @@ def entries(server: Server) -> list[dict[bytes, Any]]:
     return [fields(entry) for entry in reply]
 
 
-def test_who_may_do_everything_takes_the_short_way(server: Server) -> None:
+def test_an_unrestricted_user_takes_the_fast_path(server: Server) -> None:
     connection = login(server, "ann", "+@all", "~*", "&*")
     assert server.connect().protocol.client.gates == 0
     assert connection.protocol.client.gates == 0
@@ -127,7 +127,7 @@ def test_requirepass_is_a_password_of_the_default_user() -> None:
     assert connection("HELLO", 2, "AUTH", "default", "secret").startswith(b"*14")
 
 
-def test_who_never_logged_in_waits_only_while_there_is_a_password(server: Server) -> None:
+def test_a_new_client_must_log_in_only_while_there_is_a_password(server: Server) -> None:
     before = server.connect()
     server("CONFIG", "SET", "requirepass", "secret")
     connection = server.connect()

@@ -130,7 +130,7 @@ def test_bitcount_of_nothing(server: InProcess) -> None:
         (["0", "b"], NO_INTEGER),
     ],
 )
-def test_what_bitcount_refuses(server: InProcess, options: list[str], error: str) -> None:
+def test_errors_of_bitcount(server: InProcess, options: list[str], error: str) -> None:
     assert refused(server, "BITCOUNT", "missing", *options) == error
 
 
@@ -179,7 +179,7 @@ def test_bitpos_of_a_missing_key(server: InProcess) -> None:
         (["0", "x", "1", "BIT", "y"], SYNTAX),
     ],
 )
-def test_what_bitpos_refuses(server: InProcess, arguments: list[str], error: str) -> None:
+def test_errors_of_bitpos(server: InProcess, arguments: list[str], error: str) -> None:
     assert refused(server, "BITPOS", "missing", *arguments) == error
 
 
@@ -229,7 +229,7 @@ def test_bitop_overwrites_and_drops_the_expiry(server: InProcess) -> None:
     assert server("TTL", "r") == -1
 
 
-def test_what_bitop_refuses(server: InProcess) -> None:
+def test_errors_of_bitop(server: InProcess) -> None:
     server("RPUSH", "list", "x")
     assert refused(server, "BITOP", "NOT", "r", "list", "b") == "ERR BITOP NOT must be called with a single source key."
     assert refused(server, "BITOP", "DIFF", "r", "list") == SYNTAX
@@ -307,7 +307,7 @@ def test_negative_integers_may_be_too_high(server: InProcess) -> None:
         (["GET", "u8", "0", "SET", "u8", "-1", "x"], OFFSET),
     ],
 )
-def test_what_bitfield_refuses(server: InProcess, operations: list[str], error: str) -> None:
+def test_errors_of_bitfield(server: InProcess, operations: list[str], error: str) -> None:
     assert refused(server, "BITFIELD", "k", *operations) == error
     assert server("EXISTS", "k") == 0
 
@@ -333,7 +333,7 @@ def test_a_refused_overflow_has_lengthened_the_string_all_the_same(server: InPro
     assert server("GET", "k") == b"\0\0"
 
 
-def test_what_bitfield_does_to_its_key(server: InProcess) -> None:
+def test_effects_of_bitfield(server: InProcess) -> None:
     reading = [[b"k", [b"RO", b"access"]]]
     writing = [[b"k", [b"RW", b"access", b"update"]]]
     ask = ("COMMAND", "GETKEYSANDFLAGS", "BITFIELD", "k")

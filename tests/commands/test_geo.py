@@ -89,7 +89,7 @@ class TestAdding:
     def test_the_key_must_hold_a_sorted_set(self, server: InProcess) -> None:
         assert refused(server, "GEOADD", "string", 1, 1, "a") == WRONG_TYPE
 
-    def test_what_it_leaves_behind(self, server: InProcess) -> None:
+    def test_effects(self, server: InProcess) -> None:
         assert server.events("GEOADD", "new", 1, 1, "a") == ["new new", "zadd new"]
         assert server.events("GEOADD", "new", 1, 1, "a") == []
         assert server.dirty("GEOADD", "new", 1, 1, "a", 2, 2, "b", 3, 3, "c") == 2
@@ -176,7 +176,7 @@ class TestSearching:
         assert set(server("ZRANGE", "new", 0, -1)) == set(result.encode().split())
         assert server("EXISTS", "new") == (result != "")
 
-    def test_what_is_told_of_members(self, server: InProcess) -> None:
+    def test_replies_about_members(self, server: InProcess) -> None:
         search = ("GEOSEARCH", "sicily", *FROM, *BY, "DESC", "COUNT", 1)
         assert server(*search, "WITHDIST") == [[b"Palermo", b"190.4424"]]
         assert server(*search, "withhash") == [[b"Palermo", 3479099956230698]]
@@ -282,14 +282,14 @@ class TestStoring:
         assert server("EXISTS", "string") == 0
 
     @pytest.mark.parametrize("option", ["WITHDIST", "WITHCOORD", "WITHHASH"])
-    def test_what_would_be_told_of_members(self, server: InProcess, option: str) -> None:
+    def test_replies_without_the_key(self, server: InProcess, option: str) -> None:
         error = "ERR {} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
         # This is checked before missing options, and before ANY without COUNT.
         assert refused(server, "GEOSEARCHSTORE", "n", "missing", *BY, option, "ANY") == error.format("GEOSEARCHSTORE")
         radius = ("GEORADIUS", "missing", 15, 37, 200, "km", option, "ANY", "STORE", "n")
         assert refused(server, *radius) == error.format("STORE option in GEORADIUS")
 
-    def test_what_it_leaves_behind(self, server: InProcess) -> None:
+    def test_effects(self, server: InProcess) -> None:
         search = ("GEOSEARCHSTORE", "new", "sicily", *FROM, *BY)
         assert server.events(*search) == ["new new", "geosearchstore new"]
         assert server.dirty(*search) == 2

@@ -57,7 +57,7 @@ def test_a_stored_one_is_taken_over(server: InProcess) -> None:
     assert server("TTL", "k") == 100
 
 
-def test_what_pfadd_leaves_behind(server: InProcess) -> None:
+def test_effects_of_pfadd(server: InProcess) -> None:
     assert server.dirty("PFADD", "k", "a", "b") == 3
     assert server.dirty("PFADD", "k", "a", "c") == 1
     assert server.dirty("PFADD", "k", "a", "c") == 0
@@ -162,7 +162,7 @@ def test_pfmerge_keeps_the_expiry(server: InProcess) -> None:
     "argv",
     [("PFADD", "k", "x"), ("PFCOUNT", "k"), ("PFCOUNT", "a", "k"), ("PFMERGE", "k"), ("PFMERGE", "r", "k")],
 )
-def test_what_is_no_hyperloglog(server: InProcess, argv: tuple[str, ...]) -> None:
+def test_other_strings_are_refused(server: InProcess, argv: tuple[str, ...]) -> None:
     server("RPUSH", "k", "x")
     assert refused(server, *argv) == WRONG_TYPE
     for value in (b"", b"12", b"HYLL", b"HYLL\2" + bytes(100), b"HYLL\0" + bytes(100)):
@@ -183,7 +183,7 @@ def test_what_is_no_hyperloglog(server: InProcess, argv: tuple[str, ...]) -> Non
         ("PFDEBUG", "GETREG", "k"),
     ],
 )
-def test_what_is_corrupted(server: InProcess, argv: tuple[str, ...]) -> None:
+def test_corrupted_values(server: InProcess, argv: tuple[str, ...]) -> None:
     server("SET", "k", HEADER + b"\x40\x01")
     assert refused(server, *argv) == CORRUPTED
     assert server("EXISTS", "r") == 0
@@ -213,7 +213,7 @@ def test_getreg_leaves_a_dense_one(server: InProcess) -> None:
     assert server("PFDEBUG", "ENCODING", "k") == b"dense"
 
 
-def test_what_pfdebug_refuses(server: InProcess) -> None:
+def test_errors_of_pfdebug(server: InProcess) -> None:
     assert refused(server, "PFDEBUG", "GETREG", "missing") == "ERR The specified key does not exist"
     assert refused(server, "PFDEBUG", "FROB", "missing") == "ERR The specified key does not exist"
     assert refused(server, "PFDEBUG", "SIMD", "maybe") == "ERR Argument must be ON or OFF"

@@ -195,7 +195,7 @@ def test_a_change_that_nobody_could_hold_back(server: Server, migrator: Migrator
 
 
 @pytest.mark.parametrize("words", [("FLUSHALL",), ("SWAPDB", 0, 5)])
-def test_what_is_gone_need_not_be_deleted(server: Server, migrator: Migrator, words: tuple[str, ...]) -> None:
+def test_a_key_that_is_gone_need_not_be_deleted(server: Server, migrator: Migrator, words: tuple[str, ...]) -> None:
     record = server.record()
     server("SET", "a", 1)
     reply = call(server, "h", 1, "a", 0, 100)

@@ -167,7 +167,7 @@ def test_loadex(path: str) -> None:
         ("twisted_redis.extending:Client", "is no Module"),
     ],
 )
-def test_what_cannot_be_loaded(named: str, reason: str) -> None:
+def test_modules_that_cannot_be_loaded(named: str, reason: str) -> None:
     server = Server(enable_module_command="yes")
     assert server("MODULE", "LOAD", named) == FAILED
     level, text = server.logged[-1]
@@ -189,7 +189,7 @@ def test_loading_is_protected(path: str) -> None:
     assert server("MODULE", "LIST") == []
 
 
-def test_what_a_program_loads_stays(server: Server) -> None:
+def test_a_module_loaded_by_the_program_stays(server: Server) -> None:
     assert server("MODULE", "UNLOAD", "toy") == b"ERR Error unloading module: the module can't be unloaded"
     assert server("TOY.STATE") == [b"word", b"calm"]
 
@@ -855,7 +855,7 @@ def test_flags_that_exclude_each_other() -> None:
 
 
 @pytest.mark.parametrize("value", ["text", 1, None, [b"a"]])
-def test_what_no_file_could_hold_is_no_value(value: object) -> None:
+def test_a_value_that_no_file_can_store_is_refused(value: object) -> None:
     module = Module("m")
 
     @module.command("PUT", arity=2, flags=WRITE, keys=first_key(RW | UPDATE))
@@ -873,7 +873,7 @@ def test_what_no_file_could_hold_is_no_value(value: object) -> None:
 
 
 @pytest.mark.parametrize("reply", [1 << 63, -(1 << 63) - 1, [1 << 64], {b"a": 1 << 63}, object(), (n for n in "ab")])
-def test_what_middleware_answers_is_looked_at_too(reply: object) -> None:
+def test_replies_of_middleware_are_checked(reply: object) -> None:
     module = Module("m")
 
     @module.around("ping")

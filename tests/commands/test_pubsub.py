@@ -151,7 +151,7 @@ def test_silence_does_not_hold_messages_back(server: Server) -> None:
     assert client.read() == message("message", "a", "x")
 
 
-def test_what_pubsub_tells(server: Server) -> None:
+def test_replies_of_pubsub(server: Server) -> None:
     one, other = connect(server), connect(server)
     one("SUBSCRIBE", "news.art", "news.sport")
     other("SUBSCRIBE", "news.art")
@@ -175,7 +175,7 @@ def test_what_pubsub_tells(server: Server) -> None:
     assert b" sub=2 psub=1 ssub=1 " in server("CLIENT", "LIST", "ID", one.protocol.client.id)
 
 
-def test_who_is_gone_is_forgotten(server: Server) -> None:
+def test_a_closed_subscriber_is_forgotten(server: Server) -> None:
     client = connect(server)
     client("SUBSCRIBE", "a")
     client("PSUBSCRIBE", "a*", "b*")

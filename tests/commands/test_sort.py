@@ -220,7 +220,7 @@ def test_numbers_in_any_spelling(server: InProcess, seed: int, descending: bool)
 
 
 @pytest.mark.parametrize("text", ["1_0", "-", "e", "1e", " 1", "+-1", "0x1", "nan", "."])
-def test_what_is_no_number_is_refused_among_others(server: InProcess, text: str) -> None:
+def test_one_element_that_is_no_number_is_refused(server: InProcess, text: str) -> None:
     server("RPUSH", "numbers", "1", text, "2")
     with pytest.raises(Refused, match="can't be converted into double"):
         server("SORT", "numbers")

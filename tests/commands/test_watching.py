@@ -62,7 +62,7 @@ def test_own_calls_come_behind_their_replies(server: Server) -> None:
 
 
 @pytest.mark.parametrize("leave", ["RESET", "disconnect"])
-def test_nobody_watches_any_more(server: Server, leave: str) -> None:
+def test_the_last_monitor_is_gone(server: Server, leave: str) -> None:
     watcher = server.connect()
     watcher("MONITOR")
     assert server.engine.gates & IS_MONITORED
@@ -146,7 +146,7 @@ def test_a_series_is_bounded(server: Server) -> None:
     assert [len(history), history[0][1], history[-1][1]] == [160, 41, 200]
 
 
-def test_what_the_doctor_says(server: Server) -> None:
+def test_replies_of_the_latency_doctor(server: Server) -> None:
     assert b"off" in server("LATENCY", "DOCTOR")
     server("CONFIG", "SET", "latency-monitor-threshold", 100)
     assert b"Nothing" in server("LATENCY", "DOCTOR")

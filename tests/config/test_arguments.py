@@ -115,7 +115,7 @@ def test_lines_for_the_start() -> None:
     )
 
 
-def test_what_has_no_effect_gives_a_warning() -> None:
+def test_a_directive_without_effect_gives_a_warning() -> None:
     again = ["--watchdog-period", "5", "--watchdog-period", "0"]
     config = load_arguments(["--port", "1", *again, "--cluster-config-file", "x"])
     (warning,) = config.warnings

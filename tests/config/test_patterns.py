@@ -50,6 +50,6 @@ def test_long_patterns_end_soon() -> None:
     assert matcher(b"*" * 100000)("a")
 
 
-def test_what_is_a_pattern() -> None:
+def test_texts_that_are_patterns() -> None:
     assert all(map(is_pattern, (b"a*", b"a?", b"[a")))
     assert not any(map(is_pattern, (b"a", b"a\\b", b"a]", b"")))

@@ -119,7 +119,7 @@ def test_protected_directives() -> None:
     assert refusal(config, b"dir", b"/nowhere") == failed("dir", "No such file or directory")
 
 
-def test_what_has_no_effect_is_refused() -> None:
+def test_a_value_without_effect_is_refused() -> None:
     config = Config()
     assert not BY_NAME["tls-session-cache-size"].honoured
     reason = "this server does not support another value than its default yet"
@@ -172,7 +172,7 @@ def test_a_broken_applier_restores_too(config: Config) -> None:
     assert config.timeout == 0
 
 
-def test_what_redis_corrects(config: Config) -> None:
+def test_values_that_redis_corrects(config: Config) -> None:
     config.set([(b"hz", b"1000"), (b"repl-backlog-size", b"1")])
     assert (config.hz, config.repl_backlog_size) == (500, 16384)
     config.set([(b"hz", b"0")])

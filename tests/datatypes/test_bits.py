@@ -99,7 +99,7 @@ def test_growing_adds_zeros(data: bytes, size: int) -> None:
     assert grown == data + bytes(max(0, size - len(data)))
 
 
-def test_what_is_long_enough_stays_as_it_is() -> None:
+def test_a_string_that_is_long_enough_stays_unchanged() -> None:
     data = bytearray(b"abc")
     assert bits.grow(data, 3) is data
     assert bits.grow(data, 0) is data

@@ -105,7 +105,7 @@ def test_division_passes_over_most_of_a_box(monkeypatch: pytest.MonkeyPatch) -> 
     assert looked_at < 3 * len(found)
 
 
-def test_what_is_found() -> None:
+def test_members_found() -> None:
     members = index([(13.361389, 38.115556)])
     score = members.scores[b"m0"]
     ((length, member, found, longitude, latitude),) = search(members, circle(13.0, 38.0, 100.0, 1000.0))

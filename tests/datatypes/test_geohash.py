@@ -79,7 +79,7 @@ def test_a_coarse_grid_has_the_first_bits_of_the_fine_one() -> None:
         assert geohash.encode(*position, steps) == geohash.encode(*position) >> 2 * (26 - steps)
 
 
-def test_what_is_decoded_encodes_to_the_same() -> None:
+def test_a_decoded_position_encodes_to_the_same_score() -> None:
     random = Random(3)
     for _ in range(1000):
         score = random.getrandbits(52)

@@ -93,7 +93,7 @@ class TestEnds:
             assert len(one.items) <= 64
         assert contents(one) == [b"%d" % n for n in range(1980, 2000)]
 
-    def test_what_left_is_not_kept_alive(self) -> None:
+    def test_removed_elements_are_not_kept_alive(self) -> None:
         one = pushed(letters(10))
         one.pop_left(DEFAULT)
         one.take_left(2, DEFAULT)

@@ -35,7 +35,7 @@ def check(found: Ranking, expected: list[Pair]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_comes_and_goes(seed: int) -> None:
+def test_random_changes(seed: int) -> None:
     rng = Random(seed)
     expected = sorted({pair(rng) for _ in range(rng.choice([0, 3, 60, 200]))})
     found = Ranking(expected)

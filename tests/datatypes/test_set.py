@@ -57,7 +57,7 @@ class TestForms:
         assert list(one) == [b"-9223372036854775808", b"-1", b"3", b"9223372036854775807"]
 
     @pytest.mark.parametrize("member", [b"01", b"+1", b" 1", b"1 ", b"-0", b"1_0", b"", b"9223372036854775808"])
-    def test_what_only_looks_like_an_integer(self, member: bytes) -> None:
+    def test_members_that_only_look_like_integers(self, member: bytes) -> None:
         one = integers(1, 2, config=WIDE)
         assert member not in one
         assert not one.remove(member)

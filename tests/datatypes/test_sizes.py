@@ -53,7 +53,7 @@ def test_of_a_large_table_the_start_is_looked_at() -> None:
 
 
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="the interpreter does not count references")
-def test_what_others_hold_too_is_charged_in_part() -> None:
+def test_shared_items_are_charged_in_part() -> None:
     mine = items(*[100] * 10)
     whole = sizes.of_items(mine, USUAL)
     assert whole == 10 * sizes.of_bytes(100)

@@ -62,7 +62,7 @@ def test_script(pair: Pair, section: Section, missing_commands: set[bytes]) -> N
     assert not differences, f"{len(differences)} difference(s)\n" + "\n".join(map(str, differences))
 
 
-def test_what_a_section_needs() -> None:
+def test_requirements_of_a_section() -> None:
     lines = """%needs directive hz 20
         @b %send BLPOP list 0
         %blocked 1

@@ -112,7 +112,7 @@ def test_every_command_has_an_answer(call: tuple[bytes, ...]) -> None:
     assert not reply.startswith((b"-ERR internal error", b"-ERR unknown command"))
 
 
-def test_what_is_not_there_is_said() -> None:
+def test_missing_parts_are_reported() -> None:
     bare = Bare()
     assert bare(b"SAVE") == bare(b"BGSAVE") == b"-ERR This server does not save snapshots\r\n"
     assert bare(b"BGREWRITEAOF") == b"-ERR This server has no append-only file\r\n"
@@ -121,7 +121,7 @@ def test_what_is_not_there_is_said() -> None:
     assert bare(b"LASTSAVE") == b":%d\r\n" % bare.engine.time.wall()
 
 
-def test_what_is_there_works() -> None:
+def test_existing_parts_work() -> None:
     bare = Bare()
     assert bare(b"MULTI") == b"+OK\r\n"
     bare(b"SET", b"a", b"1")

@@ -87,7 +87,7 @@ def test_a_key_of_another_type_wakes_nobody(server: Server) -> None:
     assert client.read() == POPPED % b"1"
 
 
-def test_what_is_pushed_and_popped_in_a_transaction_wakes_nobody(server: Server) -> None:
+def test_a_push_and_a_pop_in_a_transaction_wake_no_client(server: Server) -> None:
     client = server.connect()
     client("BLPOP", "l", "0")
     for argv in (("MULTI",), ("RPUSH", "l", "1"), ("DEL", "l"), ("EXEC",)):

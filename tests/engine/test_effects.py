@@ -14,7 +14,7 @@ def server() -> Server:
     return Server()
 
 
-def test_what_changes_nothing_has_no_effect(server: Server) -> None:
+def test_a_command_that_changes_nothing_has_no_effect(server: Server) -> None:
     record = server.record()
     server("SET", "a", "1")
     for argv in (
@@ -116,7 +116,7 @@ def test_events_are_published_by_class(server: Server) -> None:
     assert told == [(b"__keyspace@0__:b", b"expired")]
 
 
-def test_nobody_listening_costs_nothing(server: Server) -> None:
+def test_without_listeners_a_change_costs_nothing(server: Server) -> None:
     assert not server.engine.effects.observed
     record = server.record()
     assert server.engine.effects.observed

@@ -104,14 +104,14 @@ def test_the_first_closed_gate_is_told(server: Server, closed: tuple[Close, ...]
         (refuse_stale, "GET a", "-ERR Can't execute 'get': only (P|S)SUBSCRIBE"),
     ],
 )
-def test_what_is_told_to_a_subscriber(server: Server, closed: Close, request_: str, expected: str) -> None:
+def test_errors_for_a_subscriber(server: Server, closed: Close, request_: str, expected: str) -> None:
     client = server.connect()
     client("SUBSCRIBE", "channel")
     closed(server)
     assert client(*request_.split()).decode().startswith(expected)
 
 
-def test_what_is_denied_before_it_is_queued(server: Server) -> None:
+def test_commands_denied_before_they_are_queued(server: Server) -> None:
     fail_to_save(server)
     want_replicas(server)
     client = server.connect()

@@ -117,7 +117,7 @@ def test_a_transaction_is_paused_as_a_whole(server: Server) -> None:
     assert client.read() == b"+QUEUED\r\n*2\r\n$1\r\n1\r\n+OK\r\n"
 
 
-def test_who_goes_while_paused(server: Server) -> None:
+def test_a_client_that_disconnects_while_paused(server: Server) -> None:
     client = server.connect()
     server("CLIENT", "PAUSE", 1000, "WRITE")
     client("SET", "a", 1)

@@ -197,7 +197,7 @@ def node(argument: Any) -> tuple[Any, ...]:
         ),
     ],
 )
-def test_what_a_line_says(line: str, arguments: list[Any]) -> None:
+def test_arguments_in_a_syntax_line(line: str, arguments: list[Any]) -> None:
     assert tree(line) == arguments
 
 
@@ -223,7 +223,7 @@ def test_types_depend_on_where_a_name_stands() -> None:
         "",
     ],
 )
-def test_what_is_no_line(line: str) -> None:
+def test_invalid_syntax_lines(line: str) -> None:
     with pytest.raises(ValueError, match="^x: "):
         parse_syntax(line, "x", "generic")
 

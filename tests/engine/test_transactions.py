@@ -87,7 +87,7 @@ def commits(client: Connection) -> bool:
         (("DEL", "nothing"), False),
     ],
 )
-def test_what_a_watcher_sees(server: Server, change: tuple[str, ...], seen: bool) -> None:
+def test_changes_that_abort_a_watch(server: Server, change: tuple[str, ...], seen: bool) -> None:
     server("SET", "a", "1")
     client = watching(server, "a")
     server(*change)

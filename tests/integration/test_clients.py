@@ -178,7 +178,7 @@ def test_peer_that_leaves_in_the_middle(shared_server: Server, client: redis.Red
     assert client.exists("k") == 0
 
 
-def test_who_is_killed_gets_what_was_said_before(shared_server: Server, client: redis.Redis) -> None:
+def test_a_killed_client_gets_the_replies_before(shared_server: Server, client: redis.Redis) -> None:
     client.set("key", b"x" * 100_000)
     with shared_server.connect() as victim:
         victim.sendall(b"CLIENT ID\r\n")

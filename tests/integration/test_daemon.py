@@ -106,7 +106,7 @@ def test_background(tmp_path: Path) -> None:
     assert f"{pid}:M " in log and "has no effect" not in log
 
 
-def test_what_goes_wrong_in_the_background_is_in_the_log(tmp_path: Path) -> None:
+def test_errors_in_the_background_are_in_the_log(tmp_path: Path) -> None:
     options = ["--port", str(free_port()), "--logfile", "server.log", "--loadmodule", "./none.py"]
     begun = subprocess.run(
         [*SERVER, *options, "--daemonize", "yes"], cwd=tmp_path, env=environment(), timeout=PATIENCE, check=False
@@ -148,7 +148,7 @@ def test_upstart_waits_for_a_stop(start: Start) -> None:
         assert client.info("server")["process_supervised"] == "upstart"
 
 
-def test_nobody_supervises(start: Start) -> None:
+def test_without_a_supervisor(start: Start) -> None:
     variables = {name: value for name, value in environment().items() if name not in ("NOTIFY_SOCKET", "UPSTART_JOB")}
     server = start("--supervised", "systemd", env=variables)
     assert "systemd supervision error: NOTIFY_SOCKET not found!" in server.output
@@ -156,5 +156,5 @@ def test_nobody_supervises(start: Start) -> None:
         assert client.info("server")["process_supervised"] == "no"
 
 
-def test_what_the_log_says_of_the_configuration(start: Start) -> None:
+def test_log_lines_about_the_configuration(start: Start) -> None:
     assert "* Configuration loaded\n" in start().output

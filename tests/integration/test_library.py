@@ -275,7 +275,7 @@ def broken(ctx):
     assert "Bug in the command break" in failure.getMessage() and "KeyError" in caplog.text
 
 
-def test_what_cannot_go_to_a_process() -> None:
+def test_arguments_that_cannot_go_to_a_process() -> None:
     module = Module("here")
     module.command("HERE", arity=1)(lambda ctx: b"here")
     with pytest.raises(TypeError, match="the arguments go to another process"):

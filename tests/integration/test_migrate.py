@@ -143,7 +143,7 @@ def test_a_transaction_and_a_script(tmp_path: Path, servers: list[Server]) -> No
         assert there.mget("a", "b") == [b"1", b"2"]
 
 
-def test_what_was_moved_is_in_no_file(tmp_path: Path, servers: list[Server]) -> None:
+def test_moved_keys_are_in_no_file(tmp_path: Path, servers: list[Server]) -> None:
     ours = launch("ours", tmp_path / "ours", "--appendonly", "yes", "--appendfsync", "always")
     other = launch("ours", tmp_path / "other")
     servers += [ours, other]

@@ -100,7 +100,7 @@ def test_functions_and_effects_on_a_replica(start: Callable[..., Server], tmp_pa
             assert [library[1] for library in replica.function_list()] == ["counting"]
 
 
-def test_those_who_watch_wait_and_listen(start: Callable[..., Server]) -> None:
+def test_watching_blocked_and_subscribed_clients(start: Callable[..., Server]) -> None:
     server = start("--slowlog-log-slower-than", "0")
     with client_of(server) as client, client_of(server) as other, client_of(server) as third:
         with other.pipeline() as pipe:

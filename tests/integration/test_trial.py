@@ -76,7 +76,7 @@ def run(*arguments: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_what_must_fail_fails_in_both_runners(tmp_path: Path) -> None:
+def test_a_test_that_must_fail_fails_in_both_runners(tmp_path: Path) -> None:
     (tmp_path / "test_wrong.py").write_text(WRONG)
     wrong = len(re.findall(r"def test_a", WRONG))
     by_trial = run("twisted.trial", "test_wrong", folder=tmp_path)

@@ -45,7 +45,7 @@ def test_looking_at_a_key_does_not_raise_its_frequency(argv: tuple[str | int, ..
     assert server("OBJECT", "FREQ", "k") == 6
 
 
-def test_who_looks_at_an_object_is_told_of_no_miss() -> None:
+def test_object_causes_no_miss_event() -> None:
     server = Server()
     server("CONFIG", "SET", "notify-keyspace-events", "Em")
     client = server.connect()

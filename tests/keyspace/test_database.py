@@ -92,7 +92,7 @@ def test_typed_access_refuses_other_types(db: Database) -> None:
         (b"key", [], "a key holds bytes or a value of a type of the server, not list"),
     ],
 )
-def test_what_no_file_could_hold_is_refused_and_nothing_changes(
+def test_a_value_that_no_file_can_store_is_refused(
     db: Database, put: Callable[..., None], key: Any, value: Any, text: str
 ) -> None:
     with pytest.raises(TypeError, match=text):

@@ -121,7 +121,7 @@ def test_scripts(client: LocalClient) -> None:
     assert client.eval("return {KEYS[1], ARGV[1], 3}", ("k",), ("a",)) == [b"k", b"a", 3]
 
 
-def test_what_blocks_is_a_deferred(client: LocalClient, service: RedisService) -> None:
+def test_a_blocking_call_returns_a_deferred(client: LocalClient, service: RedisService) -> None:
     waiting = client.blpop("q")
     assert isinstance(waiting, Deferred) and not waiting.called
     # The client remains usable in the meantime, in its current database.

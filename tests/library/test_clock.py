@@ -116,7 +116,7 @@ def test_reset(clock: ServerClock, reactor: MemoryReactorClock) -> None:
     assert clock.seconds() == 5  # the monotonic clock never goes back
 
 
-def test_what_polls_does_not_hold_it_up(clock: ServerClock) -> None:
+def test_polling_does_not_hold_it_up(clock: ServerClock) -> None:
     def poll() -> None:
         clock.callLater(0.001, poll)
 

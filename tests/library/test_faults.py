@@ -80,7 +80,7 @@ def test_wrong_use(service: RedisService, peer: Peer) -> None:
     assert peer("CONFIG", "GET", "port") == b"-ERR injected\r\n"
 
 
-def test_what_the_owner_does_meets_no_fault(service: RedisService, peer: Peer) -> None:
+def test_calls_of_the_owner_meet_no_fault(service: RedisService, peer: Peer) -> None:
     service.fail_next("*", times=None)
     service.delay("*", 10)
     with service.command_log as log:
@@ -90,7 +90,7 @@ def test_what_the_owner_does_meets_no_fault(service: RedisService, peer: Peer) -
     assert peer("GET", "k") == b"-ERR injected\r\n"
 
 
-def test_what_the_owner_does_meets_no_pause(service: RedisService, peer: Peer, reactor: MemoryReactorClock) -> None:
+def test_calls_of_the_owner_meet_no_pause(service: RedisService, peer: Peer, reactor: MemoryReactorClock) -> None:
     assert peer("CLIENT", "PAUSE", "100000", "ALL") == b"+OK\r\n"
     service.seed({"k": "v"})
     assert service.dump() == {b"k": b"v"}
@@ -241,7 +241,7 @@ def test_server_that_stops_within_a_block(service: RedisService) -> None:
     assert log.calls == []
 
 
-def test_what_a_script_calls_is_its_own(service: RedisService, client: LocalClient) -> None:
+def test_calls_of_a_script_meet_no_fault(service: RedisService, client: LocalClient) -> None:
     pytest.importorskip("lupa")
     service.fail_next("SET")
     with service.command_log as log:

@@ -77,7 +77,7 @@ def test_wrong_directives() -> None:
             RedisService(**names)
 
 
-def test_what_goes_wrong_at_the_start_tells_the_line(reactor: MemoryReactorClock) -> None:
+def test_an_error_at_the_start_names_the_line(reactor: MemoryReactorClock) -> None:
     for directives, expected in (
         ({"rename_command": "nope other"}, "rename-command nope other: No such command in rename-command"),
         ({"user": "bob !x"}, "user bob !x: Error in user declaration"),

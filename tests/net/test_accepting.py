@@ -111,7 +111,7 @@ def test_many_at_once_leave_the_others_their_turn(street: Street) -> None:
     assert all(received(peer) == (b"+PONG\r\n", False) for peer in peers)
 
 
-def test_what_is_wrong_with_the_port_is_its_business(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_port_are_left_to_it(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are too many open files. Twisted's port can still refuse a connection."""
 
     class Broken:
@@ -125,7 +125,7 @@ def test_what_is_wrong_with_the_port_is_its_business(street: Street, monkeypatch
     monkeypatch.setattr(street.port, "socket", sock)
 
 
-def test_nobody_is_let_in_without_a_protocol(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_is_accepted_without_a_protocol(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(street.house.server.factory, "buildProtocol", lambda addr: None)
     peer = street.connect()
     street.house.round()

@@ -124,7 +124,7 @@ def test_low_limits_hold_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gone(client)
 
 
-def test_who_has_not_logged_in_gets_little_output(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unauthenticated_client_gets_little_output(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(requirepass="secret")
     client = server.connect()
     Slow(client, monkeypatch)
@@ -161,7 +161,7 @@ def test_a_request_that_never_ends(server: Server) -> None:
         ([("BLPOP", "list", "0")], False),
     ],
 )
-def test_who_is_silent_for_too_long(calls: list[tuple[str, ...]], idles_out: bool) -> None:
+def test_a_client_that_is_silent_for_too_long(calls: list[tuple[str, ...]], idles_out: bool) -> None:
     server = Server(timeout=10)
     client = server.connect()
     for call in calls:
@@ -174,7 +174,7 @@ def test_who_is_silent_for_too_long(calls: list[tuple[str, ...]], idles_out: boo
     assert gone(client) is idles_out
 
 
-def test_who_never_logs_in_is_silent_too_long() -> None:
+def test_a_client_that_never_logs_in_times_out() -> None:
     server = Server(timeout=10, requirepass="secret")
     client = server.connect()
     client("GET", "a")

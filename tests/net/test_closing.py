@@ -125,7 +125,7 @@ def test_nothing_is_answered_before_it_is_on_disk(houses: Build) -> None:
     assert received(peer) == (b"+OK\r\n+OK\r\n", True)
 
 
-def test_nobody_is_kept_waiting_who_is_turned_away(houses: Build) -> None:
+def test_a_refused_client_does_not_wait(houses: Build) -> None:
     house = houses(maxclients=1)  # the test's own client
     peer = house.connect()
     assert received(peer) == (b"-ERR max number of clients reached\r\n", True)

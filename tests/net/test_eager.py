@@ -43,7 +43,7 @@ def pair() -> Iterator[tuple[Any, socket.socket, Reactor]]:
     theirs.close()
 
 
-def test_what_the_socket_takes_is_written_at_once(pair: tuple[Any, socket.socket, Reactor]) -> None:
+def test_bytes_that_the_socket_takes_are_written_at_once(pair: tuple[Any, socket.socket, Reactor]) -> None:
     connection, theirs, reactor = pair
     sender(connection)(b"+OK\r\n")
     assert theirs.recv(100) == b"+OK\r\n"

@@ -80,7 +80,7 @@ def peers(hub: Hub) -> Iterator[list[Peer]]:
         peer.other.close()
 
 
-def test_whoever_is_ready_is_served_in_one_turn(hub: Hub, peers: list[Peer]) -> None:
+def test_all_ready_connections_are_served_in_one_turn(hub: Hub, peers: list[Peer]) -> None:
     peers[0].other.send(b"a")
     peers[2].other.send(b"b")
     hub.doRead()

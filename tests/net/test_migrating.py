@@ -200,7 +200,7 @@ def test_refusals(bench: Bench) -> None:
     assert bench.outcome() == ([False] * 3, b"ERR Target instance replied with error: ERR no such db")
 
 
-def test_somebody_else_than_redis(bench: Bench) -> None:
+def test_another_server_than_redis(bench: Bench) -> None:
     bench.order()
     bench.reactor.accept().say(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>\r\n")
     confirmed, error = bench.outcome()
@@ -282,7 +282,7 @@ def test_an_end_behind_a_confirmation_is_not(bench: Bench) -> None:
         (DNSLookupError(), 1, "connecting"),
     ],
 )
-def test_nobody_there(bench: Bench, problem: Exception, tries: int, doing: str) -> None:
+def test_no_server_at_the_target(bench: Bench, problem: Exception, tries: int, doing: str) -> None:
     bench.order()
     for _ in range(tries):
         assert bench.outcomes == []

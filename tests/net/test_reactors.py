@@ -93,7 +93,7 @@ def test_calls_come_in_their_order(setting: Setting) -> None:
     assert setting.made[3:] == [(6, "d")]
 
 
-def test_what_is_due_at_once_needs_no_alarm(setting: Setting) -> None:
+def test_a_call_that_is_due_at_once_needs_no_alarm(setting: Setting) -> None:
     setting.keeper.callLater(0, setting.note, "now")
     assert setting.made == [] and setting.alarms == 0
     setting.reactor.turn()
@@ -161,7 +161,7 @@ def test_everything_else_is_the_reactors(setting: Setting) -> None:
     assert setting.keeper.callFromThread == setting.reactor.callFromThread
 
 
-def test_who_needs_one() -> None:
+def test_reactors_that_need_one() -> None:
     ours = new_reactor()
     try:
         assert ours.seconds is time.monotonic

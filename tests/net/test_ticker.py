@@ -26,7 +26,7 @@ def test_comes_at_its_interval_and_stops(clock: Clock) -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_what_was_missed_is_left_out(clock: Clock) -> None:
+def test_missed_calls_are_skipped(clock: Clock) -> None:
     times: list[float] = []
     ticker = Ticker(lambda: times.append(clock.seconds()), clock)
     ticker.start(1)

@@ -146,7 +146,7 @@ def test_replies_of_one_read_are_one_record(peer: Peer) -> None:
     assert peer.records() == [APPLICATION_DATA]
 
 
-def test_what_must_be_on_disk_goes_there_before_the_reply(server: Server, peer: Peer) -> None:
+def test_the_append_only_file_is_synced_before_the_reply(server: Server, peer: Peer) -> None:
     order: list[str] = []
     wire = peer.protocol.transport
     write = wire.write
@@ -243,7 +243,7 @@ def test_the_peer_closes(server: Server, peer: Peer) -> None:
     assert peer.transport.disconnecting
 
 
-def test_what_waits_for_the_handshake_counts_as_pending(server: Server, authority: Authority) -> None:
+def test_bytes_that_wait_for_the_handshake_count_as_pending(server: Server, authority: Authority) -> None:
     waiting = Peer(server, knowing(authority))
     waiting.protocol.write(b"x" * 1000)
     assert waiting.protocol.wrappedProtocol.pending_output == 1000

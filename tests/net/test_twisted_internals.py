@@ -24,7 +24,7 @@ def listening() -> Iterator[socket.socket]:
         yield sock
 
 
-def test_what_a_plain_connection_has_not_sent() -> None:
+def test_unsent_bytes_of_a_plain_connection() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection: Any = tcp.Connection(ours, Protocol(), MemoryReactorClock())

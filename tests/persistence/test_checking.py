@@ -54,7 +54,7 @@ def test_a_file_without_checksum() -> None:
     assert any("saved with checksum disabled" in line for line in lines)
 
 
-def test_what_is_wrong() -> None:
+def test_kinds_of_damage() -> None:
     data = whole()
     place = data.index(b"stream")
     good, lines = checked(data[: place + 10])

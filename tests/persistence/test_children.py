@@ -50,7 +50,7 @@ def test_ends() -> None:
     assert run(lambda child: os.kill(os.getpid(), signal.SIGKILL) is not None) == (-1, signal.SIGKILL)
 
 
-def test_what_it_keeps() -> None:
+def test_descriptors_that_a_child_keeps() -> None:
     here, there = socket.socketpair()
     reading, writing = os.pipe()
     try:
@@ -123,7 +123,7 @@ def test_reports() -> None:
     assert isinstance(info, bytes) and b"current_cow_size:0\r" in info
 
 
-def test_what_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(os.listdir("/dev/fd"))
     for problem in (MemoryError(), RuntimeError("fork not supported"), BlockingIOError(errno.EAGAIN, "again")):
         server = Server(save=((3600, 1),))
@@ -160,7 +160,7 @@ def test_writes_go_on_after_a_failed_fork(tmp_path: Path, monkeypatch: pytest.Mo
     assert server("SET", "a", 3) == b"OK"
 
 
-def test_somebody_else_waits_for_our_child() -> None:
+def test_other_code_waits_for_our_child() -> None:
     server = Server()
     children = children_of(server)
     for works in (True, False):

@@ -105,7 +105,7 @@ def test_in_pieces_of_any_size(size: int) -> None:
     assert found("RANDOMKEY") is not None
 
 
-def test_what_is_behind_is_kept() -> None:
+def test_bytes_after_the_end_are_kept() -> None:
     server = make()
     fill(server)
     loader = Loader(make().engine)

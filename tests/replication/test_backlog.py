@@ -37,7 +37,7 @@ def test_every_place_gives_the_rest(pieces: list[bytes], start: int) -> None:
         assert whole(backlog, start + 1 + at) == data[at:]
 
 
-def test_what_nobody_needs_goes_and_what_somebody_needs_stays() -> None:
+def test_blocks_are_kept_while_a_replica_needs_them() -> None:
     backlog = Backlog(0, 10_000)
     for number in range(100):
         backlog.append(b"%1000d" % number)

@@ -454,7 +454,7 @@ def test_a_command_that_fails_may_end_the_server(snapshot: bytes) -> None:
 
 
 @pytest.mark.parametrize(("flags", "error"), [("", True), (" flags=no-writes", False)])
-def test_what_a_queued_script_declares_counts_when_it_is_executed(flags: str, error: bool) -> None:
+def test_flags_of_a_queued_script_count_when_it_runs(flags: str, error: bool) -> None:
     following = Following()
     server = following.server
     server("REPLICAOF", "NO", "ONE")

@@ -37,7 +37,7 @@ def test_the_stream_is_what_the_clients_did() -> None:
     assert replica.read() == encode("SET", "d", 1)
 
 
-def test_what_expires_is_deleted_on_the_replica() -> None:
+def test_an_expired_key_is_deleted_on_the_replica() -> None:
     master = Master()
     replica = master.replica()
     client = master.connect()

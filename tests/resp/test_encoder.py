@@ -85,7 +85,7 @@ def test_both_protocols(case: tuple[Any, bytes, bytes]) -> None:
     assert encode3(value) == in_resp3
 
 
-def test_what_is_no_reply_is_refused() -> None:
+def test_a_value_that_is_no_reply_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
         encode2(object())
 

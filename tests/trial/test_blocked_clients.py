@@ -80,7 +80,7 @@ class PauseTests(BlockedCase):
         """Makes ``l`` and ``s`` ready inside the transaction that begins a pause."""
         self.calls("MULTI", "RPUSH l x", "XADD s 1-0 f v", f"CLIENT PAUSE 1000 {mode}", "EXEC")
 
-    def test_what_writes_is_held_back(self) -> None:
+    def test_a_write_is_held_back(self) -> None:
         connection, reader = self.waiting(), self.waiting(call="XREAD BLOCK 0 STREAMS s $")
         self.pause("WRITE")
         self.assertEqual(connection.read(), b"")
@@ -103,7 +103,7 @@ class PauseTests(BlockedCase):
         self.assertEqual(admin("CLIENT", "UNPAUSE"), b"+OK\r\n")
         self.assertEqual(connection.read(), reply(["l", "x"]))
 
-    def test_who_leaves_meanwhile_takes_nothing(self) -> None:
+    def test_a_client_that_leaves_meanwhile_takes_nothing(self) -> None:
         connection = self.waiting()
         self.pause("WRITE")
         connection.protocol.connectionLost()
@@ -139,7 +139,7 @@ class UnblockTests(BlockedCase):
         self.assertEqual(connection.read(), b"*-1\r\n")
         self.assertEqual(self.server("LLEN", "l"), 1)
 
-    def test_who_is_held_back_by_a_pause_is_not_blocked(self) -> None:
+    def test_a_client_held_back_by_a_pause_is_not_blocked(self) -> None:
         connection = self.server.connect()
         self.calls("CLIENT PAUSE 1000 WRITE")
         connection("BLPOP", "l", 1)

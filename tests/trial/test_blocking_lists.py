@@ -128,7 +128,7 @@ class ServedTests(ServerCase):
             lambda found: self.assertEqual([value for _, value in found], [b"1", b"2", b"3", b"4"])
         )
 
-    def test_who_waits_for_one_key_twice_is_served_once(self) -> None:
+    def test_a_client_that_waits_for_one_key_twice_is_served_once(self) -> None:
         connection = self.server.connect()
         connection("BLPOP", "k", "k", 0)
         self.server("RPUSH", "k", 1, 2)
@@ -186,7 +186,7 @@ class ServedTests(ServerCase):
         self.assertEqual(length, 1)
         return answer.addCallback(self.assertEqual, [b"k", b"x"])
 
-    def test_what_is_served_is_propagated_as_a_command_that_does_not_wait(self) -> None:
+    def test_a_served_call_is_propagated_as_a_non_blocking_command(self) -> None:
         recorder = self.server.record()
         self.caller()("BLPOP", "k", 0)
         self.caller()("BLMOVE", "k", "other", "LEFT", "RIGHT", 0)

@@ -41,7 +41,7 @@ class XreadTests(StreamCase):
         self.assertEqual(self.server.connect()("XREAD", "STREAMS", "s", "$"), NULL)
         self.assertEqual(self.server.engine.waiting.count, 0)
 
-    def test_what_is_there_comes_at_once(self) -> None:
+    def test_existing_entries_are_returned_at_once(self) -> None:
         self.add("s", 1)
         self.add("s", 2)
         connection = self.server.connect()
@@ -182,7 +182,7 @@ class XreadgroupTests(StreamCase):
             self.assertTrue(self.successResultOf(answer).startswith(b"NOGROUP"), flush)
             self.server("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
 
-    def test_who_waits_is_an_active_consumer_of_the_group(self) -> None:
+    def test_a_blocked_client_is_a_consumer_of_the_group(self) -> None:
         self.read("one")
         self.server.clock.advance(1)
         [consumer] = self.server("XINFO", "CONSUMERS", "s", "g")

@@ -147,7 +147,7 @@ class StreamTests(FollowingCase):
         link.send(encode("PUBLISH", "news", "x"))
         self.assertEqual(subscriber.read(), encode("message", "news", "x"))
 
-    def test_who_waits_at_the_replica_reads_what_the_stream_brings(self) -> None:
+    def test_a_blocked_client_of_the_replica_gets_entries_of_the_stream(self) -> None:
         following, link = self.synchronised()
         answer: Deferred[Any] = Caller(following.server)("XREAD", "BLOCK", 0, "STREAMS", "s", "$")
         link.send(encode("XADD", "s", "1-0", "f", "v"))

@@ -92,7 +92,7 @@ class PubsubMixin:
         expected = [self.told("pmessage", "__key*__:*", *each) for each in told]
         self.assertEqual(subscriber.read(), b"".join(expected))
 
-    def test_who_is_gone_gets_nothing(self) -> None:
+    def test_a_closed_subscriber_gets_nothing(self) -> None:
         connection = self.connect()
         connection("SUBSCRIBE", "a")
         connection("PSUBSCRIBE", "*")

@@ -62,7 +62,7 @@ class CallTests(ServiceCase):
         self.assertEqual(self.redis.client().lrange("q"), [b"kept"])
         return self.assertFailure(waiting, CancelledError)
 
-    def test_what_needs_a_connection_is_refused(self) -> Deferred[Any]:
+    def test_a_command_that_needs_a_connection_is_refused(self) -> Deferred[Any]:
         return self.assertFailure(self.redis.execute("SUBSCRIBE", "c"), ReplyError)
 
 

@@ -42,7 +42,7 @@ class TransactionTests(ServerCase):
                 self.assertEqual(connection("EXEC"), ABORTED, wrong)
             self.assertIsNone(self.server("GET", "a"))
 
-    def test_what_is_refused_within_it(self) -> None:
+    def test_commands_refused_inside_a_transaction(self) -> None:
         connection = self.server.connect()
         self.assertEqual(
             self.pipeline(connection, "MULTI", "MULTI", "WATCH a", "EXEC", "EXEC", "DISCARD"),
@@ -70,7 +70,7 @@ class TransactionTests(ServerCase):
         self.assertTrue(answer.endswith(b"*5\r\n*-1\r\n$-1\r\n*-1\r\n*-1\r\n:0\r\n+PONG\r\n"), answer)
         self.assertEqual(self.server.engine.waiting.count, 0)
 
-    def test_who_waits_is_served_behind_the_whole(self) -> Deferred[Any]:
+    def test_a_blocked_client_is_served_after_the_transaction(self) -> Deferred[Any]:
         answer = self.waits(self.caller(), "BLPOP", "l", 0)
         connection = self.server.connect()
         self.pipeline(connection, "MULTI", "RPUSH l 1", "LPUSH l 0", "RPUSH l 2")
@@ -78,7 +78,7 @@ class TransactionTests(ServerCase):
         self.assertEqual(connection("EXEC"), b"*3\r\n:1\r\n:2\r\n:3\r\n")
         return answer.addCallback(self.assertEqual, [b"l", b"0"])
 
-    def test_what_is_gone_at_its_end_serves_nobody(self) -> None:
+    def test_an_element_that_is_gone_at_the_end_serves_no_client(self) -> None:
         answer = self.waits(self.caller(), "BLPOP", "l", 0)
         self.pipeline(self.server.connect(), "MULTI", "RPUSH l 1", "LPOP l", "EXEC")
         self.assertNoResult(answer)
@@ -128,7 +128,7 @@ class WatchTests(ServerCase):
             self.assertFalse(self.commits(connection), change)
             self.assertTrue(self.commits(connection), change)
 
-    def test_what_is_no_change(self) -> None:
+    def test_commands_that_change_nothing(self) -> None:
         for call in ("GET a", "SET c 1", "SETNX a 2", "DEL none", "SELECT 1", "TOUCH a", "PERSIST a"):
             self.server("SET", "a", 1)
             connection = self.watch("a")

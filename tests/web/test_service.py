@@ -48,7 +48,7 @@ def ask(
         ("/metrics", "text/plain"),
     ],
 )
-def test_what_is_served(path: str, content_type: str) -> None:
+def test_requests_that_are_served(path: str, content_type: str) -> None:
     code, headers, body = ask(path)
     assert code == 200
     assert headers["Content-Type"].startswith(content_type)
@@ -69,7 +69,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
         assert b"http://" not in body and b"https://" not in body and b"url(" not in body
 
 
-def test_what_is_not_served() -> None:
+def test_requests_that_are_refused() -> None:
     assert ask("/nothing")[0] == 404
     assert ask("/../setup.py")[0] == 404
     assert ask("/metrics", method="POST")[0] == 405
@@ -185,7 +185,7 @@ def test_half_a_request_is_given_up_though_bytes_go_on_coming() -> None:
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 3", "Content-Length: 1000000000", "Transfer-Encoding: chunked"])
-def test_nobody_keeps_a_body(length: str) -> None:
+def test_a_request_body_is_not_kept(length: str) -> None:
     page = Page()
     protocol, transport = page.connect()
     protocol.dataReceived(HEAD + length.encode() + b"\r\n\r\n" + b"abc" * 1000)

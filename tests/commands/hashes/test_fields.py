@@ -93,7 +93,7 @@ def test_each_field_counts_as_a_change(filled: InProcess) -> None:
     assert filled.dirty("HDEL", "h", "y") == 0
 
 
-def test_what_goes_to_replicas(filled: InProcess) -> None:
+def test_commands_sent_to_replicas(filled: InProcess) -> None:
     assert filled.effects("HSET", "h", "a", "1", "b", "2") == ["HSET h a 1 b 2"]
     assert filled.effects("HDEL", "h", "a", "x") == ["HDEL h a x"]
     assert filled.effects("HDEL", "h", "x") == []

@@ -46,7 +46,7 @@ def clients(server: Server) -> Iterator[Connection]:
         ("BRPOPLPUSH l m 0", bulk("c")),
     ],
 )
-def test_what_is_there_comes_at_once(server: Server, call: str, reply: bytes) -> None:
+def test_an_existing_element_is_returned_at_once(server: Server, call: str, reply: bytes) -> None:
     server("RPUSH", "l", "a", "b", "c")
     assert server.connect()(*call.split()) == reply
 
@@ -62,7 +62,7 @@ def test_what_is_there_comes_at_once(server: Server, call: str, reply: bytes) ->
         ("BRPOPLPUSH l m 0", bulk("a")),
     ],
 )
-def test_what_is_not_there_comes_when_it_is(server: Server, call: str, reply: bytes) -> None:
+def test_a_missing_element_is_returned_when_it_arrives(server: Server, call: str, reply: bytes) -> None:
     waiting = server.connect()
     assert waiting(*call.split()) == b""
     server.advance(3600)
@@ -140,7 +140,7 @@ class TestTransactions:
         assert waiting.read() == answer("l", "c")
 
     @pytest.mark.parametrize("replaced", [False, True])
-    def test_what_is_gone_again_wakes_nobody(self, server: Server, replaced: bool) -> None:
+    def test_a_key_that_is_gone_again_wakes_no_client(self, server: Server, replaced: bool) -> None:
         waiting = server.connect()
         waiting("BLPOP", "l", 0)
         server("MULTI")
@@ -180,7 +180,7 @@ class TestOrder:
         server("RPUSH", "m", "a")
         assert waiting.read() == answer("m", "a")
 
-    def test_what_serving_makes_ready_comes_after_what_was(self, server: Server, clients: Iterator[Connection]) -> None:
+    def test_keys_made_ready_by_serving_come_last(self, server: Server, clients: Iterator[Connection]) -> None:
         mover, second, third = next(clients), next(clients), next(clients)
         mover("BRPOPLPUSH", "a", "c", 0)
         second("BLPOP", "b", 0)
@@ -255,7 +255,7 @@ def test_exchanged_databases_wake(server: Server) -> None:
     assert waiting.read() == answer("l", "a")
 
 
-def test_who_has_left_takes_nothing(server: Server, clients: Iterator[Connection]) -> None:
+def test_a_client_that_has_left_takes_nothing(server: Server, clients: Iterator[Connection]) -> None:
     gone, waiting = next(clients), next(clients)
     gone("BLPOP", "l", 0)
     waiting("BLPOP", "l", 0)

@@ -105,7 +105,7 @@ def test_several_lists_may_be_asked_for(server: InProcess) -> None:
         (["2", "none", "s", "LEFT"], WRONG_TYPE),
     ],
 )
-def test_what_lmpop_refuses(server: InProcess, argv: list[str], error: str) -> None:
+def test_errors_of_lmpop(server: InProcess, argv: list[str], error: str) -> None:
     server("SET", "s", "v")
     assert refused(server, "LMPOP", *argv) == error
 
@@ -162,7 +162,7 @@ def test_lpos(server: InProcess) -> None:
         (["COUNT", "1"], WRONG_TYPE),
     ],
 )
-def test_what_lpos_refuses(server: InProcess, options: list[str], error: str) -> None:
+def test_errors_of_lpos(server: InProcess, options: list[str], error: str) -> None:
     server("SET", "s", "v")
     assert refused(server, "LPOS", "s", "a", *options) == error
 
@@ -337,7 +337,7 @@ AFTERMATH = [
 
 
 @pytest.mark.parametrize(("call", "dirty", "events", "effects"), AFTERMATH, ids=[case[0] for case in AFTERMATH])
-def test_what_a_command_leaves_behind(call: str, dirty: int, events: list[str], effects: list[str]) -> None:
+def test_effects_of_a_command(call: str, dirty: int, events: list[str], effects: list[str]) -> None:
     def fresh() -> InProcess:
         server = InProcess()
         make(server, "abc")

@@ -106,7 +106,7 @@ class TestStoring:
         assert server.dirty(command, "string", "missing") == 1
         assert server.effects(command, "string", "missing") == []
 
-    def test_what_it_leaves_behind(self, server: InProcess, command: str) -> None:
+    def test_effects(self, server: InProcess, command: str) -> None:
         assert server.events(command, "new", "one") == ["new new", f"{command.lower()} new"]
         assert server.effects(command, "two", "one") == [f"{command} two one"]
         assert server.events(command, "two", "one") == [f"{command.lower()} two"]

@@ -143,7 +143,7 @@ def test_zintercard(server: InProcess, call: str, count: int) -> None:
         ("ZINTERCARD 1 a LIMIT x", "ERR LIMIT can't be negative"),
     ],
 )
-def test_what_is_refused(server: InProcess, call: str, error: str) -> None:
+def test_errors(server: InProcess, call: str, error: str) -> None:
     server("SET", "str", "value")
     assert refused(server, call) == error
 

@@ -69,7 +69,7 @@ class TestZadd:
             ("0x10 a", 0, "b 2 c 3 a 16"),
         ],
     )
-    def test_what_it_does(self, z: InProcess, call: str, reply: object, left: str) -> None:
+    def test_replies_and_effects(self, z: InProcess, call: str, reply: object, left: str) -> None:
         found = z("ZADD", "z", *call.split())
         assert found == reply and type(found) is type(reply)
         assert pairs(z) == left.encode().split()
@@ -92,7 +92,7 @@ class TestZadd:
             ("INCR 1 a 2 b", "ERR INCR option supports a single increment-element pair"),
         ],
     )
-    def test_what_it_refuses(self, z: InProcess, call: str, error: str) -> None:
+    def test_errors(self, z: InProcess, call: str, error: str) -> None:
         assert refused(z, f"ZADD z {call}") == error
         assert pairs(z) == b"a 1 b 2 c 3".split()
 
@@ -204,7 +204,7 @@ class TestZrandmember:
             ("-10000001", "ERR value is out of range"),
         ],
     )
-    def test_what_it_refuses(self, z: InProcess, call: str, error: str) -> None:
+    def test_errors(self, z: InProcess, call: str, error: str) -> None:
         assert refused(z, f"ZRANDMEMBER z {call}") == error
 
 
@@ -243,7 +243,7 @@ class TestZscan:
         assert sorted(found[::2]) == sorted(b"m%d" % number for number in range(300))
         assert all(found[place + 1] == found[place][1:] for place in range(0, 600, 2))
 
-    def test_what_it_refuses(self, z: InProcess) -> None:
+    def test_errors(self, z: InProcess) -> None:
         assert refused(z, "ZSCAN z x") == "ERR invalid cursor"
         assert refused(z, "ZSCAN z 0 COUNT 0") == SYNTAX
         assert refused(z, "ZSCAN z 0 NOVALUES") == "ERR NOVALUES option can only be used in HSCAN"

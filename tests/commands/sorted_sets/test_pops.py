@@ -53,7 +53,7 @@ def left(server: InProcess) -> bytes:
         ("BZMPOP 0 2 none z MIN COUNT 9", [b"z", [(b"a", 1.0), (b"b", 2.0), (b"c", 3.0), (b"d", 4.0)]], b""),
     ],
 )
-def test_what_is_popped(server: InProcess, call: str, reply: Reply, rest: bytes) -> None:
+def test_popped_members(server: InProcess, call: str, reply: Reply, rest: bytes) -> None:
     assert server(*call.split()) == reply
     assert left(server) == rest
     assert server("EXISTS", "z") == int(bool(rest))
@@ -116,7 +116,7 @@ def test_no_effects(server: InProcess) -> None:
         ("BZMPOP 0 1 s MIN", WRONG_TYPE),
     ],
 )
-def test_what_is_refused(server: InProcess, call: str, error: str) -> None:
+def test_errors(server: InProcess, call: str, error: str) -> None:
     server("SET", "s", "value")
     assert refused(server, call) == error
     assert left(server) == b"abcd"
@@ -133,7 +133,7 @@ class TestWaiting:
         ],
     )
     @pytest.mark.parametrize("protocol", [2, 3])
-    def test_what_is_not_there_comes_when_it_is(self, call: str, reply: Reply, protocol: int) -> None:
+    def test_a_missing_member_is_returned_when_it_arrives(self, call: str, reply: Reply, protocol: int) -> None:
         server = Server()
         waiting = server.connect()
         waiting("HELLO", protocol)
@@ -155,7 +155,7 @@ class TestWaiting:
         server("ZADD", "q", 1, "a")
         assert server("ZCARD", "q") == 1
 
-    def test_who_came_first_is_served_first(self) -> None:
+    def test_the_first_client_is_served_first(self) -> None:
         server = Server()
         first, second, third = server.connect(), server.connect(), server.connect()
         for client in (first, second, third):

@@ -57,7 +57,7 @@ class TestRanks:
             ("ZRANGE z 0 -1 LIMIT 0 -1", "a b c d e"),
         ],
     )
-    def test_what_is_read(self, server: InProcess, call: str, members: str) -> None:
+    def test_members_read(self, server: InProcess, call: str, members: str) -> None:
         assert text(server(*call.split())) == members
 
     def test_large_sets(self) -> None:
@@ -81,7 +81,7 @@ class TestRanks:
             ("-100 100", 5, ""),
         ],
     )
-    def test_what_is_removed(self, server: InProcess, call: str, removed: int, left: str) -> None:
+    def test_members_removed(self, server: InProcess, call: str, removed: int, left: str) -> None:
         assert server("ZREMRANGEBYRANK", "z", *call.split()) == removed
         assert text(server("ZRANGE", "z", 0, -1)) == left
         assert server("EXISTS", "z") == int(bool(left))
@@ -112,7 +112,7 @@ class TestScores:
             ("ZRANGEBYSCORE none 1 2", ""),
         ],
     )
-    def test_what_is_read(self, server: InProcess, call: str, members: str) -> None:
+    def test_members_read(self, server: InProcess, call: str, members: str) -> None:
         assert text(server(*call.split())) == members
 
     @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ class TestScores:
         assert [server("ZCOUNT", "z", *one.split()) for one in ranges] == [3, 1, 5, 0, 0]
         assert server("ZCOUNT", "none", 1, 2) == 0
 
-    def test_what_is_removed(self, server: InProcess) -> None:
+    def test_members_removed(self, server: InProcess) -> None:
         assert server("ZREMRANGEBYSCORE", "z", "(2", "(4") == 1
         assert server("ZREMRANGEBYSCORE", "z", 7, 9) == 0
         assert text(server("ZRANGE", "z", 0, -1)) == "a b d e"
@@ -161,14 +161,14 @@ class TestMembers:
             ("ZRANGE lex ( + BYLEX", "a aa b c d"),
         ],
     )
-    def test_what_is_read(self, server: InProcess, call: str, members: str) -> None:
+    def test_members_read(self, server: InProcess, call: str, members: str) -> None:
         assert text(server(*call.split(" "))) == members
 
     def test_counts(self, server: InProcess) -> None:
         ranges = ("- +", "[a (b", "+ -", "(d +")
         assert [server("ZLEXCOUNT", "lex", *one.split()) for one in ranges] == [6, 2, 0, 0]
 
-    def test_what_is_removed(self, server: InProcess) -> None:
+    def test_members_removed(self, server: InProcess) -> None:
         assert server("ZREMRANGEBYLEX", "lex", "(", "[aa") == 2
         assert text(server("ZRANGE", "lex", 0, -1)) == " b c d"
         assert server("ZREMRANGEBYLEX", "lex", "-", "+") == 4
@@ -215,7 +215,7 @@ class TestMembers:
         ("ZRANGESTORE z s 0 1", WRONG_TYPE),
     ],
 )
-def test_what_is_refused(server: InProcess, call: str, error: str) -> None:
+def test_errors(server: InProcess, call: str, error: str) -> None:
     server("SET", "s", "value")
     assert refused(server, call) == error
 
@@ -238,7 +238,7 @@ class TestStoring:
             ("lex [aa (c BYLEX", "aa 0 b 0"),
         ],
     )
-    def test_what_is_stored(self, server: InProcess, call: str, stored: str) -> None:
+    def test_members_stored(self, server: InProcess, call: str, stored: str) -> None:
         server("SET", "y", "another type", "EX", 100)
         assert server("ZRANGESTORE", "y", *call.split()) == len(stored.split()) // 2
         assert text(server("ZRANGE", "y", 0, -1, "WITHSCORES")) == stored

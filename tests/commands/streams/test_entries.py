@@ -166,7 +166,7 @@ def test_approximate_trimming_waits_for_whole_nodes() -> None:
     assert ids(server)[0] == b"71-0"
 
 
-def test_what_xadd_leaves_behind(server: InProcess) -> None:
+def test_effects_of_xadd(server: InProcess) -> None:
     server("XADD", "s", "1700000000000-0", "a", "1")
     assert server.effects("XADD", "s", "*", "a", "1") == ["XADD s 1700000000000-1 a 1"]
     assert server.effects("XADD", "s", "1800000000000-*", "a", "1") == ["XADD s 1800000000000-0 a 1"]
@@ -267,7 +267,7 @@ def test_xrange_and_xrevrange(server: InProcess) -> None:
     assert plain(server("XRANGE", "s", "2-1", "2-1")) == [[b"2-1", [b"id", b"2-1"]]]
 
 
-def test_what_a_range_of_nothing_is(server: InProcess) -> None:
+def test_a_range_of_nothing(server: InProcess) -> None:
     connection = server.connect()
     connection("XADD", "s", "1-1", "a", "1")
     assert connection("XRANGE", "missing", "-", "+") == b"*0\r\n"

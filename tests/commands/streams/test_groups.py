@@ -73,7 +73,7 @@ def test_xgroup_create(server: InProcess) -> None:
     assert refused(server, "XGROUP", "CREATE", "s", "g", "0") == "BUSYGROUP Consumer Group name already exists"
 
 
-def test_what_xgroup_leaves_behind(server: InProcess) -> None:
+def test_effects_of_xgroup(server: InProcess) -> None:
     assert server.effects("XGROUP", "CREATE", "s", "h", "$") == ["XGROUP CREATE s h $"]
     assert server.effects("XGROUP", "CREATE", "new", "h", "$", "MKSTREAM") == ["XGROUP CREATE new h $ MKSTREAM"]
     assert server.effects("XGROUP", "CREATE", "s", "h", "$") == []
@@ -286,7 +286,7 @@ def test_xclaim_forgets_deleted_entries(server: InProcess) -> None:
     assert [entry[0] for entry in pending(server)] == [b"1-0", b"3-0"]
 
 
-def test_what_xclaim_leaves_behind(server: InProcess) -> None:
+def test_effects_of_xclaim(server: InProcess) -> None:
     read(server, "a", 2)
     server.advance(1)
     assert server.effects("XCLAIM", "s", "g", "b", 0, "1", "2-0", "5", "LASTID", "3") == [

@@ -226,7 +226,7 @@ def test_noack(server: InProcess) -> None:
     assert server("XINFO", "CONSUMERS", "s", "g")[0][7] == -1
 
 
-def test_what_xreadgroup_leaves_behind(server: InProcess) -> None:
+def test_effects_of_xreadgroup(server: InProcess) -> None:
     fill(server, "1-0", "2-0", "3-0")
     server("XGROUP", "CREATE", "s", "g", "0")
     assert server.effects("XREADGROUP", "GROUP", "g", "a", "COUNT", 2, "STREAMS", "s", ">") == [
@@ -336,14 +336,14 @@ def test_serving_is_propagated(server: InProcess) -> None:
         ["SWAPDB", "0", "1"],
     ],
 )
-def test_who_waits_hears_that_the_group_is_gone(server: InProcess, argv: list[str]) -> None:
+def test_a_blocked_client_learns_that_the_group_is_gone(server: InProcess, argv: list[str]) -> None:
     server("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
     reader = waiting(server)
     server(*argv)
     assert reader.read() == (b"-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option\r\n")
 
 
-def test_who_waits_hears_of_another_type(server: InProcess) -> None:
+def test_a_blocked_client_learns_that_the_key_has_another_type(server: InProcess) -> None:
     server("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
     reader = waiting(server)
     server("SET", "s", "x")

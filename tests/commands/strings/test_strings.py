@@ -144,7 +144,7 @@ def test_setting_drops_the_expiry_unless_told_otherwise(server: InProcess) -> No
         ("APPEND k v", "APPEND k v"),
     ],
 )
-def test_what_is_propagated_for_a_missing_key(server: InProcess, argv: str, propagated: str) -> None:
+def test_propagation_for_a_missing_key(server: InProcess, argv: str, propagated: str) -> None:
     assert server.effects(*argv.split()) == [propagated]
 
 
@@ -165,7 +165,7 @@ def test_what_is_propagated_for_a_missing_key(server: InProcess, argv: str, prop
         ("GETDEL k", ["DEL k"]),
     ],
 )
-def test_what_is_propagated_for_a_key_with_a_time(server: InProcess, argv: str, propagated: list[str]) -> None:
+def test_propagation_for_a_key_with_an_expiry(server: InProcess, argv: str, propagated: list[str]) -> None:
     server("SET", "k", "1", "EX", 100)
     assert server.effects(*argv.split(" ")) == propagated
 

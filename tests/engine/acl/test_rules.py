@@ -208,7 +208,7 @@ class TestLog:
         self.add(log, 120_001)
         assert [entry.id for entry in log.newest(10)] == [1, 0]
 
-    def test_what_is_merged_comes_first(self) -> None:
+    def test_merged_rules_come_first(self) -> None:
         log = AclLog()
         for what in (b"a", b"b", b"c", b"a"):
             self.add(log, 5, what)

@@ -81,7 +81,7 @@ class Instance:
 
 
 @pytest.mark.parametrize("function", [Instance(), Instance().__call__, partial(lambda extra, ctx, word: word, 1)])
-def test_whatever_can_be_called_is_a_function(function: Any) -> None:
+def test_any_callable_is_a_function(function: Any) -> None:
     module = Module("m")
     module.command("X", arity=2)(function)
     server = Server()

@@ -433,7 +433,7 @@ def test_a_value_that_was_stored_in_silence(server: Server, flags: int, way: str
     assert failures(server) == ["Bug in the command mistaken"]
 
 
-def test_what_is_no_change_in_silence(server: Server) -> None:
+def test_changes_that_are_not_silent(server: Server) -> None:
     def use(ctx: Client, key: bytes) -> Any:
         call(ctx, "SET", key, "new")
         ctx.db.read_string(b"expired")

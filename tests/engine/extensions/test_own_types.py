@@ -143,7 +143,7 @@ def test_a_size_that_nothing_has_is_no_reason_to_evict(size: Any) -> None:
         (lambda: [-(1 << 63) - 1], "more than 64 bits"),
     ],
 )
-def test_what_cannot_be_stored(home: Home, fault: Callable[[], Any], reason: str) -> None:
+def test_values_that_cannot_be_stored(home: Home, fault: Callable[[], Any], reason: str) -> None:
     value = home.cls()
     home.fail("save", fault)
     with pytest.raises(ValueError, match=f"a value of the type fragile-1 cannot be stored: .*{reason}"):
@@ -160,7 +160,7 @@ def test_what_cannot_be_stored(home: Home, fault: Callable[[], Any], reason: str
         (lambda: b"bytes", "gives bytes in place of Fragile"),
     ],
 )
-def test_what_cannot_be_loaded(home: Home, fault: Callable[[], Any], reason: str) -> None:
+def test_values_that_cannot_be_loaded(home: Home, fault: Callable[[], Any], reason: str) -> None:
     data = b"".join(value_parts(home.cls())[1])
     dump = home.server("DUMP", "v")
     home.fail("load", fault)

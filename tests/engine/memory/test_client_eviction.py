@@ -76,7 +76,7 @@ def test_an_executed_transaction_weighs_nothing(server: Server) -> None:
     "call",
     [("WATCH",), ("SUBSCRIBE",), ("PSUBSCRIBE",), ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX")],
 )
-def test_what_is_remembered_for_a_client(server: Server, call: tuple[str, ...]) -> None:
+def test_state_remembered_for_a_client(server: Server, call: tuple[str, ...]) -> None:
     limit(server, "200000")
     client = server.connect()
     client("HELLO", 3)
@@ -88,7 +88,7 @@ def test_what_is_remembered_for_a_client(server: Server, call: tuple[str, ...]) 
     assert number > 100
 
 
-def test_those_who_must_not_be_closed(server: Server) -> None:
+def test_clients_that_must_not_be_closed(server: Server) -> None:
     client = server.connect()
     client("CLIENT", "NO-EVICT", "ON")
     client.send(b"*2\r\n$%d\r\n" % MB + b"v" * MB)

@@ -120,7 +120,7 @@ def test_the_nearest_go_first() -> None:
     assert isinstance(kept, int) and kept > 95
 
 
-def test_who_is_told() -> None:
+def test_events_and_effects_of_an_eviction() -> None:
     server = limited("allkeys-random", room=2000)
     recorder = server.record()
     published: list[tuple[bytes, bytes]] = []
@@ -226,7 +226,7 @@ def test_one_unusual_item_does_not_stand_for_all() -> None:
     assert used(server) < before + 20_000
 
 
-def test_what_clients_hold_counts() -> None:
+def test_client_memory_counts() -> None:
     server = limited("allkeys-random", room=300_000)
     fill(server, 500)
     assert server.engine.stats.evicted_keys == 0

@@ -56,7 +56,7 @@ def test_a_large_value_is_freed_in_slices(kind: str) -> None:
     assert lazyfree.freed == (1 if kind != "keys" else MANY)
 
 
-def test_what_is_small_is_not_counted() -> None:
+def test_small_values_are_not_counted() -> None:
     server = Server()
     server("SADD", "set", *range(1000), "x")
     server("SADD", "small", *range(20))

@@ -79,7 +79,7 @@ print(server.engine.usage.total() - held, resident_bytes() - resident, server.en
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="a collector's heap grows in steps of its own")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-def test_what_collections_share_is_charged_once() -> None:
+def test_items_shared_by_collections_are_charged_once() -> None:
     def run(limit: float) -> list[int]:
         command = [sys.executable, "-c", SHARED, str(limit)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)

@@ -71,7 +71,7 @@ def test_several_clients_hold_a_key(server: Server) -> None:
     assert tracking_info(server)["tracking_total_items"] == "0"
 
 
-def test_those_who_have_gone_are_not_told(server: Server) -> None:
+def test_closed_clients_get_no_invalidations(server: Server) -> None:
     client = caching(server)
     other = caching(server)
     client("GET", "a")
@@ -83,7 +83,7 @@ def test_those_who_have_gone_are_not_told(server: Server) -> None:
     assert other.read() == invalid(b"a")
 
 
-def test_nobody_tracks_any_more(server: Server) -> None:
+def test_the_last_tracking_client_is_gone(server: Server) -> None:
     client = caching(server, "BCAST")
     other = caching(server)
     other("GET", "a")
@@ -210,7 +210,7 @@ def test_a_served_waiter_gets_its_reply_first(server: Server) -> None:
     assert client.read() == b"$1\r\nx\r\n" + invalid(b"to")
 
 
-def test_what_a_queued_read_names_counts_when_it_runs(server: Server) -> None:
+def test_a_queued_read_tracks_its_keys_when_it_runs(server: Server) -> None:
     client = caching(server)
     client("MULTI")
     client("GET", "a")
@@ -219,7 +219,7 @@ def test_what_a_queued_read_names_counts_when_it_runs(server: Server) -> None:
     assert tracking_info(server)["tracking_total_keys"] == "1"
 
 
-def test_those_who_do_not_track_take_the_short_way(server: Server) -> None:
+def test_clients_that_do_not_track_take_the_fast_path(server: Server) -> None:
     caching(server)
     other = server.connect()
     other("GET", "a")

@@ -262,7 +262,7 @@ def test_json_ends_at_a_zero() -> None:
     assert b"found T_END at character 3" in run("return cjson.decode('[1\\0]')")
 
 
-def test_what_libraries_tell_of_themselves() -> None:
+def test_names_and_versions_of_the_libraries() -> None:
     assert run("return cmsgpack._COPYRIGHT") == b"Copyright (C) 2012, Salvatore Sanfilippo"
     assert run("return tostring(cjson.null)") == b"userdata: (nil)"
     assert run("return tostring(getmetatable(cjson.null))") == b"nil"

@@ -78,7 +78,7 @@ def test_keys_and_arguments(server: Server) -> None:
     assert run(server, "return #ARGV + #KEYS", ("a",), ("x",) * 9000) == 9001
 
 
-def test_what_a_call_gives(server: Server) -> None:
+def test_results_of_a_call(server: Server) -> None:
     server("SET", "string", "value")
     server("RPUSH", "list", "a", "b")
     server("HSET", "hash", "f", "v")
@@ -306,7 +306,7 @@ def test_an_error_counts_once(server: Server) -> None:
         ("redis.set_repl(9)", b"Invalid replication flags"),
     ],
 )
-def test_what_scripts_must_not(server: Server, script: str, text: bytes) -> None:
+def test_things_that_scripts_must_not_do(server: Server, script: str, text: bytes) -> None:
     found = run(server, script)
     assert isinstance(found, ErrorReply)
     assert text in found
@@ -440,7 +440,7 @@ def test_as_many_arguments_as_unpack_gives(server: Server, call: str) -> None:
     assert run(server, f"{script}{call}('rpush', 'long', unpack(a, 1, 7996))") == 7999 + 7996
 
 
-def test_what_is_wrong_among_many_arguments(server: Server) -> None:
+def test_one_wrong_argument_among_many(server: Server) -> None:
     script = "local a = {} for i = 1, 7999 do a[i] = i end a[7000] = {} local r = redis.call('del', unpack(a)) return r"
     assert run(server, script).startswith(b"ERR Lua redis lib command arguments must be strings or integers script: ")
     assert run(server, script).endswith(b", on @user_script:1.")

@@ -65,7 +65,7 @@ def test_a_missing_file(file: Path) -> None:
         (b"!!!" + SET, "format error"),
     ],
 )
-def test_what_is_wrong_and_its_end(file: Path, rest: bytes, error: str) -> None:
+def test_damage_and_where_it_is(file: Path, rest: bytes, error: str) -> None:
     file.write_bytes(SET + rest)
     code, text = run(file)
     assert code == 1

@@ -64,7 +64,7 @@ def test_a_part_of_a_command(cut: int) -> None:
 @pytest.mark.parametrize(
     "wrong", [b"!!!", b"*0\r\n", b"*x\r\n", b"*1\r\n:5\r\n", b"*1\r\n$-1\r\n", b"+OK\r\n", b"$3\r\nabc\r\n", b"\r\n"]
 )
-def test_what_is_no_command(wrong: bytes) -> None:
+def test_bytes_that_are_no_command(wrong: bytes) -> None:
     frames = Frames()
     whole = encode("SET", "a", "b")
     assert frames.feed(whole + wrong + whole) == [[b"SET", b"a", b"b"]]

@@ -182,7 +182,7 @@ STRAY = "EXEC without MULTI"
     ],
     ids=["nested", "nested twice", "exec", "discard", "watch", "error"],
 )
-def test_what_is_odd_and_whole_is_loaded_whole(
+def test_an_odd_but_complete_file_is_loaded_completely(
     serve: Callable[..., Server], tmp_path: Path, data: bytes, keys: str, complaints: list[str]
 ) -> None:
     path = write_increment(tmp_path, data)

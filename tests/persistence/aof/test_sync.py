@@ -151,7 +151,7 @@ def test_a_thread_that_has_no_memory(syncer: Syncer, calls: Calls, fd: int, monk
     assert (syncer.pending, syncer.error, syncer.offset) == (0, 0, 2)
 
 
-def test_what_the_thread_does_not_get(calls: Calls, fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_without_a_thread(calls: Calls, fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(SimpleQueue[Any]):
         def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
             if item is not None:

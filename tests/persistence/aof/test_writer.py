@@ -56,7 +56,7 @@ def test_databases_and_transactions(serve: Callable[..., Server], content: Calla
     )
 
 
-def test_what_is_for_others(serve: Callable[..., Server], content: Callable[[], bytes]) -> None:
+def test_effects_for_other_sinks(serve: Callable[..., Server], content: Callable[[], bytes]) -> None:
     server = serve()
     server.engine.turns.begin()
     aof_of(server).writer.feed([Effect(0, [b"PUBLISH", b"a", b"b"], REPLICAS)])
@@ -259,7 +259,7 @@ def test_no_sync_while_a_child_writes(serve: Callable[..., Server], disk: Disk) 
     assert disk.syncs == before + 1
 
 
-def test_what_cannot_be_encoded_now_is_written_later(
+def test_effects_that_cannot_be_encoded_are_written_later(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(appendfsync="no")

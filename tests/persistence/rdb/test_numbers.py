@@ -39,7 +39,7 @@ def test_lengths(length: int, stored: bytes) -> None:
 
 
 @pytest.mark.parametrize("first", [0x82, 0xBF, 0xC0, 0xC3, 0xFF])
-def test_what_is_no_length(first: int) -> None:
+def test_invalid_lengths(first: int) -> None:
     with pytest.raises(CorruptData):
         read_length(bytes((first,)) + bytes(9), 0)
 

@@ -63,7 +63,7 @@ def test_many_strings(some: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("kind", [0xC4, 0xFF, 0x82])
-def test_what_is_no_kind_of_string(kind: int) -> None:
+def test_unknown_kinds_of_strings(kind: int) -> None:
     with pytest.raises(CorruptData):
         read_string(bytes((kind,)) + bytes(20), 0)
 

@@ -184,7 +184,7 @@ def test_every_cut_is_noticed(case: tuple[Any, int, int], config: Config) -> Non
             read_value(kind, data[:cut], 0, config)
 
 
-def test_what_may_follow_is_a_matter_of_indifference(case: tuple[Any, int, int], config: Config) -> None:
+def test_bytes_after_the_value_do_not_matter(case: tuple[Any, int, int], config: Config) -> None:
     value, _, _ = case
     kind, parts = value_parts(value)
     mapped = memoryview(b"".join(parts) + bytes(50)).tobytes()
