@@ -1,1 +1,1 @@
-"""What outlives the process: RDB and AOF files."""
+"""Persistence: snapshots (RDB files), the append-only file, and the end of the server."""

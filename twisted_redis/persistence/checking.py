@@ -1,4 +1,4 @@
-"""``python -m twisted_redis check-rdb FILE``: says whether a snapshot is whole, and where it is not."""
+"""``python -m twisted_redis check-rdb FILE``: tells whether a snapshot is valid, and where it is not."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _has_times(value: Any) -> bool:
 def check(
     file: BinaryIO, say: Callable[[str], object], config: Limits, bar: Bar | None = None, scan: Scan | None = None
 ) -> bool:
-    """Goes through a snapshot and says what is in it, and what is wrong with it; whether it is whole.
+    """Goes through a snapshot and reports its contents and its first error; returns True if it is valid.
 
-    ``scan`` is what goes through ``file``, for those who want to know where the snapshot ends.
+    ``scan`` goes through ``file``; pass one to learn afterwards where the snapshot ends.
     """
     scan = scan or Scan(file, config)
     now = int(time.time() * 1000)
@@ -86,7 +86,7 @@ def check(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Checks the file that is the one argument; the exit code."""
+    """Checks the file that is the only argument; returns the exit code."""
     if len(arguments) != 1:
         print("Usage: python -m twisted_redis check-rdb <rdb-file-name>", file=sys.stderr)
         return 1

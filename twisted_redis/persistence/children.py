@@ -1,11 +1,12 @@
-"""Processes that write the data as it was when they were forked, while the server goes on.
+"""Child processes that write the data of the moment of their fork, while the server goes on.
 
-At most one child runs at a time, as in Redis: two would copy twice as many of the pages that the server changes.  The
-server looks after it in its periodic work: there is no SIGCHLD handler, which other users of the process could miss.
+At most one child runs at a time, as in Redis, because each child makes the kernel copy the pages that the server
+changes.  The server polls it in its periodic work.  It installs no SIGCHLD handler, since a program that embeds the
+server may have its own.
 
-What the child must not do is to touch the reactor, or anybody's connection: it has copies of all descriptors of the
-server.  So it closes them, except those that it is told to keep, forgets the signals of the server, and ends without
-running anything that was to be run at the end of the server.
+The child must touch neither the reactor nor any connection, although it has copies of all descriptors of the server.
+It closes them, except those that it is told to keep, resets the signal handlers, and ends without running the exit
+handlers of the server.
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ if TYPE_CHECKING:
 __all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "private_dirty_bytes"]
 
 STOPPED_ON_PURPOSE = signal.SIGUSR1
-"""The signal that ends a child without that being a failure."""
+"""The signal that stops a child on purpose, which is not a failure."""
 
 _report = struct.Struct("<qqq")
 _EXITED_WITH_1 = 1 << 8
 _REPORT_EVERY = 1.0
 _COW_SHARE = 100
-"""Reading how much memory is copied takes long: of the time of a child at most this part of it goes there."""
+"""The part of a child's time that may go into reading the amount of copied memory, which is slow."""
 
 Done = Callable[[int, int], None]
-"""Takes the exit code (-1 where a signal ended it) and the signal (0 where none did)."""
+"""Called with the exit code (-1 if a signal ended the child) and the number of the signal (0 without one)."""
 
 
 def private_dirty_bytes() -> int:
-    """Memory of this process that it shares with no other one, since somebody has written to it; 0 if unknown."""
+    """Returns the memory that this process does not share any more because it was written to (bytes); 0 if unknown."""
     try:
         with open("/proc/self/smaps_rollup", "rb") as file:
             for line in file:
@@ -54,7 +55,7 @@ def private_dirty_bytes() -> int:
 
 
 class Child:
-    """The side of the child: what its work tells the server."""
+    """The reports that a child sends to the server."""
 
     def __init__(self, pipe: int, log: Callable[[str, str], None], title: str) -> None:
         self._pipe = pipe
@@ -66,7 +67,7 @@ class Child:
         self._cow: list[int] = []
 
     def report(self, keys: int) -> None:
-        """Tells how many keys are saved; may be called as often as one likes.  Ends the child if the server is gone."""
+        """Reports the number of saved keys, however often it is called.  Ends the child if the server is gone."""
         now = time.monotonic()
         if now - self._reported_at < _REPORT_EVERY:
             return
@@ -76,7 +77,7 @@ class Child:
         self._send(keys, self._cow[-1])
 
     def finish(self) -> None:
-        """Tells how much memory was copied in the end."""
+        """Reports the amount of copied memory at the end."""
         self._measure("notice")
         self._send(-1, max(self._cow))
 
@@ -103,13 +104,13 @@ class Child:
 
 
 class Children:
-    """The child of a server, if there is one: ``purpose`` is ``rdb`` or ``aof``, empty while there is none."""
+    """The child of a server, if it has one.  ``purpose`` is ``rdb`` or ``aof``, or empty without a child."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.purpose = ""
         self.pid = 0
-        #: The one that has ended last, for ``done``.
+        #: The pid of the last child that has ended, for ``done``.
         self.last_pid = 0
         self._pipe = -1
         self._rest = b""
@@ -121,9 +122,9 @@ class Children:
         self.cow_bytes = 0
         self.cow_peak = 0
         self._cow_updated_ms = 0
-        #: Copied memory (bytes) of the last child of each purpose that was successful.
+        #: By purpose, the copied memory (bytes) of the last child that was successful.
         self.cow_sizes: dict[str, int] = {}
-        #: Called after a child has ended and was dealt with, so that another one may be started.
+        #: Called after the end of a child was handled, when another child may be started.
         self.freed: list[Callable[[], None]] = []
         engine.info_extra.setdefault("persistence", []).append(self._fields)
 
@@ -136,22 +137,22 @@ class Children:
         title: str = "RDB",
         keep: Collection[int] = (),
     ) -> int:
-        """Starts a child that does ``work`` and exits with 0 if that gave True, with 1 otherwise; gives its pid.
+        """Starts a child that does ``work`` and exits with 0 if it returned True, with 1 otherwise; returns its pid.
 
-        ``done`` is called from the periodic work once it has ended.  ``keep`` are descriptors that the work needs.
-        Raises OSError where no child can be started, whatever the reason; with EEXIST while there is a child.
+        ``done`` is called from the periodic work after its end.  ``keep`` holds descriptors that the work needs.
+        Raises OSError if no child can be started, with EEXIST while there is a child.
         """
         if self.purpose:
             raise OSError(errno.EEXIST, "a child is running already")
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
-        # What the collector goes through it writes to: it had better not, while pages are shared.
+        # The collector writes to the objects that it visits, which would copy the shared pages.
         if hasattr(gc, "freeze"):
             gc.freeze()
         started = time.perf_counter_ns()
         try:
             with warnings.catch_warnings():
-                # Python warns of threads; ours hold no lock that the child needs.
+                # Python warns of threads at a fork; ours hold no lock that the child needs.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 pid = os.fork()
         except Exception as error:
@@ -183,7 +184,7 @@ class Children:
         return pid
 
     def poll(self, now: float = 0.0) -> None:
-        """Takes the child's reports, and deals with its end; part of the periodic work."""
+        """Reads the reports of the child and handles its end; part of the periodic work."""
         if not self.pid:
             return
         self._hear()
@@ -192,7 +193,7 @@ class Children:
             self._ended(status)
 
     def _wait(self, options: int) -> tuple[int, int]:
-        """As ``os.waitpid``; where others have waited for all children, the reports tell whether ours has succeeded."""
+        """Like ``os.waitpid``.  If other code has waited for our child, its reports tell whether it has succeeded."""
         try:
             return os.waitpid(self.pid, options)
         except ChildProcessError:
@@ -200,24 +201,24 @@ class Children:
             return self.pid, 0 if self._finished else _EXITED_WITH_1
 
     def kill(self) -> None:
-        """Ends the child on purpose and waits until it is gone; ``done`` is told of ``STOPPED_ON_PURPOSE``."""
+        """Stops the child and waits for its end; ``done`` is called with ``STOPPED_ON_PURPOSE``."""
         if not self.pid:
             return
         pid, status = self._wait(os.WNOHANG)
         if not pid:
             self.signal()
             _, status = self._wait(0)
-        # It may have been quicker; it is not wanted all the same.
+        # The child may have ended first; its result is not wanted all the same.
         self._ended(status, STOPPED_ON_PURPOSE)
 
     def signal(self) -> None:
-        """Has the child end on purpose; ``done`` is told of that later, even if it was quicker."""
+        """Asks the child to stop; ``done`` is called later with ``STOPPED_ON_PURPOSE``, even if it ended first."""
         if self.pid:
             self._unwanted = True
             try:
                 os.kill(self.pid, STOPPED_ON_PURPOSE)
             except ProcessLookupError:
-                pass  # others have waited for it
+                pass  # other code has waited for it
 
     def _ended(self, status: int, forced: int = 0) -> None:
         if self._unwanted:
@@ -277,12 +278,12 @@ def _thaw() -> None:
 
 
 def _be_child(engine: Engine, work: Callable[[Child], bool], pipe: int, title: str, keep: Collection[int]) -> None:
-    """The whole life of a child; does not return."""
+    """Runs a child from the fork to its exit; does not return."""
     try:
         gc.disable()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        # Ctrl-C goes to the whole group: it is the server that decides what becomes of its child.
+        # Ctrl-C goes to the whole process group, but the server decides about its child.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         close_descriptors({0, 1, 2, pipe, *keep})
@@ -301,7 +302,7 @@ def _be_child(engine: Engine, work: Callable[[Child], bool], pipe: int, title: s
 
 
 def close_descriptors(keep: Collection[int]) -> None:
-    """Closes all descriptors of the process but those."""
+    """Closes all descriptors of the process except ``keep``."""
     try:
         known = [int(name) for name in os.listdir("/dev/fd" if sys.platform == "darwin" else "/proc/self/fd")]
     except (OSError, ValueError):

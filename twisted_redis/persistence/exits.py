@@ -1,8 +1,8 @@
 """The end of the server: SHUTDOWN and signals.
 
-The order is Redis': replicas are given time to catch up, children are stopped, the append-only file and a last
-snapshot go to disk, and only if all of that has worked the process ends.  From then on nobody's command runs any more:
-what would be written after the last snapshot would be lost.
+The order is Redis': replicas get time to catch up, children are stopped, the append-only file and a last snapshot go to
+disk, and the process ends only if all of that has worked.  After the last snapshot no command runs any more, because
+its writes would be lost.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _EXIT = "exit"
 
 
 class Replicas(Protocol):
-    """What the end has to do with replicas."""
+    """The replicas, as far as the end of the server concerns them."""
 
     def caught_up(self) -> bool:
-        """Whether every replica has everything."""
+        """True if every replica has processed the whole stream."""
 
     def request_acknowledgements(self) -> None:
-        """Has the replicas tell how far they are."""
+        """Asks the replicas for their offsets."""
 
     def report(self) -> None:
-        """Says in the log which replicas lag behind, and how many do not."""
+        """Logs which replicas lag behind, and how many do not."""
 
 
 class _NoReplicas:
@@ -57,26 +57,26 @@ class _NoReplicas:
 
 
 class Exits:
-    """How ``engine`` comes to its end."""
+    """The end of the server of ``engine``."""
 
     def __init__(self, engine: Engine, snapshots: Snapshots, loading: Loading) -> None:
         self._engine = engine
         self._snapshots = snapshots
         self._loading = loading
         self.replicas: Replicas = _NoReplicas()
-        #: Called with whether the end is forced, before the last snapshot; False: the server cannot end.
+        #: Called before the last snapshot, with True if the end is forced; a result of False prevents the end.
         self.closing: list[Callable[[bool], bool]] = []
-        #: Called when the server is about to end, and nothing can prevent it any more.
+        #: Called when nothing can prevent the end any more.
         self.leaving: list[Callable[[], None]] = []
-        #: The signal that has asked for the end, not dealt with yet.
+        #: The pending signal that asks for the end, 0 without one.
         self._signal = 0
-        #: Until when (monotonic, s) replicas may catch up, while they do.
+        #: The time (monotonic, s) until which replicas may catch up, None while nothing waits for them.
         self._deadline: float | None = None
         self._options: frozenset[str] = frozenset()
         self.done = False
         engine.info_extra.setdefault("server", []).append(self._fields)
 
-    # who asks for it
+    # requests for the end
 
     def command(self, client: Client, options: frozenset[str]) -> Reply:
         """SHUTDOWN."""
@@ -90,11 +90,11 @@ class Exits:
             raise CommandError(engine.scripting.busy_text)
         if self._deadline is None and self._begin(frozenset(option.lower() for option in options)) is False:
             raise CommandError(_FAILED)
-        # Whose connection closes may count on it that nobody listens any more: so this one waits like all others.
+        # A client whose connection closes may rely on a closed port, so this one waits until the process ends.
         return Block((), "", 0, NO_REPLY, group=_GROUP)
 
     def signalled(self, number: int) -> None:
-        """A signal asks for the end; the next periodic work sees to it, unless SHUTDOWN ABORT comes before."""
+        """Takes a signal; the next periodic work ends the server, unless SHUTDOWN ABORT comes before."""
         name = "SIGINT" if number == signal.SIGINT else "SIGTERM"
         if self._loading.active and not self._loading.asynchronous:
             self._engine.log("warning", "Received shutdown signal during loading, scheduling shutdown.")
@@ -105,11 +105,11 @@ class Exits:
 
     @property
     def signal_pending(self) -> bool:
-        """Whether a signal has asked for the end and the server is still there."""
+        """True if a signal has asked for the end."""
         return bool(self._signal)
 
     def cron(self, now: float) -> None:
-        """Deals with a signal, and with replicas that have caught up or had their time; part of the periodic work."""
+        """Handles a signal, and replicas that have caught up or run out of time; part of the periodic work."""
         if self.done:
             return
         if self._deadline is not None:
@@ -120,7 +120,7 @@ class Exits:
             interrupted = self._signal == signal.SIGINT
             self._begin(config.shutdown_on_sigint if interrupted else config.shutdown_on_sigterm)
 
-    # what is done
+    # the steps of the end
 
     def _abort(self) -> None:
         if self._deadline is None and not self._signal:
@@ -129,10 +129,10 @@ class Exits:
         self._engine.log("notice", "Shutdown manually aborted.")
 
     def _begin(self, options: frozenset[str]) -> bool | None:
-        """Whether the server ends; None while it waits for replicas."""
+        """Returns True if the server ends, None while it waits for replicas."""
         engine = self._engine
         if self._loading.active and not self._loading.asynchronous:
-            # What is loaded by half must not take the place of what is there.
+            # Half of the data must not replace the file that holds all of them.
             options = options - {"save"} | {"nosave"}
         self._options = options
         engine.log("notice", "User requested shutdown...")
@@ -155,9 +155,9 @@ class Exits:
         return False
 
     def save_everything(self, options: frozenset[str]) -> bool:
-        """Brings everything to disk; False, with the reason in the log, if that fails and ``force`` is not wanted.
+        """Saves everything; False, with the reason in the log, if that fails and ``options`` lack ``force``.
 
-        After that nothing is executed any more.
+        No command runs afterwards.
         """
         engine = self._engine
         force = "force" in options
@@ -181,13 +181,13 @@ class Exits:
         return True
 
     def give_up(self) -> None:
-        """The server ends with an error, and saves nothing."""
+        """Ends the server with an error, without saving."""
         self.done = True
         self._engine.pauses.hold_everything(_EXIT)
         self._engine.process.exit(1)
 
     def collapse(self, reason: str) -> None:
-        """The server cannot go on for ``reason``: brings to disk what it can, as at SIGTERM, and ends with an error."""
+        """Ends a server that cannot go on because of ``reason``: saves as at SIGTERM, and exits with an error."""
         engine = self._engine
         engine.log("warning", f"{reason}. Exiting...")
         if not self.done:
@@ -195,7 +195,7 @@ class Exits:
         engine.process.exit(1)
 
     def insist(self) -> None:
-        """The process ends at once: removes what it may be writing."""
+        """Removes the file that the process may be writing, because it ends at once."""
         remove_quietly(self._snapshots.temporary(os.getpid()))
 
     def _cancel(self) -> None:

@@ -1,7 +1,7 @@
-"""Files that are there as a whole or not at all, whenever the process or the machine may stop.
+"""Files that are complete or absent, whenever the process or the machine may stop.
 
-What is new is written beside what is old, goes to disk, and takes its name in one step; the folder goes to disk last,
-so that the name is not forgotten either.
+A new file is written beside the old one, synced to disk, and renamed in one step.  The folder is synced last, so that
+the name is not lost either.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ _SYNC_EVERY = 4 << 20
 
 
 def open_new(path: str, flags: int = os.O_WRONLY) -> int:
-    """A descriptor of a file that is made here and now; raises OSError.
+    """Makes a new file and returns its descriptor; raises OSError.
 
-    What stands at ``path`` already, a leftover of a process of the same number, is removed and never written to:
-    whoever may write to the folder could have put a link to another file there.
+    A file that stands at ``path`` already, left by a process of the same number, is removed and never written to: it
+    could be a link to another file, put there by anybody who may write to the folder.
     """
     remove_quietly(path)
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
 
 
 class FileWriter:
-    """Writes all it is given to a descriptor, which goes to disk now and then: not everything has to at the end."""
+    """Writes to a descriptor, and syncs it to disk now and then, so that the last sync is short."""
 
     __slots__ = ("_fd", "_since", "_sync_every", "written")
 
@@ -51,9 +51,9 @@ class FileWriter:
 def write_atomically(
     path: str, temporary: str, fill: Callable[[FileWriter], object], *, incremental_sync: bool = True
 ) -> None:
-    """Has ``fill`` write a file that is to be at ``path``, by way of ``temporary`` in the same folder.
+    """Has ``fill`` write a file to ``temporary``, in the same folder, and renames it to ``path``.
 
-    OSError, with what could not be done in ``operation``, where something fails; then ``path`` is what it was.
+    If a step fails, ``path`` is unchanged; raises OSError, whose ``operation`` names the step.
     """
     operation = "open"
     try:
@@ -79,7 +79,7 @@ def write_atomically(
 
 
 def sync_folder(path: str) -> None:
-    """Has the name of the file ``path`` go to disk."""
+    """Syncs the folder of ``path``, so that the name of the file is on disk."""
     fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -88,7 +88,7 @@ def sync_folder(path: str) -> None:
 
 
 def remove_quietly(path: str) -> None:
-    """Removes a file, if it is there and that can be done."""
+    """Removes a file if possible; raises nothing."""
     try:
         os.unlink(path)
     except OSError:

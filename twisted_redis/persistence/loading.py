@@ -1,8 +1,8 @@
-"""Loading snapshots: from files, from sockets, in pieces of any size.
+"""Loading snapshots from files and sockets, in pieces of any size.
 
-A ``Loader`` is fed with bytes and fills databases.  It does not know where they come from, nor how long it may take:
-who feeds it does so in slices, and lets the reactor turn between them (``steps``, ``drive``).  ``Loading`` is what the
-server tells of itself meanwhile.
+A ``Loader`` is fed with bytes and fills databases.  It knows neither the source of the bytes nor the time that it may
+take: the caller feeds it in slices and lets the reactor run between them (``steps``, ``drive``).  ``Loading`` holds the
+state that clients see meanwhile.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ if TYPE_CHECKING:
 __all__ = ["LoadError", "Loader", "Loading", "Told", "drive", "exhaust", "steps"]
 
 CHUNK = 1 << 18
-"""Bytes of a file that are loaded between two looks at the clock."""
+"""The number of bytes of a file that are loaded between two looks at the clock."""
 
 SLICE_NS = 10_000_000
-"""How long the reactor waits while a file is loaded, about."""
+"""The approximate time for which loading a file holds up the reactor."""
 
 _HEADER = 9
 _CHECKSUM = 8
 _TOLD_EMPTY = 10
 
-#: How the reason begins where a library of functions was refused, before any key came.
+#: The beginning of the reason if a library of functions was refused, before any key was loaded.
 LIBRARY_REFUSED = "Failed loading library"
 
 
 class LoadError(Exception):
-    """A snapshot cannot be loaded: ``offset`` (bytes from its beginning) and ``reason``."""
+    """A snapshot cannot be loaded.  ``offset`` counts bytes from its beginning; ``reason`` is a text."""
 
     def __init__(self, offset: int, reason: str) -> None:
         super().__init__(f"{reason} (at offset {offset})")
@@ -67,16 +67,16 @@ class LoadError(Exception):
 
 
 class Told(Exception):
-    """Loading has failed, and the log says why already."""
+    """Loading has failed, and the reason is in the log already."""
 
 
 class Loader:
     """Fills ``databases`` (by default those of ``engine``, in place) from a snapshot that it is fed with.
 
-    ``drop_expired``: whether keys whose time has passed are left out: on a master that loads its own file, not on a
-    replica, nor where a log of commands follows, which counts on them.  ``replace``: whether a key that is there
-    already is replaced; otherwise that is an error.  ``functions`` takes the code of each library, by default that of
-    the engine.  After ``done`` what came behind the snapshot is in ``rest``.
+    ``drop_expired`` leaves expired keys out.  That is right on a master that loads its own file, but not on a replica,
+    nor before a log of commands that relies on them.  ``replace`` replaces keys that exist already, which is an error
+    otherwise.  ``functions`` takes the code of each library; by default the engine does.  After ``done``, ``rest``
+    holds the bytes behind the snapshot.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class Loader:
         self._config = engine.config
         self._checksum = engine.config.rdbchecksum
         self._crc = 0
-        #: The classes of values whose parts may expire.
+        #: The classes of values whose parts can expire.
         self._expiring = {cls for cls, kind in TYPES.items() if kind.next_expiry is not None}
         self._buffer = b""
-        #: Bytes there should be before it is worth while to try again.
+        #: The number of bytes that must be there before another attempt makes sense.
         self._wanted = _HEADER
         self.version = 0
-        #: Bytes of the snapshot that are dealt with.
+        #: The number of bytes of the snapshot that are loaded.
         self.position = 0
         self.done = False
         self.rest = b""
@@ -112,11 +112,11 @@ class Loader:
         self.loaded = 0
         self.expired = 0
         self.empty = 0
-        #: Keys whose time has passed and which were left out, as (database number, key), where somebody wants them.
+        #: The expired keys that were left out, as (database number, key); None unless the caller sets a list.
         self.dropped: list[tuple[int, bytes]] | None = None
 
     def feed(self, data: bytes) -> None:
-        """Takes the next bytes; LoadError where they are wrong."""
+        """Takes the next bytes; LoadError if they are wrong."""
         if self.done:
             self.rest += data
             return
@@ -143,9 +143,9 @@ class Loader:
             self._buffer = data[pos:] if pos else data
 
     def finish(self) -> None:
-        """No more bytes will come; LoadError unless the snapshot is complete.  Its databases are ready for use."""
+        """Ends the loading: makes the databases ready for use, or raises LoadError if the snapshot is incomplete."""
         if not self.done and self._buffer:
-            # A large value near the end may be whole: no more bytes were worth waiting for than there are.
+            # A large value near the end may be complete although ``_wanted`` asks for more bytes.
             self._wanted = 1 if self.version else _HEADER
             self.feed(b"")
         if not self.done:
@@ -153,12 +153,12 @@ class Loader:
         self.finish_databases()
 
     def finish_databases(self) -> None:
-        """Makes the databases ready for use with what is in them."""
+        """Makes the filled databases ready for use."""
         for db in self._databases:
             db.rebuild_from_data()
 
     def _records(self, data: bytes, pos: int) -> tuple[int, bool]:
-        """Takes the records from ``pos`` on; gives the place behind the last whole one, and whether it was the end."""
+        """Takes the records from ``pos`` on; returns the place behind the last complete one, and True at the end."""
         size = len(data)
         config = self._config
         key_delay = config.key_load_delay
@@ -171,7 +171,7 @@ class Loader:
             try:
                 record, end = read_record(data, pos, config)
             except Truncated:
-                # Values are read as a whole. Trying a large one again with each piece would take for ever.
+                # Values are read as a whole: trying a large one again with each piece would take very long.
                 self._wanted = 2 * (size - pos) if size - pos >= CHUNK else 1
                 return pos, False
             except CorruptData as error:
@@ -192,13 +192,13 @@ class Loader:
         return pos, False
 
     def _strings(self, data: bytes, pos: int, size: int) -> int:
-        """Takes plain strings without an expiry, which most keys are; gives the place of the first other record."""
+        """Takes plain strings without an expiry, which most keys are; returns the place of the first other record."""
         keys = self._db.data
         start = pos
         count = 0
         try:
             while not data[pos]:
-                # Spelled out: a call for each would take as long as all the rest.
+                # Spelled out, because a call for each key would double the time.
                 first = data[pos + 1]
                 if first >= 0x40:
                     break
@@ -312,7 +312,7 @@ class Loader:
 
 
 class Loading:
-    """That the server is loading, and how far it is: LOADING answers, INFO, a line in the log each second."""
+    """The state of loading: LOADING replies, the fields of INFO, and a line in the log each second."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -324,15 +324,15 @@ class Loading:
         self._told = 0.0
         self.total = 0
         self.position = 0
-        #: Figures of the last snapshot that was loaded.
+        #: Figures of the last loaded snapshot.
         self.keys_loaded = 0
         self.keys_expired = 0
         engine.info_extra.setdefault("persistence", []).append(self._fields)
 
     def begin(self, total: int = 0, *, asynchronous: bool = False) -> None:
-        """Closes the gate: clients get LOADING, or with ``asynchronous`` the data as they were before.
+        """Closes the gate: clients get LOADING, or with ``asynchronous`` the former data.
 
-        ``total``: bytes to be loaded, 0 if unknown.
+        ``total`` is the number of bytes to load, 0 if unknown.
         """
         engine = self._engine
         self.active = True
@@ -345,7 +345,7 @@ class Loading:
         engine.set_gate(IS_LOADING, True)
 
     def advance(self, position: int) -> None:
-        """So many bytes are loaded."""
+        """Notes the number of loaded bytes."""
         self.position = position
         now = self._engine.time.monotonic()
         if now - self._told >= 1:
@@ -393,14 +393,14 @@ class Loading:
 
 
 Steps = Generator[None, None, None]
-"""Work in slices: yields where the reactor should turn."""
+"""Work in slices: a generator that yields where the reactor should run."""
 
 
 def steps(engine: Engine, loading: Loading, loader: Loader, file: BinaryIO, start: int = 0) -> Steps:
-    """Loads a snapshot from ``file`` in slices; LoadError where it is wrong.
+    """Loads a snapshot from ``file`` in slices; LoadError if it is wrong.
 
-    ``start``: what of the whole has been loaded before this file (bytes), for the progress of several.
-    What was read behind the snapshot is in ``loader.rest``.
+    ``start`` is the number of bytes that earlier files had, for the progress of several.  The bytes that were read
+    behind the snapshot are in ``loader.rest``.
     """
     clock = engine.clock_ns
     deadline = clock() + SLICE_NS
@@ -422,14 +422,14 @@ def steps(engine: Engine, loading: Loading, loader: Loader, file: BinaryIO, star
 
 
 def exhaust(engine: Engine, work: Steps) -> None:
-    """Does ``work`` to its end, in one turn of the reactor but for what may not wait."""
+    """Does ``work`` to its end, and runs the event loop once between its slices."""
     with _without_collector():
         for _ in work:
             engine.network.serve_others()
 
 
 def drive(engine: Engine, work: Steps) -> Deferred[None]:
-    """Does ``work`` with turns of the reactor between its slices; fires once it has ended, or with its error."""
+    """Does ``work`` and lets the reactor run between its slices; the Deferred fires at the end, or with the error."""
     done: Deferred[None] = Deferred()
 
     def step() -> None:
@@ -449,7 +449,7 @@ def drive(engine: Engine, work: Steps) -> Deferred[None]:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """What is loaded is no garbage: the cyclic collector would go through all of it again and again."""
+    """Switches the cyclic collector off: loaded data are no garbage, and it would visit them again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -460,5 +460,5 @@ def _without_collector() -> Iterator[None]:
 
 
 def size_of(file: BinaryIO) -> int:
-    """The size of an open file (bytes)."""
+    """Returns the size of an open file (bytes)."""
     return os.fstat(file.fileno()).st_size

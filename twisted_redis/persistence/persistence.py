@@ -1,4 +1,4 @@
-"""Persistence as a whole: what ``engine.persistence`` is."""
+"""Persistence as a whole: the persistence port of the engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["Persistence"]
 
 
 class Persistence:
-    """The parts of persistence of ``engine``."""
+    """The parts of the persistence of ``engine``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -44,13 +44,13 @@ class Persistence:
         self.loading = Loading(engine)
         self.snapshots = Snapshots(engine, self.children)
         self.exits = Exits(engine, self.snapshots, self.loading)
-        #: The facts in the snapshot that was loaded at the start.
+        #: The fields (``aux``) of the snapshot that was loaded at the start.
         self.aux: dict[bytes, bytes] = {}
-        #: Keys that had expired when the snapshot was loaded at the start, as (database number, key).
+        #: The keys that had expired when the snapshot was loaded at the start, as (database number, key).
         self.dropped: list[tuple[int, bytes]] = []
-        #: What is loaded at the start, in slices: the snapshot, unless somebody knows better (the append-only file).
+        #: The work of loading at the start: the snapshot, unless the append-only file takes its place.
         self.first: Callable[[], Steps] = self.first_snapshot
-        #: Further periodic work: comes before a snapshot may take the place of the child.
+        #: Further periodic work, done before a snapshot may start a child.
         self.periodic: list[Callable[[float], None]] = []
         engine.persistence = self
 
@@ -65,13 +65,13 @@ class Persistence:
     # commands
 
     def save(self) -> bool:
-        """SAVE; False, with the reason in the log, if it fails."""
+        """SAVE: False, with the reason in the log, if it fails."""
         if self.snapshots.in_progress:
             raise CommandError("ERR Background save already in progress")
         return self.snapshots.save()
 
     def save_in_background(self, schedule: bool) -> str:
-        """BGSAVE: the text of the status, CommandError where that cannot be."""
+        """BGSAVE: returns the text of the status, CommandError if it cannot begin."""
         return self.snapshots.save_in_background(schedule)
 
     @property
@@ -89,7 +89,7 @@ class Persistence:
         self.exits.collapse(reason)
 
     def flushed(self) -> None:
-        """All databases were emptied."""
+        """FLUSHALL has emptied all databases."""
         self.snapshots.flushed()
 
     def shut_down(self, client: Client, options: frozenset[str]) -> Reply:
@@ -111,7 +111,7 @@ class Persistence:
         except LoadError as error:
             self.complain(error)
             if not error.reason.startswith(LIBRARY_REFUSED):
-                # Half of the data is no state to serve from, nor to save.
+                # Half of the data must be neither served nor saved.
                 self.exits.give_up()
             raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
         finally:
@@ -120,7 +120,7 @@ class Persistence:
         engine.log("notice", "DB reloaded by DEBUG RELOAD")
 
     def empty(self) -> None:
-        """Empties all databases, with their functions, and tells nobody but those who cache keys."""
+        """Empties all databases and removes the functions; tells only the clients that cache keys."""
         engine = self._engine
         for observer in engine.flush_observers:
             observer(engine.databases)
@@ -131,7 +131,7 @@ class Persistence:
     # loading
 
     def start(self) -> Deferred[None]:
-        """Loads what is on disk at the start, in slices.  Fails, with the reason in the log, where it is not whole."""
+        """Loads the files at the start, in slices.  The Deferred fails, after a log line, if that fails."""
 
         def failed(failure: Failure) -> Failure:
             if failure.check(Told):
@@ -144,7 +144,7 @@ class Persistence:
         return drive(self._engine, self.first()).addErrback(failed)
 
     def first_snapshot(self) -> Steps:
-        """Loads the snapshot at the start, if there is one."""
+        """Loads the snapshot at the start, if it exists."""
         engine = self._engine
         started = engine.time.monotonic()
         try:
@@ -167,7 +167,7 @@ class Persistence:
                 loading.end()
 
     def complain(self, error: BaseException) -> None:
-        """Says in the log why something cannot be loaded."""
+        """Logs why the data cannot be loaded."""
         path = self.snapshots.path
         log = self._engine.log
         if isinstance(error, LoadError):

@@ -1,7 +1,7 @@
-"""``python -m twisted_redis rdb FILE --json``: what is in a snapshot, as lines of JSON.
+"""``python -m twisted_redis rdb FILE --json``: prints a snapshot as lines of JSON.
 
-A line is an object: of a key (``db``, ``key``, ``type``, ``value`` and, where it expires, ``expire_ms``), of a fact
-about the file (``aux``, ``value``) or of a library (``function``).  A string that is not UTF-8 is ``{"base64": ...}``.
+Each line is an object: a key (``db``, ``key``, ``type``, ``value`` and, if it expires, ``expire_ms``), a field of the
+file (``aux``, ``value``) or a library (``function``).  A string that is not UTF-8 is ``{"base64": ...}``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _text(data: bytes) -> Any:
 
 
 def _number(score: float) -> Any:
-    # JSON has no infinity.
+    # JSON has no infinity
     return score if score - score == 0 else str(score)
 
 
@@ -74,7 +74,7 @@ def _line(record: Record, db: int) -> dict[str, Any] | None:
 
 
 def print_json(file: BinaryIO, say: Callable[[str], object], config: Config, bar: Bar | None = None) -> None:
-    """Gives ``say`` a line for each thing in a snapshot; LoadError where it is wrong."""
+    """Calls ``say`` with a line for each record of a snapshot; LoadError if it is wrong."""
     scan = Scan(file, config)
     db = 0
     for record in scan:
@@ -89,7 +89,7 @@ def print_json(file: BinaryIO, say: Callable[[str], object], config: Config, bar
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the file that the arguments name; the exit code."""
+    """Prints the file that the arguments name; returns the exit code."""
     names = [argument for argument in arguments if argument != "--json"]
     if len(names) != 1 or len(arguments) != 2:
         print("Usage: python -m twisted_redis rdb <rdb-file-name> --json", file=sys.stderr)
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     with file:
         bar = Bar(os.fstat(file.fileno()).st_size)
-        # Who reads the lines on the same terminal sees by them how far it is.
+        # Lines on the same terminal show the progress already.
         bar.wanted = bar.wanted and not sys.stdout.isatty()
         try:
             config = Config()

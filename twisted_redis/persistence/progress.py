@@ -1,4 +1,4 @@
-"""A bar that shows how far something is, where somebody looks at a terminal."""
+"""A progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _EVERY = 0.1
 
 
 class Bar:
-    """A line on ``stream`` (standard error) that is drawn anew; nothing where that is no terminal.
+    """A line on ``stream`` (standard error) that is drawn again and again; nothing if that is not a terminal.
 
-    ``total``: what counts as all of it.
+    ``total`` is the amount of all the work.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
@@ -25,7 +25,7 @@ class Bar:
         self.wanted = self._stream.isatty()
 
     def show(self, done: int) -> None:
-        """So much is done."""
+        """Shows the amount of work that is done."""
         if not self.wanted:
             return
         now = time.monotonic()
@@ -38,7 +38,7 @@ class Bar:
         self._stream.flush()
 
     def clear(self) -> None:
-        """Takes the line away, before something else is printed."""
+        """Removes the line, before other output."""
         if self.wanted and self._drawn_at:
             self._stream.write(f"\r{' ' * (_WIDTH + 10)}\r")
             self._stream.flush()

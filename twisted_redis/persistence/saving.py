@@ -1,7 +1,7 @@
-"""Writing a snapshot: the whole content of a server as one stream in the RDB format.
+"""Writing a snapshot: the data of a server as one stream in the RDB format.
 
-``write_snapshot`` knows no file: it hands pieces of about ``PIECE`` bytes to a function, which may write them to a
-file, to a pipe or to a socket.
+``write_snapshot`` knows no file.  It calls a function with pieces of about ``PIECE`` bytes, which may go to a file, a
+pipe or a socket.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 __all__ = ["PIECE", "delay", "facts", "lowest_version", "write_snapshot"]
 
 PIECE = 1 << 18
-"""Bytes that are handed on together, about."""
+"""The approximate size of a piece (bytes)."""
 
 _SMALL_PIECE = 1 << 14
-"""The same where each key is delayed."""
+"""The size of a piece if each key is delayed."""
 
 _BATCH = 256
-"""Keys between two looks at how much there is to hand on."""
+"""The number of keys between two looks at the size of the gathered parts."""
 
 _EXPIRE_MS = bytes((types.EXPIRE_TIME_MS,))
 _END = bytes((types.EOF,))
@@ -51,10 +51,10 @@ _END = bytes((types.EOF,))
 def facts(
     engine: Engine, *, aof_base: bool = False, replication: Mapping[bytes, bytes] | None = None
 ) -> dict[bytes, bytes]:
-    """The facts that stand at the beginning of every snapshot, in Redis' order.
+    """Returns the fields at the beginning of every snapshot, in Redis' order.
 
-    ``replication`` (by default what the engine's replication gives) are those by which a server that loads the
-    snapshot goes on with a replication stream: ``repl-stream-db``, ``repl-id``, ``repl-offset``.
+    ``replication`` holds those with which a server that loads the snapshot can continue a replication stream:
+    ``repl-stream-db``, ``repl-id``, ``repl-offset``.  By default the replication of the engine gives them.
     """
     if replication is None:
         replication = engine.replication.aux()
@@ -69,13 +69,13 @@ def facts(
 
 
 def lowest_version(databases: Iterable[Database]) -> int:
-    """The lowest version of the format that can hold all values, so that older servers can load the snapshot."""
+    """Returns the lowest version of the format that holds all values, so that older servers can load the snapshot."""
     lowest = types.OLDEST_TARGET
-    # The classes of values some of which need a newer version.
+    # Some values of these classes need a newer version.
     versioned = {cls for cls, codec in CODECS.items() if codec.least_version is not None}
     for db in databases:
         values = db.data.values()
-        # Most databases have none of the types that need to be looked at.
+        # Most databases have no values of these classes.
         if {value.__class__ for value in values} & versioned:
             for value in values:
                 if value.__class__ in versioned and (version := least_version(value)) > lowest:
@@ -98,12 +98,12 @@ def write_snapshot(
     progress: Callable[[int], object] | None = None,
     key_delay: int = 0,
 ) -> int:
-    """Hands a snapshot to ``write`` in pieces; gives the number of keys in it.
+    """Calls ``write`` with the pieces of a snapshot; returns the number of its keys.
 
-    ``aux`` are its facts (see ``facts``), ``functions`` the codes of libraries, ``version`` that of the format (the
-    lowest that will do).  By ``policy`` (``maxmemory-policy``) idle times or frequencies of access are stored.
-    ``progress`` is told of the number of keys so far now and then; ``key_delay`` slows down by so many microseconds a
-    key, or, below zero, by one microsecond each so many keys.
+    ``aux`` holds its fields (see ``facts``), ``functions`` the code of each library.  ``version`` is that of the
+    format, by default the lowest possible one.  ``policy`` (``maxmemory-policy``) decides whether idle times or
+    frequencies of access are stored.  ``progress`` is called now and then with the number of keys so far.
+    ``key_delay`` sleeps so many microseconds for each key, or, if negative, one microsecond for so many keys.
     """
     if version is None:
         version = lowest_version(databases)
@@ -127,7 +127,7 @@ def write_snapshot(
 
 
 class _Pieces:
-    """Gathers parts into pieces of about a size, with their checksum."""
+    """Gathers parts into pieces of a given size, and computes the checksum."""
 
     __slots__ = ("_checksum", "_crc", "_size", "_write", "parts")
 
@@ -151,7 +151,7 @@ class _Pieces:
         self._write(piece)
 
     def end(self) -> None:
-        """Hands on the rest and the end."""
+        """Writes the rest and the end of the snapshot."""
         self.parts.append(_END)
         self._flush()
         self._write(end_bytes(self._crc)[1:])
@@ -160,7 +160,7 @@ class _Pieces:
 def _batches(
     db: Database, version: int, compressed: bool, policy: str, parts: list[bytes], key_delay: int
 ) -> Iterator[int]:
-    """Adds the keys of a database to ``parts`` in batches; yields after each one how many keys were in it."""
+    """Adds the keys of a database to ``parts`` in batches; yields the number of keys after each batch."""
     expires = db.expires
     append = parts.append
     short = SHORT
@@ -171,7 +171,7 @@ def _batches(
     for key, value in db.data.items():
         size = len(key)
         if value.__class__ is bytes and not noted:
-            # Most keys by far: spelled out, since the calls cost more than what they do.
+            # Most keys by far, so this is spelled out: the calls would cost more than the work.
             if key in expires:
                 append(_EXPIRE_MS + time_bytes(expires[key]))
             if size < 21 and (size > 11 or key >= b":"):
@@ -198,7 +198,7 @@ def _batches(
 
 
 def delay(microseconds: int) -> None:
-    """Sleeps; below zero one time in so many for a microsecond (directives of Redis' tests)."""
+    """Sleeps ``delay`` microseconds, or, if negative, one microsecond in one of so many calls (for tests)."""
     if microseconds < 0:
         microseconds = 0 if RANDOM.randrange(-microseconds) else 1
     if microseconds:

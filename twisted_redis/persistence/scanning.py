@@ -1,4 +1,4 @@
-"""Going through a snapshot without a server: record by record, and exactly where it is wrong."""
+"""Reading a snapshot without a server, record by record, with the exact place of an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MATCHES = "ok"
 _HEADER = 9
 _CHECKSUM = 8
 
-#: What was being read, by the kind of the record.
+#: The step of reading, by the kind of the record.
 _DOINGS = {
     types.SLOT_INFO: "read-len",
     types.FUNCTION2: "read-functions",
@@ -39,10 +39,10 @@ _DOINGS = {
 
 
 class Scan:
-    """The records of a file.  ``for record in scan`` raises LoadError where it is wrong; then ``doing``, ``key`` and
-    ``kind`` say what was being read (None where that is not known).
+    """The records of a file.  ``for record in scan`` raises LoadError if the file is wrong; then ``doing``, ``key`` and
+    ``kind`` tell what was read at that place (None if unknown).
 
-    ``position`` (bytes) is the place behind the record that came last, ``checksum`` what is known of it in the end.
+    ``position`` (bytes) is the place behind the last record, ``checksum`` the verdict about the checksum at the end.
     """
 
     def __init__(self, file: BinaryIO, config: Limits) -> None:
@@ -68,7 +68,7 @@ class Scan:
             try:
                 record, end = read_record(data, pos, self._config)
             except Truncated:
-                # A value is read as a whole: the larger it is, the more is read before it is tried again.
+                # A value is read as a whole: the larger it is, the more bytes come before the next attempt.
                 more = self._file.read(max(CHUNK, len(data) - pos))
                 if not more:
                     raise self._wrong(data, pos, _ENDED) from None
@@ -103,7 +103,7 @@ class Scan:
             raise LoadError(self.position, "RDB CRC error")
 
     def _wrong(self, data: bytes, pos: int, reason: str) -> LoadError:
-        """The error at the record at ``pos``; finds out what was being read."""
+        """Returns the error of the record at ``pos``, and finds out the step of reading."""
         if self.version:
             self.doing = "read-type"
             try:

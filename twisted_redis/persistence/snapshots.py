@@ -1,4 +1,4 @@
-"""Snapshots on disk: SAVE, BGSAVE, save points, and what becomes of writes when they fail."""
+"""Snapshots on disk: SAVE, BGSAVE, save points, and the refusal of writes after a failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Snapshots"]
 
 RETRY_DELAY = 5
-"""Seconds after a failure before a save point tries again."""
+"""The time (s) after a failure before a save point tries again."""
 
 _MISCONF = (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
@@ -33,38 +33,38 @@ _MISCONF = (
 
 
 class Snapshots:
-    """The snapshots of ``engine``, in the file that the configuration names."""
+    """Writes the snapshots of ``engine`` to the file that the configuration names."""
 
     def __init__(self, engine: Engine, children: Children) -> None:
         self._engine = engine
         self._children = children
         self._dirty_before = 0
-        #: Monotonic times (s): of the last attempt, and of the last success.
+        #: The times (monotonic, s) of the last attempt and of the last success.
         self._tried_at = self._saved_at = engine.time.monotonic()
         #: The Unix time (s) of the last snapshot, or of the start.
         self.last_save = int(engine.time.wall())
         self._last_seconds = -1
         self._count = 0
         self.succeeded = True
-        #: Whether one is to be made as soon as there is no other child.
+        #: True if a snapshot has to begin as soon as there is no other child.
         self.scheduled = False
-        #: Told of the end of each snapshot in the background, and whether it was successful.
+        #: Called at the end of each snapshot in the background, with True if it was successful.
         self.ended: list[Callable[[bool], None]] = []
         engine.info_extra.setdefault("persistence", []).append(self._fields)
         engine.config.on_apply(("save", "stop-writes-on-bgsave-error"), self._guard)
 
     @property
     def path(self) -> str:
-        """The file of the snapshots."""
+        """The path of the snapshot."""
         config = self._engine.config
         return config.resolve(config.dbfilename)
 
     @property
     def in_progress(self) -> bool:
-        """Whether a child is writing one."""
+        """True while a child writes a snapshot."""
         return self._children.purpose == "rdb"
 
-    # now
+    # in the foreground
 
     def save(self) -> bool:
         """Writes a snapshot now; False, with the reason in the log, if that fails."""
@@ -107,7 +107,7 @@ class Snapshots:
         return True
 
     def temporary(self, pid: int) -> str:
-        """The file that the process ``pid`` writes a snapshot to before it is complete."""
+        """The path of the incomplete snapshot of the process ``pid``."""
         return self._engine.config.resolve(f"temp-{pid}.rdb")
 
     def _complain(self, error: OSError, path: str, temporary: str) -> None:
@@ -128,10 +128,10 @@ class Snapshots:
     # in the background
 
     def save_in_background(self, schedule: bool) -> str:
-        """BGSAVE: the text of the status, CommandError where that cannot be."""
+        """BGSAVE: returns the text of the status, CommandError if it cannot begin."""
         if self.in_progress:
             raise CommandError("ERR Background save already in progress")
-        # In a transaction it waits for the end of it: the child must not see half of it.
+        # In a transaction it waits for the end: the child must not see half of the transaction.
         if self._children.purpose or self._engine.effects.depth:
             if schedule or self._engine.effects.depth:
                 self.scheduled = True
@@ -145,7 +145,7 @@ class Snapshots:
         return "Background saving started"
 
     def start(self) -> bool:
-        """Starts a child that writes a snapshot; False if that cannot be, or if there is one already."""
+        """Starts a child that writes a snapshot; False if that fails, or if there is a child already."""
         engine = self._engine
         if self._children.purpose:
             return False
@@ -168,7 +168,7 @@ class Snapshots:
         return True
 
     def abort(self) -> None:
-        """Has the child that writes a snapshot stop, if there is one; its end is dealt with later, as any end."""
+        """Asks the child that writes a snapshot to stop, if there is one; its end is handled later."""
         if self.in_progress:
             self._children.signal()
 
@@ -196,7 +196,7 @@ class Snapshots:
             callback(not number and not code)
 
     def cron(self, now: float) -> None:
-        """Starts what is scheduled, or what a save point asks for; part of the periodic work."""
+        """Starts a scheduled snapshot, or one that a save point asks for; part of the periodic work."""
         engine = self._engine
         if self._children.purpose:
             return
@@ -211,12 +211,12 @@ class Snapshots:
                 break
 
     def flushed(self) -> None:
-        """After FLUSHALL: a snapshot of what is gone helps nobody, and the one on disk is to be emptied as well."""
+        """After FLUSHALL: stops a snapshot of the removed data, and saves the empty databases."""
         self.abort()
         if self._engine.config.save:
             self.save()
 
-    # when it fails
+    # failures
 
     def _success(self) -> None:
         self.last_save = int(self._engine.time.wall())
@@ -237,7 +237,7 @@ class Snapshots:
         self._engine.commands.deny(Denial.SNAPSHOT_FAILED, self._check if self._refusing else None)
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Refuses writes after a failure; PING as well, so that whoever watches the server learns of it."""
+        """Refuses writes after a failure, and PING as well, so that programs which watch the server learn of it."""
         if client.gates & MASTER:
             return
         if command.name == "ping" or flags_of(command, client) & WRITE:
