@@ -17,7 +17,8 @@ according to its own options, so ``makeService`` leaves them alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted_redis import commands
@@ -26,7 +27,8 @@ from twisted_redis.config import Config, FatalConfigError, to_bytes, to_text
 from twisted_redis.engine.acl.files import load_users
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import THRESHOLDS, Engine
-from twisted_redis.engine.extensions.modules import ModuleError
+from twisted_redis.engine.extensions.module import Module
+from twisted_redis.engine.extensions.modules import ModuleError, load_module
 from twisted_redis.engine.memory import eviction
 from twisted_redis.logs import get_logger, set_level
 from twisted_redis.net.reactors import on_monotonic
@@ -38,10 +40,12 @@ from twisted_redis.server import RedisServer
 if TYPE_CHECKING:
     from twisted_redis.web.service import StatusService
 
-__all__ = ["Log", "Parts", "make_engine", "make_server"]
+__all__ = ["Log", "ModuleWithArguments", "Parts", "make_engine", "make_server"]
 
 #: Called with (level, text); a level is the name of a method of ``logs.Log``.
 Log = Callable[[str, str], None]
+#: What ``load_module`` takes, with the arguments for it.
+ModuleWithArguments = tuple["Module | ModuleType | str", tuple[bytes, ...]]
 
 
 class Parts(NamedTuple):
@@ -60,18 +64,21 @@ def make_server(
     owns_process: bool,
     endpoints: Sequence[str] = (),
     metrics_port: int | None = None,
+    modules: Iterable[ModuleWithArguments] = (),
     time_source: TimeSource | None = None,
     log: Log | None = None,
 ) -> RedisServer:
     """Makes a server for ``config`` on ``reactor``, without starting it.
 
     The server also listens at ``endpoints``, which are descriptions of Twisted server endpoints.  ``metrics_port`` is
-    the port of the status page and the metrics; with None there is neither.  The engine reads the time from
+    the port of the status page and the metrics; with None there is neither.  ``modules`` are loaded after those of the
+    configuration.  The engine reads the time from
     ``time_source``; the default is ``reactor`` and the wall clock of the system.  It logs with ``log``; the default is
-    ``twisted.logger``.  Raises FatalConfigError, and AclStartError if the users cannot be loaded.
+    ``twisted.logger``.  Raises FatalConfigError, AclStartError if the users cannot be loaded, and ModuleError if one of
+    ``modules`` cannot be.
     """
     reactor = on_monotonic(reactor)
-    parts = _make_parts(config, time_source or TimeSource(reactor), log or _twisted_log())
+    parts = _make_parts(config, time_source or TimeSource(reactor), log or _twisted_log(), modules)
     status = None if metrics_port is None else _make_status(parts.engine, reactor, metrics_port)
     if owns_process:
         config.on_apply("loglevel", lambda: set_level(config.loglevel))
@@ -91,13 +98,16 @@ def make_engine(config: Config, time_source: TimeSource, log: Log | None = None)
     return _make_parts(config, time_source, log or _twisted_log()).engine
 
 
-def _make_parts(config: Config, time_source: TimeSource, log: Log) -> Parts:
+def _make_parts(
+    config: Config, time_source: TimeSource, log: Log, modules: Iterable[ModuleWithArguments] = ()
+) -> Parts:
     commands.load()
     engine = Engine(config, time_source, log)
     _rename_commands(engine)
     _follow(config, "requirepass", lambda: engine.acl.set_default_password(to_bytes(config.requirepass)))
-    _load_modules(engine)
+    _load_modules(engine, modules)
     engine.acl.client_info = lambda client: client_line(client, engine.time.monotonic()).encode("latin-1")
+    # After the modules, because the rules of users may name their commands.
     load_users(engine)
     _follow(config, "notify-keyspace-events", lambda: engine.events.publish_classes(config.notify_keyspace_events))
     _follow(config, THRESHOLDS, engine.apply_thresholds)
@@ -131,13 +141,15 @@ def _rename_commands(engine: Engine) -> None:
             raise line.refused("Target command name already exists") from None
 
 
-def _load_modules(engine: Engine) -> None:
+def _load_modules(engine: Engine, modules: Iterable[ModuleWithArguments]) -> None:
     for line in engine.config.modules:
         path, *arguments = line.arguments
         try:
             engine.modules.load(to_text(path), tuple(arguments))
         except ModuleError as error:
             raise FatalConfigError(f"{error}\nCan't load module from {to_text(path)}: server aborting") from None
+    for what, given in modules:
+        load_module(engine, what, given)
 
 
 def _make_status(engine: Engine, reactor: Any, port: int) -> StatusService:

@@ -261,6 +261,18 @@ def test_shutdown_by_command(service: RedisService, reactor: MemoryReactorClock)
     assert not service.running and reactor.readers == set()
 
 
+def test_the_rules_of_users_name_the_commands_of_modules(start: Callable[..., RedisService]) -> None:
+    module = Module("greetings")
+
+    @module.command("GREET", arity=1)
+    def greet(ctx: Client) -> bytes:
+        return b"hello"
+
+    client = start(modules=[module], user="bob on nopass +greet").client()
+    client.execute("AUTH", "bob", "x")
+    assert client.execute("GREET") == b"hello"
+
+
 def test_missing_module(start: Callable[..., RedisService], reactor: MemoryReactorClock) -> None:
     with pytest.raises(Exception, match="no_such_module"):
         start(modules=["no_such_module"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -12,12 +12,11 @@ from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, su
 from twisted.python.failure import Failure
 
 from twisted_redis import commands
-from twisted_redis.composition import make_server
+from twisted_redis.composition import Log, ModuleWithArguments, make_server
 from twisted_redis.config import Config, FatalConfigError
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.extensions.module import Module
-from twisted_redis.engine.extensions.modules import load_module
 from twisted_redis.library.bridge import log_to
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
@@ -40,12 +39,23 @@ class _Embedded:
     """A server in this process, with a clock that its owner can move, and with the controls for tests."""
 
     def __init__(
-        self, config: Config, reactor: Any, endpoints: Sequence[str], log: Callable[[str, str], None] | None
+        self,
+        config: Config,
+        reactor: Any,
+        endpoints: Sequence[str],
+        modules: Sequence[ModuleWithArguments],
+        log: Log | None,
     ) -> None:
         reactor = on_monotonic(reactor)
         self.clock = ServerClock(reactor)
         self.server = make_server(
-            config, reactor, owns_process=False, endpoints=endpoints, time_source=self.clock.source, log=log
+            config,
+            reactor,
+            owns_process=False,
+            endpoints=endpoints,
+            modules=modules,
+            time_source=self.clock.source,
+            log=log,
         )
         self.clock.moved = self._catch_up
         self.controls = Controls(self.server, self.clock)
@@ -165,7 +175,7 @@ class RedisService(Service, Face):
             if reactor is None:
                 from twisted.internet import reactor
             try:
-                embedded = _Embedded(config, reactor, self._endpoints, self._log)
+                embedded = _Embedded(config, reactor, self._endpoints, self._modules, self._log)
             except FatalConfigError as error:
                 raise ValueError(f"{error.line}: {error.reason}" if error.line else error.reason) from None
             except AclStartError as error:
@@ -174,12 +184,6 @@ class RedisService(Service, Face):
             server.engine.process.stop = lambda: server.reactor.callLater(0, self.stopService)
             if not names_files(self._directives):
                 server.persistence.first = _nothing
-            try:
-                for module in self._modules:
-                    _load_module(server.engine, module)
-            except BaseException:
-                embedded.stop()
-                raise
             self._embedded = embedded
         return self._embedded
 
@@ -302,21 +306,17 @@ def _checked_endpoints(endpoints: Iterable[str] | None) -> tuple[str, ...]:
     return checked
 
 
-def _checked_modules(modules: Iterable[Any]) -> tuple[Any, ...]:
+def _checked_modules(modules: Iterable[Any]) -> tuple[ModuleWithArguments, ...]:
+    """Returns each module with its arguments; in ``modules`` it may stand without any."""
     if isinstance(modules, str | Module | ModuleType):
         raise TypeError(f"modules takes a list: modules=[{modules!r}]")
-    checked = tuple(modules)
-    for each in checked:
-        what = each[0] if isinstance(each, tuple) and each else each
+    checked = []
+    for each in modules:
+        what, *arguments = each if isinstance(each, tuple) and each else (each,)
         if not isinstance(what, str | Module | ModuleType):
             raise TypeError(
                 "a module is a Module, a Python module that has one, the name of one, or a tuple of one of these "
                 f"and its arguments, not {each!r}"
             )
-    return checked
-
-
-def _load_module(engine: Engine, module: Any) -> None:
-    """Loads a module: what ``load_module`` takes, or a tuple of that and arguments."""
-    what, *arguments = module if isinstance(module, tuple) else (module,)
-    load_module(engine, what, tuple(argument(each) for each in arguments))
+        checked.append((what, tuple(argument(each) for each in arguments)))
+    return tuple(checked)
