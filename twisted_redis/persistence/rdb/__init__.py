@@ -1,15 +1,15 @@
-"""The RDB format: values as bytes, in dumps of single keys, in snapshots and on the way to replicas.
+"""The RDB format: values as bytes, in dumps of single keys, in snapshots and in the snapshots for replicas.
 
-Everything here is a function from bytes to values or back: no files, no sockets, no configuration but the limits that
-decide the form of a value.
+This package holds pure functions from bytes to values and back.  It knows no files and no sockets, and of the
+configuration only the limits that decide the form of a value.
 
-- ``numbers``, ``strings``: lengths, counters and strings, of which all else is made;
-- ``listpack``, ``intset``, ``ziplist``: the packed forms of small collections, and the forms before them;
+- ``numbers``, ``strings``: lengths, counters and strings, the elements of everything else;
+- ``listpack``, ``intset``, ``ziplist``: the packed forms of small collections, present and former;
 - ``lzf``, ``crc64``: compression and checksum;
 - ``streams``, ``reader``, ``writer``: values;
 - ``payload``: what DUMP gives and RESTORE takes;
 - ``records``: what stands in a file.
 
-What is read may be broken or hostile. Every reader raises ``CorruptData`` for it, or ``Truncated`` where more bytes
-might help, and none believes a length before the bytes are there.
+The bytes may be damaged or hostile.  A reader raises ``CorruptData`` for such bytes, or ``Truncated`` if more bytes
+might help, and trusts no length before the bytes are there.
 """

@@ -1,8 +1,8 @@
-"""The checksum of dumps and files: CRC-64 by Jones, reflected, without initial value.
+"""The checksum of dumps and files: CRC-64 by Jones, reflected, with initial value 0.
 
-anycrc computes it where it is installed.  The twin in Python has a loop for each kind of interpreter: CPython is as
-fast as its steps are few, so it takes two bytes in each; PyPy compiles the loop, but integers of 64 bits without a sign
-are too long for its registers, so it goes byte by byte with halves of the checksum.
+anycrc computes it if it is installed.  The version in Python has a loop for each kind of interpreter.  CPython is fast
+if there are few steps, so each step takes two bytes.  PyPy compiles the loop, but unsigned integers of 64 bits do not
+fit its registers, so that loop takes single bytes and keeps the checksum in two halves.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _by_halves(data: bytes, crc: int) -> int:
     upper, lower = _HIGH, _LOW
     high: int
     low: int
-    # Not by shifting: what comes of a long integer stays one, however small.
+    # No shift here: in PyPy the result of an operation on a long integer stays a long integer.
     low, high = _halves.unpack(crc.to_bytes(8, "little"))
     for byte in data:
         index = (low ^ byte) & 0xFF
@@ -71,7 +71,7 @@ _loop = _by_halves if sys.implementation.name == "pypy" else _by_pairs
 
 
 def crc64_pure(data: bytes, crc: int = 0) -> int:
-    """The checksum of what ``crc`` is the checksum of, and ``data`` behind it."""
+    """Returns the checksum of ``data`` behind bytes whose checksum is ``crc``."""
     return _loop(data, crc)
 
 
@@ -90,5 +90,5 @@ def _accelerated() -> Callable[[bytes, int], int] | None:
     return crc64_accelerated
 
 
-#: As ``crc64_pure``, by the fastest means there is.
+#: The fastest available version of ``crc64_pure``.
 crc64: Callable[..., int] = _accelerated() or crc64_pure

@@ -1,4 +1,4 @@
-"""What readers raise."""
+"""The exceptions of readers."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ __all__ = ["CorruptData", "EmptyValue", "Truncated"]
 
 
 class CorruptData(ValueError):
-    """The bytes are no value that any version of Redis would have written."""
+    """The bytes are not a value that any version of Redis would have written."""
 
 
 class Truncated(CorruptData):
-    """The bytes end in the middle of something."""
+    """The bytes end before the value does."""
 
 
 class EmptyValue(CorruptData):
-    """A collection without elements: old versions of Redis have left such keys, which are to be skipped.
+    """A collection without elements.  Old versions of Redis have written such keys, which a reader skips.
 
-    ``end`` is the place behind it.
+    ``end`` is the position behind it.
     """
 
     def __init__(self, end: int) -> None:

@@ -1,4 +1,4 @@
-"""Hashes: as fields with their values, as one zipmap, ziplist or listpack of both, and with times for the fields."""
+"""Hashes: fields with values, one zipmap, ziplist or listpack of both, or fields with expiry times."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ HASH_METADATA = 24
 HASH_LISTPACK_EX = 25
 
 _WITH_TIMES = 12
-"""The version of the format that brought times of fields."""
+"""The first version of the format with expiry times of fields."""
 
 _LATEST = 0xFFFFFFFFFFFF
 """The latest time (ms) at which a field can expire."""
 
 _NAMES_MOST = 4096
 _names: dict[bytes, bytes] = {}
-"""Names of fields of small hashes, seen of late: one object serves all hashes that have such a field."""
+"""Recently read field names of small hashes: all hashes with such a field share one object."""
 
 
 def _least_version(value: Hash) -> int:
@@ -74,7 +74,7 @@ def _write(value: Hash, version: int, compressed: bool) -> tuple[int, list[bytes
 
 
 def _timed_listpack_parts(value: Hash, compressed: bool) -> list[bytes]:
-    """Fields with values and times, the first to expire first, 0 for those that do not."""
+    """Returns the fields with values and expiry times, in the order of expiry; the time is 0 for fields without one."""
     fields, times = value.fields, value.times
     assert times is not None
     texts: list[bytes] = []
@@ -97,7 +97,7 @@ def _read_hash(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
 
 
 def _hash_of(names: list[bytes], values: list[bytes], large: bool) -> Hash:
-    """A hash of fields that have to be different."""
+    """Returns a hash of the fields, which must be different."""
     if not large:
         known = _names.setdefault
         names = [known(name, name) for name in names]
@@ -129,7 +129,7 @@ def _read_hash_zipmap(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]
 
 
 def _read_hash_with_times(from_first: bool) -> Reader:
-    """``from_first``: whether times count from the first one, which is stored in front."""
+    """Returns a reader of fields with times; with ``from_first`` these count from a first time stored in front."""
 
     def read(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
         first = 0
@@ -157,7 +157,7 @@ def _read_hash_with_times(from_first: bool) -> Reader:
 
 
 def _read_hash_listpack_with_times(with_first: bool) -> Reader:
-    """``with_first``: whether the first time is stored in front."""
+    """Returns a reader of listpacks with times; with ``with_first`` the first time is stored in front."""
 
     def read(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
         if with_first:
@@ -182,7 +182,7 @@ def _read_hash_listpack_with_times(with_first: bool) -> Reader:
 
 
 def _set_times(made: Hash, names: list[bytes], times: list[int]) -> None:
-    """Lets fields expire at ``times`` (ms), 0 being never."""
+    """Sets the expiry times of fields (ms); 0 means never."""
     if not made.large:
         made.allow_times()
     for name, time in zip(names, times, strict=True):

@@ -1,4 +1,4 @@
-"""Intsets: sorted integers of one width, behind that width and their number (4 bytes each)."""
+"""Intsets: the width of the integers and their number (4 bytes each), followed by the sorted integers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SWAP = sys.byteorder == "big"
 
 
 def encode(numbers: array[int]) -> bytes:
-    """An intset of ``numbers``, which are sorted and at least one."""
+    """Returns an intset of ``numbers``, which must be sorted and not empty."""
     bits = max(~numbers[0] if numbers[0] < 0 else 0, numbers[-1]).bit_length()
     width = 2 if bits < 16 else 4 if bits < 32 else 8
     body = array(_CODES[width], numbers)
@@ -27,7 +27,7 @@ def encode(numbers: array[int]) -> bytes:
 
 
 def decode(blob: bytes) -> array[int]:
-    """The numbers of the intset ``blob``, sorted."""
+    """Returns the sorted numbers of the intset ``blob``."""
     if len(blob) < _header.size:
         raise CorruptData("an intset without a header")
     width, count = _header.unpack_from(blob)

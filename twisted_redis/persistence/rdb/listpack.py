@@ -1,8 +1,9 @@
 """Listpacks: small collections in one piece of memory, since Redis 7 the packed form of all types but sets of integers.
 
-The total size (4 bytes), the number of elements (2 bytes, 65535 for "count them"), the elements, and an end mark.  An
-element is its kind with its length or first bits, its bytes, and behind it its whole length so far, by which Redis
-walks backwards; that is in groups of seven bits, the lowest last.  What reads as an integer is stored as one.
+A listpack is the total size (4 bytes), the number of elements (2 bytes, 65535 for "count them"), the elements, and an
+end mark.  An element is its kind with its length or first bits, its bytes, and behind them the length of both, with
+which Redis walks backwards; this length is in groups of seven bits, the lowest last.  Texts that are integers are
+stored as integers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _BYTE_TEXTS = [b"%d" % value for value in range(128)]
 
 
 def _backlen(size: int) -> bytes:
-    """The length that stands behind an element of ``size`` bytes."""
+    """Returns the encoded length that stands behind an element of ``size`` bytes."""
     if size < 128:
         return bytes((size,))
     if size < 16383:
@@ -43,13 +44,13 @@ _int32 = Struct("<i").pack
 _entry32 = Struct("<BiB").pack
 _entry64 = Struct("<BqB").pack
 
-#: What stands before and behind a string of less than 64 bytes.
+#: The bytes before and behind a string of less than 64 bytes.
 _HEADS = [bytes((0x80 | length,)) for length in range(64)]
 _TAILS = [bytes((length + 1,)) for length in range(64)]
 
 
 def integer_entry(value: int) -> bytes:
-    """An integer of up to 64 bits as an element."""
+    """Returns an integer of up to 64 bits as an element."""
     if 0 <= value < 128:
         return bytes((value, 1))
     if -4096 <= value < 4096:
@@ -57,7 +58,7 @@ def integer_entry(value: int) -> bytes:
     if -(1 << 15) <= value < 1 << 15:
         return _int16(0xF1, value, 3)
     if -(1 << 23) <= value < 1 << 23:
-        # The kind takes the place of a lowest byte.
+        # The kind stands in the place of a lowest byte.
         return _int32(value << 8 | 0xF2) + b"\x04"
     if -(1 << 31) <= value < 1 << 31:
         return _entry32(0xF3, value, 5)
@@ -68,7 +69,7 @@ _SMALL_INTEGERS = {b"%d" % value: integer_entry(value) for value in range(-100, 
 
 
 def entry(text: bytes) -> bytes:
-    """Any string as an element."""
+    """Returns any string as an element."""
     length = len(text)
     if length < 64:
         if text < b":" and length < 21:
@@ -86,7 +87,7 @@ def entry(text: bytes) -> bytes:
 
 
 def entries(texts: Iterable[bytes]) -> list[bytes]:
-    """``texts`` as elements."""
+    """Returns ``texts`` as elements."""
     parts: list[bytes] = []
     append = parts.append
     small = _SMALL_INTEGERS
@@ -101,13 +102,13 @@ def entries(texts: Iterable[bytes]) -> list[bytes]:
 
 
 def encode(texts: Iterable[bytes]) -> bytes:
-    """A listpack of ``texts``."""
+    """Returns a listpack of ``texts``."""
     parts = entries(texts)
     return encode_parts(parts, len(parts))
 
 
 def encode_parts(parts: list[bytes], count: int) -> bytes:
-    """A listpack of ``count`` elements that are encoded already."""
+    """Returns a listpack of ``count`` encoded elements."""
     body = b"".join(parts)
     return _header.pack(len(body) + _HEADER + 1, min(count, _UNCOUNTED)) + body + b"\xff"
 
@@ -120,7 +121,7 @@ _read64 = Struct("<q").unpack_from
 
 
 def decode(blob: bytes) -> list[bytes]:
-    """The elements of the listpack ``blob``; raises ``CorruptData`` unless it is one from end to end."""
+    """Returns the elements of the listpack ``blob``; raises ``CorruptData`` unless all of it is valid."""
     size = len(blob)
     if size <= _HEADER:
         raise CorruptData("a listpack without a header")
@@ -163,7 +164,7 @@ def decode(blob: bytes) -> list[bytes]:
                 pos = _read_long(blob, pos, first, append)
                 continue
             pos += length
-            # What is behind an element has to say how long it is.
+            # The length behind an element must match.
             if blob[pos] != length:
                 raise CorruptData("an element of a listpack has two lengths")
             pos += 1
@@ -175,7 +176,7 @@ def decode(blob: bytes) -> list[bytes]:
 
 
 def _read_long(blob: bytes, pos: int, first: int, append: Callable[[bytes], None]) -> int:
-    """Hands the string at ``pos``, of 64 bytes or more, to ``append``; returns the place behind it."""
+    """Calls ``append`` with the string at ``pos``, of 64 bytes or more; returns the position behind it."""
     if first < 0xF0:
         start = pos + 2
         stop = start + ((first & 0x0F) << 8 | blob[pos + 1])

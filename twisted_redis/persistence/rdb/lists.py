@@ -1,4 +1,4 @@
-"""Lists: as their elements, as one ziplist, or as the nodes of a quicklist."""
+"""Lists: elements, one ziplist, or the nodes of a quicklist."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int
     elements = ziplist.decode(blob)
     if not elements:
         raise EmptyValue(pos)
-    # Of all forms of lists this is the one that Redis does not make a listpack of.
+    # This is the only form of a list that Redis does not turn into a listpack.
     return List(elements, config, quicklist=True), pos
 
 

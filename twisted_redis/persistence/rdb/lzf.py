@@ -1,10 +1,10 @@
 """LZF, the compression of long strings.
 
-python-lzf, the extra ``lzf``, does it where it is installed.  Without it strings are read by the twin in Python and
-written as they are, since compressing in Python would cost more than the bytes are worth.
+python-lzf, the extra ``lzf``, does the work if it is installed.  Without it, a decompressor in Python reads strings,
+and strings are written uncompressed, because compression in Python would cost too much time.
 
-A compressed string is a chain of runs of up to 32 bytes and of references: so many bytes, from so far back in what has
-been decompressed.
+A compressed string is a chain of runs of up to 32 bytes and of references.  A reference gives a number of bytes, and
+the distance to them in the decompressed bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from twisted_redis.persistence.rdb.errors import CorruptData
 __all__ = ["compress", "decompress", "decompress_pure"]
 
 _MOST = 88
-"""No byte stands for more than this many: a reference of three bytes gives up to 264."""
+"""The maximum number of decompressed bytes per compressed byte: a reference of three bytes gives up to 264."""
 
 
 def decompress_pure(data: bytes, size: int) -> bytes:
-    """What ``data`` was before, which is of ``size`` bytes."""
+    """Returns the ``size`` bytes that were compressed to ``data``."""
     out = bytearray()
     pos, end = 0, len(data)
     try:
@@ -45,7 +45,7 @@ def decompress_pure(data: bytes, size: int) -> bytes:
             if length <= back:
                 out += out[start : start + length]
             else:
-                # It refers to what it is going to write: a pattern that repeats.
+                # The reference reaches into the bytes that it writes: a pattern that repeats.
                 pattern = out[start:]
                 out += (pattern * (length // back + 1))[:length]
             if len(out) > size:
@@ -76,22 +76,22 @@ def _load() -> tuple[Callable[[bytes, int], bytes], Callable[[bytes], bytes | No
         packed: bytes | None = lzf.compress(text, len(text) - 4)
         return packed
 
-    # Its table takes half a MiB of the stack, and a stack that cannot grow ends the process.  So it grows now, while
-    # there is memory.
+    # The table of python-lzf takes half a MiB of the stack, and a stack that cannot grow ends the process.  This call
+    # makes the stack grow now, while there is memory.
     compress_accelerated(bytes(1024))
     return decompress_accelerated, compress_accelerated
 
 
 _decompress, compress = _load()
-"""``compress``: a string, of more than 4 bytes, in less bytes, or None where that would not save 4 of them.
+"""Compresses a string of more than 4 bytes; returns None if that would not save 4 bytes.
 
-None in place of the function where compressing is not to be had.
+``compress`` is None if no compression is available.
 """
 
 
 def decompress(data: bytes, size: int) -> bytes:
-    """As ``decompress_pure``, by the fastest means there is."""
+    """The fastest available version of ``decompress_pure``."""
     if not 0 < size <= _MOST * len(data):
-        # Told apart here, so that nobody allocates for a size that cannot be.
+        # An impossible size is refused here, before memory is allocated for it.
         raise CorruptData(f"{len(data)} bytes cannot be a compressed string of {size}")
     return _decompress(data, size)

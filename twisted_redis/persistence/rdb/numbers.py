@@ -1,10 +1,10 @@
 """Lengths, times and doubles.
 
 A length takes one byte below 64, two below 16384, five below 2**32, nine above.  The highest two bits of the first byte
-tell which; with both of them set it is no length but the kind of a string that is not stored as it is.
+tell which; if both are set, the byte is not a length but the kind of a specially encoded string.
 
-An ``IndexError`` or ``struct.error`` means here that the bytes end too early: who calls readers of values does not see
-it, since ``reader`` turns it into ``Truncated``.
+An ``IndexError`` or ``struct.error`` in this module means that the bytes end too early.  Callers of the readers of
+values get ``Truncated`` instead.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _big64 = Struct(">Q")
 _little64 = Struct("<q")
 _double = Struct("<d")
 
-#: The lengths below 64, ready made.
+#: The encoded lengths below 64.
 SHORT = [bytes((length,)) for length in range(64)]
 
 
 def length_bytes(length: int) -> bytes:
-    """``length``, up to 2**64, as it is stored."""
+    """Returns ``length``, below 2**64, as it is stored."""
     if length < 64:
         return SHORT[length]
     if length < 1 << 14:
@@ -45,7 +45,7 @@ def length_bytes(length: int) -> bytes:
 
 
 def read_length(data: bytes, pos: int) -> tuple[int, int]:
-    """The length at ``pos``, and the place behind it."""
+    """Returns the length at ``pos`` and the position behind it."""
     first = data[pos]
     if first < 0x40:
         return first, pos + 1
@@ -59,35 +59,35 @@ def read_length(data: bytes, pos: int) -> tuple[int, int]:
 
 
 def signed_length_bytes(number: int) -> bytes:
-    """A counter that may be -1, as it is stored: in 64 bits."""
+    """Returns a counter that may be -1 as it is stored, in 64 bits."""
     return length_bytes(number & 0xFFFFFFFFFFFFFFFF)
 
 
 def read_signed_length(data: bytes, pos: int) -> tuple[int, int]:
-    """The counter at ``pos``, which may be -1, and the place behind it."""
+    """Returns the counter at ``pos``, which may be -1, and the position behind it."""
     number, pos = read_length(data, pos)
     return number - (1 << 64) if number >= 1 << 63 else number, pos
 
 
 def time_bytes(ms: int) -> bytes:
-    """A wall time (ms) as it is stored."""
+    """Returns a wall time (ms) as it is stored."""
     return _little64.pack(ms)
 
 
 def read_time(data: bytes, pos: int) -> tuple[int, int]:
-    """The wall time (ms) at ``pos``, and the place behind it."""
+    """Returns the wall time (ms) at ``pos`` and the position behind it."""
     return _little64.unpack_from(data, pos)[0], pos + 8
 
 
 def read_double(data: bytes, pos: int) -> tuple[float, int]:
-    """The double at ``pos``, written as text (before version 8), and the place behind it."""
+    """Returns the double at ``pos``, written as text (before version 8), and the position behind it."""
     size = data[pos]
     pos += 1
     if size > 252:
         return (float("nan"), float("inf"), float("-inf"))[size - 253], pos
     end = pos + size
     text = data[pos:end]
-    data[end - 1]  # an IndexError where the text is cut off
+    data[end - 1]  # an IndexError if the text is cut off
     try:
         return float(text), end
     except ValueError:

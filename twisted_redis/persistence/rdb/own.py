@@ -1,8 +1,8 @@
-"""Values of types of one's own, as the records in which Redis keeps the values of its modules.
+"""Values of types from modules, in the records in which Redis stores the values of its modules.
 
-Such a record names its type: nine characters of six bits each and ten bits of a version make one number. Items
-follow, each behind a word that tells what it is, and an end: who does not know the type can skip the record, and say
-what it is.
+Such a record names its type: nine characters of six bits each and ten bits of a version make one number.  Items
+follow, each behind its kind, and an end mark.  A reader that does not know the type can skip the record and name the
+type.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VERSIONS = (1 << _VERSION_BITS) - 1
 
 
 class Foreign(OwnValue):
-    """A value of a type that nobody here knows; tools show it as it is stored."""
+    """A value of an unknown type; tools show it as it is stored."""
 
     __slots__ = ("items", "name", "version")
 
@@ -46,21 +46,21 @@ class Foreign(OwnValue):
         return len(self.items)
 
     def save(self) -> list[Any]:
-        """The items as they are stored."""
+        """Returns the items as they are stored."""
         return self.items
 
 
 ANY_TYPE: dict[str, type[OwnValue]] = {"*": Foreign}
-"""Types as ``own_types`` of a configuration that takes every type, for tools."""
+"""A stand-in for ``own_types`` of a configuration that knows every type, for tools."""
 
 
 def type_name(number: int) -> str:
-    """The name of a type, from the number that stands in its records."""
+    """Returns the name of a type from the number in its records."""
     return "".join(ALPHABET[number >> shift & 63] for shift in range(58, 9, -6))
 
 
 def type_number(cls: type[OwnValue]) -> int:
-    """The number that stands in the records of a type."""
+    """Returns the number for the records of a type."""
     number = 0
     for letter in cls.TYPE.decode("latin-1"):
         number = number << 6 | ALPHABET.index(letter)
@@ -68,7 +68,7 @@ def type_number(cls: type[OwnValue]) -> int:
 
 
 def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[bytes]]:
-    """The bytes of a value in pieces; ValueError where an item cannot be stored."""
+    """Returns the bytes of a value in pieces; ValueError if an item cannot be stored."""
     parts = [length_bytes(type_number(value.__class__))]
     append = parts.append
     unsigned, signed, double, string = (length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _DOUBLE, _STRING))
@@ -86,7 +86,7 @@ def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[b
 
 
 def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
-    """The items at ``pos`` up to their end, and the place behind it."""
+    """Returns the items at ``pos`` up to their end, and the position behind it."""
     items: list[Any] = []
     item: Any
     while True:
@@ -111,7 +111,7 @@ def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
 
 
 def _read(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
-    """The value at ``pos``, of a type among ``config.own_types``, and the place behind it."""
+    """Returns the value at ``pos``, of a type in ``config.own_types``, and the position behind it."""
     number, pos = read_length(data, pos)
     name, version = type_name(number), number & _VERSIONS
     known = config.own_types

@@ -1,4 +1,4 @@
-"""What DUMP gives and RESTORE takes: a type, the value, the version of the format (2 bytes), a checksum (8 bytes)."""
+"""The payload of DUMP and RESTORE: a type, the value, the version of the format (2 bytes), a checksum (8 bytes)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FOOTER = 10
 
 
 def seal(body: bytes, version: int = VERSION) -> bytes:
-    """``body`` with its footer, as dumps of keys and of functions have it."""
+    """Returns ``body`` with the footer of dumps of keys and functions."""
     body += version.to_bytes(2, "little")
     return body + crc64(body).to_bytes(8, "little")
 
 
 def is_intact(payload: bytes, checksum: bool = True) -> bool:
-    """Whether ``payload`` has a version that can be read, and (with ``checksum``) the checksum that it should."""
+    """True if the version of ``payload`` can be read and, with ``checksum``, if its checksum is right."""
     if len(payload) < _FOOTER:
         return False
     if int.from_bytes(payload[-10:-8], "little") > VERSION:
@@ -31,16 +31,16 @@ def is_intact(payload: bytes, checksum: bool = True) -> bool:
 
 
 def dump(value: Any, compressed: bool = True) -> bytes:
-    """``value`` as DUMP gives it, in the lowest version of the format that can hold it."""
+    """Returns ``value`` as DUMP does, in the lowest version of the format that can hold it."""
     version = least_version(value)
     kind, parts = value_parts(value, version, compressed)
     return seal(b"%c%b" % (kind, b"".join(parts)), version)
 
 
 def restore(payload: bytes, config: Limits) -> Any:
-    """The value of an intact ``payload``; raises ``CorruptData``."""
+    """Returns the value of an intact ``payload``; raises ``CorruptData``."""
     if len(payload) <= _FOOTER:
         raise CorruptData("a dump of nothing")
-    # Redis does not look where the value ends, and reads the footer as a part of it if need be: so corrupt bytes that
-    # are taken there are taken here.
+    # Redis does not check where the value ends, and may read the footer as a part of it.  Damaged bytes that Redis
+    # accepts are accepted here, too.
     return read_value(payload[0], payload, 1, config)[0]

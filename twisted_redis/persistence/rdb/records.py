@@ -1,7 +1,7 @@
-"""What stands in an RDB file between its header and its checksum, one record at a time.
+"""The records of an RDB file between its header and its checksum.
 
-``read_record`` knows no file: it gets bytes and a place, and gives the record there and the place behind it, so that a
-file may be mapped, and bytes that are still on their way may be tried again once there are more (``Truncated``).
+``read_record`` knows no file: it takes bytes and a position, and returns the record there and the position behind it.
+So a file may be mapped, and a caller that receives bytes can try again when there are more (``Truncated``).
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _seconds = Struct("<i")
 
 
 class Key(NamedTuple):
-    """A key; ``expire``: wall time (ms), ``idle``: seconds, ``freq``: 0 to 255, each None where it is not said.
+    """A key.  ``expire`` is a wall time (ms), ``idle`` in seconds, ``freq`` 0 to 255; each is None if it is not stored.
 
-    ``value`` is None for a collection of nothing, which is to be skipped.
+    ``value`` is None for an empty collection, which a reader skips.
     """
 
     key: bytes
@@ -56,20 +56,20 @@ class Key(NamedTuple):
 
 
 class SelectDb(NamedTuple):
-    """The keys that follow are of this database."""
+    """The number of the database of the keys that follow."""
 
     number: int
 
 
 class ResizeDb(NamedTuple):
-    """How many keys the database has, and how many of them expire; a hint."""
+    """A hint: the number of keys in the database, and of those with an expiry time."""
 
     keys: int
     expires: int
 
 
 class SlotInfo(NamedTuple):
-    """The same of a slot of a cluster."""
+    """The same hint for a slot of a cluster."""
 
     slot: int
     keys: int
@@ -77,7 +77,7 @@ class SlotInfo(NamedTuple):
 
 
 class Aux(NamedTuple):
-    """A fact about the file or the server that wrote it."""
+    """A field about the file or the server that wrote it."""
 
     name: bytes
     value: bytes
@@ -90,13 +90,13 @@ class Function(NamedTuple):
 
 
 class ModuleAux(NamedTuple):
-    """Data of a module, by the name of its type; nobody here understands it."""
+    """Data of a module of Redis, with the name of its type; they are not interpreted."""
 
     name: str
 
 
 class End(NamedTuple):
-    """The end; from version 5 on the checksum of all before it follows (8 bytes, little end first, 0 for none)."""
+    """The end; from version 5 on a checksum of all bytes before follows (8 bytes, little-endian, 0 for none)."""
 
 
 Record = Key | SelectDb | ResizeDb | SlotInfo | Aux | Function | ModuleAux | End
@@ -106,7 +106,7 @@ Record = Key | SelectDb | ResizeDb | SlotInfo | Aux | Function | ModuleAux | End
 
 
 def read_header(data: bytes) -> int:
-    """The version of the file that begins with ``data``; raises ``CorruptData`` if it cannot be read."""
+    """Returns the version of the file that begins with ``data``; raises ``CorruptData`` if it cannot be read."""
     header = bytes(data[:_HEADER])
     if not header.startswith(_MAGIC):
         raise CorruptData("Wrong signature trying to load DB from file")
@@ -118,7 +118,7 @@ def read_header(data: bytes) -> int:
 
 
 def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
-    """The record at ``pos`` (9 for the first one), and the place behind it."""
+    """Returns the record at ``pos`` (9 for the first one) and the position behind it."""
     expire: int | None = None
     idle: int | None = None
     freq: int | None = None
@@ -183,22 +183,22 @@ def _read_other(kind: int, data: bytes, pos: int) -> tuple[Record, int]:
 
 
 def header_bytes(version: int = types.VERSION) -> bytes:
-    """The beginning of a file."""
+    """Returns the header of a file."""
     return b"%b%04d" % (_MAGIC, version)
 
 
 def aux_bytes(name: bytes, value: bytes) -> bytes:
-    """An ``Aux``."""
+    """Returns an ``Aux`` record."""
     return b"%c%b%b" % (types.AUX, string_bytes(name), string_bytes(value))
 
 
 def function_bytes(code: bytes, compressed: bool = True) -> bytes:
-    """A ``Function``."""
+    """Returns a ``Function`` record."""
     return b"%c%b" % (types.FUNCTION2, string_bytes(code, compressed))
 
 
 def select_bytes(index: int, keys: int, expires: int) -> bytes:
-    """A ``SelectDb`` and its ``ResizeDb``."""
+    """Returns a ``SelectDb`` record and its ``ResizeDb``."""
     return b"%c%b%c%b%b" % (
         types.SELECT_DB,
         length_bytes(index),
@@ -209,7 +209,7 @@ def select_bytes(index: int, keys: int, expires: int) -> bytes:
 
 
 def key_parts(record: Key, version: int = types.VERSION, compressed: bool = True) -> list[bytes]:
-    """A ``Key`` in pieces."""
+    """Returns a ``Key`` record in pieces."""
     key, value, expire, idle, freq = record
     try:
         kind, parts = value_parts(value, version, compressed)
@@ -226,5 +226,5 @@ def key_parts(record: Key, version: int = types.VERSION, compressed: bool = True
 
 
 def end_bytes(checksum: int = 0) -> bytes:
-    """The end, with the checksum of everything before and of the end's own first byte; 0 where nobody checks."""
+    """Returns the end with the checksum of all bytes before, including its own first byte; 0 for no checksum."""
     return b"%c%b" % (types.EOF, checksum.to_bytes(8, "little"))

@@ -1,4 +1,4 @@
-"""Sets: as their members, as sorted integers, or as one listpack."""
+"""Sets: members, sorted integers, or one listpack."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
 
 
 def _integers(texts: list[bytes]) -> list[int] | None:
-    """``texts`` as integers, None if one of them is none."""
+    """Returns ``texts`` as integers, or None if one is not an integer."""
     numbers = []
     for text in texts:
         number = integer_value(text)

@@ -1,4 +1,4 @@
-"""Sorted sets: as members with their scores, in text or as doubles, or as one ziplist or listpack of both."""
+"""Sorted sets: members with their scores (texts or doubles), or one ziplist or listpack of both."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ZSET_ZIPLIST = 12
 ZSET_LISTPACK = 17
 
 _EXACT = float(1 << 52)
-"""Whole scores up to here are stored in listpacks as integers."""
+"""Listpacks store whole scores up to this one as integers."""
 
 _double = Struct("<d")
 
@@ -45,7 +45,7 @@ def _write(value: ZSet, version: int, compressed: bool) -> tuple[int, list[bytes
     parts = [length_bytes(len(pairs))]
     append = parts.append
     pack = _double.pack
-    # From the greatest to the smallest, since Redis inserts at the head of its skiplist at no cost.
+    # The greatest comes first, because Redis inserts at the head of its skiplist at no cost.
     for member, score in reversed(pairs):
         length = len(member)
         if length < 21 and (member >= b":" or length > 11):
@@ -101,7 +101,7 @@ def _read_packed_zset(unpack: Callable[[bytes], list[bytes]]) -> Reader:
             raise CorruptData("a score that is no number") from None
         check_different(2 * len(scores), len(texts))
         _check_numbers(scores)
-        # Redis looks at the number of members only, which saves it from going through them.
+        # Redis looks at the number of members alone, not at their sizes.
         value = ZSet()
         value.scores = scores
         if len(scores) > config.zset_max_listpack_entries:

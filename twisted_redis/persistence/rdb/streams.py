@@ -1,8 +1,8 @@
-"""Streams: nodes as listpacks, counters, consumer groups with what is pending.
+"""Streams: nodes as listpacks, counters, consumer groups with their pending entries.
 
-A node begins with a master entry: how many of its entries live and how many are deleted, and the fields that entries
-usually have, with a 0 behind them.  Each entry is its flags, its ID as the difference from the node's, fields and
-values (only values if the fields are the usual ones), and how many elements all that is, for walking backwards.
+A node begins with a master entry: the numbers of its live and deleted entries, and the usual fields with a 0 behind
+them.  Each entry has flags, the difference of its ID from the node's, fields and values (values alone if the fields
+are the usual ones), and the number of its elements, for walking backwards.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STREAM_LISTPACKS_2 = 19
 STREAM_LISTPACKS_3 = 21
 
 _WITH_ACTIVE_TIMES = 11
-"""The version of the format that brought the third type of streams."""
+"""The first version of the format with the third type of streams."""
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_BYTES = 16
@@ -46,7 +46,7 @@ _pending = Struct("<16sq")
 
 
 def _needs_active_times(stream: Stream) -> bool:
-    """Whether some consumer's active time is not its seen time, which types before the third cannot hold."""
+    """True if the active time of a consumer differs from its seen time, which types before the third cannot hold."""
     return any(
         consumer.active_time != consumer.seen_time
         for group in stream.groups.values()
@@ -133,7 +133,7 @@ def _reader(kind: int) -> Reader:
 
 
 def _read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
-    """The stream at ``pos`` that is stored as ``kind``, and the place behind it."""
+    """Returns the stream at ``pos``, stored as ``kind``, and the position behind it."""
     stream = Stream()
     count, pos = read_length(data, pos)
     last = -1
@@ -157,7 +157,7 @@ def _read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
         raise CorruptData("a stream whose last ID is not the last")
     stream.find_first()
     if kind >= STREAM_LISTPACKS_2:
-        _, pos = _read_id(data, pos)  # the first ID, which the entries tell
+        _, pos = _read_id(data, pos)  # the first ID, which the entries give
         stream.max_deleted_id, pos = _read_id(data, pos)
         stream.entries_added, pos = read_length(data, pos)
     else:
@@ -177,7 +177,7 @@ def _read_id(data: bytes, pos: int) -> tuple[int, int]:
 
 
 def _read_node(blob: bytes, start: int, last: int) -> tuple[tuple[bytes, ...], list[Record]]:
-    """The usual fields of a node and its entries, whose IDs are greater than ``last``."""
+    """Returns the usual fields of a node, and its entries, whose IDs must be greater than ``last``."""
     texts = listpack.decode(blob)
     try:
         total = int(texts[0]) + int(texts[1])
@@ -231,7 +231,7 @@ def _read_node(blob: bytes, start: int, last: int) -> tuple[tuple[bytes, ...], l
 
 
 def _read_group(kind: int, stream: Stream, data: bytes, pos: int) -> int:
-    """Adds the group at ``pos`` to ``stream``; returns the place behind it."""
+    """Adds the group at ``pos`` to ``stream``; returns the position behind it."""
     name, pos = read_string(data, pos)
     last_id, pos = _read_id(data, pos)
     if kind >= STREAM_LISTPACKS_2:
@@ -261,7 +261,7 @@ def _read_group(kind: int, stream: Stream, data: bytes, pos: int) -> int:
 
 
 def _read_consumer(kind: int, group: Group, left: dict[int, tuple[int, int]], data: bytes, pos: int) -> int:
-    """Adds the consumer at ``pos`` to ``group`` with what is pending for it, which it takes from ``left``."""
+    """Adds the consumer at ``pos`` to ``group``, with its pending entries, which it takes from ``left``."""
     name, pos = read_string(data, pos)
     if name in group.consumers:
         raise CorruptData("Duplicate stream consumer detected")

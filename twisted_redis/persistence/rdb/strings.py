@@ -1,6 +1,6 @@
-"""Strings: as they are behind their length, as an integer of 8, 16 or 32 bits, or compressed.
+"""Strings: bytes behind their length, integers of 8, 16 or 32 bits, or compressed bytes.
 
-Reading and writing many of them is spelled out in loops of its own, since a call for each costs as much as the rest.
+The loops for many strings are spelled out, because a call for each would double the time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _int32 = Struct("<i")
 _pack16 = Struct("<Bh").pack
 _pack32 = Struct("<Bi").pack
 
-#: The integers of one byte, by that byte.
+#: The integers of one byte, by the byte.
 _BYTES = [b"%d" % (value - 256 if value > 127 else value) for value in range(256)]
 #: The same integers as they are stored.
 _SMALL = {text: bytes((_INT8, value)) for value, text in enumerate(_BYTES)}
@@ -35,7 +35,7 @@ _WORTH_COMPRESSING = 20
 
 
 def read_string(data: bytes, pos: int) -> tuple[bytes, int]:
-    """The string at ``pos``, and the place behind it."""
+    """Returns the string at ``pos`` and the position behind it."""
     first = data[pos]
     if first < 0x40:
         start = pos + 1
@@ -61,14 +61,14 @@ def read_string(data: bytes, pos: int) -> tuple[bytes, int]:
         return lzf.decompress(data[pos:end], size), end
     else:
         raise CorruptData(f"{first:#x} is no kind of string")
-    # Only now that the bytes are known to be there something is made of that length.
+    # The bytes are known to be there, so this length is allocated only now.
     if end > len(data):
         raise Truncated("a string ends too early")
     return data[start:end], end
 
 
 def read_strings(data: bytes, pos: int, count: int) -> tuple[list[bytes], int]:
-    """``count`` strings from ``pos`` on, and the place behind them."""
+    """Returns ``count`` strings from ``pos`` on, and the position behind them."""
     texts: list[bytes] = []
     append = texts.append
     small = _BYTES
@@ -92,7 +92,7 @@ def read_strings(data: bytes, pos: int, count: int) -> tuple[list[bytes], int]:
 
 
 def string_bytes(text: bytes | bytearray, compressed: bool = True) -> bytes:
-    """``text`` as it is stored; ``compressed`` where that saves something and can be done."""
+    """Returns ``text`` as it is stored; with ``compressed``, compressed if that is possible and saves bytes."""
     length = len(text)
     if length <= _LONGEST_INTEGER:
         packed = _integer(bytes(text))
@@ -106,14 +106,14 @@ def string_bytes(text: bytes | bytearray, compressed: bool = True) -> bytes:
 
 
 def _integer(text: bytes) -> bytes | None:
-    """``text`` as an integer, None where it is none of 32 bits."""
+    """Returns ``text`` as an integer, or None if it is not an integer of 32 bits."""
     if text >= b":" or text < b"-":
         return None
     packed = _SMALL.get(text)
     if packed is not None:
         return packed
     digits = text[1:] if text[:1] == b"-" else text
-    # The integers that need no more than one digit are among the small ones.
+    # Integers of one digit are among the small ones.
     if digits.isdigit() and digits[0] != 48:
         value = int(text)
         if -(1 << 15) <= value < 1 << 15:
@@ -124,7 +124,7 @@ def _integer(text: bytes) -> bytes | None:
 
 
 def add_strings(append: Callable[[bytes], None], texts: Iterable[bytes], compressed: bool = True) -> None:
-    """Hands ``texts`` to ``append`` as they are stored, each in one piece or two."""
+    """Calls ``append`` with ``texts`` as they are stored, one or two pieces for each."""
     short = SHORT
     for text in texts:
         length = len(text)

@@ -1,7 +1,7 @@
 """Ziplists and zipmaps, the packed forms before listpacks: Redis wrote ziplists up to 6.2 and zipmaps up to 2.4.
 
-A ziplist is its size and the place of its last element (4 bytes each), the number of elements (2 bytes, 65535 for
-"count them"), the elements, and an end mark.  An element is the length of the one before it, its kind, and its bytes.
+A ziplist is its size and the position of its last element (4 bytes each), the number of elements (2 bytes, 65535 for
+"count them"), the elements, and an end mark.  An element is the length of the previous one, its kind, and its bytes.
 
 A zipmap is the number of pairs (1 byte, 254 for "count them"), the pairs, and an end mark.
 """
@@ -19,12 +19,12 @@ _END = 0xFF
 _BIG = 0xFE
 _UNCOUNTED = 0xFFFF
 
-#: Bytes of an integer, by its kind.
+#: The size of an integer (bytes), by its kind.
 _WIDTHS = {0xC0: 2, 0xD0: 4, 0xE0: 8, 0xF0: 3, 0xFE: 1}
 
 
 def decode(blob: bytes) -> list[bytes]:
-    """The elements of the ziplist ``blob``; raises ``CorruptData`` unless it is one from end to end."""
+    """Returns the elements of the ziplist ``blob``; raises ``CorruptData`` unless all of it is valid."""
     size = len(blob)
     if size <= _header.size:
         raise CorruptData("a ziplist without a header")
@@ -57,7 +57,7 @@ def decode(blob: bytes) -> list[bytes]:
 
 
 def _element(blob: bytes, pos: int) -> tuple[bytes, int]:
-    """The element whose kind is at ``pos``, and the place behind it, which may be over the end."""
+    """Returns the element whose kind is at ``pos``, and the position behind it, which may be beyond the end."""
     kind = blob[pos]
     start = pos + 1
     if kind < 0x40:
@@ -81,7 +81,7 @@ def _element(blob: bytes, pos: int) -> tuple[bytes, int]:
 
 
 def decode_zipmap(blob: bytes) -> list[bytes]:
-    """Fields and values by turns of the zipmap ``blob``."""
+    """Returns the fields and values of the zipmap ``blob``, alternately."""
     if len(blob) < 2 or blob[-1] != _END:
         raise CorruptData("a zipmap without an end")
     texts: list[bytes] = []
@@ -95,7 +95,7 @@ def decode_zipmap(blob: bytes) -> list[bytes]:
                 length = int.from_bytes(blob[pos : pos + 4], "little")
                 pos += 4
             if spare and pos < end:
-                # Room that an earlier, longer value has left.
+                # Unused bytes that an earlier, longer value has left.
                 spare = blob[pos]
                 pos += 1
             stop = pos + length
