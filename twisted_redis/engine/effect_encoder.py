@@ -2,7 +2,8 @@
 
 MULTI and EXEC surround a unit of several effects, so that a reader executes all of them or none. All effects of the
 unit count, whatever their audience. So the file may contain a transaction of one command, or an empty one, if the other
-effects of the unit are for the replicas. Redis counts in the same way (``propagatePendingCommands``).
+effects of the unit are for the replicas. Redis counts in the same way (``propagatePendingCommands``). A command that
+meets keys by chance, such as SCAN, has each expired key handed out as a unit of its own (``Effects.after``).
 
 SELECT precedes an effect whose database is not the selected one. Within a unit, SELECT follows MULTI.
 """

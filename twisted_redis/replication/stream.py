@@ -42,7 +42,7 @@ class Stream:
 
     @property
     def audience(self) -> int:
-        """The replicas.  Without a backlog the stream only counts what the file gets: WAITAOF needs an offset."""
+        """``REPLICAS``; ``AOF`` without a backlog, since the stream then only counts the commands of the file."""
         return AOF if self.backlog is None else REPLICAS
 
     @property
