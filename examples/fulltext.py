@@ -1,11 +1,11 @@
-"""A toy of a full-text index, which shows a type of one's own.
+"""A toy full-text index, which shows how a module defines a value type.
 
     ./your_program.sh --loadmodule examples/fulltext.py
     redis-cli TEXT.ADD notes 1 "the quick brown fox"
     redis-cli TEXT.SEARCH notes quick fox
 
-An index is the value of a key: it can be dumped, copied and expired, and is in snapshots, in the append-only file and
-on replicas. For that it says how it becomes a sequence of strings, and how it is made of one.
+An index is the value of a key. It can be dumped, copied and expired, and it is part of snapshots, of the append-only
+file and of replication. For this, the class defines how to turn an index into a sequence of strings and back.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _words = re.compile(r"\w+").findall
 
 
 def words_of(text: bytes) -> set[str]:
-    """The different words of a text, in lower case."""
+    """Returns the distinct words of a text, in lower case."""
     return set(_words(text.decode("utf-8", "replace").lower()))
 
 
 @module.type
 class Index(OwnValue):
-    """Texts by their names, and the names by the words of the texts."""
+    """Maps names to texts, and words to the names of the texts that contain them."""
 
     TYPE = b"textindex"
 
@@ -59,7 +59,7 @@ class Index(OwnValue):
         return len(self.texts)
 
     def add(self, name: bytes, text: bytes) -> bool:
-        """Puts ``text`` in, in place of another of that name; tells whether there was none."""
+        """Adds ``text``, or replaces the text of that name. Returns True if the name is new."""
         new = not self.remove(name)
         self.texts[name] = text
         for word in words_of(text):
@@ -67,7 +67,7 @@ class Index(OwnValue):
         return new
 
     def remove(self, name: bytes) -> bool:
-        """Takes a text out; tells whether it was there."""
+        """Removes a text. Returns True if it was there."""
         text = self.texts.pop(name, None)
         if text is None:
             return False
@@ -78,26 +78,26 @@ class Index(OwnValue):
         return True
 
     def search(self, query: bytes) -> Iterator[bytes]:
-        """The names of the texts that have all words of ``query``, in their order."""
+        """Returns the sorted names of the texts that contain all words of ``query``."""
         sets = [self.names.get(word, set()) for word in words_of(query)]
         return iter(sorted(set.intersection(*sets))) if sets else iter(())
 
     def save(self) -> Iterator[bytes]:
-        """The texts behind their names; the words are found again."""
+        """Yields each name and its text. ``load`` derives the words again."""
         for name, text in self.texts.items():
             yield name
             yield text
 
     @classmethod
     def load(cls, items: list[bytes], version: int) -> Index:
-        """The index of such a sequence."""
+        """Creates an index from such a sequence."""
         made = cls()
         for name, text in zip(items[::2], items[1::2], strict=True):
             made.add(name, text)
         return made
 
     def digest(self) -> Iterable[bytes]:
-        """The same whatever the order in which texts were added."""
+        """Returns the same digest whatever the order in which the texts were added."""
         for name in sorted(self.texts):
             yield name
             yield self.texts[name]
@@ -107,7 +107,7 @@ class Index(OwnValue):
 def add(ctx: Client, key: bytes, name: bytes, text: bytes) -> Reply:
     """TEXT.ADD key name text
 
-    Puts a text into an index, making the index where it is missing; answers whether the name is new.
+    Adds a text to an index. Creates the index if it is missing. Returns whether the name is new.
     """
     index = ctx.db.write(key, Index)
     if index is None:
@@ -122,7 +122,7 @@ def add(ctx: Client, key: bytes, name: bytes, text: bytes) -> Reply:
 def delete(ctx: Client, key: bytes, name: bytes) -> Reply:
     """TEXT.DEL key name
 
-    Takes a text out of an index; answers whether it was there.
+    Removes a text from an index. Returns whether it was there.
     """
     index = ctx.db.write(key, Index)
     if index is None or not index.remove(name):
@@ -139,7 +139,7 @@ def delete(ctx: Client, key: bytes, name: bytes) -> Reply:
 def search(ctx: Client, key: bytes, query: bytes, *options: bytes) -> Reply:
     """TEXT.SEARCH key query [LIMIT count]
 
-    Returns the names of the texts that have all words of a query.
+    Returns the names of the texts that contain all words of a query.
     """
     limit: int | None = None
     if options:

@@ -1,10 +1,10 @@
-"""A rate limiter: CL.THROTTLE, in the manner of the Redis module redis-cell.
+"""A rate limiter: CL.THROTTLE, like the Redis module redis-cell.
 
     ./your_program.sh --loadmodule examples/ratelimit.py
     redis-cli CL.THROTTLE user:7 15 30 60
 
-allows ``user:7`` 30 calls in 60 seconds, and 16 at once. The algorithm is the generic cell rate algorithm: of each key
-only one time is kept, the one at which all its calls would have been made at an even pace. The key expires by itself.
+allows ``user:7`` 30 calls in 60 seconds, and 16 at once. It uses the generic cell rate algorithm, which stores a single
+time for each key: the time at which all its calls would be done at an even pace. The key expires by itself.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ MICROSECONDS = 1_000_000
 def throttle(ctx: Client, key: bytes, burst: bytes, count: bytes, period: bytes, *rest: bytes) -> Reply:
     """CL.THROTTLE key max-burst count period [quantity]
 
-    Takes part of an allowance of calls, and tells whether the caller may go on.
+    Uses part of an allowance of calls, and returns whether the caller may continue.
 
-    Answers five integers: 0 for allowed and 1 for not, the allowance, what is left of it, in how many seconds to try
-    again (-1 if allowed), and in how many seconds the allowance is whole.
+    Returns five integers: 0 if the call is allowed or 1 if not, the allowance, the rest of it, the seconds to wait
+    before another attempt (-1 if allowed), and the seconds until the full allowance is available again.
     """
     if len(rest) > 1:
         raise CommandError("ERR syntax error")
@@ -66,7 +66,7 @@ def throttle(ctx: Client, key: bytes, burst: bytes, count: bytes, period: bytes,
             retry = _seconds(after - whole - now)
         after = planned
     elif quantity:
-        # In a replica or a file the time is what counts, not the call: it would be made at another time there.
+        # Replicas and files get the time instead of the call, because they would execute the call at another time.
         call(ctx, "SET", key, after, "PXAT", ctx.now + (after - now) // 1000 + 1)
     ahead = after - now
     return [int(limited), allowance, (whole - ahead) // interval, retry, _seconds(ahead)]
@@ -80,5 +80,5 @@ def _at_least(least: int, text: bytes, name: str) -> int:
 
 
 def _seconds(microseconds: int) -> int:
-    """Whole seconds, rounded up: who waits for that long has waited long enough."""
+    """Returns whole seconds, rounded up, so that a caller who waits this long has waited long enough."""
     return -(-microseconds // MICROSECONDS)

@@ -1,4 +1,4 @@
-"""The three programs that make a server: they compose the same parts, and ``owns_process`` says what differs."""
+"""The three programs that create a server compose the same parts. They differ only in ``owns_process``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from twisted_redis.server import RedisServer
 
 ARGUMENTS = ("--port", "0", "--bind", "127.0.0.1", "--save", "")
 
-#: What a server does to its process if ``owns_process``, and what only the program that has started the process does.
+#: Actions of a server on its process if ``owns_process``, and actions of the program that started the process.
 OF_THE_OWNER = {"file limit", "collector tuned", "collector rested", "log level"}
-#: RedisService ends itself, its clock may be moved, its faults follow clients, and the log level is its program's.
+#: RedisService stops itself, its clock can be moved, its faults follow clients, and its program sets the log level.
 OF_EMBEDDED = {"process.stop", "factory.call_later", "engine.departed", "config.loglevel"}
 OF_THE_PROGRAM = {"working directory", "signals", "log"}
 
 
 class Program:
-    """A program that makes one server; ``done`` names what was done to the process meanwhile."""
+    """A program that creates one server. ``done`` lists the actions on the process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.folder = folder
@@ -58,7 +58,7 @@ class Program:
         return self.made[-1]
 
     def process(self, *arguments: str) -> RedisServer:
-        """``twisted-redis``: the reactor runs what is to be done at the start, and returns."""
+        """``twisted-redis``. The reactor runs the start-up calls and returns."""
         assert tap.main([*ARGUMENTS, "--dir", str(self.folder), *arguments]) == 0
         return self.made[0]
 
@@ -94,7 +94,7 @@ Way = Callable[..., RedisServer]
 
 
 def described(value: Any) -> Any:
-    """What a part is: the type of a value, the names of functions and what stands in a collection of them."""
+    """Describes a part: the type of a value, the names of functions, and the items of a collection."""
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: described(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -105,7 +105,7 @@ def described(value: Any) -> Any:
 
 
 def parts(of: RedisServer) -> dict[str, Any]:
-    """All that a server consists of, by room and attribute."""
+    """Returns all parts of a server, by room and attribute."""
     rooms = {
         "server": of,
         "engine": of.engine,
@@ -169,7 +169,7 @@ def test_a_process_has_no_end_without_its_data(way: Way, program: Program) -> No
 
 
 def first_lines(owns_process: bool, *arguments: str) -> list[str]:
-    """The log until the server listens."""
+    """Returns the log up to the point where the server listens."""
     logged: list[str] = []
     config = load_arguments(arguments)
     config.port, config.warnings = 0, ["one", "two", "one"]

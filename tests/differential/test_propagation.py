@@ -1,4 +1,4 @@
-"""What units of execution become in the append-only file and in the replication stream: the bytes of both servers."""
+"""Execution units in the append-only file and in the replication stream: both servers write the same bytes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ UNITS: dict[str, list[str]] = {
 
 
 class Watched:
-    """A server with the readers of what it propagates: its append-only file, a connection that acts as a replica."""
+    """A server with readers of its effects: the append-only file, and a connection that acts as a replica."""
 
     def __init__(self, server: Server, file: bool, replica: bool) -> None:
         self.server = server
@@ -125,13 +125,13 @@ class Watched:
             self.stream.close()
 
     def offset(self) -> int:
-        """Where the stream stands."""
+        """Returns the current offset of the stream."""
         found = re.search(rb"master_repl_offset:(\d+)", self.control.call(b"INFO", b"replication"))
         assert found
         return int(found[1])
 
     def propagated(self, unit: list[str], number: int) -> dict[str, object]:
-        """Runs a unit between two marks; what each reader gets for it, and by how much the offset grows."""
+        """Runs a unit between two marks. Returns what each reader gets for it, and the growth of the offset."""
         begin, end = (b"%b-%d" % (word, number) for word in (b"begin", b"end"))
         self.control.call(b"FLUSHALL")
         self.control.call(b"SET", b"mark", begin)
@@ -168,7 +168,7 @@ class Watched:
 
 
 def shown(data: bytes, begin: bytes, end: bytes) -> list[str]:
-    """The commands between two marks, as text; the bytes are those that the commands make."""
+    """Returns the commands between two marks as text. Checks that they encode to the same bytes."""
     data = data[data.index(begin) + len(begin) + 2 :]
     data = data[: data.index(end) + len(end) + 2]
     commands: list[tuple[bytes, ...]] = []
@@ -182,7 +182,7 @@ def shown(data: bytes, begin: bytes, end: bytes) -> list[str]:
 
 @pytest.fixture(scope="module", params=["file", "replica", "file and replica"])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Watched, Watched]]:
-    """Real Redis and ours, each with a file, a replica, or both."""
+    """Real Redis and this server, each with a file, a replica, or both."""
     program = real_redis()
     if program is None:
         pytest.skip("no redis-server 8: set REDIS_SERVER, or run tests/conformance/run --list once")

@@ -1,4 +1,4 @@
-"""Effects as bytes: SELECT, MULTI and EXEC, and the audience."""
+"""Encoding effects: SELECT, MULTI and EXEC, and the audience."""
 
 from __future__ import annotations
 

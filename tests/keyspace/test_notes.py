@@ -1,4 +1,4 @@
-"""A database that logs accesses or accounts for memory gives the same answers as one that does neither."""
+"""A database that logs accesses or accounts for memory gives the same results as one that does neither."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def charged(db: Database) -> int:
 
 
 def a_value(number: int) -> bytes | bytearray | List:
-    """A value of each form that a database treats in its own way."""
+    """Returns a value of each form that a database treats differently."""
     return (b"x" * number, bytearray(b"y" * number), List(), b"")[number % 4]
 
 
 def do(db: Database, step: tuple[str, bytes, int]) -> Any:
-    """Carries out a step as commands do; returns what a command could see of it."""
+    """Executes a step as commands do. Returns everything that a command could see of it."""
     name, key, number = step
     db.state.now += number
     try:

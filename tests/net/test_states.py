@@ -1,4 +1,4 @@
-"""Every transition of a connection's state, made by what really causes it."""
+"""Every transition of a connection's state, triggered by its real cause."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twisted_redis.net.protocol import OUTPUT_TRANSITIONS, TRANSITIONS, Event, O
 
 
 class Recording(RedisProtocol):
-    """A connection that notes each state it is set to."""
+    """A connection that records each of its states."""
 
     steps: list[State]
     now = State.GONE
@@ -37,7 +37,7 @@ class Recording(RedisProtocol):
 
 
 class Transport(StringTransport):
-    """A transport in memory that tells how much the peer has not taken."""
+    """An in-memory transport that reports how many bytes the peer has not read."""
 
     pending = 0
 
@@ -46,7 +46,7 @@ class Transport(StringTransport):
 
 
 class Walk:
-    """One connection; ``PROBE`` is a command that calls ``inside`` while it runs."""
+    """A connection. The command ``PROBE`` calls ``inside`` while it runs."""
 
     def __init__(self) -> None:
         self.server = server = Server()
@@ -78,7 +78,7 @@ class Walk:
         return self.protocol.client
 
     def during(self, action: Callable[[], object]) -> None:
-        """Does ``action`` while a command of the client runs."""
+        """Calls ``action`` while a command of the client runs."""
         self.inside = action
         self.data(encode("PROBE"))
 
@@ -93,7 +93,7 @@ class Walk:
         self.protocol.check_output()
 
     def close(self) -> None:
-        """The engine closes the client, and writes its replies."""
+        """Makes the engine close the client and write its replies."""
         self.client.close()
         if self.server.engine.turns.depth:
             self.server.engine.turns.end()
@@ -129,7 +129,7 @@ def _to_resuming(walk: Walk, then: Callable[[], object]) -> None:
 
 def _to_closing(walk: Walk, then: Callable[[], object]) -> None:
     walk.connect()
-    walk.server.engine.turns.begin()  # replies are written at its end
+    walk.server.engine.turns.begin()  # the server writes replies at its end
     walk.data(encode("QUIT"))
     then()
 
@@ -275,7 +275,7 @@ def test_a_client_aborted_by_its_own_command_gets_no_reply_and_is_gone_after_it(
 
 @pytest.mark.parametrize("seed", range(60))
 def test_no_order_of_events_leaves_the_table_or_forgets_a_request(seed: int) -> None:
-    """Commands, blocking, pauses, full sockets and turns in a random order; every request gets its reply at last."""
+    """Commands, blocking, pauses, full sockets and turns in random order. In the end, every request gets its reply."""
     rng = random.Random(seed)
     walk = Walk()
     walk.connect()
@@ -319,7 +319,7 @@ def test_no_order_of_events_leaves_the_table_or_forgets_a_request(seed: int) -> 
         rng.choice(anywhere)()
     within.clear()
     drain()
-    for _ in range(sent + 40):  # requests for more pauses wait, too
+    for _ in range(sent + 40):  # requests for more pauses also wait
         walk.wake()
         unpause()
     assert walk.protocol.state is State.READING

@@ -1,4 +1,4 @@
-"""Modules that name each other, for types too: what they are about is only understood together."""
+"""Import cycles between modules, including imports for types only. Such modules can only be understood together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import twisted_redis
 
 ROOT = Path(twisted_redis.__file__).parent
-#: The most modules that may name each other in a circle.  Lower this number when a circle has shrunk.
+#: The maximum number of modules in a cycle.  Lower this number when a cycle has shrunk.
 MOST = 35
 
 
 def modules() -> dict[str, Path]:
-    """All modules by name."""
+    """Returns all modules by name."""
     found = {}
     for path in ROOT.rglob("*.py"):
         parts = path.relative_to(ROOT.parent).with_suffix("").parts
@@ -22,7 +22,7 @@ def modules() -> dict[str, Path]:
 
 
 def named_by(path: Path, known: dict[str, Path]) -> set[str]:
-    """The modules that ``path`` imports, for types or at run time."""
+    """Returns the modules that ``path`` imports, for types or at run time."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -33,7 +33,7 @@ def named_by(path: Path, known: dict[str, Path]) -> set[str]:
 
 
 def reached(start: str, graph: dict[str, set[str]]) -> set[str]:
-    """All modules to which a path of names leads from ``start``."""
+    """Returns all modules that ``start`` imports directly or indirectly."""
     found: set[str] = set()
     left = [start]
     while left:

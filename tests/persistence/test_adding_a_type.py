@@ -1,4 +1,4 @@
-"""A type of values that has a row in the table of types and a codec is served everywhere, without another line."""
+"""A value type with a row in the table of types and a codec works everywhere, without further code."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 from twisted_redis.persistence.rdb.table import CODECS, ENCODINGS
 from twisted_redis.persistence.saving import write_snapshot
 
-# What a new type brings: its class...
+# A new type consists of its class...
 
 
 class Tally:
-    """How often each of some things was counted."""
+    """Counts how often each item occurs."""
 
     __slots__ = ("counts",)
 
@@ -40,7 +40,7 @@ class Tally:
         return len(self.counts)
 
     def copy(self) -> Tally:
-        """Another tally with the same counts."""
+        """Returns another tally with the same counts."""
         return Tally(self.counts.copy())
 
 
@@ -102,13 +102,13 @@ def _read(data: bytes, pos: int, config: Limits) -> tuple[Tally, int]:
 
 @pytest.fixture(params=[True, False], ids=["commands", "dump"])
 def with_commands(request: pytest.FixtureRequest) -> bool:
-    """Whether there are commands that make a tally."""
+    """Returns True if there are commands that create a tally."""
     return bool(request.param)
 
 
 @pytest.fixture(autouse=True)
 def tally_type(monkeypatch: pytest.MonkeyPatch, with_commands: bool) -> None:
-    """Puts the type into the two tables."""
+    """Adds the type to the two tables."""
     codec = Codec(_write, (Encoding(_TALLY, "tally-table", _read),))
     monkeypatch.setitem(TYPES, Tally, _row(with_commands=with_commands))
     monkeypatch.setitem(CODECS, Tally, codec)
@@ -200,7 +200,7 @@ def test_equal_values_have_equal_digests(server: Server) -> None:
     equal, again, other = server("DEBUG", "DIGEST-VALUE", "key", "equal", "other")
     assert equal == again != other
     server.engine.databases[0].add(b"empty", Tally({}))
-    # An empty collection is digested as its number.
+    # The digest of an empty collection contains only its type number.
     mixed = hashed(hashed((7).to_bytes(4, "big")).to_bytes(20, "big"))
     assert server("DEBUG", "DIGEST-VALUE", "empty") == [b"%040x" % mixed]
 
@@ -228,7 +228,7 @@ def test_its_lengths_are_told(server: Server) -> None:
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to be taken apart")
 def test_a_large_value_is_freed_in_slices(server: Server) -> None:
     server.engine.databases[0].add(b"large", Tally({b"number %06d" % number: number for number in range(40_000)}))
-    # A slice of a million ns ends after a few looks at this clock.
+    # A slice of a million ns ends after this clock has been read a few times.
     ticks = iter(range(0, 1 << 62, 300_000))
     server.engine.clock_ns = lambda: next(ticks)
     server("UNLINK", "large")
