@@ -1,1 +1,1 @@
-"""Framing and encoding of RESP, without any I/O."""
+"""RESP without I/O: parsers of requests and the encoder of replies."""

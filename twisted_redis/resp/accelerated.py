@@ -1,9 +1,9 @@
-"""What hiredis does in C, each with its pure fallback: this is the only module that imports hiredis.
+"""The use of hiredis, with a pure fallback for each function.  No other module imports hiredis.
 
-``RequestReader`` parses a whole chunk of pipelined requests.  hiredis is a *reply* parser: it knows no inline
-commands and no limits, takes ``:5`` or nested arrays as elements, and does not tell how many bytes it consumed.  So
-it is asked only for chunks that begin at the start of a request and look like plain arrays of bulk strings, and every
-doubt gives the same bytes to the pure parser instead, which then decides alone.  Nothing has been executed by then.
+``RequestReader`` parses a whole chunk of pipelined requests.  hiredis is a *reply* parser: it knows neither inline
+commands nor limits, it accepts ``:5`` and nested arrays as elements, and it does not tell how many bytes it consumed.
+So it gets only chunks that begin at the start of a request and look like plain arrays of bulk strings.  In case of any
+doubt the pure parser gets the same bytes, and decides alone.  Nothing has been executed by then.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _head_of = _HEADS.__getitem__
 
 
 def _pack_lines(items: tuple[bytes, ...]) -> bytes:
-    """As ``_pack_pure``, for elements shorter than 1,024 bytes: quicker than C code that looks at each in turn."""
+    """Packs like ``_pack_pure``, for elements shorter than 1,024 bytes; faster than C code that loops over them."""
     count = len(items)
     lines: list[bytes] = [b""] * (2 * count + 2)
     lines[0] = b"*%d" % count
@@ -47,16 +47,16 @@ def _pack_lines(items: tuple[bytes, ...]) -> bytes:
 
 
 _pack_any = _pack if HAVE_HIREDIS else _pack_pure
-#: From this many elements on it pays to look whether all are of one length.
+#: From this many elements on it pays to check whether all have one length.
 UNIFORM_FROM = 16
-#: So many elements at most are encoded at once; an even number, as pairs must stay together.
+#: The most elements to encode at once; an even number, so that pairs stay together.
 CHUNK = 2048
 
 
 def in_chunks(encode: Callable[[Any], bytes], head: bytes, items: Collection[Any]) -> bytes:
-    """An aggregate with the first line ``head``; ``encode`` makes one of each slice of ``items``.
+    """An aggregate with the first line ``head``; ``encode`` encodes one slice of ``items`` at a time.
 
-    To join very many pieces at once takes several times as long, as ``bytes.join`` keeps 80 bytes for each of them.
+    Joining very many pieces at once takes several times as long, since ``bytes.join`` keeps 80 bytes for each of them.
     """
     if not isinstance(items, list | tuple):
         items = list(items)
@@ -69,14 +69,14 @@ def in_chunks(encode: Callable[[Any], bytes], head: bytes, items: Collection[Any
 
 
 def pack_bulks(items: tuple[bytes, ...]) -> bytes:
-    """The RESP array of these bulk strings."""
+    """Encodes ``items`` as a RESP array of bulk strings."""
     count = len(items)
     if count > CHUNK:
         return in_chunks(pack_bulks, b"*%d" % count, items)
     if count >= UNIFORM_FROM:
         length = len(items[0])
         if len(items[-1]) == length == len(items[count // 2]) and len({*map(len, items)}) == 1:
-            # Elements of one length have one header: a single join does it.
+            # Elements of one length share one header, so a single join is enough.
             head = b"\r\n$%d\r\n" % length
             return b"*%d%b%b\r\n" % (count, head, head.join(items))
         try:
@@ -102,32 +102,32 @@ def pack_command(argv: list[bytes]) -> bytes:
             name, key = argv
             return b"\r\n".join((b"*2", _HEADS[len(name)], name, _HEADS[len(key)], key, b""))
     except IndexError:
-        pass  # a very long word
+        pass  # a very long argument
     return pack_bulks(tuple(argv))
 
 
-# hiredis makes the list for an announced array at once: a header of a billion would cost gigabytes.
+# hiredis allocates the list for an announced array at once: a header of a billion would cost gigabytes.
 _announces_many = re.compile(rb"\*[0-9]{6}").search
 
-# Fed after a chunk: at the end of the last request the reader answers it as an empty status, and in the middle of
-# one it does not.  This tells a whole chunk from a part of one without counting bytes.
+# Fed after a chunk.  If the chunk ends with a whole request, the reader returns this as an empty status, and otherwise
+# it does not.  So a whole chunk is recognized without counting bytes.
 _SENTINEL = b"+\r\n"
 
 
 def _bytes_only(chunk: bytes, requests: list[list[bytes]]) -> bool:
-    """Whether all ``requests`` are lists of bulk strings; raises TypeError where something else is in them."""
-    b"".join(chain.from_iterable(requests))  # the quickest way to look at every type
+    """Whether all ``requests`` are lists of bulk strings; may raise TypeError if there is something else."""
+    b"".join(chain.from_iterable(requests))  # the fastest way to check every type
     if b"+" in chunk or b"=" in chunk or b"(" in chunk:
-        # A status, a verbatim text or a big number inside an array comes out as bytes, too: then there are fewer "$"
+        # A status, a verbatim string or a big number inside an array comes out as bytes, too.  Then there are fewer "$"
         # than elements.
         return chunk.count(b"$") >= sum(map(len, requests))
     return True
 
 
 class RequestReader:
-    """A stateless fast path: ``read(chunk)`` gives every request in it, or None where it must not judge.
+    """A stateless fast path: ``read(chunk)`` returns the requests in a chunk, or None if it cannot judge the chunk.
 
-    One reader serves any number of connections, since it never keeps a byte between two calls.
+    One reader serves all connections, because it keeps nothing between two calls.
     """
 
     __slots__ = ("_reader",)
@@ -136,7 +136,7 @@ class RequestReader:
         self._reader = _Reader()
 
     def read(self, chunk: bytes) -> list[list[bytes]] | None:
-        """All requests of ``chunk``, which has to hold whole, plain requests only; otherwise None."""
+        """All requests of ``chunk`` if it consists of whole, plain requests; otherwise None."""
         if chunk[:1] != b"*" or chunk[-1:] != b"\n" or _announces_many(chunk):
             return None
         reader = self._reader
@@ -146,7 +146,7 @@ class RequestReader:
             first = gets()
             second = gets()
             if second == b"":
-                # One request, as clients that do not pipeline send it.
+                # One request, from a client that does not pipeline.
                 if first.__class__ is list and first and chunk.count(b"$") >= len(first) and not reader.has_data():
                     for item in first:
                         if item.__class__ is not bytes:
@@ -154,19 +154,19 @@ class RequestReader:
                     else:
                         return [first]
                 raise ValueError("not plain")
-            # All in C: requests until the sentinel, or until something empty (a part of a request, "*0").
+            # A loop in C: requests until the sentinel, or until something empty (a part of a request, "*0").
             results = iter(gets, b"")
             requests = [first, second, *takewhile(bool, results)]
             if (
                 first
                 and second
-                and next(results, None) is None  # the sentinel was met
+                and next(results, None) is None  # the sentinel came last
                 and not reader.has_data()
                 and _bytes_only(chunk, requests)
             ):
                 return requests
         except Exception:
-            # ProtocolError, or whatever a hostile header makes hiredis raise (MemoryError, OverflowError).
+            # ProtocolError, or an error that a hostile header causes in hiredis (MemoryError, OverflowError).
             pass
         self._reader = _Reader()
         return None

@@ -1,8 +1,8 @@
-"""Large arrays of one shape as bytes.
+"""Fast encoding of large arrays whose elements have one shape.
 
-To encode each element by itself takes a step or more of Python for each.  Replies with very many elements mostly repeat
-one shape (numbers, members with scores, entries of streams), so they are taken apart into columns of one type; a few
-calls that loop in C write a whole column, and one join brings the columns together again.
+Encoding each element by itself takes at least one step of Python for each.  Large replies mostly repeat one shape:
+numbers, members with scores, entries of streams.  So this module splits them into columns of one type.  A few calls
+that loop in C encode a whole column, and one join puts the columns together again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FEW = 64
 
 
 class Form(NamedTuple):
-    """How a protocol writes what the two write differently: a null, and doubles."""
+    """The encoding of nulls and doubles, which differs between the two protocols."""
 
     null: bytes
     doubles: Callable[[Collection[float]], Parts]
@@ -44,7 +44,7 @@ def _bulks(values: Collection[bytes]) -> Parts:
     lengths = list(map(len, values))
     if lengths.count(lengths[0]) == len(lengths):
         if isinstance(values, list) and values[0] == values[-1] and values.count(values[0]) == len(values):
-            # The name of a field in the entries of a stream.
+            # A field name that all entries of a stream share.
             return [b"\r\n$%d\r\n%b" % (lengths[0], values[0])]
         return [b"\r\n$%d\r\n" % lengths[0], values]
     try:
@@ -77,7 +77,7 @@ _ARRAYS = {tuple, list, Bulks}
 
 
 def _column(values: Collection[Any], form: Form) -> Parts | None:
-    """The parts of values that are alike, None if they are not."""
+    """The parts of values of one type; None if their types differ."""
     kinds = {*map(type, values)}
     if kinds == _NULLABLE:
         return _nullable_bulks(values, form)
@@ -96,7 +96,7 @@ def _column(values: Collection[Any], form: Form) -> Parts | None:
 
 
 def _rows(rows: Collection[Any], form: Form) -> Parts | None:
-    """The parts of arrays, None unless all have the same few columns."""
+    """The parts of arrays; None unless all have the same few columns."""
     widths = {*map(len, rows)}
     width = widths.pop()
     if widths or width * 4 > len(rows):
@@ -111,9 +111,9 @@ def _rows(rows: Collection[Any], form: Form) -> Parts | None:
 
 
 def pack_columns(head: bytes, columns: Iterable[Collection[Any]], form: Form) -> bytes | None:
-    """An aggregate whose elements come from ``columns`` by turns, all of the same length; None if a column is mixed.
+    """Encodes an aggregate whose elements come from ``columns`` in turn; None if a column has more than one type.
 
-    ``head`` is its first line, without the end.
+    All columns have the same length.  ``head`` is the first line of the aggregate, without its line end.
     """
     parts: Parts = []
     count = 0
@@ -139,7 +139,7 @@ def pack_columns(head: bytes, columns: Iterable[Collection[Any]], form: Form) ->
 
 
 def _merged(parts: Parts) -> Parts:
-    """``parts`` with what all elements share in as few pieces as possible."""
+    """Merges the pieces of ``parts`` that all elements share."""
     merged: Parts = []
     for part in parts:
         if isinstance(part, bytes) and merged and isinstance(merged[-1], bytes):

@@ -1,4 +1,4 @@
-"""Doubles as text, as Redis prints them in replies."""
+"""The text of doubles in replies, as Redis prints them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from twisted_redis.resp.grisu import grisu_text
 
 __all__ = ["double_text", "double_texts"]
 
-#: Whole numbers up to here are printed as integers.
+#: Whole numbers up to this one are printed as integers.
 WHOLE_MAX = float(2**62)
 
 
 def double_text(value: float) -> bytes:
-    """A text that reads back as ``value``, nearly always the shortest: ``3``, ``0.1``, ``1e+20``, ``inf``, ``nan``.
+    """The text of ``value``: ``3``, ``0.1``, ``1e+20``, ``inf``, ``nan``.
 
-    An exponent is written where plain digits would need seven zeros or more, before or behind the others.
+    It reads back as ``value``, and nearly always it is the shortest text that does.  It has an exponent if plain digits
+    would need seven or more leading or trailing zeros.
     """
     if -WHOLE_MAX <= value <= WHOLE_MAX:
         whole = int(value)
@@ -26,7 +27,7 @@ def double_text(value: float) -> bytes:
 
 
 def double_texts(values: Collection[float]) -> list[bytes]:
-    """``double_text`` of each of ``values``; whole numbers, which scores mostly are, all at once."""
+    """The ``double_text`` of each value; if all are whole numbers, as scores mostly are, it makes them all at once."""
     if not values or not all(map(float.is_integer, values)) or max(values) > WHOLE_MAX or min(values) < -WHOLE_MAX:
         return list(map(double_text, values))
     texts = (b"%d|" * len(values) % tuple(values)).split(b"|")

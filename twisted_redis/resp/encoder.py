@@ -1,8 +1,7 @@
-"""Python values to RESP2 and RESP3.
+"""The encoder: Python values to RESP2 and RESP3.
 
-One table from a value's class to its writer for each protocol.  A subclass that is not in the table is looked up by
-its bases once and remembered.  Doubles come out as Redis prints them: the shortest text that reads back as the same
-double, ``inf``, ``-inf`` and ``nan`` in lower case.
+Each protocol has one table from a value's class to the function that encodes it.  A subclass that is not in the table
+is looked up by its bases once and then remembered.  Doubles have the text that Redis prints (``doubles.py``).
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def _view(value: memoryview) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    # Text is a string in UTF-8: everybody's first own command returns it.
+    # A str is sent as UTF-8: it is what most people's first command returns.
     return _bulk(value.encode())
 
 
@@ -51,7 +50,7 @@ def _simple(value: bytes) -> bytes:
 
 
 def _error(value: bytes) -> bytes:
-    # A CR or LF inside an error would end the line early and shift every later reply.
+    # A CR or LF in an error would end the line early and shift every later reply.
     return b"-%b\r\n" % value.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
@@ -100,13 +99,13 @@ def _big3(value: int) -> bytes:
 
 
 def _verbatim3(value: Verbatim) -> bytes:
-    # The format has three bytes exactly, whatever was given: it ends at a zero, as a string of C.
+    # The format has exactly three bytes, whatever was given; like a C string it ends at a zero.
     kind = value.format.partition(b"\0")[0][:3].ljust(3)
     return b"=%d\r\n%b:%b\r\n" % (len(value) + 4, kind, value)
 
 
 def _array(encode: Encoder, mark: bytes) -> Encoder:
-    """Arrays, sets and pushes; what is large and alike takes the fast way."""
+    """Makes the encoder of arrays, sets or pushes; large ones of one shape take the fast way."""
     head = mark + b"%d"
 
     def array(value: Any) -> bytes:
@@ -119,7 +118,7 @@ def _array(encode: Encoder, mark: bytes) -> Encoder:
         if count >= COLUMNS_FROM:
             columns = pack_columns(head % count, [value], _FORMS[encode])
             if columns is None and value.__class__ is list and not count & 1 and value[0].__class__ is bytes:
-                # Members and scores by turns.
+                # Members and scores in turn.
                 columns = pack_columns(head % count, [value[::2], value[1::2]], _FORMS[encode])
             if columns is not None:
                 return columns
@@ -129,7 +128,7 @@ def _array(encode: Encoder, mark: bytes) -> Encoder:
 
 
 def _pairs(encode: Encoder, mark: bytes, factor: int) -> Encoder:
-    """Maps, from lists of keys and values by turns; the header counts ``factor`` for each pair."""
+    """Makes the encoder of maps, which come as lists of keys and values in turn; each pair counts ``factor``."""
     head = mark + b"%d"
 
     def pairs(value: list[Any]) -> bytes:
@@ -176,13 +175,13 @@ def _resolve(table: dict[type, Encoder], cls: type) -> Encoder:
 
 
 def encode2(value: Any) -> bytes:
-    """The bytes of ``value`` in RESP2."""
+    """Encodes ``value`` in RESP2."""
     cls = value.__class__
     return (_TWO.get(cls) or _resolve(_TWO, cls))(value)
 
 
 def encode3(value: Any) -> bytes:
-    """The bytes of ``value`` in RESP3."""
+    """Encodes ``value`` in RESP3."""
     cls = value.__class__
     return (_THREE.get(cls) or _resolve(_THREE, cls))(value)
 

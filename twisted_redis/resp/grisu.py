@@ -1,9 +1,9 @@
-"""Doubles as the text that Redis' Grisu2 gives them, digit for digit.
+"""The text of doubles as Redis' Grisu2 prints it, digit for digit.
 
-Grisu2 finds digits that read back as the same double, but it reckons with 64 bits and narrows the interval around the
-double by what may have been lost: about one number in four hundred gets a digit more than it needs, or another last
-digit (``0.554174`` is printed as ``0.5541740000000001``). What is printed is seen by clients and stored by them, and
-two servers may have to agree on every byte of it, so the shortest text will not do.
+Grisu2 finds digits that read back as the same double.  It calculates with 64 bits, and narrows the interval around the
+double by the possible error.  So about one number in four hundred gets one digit more than it needs, or another last
+digit: ``0.554174`` is printed as ``0.5541740000000001``.  Clients see this text and store it, and two servers may have
+to agree on every byte of it, so the shortest text is not good enough.
 
 Florian Loitsch: Printing Floating-Point Numbers Quickly and Accurately with Integers (PLDI 2010).
 """
@@ -20,7 +20,7 @@ _LOWEST, _STEP, _POWERS = -348, 8, 87  # the powers of ten that have an approxim
 
 
 def _approximation(power: int) -> tuple[int, int]:
-    """10**power as the nearest significand of 64 bits and an exponent of two."""
+    """10**power as the nearest 64-bit significand and an exponent of two."""
     if power >= 0:
         exact = 10**power
         exponent = exact.bit_length() - 64
@@ -38,12 +38,12 @@ def _approximation(power: int) -> tuple[int, int]:
 
 @cache
 def _scaling(exponent: int) -> tuple[int, int, int]:
-    """What scales a significand of 64 bits with that exponent of two to a number of up to ten whole digits.
+    """The power of ten that scales a 64-bit significand with ``exponent`` to a number of up to ten whole digits.
 
-    Returns the significand of a power of ten, the bits that a product has behind its point, and the power of ten that
-    is still to be applied.
+    Returns the significand of that power, the number of fraction bits in a product, and the power of ten that is still
+    to be applied.
     """
-    # Where two of the powers would do the choice is Redis' choice.
+    # If two of the powers would do, this is the one that Redis chooses.
     index = (int(-(exponent + _POWERS) * 0.30102999566398114) - _LOWEST) // _STEP
     while True:
         significand, of_power = _approximation(_LOWEST + index * _STEP)
@@ -57,9 +57,9 @@ def _scaling(exponent: int) -> tuple[int, int, int]:
 
 
 def _digits(value: float, scale: int) -> tuple[int, int]:
-    """The digits, as one number, of a positive number and the power of ten of the last one.
+    """The digits of a positive number, as one integer, and the power of ten of the last digit.
 
-    ``scale`` is that power for the shortest text, from which on the search goes down.
+    ``scale`` is that power in the shortest text; the search starts there and goes down.
     """
     mantissa, exponent = frexp(value)
     if exponent < -1021:
@@ -68,7 +68,7 @@ def _digits(value: float, scale: int) -> tuple[int, int]:
         whole, exponent = int(ldexp(mantissa, 53)), exponent - 53
     shift = 64 - whole.bit_length()
     significand, bits, power = _scaling(exponent - shift)
-    # The number and its neighbourhood: what reads back as the number, less the errors of the approximation.
+    # The interval of numbers that read back as the number, less the errors of the approximation.
     half = 1 << shift - 1
     number = whole << shift
     upper = ((number + half) * significand + _HALF >> 64) - 1
@@ -99,7 +99,7 @@ def _digits(value: float, scale: int) -> tuple[int, int]:
         digits = upper * factor >> bits
         delta *= factor
         missing *= factor
-    # Down to what is nearest to the number.
+    # Count the last digit down while that comes closer to the number.
     while rest < missing and delta - rest >= unit and (rest + unit < missing or missing - rest > rest + unit - missing):
         digits -= 1
         rest += unit
@@ -107,7 +107,7 @@ def _digits(value: float, scale: int) -> tuple[int, int]:
 
 
 def grisu_text(value: float) -> bytes:
-    """``value`` as Redis' ``fpconv_dtoa`` writes it: ``3``, ``0.1``, ``2e+10``, ``-0``, ``inf``, ``nan``."""
+    """The text of ``value`` by Redis' ``fpconv_dtoa``: ``3``, ``0.1``, ``2e+10``, ``-0``, ``inf``, ``nan``."""
     text = repr(value)
     sign = b""
     if text[0] == "-":

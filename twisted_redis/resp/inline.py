@@ -1,13 +1,13 @@
-"""One line into arguments, with quotes: what inline requests and the lines of redis.conf have in common.
+"""Splitting a line into arguments with quotes, for inline requests and for the lines of redis.conf.
 
-Rules kept here, all of them Redis':
+The rules are Redis':
 
-- Blanks (space, tab, CR, LF, VT, FF) before an argument are skipped, but VT and FF do not end one.
+- Blanks (space, tab, CR, LF, VT, FF) before an argument are skipped; VT and FF do not end an argument.
 - ``"..."`` knows the escapes ``\\n \\r \\t \\b \\a \\xHH``; a backslash before any other byte stands for
   that byte.
-- ``'...'`` knows one escape only: ``\\'``.
-- Quotes may begin within an argument (``a"b c"`` is ``ab c``); a closing quote ends it, so that a blank or
-  the end of the line must follow.
+- ``'...'`` knows only one escape: ``\\'``.
+- Quotes may begin within an argument (``a"b c"`` is ``ab c``).  A closing quote ends the argument, so a blank or
+  the end of the line must follow it.
 - A NUL ends the line.
 """
 
@@ -28,7 +28,7 @@ _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
 
 def split_arguments(line: bytes) -> list[bytes] | None:
-    """The arguments of ``line`` (none for an empty one), or None if its quotes are not balanced."""
+    """The arguments of ``line``; an empty list for an empty line, and None if quotes are not balanced."""
     if _unusual(line) is None:
         return line.split()
     line = line.partition(b"\0")[0]

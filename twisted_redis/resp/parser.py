@@ -1,18 +1,20 @@
-"""Requests out of bytes: a pure parser and its accelerated twin, of one interface.
+"""Parsing requests from bytes: a pure parser and an accelerated one with the same interface.
 
-Rules kept here, all of them Redis':
+The rules are Redis':
 
 - A request is a multibulk (``*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n``) or one inline line with quoting.
-- A header is read in *line mode*, a bulk that has not arrived whole in *raw mode*: its pieces are collected as they
-  come and joined once, so that a value of any size is copied once and never searched for line ends.
-- A multibulk of zero or fewer elements, and an empty line, are no request and get no answer.
-- The end of a line is looked for up to the first NUL, so a line with a NUL never ends.
-- The two bytes after a bulk are skipped unseen, as Redis does.
-- Of a request of many elements those that are short are taken together, for a step of Python an element would cost
-  more than most commands do with it.
-- Limits: an inline line and a header of at most 64 KiB, a bulk of at most ``proto-max-bulk-len``, at most 2**31 - 1
-  elements; before authentication 10 elements of 16 KiB.
-- After an error the parser is dead: requests before it are given out, then ``error`` holds its text.
+- A header is read in *line mode*.  A bulk that has not arrived completely is read in *raw mode*: its pieces are
+  collected as they come and joined once.  So a value of any size is copied once, and never searched for line ends.
+- A multibulk of zero or fewer elements, or an empty line, is no request and gets no answer.
+- The end of a line is searched up to the first NUL, so a line with a NUL never ends.
+- The two bytes after a bulk are skipped without a check.
+- Limits: 64 KiB for an inline line and for a header, ``proto-max-bulk-len`` for a bulk, and 2**31 - 1 elements; before
+  authentication 10 elements of 16 KiB.
+- After an error the parser takes nothing more.  It returns the requests before the error, and then ``error`` has the
+  text.
+
+In a request of many elements the short ones are taken together, since one step of Python for each element would cost
+more than most commands.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ INLINE_MAX = 64 * 1024
 UNAUTHENTICATED_ELEMENTS = 10
 UNAUTHENTICATED_BULK = 16384
 ELEMENTS_MAX = 2**31 - 1
-#: From this size on an incomplete bulk is collected in raw mode.
+#: From this size on (bytes) an incomplete bulk is collected in raw mode.
 RAW_FROM = 16 * 1024
-#: From so many elements still to come on they are taken many at a time; the most that are looked at then.
+#: If at least this many elements are missing, many are taken at a time; the most that are taken at a time.
 MANY = 32
 MANY_MOST = 4096
-#: Elements taken one by one where that has failed, before it is tried again.
+#: After that has failed, this many elements are taken one by one before the next try.
 MANY_AGAIN = 256
 
 _CRLF = b"\r\n"
@@ -40,7 +42,7 @@ _short_header = _SHORT.__getitem__
 
 
 class Limits:
-    """What all parsers of a server share: ``max_bulk`` follows ``proto-max-bulk-len`` (bytes)."""
+    """The limits that all parsers of a server share; ``max_bulk`` is ``proto-max-bulk-len`` (bytes)."""
 
     __slots__ = ("max_bulk",)
 
@@ -49,7 +51,7 @@ class Limits:
 
 
 def _length(text: bytes) -> int | None:
-    """A decimal as Redis' string2ll takes it: 64 bits, no plus sign, no spaces, no leading zeros; None otherwise."""
+    """Parses a decimal as Redis' string2ll does: 64 bits, no plus sign, spaces or leading zeros; else None."""
     if text.isdigit():
         if text[0] == 48 and len(text) > 1:
             return None
@@ -62,7 +64,7 @@ def _length(text: bytes) -> int | None:
 
 
 class RequestParser:
-    """The pure parser.  ``receive(data)`` returns the requests that are complete now, each a list of bytes."""
+    """The pure parser.  ``receive(data)`` returns the requests that are now complete, each as a list of bytes."""
 
     __slots__ = (
         "_argv",
@@ -84,38 +86,38 @@ class RequestParser:
     def __init__(self, limits: Limits, authenticated: bool = True) -> None:
         self.limits = limits
         self.authenticated = authenticated
-        #: The text of the protocol error that ended the parsing, without ``ERR Protocol error: ``.
+        #: The text of the protocol error that ended the parsing, without ``ERR Protocol error: ``; None before.
         self.error: str | None = None
         self._buffer = b""
         self._offset = 0
-        self._left = 0  # elements of the running multibulk still to come
+        self._left = 0  # elements of the current multibulk that are missing
         self._argv: list[bytes] = []
-        self._weighed = 0  # elements of it whose lengths are added up already
-        self._argv_bytes = 0  # what they add up to
-        self._many = MANY_MOST  # elements that are tried at once
-        self._one_by_one = 0  # elements to be taken the usual way before that is tried again
-        self._bulk = -1  # length of the running bulk, -1 in line mode
-        self._chunks: list[bytes] = []  # raw mode: pieces of the running bulk
-        self._missing = 0  # raw mode: bytes still to come, the two of its end included
+        self._weighed = 0  # elements of it whose lengths are in _argv_bytes
+        self._argv_bytes = 0  # the sum of these lengths
+        self._many = MANY_MOST  # elements to try at once
+        self._one_by_one = 0  # elements to take one by one before the next try
+        self._bulk = -1  # length of the current bulk, -1 in line mode
+        self._chunks: list[bytes] = []  # raw mode: pieces of the current bulk
+        self._missing = 0  # raw mode: bytes that are missing, including the two after the bulk
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is left over: the next byte begins a request."""
+        """Whether nothing is held, so that the next byte begins a request."""
         return not self._buffer and not self._left and not self._missing and self.error is None
 
     @property
     def buffered(self) -> int:
-        """Bytes held for a request that is not complete."""
+        """The number of bytes held for a request that is not complete."""
         argv = self._argv
         if len(argv) > self._weighed:
-            # Asked for with every read: what came before is not to be gone through each time.
+            # This is asked for at every read, so each element is counted only once.
             self._argv_bytes += sum(map(len, argv[self._weighed :]))
             self._weighed = len(argv)
         collected = self._bulk + 2 - self._missing if self._missing else 0
         return len(self._buffer) - self._offset + collected + self._argv_bytes
 
     def receive(self, data: bytes, limit: int = -1) -> list[list[bytes]]:
-        """Takes ``data`` and returns at most ``limit`` complete requests; ``receive(b"")`` continues with the rest."""
+        """Takes ``data`` and returns up to ``limit`` complete requests; ``receive(b"")`` continues with the rest."""
         requests: list[list[bytes]] = []
         if self.error is not None:
             return requests
@@ -142,7 +144,7 @@ class RequestParser:
     # raw mode
 
     def _collect(self, data: bytes) -> bytes:
-        """Adds ``data`` to the running bulk and returns what lies behind its end."""
+        """Adds ``data`` to the current bulk; returns the bytes behind the end of the bulk."""
         missing = self._missing
         if len(data) < missing:
             self._chunks.append(data)
@@ -152,7 +154,7 @@ class RequestParser:
         chunks.append(data[:missing])
         end = 2
         while end:
-            # Without the end of the line before they are joined: the whole bulk would be copied once more after it.
+            # The line end is removed before the join: afterwards, that would copy the whole bulk once more.
             last = chunks.pop()
             if len(last) > end:
                 chunks.append(last[:-end])
@@ -167,7 +169,7 @@ class RequestParser:
     # line mode
 
     def _next(self) -> list[bytes] | None:
-        """The next request; an empty one means none, but go on; None means more bytes are needed (or an error)."""
+        """The next request; an empty list for no request but go on; None if bytes are missing or there is an error."""
         buffer = self._buffer
         if not self._left:
             if self._argv:
@@ -198,7 +200,7 @@ class RequestParser:
                     elif self._take_many():
                         continue
                 if self._offset < len(buffer) and buffer[self._offset] != 36:  # "$"
-                    # Redis looks at the byte only once the whole line has come.
+                    # Redis checks this byte only when the whole line has come.
                     end = buffer.find(b"\r", self._offset)
                     if end < 0 or buffer.find(b"\0", self._offset, end) >= 0:
                         return self._endless("bulk", self._offset)
@@ -231,17 +233,17 @@ class RequestParser:
         return self._take()
 
     def _take_many(self) -> bool:
-        """Takes elements that are whole, shorter than 1,024 bytes and without line ends; tells whether there were any.
+        """Takes elements that are whole, shorter than 1,024 bytes and without line ends; returns whether it took any.
 
-        A few calls find the lines of many elements and compare their headers.  At the first header that does not tell
-        the length of the line behind it this ends: the usual way judges about that element.
+        A few calls find the lines of many elements and compare their headers.  This ends at the first header that does
+        not match the length of the line behind it, and that element is taken by itself.
         """
         if self.limits.max_bulk < len(_SHORT):
             return False
         offset = self._offset
         count = min(self._left, self._many)
         lines = self._buffer[offset : offset + 128 * count].split(_CRLF, 2 * count)
-        lines.pop()  # what is not whole
+        lines.pop()  # the incomplete line
         bodies = lines[1::2]
         heads = lines[: 2 * len(bodies) : 2]
         if not bodies:
@@ -270,7 +272,7 @@ class RequestParser:
         return argv
 
     def _header(self, kind: str, skip: int = 1) -> bytes | None:
-        """The line at the offset without its mark; None if it is not there yet (or too long: an error)."""
+        """The line at the offset without its first byte; None if it is not complete, or too long, which is an error."""
         buffer = self._buffer
         end = buffer.find(b"\r", self._offset)
         if end < 0 or end + 2 > len(buffer):
@@ -282,7 +284,7 @@ class RequestParser:
         return line
 
     def _endless(self, kind: str, start: int) -> list[bytes] | None:
-        """The end of the header at ``start`` is not there, or behind a NUL and never found; it may be too long."""
+        """Handles a header at ``start`` without an end: it is incomplete or has a NUL, and it may be too long."""
         self._offset = start
         if len(self._buffer) - start > INLINE_MAX:
             return self._fail(f"too big {kind} count string")
@@ -312,12 +314,12 @@ class RequestParser:
 
 
 def _printable(byte: int) -> str:
-    # Redis prints the raw byte with %c; in a Python text it travels as latin-1.
+    # Redis prints the raw byte with %c; in a Python str it is kept as latin-1.
     return chr(byte)
 
 
 class AcceleratedParser(RequestParser):
-    """The twin: whole plain chunks go through hiredis, everything else through the pure parser it inherits."""
+    """A parser that uses hiredis for whole plain chunks, and the pure parser for everything else."""
 
     __slots__ = ("_reader",)
 
@@ -334,7 +336,7 @@ class AcceleratedParser(RequestParser):
 
 
 def make_parser(limits: Limits, reader: RequestReader | None, authenticated: bool = True) -> RequestParser:
-    """The fastest parser there is; ``reader`` is the server's shared one, or None for the pure parser."""
+    """Makes the fastest parser; ``reader`` is the one that the server's parsers share, or None for the pure parser."""
     if reader is None or not HAVE_HIREDIS:
         return RequestParser(limits, authenticated)
     return AcceleratedParser(limits, reader, authenticated)

@@ -1,8 +1,8 @@
-"""The markers a reply is made of, where a plain Python value does not say enough.
+"""The types of replies that no plain Python value can express.
 
-A reply is a Python value: ``bytes`` is a bulk string, ``int`` an integer, ``None`` a null, ``list`` and ``tuple``
-arrays, ``dict`` a map, ``set`` and ``frozenset`` sets, ``float`` a double, ``bool`` a boolean.  Only the encoder
-knows how each of them looks in RESP2 and in RESP3.
+A reply is a Python value: ``bytes`` is a bulk string, ``int`` an integer, ``None`` a null, ``list`` and ``tuple`` are
+arrays, ``dict`` is a map, ``set`` and ``frozenset`` are sets, ``float`` is a double, and ``bool`` is a boolean.  Only
+the encoder knows the form of each of them in RESP2 and in RESP3.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ class Simple(bytes):
 
 
 class ErrorReply(bytes):
-    """An error as a value (an answer inside EXEC's array): the text without the leading ``-``.
+    """An error as a value, such as one in EXEC's array: the text without the leading ``-``.
 
-    ``cause`` is the exception that is behind an internal error.
+    ``cause`` is the exception behind an internal error.
     """
 
     cause: BaseException | None = None
 
 
 class Verbatim(bytes):
-    """Text for people: ``=`` with the format ``txt`` in RESP3, a bulk string in RESP2."""
+    """Text for humans: ``=`` with the format ``txt`` in RESP3, a bulk string in RESP2."""
 
     format = b"txt"
 
@@ -58,19 +58,19 @@ class BigNumber(int):
 
 
 class Raw(bytes):
-    """Bytes that are encoded already and go out as they are."""
+    """Encoded bytes, which are sent as they are."""
 
     __slots__ = ()
 
 
 class Unsilenced(Raw):
-    """Encoded bytes that go out whatever CLIENT REPLY has said."""
+    """Encoded bytes that are sent even after CLIENT REPLY OFF or SKIP."""
 
     __slots__ = ()
 
 
 class Bulks(tuple[bytes, ...]):
-    """A tuple known to hold nothing but bytes: an array of bulk strings, encoded in one call."""
+    """A tuple of bytes only: an array of bulk strings, which is encoded in one call."""
 
     __slots__ = ()
 
@@ -94,7 +94,7 @@ class Push(list[Any]):
 
 
 class Attributed:
-    """A reply with an attribute map before it in RESP3; in RESP2 the reply alone."""
+    """A reply with an attribute map before it in RESP3, and without it in RESP2."""
 
     __slots__ = ("attributes", "reply")
 
@@ -116,7 +116,7 @@ class _Marker:
 OK = Simple(b"OK")
 PONG = Simple(b"PONG")
 QUEUED = Simple(b"QUEUED")
-#: ``*-1`` in RESP2 where Redis answers a null array; ``_`` in RESP3.
+#: A null array: ``*-1`` in RESP2, ``_`` in RESP3.
 NullArray = _Marker("NullArray")
-#: The command has answered by itself, or not at all.
+#: The command has sent its replies itself, or sends none.
 NO_REPLY = _Marker("NO_REPLY")

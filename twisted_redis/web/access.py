@@ -1,8 +1,8 @@
 """Access to the page and the metrics.
 
-A browser of this machine may be made to ask by any page of the web, which could read the answer under a name of its own
-that leads to 127.0.0.1: so only requests that name this machine are answered.  And where Redis' clients have to log in,
-so has whoever asks here: a user of the machine is not a user of the server.
+Any page of the web can make a browser on this machine send requests here.  With a host name of its own that resolves to
+127.0.0.1, it could read the answers, too.  So only requests that name this machine are answered.  If Redis' clients
+have to log in, requests need a password as well, because a user of the machine is not a user of the server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Refusal", "refusal"]
 
 @dataclass
 class Refusal:
-    """An answer of ``code`` with ``text``, and headers of its own."""
+    """A response with the status ``code``, the body ``text`` and additional headers."""
 
     code: int
     text: bytes
@@ -31,7 +31,7 @@ class Refusal:
 
 
 def refusal(engine: Engine, request: Request) -> Refusal | None:
-    """Why ``request`` is not answered; None if it is."""
+    """The response that refuses ``request``; None if it may be answered."""
     hosts: Any = request.requestHeaders.getRawHeaders(b"host") or []
     if len(hosts) != 1:
         return Refusal(400, b"one Host header is needed\n")
@@ -54,7 +54,7 @@ def refusal(engine: Engine, request: Request) -> Refusal | None:
 
 
 def _user(engine: Engine, request: Request) -> User | None:
-    """The user that has logged in with ``request``; None without one."""
+    """The user whose name and password ``request`` has; None without a valid one."""
     scheme, _, token = (request.getHeader(b"authorization") or b"").strip().partition(b" ")
     if scheme.lower() == b"bearer":
         name, password = b"default", token.strip()

@@ -1,7 +1,8 @@
-"""The connections of the page: few, short, and one request each.
+"""The HTTP connections: few, short, and with one request each.
 
-The page must not keep the server from its clients.  So a connection is over after its answer, which leaves no pipeline
-to work through, and after a time whatever was sent of a request; there are not many of them, and none has a body.
+The page must not keep the server from its clients.  So a connection ends after its response, and no pipeline has to be
+worked through.  It also ends after a time, even within a request.  The number of connections is limited, and requests
+have no body.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from twisted.web.http import HTTPChannel
 
 __all__ = ["CONNECTIONS", "WITHIN", "Channel"]
 
-#: Connections at once; whoever comes then is closed.
+#: The number of connections at once; further ones are closed.
 CONNECTIONS = 16
-#: The time (s) in which a request must have come and its answer been taken.
+#: The time within which the request must have come and the response been taken (s).
 WITHIN = 10.0
 
 _NO_BODY = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Channel(HTTPChannel):
-    """One request of HTTP; ``factory.channels`` has those that are open."""
+    """A connection with one HTTP request; ``factory.channels`` holds the open ones."""
 
     factory: Any
     callLater: Any
@@ -30,7 +31,7 @@ class Channel(HTTPChannel):
     _refused = False
 
     def connectionMade(self) -> None:
-        """Begins to count the time."""
+        """Starts the time limit."""
         self.factory.channels.add(self)
         self._end = self.callLater(WITHIN, self._cut)
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -41,12 +42,12 @@ class Channel(HTTPChannel):
         transport.abortConnection()
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
-        """No connection is for a second request."""
+        """Returns False: no connection is for a second request."""
         request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         return False
 
     def allHeadersReceived(self) -> None:
-        """Refuses a request that announces a body, before any of it is kept."""
+        """Refuses a request with a body before any of the body is kept."""
         if self.length == 0:
             super().allHeadersReceived()  # type: ignore[no-untyped-call]
             return
@@ -56,12 +57,12 @@ class Channel(HTTPChannel):
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Takes the body of a request, which nobody reads."""
+        """Drops the body of a request."""
         if not self._refused:
             super().rawDataReceived(data)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """Makes room for another."""
+        """Makes room for another connection."""
         self.factory.channels.discard(self)
         if self._end is not None:
             self._end.cancel()

@@ -1,6 +1,6 @@
-"""What the page and the metrics show: figures of INFO as numbers, and nothing of what the keys hold.
+"""The figures of the page and the metrics: those of INFO as numbers, and nothing about the values of keys.
 
-INFO is the one place where every room tells its figures, so they are read there and not from the rooms.
+Every part of the server reports its figures to INFO, so they are read there and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from twisted_redis.engine.introspect.info_sections import SECTIONS
 __all__ = ["Number", "Sections", "numbers", "sections", "status"]
 
 Number = int | float
-#: Section of INFO -> its fields as text.
+#: Each section of INFO, with its fields as text.
 Sections = dict[str, dict[str, str]]
 
-#: The sections read; the others are about things that neither page nor metrics show.
+#: The sections to read; neither the page nor the metrics show anything of the others.
 _READ = (
     "server",
     "clients",
@@ -31,17 +31,17 @@ _READ = (
     "errorstats",
     "keyspace",
 )
-#: How many commands and slow calls the page lists.
+#: The number of commands, and of slow calls, that the page lists.
 LISTED = 8
 
 
 def sections(engine: Engine) -> Sections:
-    """The figures of ``engine`` as INFO has them now."""
+    """The current figures of ``engine`` in INFO."""
     return {name: {key: str(value) for key, value in SECTIONS[name].fields(engine)} for name in _READ}
 
 
 def numbers(text: str) -> dict[str, Number]:
-    """``keys=2,avg_ttl=1.5`` as numbers; parts that are none are left out."""
+    """Parses a field such as ``keys=2,avg_ttl=1.5``; leaves out parts that are no numbers."""
     found: dict[str, Number] = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
@@ -52,7 +52,7 @@ def numbers(text: str) -> dict[str, Number]:
 
 
 def to_number(text: str | None) -> Number | None:
-    """A figure of INFO; None for what is no number."""
+    """Parses a figure of INFO; None if it is no number."""
     try:
         return float(text) if text is not None and "." in text else int(text or "")
     except ValueError:
@@ -60,7 +60,7 @@ def to_number(text: str | None) -> Number | None:
 
 
 def slow_calls(engine: Engine) -> list[dict[str, Any]]:
-    """The last slow calls: which command, when (s) and how long (us). Its arguments stay where they are."""
+    """The last slow calls: the command without its arguments, when it began (s) and how long it took (us)."""
     return [
         {"id": call.number, "time": call.time, "usec": call.microseconds, "command": _name(engine, call.argv)}
         for call in islice(engine.slowlog.calls, LISTED)
@@ -73,7 +73,7 @@ def _name(engine: Engine, argv: list[bytes]) -> str:
 
 
 def status(engine: Engine) -> dict[str, Any]:
-    """What the page shows, ready for JSON: numbers, names of commands and databases, states."""
+    """The data of the page, ready for JSON: numbers, names of commands and databases, states."""
     info = sections(engine)
 
     def number(section: str, field: str) -> Number:

@@ -1,6 +1,6 @@
-"""The figures in Prometheus' text format, made by ``prometheus-client``.
+"""The metrics in Prometheus' text format, made by ``prometheus-client``.
 
-The names are those that the exporter commonly used with Redis gives the same figures, for the sake of dashboards.
+Each metric has the name that the common exporter for Redis gives it, so that existing dashboards work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted_redis.web.figures import Sections, numbers, sections, to_number
 
 __all__ = ["EngineCollector", "exposition"]
 
-#: Section of INFO, field, name of the metric, factor, what it is.
+#: The section of INFO, the field, the name of the metric, a factor, and the description.
 _GAUGES = (
     ("server", "uptime_in_seconds", "redis_uptime_in_seconds", 1, "Seconds since the start"),
     ("clients", "connected_clients", "redis_connected_clients", 1, "Clients connected"),
@@ -73,13 +73,13 @@ _DATABASES = (
 
 
 class EngineCollector(Collector):
-    """Reads ``engine`` when it is scraped, and only then."""
+    """Reads the figures of ``engine`` when it is scraped."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics."""
+        """Yields all metrics."""
         info = sections(self._engine)
         yield _identity(info)
         for section, field, name, factor, text in _GAUGES:
@@ -135,7 +135,7 @@ def _labelled(
 
 
 def exposition(engine: Engine) -> Callable[[str], tuple[bytes, bytes]]:
-    """A function from the Accept header of a request to the content type and the body of the answer."""
+    """Returns a function from the Accept header of a request to the content type and the body of the response."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine))
 

@@ -1,4 +1,4 @@
-"""The HTTP side: a status page, its figures as JSON, Prometheus' metrics; on the loopback interface only."""
+"""The HTTP server: a status page, its figures as JSON, and Prometheus metrics, on the loopback interface only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from twisted_redis.web.metrics import exposition
 
 __all__ = ["INTERFACE", "StatusService", "make_site"]
 
-#: Nobody else may ask.
+#: Only this machine can connect.
 INTERFACE = "127.0.0.1"
 
 _FILES = {
@@ -33,7 +33,7 @@ _FILES = {
 }
 _HEADERS = {
     b"Cache-Control": b"no-store",
-    # The page loads its own style and script and asks for its own figures; nothing else can be made of it.
+    # The page may load its own style and script, and request its own figures; the browser forbids everything else.
     b"Content-Security-Policy": b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     b"X-Content-Type-Options": b"nosniff",
@@ -42,7 +42,7 @@ _HEADERS = {
 
 
 class _Answer(Resource):
-    """``make`` gives content type and body of an answer to a request."""
+    """A resource; ``make`` returns the content type and the body of the response to a request."""
 
     isLeaf = True
 
@@ -58,7 +58,7 @@ class _Answer(Resource):
         self._headers = {**_HEADERS, **headers}
 
     def render(self, request: Request) -> bytes:
-        """The answer to GET, and to HEAD, of which Twisted sends the headers alone."""
+        """The body of the response to GET, and to HEAD, for which Twisted sends only the headers."""
         if request.method in (b"GET", b"HEAD"):
             content_type, body = self._make(request)
             request.setResponseCode(self._code)
@@ -82,7 +82,7 @@ def _always(content_type: bytes, body: bytes) -> Callable[[Request], tuple[bytes
 
 
 class _Site(Site):
-    """A site that does not fill the log with requests, and neither holds the server up nor tells everybody."""
+    """A site that does not log requests, limits its connections, and checks the access to every resource."""
 
     displayTracebacks = False
     noisy = False
@@ -94,22 +94,22 @@ class _Site(Site):
         self.channels: set[Channel] = set()
 
     def startFactory(self) -> None:
-        """Twisted would begin to look at the clock every second, for the log."""
+        """Does nothing: Twisted would start to read the clock every second, for its log."""
 
     def stopFactory(self) -> None:
-        """Nothing was begun."""
+        """Does nothing, as ``startFactory`` did."""
 
     def log(self, request: Any) -> None:
-        """Keeps quiet."""
+        """Logs nothing."""
 
     def buildProtocol(self, addr: Any) -> Any:
-        """The channel of a new connection; None closes it."""
+        """Makes the channel of a new connection; None closes it."""
         if len(self.channels) >= CONNECTIONS:
             return None
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 
     def getResourceFor(self, request: Request) -> Any:
-        """The resource asked for, or why there is none for whoever asks."""
+        """The resource that ``request`` names, or one that refuses it."""
         found = refusal(self._engine, request)
         if found is not None:
             return _Answer(_always(b"text/plain", found.text), found.code, found.headers)
@@ -117,7 +117,7 @@ class _Site(Site):
 
 
 def make_site(engine: Engine, reactor: Any) -> Site:
-    """The site of ``engine``: ``/``, ``/status.json``, ``/metrics``."""
+    """Makes the site of ``engine`` with ``/``, ``/status.json`` and ``/metrics``."""
     expose = exposition(engine)
 
     def metrics(request: Request) -> tuple[bytes, bytes]:
@@ -149,11 +149,11 @@ class StatusService(Service):
 
     @property
     def port(self) -> int:
-        """The port in use; 0 while there is none."""
+        """The port in use; 0 without one."""
         return self._listening.getHost().port if self._listening is not None else 0
 
     def listen(self) -> None:
-        """Opens the port; ListenError where it is taken."""
+        """Opens the port; raises ListenError if it is taken."""
         if self._listening is not None:
             return
         site = make_site(self._engine, self._reactor)
@@ -169,7 +169,7 @@ class StatusService(Service):
         self.listen()
 
     def startService(self) -> None:
-        """Opens the port, if that is not done yet."""
+        """Opens the port if it is not open yet."""
         super().startService()  # type: ignore[no-untyped-call]
         self.listen()
 
