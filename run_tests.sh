@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the tests: ./run_tests.sh [--conformance | --trial] [arguments of pytest, or of trial ...]
+# Runs the tests: ./run_tests.sh [--conformance | --trial] [arguments for pytest or trial ...]
 #
-# --trial runs the test cases in tests/trial with Twisted's trial; pytest runs them among its own.
-# --conformance runs those cases of Redis' own test suite that are known to pass, instead of the project's tests.
+# --trial runs the test cases in tests/trial with Twisted's trial. pytest runs them as well.
+# --conformance runs the units of Redis' own test suite that are known to pass, instead of the project's tests.
 # PYTHON=pypy3 ./run_tests.sh uses another interpreter.
 set -eu
 
@@ -19,7 +19,7 @@ fi
 for argument in "$@"; do
     if [ "$argument" = --conformance ]; then
         if [ $# -gt 1 ]; then
-            echo "--conformance goes alone; for single files of the suite see tests/conformance/README.md" >&2
+            echo "--conformance takes no further arguments; tests/conformance/README.md explains how to run single units" >&2
             exit 2
         fi
         exec "$venv/bin/python" tests/conformance/run --passing --python "$venv/bin/python"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Starts the server: ./your_program.sh [FILE.conf | -] [--directive value ...]
 #
-# The first start installs the project into a virtual environment beside this script. Then this process becomes the
-# server: signals and the pid are its own, and the working directory stays the caller's.
+# The first start installs the project into a virtual environment next to this script. Then this process becomes the
+# server, so it keeps its pid, receives signals directly, and keeps the caller's working directory.
 # PYTHON=pypy3 ./your_program.sh uses another interpreter.
 set -eu
 
@@ -16,5 +16,5 @@ esac
 . "$root/tools/venv.sh"
 ensure_venv run
 
-# -I: modules come from the environment, never from the folder in which the server happens to be started.
+# -I: Python imports modules from the environment, never from the current folder.
 exec "$venv/bin/python" -I -m twisted_redis "$@"

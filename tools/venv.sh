@@ -1,8 +1,8 @@
-# Sourced by the scripts of the project, with $root set: `ensure_venv NAME EXTRAS` sees to the virtual environment
-# they run in, and leaves its folder in $venv.
+# The project's scripts source this file with $root set. `ensure_venv NAME EXTRAS` creates or updates the virtual
+# environment that they run in, and stores its folder in $venv.
 #
-# There is one for each interpreter: .venv for python3, .venv-pypy3 for PYTHON=pypy3. A stamp in it for each NAME
-# holds what it was installed from; when that is still true this costs one `cksum` and needs no network.
+# There is one environment per interpreter: .venv for python3, .venv-pypy3 for PYTHON=pypy3. For each NAME, a stamp
+# file in it records what was installed. If nothing has changed, this costs one `cksum` and needs no network.
 
 ensure_venv() {
     venv=$root/.venv${PYTHON:+-${PYTHON##*/}}

@@ -24,7 +24,7 @@ Every directive of redis.conf is an option. Its value is the next argument:
        twisted-redis --listen tcp:7777:interface=127.0.0.1 (any Twisted endpoint)
        twisted-redis --metrics-port 9121 (status page and Prometheus metrics on 127.0.0.1)
 
-Tools for files, each with its own --help:
+Tools for files (without arguments, each prints its usage):
        twisted-redis check-rdb dump.rdb (checks a snapshot)
        twisted-redis check-aof appendonlydir/appendonly.aof.manifest (checks an append-only file; --fix repairs it)
        twisted-redis rdb dump.rdb (prints the keys and values of a snapshot)
