@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from twisted_redis.config import Config
 from twisted_redis.engine import gates
@@ -25,6 +24,7 @@ from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, Wro
 from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
+from twisted_redis.engine.introspect.info_fields import InfoFields
 from twisted_redis.engine.introspect.keysizes import KeySizes
 from twisted_redis.engine.introspect.latency import LatencyMonitor
 from twisted_redis.engine.introspect.monitor import Monitors
@@ -109,8 +109,7 @@ class Engine:
         self.replication: Replication = NoReplication()
 
         self.memory_peak = 0
-        #: Fields that rooms above add to a section of INFO, or know better.
-        self.info_extra: dict[str, list[Callable[[], list[tuple[str, Any]]]]] = {}
+        self.info = InfoFields()
         self.commands = CommandTable(specs)
         self.lazyfree = LazyFree(self)
         self.stats = Statistics(

@@ -283,7 +283,7 @@ class MigrateConnections:
         self._client_tls = client_tls
         self._resting: dict[tuple[str, int], MigrateConnection] = {}
         self._working: set[MigrateConnection] = set()
-        engine.info_extra.setdefault("stats", []).append(lambda: [("migrate_cached_sockets", len(self._resting))])
+        engine.info.add("stats", lambda: [("migrate_cached_sockets", len(self._resting))])
         engine.migrations.migrator = self
 
     def carry(self, order: Order, done: Done) -> None:

@@ -126,7 +126,7 @@ class Children:
         self.cow_sizes: dict[str, int] = {}
         #: Called after the end of a child was handled, when another child may be started.
         self.freed: list[Callable[[], None]] = []
-        engine.info_extra.setdefault("persistence", []).append(self._fields)
+        engine.info.add("persistence", self._fields)
 
     def fork(
         self,

@@ -74,7 +74,7 @@ class Exits:
         self._deadline: float | None = None
         self._options: frozenset[str] = frozenset()
         self.done = False
-        engine.info_extra.setdefault("server", []).append(self._fields)
+        engine.info.add("server", self._fields)
 
     # requests for the end
 

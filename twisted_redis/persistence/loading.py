@@ -327,7 +327,7 @@ class Loading:
         #: Figures of the last loaded snapshot.
         self.keys_loaded = 0
         self.keys_expired = 0
-        engine.info_extra.setdefault("persistence", []).append(self._fields)
+        engine.info.add("persistence", self._fields)
 
     def begin(self, total: int = 0, *, asynchronous: bool = False) -> None:
         """Closes the gate: clients get LOADING, or with ``asynchronous`` the former data.

@@ -50,7 +50,7 @@ class Snapshots:
         self.scheduled = False
         #: Called at the end of each snapshot in the background, with True if it was successful.
         self.ended: list[Callable[[bool], None]] = []
-        engine.info_extra.setdefault("persistence", []).append(self._fields)
+        engine.info.add("persistence", self._fields)
         engine.config.on_apply(("save", "stop-writes-on-bgsave-error"), self._guard)
 
     @property

@@ -47,4 +47,4 @@ def tell_memory(replication: Replication) -> None:
 
     engine.usage.others.append(lambda: kept() - beyond())
     engine.usage.uncounted.append(beyond)
-    engine.info_extra.setdefault("memory", []).append(fields)
+    engine.info.add("memory", fields)

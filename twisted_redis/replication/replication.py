@@ -67,8 +67,8 @@ class Replication:
         self._feeding = False
         engine.replication = self
         engine.departed.append(self.master.lost)
-        engine.info_extra.setdefault("replication", []).append(lambda: replication_fields(self))
-        engine.info_extra.setdefault("stats", []).append(lambda: stats_fields(self))
+        engine.info.add("replication", lambda: replication_fields(self))
+        engine.info.add("stats", lambda: stats_fields(self))
         tell_memory(self)
         engine.turns.before_replies.append(self.end_turn)
         engine.stats.resetters += [self.master.reset_figures, self.follower.reset_figures]

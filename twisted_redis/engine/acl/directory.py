@@ -55,7 +55,7 @@ class Acl:
         self.client_info: Callable[[Client], bytes] = lambda client: b""
         self.default = self._default_user()
         self.users: dict[bytes, User] = {b"default": self.default}
-        engine.info_extra.setdefault("stats", []).append(self._figures)
+        engine.info.add("stats", self._figures)
         engine.stats.resetters.append(self.log.reset_counts)
 
     def _default_user(self) -> User:

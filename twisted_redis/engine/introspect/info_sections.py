@@ -1,4 +1,4 @@
-"""The sections of INFO.  Rooms above the engine add fields of their own by ``engine.info_extra``."""
+"""The sections of INFO.  Other parts of the server add fields with ``engine.info.add``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import REPLICA, SUBSCRIBED, TRACKING
+from twisted_redis.engine.introspect.info_fields import Fields
 from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.engine.memory.usage import human, resident_bytes, total_system_memory, used_memory
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
 __all__ = ["DEFAULT_SECTIONS", "HIDDEN_SECTIONS", "SECTIONS", "Section"]
-
-Fields = list[tuple[str, Any]]
 
 
 class Section(NamedTuple):
@@ -28,24 +27,14 @@ class Section(NamedTuple):
     fields: Callable[[Engine], Fields]
 
 
-def _extended(name: str, engine: Engine, fields: Fields) -> Fields:
-    """``fields`` with what others know better: a field is replaced in its place, a new one comes last."""
-    for extra in engine.info_extra.get(name, ()):
-        replaced = dict(extra())
-        fields = [(key, replaced.pop(key, value)) for key, value in fields]
-        fields += list(replaced.items())
-    return fields
-
-
 def _server(engine: Engine) -> Fields:
     uptime = int(engine.time.monotonic() - engine.stats.started)
     wall = engine.time.wall()
     config = engine.config
     system = platform.uname()
     listeners = [(f"listener{number}", text) for number, text in enumerate(engine.network.describe())]
-    return _extended(
+    return engine.info.extended(
         "server",
-        engine,
         [
             ("redis_version", REDIS_VERSION),
             ("redis_git_sha1", "00000000"),
@@ -85,9 +74,8 @@ def _clients(engine: Engine) -> Fields:
         for key, waiters in db.waiting.items()
         if any(waiter.block.wake_on_delete for waiter in waiters)
     }
-    return _extended(
+    return engine.info.extended(
         "clients",
-        engine,
         [
             ("connected_clients", sum(1 for client in clients if not client.gates & REPLICA)),
             ("cluster_connections", 0),
@@ -120,9 +108,8 @@ def _memory(engine: Engine) -> Fields:
     by_replica = {True: 0, False: 0}
     for client in engine.clients.values():
         by_replica[bool(client.gates & REPLICA)] += client_memory(client)
-    return _extended(
+    return engine.info.extended(
         "memory",
-        engine,
         [
             ("used_memory", used),
             ("used_memory_human", human(used)),
@@ -184,9 +171,8 @@ def _memory(engine: Engine) -> Fields:
 
 
 def _persistence(engine: Engine) -> Fields:
-    return _extended(
+    return engine.info.extended(
         "persistence",
-        engine,
         [
             ("loading", 0),
             ("async_loading", 0),
@@ -224,9 +210,8 @@ def _persistence(engine: Engine) -> Fields:
 
 def _stats(engine: Engine) -> Fields:
     stats = engine.stats
-    return _extended(
+    return engine.info.extended(
         "stats",
-        engine,
         [
             ("total_connections_received", stats.connections_received),
             ("total_commands_processed", stats.commands_processed),
@@ -296,9 +281,8 @@ def _stats(engine: Engine) -> Fields:
 
 
 def _replication(engine: Engine) -> Fields:
-    return _extended(
+    return engine.info.extended(
         "replication",
-        engine,
         [
             ("role", "slave" if engine.replication.is_replica else "master"),
             ("connected_slaves", 0),
@@ -376,7 +360,7 @@ def _latencystats(engine: Engine) -> Fields:
 
 
 def _cluster(engine: Engine) -> Fields:
-    return _extended("cluster", engine, [("cluster_enabled", int(engine.config.cluster_enabled))])
+    return engine.info.extended("cluster", [("cluster_enabled", int(engine.config.cluster_enabled))])
 
 
 def _keyspace(engine: Engine) -> Fields:
@@ -398,14 +382,13 @@ def _keyspace(engine: Engine) -> Fields:
 
 
 def _keysizes(engine: Engine) -> Fields:
-    return _extended("keysizes", engine, [])
+    return engine.info.extended("keysizes", [])
 
 
 def _debug(engine: Engine) -> Fields:
     stats = engine.stats
-    return _extended(
+    return engine.info.extended(
         "debug",
-        engine,
         [
             ("eventloop_duration_aof_sum", stats.aof_ns // 1000),
             ("eventloop_duration_cron_sum", stats.cron_ns // 1000),

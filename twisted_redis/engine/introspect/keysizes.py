@@ -70,7 +70,7 @@ class KeySizes:
         self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
-        engine.info_extra.setdefault("keysizes", []).append(self.fields)
+        engine.info.add("keysizes", self.fields)
 
     def fields(self) -> list[tuple[str, str]]:
         """The fields of the section."""

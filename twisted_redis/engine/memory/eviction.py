@@ -71,7 +71,7 @@ class Eviction:
         self._exceeded_since: float | None = None
         self._exceeded = 0.0
         engine.state.overrun = self._overrun
-        engine.info_extra.setdefault("stats", []).append(self._figures)
+        engine.info.add("stats", self._figures)
         engine.stats.resetters.append(self._reset)
 
     # the directives

@@ -101,7 +101,7 @@ class Tracking:
         self._single: dict[Command, bool] = {}
         engine.departed.append(self.disable)
         engine.resetters.append(self.disable)
-        engine.info_extra.setdefault("stats", []).append(self._figures)
+        engine.info.add("stats", self._figures)
 
     def _figures(self) -> list[tuple[str, Any]]:
         return [

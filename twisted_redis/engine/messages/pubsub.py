@@ -93,7 +93,7 @@ class PubSub:
         self._lengths: tuple[int, ...] = ()
         engine.departed.append(self.forget)
         engine.resetters.append(self.forget)
-        engine.info_extra.setdefault("stats", []).append(self._figures)
+        engine.info.add("stats", self._figures)
 
     def _figures(self) -> list[tuple[str, Any]]:
         return [

@@ -57,8 +57,8 @@ class Scripting:
         #: The text of the error that a client gets while a script or function runs for long.
         self.busy_text = BUSY_TEXT % "SCRIPT KILL"
         self.libraries = Libraries(engine)
-        engine.info_extra.setdefault("memory", []).append(self._memory_fields)
-        engine.info_extra.setdefault("stats", []).append(lambda: [("evicted_scripts", self.evicted)])
+        engine.info.add("memory", self._memory_fields)
+        engine.info.add("stats", lambda: [("evicted_scripts", self.evicted)])
         engine.stats.resetters.append(self._reset_figures)
 
     def _reset_figures(self) -> None:

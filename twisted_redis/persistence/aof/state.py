@@ -69,8 +69,8 @@ class Aof:
         #: The total size of all files in bytes after the last rewrite.
         self.rewritten_size = 0
         engine.append_only = self
-        engine.info_extra.setdefault("persistence", []).append(self._fields)
-        engine.info_extra.setdefault("memory", []).append(lambda: [("mem_aof_buffer", self.writer.buffered)])
+        engine.info.add("persistence", self._fields)
+        engine.info.add("memory", lambda: [("mem_aof_buffer", self.writer.buffered)])
         # The buffer must not count for eviction: evictions fill it themselves.
         engine.usage.uncounted.append(lambda: self.writer.buffered)
         engine.config.on_apply("appendonly", self._apply)
