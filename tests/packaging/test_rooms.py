@@ -200,3 +200,27 @@ def test_a_bare_directive_is_noticed() -> None:
 
 def test_the_paths_are_directives() -> None:
     assert {directive.attribute for directive in DIRECTIVES} >= PATHS
+
+
+def untyped_configurations(tree: ast.AST) -> Iterator[int]:
+    """The lines that declare a configuration as Any, which hides a misspelt directive from mypy."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            name = node.arg
+        elif isinstance(node, ast.AnnAssign):
+            name = ast.unparse(node.target).rpartition(".")[2]
+        else:
+            continue
+        if name.strip("_") == "config" and isinstance(node.annotation, ast.Name) and node.annotation.id == "Any":
+            yield node.lineno
+
+
+def test_every_configuration_has_a_type() -> None:
+    for line in ("def f(config: Any): ...", "self._config: Any = config", "class A:\n config: Any"):
+        assert list(untyped_configurations(ast.parse(line))), line
+    found = {
+        str(path.relative_to(PACKAGE)): lines
+        for path in PACKAGE.rglob("*.py")
+        if (lines := list(untyped_configurations(ast.parse(path.read_text()))))
+    }
+    assert found == {}

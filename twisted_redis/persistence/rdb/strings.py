@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from struct import Struct
-from typing import Any
 
 from twisted_redis.persistence.rdb import lzf
-from twisted_redis.persistence.rdb.codec import Codec, Encoding
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, read_length
 
@@ -142,7 +141,7 @@ def _write(value: bytes | bytearray, version: int, compressed: bool) -> tuple[in
     return STRING, [string_bytes(value, compressed)]
 
 
-def _read(data: bytes, pos: int, config: Any) -> tuple[bytes, int]:
+def _read(data: bytes, pos: int, config: Limits) -> tuple[bytes, int]:
     return read_string(data, pos)
 
 
