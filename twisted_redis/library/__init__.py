@@ -1,4 +1,4 @@
-"""The server as a library: within a Twisted program, within any other, and within tests.
+"""The server as a library: in a Twisted program, in any other program, and in tests.
 
-A thin face over the engine and the network: nothing here decides how Redis behaves.
+This is a thin layer over the engine and the network.  Nothing here decides how Redis behaves.
 """

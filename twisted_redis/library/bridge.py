@@ -1,4 +1,4 @@
-"""The log of a server within a program, told to the standard ``logging``; of one in a child process through a pipe."""
+"""The way from a server's log to the standard ``logging``, for a child process through a pipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEVELS = {
 
 
 def the_logger(logger: logging.Logger | str) -> logging.Logger:
-    """A logger, or the one of that name."""
+    """The logger itself, or the logger with that name."""
     if isinstance(logger, str):
         return logging.getLogger(logger)
     if not isinstance(logger, logging.Logger):
@@ -31,7 +31,7 @@ def the_logger(logger: logging.Logger | str) -> logging.Logger:
 
 
 def log_to(logger: logging.Logger | str) -> Callable[[str, str], None]:
-    """The log function of a server, called with (level, text); a failure comes with the exception being handled."""
+    """Makes the log function of a server, which takes (level, text); ``failure`` adds the exception being handled."""
     to = the_logger(logger)
 
     def log(level: str, text: str) -> None:
@@ -41,7 +41,7 @@ def log_to(logger: logging.Logger | str) -> Callable[[str, str], None]:
 
 
 class LogPipe:
-    """The parent's end of a pipe: what comes out of it goes to a logger."""
+    """The parent's end of a pipe; it passes the child's records to a logger."""
 
     def __init__(self, logger: logging.Logger | str) -> None:
         self._logger = the_logger(logger)
@@ -49,12 +49,12 @@ class LogPipe:
         self._thread = threading.Thread(target=self._relay, name="redis-server-log", daemon=True)
 
     def start(self) -> None:
-        """Begins once the child has the other end."""
+        """Starts to read; called when the child has the other end."""
         os.close(self.sender)
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Waits until all that the child has logged is told, once it has ended."""
+        """Waits, after the end of the child, until all its records are passed on."""
         self._thread.join(seconds)
 
     def _relay(self) -> None:
@@ -70,7 +70,7 @@ class LogPipe:
 
 
 class _Sender(QueueHandler):
-    """The child's end."""
+    """The child's end of the pipe."""
 
     def __init__(self, sender: int) -> None:
         super().__init__(None)  # type: ignore[arg-type]
@@ -81,11 +81,11 @@ class _Sender(QueueHandler):
             pickle.dump(vars(record), self._records)
             self._records.flush()
         except OSError:
-            pass  # nobody reads any more
+            pass  # the parent does not read any more
 
 
 def logger_into(sender: int) -> logging.Logger:
-    """The child's logger, whose records go into the pipe."""
+    """Makes the child's logger, which sends its records through the pipe."""
     logger = logging.Logger("twisted_redis")
     logger.addHandler(_Sender(sender))
     return logger

@@ -1,4 +1,4 @@
-"""A client inside the process: commands in, Python values out, no socket."""
+"""A client within the process: it takes commands and returns Python values, without a socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from twisted_redis.resp.types import Reply
 
 __all__ = ["LocalClient"]
 
-#: What answers with messages, or turns the connection into something else, needs a connection.
+#: Commands that need a connection: they answer with messages, or change the role of the connection.
 _NEED_CONNECTION = frozenset(
     {
         b"subscribe",
@@ -37,7 +37,7 @@ _NEED_CONNECTION = frozenset(
 
 
 class _Link(NullLink):
-    """Nothing is written, but requests may be held back (CLIENT PAUSE)."""
+    """The link of such a client: it writes nothing, but its requests may be held back (CLIENT PAUSE)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,24 +45,24 @@ class _Link(NullLink):
         self.again: Callable[[], None] | None = None
 
     def flush(self) -> None:
-        """Nobody reads messages here."""
+        """Drops messages, which nothing reads here."""
         if self.client is not None:
             self.client.out.clear()
 
     def resume(self) -> None:
-        """The request that was held back may be tried again: by the scheduler, never within what made it possible."""
+        """Schedules another try of the request that was held back."""
         again, self.again = self.again, None
         if again is not None and self.client is not None:
             self.client.engine.time.call_later(0, again)
 
 
 class LocalClient(Commands):
-    """A client of ``engine``, in its thread.  It has a database, transactions and a name of its own.
+    """A client of ``engine``, in its thread.  It has its own database, transactions and name.
 
-    Calls return values; one that has to wait (BLPOP; any while CLIENT PAUSE or a delay holds) returns a Deferred,
-    which may be cancelled, and meanwhile the client can be used: as with a pool, the waiting call has its own
-    connection.  Errors are raised, or fail the Deferred, as ReplyError.  It leaves by ``close``, or at the end of a
-    ``with`` block, or with the server.
+    A call returns a value.  A call that has to wait (BLPOP, or any call during CLIENT PAUSE or a delay) returns a
+    Deferred, which may be cancelled.  The client can be used meanwhile: as in a pool, the waiting call has a connection
+    of its own.  Errors are raised as ReplyError, or fail the Deferred with it.  The client leaves with ``close``, at
+    the end of a ``with`` block, or with the server.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LocalClient(Commands):
         client = link.client = self._engine.connect(link)
         client.set_protocol(3)
         if client.gates & (UNAUTHENTICATED | RESTRICTED):
-            # Who holds the server needs no password.
+            # Code in the process of the server needs no password.
             client.gates &= ~(UNAUTHENTICATED | RESTRICTED)
             client.user = None
         if self._owner:
@@ -93,10 +93,10 @@ class LocalClient(Commands):
         return client
 
     def execute(self, *arguments: Argument) -> Any:
-        """Executes one command, its name and arguments as given; the reply as a Python value.
+        """Executes one command with its arguments; returns the reply as a Python value.
 
-        A Deferred of it where the command waits.  Raises ReplyError, ServerStopped, and TypeError for arguments that
-        are not bytes, str, int or float.
+        Returns a Deferred of the reply if the command waits.  Raises ReplyError, ServerStopped, and TypeError for
+        arguments that are not bytes, str, int or float.
         """
         if not arguments:
             raise TypeError("execute() takes a command: its name and its arguments, each by itself")
@@ -124,14 +124,14 @@ class LocalClient(Commands):
         return python_value(reply)
 
     def _wait(self, client: Client) -> Deferred[Any]:
-        """What the caller gets of a call that waits; the next ones take another connection."""
+        """Makes the Deferred of a call that waits; the next calls take another connection."""
         self._client = self._connect(client)
         waiting: Deferred[Any] = Deferred(self._release)
         self._waiting[waiting] = client
         return waiting
 
     def _release(self, waiting: Deferred[Any]) -> None:
-        """A call that waited is over."""
+        """Ends a call that waited."""
         client = self._waiting.pop(waiting, None)
         if client is not None:
             self._engine.disconnect(client)
@@ -153,7 +153,7 @@ class LocalClient(Commands):
         cast(_Link, client.link).again = again
 
     def _follow(self, reply: Deferred[Reply], waiting: Deferred[Any]) -> None:
-        # Whoever cancels is not waiting any more: what comes then is nobody's.
+        # After a cancel no caller waits, so a late reply is dropped.
         reply.addCallbacks(self._answer, lambda failure: None, callbackArgs=(waiting,))
 
     def _answer(self, reply: Reply, waiting: Deferred[Any]) -> None:
@@ -174,7 +174,7 @@ class LocalClient(Commands):
         self.close()
 
     def close(self) -> None:
-        """Leaves the server; calls that wait fail with ServerStopped."""
+        """Leaves the server; waiting calls fail with ServerStopped."""
         if self._closed:
             return
         self._closed = True
@@ -185,7 +185,7 @@ class LocalClient(Commands):
             self._release(waiting)
             waiting.errback(Failure(ServerStopped("the server has stopped, or the client was closed")))
 
-    # what waits
+    # commands that wait
 
     def _later(self, *arguments: Argument) -> Deferred[Any]:
         try:
@@ -203,11 +203,11 @@ class LocalClient(Commands):
         return self._later("BLPOP", *keys, timeout)
 
     def brpop(self, *keys: Argument, timeout: float = 0) -> Deferred[list[bytes] | None]:
-        """BRPOP: as ``blpop``, from the tail."""
+        """BRPOP: like ``blpop``, but from the tail."""
         return self._later("BRPOP", *keys, timeout)
 
     def wait(self, replicas: int, milliseconds: int) -> Deferred[int]:
-        """WAIT: fires with how many replicas have acknowledged what this client wrote."""
+        """WAIT: fires with the number of replicas that have acknowledged the writes of this client."""
         return self._later("WAIT", replicas, milliseconds)
 
 

@@ -1,9 +1,9 @@
 """The time of one server, which a test may move.
 
-A ``ServerClock`` is the scheduler of an engine, in front of a reactor.  While nobody touches it, the engine reads the
-reactor's and the system's time directly.  Moved, it shifts both faces of time together: the wall clock, by which keys
-expire, and the monotonic one, by which calls time out.  Calls that are due at once are never held back, even while
-time stands still: they are how a server goes on with what it has begun.
+A ``ServerClock`` is the scheduler of an engine, in front of a reactor.  Until a test moves it, the engine reads the
+time of the reactor and of the system directly.  A move shifts the two clocks together: the wall clock, by which keys
+expire, and the monotonic clock, by which calls time out.  Calls that are due at once are made even while time stands
+still, because a server goes on with its work through them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from twisted_redis.library.hints import number
 
 __all__ = ["ServerClock"]
 
-#: Calls that one ``advance`` makes at most, before it leaves the rest to their own time.
+#: The most calls that one ``advance`` makes; the others are made by the reactor.
 _MOST = 100_000
 
 
 class _Call:
-    """A call that is to come: what ``callLater`` returns."""
+    """A pending call, as ``callLater`` returns it."""
 
     __slots__ = ("_action", "_clock", "_timer", "when")
 
@@ -34,23 +34,23 @@ class _Call:
         self.when = when
 
     def active(self) -> bool:
-        """Whether it is still to come."""
+        """Whether the call is still pending."""
         return self._action is not None
 
     def cancel(self) -> None:
-        """Takes it back."""
+        """Cancels the call."""
         self._action = None
         self._clock.forget(self)
         self.disarm()
 
     def disarm(self) -> None:
-        """Waits for nothing; it may be armed again."""
+        """Stops waiting for the reactor; the call may be armed again."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
 
     def arm(self, reactor: Any, wait: float) -> None:
-        """Comes after ``wait`` seconds of the reactor."""
+        """Has the reactor make the call after ``wait`` seconds."""
         self.disarm()
         self._timer = reactor.callLater(max(0.0, wait), self.fire)
 
@@ -64,18 +64,18 @@ class _Call:
 
 
 class ServerClock:
-    """``reactor``'s time, shifted; ``source`` is what the engine takes its time from.
+    """The time of ``reactor``, shifted; the engine takes its time from ``source``.
 
-    ``moved`` is called when time has moved: it does what is due by the wall clock.
+    ``moved`` is called after each move, and does the work that is due by the wall clock.
     """
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._calls: dict[_Call, None] = {}
-        #: What is added to the reactor's and to the system's seconds.
+        #: The shift (s), which is added to the time of the reactor and of the system.
         self._shift = 0.0
         self._wall_shift = 0.0
-        #: Where both stand (monotonic, wall), while they do.
+        #: The frozen time (monotonic, wall); None while time goes on.
         self._frozen: tuple[float, float] | None = None
         self._stopped = False
         self.moved: Callable[[], None] = lambda: None
@@ -83,7 +83,7 @@ class ServerClock:
         self.source.monotonic = reactor.seconds
 
     def __getattr__(self, name: str) -> Any:
-        # To the engine it is the reactor (callFromThread).
+        # The engine uses this clock as its reactor (callFromThread).
         return getattr(self._reactor, name)
 
     # the engine's side
@@ -95,7 +95,7 @@ class ServerClock:
         return float(self._reactor.seconds()) + self._shift
 
     def wall(self) -> float:
-        """Seconds since the epoch."""
+        """Wall time (seconds since the epoch)."""
         return time.time() + self._wall_shift if self._frozen is None else self._frozen[1]
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> _Call:
@@ -109,11 +109,11 @@ class ServerClock:
         return call
 
     def forget(self, call: _Call) -> None:
-        """``call`` is not to come any more."""
+        """Removes ``call`` from the pending ones."""
         self._calls.pop(call, None)
 
     def stop(self) -> None:
-        """Makes no call any more."""
+        """Cancels all calls."""
         self._stopped = True
         for call in list(self._calls):
             call.cancel()
@@ -125,7 +125,7 @@ class ServerClock:
         return self.wall()
 
     def advance(self, seconds: float) -> None:
-        """Lets ``seconds`` pass at once; what is due meanwhile happens before this returns, in its order."""
+        """Lets ``seconds`` pass at once; everything that is due meanwhile happens in order before this returns."""
         if number(seconds, "what is to pass") < 0:
             raise ValueError("time goes forward; set() turns the wall clock back")
         target = self.seconds() + seconds
@@ -142,14 +142,14 @@ class ServerClock:
         self._arm()
 
     def freeze(self) -> None:
-        """Lets time stand still; ``advance`` and ``set`` move it."""
+        """Stops time; ``advance`` and ``set`` still move it."""
         if self._frozen is None:
             self._frozen = (self.seconds(), self.wall())
             self._take_over()
             self._arm()
 
     def unfreeze(self) -> None:
-        """Lets time go on from where it stands."""
+        """Lets time go on from the moment where it stopped."""
         if self._frozen is not None:
             monotonic, wall = self._frozen
             self._frozen = None
@@ -158,9 +158,10 @@ class ServerClock:
             self._arm()
 
     def set(self, moment: datetime | float) -> None:
-        """Makes it ``moment``: a datetime (a naive one is local time) or seconds since the epoch.
+        """Sets the time to ``moment``: a datetime (a naive one is local time) or seconds since the epoch.
 
-        Forward time passes as in ``advance``.  Backward only the wall clock goes: what waits, waits as long as before.
+        A move forward is an ``advance``.  A move back changes only the wall clock, and waiting calls wait as long as
+        before.
         """
         wanted = moment.timestamp() if isinstance(moment, datetime) else number(moment, "a moment that is no datetime")
         difference = wanted - self.wall()
@@ -173,7 +174,7 @@ class ServerClock:
             self._take_over()
 
     def reset(self) -> None:
-        """Goes with the system's clock again."""
+        """Goes back to the time of the system."""
         self.unfreeze()
         self._wall_shift = 0.0
         self.source.wall = time.time
@@ -187,12 +188,12 @@ class ServerClock:
         self._take_over()
 
     def _take_over(self) -> None:
-        """From now on the engine asks here."""
+        """Makes the engine read its time from this clock."""
         self.source.wall = self.wall
         self.source.monotonic = self.seconds
 
     def _arm(self) -> None:
-        """Has the reactor make the calls at their changed times."""
+        """Has the reactor make the calls at their new times."""
         now = self.seconds()
         for call in list(self._calls):
             if self._frozen is None or call.when <= now:

@@ -1,4 +1,4 @@
-"""The commands that programs use most, as methods with types; ``execute`` is there for all others."""
+"""The commands that programs use most, as typed methods; ``execute`` runs all others."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Commands"]
 
 
 class Commands:
-    """Methods over ``execute``.  Keys and values go in as bytes, str, int or float, and come out as bytes."""
+    """Typed methods over ``execute``.  Keys and values are given as bytes, str, int or float, and returned as bytes."""
 
     def execute(self, *arguments: Argument) -> Any:
-        """Executes one command; the reply as a Python value."""
+        """Executes one command; returns the reply as a Python value."""
         raise NotImplementedError
 
     # strings
 
     def get(self, key: Argument) -> bytes | None:
-        """GET: the value, None without one."""
+        """GET: the value, or None if there is no key."""
         value: bytes | None = self.execute("GET", key)
         return value
 
@@ -35,7 +35,7 @@ class Commands:
         xx: bool = False,
         keepttl: bool = False,
     ) -> bool:
-        """SET, with a time to live in seconds (``ex``) or ms (``px``); False where ``nx`` or ``xx`` forbade it."""
+        """SET, with a time to live in seconds (``ex``) or ms (``px``); False if ``nx`` or ``xx`` prevented it."""
         options: list[Argument] = []
         if ex is not None:
             options += ["EX", ex]
@@ -64,11 +64,11 @@ class Commands:
     # keys
 
     def delete(self, *keys: Argument) -> int:
-        """DEL: how many there were."""
+        """DEL: the number of deleted keys."""
         return int(self.execute("DEL", *keys))
 
     def exists(self, *keys: Argument) -> int:
-        """EXISTS: how many of ``keys`` are there."""
+        """EXISTS: the number of ``keys`` that exist."""
         return int(self.execute("EXISTS", *keys))
 
     def type(self, key: Argument) -> bytes:
@@ -81,7 +81,7 @@ class Commands:
         return found
 
     def expire(self, key: Argument, seconds: float) -> bool:
-        """PEXPIRE: whether the key is there."""
+        """PEXPIRE: whether the key exists."""
         return bool(self.execute("PEXPIRE", key, int(seconds * 1000)))
 
     def persist(self, key: Argument) -> bool:
@@ -89,7 +89,7 @@ class Commands:
         return bool(self.execute("PERSIST", key))
 
     def ttl(self, key: Argument) -> float | None:
-        """PTTL, in seconds; None without one, or without the key."""
+        """PTTL, in seconds; None if there is no time to live, or no key."""
         left: int = self.execute("PTTL", key)
         return left / 1000 if left >= 0 else None
 
@@ -149,7 +149,7 @@ class Commands:
         *,
         mapping: Mapping[Any, Argument] | None = None,
     ) -> int:
-        """HSET of one field, or of those of a mapping (as the second argument, or as ``mapping``): how many are new."""
+        """HSET of one field, or of a mapping (second argument, or ``mapping``): the number of new fields."""
         pairs: list[Any] = []
         if isinstance(field, Mapping):
             pairs += _flat("hset", field)
@@ -172,7 +172,7 @@ class Commands:
         return fields
 
     def hdel(self, key: Argument, *fields: Argument) -> int:
-        """HDEL: how many fields there were."""
+        """HDEL: the number of deleted fields."""
         return int(self.execute("HDEL", key, *fields))
 
     def hincrby(self, key: Argument, field: Argument, amount: int = 1) -> int:
@@ -182,11 +182,11 @@ class Commands:
     # sets
 
     def sadd(self, key: Argument, *members: Argument) -> int:
-        """SADD: how many are new."""
+        """SADD: the number of new members."""
         return int(self.execute("SADD", key, *members))
 
     def srem(self, key: Argument, *members: Argument) -> int:
-        """SREM: how many there were."""
+        """SREM: the number of removed members."""
         return int(self.execute("SREM", key, *members))
 
     def smembers(self, key: Argument) -> frozenset[bytes]:
@@ -200,7 +200,7 @@ class Commands:
     # sorted sets
 
     def zadd(self, key: Argument, scores: Mapping[Any, float]) -> int:
-        """ZADD of members with their scores: how many are new."""
+        """ZADD of members with their scores: the number of new members."""
         pairs = _items("zadd", scores)
         return int(self.execute("ZADD", key, *(each for member, score in pairs for each in (score, member))))
 
@@ -227,11 +227,11 @@ class Commands:
         return [(entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in entries]
 
     def publish(self, channel: Argument, message: Argument) -> int:
-        """PUBLISH: how many were sent the message."""
+        """PUBLISH: the number of clients that got the message."""
         return int(self.execute("PUBLISH", channel, message))
 
     def eval(self, script: Argument, keys: tuple[Argument, ...] = (), arguments: tuple[Argument, ...] = ()) -> Any:
-        """EVAL: what the script returns."""
+        """EVAL: the result of the script."""
         if isinstance(keys, str | bytes | int) or isinstance(arguments, str | bytes | int):
             raise TypeError("eval takes keys and arguments as a tuple each: eval(script, ('key',), (1, 2))")
         return self.execute("EVAL", script, len(keys), *keys, *arguments)

@@ -1,4 +1,4 @@
-"""Everything that a test may do with a server, in the server's thread; ``face.Face`` asks for it from anywhere."""
+"""Everything that a test may do with a server, within the server's thread; ``face.Face`` calls it from anywhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Controls"]
 
 
 class Controls:
-    """What can be asked of the server of ``service`` by the names of these methods."""
+    """The methods that can be called by name for the server of ``service``."""
 
     def __init__(self, service: ServerService, clock: ServerClock) -> None:
         self._service = service
@@ -26,47 +26,47 @@ class Controls:
         self._client: LocalClient | None = None
 
     def client(self) -> LocalClient:
-        """A client for what is done here: neither faults nor CLIENT PAUSE hold it back."""
+        """The client for these methods; neither faults nor CLIENT PAUSE hold it back."""
         if self._client is None:
             self._client = LocalClient(self._engine, owner=True)
         return self._client
 
     def close(self) -> None:
-        """The server stops."""
+        """Releases everything, because the server stops."""
         self.faults.release()
         if self._client is not None:
             self._client.close()
 
     def fault(self, name: str, *arguments: Any) -> Any:
-        """A method of ``Faults``."""
+        """Calls a method of ``Faults``."""
         return getattr(self.faults, name)(*arguments)
 
     def time(self, name: str, *arguments: Any) -> Any:
-        """A method of ``ServerClock``."""
+        """Calls a method of ``ServerClock``."""
         return getattr(self.clock, name)(*arguments)
 
     def snapshot(self) -> dataset.Snapshot:
-        """All data as they are now."""
+        """Takes a snapshot of all data."""
         return dataset.take_snapshot(self._engine)
 
     def restore(self, snapshot: dataset.Snapshot) -> None:
-        """All data as they were then."""
+        """Restores all data from a snapshot."""
         dataset.restore(self._engine, snapshot)
 
     def seed(self, data: Mapping[Any, Any], db: int, ttl: float | None) -> None:
-        """Stores keys."""
+        """Stores keys with Python values."""
         client = self.client()
         client.execute("SELECT", db)
         dataset.seed(client, data, ttl)
 
     def dump(self, db: int) -> dict[bytes, Any]:
-        """Tells all keys of a database."""
+        """Returns all keys of a database with their values."""
         client = self.client()
         client.execute("SELECT", db)
         return dataset.dump(client)
 
     def reset(self) -> None:
-        """No faults, no pause, the system's time, no keys."""
+        """Removes faults, pauses and keys, and goes back to the time of the system."""
         self.faults.stop_log()
         self.faults.clear()
         self._engine.pauses.release(CLIENTS)

@@ -1,4 +1,4 @@
-"""The whole data set of a server at once: kept and put back in memory, made of Python values, and told as such."""
+"""The whole data set of a server: snapshots in memory, and the conversion from and to Python values."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["Snapshot", "SortedSet", "StreamEntries", "dump", "restore", "seed", 
 
 
 class SortedSet(dict[Any, float]):
-    """Members to scores: a sorted set where a plain dict would be a hash."""
+    """A sorted set as a dict from members to scores; a plain dict stands for a hash."""
 
 
 class StreamEntries(list[tuple[Any, Mapping[Any, Any]]]):
-    """Entries of a stream: (ID, fields), where a plain list would be a list.  The server chooses an ID for ``*``."""
+    """A stream as a list of (ID, fields); a plain list stands for a list.  For the ID ``*`` the server chooses one."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All keys of a server as they were; it stays as it is, however often it is restored."""
+    """All keys of a server at one moment; it can be restored any number of times."""
 
     _databases: dict[int, tuple[dict[bytes, Any], dict[bytes, int]]]
     _functions: tuple[bytes, ...]
@@ -39,20 +39,20 @@ class Snapshot:
 
 
 def _copy(values: Mapping[bytes, Any]) -> dict[bytes, Any]:
-    # Plain strings do not change, and are most of what there is.
+    # Most values are plain strings, which do not change and can be shared.
     return {key: value if value.__class__ is bytes else copy_value(value) for key, value in values.items()}
 
 
 def take_snapshot(engine: Engine) -> Snapshot:
-    """What is there now; strings are shared, all else is copied."""
+    """Takes a snapshot of all keys; strings are shared, all other values are copied."""
     databases = {db.index: (_copy(db.data), dict(db.expires)) for db in engine.databases if db.data}
     return Snapshot(databases, tuple(engine.scripting.libraries.codes()))
 
 
 def restore(engine: Engine, snapshot: Snapshot) -> None:
-    """Puts back what was there, in place of what is; RuntimeError where others follow what this server does.
+    """Replaces all data by those of a snapshot; raises RuntimeError with replicas or an append-only file.
 
-    Who watches a key finds it changed, who waits for one is woken, who caches keys is told to forget them.
+    Watched keys count as changed, clients that wait for a key are woken, and clients that cache keys are invalidated.
     """
     if engine.effects.recording:
         raise RuntimeError("a server with replicas or an append-only file cannot be set back")
@@ -77,13 +77,13 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
 
 
 def seed(client: LocalClient, data: Mapping[Any, Any], ttl: float | None) -> None:
-    """Stores keys with Python values in place of what they hold; ``ttl`` in seconds for all of them."""
+    """Stores Python values at keys, in place of their old values; ``ttl`` (s) holds for all of them."""
     if not isinstance(data, Mapping):
         raise TypeError(f"seed takes a mapping of keys to values, not {data!r}")
     milliseconds = None if ttl is None else int(number(ttl, "ttl") * 1000)
     if milliseconds is not None and milliseconds <= 0:
         raise ValueError(f"ttl is more than 0 seconds, not {ttl!r}")
-    # All of it is looked at before anything is stored.
+    # Everything is checked before anything is stored.
     wanted = [(name := argument(key), _arguments(name, value)) for key, value in data.items()]
     for key, commands in wanted:
         client.execute("DEL", key)
@@ -115,7 +115,7 @@ class _PythonForm:
 
 
 def _adding(name: str, items: Callable[[Any], list[Any]] = list) -> Callable[[bytes, Any], list[tuple[Argument, ...]]]:
-    """One command that adds all items of a collection."""
+    """Makes the function that adds all items of a collection with one command."""
     return lambda key, value: [(name, key, *items(value))] if value else []
 
 
@@ -156,7 +156,7 @@ def _commands(key: bytes, value: Any) -> Iterable[tuple[Argument, ...]]:
 
 
 def dump(client: LocalClient) -> dict[bytes, Any]:
-    """All keys of the client's database with their values, as ``seed`` takes them; of other types their DUMP."""
+    """All keys of the client's database with values as ``seed`` takes them; values of other types as their DUMP."""
     found: dict[bytes, Any] = {}
     for key in sorted(client.execute("KEYS", "*")):
         form = _FORMS.get(client.execute("TYPE", key))

@@ -1,4 +1,4 @@
-"""A configuration from keyword arguments: the directives of redis.conf with Python values."""
+"""Making a configuration from keyword arguments: the directives of redis.conf with Python values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from twisted_redis.library.hints import suggestion
 
 __all__ = ["make_config", "names_files"]
 
-#: Each value is a line of its own.
+#: Directives of which each value becomes a line of its own.
 _LINES = ("user", "rename-command", "include", "loadmodule")
-#: Directives by which somebody says that there are files to load.
+#: Directives that say that there are files to load.
 _FILES = ("dir", "dbfilename", "save", "appendonly", "appenddirname", "appendfilename")
-#: Directives about the process, which belongs to the program that embeds the server.
+#: Directives about the process, which belongs to the program that embeds the server and not to the server.
 _OF_THE_PROCESS = frozenset(
     {
         "always-show-logo",
@@ -37,11 +37,11 @@ _OF_THE_PROCESS = frozenset(
 
 
 def make_config(directives: dict[str, Any], others: Iterable[str] = ()) -> Config:
-    """The configuration of keyword arguments: ``maxmemory="10mb"``, ``appendonly=True``, ``save=[(3600, 1)]``.
+    """Makes a configuration from keyword arguments: ``maxmemory="10mb"``, ``appendonly=True``, ``save=[(3600, 1)]``.
 
-    None leaves a directive as it is by default.  Raises ValueError for values that a directive does not take or that
-    have no effect in a program, TypeError for unknown names and for values of a type that no directive has;
-    ``others`` are further names that the caller takes.
+    None leaves a directive at its default.  Raises ValueError for a value that the directive does not take, or that has
+    no effect in a program.  Raises TypeError for an unknown name, and for a value of a type that no directive has.
+    ``others`` are further names that the caller takes; they appear in suggestions.
     """
     config = Config()
     _read(config, 'save ""\nbind 127.0.0.1')
@@ -64,7 +64,7 @@ def make_config(directives: dict[str, Any], others: Iterable[str] = ()) -> Confi
 
 
 def names_files(directives: dict[str, Any]) -> bool:
-    """Whether one of ``directives`` says that there are files to load."""
+    """Whether ``directives`` say that there are files to load."""
     return any(directives.get(name) not in (None, False, "", (), []) for name in _FILES)
 
 
@@ -90,7 +90,7 @@ def _read(config: Config, text: str, given: str = "", kind: Kind[Any] | None = N
 
 
 def _save_points(value: Any, given: str) -> list[str]:
-    """``"3600 1 300 100"``, (3600, 1), [(3600, 1), (300, 100)]; False or nothing in it: no snapshots."""
+    """The numbers in ``"3600 1 300 100"``, (3600, 1) or [(3600, 1), (300, 100)]; none for False or an empty value."""
     if value is False or value in ("", (), []):
         return ['""']
     if isinstance(value, list | tuple) and all(isinstance(each, list | tuple) for each in value):

@@ -1,4 +1,4 @@
-"""What calls inside the process raise."""
+"""The exceptions of calls within the process."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ __all__ = ["ReplyError", "ServerStopped"]
 
 
 class ReplyError(Exception):
-    """A command was answered with an error: ``str(error)`` is its text as on the wire, without the leading ``-``.
+    """An error reply: ``str(error)`` is the text as on the wire, without the leading ``-``.
 
-    Of an internal error ``__cause__`` is the exception that a command has raised.
+    For an internal error, ``__cause__`` is the exception that the command has raised.
     """
 
     def __init__(self, text: str) -> None:
@@ -21,4 +21,4 @@ class ReplyError(Exception):
 
 
 class ServerStopped(Exception):
-    """There is no server to ask: it has not started, has stopped, stopped while a call waited, or is another's."""
+    """There is no running server: it has not started, has stopped, or belongs to another process."""

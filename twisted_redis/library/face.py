@@ -1,6 +1,6 @@
-"""The methods by which a program asks a server for something, however far away the server is.
+"""The methods that a program has for a server in the same thread, in another thread or in a child process.
 
-Nothing of the server is imported here: a program that only names ``running_server`` pays for no server.
+Nothing of the server is imported here, so a program that only imports ``running_server`` does not load a server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ClockFace", "CommandLog", "Face"]
 
 
 class _Context:
-    """A change that the end of a ``with`` block undoes; without a block it stays."""
+    """A change that the end of a ``with`` block undoes; without a block it stays in effect."""
 
     def __init__(self, undo: Callable[[], object]) -> None:
         self._undo = undo
@@ -32,7 +32,7 @@ class _Context:
         try:
             self._undo()
         except ServerStopped:
-            pass  # nothing is left to undo
+            pass  # there is nothing left to undo
 
 
 class ClockFace:
@@ -42,27 +42,28 @@ class ClockFace:
         self._ask = ask
 
     def advance(self, seconds: float) -> None:
-        """Lets ``seconds`` pass at once; what is due meanwhile has happened when this returns."""
+        """Lets ``seconds`` pass at once; everything that is due meanwhile happens before this returns."""
         self._ask("time", "advance", seconds)
 
     def freeze(self) -> _Context:
-        """Lets time stand still, until ``unfreeze`` or the end of a ``with`` block."""
+        """Stops time until ``unfreeze`` or the end of a ``with`` block."""
         self._ask("time", "freeze")
         return _Context(self.unfreeze)
 
     def unfreeze(self) -> None:
-        """Lets time go on from where it stands."""
+        """Lets time go on from the moment where it stopped."""
         self._ask("time", "unfreeze")
 
     def set(self, moment: datetime | float) -> None:
-        """Makes it ``moment``: a datetime (a naive one is local time) or seconds since the epoch.
+        """Sets the time to ``moment``: a datetime (a naive one is local time) or seconds since the epoch.
 
-        Forward time passes as in ``advance``.  Backward only the wall clock goes: what waits, waits as long as before.
+        A move forward is an ``advance``.  A move back changes only the wall clock, and waiting calls wait as long as
+        before.
         """
         self._ask("time", "set", moment)
 
     def reset(self) -> None:
-        """Goes with the system's clock again."""
+        """Goes back to the time of the system."""
         self._ask("time", "reset")
 
     def now(self) -> datetime:
@@ -71,7 +72,7 @@ class ClockFace:
 
 
 class CommandLog:
-    """The commands that clients send while it is open; use it in a ``with`` block."""
+    """A log of the commands that clients send within a ``with`` block."""
 
     def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
@@ -90,38 +91,38 @@ class CommandLog:
 
     @property
     def calls(self) -> list[Call]:
-        """Each call as a tuple of bytes, in the order in which they came."""
+        """The calls in the order in which they came, each as a tuple of bytes."""
         return self._ask("fault", "logged") if self._calls is None else self._calls
 
     @property
     def names(self) -> list[str]:
-        """The names of the commands alone, in upper case."""
+        """The names of the commands, in upper case."""
         return [call[0].decode("latin-1").upper() for call in self.calls]
 
 
 class Face:
-    """Where a server is, and the methods by which a test asks it, however far away it is."""
+    """The place of a server, and the methods that a test has for it."""
 
     def _ask(self, name: str, *arguments: Any) -> Any:
-        """Has the server's ``Controls`` do ``name``; what that returns."""
+        """Calls the method ``name`` of the server's ``Controls``; returns its result."""
         raise NotImplementedError
 
     @property
     def place(self) -> Place:
-        """Where clients reach the server: the parts of ``url``."""
+        """The parts of ``url``: where clients reach the server."""
         raise NotImplementedError
 
     @property
     def url(self) -> str:
         """The URL that clients take: ``redis://127.0.0.1:40001``, ``redis://:password@...``, ``unix:///path``.
 
-        RuntimeError where the server listens nowhere.
+        Raises RuntimeError if the server listens nowhere.
         """
         return self.place.url
 
     @property
     def host(self) -> str | None:
-        """An address by which this machine reaches the server; None without a TCP port."""
+        """The address where this machine reaches the server; None without a TCP port."""
         return self.place.host
 
     @property
@@ -131,28 +132,28 @@ class Face:
 
     @property
     def clock(self) -> ClockFace:
-        """The server's time."""
+        """The clock of the server."""
         return ClockFace(self._ask)
 
     # faults
 
     def fail_next(self, command: str, error: str = "ERR injected", times: int | None = 1) -> None:
-        """The next ``times`` calls of ``command`` are answered with ``error``, and do nothing.
+        """Makes the next ``times`` calls of ``command`` fail with ``error``; they do nothing.
 
-        ``command`` is a name, ``container|sub`` or ``*``; ``times`` None is until ``clear_faults``.
+        ``command`` is a name, ``container|sub`` or ``*``.  If ``times`` is None, all calls fail until ``clear_faults``.
         """
         self._ask("fault", "fail_next", command, error, times)
 
     def drop_next(self, command: str, times: int | None = 1) -> None:
-        """The next ``times`` calls of ``command`` do nothing, and their connections are cut off."""
+        """Makes the next ``times`` calls of ``command`` lose their connections; they do nothing."""
         self._ask("fault", "drop_next", command, times)
 
     def delay(self, command: str, seconds: float, times: int | None = None) -> None:
-        """Calls of ``command`` wait ``seconds`` of the server's clock before they run; others go on."""
+        """Makes calls of ``command`` wait for ``seconds`` of the server's clock before they run; other calls go on."""
         self._ask("fault", "delay", command, seconds, times)
 
     def drop_connections(self) -> int:
-        """Cuts off all clients that are connected now; how many there were."""
+        """Closes the connections of all clients; returns how many there were."""
         return int(self._ask("fault", "drop_connections"))
 
     def refuse_connections(self) -> _Context:
@@ -161,7 +162,7 @@ class Face:
         return _Context(self.accept_connections)
 
     def accept_connections(self) -> None:
-        """Takes connections again."""
+        """Accepts connections again."""
         self._ask("fault", "accept_connections")
 
     def clear_faults(self) -> None:
@@ -170,18 +171,18 @@ class Face:
 
     @property
     def command_log(self) -> CommandLog:
-        """Opened in a ``with`` block, it notes the commands that clients send."""
+        """A log that notes the commands of clients while it is open in a ``with`` block."""
         return CommandLog(self._ask)
 
     # data
 
     def snapshot(self) -> Snapshot:
-        """All keys as they are now, for ``restore``."""
+        """Takes a snapshot of all keys, for ``restore``."""
         taken: Snapshot = self._ask("snapshot")
         return taken
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Puts all keys back as they were; RuntimeError with replicas or an append-only file."""
+        """Restores all keys; raises RuntimeError with replicas or an append-only file."""
         self._ask("restore", snapshot)
 
     def seed(self, data: Mapping[Any, Any], *, db: int = 0, ttl: float | None = None) -> None:
@@ -194,5 +195,5 @@ class Face:
         return found
 
     def reset(self) -> None:
-        """As new: no keys, no faults, no log, the system's time."""
+        """Makes the server like new: no keys, no faults, no log, and the time of the system."""
         self._ask("reset")

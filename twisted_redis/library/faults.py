@@ -1,8 +1,8 @@
 """Faults on demand: commands that fail, wait or lose their connection, and a server that cannot be reached.
 
-They are checks of the engine, before a command runs.  While there is one, or calls are noted, a gate of the engine is
-closed, so that requests take the long way on which checks are asked; without them nothing of this costs anything.
-What a script calls is not looked at: the script as a whole is.
+The faults, and the log of calls, are a check of the engine before a command runs.  While there is a fault or a log, a
+gate of the engine is closed, and requests take the long way with its checks.  Without them they cost nothing.  The
+check sees a script as one call, and not the commands within it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from twisted_redis.net.service import ServerService
 
 __all__ = ["Call", "Faults"]
 
-#: A request as it came: its arguments, the name in the first place as the client has spelled it.
+#: A request as it came: the name as the client has spelled it, and the arguments.
 Call = tuple[bytes, ...]
 
 
 @dataclass(eq=False)
 class _Fault:
-    """What happens to the next ``times`` calls of a command (None: to all)."""
+    """The fault of the next ``times`` calls of a command; None means all calls."""
 
     pattern: str
     times: int | None
@@ -45,7 +45,7 @@ class Faults:
         self._service = service
         self._engine: Engine = service.engine
         self._faults: list[_Fault] = []
-        #: Clients whose request was held back, and goes through when it comes again.
+        #: Clients whose request was held back; it passes when it is tried again.
         self._passing: dict[Client, None] = {}
         self._log: list[Call] | None = None
         self._checking = False
@@ -56,7 +56,7 @@ class Faults:
     # commands
 
     def fail_next(self, command: str, error: str, times: int | None) -> None:
-        """The next calls of ``command`` are answered with ``error``, and do nothing."""
+        """Makes the next calls of ``command`` fail with ``error``; they do nothing."""
         if not isinstance(error, str):
             raise TypeError(f"the text of an error is a str, not {error!r}")
         if not error or "\r" in error or "\n" in error:
@@ -68,7 +68,7 @@ class Faults:
         self._add(command, times, act)
 
     def drop_next(self, command: str, times: int | None) -> None:
-        """The next calls of ``command`` do nothing, and their connections are cut off."""
+        """Makes the next calls of ``command`` lose their connections; they do nothing."""
 
         def act(client: Client) -> None:
             client.link.abort()
@@ -77,7 +77,7 @@ class Faults:
         self._add(command, times, act)
 
     def delay(self, command: str, seconds: float, times: int | None) -> None:
-        """The next calls of ``command`` wait for ``seconds`` of the server's clock before they run."""
+        """Makes the next calls of ``command`` wait for ``seconds`` of the server's clock before they run."""
         if number(seconds, "a delay") < 0:
             raise ValueError(f"a delay is no less than 0 seconds, not {seconds!r}")
 
@@ -96,7 +96,7 @@ class Faults:
             client.link.resume()
 
     def clear(self) -> None:
-        """No fault any more: what was held back goes on, and the server can be reached."""
+        """Ends all faults: requests that were held back go on, and the server can be reached."""
         self._faults.clear()
         for client in list(self._passing):
             self._go_on(client)
@@ -106,33 +106,34 @@ class Faults:
     # the log
 
     def start_log(self) -> None:
-        """Notes the calls from now on, beginning with an empty log."""
+        """Starts an empty log of calls."""
         self._log = []
         self._update_gate()
 
     def stop_log(self) -> list[Call]:
-        """Notes no more calls; those that were noted."""
+        """Stops the log; returns its calls."""
         calls, self._log = self._log or [], None
         self._update_gate()
         return calls
 
     def logged(self) -> list[Call]:
-        """The calls noted so far."""
+        """The calls in the log so far."""
         return list(self._log or ())
 
     # connections
 
     def drop_connections(self) -> int:
-        """Cuts off all clients; how many there were."""
+        """Closes the connections of all clients; returns how many there were."""
         protocols = list(self._service.factory.open)
         for protocol in protocols:
             protocol.abort()
         return len(protocols)
 
     def refuse_connections(self) -> None:
-        """Refuses whoever connects, until ``accept_connections``; those who are connected stay.
+        """Refuses new connections until ``accept_connections``; open connections stay.
 
-        The TCP port is closed, but stays taken; at endpoints and unix sockets connections end at once.
+        The TCP port is closed, but no other process can take it.  Connections to endpoints and to the unix socket are
+        closed as soon as they are made.
         """
         if self._refusing:
             return
@@ -146,7 +147,7 @@ class Faults:
             self._holders = [holder for host in config.bind if (holder := _hold(host, port)) is not None]
 
     def accept_connections(self) -> None:
-        """Ends what ``refuse_connections`` began."""
+        """Accepts connections again after ``refuse_connections``."""
         if not self._refusing:
             return
         self._refusing = False
@@ -158,7 +159,7 @@ class Faults:
             service.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
 
     def release(self) -> None:
-        """Gives back the port that nobody listens at."""
+        """Releases the port that is held without a listener."""
         for holder in self._holders:
             holder.close()
         self._holders = []
@@ -179,7 +180,7 @@ class Faults:
         self._update_gate()
 
     def _names(self) -> set[str]:
-        """The names of all commands, and ``container|sub`` of what these hold."""
+        """The names of all commands, with subcommands as ``container|sub``."""
         found = set()
         for command in self._engine.commands.by_name.values():
             found |= {command.name, *(sub.name for sub in (command.subcommands or {}).values())}
@@ -195,7 +196,7 @@ class Faults:
 
     def _check(self, client: Client, command: Command, argv: list[bytes]) -> None:
         if client.gates & (SCRIPT | OWNER) or client.blocked is not None:
-            return  # part of a call that was looked at when it came, or no call of a client
+            return  # part of a call that was checked before, or no call of a client
         if client in self._passing:
             del self._passing[client]
             return
@@ -213,7 +214,7 @@ class Faults:
 
 
 def _hold(host: str, port: int) -> socket.socket | None:
-    """A socket at the place that nobody else can take, and that nobody listens at; None where there is none."""
+    """Binds a socket that does not listen, so that no other process can take the port; None if that fails."""
     host = host.lstrip("-")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)

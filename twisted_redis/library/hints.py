@@ -1,4 +1,4 @@
-"""Hints about wrong use: the nearest right name, and arguments that are not the numbers they should be."""
+"""Help with wrong use: the nearest correct name, and errors for arguments that should be numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["number", "suggestion"]
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """``; did you mean 'nearest'?`` to put behind a message; empty where nothing is near."""
+    """The end of a message, ``; did you mean 'nearest'?``; empty if no name is near."""
     near = get_close_matches(name, list(names), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def number(value: object, what: str) -> float:
-    """A finite number of seconds; TypeError or ValueError that names ``what``."""
+    """Checks that ``value`` is a finite number; raises TypeError or ValueError that names ``what``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{what} is a number of seconds, not {value!r}")
     if not math.isfinite(value):

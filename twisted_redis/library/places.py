@@ -1,4 +1,4 @@
-"""Where a server can be reached."""
+"""The place where clients reach a server."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "find_place"]
 
-#: An address by which this machine reaches a server that listens at all of them.
+#: For a server that listens at all addresses: the address where this machine reaches it.
 _REACHED_BY = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A TCP port or a unix socket: ``host`` and ``port``, or ``unix_socket``, an absolute path; the rest is None.
+    """A TCP port (``host`` and ``port``), or a unix socket (``unix_socket``, an absolute path); the rest is None.
 
-    A server for its own process alone has none of the three.
+    For a server that listens nowhere all three are None.
     """
 
     host: str | None = None
@@ -36,7 +36,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        """The URL that clients take; RuntimeError where the server listens nowhere."""
+        """The URL that clients take; raises RuntimeError if the server listens nowhere."""
         if self.password is None:
             return self.public_url
         scheme, _, rest = self.public_url.partition("://")
@@ -44,7 +44,7 @@ class Place:
 
     @property
     def public_url(self) -> str:
-        """The same without the password."""
+        """The URL without the password."""
         if self.port is not None and self.host is not None:
             host = f"[{self.host}]" if ":" in self.host else self.host
             return f"redis{'s' if self.tls else ''}://{host}:{self.port}"
@@ -54,7 +54,7 @@ class Place:
 
 
 def find_place(config: Config, listeners: Listeners) -> Place:
-    """The first place at which a server listens: its port, that for TLS, its unix socket, its endpoints."""
+    """The first place where a server listens: its TCP port, its TLS port, its unix socket, or an endpoint."""
     password = config.requirepass or None
     if (config.port or config.tls_port) and config.bind:
         return Place(
@@ -76,7 +76,7 @@ def _at_endpoint(description: str, address: Any, password: str | None) -> Place 
     if port is not None:
         return Place(_reached_by(address.host), port, password=password, tls=description.startswith("ssl:"))
     name = getattr(address, "name", None)
-    # A name in the abstract namespace, which begins with NUL, is no path.
+    # A name that begins with NUL is in the abstract namespace, and no path.
     if not name or name[0] == 0:
         return None
     return Place(unix_socket=os.path.abspath(os.fsdecode(name)), password=password)

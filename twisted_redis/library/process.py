@@ -1,7 +1,7 @@
-"""A server in a process of its own, that does what its parent asks for.
+"""A server in a child process, which the parent controls.
 
-Parent and child speak in pickles over two pipes, one question at a time; the child ends when its standard input does,
-so that none outlives its parent.
+Parent and child exchange pickles over two pipes, one request at a time.  The child ends at the end of its standard
+input, so it does not outlive its parent.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ChildServer", "main"]
 
-#: How long a child may take to end (s).
+#: How long to wait for the end of a child (s).
 _END_WITHIN = 30.0
 #: The last request to a child.
 _END = None
 
 
 class ChildServer(Runner):
-    """The parent's side."""
+    """A server in a child process, as its parent sees it."""
 
     where = "in a process"
 
@@ -40,7 +40,7 @@ class ChildServer(Runner):
         question = _pickled(arguments)
         self._log = None if logger is None else _log_pipe(logger)
         environment = dict(os.environ)
-        # It finds the same package as its parent, whatever that has done to its path.
+        # The child must find the same package as its parent, even if the parent has changed its path.
         here = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [environment.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
@@ -88,11 +88,11 @@ class ChildServer(Runner):
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            # A process that was forked meanwhile may hold this pipe open: closing it might tell nobody anything.
+            # A forked process may hold this pipe open, too, so closing it might not end the child.
             process.stdin.write(pickle.dumps(_END))
             process.stdin.close()
         except OSError:
-            pass  # it is gone already
+            pass  # the child has ended already
         try:
             process.wait(_END_WITHIN)
         except subprocess.TimeoutExpired:
@@ -104,7 +104,7 @@ class ChildServer(Runner):
 
 
 def _log_pipe(logger: Any) -> LogPipe:
-    # Nobody else needs the standard logging.
+    # Imported late: only this function needs the standard logging.
     from twisted_redis.library.bridge import LogPipe
 
     return LogPipe(logger)
@@ -121,7 +121,7 @@ def _pickled(arguments: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    """The child: a server until it is told to end, or standard input does."""
+    """The main function of the child: runs a server until a request to end, or the end of standard input."""
     from twisted_redis.library.running import start_server
 
     logger: dict[str, Any] = {}
@@ -130,7 +130,7 @@ def main() -> None:
 
         logger["logger"] = logger_into(int(sys.argv[1]))
     questions = sys.stdin.buffer
-    # What somebody prints must not get between the answers.
+    # Output of print must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
@@ -164,7 +164,7 @@ def _answer(answers: BinaryIO, worked: bool, what: Any) -> None:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """``error``, or where it does not survive the way, one of its nearest kind that does, with the same text."""
+    """``error`` itself if it can be pickled; otherwise the nearest kind that can, with the same text."""
     candidates: list[Any] = [lambda: error, *(lambda kind=kind: kind(str(error)) for kind in type(error).__mro__)]
     for make in candidates:
         try:

@@ -1,4 +1,4 @@
-"""The common part of servers that run beside the calling thread, in a thread or in a child process."""
+"""The common part of servers that run in another thread or in a child process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Runner"]
 
 
 class Runner:
-    """A server beside this thread, asked and stopped from any thread of the process that has started it.
+    """A server in another thread or process; any thread of the process that started it may call and stop it.
 
-    A subclass sets ``place`` and says how to exchange and how to end.
+    A subclass sets ``place``, and defines how to exchange a request and how to end.
     """
 
-    #: Where the server runs, in words.
+    #: A phrase that says where the server runs.
     where = ""
 
     def __init__(self) -> None:
@@ -28,19 +28,19 @@ class Runner:
 
     @property
     def stopped(self) -> bool:
-        """Whether this process has stopped it."""
+        """Whether this process has stopped the server."""
         return self._stopped
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this process was forked from the one that has started the server."""
+        """Whether this process was forked from the one that started the server."""
         return os.getpid() != self._owner
 
     def ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """Has the server do something; waits for the result.
+        """Calls a method of the server; waits for the result.
 
-        Raises ServerStopped after the end, and in a process that was forked meanwhile: there is neither the
-        thread of the server nor a pipe that it could use alone.
+        Raises ServerStopped after the end, and in a forked process, which has neither the thread of the server nor a
+        pipe of its own.
         """
         if self.is_elsewhere:
             raise ServerStopped(
@@ -52,7 +52,7 @@ class Runner:
         return self._exchange(name, arguments)
 
     def stop(self) -> None:
-        """Stops the server; nothing of it is left then.  A forked process leaves it to the one that has started it."""
+        """Stops the server completely.  In a forked process this does nothing to the server."""
         if self._stopped or self.is_elsewhere:
             return
         self._stopped = True
@@ -60,7 +60,7 @@ class Runner:
         self._end()
 
     def stop_at_exit(self) -> None:
-        """Has it stopped in order when this process ends, if nobody has done that before."""
+        """Makes sure that the server is stopped in order when this process ends."""
         atexit.register(self.stop)
 
     def _exchange(self, name: str, arguments: tuple[Any, ...]) -> Any:

@@ -1,6 +1,6 @@
-"""A server for a program without Twisted: a reactor of its own in a thread, or a process of its own.
+"""A server for a program without Twisted: in a thread with its own reactor, or in a child process.
 
-Neither Twisted nor the server is imported before one is started.
+Neither Twisted nor the server is imported before a server starts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["RunningServer", "SyncClient", "running_server", "start_server"]
 
 
 class RunningServer(Face):
-    """A server that runs beside this thread.  All methods may be called from any thread, and wait for their result."""
+    """A server in another thread or process.  Any thread may call its methods, which wait for their results."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -35,22 +35,22 @@ class RunningServer(Face):
 
     @property
     def place(self) -> Place:
-        """Where clients reach it: the parts of ``url``."""
+        """The parts of ``url``: where clients reach the server."""
         return self._runner.place
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         return self._runner.ask(name, arguments)
 
     def execute(self, *arguments: Argument) -> Any:
-        """Executes one command without a socket; the reply as a Python value.  Raises ReplyError."""
+        """Executes one command without a socket; returns the reply as a Python value.  Raises ReplyError."""
         return self._runner.ask("execute", arguments)
 
     def client(self) -> SyncClient:
-        """A new client without a socket: the commands that programs use most, as methods with types."""
+        """Makes a client without a socket, with typed methods for the commands that programs use most."""
         return SyncClient(self._runner)
 
     def stop(self) -> None:
-        """Stops the server: nothing of it is left when this returns."""
+        """Stops the server completely before it returns."""
         self._runner.stop()
 
     def __enter__(self) -> RunningServer:
@@ -61,10 +61,10 @@ class RunningServer(Face):
 
 
 class SyncClient(Commands):
-    """A client of a server that runs beside this thread, with a database, transactions and a name of its own.
+    """A client of a server in another thread or process; it has its own database, transactions and name.
 
-    Calls that block, block this thread; of a server in a process, where there is one question at a time, they block all
-    threads that ask it something.
+    A blocking call blocks this thread.  A server in a child process takes one request at a time, so there it blocks
+    every thread that calls the server.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -72,7 +72,7 @@ class SyncClient(Commands):
         self._number: int = runner.ask("open", ())
 
     def execute(self, *arguments: Argument) -> Any:
-        """Executes one command; the reply as a Python value.  Raises ReplyError, and ServerStopped without a server."""
+        """Executes one command; returns the reply as a Python value.  Raises ReplyError or ServerStopped."""
         return self._runner.ask("call", (self._number, *arguments))
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class SyncClient(Commands):
         return found
 
     def brpop(self, *keys: Argument, timeout: float = 0) -> list[bytes] | None:
-        """BRPOP: as ``blpop``, from the tail."""
+        """BRPOP: like ``blpop``, but from the tail."""
         found: list[bytes] | None = self.execute("BRPOP", *keys, timeout)
         return found
 
@@ -107,7 +107,7 @@ def start_server(
     logger: logging.Logger | str | None = None,
     **directives: Any,
 ) -> RunningServer:
-    """As ``running_server``, for those who stop it themselves."""
+    """Starts a server as ``running_server`` does; the caller stops it."""
     if process and not isinstance(modules, str):
         modules = tuple(modules)
     arguments = dict(directives, endpoints=endpoints, modules=modules, logger=logger)
@@ -133,11 +133,11 @@ def running_server(
     logger: logging.Logger | str | None = None,
     **directives: Any,
 ) -> Iterator[RunningServer]:
-    """A server for the time of a ``with`` block, in a thread with a reactor of its own, or in a child process.
+    """A server for the time of a ``with`` block: in a thread with its own reactor, or in a child process.
 
-    It listens, and its data are loaded, when the block begins; ``directives``, ``endpoints``, ``modules`` and
-    ``logger`` are those of RedisService, so that it takes a free port at 127.0.0.1 unless told otherwise.  The thread
-    shares this process' interpreter lock; a process does not.
+    When the block begins, the server listens and its data are loaded.  ``directives``, ``endpoints``, ``modules`` and
+    ``logger`` are those of RedisService, so by default the server takes a free port at 127.0.0.1.  A thread shares the
+    interpreter lock of this process, and a child process does not.
     """
     server = start_server(process=process, endpoints=endpoints, modules=modules, logger=logger, **directives)
     try:

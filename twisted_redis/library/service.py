@@ -31,7 +31,7 @@ from twisted_redis.persistence.loading import Steps
 
 __all__ = ["RedisService"]
 
-# Declares the commands, which takes longer than to start a server.
+# Declares the commands at import, because that takes longer than the start of a server.
 commands.load()
 
 
@@ -79,7 +79,7 @@ class _Embedded:
         server.factory.close_idle(now)
 
     def stop(self) -> Deferred[Any]:
-        """Saves and stops; nothing is left to come afterwards."""
+        """Saves and stops; afterwards no call is pending."""
         self.controls.close()
         self.clock.unfreeze()
 
@@ -91,20 +91,23 @@ class _Embedded:
 
 
 class RedisService(Service, Face):
-    """A Redis server in this process; any number of them share nothing.
+    """A Redis server in this process, as a Twisted service.  Several servers in one process share nothing.
 
-    ``directives`` are those of redis.conf with ``_`` for ``-``.  Unlike redis-server it listens at 127.0.0.1 alone
-    unless ``bind`` says otherwise, and neither loads nor saves files unless a directive names some (``save``,
-    ``appendonly``, ``dir``, ``dbfilename``...).  ``port`` 0, or none, takes a free one; ``endpoints``, descriptions of
-    Twisted's server endpoints, are listened at as well, and without ``port`` instead: none at all
-    (``endpoints=()``) is a server for this process alone.  ``modules`` are modules of commands in Python: what
-    ``loadmodule`` takes, imported ones, or tuples of one of these and its arguments.  ``reactor`` is the
-    global one by default.  ``logger``, one of the standard ``logging`` or its name, gets the log in place of
-    ``twisted.logger``.  Values that a directive does not take, or that have no effect here, are a ValueError;
-    None is the default.
+    ``directives`` are those of redis.conf, with ``_`` in place of ``-``; None is the default of a directive.  A value
+    that a directive does not take, or that has no effect here, raises ValueError.  There are two differences from
+    redis-server: without ``bind`` the server listens only at 127.0.0.1, and without a directive that names files
+    (``save``, ``appendonly``, ``dir``, ``dbfilename``...) it neither loads nor saves any.
 
-    Each start makes a new server.  Beside what a service has, it is a face of what a test may do with a server:
-    clock, faults, data.
+    The server takes a free port if ``port`` is 0 or not given.  ``endpoints`` are descriptions of Twisted's server
+    endpoints, where the server listens, too; with ``endpoints`` and without ``port`` it listens only there.  So a
+    server with ``endpoints=()`` listens nowhere, and serves only this process.
+
+    ``modules`` are command modules in Python: names as ``loadmodule`` takes them, ``Module`` objects, imported modules
+    that have one, or tuples of one of these and its arguments.  ``reactor`` is the global reactor by default.
+    ``logger`` is a logger of the standard ``logging``, or its name; it gets the log in place of ``twisted.logger``.
+
+    Each start makes a new server.  Besides the methods of a service there are those that a test needs: for the clock,
+    for faults and for data.
     """
 
     def __init__(
@@ -130,7 +133,7 @@ class RedisService(Service, Face):
         self._ready = False
         self._problem: Failure | None = None
         self._clients: dict[LocalClient, None] = {}
-        #: Those of somebody beside this thread, by number.
+        #: The clients that another thread or process has opened, by number.
         self._numbered: dict[int, LocalClient] = {}
         self._own: LocalClient | None = None
 
@@ -141,17 +144,17 @@ class RedisService(Service, Face):
         return f"<RedisService {state}, {self.place}>"
 
     def use_reactor(self, reactor: Any) -> None:
-        """Runs on ``reactor`` from the next start on."""
+        """Uses ``reactor`` from the next start on."""
         self._reactor = reactor
 
     # a service
 
     def privilegedStartService(self) -> None:
-        """Opens the sockets; ListenError where a place is taken."""
+        """Opens the sockets; raises ListenError if a place is taken."""
         self._make().open(self._free_port)
 
     def startService(self) -> None:
-        """Starts a new server; ListenError where a place is taken."""
+        """Starts a new server; raises ListenError if a place is taken."""
         embedded = self._make()
         server = embedded.server
         self._problem = None
@@ -204,7 +207,7 @@ class RedisService(Service, Face):
                 each.errback(problem)
 
     def whenReady(self) -> Deferred[RedisService]:
-        """Fires with this service once it listens and its data are loaded; fails if that cannot be."""
+        """Fires with this service when it listens and its data are loaded; fails if the start fails."""
         if self._ready:
             return succeed(self)
         if self._problem is not None:
@@ -214,7 +217,7 @@ class RedisService(Service, Face):
         return ready
 
     def stopService(self) -> Deferred[Any]:
-        """Saves, wakes who waits, closes everything; fires when nothing is left."""
+        """Saves, ends waiting calls and closes everything; fires when that is done."""
         embedded, self._embedded = self._embedded, None
         if embedded is None:
             return succeed(None)
@@ -230,11 +233,11 @@ class RedisService(Service, Face):
         self._own = None
         return stopped
 
-    # where it is
+    # the place
 
     @property
     def engine(self) -> Engine:
-        """The engine of the running server; ServerStopped without one."""
+        """The engine of the running server; raises ServerStopped without one."""
         return self._running().server.engine
 
     def _running(self) -> _Embedded:
@@ -244,20 +247,20 @@ class RedisService(Service, Face):
 
     @property
     def place(self) -> Place:
-        """Where clients reach it: the parts of ``url``."""
+        """The parts of ``url``: where clients reach the server."""
         server = self._running().server
         return find_place(server.engine.config, server.listeners)
 
     # calls
 
     def client(self) -> LocalClient:
-        """A new client inside the process."""
+        """Makes a client within the process."""
         client = LocalClient(self.engine, self._clients.pop)
         self._clients[client] = None
         return client
 
     def execute(self, *arguments: Argument) -> Deferred[Any]:
-        """Executes one command; fires with its reply as a Python value, fails with ReplyError."""
+        """Executes one command; fires with the reply as a Python value, or fails with ReplyError."""
         try:
             if self._own is None:
                 self._own = self.client()
@@ -270,7 +273,7 @@ class RedisService(Service, Face):
         return getattr(self._running().controls, name)(*arguments)
 
     def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """What somebody beside this thread asks for: ``execute``, a client by number, or a method of ``Controls``."""
+        """Handles a request from another thread: ``execute``, a client by number, or a method of ``Controls``."""
         if name == "execute":
             return self.execute(*arguments)
         if name == "open":

@@ -1,4 +1,4 @@
-"""A server in a thread of this process, on a reactor of its own."""
+"""A server in a thread of this process, with its own reactor."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from twisted_redis.net.twisted_internals import close_reactor
 
 __all__ = ["ThreadServer"]
 
-# Twisted keeps this file open for the moment in which descriptors run out, and nothing public closes it.
+# Twisted keeps this file open in case that descriptors run out, and nothing public closes it.
 atexit.register(warnings.filterwarnings, "ignore", "unclosed file .*'/dev/null'", ResourceWarning)
 
-#: How long the end of the thread is waited for (s).
+#: How long to wait for the end of the thread (s).
 _END_WITHIN = 30.0
 
 
 class ThreadServer(Runner):
-    """A server in a thread of its own."""
+    """A server in its own thread."""
 
     where = "in a thread"
 
@@ -79,7 +79,7 @@ class ThreadServer(Runner):
         self._reactor.callFromThread(self._leave)
         self._thread.join(_END_WITHIN)
         if not self._thread.is_alive():
-            # Not by the thread itself: the call above might still be about to wake its reactor.
+            # The thread cannot do that itself, since the call above may still be about to wake its reactor.
             close_reactor(self._reactor)
 
     def _leave(self) -> None:

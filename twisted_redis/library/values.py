@@ -1,4 +1,4 @@
-"""Arguments from Python values, and Python values from replies."""
+"""Conversion of Python values to arguments, and of replies to Python values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twisted_redis.resp.types import (
 
 __all__ = ["Argument", "argument", "python_value"]
 
-#: What a command takes: text is sent as UTF-8, numbers in decimal.
+#: An argument of a command; text is sent as UTF-8, and numbers in decimal.
 Argument = bytes | bytearray | memoryview | str | int | float
 
 _PLAIN = frozenset({bytes, int, float, bool, type(None)})
@@ -30,7 +30,7 @@ _ARRAYS = (list, tuple)
 
 
 def argument(value: Argument) -> bytes:
-    """The bytes of an argument; TypeError for what has no obvious ones (None, bool, collections)."""
+    """The bytes of an argument; raises TypeError for values without an obvious form (None, bool, collections)."""
     kind = value.__class__
     if kind is bytes:
         return value  # type: ignore[return-value]
@@ -46,9 +46,9 @@ def argument(value: Argument) -> bytes:
 
 
 def python_value(reply: Reply) -> Any:
-    """A reply as bytes, int, float, bool, None, list, dict or set; raises ReplyError for an error.
+    """Converts a reply to bytes, int, float, bool, None, list, dict or set; raises ReplyError for an error.
 
-    Errors within an array (a transaction's) stand in it as ReplyError.
+    An error within an array, such as that of a transaction, becomes a ReplyError in the list.
     """
     if reply.__class__ in _PLAIN:
         return reply
@@ -59,7 +59,7 @@ def python_value(reply: Reply) -> Any:
 
 def _error(reply: ErrorReply) -> ReplyError:
     error = ReplyError(reply.decode("utf-8", "backslashreplace"))
-    # Within the process, an internal error shows its cause.
+    # Within the process, an internal error has its cause.
     error.__cause__ = reply.cause
     return error
 
