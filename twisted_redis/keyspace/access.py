@@ -72,7 +72,13 @@ class AccessTimes(AccessLog):
         """As in ``AccessLog``."""
         self.noted[key] = self._state.now
 
-    overwrite = replace = add
+    def overwrite(self, key: bytes) -> None:
+        """As in ``AccessLog``."""
+        self.noted[key] = self._state.now
+
+    def replace(self, key: bytes) -> None:
+        """As in ``AccessLog``."""
+        self.noted[key] = self._state.now
 
     def times(self, keys: list[bytes]) -> list[int]:
         """The time of the last access to each of ``keys`` (ms), or an upper bound of it."""
@@ -102,7 +108,9 @@ class AccessCounts(AccessLog):
             known += 1
         noted[key] = known
 
-    overwrite = touch
+    def overwrite(self, key: bytes) -> None:
+        """As in ``AccessLog``: an access like any other."""
+        self.touch(key)
 
     def add(self, key: bytes) -> None:
         """As in ``AccessLog``."""
