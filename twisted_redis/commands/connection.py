@@ -182,8 +182,9 @@ def reset(ctx: Client) -> Reply:
         raise CommandError("ERR can only reset normal client connections")
     engine = ctx.engine
     discard(ctx)
-    for forget in engine.resetters:
-        forget(ctx)
+    engine.tracking.disable(ctx)
+    engine.pubsub.forget(ctx)
+    engine.monitors.remove(ctx)
     ctx.db = engine.databases[0]
     ctx.set_protocol(2)
     ctx.name = None

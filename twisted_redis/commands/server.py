@@ -59,8 +59,7 @@ def _freed_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
 def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
     engine = ctx.engine
     removed = 0
-    for observer in engine.flush_observers:
-        observer(databases)
+    engine.tracking.flushed()
     for db in databases:
         if db.watched:
             touch_database(db, None)

@@ -134,12 +134,8 @@ class Engine:
         #: The client whose request is not answered yet, if messages may have to follow its reply.  It differs from
         #: ``current`` while the call of a client that waited is served.
         self.caller: Client | None = None
-        #: Called when a client resets its connection (RESET).
-        self.resetters: list[Callable[[Client], None]] = []
         #: Called when a client has disconnected.
         self.departed: list[Callable[[Client], None]] = []
-        #: Called once with all databases that are emptied together.
-        self.flush_observers: list[Callable[[list[Database]], None]] = []
         self.tracking = Tracking(self)
         self.pubsub = PubSub(self)
         self.monitors = Monitors(self)

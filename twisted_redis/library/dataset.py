@@ -57,8 +57,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     if engine.effects.recording:
         raise RuntimeError("a server with replicas or an append-only file cannot be set back")
     with engine.in_turn:
-        for observer in engine.flush_observers:
-            observer(engine.databases)
+        engine.tracking.flushed()
         for client in engine.clients.values():
             client.dirty_cas = client.dirty_cas or bool(client.watching)
         engine.scripting.libraries.flush()

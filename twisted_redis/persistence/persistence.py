@@ -122,8 +122,7 @@ class Persistence:
     def empty(self) -> None:
         """Empties all databases and removes the functions; tells only the clients that cache keys."""
         engine = self._engine
-        for observer in engine.flush_observers:
-            observer(engine.databases)
+        engine.tracking.flushed()
         for db in engine.databases:
             db.flush()
         engine.scripting.libraries.flush()

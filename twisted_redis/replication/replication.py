@@ -219,8 +219,7 @@ class Replication:
         engine = self.engine
         for db in engine.databases:
             touch_database(db, None)
-        for observer in engine.flush_observers:
-            observer(engine.databases)
+        engine.tracking.flushed()
         for db in engine.databases:
             engine.lazyfree.flush(db, engine.config.replica_lazy_flush)
 

@@ -33,7 +33,6 @@ class Monitors:
         self._engine = engine
         self._clients: dict[Client, None] = {}
         engine.departed.append(self.remove)
-        engine.resetters.append(self.remove)
 
     def add(self, client: Client) -> None:
         """Shows ``client`` every call from now on."""

@@ -100,7 +100,6 @@ class Tracking:
         #: Whether a command has one key, directly behind its name.
         self._single: dict[Command, bool] = {}
         engine.departed.append(self.disable)
-        engine.resetters.append(self.disable)
         engine.info.add("stats", self._figures)
 
     def _figures(self) -> list[tuple[str, Any]]:
@@ -154,7 +153,6 @@ class Tracking:
     def _listen(self) -> None:
         engine = self._engine
         engine.effects.observers.append(self.changed)
-        engine.flush_observers.append(self.flushed)
         # Ahead of others: what has to be on disk before replies must also be there before these messages.
         engine.turns.before_replies.insert(0, self.broadcast)
         engine.effects.refresh()
@@ -162,7 +160,6 @@ class Tracking:
     def _rest(self) -> None:
         engine = self._engine
         engine.effects.observers.remove(self.changed)
-        engine.flush_observers.remove(self.flushed)
         engine.turns.before_replies.remove(self.broadcast)
         engine.effects.refresh()
         self._table.clear()
@@ -268,8 +265,10 @@ class Tracking:
             body = body or b"*1\r\n$%d\r\n%b\r\n" % (len(key), key)
             self._send(client, body, body)
 
-    def flushed(self, databases: list[Database]) -> None:
-        """Databases are emptied: every tracking client is told that all keys have changed, whatever it has read."""
+    def flushed(self) -> None:
+        """Databases are emptied: tells every tracking client that all keys have changed, whatever it has read."""
+        if not self.clients:
+            return
         engine = self._engine
         current, caller = engine.current, engine.caller
         if not engine.effects.depth:

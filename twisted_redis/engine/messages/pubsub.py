@@ -92,7 +92,6 @@ class PubSub:
         #: The lengths of these beginnings, in order.
         self._lengths: tuple[int, ...] = ()
         engine.departed.append(self.forget)
-        engine.resetters.append(self.forget)
         engine.info.add("stats", self._figures)
 
     def _figures(self) -> list[tuple[str, Any]]:
