@@ -6,7 +6,8 @@ configuration only the limits that decide the form of a value.
 - ``numbers``, ``strings``: lengths, counters and strings, the elements of everything else;
 - ``listpack``, ``intset``, ``ziplist``: the packed forms of small collections, present and former;
 - ``lzf``, ``crc64``: compression and checksum;
-- ``streams``, ``reader``, ``writer``: values;
+- ``lists``, ``sets``, ``sorted_sets``, ``hashes``, ``streams``, ``own``: the codec of each type of values;
+- ``codec``, ``table``: the parts of a codec, and the table of all codecs;
 - ``payload``: what DUMP gives and RESTORE takes;
 - ``records``: what stands in a file.
 
