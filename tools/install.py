@@ -26,7 +26,7 @@ def main(venv, stamp, content, extras):
     try:
         lock = open(venv + ".lock", "w")  # noqa: SIM115 - closed by the with below
     except OSError as error:
-        return f"Cannot install beside the script: {error}. Elsewhere: pip install {root}"
+        return f"Cannot install next to the script: {error}. Elsewhere: pip install {root}"
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,7 +78,7 @@ def test_the_page_shows_the_figures_and_follows_them(watched: Watched, browser: 
     assert browser.text("memory").split()[1] in ("KB", "MB")
     assert browser.text("replication-role") == "master"
 
-    # It goes on by itself: nobody loads it again.
+    # The page updates by itself, without a reload.
     browser.evaluate("window.stillTheSame = true")
     client.select(5)
     client.mset({f"secret-key-{number}": "x" for number in range(1234)})

@@ -92,7 +92,7 @@ def test_environment_outlives_a_change_of_what_python3_is(
 
 def test_folder_that_cannot_be_written(install: ModuleType, tmp_path: Path) -> None:
     told = install.main(str(tmp_path / "missing" / "venv"), "installed", "wanted", "")
-    assert told.startswith("Cannot install beside the script: ")
+    assert told.startswith("Cannot install next to the script: ")
     assert told.endswith(f"pip install {ROOT}")
 
 

@@ -101,7 +101,7 @@ def test_a_private_name_of_twisted_is_noticed(line: str) -> None:
     assert foreign_private_names({"net/some.py": ast.parse(line)})
 
 
-#: The classes of the values that keys hold, beside bytes.
+#: The classes of values, in addition to bytes.
 VALUES = frozenset({"Hash", "List", "Set", "Stream", "ZSet"})
 
 
