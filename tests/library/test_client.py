@@ -47,7 +47,7 @@ def test_replies_are_python_values(client: LocalClient) -> None:
 
 
 def test_wrong_use(client: LocalClient) -> None:
-    with pytest.raises(TypeError, match=r"execute\(\) takes a command"):
+    with pytest.raises(TypeError, match=r"execute\(\) takes the name of a command"):
         client.execute()
     for arguments in [("h",), ("h", "f"), ("h", {}), ("h", {"f": 1}, 2), ("h", None, 1)]:
         with pytest.raises(TypeError, match=r"hset\(key, field, value\)"):

@@ -60,7 +60,7 @@ def test_wrong_data(service: RedisService) -> None:
             service.seed(wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="ttl is a number of seconds, not '1'"):
         service.seed({"k": 1}, ttl="1")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="ttl is more than 0"):
+    with pytest.raises(ValueError, match="ttl must be more than 0"):
         service.seed({"k": 1}, ttl=0)
     assert service.dump() == {}
 

@@ -58,10 +58,10 @@ def test_wrong_use(service: RedisService, peer: Peer) -> None:
     for call, expected in (
         (lambda: service.fail_next("HGETAL"), "there is no command 'HGETAL'; did you mean 'hgetall'\\?"),
         (lambda: service.drop_next("config|gte"), "there is no command 'config|gte'; did you mean 'config|get'\\?"),
-        (lambda: service.fail_next("GET", times=0), "times is 1 at least"),
-        (lambda: service.drop_next("GET", times=-1), "times is 1 at least"),
+        (lambda: service.fail_next("GET", times=0), "times must be at least 1"),
+        (lambda: service.drop_next("GET", times=-1), "times must be at least 1"),
         (lambda: service.fail_next("GET", "ERR a\r\n+OK"), "one line"),
-        (lambda: service.delay("GET", -1), "no less than 0 seconds, not -1"),
+        (lambda: service.delay("GET", -1), "must be at least 0 seconds, not -1"),
         (lambda: service.delay("GET", float("nan")), "finite"),
     ):
         with pytest.raises(ValueError, match=expected.replace("|", "\\|")):

@@ -72,7 +72,7 @@ def test_a_relative_unix_socket_is_in_dir(
 def test_a_server_for_its_process_alone_has_no_url(reactor: MemoryReactorClock) -> None:
     service = reached(reactor, endpoints=())
     assert service.port is None and service.host is None
-    with pytest.raises(RuntimeError, match="listens at no port"):
+    with pytest.raises(RuntimeError, match="listens on no TCP port"):
         _ = service.url
     service.stopService()
 

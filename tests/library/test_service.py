@@ -54,9 +54,9 @@ def test_wrong_directives() -> None:
         ({"save": "3600"}, 'save="3600": Invalid save parameters'),
         ({"include": "/no/such/file"}, 'include="/no/such/file": Fatal error, can\'t open config file'),
         # Directives that have no effect.
-        ({"cluster_enabled": True}, "cluster_enabled=True has no effect: this server works as with the default, 'no'"),
-        ({"logfile": "/tmp/log"}, 'logfile="/tmp/log" has no effect: that is up to the program'),
-        ({"daemonize": True}, "daemonize=True has no effect: that is up to the program"),
+        ({"cluster_enabled": True}, "cluster_enabled=True has no effect: this server supports only the default, 'no'"),
+        ({"logfile": "/tmp/log"}, 'logfile="/tmp/log" has no effect: the program that embeds the server'),
+        ({"daemonize": True}, "daemonize=True has no effect: the program that embeds the server"),
     ):
         with pytest.raises(ValueError, match=re.escape(expected)) as caught:
             RedisService(**directives)

@@ -83,7 +83,7 @@ class OwnValue:
 def check_type(cls: type[OwnValue]) -> None:
     """Raises TypeError or ValueError if values of the class ``cls`` could not be stored and loaded."""
     if not isinstance(cls, type) or not issubclass(cls, OwnValue):
-        raise TypeError(f"a type of values is a class derived from OwnValue, not {cls!r}")
+        raise TypeError(f"a value type must be a subclass of OwnValue, not {cls!r}")
     name = getattr(cls, "TYPE", None)
     if not isinstance(name, bytes):
         raise TypeError(f'{cls.__name__} needs a TYPE, nine characters as bytes: TYPE = b"counter-1"')
@@ -96,7 +96,7 @@ def check_type(cls: type[OwnValue]) -> None:
         if getattr(cls, method).__qualname__ == f"OwnValue.{method}":
             raise TypeError(f"{cls.__name__} needs a method {method}")
     if not isinstance(getattr_static(cls, "load"), classmethod | staticmethod):
-        raise TypeError(f"{cls.__name__}.load makes a value: put @classmethod before it")
+        raise TypeError(f"{cls.__name__}.load creates a value, so it must be a @classmethod")
 
 
 # the results of a value's methods, checked for the server
@@ -107,7 +107,7 @@ def stored_items(value: OwnValue) -> Iterator[Item]:
     try:
         items = value.save()
         if isinstance(items, bytes | str):
-            raise TypeError(f"save() gives {type(items).__name__} in place of a sequence of items")
+            raise TypeError(f"save() gives {type(items).__name__} instead of a sequence of items")
         for item in items:
             if isinstance(item, bytes | float):
                 yield item
@@ -142,7 +142,7 @@ def memory_of(value: OwnValue) -> int:
     """The size (bytes) that a value reports.  Raises TypeError or ValueError if the size is impossible."""
     size = value.memory()
     if not isinstance(size, int):
-        raise TypeError(f"memory() of the type {_name(value)} gives {size!r} in place of a number of bytes")
+        raise TypeError(f"memory() of the type {_name(value)} gives {size!r} instead of a number of bytes")
     if not 0 <= size <= MOST_MEMORY:
         raise ValueError(f"memory() of the type {_name(value)} gives {size} bytes")
     return int(size)
@@ -160,7 +160,7 @@ def checked_copy(value: OwnValue) -> Any:
     """What ``copy`` gives; TypeError unless it is another value of the same type."""
     made = value.copy()
     if type(made) is not type(value) or made is value:
-        raise TypeError(f"copy() of the type {_name(value)} gives no other value of this type, but {made!r}")
+        raise TypeError(f"copy() of the type {_name(value)} must give another value of this type, not {made!r}")
     return made
 
 
@@ -168,7 +168,7 @@ def checked_encoding(value: OwnValue) -> str:
     """What ``encoding`` gives; TypeError unless it is a str."""
     encoding: Any = value.encoding()
     if not isinstance(encoding, str):
-        raise TypeError(f"encoding() of the type {_name(value)} gives {encoding!r} in place of str")
+        raise TypeError(f"encoding() of the type {_name(value)} gives {encoding!r} instead of str")
     return encoding
 
 

@@ -99,7 +99,7 @@ class LocalClient(Commands):
         arguments that are not bytes, str, int or float.
         """
         if not arguments:
-            raise TypeError("execute() takes a command: its name and its arguments, each by itself")
+            raise TypeError("execute() takes the name of a command and its arguments, each as a separate argument")
         argv = [each if each.__class__ is bytes else argument(each) for each in arguments]
         if self._closed:
             raise ServerStopped("this client was closed")

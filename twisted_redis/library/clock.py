@@ -127,7 +127,7 @@ class ServerClock:
     def advance(self, seconds: float) -> None:
         """Lets ``seconds`` pass at once; everything that is due meanwhile happens in order before this returns."""
         if number(seconds, "what is to pass") < 0:
-            raise ValueError("time goes forward; set() turns the wall clock back")
+            raise ValueError("advance() cannot go back; use set() to set the wall clock back")
         target = self.seconds() + seconds
         for _ in range(_MOST):
             call = min(self._calls, key=_due, default=None)

@@ -55,7 +55,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     Watched keys count as changed, clients that wait for a key are woken, and clients that cache keys are invalidated.
     """
     if engine.effects.recording:
-        raise RuntimeError("a server with replicas or an append-only file cannot be set back")
+        raise RuntimeError("a server with replicas or an append-only file cannot be restored")
     with engine.in_turn:
         engine.tracking.flushed()
         for client in engine.clients.values():
@@ -81,7 +81,7 @@ def seed(client: LocalClient, data: Mapping[Any, Any], ttl: float | None) -> Non
         raise TypeError(f"seed takes a mapping of keys to values, not {data!r}")
     milliseconds = None if ttl is None else int(number(ttl, "ttl") * 1000)
     if milliseconds is not None and milliseconds <= 0:
-        raise ValueError(f"ttl is more than 0 seconds, not {ttl!r}")
+        raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}")
     # Everything is checked before anything is stored.
     wanted = [(name := argument(key), _arguments(name, value)) for key, value in data.items()]
     for key, commands in wanted:

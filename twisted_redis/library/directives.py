@@ -75,10 +75,10 @@ def _set(config: Config, name: str, value: Any, given: str) -> None:
     if config.value_of(directive) == directive.default:
         return
     if directive.name in _OF_THE_PROCESS:
-        raise ValueError(f"{given} has no effect: that is up to the program that the server runs in")
+        raise ValueError(f"{given} has no effect: the program that embeds the server decides this")
     if not config.is_honoured(directive):
         default = directive.kind.show(directive.default)
-        raise ValueError(f"{given} has no effect: this server works as with the default, {default!r}")
+        raise ValueError(f"{given} has no effect: this server supports only the default, {default!r}")
 
 
 def _read(config: Config, text: str, given: str = "", kind: Kind[Any] | None = None, value: Any = None) -> None:

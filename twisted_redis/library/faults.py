@@ -79,7 +79,7 @@ class Faults:
     def delay(self, command: str, seconds: float, times: int | None) -> None:
         """Makes the next calls of ``command`` wait for ``seconds`` of the server's clock before they run."""
         if number(seconds, "a delay") < 0:
-            raise ValueError(f"a delay is no less than 0 seconds, not {seconds!r}")
+            raise ValueError(f"a delay must be at least 0 seconds, not {seconds!r}")
 
         def act(client: Client) -> None:
             self._passing[client] = None
@@ -172,7 +172,7 @@ class Faults:
         if times is not None and (isinstance(times, bool) or not isinstance(times, int)):
             raise TypeError(f"times is a number of calls, or None for all of them, not {times!r}")
         if times is not None and times < 1:
-            raise ValueError(f"times is 1 at least, or None for all calls, not {times}")
+            raise ValueError(f"times must be at least 1, or None for all calls, not {times}")
         name = command.lower()
         if name != "*" and name not in (names := self._names()):
             raise ValueError(f"there is no command {command!r}{suggestion(name, names)}")

@@ -50,7 +50,7 @@ class Place:
             return f"redis{'s' if self.tls else ''}://{host}:{self.port}"
         if self.unix_socket is not None:
             return f"unix://{quote(self.unix_socket)}"
-        raise RuntimeError("this server has no URL: it listens at no port and at no unix socket that has a path")
+        raise RuntimeError("this server has no URL: it listens on no TCP port and on no unix socket with a path")
 
 
 def find_place(config: Config, listeners: Listeners) -> Place:

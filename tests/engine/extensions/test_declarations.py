@@ -27,30 +27,30 @@ def declare(name: Any = "X", **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("declaration", "reason"),
     [
-        (lambda: declare(""), "'' is no name of a command"),
-        (lambda: declare("two words"), "'two words' is no name of a command"),
-        (lambda: declare("X\n"), "is no name of a command"),
-        (lambda: declare("A|B|C", arity=3), "is no name of a command: a word, or PARENT|CHILD"),
-        (lambda: declare(b"X"), "the name of a command is str, not b'X'"),
+        (lambda: declare(""), "'' is not a command name"),
+        (lambda: declare("two words"), "'two words' is not a command name"),
+        (lambda: declare("X\n"), "is not a command name"),
+        (lambda: declare("A|B|C", arity=3), "is not a command name: use a word, or PARENT|CHILD"),
+        (lambda: declare(b"X"), "the name of a command must be a str, not b'X'"),
         (lambda: declare(arity="2"), "X: arity is an int, not '2'"),
         (lambda: declare(flags="READONLY"), "X: flags is an int, not 'READONLY'"),
         (lambda: declare(flags=[READONLY]), "X: flags is an int, not "),
         (lambda: declare(flags=READONLY | WRITE), "X: a command is READONLY or WRITE, not both"),
-        (lambda: declare(keys=first_key), r"X: keys is what first_key\(\) and the like give, not <function"),
-        (lambda: declare(keys="key"), r"X: keys is what first_key\(\) and the like give, not 'key'"),
-        (lambda: declare(keys=first_key(RO)[0]), r"X: keys is what first_key\(\) and the like give"),
-        (lambda: declare(keys=first_key(0)), "X: the flags of its keys name one of RO, RW, OW and RM"),
-        (lambda: declare(keys=first_key(RO | RW)), "X: the flags of its keys name one of RO, RW, OW and RM"),
-        (lambda: declare(keys=first_key(RW)), "X: the keys of a READONLY command are RO"),
-        (lambda: declare(keys=key_at(5, RO)), "X: a call has 2 words, the name counted, and no key at place 5"),
+        (lambda: declare(keys=first_key), r"X: keys must come from first_key\(\) or a similar function, not <function"),
+        (lambda: declare(keys="key"), r"X: keys must come from first_key\(\) or a similar function, not 'key'"),
+        (lambda: declare(keys=first_key(RO)[0]), r"X: keys must come from first_key\(\) or a similar function"),
+        (lambda: declare(keys=first_key(0)), "X: the flags of its keys must include one of RO, RW, OW and RM"),
+        (lambda: declare(keys=first_key(RO | RW)), "X: the flags of its keys must include one of RO, RW, OW and RM"),
+        (lambda: declare(keys=first_key(RW)), "X: the keys of a READONLY command must be RO"),
+        (lambda: declare(keys=key_at(5, RO)), "X: a call has 2 words including the name, and no key at position 5"),
         (lambda: Module("m", version="1.0"), "the version of the module m is an int, not '1.0'"),  # type: ignore[arg-type]
         (lambda: Module("m").around(answer), r"@module.around needs parentheses: @module.around\(\)"),  # type: ignore[arg-type]
         (lambda: Module("m").on_event(answer), r"@module.on_event needs parentheses"),  # type: ignore[arg-type]
         (lambda: Module("m").around(b"GET"), r"@module.around\(\) takes names as str, not b'GET'"),  # type: ignore[arg-type]
-        (lambda: Module("m").around()(later), "@module.around: nobody waits for later, so it cannot be async def"),
-        (lambda: Module("m").on_event()(later), "nobody waits for later"),  # type: ignore[arg-type]
-        (lambda: Module("m").on_load(later), "nobody waits for later"),
-        (lambda: Module("m").on_unload(later), "nobody waits for later"),
+        (lambda: Module("m").around()(later), "@module.around: later is not awaited, so it cannot be async def"),
+        (lambda: Module("m").on_event()(later), "later is not awaited"),  # type: ignore[arg-type]
+        (lambda: Module("m").on_load(later), "later is not awaited"),
+        (lambda: Module("m").on_unload(later), "later is not awaited"),
         (
             lambda: Module("m").around()(lambda ctx: None),  # type: ignore[arg-type, misc]
             r"@module.around: the function gets \(ctx, name, arguments, proceed\), .*\(ctx\) does not fit",

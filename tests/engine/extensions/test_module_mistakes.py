@@ -385,7 +385,7 @@ def test_words_of_a_call(server: Server, word: Any) -> None:
     def store(ctx: Client) -> Any:
         with pytest.raises(TypeError, match=r"call\(\) takes bytes, str, int and float as words of a command, not "):
             call(ctx, "SET", "k", word)
-        with pytest.raises(TypeError, match="takes the name of a command"):
+        with pytest.raises(TypeError, match="takes a client and the name of a command"):
             call(ctx)
         return call(ctx, "SET", "k", b"text")
 

@@ -135,8 +135,8 @@ def test_a_size_that_nothing_has_is_no_reason_to_evict(size: Any) -> None:
     [
         *[(raising(error), error.__name__) for error in ERRORS],
         (lambda: None, "NoneType"),
-        (lambda: b"abc", "gives bytes in place of a sequence"),
-        (lambda: "abc", "gives str in place of a sequence"),
+        (lambda: b"abc", "gives bytes instead of a sequence"),
+        (lambda: "abc", "gives str instead of a sequence"),
         (lambda: ["text"], "'text', which is neither bytes nor a number"),
         (lambda: [None], "None, which is neither"),
         (lambda: [1 << 64], "more than 64 bits"),
@@ -209,8 +209,8 @@ def without(method: str) -> Any:
 @pytest.mark.parametrize(
     ("cls", "reason"),
     [
-        (3, "a class derived from OwnValue, not 3"),
-        (int, "a class derived from OwnValue"),
+        (3, "must be a subclass of OwnValue, not 3"),
+        (int, "must be a subclass of OwnValue"),
         (type("Own", (OwnValue,), {}), "Own needs a TYPE, nine characters as bytes"),
         (with_type("counter-1"), "Own needs a TYPE, nine characters as bytes"),
         (with_type(b"counter"), "the name of a type has 9 characters"),
@@ -219,7 +219,7 @@ def without(method: str) -> Any:
         (without("save"), "Own needs a method save"),
         (without("load"), "Own needs a method load"),
         (without("__len__"), "Own needs a method __len__"),
-        (with_type(b"counter-1", load=lambda self, items, version: self), r"put @classmethod before it"),
+        (with_type(b"counter-1", load=lambda self, items, version: self), r"so it must be a @classmethod"),
     ],
 )
 def test_types_that_no_file_could_hold(cls: Any, reason: str) -> None:

@@ -48,7 +48,7 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
     The permissions of the user are not asked again: who may run the calling command may run it.
     """
     if not words:
-        raise TypeError("call() takes the name of a command behind the client")
+        raise TypeError("call() takes a client and the name of a command")
     engine = ctx.engine
     argv = [_argument(word) for word in words]
     denied_before = ctx.gates & DENY_BLOCKING

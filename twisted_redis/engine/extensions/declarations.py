@@ -18,27 +18,29 @@ _ACCESSES = (RO, RW, OW, RM)
 def check_command(name: str, arity: int, flags: int, keys: tuple[KeySpec, ...], acl: Iterable[str]) -> None:
     """Raises TypeError or ValueError, which begins with the name of the command, for what makes no sense."""
     if not isinstance(name, str):
-        raise TypeError(f"the name of a command is str, not {name!r}")
+        raise TypeError(f"the name of a command must be a str, not {name!r}")
     parts = name.split("|")
     if len(parts) > 2 or not all(part and part.isascii() and part.isprintable() and " " not in part for part in parts):
-        raise ValueError(f"{name!r} is no name of a command: a word, or PARENT|CHILD")
+        raise ValueError(f"{name!r} is not a command name: use a word, or PARENT|CHILD")
     for what, value in (("arity", arity), ("flags", flags)):
         if not isinstance(value, int):
             raise TypeError(f"{name}: {what} is an int, not {value!r}")
     if flags & READONLY and flags & WRITE:
         raise ValueError(f"{name}: a command is READONLY or WRITE, not both")
     if not isinstance(keys, tuple) or not all(isinstance(spec, KeySpec) for spec in keys):
-        raise TypeError(f"{name}: keys is what first_key() and the like give, not {keys!r}")
+        raise TypeError(f"{name}: keys must come from first_key() or a similar function, not {keys!r}")
     for spec in keys:
         if sum(bool(spec.flags & access) for access in _ACCESSES) != 1:
-            raise ValueError(f"{name}: the flags of its keys name one of RO, RW, OW and RM")
+            raise ValueError(f"{name}: the flags of its keys must include one of RO, RW, OW and RM")
         if flags & READONLY and not spec.flags & RO:
-            raise ValueError(f"{name}: the keys of a READONLY command are RO")
+            raise ValueError(f"{name}: the keys of a READONLY command must be RO")
         if arity > 0 and spec.keyword is None and not spec.index < arity:
-            raise ValueError(f"{name}: a call has {arity} words, the name counted, and no key at place {spec.index}")
+            raise ValueError(
+                f"{name}: a call has {arity} words including the name, and no key at position {spec.index}"
+            )
     unknown = {category.lstrip("@") for category in acl} - set(CATEGORIES)
     if unknown:
-        raise ValueError(f"{name}: there are no categories {sorted(unknown)}")
+        raise ValueError(f"{name}: unknown categories {sorted(unknown)}")
 
 
 def check_names(decorator: str, names: tuple[Any, ...]) -> None:
@@ -53,7 +55,7 @@ def check_names(decorator: str, names: tuple[Any, ...]) -> None:
 def check_function(decorator: str, function: Callable[..., Any], arguments: str) -> None:
     """Raises TypeError unless ``function`` can be called with the ``arguments``, a list of names; "" for any."""
     if iscoroutinefunction(function):
-        raise TypeError(f"@module.{decorator}: nobody waits for {_name(function)}, so it cannot be async def")
+        raise TypeError(f"@module.{decorator}: {_name(function)} is not awaited, so it cannot be async def")
     if arguments:
         try:
             signature(function).bind(*arguments.split(", "))
@@ -82,7 +84,7 @@ def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int |
             else:
                 optional += 1
         elif parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
-            raise ValueError(f"{name}: arguments come by place, and {parameter.name} is taken by keyword alone")
+            raise ValueError(f"{name}: arguments are positional, but {parameter.name} is keyword-only")
     takes = f"{_name(function)}{signature(function)}"
     most = required + optional - 1
     if required + optional < 1 and not unlimited:

@@ -36,7 +36,7 @@ class Module:
 
     def __init__(self, name: str, version: int = 1) -> None:
         if not isinstance(name, str) or not name:
-            raise ValueError(f"a module has a name, which is a str and not {name!r}")
+            raise ValueError(f"the name of a module must be a str, not {name!r}")
         if not isinstance(version, int):
             raise TypeError(f"the version of the module {name} is an int, not {version!r}")
         self.name = name

@@ -112,7 +112,7 @@ class Modules:
         except BaseException as error:
             raise ModuleError(f"Module {path} failed to load: {_told(error)}") from error
         if module.name in self.loaded:
-            raise ModuleError(f"Module {module.name} is loaded already")
+            raise ModuleError(f"Module {module.name} is already loaded")
         entry = Loaded(module, path.encode("utf-8", "surrogateescape"), arguments)
         self.loaded[module.name] = entry
         try:
@@ -257,7 +257,7 @@ def _only(namespace: ModuleType, attribute: str) -> Module:
         found = getattr(namespace, attribute, None)
         if isinstance(found, Module):
             return found
-        raise ModuleError(f"{namespace.__name__}:{attribute} is no Module")
+        raise ModuleError(f"{namespace.__name__}:{attribute} is not a Module")
     own = list(dict.fromkeys(value for value in vars(namespace).values() if isinstance(value, Module)))
     if len(own) != 1:
         raise ModuleError(f"{namespace.__name__} has {len(own) or 'no'} Module{'s' if len(own) > 1 else ''}")
@@ -270,7 +270,7 @@ def _from_file(path: Path) -> ModuleType:
     name = f"twisted_redis_module_{path.stem}"
     spec = spec_from_file_location(name, file, submodule_search_locations=[str(path)] if path.is_dir() else None)
     if spec is None or spec.loader is None:
-        raise ModuleError(f"{path} is no Python module")
+        raise ModuleError(f"{path} is not a Python module")
     made = module_from_spec(spec)
     # Pickling, dataclasses and relative imports look for it there.
     sys.modules[name] = made

@@ -98,7 +98,7 @@ def _timeout_reply(function: Callable[[], Reply]) -> Reply:
         raise
     except BaseException as error:
         # The callers expect bugs, not the end of the program.
-        raise RuntimeError(f"the function for the time-out of a Block raises {type(error).__name__}") from error
+        raise RuntimeError(f"the timeout function of a Block raised {type(error).__name__}") from error
 
 
 def _checked(value: Any, level: int) -> Any:
@@ -111,7 +111,7 @@ def _checked(value: Any, level: int) -> Any:
         return int.__int__(value) if issubclass(cls, BigNumber) else _checked_integer(int.__int__(value))
     if issubclass(cls, Simple):
         if b"\r" in bytes(memoryview(value)) or b"\n" in bytes(memoryview(value)):
-            raise ValueError(f"a Simple reply is one line: {value!r} is a string")
+            raise ValueError(f"a Simple reply must be one line; send {value!r} as a string")
         return value
     if issubclass(cls, _MARKED_BYTES):
         return value
@@ -120,9 +120,9 @@ def _checked(value: Any, level: int) -> Any:
     if issubclass(cls, float):
         return float.__float__(value)
     if level >= MOST_LEVELS:
-        raise ValueError(f"a reply has at most {MOST_LEVELS} lists within one another, and no list that holds itself")
+        raise ValueError(f"a reply has at most {MOST_LEVELS} nested lists, and no list that contains itself")
     if issubclass(cls, Push):
-        raise TypeError("a reply cannot hold Push, which is a message beside the replies")
+        raise TypeError("a reply cannot hold Push, which is a message outside of replies")
     for base in _SEQUENCES:
         if issubclass(cls, base):
             return _checked_items(value, cls, base, level + 1)

@@ -99,7 +99,7 @@ function show(now) {
     all = hits + now.lookups.misses;
   }
   write("hits", all ? `${((100 * hits) / all).toFixed(1)} %` : "–");
-  write("hits-of", all ? (recent ? "in the last second" : "since the start") : "no lookups yet");
+  write("hits-of", all ? (recent ? "last second" : "since the start") : "no lookups yet");
   draw("hits", recent ? hits / all : null, 1);
   write("hits-total", whole(now.lookups.hits));
   write("misses-total", whole(now.lookups.misses));
