@@ -1,7 +1,7 @@
 """Writes the states of a connection into docs/connection.md: python tools/connection_states.py
 
-The tables and diagrams come from the tables at the head of twisted_redis/net/protocol.py. A test holds the page against
-them.
+The tables and diagrams come from the tables at the top of twisted_redis/net/protocol.py. A test checks that the page is
+up to date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Table = Mapping[Any, Mapping[Any, Any]]
 
 
 def descriptions(kind: type[IntEnum]) -> dict[str, str]:
-    """The comment beside each member of ``kind``."""
+    """Returns the comment on each member of ``kind``."""
     source = (ROOT / "twisted_redis" / "net" / "protocol.py").read_text()
     body = source.partition(f"class {kind.__name__}(IntEnum):")[2].partition("\n\n\n")[0]
     found = dict(re.findall(r"^    ([A-Z]+) = \d+  #: (.+)$", body, re.M))
@@ -29,13 +29,13 @@ def descriptions(kind: type[IntEnum]) -> dict[str, str]:
 
 
 def listing(kind: type[IntEnum], title: str) -> list[str]:
-    """A table of the members of ``kind``."""
+    """Returns a table of the members of ``kind``."""
     rows = [f"| `{name}` | {text.replace('.  ', '. ')} |" for name, text in descriptions(kind).items()]
     return [f"| {title} | meaning |", "|---|---|", *rows, ""]
 
 
 def matrix(table: Table, events: type[IntEnum]) -> list[str]:
-    """The table of transitions: a row for each state, a column for each event."""
+    """Returns the table of transitions, with a row for each state and a column for each event."""
     lines = ["| | " + " | ".join(f"`{event.name}`" for event in events) + " |", "|---" * (len(events) + 1) + "|"]
     for state, row in table.items():
         cells = [f"{row[event].name}" if event in row else "" for event in events]
@@ -44,7 +44,7 @@ def matrix(table: Table, events: type[IntEnum]) -> list[str]:
 
 
 def diagram(table: Table, without: str = "") -> list[str]:
-    """A Mermaid diagram of the transitions that change the state; ``without`` leaves out one event."""
+    """Returns a Mermaid diagram of the transitions that change the state, except those of the event ``without``."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for state, row in table.items():
         for event, after in row.items():
@@ -55,7 +55,7 @@ def diagram(table: Table, without: str = "") -> list[str]:
 
 
 def page() -> str:
-    """The part of the page that is made from the tables."""
+    """Returns the generated part of the page."""
     from twisted_redis.net import protocol
 
     lines = [
@@ -67,10 +67,10 @@ def page() -> str:
         *listing(protocol.Event, "event"),
         "## Transitions",
         "",
-        "An empty cell is an event that cannot happen in that state.",
+        "An empty cell means that the event cannot happen in that state.",
         "",
         *matrix(protocol.TRANSITIONS, protocol.Event),
-        "The same as a diagram. `LEAVE` is left out: it leads from every state to `GONE`.",
+        "The diagram shows the same transitions, without `LEAVE`, which leads from every state to `GONE`.",
         "",
         *diagram(protocol.TRANSITIONS, without="LEAVE"),
         "## Output",
@@ -84,7 +84,7 @@ def page() -> str:
 
 
 def main() -> None:
-    """Rewrite the page."""
+    """Rewrites the page."""
     sys.path.insert(0, str(ROOT))
     path = ROOT / "docs" / "connection.md"
     before, _, rest = path.read_text().partition(BEGIN)
