@@ -103,10 +103,9 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
 def generated() -> str:
     """Returns the generated part for this server."""
     facts = {fact["name"]: fact for fact in json.loads((ROOT / "tests/engine/commands8.json").read_text())}
-    # Commands of modules that come with Redis. The facts contain only their names.
-    for line in (ROOT / "tests/packaging/commands.tsv").read_text().splitlines():
-        group, name = line.split("\t")
-        facts.setdefault(name.lower(), {"group": group})
+    # The facts do not cover the commands of modules that come with Redis.
+    for name in (ROOT / "tests/packaging/module_commands.txt").read_text().split():
+        facts[name.lower()] = {"group": "module"}
     return page(facts, declared())
 
 

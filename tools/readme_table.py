@@ -1,11 +1,12 @@
 """Writes the README's table of commands from the command table: python tools/readme_table.py
 
-A test checks that the README is up to date. tests/packaging/commands.tsv lists the commands of Redis 8.0 with their
-groups from COMMAND DOCS.
+A test checks that the README is up to date. The commands of Redis 8.0 and their groups come from
+tests/engine/commands8.json; those of the modules that Redis brings along, from tests/packaging/module_commands.txt.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -34,13 +35,15 @@ TITLES = {
 
 def table(known: set[str]) -> str:
     """Returns the table for a server with the commands ``known`` (upper-case, ``CONFIG|GET`` for subcommands)."""
-    groups: dict[str, list[str]] = {}
-    for line in (ROOT / "tests" / "packaging" / "commands.tsv").read_text().splitlines():
-        group, name = line.split("\t")
-        groups.setdefault(group, []).append(name)
+    groups: dict[str, list[str]] = {"module": (ROOT / "tests/packaging/module_commands.txt").read_text().split()}
+    facts = json.loads((ROOT / "tests/engine/commands8.json").read_text())
+    containers = {fact["name"].partition("|")[0] for fact in facts if "|" in fact["name"]}
+    for fact in facts:
+        if fact["name"] not in containers:
+            groups.setdefault(fact["group"], []).append(fact["name"].upper())
     rows = ["| commands | supported | missing |\n", "|---|---|---|\n"]
     for group, title in sorted(TITLES.items(), key=lambda item: item[1]):
-        names = groups.pop(group)
+        names = sorted(groups.pop(group))
         missing = [name.replace("|", " ") for name in names if name not in known]
         listed = "all" if len(missing) == len(names) else ", ".join(missing)
         rows.append(f"| {title} | {len(names) - len(missing)} of {len(names)} | {listed} |\n")

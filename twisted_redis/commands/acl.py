@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.acl.files import AclFileError, load_file, save_file
 from twisted_redis.engine.acl.log import Entry
@@ -278,10 +278,4 @@ def acl_whoami(ctx: Client) -> Reply:
     return ctx.user.name if ctx.user is not None else None
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE)
-def acl_help(ctx: Client) -> Reply:
-    """ACL HELP
-
-    Describes the subcommands of ACL.
-    """
-    return help_lines(ctx.engine, "acl")
+declare_help(subcommand)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.blocking import unblock
 from twisted_redis.engine.clients import (
     CLOSING,
@@ -416,10 +416,4 @@ def client_kill(ctx: Client, *arguments: bytes) -> Reply:
     return killed
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
-def client_help(ctx: Client) -> Reply:
-    """CLIENT HELP
-
-    Describes the subcommands of CLIENT.
-    """
-    return help_lines(ctx.engine, "client")
+declare_help(subcommand, since="5.0.0")

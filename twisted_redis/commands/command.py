@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.command_keys import has_keys, keys_of, legacy_range
 from twisted_redis.engine.declare.docs import docs_of
@@ -192,10 +192,4 @@ def getkeysandflags(ctx: Client, *argv: bytes) -> Reply:
     ]
 
 
-@subcommand("HELP", arity=2, since="5.0.0")
-def help_(ctx: Client) -> Reply:
-    """COMMAND HELP
-
-    Describes the subcommands of COMMAND.
-    """
-    return help_lines(ctx.engine, "command")
+declare_help(subcommand, since="5.0.0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.config import ConfigError, ConfigSetError, to_bytes
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
@@ -89,10 +89,4 @@ def config_rewrite(ctx: Client) -> Reply:
     return OK
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
-def config_help(ctx: Client) -> Reply:
-    """CONFIG HELP
-
-    Describes the subcommands of CONFIG.
-    """
-    return help_lines(ctx.engine, "config")
+declare_help(subcommand, since="5.0.0")

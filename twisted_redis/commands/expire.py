@@ -114,7 +114,7 @@ def pexpireat(ctx: Client, key: bytes, unix_time_milliseconds: bytes, *options: 
 ttl_command = command.with_defaults(arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS))
 
 
-def _time(ctx: Client, key: bytes, *, relative: bool) -> int:
+def _expiry_or_code(ctx: Client, key: bytes, *, relative: bool) -> int:
     """The expiry (ms) of a key, relative to now or since 1970; -1 if it has none, -2 if the key does not exist."""
     db = ctx.db
     if db.lookup_untouched(key) is None:
@@ -125,7 +125,7 @@ def _time(ctx: Client, key: bytes, *, relative: bool) -> int:
     return max(0, when - ctx.now if relative else when)
 
 
-def _rounded(milliseconds: int) -> int:
+def _to_seconds(milliseconds: int) -> int:
     return (milliseconds + 500) // 1000 if milliseconds >= 0 else milliseconds
 
 
@@ -135,7 +135,7 @@ def ttl(ctx: Client, key: bytes) -> Reply:
 
     Returns the remaining time to live of a key in seconds; -1 if it does not expire, -2 if it does not exist.
     """
-    return _rounded(_time(ctx, key, relative=True))
+    return _to_seconds(_expiry_or_code(ctx, key, relative=True))
 
 
 @ttl_command("PTTL", tips=("nondeterministic_output",), history=_MISSING_KEY)
@@ -144,7 +144,7 @@ def pttl(ctx: Client, key: bytes) -> Reply:
 
     Returns the remaining time to live of a key in milliseconds; -1 if it does not expire, -2 if it does not exist.
     """
-    return _time(ctx, key, relative=True)
+    return _expiry_or_code(ctx, key, relative=True)
 
 
 @ttl_command("EXPIRETIME", since="7.0.0")
@@ -153,7 +153,7 @@ def expiretime(ctx: Client, key: bytes) -> Reply:
 
     Returns the time at which a key expires, in seconds since 1970; -1 if it does not expire, -2 if it does not exist.
     """
-    return _rounded(_time(ctx, key, relative=False))
+    return _to_seconds(_expiry_or_code(ctx, key, relative=False))
 
 
 @ttl_command("PEXPIRETIME", since="7.0.0")
@@ -162,7 +162,7 @@ def pexpiretime(ctx: Client, key: bytes) -> Reply:
 
     Returns the time at which a key expires, in ms since 1970; -1 if it does not expire, -2 if it does not exist.
     """
-    return _time(ctx, key, relative=False)
+    return _expiry_or_code(ctx, key, relative=False)
 
 
 @command("PERSIST", arity=2, flags=WRITE | FAST, keys=first_key(RW | UPDATE), since="2.2.0")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
     DENYOOM,
-    LOADING,
     MAY_REPLICATE,
     NO_MANDATORY_KEYS,
     NOSCRIPT,
@@ -294,10 +293,4 @@ def stats(ctx: Client) -> Reply:
     return Pairs((b"running_script", running, b"engines", Pairs((b"LUA", counts))))
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE)
-def help_(ctx: Client) -> Reply:
-    """FUNCTION HELP
-
-    Describes the subcommands of FUNCTION.
-    """
-    return help_lines(ctx.engine, "function")
+declare_help(subcommand)

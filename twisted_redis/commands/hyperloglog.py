@@ -36,7 +36,7 @@ def _corrupted() -> CommandError:
     return CommandError("INVALIDOBJ Corrupted HLL object detected")
 
 
-def _changeable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
+def _writable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
     """The HyperLogLog at ``key`` as a bytearray, which the database now stores, so that it can be changed in place."""
     if isinstance(_checked(value), bytearray):
         return value  # type: ignore[return-value]
@@ -45,7 +45,7 @@ def _changeable(ctx: Client, key: bytes, value: bytes | bytearray) -> bytearray:
     return data
 
 
-def _sources(ctx: Client, keys: tuple[bytes, ...]) -> tuple[bytes, bool]:
+def _merged_registers(ctx: Client, keys: tuple[bytes, ...]) -> tuple[bytes, bool]:
     """The union of the registers at ``keys``, and True if one of the HyperLogLogs is dense.
 
     Checks one key after another, as Redis does: the first invalid or corrupted value decides the error.
@@ -79,7 +79,7 @@ def pfadd(ctx: Client, key: bytes, *elements: bytes) -> Reply:
         data = hyperloglog.create()
         ctx.db.add(key, data)
     else:
-        data = _changeable(ctx, key, value)
+        data = _writable(ctx, key, value)
     try:
         changes = hyperloglog.add(data, elements, ctx.config.hll_sparse_max_bytes)
     except Corrupted:
@@ -112,11 +112,11 @@ def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
     Estimates the number of distinct elements that were added to one HyperLogLog or to the union of several.
     """
     if keys:
-        return hyperloglog.cardinality(_sources(ctx, (key, *keys))[0])
+        return hyperloglog.cardinality(_merged_registers(ctx, (key, *keys))[0])
     value = ctx.db.read_string(key)
     if value is None:
         return 0
-    data = _changeable(ctx, key, value)
+    data = _writable(ctx, key, value)
     found = hyperloglog.cached_count(data)
     if found is None:
         try:
@@ -140,13 +140,13 @@ def pfmerge(ctx: Client, destkey: bytes, *sourcekeys: bytes) -> Reply:
 
     Merges HyperLogLogs into one. Creates it if the key does not exist.
     """
-    registers, dense = _sources(ctx, (destkey, *sourcekeys))
+    registers, dense = _merged_registers(ctx, (destkey, *sourcekeys))
     value = ctx.db.write_string(destkey)
     if value is None:
         data = hyperloglog.create()
         ctx.db.add(destkey, data)
     else:
-        data = _changeable(ctx, destkey, value)
+        data = _writable(ctx, destkey, value)
     hyperloglog.merge_into(data, registers, dense, ctx.config.hll_sparse_max_bytes)
     ctx.changed(destkey, "pfadd")
     return OK
@@ -180,7 +180,7 @@ def pfdebug(ctx: Client, subcommand: bytes, key: bytes) -> Reply:
     value = ctx.db.write_string(key)
     if value is None:
         raise CommandError("ERR The specified key does not exist")
-    data = _changeable(ctx, key, value)
+    data = _writable(ctx, key, value)
     dense = hyperloglog.is_dense(data)
     if name == b"encoding":
         return Simple(b"dense" if dense else b"sparse")

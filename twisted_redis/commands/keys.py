@@ -206,14 +206,14 @@ def _rename(ctx: Client, key: bytes, newkey: bytes, *, only_new: bool) -> bool:
         if only_new:
             return False
         db.delete(newkey)
-    _put(db, key, db, newkey, value)
+    _add_with_times(db, key, db, newkey, value)
     db.delete(key)
     ctx.changed(key, "rename_from")
     ctx.changed(newkey, "rename_to", 0)
     return True
 
 
-def _put(source: Database, key: bytes, target: Database, newkey: bytes, value: Any) -> None:
+def _add_with_times(source: Database, key: bytes, target: Database, newkey: bytes, value: Any) -> None:
     """Adds a value at a missing key, with the expiry times of the key that it comes from."""
     when = source.expiry(key)
     fields_due = source.field_wheel.get(key)
@@ -261,7 +261,7 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
     value = copy_value(value)
     if found:
         target.delete(destination)
-    _put(db, source, target, destination, value)
+    _add_with_times(db, source, target, destination, value)
     ctx.changed_in(target, destination, "copy_to")
     return 1
 
@@ -280,7 +280,7 @@ def move(ctx: Client, key: bytes, db: bytes) -> Reply:
     value = source.lookup_write(key)
     if value is None or target.lookup_write(key) is not None:
         return 0
-    _put(source, key, target, key, value)
+    _add_with_times(source, key, target, key, value)
     source.delete(key)
     ctx.changed_in(source, key, "move_from")
     ctx.changed_in(target, key, "move_to", 0)

@@ -10,11 +10,11 @@ import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.table import exact_size
 from twisted_redis.engine.clients import REPLICA
-from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import RO, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
 
-_LITTLE = 5 << 20
+_LITTLE_DATA = 5 << 20
 """The size of the data (bytes) below which MEMORY DOCTOR has nothing to say."""
 
 _MUCH_OUTPUT = 200 << 10
@@ -75,27 +75,27 @@ def _figures(engine: Engine) -> dict[str, Any]:
     return dict(SECTIONS["memory"].fields(engine))
 
 
-def _held(client: Client) -> int:
+def _client_bytes(client: Client) -> int:
     """The memory of a client (bytes): incomplete requests, and replies that it has not received yet."""
     return client.link.query_buffer + client.link.argv_bytes + client.link.pending_output + sum(map(len, client.out))
 
 
-def _held_by_clients(engine: Engine) -> tuple[list[int], list[int]]:
+def _bytes_of_clients(engine: Engine) -> tuple[list[int], list[int]]:
     """The memory of each client, and that of each replica (bytes)."""
     clients: list[int] = []
     replicas: list[int] = []
     for client in engine.clients.values():
-        (replicas if client.gates & REPLICA else clients).append(_held(client))
+        (replicas if client.gates & REPLICA else clients).append(_client_bytes(client))
     return clients, replicas
 
 
-def _room(db: Database) -> int:
+def _unused_table_bytes(db: Database) -> int:
     """The memory (bytes) of unused slots in the tables of a database."""
     tables = sizes.of_container(db.data) + sizes.of_container(db.expires)
     return max(0, tables - KEY * len(db.data) - EXPIRY * len(db.expires))
 
 
-def _part(of: float, whole: float) -> float:
+def _percent(of: float, whole: float) -> float:
     return of * 100 / whole if whole else 0.0
 
 
@@ -110,7 +110,7 @@ def stats(ctx: Client) -> Reply:
     engine = ctx.engine
     info = _figures(engine)
     total, peak, startup = info["used_memory"], info["used_memory_peak"], info["used_memory_startup"]
-    clients, replicas = _held_by_clients(engine)
+    clients, replicas = _bytes_of_clients(engine)
     parts = {
         "replication.backlog": info["mem_replication_backlog"],
         "replica.fullsync.buffer": info["mem_replica_full_sync_buffer"],
@@ -124,7 +124,7 @@ def stats(ctx: Client) -> Reply:
     }
     filled = [db for db in engine.databases if db.data]
     databases = [(f"db.{db.index}", KEY * len(db.data), EXPIRY * len(db.expires)) for db in filled]
-    room = sum(map(_room, filled))
+    room = sum(map(_unused_table_bytes, filled))
     overhead = startup + sum(parts.values()) + room + sum(keys + expiries for _, keys, expiries in databases)
     keys = sum(len(db.data) for db in filled)
     used, dataset = max(0, total - startup), max(0, total - overhead)
@@ -145,8 +145,8 @@ def stats(ctx: Client) -> Reply:
         ("keys.count", keys),
         ("keys.bytes-per-key", used // keys if keys else 0),
         ("dataset.bytes", dataset),
-        ("dataset.percentage", _part(dataset, used)),
-        ("peak.percentage", _part(total, peak)),
+        ("dataset.percentage", _percent(dataset, used)),
+        ("peak.percentage", _percent(total, peak)),
         ("allocator.allocated", total),
         ("allocator.active", total),
         ("allocator.resident", info["used_memory_rss"]),
@@ -163,7 +163,7 @@ def stats(ctx: Client) -> Reply:
     return Pairs(part for name, figure in figures for part in (name.encode(), figure))
 
 
-def _diagnosis(engine: Engine) -> list[str]:
+def _findings(engine: Engine) -> list[str]:
     """The sentences of MEMORY DOCTOR."""
     info = _figures(engine)
     used, peak, limit = info["used_memory"], info["used_memory_peak"], info["maxmemory"]
@@ -180,7 +180,7 @@ def _diagnosis(engine: Engine) -> list[str]:
             else f"keys will be evicted ({engine.config.maxmemory_policy})"
         )
         found.append(f"{human(used)} of the {human(limit)} of maxmemory are in use. When all are in use, {follows}.")
-    clients, replicas = _held_by_clients(engine)
+    clients, replicas = _bytes_of_clients(engine)
     for held, who, most in ((clients, "clients", _MUCH_OUTPUT), (replicas, "replicas", 50 * _MUCH_OUTPUT)):
         if held and sum(held) > most * len(held):
             found.append(
@@ -203,10 +203,10 @@ def doctor(ctx: Client) -> Reply:
     """
     engine = ctx.engine
     info = _figures(engine)
-    found = _diagnosis(engine)
+    found = _findings(engine)
     if found:
         text = "".join(f"- {line}\n" for line in found)
-    elif info["used_memory_dataset"] < _LITTLE:
+    elif info["used_memory_dataset"] < _LITTLE_DATA:
         text = "There is too little data for a report.\n"
     else:
         text = "No problem was found.\n"
@@ -257,10 +257,4 @@ def purge(ctx: Client) -> Reply:
     return OK
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE)
-def help_(ctx: Client) -> Reply:
-    """MEMORY HELP
-
-    Describes the subcommands of MEMORY.
-    """
-    return help_lines(ctx.engine, "memory")
+declare_help(subcommand)

@@ -98,7 +98,7 @@ def migrate(
         return Simple(b"NOKEY")
     order = Order(
         host=host.decode("latin-1"),
-        port=_number_of_port(port),
+        port=_port_number(port),
         database=number,
         timeout=milliseconds / 1000,
         login=pack_bulks((b"AUTH", *given.login)) if given.login else b"",
@@ -130,7 +130,7 @@ def _parse(key: bytes, options: tuple[bytes, ...]) -> _Options:
             count = _ARGUMENTS[option]
             if place + count > len(options):
                 raise SyntaxError_
-            given.login = _login(option, given.login, options[place : place + count])
+            given.login = _auth_arguments(option, given.login, options[place : place + count])
             place += count
         elif option == b"KEYS":
             if key:
@@ -144,12 +144,12 @@ def _parse(key: bytes, options: tuple[bytes, ...]) -> _Options:
     return given
 
 
-def _login(option: bytes, before: tuple[bytes, ...], words: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _auth_arguments(option: bytes, before: tuple[bytes, ...], words: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """The arguments of AUTH.  An AUTH that follows AUTH2 replaces the password of that user."""
     return (*before[:-1], *words) if option == b"AUTH" else words
 
 
-def _number_of_port(text: bytes) -> int:
+def _port_number(text: bytes) -> int:
     """The port number as C's ``atoi`` reads it: the leading digits, 0 without any."""
     found = _port(text)
     return int(found[1]) if found is not None else 0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.common.helptext import help_lines
-from twisted_redis.engine.declare.flags import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
+from twisted_redis.commands.common.helptext import declare_help
+from twisted_redis.engine.declare.flags import ADMIN, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.extensions.modules import ModuleError
@@ -91,10 +91,4 @@ def unload(ctx: Client, name: bytes) -> Reply:
     return OK
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
-def help_(ctx: Client) -> Reply:
-    """MODULE HELP
-
-    Describes the subcommands of MODULE.
-    """
-    return help_lines(ctx.engine, "module")
+declare_help(subcommand, since="5.0.0")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.datatypes import strings
 from twisted_redis.datatypes.table import encoding_of
-from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import RO, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
@@ -28,7 +28,7 @@ subcommand = (
 )
 
 
-def _look(ctx: Client, key: bytes) -> Any:
+def _peek(ctx: Client, key: bytes) -> Any:
     """The value of a key, or None; does not count as an access."""
     return ctx.db.lookup_quietly(key)
 
@@ -39,7 +39,7 @@ def encoding(ctx: Client, key: bytes) -> Reply:
 
     Returns the name of the internal encoding of a key's value.
     """
-    value = _look(ctx, key)
+    value = _peek(ctx, key)
     if value is None:
         return None
     return encoding_of(value).encode()
@@ -51,7 +51,7 @@ def refcount(ctx: Client, key: bytes) -> Reply:
 
     Returns the number of references to a key's value: 1, unless it is a small integer, which all keys share.
     """
-    value = _look(ctx, key)
+    value = _peek(ctx, key)
     if value is None:
         return None
     # Policies by age or frequency record them in an object for each key, so nothing is shared.
@@ -69,7 +69,7 @@ def idletime(ctx: Client, key: bytes) -> Reply:
 
     Returns the time (s) since the last access to a key.
     """
-    if _look(ctx, key) is None:
+    if _peek(ctx, key) is None:
         return None
     if ctx.config.maxmemory_policy.endswith("-lfu"):
         raise CommandError(
@@ -85,7 +85,7 @@ def freq(ctx: Client, key: bytes) -> Reply:
 
     Returns the logarithmic access frequency of a key; only an LFU eviction policy records it.
     """
-    if _look(ctx, key) is None:
+    if _peek(ctx, key) is None:
         return None
     if not ctx.config.maxmemory_policy.endswith("-lfu"):
         raise CommandError(
@@ -95,10 +95,4 @@ def freq(ctx: Client, key: bytes) -> Reply:
     return ctx.db.frequency(key)
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
-def help_(ctx: Client) -> Reply:
-    """OBJECT HELP
-
-    Describes the subcommands of OBJECT.
-    """
-    return help_lines(ctx.engine, "object")
+declare_help(subcommand, since="6.2.0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import DENY_BLOCKING, SCRIPT, Client
 from twisted_redis.engine.declare.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
 from twisted_redis.engine.declare.keyspecs import NOT_KEY, first_key, key_range
@@ -211,10 +211,4 @@ def shardnumsub(ctx: Client, *names: bytes) -> Reply:
     return _counts(ctx.engine.pubsub.shards, names)
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
-def help_(ctx: Client) -> Reply:
-    """PUBSUB HELP
-
-    Describes the subcommands of PUBSUB.
-    """
-    return help_lines(ctx.engine, "pubsub")
+declare_help(subcommand, since="6.2.0")

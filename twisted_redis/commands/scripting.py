@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
-    LOADING,
     MAY_REPLICATE,
     NO_MANDATORY_KEYS,
     NOSCRIPT,
@@ -200,10 +199,4 @@ def debug(ctx: Client, mode: bytes) -> Reply:
     raise CommandError("ERR this server has no debugger of scripts")
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
-def help_(ctx: Client) -> Reply:
-    """SCRIPT HELP
-
-    Describes the subcommands of SCRIPT.
-    """
-    return help_lines(ctx.engine, "script")
+declare_help(subcommand, since="5.0.0")

@@ -43,7 +43,7 @@ def dbsize(ctx: Client) -> Reply:
     return len(ctx.db)
 
 
-def _freed_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
+def _frees_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
     """True if memory is freed in the background.
 
     Memory is freed in the background even without ASYNC, except in transactions and scripts.
@@ -83,7 +83,7 @@ def flushdb(ctx: Client, *options: bytes) -> Reply:
 
     Deletes all keys of the selected database.
     """
-    _flush(ctx, [ctx.db], _freed_later(ctx, options))
+    _flush(ctx, [ctx.db], _frees_later(ctx, options))
     return OK
 
 
@@ -101,7 +101,7 @@ def flushall(ctx: Client, *options: bytes) -> Reply:
 
     Deletes all keys of all databases.
     """
-    _flush(ctx, ctx.engine.databases, _freed_later(ctx, options))
+    _flush(ctx, ctx.engine.databases, _frees_later(ctx, options))
     ctx.engine.persistence.flushed()
     return OK
 

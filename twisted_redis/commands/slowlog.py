@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, STALE
 from twisted_redis.engine.declare.table import CommandGroup
@@ -68,10 +68,4 @@ def reset(ctx: Client) -> Reply:
     return OK
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
-def help_(ctx: Client) -> Reply:
-    """SLOWLOG HELP
-
-    Describes the subcommands of SLOWLOG.
-    """
-    return help_lines(ctx.engine, "slowlog")
+declare_help(subcommand, since="6.2.0")

@@ -133,7 +133,7 @@ def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
     return in_string
 
 
-def _number(text: bytes) -> float:
+def _parse_number(text: bytes) -> float:
     # A C string ends at the first zero byte, and an empty one means 0.
     text = text.partition(b"\0")[0]
     if not text:
@@ -143,17 +143,17 @@ def _number(text: bytes) -> float:
     return float(text)
 
 
-def _numbers(texts: list[bytes]) -> list[float]:
+def _parse_numbers(texts: list[bytes]) -> list[float]:
     """Parses ``texts`` as numbers; converts them in one step if all of them look ordinary."""
     if not b"".join(texts).translate(None, b"0123456789+-.eE"):
         try:
             return list(map(float, texts))
         except ValueError:
             pass  # the loop below treats an empty text as 0 and raises the error for any other
-    return list(map(_number, texts))
+    return list(map(_parse_number, texts))
 
 
-def _in_order(elements: list[bytes], numbers: list[float], descending: bool) -> list[bytes]:
+def _sorted_by(elements: list[bytes], numbers: list[float], descending: bool) -> list[bytes]:
     """``elements`` sorted by ``numbers``; equal numbers are sorted by element."""
     if len({*numbers}) == len({*elements}):
         of = dict(zip(elements, numbers, strict=True))
@@ -169,13 +169,13 @@ def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> lis
     if by is None:
         if options.alpha:
             return sorted(elements, key=text, reverse=options.descending)
-        return _in_order(elements, _numbers(elements), options.descending)
+        return _sorted_by(elements, _parse_numbers(elements), options.descending)
     if options.alpha:
         weights: list[Any] = [(weight is not None, text(weight or b"")) for weight in map(by, elements)]
         order = sorted(range(len(elements)), key=weights.__getitem__, reverse=options.descending)
         return [elements[place] for place in order]
     found = [b"0" if (weight := by(element)) is None else weight for element in elements]
-    return _in_order(elements, _numbers(found), options.descending)
+    return _sorted_by(elements, _parse_numbers(found), options.descending)
 
 
 def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool) -> Reply:

@@ -64,11 +64,11 @@ def _parse(ctx: Client, words: tuple[bytes, ...]) -> list[_Operation]:
     return operations
 
 
-def _read(data: bytes | bytearray, operations: list[_Operation]) -> list[int]:
+def _read_fields(data: bytes | bytearray, operations: list[_Operation]) -> list[int]:
     return [get_field(data, each.offset, each.width, each.signed) for each in operations]
 
 
-def _as_redis_takes_it(setting: _Operation) -> int:
+def _integer_to_set(setting: _Operation) -> int:
     """The integer that SET stores, before the overflow rule is applied.
 
     Redis computes with 64 bits and therefore treats some negative integers as too high instead of too low: all negative
@@ -113,7 +113,7 @@ def bitfield(ctx: Client, key: bytes, *operations: bytes) -> Reply:
     wanted = _parse(ctx, operations)
     highest = max((each.offset + each.width - 1 for each in wanted if each.name != b"get"), default=-1)
     if highest < 0:
-        return _read(ctx.db.read_string(key) or b"", wanted)
+        return _read_fields(ctx.db.read_string(key) or b"", wanted)
     data, grown = room_for_bit(ctx, key, highest)
     replies: list[int | None] = []
     changes = 0
@@ -123,7 +123,7 @@ def bitfield(ctx: Client, key: bytes, *operations: bytes) -> Reply:
             replies.append(before)
             continue
         adding = each.name == b"incrby"
-        wish = before + each.value if adding else _as_redis_takes_it(each)
+        wish = before + each.value if adding else _integer_to_set(each)
         value = fit(wish, each.width, each.signed, each.overflow)
         if value is None:
             replies.append(None)
@@ -153,4 +153,4 @@ def bitfield_ro(ctx: Client, key: bytes, *operations: bytes) -> Reply:
     wanted = _parse(ctx, operations)
     if any(each.name != b"get" for each in wanted):
         raise CommandError("ERR BITFIELD_RO only supports the GET subcommand")
-    return _read(ctx.db.read_string(key) or b"", wanted)
+    return _read_fields(ctx.db.read_string(key) or b"", wanted)

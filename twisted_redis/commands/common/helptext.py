@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.resp.types import Simple
+from twisted_redis.engine.declare.docs import summary_of
+from twisted_redis.engine.declare.flags import LOADING, STALE
+from twisted_redis.engine.declare.table import CommandGroup
+from twisted_redis.resp.types import Reply, Simple
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Facts
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["help_lines"]
+__all__ = ["declare_help", "help_lines"]
 
 #: The lines of each container, in the order and the exact wording of Redis: programs and people read them.
 _SYNTAX: dict[str, tuple[str, ...]] = {
@@ -134,12 +141,25 @@ _SYNTAX: dict[str, tuple[str, ...]] = {
 
 #: Explanations that no docstring of a subcommand holds.
 _EXPLAINED: dict[str, str] = {
-    "(no subcommand)": "Tells the facts of every command.",
+    "(no subcommand)": "Returns the arity, flags, keys and categories of all commands.",
     "KILL <ip:port>": "Closes the connection from that address.",
     "KILL <option> <value> [<option> <value> [...]]": (
-        "Closes the connections that all options fit: ADDR, LADDR, TYPE, USER, SKIPME, ID and MAXAGE."
+        "Closes the connections that match all options: ADDR, LADDR, TYPE, USER, SKIPME, ID and MAXAGE."
     ),
 }
+
+
+def declare_help(subcommand: CommandGroup, **facts: Unpack[Facts]) -> None:
+    """Declares the HELP subcommand of the container whose subcommands ``subcommand`` declares."""
+    container = subcommand.prefix.rstrip("|")
+
+    def help_(ctx: Client) -> Reply:
+        return help_lines(ctx.engine, container.lower())
+
+    declare = subcommand.with_defaults(
+        arity=2, flags=LOADING | STALE, doc=f"{container} HELP\n\nDescribes the subcommands of {container}."
+    )
+    declare("HELP", **facts)(help_)
 
 
 def help_lines(engine: Engine, container: str) -> list[Simple]:
@@ -152,12 +172,7 @@ def help_lines(engine: Engine, container: str) -> list[Simple]:
     for syntax in _SYNTAX[container]:
         text = _EXPLAINED.get(syntax)
         if text is None:
-            text = _summary(subcommands[syntax.partition(" ")[0].lower().encode()].spec.doc)
+            text = summary_of(subcommands[syntax.partition(" ")[0].lower().encode()].spec.doc)
         lines += [syntax, "    " + text]
     lines += ["HELP", "    Prints this text."]
     return [Simple(line.encode()) for line in lines]
-
-
-def _summary(doc: str) -> str:
-    """The paragraph that follows the syntax line of a docstring, as one line."""
-    return " ".join(doc.partition("\n")[2].strip().split("\n\n")[0].split())

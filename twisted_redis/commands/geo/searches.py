@@ -283,7 +283,7 @@ def _radius_by_member(
     return _search(ctx, "GEORADIUSBYMEMBER", query, zset)
 
 
-def _stored(start: int) -> tuple[KeySpec, ...]:
+def _keys_with_store(start: int) -> tuple[KeySpec, ...]:
     """The keys of a command that may store its result.
 
     The last STORE or STOREDIST decides, but the specifications cover all of them: Redis checks only the first of each
@@ -297,7 +297,7 @@ def _stored(start: int) -> tuple[KeySpec, ...]:
     "GEORADIUS",
     arity=-6,
     flags=WRITE | DENYOOM,
-    keys=_stored(6),
+    keys=_keys_with_store(6),
     since="3.2.0",
     complexity=_COMPLEXITY,
     history=(_ANY, _UNITS),
@@ -339,7 +339,7 @@ def georadius_ro(
     "GEORADIUSBYMEMBER",
     arity=-5,
     flags=WRITE | DENYOOM,
-    keys=_stored(5),
+    keys=_keys_with_store(5),
     since="3.2.0",
     complexity=_COMPLEXITY,
     history=(_ANY, _UNITS),

@@ -34,7 +34,7 @@ _DONE = 1
 _DELETED = 2
 
 
-def _moment(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> int:
+def _expiry_time(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> int:
     """The time (ms since 1970) that an argument means; ``unit`` is the length (ms) of its unit."""
     value = integer(text)
     if value < 0:
@@ -45,7 +45,7 @@ def _moment(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> i
     return start + value * unit
 
 
-def _fields(
+def _parse_fields(
     arguments: tuple[bytes, ...], wrong_number: str = "ERR Number of fields must be a positive integer"
 ) -> tuple[bytes, ...]:
     """Parses ``FIELDS numfields field [field ...]`` into the fields."""
@@ -63,7 +63,7 @@ def _fields(
 expire_command = command.with_defaults(arity=-6, flags=WRITE | FAST, keys=_UPDATE)
 
 
-def _allows(condition: bytes, when: int) -> Callable[[int | None], bool] | None:
+def _condition_test(condition: bytes, when: int) -> Callable[[int | None], bool] | None:
     """A predicate on the present time of a field, or None: True if ``condition`` allows the new time ``when``.
 
     None if every field may get the time.
@@ -87,7 +87,7 @@ def _set_time(ctx: Client, key: bytes, hash_: Hash, fields: Sequence[bytes], whe
 
     Returns a reply code for each field.
     """
-    allows = _allows(condition, when)
+    allows = _condition_test(condition, when)
     if when > ctx.now or ctx.engine.state.hide_expired:
         return list(map(_CODES.__getitem__, hash_.set_times(fields, when, allows)))
     results = []
@@ -103,7 +103,7 @@ def _set_time(ctx: Client, key: bytes, hash_: Hash, fields: Sequence[bytes], whe
     return results
 
 
-def _times_set(ctx: Client, key: bytes, hash_: Hash) -> None:
+def _update_database(ctx: Client, key: bytes, hash_: Hash) -> None:
     """Updates the database after times were set: removes an empty hash, else records when the next field expires."""
     if hash_.fields:
         note_times(ctx.db, key, hash_)
@@ -115,10 +115,10 @@ def _expire(
     ctx: Client, name: str, key: bytes, time: bytes, options: tuple[bytes, ...], unit: int, relative: bool
 ) -> Reply:
     hash_ = ctx.db.write(key, Hash)
-    when = _moment(ctx, time, unit, relative, name)
+    when = _expiry_time(ctx, time, unit, relative, name)
     condition = keyword(options[0])
     given = 1 if condition in (b"NX", b"XX", b"GT", b"LT") else 0
-    fields = _fields(options[given:], "ERR Parameter `numFields` should be greater than 0")
+    fields = _parse_fields(options[given:], "ERR Parameter `numFields` should be greater than 0")
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     hash_.allow_times()
@@ -126,7 +126,7 @@ def _expire(
     updated, deleted = results.count(_DONE), results.count(_DELETED)
     if updated or deleted:
         ctx.changed(key, "hdel" if deleted else "hexpire", updated + deleted)
-        _times_set(ctx, key, hash_)
+        _update_database(ctx, key, hash_)
     if updated and ctx.effects.recording:
         done = [field for field, result in zip(fields, results, strict=True) if result == _DONE]
         head = [b"HPEXPIREAT", key, b"%d" % when, *options[:given]]
@@ -179,7 +179,7 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Removes the expiry times of hash fields.
     """
     hash_ = ctx.db.write(key, Hash)
-    fields = _fields(options)
+    fields = _parse_fields(options)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     known, times, now = hash_.fields, hash_.times or {}, ctx.now
@@ -204,9 +204,9 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
 ttl_command = command.with_defaults(arity=-5, flags=READONLY | FAST, keys=_READ)
 
 
-def _times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[[int], int]) -> list[int]:
+def _read_times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[[int], int]) -> list[int]:
     hash_ = ctx.db.read(key, Hash)
-    fields = _fields(options)
+    fields = _parse_fields(options)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     # Redis hides a field one millisecond earlier if the hash is small.
@@ -227,7 +227,7 @@ def httl(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Returns the remaining time to live of hash fields in seconds.
     """
-    return _times(ctx, key, options, lambda when: (when + 999 - ctx.now) // 1000)
+    return _read_times(ctx, key, options, lambda when: (when + 999 - ctx.now) // 1000)
 
 
 @ttl_command("HPTTL", tips=("nondeterministic_output",))
@@ -236,7 +236,7 @@ def hpttl(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Returns the remaining time to live of hash fields in milliseconds.
     """
-    return _times(ctx, key, options, lambda when: when - ctx.now)
+    return _read_times(ctx, key, options, lambda when: when - ctx.now)
 
 
 @ttl_command("HEXPIRETIME")
@@ -245,7 +245,7 @@ def hexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Returns the times at which hash fields expire, in seconds since 1970.
     """
-    return _times(ctx, key, options, lambda when: (when + 999) // 1000)
+    return _read_times(ctx, key, options, lambda when: (when + 999) // 1000)
 
 
 @ttl_command("HPEXPIRETIME")
@@ -254,7 +254,7 @@ def hpexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Returns the times at which hash fields expire, in milliseconds since 1970.
     """
-    return _times(ctx, key, options, lambda when: when)
+    return _read_times(ctx, key, options, lambda when: when)
 
 
 # Reading or writing fields together with their times
@@ -263,7 +263,7 @@ _UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT"
 """Option: (milliseconds in its unit, whether the time is relative to now)."""
 
 
-def _read_out(
+def _take_values(
     ctx: Client,
     key: bytes,
     hash_: Hash | None,
@@ -298,8 +298,8 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Returns the values of hash fields and removes the fields.
     """
     hash_ = ctx.db.write(key, Hash)
-    fields = _fields(options)
-    values, expired = _read_out(ctx, key, hash_, fields, Hash.take)
+    fields = _parse_fields(options)
+    values, expired = _take_values(ctx, key, hash_, fields, Hash.take)
     deleted = len(values) - values.count(None)
     if hash_ is None or not (expired or deleted):
         return values
@@ -310,7 +310,7 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
         ctx.propagate_as([b"HDEL", key, *fields])
     else:
         ctx.effects.signal(ctx.db, key)
-    _times_set(ctx, key, hash_)
+    _update_database(ctx, key, hash_)
     return values
 
 
@@ -331,11 +331,11 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     when = 0
     rest = options
     if option in _UNITS:
-        when = _moment(ctx, options[1], *_UNITS[option], name="hgetex")
+        when = _expiry_time(ctx, options[1], *_UNITS[option], name="hgetex")
         rest = options[2:]
     elif option == b"PERSIST":
         rest = options[1:]
-    fields = _fields(rest)
+    fields = _parse_fields(rest)
     results: list[int] = []
 
     def change(hash_: Hash, fields: Sequence[bytes]) -> list[bytes | None]:
@@ -352,7 +352,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     if hash_ is not None and rest is not options:
         hash_.allow_times()
-    values, expired = _read_out(ctx, key, hash_, fields, change)
+    values, expired = _take_values(ctx, key, hash_, fields, change)
     updated, deleted = results.count(_DONE), results.count(_DELETED)
     if hash_ is None or not (expired or updated or deleted):
         return values
@@ -367,7 +367,7 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
         ctx.propagate_as()
     else:
         ctx.effects.signal(ctx.db, key)
-    _times_set(ctx, key, hash_)
+    _update_database(ctx, key, hash_)
     return values
 
 
@@ -395,7 +395,7 @@ class _SetOptions:
                     place += 1
                     if place == len(arguments):
                         raise CommandError("ERR missing expire time")
-                    self.when = _moment(ctx, arguments[place], *_UNITS[option], name="hsetex")
+                    self.when = _expiry_time(ctx, arguments[place], *_UNITS[option], name="hsetex")
                     self.time_at = place
             else:
                 raise refusal(b"ERR unknown argument: %b", arguments[place])
@@ -461,5 +461,5 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
         place = options.time_at
         changed = [*arguments[: place - 1], b"PXAT", b"%d" % when, *arguments[place + 1 :]]
         ctx.propagate_as([b"HSETEX", key, *changed])
-    _times_set(ctx, key, hash_)
+    _update_database(ctx, key, hash_)
     return 1

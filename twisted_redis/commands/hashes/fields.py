@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.common import cursors
+from twisted_redis.commands.common.picks import check_picks
 from twisted_redis.datatypes import long_double
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
@@ -26,9 +27,6 @@ _READ = first_key(RO | ACCESS)
 _LOOK = first_key(RO)
 _UPDATE = first_key(RW | UPDATE)
 _COUNT = first_key(RW | ACCESS | UPDATE)
-
-_MOST_PICKS = 10_000_000
-"""The most fields that one call may pick with repetition, because the whole reply is built before it is sent."""
 
 
 def _for_writing(ctx: Client, key: bytes) -> Hash:
@@ -370,9 +368,8 @@ def hrandfield(ctx: Client, key: bytes, *options: bytes) -> Reply:
     if hash_ is None:
         return []
     remove_due(ctx, key, hash_)
-    ctx.room_for(-count)
-    if count < -_MOST_PICKS:
-        raise CommandError("ERR value is out of range")
+    if count < 0:
+        check_picks(ctx, -count)
     fields = hash_.sample(count) if count >= 0 or not hash_.fields else hash_.choices(-count)
     if not with_values:
         return Bulks(fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.commands.latency.advice import report
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, STALE
@@ -76,10 +76,10 @@ def graph(ctx: Client, event: bytes) -> Reply:
     series = ctx.engine.latency.events.get(name)
     if series is None:
         raise refusal(b"ERR No samples available for event '%b'", event)
-    return Verbatim(_drawn(name, series, int(ctx.engine.time.wall())).encode("latin-1"))
+    return Verbatim(_graph_text(name, series, int(ctx.engine.time.wall())).encode("latin-1"))
 
 
-def _drawn(name: str, series: Series, now: int) -> str:
+def _graph_text(name: str, series: Series, now: int) -> str:
     """Draws a bar for each sample, the oldest first; the age of the sample is written downwards below the bar."""
     samples = list(series.samples)[-COLUMNS:]
     values = [milliseconds for _, milliseconds in samples]
@@ -89,14 +89,14 @@ def _drawn(name: str, series: Series, now: int) -> str:
     for row in range(ROWS - 1, -1, -1):
         # Each row shows two steps: a full bar, half a bar, or nothing.
         lines.append("".join(" _#"[max(0, min(2, height - 2 * row))] for height in heights).rstrip())
-    labels = [_ago(now - moment) for moment, _ in samples]
+    labels = [_age_text(now - moment) for moment, _ in samples]
     deepest = max(map(len, labels))
     lines.append("")
     lines += ["".join(column).rstrip() for column in zip(*(label.ljust(deepest) for label in labels), strict=True)]
     return "\n".join(lines) + "\n"
 
 
-def _ago(seconds: int) -> str:
+def _age_text(seconds: int) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
             return f"{seconds // size}{unit}"
@@ -138,7 +138,7 @@ def _distribution(entry: Command) -> Pairs:
     return Pairs([b"calls", calls, b"histogram_usec", shown])
 
 
-def _chosen(ctx: Client, names: tuple[bytes, ...]) -> Iterable[Command]:
+def _requested(ctx: Client, names: tuple[bytes, ...]) -> Iterable[Command]:
     if not names:
         return ctx.engine.stats.commands()
     found = []
@@ -166,16 +166,10 @@ def histogram(ctx: Client, *commands: bytes) -> Reply:
     """
     ctx.engine.stats.fold()
     shown = Pairs()
-    for entry in _chosen(ctx, commands):
+    for entry in _requested(ctx, commands):
         if entry.histogram:
             shown += [entry.name.encode(), _distribution(entry)]
     return shown
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE)
-def help_(ctx: Client) -> Reply:
-    """LATENCY HELP
-
-    Describes the subcommands of LATENCY.
-    """
-    return help_lines(ctx.engine, "latency")
+declare_help(subcommand)

@@ -163,10 +163,10 @@ def _pop_several(ctx: Client, key: bytes, counts: tuple[bytes, ...], *, left: bo
     value = ctx.db.write(key, List)
     if value is None:
         return NullArray
-    return _take(ctx, key, value, count, left=left) if count else []
+    return _pop_elements(ctx, key, value, count, left=left) if count else []
 
 
-def _take(ctx: Client, key: bytes, value: List, count: int, *, left: bool) -> list[bytes]:
+def _pop_elements(ctx: Client, key: bytes, value: List, count: int, *, left: bool) -> list[bytes]:
     """Pops up to ``count`` elements of a list that is not empty."""
     taken = value.take_left(count, ctx.config) if left else value.take_right(count, ctx.config)
     ctx.changed(key, "lpop" if left else "rpop", len(taken))
@@ -183,13 +183,13 @@ def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], *, count: int, left: boo
     for key in keys:
         value = ctx.db.write(key, List)
         if value is not None:
-            taken = _take(ctx, key, value, count, left=left)
+            taken = _pop_elements(ctx, key, value, count, left=left)
             ctx.propagate_as([b"LPOP" if left else b"RPOP", key, b"%d" % len(taken)])
             return [key, taken]
     return None
 
 
-def _keys_side_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
+def _parse_mpop(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
     """Parses ``numkeys key [key ...] <LEFT | RIGHT> [COUNT count]``: the keys, whether LEFT is given, and the count."""
     number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if len(arguments) <= number + 1:
@@ -212,7 +212,7 @@ def lmpop(ctx: Client, *arguments: bytes) -> Reply:
 
     Pops elements from the first list that exists; returns its key and the elements.
     """
-    keys, left, count = _keys_side_and_count(arguments)
+    keys, left, count = _parse_mpop(arguments)
     return _pop_first_of(ctx, keys, count=count, left=left) or NullArray
 
 
@@ -330,7 +330,7 @@ def blmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
 
     Pops elements from the first list that exists; waits while none exists.
     """
-    keys, left, count = _keys_side_and_count(arguments)
+    keys, left, count = _parse_mpop(arguments)
     seconds = timeout(time)
     return _pop_first_of(ctx, keys, count=count, left=left) or Block(keys, "list", seconds)
 

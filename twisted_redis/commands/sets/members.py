@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.common import cursors
+from twisted_redis.commands.common.picks import check_picks
 from twisted_redis.datatypes.set import Set
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, first_key, key_at
 from twisted_redis.engine.declare.table import CommandGroup
-from twisted_redis.engine.errors import OutOfRange, SyntaxError_, WrongType
+from twisted_redis.engine.errors import SyntaxError_, WrongType
 from twisted_redis.engine.parse import INT64_MAX, integer_in, positive
 from twisted_redis.resp.types import Bulks, Reply, SetReply
 
@@ -23,9 +24,6 @@ _READ = first_key(RO | ACCESS)
 
 _PROPAGATED = 1024
 """The most members that one SREM for the AOF and replicas names."""
-
-_MOST_PICKS = 10_000_000
-"""The most members that one call may pick with repetition, because the whole reply is built before it is sent."""
 
 
 def _reply(ctx: Client, members: Iterable[bytes]) -> Reply:
@@ -174,7 +172,7 @@ def spop(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Removes random members from a set and returns them.
     """
     if options:
-        return _pop_some(ctx, key, options)
+        return _pop_several(ctx, key, options)
     target = ctx.db.write(key, Set)
     if target is None:
         return None
@@ -186,7 +184,7 @@ def spop(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return member
 
 
-def _pop_some(ctx: Client, key: bytes, options: tuple[bytes, ...]) -> Reply:
+def _pop_several(ctx: Client, key: bytes, options: tuple[bytes, ...]) -> Reply:
     if len(options) > 1:
         raise SyntaxError_
     count = positive(options[0])
@@ -231,9 +229,8 @@ def srandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     found = ctx.db.read(key, Set)
     if found is None:
         return []
-    ctx.room_for(-count)
-    if count < -_MOST_PICKS:
-        raise OutOfRange
+    if count < 0:
+        check_picks(ctx, -count)
     return Bulks(found.sample(count) if count >= 0 else found.choices(-count))
 
 

@@ -6,6 +6,7 @@ from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.common import cursors
+from twisted_redis.commands.common.picks import check_picks
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 command = CommandGroup("sorted-set", since="1.2.0", complexity="O(1)")
 
 _READ = first_key(RO | ACCESS)
-
-_MOST_PICKS = 10_000_000
-"""The most members that one call may pick with repetition, because the whole reply is built before it is sent."""
 
 _NX, _XX, _GT, _LT, _CH, _INCR = 1, 2, 4, 8, 16, 32
 _OPTIONS = {b"NX": _NX, b"XX": _XX, b"GT": _GT, b"LT": _LT, b"CH": _CH, b"INCR": _INCR}
@@ -277,9 +275,8 @@ def zrandmember(ctx: Client, key: bytes, *options: bytes) -> Reply:
     found = ctx.db.read(key, ZSet)
     if found is None:
         return []
-    ctx.room_for(-count)
-    if count < -_MOST_PICKS:
-        raise OutOfRange
+    if count < 0:
+        check_picks(ctx, -count)
     members = found.sample(count) if count >= 0 else found.choices(-count)
     if not with_scores:
         return Bulks(members)

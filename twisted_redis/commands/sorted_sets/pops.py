@@ -28,7 +28,7 @@ _KEYS_AND_MEMBERS = "O(K) + O(M*log(N)) for K keys and M members popped off a so
 _FRACTIONS = (("6.0.0", "`timeout` may have a fraction."),)
 
 
-def _take(ctx: Client, key: bytes, target: ZSet, *, last: bool) -> tuple[bytes, float]:
+def _pop_one(ctx: Client, key: bytes, target: ZSet, *, last: bool) -> tuple[bytes, float]:
     """Pops one member of a sorted set that is not empty."""
     pair = target.pop(last=last)
     ctx.changed(key, "zpopmax" if last else "zpopmin")
@@ -37,7 +37,7 @@ def _take(ctx: Client, key: bytes, target: ZSet, *, last: bool) -> tuple[bytes, 
     return pair
 
 
-def _take_some(ctx: Client, key: bytes, target: ZSet, count: int, *, last: bool) -> list[tuple[bytes, float]]:
+def _pop_several(ctx: Client, key: bytes, target: ZSet, count: int, *, last: bool) -> list[tuple[bytes, float]]:
     """Pops up to ``count`` members of a sorted set that is not empty."""
     taken = target.pop_some(count, last=last)
     ctx.changed(key, "zpopmax" if last else "zpopmin", len(taken))
@@ -57,8 +57,8 @@ def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> 
     if target is None or count == 0:
         return []
     if count is None:
-        return _take(ctx, key, target, last=last)
-    taken = _take_some(ctx, key, target, count, last=last)
+        return _pop_one(ctx, key, target, last=last)
+    taken = _pop_several(ctx, key, target, count, last=last)
     return [item for pair in taken for item in pair] if ctx.resp == 2 else taken
 
 
@@ -83,7 +83,7 @@ def zpopmax(ctx: Client, key: bytes, *options: bytes) -> Reply:
 # Popping from the first of several sorted sets
 
 
-def _keys_end_and_count(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
+def _parse_mpop(arguments: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool, int]:
     """Parses ``numkeys key [key ...] <MIN | MAX> [COUNT count]``: the keys, whether MAX is given, and the count."""
     number = integer_in(arguments[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if len(arguments) <= number + 1:
@@ -110,7 +110,7 @@ def _pop_first_of(ctx: Client, keys: tuple[bytes, ...], count: int, *, last: boo
     for key in keys:
         target = ctx.db.write(key, ZSet)
         if target is not None:
-            taken = _take_some(ctx, key, target, count, last=last)
+            taken = _pop_several(ctx, key, target, count, last=last)
             ctx.propagate_as([b"ZPOPMAX" if last else b"ZPOPMIN", key, b"%d" % len(taken)])
             return [key, taken]
     return None
@@ -122,7 +122,7 @@ def zmpop(ctx: Client, *arguments: bytes) -> Reply:
 
     Pops members from the first sorted set that exists; returns its key and the members with their scores.
     """
-    keys, last, count = _keys_end_and_count(arguments)
+    keys, last, count = _parse_mpop(arguments)
     return _pop_first_of(ctx, keys, count, last=last) or NullArray
 
 
@@ -142,7 +142,7 @@ def bzmpop(ctx: Client, time: bytes, *arguments: bytes) -> Reply:
 
     Pops members from the first sorted set that exists; waits while none exists.
     """
-    keys, last, count = _keys_end_and_count(arguments)
+    keys, last, count = _parse_mpop(arguments)
     seconds = timeout(time)
     return _pop_first_of(ctx, keys, count, last=last) or Block(keys, "zset", seconds)
 
@@ -162,7 +162,7 @@ def _blocking_pop(ctx: Client, arguments: tuple[bytes, ...], *, last: bool) -> R
     for key in keys:
         target = ctx.db.write(key, ZSet)
         if target is not None:
-            member, score = _take(ctx, key, target, last=last)
+            member, score = _pop_one(ctx, key, target, last=last)
             ctx.propagate_as([b"ZPOPMAX" if last else b"ZPOPMIN", key])
             return [key, member, score]
     return Block(keys, "zset", seconds)

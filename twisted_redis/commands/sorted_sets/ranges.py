@@ -51,7 +51,7 @@ def _rank_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
     return ranks
 
 
-def _bound(text: bytes) -> tuple[float, bool]:
+def _parse_score_bound(text: bytes) -> tuple[float, bool]:
     """Parses an end of a range of scores: the score, and True if the range excludes it."""
     left_out = text[:1] == b"("
     # A C string ends at the first zero byte, and an empty one means 0.
@@ -66,8 +66,8 @@ def _bound(text: bytes) -> tuple[float, bool]:
 
 
 def _score_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
-    lowest, above = _bound(low)
-    highest, below = _bound(high)
+    lowest, above = _parse_score_bound(low)
+    highest, below = _parse_score_bound(high)
     wanted = ScoreRange(lowest, highest, above, below)
     return lambda zset: zset.ranks_of_scores(wanted)
 
@@ -75,7 +75,7 @@ def _score_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
 _NO_LEX = "ERR min or max not valid string range item"
 
 
-def _lex_bound(text: bytes) -> tuple[bytes | None, bool, bytes]:
+def _parse_lex_bound(text: bytes) -> tuple[bytes | None, bool, bytes]:
     """Parses an end of a range of members: the member, True if the range excludes it, and the sign before it."""
     sign = text[:1]
     if sign in (b"(", b"["):
@@ -86,8 +86,8 @@ def _lex_bound(text: bytes) -> tuple[bytes | None, bool, bytes]:
 
 
 def _lex_range(low: bytes, high: bytes, reverse: bool = False) -> Callable[[ZSet], Ranks]:
-    lowest, above, low_sign = _lex_bound(low)
-    highest, below, high_sign = _lex_bound(high)
+    lowest, above, low_sign = _parse_lex_bound(low)
+    highest, below, high_sign = _parse_lex_bound(high)
     if low_sign == b"+" or high_sign == b"-":
         return lambda zset: (0, 0)
     wanted = LexRange(lowest, highest, above, below)
@@ -302,13 +302,13 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
             if options.reverse:
                 pairs.reverse()
     if pairs:
-        ctx.store(destination, _stored(pairs, ctx.config, counted=not options.by), "zrangestore")
+        ctx.store(destination, _make_zset(pairs, ctx.config, counted=not options.by), "zrangestore")
     elif db.delete(destination):
         ctx.changed(destination, "del")
     return len(pairs)
 
 
-def _stored(pairs: list[tuple[bytes, float]], config: ZSetLimits, *, counted: bool) -> ZSet:
+def _make_zset(pairs: list[tuple[bytes, float]], config: ZSetLimits, *, counted: bool) -> ZSet:
     """Makes a sorted set of a range.  Redis starts it as a listpack unless it has ``counted`` too many members for one."""
     if counted and len(pairs) > config.zset_max_listpack_entries:
         return ZSet.from_pairs(pairs, config)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 command = CommandGroup("stream")
 
-_MOST = (2**63 - 1) // 16
-_USUAL_COUNT = 100
-_LOOKED_AT = 10
+_LARGEST_COUNT = (2**63 - 1) // 16
+_DEFAULT_COUNT = 100
+_EXAMINED_PER_ENTRY = 10
 """How many pending entries XAUTOCLAIM examines for each entry that it may return."""
 
 
@@ -167,13 +167,13 @@ def xautoclaim(
     value = ctx.db.lookup(key)
     min_idle = integer(idle, "ERR Invalid min-idle-time argument for XAUTOCLAIM")
     first = interval_start(start)
-    count = _USUAL_COUNT
+    count = _DEFAULT_COUNT
     just_id = False
     rest = iter(options)
     for given in rest:
         option = keyword(given)
         if option == b"COUNT" and (number := next(rest, None)) is not None:
-            count = integer_in(number, 1, _MOST, "ERR COUNT must be > 0")
+            count = integer_in(number, 1, _LARGEST_COUNT, "ERR COUNT must be > 0")
         elif option == b"JUSTID":
             just_id = True
         else:
@@ -189,7 +189,7 @@ def xautoclaim(
     claimed: list[Reply] = []
     deleted: list[bytes] = []
     effects: list[list[bytes]] = []
-    attempts = count * _LOOKED_AT
+    attempts = count * _EXAMINED_PER_ENTRY
     pending = group.pending_from(first)
     while attempts and count:
         attempts -= 1

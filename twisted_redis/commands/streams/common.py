@@ -43,7 +43,7 @@ def exact_id(text: bytes, missing: int = 0) -> int:
     return entry_id
 
 
-def _bound(text: bytes, missing: int) -> tuple[int, bool]:
+def _parse_interval_end(text: bytes, missing: int) -> tuple[int, bool]:
     """Parses an end of an interval: the ID, and True if a leading bracket excludes it."""
     if text[:1] == b"(" and len(text) > 1:
         return exact_id(text[1:], missing), True
@@ -55,7 +55,7 @@ def _bound(text: bytes, missing: int) -> tuple[int, bool]:
 
 def interval_start(text: bytes) -> int:
     """The first ID of an interval that begins with ``text``."""
-    start, excluded = _bound(text, 0)
+    start, excluded = _parse_interval_end(text, 0)
     if excluded:
         if start == MAX_ID:
             raise CommandError("ERR invalid start ID for the interval")
@@ -66,7 +66,7 @@ def interval_start(text: bytes) -> int:
 def interval(start: bytes, end: bytes) -> tuple[int, int]:
     """The first and the last ID of the interval between two arguments."""
     first = interval_start(start)
-    last, excluded = _bound(end, MAX_PART)
+    last, excluded = _parse_interval_end(end, MAX_PART)
     if excluded:
         if not last:
             raise CommandError("ERR invalid end ID for the interval")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 command = CommandGroup("stream", since="5.0.0", complexity="O(1)")
 
 _LARGEST_LIMIT = 1_000_000
-_USUAL_LIMIT = 10_000
+_DEFAULT_LIMIT = 10_000
 
 
 #: Replaces the ID of a new entry; the server then chooses one.
@@ -106,7 +106,7 @@ class _Options:
                 raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
         elif self.approximate:
             limit = 100 * ctx.config.stream_node_max_entries
-            self.limit = min(limit, _LARGEST_LIMIT) if limit > 0 else _USUAL_LIMIT
+            self.limit = min(limit, _LARGEST_LIMIT) if limit > 0 else _DEFAULT_LIMIT
 
     def trim(self, stream: Stream) -> int:
         """Trims ``stream``; returns the number of removed entries."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, record, wake
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import parse_bound
-from twisted_redis.engine.declare.flags import DENYOOM, LOADING, STALE, WRITE
+from twisted_redis.engine.declare.flags import DENYOOM, WRITE
 from twisted_redis.engine.declare.keyspecs import DELETE, INSERT, RW, UPDATE, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand, refusal
@@ -177,10 +177,4 @@ def delconsumer(ctx: Client, key: bytes, name: bytes, consumer: bytes) -> Reply:
     return pending
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE)
-def help_(ctx: Client) -> Reply:
-    """XGROUP HELP
-
-    Describes the subcommands of XGROUP.
-    """
-    return help_lines(ctx.engine, "xgroup")
+declare_help(subcommand)

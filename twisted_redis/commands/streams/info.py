@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.common.helptext import help_lines
+from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.commands.streams.common import shown_entries
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
 from twisted_redis.datatypes.stream_ids import id_text, signed
-from twisted_redis.engine.declare.flags import LOADING, READONLY, STALE
+from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import NoSuchKey, WrongSubcommand, refusal
@@ -215,10 +215,4 @@ def consumers_(ctx: Client, key: bytes, name: bytes) -> Reply:
     ]
 
 
-@subcommand("HELP", arity=2, flags=LOADING | STALE)
-def help_(ctx: Client) -> Reply:
-    """XINFO HELP
-
-    Describes the subcommands of XINFO.
-    """
-    return help_lines(ctx.engine, "xinfo")
+declare_help(subcommand)

@@ -206,7 +206,7 @@ id [id ...]
                 effects.append([b"XGROUP", b"CREATECONSUMER", key, name, consumer.name])
         consumer.seen_time = ctx.now
         if after != _NEW:
-            found.append((key, _history(ctx, stream, group, consumer, after + 1, request.count)))
+            found.append((key, _pending_entries(ctx, stream, group, consumer, after + 1, request.count)))
         elif stream.length and stream.top_id() > group.last_id:
             found.append((key, _deliver(ctx, key, stream, name, group, consumer, request, effects)))
     if effects:
@@ -216,7 +216,7 @@ id [id ...]
     return _wait(request, ids, wake_on_delete=True)
 
 
-def _history(ctx: Client, stream: Stream, group: Group, consumer: Consumer, start: int, count: int) -> Reply:
+def _pending_entries(ctx: Client, stream: Stream, group: Group, consumer: Consumer, start: int, count: int) -> Reply:
     """The pending entries of a consumer from an ID on; returning an entry again counts as a delivery."""
     entries: list[Reply] = []
     for entry_id, (_, _, deliveries) in group.pending_of(consumer, start):

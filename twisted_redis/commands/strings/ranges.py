@@ -95,7 +95,7 @@ def setrange(ctx: Client, key: bytes, offset: bytes, value: bytes) -> Reply:
     return len(changeable)
 
 
-def _part(ctx: Client, key: bytes, first: bytes, last: bytes) -> bytes:
+def _substring(ctx: Client, key: bytes, first: bytes, last: bytes) -> bytes:
     start, end = integer(first), integer(last)
     value = ctx.db.read_string(key)
     if value is None or (start < 0 and end < 0 and start > end):
@@ -115,7 +115,7 @@ def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
 
     Returns the part of a string between two inclusive offsets; negative offsets count from the end.
     """
-    return _part(ctx, key, start, end)
+    return _substring(ctx, key, start, end)
 
 
 @command(
@@ -133,4 +133,4 @@ def substr(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
 
     Returns a part of a string. This is the old name of GETRANGE.
     """
-    return _part(ctx, key, start, end)
+    return _substring(ctx, key, start, end)
