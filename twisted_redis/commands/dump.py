@@ -45,15 +45,10 @@ def dump(ctx: Client, key: bytes) -> Reply:
     return None if value is None else payload.dump(value, ctx.config.rdbcompression)
 
 
-@command(
-    "RESTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    keys=first_key(OW | UPDATE),
-    complexity=_COMPLEXITY,
-    acl=("@dangerous",),
-    history=_HISTORY,
-)
+restore_command = command.with_defaults(arity=-4, keys=first_key(OW | UPDATE), complexity=_COMPLEXITY, history=_HISTORY)
+
+
+@restore_command("RESTORE", flags=WRITE | DENYOOM, acl=("@dangerous",))
 def restore(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
     """RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
 
@@ -64,16 +59,12 @@ def restore(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: by
     return _restore(ctx, b"RESTORE", key, ttl, serialized, *options)
 
 
-@command(
+@restore_command(
     "RESTORE-ASKING",
-    arity=-4,
     flags=WRITE | DENYOOM | ASKING,
-    keys=first_key(OW | UPDATE),
     group="server",
     since="3.0.0",
-    complexity=_COMPLEXITY,
     acl=("@keyspace", "@dangerous"),
-    history=_HISTORY,
     doc_flags=("syscmd",),
 )
 def restore_asking(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:

@@ -69,15 +69,16 @@ def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
     engine.effects.mark_dirty(removed or 1)
 
 
-@command(
-    "FLUSHDB",
+flush_command = command.with_defaults(
     arity=-1,
     flags=WRITE,
-    complexity="O(N) where N is the number of keys in the selected database",
     acl=("@keyspace", "@dangerous"),
     tips=("request_policy:all_shards", "response_policy:all_succeeded"),
     history=(("4.0.0", "Added ASYNC."), ("6.2.0", "Added SYNC.")),
 )
+
+
+@flush_command("FLUSHDB", complexity="O(N) where N is the number of keys in the selected database")
 def flushdb(ctx: Client, *options: bytes) -> Reply:
     """FLUSHDB [ASYNC | SYNC]
 
@@ -87,15 +88,7 @@ def flushdb(ctx: Client, *options: bytes) -> Reply:
     return OK
 
 
-@command(
-    "FLUSHALL",
-    arity=-1,
-    flags=WRITE,
-    complexity="O(N) where N is the number of keys in all databases",
-    acl=("@keyspace", "@dangerous"),
-    tips=("request_policy:all_shards", "response_policy:all_succeeded"),
-    history=(("4.0.0", "Added ASYNC."), ("6.2.0", "Added SYNC.")),
-)
+@flush_command("FLUSHALL", complexity="O(N) where N is the number of keys in all databases")
 def flushall(ctx: Client, *options: bytes) -> Reply:
     """FLUSHALL [ASYNC | SYNC]
 

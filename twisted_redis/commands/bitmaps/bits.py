@@ -101,15 +101,15 @@ def _bounds(start: int, end: int, size: int, bits: bool) -> tuple[int, int]:
     return (first, last) if bits else (first * 8, last * 8 + 7)
 
 
-@command(
-    "BITCOUNT",
-    arity=-2,
+range_command = command.with_defaults(
     flags=READONLY,
     keys=first_key(RO | ACCESS),
-    since="2.6.0",
     complexity="O(N) where N is the length of the range",
     history=(("7.0.0", "Ranges in bits: `BYTE|BIT`."),),
 )
+
+
+@range_command("BITCOUNT", arity=-2, since="2.6.0")
 def bitcount(ctx: Client, key: bytes, *options: bytes) -> Reply:
     """BITCOUNT key [start end [BYTE | BIT]]
 
@@ -131,15 +131,7 @@ def bitcount(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return count_bits(data, first, last) if first <= last else 0
 
 
-@command(
-    "BITPOS",
-    arity=-3,
-    flags=READONLY,
-    keys=first_key(RO | ACCESS),
-    since="2.8.7",
-    complexity="O(N) where N is the length of the range",
-    history=(("7.0.0", "Ranges in bits: `BYTE|BIT`."),),
-)
+@range_command("BITPOS", arity=-3, since="2.8.7")
 def bitpos(ctx: Client, key: bytes, bit: bytes, *options: bytes) -> Reply:
     """BITPOS key bit [start [end [BYTE | BIT]]]
 

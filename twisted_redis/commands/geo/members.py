@@ -85,7 +85,12 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     return added + updated if options & _CH else added
 
 
-@command("GEOPOS", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each requested member")
+lookup_command = command.with_defaults(
+    arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each requested member"
+)
+
+
+@lookup_command("GEOPOS")
 def geopos(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """GEOPOS key [member [member ...]]
 
@@ -98,7 +103,7 @@ def geopos(ctx: Client, key: bytes, *members: bytes) -> Reply:
     return [NullArray if score is None else decode(score) for score in scores]
 
 
-@command("GEOHASH", arity=-2, flags=READONLY, keys=_READ, complexity="O(1) for each requested member")
+@lookup_command("GEOHASH")
 def geohash(ctx: Client, key: bytes, *members: bytes) -> Reply:
     """GEOHASH key [member [member ...]]
 

@@ -220,7 +220,10 @@ def _reply(query: _Query, found: list[Found]) -> Reply:
     return reply
 
 
-@command("GEOSEARCH", arity=-7, flags=READONLY, keys=_READ, since="6.2.0", complexity=_COMPLEXITY, history=(_UNITS,))
+search_command = command.with_defaults(since="6.2.0", complexity=_COMPLEXITY, history=(_UNITS,))
+
+
+@search_command("GEOSEARCH", arity=-7, flags=READONLY, keys=_READ)
 def geosearch(ctx: Client, key: bytes, *words: bytes) -> Reply:
     """GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]
 
@@ -232,15 +235,7 @@ def geosearch(ctx: Client, key: bytes, *words: bytes) -> Reply:
     return _search(ctx, "GEOSEARCH", query, zset)
 
 
-@command(
-    "GEOSEARCHSTORE",
-    arity=-8,
-    flags=WRITE | DENYOOM,
-    keys=key_at(1, OW | UPDATE) + key_at(2, RO | ACCESS),
-    since="6.2.0",
-    complexity=_COMPLEXITY,
-    history=(_UNITS,),
-)
+@search_command("GEOSEARCHSTORE", arity=-8, flags=WRITE | DENYOOM, keys=key_at(1, OW | UPDATE) + key_at(2, RO | ACCESS))
 def geosearchstore(ctx: Client, destination: bytes, source: bytes, *words: bytes) -> Reply:
     """GEOSEARCHSTORE destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]
 
@@ -293,15 +288,15 @@ def _keys_with_store(start: int) -> tuple[KeySpec, ...]:
     return _READ + store + after_keyword("STOREDIST", OW | UPDATE, start, last=0, every=True)
 
 
-@command(
+radius_command = command.with_defaults(complexity=_COMPLEXITY, history=(_ANY, _UNITS), deprecated_since="6.2.0")
+
+
+@radius_command(
     "GEORADIUS",
     arity=-6,
     flags=WRITE | DENYOOM,
     keys=_keys_with_store(6),
     since="3.2.0",
-    complexity=_COMPLEXITY,
-    history=(_ANY, _UNITS),
-    deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`",
 )
 def georadius(
@@ -314,16 +309,8 @@ def georadius(
     return _radius(ctx, key, (longitude, latitude), radius, unit, words, _STORE)
 
 
-@command(
-    "GEORADIUS_RO",
-    arity=-6,
-    flags=READONLY,
-    keys=_READ,
-    since="3.2.10",
-    complexity=_COMPLEXITY,
-    history=(_ANY, _UNITS),
-    deprecated_since="6.2.0",
-    replaced_by="`GEOSEARCH` with `BYRADIUS`",
+@radius_command(
+    "GEORADIUS_RO", arity=-6, flags=READONLY, keys=_READ, since="3.2.10", replaced_by="`GEOSEARCH` with `BYRADIUS`"
 )
 def georadius_ro(
     ctx: Client, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *words: bytes
@@ -335,15 +322,12 @@ def georadius_ro(
     return _radius(ctx, key, (longitude, latitude), radius, unit, words, 0)
 
 
-@command(
+@radius_command(
     "GEORADIUSBYMEMBER",
     arity=-5,
     flags=WRITE | DENYOOM,
     keys=_keys_with_store(5),
     since="3.2.0",
-    complexity=_COMPLEXITY,
-    history=(_ANY, _UNITS),
-    deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`",
 )
 def georadiusbymember(ctx: Client, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes) -> Reply:
@@ -354,15 +338,12 @@ def georadiusbymember(ctx: Client, key: bytes, member: bytes, radius: bytes, uni
     return _radius_by_member(ctx, key, member, radius, unit, words, _STORE)
 
 
-@command(
+@radius_command(
     "GEORADIUSBYMEMBER_RO",
     arity=-5,
     flags=READONLY,
     keys=_READ,
     since="3.2.10",
-    complexity=_COMPLEXITY,
-    history=(_ANY, _UNITS),
-    deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`",
 )
 def georadiusbymember_ro(ctx: Client, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes) -> Reply:

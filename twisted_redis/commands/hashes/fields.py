@@ -282,14 +282,16 @@ def hstrlen(ctx: Client, key: bytes, field: bytes) -> Reply:
     return 0 if hash_ is None else len(value_of(ctx, key, hash_, field) or b"")
 
 
-@command(
-    "HGETALL",
+read_all_command = command.with_defaults(
     arity=2,
     flags=READONLY,
     keys=_READ,
     complexity="O(N) for N fields in the hash",
     tips=("nondeterministic_output_order",),
 )
+
+
+@read_all_command("HGETALL")
 def hgetall(ctx: Client, key: bytes) -> Reply:
     """HGETALL key
 
@@ -302,14 +304,7 @@ def hgetall(ctx: Client, key: bytes) -> Reply:
     return Bulks(items) if ctx.resp == 2 else Pairs(items)
 
 
-@command(
-    "HKEYS",
-    arity=2,
-    flags=READONLY,
-    keys=_READ,
-    complexity="O(N) for N fields in the hash",
-    tips=("nondeterministic_output_order",),
-)
+@read_all_command("HKEYS")
 def hkeys(ctx: Client, key: bytes) -> Reply:
     """HKEYS key
 
@@ -319,14 +314,7 @@ def hkeys(ctx: Client, key: bytes) -> Reply:
     return Bulks() if hash_ is None else Bulks(hash_.live(ctx.now))
 
 
-@command(
-    "HVALS",
-    arity=2,
-    flags=READONLY,
-    keys=_READ,
-    complexity="O(N) for N fields in the hash",
-    tips=("nondeterministic_output_order",),
-)
+@read_all_command("HVALS")
 def hvals(ctx: Client, key: bytes) -> Reply:
     """HVALS key
 

@@ -265,14 +265,16 @@ def xlen(ctx: Client, key: bytes) -> Reply:
     return 0 if stream is None else stream.length
 
 
-@command(
-    "XRANGE",
+range_command = command.with_defaults(
     arity=-4,
     flags=READONLY,
     keys=first_key(RO | ACCESS),
     complexity="O(log N + M) for M returned entries of N",
     history=(("6.2.0", "Exclusive ends."),),
 )
+
+
+@range_command("XRANGE")
 def xrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
     """XRANGE key start end [COUNT count]
 
@@ -281,14 +283,7 @@ def xrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -
     return _range(ctx, key, interval(start, end), options, back=False)
 
 
-@command(
-    "XREVRANGE",
-    arity=-4,
-    flags=READONLY,
-    keys=first_key(RO | ACCESS),
-    complexity="O(log N + M) for M returned entries of N",
-    history=(("6.2.0", "Exclusive ends."),),
-)
+@range_command("XREVRANGE")
 def xrevrange(ctx: Client, key: bytes, end: bytes, start: bytes, *options: bytes) -> Reply:
     """XREVRANGE key end start [COUNT count]
 

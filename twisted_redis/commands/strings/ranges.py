@@ -109,7 +109,10 @@ def _substring(ctx: Client, key: bytes, first: bytes, last: bytes) -> bytes:
     return bytes(value[start : end + 1])
 
 
-@command("GETRANGE", arity=4, flags=READONLY, keys=first_key(RO | ACCESS), since="2.4.0", complexity=_OF_THE_RESULT)
+range_command = command.with_defaults(arity=4, flags=READONLY, keys=first_key(RO | ACCESS), complexity=_OF_THE_RESULT)
+
+
+@range_command("GETRANGE", since="2.4.0")
 def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     """GETRANGE key start end
 
@@ -118,16 +121,7 @@ def getrange(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     return _substring(ctx, key, start, end)
 
 
-@command(
-    "SUBSTR",
-    arity=4,
-    flags=READONLY,
-    keys=first_key(RO | ACCESS),
-    since="1.0.0",
-    complexity=_OF_THE_RESULT,
-    deprecated_since="2.0.0",
-    replaced_by="`GETRANGE`",
-)
+@range_command("SUBSTR", since="1.0.0", deprecated_since="2.0.0", replaced_by="`GETRANGE`")
 def substr(ctx: Client, key: bytes, start: bytes, end: bytes) -> Reply:
     """SUBSTR key start end
 

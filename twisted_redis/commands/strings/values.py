@@ -169,15 +169,12 @@ def setnx(ctx: Client, key: bytes, value: bytes) -> Reply:
     return int(_store(ctx, key, value, b"NX", None))
 
 
-@command(
-    "SETEX",
-    arity=4,
-    flags=WRITE | DENYOOM,
-    keys=first_key(OW | UPDATE),
-    since="2.0.0",
-    deprecated_since="2.6.12",
-    replaced_by="`SET` with the `EX` argument",
+expiring_command = command.with_defaults(
+    arity=4, flags=WRITE | DENYOOM, keys=first_key(OW | UPDATE), deprecated_since="2.6.12"
 )
+
+
+@expiring_command("SETEX", since="2.0.0", replaced_by="`SET` with the `EX` argument")
 def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
     """SETEX key seconds value
 
@@ -186,15 +183,7 @@ def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
     return _set_expiring(ctx, key, value, _expiry(ctx, b"EX", seconds, "setex"))
 
 
-@command(
-    "PSETEX",
-    arity=4,
-    flags=WRITE | DENYOOM,
-    keys=first_key(OW | UPDATE),
-    since="2.6.0",
-    deprecated_since="2.6.12",
-    replaced_by="`SET` with the `PX` argument",
-)
+@expiring_command("PSETEX", since="2.6.0", replaced_by="`SET` with the `PX` argument")
 def psetex(ctx: Client, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
     """PSETEX key milliseconds value
 
