@@ -1,10 +1,11 @@
-"""Users and what they may do.
+"""Users and their permissions.
 
-``Acl`` (``directory``) is what an engine holds: the users, and which of them each client is.  A user has selectors
-(``selectors``), a selector commands, key patterns and channel patterns; ``rules`` reads their language; ``check``
-tells whether a request is covered; ``log`` keeps what was not; ``files`` are the ACL file and ``user`` lines.
+An engine holds one ``Acl`` (``directory``), which keeps the users and assigns one of them to each client.  A user has
+selectors (``selectors``, which also parses their rules).  A selector consists of commands, key patterns and channel
+patterns.  ``check`` decides whether a request is allowed, and ``log`` keeps the refusals.  ``files`` reads and writes
+the ACL file and reads the ``user`` lines of the configuration.
 
-A user who may do everything costs nothing: only the others' clients carry the gate ``RESTRICTED``.
+A user without restrictions costs nothing: only the clients of other users carry the gate ``RESTRICTED``.
 """
 
 from __future__ import annotations

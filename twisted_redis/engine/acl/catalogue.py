@@ -1,6 +1,6 @@
-"""The commands as rules name them: by name, by category, and where their keys and channels stand.
+"""The commands as ACL rules name them: by name, by category, and by the places of their keys and channels.
 
-Rules speak of the commands as they are built in, whatever ``rename-command`` has made of their names.
+Rules use the original names of the commands; ``rename-command`` does not affect them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CATEGORIES", "READ", "WRITE", "Catalogue", "access_of", "channels_of"]
 
-# What a key pattern allows, and a command needs.
+# The access that a key pattern grants and a command needs.
 READ = 1
 WRITE = 2
 
-#: Commands that name channels: whether as patterns, and how many arguments are channels (None: all).
-#: Nobody is refused to unsubscribe.
+#: The commands that name channels: (True if they are patterns, number of channel arguments or None for all).
+#: UNSUBSCRIBE and its like are missing because every user may unsubscribe.
 _CHANNELS: dict[str, tuple[bool, int | None]] = {
     "subscribe": (False, None),
     "ssubscribe": (False, None),
@@ -32,12 +32,15 @@ _CHANNELS: dict[str, tuple[bool, int | None]] = {
 
 
 def access_of(flags: int) -> int:
-    """READ and WRITE as the flags of a key specification ask for; 0 (EXISTS, TYPE) is content with either."""
+    """Returns the access (READ, WRITE or both) that the flags of a key specification need.
+
+    0 (EXISTS, TYPE) means that either access is enough.
+    """
     return (READ if flags & ACCESS else 0) | (WRITE if flags & (INSERT | DELETE | UPDATE) else 0)
 
 
 def channels_of(command: Command, argv: list[bytes]) -> tuple[bool, list[bytes]] | None:
-    """Whether ``argv`` names patterns, and the channels it names; None if the command knows none."""
+    """Returns (True if ``argv`` names patterns, its channels), or None if the command takes no channels."""
     spec = _CHANNELS.get(command.name)
     if spec is None:
         return None
@@ -46,7 +49,7 @@ def channels_of(command: Command, argv: list[bytes]) -> tuple[bool, list[bytes]]
 
 
 class Catalogue:
-    """The commands of one server, before any was renamed."""
+    """The commands of one server under their original names."""
 
     __slots__ = ("_categories", "_members", "_places", "commands", "everything")
 
@@ -54,7 +57,7 @@ class Catalogue:
         self.take(table)
 
     def take(self, table: dict[bytes, Command]) -> None:
-        """Holds the commands of ``table`` from now on."""
+        """Replaces the commands by those of ``table``."""
         self.commands = dict(table)
         everything: list[Command] = []
         for entry in table.values():
@@ -67,14 +70,14 @@ class Catalogue:
             members = [entry for entry in everything if "@" + name in entry.spec.categories]
             reach = set(members)
             for entry in members:
-                # A container brings its subcommands, whatever categories these are in.
+                # A container brings all its subcommands, even those of other categories.
                 reach.update((entry.subcommands or {}).values())
             self._members[name.encode()] = members
             self._categories[name.encode()] = frozenset(reach)
         self._places = {entry: _fixed_places(entry) for entry in everything}
 
     def find(self, name: bytes) -> Command | None:
-        """The command or subcommand (``config|get``) of this name, in any case."""
+        """Returns the command or subcommand (``config|get``) with this name, in any case."""
         parent_name, separator, own = name.lower().partition(b"|")
         parent = self.commands.get(parent_name)
         if parent is None or not separator:
@@ -82,15 +85,15 @@ class Catalogue:
         return (parent.subcommands or {}).get(own)
 
     def members(self, category: bytes) -> list[Command] | None:
-        """The commands that are in a category themselves; None if there is no such category."""
+        """Returns the commands that belong to a category themselves; None if there is no such category."""
         return self._members.get(category.lower())
 
     def reach(self, category: bytes) -> frozenset[Command] | None:
-        """The commands that a rule about a category is about; None if there is no such category."""
+        """Returns all commands that a rule about a category affects; None if there is no such category."""
         return self._categories.get(category.lower())
 
     def free(self, commands: set[Command], all_keys: bool, all_channels: bool) -> frozenset[Command]:
-        """Those of ``commands`` whose arguments nothing can be against."""
+        """Returns those of ``commands`` that need no check of their arguments."""
         return frozenset(
             entry
             for entry in commands
@@ -98,7 +101,7 @@ class Catalogue:
         )
 
     def key_places(self, command: Command, argv: list[bytes]) -> tuple[tuple[int, int], ...] | list[tuple[int, int]]:
-        """(place, READ and WRITE) of each key that ``argv`` names."""
+        """Returns (place, needed access) of each key in ``argv``."""
         fixed = self._places.get(command)
         if fixed is not None:
             return fixed
@@ -106,7 +109,7 @@ class Catalogue:
 
 
 def _fixed_places(command: Command) -> tuple[tuple[int, int], ...] | None:
-    """The places of the keys where they are the same in every request; None where they have to be looked for."""
+    """Returns the places of the keys if they are the same in every request; None if they depend on the arguments."""
     spec = command.spec
     if not has_keys(command):
         return ()

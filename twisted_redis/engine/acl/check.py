@@ -1,4 +1,4 @@
-"""Whether a request is covered by a user's selectors."""
+"""Checks whether the selectors of a user allow a request."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANNEL", "COMMAND", "KEY", "Denial", "covers", "denial", "may_read_all"]
 
-# What is refused; of several reasons the highest is told.
+# The kinds of refusal.  If selectors refuse for different reasons, the highest one is reported.
 COMMAND = 1
 KEY = 2
 CHANNEL = 3
 
 
 class Denial(NamedTuple):
-    """Why a request is refused: ``reason`` is COMMAND, KEY or CHANNEL; ``place`` is the argument's that is refused."""
+    """A refusal: ``reason`` is COMMAND, KEY or CHANNEL; ``place`` is the index of the refused argument."""
 
     reason: int
     place: int
 
 
 def covers(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> bool:
-    """Whether ``user`` may call ``argv``, told quickly."""
+    """True if ``user`` may call ``argv``; faster than ``denial``."""
     for selector in user.selectors:
         if command in selector.free or _refused(catalogue, selector, command, argv) is None:
             return True
@@ -36,13 +36,13 @@ def covers(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]
 
 
 def denial(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> Denial | None:
-    """Why ``user`` may not call ``argv``, whose command is known; None if nothing speaks against it."""
+    """Returns the reason why ``user`` may not call ``argv``, a call of ``command``; None if it is allowed."""
     reason, place = COMMAND, 0
     for selector in user.selectors:
         found = _refused(catalogue, selector, command, argv)
         if found is None:
             return None
-        # The reason of the selector that came furthest: what is missing there is most likely what was meant.
+        # Report the selector that came closest to allowing the request: most likely it is the one that was meant.
         if found > (reason, place):
             reason, place = found
     return Denial(reason, place)
@@ -76,7 +76,7 @@ def _by_argument(selector: Selector, command: Command, argv: list[bytes]) -> boo
 
 
 def may_read_all(catalogue: Catalogue, user: User, command: Command, argv: list[bytes]) -> bool:
-    """Whether a selector covers ``argv`` and allows to read every key besides (SORT with BY and GET)."""
+    """True if one selector both allows ``argv`` and can read every key (SORT with BY and GET needs that)."""
     return any(
         selector.reads_every_key() and _refused(catalogue, selector, command, argv) is None
         for selector in user.selectors

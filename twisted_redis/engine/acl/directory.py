@@ -1,8 +1,8 @@
-"""The users of a server, and which of them each client is.
+"""The users of a server, and the assignment of users to clients.
 
-A client's gates follow from its user: ``RESTRICTED`` while the user may not do everything, ``UNAUTHENTICATED`` while
-it has to log in first.  The latter is twofold, as in Redis: ``ANONYMOUS`` notes that the client has never logged in,
-which counts only as long as the default user wants a password.
+The gates of a client follow from its user: ``RESTRICTED`` is set while the user has restrictions, and
+``UNAUTHENTICATED`` while the client must log in first.  As in Redis, the latter depends on two things: the client has
+never logged in (``ANONYMOUS``), and the default user needs a password at the moment.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Acl:
         self._config = engine.config
         self.catalogue = Catalogue(engine.commands.by_name)
         self.log = AclLog()
-        #: The line of CLIENT LIST about a client.
+        #: Returns the line about a client in CLIENT LIST, which goes into the log.
         self.client_info: Callable[[Client], bytes] = lambda client: b""
         self.default = self._default_user()
         self.users: dict[bytes, User] = {b"default": self.default}
@@ -70,11 +70,11 @@ class Acl:
 
     @property
     def all_channels(self) -> bool:
-        """What ``acl-pubsub-default`` gives to new users and selectors."""
+        """True if new users and selectors get all channels (``acl-pubsub-default``)."""
         return self._config.acl_pubsub_default == "allchannels"
 
     def change_commands(self, added: Mapping[bytes, Command], removed: Iterable[bytes]) -> None:
-        """Takes over that commands have come or gone: rules about categories are about others now."""
+        """Adds and removes commands, and applies the rules of all users again, since categories may have changed."""
         commands = {**self.catalogue.commands, **added}
         for name in removed:
             commands.pop(name, None)
@@ -83,15 +83,15 @@ class Acl:
             for selector in user.selectors:
                 selector.renew()
 
-    # which user a client is
+    # the user of a client
 
     @property
     def open(self) -> bool:
-        """Whether clients are let in without logging in."""
+        """True if clients need not log in."""
         return self.default.nopass and self.default.enabled
 
     def greet(self, client: Client) -> None:
-        """Makes ``client`` the default user, which may have to log in first: a new client, or one after RESET."""
+        """Assigns the default user to a new client, or to one after RESET; it may have to log in first."""
         if self.open:
             client.gates &= ~ANONYMOUS
         else:
@@ -100,9 +100,9 @@ class Acl:
         self._refresh(client)
 
     def log_in(self, client: Client, name: bytes, password: bytes, spelling: bytes) -> None:
-        """Lets ``client`` be user ``name`` from now on; raises WRONGPASS.
+        """Logs ``client`` in as user ``name``; raises WRONGPASS.
 
-        ``spelling`` is the name of the command as the client wrote it, for the log.
+        ``spelling`` is the name of the command as the client wrote it; it goes into the log.
         """
         user = self.users.get(name)
         if user is None or not user.accepts(password):
@@ -111,18 +111,18 @@ class Acl:
         self.become(client, user)
 
     def become(self, client: Client, user: User) -> None:
-        """Lets ``client`` be ``user`` without asking."""
+        """Assigns ``user`` to ``client`` without a password."""
         client.user = user
         client.gates &= ~ANONYMOUS
         self._refresh(client)
 
     def free(self, client: Client) -> None:
-        """Lets ``client`` do everything and be nobody: the link to a master, the loading of a file."""
+        """Removes all restrictions and the user: the client is the link to a master, or loads a file."""
         client.user = None
         client.gates &= ~(ANONYMOUS | UNAUTHENTICATED | RESTRICTED)
 
     def _refresh(self, client: Client) -> None:
-        """Sets the gates of ``client`` as its user demands."""
+        """Sets the gates of ``client`` according to its user."""
         user = client.user
         gates = client.gates & ~(RESTRICTED | UNAUTHENTICATED)
         if user is not None and not user.unrestricted:
@@ -138,7 +138,7 @@ class Acl:
             self._refresh(client)
 
     def _expel(self, client: Client, actor: Client | None) -> None:
-        """Closes the connection of a client that has lost its user or a channel it listens to."""
+        """Closes the connection of a client whose user is gone or has lost a channel that the client listens to."""
         client.user = self.default
         client.gates |= ANONYMOUS
         self._refresh(client)
@@ -150,9 +150,9 @@ class Acl:
     # changing users
 
     def set_user(self, name: bytes, rules: Sequence[bytes], actor: Client | None = None) -> None:
-        """Makes or changes a user by ``rules``, all or none; raises CommandError.
+        """Creates or changes a user; applies either all ``rules`` or none.  Raises CommandError.
 
-        ``actor``, here and below, is the client who does it: it is closed after its reply only.
+        Here and below, ``actor`` is the client that makes the change.  If it has to be closed, it still gets its reply.
         """
         try:
             merged = merge_selectors(rules)
@@ -175,20 +175,20 @@ class Acl:
                     self._expel(client, actor)
         user.take(changed)
         if user is self.default:
-            self._refresh_all()  # whether one has to log in may have changed for everybody
+            self._refresh_all()  # the change may affect whether clients have to log in
             return
         for client in self._engine.clients.values():
             if client.user is user:
                 self._refresh(client)
 
     def set_default_password(self, password: bytes) -> None:
-        """``requirepass``: the only password of the default user; empty lets everybody in."""
+        """Makes ``password`` the only password of the default user (``requirepass``); empty means none."""
         self.default.apply(b"resetpass", False)
         self.default.apply(b">" + password if password else b"nopass", False)
         self._refresh_all()
 
     def delete_user(self, name: bytes, actor: Client | None = None) -> bool:
-        """Removes a user and closes its connections; tells whether there was one."""
+        """Removes a user and closes its connections; returns False if there is no such user."""
         user = self.users.pop(name, None)
         if user is None:
             return False
@@ -198,9 +198,9 @@ class Acl:
         return True
 
     def replace_users(self, users: dict[bytes, User], actor: Client | None = None) -> None:
-        """Takes ``users`` in place of all there are (ACL LOAD); who has no user any more is closed.
+        """Replaces all users by ``users`` (ACL LOAD), and closes the clients whose user is gone.
 
-        The default user stays the same object with other rules, and is made where ``users`` lacks it.
+        The object of the default user stays and gets new rules.  If ``users`` lacks it, it gets its initial rules.
         """
         self.default.take(users.get(b"default") or self._default_user())
         users[b"default"] = self.default
@@ -220,28 +220,28 @@ class Acl:
         self._refresh_all()
 
     def lines(self) -> list[bytes]:
-        """Each user with its rules, without the word ``user`` before it, by name."""
+        """Returns each user with its rules, sorted by name, without the word ``user`` in front."""
         return [name + b" " + self.users[name].describe() for name in sorted(self.users)]
 
     # checking
 
     def denial(self, user: User | None, command: Command, argv: list[bytes]) -> check.Denial | None:
-        """Why ``user`` may not call ``argv``; None if it may, or is nobody."""
+        """Returns the reason why ``user`` may not call ``argv``; None if it may, or if ``user`` is None."""
         if user is None or user.unrestricted:
             return None
         return check.denial(self.catalogue, user, command, argv)
 
     def permits(self, client: Client, command: Command, argv: list[bytes]) -> bool:
-        """Whether the client's user may call ``argv``; nothing is logged."""
+        """True if the client's user may call ``argv``; logs nothing."""
         return self.denial(client.user, command, argv) is None
 
     def covers(self, client: Client, command: Command, argv: list[bytes]) -> bool:
-        """As ``permits``, quicker, for a client that has a user."""
+        """Like ``permits``, but faster and only for a client that has a user."""
         user = client.user
         return user is not None and check.covers(self.catalogue, user, command, argv)
 
     def authorize(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Raises NOPERM if the client's user may not call ``argv``, and logs it."""
+        """Raises NOPERM, and logs the refusal, if the client's user may not call ``argv``."""
         user = client.user
         if user is None or user.unrestricted:
             return
@@ -251,7 +251,7 @@ class Acl:
             raise CommandError(b"NOPERM " + self.explain(user, command, found))
 
     def authorize_queued(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """As ``authorize``, for a command that was queued and is executed now."""
+        """Like ``authorize``, for a queued command that EXEC is about to execute."""
         user = client.user
         if user is None or user.unrestricted:
             return
@@ -265,7 +265,7 @@ class Acl:
 
     @staticmethod
     def explain(user: User, command: Command, found: check.Denial, shown: bytes | None = None) -> bytes:
-        """The text about a refusal; with ``shown``, the refused argument, more of it is told (ACL DRYRUN)."""
+        """Returns the text of a refusal; names the refused argument if it is given as ``shown`` (ACL DRYRUN)."""
         if found.reason == check.COMMAND:
             return b"User %b has no permissions to run the '%b' command" % (user.name, command.name.encode())
         what = b"key" if found.reason == check.KEY else b"channel"
@@ -274,7 +274,7 @@ class Acl:
         return b"User %b has no permissions to access the '%b' %b" % (user.name, shown, what)
 
     def may_read_all(self, client: Client, command: Command, argv: list[bytes]) -> bool:
-        """Whether the client's user may read every key while it calls ``argv`` (SORT with BY and GET)."""
+        """True if the client's user may read every key while it calls ``argv`` (SORT with BY and GET)."""
         user = client.user
         return user is None or user.unrestricted or check.may_read_all(self.catalogue, user, command, argv)
 
@@ -286,7 +286,7 @@ class Acl:
 
     def _note(self, client: Client, reason: str, context: str, what: bytes, username: bytes) -> None:
         limit = self._config.acllog_max_len
-        # A script's commands have a client of their own, which has no connection.
+        # The commands of a script run on a client of their own, which has no connection.
         info = self.client_info(client.extra.get("caller", client)) if limit else b""
         self.log.add(reason, context, what, username, info, self._engine.state.now, limit)
 
@@ -294,12 +294,12 @@ class Acl:
 def _context(client: Client) -> str:
     if client.gates & SCRIPT:
         return "lua"
-    # EXEC has left MULTI while its commands run.
+    # EXEC leaves MULTI before its commands run.
     return "multi" if client.gates & (IN_MULTI | DENY_BLOCKING) else "toplevel"
 
 
 def _lost_channels(new: User, old: User) -> list[bytes] | None:
-    """The channel patterns of ``new``, if ``old`` had others besides; None if nothing was lost."""
+    """Returns the channel patterns of ``new`` if ``old`` had others, too; None if no pattern was lost."""
     if any(selector.all_channels for selector in new.selectors):
         return None
     left = [pattern for selector in new.selectors for pattern in selector.channels]
@@ -311,7 +311,7 @@ def _lost_channels(new: User, old: User) -> list[bytes] | None:
 
 
 def _listens_elsewhere(client: Client, patterns: list[bytes]) -> bool:
-    """Whether ``client`` is subscribed to anything that ``patterns`` do not cover."""
+    """True if ``client`` is subscribed to a channel or pattern that ``patterns`` do not cover."""
     subscriptions = client.subscriptions
     if subscriptions is None:
         return False

@@ -1,6 +1,6 @@
-"""Where users come from and go to: ``user`` lines of the configuration, and the ACL file.
+"""Reads users from ``user`` lines of the configuration and from the ACL file, and writes the ACL file.
 
-An error anywhere in an ACL file refuses it as a whole, and the users stay as they were.
+An error anywhere in an ACL file rejects the whole file, and the users stay as they were.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BOTH = (
 
 
 class AclFileError(Exception):
-    """An ACL file is refused; the text tells all that is wrong with it."""
+    """An ACL file is rejected; the text lists all its errors."""
 
     def __init__(self, text: bytes) -> None:
         super().__init__(text.decode("utf-8", "surrogateescape"))
@@ -36,7 +36,7 @@ class AclFileError(Exception):
 
 
 class AclStartError(Exception):
-    """The server cannot start with these users; ``lines`` are for the log."""
+    """The server cannot start with these users; ``lines`` go to the log."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
@@ -44,9 +44,9 @@ class AclStartError(Exception):
 
 
 def load_users(engine: Engine) -> None:
-    """Makes the users that the configuration names, at the start.
+    """Creates the users that the configuration names, when the server starts.
 
-    Raises FatalConfigError for a ``user`` line that cannot be right, AclStartError for what is wrong otherwise.
+    Raises FatalConfigError for an invalid ``user`` line, and AclStartError for any other problem.
     """
     acl, config = engine.acl, engine.config
     declared: dict[bytes, list[bytes]] = {}
@@ -77,9 +77,9 @@ def load_users(engine: Engine) -> None:
 
 
 def _declared_rules(acl: Acl, line: StartLine) -> list[bytes]:
-    """The rules of a ``user`` line; what names no known command may be wrong, but is said later."""
+    """Returns the rules of a ``user`` line; unknown command names are accepted here and refused later."""
     name, *given = line.arguments
-    # Redis counts the rules from the first, but looks the wrong one up in the whole line.
+    # To imitate Redis' message: it counts the rules from the first one, but takes the word from the whole line.
     whole = [b"user", *line.arguments]
     try:
         rules = merge_selectors(given)
@@ -116,9 +116,9 @@ def _text(data: bytes) -> str:
 
 
 def load_file(acl: Acl, name: str, path: str, actor: Client | None = None) -> None:
-    """Takes the users of the file at ``path`` in place of all there are; raises AclFileError.
+    """Replaces all users by those in the file at ``path``; raises AclFileError.
 
-    ``name`` is the file as it was configured, for errors; ``actor`` the client who asked for it.
+    ``name`` is the file as configured, for error texts; ``actor`` is the client that requested the load.
     """
     try:
         with open(path, "rb") as file:
@@ -167,12 +167,12 @@ def _take_line(
         except UnknownName as error:
             errors.append(b"%b: Error in applying operation '%b': %b. " % (place, rule, str(error).encode()))
         except RuleError as error:
-            # Only the first one: the others may follow from it.  The rule is not shown, it may be a password.
+            # Report only the first error, since the others may follow from it.  Hide the rule: it may be a password.
             if not told:
                 errors.append(b"%b: %b. " % (place, str(error).encode()))
             told = True
 
 
 def save_file(acl: Acl, path: str) -> None:
-    """Writes all users into the file at ``path``, all or nothing; raises OSError."""
+    """Writes all users to the file at ``path``, which is replaced as a whole; raises OSError."""
     replace_file(path, b"".join(b"user " + line + b"\n" for line in acl.lines()))

@@ -1,4 +1,4 @@
-"""The log of what was refused (ACL LOG), newest first, and how often it happened (INFO)."""
+"""The log of refusals (ACL LOG), newest first, and their counts (INFO)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from itertools import islice
 
 __all__ = ["AclLog", "Entry"]
 
-#: Refusals of the same kind within this time (ms) are one entry, if it is among so many of the newest.
+#: Refusals of the same kind share an entry if it was updated within this time (ms) ...
 MERGED_WITHIN = 60_000
+#: ... and is among this many newest entries.
 LOOKED_AT = 10
 
 REASONS = ("auth", "command", "key", "channel")
 
 
 class Entry:
-    """One kind of refusal.  Times are wall times (ms)."""
+    """The refusals of one kind.  Times are wall times (ms)."""
 
     __slots__ = ("client_info", "context", "count", "created", "id", "object", "reason", "updated", "username")
 
@@ -31,7 +32,7 @@ class Entry:
         self.client_info = b""
 
     def is_alike(self, reason: str, context: str, what: bytes, username: bytes, now: int) -> bool:
-        """Whether a refusal is another one of these."""
+        """True if a refusal belongs to this entry."""
         return (
             self.reason == reason
             and self.context == context
@@ -42,7 +43,7 @@ class Entry:
 
 
 class AclLog:
-    """The entries."""
+    """The entries of the log and the counts of refusals."""
 
     __slots__ = ("_entries", "_next_id", "counts")
 
@@ -55,23 +56,23 @@ class AclLog:
         return len(self._entries)
 
     def newest(self, count: int) -> Iterator[Entry]:
-        """At most ``count`` entries, the newest first."""
+        """Returns at most ``count`` entries, newest first."""
         return islice(reversed(self._entries), max(0, count))
 
     def clear(self) -> None:
-        """Forgets the entries; the numbers go on."""
+        """Deletes the entries; their numbering continues."""
         self._entries.clear()
 
     def reset_counts(self) -> None:
-        """Sets the figures of INFO to zero."""
+        """Resets the counts that INFO shows."""
         self.counts = dict.fromkeys(REASONS, 0)
 
     def add(
         self, reason: str, context: str, what: bytes, username: bytes, client_info: bytes, now: int, limit: int
     ) -> None:
-        """Notes a refusal; at most ``limit`` entries are kept.
+        """Adds a refusal, and keeps at most ``limit`` entries.
 
-        ``reason`` is one of REASONS, ``context`` ``toplevel``, ``multi`` or ``lua``.
+        ``reason`` is one of REASONS; ``context`` is ``toplevel``, ``multi`` or ``lua``.
         """
         self.counts[reason] += 1
         entries = self._entries

@@ -1,7 +1,7 @@
-"""Selectors: commands, key patterns and channel patterns that belong together.
+"""Selectors: each combines commands, key patterns and channel patterns.
 
-``apply`` carries out one rule.  What was allowed and forbidden of commands is kept twice: as the set of commands, to
-check requests, and as the rules in their order, to tell them; a rule that a later one makes void is forgotten.
+``apply`` carries out one rule.  A selector keeps its rules about commands in two forms: as a set of commands, to check
+requests, and as the list of rules in their order, to show them.  A rule is dropped when a later one overrides it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _PATTERN_PREFIX = {READ | WRITE: b"~", READ: b"%R~", WRITE: b"%W~"}
 
 
 class RuleError(Exception):
-    """A rule cannot be carried out; the text says why."""
+    """A rule cannot be carried out; the text gives the reason."""
 
 
 class UnknownName(RuleError):
-    """A rule names a command or category that is not there."""
+    """A rule names an unknown command or category."""
 
     def __init__(self) -> None:
         super().__init__("Unknown command or category name in ACL")
 
 
 class Selector:
-    """What may be done, as one whole: a request has to be covered by one selector."""
+    """One set of permissions: a single selector has to allow the whole request."""
 
     __slots__ = (
         "_catalogue",
@@ -58,22 +58,22 @@ class Selector:
         self._catalogue = catalogue
         self.all_keys = False
         self.all_channels = all_channels
-        #: Nothing was ever taken away.  A selector that has all commands one by one is another one.
+        #: True if no command was ever removed.  It stays False for a selector that got all commands one by one.
         self.all_commands = False
-        #: Whether the rules begin with ``+@all``.
+        #: True if the rules begin with ``+@all``, which includes commands of the future.
         self.future = False
         self.commands: set[Command] = set()
-        #: First arguments with which commands may be called that may not be called otherwise.
+        #: For commands that are not allowed otherwise: the first arguments with which they are allowed.
         self.first_arguments: dict[Command, list[bytes]] = {}
         self.rules: list[bytes] = []
-        #: Key patterns in their order, with READ and WRITE.
+        #: Key patterns in their order, each with its access (READ, WRITE or both).
         self.patterns: dict[bytes, int] = {}
         self.channels: dict[bytes, None] = {}
         self._free: frozenset[Command] | None = None
         self._compile()
 
     def copy(self) -> Selector:
-        """Another selector of the same contents."""
+        """Returns another selector with the same contents."""
         other = Selector(self._catalogue, self.all_channels)
         other.all_keys = self.all_keys
         other.all_commands = self.all_commands
@@ -88,28 +88,28 @@ class Selector:
 
     def _compile(self) -> None:
         patterns = [(compile_glob(pattern), access) for pattern, access in self.patterns.items()]
-        #: For each access that may be needed, the patterns that give it.
+        #: The patterns that grant each access; the index is the access.
         self.key_matchers: list[list[Matcher]] = [
             [matches for matches, access in patterns if access & needed == needed] for needed in range(4)
         ]
         self._channel_matchers = [compile_glob(pattern) for pattern in self.channels]
 
-    # asking
+    # queries
 
     @property
     def unrestricted(self) -> bool:
-        """Whether everything is allowed."""
+        """True if everything is allowed."""
         return self.all_commands and self.all_keys and self.all_channels
 
     @property
     def free(self) -> frozenset[Command]:
-        """The commands that need no look at their arguments."""
+        """The commands that need no check of their arguments."""
         if self._free is None:
             self._free = self._catalogue.free(self.commands, self.all_keys, self.all_channels)
         return self._free
 
     def allows_channel(self, channel: bytes, is_pattern: bool) -> bool:
-        """Whether ``channel`` may be used; a pattern must be among those of the selector, letter by letter."""
+        """True if ``channel`` may be used; a pattern must equal one of the selector's patterns literally."""
         if self.all_channels:
             return True
         if is_pattern:
@@ -117,27 +117,27 @@ class Selector:
         return any(matches(channel) for matches in self._channel_matchers)
 
     def reads_every_key(self) -> bool:
-        """Whether all keys there are or will be may be read."""
+        """True if the selector can read every key, including keys that do not exist yet."""
         return self.all_keys or bool(self.patterns.get(b"*", 0) & READ)
 
-    # telling
+    # describing
 
     def describe_commands(self) -> bytes:
-        """The rules that make the set of commands."""
+        """Returns the rules that produce the set of commands."""
         return b" ".join([b"+@all" if self.future else b"-@all", *self.rules])
 
     def describe_keys(self) -> bytes:
-        """The key patterns."""
+        """Returns the key patterns."""
         if self.all_keys:
             return b"~*"
         return b" ".join(_PATTERN_PREFIX[access] + pattern for pattern, access in self.patterns.items())
 
     def describe_channels(self) -> bytes:
-        """The channel patterns."""
+        """Returns the channel patterns."""
         return b"&*" if self.all_channels else b" ".join(b"&" + pattern for pattern in self.channels)
 
     def describe(self) -> bytes:
-        """All rules, as they would be given again."""
+        """Returns rules that produce this selector."""
         channels = self.describe_channels()
         if not self.all_channels:
             channels = b"resetchannels " + channels
@@ -165,45 +165,45 @@ class Selector:
             raise RuleError(_SYNTAX)
 
     def allow_all_keys(self) -> None:
-        """``allkeys``, ``~*``"""
+        """Carries out ``allkeys`` and ``~*``."""
         self.all_keys = True
         self.patterns = {}
         self._compile()
 
     def reset_keys(self) -> None:
-        """``resetkeys``"""
+        """Carries out ``resetkeys``."""
         self.all_keys = False
         self.patterns = {}
         self._compile()
 
     def allow_all_channels(self) -> None:
-        """``allchannels``, ``&*``"""
+        """Carries out ``allchannels`` and ``&*``."""
         self.all_channels = True
         self.channels = {}
         self._compile()
 
     def reset_channels(self) -> None:
-        """``resetchannels``"""
+        """Carries out ``resetchannels``."""
         self.all_channels = False
         self.channels = {}
         self._compile()
 
     def allow_all_commands(self) -> None:
-        """``allcommands``, ``+@all``"""
+        """Carries out ``allcommands`` and ``+@all``."""
         self.all_commands = self.future = True
         self.commands = set(self._catalogue.everything)
         self.first_arguments = {}
         self.rules = []
 
     def reset_commands(self) -> None:
-        """``nocommands``, ``-@all``"""
+        """Carries out ``nocommands`` and ``-@all``."""
         self.all_commands = self.future = False
         self.commands = set()
         self.first_arguments = {}
         self.rules = []
 
     def renew(self) -> None:
-        """Makes the set of commands anew from the rules: other commands are there."""
+        """Recomputes the set of commands from the rules, because the commands of the server have changed."""
         rules, everything = self.rules, self.all_commands
         if self.future:
             self.allow_all_commands()
@@ -213,7 +213,7 @@ class Selector:
             try:
                 self.apply(rule)
             except UnknownName:
-                # The command is gone; should it come again, the rule is about it again.
+                # The command is gone.  Keep the rule, which applies again when the command comes back.
                 self.rules.append(rule)
         self.all_commands = everything
         self._free = None
@@ -227,7 +227,7 @@ class Selector:
         if rule[:1] == b"~":
             access, pattern = READ | WRITE, rule[1:]
         else:
-            # Redis takes "%RW" without a tilde for an empty pattern.
+            # Redis treats "%RW" without a tilde as an empty pattern.
             letters, _, pattern = rule[1:].partition(b"~")
             access = _access_from(letters.upper())
         if has_blanks(pattern):
@@ -269,7 +269,7 @@ class Selector:
         self._note(sign, command.name.encode())
 
     def _allow_part(self, name: bytes) -> None:
-        """``+command|subcommand``, or ``+command|first-argument`` where the command has no subcommands."""
+        """Carries out ``+command|subcommand``, or ``+command|first-argument`` if the command has no subcommands."""
         catalogue = self._catalogue
         parent_name, _, part = name.rpartition(b"|")
         parent = catalogue.find(parent_name)
@@ -286,7 +286,7 @@ class Selector:
             self._allow(command, True)
         else:
             if has_blanks(part) or b'"' in part or b"'" in part:
-                raise RuleError(_SYNTAX)  # it could not be read again
+                raise RuleError(_SYNTAX)  # the rule could not be parsed again
             allowed = self.first_arguments.setdefault(parent, [])
             if part.lower() not in allowed:
                 allowed.append(part.lower())
@@ -304,7 +304,7 @@ class Selector:
             self.all_commands = False
 
     def _note(self, sign: bytes, name: bytes) -> None:
-        """Remembers a rule, and forgets those about the same command or its parts."""
+        """Records a rule, and drops earlier ones about the same command or its parts."""
         name = name.lower()
         part = name + b"|"
         self.rules = [rule for rule in self.rules if rule[1:] != name and not rule.startswith(part, 1)]

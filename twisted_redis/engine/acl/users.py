@@ -1,6 +1,6 @@
-"""Users: who they are, how they prove it, and their selectors.
+"""Users: their names, passwords and selectors.
 
-Of a password only the SHA-256 is kept, in hexadecimal digits, and compared in constant time.
+Only the SHA-256 of a password is kept, in hexadecimal digits.  Passwords are compared in constant time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _is_hash = re.compile(rb"[0-9a-f]{64}").fullmatch
 
 
 class UnmatchedParenthesis(Exception):
-    """A selector is opened by the argument at ``place`` and never closed."""
+    """The argument at ``place`` opens a selector that is never closed."""
 
     def __init__(self, place: int) -> None:
         super().__init__(place)
@@ -29,7 +29,7 @@ class UnmatchedParenthesis(Exception):
 
 
 def merge_selectors(rules: Sequence[bytes]) -> list[bytes]:
-    """``rules`` with the parts of each ``(selector)`` in one; raises UnmatchedParenthesis."""
+    """Returns ``rules`` with the parts of each ``(selector)`` joined into one; raises UnmatchedParenthesis."""
     merged: list[bytes] = []
     opened: int | None = None
     for place, rule in enumerate(rules):
@@ -47,12 +47,12 @@ def merge_selectors(rules: Sequence[bytes]) -> list[bytes]:
 
 
 def hashed(password: bytes) -> bytes:
-    """What is kept of a password."""
+    """Returns the hash of a password, the only form in which it is kept."""
     return sha256(password).hexdigest().encode()
 
 
 class User:
-    """A user.  The first selector is the one that rules outside of parentheses are about."""
+    """A user.  Rules outside parentheses change its first selector."""
 
     __slots__ = ("_catalogue", "enabled", "name", "nopass", "passwords", "sanitize", "selectors", "unrestricted")
 
@@ -60,16 +60,16 @@ class User:
         self.name = name
         self._catalogue = catalogue
         self.enabled = False
-        #: Whether any password is right.
+        #: True if any password is accepted.
         self.nopass = False
         self.sanitize = True
         self.passwords: list[bytes] = []
         self.selectors = [Selector(catalogue, all_channels)]
-        #: Whether nothing is forbidden, so that requests need no check.
+        #: True if everything is allowed, so that requests need no check.
         self.unrestricted = False
 
     def take(self, other: User) -> None:
-        """Becomes as ``other`` is, but for the name."""
+        """Copies everything from ``other`` except the name."""
         self.enabled = other.enabled
         self.nopass = other.nopass
         self.sanitize = other.sanitize
@@ -78,7 +78,7 @@ class User:
         self.unrestricted = other.unrestricted
 
     def copy(self) -> User:
-        """Another user of the same name and rules."""
+        """Returns another user with the same name and rules."""
         other = User(self.name, self._catalogue)
         other.take(self)
         return other
@@ -88,10 +88,10 @@ class User:
         """The selector outside of parentheses."""
         return self.selectors[0]
 
-    # asking
+    # queries
 
     def accepts(self, password: bytes) -> bool:
-        """Whether the user may log in with ``password``."""
+        """True if the user may log in with ``password``."""
         if not self.enabled:
             return False
         if self.nopass:
@@ -102,10 +102,10 @@ class User:
             accepted |= compare_digest(given, known)
         return accepted
 
-    # telling
+    # describing
 
     def flags(self) -> list[bytes]:
-        """The words that ACL GETUSER shows as flags."""
+        """Returns the words that ACL GETUSER shows as flags."""
         shown = [b"on" if self.enabled else b"off"]
         if self.nopass:
             shown.append(b"nopass")
@@ -113,7 +113,7 @@ class User:
         return shown
 
     def describe(self) -> bytes:
-        """All rules, as they would be given again."""
+        """Returns rules that produce this user."""
         words = self.flags()
         words += [b"#" + password for password in self.passwords]
         words.append(self.root.describe())
@@ -128,7 +128,7 @@ class User:
             self.apply(rule, all_channels)
 
     def apply(self, rule: bytes, all_channels: bool) -> None:
-        """Carries out one rule; ``all_channels``: what ``acl-pubsub-default`` says.  Raises RuleError."""
+        """Carries out one rule; raises RuleError.  ``all_channels`` is the default that ``acl-pubsub-default`` sets."""
         self._apply(rule, all_channels)
         self.unrestricted = any(selector.unrestricted for selector in self.selectors)
 
@@ -165,7 +165,7 @@ class User:
 
     def _add_selector(self, rules: bytes, all_channels: bool) -> None:
         selector = Selector(self._catalogue, all_channels)
-        # Redis makes an empty selector where the quotes are not balanced.
+        # Like Redis, create an empty selector if the quotes are not balanced.
         for rule in split_arguments(rules) or []:
             selector.apply(rule)
         self.selectors.append(selector)

@@ -1,1 +1,1 @@
-"""How commands are declared: the table, flags, key specifications, documentation."""
+"""Declarations of commands: the command table, flags, key specifications and documentation."""

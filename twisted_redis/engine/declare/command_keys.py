@@ -1,4 +1,4 @@
-"""The keys of a request: what COMMAND GETKEYS answers, and what ACL, tracking and cluster look at."""
+"""Finds the keys of a request, for COMMAND GETKEYS, ACL, tracking and cluster."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _digits = re.compile(rb"[ \t-\r]*\+?([0-9]{1,9})").match
 
 
 def has_keys(command: Command) -> bool:
-    """Whether requests of ``command`` may name keys at all."""
+    """True if requests of ``command`` can name keys."""
     return command.spec.getkeys is not None or any(not spec.flags & NOT_KEY for spec in command.spec.keys)
 
 
 def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None:
-    """(place, key flags) of each key in ``argv``, whose command is known; None where the arguments make no sense."""
+    """Returns (place, key flags) of each key in ``argv``, a call of ``command``; None if the arguments are invalid."""
     spec = command.spec
     real = any(not key.flags & NOT_KEY for key in spec.keys)
     variable = any(key.flags & VARIABLE_FLAGS for key in spec.keys)
@@ -31,7 +31,7 @@ def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None
             if key_spec.flags & NOT_KEY:
                 continue
             places = key_spec.positions(argv)
-            # One that tells too little is no trouble where its keyword is missing.
+            # An INCOMPLETE specification does no harm if its keyword is absent.
             if places is None or (key_spec.flags & INCOMPLETE and any(places)):
                 found = None
                 break
@@ -48,7 +48,10 @@ def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None
 
 
 def _counted_loosely(spec: Spec, argv: list[bytes]) -> list[tuple[int, int]] | None:
-    """The keys behind a count that is no proper number: Redis takes what digits it begins with, and knows no flags."""
+    """Returns the keys after a count that is not a valid number.
+
+    Like Redis, it uses the digits at the start of the count, and returns no key flags.
+    """
     counted = next((key for key in spec.keys if key.counted), None)
     if counted is None:
         return None
@@ -62,7 +65,7 @@ def _counted_loosely(spec: Spec, argv: list[bytes]) -> list[tuple[int, int]] | N
 
 
 def legacy_range(spec: Spec) -> tuple[int, int, int]:
-    """First key, last key and step, as clients of before 7.0 read them; zeros where no such range can tell."""
+    """Returns first key, last key and step, as clients before 7.0 read them; zeros if no such range exists."""
     first, last = 0, 0
     if len(spec.keys) == 1:
         only = spec.keys[0]
@@ -74,6 +77,6 @@ def legacy_range(spec: Spec) -> tuple[int, int, int]:
             continue
         end = key.index + key.last if key.last >= 0 else key.last
         first = min(first, key.index) if first else key.index
-        # A negative end counts from the end of the request: it is behind every other.
+        # A negative end counts from the end of the request, so it comes after every other end.
         last = end if end < 0 or last < 0 else max(last, end)
     return (first, last, 1) if first else (0, 0, 0)

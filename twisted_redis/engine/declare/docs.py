@@ -1,4 +1,4 @@
-"""COMMAND DOCS: the documentation of a command, made from its declaration and its docstring."""
+"""COMMAND DOCS: builds the documentation of a command from its declaration and its docstring."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["docs_of", "summary_of"]
 
 
 def summary_of(doc: str) -> str:
-    """The first paragraph behind the syntax line of a docstring, as one line."""
+    """Returns the first paragraph after the syntax line of a docstring, as one line."""
     _, _, text = doc.strip().partition("\n")
     paragraph = text.strip().split("\n\n")[0] if text.strip() else doc
     return " ".join(paragraph.split())
 
 
 def docs_of(entry: Command) -> Pairs:
-    """The documentation of a command and of its subcommands."""
+    """Returns the documentation of a command and of its subcommands."""
     spec = entry.spec
     summary = summary_of(spec.doc) if spec.function is not None else spec.doc
     docs = Pairs([b"summary", summary.encode(), b"since", spec.since.encode(), b"group", spec.group.encode()])

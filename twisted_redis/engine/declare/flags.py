@@ -1,4 +1,4 @@
-"""Command flags, as COMMAND INFO names them, and the ACL categories that follow from them."""
+"""Command flags, by their names in COMMAND INFO, and the ACL categories that follow from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOUCHES_ARBITRARY_KEYS = 1 << 25
 ALLOW_BUSY = 1 << 26
 MOVABLEKEYS = 1 << 27
 
-#: COMMAND INFO does not show ``MAY_REPLICATE``, as Redis does not.
+#: Flags missing here, such as ``MAY_REPLICATE``, are not shown by COMMAND INFO, in Redis either.
 FLAG_NAMES: dict[int, str] = {
     WRITE: "write",
     READONLY: "readonly",
@@ -54,7 +54,7 @@ FLAG_NAMES: dict[int, str] = {
     MOVABLEKEYS: "movablekeys",
 }
 
-#: The ACL categories, in the order in which ACL CAT and COMMAND INFO tell them.
+#: The ACL categories, in the order of ACL CAT and COMMAND INFO.
 CATEGORIES = (
     "keyspace",
     "read",
@@ -79,7 +79,7 @@ CATEGORIES = (
     "scripting",
 )
 
-#: The ACL category of a command's group; the groups that are missing have none of their own.
+#: The ACL category that each group implies; other groups imply none.
 GROUP_CATEGORIES: dict[str, str] = {
     "string": "@string",
     "list": "@list",
@@ -98,14 +98,15 @@ GROUP_CATEGORIES: dict[str, str] = {
 
 
 def flag_names(flags: int) -> list[str]:
-    """The names of the bits in ``flags``, in the order of the bits."""
+    """Returns the names of the bits in ``flags``, in the order of the bits."""
     return [name for bit, name in FLAG_NAMES.items() if flags & bit]
 
 
 def categories(flags: int, group: str, extra: tuple[str, ...]) -> frozenset[str]:
-    """The ACL categories of a command, as Redis derives them: from its flags, its group and ``extra``.
+    """Returns the ACL categories of a command, which Redis derives from its flags, its group and ``extra``.
 
-    A group category among ``extra`` stands in place of the group's own (SORT is of lists and sets, not of keys).
+    A group category in ``extra`` replaces the category of the command's own group: SORT belongs to the categories of
+    sets, sorted sets and lists, but not to ``@keyspace``.
     """
     found = set(extra)
     own = GROUP_CATEGORIES.get(group)

@@ -1,8 +1,8 @@
-"""Key specifications: where a command's keys stand among its arguments and what it does with them.
+"""Key specifications: the places of a command's keys among its arguments, and the use that it makes of them.
 
-A specification says how the search begins (at an index, or behind a keyword) and how keys are found from there (a
-range, or a count followed by that many keys), and carries flags: ``RW RO OW RM`` for the access to the key, ``ACCESS
-UPDATE INSERT DELETE`` for what happens to its value.  COMMAND GETKEYS, ACL checks and cluster redirects read it.
+A specification says where the search begins (at an index, or after a keyword) and how to find keys from there (a
+range, or a count followed by that many keys).  Its flags say how the key is accessed (``RW RO OW RM``) and what
+happens to its value (``ACCESS UPDATE INSERT DELETE``).  COMMAND GETKEYS, ACL checks and cluster redirects use it.
 """
 
 from __future__ import annotations
@@ -54,19 +54,21 @@ KEYSPEC_FLAG_NAMES: dict[int, str] = {
 
 
 def keyspec_flag_names(flags: int) -> list[str]:
-    """The names of the bits in ``flags``."""
+    """Returns the names of the bits in ``flags``."""
     return [name for bit, name in KEYSPEC_FLAG_NAMES.items() if flags & bit]
 
 
 @dataclass(frozen=True)
 class KeySpec:
-    """One specification.
+    """One key specification.
 
-    ``keyword`` is None where the search begins at ``index`` (the command's name is 0); otherwise it begins behind
-    the keyword, looked for from ``index`` on (backwards from the end where it is negative).  With ``counted`` the
-    number of keys stands at ``count_at`` places from the begin and the first key at ``first``; else keys run from the
-    begin to ``last`` (relative to the begin, or from the end where negative; with ``limit`` 2 only the first half)
-    in steps of ``step``.  With ``every`` a keyword may stand there several times, each before one key.
+    If ``keyword`` is None, the search begins at ``index`` (the command's name is at 0).  Otherwise it begins after the
+    keyword.  The keyword is searched from ``index`` on, or backwards from the end if ``index`` is negative.
+
+    If ``counted`` is true, the number of keys is ``count_at`` places after the begin, and the first key is ``first``
+    places after it.  Otherwise the keys run from the begin to ``last`` in steps of ``step``; ``last`` is relative to
+    the begin, or to the end if it is negative.  A ``limit`` of 2 restricts the range to the first half of the
+    arguments.  If ``every`` is true, the keyword may occur several times, each time before one key.
     """
 
     flags: int
@@ -83,7 +85,7 @@ class KeySpec:
     notes: str | None = None
 
     def positions(self, argv: list[bytes]) -> Iterator[int] | None:
-        """The places of the keys in ``argv``; None where the arguments do not allow to tell (as Redis gives up)."""
+        """Returns the places of the keys in ``argv``; None if the arguments do not fit, where Redis gives up, too."""
         if self.unknown:
             return None
         argc = len(argv)
@@ -125,7 +127,7 @@ class KeySpec:
         return iter(range(start, stop + 1, self.step))
 
     def describe(self) -> Pairs:
-        """The specification as COMMAND INFO shows it."""
+        """Returns the specification as COMMAND INFO shows it."""
         shown = Pairs()
         if self.notes:
             shown += [b"notes", self.notes.encode()]
@@ -160,24 +162,24 @@ class KeySpec:
 
 
 def first_key(flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:
-    """The one key directly behind the command's name."""
+    """Declares one key, right after the command's name."""
     return (KeySpec(flags, notes=notes),)
 
 
 def key_at(index: int, flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:
-    """One key at ``index``."""
+    """Declares one key at ``index``."""
     return (KeySpec(flags, index=index, notes=notes),)
 
 
 def key_range(flags: int, index: int = 1, last: int = -1, step: int = 1, limit: int = 0) -> tuple[KeySpec, ...]:
-    """Keys from ``index`` to ``last`` (relative; negative: from the end) in steps of ``step``."""
+    """Declares keys from ``index`` to ``last`` (relative to ``index``; to the end if negative) in steps of ``step``."""
     return (KeySpec(flags, index=index, last=last, step=step, limit=limit),)
 
 
 def counted_keys(
     flags: int, index: int = 1, first: int = 1, step: int = 1, notes: str | None = None
 ) -> tuple[KeySpec, ...]:
-    """A count at ``index``, then that many keys."""
+    """Declares a count at ``index``, followed by that many keys."""
     return (KeySpec(flags, index=index, counted=True, first=first, step=step, notes=notes),)
 
 
@@ -191,10 +193,10 @@ def after_keyword(
     notes: str | None = None,
     every: bool = False,
 ) -> tuple[KeySpec, ...]:
-    """Keys behind a keyword that is looked for from argument ``start`` on, or one behind ``every`` such keyword."""
+    """Declares keys after a keyword, searched from argument ``start`` on; ``every``: one key after each keyword."""
     return (KeySpec(flags, index=start, keyword=keyword, last=last, step=step, limit=limit, notes=notes, every=every),)
 
 
 def unknown_keys(flags: int, notes: str | None = None) -> tuple[KeySpec, ...]:
-    """Keys no specification can describe; the command brings its own ``getkeys``."""
+    """Declares keys that no specification can describe; the command has a ``getkeys`` function instead."""
     return (KeySpec(flags, unknown=True, notes=notes),)

@@ -1,7 +1,7 @@
-"""The syntax line of a command's docstring as the argument tree of COMMAND DOCS.
+"""Turns the syntax line of a command's docstring into the argument tree of COMMAND DOCS.
 
-``SET key value [NX | XX] [EX seconds | PX milliseconds]`` says all that clients need for hints: tokens are in capitals,
-``[...]`` is optional, ``<a | b>`` a choice, ``name [name ...]`` a repetition.
+A line such as ``SET key value [NX | XX] [EX seconds | PX milliseconds]`` contains all that clients need for hints.
+Words in capitals are tokens, ``[...]`` is optional, ``<a | b>`` is a choice, ``name [name ...]`` is a repetition.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["Argument", "argument_tree", "parse_syntax"]
 
 _words = re.compile(r"\.\.\.|[\[\]<>|]|[^\s\[\]<>|]+").findall
 
-# What a line does not say, and COMMAND DOCS does: types, and the names of choices and blocks.
+# COMMAND DOCS also shows what the syntax line lacks: types, and names of choices and blocks.
 
-#: Types by the names of arguments; all others are strings.
+#: The types of arguments by their names; all others are strings.
 _KINDS: dict[str, str] = {
     name: kind
     for kind, names in {
@@ -41,14 +41,14 @@ _KINDS: dict[str, str] = {
     }.items()
     for name in names.split()
 }
-#: Types in the commands of a group.
+#: Types that differ in the commands of a group.
 _KINDS_IN_GROUP: dict[tuple[str, str], str] = {
     ("list", "timeout"): "double",
     ("sorted-set", "timeout"): "double",
     ("stream", "start"): "string",
     ("stream", "end"): "string",
 }
-#: Types in one command.
+#: Types that differ in one command.
 _KINDS_IN_COMMAND: dict[tuple[str, str], str] = {
     ("bitfield", "value"): "integer",
     ("cluster|keyslot", "key"): "string",
@@ -64,7 +64,7 @@ _KINDS_IN_COMMAND: dict[tuple[str, str], str] = {
         for name in ("min", "max")
     },
 }
-#: Names of tokens that stand alone, where they are not the token itself.
+#: The names of tokens that stand alone, if the name differs from the token.
 _TOKENS = {
     '""': "empty-string",
     "$": "new-id",
@@ -75,7 +75,7 @@ _TOKENS = {
     "INCR": "increment",
     "~": "approximately",
 }
-#: Names of choices by their words, or their first one; a choice behind a token has its name.
+#: The names of choices, by all their words or by the first; a choice after a token is named after the token.
 _CHOICES = {
     "*": "id-selector",
     "=": "operator",
@@ -117,7 +117,7 @@ _CHOICES = {
     "ip:port": "filter",
     "key": "key-selector",
 }
-#: Names of blocks by their first word; a block behind a token has its name, a repeated one is "data".
+#: The names of blocks, by their first word; a block after a token is named after it, a repeated block is "data".
 _BLOCKS = {
     "BYBOX": "box",
     "BYRADIUS": "circle",
@@ -134,7 +134,7 @@ _BLOCKS = {
     "start": "range",
     "start-slot": "range",
 }
-#: Names of arguments by the token before them and the word that is displayed, where they are not that word.
+#: The names of arguments, by the token before them and the displayed word, if the name differs from that word.
 _ARGUMENTS = {
     (None, "ip:port"): "old-format",
     ("ADDR", "ip:port"): "addr",
@@ -150,10 +150,10 @@ _ARGUMENTS = {
     ("STORE", "key"): "storekey",
     ("STOREDIST", "key"): "storedistkey",
 }
-#: The name of the first argument of a command, where it is another than that of its like.
+#: The names of the first arguments of single commands, if they differ from what the tables above give.
 _FIRST_ARGUMENTS = {"client|tracking": "status"}
 _KEY_PATTERNS = ("by-pattern", "get-pattern")
-#: Names of choices and blocks behind a token, where they are not the token itself.
+#: The names of choices and blocks after a token, if they differ from the token.
 _BEHIND_TOKENS = {
     "CONFIG": "configs",
     "GET": "get-block",
@@ -168,7 +168,7 @@ _BEHIND_TOKENS = {
 
 @dataclass
 class Argument:
-    """A node of the tree.  ``kind`` is the type COMMAND DOCS names; ``display`` is not shown of choices and blocks."""
+    """A node of the tree.  ``kind`` is its type in COMMAND DOCS; choices and blocks do not show ``display``."""
 
     name: str
     kind: str
@@ -181,18 +181,18 @@ class Argument:
 
     @property
     def first_word(self) -> str:
-        """The word of the line with which the argument begins."""
+        """The first word of the argument in the syntax line."""
         if self.token is not None:
             return self.token
         return self.arguments[0].first_word if self.arguments else self.display
 
     @property
     def is_key(self) -> bool:
-        """Whether it names keys: itself, or by a pattern, as SORT has it."""
+        """True if the argument names keys, directly or by a pattern (SORT)."""
         return self.kind == "key" or self.name in _KEY_PATTERNS
 
     def same(self, other: Argument) -> bool:
-        """Whether both stand for the same arguments, repetition aside."""
+        """True if both arguments are equal apart from repetition."""
         return (
             (self.name, self.kind, self.token) == (other.name, other.kind, other.token)
             and len(self.arguments) == len(other.arguments)
@@ -200,7 +200,7 @@ class Argument:
         )
 
     def reply(self, key_specs: Iterator[int]) -> Pairs:
-        """The node as COMMAND DOCS shows it; ``key_specs`` are the key specifications of the arguments from here on."""
+        """Returns the node as COMMAND DOCS shows it; ``key_specs`` yields the specification of each following key."""
         shown = Pairs([b"name", self.name.encode(), b"type", self.kind.encode()])
         if self.kind not in ("oneof", "block"):
             shown += [b"display_text", self.display.encode()]
@@ -246,7 +246,7 @@ class _Reader:
         return self._words[self._at] if self._at < len(self._words) else None
 
     def choices(self, end: str | None) -> tuple[list[list[Argument]], bool]:
-        """The alternatives up to ``end``, each a sequence, and whether ``...`` stood at the end."""
+        """Returns the alternatives up to ``end``, each a sequence, and True if the last word is ``...``."""
         found: list[list[Argument]] = [[]]
         repeated = False
         while (word := self._peek()) != end:
@@ -287,7 +287,7 @@ class _Reader:
             sequence.append(self._token(word))
 
     def _token(self, token: str) -> Argument:
-        """The argument that begins with ``token``: the word or the choice behind it, or a block of several words."""
+        """Returns the argument that begins with ``token``: the word or choice after it, or a block of several words."""
         inner: list[Argument] = []
         if self._peek() == "<":
             self._at += 1
@@ -308,7 +308,7 @@ class _Reader:
         return argument
 
     def _plain_words(self, inner: list[Argument]) -> None:
-        """Takes the words from here on that are no tokens, with their repetitions."""
+        """Reads the following words that are not tokens, with their repetitions."""
         while (word := self._peek()) is not None:
             before = self._at
             self._at += 1
@@ -327,7 +327,7 @@ class _Reader:
 
 
 def _repeats(sequence: list[Argument], again: list[Argument]) -> bool:
-    """Folds ``a b [a b ...]`` into a repeated argument or block; tells whether it was one."""
+    """Turns ``a b [a b ...]`` into a repeated argument or block; returns False if it is no repetition."""
     last = sequence[-len(again) :]
     if len(last) < len(again) or not all(mine.same(theirs) for mine, theirs in zip(last, again, strict=True)):
         return False
@@ -355,7 +355,7 @@ def _sequence(sequence: list[Argument]) -> Argument:
     if len(sequence) == 1:
         return first
     if first.kind == "block" and first.token is not None:
-        # Inside of brackets there is one block: BYBOX width height unit.
+        # A group in brackets is a single block: BYBOX width height unit.
         first.arguments[0].token = first.token
         sequence = first.arguments + sequence[1:]
     word = sequence[0].first_word
@@ -364,7 +364,7 @@ def _sequence(sequence: list[Argument]) -> Argument:
 
 @lru_cache(maxsize=1024)
 def parse_syntax(line: str, command: str, group: str) -> tuple[Argument, ...]:
-    """The arguments in the syntax line of a command; ValueError where its brackets do not match, or its name."""
+    """Returns the arguments in the syntax line; raises ValueError if its brackets or its command name are wrong."""
     words = _words(line)
     name = command.upper().split("|")
     if words[: len(name)] != name:
@@ -383,17 +383,17 @@ def parse_syntax(line: str, command: str, group: str) -> tuple[Argument, ...]:
 
 
 def _key_specs(spec: Spec) -> Iterator[int]:
-    """The number of the key specification of each argument that names keys, in their order."""
+    """Yields the number of the key specification of each argument that names keys, in order."""
     if spec.name in ("sort", "sort_ro"):
-        # BY and GET share one.
+        # BY and GET share one specification.
         return iter((0, 1, 1, 2))
-    # LCS has two arguments for one specification.
+    # LCS has two key arguments and one specification.
     last = len(spec.keys) - 1
     return (min(index, last) for index in count()) if spec.keys else iter(())
 
 
 def argument_tree(spec: Spec) -> list[Reply]:
-    """The arguments of a command as COMMAND DOCS shows them; none for a docstring without a syntax line."""
+    """Returns the arguments of a command as COMMAND DOCS shows them; none if the docstring has no syntax line."""
     line = spec.doc.strip().partition("\n")[0]
     try:
         arguments = parse_syntax(line, spec.name, spec.group)

@@ -1,8 +1,8 @@
-"""The command table: every command is declared once, above its function.
+"""The command table.  Every command is declared once, above its function.
 
-``command`` makes a ``Spec`` of a function and puts it into the registry when its module is imported; a ``CommandGroup``
-does so with defaults.  A server binds the specs to ``Command`` objects of its own, which carry the statistics, so that
-two servers in one process share no figure.
+``command`` turns a function into a ``Spec`` and registers it when its module is imported; a ``CommandGroup`` does the
+same with defaults.  A server binds the specs to ``Command`` objects of its own, which hold the statistics, so two
+servers in one process share no figures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
 
 @dataclass(frozen=True)
 class Spec:
-    """The facts of a command's declaration."""
+    """The facts that a command's declaration states."""
 
     name: str
     #: None for the parent of subcommands.
@@ -39,9 +39,9 @@ class Spec:
     flags: int
     #: The group that COMMAND DOCS names; it also implies an ACL category.
     group: str
-    #: Where the keys are, by ``engine.declare.keyspecs``.
+    #: The places of the keys (``engine.declare.keyspecs``).
     keys: tuple[KeySpec, ...] = ()
-    #: ACL categories beside those that the group and the flags imply.
+    #: ACL categories in addition to those that the group and the flags imply.
     acl: tuple[str, ...] = ()
     since: str = "1.0.0"
     complexity: str = ""
@@ -72,7 +72,7 @@ class Spec:
 
 
 class Facts(TypedDict, total=False):
-    """The fields of ``Spec`` that a declaration gives by name; see there for those that need an explanation."""
+    """The fields of ``Spec`` that a declaration passes by name; ``Spec`` explains them."""
 
     arity: int
     flags: int
@@ -92,7 +92,7 @@ class Facts(TypedDict, total=False):
     most: int | None
 
 
-#: Samples of a command that go into its histogram at a time.
+#: The number of samples that ``Command.fold`` adds to the histogram at a time.
 HISTOGRAM_SAMPLES = 500
 
 registry: dict[str, Spec] = {}
@@ -106,16 +106,16 @@ def _add(spec: Spec) -> None:
 
 
 def _flags(flags: int, keys: tuple[KeySpec, ...]) -> int:
-    # Keys are movable where clients cannot compute them from first, last and step. A getkeys function alone
-    # does not tell: SET has one for the flags of its key, which never moves.
+    # Keys are movable if clients cannot compute them from first key, last key and step. A getkeys function does not
+    # imply that: SET has one for the flags of its key, which never moves.
     movable = any(spec.keyword is not None or spec.counted or spec.unknown or spec.flags & INCOMPLETE for spec in keys)
     return flags | MOVABLEKEYS if movable else flags
 
 
 def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> Callable[[Function], Function]:
-    """Declares a command over its function; ``CONTAINER|SUB`` declares a subcommand.
+    """Declares the function below it as a command; ``CONTAINER|SUB`` declares a subcommand.
 
-    ``facts`` are the fields of ``Spec``; ``arity`` and ``group`` are required.  ``doc`` replaces the docstring of a
+    ``facts`` are the fields of ``Spec``; ``arity`` and ``group`` are required.  ``doc`` replaces the docstring, for a
     function that a factory made.  ``add`` receives the declaration; by default it goes into every server's table.
     """
 
@@ -129,13 +129,13 @@ def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Fa
 
 
 def container(name: str, summary: str = "", *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> None:
-    """Declares the parent of subcommands, which itself does nothing."""
+    """Declares the parent of subcommands, which cannot be called itself."""
     chosen: Facts = {"arity": -2, "flags": 0, "doc": summary, **facts}
     add(Spec(name.lower(), None, **chosen))
 
 
 class CommandGroup:
-    """``command`` with defaults for the declarations of one group: each then states only what is its own.
+    """``command`` with defaults for one group, so that each declaration states only its own facts.
 
     ``with_defaults`` makes a group with more defaults, for commands that have more in common::
 
@@ -150,22 +150,22 @@ class CommandGroup:
 
     def __init__(self, name: str, **defaults: Unpack[Facts]) -> None:
         self.defaults: Facts = {**defaults, "group": name}
-        #: Precedes the name of each command: ``CONTAINER|`` for subcommands.
+        #: The prefix of each command's name: ``CONTAINER|`` for subcommands.
         self.prefix = ""
 
     def __call__(self, name: str, **facts: Unpack[Facts]) -> Callable[[Function], Function]:
-        """Declares a command over its function."""
+        """Declares the function below it as a command."""
         chosen: Facts = {**self.defaults, **facts}
         return command(self.prefix + name, **chosen)
 
     def with_defaults(self, **defaults: Unpack[Facts]) -> CommandGroup:
-        """The same group with more defaults."""
+        """Returns the same group with more defaults."""
         group = copy(self)
         group.defaults = {**self.defaults, **defaults}
         return group
 
     def below(self, parent: str) -> CommandGroup:
-        """The group that declares subcommands of ``parent``, each by its own name alone."""
+        """Returns the group that declares the subcommands of ``parent``, by their own names alone."""
         group = copy(self)
         group.prefix = f"{parent}|"
         return group
@@ -178,9 +178,9 @@ class CommandGroup:
 
 @dataclass(eq=False)
 class Command:
-    """A command of one server: its spec with the figures of its calls.
+    """A command of one server: its spec and its statistics.
 
-    ``samples`` collects the durations (ns) of calls until ``fold`` adds them up: one append is all a call pays.
+    ``samples`` collects the durations (ns) of calls until ``fold`` adds them up, so a call costs one append.
     """
 
     spec: Spec
@@ -196,15 +196,15 @@ class Command:
     rejected: int = 0
     failed: int = 0
     histogram: dict[int, int] = field(default_factory=dict)
-    #: How many leading arguments are the name: 2 for a subcommand.
+    #: The number of leading arguments that form the name: 2 for a subcommand.
     skip: int = 1
 
     __hash__ = object.__hash__
 
     def fold(self, tracking: bool = True) -> None:
-        """Adds the collected samples to calls and time; if ``tracking``, to the histogram.
+        """Adds the collected samples to the calls and the time, and to the histogram if ``tracking`` is true.
 
-        Its buckets are 1/128 of a power of two wide.
+        A bucket of the histogram is 1/128 of a power of two wide.
         """
         samples = self.samples
         if not samples:
@@ -216,7 +216,7 @@ class Command:
         if not tracking:
             return
         histogram = self.histogram
-        # Under load a part of the samples, evenly taken, stands for all: the loop must not cost more than the calls.
+        # Under load, take evenly spaced samples for all: this loop must not cost more than the calls themselves.
         step = count // HISTOGRAM_SAMPLES + 1
         for sample in samples[::step]:
             shift = sample.bit_length() - 8
@@ -224,7 +224,7 @@ class Command:
             histogram[bucket] = histogram.get(bucket, 0) + step
 
     def percentile(self, percent: float) -> float:
-        """The duration (us) that ``percent`` of the calls did not exceed; 0 without calls."""
+        """Returns the duration (us) that ``percent`` of the calls did not exceed; 0 without calls."""
         wanted = sum(self.histogram.values()) * percent / 100
         seen = 0
         for bucket in sorted(self.histogram):
@@ -235,14 +235,14 @@ class Command:
         return 0.0
 
     def reset(self) -> None:
-        """Forgets all figures (CONFIG RESETSTAT)."""
+        """Resets all figures (CONFIG RESETSTAT)."""
         self.samples = []
         self.calls = self.nanoseconds = self.rejected = self.failed = 0
         self.histogram = {}
 
     @property
     def is_container(self) -> bool:
-        """Whether a subcommand has to be named."""
+        """True if a call has to name a subcommand."""
         return self.subcommands is not None
 
 
@@ -255,8 +255,8 @@ def _parent_only(*_: object) -> None:
 
 def _bind(spec: Spec) -> Command:
     low = abs(spec.arity)
-    # Never the hot path: what logs in (the log of failures wants to know how it was spelled), and what is for some
-    # clients only.
+    # These commands never take the hot path. Some log in, and the log of failures needs their spelling. The others are
+    # reserved for certain clients.
     unusual = spec.flags & (NO_AUTH | PROTECTED)
     return Command(
         spec=spec,
@@ -269,7 +269,7 @@ def _bind(spec: Spec) -> Command:
 
 
 def bind_table(specs: Iterable[Spec] | None = None) -> dict[bytes, Command]:
-    """A server's own commands by lower-case name; subcommands stand in their containers."""
+    """Returns a server's own commands by lower-case name; their containers hold the subcommands."""
     chosen = list(registry.values() if specs is None else specs)
     table: dict[bytes, Command] = {}
     for spec in chosen:
@@ -282,7 +282,7 @@ def bind_table(specs: Iterable[Spec] | None = None) -> dict[bytes, Command]:
             if parent.subcommands is None:
                 parent.subcommands = {}
             parent.subcommands[own.encode()] = _bind(spec)
-            # Never the hot path: which subcommand is meant has to be found out first.
+            # A container never takes the hot path, since its subcommand has to be looked up first.
             parent.min_args = _NO_LIMIT
     for entry in table.values():
         if entry.spec.is_container and entry.subcommands is None:
