@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, UNAUTHENTICATED, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.addresses import is_loopback
-from twisted_redis.net.limits import TOLD_FROM, UNAUTHENTICATED_QUERY, output_floor
+from twisted_redis.net.limits import REPORTED_FROM, UNAUTHENTICATED_QUERY, output_floor
 from twisted_redis.net.protocol import RedisProtocol
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
 from twisted_redis.resp.parser import Limits
@@ -55,8 +55,8 @@ class RedisFactory(Factory):
         self.client_eviction = engine.client_eviction
         #: Output of fewer bytes is within every limit.
         self.output_floor = 1 << 62
-        #: Whether a limit is lower than the size from which the transport reports its output.
-        self.watchful = False
+        #: Whether a limit is so low that the transport would not report the output by itself.
+        self.checks_every_write = False
         engine.config.on_apply("client-output-buffer-limit", self.apply_config)
         #: Monotonic time of the last periodic work: exact enough for idle times, and free to read.
         self.loop_time = engine.time.monotonic()
@@ -64,7 +64,7 @@ class RedisFactory(Factory):
         #: Whether connections are closed as soon as they are made (a fault that a test asks for).
         self.refusing = False
         #: Called when a client connects.
-        self.arriving: Callable[[], None] = lambda: None
+        self.on_connect: Callable[[], None] = lambda: None
         self.apply_config()
 
     def apply_config(self) -> None:
@@ -72,13 +72,13 @@ class RedisFactory(Factory):
         self.limits.max_bulk = self.engine.config.proto_max_bulk_len
         self.keepalive = self.engine.config.tcp_keepalive
         self.output_floor = output_floor(self.engine.config)
-        self.watchful = self.output_floor < TOLD_FROM
+        self.checks_every_write = self.output_floor < REPORTED_FROM
 
     def buildProtocol(self, addr: IAddress | None) -> RedisProtocol | None:  # type: ignore[override]
         """Makes the protocol of a new connection; None has the port close it."""
         if self.refusing:
             return None
-        self.arriving()
+        self.on_connect()
         protocol = RedisProtocol()
         protocol.factory = self
         return protocol
@@ -140,7 +140,7 @@ class RedisFactory(Factory):
             empty.callback(None)
         return empty
 
-    def closing(self, protocol: RedisProtocol) -> None:
+    def abort_later(self, protocol: RedisProtocol) -> None:
         """Schedules the abort of ``protocol``, in case its peer does not take the last bytes."""
         self.call_later(CLOSE_WITHIN, self._cut, protocol)
 

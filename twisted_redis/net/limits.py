@@ -7,7 +7,7 @@ from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, UNAUTHENTI
 
 __all__ = [
     "HIGH_WATER",
-    "TOLD_FROM",
+    "REPORTED_FROM",
     "UNAUTHENTICATED_QUERY",
     "UNAUTHENTICATED_REPLIES",
     "output_floor",
@@ -23,7 +23,7 @@ UNAUTHENTICATED_QUERY = 1024 * 1024
 #: The replies to one read of such a client (bytes): Redis checks its limit when they overflow the first buffer.
 UNAUTHENTICATED_REPLIES = 16 * 1024
 #: From this size on (bytes) the transport reports that the peer does not take its output.
-TOLD_FROM = 64 * 1024
+REPORTED_FROM = 64 * 1024
 
 
 def _limit_of(client: Client, config: Config) -> BufferLimit:

@@ -77,71 +77,74 @@ ABORTING: Final[State] = State.ABORTING
 FINISHING: Final[State] = State.FINISHING
 GONE: Final[State] = State.GONE
 
+# Looking up a member in its enum takes longer than a transition.
+ADMIT, EXECUTE, EXECUTED, HOLD, RESUME, CONTINUE, CLOSE, ABORT, FINISH, LEAVE = Event
+
 #: The state that follows when an event happens in a state.  An event without an entry cannot happen there: that would
 #: be a bug, and raises KeyError.  Entering RESUMING asks the reactor for the call that goes on.
 TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
     READING: {
-        Event.EXECUTE: EXECUTING,
-        Event.HOLD: WAITING,
-        Event.RESUME: READING,
-        Event.CLOSE: CLOSING,
-        Event.FINISH: FINISHING,
-        Event.LEAVE: GONE,
+        EXECUTE: EXECUTING,
+        HOLD: WAITING,
+        RESUME: READING,
+        CLOSE: CLOSING,
+        FINISH: FINISHING,
+        LEAVE: GONE,
     },
     EXECUTING: {
-        Event.EXECUTED: READING,
-        Event.HOLD: BACKLOGGED,
-        Event.RESUME: EXECUTING,
-        Event.CLOSE: EXECUTING,  # noticed when the engine has ended
-        Event.ABORT: ABORTING,
-        Event.LEAVE: GONE,
+        EXECUTED: READING,
+        HOLD: BACKLOGGED,
+        RESUME: EXECUTING,
+        CLOSE: EXECUTING,  # noticed when the engine has ended
+        ABORT: ABORTING,
+        LEAVE: GONE,
     },
     BACKLOGGED: {
-        Event.EXECUTED: RESUMING,
-        Event.HOLD: BACKLOGGED,
-        Event.RESUME: BACKLOGGED,
-        Event.CLOSE: BACKLOGGED,
-        Event.ABORT: ABORTING,
-        Event.LEAVE: GONE,
+        EXECUTED: RESUMING,
+        HOLD: BACKLOGGED,
+        RESUME: BACKLOGGED,
+        CLOSE: BACKLOGGED,
+        ABORT: ABORTING,
+        LEAVE: GONE,
     },
     WAITING: {
-        Event.HOLD: WAITING,
-        Event.RESUME: RESUMING,
-        Event.CLOSE: CLOSING,
-        Event.FINISH: FINISHING,
-        Event.LEAVE: GONE,
+        HOLD: WAITING,
+        RESUME: RESUMING,
+        CLOSE: CLOSING,
+        FINISH: FINISHING,
+        LEAVE: GONE,
     },
     RESUMING: {
-        Event.CONTINUE: READING,
-        Event.HOLD: WAITING,
-        Event.RESUME: RESUMING,
-        Event.CLOSE: CLOSING,
-        Event.FINISH: FINISHING,
-        Event.LEAVE: GONE,
+        CONTINUE: READING,
+        HOLD: WAITING,
+        RESUME: RESUMING,
+        CLOSE: CLOSING,
+        FINISH: FINISHING,
+        LEAVE: GONE,
     },
     CLOSING: {
-        Event.RESUME: CLOSING,
-        Event.CLOSE: CLOSING,
-        Event.FINISH: FINISHING,
-        Event.LEAVE: GONE,
+        RESUME: CLOSING,
+        CLOSE: CLOSING,
+        FINISH: FINISHING,
+        LEAVE: GONE,
     },
     ABORTING: {
-        Event.EXECUTED: CLOSING,
-        Event.RESUME: ABORTING,
-        Event.CLOSE: ABORTING,
-        Event.ABORT: ABORTING,
-        Event.LEAVE: GONE,
+        EXECUTED: CLOSING,
+        RESUME: ABORTING,
+        CLOSE: ABORTING,
+        ABORT: ABORTING,
+        LEAVE: GONE,
     },
     FINISHING: {
-        Event.RESUME: FINISHING,
-        Event.CLOSE: FINISHING,
-        Event.LEAVE: GONE,
+        RESUME: FINISHING,
+        CLOSE: FINISHING,
+        LEAVE: GONE,
     },
     GONE: {
-        Event.ADMIT: READING,
-        Event.EXECUTED: GONE,
-        Event.RESUME: GONE,
-        Event.CLOSE: GONE,
+        ADMIT: READING,
+        EXECUTED: GONE,
+        RESUME: GONE,
+        CLOSE: GONE,
     },
 }
 
@@ -212,7 +215,7 @@ class RedisProtocol(Protocol):
         self.drained: Callable[[], None] | None = None
         self._send: Send = sender(transport)
         self.client = self.engine.connect(self)
-        self._change(Event.ADMIT)
+        self._change(ADMIT)
         factory.open[self] = None
         self._parser = make_parser(factory.limits, factory.reader, not self.client.gates & UNAUTHENTICATED)
         transport.registerProducer(self, True)
@@ -274,7 +277,7 @@ class RedisProtocol(Protocol):
         self._held_bytes += size
         if self.state is EXECUTING:
             # A script that runs long lets others in, but the input of its own caller waits for its end.
-            self._change(Event.HOLD)
+            self._change(HOLD)
         if self._held_bytes + self._parser.buffered > factory.query_limit(client):
             self._close_for_query()
         if factory.client_eviction.limit and not client.out:
@@ -320,7 +323,7 @@ class RedisProtocol(Protocol):
     def _executed(self) -> None:
         """The engine has ended, and something has happened meanwhile."""
         aborted = self.state is ABORTING
-        self._change(Event.EXECUTED)
+        self._change(EXECUTED)
         if aborted:
             self.abort()
 
@@ -328,11 +331,11 @@ class RedisProtocol(Protocol):
         """Lets input wait, or end, after a run that did not take the requests ``rest``."""
         client = self.client
         if client.gates & CLOSING_GATE:
-            self._change(Event.CLOSE)
+            self._change(CLOSE)
             return
         self._requests = rest
         if self.state is READING:
-            self._change(Event.HOLD)
+            self._change(HOLD)
         if rest and client.blocked is None and not client.postponed:
             self.resume()  # there were enough replies for one turn
 
@@ -373,7 +376,7 @@ class RedisProtocol(Protocol):
 
     def resume(self) -> None:
         """Has the reactor go on with the input that waits, if any does."""
-        self._change(Event.RESUME)
+        self._change(RESUME)
 
     def _go_on(self) -> None:
         """Executes the input that has waited."""
@@ -381,12 +384,12 @@ class RedisProtocol(Protocol):
             return
         client = self.client
         if client.gates & CLOSING_GATE:
-            self._change(Event.CLOSE)
+            self._change(CLOSE)
             return
         if client.blocked is not None or client.postponed or self.output is PAUSED:
-            self._change(Event.HOLD)
+            self._change(HOLD)
             return
-        self._change(Event.CONTINUE)
+        self._change(CONTINUE)
         if self._requests:
             requests = self._requests
             self._requests = []
@@ -450,7 +453,7 @@ class RedisProtocol(Protocol):
             figures.bytes_out += size
             figures.writes += 1
             self._send(data)
-            if self.output is not FLOWING or factory.watchful or client.gates & UNAUTHENTICATED:
+            if self.output is not FLOWING or factory.checks_every_write or client.gates & UNAUTHENTICATED:
                 self.check_output()
             elif factory.client_eviction.limit:
                 factory.client_eviction.update(client)
@@ -482,7 +485,7 @@ class RedisProtocol(Protocol):
         if self._over(pending):
             return
         factory = self.factory
-        if pending and factory.watchful:
+        if pending and factory.checks_every_write:
             factory.congested[self] = None
         elif self.output is FLOWING:
             factory.congested.pop(self, None)
@@ -490,7 +493,7 @@ class RedisProtocol(Protocol):
             factory.client_eviction.update(self.client)
         if pending > HIGH_WATER and self.output is not PAUSED and not self.client.gates & (CLOSING_GATE | REPLICA):
             self.output = OUTPUT_TRANSITIONS[self.output][OutputEvent.OVERFULL]
-            self._change(Event.HOLD)
+            self._change(HOLD)
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def _over(self, pending: int) -> bool:
@@ -543,7 +546,7 @@ class RedisProtocol(Protocol):
     def close(self) -> None:
         """Closes after the replies that were made; nothing more is executed."""
         self.client.gates |= CLOSING_GATE
-        self._change(Event.CLOSE)
+        self._change(CLOSE)
         self.engine.turns.flush_later(self.client)
 
     def abort(self) -> None:
@@ -556,7 +559,7 @@ class RedisProtocol(Protocol):
             return
         self.client.gates |= CLOSING_GATE
         if self.state in (EXECUTING, BACKLOGGED, ABORTING):
-            self._change(Event.ABORT)
+            self._change(ABORT)
             return
         transport: Any = self.transport
         if self.state is FINISHING or pending_output(transport):
@@ -569,11 +572,11 @@ class RedisProtocol(Protocol):
     def _finish(self, last: bytes = b"") -> None:
         """Closes the transport after ``last``."""
         transport: Any = self.transport
-        self._change(Event.FINISH)
+        self._change(FINISH)
         transport.unregisterProducer()
         finish(transport, last)
         if pending_output(transport):
-            self.factory.closing(self)
+            self.factory.abort_later(self)
         else:
             # Nobody should find the client any more, though some transports take a turn of the reactor to close.
             self._leave()
@@ -587,7 +590,7 @@ class RedisProtocol(Protocol):
     def _leave(self) -> None:
         if self.state is GONE:
             return
-        self._change(Event.LEAVE)
+        self._change(LEAVE)
         self.factory.forget(self)
         self.engine.stats.absorb(self.figures)
         self.engine.disconnect(self.client)

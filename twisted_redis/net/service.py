@@ -77,7 +77,7 @@ class ServerService(Service):
         self._more: Any = None
         #: Periodic work of the rooms above; called about ten times a second with the monotonic time (s).
         self.periodic: list[Callable[[float], None]] = []
-        self.factory.arriving = self.wake
+        self.factory.on_connect = self.wake
         self.listeners.client_tls = self._client_tls
         engine.network = self
         self._migrate_connections = MigrateConnections(reactor, engine, self._client_tls)
