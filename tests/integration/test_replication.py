@@ -94,10 +94,10 @@ def test_links_that_are_cut_under_load(stage: Stage, master_kind: str, replica_k
     assert stats["sync_full"] <= 1 + CUTS // 4
 
 
-@pytest.mark.parametrize("streamed", ["yes", "no"])
+@pytest.mark.parametrize("diskless", ["yes", "no"])
 @pytest.mark.parametrize("loaded", ["disabled", "on-empty-db", "swapdb"])
-def test_both_ways_of_a_snapshot_under_load(stage: Stage, streamed: str, loaded: str) -> None:
-    master = stage.launch("ours", "--repl-diskless-sync", streamed, "--repl-diskless-sync-delay", "0")
+def test_both_ways_of_a_snapshot_under_load(stage: Stage, diskless: str, loaded: str) -> None:
+    master = stage.launch("ours", "--repl-diskless-sync", diskless, "--repl-diskless-sync-delay", "0")
     replica = stage.launch("ours", "--repl-diskless-load", loaded)
     with client_of(master) as here, client_of(replica) as there:
         with writing(master.port):
