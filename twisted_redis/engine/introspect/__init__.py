@@ -1,1 +1,1 @@
-"""What the server tells of itself: statistics, slow log, latency, MONITOR, INFO."""
+"""The server's reports about itself: statistics, slow log, latency, MONITOR, INFO."""

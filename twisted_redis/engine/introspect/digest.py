@@ -1,7 +1,7 @@
-"""Digests of values and of whole data sets, the same as Redis computes (DEBUG DIGEST and DIGEST-VALUE).
+"""Digests of values and of whole data sets, equal to those of Redis (DEBUG DIGEST and DIGEST-VALUE).
 
-Two servers hold the same data if their digests are equal, whatever the order of their tables.  The digest of a value
-depends on its type (``DataType.digest``).
+Two servers hold the same data if their digests are equal; the order of their tables does not matter.  The digest of a
+value depends on its type (``DataType.digest``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _EXPIRES = hashed(b"!!expire!!")
 
 
 def value_digest(db: Database, key: bytes, digest: int = 0) -> int:
-    """``digest`` with the value of ``key`` and whether it expires; as it came if there is no such key.
+    """Mixes the value of ``key``, and the fact that it expires, into ``digest``; unchanged if there is no such key.
 
-    A key that has expired counts as long as it has not been removed.
+    An expired key counts until it is deleted.
     """
     value = db.data.get(key)
     if value is None:
@@ -31,7 +31,7 @@ def value_digest(db: Database, key: bytes, digest: int = 0) -> int:
 
 
 def dataset_digest(databases: Iterable[Database]) -> int:
-    """The digest of all keys of ``databases``, 0 if there are none."""
+    """Returns the digest of all keys of ``databases``; 0 if there are none."""
     digest = 0
     for db in databases:
         if db.data:
@@ -42,5 +42,5 @@ def dataset_digest(databases: Iterable[Database]) -> int:
 
 
 def digest_text(digest: int) -> bytes:
-    """``digest`` as 40 hexadecimal digits."""
+    """Returns ``digest`` as 40 hexadecimal digits."""
     return b"%040x" % digest

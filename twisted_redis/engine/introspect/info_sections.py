@@ -122,7 +122,7 @@ def _memory(engine: Engine) -> Fields:
             ("used_memory_startup", startup),
             ("used_memory_dataset", dataset),
             ("used_memory_dataset_perc", f"{dataset * 100 / max(1, used):.2f}%"),
-            # As Redis shows them with the C library's allocator, of which it knows no more.
+            # Redis shows these values if the C library's allocator provides no figures.
             ("allocator_allocated", used),
             ("allocator_active", rss),
             ("allocator_resident", rss),
@@ -422,10 +422,10 @@ SECTIONS: dict[str, Section] = {
     "debug": Section("Debug", _debug),
 }
 
-#: Shown by their names alone, not by ``all`` or ``everything``.
+#: INFO shows these sections only by name, not with ``all`` or ``everything``.
 HIDDEN_SECTIONS = frozenset({"debug"})
 
-#: What INFO shows without arguments.
+#: The sections that INFO shows without arguments.
 DEFAULT_SECTIONS = (
     "server",
     "clients",

@@ -1,9 +1,8 @@
-"""INFO keysizes: how many keys of each type have about which length, by powers of two.
+"""INFO keysizes: the distribution of the lengths of keys, for each type, by powers of two.
 
-Redis counts with every change; here nothing is counted until somebody asks.  A database of some thousand keys is gone
-through at once, and the outcome stands as long as nothing changes.  A larger one is gone through in the background,
-from when it was asked for: until then the answer is estimated from keys picked at random, afterwards it is that of the
-last walk.
+Redis counts with every change; this server counts only on request.  A database of some thousand keys is counted at
+once, and the result is valid until something changes.  A larger one is counted in the background, from the first
+request on.  Until that is done, the answer is an estimate from random keys; later, it is the result of the last walk.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["KeySizes", "label"]
 
 _AT_ONCE = 20_000
-"""Keys of a database that are gone through while the client waits."""
+"""A database with at most this many keys is counted while the client waits."""
 
 _SAMPLE = 1000
-"""Keys that stand for all of a larger one that was not gone through yet."""
+"""The number of random keys from which a larger database is estimated."""
 
 _RARE = 50
-"""A walk is followed by at least so many times its own time without one."""
+"""The pause between two walks is this many times as long as the walk."""
 
-#: Length -> keys of that length, for each kind.
+#: For each type: length -> number of keys of that length.
 _Lengths = dict[str, "Counter[int]"]
 
 
 def label(length: int) -> str:
-    """The bin of a length, named by its least one: ``0``, ``1``, ``2``, ``4`` ... ``512``, ``1K`` ... ``4E``."""
+    """Names the bin of a length by its lower bound: ``0``, ``1``, ``2``, ``4`` ... ``512``, ``1K`` ... ``4E``."""
     if not length:
         return "0"
     power = length.bit_length() - 1
@@ -42,7 +41,7 @@ def label(length: int) -> str:
 
 
 def _count(lengths: _Lengths, values: list[Any]) -> None:
-    """Adds ``values`` to ``lengths``."""
+    """Adds the lengths of ``values`` to ``lengths``."""
     for kind in {value.__class__ for value in values}:
         found = TYPES.get(kind)
         if found is not None and found.keysizes:
@@ -62,18 +61,18 @@ def _fields(db: Database, lengths: _Lengths) -> list[tuple[str, str]]:
 
 
 class KeySizes:
-    """The figures of an engine."""
+    """The distributions of an engine's databases."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        #: What was found in the contents with this order, in this state.
+        #: The last result for each database, with the order and the state of the data that it describes.
         self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
         engine.info.add("keysizes", self.fields)
 
     def fields(self) -> list[tuple[str, str]]:
-        """The fields of the section."""
+        """Returns the fields of the section."""
         return [field for db in self._engine.databases if db.data for field in _fields(db, self._lengths(db))]
 
     def _state(self, db: Database) -> tuple[int, ...]:
@@ -94,7 +93,7 @@ class KeySizes:
         self._start(db)
         if is_of_now:
             return known
-        # An estimate is not made again with every INFO: it stands until the walk has come to its end.
+        # Keep an estimate until the walk ends, instead of making another one for each INFO.
         lengths = self._sampled(db)
         self._known[db] = (db.order, (), lengths)
         return lengths

@@ -1,6 +1,6 @@
-"""The latency monitor: what took longer than ``latency-monitor-threshold``, by the kind of event, over time.
+"""The latency monitor: records events that took longer than ``latency-monitor-threshold``, by kind, over time.
 
-Whoever does something that holds the server up notes how long it took: ``engine.latency.note("fork", milliseconds)``.
+Code that may hold up the server reports the time it took: ``engine.latency.note("fork", milliseconds)``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Analysis", "LatencyMonitor", "Series"]
 
-#: Samples of an event that are kept; there is at most one a second.
+#: The number of samples kept for an event; there is at most one sample a second.
 SAMPLES = 160
 
 
 class Analysis(NamedTuple):
-    """Figures of a series, in ms; ``period`` is the mean time between two samples (s)."""
+    """The figures of a series, in ms; ``period`` is the mean time between two samples (s)."""
 
     samples: int
     average: int
@@ -31,7 +31,7 @@ class Analysis(NamedTuple):
 
 
 class Series:
-    """The samples of one event: (wall time in s, ms), the oldest first, and the worst there has ever been."""
+    """The samples of one event, as (wall time in s, ms), oldest first, and the longest of all time (ms)."""
 
     __slots__ = ("samples", "worst")
 
@@ -40,7 +40,7 @@ class Series:
         self.worst = 0
 
     def add(self, now: int, milliseconds: int) -> None:
-        """Adds a sample; of several in one second the longest stays."""
+        """Adds a sample; only the longest sample of each second is kept."""
         self.worst = max(self.worst, milliseconds)
         samples = self.samples
         if samples and samples[-1][0] == now:
@@ -49,7 +49,7 @@ class Series:
             samples.append((now, milliseconds))
 
     def analysis(self, now: int) -> Analysis:
-        """What the samples have in common."""
+        """Returns the figures of the samples."""
         values = [milliseconds for _, milliseconds in self.samples]
         count = len(values)
         average = sum(values) // count
@@ -58,7 +58,7 @@ class Series:
 
 
 class LatencyMonitor:
-    """The series of a server by their events."""
+    """All series of a server, by event."""
 
     def __init__(self, config: Config, time: TimeSource) -> None:
         self._config = config
@@ -67,12 +67,12 @@ class LatencyMonitor:
 
     @property
     def threshold_ns(self) -> int | None:
-        """Calls that take at least as long are noted; None when none are."""
+        """The duration from which calls are recorded; None if no calls are recorded."""
         milliseconds: int = self._config.latency_monitor_threshold
         return milliseconds * 1_000_000 if milliseconds else None
 
     def note(self, event: str, milliseconds: float) -> None:
-        """Notes that ``event`` took so long, if that is over the threshold."""
+        """Records the duration of ``event`` if it reaches the threshold."""
         threshold = self._config.latency_monitor_threshold
         if not threshold or milliseconds < threshold:
             return
@@ -82,11 +82,11 @@ class LatencyMonitor:
         series.add(int(self._time.wall()), int(milliseconds))
 
     def note_call(self, command: Command, nanoseconds: int) -> None:
-        """Notes a call of ``command``."""
+        """Records the duration of a call of ``command`` if it reaches the threshold."""
         self.note("fast-command" if command.flags & FAST else "command", nanoseconds / 1_000_000)
 
     def reset(self, event: str | None = None) -> int:
-        """Forgets an event, its name in any case, or all; how many there were."""
+        """Deletes the series of an event (its name in any case) or all series; returns their number."""
         chosen = [name for name in self.events if event is None or name.lower() == event.lower()]
         for name in chosen:
             del self.events[name]

@@ -1,4 +1,4 @@
-"""MONITOR: every call is shown to those who watch, one line each, once it has been executed."""
+"""MONITOR: shows every call to the monitoring clients, one line each, once it has been executed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ for _byte, _letter in zip(b'\\"\n\r\t\a\b', b'\\"nrtab', strict=True):
 
 
 def quoted(argument: bytes) -> bytes:
-    """``argument`` in double quotes, with what cannot be printed escaped."""
+    """Returns ``argument`` in double quotes, with unprintable bytes escaped."""
     return b'"%b"' % b"".join([_SHOWN[byte] for byte in argument])
 
 
 class Monitors:
-    """Who watches.  While anybody does, all commands take the long way."""
+    """The monitoring clients.  While there are any, all commands take the slow path."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -35,20 +35,20 @@ class Monitors:
         engine.departed.append(self.remove)
 
     def add(self, client: Client) -> None:
-        """Shows ``client`` every call from now on."""
+        """Starts to show every call to ``client``."""
         self._clients[client] = None
         client.gates |= MONITORING
         self._engine.set_gate(IS_MONITORED, True)
 
     def remove(self, client: Client) -> None:
-        """Shows ``client`` nothing more."""
+        """Stops showing calls to ``client``."""
         if self._clients.pop(client, self) is None:
             client.gates &= ~MONITORING
             if not self._clients:
                 self._engine.set_gate(IS_MONITORED, False)
 
     def show(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Shows a call of ``client``.  What administers the server is not shown."""
+        """Shows a call of ``client``, unless the command is administrative or the server is loading."""
         engine = self._engine
         if command.flags & ADMIN or engine.gates & IS_LOADING:
             return

@@ -61,7 +61,7 @@ _PLACES: dict[str, Places] = {
 
 
 def redacted(config: Config, command: Command, argv: list[bytes]) -> list[bytes]:
-    """``argv`` without what others must not see."""
+    """Returns ``argv`` with sensitive arguments replaced."""
     places = _PLACES.get(command.spec.name)
     if places is None:
         return argv

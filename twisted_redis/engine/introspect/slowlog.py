@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SlowCall", "SlowLog"]
 
-#: How much of a request is kept.
+#: The most arguments of a request that are kept, and the most bytes of each argument.
 MAX_ARGUMENTS = 32
 MAX_BYTES = 128
 
 
 class SlowCall(NamedTuple):
-    """An entry: its number, wall time (s), duration (us), request, and who has sent it."""
+    """An entry: its number, wall time (s), duration (us), request, and the address and name of the client."""
 
     number: int
     time: int
@@ -34,7 +34,7 @@ class SlowCall(NamedTuple):
 
 
 class SlowLog:
-    """The slow calls of a server, the newest first; numbers go on when it is cleared."""
+    """The slow calls of a server, newest first; the numbering continues after a reset."""
 
     def __init__(self, config: Config, time: TimeSource) -> None:
         self._config = config
@@ -44,13 +44,13 @@ class SlowLog:
 
     @property
     def threshold_ns(self) -> int | None:
-        """Calls that take at least as long are kept; None when none are."""
+        """The duration from which calls are kept; None if no calls are kept."""
         config = self._config
         microseconds = config.slowlog_log_slower_than
         return None if microseconds < 0 or not config.slowlog_max_len else microseconds * 1000
 
     def note(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
-        """Keeps a call, if it is slow enough."""
+        """Keeps a call if it is slow enough."""
         threshold = self.threshold_ns
         if threshold is None or nanoseconds < threshold or command.flags & SKIP_SLOWLOG:
             return
@@ -69,7 +69,7 @@ class SlowLog:
         self.trim()
 
     def trim(self) -> None:
-        """Forgets the oldest calls over ``slowlog-max-len``; 0 keeps what is there."""
+        """Drops the oldest calls beyond ``slowlog-max-len``; 0 keeps the existing calls."""
         limit = self._config.slowlog_max_len
         while limit and len(self.calls) > limit:
             self.calls.pop()

@@ -1,4 +1,4 @@
-"""The figures of a server: what INFO, SLOWLOG and CONFIG RESETSTAT read and reset."""
+"""The statistics of a server, which INFO and SLOWLOG show and CONFIG RESETSTAT resets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Rate", "Statistics"]
 
-#: Different error prefixes that are told apart.
+#: The most error prefixes that are counted separately.
 ERRORS_MAX = 128
 SAMPLES = 16
 
 
 class Rate:
-    """A figure a second, as the mean of the last 16 measurements."""
+    """The change of a figure per second, as the mean of the last 16 measurements."""
 
     __slots__ = ("_last_time", "_last_value", "_samples")
 
@@ -33,7 +33,7 @@ class Rate:
         self._last_time: float | None = None
 
     def measure(self, value: int, now: float) -> None:
-        """Notes that the running total is ``value`` at ``now`` (seconds, or whatever the rate is by)."""
+        """Adds a measurement: the running total is ``value`` at ``now`` (s, or the unit that the rate refers to)."""
         if self._last_time is not None and now > self._last_time:
             self._samples.append((value - self._last_value) / (now - self._last_time))
         self._last_time = now
@@ -41,12 +41,12 @@ class Rate:
 
     @property
     def value(self) -> float:
-        """The mean rate a second."""
+        """The mean rate per second."""
         return sum(self._samples) / SAMPLES
 
 
 class LoopFigures:
-    """How the turns went: their number, their time in all and the longest (ns), the most calls in one."""
+    """Statistics of the turns: number, total and longest time (ns), and the most calls in one turn."""
 
     __slots__ = ("calls", "longest", "most_calls", "nanoseconds", "turns")
 
@@ -54,12 +54,12 @@ class LoopFigures:
         self.turns = 0
         self.nanoseconds = 0
         self.longest = 0
-        #: Calls of the turn that runs.
+        #: The number of calls in the current turn.
         self.calls = 0
         self.most_calls = 0
 
     def note(self, nanoseconds: int) -> None:
-        """A turn is over."""
+        """Counts a finished turn."""
         self.turns += 1
         self.nanoseconds += nanoseconds
         if nanoseconds > self.longest:
@@ -70,7 +70,7 @@ class LoopFigures:
 
 
 class Connected(Protocol):
-    """A client, for its link alone."""
+    """The part of a client that the statistics need."""
 
     @property
     def link(self) -> Link:
@@ -78,7 +78,7 @@ class Connected(Protocol):
 
 
 class Statistics:
-    """Counters of one server."""
+    """The counters of one server."""
 
     def __init__(
         self,
@@ -98,14 +98,12 @@ class Statistics:
         self._log = log
         #: The start of the server (monotonic, s).
         self.started = now
-        #: Commands whose figures are no longer in the table's.
-        self.connections_received = 0
-        #: Called by CONFIG RESETSTAT: rooms above set figures of their own to zero.
+        #: Functions that CONFIG RESETSTAT calls; rooms above use them to reset figures of their own.
         self.resetters: list[Callable[[], None]] = [lazyfree.reset]
         self.reset()
 
     def reset(self) -> None:
-        """Sets to zero what CONFIG RESETSTAT resets."""
+        """Resets everything that CONFIG RESETSTAT resets."""
         self.connections_received = 0
         self.rejected_connections = 0
         self.expired_keys = 0
@@ -114,7 +112,7 @@ class Statistics:
         self.expire_cycle_ns = 0
         self.evicted_keys = 0
         self.evicted_clients = 0
-        # Of connections that are closed; those of open ones are added when asked for.
+        # The totals of closed connections; those of open connections are added on request.
         self._bytes_in = self._bytes_out = self._reads = self._writes = 0
         self._before = self._open_totals()
         self.query_buffer_closed = 0
@@ -123,10 +121,10 @@ class Statistics:
         self.counts_errors = True
         self.error_total = 0
         self.loop = LoopFigures()
-        #: Periodic work and the append-only file (ns).
+        #: The time of periodic work and of the append-only file (ns).
         self.cron_ns = 0
         self.aof_ns = 0
-        #: Calls within other calls (EXEC, scripts), whose time the outer ones include.
+        #: The time of calls within other calls (EXEC, scripts), which the outer calls include (ns).
         self.nested_ns = 0
         self.unexpected_errors = 0
         self.ops_rate = Rate()
@@ -144,7 +142,7 @@ class Statistics:
             command.reset()
 
     def absorb(self, figures: LinkFigures) -> None:
-        """Takes over the figures of a connection that is closed."""
+        """Adds the figures of a closed connection to the totals."""
         self._bytes_in += figures.bytes_in
         self._bytes_out += figures.bytes_out
         self._reads += figures.reads
@@ -162,7 +160,7 @@ class Statistics:
 
     @property
     def traffic(self) -> tuple[int, int, int, int]:
-        """Bytes in, bytes out, reads and writes of all connections since the last reset."""
+        """The bytes in, bytes out, reads and writes of all connections since the last reset."""
         now = self._open_totals()
         closed = (self._bytes_in, self._bytes_out, self._reads, self._writes)
         found = [max(0, n + c - b) for n, c, b in zip(now, closed, self._before, strict=True)]
@@ -170,26 +168,26 @@ class Statistics:
 
     @property
     def bytes_in(self) -> int:
-        """Bytes received."""
+        """The bytes received."""
         return self.traffic[0]
 
     @property
     def bytes_out(self) -> int:
-        """Bytes sent."""
+        """The bytes sent."""
         return self.traffic[1]
 
     @property
     def reads(self) -> int:
-        """Reads from connections."""
+        """The number of reads from connections."""
         return self.traffic[2]
 
     @property
     def writes(self) -> int:
-        """Writes to connections."""
+        """The number of writes to connections."""
         return self.traffic[3]
 
     def commands(self) -> list[Command]:
-        """All commands and subcommands of the server."""
+        """Returns all commands and subcommands of the server."""
         found: list[Command] = []
         for entry in self._table.values():
             found.append(entry)
@@ -198,7 +196,7 @@ class Statistics:
         return found
 
     def fold(self) -> None:
-        """Adds up the samples that calls have left since the last time."""
+        """Adds up the samples that calls have left since the last call of this method."""
         tracking = self._config.latency_tracking
         for command in self.commands():
             if command.samples:
@@ -206,12 +204,12 @@ class Statistics:
 
     @property
     def commands_processed(self) -> int:
-        """Calls of all commands since the last reset."""
+        """The number of calls of all commands since the last reset."""
         self.fold()
         return sum(command.calls for command in self.commands())
 
     def measure(self, now: float) -> None:
-        """Takes a sample of the rates; called several times a second."""
+        """Adds a measurement to all rates; called several times a second."""
         self.ops_rate.measure(self.commands_processed, now)
         bytes_in, bytes_out, _, _ = self.traffic
         self.in_rate.measure(bytes_in, now)
@@ -230,7 +228,7 @@ class Statistics:
         if prefix in self.errors or len(self.errors) < ERRORS_MAX:
             self.errors[prefix] = self.errors.get(prefix, 0) + 1
         else:
-            # Whoever makes up prefixes (scripts can) must not make the table grow without end.
+            # Scripts can invent prefixes, and must not make the table grow without limit.
             codes = ", ".join(sorted(self.errors))
             self._log(
                 "warning",
@@ -243,13 +241,13 @@ class Statistics:
             self.counts_errors = False
 
     def note_cron(self, nanoseconds: int, turns: int) -> None:
-        """Periodic work is done for this time; ``turns`` were counted before: one is, and no more."""
+        """Adds the time of periodic work; counts it as a turn unless a turn was counted since there were ``turns``."""
         self.cron_ns += nanoseconds
         if self.loop.turns == turns:
             self.loop.note(nanoseconds)
 
     @property
     def commands_ns(self) -> int:
-        """The time of all calls since the last reset, those within others counted once."""
+        """The time of all calls since the last reset (ns); nested calls count once."""
         self.fold()
         return sum(command.nanoseconds for command in self.commands()) - self.nested_ns

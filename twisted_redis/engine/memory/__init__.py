@@ -1,1 +1,1 @@
-"""Memory: what is used, eviction of keys and of clients, freeing a bit at a time."""
+"""Memory: measuring its use, evicting keys and clients, freeing large values in small steps."""

@@ -1,7 +1,7 @@
-"""How much memory each client takes, and closing the fattest when all of them take too much (``maxmemory-clients``).
+"""Measures the memory of each client, and closes the largest clients when all exceed ``maxmemory-clients`` together.
 
-While there is no such limit nothing is weighed.  With one, a client is weighed again whenever something was read from
-it or it was written to; those that are silent meanwhile are weighed in turn, each of them about once a second.
+Without that limit nothing is measured.  With it, a client is measured again after each read from it and each write to
+it.  Idle clients are measured in rotation, each about once a second.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["CLIENT", "ClientEviction", "client_memory"]
 
-#: What a connection takes without anything held for it (bytes): client, protocol, parser, transport.
+#: The memory of a connection that holds no data (bytes): client, protocol, parser, transport.
 CLIENT = 6 << 10
-#: The objects around a queued command, a watched key, a subscription and a prefix (bytes).
+#: The overhead of a queued command, a watched key, a subscription and a tracking prefix (bytes).
 QUEUED, WATCHED, SUBSCRIBED_TO, PREFIX = 200, 200, 200, 200
-#: A limit below this would not even let somebody in to change it.
+#: With a limit below this (bytes), no client could connect to raise it again.
 LOWEST_LIMIT = 128 * 1024
 
 
 def client_memory(client: Client) -> int:
-    """What ``client`` takes (bytes), by estimates that cost no walk through what it has."""
+    """Returns the memory of ``client`` (bytes), an estimate that does not walk through its data."""
     size = CLIENT + held_for(client)
     if client.queue is not None:
         size += client.queue_bytes + QUEUED * len(client.queue)
@@ -40,14 +40,14 @@ def client_memory(client: Client) -> int:
 
 
 class ClientEviction:
-    """The weights of the clients that may be closed for them; ``limit`` is in bytes, 0 without one."""
+    """The sizes of the clients that may be evicted; ``limit`` is in bytes, or 0 if there is none."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.limit = 0
         self._total = 0
         self._sizes: dict[Client, int] = {}
-        #: Numbers of clients that are still to be weighed in this round.
+        #: The numbers of the clients that remain to be measured in this rotation.
         self._round: list[int] = []
         self._told = False
         engine.departed.append(self._forget)
@@ -66,7 +66,7 @@ class ClientEviction:
         self._sizes.clear()
         self._total = 0
         if self.limit:
-            # After the reply: it may be the very client that asks for it.
+            # Wait until the reply is sent: the client that changed the limit may be closed.
             self._engine.time.call_later(0, self._weigh_all)
 
     def _weigh_all(self) -> None:
@@ -91,14 +91,14 @@ class ClientEviction:
         self._sizes[client] = size
 
     def update(self, client: Client) -> None:
-        """Weighs ``client`` again, and closes the fattest of all if they have become too many or too fat."""
+        """Measures ``client`` again, and evicts the largest clients if all exceed the limit together."""
         if client.id in self._engine.clients:
             self._weigh(client)
         if self.limit and self._total >= self.limit:
             self._evict()
 
     def weigh_some(self, parts: int) -> None:
-        """Weighs one of ``parts`` of the clients; called so many times a second."""
+        """Measures one of ``parts`` equal parts of the clients; called ``parts`` times a second."""
         clients = self._engine.clients
         if not self._round:
             self._round = list(clients)

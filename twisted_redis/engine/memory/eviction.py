@@ -1,11 +1,11 @@
-"""Staying inside ``maxmemory``: keys are evicted before a command needs their room.
+"""Keeps memory below ``maxmemory`` by evicting keys before a command runs that may need space.
 
-The databases keep an account while there is a limit (``keyspace.account``), and open a gate when they pass it.  While
-that gate is open every command takes the long way, through ``make_room``; otherwise none pays.  What is held for
-clients counts as well: it is counted anew some times a second.
+While there is a limit, the databases keep an account (``keyspace.account``), and open a gate when they exceed it.
+While that gate is open every command takes the slow path, through ``make_room``; otherwise commands pay nothing.
+Memory that is held for clients counts as well; it is measured several times a second.
 
-Evicting has its time: what is not done in a slice (``maxmemory-eviction-tenacity``) goes on from the reactor, and
-meanwhile commands are executed.
+Eviction is limited to slices of time (``maxmemory-eviction-tenacity``).  If a slice is not enough, the reactor
+continues later, and commands run in between.
 """
 
 from __future__ import annotations
@@ -30,44 +30,44 @@ DIRECTIVES = (
     "lfu-log-factor",
     "lfu-decay-time",
 )
-"""After a change of these ``Eviction.apply`` is to be called."""
+"""The directives after whose change ``Eviction.apply`` must be called."""
 
 _NO_LIMIT = 1 << 62
 _COUNT_AGAIN_NS = 5_000_000
 _RARE = 50
-"""To count what clients hold takes at most one in so many parts of the time."""
+"""Measuring the clients takes at most one part in this many of the time."""
 
 _HELD_MOST = 1 << 18
-"""Bytes of requests in parts after which clients are counted again."""
+"""After this many bytes of partial requests, clients are measured again."""
 
 _SURVEY_EVERY = 60.0
-"""What is estimated drifts: so often (s) the account is corrected."""
+"""The account drifts, since it contains estimates; it is corrected after this time (s)."""
 
 _LOOK_AT_CLOCK = 16
-"""Evictions between two looks at the clock."""
+"""The number of evictions between two reads of the clock."""
 
 
 class Eviction:
-    """Evicts keys of an engine."""
+    """Evicts keys of one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._chooser: Chooser | None = None
         self._timer: Any = None
         self._evicting = False
-        #: Whether somebody has asked for idle times, so that they are kept whatever the policy.
+        #: True if a client has asked for idle times; access times are then recorded under every policy.
         self.idle_wanted = False
         self.last_use = LastUse(engine.time, engine.commands.by_name, engine.stats)
-        #: Whether the last command found no room: scripts, which do not evict, go by that.
+        #: True if the last command found no room.  Scripts, which do not evict, use this value.
         self.out_of_memory = False
-        #: When (monotonic, s) the account is to be held against the data again.
+        #: The time (monotonic, s) of the next comparison of the account with the data.
         self._survey_after = 0.0
         self._surveyed = -1
-        #: When clients are to be counted again before anything is evicted.
+        #: The time (ns) from which clients are measured again before anything is evicted.
         self._count_after = 0
-        #: Bytes of requests in parts that have come since then.
+        #: Bytes of partial requests since clients were measured.
         self._held = 0
-        #: Since when (monotonic, s) the limit is exceeded, and for how long it was before.
+        #: The time (monotonic, s) since which the limit is exceeded, and the total of earlier such times (s).
         self._exceeded_since: float | None = None
         self._exceeded = 0.0
         engine.state.overrun = self._overrun
@@ -77,7 +77,7 @@ class Eviction:
     # the directives
 
     def apply(self) -> None:
-        """Takes over the directives."""
+        """Applies the directives."""
         engine = self._engine
         config, state = engine.config, engine.state
         state.lfu_log_factor = config.lfu_log_factor
@@ -102,7 +102,7 @@ class Eviction:
             self._fits()
 
     def want_idle_times(self) -> None:
-        """Logs the time of each access from now on, unless their frequencies are logged."""
+        """Records the time of each access from now on, unless access frequencies are recorded."""
         if not self.idle_wanted:
             self.idle_wanted = True
             state = self._engine.state
@@ -113,14 +113,14 @@ class Eviction:
                     db.log_accesses(AccessTimes)
 
     def idle_seconds(self, db: Database, key: bytes) -> int:
-        """Seconds since the last access to ``key``; the first such question turns the recording of access times on."""
+        """Returns the seconds since the last access to ``key``; the first call starts to record access times."""
         self.want_idle_times()
         return db.idle_ms(key) // 1000
 
     # the limit
 
     def measure(self) -> None:
-        """Counts what is not data, and sees whether everything fits; several times a second while there is a limit."""
+        """Measures all memory besides the data, and updates the gate; called several times a second under a limit."""
         engine = self._engine
         limit = engine.config.maxmemory
         if not limit:
@@ -148,14 +148,14 @@ class Eviction:
                     engine.usage.survey(db)
 
     def note_held(self, size: int) -> None:
-        """Notes that ``size`` bytes of a request have come in parts, which clients may hold for long."""
+        """Records that ``size`` bytes of a partial request have arrived, which the client may hold for a long time."""
         if self._engine.config.maxmemory:
             self._held += size
             if self._held > _HELD_MOST and self._engine.clock_ns() > self._count_after:
                 self.measure()
 
     def charge_changes(self) -> None:
-        """Charges what was changed in place, so that the gate shows whether the command before passed the limit."""
+        """Adds changes made in place to the account, so that the gate shows if the last command exceeded the limit."""
         if self._is_over():
             self._overrun()
 
@@ -177,10 +177,10 @@ class Eviction:
             self._exceeded_since = None
 
     def make_room(self) -> bool:
-        """Before a command while the limit is exceeded: evicts; False if there is no room and nothing to be evicted."""
+        """Evicts keys before a command, while the limit is exceeded; False if there is no room and no key to evict."""
         engine = self._engine
         if engine.effects.depth or self._evicting:
-            # Between the commands of a transaction or a script nothing is evicted.
+            # Nothing is evicted between the commands of a transaction or a script.
             return not self.out_of_memory
         if engine.gates & (IS_LOADING | IS_BUSY | IS_PAUSED) or (
             engine.replication.is_replica and engine.config.replica_ignore_maxmemory
@@ -191,7 +191,7 @@ class Eviction:
             self._fits()
             return True
         if engine.clock_ns() > self._count_after:
-            # What was held for clients may be gone by now.
+            # Clients may hold less by now.
             self.measure()
             if not engine.gates & IS_OVER_MEMORY:
                 return True
@@ -199,7 +199,7 @@ class Eviction:
             self._exceeded_since = engine.time.monotonic()
         self.out_of_memory = not self._evict()
         if self.out_of_memory and self._chooser is not None:
-            # Nothing is left to be evicted: what is held for clients may have gone since it was counted.
+            # No key is left to evict, but clients may hold less than when they were measured.
             self.measure()
             self.out_of_memory = bool(engine.gates & IS_OVER_MEMORY)
         return not self.out_of_memory
@@ -207,7 +207,7 @@ class Eviction:
     # evicting
 
     def _evict(self) -> bool:
-        """Evicts for a slice of time; False if nothing is left to be evicted though the limit is exceeded."""
+        """Evicts for one slice of time; False if the limit is still exceeded and no key is left to evict."""
         engine = self._engine
         chooser = self._chooser
         if chooser is None:
@@ -244,10 +244,10 @@ class Eviction:
         engine.effects.signal(db, key)
         if engine.events.flags:
             engine.events.notify(db, key, "evicted")
-        engine.effects.end_unit()  # each eviction is a unit of its own
+        engine.effects.end_unit()  # each eviction is its own unit
 
     def _slice_ns(self) -> int:
-        """How long may be evicted at a time, as Redis reckons it."""
+        """Returns the length of a slice (ns), by the formula of Redis."""
         tenacity: int = self._engine.config.maxmemory_eviction_tenacity
         if tenacity <= 10:
             return 50_000 * tenacity

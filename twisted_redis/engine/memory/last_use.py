@@ -1,7 +1,7 @@
-"""When a command may last have used a key, while nobody notes the time of each access.
+"""Estimates when a command last used a key, while access times are not recorded.
 
-The periodic work looks whether any command that uses keys was called since it looked last.  So the first OBJECT
-IDLETIME knows, to a tenth of a second, since when nothing has been used, and no request pays for it.
+The periodic work checks whether any command that uses keys was called since its last check.  So the first OBJECT
+IDLETIME knows, to a tenth of a second, how long no key has been used, and no request pays for that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LastUse"]
 
-#: Commands that name keys and do not use them.
+#: Commands that name keys without using them.
 _LOOKING = frozenset({"exists", "expiretime", "pexpiretime", "pttl", "ttl", "type"})
 
 
@@ -32,7 +32,7 @@ def _uses_keys(command: Command) -> bool:
 
 
 class LastUse:
-    """``since`` is the wall time (ms) since when no command has used a key, if ``holds`` says that this is still so."""
+    """``since`` is the wall time (ms) since which no command has used a key, as long as ``holds`` is true."""
 
     def __init__(self, time: TimeSource, table: dict[bytes, Command], stats: Statistics) -> None:
         self._time = time
@@ -41,11 +41,11 @@ class LastUse:
         self.since = time.wall_ms()
         self._calls = -1
         self._table: tuple[Command, ...] = ()
-        #: The commands of that table, and their subcommands, that use keys.
+        #: The commands and subcommands of that table that use keys.
         self._using: list[Command] = []
 
     def look(self) -> None:
-        """Sees whether any key may have been used since the last look; called several times a second."""
+        """Checks whether any key may have been used since the last check; called several times a second."""
         calls = self._count()
         if calls != self._calls:
             self._calls = calls
@@ -53,7 +53,7 @@ class LastUse:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing has been used since the last look."""
+        """True if no command has used a key since the last check."""
         return self._calls == self._count()
 
     def _count(self) -> int:

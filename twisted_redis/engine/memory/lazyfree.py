@@ -1,8 +1,8 @@
-"""Freeing what is large a bit at a time, so that nobody waits for it.
+"""Frees large values in small steps, so that no client waits for it.
 
-CPython frees a collection with the last reference to it, a million elements in one go, and a thread would hold the
-interpreter's lock all the while.  So large values are taken apart here, in slices of about a millisecond with turns for
-the clients between.  Where a collector frees memory (PyPy) letting go is all there is to do.
+CPython frees a collection when the last reference to it goes, a million elements at once, and a thread would hold the
+interpreter's lock during that time.  So large values are taken apart here, in slices of about a millisecond, and the
+server handles its clients in between.  Where a garbage collector frees memory (PyPy), dropping the reference is enough.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
 __all__ = ["LazyFree"]
 
 _AT_ONCE = 64
-"""Parts of a value that are freed at once, as in Redis: taking note of them would take longer."""
+"""Values with at most this many parts are freed at once, as in Redis: keeping a record would take longer."""
 
 _SLICE_NS = 1_000_000
 _STEP = 512
-"""Elements freed between two looks at the clock."""
+"""The number of elements freed between two reads of the clock."""
 
 _BLOCK = 256
 _WHOLE = 8192
-"""Elements that are freed in a fraction of a slice."""
+"""A container of this many elements is freed in a fraction of a slice."""
 
 _COUNTS_REFERENCES = sys.implementation.name == "cpython"
 
 
 class LazyFree:
-    """What is being freed.  ``pending`` and ``freed`` count objects as INFO does: values, or keys of a database."""
+    """The values to be freed.  ``pending`` and ``freed`` count objects as INFO does: values, or keys of a database."""
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
         self._timer: Any = None
-        #: Containers of what is to be freed, and for how many objects each one counts.
+        #: The containers to be freed, with the number of objects that each job counts for.
         self._jobs: list[tuple[list[Any], int]] = []
         self.pending = 0
         self.freed = 0
 
     def reset(self) -> None:
-        """CONFIG RESETSTAT."""
+        """Resets the count of freed objects (CONFIG RESETSTAT)."""
         self.freed = 0
 
     def remove(self, db: Database, key: bytes, later: bool) -> bool:
-        """Deletes ``key``, and its value ``later`` where that is large; tells whether it was there."""
+        """Deletes ``key``; a large value is freed later if ``later`` is true.  Returns False without such a key."""
         value = db.data.get(key) if later else None
         if not db.delete(key):
             return False
@@ -63,7 +63,7 @@ class LazyFree:
         return True
 
     def flush(self, db: Database, later: bool) -> int:
-        """Empties ``db``, and frees its contents now or ``later``; returns the number of keys that were there."""
+        """Empties ``db``, frees its contents now or ``later``, and returns the number of keys it had."""
         if not later:
             return db.flush()
         held = [_Nested(db.data), db.order, db.expires, db.wheel, db.field_wheel]
@@ -75,9 +75,9 @@ class LazyFree:
         return count
 
     def free(self, values: Iterable[Any], objects: int) -> None:
-        """Frees what nobody else refers to among ``values``, which count for so many ``objects``.
+        """Frees those of ``values`` that nothing else refers to; together they count as this many ``objects``.
 
-        What can be done in a slice is done at once.
+        Work that fits into one slice is done at once.
         """
         self.pending += objects
         self._jobs.append((list(values), objects))
@@ -109,13 +109,13 @@ class _Nested:
 
 
 def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bool:
-    """Frees what is in ``stack`` until the deadline (ns); tells whether nothing is left."""
+    """Frees the contents of ``stack`` until the deadline (ns); True if nothing is left."""
     while stack:
         top = stack[-1]
         if top.__class__ in _CONTAINERS:
-            # Blocks of an order and nodes of a stream have some hundred elements each.
+            # The blocks of an order and the nodes of a stream have some hundred elements each.
             weight = _BLOCK if top and isinstance(top, list) and top[0].__class__ in _BLOCKS else 1
-            # To take out one by one takes ten times as long as to free all.
+            # Removing elements one by one takes ten times as long as freeing the container.
             if len(top) * weight <= _WHOLE:
                 stack.pop()
             else:
@@ -136,7 +136,7 @@ def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bo
 
 
 def _free_some(container: Any, count: int) -> None:
-    """Takes ``count`` elements out of a container that has more; loops that run in C."""
+    """Removes ``count`` elements from a container that has more, with loops that run in C."""
     if isinstance(container, list):
         del container[-count:]
     else:
@@ -159,24 +159,24 @@ def _is_divisible(value: Any) -> bool:
 
 
 def _parts_alone(value: Any) -> list[Any]:
-    """The containers in ``value`` that nobody else holds: a reply may still refer to one."""
+    """Returns the containers in ``value`` that nothing else holds; a reply may still refer to a container."""
     found: list[Any] = []
     beside: list[int] = []
     nested = getattr(value.__class__, "NESTED_PARTS", ())
     for name in _part_names(value):
         part = getattr(value, name)
         if _part_names(part):
-            # An order or a schedule refers to the container that it orders, which comes later.
+            # An order or a schedule refers to the container that it indexes, which comes later.
             beside += [id(referent) for referent in _referents(part)]
             found.append(part)
         elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + beside.count(id(part)):
-            # Three: the value, this variable, the call.
+            # The three references are the value, this variable and the argument of the call.
             found.append(_Nested(part) if name in nested else part)
     return found
 
 
 def _referents(value: Any) -> Iterator[Any]:
-    """The objects that ``value`` refers to, and those that its parts which are no containers refer to."""
+    """Yields the objects that ``value`` refers to, and those that its parts other than containers refer to."""
     for referent in gc.get_referents(value):
         yield referent
         if _part_names(referent):

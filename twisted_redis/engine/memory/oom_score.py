@@ -1,4 +1,4 @@
-"""``oom-score-adj``: telling Linux whom to kill first when memory runs out: children that save, then replicas."""
+"""``oom-score-adj``: tells Linux which processes to kill first without memory: children, then replicas."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["OomScore"]
 
 PATH = "/proc/self/oom_score_adj"
 
-# The places of ``oom-score-adj-values``.
+# The indexes in ``oom-score-adj-values``.
 MASTER, REPLICA, CHILD = 0, 1, 2
 
 
 class OomScore:
-    """The score of the process; before the first change the one it was started with is noted, to return to it."""
+    """The score of the process; the original score is saved before the first change, so it can be restored."""
 
     def __init__(self, config: Config, log: Callable[[str, str], None], is_replica: Callable[[], bool]) -> None:
         self._config = config
@@ -30,16 +30,16 @@ class OomScore:
         config.on_apply(("oom-score-adj", "oom-score-adj-values"), self.apply)
 
     def apply(self) -> None:
-        """Takes over the directives; raises ConfigError where the system refuses."""
+        """Applies the directives; raises ConfigError if the system refuses the change."""
         if not self._set(REPLICA if self._is_replica() else MASTER):
             raise ConfigError("Failed to set current oom_score_adj. Check server logs.")
 
     def follow_role(self) -> None:
-        """The server has become a replica, or a master."""
+        """Adjusts the score after the server has become a replica or a master."""
         self._set(REPLICA if self._is_replica() else MASTER)
 
     def be_child(self) -> None:
-        """This process is a child that saves."""
+        """Adjusts the score of this process, which is a child that saves."""
         self._set(CHILD)
 
     def _set(self, place: int) -> bool:

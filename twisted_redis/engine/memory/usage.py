@@ -1,8 +1,8 @@
-"""How much memory is in use: by the data and the clients, and by the process as a whole.
+"""Measures the memory in use: by the data, by the clients, and by the whole process.
 
-``used_memory`` is an account of what the server was given to keep: keys, values, what is held for clients, and what
-other rooms say that they hold.  The interpreter with its modules is not in it, as little as the program is in Redis'
-figure, or a small ``maxmemory`` would have no room for data; ``used_memory_rss`` has everything.
+``used_memory`` adds up everything that the server stores: keys, values, memory held for clients, and whatever other
+rooms report.  It excludes the interpreter and its modules, just as Redis' figure excludes the program; otherwise a
+small ``maxmemory`` would leave no room for data.  ``used_memory_rss`` includes everything.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 __all__ = ["Usage", "held_for", "human", "resident_bytes", "total_system_memory", "used_memory"]
 
 _SERVER = 1 << 20
-"""What the tables of a server without data take (bytes): commands, directives, databases."""
+"""The size of the tables of a server without data (bytes): commands, directives, databases."""
 
 _AT_ONCE = 2000
-"""Keys of a database that are gone through, or looked at, while somebody waits."""
+"""The number of keys of a database that are measured while a client waits."""
 
 _UNNOTICED = 16 << 20
-"""Data (bytes) for which the process may not have grown: it had room that was free."""
+"""The process may not have grown for this much data (bytes), because it had free memory."""
 
 _AGAIN = 2.0
 _RARE = 50
-"""A walk is followed by so many times its own time without one, and at least by so many seconds."""
+"""Between two walks there is a pause of ``_RARE`` times the duration of the walk, and of at least ``_AGAIN`` s."""
 
 _CLIENT = 6 << 10
-"""What a client takes beside its buffers (bytes): itself, its parser, its transport."""
+"""The memory of a client apart from its buffers (bytes): the client, its parser, its transport."""
 
 
 def human(size: int) -> str:
-    """``1.50K``, ``2.00M``: bytes in the unit Redis chooses."""
+    """Formats a number of bytes in the unit that Redis chooses: ``1.50K``, ``2.00M``."""
     if size < 1024:
         return f"{size}B"
     value = float(size)
@@ -57,7 +57,7 @@ def human(size: int) -> str:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process (bytes)."""
+    """Returns the resident memory of this process (bytes)."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -71,7 +71,7 @@ def resident_bytes() -> int:
 
 
 def process_bytes() -> int | None:
-    """Memory that this process has got of the system, resident or swapped out (bytes); None where that is not told."""
+    """Returns the memory of this process (bytes), resident or swapped out; None if the system does not report it."""
     try:
         with open("/proc/self/status", "rb") as file:
             text = file.read()
@@ -81,7 +81,7 @@ def process_bytes() -> int | None:
 
 
 def total_system_memory() -> int:
-    """Memory of the machine (bytes)."""
+    """Returns the memory of the machine (bytes)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
@@ -89,36 +89,36 @@ def total_system_memory() -> int:
 
 
 def held_for(client: Client) -> int:
-    """What is held for a client (bytes): requests that are not executed, and replies that it has not taken."""
+    """Returns the memory held for a client (bytes): pending requests, and replies that are not sent yet."""
     link = client.link
     held = link.query_buffer + link.argv_bytes + link.pending_output
     return held + sum(map(len, client.out)) if client.out else held
 
 
 class Usage:
-    """The memory in use by an engine, in bytes.
+    """The memory that an engine uses, in bytes.
 
-    ``others`` give what rooms above hold and is counted, ``uncounted`` what must not lead to evictions (buffers of
-    replicas and of the AOF: the DELs of evictions fill them).
+    The functions in ``others`` return the memory of rooms above, which counts.  Those in ``uncounted`` return memory
+    that must not cause evictions: the buffers of replicas and of the AOF, which the DELs of evictions fill.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._estimates: dict[Database, tuple[tuple[int, int, int], int]] = {}
-        #: What walks have found: the order that they went by, how many keys there were, and what they hold.
+        #: The results of walks: the order that was walked, the number of keys, and the memory of their data.
         self._found: dict[Database, tuple[Order, int, int]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
-        #: Bytes that the process held before there were any data.
+        #: The memory of the process before it had any data.
         self._before = process_bytes()
         self.others: list[Callable[[], int]] = []
         self.uncounted: list[Callable[[], int]] = []
-        #: What was held for clients when it was counted last.
+        #: The memory held for clients when it was last measured.
         self.clients = 0
         self.replicas = 0
 
     def count_clients(self) -> None:
-        """Counts what is held for clients; takes time for each of them."""
+        """Measures the memory held for clients, in time proportional to their number."""
         clients = replicas = 0
         for client in self._engine.clients.values():
             held = _CLIENT + held_for(client)
@@ -130,27 +130,27 @@ class Usage:
         self.replicas = replicas
 
     def beside_data(self) -> int:
-        """What counts against the limit and is not data, clients as they were counted last."""
+        """Returns the memory besides the data that counts against the limit; uses the last measurement of clients."""
         return _SERVER + self.clients + sum(other() for other in self.others)
 
     def not_counted(self) -> int:
-        """What does not count against the limit, replicas as they were counted last."""
+        """Returns the memory that does not count against the limit; uses the last measurement of the replicas."""
         return self.replicas + sum(other() for other in self.uncounted)
 
     def data(self) -> int:
-        """What the databases hold."""
+        """Returns the memory of all databases."""
         held = sum(map(self._of_database, self._engine.databases))
         return held if held < _UNNOTICED else min(held, self._most())
 
     def _most(self) -> int:
-        """Bytes that the data can take at most: as much as the process has grown by."""
+        """Returns the most memory that the data can use: the growth of the process since it had no data."""
         now = process_bytes()
         return sys.maxsize if now is None or self._before is None else max(0, now - self._before) + _UNNOTICED
 
     def bound(self) -> bool:
-        """Corrects the accounts if they tell more than the process can have got for data; whether they did.
+        """Corrects the accounts if they exceed what the process can have allocated for data; True if they did.
 
-        Estimates err on this side where collections share what they hold in ways that nobody sees.
+        Estimates are too high where collections share their items in ways that cannot be detected.
         """
         state = self._engine.state
         if state.memory < _UNNOTICED:
@@ -169,13 +169,13 @@ class Usage:
         if db.account is not None:
             db.account.charge_changes()
             return max(0, db.account.memory)
-        # Without a limit nobody keeps account. The estimate stands as long as nothing changes.
+        # Without a limit there is no account.  An estimate is valid until something changes.
         state = (self._engine.effects.dirty, len(db.data), len(db.expires))
         known = self._estimates.get(db)
         if known is not None and known[0] == state:
             return known[1]
         if len(db.data) > _AT_ONCE:
-            # Keys picked at random may miss the few that hold the most, going through all of them takes its time.
+            # A random sample may miss the few keys that hold most of the memory; a walk through all keys takes time.
             self.survey(db)
             order, keys, held = self._found.get(db, (None, 0, 0))
             if order is db.order:
@@ -183,12 +183,12 @@ class Usage:
         size = estimate(db, _AT_ONCE)
         self._estimates[db] = (state, size)
         if len(db.data) > _AT_ONCE:
-            # Until the walk has come to its end no other estimate is made.
+            # Use this estimate until the walk ends.
             self._found[db] = (db.order, len(db.data), size)
         return size
 
     def survey(self, db: Database) -> None:
-        """Goes through all keys of ``db`` in the background, and corrects what is known of it or accounted for it."""
+        """Walks through all keys of ``db`` in the background, and corrects its account or its estimate."""
         walk = self._walks.get(db)
         now = self._engine.time.monotonic()
         if (walk is not None and walk.running) or now < self._not_before.get(db, now):
@@ -210,11 +210,11 @@ class Usage:
             self._not_before[db] = self._engine.time.monotonic() + max(_AGAIN, _RARE * taken / 1e9)
             self._estimates.pop(db, None)
             if db.account is not account:
-                # The account began or ended meanwhile: its growth is unknown.
+                # The account began or ended during the walk, so its growth is unknown.
                 self._not_before.pop(db)
                 self.survey(db)
             elif account is not None:
-                # The walk has seen about half of what has changed meanwhile.
+                # The walk has seen about half of the changes made during it.
                 account.correct(held + (account.memory - before) // 2)
             elif db.data:
                 self._found[db] = (order, len(db.data), held)
@@ -222,11 +222,11 @@ class Usage:
         self._walks[db] = Walk(self._engine, db, visit, done)
 
     def total(self) -> int:
-        """All of it, as INFO's ``used_memory`` shows it."""
+        """Returns all memory in use, as INFO shows it in ``used_memory``."""
         self.count_clients()
         return self.beside_data() + self.not_counted() + self.data()
 
 
 def used_memory(engine: Engine) -> int:
-    """Memory in use (bytes), without the interpreter."""
+    """Returns the memory in use (bytes), without the interpreter."""
     return engine.usage.total()

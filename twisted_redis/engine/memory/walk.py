@@ -1,4 +1,4 @@
-"""Going through all keys of a database in slices of time, with turns for the clients between."""
+"""Visits all keys of a database in slices of time, and lets the server handle its clients in between."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["Walk"]
 
 _SLICE_NS = 2_000_000
 _PAUSE = 0.01
-"""Between two slices (s)."""
+"""The time between two slices (s)."""
 
 _KEYS = 64
-"""Keys gone through between two looks at the clock."""
+"""The number of keys visited between two reads of the clock."""
 
 
 class Walk:
-    """Calls ``visit`` with some keys at a time until all were met that are there all the while, then ``done``.
+    """Calls ``visit`` with a few keys at a time, and finally ``done``.
 
-    ``done`` gets the time that it took (ns, without pauses).  What is in the database when it is exchanged or emptied
-    ends the walk without that call.
+    It visits every key that exists during the whole walk.  ``done`` gets the time of the walk (ns, without pauses).  If
+    the database is emptied or swapped, the walk ends without calling ``done``.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Walk:
         self._timer: Any = clocks.time.call_later(0, self._go_on)
 
     def stop(self) -> None:
-        """Ends the walk where it is."""
+        """Ends the walk at once."""
         self.running = False
         if self._timer is not None:
             self._timer.cancel()

@@ -1,12 +1,12 @@
-"""Client-side caching: who holds which keys, and telling them when those change.
+"""Client-side caching: records which clients have read which keys, and notifies them when those keys change.
 
-In the default mode the keys of every read are noted with the number of the client, in one table for all databases (a
-message names the key alone).  A change takes the key out of the table and tells its clients once.  Numbers of clients
-that have gone stay until then, as in Redis: to search the table for them would cost more.  In BCAST mode nothing is
-noted; what changes under a prefix is gathered and told at the end of the turn.
+In the default mode, the keys of every read are recorded with the number of the client.  One table serves all databases,
+since a message contains only the key.  A change removes the key from the table and notifies its clients once.  The
+numbers of closed clients stay until then, as in Redis, because searching the table for them would cost more.  In BCAST
+mode nothing is recorded: changed keys are collected by prefix and sent at the end of the turn.
 
-Messages to the client whose command is running come behind its reply.  While nobody tracks, nothing of this module
-is called.
+Messages to the client whose command is running are sent after its reply.  While no client uses tracking, nothing in
+this module is called.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ BCAST = 1
 OPTIN = 2
 OPTOUT = 3
 
-#: Keys that one step over ``tracking-table-max-keys`` gives up; a multiple of it when one step is not enough.
+#: The number of keys that one step of ``limit`` drops from a full table; the steps grow while they are not enough.
 EFFORT = 100
 
-#: Reads whose own keys are not kept: what such a script has read is noted call by call.
+#: Reads whose own keys are not recorded, because the keys that such a script reads are recorded call by call.
 _SCRIPTS = frozenset({"eval_ro", "evalsha_ro", "fcall_ro"})
 
 _PUSH = b">2\r\n$10\r\ninvalidate\r\n"
@@ -48,7 +48,7 @@ _MESSAGE = b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"
 
 
 class Tracker:
-    """The tracking of one client (``client.tracking``): its mode, and where its messages go (0: to itself)."""
+    """The tracking of one client (``client.tracking``): its mode, and the receiver of its messages (0: the client)."""
 
     __slots__ = ("broken", "given", "mode", "noloop", "prefixes", "redirect")
 
@@ -56,22 +56,22 @@ class Tracker:
         self.mode = DEFAULT
         self.noloop = False
         self.redirect = 0
-        #: Whether the client that messages should go to was found missing.
+        #: True if the client that should receive the messages is gone.
         self.broken = False
-        #: Whether CLIENT CACHING holds for the next command.
+        #: True if CLIENT CACHING applies to the next command.
         self.given = False
-        #: In BCAST mode.
+        #: The prefixes in BCAST mode.
         self.prefixes: dict[bytes, None] = {}
 
     @property
     def remembers(self) -> bool:
-        """Whether the keys of the running command are noted."""
+        """True if the keys of the running command are recorded."""
         mode = self.mode
         return mode == DEFAULT or (mode == OPTIN and self.given) or (mode == OPTOUT and not self.given)
 
 
 class _Prefix:
-    """A prefix of BCAST mode: who wants to know, and which keys have changed in this turn, by whom."""
+    """A prefix of BCAST mode: its clients, and the keys changed in this turn with the clients that changed them."""
 
     __slots__ = ("clients", "keys")
 
@@ -81,23 +81,23 @@ class _Prefix:
 
 
 class Tracking:
-    """What a server knows of its tracking clients."""
+    """The tracking of all clients of a server."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        #: How many clients track.
+        #: The number of clients that use tracking.
         self.clients = 0
-        #: Numbers of clients by key: one number, or a set of several.  In the order in which keys came.
+        #: The clients' numbers by key: one number, or a set of several.  Keys are in the order of their arrival.
         self._table: OrderedDict[bytes, int | set[int]] = OrderedDict()
-        #: Pairs of key and client in the table.
+        #: The number of pairs of key and client in the table.
         self._items = 0
         self._prefixes: dict[bytes, _Prefix] = {}
-        #: The lengths of the prefixes: a look-up for each tells which of them a key has.
+        #: The lengths of the prefixes, so that one look-up per length finds the prefixes of a key.
         self._lengths: tuple[int, ...] = ()
-        #: Prefixes under which a key has changed in this turn.
+        #: The prefixes of keys that changed in this turn.
         self._stirred: dict[bytes, _Prefix] = {}
         self._steps = 1
-        #: Whether a command has one key, directly behind its name.
+        #: True for commands with exactly one key, right after the name.
         self._single: dict[Command, bool] = {}
         engine.departed.append(self.disable)
         engine.info.add("stats", self._figures)
@@ -112,7 +112,7 @@ class Tracking:
     # on and off
 
     def enable(self, client: Client, mode: int, redirect: int, noloop: bool, prefixes: list[bytes]) -> None:
-        """Has ``client`` track, or track otherwise; in BCAST mode ``prefixes`` are added to those it has."""
+        """Starts tracking for ``client``, or changes its mode; in BCAST mode, adds ``prefixes`` to its own."""
         tracker = client.tracking
         if tracker is None:
             tracker = client.tracking = Tracker()
@@ -133,7 +133,7 @@ class Tracking:
             self._lengths = tuple({len(prefix) for prefix in self._prefixes})
 
     def disable(self, client: Client) -> None:
-        """Ends the tracking of ``client``, if it does."""
+        """Ends tracking for ``client``, if it is on."""
         tracker = client.tracking
         if tracker is None:
             return
@@ -153,7 +153,7 @@ class Tracking:
     def _listen(self) -> None:
         engine = self._engine
         engine.effects.observers.append(self.changed)
-        # Ahead of others: what has to be on disk before replies must also be there before these messages.
+        # This comes first: data that must be on disk before replies must also be there before these messages.
         engine.turns.before_replies.insert(0, self.broadcast)
         engine.effects.refresh()
 
@@ -166,7 +166,7 @@ class Tracking:
         self._items = 0
 
     def check_prefixes(self, client: Client, prefixes: list[bytes]) -> None:
-        """Raises CommandError if a key could have two of ``prefixes``, or one and one that ``client`` has."""
+        """Raises CommandError if ``prefixes`` overlap with each other or with those that ``client`` already has."""
         existing = sorted(client.tracking.prefixes) if client.tracking is not None else []
         first = _first_overlapping(prefixes)
         for place, prefix in enumerate(prefixes):
@@ -189,7 +189,7 @@ class Tracking:
     # reads
 
     def remember(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Notes the keys that a read of ``client`` (or of a script it runs) has named."""
+        """Records the keys that a read by ``client`` (or by a script it runs) has named."""
         if client.tracking is None or not client.tracking.remembers:
             return
         single = self._single.get(command)
@@ -218,9 +218,9 @@ class Tracking:
             self._items += 1
 
     def limit(self) -> None:
-        """Gives keys up while there are more than ``tracking-table-max-keys``, telling who has read them.
+        """Drops keys while there are more than ``tracking-table-max-keys``, and notifies the clients that read them.
 
-        The oldest go first.  One call does a bounded part of the work, and a larger one each time it was not enough.
+        The oldest keys go first.  One call does a bounded amount of work, which grows each time it was not enough.
         """
         table = self._table
         most = self._engine.config.tracking_table_max_keys
@@ -238,7 +238,7 @@ class Tracking:
     # changes
 
     def changed(self, db: Database, key: bytes, own: bool = False) -> None:
-        """A key has changed; ``own``: by the running command, not by expiry or eviction."""
+        """Handles a changed key; ``own`` is true if the running command changed it, not expiry or eviction."""
         if self._lengths:
             origin = self._engine.current if own else None
             for length in self._lengths:
@@ -251,7 +251,7 @@ class Tracking:
             self._tell(key, ids)
 
     def _tell(self, key: bytes, ids: int | set[int]) -> None:
-        """Tells the clients ``ids`` that ``key``, which is out of the table already, has changed."""
+        """Notifies the clients ``ids`` that ``key`` has changed; the key is no longer in the table."""
         numbers = sorted(ids) if isinstance(ids, set) else (ids,)
         self._items -= len(numbers)
         engine = self._engine
@@ -266,13 +266,13 @@ class Tracking:
             self._send(client, body, body)
 
     def flushed(self) -> None:
-        """Databases are emptied: tells every tracking client that all keys have changed, whatever it has read."""
+        """Notifies every tracking client that all keys have changed, whatever it has read: databases were emptied."""
         if not self.clients:
             return
         engine = self._engine
         current, caller = engine.current, engine.caller
         if not engine.effects.depth:
-            # The one message that comes before the reply: Redis answers when a thread has freed the values.
+            # Only this message comes before the reply: Redis replies later, when a thread has freed the values.
             engine.current = engine.caller = None
         for client in list(engine.clients.values()):
             if client.tracking is not None:
@@ -282,12 +282,12 @@ class Tracking:
         self._items = 0
 
     def broadcast(self) -> None:
-        """Tells the clients in BCAST mode what has changed in this turn."""
+        """Sends the keys changed in this turn to the clients in BCAST mode."""
         if not self._stirred:
             return
         stirred = sorted(self._stirred.items())
         self._stirred = {}
-        # Nothing leaves before the others that are called at the end of the turn are done.
+        # Send nothing until the other functions called at the end of the turn are done.
         self._engine.turns.depth += 1
         for _, prefix in stirred:
             keys = prefix.keys
@@ -306,7 +306,7 @@ class Tracking:
     # messages
 
     def _send(self, client: Client, body2: bytes, body3: bytes) -> None:
-        """Sends keys, encoded for RESP2 and RESP3, to where the messages of ``client`` go."""
+        """Sends keys, encoded for RESP2 and RESP3, to the receiver of the messages of ``client``."""
         tracker = client.tracking
         assert tracker is not None
         engine = self._engine
@@ -322,7 +322,7 @@ class Tracking:
         if receiver.resp == 3:
             self._put(receiver, _PUSH + body3)
         elif tracker.redirect and receiver.gates & SUBSCRIBED:
-            # RESP2 has no messages out of turn, but a subscriber expects some.
+            # RESP2 has no push messages, but a subscriber expects messages of Pub/Sub.
             self._put(receiver, _MESSAGE + body2)
 
     def _put(self, receiver: Client, message: bytes) -> None:
@@ -335,22 +335,22 @@ class Tracking:
 
 
 def _overlapping_existing(prefix: bytes, existing: list[bytes]) -> bytes | None:
-    """The first of ``existing``, which are sorted, that overlaps with ``prefix``."""
+    """Returns the first of the sorted ``existing`` that overlaps with ``prefix``."""
     if existing[:1] == [b""]:
         return b""
-    # But for the empty one they do not overlap with each other, so it is a neighbour or none.
+    # Apart from the empty one, they do not overlap with each other, so only a neighbour can match.
     place = bisect_left(existing, prefix)
     neighbours = existing[max(0, place - 1) : place + 1]
     return next((other for other in neighbours if _overlap(prefix, other)), None)
 
 
 def _first_overlapping(prefixes: list[bytes]) -> int | None:
-    """The place of the first of ``prefixes`` that overlaps with another of them, None without one.
+    """Returns the index of the first of ``prefixes`` that overlaps with another one; None if there is none.
 
-    In sorted order each is followed at once by those that begin with it.
+    In sorted order, each prefix is directly followed by those that begin with it.
     """
     found: list[int] = []
-    above: list[int] = []  # those that the last one begins with, itself included
+    above: list[int] = []  # the indexes of the prefixes that the last one begins with, including itself
     for place in sorted(range(len(prefixes)), key=prefixes.__getitem__):
         while above and not prefixes[place].startswith(prefixes[above[-1]]):
             above.pop()

@@ -73,7 +73,7 @@ EVENT_CLASSES: dict[str, int] = {name: kind for kind, names in _BY_CLASS.items()
 
 
 def class_of(event: str) -> int:
-    """The class of ``event``; one that a program's own command raises belongs to the module class."""
+    """Returns the class of ``event``; events of other names come from modules and belong to the module class."""
     return EVENT_CLASSES.get(event, MODULE)
 
 
@@ -82,11 +82,11 @@ class Events:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        #: The classes of events that anybody wants.
+        #: The classes of events that have any receiver.
         self.flags = 0
         #: The classes of events that are published (``notify-keyspace-events``).
         self.published = 0
-        #: Told of each event by modules: (database, key, event).
+        #: Functions of modules that are called with each event: (database, key, event).
         self.hooks: list[Callable[[Database, bytes, str], None]] = []
 
     def publish_classes(self, flags: int) -> None:

@@ -1,11 +1,11 @@
-"""Pub/Sub: who listens to which channels and patterns, and handing messages out.
+"""Pub/Sub: keeps the subscriptions to channels and patterns, and delivers messages.
 
-A message is encoded once for each protocol in use and the same bytes object is put into the output of every
-subscriber; each of them is written to once at the end of the turn.  Patterns stand under the literal bytes they begin
-with, so a message looks at those alone whose beginning it has: one look-up for each length of such a beginning.  With
-no subscriber PUBLISH is two dict look-ups.
+A message is encoded once for each protocol in use, and the same bytes object goes into the output of every subscriber.
+Each subscriber is written to once, at the end of the turn.  Patterns are indexed by the literal bytes that they begin
+with, so one look-up for each length of such a prefix finds the patterns that can match.  Without subscribers, PUBLISH
+costs two dict look-ups.
 
-A message to the client whose own command has caused it comes behind the reply of that command.
+A message to the client whose own command caused it is sent after the reply of that command.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANNEL", "PATTERN", "SHARD", "PubSub", "Subscriptions"]
 
-# What one subscribes to.
+# The kinds of subscriptions.
 CHANNEL = 0
 PATTERN = 1
 SHARD = 2
@@ -37,7 +37,7 @@ Listeners = dict[bytes, "dict[Client, None]"]
 
 
 class Subscriptions:
-    """What one client listens to (``client.subscriptions``, None for most): names in the order in which they came."""
+    """The subscriptions of one client (``client.subscriptions``, None for most), in the order of their creation."""
 
     __slots__ = ("channels", "patterns", "shards")
 
@@ -47,19 +47,19 @@ class Subscriptions:
         self.shards: dict[bytes, None] = {}
 
     def __iter__(self) -> Iterator[dict[bytes, None]]:
-        """Channels, patterns and shard channels, by the numbers of their kinds."""
+        """Yields channels, patterns and shard channels, in the order of the kinds' numbers."""
         return iter((self.channels, self.patterns, self.shards))
 
     def of(self, kind: int) -> dict[bytes, None]:
-        """The names of one kind."""
+        """Returns the names of one kind."""
         return (self.channels, self.patterns, self.shards)[kind]
 
     def counts(self) -> tuple[int, int, int]:
-        """How many channels, patterns and shard channels."""
+        """Returns the numbers of channels, patterns and shard channels."""
         return len(self.channels), len(self.patterns), len(self.shards)
 
     def count_for(self, kind: int) -> int:
-        """The count that the answers about ``kind`` carry: channels and patterns together, shard channels alone."""
+        """Returns the count in replies about ``kind``: channels plus patterns, or shard channels alone."""
         return len(self.shards) if kind == SHARD else len(self.channels) + len(self.patterns)
 
     def __bool__(self) -> bool:
@@ -71,7 +71,7 @@ def _bulk(data: bytes) -> bytes:
 
 
 def _told(client: Client, word: bytes, name: bytes | None, count: int) -> bytes:
-    """The answer about one name."""
+    """Returns the reply about one name."""
     if client.resp == 3:
         shown = b"_\r\n" if name is None else _bulk(name)
         return b">3\r\n%b%b:%d\r\n" % (_bulk(word), shown, count)
@@ -80,16 +80,16 @@ def _told(client: Client, word: bytes, name: bytes | None, count: int) -> bytes:
 
 
 class PubSub:
-    """The subscribers of a server."""
+    """All subscriptions of a server."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.channels: Listeners = {}
         self.patterns: Listeners = {}
         self.shards: Listeners = {}
-        #: The patterns by the literal bytes they begin with, each with its matcher.
+        #: The patterns by the literal bytes that they begin with, each with its matcher.
         self._beginnings: dict[bytes, dict[bytes, Matcher]] = {}
-        #: The lengths of these beginnings, in order.
+        #: The lengths of these literal prefixes, sorted.
         self._lengths: tuple[int, ...] = ()
         engine.departed.append(self.forget)
         engine.info.add("stats", self._figures)
@@ -102,13 +102,13 @@ class PubSub:
         ]
 
     def listeners(self, kind: int) -> Listeners:
-        """Who listens to the names of one kind."""
+        """Returns the subscribers by name, for one kind."""
         return (self.channels, self.patterns, self.shards)[kind]
 
     # subscribing
 
     def subscribe(self, client: Client, kind: int, names: Iterable[bytes]) -> Reply:
-        """Has ``client`` listen to ``names``; an answer for each of them."""
+        """Subscribes ``client`` to ``names``; returns a reply for each of them."""
         own = client.subscriptions
         if own is None:
             own = client.subscriptions = Subscriptions()
@@ -129,7 +129,7 @@ class PubSub:
         return _answer(answers)
 
     def unsubscribe(self, client: Client, kind: int, names: Iterable[bytes] = ()) -> Reply:
-        """Undoes ``subscribe``, for all names of the kind where none is given; an answer for each name."""
+        """Unsubscribes ``client`` from ``names``, or from all names of ``kind``; returns a reply for each name."""
         own: Subscriptions = client.subscriptions or Subscriptions()
         word = _UNSUBSCRIBED[kind]
         answers = []
@@ -156,12 +156,12 @@ class PubSub:
                 self._unindex(name)
 
     def _release(self, client: Client) -> None:
-        """``client`` is no subscriber any more."""
+        """Resets a client that has no subscriptions left."""
         client.subscriptions = None
         client.gates &= ~SUBSCRIBED
 
     def forget(self, client: Client) -> None:
-        """Takes ``client`` out without telling it: it is gone, or as new (RESET)."""
+        """Removes all subscriptions of ``client`` without a message: it is closed, or was reset (RESET)."""
         own: Subscriptions | None = client.subscriptions
         if own is None:
             return
@@ -171,7 +171,7 @@ class PubSub:
         self._release(client)
 
     def silence_shards(self, names: Iterable[bytes]) -> None:
-        """Ends all subscriptions to shard channels that this server does not serve any more, telling the clients."""
+        """Ends all subscriptions to shard channels that this server no longer serves, and notifies the clients."""
         for name in names:
             for client in list(self.shards.get(name, ())):
                 client.send(self.unsubscribe(client, SHARD, (name,)))
@@ -192,7 +192,7 @@ class PubSub:
     # publishing
 
     def publish(self, channel: bytes, message: bytes) -> int:
-        """Hands ``message`` to those who listen to ``channel``; how many times."""
+        """Sends ``message`` to the subscribers of ``channel``; returns the number of messages sent."""
         receivers = 0
         listening = self.channels.get(channel)
         if listening is not None:
@@ -215,7 +215,7 @@ class PubSub:
         return receivers
 
     def publish_shard(self, channel: bytes, message: bytes) -> int:
-        """Hands ``message`` to those who listen to a shard channel; how many there are."""
+        """Sends ``message`` to the subscribers of a shard channel; returns their number."""
         listening = self.shards.get(channel)
         if listening is None:
             return 0
@@ -223,7 +223,7 @@ class PubSub:
         return len(listening)
 
     def _hand_out(self, listening: dict[Client, None], body: bytes) -> None:
-        """Sends ``body``, which lacks the mark of its protocol, to all who listen."""
+        """Sends ``body``, which lacks the first byte that its protocol needs, to all clients in ``listening``."""
         engine = self._engine
         current, caller = engine.current, engine.caller
         unflushed = engine.turns.unflushed
@@ -240,9 +240,9 @@ class PubSub:
                 unflushed[client] = None
         if not engine.turns.depth:
             with engine.in_turn:
-                pass  # the end of a turn writes to all of them
+                pass  # the end of the turn writes to all of them
 
 
 def _answer(answers: list[bytes]) -> Reply:
-    """Answers about subscriptions are messages: CLIENT REPLY OFF does not hold them back."""
+    """Joins replies about subscriptions; they count as messages, which CLIENT REPLY OFF does not suppress."""
     return Unsilenced(b"".join(answers))
