@@ -1,4 +1,4 @@
-"""The public names for modules: everything that you need to write commands in Python.
+"""The public names for modules: all that you need to write commands in Python.
 
     from twisted_redis.extending import FAST, READONLY, RO, Module, first_key
 

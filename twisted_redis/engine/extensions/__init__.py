@@ -1,1 +1,1 @@
-"""Modules in Python: what they declare, and what their commands may do."""
+"""Modules in Python: their declarations, and the checks of their commands."""

@@ -1,10 +1,11 @@
-"""Commands that call commands, and commands that wait for something else than keys.
+"""Calls from one command to another, and commands that wait for something other than keys.
 
-``call`` runs a command within another one, as a script does: what it changes is propagated by itself.
+``call`` runs a command from within another one, as a script does.  The changes that it makes are propagated as its own.
 
-A function may be ``async def`` or return a ``Deferred``: its client waits, the others go on.  Nothing holds the data
-while it waits, and nobody could carry it out again from a file or as a replica; so it writes by ``call`` alone, each
-call a unit of its own, and is refused in transactions and scripts, which are one unit as a whole.
+A command's function may be ``async def`` or return a ``Deferred``.  Its client then waits, and other clients go on.
+Nothing locks the data during the wait, and neither a replica nor the loading of a file could run the command again.  So
+such a command writes only by ``call``, and each call is its own unit.  Transactions and scripts are a single unit, so
+they refuse it.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ if TYPE_CHECKING:
 
 __all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep"]
 
-#: What a command has that always may wait: transactions and scripts refuse it.
+#: The flags of every command declared as ``async def``: transactions and scripts refuse it.
 WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
 
-#: At so many arguments of a command it is noticed that a value was stored: keys are among the first.
+#: The number of leading arguments that are checked for stored values; keys are among them.
 _LOOKED_AT = 4
 
 _RULE = "a command that waits writes by call() alone"
 
 
 def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
-    """Runs a command for ``ctx`` and returns its reply; raises CommandError where it answers an error.
+    """Runs a command for ``ctx`` and returns its reply; raises CommandError if the reply is an error.
 
-    The arguments may be bytes, text and numbers.  A command that would block answers what it answers in a transaction.
-    The permissions of the user are not asked again: who may run the calling command may run it.
+    The arguments may be bytes, str, int or float.  A command that would block replies as it does in a transaction.  The
+    permissions of the user are not checked again: the permission for the calling command is enough.
     """
     if not words:
         raise TypeError("call() takes a client and the name of a command")
@@ -77,7 +78,7 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
 
 @contextmanager
 def nested(engine: Engine) -> Iterator[None]:
-    """Runs a command within another one, or between the steps of one; RuntimeError within an event hook."""
+    """Runs a command within another one, or between its steps; raises RuntimeError within an event hook."""
     if engine.modules.telling:
         raise RuntimeError("an event hook runs in the middle of a command, and cannot run another: call it later")
     dirty = engine.effects.dirty
@@ -89,7 +90,7 @@ def nested(engine: Engine) -> Iterator[None]:
 
 
 def sleep(ctx: Client, seconds: float) -> Deferred[None]:
-    """Fires after some time, by the clock of the server; ValueError for a time that no timer has."""
+    """Returns a Deferred that fires after ``seconds`` by the server's clock; raises ValueError for an invalid time."""
     checked_seconds(seconds, "the time of sleep()")
     fired: Deferred[None] = Deferred(lambda _: timer.cancel())
     timer = ctx.engine.time.call_later(seconds, lambda: fired.callback(None))
@@ -112,9 +113,9 @@ class Caller(NamedTuple):
 
 
 def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[..., Any]:
-    """The function of a module's command as the engine calls it: held to what the command has declared.
+    """Wraps the function of a module's command for the engine, and checks that it keeps to its declaration.
 
-    What it awaits, or the Deferred it returns, becomes a ``Block``.
+    If the function awaits something or returns a Deferred, the wrapper returns a ``Block``.
     """
     caller = Caller(name.lower(), flags)
     if iscoroutinefunction(function):
@@ -148,7 +149,7 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
             if flags & READONLY and _changes(engine) != before:
                 raise RuntimeError(f"the command '{caller.name}' is declared READONLY and has changed a key")
             if isinstance(reply, Coroutine):
-                # Of something around an ``async def``, which does not look like one.
+                # It comes from a wrapper around an ``async def``, which does not look like one.
                 reply = Deferred.fromCoroutine(_steps(engine, reply, caller))
             if isinstance(reply, Deferred):
                 if _changes(engine) != before:
@@ -160,12 +161,12 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
 
 
 def _changes(engine: Engine) -> int:
-    """How many changes commands have made that were not called by others."""
+    """Returns the number of changes made by commands other than those that ``call`` ran."""
     return engine.effects.dirty - engine.modules.dirty_by_calls
 
 
 def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) -> Generator[Any, Any, Any]:
-    """Drives a coroutine; each of its steps is a turn, and leaves nothing behind but what its calls have done."""
+    """Drives a coroutine.  Each step is a turn, and only the calls in it may change data."""
     value: Any = None
     error: BaseException | None = None
     modules = engine.modules
@@ -197,7 +198,7 @@ def _steps(engine: Engine, coroutine: Coroutine[Any, Any, Any], caller: Caller) 
 
 
 def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
-    """What ``deferred`` gives if it is there already, else a ``Block`` that waits for it."""
+    """Returns the result of ``deferred`` if it has fired, otherwise a ``Block`` that waits for it."""
     arrived: list[tuple[Reply, Any]] = []
     result: Deferred[Reply] = Deferred(lambda _: deferred.cancel())
     waits = False
@@ -207,7 +208,7 @@ def _wait(ctx: Client, deferred: Deferred[Any]) -> Reply:
             result.callback(reply)
         else:
             arrived.append((reply, None))
-        # A command may have given the same Deferred to others, who get the same.
+        # The command may have given the same Deferred to other clients, which get the same result.
         return reply
 
     def fail(failure: Any) -> None:

@@ -1,4 +1,4 @@
-"""Looks at what a module declares, where it does so: a mistake is raised before any server loads the module."""
+"""Checks the declarations of a module when they are made, so errors show before a server loads the module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ACCESSES = (RO, RW, OW, RM)
 
 
 def check_command(name: str, arity: int, flags: int, keys: tuple[KeySpec, ...], acl: Iterable[str]) -> None:
-    """Raises TypeError or ValueError, which begins with the name of the command, for what makes no sense."""
+    """Raises TypeError or ValueError, with the name of the command first, if its declaration is invalid."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a command must be a str, not {name!r}")
     parts = name.split("|")
@@ -44,7 +44,7 @@ def check_command(name: str, arity: int, flags: int, keys: tuple[KeySpec, ...], 
 
 
 def check_names(decorator: str, names: tuple[Any, ...]) -> None:
-    """Raises TypeError unless the arguments of a decorator are names."""
+    """Raises TypeError unless all arguments of a decorator are names."""
     for name in names:
         if callable(name):
             raise TypeError(f"@module.{decorator} needs parentheses: @module.{decorator}()")
@@ -53,7 +53,7 @@ def check_names(decorator: str, names: tuple[Any, ...]) -> None:
 
 
 def check_function(decorator: str, function: Callable[..., Any], arguments: str) -> None:
-    """Raises TypeError unless ``function`` can be called with the ``arguments``, a list of names; "" for any."""
+    """Raises TypeError unless ``function`` accepts ``arguments``, a comma-separated list of names; "" accepts any."""
     if iscoroutinefunction(function):
         raise TypeError(f"@module.{decorator}: {_name(function)} is not awaited, so it cannot be async def")
     if arguments:
@@ -65,9 +65,9 @@ def check_function(decorator: str, function: Callable[..., Any], arguments: str)
 
 
 def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int | None:
-    """How many arguments a call may have, its name counted, by the signature of its function; None without a limit.
+    """Returns the most arguments that a call may have, including the name; None without a limit.
 
-    ValueError where the function cannot be called as ``arity`` promises.
+    The number follows from the function's signature.  Raises ValueError if the signature does not fit ``arity``.
     """
     words = 2 if "|" in name else 1
     least = abs(arity) - words

@@ -1,6 +1,6 @@
-"""What a module of commands in Python says about itself: its commands, its types of values, its hooks.
+"""``Module``, which collects the declarations of a module in Python: its commands, types of values and hooks.
 
-Nothing of it has an effect until a server loads it (``engine.modules``); several servers may load the same one.
+The declarations have no effect until a server loads the module (``modules``).  Several servers may load the same one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["EventHook", "Middleware", "Module"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 Value = TypeVar("Value", bound=type[OwnValue])
 
-#: (number of the database, key, name of the event)
+#: Receives (database number, key, event name).
 EventHook = Callable[[int, bytes, str], None]
-#: (client, name of the command, its arguments, what goes on with it): the reply
+#: Receives (client, command name, arguments, function that proceeds) and returns the reply.
 Middleware = Callable[["Client", str, "tuple[bytes, ...]", Callable[..., "Reply"]], "Reply"]
 
 
 class Module:
-    """A module by its name and version (an integer, as MODULE LIST shows it)."""
+    """A module with its name and version (an integer, which MODULE LIST shows)."""
 
     def __init__(self, name: str, version: int = 1) -> None:
         if not isinstance(name, str) or not name:
@@ -64,12 +64,12 @@ class Module:
         tips: tuple[str, ...] = (),
         getkeys: Callable[[list[bytes]], list[tuple[int, int]]] | None = None,
     ) -> Callable[[Function], Function]:
-        """Declares a command over its function, as the server's own commands are declared.
+        """Declares the function below it as a command, in the way of the server's own commands.
 
-        ``arity`` counts the name, negative means at least.  ``flags`` say what the command does (READONLY, WRITE, FAST
-        and so on); without any it counts as neither a read nor a write.  ``acl`` adds to the categories that follow
-        from the flags.  The function gets the client and the arguments as bytes; it may be ``async def`` or return a
-        Deferred.
+        ``arity`` includes the name; a negative one is a minimum.  ``flags`` say what the command does (READONLY, WRITE,
+        FAST and so on); without flags it is neither a read nor a write.  ``acl`` adds to the categories that follow
+        from the flags.  The function receives the client, and the arguments as bytes.  It may be ``async def`` or
+        return a Deferred.
         """
         check_command(name, arity, flags, keys, acl)
 
@@ -105,7 +105,7 @@ class Module:
         self.specs[spec.name] = spec
 
     def type(self, cls: Value) -> Value:
-        """Declares a class of values (see ``OwnValue``), as a decorator."""
+        """Declares a class of values (see ``OwnValue``); used as a decorator."""
         check_type(cls)
         name = cls.TYPE.decode()
         if self.types.setdefault(name, cls) is not cls:
@@ -113,9 +113,9 @@ class Module:
         return cls
 
     def on_event(self, *names: str) -> Callable[[EventHook], EventHook]:
-        """Declares a function that is told of keyspace events: all, or those named (``expired``, ``set``...).
+        """Declares a function that receives keyspace events: all, or those named (``expired``, ``set`` and so on).
 
-        It is called while the command runs that caused the event, and must not change keys itself.
+        It is called in the middle of the command that causes the event, and must not change keys itself.
         """
 
         check_names("on_event", names)
@@ -128,10 +128,10 @@ class Module:
         return declare
 
     def around(self, *names: str) -> Callable[[Middleware], Middleware]:
-        """Declares a function through which calls go: of all commands, or of those named.
+        """Declares a function that wraps the calls of all commands, or of those named.
 
-        It gets the client, the name of the command, the arguments and a function to go on with, called as
-        ``proceed(ctx, *arguments)``; it returns the reply.
+        It receives the client, the name of the command, its arguments and a function that continues, which it calls as
+        ``proceed(ctx, *arguments)``.  It returns the reply.
         """
 
         check_names("around", names)
@@ -144,21 +144,21 @@ class Module:
         return declare
 
     def on_load(self, function: Function) -> Function:
-        """Declares what is called when a server loads the module: with its engine and the arguments of LOAD, bytes.
+        """Declares a function that a server calls when it loads the module.
 
-        Settings of LOADEX come as keyword arguments.  What it returns is the module's state there (``state``);
-        what it raises keeps the module from being loaded.
+        It receives the engine, the arguments of MODULE LOAD as bytes, and the settings of LOADEX as keyword arguments.
+        Its return value becomes the module's state in that server (``state``).  If it raises, the module is not loaded.
         """
         check_function("on_load", function, "")
         self.loader = function
         return function
 
     def on_unload(self, function: Function) -> Function:
-        """Declares what is called with the engine before a server unloads the module."""
+        """Declares a function that a server calls with its engine before it unloads the module."""
         check_function("on_unload", function, "server")
         self.unloader = function
         return function
 
     def state(self, ctx: Client) -> Any:
-        """What ``on_load`` has returned in the server of ``ctx``."""
+        """Returns the value that ``on_load`` returned in the server of ``ctx``."""
         return ctx.engine.modules.loaded[self.name].state

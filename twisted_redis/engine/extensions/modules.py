@@ -1,8 +1,8 @@
-"""The modules of one server: loaded by ``loadmodule``, MODULE LOAD or the program that embeds it.
+"""The modules of one server, which ``loadmodule``, MODULE LOAD or the embedding program loads.
 
-A module is named by an entry point of the group ``twisted_redis.modules``, by a Python module that has a ``Module``
-(``package.module``, or ``package.module:name`` where it has several), or by the path of a file.  A relative path of a
-directive or a command is relative to ``dir``, as in Redis; that of a program to its working directory.
+A module is named by an entry point of the group ``twisted_redis.modules``, by a Python module that contains a
+``Module`` (``package.module``, or ``package.module:name`` if it contains several), or by the path of a file.  In a
+directive or a command, a relative path is relative to ``dir``, as in Redis; in a program, to the working directory.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ GROUP = "twisted_redis.modules"
 
 
 class ModuleError(Exception):
-    """Why a module cannot be loaded or unloaded."""
+    """A module cannot be loaded or unloaded; the text gives the reason."""
 
 
 class Loaded:
-    """A module in one server."""
+    """A module that one server has loaded."""
 
     def __init__(self, module: Module, path: bytes, arguments: tuple[bytes, ...]) -> None:
         self.module = module
-        #: How it was named; empty for one that a program has given, which cannot be unloaded.
+        #: The name by which it was loaded; empty if a program passed the module itself, which cannot be unloaded then.
         self.path = path
         self.arguments = arguments
         self.state: Any = None
@@ -53,19 +53,19 @@ class Loaded:
 
 
 class Modules:
-    """What is loaded.  ``dirty_by_calls`` counts changes that commands made by calling others."""
+    """The loaded modules.  ``dirty_by_calls`` counts the changes that commands made through ``call``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.loaded: dict[str, Loaded] = {}
         self.dirty_by_calls = 0
-        #: The command of a module that is running; None while none is.
+        #: The module's command that is running; None if none is.
         self.caller: Caller | None = None
-        #: Whether an event hook is running.
+        #: True while an event hook is running.
         self.telling = False
 
     def figures(self) -> list[tuple[str, Any]]:
-        """The fields of INFO modules."""
+        """Returns the fields of INFO modules."""
         return [
             (
                 "module",
@@ -78,7 +78,7 @@ class Modules:
         ]
 
     def describe(self) -> list[Reply]:
-        """The answer of MODULE LIST."""
+        """Returns the reply of MODULE LIST."""
         return [
             Pairs(
                 [
@@ -103,7 +103,7 @@ class Modules:
         arguments: tuple[bytes, ...] = (),
         settings: dict[str, bytes] | None = None,
     ) -> Loaded:
-        """Loads a module with its arguments; raises ModuleError, and then nothing of it is there."""
+        """Loads a module with its arguments; if it raises ModuleError, nothing of the module remains."""
         path = what if isinstance(what, str) else ""
         try:
             module = find_module(what, self._engine.config.resolve)
@@ -163,7 +163,7 @@ class Modules:
         self._wrap()
 
     def _wrap(self) -> None:
-        """Puts what modules have around commands around them, and nothing around the others."""
+        """Applies the wrappers of all modules to the commands that they name, and removes them from all others."""
         layers = [layer for entry in self.loaded.values() for layer in entry.module.middleware]
         for parent in self._engine.acl.catalogue.commands.values():
             for command in (parent, *(parent.subcommands or {}).values()):
@@ -178,7 +178,7 @@ class Modules:
     # unloading
 
     def unload(self, name: str) -> None:
-        """Removes a module with all that it has brought; raises ModuleError where it is in use."""
+        """Unloads a module and everything it added; raises ModuleError if the module is in use."""
         entry = self.loaded.get(name)
         if entry is None:
             raise ModuleError("no such module with that name")
@@ -225,14 +225,14 @@ class Modules:
 
 
 def load_module(engine: Engine, what: Module | ModuleType | str, arguments: tuple[bytes, ...] = ()) -> Loaded:
-    """Loads a module into a server: a ``Module``, a Python module that has one, or its name; raises ModuleError."""
+    """Loads a ``Module``, a Python module that contains one, or a module by name; raises ModuleError."""
     if isinstance(what, str) and _names_a_file(what):
         what = os.path.abspath(what)
     return engine.modules.load(what, arguments)
 
 
 def find_module(what: Module | ModuleType | str, resolve: Callable[[str], str]) -> Module:
-    """The ``Module`` that ``what`` is, has or names; ``resolve`` gives the whole path of a file."""
+    """Returns the ``Module`` that ``what`` is, contains or names; ``resolve`` makes the path of a file absolute."""
     if isinstance(what, Module):
         return what
     if isinstance(what, ModuleType):
@@ -265,14 +265,14 @@ def _only(namespace: ModuleType, attribute: str) -> Module:
 
 
 def _from_file(path: Path) -> ModuleType:
-    """The Python module in a file, or in a folder, made anew each time."""
+    """Returns the Python module in a file or folder, which is executed anew each time."""
     file = path / "__init__.py" if path.is_dir() else path
     name = f"twisted_redis_module_{path.stem}"
     spec = spec_from_file_location(name, file, submodule_search_locations=[str(path)] if path.is_dir() else None)
     if spec is None or spec.loader is None:
         raise ModuleError(f"{path} is not a Python module")
     made = module_from_spec(spec)
-    # Pickling, dataclasses and relative imports look for it there.
+    # Pickling, dataclasses and relative imports look the module up there.
     sys.modules[name] = made
     spec.loader.exec_module(made)
     return made
@@ -298,7 +298,7 @@ def _event_hook(
             try:
                 hook(db.index, key, event)
             except BaseException:
-                # The command that caused the event goes on, whatever a listener makes of it.
+                # A failing listener must not affect the command that caused the event.
                 engine.log("failure", f"A hook failed on the event {event}")
             finally:
                 modules.telling = before
@@ -315,7 +315,7 @@ def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) 
 
 def _gone(name: str) -> Callable[..., Reply]:
     def refuse(ctx: Client, *arguments: bytes) -> Reply:
-        # It was queued before the module was unloaded.
+        # The call was queued before the module was unloaded.
         raise CommandError(f"ERR unknown command '{name}', with args beginning with: ")
 
     return refuse

@@ -1,7 +1,7 @@
-"""Looks at what a command of a module answers, before anything is made of it.
+"""Checks the replies of modules' commands before they are used.
 
-The server's own commands answer what they should.  A module's author learns of a mistake at its first call, with the
-name of the command, wherever the reply would have gone: to a client, into a transaction, to the program around.
+The server's own commands need no such check.  The author of a module learns of a mistake at the first call, with the
+name of the command, wherever the reply was to go: to a client, into a transaction, or to the embedding program.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from twisted_redis.resp.types import (
 
 __all__ = ["MOST_LEVELS", "checked", "checked_seconds", "checked_value"]
 
-#: How deep lists may stand within lists: what encodes or converts a reply needs a few frames of the stack for each.
+#: The deepest nesting of lists in a reply: encoding or converting it needs a few stack frames for each level.
 MOST_LEVELS = 100
-#: Types of which every value can be encoded.
+#: The types whose values can all be encoded.
 _PLAIN: frozenset[type] = frozenset(
     {
         bytes,
@@ -55,10 +55,10 @@ _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 def checked(reply: Reply) -> Reply:
-    """``reply`` if it can be encoded; TypeError or ValueError that says what is wrong with it.
+    """Returns ``reply`` if it can be encoded; otherwise raises TypeError or ValueError with the reason.
 
-    Text becomes bytes, a dict becomes Pairs, and a value of a derived class a plain one: only what it holds counts, not
-    what its methods make of that.  A ``Block`` is looked at, too, with what it answers at its time-out.
+    A str becomes bytes, a dict becomes Pairs, and a value of a derived class becomes a plain one: the contents count,
+    overridden methods do not.  A ``Block`` is checked together with its reply at the time-out.
     """
     cls = type(reply)
     if cls in _PLAIN:
@@ -67,12 +67,12 @@ def checked(reply: Reply) -> Reply:
 
 
 def checked_value(reply: Reply) -> Reply:
-    """As ``checked``, for what ends the waiting: no ``Block``."""
+    """Like ``checked``, for the result of a wait, which cannot be a ``Block``."""
     return _checked(reply, 0)
 
 
 def checked_seconds(seconds: float, what: str) -> float:
-    """``seconds`` if a timer can run for so long; ``what`` says in the error whose they are."""
+    """Returns ``seconds`` if a timer can take it; otherwise raises an error that calls the value ``what``."""
     if not isinstance(seconds, int | float):
         raise TypeError(f"{what} is a number of seconds, not {type(seconds).__name__}")
     if not 0 <= seconds < inf:
@@ -97,7 +97,7 @@ def _timeout_reply(function: Callable[[], Reply]) -> Reply:
     except Exception:
         raise
     except BaseException as error:
-        # The callers expect bugs, not the end of the program.
+        # The callers expect exceptions caused by bugs, but none that end the program.
         raise RuntimeError(f"the timeout function of a Block raised {type(error).__name__}") from error
 
 
