@@ -1,5 +1,6 @@
-"""Scripts and functions in Lua: EVAL and FCALL with all that stands behind them.
+"""Scripts and functions in Lua: the parts behind EVAL and FCALL.
 
-``interpreter`` is the only module that knows the Lua interpreter; ``sandbox.lua`` is what scripts may see.  ``running``
-has what one run knows and what ``redis.call`` does; ``scripts`` the cache of EVAL, ``libraries`` those of FUNCTION.
+``interpreter`` is the only module that uses the Lua interpreter, and ``sandbox.lua`` defines what scripts may see.
+``running`` has the state of one run and implements ``redis.call``.  ``scripts`` is the cache of EVAL, and ``libraries``
+holds the libraries of FUNCTION.
 """

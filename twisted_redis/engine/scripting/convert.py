@@ -1,7 +1,7 @@
-"""Between replies and Lua: what ``redis.call`` gives a script, and what a script's result is as a reply.
+"""Converts replies to Lua for ``redis.call``, and the results of scripts to replies.
 
-A result comes as a flat stream of tokens (``sandbox.lua``), each a code and what belongs to it, containers before
-their contents.
+A result arrives as a flat stream of tokens (``sandbox.lua``).  Each token is a code, followed by the items that belong
+to it; a container comes before its contents.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _STRING, _NUMBER, _TRUE, _FALSE, _NIL, _ERROR, _STATUS, _DOUBLE, _BIG, _VERBATIM
     1, 15
 )
 _LIMIT = b"ERR reached lua stack limit"
-#: Whole numbers up to here are digits where a command gets them from a script.
+#: A whole number up to this size reaches a command as plain digits.
 _PLAIN = 2**62
-#: Results nested deeper than this are encoded without recursion.
+#: Results nested more deeply than this are encoded without recursion.
 _DEEP = 100
 
 
 def argument(value: Any) -> bytes | None:
-    """An argument of ``redis.call`` as bytes; None for what can be none."""
+    """Returns an argument of ``redis.call`` as bytes; None if the type is not allowed."""
     if value.__class__ is bytes:
         return value
     if value.__class__ is int:
-        # A number of Lua, which comes as an integer where it is one.
+        # A Lua number, which arrives as an int if it is whole.
         return b"%d" % value if -_PLAIN <= value <= _PLAIN else double_text(float(value))
     if value.__class__ is float:
         return b"-nan" if value != value and math.copysign(1.0, value) < 0 else double_text(value)
@@ -53,7 +53,7 @@ def argument(value: Any) -> bytes | None:
 
 
 def to_lua(lua: Interpreter, reply: Reply, version: int) -> Any:
-    """What a script gets for ``reply`` under RESP ``version``."""
+    """Returns the Lua value of ``reply`` under RESP ``version``."""
     kind = reply.__class__
     if kind is bytes or kind is int:
         return reply
@@ -107,7 +107,7 @@ def _integer(value: float) -> int:
 
 
 def scalar(value: Any, version: int) -> Reply:
-    """The reply for a result that is no table; ``version`` is what the script has set by ``redis.setresp``."""
+    """Returns the reply for a result other than a table; ``version`` is the one set by ``redis.setresp``."""
     kind = value.__class__
     if kind is bytes:
         return value
@@ -120,16 +120,16 @@ def scalar(value: Any, version: int) -> Reply:
     return None
 
 
-#: Errors in a result: their texts, and whether the statistics know of them.
+#: The errors in a result: (text, True if the statistics have counted it already).
 _Errors = list[tuple[bytes, bool]]
 
 
 def from_lua(tokens: list[Any], version: int, resp: int, errors: _Errors) -> Reply:
-    """The reply of a stream of tokens, for a client of RESP ``resp``; adds the errors in it to ``errors``."""
+    """Returns the reply for a stream of tokens, for a client of RESP ``resp``; adds its errors to ``errors``."""
     depth = deepest = 0
     stack: list[int] = []
     if len(tokens) > 2 * _DEEP:
-        # Counting is cheaper than to find out by failing.
+        # Counting first is cheaper than failing half-way.
         for open_or_close in _depths(tokens, stack):
             depth += open_or_close
             deepest = max(deepest, depth)
@@ -139,7 +139,7 @@ def from_lua(tokens: list[Any], version: int, resp: int, errors: _Errors) -> Rep
 
 
 def _depths(tokens: list[Any], open_: list[int]) -> Iterator[int]:
-    """+1 for each container that opens, -1 for each that closes."""
+    """Yields +1 for each container that opens and -1 for each that closes."""
     each = iter(tokens)
     for code in each:
         count = _skip(each, code)
@@ -156,7 +156,7 @@ def _depths(tokens: list[Any], open_: list[int]) -> Iterator[int]:
 
 
 def _skip(tokens: Iterator[Any], code: int) -> int:
-    """Takes what belongs to ``code``; the number of values inside."""
+    """Skips the items that belong to ``code``; returns the number of values in the container, or 0."""
     if code in (_MAP, _SET, _ARRAY):
         count: int = next(tokens)
         return 2 * count if code == _MAP else count
@@ -184,7 +184,7 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Er
     if code == _DOUBLE:
         return float(next(tokens))
     if code == _BIG:
-        # As the script has written it: nobody checks its digits.
+        # Keep the text of the script: its digits are not checked.
         text = next(tokens).replace(b"\r", b" ").replace(b"\n", b" ")
         return Raw(b"(%b\r\n" % text) if resp == 3 else text
     if code == _VERBATIM:
@@ -199,7 +199,7 @@ def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Er
 
 
 def one_line(text: bytes) -> bytes:
-    """A text as Redis sends it, to which a string ends with a zero."""
+    """Returns a text as Redis sends it, where a string ends at a zero byte."""
     return text.partition(b"\0")[0].replace(b"\r", b" ").replace(b"\n", b" ")
 
 

@@ -1,4 +1,4 @@
-"""The flags of scripts and functions, and what they make of the flags of EVAL and FCALL."""
+"""The flags of scripts and functions, and their effect on the flags of EVAL and FCALL."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ NAMES: dict[bytes, int] = {
 
 
 def split_header(code: bytes) -> tuple[list[bytes] | None, bytes] | None:
-    """The words of a first line ``#!...``, and the code behind it; None where no such line ends.
+    """Returns (words of the first line ``#!...``, code after it), or None if no such line ends.
 
-    The words are None where their quotes are not balanced.  The end of the line stays in the code, so that errors count
-    lines as the user does.  As in C, nothing is looked for behind a zero.
+    The words are None if their quotes are not balanced.  The code includes the end of the first line, so that errors
+    count lines as the user does.  As in C, a line with a zero byte does not end.
     """
     line, newline, _ = code.partition(b"\n")
     if not newline or b"\0" in line:
@@ -46,7 +46,7 @@ def split_header(code: bytes) -> tuple[list[bytes] | None, bytes] | None:
 
 
 def from_shebang(code: bytes) -> tuple[int | None, bytes]:
-    """The flags of a script and its code without the shebang; None for a script that has none, as before Redis 7."""
+    """Returns (flags, code without the shebang); the flags are None without a shebang, as before Redis 7."""
     if not code.startswith(b"#!"):
         return None, code
     header = split_header(code)
@@ -71,7 +71,7 @@ def from_shebang(code: bytes) -> tuple[int | None, bytes]:
 
 
 def command_flags(flags: int, script: int) -> int:
-    """The flags of a command that runs a script which has declared its own."""
+    """Returns the flags of a command that runs a script with flags of its own."""
     flags &= ~(STALE | DENYOOM | WRITE | MAY_REPLICATE)
     if not script & (ALLOW_OOM | NO_WRITES):
         flags |= DENYOOM

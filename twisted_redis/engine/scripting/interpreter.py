@@ -1,7 +1,8 @@
-"""The Lua interpreter: one that lives long, its functions handed over once, bytes on both sides.
+"""The Lua interpreter: it lives long, receives its Python functions once, and exchanges bytes.
 
-Lua 5.1 comes from ``lupa``, the extra ``lua``; nothing else imports it.  A new interpreter, or a new Python function
-given to it, for each script would leak, so there is one for EVAL and one for functions.
+Lua 5.1 comes from ``lupa`` (the extra ``lua``), and only this module imports it.  Creating an interpreter for each
+script, or passing a new Python function to it for each, would leak memory.  So there are two interpreters: one for EVAL
+and one for functions.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ except ImportError:
 
 __all__ = ["Host", "Interpreter", "ScriptError"]
 
-#: More arguments than this go over in tables: a call has room for some thousands.
+#: More arguments than this are passed in tables, since a call has room for only some thousands.
 MANY = 4000
-#: Tokens fetched at a time.
+#: The number of tokens fetched at a time.
 CHUNK = 4000
 
 _SOURCES = Path(__file__).with_name("lua")
-#: Names of chunks, which scripts cannot give to theirs: of what scripts see of Redis, and of the libraries.
+#: The names of chunks for the sandbox and for the libraries; scripts cannot use these names for their own chunks.
 _SANDBOX, _LIBRARY = b"=[sandbox]", b"=[library]"
-#: Files that belong to the sandbox.
+#: The files that belong to the sandbox.
 _ROOMS = ("environments", "loading", "maths", "redis", "results")
 
 
 class ScriptError(Exception):
-    """An error for the script: ``text`` with its code; ``counted``: the statistics know of it already."""
+    """An error for the script: ``text`` includes its code; ``counted`` is true if the statistics have counted it."""
 
     def __init__(self, text: bytes, counted: bool = True) -> None:
         super().__init__(text)
@@ -42,31 +43,31 @@ class ScriptError(Exception):
 
 
 class Host(Protocol):
-    """What the interpreter calls: all arguments and results are bytes, numbers, booleans, None or tables."""
+    """The functions that Lua calls; arguments and results are bytes, numbers, booleans, None or tables."""
 
     def call(self, *args: Any) -> Any:
-        """``redis.call``; raises ``ScriptError``."""
+        """Implements ``redis.call``; raises ``ScriptError``."""
 
     def pcall(self, *args: Any) -> Any:
-        """``redis.pcall``."""
+        """Implements ``redis.pcall``."""
 
     def tick(self) -> bytes | None:
-        """Called every 100,000 instructions; the text of an error ends the script."""
+        """Is called every 100,000 instructions; a returned error text ends the script."""
 
     def log(self, level: int, text: bytes) -> None:
-        """``redis.log``."""
+        """Implements ``redis.log``."""
 
     def setresp(self, version: int) -> None:
-        """``redis.setresp``."""
+        """Implements ``redis.setresp``."""
 
     def set_repl(self, flags: int) -> None:
-        """``redis.set_repl``."""
+        """Implements ``redis.set_repl``."""
 
     def acl_check_cmd(self, *args: Any) -> bool:
-        """``redis.acl_check_cmd``; raises ``ScriptError``."""
+        """Implements ``redis.acl_check_cmd``; raises ``ScriptError``."""
 
     def sha1hex(self, text: bytes) -> bytes:
-        """``redis.sha1hex``."""
+        """Implements ``redis.sha1hex``."""
 
 
 @lru_cache
@@ -79,22 +80,23 @@ def _deny(obj: object, name: object, setting: bool) -> object:
 
 
 def _failure(error: object) -> tuple[bytes, bool]:
-    """The error that a script gets for an exception: its text, and whether it is counted."""
+    """Returns the error that a script gets for an exception: (text, True if it has been counted)."""
     if isinstance(error, ScriptError):
         return error.text, error.counted
     return b"ERR internal error", False
 
 
 def _spread(function: Callable[..., Any]) -> Callable[[Any, int], Any]:
-    """The function for arguments that come in a table: a call has room for some 8,000."""
+    """Returns a form of ``function`` that takes its arguments in a table, since a call has room for only some 8,000."""
     return lambda table, count: function(*[table[place] for place in range(1, count + 1)])
 
 
 class Interpreter:
-    """One Lua, closed up by ``sandbox.lua``.
+    """One Lua interpreter, sealed off by ``sandbox.lua``.
 
-    ``run`` and ``call`` return what ``sandbox.lua`` calls a result: a plain value, or a tuple that begins with 0 (text
-    of a status follows), True (number of tokens, their table) or False (text, source, line, counted).
+    ``run`` and ``call`` return a result as ``sandbox.lua`` defines it: a plain value, or a tuple.  The tuple is
+    (0, text) for a status, (True, number of tokens, table of tokens) for other values, and (False, text, source, line,
+    counted) for an error.
     """
 
     def __init__(self, host: Host, version: str, is_eval: bool) -> None:
@@ -156,9 +158,9 @@ class Interpreter:
         self._tokens = get["tokens"]
         self.calm: Callable[[], None] = get["calm"]
         self._memory: Callable[[], float] = get["memory"]
-        #: Frees what no script holds any more.
+        #: Frees objects that no script refers to any more.
         self.collect: Callable[[], None] = get["collect"]
-        #: Makers of the tables that stand for what Lua has no values for.
+        #: These functions create the tables that represent values that Lua lacks.
         self.error: Callable[[bytes, bool], Any] = get["error"]
         self.ok: Callable[[], Any] = get["ok"]
         self.status: Callable[[bytes], Any] = get["status"]
@@ -169,20 +171,20 @@ class Interpreter:
         self.verbatim: Callable[[bytes, bytes], Any] = get["verbatim"]
 
     def compile(self, code: bytes) -> Any:
-        """The function of a script; ``CommandError`` with the compiler's text."""
+        """Returns the function of a script; raises ``CommandError`` with the compiler's text."""
         found = self._compile(code, b"@user_script")
         if found.__class__ is tuple:
             raise CommandError(b"ERR Error compiling script (new function): " + found[1])
         return found
 
     def load(self, code: bytes, take: Callable[[bytes, Any, bytes | None, bytes], bytes | None]) -> None:
-        """Runs the code of a library, which registers functions by ``take`` (name, function, description, flags)."""
+        """Runs the code of a library, which calls ``take`` (name, function, description, flags) for each function."""
         problem = self._load(code, take)
         if problem is not None:
             raise CommandError(b"ERR " + problem)
 
     def table(self, values: Sequence[Any] | dict[Any, Any]) -> Any:
-        """A table of values."""
+        """Returns a Lua table of the values."""
         return self._table_from(values)
 
     def run(self, script: Any, keys: int, arguments: Sequence[bytes]) -> Any:
@@ -192,13 +194,13 @@ class Interpreter:
         return self._eval(script, keys, *arguments)
 
     def call(self, function: Any, keys: int, arguments: Sequence[bytes]) -> Any:
-        """Calls a function of a library, as ``run``."""
+        """Calls a function of a library; otherwise like ``run``."""
         if len(arguments) > MANY:
             return self._call_tables(function, self.table(arguments[:keys]), self.table(arguments[keys:]))
         return self._call(function, keys, *arguments)
 
     def tokens(self, table: Any, count: int) -> list[Any]:
-        """The tokens of a result."""
+        """Returns the tokens of a result."""
         if count <= CHUNK:
             found = self._tokens(table, 1, count)
             return list(found) if found.__class__ is tuple else [found]
@@ -210,5 +212,5 @@ class Interpreter:
 
     @property
     def memory(self) -> int:
-        """Bytes that the interpreter holds."""
+        """The bytes that the interpreter uses."""
         return int(self._memory())

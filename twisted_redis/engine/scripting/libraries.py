@@ -1,4 +1,4 @@
-"""The libraries of FUNCTION: code that is loaded once and stays, with functions that are called by name."""
+"""The libraries of FUNCTION: code that is loaded once, with functions that clients call by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BAD_NAME = (
 
 
 class Function:
-    """A function of a library; ``callback`` is Lua's."""
+    """A function of a library; ``callback`` is its Lua function."""
 
     __slots__ = ("callback", "description", "flags", "name")
 
@@ -49,7 +49,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _metadata(code: bytes) -> tuple[bytes, bytes, bytes]:
-    """Engine, name and code of a library, from its first line (``#!lua name=mylib``); the line stays, empty."""
+    """Returns (engine, name, code) of a library with a first line ``#!lua name=mylib``; the code keeps its line end."""
     if not code.startswith(b"#!"):
         raise CommandError("ERR Missing library metadata")
     parts, rest = split_header(code) or (None, b"")
@@ -68,7 +68,7 @@ def _metadata(code: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 class Libraries:
-    """All libraries of a server, and their functions by name in lower case."""
+    """All libraries of a server, and their functions by lower-case name."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -78,18 +78,18 @@ class Libraries:
 
     @property
     def runner(self) -> Runner:
-        """The interpreter of functions; ``CommandError`` where there is no Lua."""
+        """The interpreter of functions; raises ``CommandError`` if Lua is not installed."""
         if self._runner is None:
             self._runner = Runner(self._engine, functions=True)
         return self._runner
 
     @property
     def memory(self) -> int:
-        """Bytes that the interpreter of functions holds."""
+        """The bytes that the interpreter of functions uses."""
         return self._runner.lua.memory if self._runner is not None else 0
 
     def compile(self, code: bytes, limited: bool = True) -> Library:
-        """The library of ``code``, not added yet; ``limited``: its code may take half a second."""
+        """Returns the library of ``code`` without adding it; ``limited`` gives the code at most half a second."""
         engine, name, lua = _metadata(code)
         if not _is_name(name):
             raise CommandError(_BAD_NAME)
@@ -116,7 +116,7 @@ class Libraries:
         return library
 
     def load(self, code: bytes, replace: bool = False, limited: bool = True) -> bytes:
-        """FUNCTION LOAD; the name of the library."""
+        """Loads a library (FUNCTION LOAD) and returns its name."""
         engine, name, _ = _metadata(code)
         if name in self.libraries and not replace and engine.lower() == b"lua":
             raise CommandError(b"ERR Library '%b' already exists" % name)
@@ -124,7 +124,7 @@ class Libraries:
         return name
 
     def join(self, new: Iterable[Library], replace: bool) -> None:
-        """Adds libraries, all or none of them."""
+        """Adds either all of the libraries or none."""
         new = list(new)
         replaced = [self.libraries[library.name] for library in new if library.name in self.libraries]
         if replaced and not replace:
@@ -144,7 +144,7 @@ class Libraries:
         self.functions.update(coming)
 
     def delete(self, name: bytes) -> None:
-        """FUNCTION DELETE."""
+        """Deletes a library (FUNCTION DELETE)."""
         library = self.libraries.pop(name, None)
         if library is None:
             raise CommandError("ERR Library not found")
@@ -152,7 +152,7 @@ class Libraries:
             del self.functions[function.lower()]
 
     def flush(self) -> int:
-        """FUNCTION FLUSH; how many functions there were."""
+        """Deletes all libraries (FUNCTION FLUSH) and returns the number of their functions."""
         count = len(self.functions)
         self.libraries = {}
         self.functions = {}
@@ -160,7 +160,7 @@ class Libraries:
         return count
 
     def replace_all(self, new: Iterable[Library]) -> None:
-        """Takes the place of all libraries there are."""
+        """Replaces all libraries."""
         before = self.libraries, self.functions
         self.libraries, self.functions = {}, {}
         try:
@@ -170,5 +170,5 @@ class Libraries:
             raise
 
     def codes(self) -> list[bytes]:
-        """The code of each library, as files and dumps hold it."""
+        """Returns the code of each library, which files and dumps contain."""
         return [library.code for library in self.libraries.values()]

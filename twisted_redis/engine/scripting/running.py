@@ -1,4 +1,4 @@
-"""One run of a script: who called it, what it may do, and what ``redis.call`` does for it."""
+"""One run of a script: its caller, its permissions, and the implementation of ``redis.call``."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Runner"]
 
 _LEVELS = ("debug", "verbose", "notice", "warning")
-#: Gates of the caller that are its script's, too.
+#: The gates that a script inherits from its caller.
 _INHERITED = RESTRICTED | MASTER
 _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
-#: How the source of an error begins where a function in Lua that stands for one in C has taken the frame of the script:
-#: of an error of Redis' own functions, and of one whose text would begin with the place.  The function's name follows.
+#: These begin the source of an error if a Lua function that stands for a C function was called as a tail call, and so
+#: has replaced the frame of the script.  ``_LOST`` is for errors whose text would begin with the place, ``_TAIL_CALL``
+#: for those of Redis' own functions.  The function's name follows.
 _TAIL_CALL, _LOST = b"=(tail call)", b"=(lost)"
 _RETURNED = re.compile(rb"\breturn\s+[\w.]+\s*\(")
 _ENDED = b"-ERR The server ends"
-#: How long the code of a library may take to register its functions (ns).
+#: The time that the code of a library has to register its functions (ns).
 _LOAD_TIME = 500_000_000
 
-#: What a client reads while a script or function runs for long; ``%s`` is the command that ends it.
+#: The error for other clients while a script or function runs for long; ``%s`` is the command that ends it.
 BUSY_TEXT = "BUSY Redis is busy running a script. You can only call %s or SHUTDOWN NOSAVE."
 
 
 class Run:
-    """A script that is running for ``client``; ``flags`` are those it has declared, None where it has declared none."""
+    """A script that runs for ``client``; ``flags`` are the flags it declared, or None."""
 
     __slots__ = (
         "allow_oom",
@@ -69,24 +70,20 @@ class Run:
             read_only = read_only or bool(flags & NO_WRITES)
             self.allow_oom = bool(flags & ALLOW_OOM)
         self.read_only = read_only
-        #: Whether every command has to be looked at before it runs.
+        #: True if every command has to be checked before it runs.
         self.careful = read_only or bool(client.gates & _INHERITED)
         self.started = client.engine.clock_ns()
-        #: Whether a command that may write has run: from then on nothing stops the script half-way.
+        #: True once a command that may write has run; from then on nothing stops the script half-way.
         self.dirty = False
         self.killed = False
-        #: Whether others are told that the server is busy.
+        #: True while other clients are told that the server is busy.
         self.busy = False
-        #: The call as it came, of a function.
+        #: The original call; only for a function.
         self.argv: Sequence[bytes] = ()
 
 
-#: What a client reads while a script or function runs for long; ``%s`` is the command that ends it.
-BUSY_TEXT = "BUSY Redis is busy running a script. You can only call %s or SHUTDOWN NOSAVE."
-
-
 class Runner:
-    """An interpreter with the client that its scripts call commands as: the host of ``Interpreter``."""
+    """An interpreter, and the client on which its scripts call commands: the host of ``Interpreter``."""
 
     def __init__(self, engine: Engine, functions: bool) -> None:
         self.engine = engine
@@ -98,9 +95,9 @@ class Runner:
         self.lua = Interpreter(self, REDIS_VERSION, not functions)
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
-        """Runs a script or function; its result, or ``CommandError``.
+        """Runs a script or function and returns its result; raises ``CommandError``.
 
-        ``queue`` is where others find the run while it lasts.
+        The run is in ``queue`` while it lasts, so that others can find it.
         """
         engine = self.engine
         caller, client = run.client, self.client
@@ -157,7 +154,7 @@ class Runner:
         _, text, source, line, counted = result
         message = one_line(text) if isinstance(text, bytes) else b"ERR unknown error"
         if b"not enough memory" in message:
-            self.lua.collect()  # or what the script has filled stays so, and nobody else is served
+            self.lua.collect()  # otherwise the memory of the script stays in use, and others get none
         if isinstance(source, bytes) and source.startswith((_TAIL_CALL, _LOST)):
             is_prefixed = source.startswith(_LOST)
             source, line = self._place_of_return(run, source.partition(b")")[2])
@@ -168,7 +165,7 @@ class Runner:
         raise CountedError(ErrorReply(message)) if counted else CommandError(message)
 
     def _place_of_return(self, run: Run, name: bytes) -> tuple[bytes | None, bytes | None]:
-        """Where a script has returned the result of ``name``, which took its frame: if one line can be it."""
+        """Returns the place where a script returned the result of ``name`` by a tail call, if only one line fits."""
         if run.is_eval:
             script = self.engine.scripting.scripts.get(run.name)
             lines = script.body.split(b"\n") if script is not None else []
@@ -182,7 +179,7 @@ class Runner:
     # what scripts call
 
     def call(self, *args: Any) -> Any:
-        """``redis.call``: an error ends the script, unless it catches it."""
+        """Implements ``redis.call``: an error ends the script unless the script catches it."""
         reply = self._invoke(args)
         kind = reply.__class__
         if kind is bytes or kind is int:
@@ -194,7 +191,7 @@ class Runner:
         return to_lua(self.lua, reply, self.client.resp)
 
     def pcall(self, *args: Any) -> Any:
-        """``redis.pcall``: an error is a table."""
+        """Implements ``redis.pcall``: an error becomes a table."""
         try:
             reply = self._invoke(args)
         except ScriptError as error:
@@ -212,7 +209,7 @@ class Runner:
         count = len(argv)
         command = engine.commands.lookup.get(argv[0])
         if command is None or not command.min_args <= count <= command.max_args:
-            # Where somebody may refuse writes, the commands that write are not found so quickly.
+            # While writes may be denied, the quick look-up does not find the commands that write.
             command = self._resolve(argv)
             guarded = command.flags & WRITE and not run.dirty
         else:
@@ -225,7 +222,7 @@ class Runner:
             run.dirty = True
         if engine.gates or engine.current is not None or command.skip != 1:
             return engine.call(client, command, argv)
-        # The same, spelled out for a server without gates: scripts make many short calls.
+        # This is engine.call, spelled out for a server without gates, since scripts make many short calls.
         start = engine.clock_ns()
         try:
             if count == 2:
@@ -273,7 +270,7 @@ class Runner:
         return ScriptError(text)
 
     def _verify(self, run: Run, command: Command, argv: list[bytes]) -> None:
-        """What stands between a script and a command, in Redis' order."""
+        """Checks whether a script may call a command, in the order of Redis."""
         engine, client, flags = self.engine, self.client, command.flags
         if flags & NOSCRIPT and not engine.scripting.anything_allowed:
             raise self._refused(command, b"ERR This Redis command is not allowed from script")
@@ -293,14 +290,14 @@ class Runner:
                 if flags & WRITE and not obeyed:
                     for check in engine.commands.denials.in_script:
                         check(client, command, argv)
-                # By how it was when the script began: what it has needed itself is made room for after it.
+                # This uses the state at the start of the script; memory that the script itself needs is freed after it.
                 if flags & DENYOOM and engine.eviction.out_of_memory and not run.allow_oom and not obeyed:
                     raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
             except CommandError as error:
                 raise self._refused(command, error.text) from None
 
     def tick(self) -> bytes | None:
-        """Looks at the clock for a script that runs long: others are served, and may kill it."""
+        """Checks the time of a long script, and lets the server handle other clients, which may kill the script."""
         engine = self.engine
         run = self.run
         now = engine.clock_ns()
@@ -330,23 +327,23 @@ class Runner:
         return None
 
     def log(self, level: int, text: bytes) -> None:
-        """``redis.log``."""
+        """Implements ``redis.log``."""
         self.engine.log(_LEVELS[level], text.decode("utf-8", "backslashreplace"))
 
     def setresp(self, version: int) -> None:
-        """``redis.setresp``."""
+        """Implements ``redis.setresp``."""
         self.client.set_protocol(version)
 
     def set_repl(self, flags: int) -> None:
-        """``redis.set_repl``."""
+        """Implements ``redis.set_repl``."""
         self.engine.effects.audience = flags
 
     def sha1hex(self, text: bytes) -> bytes:
-        """``redis.sha1hex``."""
+        """Implements ``redis.sha1hex``."""
         return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
 
     def acl_check_cmd(self, *args: Any) -> bool:
-        """``redis.acl_check_cmd``: whether the user of the caller may run a command."""
+        """Implements ``redis.acl_check_cmd``: True if the caller's user may run a command."""
         argv = _arguments(args)
         engine = self.engine
         try:
@@ -358,7 +355,7 @@ class Runner:
     # loading
 
     def load(self, code: bytes, take: Any, limited: bool) -> None:
-        """Runs the code of a library, for at most half a second where it is ``limited``."""
+        """Runs the code of a library, for at most half a second if it is ``limited``."""
         self.loading_until = self.engine.clock_ns() + _LOAD_TIME if limited else 0
         try:
             self.lua.load(code, take)
@@ -368,7 +365,7 @@ class Runner:
 
 
 def _arguments(args: tuple[Any, ...]) -> list[bytes]:
-    """The arguments of ``redis.call`` as bytes; ``ScriptError`` for what can be none."""
+    """Returns the arguments of ``redis.call`` as bytes; raises ``ScriptError`` for types that are not allowed."""
     for value in args:
         if value.__class__ is not bytes:
             break
@@ -386,5 +383,5 @@ def _arguments(args: tuple[Any, ...]) -> list[bytes]:
 
 
 def _with_code(text: bytes) -> bytes:
-    """An error's text as scripts see it: what has no code gets one."""
+    """Returns an error's text as scripts see it; a text without a code gets one."""
     return bytes(text) if b" " in text else b"ERR " + text

@@ -1,4 +1,4 @@
-"""The scripts of EVAL: their cache, how they are begun, and how they are ended."""
+"""The scripts of EVAL: their cache, how they start, and how they are killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Script", "Scripting", "check_keys"]
 
-#: Scripts of EVAL that are kept; those of SCRIPT LOAD stay.
+#: The number of scripts that are kept for EVAL; those of SCRIPT LOAD are always kept.
 KEPT = 500
 _UNKILLABLE = (
     "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
@@ -32,7 +32,7 @@ _UNKILLABLE = (
 
 
 class Script(NamedTuple):
-    """A compiled script; ``flags`` is None where it has declared none."""
+    """A compiled script; ``flags`` is None if it declares none."""
 
     body: bytes
     flags: int | None
@@ -40,21 +40,22 @@ class Script(NamedTuple):
 
 
 class Scripting:
-    """What a server keeps for EVAL and FCALL."""
+    """The state of EVAL and FCALL in one server."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        #: By SHA-1, in the order of use for those that EVAL brought.
+        #: The scripts by SHA-1.
         self.scripts: dict[bytes, Script] = {}
         self.evicted = 0
-        #: Whether scripts may call what is not for scripts (DEBUG).
+        #: True if scripts may call commands that are not allowed in scripts (DEBUG).
         self.anything_allowed = False
+        #: The SHA-1 of each script that EVAL brought, in the order of their use; the first is dropped next.
         self._passing: dict[bytes, None] = {}
         self._declared: dict[tuple[str, int], Command] = {}
         self._runner: Runner | None = None
-        #: The script or function that runs.
+        #: The script or function that runs, or nothing.
         self.running: list[Run] = []
-        #: The text of the error that a client gets while a script or function runs for long.
+        #: The error for other clients while a script or function runs for long.
         self.busy_text = BUSY_TEXT % "SCRIPT KILL"
         self.libraries = Libraries(engine)
         engine.info.add("memory", self._memory_fields)
@@ -66,14 +67,14 @@ class Scripting:
 
     @property
     def runner(self) -> Runner:
-        """The interpreter of EVAL; ``CommandError`` where there is no Lua."""
+        """The interpreter of EVAL; raises ``CommandError`` if Lua is not installed."""
         if self._runner is None:
             self._runner = Runner(self.engine, functions=False)
         return self._runner
 
     @property
     def memory(self) -> int:
-        """Bytes that the interpreter of EVAL holds."""
+        """The bytes that the interpreter of EVAL uses."""
         return self._runner.lua.memory if self._runner is not None else 0
 
     def _memory_fields(self) -> list[tuple[str, Any]]:
@@ -98,7 +99,7 @@ class Scripting:
         ]
 
     def add(self, body: bytes, keep: bool) -> bytes:
-        """Compiles ``body`` if it is new; its SHA-1."""
+        """Compiles ``body`` if it is new, and returns its SHA-1."""
         sha = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
         if sha not in self.scripts:
             flags, code = from_shebang(body)
@@ -112,17 +113,17 @@ class Scripting:
         return sha
 
     def flush(self) -> None:
-        """Forgets all scripts."""
+        """Deletes all scripts."""
         self.scripts.clear()
         self._passing.clear()
         self._runner = None
 
     def find(self, sha: bytes) -> Script | None:
-        """The script of a SHA-1 in any spelling."""
+        """Returns the script with a SHA-1, in upper or lower case."""
         return self.scripts.get(sha) or self.scripts.get(sha.lower())
 
     def evaluate(self, ctx: Client, sha: bytes, keys: int, arguments: Sequence[bytes], read_only: bool) -> Reply:
-        """Runs the script ``sha``, which is there."""
+        """Runs the script with the digest ``sha``, which must exist."""
         script = self.scripts[sha]
         if script.flags is not None or self.engine.gates:
             self.admit(ctx, script.flags, read_only)
@@ -133,7 +134,7 @@ class Scripting:
         return self.runner.execute(run, script.function, keys, arguments, self.running)
 
     def admit(self, ctx: Client, flags: int | None, read_only: bool) -> None:
-        """What a script with ``flags`` has to pass before it begins."""
+        """Checks whether a script with ``flags`` may start; raises CommandError."""
         engine = self.engine
         if flags is None:
             if engine.gates & gates.IS_STALE:
@@ -147,7 +148,7 @@ class Scripting:
             )
 
     def as_declared(self, command: Command, argv: list[bytes]) -> Command:
-        """EVAL, EVALSHA or FCALL for the gates: with the flags that the script of ``argv`` has declared, if it has."""
+        """Returns EVAL, EVALSHA or FCALL with the flags that the script in ``argv`` declares, for the gates."""
         name = command.name
         script: int | None = None
         if len(argv) > 2:
@@ -171,7 +172,7 @@ class Scripting:
         return declared
 
     def kill(self, is_eval: bool) -> Reply:
-        """SCRIPT KILL and FUNCTION KILL."""
+        """Kills the running script or function (SCRIPT KILL and FUNCTION KILL)."""
         if not self.running:
             raise CommandError("NOTBUSY No scripts in execution right now.")
         run = self.running[-1]
@@ -189,7 +190,7 @@ class Scripting:
 
 
 def check_keys(count: int, arguments: Sequence[bytes]) -> int:
-    """``count``, if so many of the arguments of EVAL or FCALL can be keys."""
+    """Returns ``count`` if EVAL or FCALL can take that many of the arguments as keys; raises CommandError."""
     if count > len(arguments):
         raise CommandError("ERR Number of keys can't be greater than number of args")
     if count < 0:

@@ -1,12 +1,12 @@
--- Operations on bits of 32-bit integers: the functions and errors of the bit library that Redis carries.
+-- Bit operations on 32-bit integers: the functions and errors of the bit library in Redis.
 
 local numbers, checks = ...
 
 local floor, format, sub, select = math.floor, string.format, string.sub, select
 local double_halves = numbers.double_halves
 
--- The argument at `place` as 32 bits without sign.  The lowest bits of the fraction are those of the integer after
--- 2^52 + 2^51 was added: rounded, and not exact for what is too large.
+-- Returns the argument at `place` as an unsigned 32-bit number.  After adding 2^52 + 2^51, the lowest bits of the
+-- mantissa are those of the integer.  It is rounded, and it is not exact if the number is too large.
 local function bits(value, place, count)
     if type(value) ~= "number" then
         value = checks.number(value, place, count)
@@ -23,7 +23,7 @@ local function signed(value)
     return value >= 2147483648 and value - 4294967296 or value
 end
 
--- a AND b by 16 * a + b, four bits each.
+-- a AND b at the index 16 * a + b, for four bits each.
 local BOTH = {}
 for a = 0, 15 do
     for b = 0, 15 do

@@ -1,5 +1,5 @@
--- Errors and checks of arguments as functions in C have them.  What a script calls is written in Lua here, and must
--- not show it: an error tells where in the script the function was called, and by which name.
+-- Errors and argument checks like those of C functions.  The functions that scripts call are written in Lua, which
+-- scripts must not notice: an error shows where in the script the function was called, and by which name.
 
 local numbers, SANDBOX = ...
 
@@ -9,16 +9,16 @@ local LIBRARY = getinfo(1, "S").source
 
 local C = {}
 
--- By functions that scripts call: their own names.
+-- The names of the functions that scripts call, by function.
 local names = setmetatable({}, {__mode = "k"})
 
--- Whether a frame is one of ours.
+-- True if a frame belongs to our own code.
 local function is_own(where)
     return where.source == LIBRARY or where.source == SANDBOX
 end
 C.is_own = is_own
 
--- Remembers the names of the functions of a library.
+-- Records the names of the functions of a library.
 function C.name(library)
     for name, f in pairs(library) do
         if type(f) == "function" then
@@ -28,7 +28,7 @@ function C.name(library)
     return library
 end
 
--- The level of the function that the script has called, and what stands below it.
+-- Returns the level of the function that the script called, and the frame below it.
 local function entered()
     local level = 3
     local next_level = level + 1
@@ -39,15 +39,15 @@ local function entered()
         elseif below.what ~= "tail" then
             break
         end
-        -- Our functions call one another last, too.
+        -- Our own functions make tail calls, too.
         next_level = next_level + 1
         below = getinfo(next_level, "Sl")
     end
     return level - 1, getinfo(level + 1, "Sl")
 end
 
--- Where the script has called: `chunk:line: `, or nothing where a function in C has.  A call that has taken the frame of
--- its caller cannot be placed: then it is the next frame of a script.
+-- Returns the place where the script made the call, as `chunk:line: `; empty if a C function made it.  A tail call has
+-- no place, since it replaces the frame of its caller.  In that case the place is that of the next frame of a script.
 local function place(level, below)
     while below and below.what == "tail" do
         level = level + 1
@@ -59,23 +59,23 @@ local function place(level, below)
     return ""
 end
 
--- The name of such a function, or nothing.
+-- Returns the name of a function that scripts call, or an empty string.
 function C.name_of(f)
     return names[f] or ""
 end
 
--- Whether `f` is a function that scripts take for one in C.
+-- True if `f` looks like a C function to scripts.
 function C.is_native(f)
     return names[f] ~= nil
 end
 
--- Raises an error with the place of the call.
+-- Raises an error that begins with the place of the call.
 local function fail(text)
     error(place(entered()) .. text, 0)
 end
 C.fail = fail
 
--- Raises an error about the argument at `number`.
+-- Raises an error about argument `number`.
 local function bad_argument(number, text)
     local level, below = entered()
     local called = getinfo(level, "nf")
@@ -92,13 +92,13 @@ local function bad_argument(number, text)
 end
 C.bad_argument = bad_argument
 
--- Raises an error about the type of an argument; `is_given` is false where there is none.
+-- Raises an error about the type of an argument; `is_given` is false if the argument is missing.
 local function bad_type(number, expected, value, is_given)
     bad_argument(number, expected .. " expected, got " .. (is_given and type(value) or "no value"))
 end
 C.bad_type = bad_type
 
--- The arguments `value` at `number` of functions that take `count` of them.
+-- Each check returns the argument `value` at `number` of a function that was given `count` arguments.
 function C.number(value, number, count)
     if type(value) == "number" then
         return value

@@ -1,4 +1,4 @@
--- JSON for scripts: the functions, defaults and errors of the cjson that Redis carries.
+-- JSON for scripts: the functions, defaults and errors of the cjson library in Redis.
 
 local checks, real = ...
 
@@ -11,7 +11,7 @@ local fail, bad_argument = checks.fail, checks.bad_argument
 
 local INT_MAX, INT_MIN = 2147483647, -2147483648
 
--- A value that is nothing but itself.
+-- The unique value that stands for JSON's null.
 local null = newproxy(true)
 getmetatable(null).__tostring = function() return "userdata: (nil)" end
 
@@ -42,7 +42,7 @@ local function new()
         return value
     end
 
-    -- One of `options`, or off and on, which are booleans too.
+    -- Checks a setting that is on, off, a boolean or `option`; returns a boolean or `option`.
     local function check_switch(value, place, option)
         if type(value) == "boolean" then
             return value
@@ -150,8 +150,8 @@ local function new()
         return format(number_format, n)
     end
 
-    -- The largest index if `t` is to be an array, or nil.  It is an int in C, which one that is too large makes negative:
-    -- such a table is an object, unless a smaller index comes behind it.
+    -- Returns the largest index if `t` is encoded as an array, or nil.  In C the index is an int, and one that is too
+    -- large becomes negative.  A table with such an index is an object, unless a smaller index follows.
     local function array_size(t)
         local largest, items = 0, 0
         for key in next, t do
@@ -252,7 +252,7 @@ local function new()
 
     local unescapes = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
 
-    -- The number that stands at `at` for C's strtod, and the place behind it; nil where there is none.
+    -- Returns the number at `at` as C's strtod reads it, and the position after it; nil if there is none.
     local function strtod(text, at)
         local sign, begin = match(text, "^([+-]?)()", at)
         local found = match(text, "^0[xX]%x+%.?%x*", begin) or match(text, "^0[xX]%.%x+", begin)
@@ -278,7 +278,7 @@ local function new()
         return nil
     end
 
-    -- Whether what stands at `at` is a number, though not by the rules of JSON.
+    -- True if the text at `at` is a number that JSON does not allow.
     local function is_invalid_number(text, at)
         if byte(text, at) == 43 then
             return true
@@ -327,14 +327,14 @@ local function new()
             0x80 + code % 64)
     end
 
-    -- What was to come where a string is read that turns out to be none.
+    -- The token that was expected at a place where an invalid string is found.
     local expecting = "value"
 
     local function bad_string(problem, place)
         fail(format("Expected %s but found %s at character %d", expecting, problem, place))
     end
 
-    -- The string whose first quote stands before `at`, and the place behind its last.
+    -- Returns the string whose opening quote is just before `at`, and the position after its closing quote.
     local function decode_string(text, at)
         local begin = at
         local stop = find(text, '["\\]', at)
@@ -497,7 +497,7 @@ local function new()
         if #text > 1 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
             fail("JSON parser does not support UTF-16 or UTF-32")
         end
-        -- As in C, a text ends at a zero.
+        -- As in C, a text ends at a zero byte.
         text = match(text, "^%Z*")
         expecting = "value"
         local value, at = decode_value(text, 1, 0)

@@ -1,4 +1,4 @@
--- MessagePack for scripts: the functions and errors of the cmsgpack that Redis carries.
+-- MessagePack for scripts: the functions and errors of the cmsgpack library in Redis.
 
 local numbers, checks, real = ...
 
@@ -10,7 +10,7 @@ local fail, bad_argument = checks.fail, checks.bad_argument
 local NESTING = 16
 local ROOM = 8000  -- for arguments and results
 
--- A header: `short` with the size in it up to `limit`, else one of the codes for 8, 16 and 32 bits.
+-- Returns a header: up to `limit` it is `short` plus the size, otherwise the code for a size of 8, 16 or 32 bits.
 local function header(size, short, limit, code8, code16, code32)
     if size <= limit then
         return char(short + size)
@@ -22,7 +22,7 @@ local function header(size, short, limit, code8, code16, code32)
     return char(code32, floor(size / 16777216), floor(size / 65536) % 256, floor(size / 256) % 256, size % 256)
 end
 
--- By limits that they keep below: bytes and codes of integers.
+-- Encodings of integers, each as {limit, number of bytes, code}; the integer stays below the limit in magnitude.
 local POSITIVE = {{256, 1, 0xcc}, {65536, 2, 0xcd}, {4294967296, 4, 0xce}}
 local NEGATIVE = {{-128, 1, 0xd0}, {-32768, 2, 0xd1}, {-2147483648, 4, 0xd2}}
 
@@ -155,7 +155,7 @@ local function decode_string(s, at, size)
     return sub(s, at, at + size - 1), at + size
 end
 
--- What has a code of its own: its bytes, and how they are read.
+-- Numbers with a code of their own: the number of bytes, and the function that reads them.
 local numbers_of = {[0xca] = {4, numbers.float_of_bytes}, [0xcb] = {8, numbers.double_of_bytes}}
 for code, kind in pairs {[0xcc] = {1, 64}, [0xcd] = {2, 64}, [0xce] = {4, 64}, [0xd0] = {1, 7}, [0xd1] = {2, 15},
     [0xd2] = {4, 31}, [0xd3] = {8, 63}, [0xcf] = {8, 63}} do
@@ -165,7 +165,7 @@ for code, kind in pairs {[0xcc] = {1, 64}, [0xcd] = {2, 64}, [0xce] = {4, 64}, [
         return numbers.signed(high, low, sign)
     end}
 end
--- Readers of what has a size before it, and the bytes of that size.
+-- Values with a size in front: the number of bytes of the size, and the function that reads the value.
 local sized = {[0xd9] = {1, decode_string}, [0xda] = {2, decode_string}, [0xdb] = {4, decode_string},
     [0xdc] = {2, decode_array}, [0xdd] = {4, decode_array}, [0xde] = {2, decode_map}, [0xdf] = {4, decode_map}}
 
@@ -225,11 +225,11 @@ function cmsgpack.pack(...)
     return concat(out, "", 1, n)
 end
 
--- Up to `limit` values from `offset` on, and the offset behind them first (-1 at the end); all of them, and no offset,
--- where both are 0.
+-- Returns up to `limit` values from `offset` on, preceded by the offset after them (-1 at the end).  If both are 0, it
+-- returns all values and no offset.
 local function read(s, limit, offset)
     if offset < 0 or limit < 0 then
-        -- The length stands where the limit should: so does Redis' text.
+        -- Redis also shows the length in place of the limit.
         fail("Invalid request to unpack with offset of " .. numbers.int32_of_int64(offset) .. " and limit of " .. #s .. ".")
     elseif offset > #s then
         fail("Start offset " .. numbers.int32_of_int64(offset) .. " greater than input length " .. #s .. ".")

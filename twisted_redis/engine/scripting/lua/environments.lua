@@ -1,4 +1,4 @@
--- What scripts may do with metatables of proxies and environments of functions, which would lead them to what is not theirs.
+-- Metatables of proxies and environments of functions.  Without limits on these, scripts could leave the sandbox.
 
 local host, checks, behind, writable, metatables, hosts = ...
 
@@ -8,13 +8,13 @@ local debug, getinfo = debug, debug.getinfo
 local fail, bad_argument = checks.fail, checks.bad_argument
 local is_type, is_own = checks.is_type, checks.is_own
 
--- The interpreter's own name for where strings look up their methods.
+-- The interpreter's own metatable of strings, where it looks up their methods.
 local string_metatable = getmetatable("")
--- The globals of the interpreter, which are none of a script's business.
+-- The interpreter's globals, which scripts must not reach.
 local INTERPRETER = _G
 
 local G = {}
-local proxies = setmetatable({}, {__mode = "k"})  -- metatables of proxies -> what scripts hold in their place
+local proxies = setmetatable({}, {__mode = "k"})  -- metatables of proxies -> the tables that scripts get instead
 
 function G.getmetatable(...)
     local t = ...
@@ -36,7 +36,7 @@ function G.getmetatable(...)
     return getmetatable(t)
 end
 
--- A proxy whose metatable scripts may write, but for a finalizer: that would run at any time, outside of scripts too.
+-- Scripts may change the metatable of a proxy, but not its finalizer: it would run at any time, even between scripts.
 function G.newproxy(...)
     local like = ...
     if select("#", ...) == 0 or like == nil or like == false then
@@ -64,8 +64,8 @@ function G.newproxy(...)
     return proxy
 end
 
--- The function at a level that a script has given; none where a call has taken the frame of its caller, which Lua does
--- not see.  A function in C that was called from here is one with ours, and below the last one stands the host.
+-- Returns the function at a level that a script has given; nil if a tail call has replaced its frame, as in Lua.  A C
+-- function that our code calls counts as one with it, and the last level is the one above the host.
 local function at_level(value, place)
     local wanted = checks.int(value, place, place)
     if wanted < 0 then
@@ -98,7 +98,7 @@ function G.getfenv(...)
         end
     end
     local found = f and getfenv(f)
-    -- Functions in C have the globals, as scripts know them.
+    -- The environment of C functions is the globals as scripts know them.
     return (found == nil or found == INTERPRETER) and host.environment or found
 end
 
@@ -112,10 +112,10 @@ function G.setfenv(...)
         if not f and level > 1 then
             fail("no function environment for tail call at level " .. level)
         elseif not f and level == 1 then
-            -- Called last, for a function that has ended with it.
+            -- A tail call has replaced the function, so there is nothing to change.
             return
         end
-        -- 0 would change what all scripts see.
+        -- Level 0 would change the globals of all scripts.
         f = level > 0 and f
     end
     if not f or getfenv(f) == INTERPRETER then

@@ -1,4 +1,4 @@
--- Loading a library of functions: what its code may see, and how it registers its functions.
+-- Loads a library of functions: defines what its code may see, and how it registers its functions.
 
 local general, shown, compiled, caught, information, error_table, environment_metatable, missing = ...
 
@@ -82,7 +82,7 @@ function general.register_function(...)
     end
 end
 
--- Runs the code of a library, which registers its functions by `take`; nil, or the text of the error.
+-- Runs the code of a library, which registers its functions by `take`; returns nil or the text of an error.
 local function load(code, take)
     local library, problem = compiled(code, "@user_function")
     if not library then

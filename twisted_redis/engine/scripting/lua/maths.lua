@@ -1,11 +1,11 @@
--- Lua's math, with the random numbers of Redis.
+-- Lua's math library with the random numbers of Redis.
 
 local checks = ...
 
 local pairs, select, floor = pairs, select, math.floor
 local fail, bad_argument = checks.fail, checks.bad_argument
 
--- The generator of drand48, so that a seed gives the same numbers as in Redis.  A state of 48 bits in three parts.
+-- The generator drand48, so that a seed gives the same numbers as in Redis.  Its state has 48 bits, in three parts.
 local x0, x1, x2 = 0x330E, 0xABCD, 0x1234
 
 local function lrand48()

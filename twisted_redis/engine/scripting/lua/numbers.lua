@@ -1,14 +1,14 @@
--- Numbers as C has them: conversions to integers, and the bits of integers and of IEEE 754.
+-- Numbers as in C: conversions to integers, and the bits of integers and of IEEE 754 numbers.
 --
--- An integer of 64 bits does not fit into a number of Lua, so it is two halves of 32 bits, the upper one first.  What
--- a conversion makes of a number that is out of range, C does not say; here it is what x86-64 makes of it.
+-- A Lua number cannot hold a 64-bit integer.  Two halves of 32 bits represent it, the upper one first.  C does not
+-- define the conversion of a number that is out of range; these functions do what x86-64 does.
 
 local floor, frexp, ldexp, huge, format = math.floor, math.frexp, math.ldexp, math.huge, string.format
 local char, byte, sub, rep = string.char, string.byte, string.sub, string.rep
 
 local N = {}
 
--- The sign of a NaN shows in its text alone.
+-- Only the text of a NaN shows its sign.
 local function is_negative(n)
     return n < 0 or n == 0 and 1 / n < 0 or n ~= n and sub(format("%g", n), 1, 1) == "-"
 end
@@ -18,7 +18,7 @@ if is_negative(nan) then
     nan = -nan
 end
 
--- Towards zero, which is never -0.
+-- Rounds towards zero, and never returns -0.
 local function truncated(n)
     return (n < 0 and -floor(-n) or floor(n)) + 0
 end
@@ -40,13 +40,13 @@ function N.int32(n)
     return -2147483648
 end
 
--- (int) (int64_t) n: what functions of Lua get for an argument that is to be an int
+-- (int) (int64_t) n, which Lua functions get for an int argument
 function N.int32_of_int64(n)
     n = int64(n) % 4294967296
     return n >= 2147483648 and n - 4294967296 or n
 end
 
--- (uint64_t) n, where negative numbers go through int64_t
+-- (uint64_t) n, where negative numbers are converted by int64_t
 function N.halves(n)
     if n ~= n then
         return 2147483648, 0
@@ -60,12 +60,12 @@ function N.halves(n)
     return floor(n / 4294967296) % 4294967296, n % 4294967296
 end
 
--- The number of two halves without sign.
+-- Returns the unsigned number of two halves.
 function N.unsigned(high, low)
     return high * 4294967296 + low
 end
 
--- The number of two halves of which the bits from `place` on (0 is the lowest) are its sign.
+-- Returns the number of two halves; the bits from `place` on (0 is the lowest) are its sign.
 function N.signed(high, low, place)
     if place >= 32 then
         local limit = 2 ^ (place - 32)
@@ -85,7 +85,7 @@ local function half_bytes(n)
     return char(floor(n / 16777216), floor(n / 65536) % 256, floor(n / 256) % 256, n % 256)
 end
 
--- The lowest `size` bytes of two halves, the first one the highest; zeros where there are more than eight.
+-- Returns the lowest `size` bytes of two halves, the highest byte first; padded with zeros beyond eight bytes.
 function N.bytes(high, low, size)
     if size > 8 then
         return rep("\0", size - 8) .. half_bytes(high) .. half_bytes(low)
@@ -93,7 +93,7 @@ function N.bytes(high, low, size)
     return sub(half_bytes(high) .. half_bytes(low), 9 - size)
 end
 
--- Two halves of the last eight bytes of `s`, the first one the highest.
+-- Returns two halves from the last eight bytes of `s`, the highest byte first.
 function N.halves_of_bytes(s)
     if #s < 8 then
         s = rep("\0", 8 - #s) .. s
@@ -102,7 +102,7 @@ function N.halves_of_bytes(s)
     return ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
 end
 
--- The bits of a double.
+-- Returns the bits of a double as two halves.
 local function double_halves(n)
     local sign = is_negative(n) and 2147483648 or 0
     if n ~= n then
@@ -127,13 +127,13 @@ local function double_halves(n)
 end
 N.double_halves = double_halves
 
--- The eight bytes of a double, the first one the highest.
+-- Returns the eight bytes of a double, the highest byte first.
 function N.double(n)
     local high, low = double_halves(n)
     return half_bytes(high) .. half_bytes(low)
 end
 
--- Of eight bytes, the first one the highest.
+-- Returns the double of eight bytes, the highest byte first.
 function N.double_of_bytes(s)
     local high, low = N.halves_of_bytes(s)
     local is_signed = high >= 2147483648
@@ -149,14 +149,14 @@ function N.double_of_bytes(s)
     return is_signed and -n or n
 end
 
--- To the nearest, and to the even one of two.
+-- Rounds to the nearest integer, and to the even one of two.
 local function rounded(n)
     local whole = floor(n)
     local rest = n - whole
     return (rest > 0.5 or rest == 0.5 and whole % 2 == 1) and whole + 1 or whole
 end
 
--- The four bytes of (float) n, the first one the highest.
+-- Returns the four bytes of (float) n, the highest byte first.
 function N.float(n)
     local sign = is_negative(n) and 2147483648 or 0
     local bits
@@ -184,7 +184,7 @@ function N.float(n)
     return half_bytes(sign + bits)
 end
 
--- Of four bytes, the first one the highest.
+-- Returns the float of four bytes, the highest byte first.
 function N.float_of_bytes(s)
     local _, bits = N.halves_of_bytes(s)
     local is_signed = bits >= 2147483648

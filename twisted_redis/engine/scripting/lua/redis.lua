@@ -1,9 +1,9 @@
--- The functions of `redis`, those that libraries have while they are loaded apart.
+-- The functions of `redis`, except those that libraries use only while they are loaded.
 
 local host, numbers, spacious, error_table = ...
 
 local type, error, select, tonumber, tostring, pairs = type, error, select, tonumber, tostring, pairs
--- What scripts call themselves has to be a function, and a function in C at that, which leaves the caller its frame.
+-- `redis.call` and its like must be C functions, because a C function leaves the frame of its caller in place.
 local as_function = python.as_function
 
 local function raise(text)
@@ -12,7 +12,7 @@ end
 
 local redis = {call = as_function(host.call), pcall = as_function(host.pcall)}
 
--- What libraries have while they are loaded, and scripts too.
+-- Libraries see these while they are loaded, and scripts see them, too.
 local general = {
     LOG_DEBUG = 0,
     LOG_VERBOSE = 1,
@@ -22,7 +22,7 @@ local general = {
     REDIS_VERSION_NUM = host.version_number,
 }
 
--- A number, or a string that is one, as Lua's interface for C gives it.
+-- Returns a number, or the number in a string, as the C API of Lua reads it.
 local function number_of(value)
     return (type(value) == "number" or type(value) == "string") and tonumber(value) or nil
 end
@@ -120,12 +120,12 @@ for name, from_table in pairs {call = host.call_spread, pcall = host.pcall_sprea
 end
 
 if host.is_eval then
-    -- The interpreter of EVAL.
+    -- Only the interpreter of EVAL has these.
     function redis.replicate_commands()
         return true
     end
 
-    -- There is no debugger to stop in.
+    -- There is no debugger.
     function redis.breakpoint()
         return false
     end

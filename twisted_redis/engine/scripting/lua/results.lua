@@ -1,5 +1,5 @@
--- What a script gives: a flat stream of tokens, so that a few calls carry it over whatever it is; and the tables that
--- stand for what Lua has no values for.
+-- The results of scripts: a flat stream of tokens, so that a few calls transfer a result of any size.  Also the tables
+-- that represent values that Lua lacks.
 
 local caught = ...
 
@@ -19,8 +19,8 @@ local function fields(e)
     return text_of(e.err), text_of(e.source), text_of(e.line), e.ignore_error_stats_update == true
 end
 
--- What an error tells: whether it could be read, text, source, line, whether it is counted.  It may be a table whose
--- metatable fails.
+-- Returns the parts of an error: true if it could be read, text, source, line, and true if it is counted.  Reading may
+-- fail, since an error can be a table whose metatable raises errors.
 local function information(e)
     local ok, text, source, line, counted = pcall(fields, e)
     if not ok then
@@ -46,7 +46,7 @@ local function linear_table(v, out, n, depth)
     end
     field = rawget(v, "double")
     if type(field) == "number" then
-        -- The host has integers for what is whole, which know no -0.
+        -- The host gets whole numbers as integers, which have no -0.
         out[n + 1], out[n + 2] = DOUBLE, field == 0 and tostring(field) or field
         return n + 2
     end
@@ -120,8 +120,8 @@ function linear(v, out, n, depth)
     return n + 1
 end
 
--- The result of a run: a plain value as it is, a status as (0, text), an error as (false, text, source, line, counted),
--- all else as (true, number of tokens, their table).
+-- Returns the result of a run: a plain value as it is, a status as (0, text), an error as (false, text, source, line,
+-- counted), and any other value as (true, number of tokens, table of tokens).
 local function result(ok, v)
     if ok then
         if type(v) ~= "table" then
@@ -138,7 +138,7 @@ local function result(ok, v)
         return true, linear(v, out, 0, 0), out
     end
     if type(v) ~= "table" then
-        -- Handling the error has failed: so ends a script whose error table cannot be written.
+        -- The error handler itself has failed, for example because the script's error table cannot be written.
         return false, "ERR Error running script " .. tostring(v), nil, nil, false
     end
     local _, text, source, line, counted = information(v)

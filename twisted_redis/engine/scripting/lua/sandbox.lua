@@ -1,15 +1,15 @@
--- What a script may see and touch.  Run once in a new interpreter, with the functions of the host; it returns the entry
--- points that the host calls.  `rooms` has the files beside this one that belong to it, as functions.
+-- The sandbox, which defines what scripts may see and change.  It runs once in a new interpreter, gets the functions of
+-- the host, and returns the entry points for the host.  `rooms` has the other files of the sandbox as functions.
 --
--- Lua 5.1 knows no tables that cannot be written.  So scripts get empty tables in their place, whose metatables read
--- from the real ones and refuse to be written, and the few functions that look behind metatables know of them.
--- `redis.call` is a function of the host and no function in Lua: one that is called in `return redis.call(...)` would
--- take the frame of its caller, and errors could not tell the line.
+-- Lua 5.1 has no read-only tables.  So scripts get empty tables whose metatables read from the real ones and refuse
+-- writes.  The few functions that bypass metatables know these tables.
+-- `redis.call` is a function of the host, not a Lua function: a Lua function in `return redis.call(...)` would be a
+-- tail call and replace the frame of its caller, so errors could not show the line.
 
 local host, libraries, numbers, checks, behind, rooms = ...
 
 local SELF = debug.getinfo(1, "S").source
--- Where an error of Lua's own was raised if it was in here.
+-- The place of an error that a Lua function raised when our own code called it.
 local HERE = "^%[%l+%]:%d+: "
 local READONLY = "Attempt to modify a readonly table"
 
@@ -21,23 +21,23 @@ local getinfo, sethook = debug.getinfo, debug.sethook
 local fail, bad_argument, is_type = checks.fail, checks.bad_argument, checks.is_type
 local is_own = checks.is_own
 
--- The interpreter's own name for where strings look up their methods.
+-- The interpreter's own metatable of strings, where it looks up their methods.
 local string_metatable = getmetatable("")
--- Objects of the host: what it raises is such.
+-- The metatable of the host's objects, including the errors that it raises.
 local host_metatable = debug.getmetatable(host.tick)
 
 ---------------------------------------------------------------------------------------------------------------------
--- tables that cannot be written: `behind` has, by what scripts hold, the table itself
+-- read-only tables: `behind` maps what scripts hold to the real table
 
 local metatables = setmetatable({}, {__mode = "k"})  -- what scripts hold -> its metatable, as scripts may see it
-local writable = setmetatable({}, {__mode = "k"})  -- of what scripts hold, that which they may write
+local writable = setmetatable({}, {__mode = "k"})  -- the tables among them that scripts may write
 local hosts = {}  -- the functions by which the host runs scripts
 
 local function refuse()
     error(READONLY, 2)
 end
 
--- A face of `t` that reads, and cannot be written.
+-- Returns a read-only view of `t`.
 local function face(t)
     local shown = setmetatable({}, {__index = t, __newindex = refuse})
     behind[shown] = t
@@ -51,12 +51,12 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- errors
 
--- An error that the host raised arrives as an object of the host; what scripts are to see is a table.
+-- Converts an error for scripts: an error of the host arrives as a host object, and scripts get a table.
 local function caught(e)
     if type(e) == "string" then
-        -- Raised by a function of Lua's own that was called from here: where this is helps nobody.
+        -- A Lua function that our own code called has raised it, so its place is useless.
         e = e:gsub(HERE, "")
-        -- The one thing that may go wrong on the way to the host.
+        -- This is the only error that can occur on the way to the host.
         return (e:gsub("bad argument #1 to '[^']*' %(not a python object%)$", "too many arguments"))
     elseif type(e) ~= "userdata" or debug.getmetatable(e) ~= host_metatable then
         return e
@@ -65,8 +65,8 @@ local function caught(e)
     return {err = text, ignore_error_stats_update = counted}
 end
 
--- Adds to an error where it was raised: the frame of the script that is nearest, or the one below a function in C that
--- has raised it.  What a script calls is such a function, whether it is written in C or here.
+-- Adds to an error the place where it was raised: the nearest frame of the script, or the frame below the C function
+-- that raised it.  A function that scripts call counts as a C function, even if it is written in Lua.
 local function located(e)
     local level = 2
     local where = getinfo(level, "Slf")
@@ -76,7 +76,7 @@ local function located(e)
     end
     local has_own, is_lost, called = false, false, nil
     while where and (is_own(where) or has_own and where.what == "tail") do
-        -- A function of ours that was called last has taken the frame of the script.
+        -- One of our functions made a tail call from the script and replaced its frame.
         is_lost = is_lost or where.what == "tail"
         if where.what ~= "tail" then
             called = where.func
@@ -92,7 +92,7 @@ local function located(e)
     local lost = "=(tail call)"
     if type(e) ~= "table" then
         if e ~= READONLY then
-            -- Its text would begin with the place.
+            -- The text of this error would begin with its place.
             lost = "=(lost)"
         end
         e = {err = "ERR " .. tostring(e)}
@@ -104,7 +104,7 @@ local function located(e)
     return e
 end
 
--- The error table of a text: with `-CODE text` the code is taken from it, otherwise it is ERR.
+-- Returns the error table of a text: `-CODE text` contains the code, otherwise it is ERR.
 local function error_table(text)
     if text:sub(1, 1) == "-" then
         local code, rest = text:match("^%-([^ ]*) (.*)$")
@@ -118,7 +118,7 @@ local function error_table(text)
     return {err = "ERR " .. text:gsub("^[\r\n]+", ""):gsub("[\r\n]+$", "")}
 end
 
--- As Redis has it, `pcall` gives the text of an error, not the table.
+-- Makes `pcall` return the text of an error instead of the table, as in Redis.
 local function plain(ok, ...)
     if ok then
         return ok, ...
@@ -143,16 +143,16 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- time
 
-local ended  -- why the script has to end
+local ended  -- the error text that ends the script
 
--- Ends the script: from the kill on called at every line, so that no pcall outlives it.
+-- Ends the script.  After a kill it is called at every line, so that no pcall can catch it for good.
 local function kill()
     if getinfo(2, "S").source ~= SELF then
         error(error_table(ended), 0)
     end
 end
 
--- Called by the interpreter every so many instructions: lets the host look at the clock.
+-- Lets the host check the time; the interpreter calls it every `INSTRUCTIONS` instructions.
 local function hook()
     ended = host.tick()
     if ended then
@@ -182,13 +182,13 @@ local function integer(value, place, count, default)
     return checks.int(value, place, count)
 end
 
--- By functions of the host that take any number of arguments: their like that hand them over in a table.
+-- For each function of the host that takes any number of arguments, the variant that passes them in a table.
 local spacious = {}
--- A call of the host has room for a few arguments less than Lua has.
+-- The most results of `unpack` that fit into a call of the host, which has a little less room than Lua.
 local ROOM = 7900
 
--- Prepares the frame that has called `unpack` for so many results: the function of the host that waits there for its
--- arguments is replaced by its like.
+-- Prepares the frame that called `unpack` for many results: replaces the function of the host that waits there for its
+-- arguments by its variant that passes them in a table.
 local function make_room()
     local where = getinfo(3, "S")
     local at = where.what ~= "tail" and where.what ~= "C" and 1
@@ -212,7 +212,7 @@ function G.unpack(...)
         return unpack(t)
     end
     first, last = integer(first, 2, count, 1), integer(last, 3, count, #t)
-    -- Lua 5.1 counts the results in an int, which overflows, and has room for 8,000 values.
+    -- Lua 5.1 counts the results in an int, which can overflow, and has room for 8,000 values.
     if last - first + 1 + count > 8000 then
         fail("too many results to unpack")
     elseif last - first > ROOM then
@@ -293,9 +293,9 @@ function G.xpcall(...)
     return uncaught(xpcall(f, function(e) return handler(caught(e)) end))
 end
 
--- A chunk that begins with the globals of scripts, or nothing and what is wrong.
+-- Returns a chunk whose environment is the globals of scripts, or nil and the error.
 local function compiled(text, name)
-    -- Compiled code is not checked by the interpreter, so it is not taken.
+    -- Reject bytecode, since the interpreter does not verify it.
     if text:byte(1) == 27 then
         return nil, "bytecode is not allowed"
     end
@@ -408,7 +408,7 @@ function threads.resume(...)
 end
 
 ---------------------------------------------------------------------------------------------------------------------
--- what scripts hold in their hands
+-- the tables that scripts get
 
 for name, f in pairs(rooms.environments(host, checks, behind, writable, metatables, hosts)) do
     G[name] = f
@@ -425,7 +425,7 @@ G.os = face({clock = os.clock})
 
 metatables[string_metatable] = face({__index = G.string})
 
--- What stands behind the globals: the language and the libraries, or, while a library is loaded, less.
+-- The fallback for missing globals, which raises an error.
 local function nonexistent(_, name)
     if type(name) ~= "string" and type(name) ~= "number" then
         error("Second argument to luaProtectedTableError must be a string or number", 2)
@@ -441,7 +441,7 @@ local environment = setmetatable({}, environment_metatable)
 behind[environment] = G
 metatables[environment] = face({__index = nonexistent})
 G._G = environment
--- Redis has its handler of errors among the globals.
+-- Redis also has its error handler among the globals.
 G.__redis__err__handler = located
 checks.name(G)
 for _, library in pairs {tables, maths, threads, redis} do
@@ -477,7 +477,7 @@ function entry.eval(script, count, ...)
     return result(xpcall(script, located))
 end
 
--- The same where there are too many arguments for a call.
+-- Does the same for more arguments than fit into a call.
 function entry.eval_tables(script, keys, arguments)
     G.KEYS, G.ARGV = keys, arguments
     return result(xpcall(script, located))
@@ -493,7 +493,7 @@ function entry.call(f, count, ...)
     return result(xpcall(function() return f(keys, arguments) end, located))
 end
 
--- Ends what a kill has begun: the next script begins with a hook that counts again.
+-- Resets the hook after a kill, so that the next script counts instructions again.
 function entry.calm()
     sethook(hook, "", INSTRUCTIONS)
 end
@@ -519,9 +519,9 @@ function entry.collect()
 end
 
 host.environment = environment
--- What was needed to get here goes, so that memory tells what scripts take.
+-- Free the garbage of the start, so that the memory figures show the use of scripts.
 collectgarbage()
--- A collection begins when a third has been added: memory counts more here than the last of speed.
+-- Start a collection when memory has grown by a third: low memory matters more here than the last bit of speed.
 collectgarbage("setpause", 133)
 sethook(hook, "", INSTRUCTIONS)
 

@@ -1,4 +1,4 @@
--- Values as the bytes that C keeps them in: the functions and errors of the struct library that Redis carries.
+-- Values in the byte layout of C: the functions and errors of the struct library in Redis.
 
 local numbers, checks, band = ...
 
@@ -8,11 +8,11 @@ local concat, min = table.concat, math.min
 local fail, bad_argument = checks.fail, checks.bad_argument
 
 local INT_MAX = 2147483647
-local MOST = 32  -- the bytes of an integer
+local MOST = 32  -- the most bytes of an integer
 local SIZES = {b = 1, B = 1, h = 2, H = 2, l = 8, L = 8, T = 8, f = 4, d = 8, x = 1}
-local RESULTS = 8000  -- for which there is room
+local RESULTS = 8000  -- the most results that fit into a call
 
--- The number that a format has at `at`, or `default`, and the place behind it.
+-- Returns the number in a format at `at`, or `default`, and the position after it.
 local function count_at(form, at, default)
     local digits = match(form, "^%d+", at)
     if not digits then
@@ -25,7 +25,7 @@ local function count_at(form, at, default)
     return count, at + #digits
 end
 
--- The size of `option`, whose digits may follow at `at`, and the place behind them.
+-- Returns the size of `option`, whose digits may follow at `at`, and the position after them.
 local function size_of(form, option, at)
     local size = SIZES[option]
     if size then
@@ -42,7 +42,7 @@ local function size_of(form, option, at)
     return 0, at
 end
 
--- The bytes between `total` and where a value of `size` may stand.
+-- Returns the number of padding bytes between `total` and an aligned value of `size`.
 local function padding(total, align, option, size)
     if align == 1 or size == 0 or option == "c" then
         return 0
@@ -51,7 +51,7 @@ local function padding(total, align, option, size)
     return band(size - band(total % 4294967296, size - 1), size - 1)
 end
 
--- What is no value: order of bytes and alignment, and the place behind it.
+-- Handles an option that is not a value: byte order and alignment.  Returns the position after it, and both settings.
 local function control(form, option, at, is_little, align)
     if option == ">" then
         is_little = false
@@ -68,7 +68,7 @@ local function control(form, option, at, is_little, align)
     return at, is_little, align
 end
 
--- As in C, a format ends at a zero.
+-- As in C, a format ends at a zero byte.
 local function format_of(value, count)
     return match(checks.text(value, 1, count), "^%Z*")
 end
@@ -76,7 +76,7 @@ end
 local struct = {}
 
 function struct.pack(...)
-    -- Redis puts a nil behind the arguments, which is what the first one that is missing is.
+    -- Redis appends a nil to the arguments, which stands for the first missing one.
     local count = select("#", ...) + 1
     local given = {...}
     local form = format_of(given[1], count - 1)
@@ -160,7 +160,7 @@ function struct.unpack(...)
         local size
         size, at = size_of(form, option, at + 1)
         pos = pos + padding(pos, align, option, size)
-        -- A negative offset is a very large one in C.
+        -- In C a negative offset becomes a very large one.
         if size > length or pos < 0 or pos > length - size then
             bad_argument(2, "data string too short")
         end
