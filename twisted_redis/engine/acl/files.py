@@ -59,7 +59,7 @@ def load_users(engine: Engine) -> None:
         raise AclStartError(_BOTH)
     users = dict(acl.users)
     for name, rules in declared.items():
-        user = _made(acl, name, rules)
+        user = _make_user(acl, name, rules)
         if not user.enabled:
             engine.log(
                 "notice",
@@ -96,7 +96,7 @@ def _declared_rules(acl: Acl, line: StartLine) -> list[bytes]:
     return rules
 
 
-def _made(acl: Acl, name: bytes, rules: list[bytes]) -> User:
+def _make_user(acl: Acl, name: bytes, rules: list[bytes]) -> User:
     critical = "Critical error while loading ACLs. Exiting."
     if has_blanks(name):
         raise AclStartError("Spaces not allowed in ACL usernames", critical)
@@ -133,14 +133,14 @@ def load_file(acl: Acl, name: str, path: str, actor: Client | None = None) -> No
     for number, raw in enumerate(content.split(b"\n"), 1):
         line = raw.strip(b" \t\r\n")
         if line:
-            _take_line(acl, users, line.split(b" "), b"%b:%d" % (file_name, number), number, errors)
+            _parse_line(acl, users, line.split(b" "), b"%b:%d" % (file_name, number), number, errors)
     if errors:
         errors.append(b"WARNING: ACL errors detected, no change to the previously active ACL rules was performed")
         raise AclFileError(b"".join(errors))
     acl.replace_users(users, actor)
 
 
-def _take_line(
+def _parse_line(
     acl: Acl, users: dict[bytes, User], words: list[bytes], place: bytes, number: int, errors: list[bytes]
 ) -> None:
     if words[0] != b"user" or len(words) < 2:
@@ -159,7 +159,7 @@ def _take_line(
     except UnmatchedParenthesis:
         errors.append(b"%b: Unmatched parenthesis in selector definition." % place)
         return
-    told = False
+    is_reported = False
     for each in rules:
         rule = each.strip(b"\t\r\n")
         try:
@@ -168,9 +168,9 @@ def _take_line(
             errors.append(b"%b: Error in applying operation '%b': %b. " % (place, rule, str(error).encode()))
         except RuleError as error:
             # Report only the first error, since the others may follow from it.  Hide the rule: it may be a password.
-            if not told:
+            if not is_reported:
                 errors.append(b"%b: %b. " % (place, str(error).encode()))
-            told = True
+            is_reported = True
 
 
 def save_file(acl: Acl, path: str) -> None:

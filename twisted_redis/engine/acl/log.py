@@ -8,9 +8,9 @@ from itertools import islice
 __all__ = ["AclLog", "Entry"]
 
 #: Refusals of the same kind share an entry if it was updated within this time (ms) ...
-MERGED_WITHIN = 60_000
+MERGE_WINDOW = 60_000
 #: ... and is among this many newest entries.
-LOOKED_AT = 10
+MERGE_CANDIDATES = 10
 
 REASONS = ("auth", "command", "key", "channel")
 
@@ -31,12 +31,12 @@ class Entry:
         self.updated = now
         self.client_info = b""
 
-    def is_alike(self, reason: str, context: str, what: bytes, username: bytes, now: int) -> bool:
+    def matches(self, reason: str, context: str, what: bytes, username: bytes, now: int) -> bool:
         """True if a refusal belongs to this entry."""
         return (
             self.reason == reason
             and self.context == context
-            and abs(now - self.updated) <= MERGED_WITHIN
+            and abs(now - self.updated) <= MERGE_WINDOW
             and self.object == what
             and self.username == username
         )
@@ -80,7 +80,7 @@ class AclLog:
             entries.clear()
             return
         entry = next(
-            (each for each in self.newest(LOOKED_AT) if each.is_alike(reason, context, what, username, now)), None
+            (each for each in self.newest(MERGE_CANDIDATES) if each.matches(reason, context, what, username, now)), None
         )
         if entry is None:
             entry = Entry(self._next_id, reason, context, what, username, now)

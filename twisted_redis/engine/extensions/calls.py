@@ -37,7 +37,7 @@ __all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep"]
 WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
 
 #: The number of leading arguments that are checked for stored values; keys are among them.
-_LOOKED_AT = 4
+_CHECKED_ARGUMENTS = 4
 
 _RULE = "a command that waits writes by call() alone"
 
@@ -133,7 +133,7 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
             before = _changes(engine)
             dirty = engine.effects.dirty
             data = ctx.db.data
-            stored = [data.get(word) for word in arguments[:_LOOKED_AT]]
+            stored = [data.get(word) for word in arguments[:_CHECKED_ARGUMENTS]]
             outer, modules.caller = modules.caller, caller
             try:
                 reply = function(ctx, *arguments)

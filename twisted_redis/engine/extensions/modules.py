@@ -110,7 +110,7 @@ class Modules:
         except ModuleError:
             raise
         except BaseException as error:
-            raise ModuleError(f"Module {path} failed to load: {_told(error)}") from error
+            raise ModuleError(f"Module {path} failed to load: {_error_text(error)}") from error
         if module.name in self.loaded:
             raise ModuleError(f"Module {module.name} is already loaded")
         entry = Loaded(module, path.encode("utf-8", "surrogateescape"), arguments)
@@ -125,7 +125,7 @@ class Modules:
                 raise ModuleError(f"Module {module.name} takes no arguments")
         except BaseException as error:
             self._remove(entry)
-            raise ModuleError(f"Module {path or module.name} initialization failed: {_told(error)}") from error
+            raise ModuleError(f"Module {path or module.name} initialization failed: {_error_text(error)}") from error
         if path:
             self._engine.config.loaded_modules.append((entry.path, *arguments))
         self._engine.log("notice", f"Module '{module.name}' loaded from {path or 'the program'}")
@@ -195,7 +195,7 @@ class Modules:
             try:
                 entry.module.unloader(self._engine)
             except BaseException as error:
-                raise ModuleError(f"operation not possible. {_told(error)}") from error
+                raise ModuleError(f"operation not possible. {_error_text(error)}") from error
         self._engine.config.loaded_modules.remove((entry.path, *entry.arguments))
         self._remove(entry)
         self._engine.log("notice", f"Module {name} unloaded")
@@ -216,7 +216,7 @@ class Modules:
             del engine.commands.by_name[own]
         for parent in entry.commands.values():
             for command in _family(parent):
-                command.function = _gone(command.name)
+                command.function = _refusal(command.name)
         engine.commands.index()
         engine.acl.change_commands({}, entry.commands)
         engine.events.hooks[:] = [hook for hook in engine.events.hooks if hook not in entry.hooks]
@@ -236,23 +236,23 @@ def find_module(what: Module | ModuleType | str, resolve: Callable[[str], str]) 
     if isinstance(what, Module):
         return what
     if isinstance(what, ModuleType):
-        return _only(what, "")
+        return _single_module(what, "")
     for entry in entry_points(group=GROUP):
         if entry.name == what:
             found = entry.load()
-            return found if isinstance(found, Module) else _only(found, "")
+            return found if isinstance(found, Module) else _single_module(found, "")
     if _names_a_file(what):
-        return _only(_from_file(Path(resolve(what))), "")
+        return _single_module(_from_file(Path(resolve(what))), "")
     name, _, attribute = what.partition(":")
     invalidate_caches()
-    return _only(import_module(name), attribute)
+    return _single_module(import_module(name), attribute)
 
 
 def _names_a_file(what: str) -> bool:
     return "/" in what or what.endswith(".py")
 
 
-def _only(namespace: ModuleType, attribute: str) -> Module:
+def _single_module(namespace: ModuleType, attribute: str) -> Module:
     if attribute:
         found = getattr(namespace, attribute, None)
         if isinstance(found, Module):
@@ -278,7 +278,7 @@ def _from_file(path: Path) -> ModuleType:
     return made
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, ModuleError):
         return str(error)
     return "".join(traceback.format_exception_only(type(error), error)).strip()
@@ -291,7 +291,7 @@ def _family(parent: Command) -> list[Command]:
 def _event_hook(
     engine: Engine, names: frozenset[str], hook: Callable[[int, bytes, str], None]
 ) -> Callable[[Database, bytes, str], None]:
-    def told(db: Database, key: bytes, event: str) -> None:
+    def call_hook(db: Database, key: bytes, event: str) -> None:
         if not names or event in names:
             modules = engine.modules
             before, modules.telling = modules.telling, True
@@ -303,7 +303,7 @@ def _event_hook(
             finally:
                 modules.telling = before
 
-    return told
+    return call_hook
 
 
 def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) -> Callable[..., Reply]:
@@ -313,7 +313,7 @@ def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) 
     return through
 
 
-def _gone(name: str) -> Callable[..., Reply]:
+def _refusal(name: str) -> Callable[..., Reply]:
     def refuse(ctx: Client, *arguments: bytes) -> Reply:
         # The call was queued before the module was unloaded.
         raise CommandError(f"ERR unknown command '{name}', with args beginning with: ")

@@ -25,7 +25,7 @@ _AT_ONCE = 20_000
 _SAMPLE = 1000
 """The number of random keys from which a larger database is estimated."""
 
-_RARE = 50
+_PAUSE_FACTOR = 50
 """The pause between two walks is this many times as long as the walk."""
 
 #: For each type: length -> number of keys of that length.
@@ -82,8 +82,8 @@ class KeySizes:
     def _lengths(self, db: Database) -> _Lengths:
         state = self._state(db)
         order, known_state, known = self._known.get(db, (None, (), {}))
-        is_of_now = order is db.order
-        if is_of_now and known_state == state:
+        is_same_data = order is db.order
+        if is_same_data and known_state == state:
             return known
         if len(db.data) <= _AT_ONCE:
             lengths: _Lengths = {}
@@ -91,7 +91,7 @@ class KeySizes:
             self._known[db] = (db.order, state, lengths)
             return lengths
         self._start(db)
-        if is_of_now:
+        if is_same_data:
             return known
         # Keep an estimate until the walk ends, instead of making another one for each INFO.
         lengths = self._sampled(db)
@@ -123,6 +123,6 @@ class KeySizes:
 
         def done(taken: int) -> None:
             self._known[db] = (order, state, lengths)
-            self._not_before[db] = self._engine.time.monotonic() + _RARE * taken / 1e9
+            self._not_before[db] = self._engine.time.monotonic() + _PAUSE_FACTOR * taken / 1e9
 
         self._walks[db] = Walk(self._engine, db, visit, done)

@@ -48,8 +48,8 @@ class ClientEviction:
         self._total = 0
         self._sizes: dict[Client, int] = {}
         #: The numbers of the clients that remain to be measured in this rotation.
-        self._round: list[int] = []
-        self._told = False
+        self._unmeasured: list[int] = []
+        self._warned = False
         engine.departed.append(self._forget)
         engine.config.on_apply(("maxmemory", "maxmemory-clients"), self._changed)
         self._take_limit()
@@ -67,17 +67,17 @@ class ClientEviction:
         self._total = 0
         if self.limit:
             # Wait until the reply is sent: the client that changed the limit may be closed.
-            self._engine.time.call_later(0, self._weigh_all)
+            self._engine.time.call_later(0, self._measure_all)
 
-    def _weigh_all(self) -> None:
+    def _measure_all(self) -> None:
         for client in list(self._engine.clients.values()):
-            self._weigh(client)
+            self._measure(client)
         self._evict()
 
     def _forget(self, client: Client) -> None:
         self._total -= self._sizes.pop(client, 0)
 
-    def _weigh(self, client: Client) -> None:
+    def _measure(self, client: Client) -> None:
         gates = client.gates
         if (
             gates & (NO_EVICT | MASTER | CLOSING)
@@ -93,26 +93,26 @@ class ClientEviction:
     def update(self, client: Client) -> None:
         """Measures ``client`` again, and evicts the largest clients if all exceed the limit together."""
         if client.id in self._engine.clients:
-            self._weigh(client)
+            self._measure(client)
         if self.limit and self._total >= self.limit:
             self._evict()
 
     def weigh_some(self, parts: int) -> None:
         """Measures one of ``parts`` equal parts of the clients; called ``parts`` times a second."""
         clients = self._engine.clients
-        if not self._round:
-            self._round = list(clients)
+        if not self._unmeasured:
+            self._unmeasured = list(clients)
         for _ in range(len(clients) // parts + 1):
-            if not self._round:
+            if not self._unmeasured:
                 break
-            client = clients.get(self._round.pop())
+            client = clients.get(self._unmeasured.pop())
             if client is not None:
-                self._weigh(client)
+                self._measure(client)
         self._evict()
 
     def _evict(self) -> None:
         if not self.limit or self._total < self.limit:
-            self._told = False
+            self._warned = False
             return
         engine = self._engine
         for client, size in sorted(self._sizes.items(), key=lambda item: -item[1]):
@@ -122,6 +122,6 @@ class ClientEviction:
             engine.stats.evicted_clients += 1
             client.link.abort()
             self._forget(client)
-        if not self._told:
-            self._told = True
+        if not self._warned:
+            self._warned = True
             engine.log("warning", "Over client maxmemory after evicting all evictable clients")

@@ -33,17 +33,17 @@ DIRECTIVES = (
 """The directives after whose change ``Eviction.apply`` must be called."""
 
 _NO_LIMIT = 1 << 62
-_COUNT_AGAIN_NS = 5_000_000
-_RARE = 50
+_SHORTEST_INTERVAL_NS = 5_000_000
+_INTERVAL_FACTOR = 50
 """Measuring the clients takes at most one part in this many of the time."""
 
-_HELD_MOST = 1 << 18
+_HELD_LIMIT = 1 << 18
 """After this many bytes of partial requests, clients are measured again."""
 
 _SURVEY_EVERY = 60.0
 """The account drifts, since it contains estimates; it is corrected after this time (s)."""
 
-_LOOK_AT_CLOCK = 16
+_CLOCK_EVERY = 16
 """The number of evictions between two reads of the clock."""
 
 
@@ -64,7 +64,7 @@ class Eviction:
         self._survey_after = 0.0
         self._surveyed = -1
         #: The time (ns) from which clients are measured again before anything is evicted.
-        self._count_after = 0
+        self._measure_after = 0
         #: Bytes of partial requests since clients were measured.
         self._held = 0
         #: The time (monotonic, s) since which the limit is exceeded, and the total of earlier such times (s).
@@ -96,7 +96,7 @@ class Eviction:
         if limit:
             self.measure()
             if engine.gates & IS_OVER_MEMORY:
-                self._go_on_later()
+                self._resume_later()
         else:
             state.memory_limit = _NO_LIMIT
             self._fits()
@@ -134,7 +134,7 @@ class Eviction:
         if over and engine.usage.bound():
             over = self._is_over()
         now = clock()
-        self._count_after = now + max(_COUNT_AGAIN_NS, _RARE * (now - started))
+        self._measure_after = now + max(_SHORTEST_INTERVAL_NS, _INTERVAL_FACTOR * (now - started))
         if over:
             self._overrun()
         else:
@@ -151,7 +151,7 @@ class Eviction:
         """Records that ``size`` bytes of a partial request have arrived, which the client may hold for a long time."""
         if self._engine.config.maxmemory:
             self._held += size
-            if self._held > _HELD_MOST and self._engine.clock_ns() > self._count_after:
+            if self._held > _HELD_LIMIT and self._engine.clock_ns() > self._measure_after:
                 self.measure()
 
     def charge_changes(self) -> None:
@@ -190,7 +190,7 @@ class Eviction:
         if engine.state.memory <= engine.state.memory_limit:
             self._fits()
             return True
-        if engine.clock_ns() > self._count_after:
+        if engine.clock_ns() > self._measure_after:
             # Clients may hold less by now.
             self.measure()
             if not engine.gates & IS_OVER_MEMORY:
@@ -227,8 +227,8 @@ class Eviction:
                         return False
                     self._evict_key(*choice)
                     count += 1
-                    if not count % _LOOK_AT_CLOCK and clock() > deadline:
-                        self._go_on_later()
+                    if not count % _CLOCK_EVERY and clock() > deadline:
+                        self._resume_later()
                         return True
         finally:
             self._evicting = False
@@ -255,11 +255,11 @@ class Eviction:
             return int(500_000 * 1.15 ** (tenacity - 10))
         return 1 << 62
 
-    def _go_on_later(self) -> None:
+    def _resume_later(self) -> None:
         if self._timer is None:
-            self._timer = self._engine.time.call_later(0, self._go_on)
+            self._timer = self._engine.time.call_later(0, self._resume)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self._timer = None
         engine = self._engine
         if engine.config.maxmemory and engine.gates & IS_OVER_MEMORY:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["LastUse"]
 
 #: Commands that name keys without using them.
-_LOOKING = frozenset({"exists", "expiretime", "pexpiretime", "pttl", "ttl", "type"})
+_NOT_USING = frozenset({"exists", "expiretime", "pexpiretime", "pttl", "ttl", "type"})
 
 
 def _uses_keys(command: Command) -> bool:
     name = command.spec.name
     if command.spec.module is not None or name == "debug":
         return True
-    if name in _LOOKING or name.startswith("object|"):
+    if name in _NOT_USING or name.startswith("object|"):
         return False
     return has_keys(command) or bool(command.flags & WRITE)
 

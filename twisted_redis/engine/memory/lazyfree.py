@@ -128,7 +128,7 @@ def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bo
             del taken
         else:
             stack.pop()
-            stack += _parts_alone(top)
+            stack += _unshared_parts(top)
         del top
         if clock() > deadline:
             return False
@@ -158,18 +158,18 @@ def _is_divisible(value: Any) -> bool:
     return cls is not bytes and (cls in _CONTAINERS or bool(_part_names(value)))
 
 
-def _parts_alone(value: Any) -> list[Any]:
+def _unshared_parts(value: Any) -> list[Any]:
     """Returns the containers in ``value`` that nothing else holds; a reply may still refer to a container."""
     found: list[Any] = []
-    beside: list[int] = []
+    index_references: list[int] = []
     nested = getattr(value.__class__, "NESTED_PARTS", ())
     for name in _part_names(value):
         part = getattr(value, name)
         if _part_names(part):
             # An order or a schedule refers to the container that it indexes, which comes later.
-            beside += [id(referent) for referent in _referents(part)]
+            index_references += [id(referent) for referent in _referents(part)]
             found.append(part)
-        elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + beside.count(id(part)):
+        elif part.__class__ in _CONTAINERS and sys.getrefcount(part) <= 3 + index_references.count(id(part)):
             # The three references are the value, this variable and the argument of the call.
             found.append(_Nested(part) if name in nested else part)
     return found

@@ -32,12 +32,12 @@ _SERVER = 1 << 20
 _AT_ONCE = 2000
 """The number of keys of a database that are measured while a client waits."""
 
-_UNNOTICED = 16 << 20
+_UNNOTICED_GROWTH = 16 << 20
 """The process may not have grown for this much data (bytes), because it had free memory."""
 
-_AGAIN = 2.0
-_RARE = 50
-"""Between two walks there is a pause of ``_RARE`` times the duration of the walk, and of at least ``_AGAIN`` s."""
+_SHORTEST_PAUSE = 2.0
+_PAUSE_FACTOR = 50
+"""Two walks are at least ``_PAUSE_FACTOR`` times the duration of a walk and ``_SHORTEST_PAUSE`` s apart."""
 
 _CLIENT = 6 << 10
 """The memory of a client apart from its buffers (bytes): the client, its parser, its transport."""
@@ -140,12 +140,12 @@ class Usage:
     def data(self) -> int:
         """Returns the memory of all databases."""
         held = sum(map(self._of_database, self._engine.databases))
-        return held if held < _UNNOTICED else min(held, self._most())
+        return held if held < _UNNOTICED_GROWTH else min(held, self._most())
 
     def _most(self) -> int:
         """Returns the most memory that the data can use: the growth of the process since it had no data."""
         now = process_bytes()
-        return sys.maxsize if now is None or self._before is None else max(0, now - self._before) + _UNNOTICED
+        return sys.maxsize if now is None or self._before is None else max(0, now - self._before) + _UNNOTICED_GROWTH
 
     def bound(self) -> bool:
         """Corrects the accounts if they exceed what the process can have allocated for data; True if they did.
@@ -153,14 +153,14 @@ class Usage:
         Estimates are too high where collections share their items in ways that cannot be detected.
         """
         state = self._engine.state
-        if state.memory < _UNNOTICED:
+        if state.memory < _UNNOTICED_GROWTH:
             return False
-        told, most = state.memory, self._most()
-        if told <= most:
+        accounted, most = state.memory, self._most()
+        if accounted <= most:
             return False
         for db in self._engine.databases:
             if db.account is not None:
-                db.account.correct(db.account.memory * most // told)
+                db.account.correct(db.account.memory * most // accounted)
         return True
 
     def _of_database(self, db: Database) -> int:
@@ -207,7 +207,7 @@ class Usage:
             held += sum([size_of(db, key, db.data[key], THOROUGH) for key in keys])
 
         def done(taken: int) -> None:
-            self._not_before[db] = self._engine.time.monotonic() + max(_AGAIN, _RARE * taken / 1e9)
+            self._not_before[db] = self._engine.time.monotonic() + max(_SHORTEST_PAUSE, _PAUSE_FACTOR * taken / 1e9)
             self._estimates.pop(db, None)
             if db.account is not account:
                 # The account began or ended during the walk, so its growth is unknown.

@@ -37,7 +37,7 @@ class Walk:
         self._cursor = 0
         self._taken = 0
         self.running = True
-        self._timer: Any = clocks.time.call_later(0, self._go_on)
+        self._timer: Any = clocks.time.call_later(0, self._continue)
 
     def stop(self) -> None:
         """Ends the walk at once."""
@@ -46,7 +46,7 @@ class Walk:
             self._timer.cancel()
             self._timer = None
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         self._timer = None
         if self._db.order is not self._order:
             self.running = False
@@ -62,4 +62,4 @@ class Walk:
                 self._done(self._taken + now - started)
                 return
         self._taken += now - started
-        self._timer = self._clocks.time.call_later(_PAUSE, self._go_on)
+        self._timer = self._clocks.time.call_later(_PAUSE, self._continue)

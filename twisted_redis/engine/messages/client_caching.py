@@ -95,7 +95,7 @@ class Tracking:
         #: The lengths of the prefixes, so that one look-up per length finds the prefixes of a key.
         self._lengths: tuple[int, ...] = ()
         #: The prefixes of keys that changed in this turn.
-        self._stirred: dict[bytes, _Prefix] = {}
+        self._changed_prefixes: dict[bytes, _Prefix] = {}
         self._steps = 1
         #: True for commands with exactly one key, right after the name.
         self._single: dict[Command, bool] = {}
@@ -144,11 +144,11 @@ class Tracking:
             del prefix.clients[client]
             if not prefix.clients:
                 del self._prefixes[name]
-                self._stirred.pop(name, None)
+                self._changed_prefixes.pop(name, None)
         self._lengths = tuple({len(prefix) for prefix in self._prefixes})
         self.clients -= 1
         if not self.clients:
-            self._rest()
+            self._stop_listening()
 
     def _listen(self) -> None:
         engine = self._engine
@@ -157,7 +157,7 @@ class Tracking:
         engine.turns.before_replies.insert(0, self.broadcast)
         engine.effects.refresh()
 
-    def _rest(self) -> None:
+    def _stop_listening(self) -> None:
         engine = self._engine
         engine.effects.observers.remove(self.changed)
         engine.turns.before_replies.remove(self.broadcast)
@@ -229,7 +229,7 @@ class Tracking:
             return
         for _ in range(EFFORT * self._steps):
             key, ids = table.popitem(last=False)
-            self._tell(key, ids)
+            self._invalidate(key, ids)
             if len(table) <= most:
                 self._steps = 1
                 return
@@ -245,12 +245,12 @@ class Tracking:
                 prefix = self._prefixes.get(key[:length])
                 if prefix is not None and len(key) >= length:
                     prefix.keys[key] = origin
-                    self._stirred[key[:length]] = prefix
+                    self._changed_prefixes[key[:length]] = prefix
         ids = self._table.pop(key, None)
         if ids is not None:
-            self._tell(key, ids)
+            self._invalidate(key, ids)
 
-    def _tell(self, key: bytes, ids: int | set[int]) -> None:
+    def _invalidate(self, key: bytes, ids: int | set[int]) -> None:
         """Notifies the clients ``ids`` that ``key`` has changed; the key is no longer in the table."""
         numbers = sorted(ids) if isinstance(ids, set) else (ids,)
         self._items -= len(numbers)
@@ -283,13 +283,13 @@ class Tracking:
 
     def broadcast(self) -> None:
         """Sends the keys changed in this turn to the clients in BCAST mode."""
-        if not self._stirred:
+        if not self._changed_prefixes:
             return
-        stirred = sorted(self._stirred.items())
-        self._stirred = {}
+        changed_prefixes = sorted(self._changed_prefixes.items())
+        self._changed_prefixes = {}
         # Send nothing until the other functions called at the end of the turn are done.
         self._engine.turns.depth += 1
-        for _, prefix in stirred:
+        for _, prefix in changed_prefixes:
             keys = prefix.keys
             prefix.keys = {}
             everything = b""
@@ -316,16 +316,16 @@ class Tracking:
             if found is None or found.gates & CLOSING:
                 tracker.broken = True
                 if client.resp == 3:
-                    self._put(client, b">2\r\n$21\r\ntracking-redir-broken\r\n:%d\r\n" % tracker.redirect)
+                    self._deliver(client, b">2\r\n$21\r\ntracking-redir-broken\r\n:%d\r\n" % tracker.redirect)
                 return
             receiver = found
         if receiver.resp == 3:
-            self._put(receiver, _PUSH + body3)
+            self._deliver(receiver, _PUSH + body3)
         elif tracker.redirect and receiver.gates & SUBSCRIBED:
             # RESP2 has no push messages, but a subscriber expects messages of Pub/Sub.
-            self._put(receiver, _MESSAGE + body2)
+            self._deliver(receiver, _MESSAGE + body2)
 
-    def _put(self, receiver: Client, message: bytes) -> None:
+    def _deliver(self, receiver: Client, message: bytes) -> None:
         engine = self._engine
         if receiver is engine.current or receiver is engine.caller:
             receiver.push_later(message)

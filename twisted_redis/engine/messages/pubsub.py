@@ -70,7 +70,7 @@ def _bulk(data: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
-def _told(client: Client, word: bytes, name: bytes | None, count: int) -> bytes:
+def _confirmation(client: Client, word: bytes, name: bytes | None, count: int) -> bytes:
     """Returns the reply about one name."""
     if client.resp == 3:
         shown = b"_\r\n" if name is None else _bulk(name)
@@ -88,7 +88,7 @@ class PubSub:
         self.patterns: Listeners = {}
         self.shards: Listeners = {}
         #: The patterns by the literal bytes that they begin with, each with its matcher.
-        self._beginnings: dict[bytes, dict[bytes, Matcher]] = {}
+        self._by_prefix: dict[bytes, dict[bytes, Matcher]] = {}
         #: The lengths of these literal prefixes, sorted.
         self._lengths: tuple[int, ...] = ()
         engine.departed.append(self.forget)
@@ -125,7 +125,7 @@ class PubSub:
                         self._index(name)
                 else:
                     known[client] = None
-            answers.append(_told(client, _SUBSCRIBED[kind], name, own.count_for(kind)))
+            answers.append(_confirmation(client, _SUBSCRIBED[kind], name, own.count_for(kind)))
         return _answer(answers)
 
     def unsubscribe(self, client: Client, kind: int, names: Iterable[bytes] = ()) -> Reply:
@@ -135,9 +135,9 @@ class PubSub:
         answers = []
         for name in names or list(own.of(kind)):
             self._remove(client, own, kind, name)
-            answers.append(_told(client, word, name, own.count_for(kind)))
+            answers.append(_confirmation(client, word, name, own.count_for(kind)))
         if not answers:
-            answers = [_told(client, word, None, own.count_for(kind))]
+            answers = [_confirmation(client, word, None, own.count_for(kind))]
         if not own:
             self._release(client)
         return _answer(answers)
@@ -177,17 +177,17 @@ class PubSub:
                 client.send(self.unsubscribe(client, SHARD, (name,)))
 
     def _index(self, pattern: bytes) -> None:
-        beginning = _LITERAL.match(pattern)[0]  # type: ignore[index]
-        self._beginnings.setdefault(beginning, {})[pattern] = compile_glob(pattern)
-        self._lengths = tuple(sorted({len(each) for each in self._beginnings}))
+        prefix = _LITERAL.match(pattern)[0]  # type: ignore[index]
+        self._by_prefix.setdefault(prefix, {})[pattern] = compile_glob(pattern)
+        self._lengths = tuple(sorted({len(each) for each in self._by_prefix}))
 
     def _unindex(self, pattern: bytes) -> None:
-        beginning = _LITERAL.match(pattern)[0]  # type: ignore[index]
-        patterns = self._beginnings[beginning]
+        prefix = _LITERAL.match(pattern)[0]  # type: ignore[index]
+        patterns = self._by_prefix[prefix]
         del patterns[pattern]
         if not patterns:
-            del self._beginnings[beginning]
-            self._lengths = tuple(sorted({len(each) for each in self._beginnings}))
+            del self._by_prefix[prefix]
+            self._lengths = tuple(sorted({len(each) for each in self._by_prefix}))
 
     # publishing
 
@@ -197,18 +197,18 @@ class PubSub:
         listening = self.channels.get(channel)
         if listening is not None:
             receivers = len(listening)
-            self._hand_out(listening, b"3\r\n$7\r\nmessage\r\n%b%b" % (_bulk(channel), _bulk(message)))
+            self._deliver(listening, b"3\r\n$7\r\nmessage\r\n%b%b" % (_bulk(channel), _bulk(message)))
         for length in self._lengths:
             if length > len(channel):
                 break
-            patterns = self._beginnings.get(channel[:length])
+            patterns = self._by_prefix.get(channel[:length])
             if patterns is None:
                 continue
             for pattern, matches in patterns.items():
                 if matches(channel):
                     listening = self.patterns[pattern]
                     receivers += len(listening)
-                    self._hand_out(
+                    self._deliver(
                         listening,
                         b"4\r\n$8\r\npmessage\r\n%b%b%b" % (_bulk(pattern), _bulk(channel), _bulk(message)),
                     )
@@ -219,10 +219,10 @@ class PubSub:
         listening = self.shards.get(channel)
         if listening is None:
             return 0
-        self._hand_out(listening, b"3\r\n$8\r\nsmessage\r\n%b%b" % (_bulk(channel), _bulk(message)))
+        self._deliver(listening, b"3\r\n$8\r\nsmessage\r\n%b%b" % (_bulk(channel), _bulk(message)))
         return len(listening)
 
-    def _hand_out(self, listening: dict[Client, None], body: bytes) -> None:
+    def _deliver(self, listening: dict[Client, None], body: bytes) -> None:
         """Sends ``body``, which lacks the first byte that its protocol needs, to all clients in ``listening``."""
         engine = self._engine
         current, caller = engine.current, engine.caller

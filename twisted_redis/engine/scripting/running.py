@@ -36,7 +36,7 @@ _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
 #: for those of Redis' own functions.  The function's name follows.
 _TAIL_CALL, _LOST = b"=(tail call)", b"=(lost)"
 _RETURNED = re.compile(rb"\breturn\s+[\w.]+\s*\(")
-_ENDED = b"-ERR The server ends"
+_SERVER_ENDS = b"-ERR The server ends"
 #: The time that the code of a library has to register its functions (ns).
 _LOAD_TIME = 500_000_000
 
@@ -285,13 +285,13 @@ class Runner:
         if run.read_only and flags & (WRITE | MAY_REPLICATE):
             raise self._refused(command, b"ERR Write commands are not allowed from read-only scripts.")
         if not run.dirty:
-            obeyed = client.gates & MASTER
+            is_from_master = client.gates & MASTER
             try:
-                if flags & WRITE and not obeyed:
+                if flags & WRITE and not is_from_master:
                     for check in engine.commands.denials.in_script:
                         check(client, command, argv)
                 # This uses the state at the start of the script; memory that the script itself needs is freed after it.
-                if flags & DENYOOM and engine.eviction.out_of_memory and not run.allow_oom and not obeyed:
+                if flags & DENYOOM and engine.eviction.out_of_memory and not run.allow_oom and not is_from_master:
                     raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
             except CommandError as error:
                 raise self._refused(command, error.text) from None
@@ -320,7 +320,7 @@ class Runner:
             engine.scripting.busy_text = BUSY_TEXT % name
             engine.set_gate(gates.IS_BUSY, True)
         if not engine.network.serve_others():
-            return _ENDED
+            return _SERVER_ENDS
         if run.killed:
             engine.log("notice", "Lua script killed by user with SCRIPT KILL.")
             return _KILLED

@@ -50,7 +50,7 @@ class Scripting:
         #: True if scripts may call commands that are not allowed in scripts (DEBUG).
         self.anything_allowed = False
         #: The SHA-1 of each script that EVAL brought, in the order of their use; the first is dropped next.
-        self._passing: dict[bytes, None] = {}
+        self._evictable: dict[bytes, None] = {}
         self._declared: dict[tuple[str, int], Command] = {}
         self._runner: Runner | None = None
         #: The script or function that runs, or nothing.
@@ -105,17 +105,17 @@ class Scripting:
             flags, code = from_shebang(body)
             self.scripts[sha] = Script(body, flags, self.runner.lua.compile(code))
             if not keep:
-                while len(self._passing) >= KEPT:
-                    oldest = next(iter(self._passing))
-                    del self._passing[oldest], self.scripts[oldest]
+                while len(self._evictable) >= KEPT:
+                    oldest = next(iter(self._evictable))
+                    del self._evictable[oldest], self.scripts[oldest]
                     self.evicted += 1
-                self._passing[sha] = None
+                self._evictable[sha] = None
         return sha
 
     def flush(self) -> None:
         """Deletes all scripts."""
         self.scripts.clear()
-        self._passing.clear()
+        self._evictable.clear()
         self._runner = None
 
     def find(self, sha: bytes) -> Script | None:
@@ -127,9 +127,9 @@ class Scripting:
         script = self.scripts[sha]
         if script.flags is not None or self.engine.gates:
             self.admit(ctx, script.flags, read_only)
-        if sha in self._passing:
-            del self._passing[sha]
-            self._passing[sha] = None
+        if sha in self._evictable:
+            del self._evictable[sha]
+            self._evictable[sha] = None
         run = Run(ctx, sha, script.flags, True, read_only)
         return self.runner.execute(run, script.function, keys, arguments, self.running)
 
