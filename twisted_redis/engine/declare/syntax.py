@@ -261,7 +261,7 @@ class _Reader:
                 self._item(word, found[-1])
         self._at += 1
         if not all(found) and (end is not None or len(found) > 1):
-            raise ValueError(f"{self._command}: a choice of nothing")
+            raise ValueError(f"{self._command}: a choice is empty")
         return found, repeated
 
     def _item(self, word: str, sequence: list[Argument]) -> None:
@@ -368,7 +368,7 @@ def parse_syntax(line: str, command: str, group: str) -> tuple[Argument, ...]:
     words = _words(line)
     name = command.upper().split("|")
     if words[: len(name)] != name:
-        raise ValueError(f"{command}: the syntax line begins otherwise")
+        raise ValueError(f"{command}: the syntax line does not begin with the command's name")
     reader = _Reader(words[len(name) :], command, group)
     choices, repeated = reader.choices(None)
     if len(choices) > 1 or repeated:

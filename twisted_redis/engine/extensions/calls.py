@@ -39,7 +39,7 @@ WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
 #: The number of leading arguments that are checked for stored values; keys are among them.
 _CHECKED_ARGUMENTS = 4
 
-_RULE = "a command that waits writes by call() alone"
+_RULE = "a command that waits may write only by call()"
 
 
 def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
@@ -80,7 +80,9 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
 def nested(engine: Engine) -> Iterator[None]:
     """Runs a command within another one, or between its steps; raises RuntimeError within an event hook."""
     if engine.modules.telling:
-        raise RuntimeError("an event hook runs in the middle of a command, and cannot run another: call it later")
+        raise RuntimeError(
+            "an event hook runs in the middle of a command and cannot run another one: schedule that for later"
+        )
     dirty = engine.effects.dirty
     with engine.unit(NESTED):
         try:
@@ -143,11 +145,11 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
                 for word, value in zip(arguments, stored, strict=False):
                     if data.get(word, value) is not value:
                         raise RuntimeError(
-                            f"the command '{caller.name}' has stored a value at {word!r} and not said so: "
-                            "ctx.changed(key, event) has to follow"
+                            f"the command '{caller.name}' has stored a value at {word!r} without reporting it: "
+                            "call ctx.changed(key, event) afterwards"
                         )
             if flags & READONLY and _changes(engine) != before:
-                raise RuntimeError(f"the command '{caller.name}' is declared READONLY and has changed a key")
+                raise RuntimeError(f"the command '{caller.name}' is declared READONLY but has changed a key")
             if isinstance(reply, Coroutine):
                 # It comes from a wrapper around an ``async def``, which does not look like one.
                 reply = Deferred.fromCoroutine(_steps(engine, reply, caller))

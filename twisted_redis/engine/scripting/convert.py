@@ -90,7 +90,7 @@ def to_lua(lua: Interpreter, reply: Reply, version: int) -> Any:
         return bytes(reply)
     if isinstance(reply, list | tuple):
         return lua.table([to_lua(lua, value, version) for value in reply])
-    raise TypeError(f"a script cannot get {kind}")
+    raise TypeError(f"a script cannot receive {kind}")
 
 
 def _map(lua: Interpreter, items: list[tuple[Any, Any]], version: int) -> Any:

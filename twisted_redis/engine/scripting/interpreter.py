@@ -101,7 +101,7 @@ class Interpreter:
 
     def __init__(self, host: Host, version: str, is_eval: bool) -> None:
         if lua51 is None:
-            raise CommandError("ERR Lua is not there: install twisted_redis with the extra 'lua'")
+            raise CommandError("ERR Lua is not installed: install twisted_redis with the extra 'lua'")
         lua = lua51.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,

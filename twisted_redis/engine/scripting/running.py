@@ -36,7 +36,7 @@ _KILLED = b"-ERR Script killed by user with SCRIPT KILL..."
 #: for those of Redis' own functions.  The function's name follows.
 _TAIL_CALL, _LOST = b"=(tail call)", b"=(lost)"
 _RETURNED = re.compile(rb"\breturn\s+[\w.]+\s*\(")
-_SERVER_ENDS = b"-ERR The server ends"
+_SERVER_ENDS = b"-ERR The server is shutting down"
 #: The time that the code of a library has to register its functions (ns).
 _LOAD_TIME = 500_000_000
 
@@ -203,7 +203,7 @@ class Runner:
     def _invoke(self, args: tuple[Any, ...]) -> Reply:
         run = self.run
         if run is None:
-            raise ScriptError(b"ERR redis.call is only there while a script runs", False)
+            raise ScriptError(b"ERR redis.call is only available while a script runs", False)
         argv = _arguments(args)
         engine = self.engine
         count = len(argv)

@@ -53,7 +53,7 @@ class Scripting:
         self._evictable: dict[bytes, None] = {}
         self._declared: dict[tuple[str, int], Command] = {}
         self._runner: Runner | None = None
-        #: The script or function that runs, or nothing.
+        #: The script or function that runs, in a list that is otherwise empty.
         self.running: list[Run] = []
         #: The error for other clients while a script or function runs for long.
         self.busy_text = BUSY_TEXT % "SCRIPT KILL"
