@@ -221,12 +221,6 @@ def test_the_example_in_the_architecture(monkeypatch: pytest.MonkeyPatch) -> Non
     assert server("DOUBLE", "k") == 42
 
 
-def test_the_files_of_the_glossary_exist() -> None:
-    named = set(re.findall(r"`([\w/]+\.(?:py|toml))`", (ROOT / "docs" / "glossary.md").read_text()))
-    assert "net/hub.py" in named
-    assert {name for name in named if not any((top / name).exists() for top in (ROOT / "twisted_redis", ROOT))} == set()
-
-
 def tool(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None and spec.loader is not None
