@@ -16,6 +16,8 @@ from twisted_redis.config import FatalConfigError, load_arguments
 from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.links import NullLink
 from twisted_redis.extending import (
+    BLOCKING,
+    DELETE,
     FAST,
     OK,
     READONLY,
@@ -24,6 +26,7 @@ from twisted_redis.extending import (
     UPDATE,
     WRITE,
     BigNumber,
+    Block,
     Client,
     CommandError,
     Module,
@@ -429,6 +432,36 @@ def test_the_client_waits_and_the_others_go_on(waiting: Waiting) -> None:
     assert client.read() == b"$6\r\ngot it\r\n+PONG\r\n"
     assert server("GET", "k") == b"it"
     assert record.take() == [[b"SET", b"k", b"waiting"], [b"SET", b"k", b"it"]]
+
+
+def test_monitor_shows_the_calls_of_a_command_that_has_waited(waiting: Waiting) -> None:
+    server = waiting.server
+    module = Module("taking")
+
+    @module.command("WAIT.TAKE", arity=2, flags=WRITE | BLOCKING, keys=first_key(RW | DELETE))
+    def take(ctx: Client, key: bytes) -> Reply:
+        found = call(ctx, "LPOP", key)
+        return found if found is not None else Block((key,), "list", 0)
+
+    load_module(server.engine, module)
+    watcher, client, taker = server.connect(), server.connect(), server.connect()
+    watcher("MONITOR")
+
+    def shown() -> list[bytes]:
+        return [line.partition(b"] ")[2] for line in watcher.read().splitlines()]
+
+    client("WAIT.ASYNC", "k")
+    taker("WAIT.TAKE", "list")
+    assert shown() == [
+        b'"SET" "k" "waiting"',
+        b'"WAIT.ASYNC" "k"',
+        b'"LPOP" "list"',
+        b'"WAIT.TAKE" "list"',
+    ]
+    waiting.answers[0].callback(b"it")
+    assert shown() == [b'"SET" "k" "it"']
+    server("RPUSH", "list", "x")
+    assert shown() == [b'"RPUSH" "list" "x"', b'"LPOP" "list"']  # WAIT.TAKE was shown when it was called
 
 
 def test_a_deferred(waiting: Waiting) -> None:

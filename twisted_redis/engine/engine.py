@@ -345,8 +345,9 @@ class Engine:
 
         Returns an ``ErrorReply`` for an error.  A ``Block`` means that the command has to wait: it counts when it ends.
         """
-        # A call that waited was shown when it was made.
-        monitored = self.gates & gates.IS_MONITORED and client.blocked is None
+        waiter = client.blocked
+        # A call that waited was shown when it was made.  What it calls in turn is shown.
+        monitored = self.gates & gates.IS_MONITORED and (waiter is None or waiter.argv is not argv)
         if monitored and command.flags & SKIP_MONITOR:
             # Commands that run others (EVAL, FCALL) are shown before those.
             self.monitors.show(client, command, argv)
