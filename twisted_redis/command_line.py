@@ -33,7 +33,7 @@ Tools for files (without arguments, each prints its usage):
 
 @dataclass
 class OwnOptions:
-    """What is no directive of Redis: ``--listen`` and ``--metrics-port``; None is no page and no metrics."""
+    """The options that are not directives of Redis: ``--listen`` and ``--metrics-port`` (None: no page, no metrics)."""
 
     endpoints: list[str] = field(default_factory=list)
     metrics_port: int | None = None

@@ -44,7 +44,7 @@ __all__ = ["Log", "ModuleWithArguments", "Parts", "make_engine", "make_server"]
 
 #: Called with (level, text); a level is the name of a method of ``logs.Log``.
 Log = Callable[[str, str], None]
-#: What ``load_module`` takes, with the arguments for it.
+#: A module as ``load_module`` takes it, with its arguments.
 ModuleWithArguments = tuple["Module | ModuleType | str", tuple[bytes, ...]]
 
 

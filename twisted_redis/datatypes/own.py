@@ -157,7 +157,7 @@ def memory_or_guess(value: OwnValue) -> int:
 
 
 def checked_copy(value: OwnValue) -> Any:
-    """What ``copy`` gives; TypeError unless it is another value of the same type."""
+    """Returns the result of ``copy``; raises TypeError unless it is another value of the same type."""
     made = value.copy()
     if type(made) is not type(value) or made is value:
         raise TypeError(f"copy() of the type {_name(value)} must give another value of this type, not {made!r}")
@@ -165,7 +165,7 @@ def checked_copy(value: OwnValue) -> Any:
 
 
 def checked_encoding(value: OwnValue) -> str:
-    """What ``encoding`` gives; TypeError unless it is a str."""
+    """Returns the result of ``encoding``; raises TypeError unless it is a str."""
     encoding: Any = value.encoding()
     if not isinstance(encoding, str):
         raise TypeError(f"encoding() of the type {_name(value)} gives {encoding!r} instead of str")

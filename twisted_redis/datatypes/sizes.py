@@ -1,4 +1,4 @@
-"""What values take in memory, as near as can be told without walking through them (bytes)."""
+"""The memory that values take (bytes), as exact as it can be without walking through them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ __all__ = ["DelayedCall", "Scheduler", "TimeSource", "manual_time"]
 
 
 class DelayedCall(Protocol):
-    """What ``call_later`` returns."""
+    """A call that ``call_later`` has scheduled."""
 
     def cancel(self) -> None:
         """Cancels the call."""

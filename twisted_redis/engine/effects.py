@@ -1,4 +1,4 @@
-"""What a command leaves behind beside its reply, and whom it is told.
+"""The effects of commands beside their replies, and everybody who is told of them.
 
 A command says that it changed a key.  Clients that watch, wait, cache or subscribe learn of it at once, or at the end
 of the unit of execution (``engine.units``).  The sinks get what has to be done elsewhere, at the end of the unit.
@@ -51,7 +51,7 @@ class Effects:
         self.pending = False
         #: Whether it has changed a key.
         self.touched = False
-        #: What is propagated in its place (``ctx.propagate_as``).
+        #: The commands that are propagated in its place (``ctx.propagate_as``).
         self.override: list[Effect] | None = None
         #: The audience that a script has chosen for its effects (``redis.set_repl``).
         self.audience = EVERYBODY

@@ -92,7 +92,7 @@ class Engine:
         self.databases = [Database(index, self.state) for index in range(config.databases)]
         self.clients: dict[int, Client] = {}
         self._last_client_id = 0
-        #: What commands leave behind, the calls that wait, keyspace events.
+        #: The calls that wait, the effects of commands, and keyspace events.
         self.waiting = Waiting()
         self.effects = Effects(self)
         self.events = Events(self)

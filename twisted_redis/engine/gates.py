@@ -76,7 +76,7 @@ STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data i
 UNQUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 #: Words of HTTP, in lower case, that end a connection.
 CROSS_PROTOCOL = frozenset({b"post", b"host:"})
-#: What a subscribed RESP2 client may call.
+#: The commands that a subscribed RESP2 client may call.
 WHILE_SUBSCRIBED = frozenset(
     {"ping", "subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe", "quit", "reset"}
 )

@@ -66,7 +66,7 @@ class _Transaction(_Unit):
 class _Nested(_Unit):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        #: What each command around has said of itself so far: it must not be taken for what the inner one says.
+        #: For each enclosing command: the effects that it has reported so far.  They are not those of the inner one.
         self._outer: list[tuple[bool, list[Effect] | None]] = []
 
     def __enter__(self) -> None:

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 __all__ = ["EXPIRY", "KEY", "SWEEP_RATIO", "Account", "estimate", "key_cost", "size_of"]
 
 KEY = 60
-"""What a key takes beside its bytes, in the dict of keys and in their order; measured with many keys (bytes)."""
+"""Bytes that a key takes in addition to its own, in the dict of keys and in their order; measured with many keys."""
 
 EXPIRY = 180
-"""What an expiry takes: a dict entry, a number, and a place in the bucket of its second (bytes)."""
+"""Bytes that an expiry takes: a dict entry, a number, and a place in the bucket of its second."""
 
 SWEEP_RATIO = 1.2
 """``Order.sweep_ratio`` while memory is limited: the tombstones of evicted keys must not pile up."""
 
 _NOTE = 80
-"""What the entry of a key in the access log takes (bytes)."""
+"""Bytes that the entry of a key in the access log takes."""
 
 _LARGE = 64
 """A collection with so many items is not estimated again."""
@@ -70,7 +70,7 @@ class Account:
         self.memory = 0
         #: Keys whose values may have changed: the size that is charged for each, and its number of items then.
         self.pending: dict[bytes, tuple[int, int]] = {}
-        #: What is charged for collections that are not estimated again.
+        #: The bytes charged for collections that are not estimated again.
         self.large: dict[bytes, int] = {}
         #: An order of the keys with an expiry, for eviction to pick from; None if the policy does not need it.
         self.volatile: Order | None = None
@@ -172,7 +172,7 @@ class Account:
         self.key_cost = cost
 
     def _charged(self, key: bytes, value: Any) -> int:
-        """What is charged for a value that leaves."""
+        """The bytes charged for a value that leaves."""
         if value.__class__ is bytes:
             return sizes.of_bytes(len(value))
         pending = self.pending.pop(key, None)
@@ -183,18 +183,18 @@ class Account:
 
 
 def key_cost(db: Database) -> int:
-    """What each key of ``db`` takes beside its name and its value (bytes)."""
+    """Bytes that each key of ``db`` takes in addition to its name and its value."""
     return KEY if db.access_log is None else KEY + _NOTE
 
 
 def size_of(db: Database, key: bytes, value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
-    """What ``key`` takes with its ``value`` (bytes)."""
+    """Bytes that ``key`` takes with its ``value``."""
     size = key_cost(db) + sizes.of_bytes(len(key)) + value_size(value, how)
     return size + EXPIRY if key in db.expires else size
 
 
 def estimate(db: Database, sample: int = _SAMPLE) -> int:
-    """What a database takes (bytes), estimated from ``sample`` random keys if it has more."""
+    """Bytes that a database takes, estimated from ``sample`` random keys if it has more."""
     data = db.data
     if len(data) <= sample:
         return sum(size_of(db, key, value) for key, value in data.items())

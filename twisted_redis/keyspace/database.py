@@ -74,7 +74,7 @@ class Database:
         self.waiting: dict[bytes, Any] = {}
         #: When or how often keys are accessed; None while nothing asks for that.
         self.access_log: AccessLog | None = None
-        #: What the keys take in memory; None without a limit.
+        #: The memory that the keys take; None without a limit.
         self.account: account.Account | None = None
         self._clear()
 

@@ -37,7 +37,7 @@ def _number(score: float) -> Any:
 
 
 def _json(shown: Any) -> Any:
-    """What a type shows of a value (``DataType.shown``), of things that JSON has."""
+    """The form in which a type shows a value (``DataType.shown``), in terms of JSON."""
     if isinstance(shown, bytes):
         return _text(shown)
     if isinstance(shown, float):

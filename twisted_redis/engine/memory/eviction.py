@@ -1,7 +1,7 @@
 """Keeps memory below ``maxmemory`` by evicting keys before a command runs that may need space.
 
-While there is a limit, the databases keep an account (``keyspace.account``), and open a gate when they exceed it.
-While that gate is open every command takes the slow path, through ``make_room``; otherwise commands pay nothing.
+While there is a limit, the databases keep an account (``keyspace.account``), and close a gate when they exceed it.
+While that gate is closed every command takes the slow path, through ``make_room``; otherwise commands pay nothing.
 Memory that is held for clients counts as well; it is measured several times a second.
 
 Eviction is limited to slices of time (``maxmemory-eviction-tenacity``).  If a slice is not enough, the reactor
