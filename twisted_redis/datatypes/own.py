@@ -8,7 +8,7 @@ digest and an estimate of the size.  A type may provide a better method for each
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from inspect import getattr_static
+from inspect import getattr_static, signature
 from typing import Any, ClassVar
 
 __all__ = [
@@ -24,6 +24,9 @@ __all__ = [
     "memory_or_guess",
     "stored_items",
 ]
+
+#: The arguments with which the server calls the methods of a value.
+_CALLS = {"save": (), "copy": (), "encoding": (), "memory": (), "digest": (), "load": ("items", "version")}
 
 #: An item of a stored value.
 Item = int | float | bytes
@@ -97,6 +100,20 @@ def check_type(cls: type[OwnValue]) -> None:
             raise TypeError(f"{cls.__name__} needs a method {method}")
     if not isinstance(getattr_static(cls, "load"), classmethod | staticmethod):
         raise TypeError(f"{cls.__name__}.load creates a value, so it must be a @classmethod")
+    for method, arguments in _CALLS.items():
+        _check_arguments(cls, method, arguments)
+
+
+def _check_arguments(cls: type[OwnValue], method: str, arguments: tuple[str, ...]) -> None:
+    """Raises TypeError if ``method`` does not take the arguments with which the server calls it."""
+    needs_self = not isinstance(getattr_static(cls, method), classmethod | staticmethod)
+    try:
+        signature(getattr(cls, method)).bind(*("self",) * needs_self, *arguments)
+    except ValueError:
+        pass  # written in C, without a signature
+    except TypeError as error:
+        called = f"{cls.__name__}.{method}({', '.join(arguments)})"
+        raise TypeError(f"the server calls {called}, which does not fit its declaration: {error}") from None
 
 
 # the results of a value's methods, checked for the server

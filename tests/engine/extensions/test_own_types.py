@@ -220,11 +220,30 @@ def without(method: str) -> Any:
         (without("load"), "Own needs a method load"),
         (without("__len__"), "Own needs a method __len__"),
         (with_type(b"counter-1", load=lambda self, items, version: self), r"so it must be a @classmethod"),
+        (
+            with_type(b"counter-1", load=classmethod(lambda cls, items: cls())),
+            r"calls Own\.load\(items, version\), which",
+        ),
+        (with_type(b"counter-1", encoding=lambda self, config: "raw"), r"Own\.encoding\(\), .*: missing .* 'config'"),
+        (with_type(b"counter-1", memory=64), r"the server calls Own\.memory\(\), which does not fit"),
     ],
 )
 def test_types_that_no_file_could_hold(cls: Any, reason: str) -> None:
     with pytest.raises((TypeError, ValueError), match=reason):
         Module("types").type(cls)
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        {"encoding": lambda self, config=None: "raw"},
+        {"encoding": staticmethod(lambda: "raw")},
+        {"memory": lambda *arguments: 64},
+        {"load": staticmethod(lambda items, version: None)},
+    ],
+)
+def test_methods_that_the_server_can_call(methods: dict[str, Any]) -> None:
+    Module("types").type(with_type(b"counter-1", **methods))
 
 
 def test_two_types_of_one_name() -> None:
