@@ -11,10 +11,23 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = (sys.executable, "-m", "twisted_redis")
 PATIENCE = 30.0
 """How long anything may take on a machine that is busy with other things (s)."""
+
+
+needs_schedules = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="needs Linux' /proc with statistics of the scheduler"
+)
+
+
+def processor_seconds(pid: int) -> float:
+    """Returns the CPU time of all threads of a process."""
+    schedules = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[0]) for path in schedules) / 1e9
 
 
 class Server:

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
-
-from tests.integration.process import Server
+from tests.integration.process import Server, needs_schedules, processor_seconds
 
 
-def processor_seconds(pid: int) -> float:
-    """Returns the CPU time of all threads of a process."""
-    schedules = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(path.read_text().split()[0]) for path in schedules) / 1e9
-
-
-@pytest.mark.skipif(
-    not Path("/proc/self/schedstat").exists(), reason="needs Linux' /proc with statistics of the scheduler"
-)
+@needs_schedules
 def test_idle_means_idle(start: Callable[..., Server]) -> None:
     server = start()
     time.sleep(2.5)  # for the first second the server still ticks at its usual rate

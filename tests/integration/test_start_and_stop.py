@@ -14,7 +14,15 @@ import pytest
 import redis
 
 import twisted_redis
-from tests.integration.process import PATIENCE, SERVER, Server, environment, free_port
+from tests.integration.process import (
+    PATIENCE,
+    SERVER,
+    Server,
+    environment,
+    free_port,
+    needs_schedules,
+    processor_seconds,
+)
 from twisted_redis.__main__ import TOOLS
 
 Start = Callable[..., Server]
@@ -34,15 +42,13 @@ def ask(*arguments: str, folder: Path, stdin: bytes = b"") -> subprocess.Complet
     )
 
 
+@needs_schedules
 def test_first_answer_is_quick(start: Start) -> None:
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        start()
-        times.append(time.perf_counter() - begin)
-    print(f"start to first PONG: {', '.join(f'{seconds:.3f}' for seconds in times)} s")
-    # 0.6 s is the aim; a busy machine must not fail the build.
-    assert min(times) < 2
+    """Processor time is compared, since the time of the clock depends on what else the machine does."""
+    times = [processor_seconds(start().pid) for _ in range(3)]
+    print(f"processor time until the first PONG: {', '.join(f'{seconds:.3f}' for seconds in times)} s")
+    # 0.35 s is the aim on a quiet machine; a busy one takes up to three times as long for the same work.
+    assert min(times) < 1.5
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
