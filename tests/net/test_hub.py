@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from twisted.internet import error
 
 from tests.support.server import Server
 from twisted_redis.net.hub import HAVE_EPOLL, Hub
+from twisted_redis.net.reactors import new_reactor
+from twisted_redis.net.twisted_internals import close_reactor
 
 pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
 
@@ -227,4 +230,91 @@ def test_an_exit_within_a_connection_costs_that_connection(
     hub.doRead()
     assert peers[0].lost.check(SystemExit)
     assert peers[1].got == b"b"
+    logged_errors.clear()
+
+
+@pytest.fixture
+def own_reactor() -> Iterator[Any]:
+    """A reactor of the kind that a server's own process runs."""
+    reactor = new_reactor()
+    yield reactor
+    close_reactor(reactor)
+
+
+@pytest.fixture
+def pair() -> Iterator[list[Peer]]:
+    """Two connections that nobody watches yet."""
+    peers = [Peer(), Peer()]
+    yield peers
+    for peer in peers:
+        peer.socket.close()
+        peer.other.close()
+
+
+def test_a_hub_waits_in_place_of_a_reactor_of_our_own(own_reactor: Any, pair: list[Peer]) -> None:
+    server = Server()
+    hub = Hub(own_reactor, server.engine)
+    ours, theirs = pair
+    ours.engine = theirs.engine = server.engine
+    hub.addReader(ours)
+    own_reactor.addReader(theirs)
+    assert hub not in own_reactor.getReaders(), "its events are not events of the reactor"
+    ours.other.send(b"a")
+    own_reactor.doIteration(0)
+    assert (ours.got, ours.turns, theirs.got) == (b"a", [1], b"")
+    ours.other.send(b"b")
+    theirs.other.send(b"c")
+    own_reactor.doIteration(None)
+    assert (ours.got, theirs.got, theirs.turns) == (b"ab", b"c", [0])
+    theirs.other.send(b"d")
+    own_reactor.doIteration(60)
+    assert theirs.got == b"cd"
+    hub.close()
+    theirs.other.send(b"e")
+    own_reactor.doIteration(0)
+    assert theirs.got == b"cde", "the reactor waits by itself again"
+    own_reactor.removeReader(theirs)
+
+
+def test_a_second_hub_is_a_guest(own_reactor: Any, pair: list[Peer]) -> None:
+    first, second = Hub(own_reactor, Server().engine), Hub(own_reactor, Server().engine)
+    peer = pair[0]
+    peer.engine = second._engine
+    second.addReader(peer)
+    peer.other.send(b"a")
+    own_reactor.doIteration(0)
+    assert peer.got == b"a"
+    second.close()
+    first.close()
+    assert own_reactor.hub is None
+
+
+def test_a_call_from_a_thread_ends_the_wait(own_reactor: Any) -> None:
+    hub = Hub(own_reactor, Server().engine)
+    called: list[int] = []
+    thread = threading.Thread(target=own_reactor.callFromThread, args=(called.append, 1))
+    thread.start()
+    own_reactor.doIteration(None)  # for ever, if nothing wakes it
+    thread.join()
+    own_reactor.runUntilCurrent()
+    assert called == [1]
+    hub.close()
+
+
+def test_a_poll_that_fails_leaves_the_reactor_its_events(
+    own_reactor: Any, pair: list[Peer], logged_errors: list[dict[str, Any]]
+) -> None:
+    server = Server()
+    ended: list[int] = []
+    server.engine.process.stop = lambda: ended.append(server.engine.process.exit_code)
+    hub = Hub(own_reactor, server.engine)
+    theirs = pair[0]
+    theirs.engine = server.engine
+    own_reactor.addReader(theirs)
+    hub._poller.close()
+    hub._poller = Poller(OSError(9, "no such file"))
+    theirs.other.send(b"a")
+    own_reactor.doIteration(0)
+    assert theirs.got == b"a" and ended == [1] and own_reactor.hub is None
+    own_reactor.removeReader(theirs)
     logged_errors.clear()

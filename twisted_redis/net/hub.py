@@ -1,10 +1,14 @@
-"""Many connections behind one descriptor of the reactor.
+"""Many connections in one loop of their own, beside the reactor's.
 
 Twisted's reactor sets up a logging context around every event, which costs about as much as a whole GET.  A hub keeps
 the plain connections of a server in an epoll of its own.  The reactor sees that epoll as one readable descriptor, and
 the hub serves everything that is ready in one loop.  To a transport the hub is its reactor: the transport adds and
 removes readers and writers here, and gets everything else (``callLater``...) from the real reactor.  Listening ports
 are in the hub, too (``accepting.py``).
+
+A reactor of our own (``reactors.py``) goes one step further: its main loop waits in the epoll of the hub, where the
+epoll of the reactor is one descriptor among the others.  So a request costs one poll, and no event of the reactor.  In
+the reactor of a host program the hub is a guest.
 
 One round of the loop is one turn of the engine.  The wall clock is read once, and everything that was sent to other
 clients (PUBLISH, woken waiters) leaves once at the end.
@@ -35,15 +39,17 @@ Stale descriptors
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import error
+from twisted.internet import error, tcp
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_redis.engine.engine import Engine
+from twisted_redis.net.reactors import MainLoopReactor
 
 if TYPE_CHECKING:
     from twisted_redis.net.accepting import Acceptor
@@ -56,10 +62,12 @@ HAVE_EPOLL = hasattr(select, "epoll")
 GIVE_UP_AFTER = 5.0
 #: Connections that each port takes in the second part of a round, as many as Redis takes; the first part takes one.
 AT_ONCE = 10
+#: Bytes that one read takes, as many as Twisted's transports take.
+READ_SIZE = 1 << 16
 #: Events of one poll: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
 
-_EXPECTED: dict[type[Exception], Failure] = {
+_EXPECTED: dict[type[BaseException], Failure] = {
     error.ConnectionDone: Failure(error.ConnectionDone()),
     error.ConnectionLost: Failure(error.ConnectionLost()),
 }
@@ -67,7 +75,7 @@ _EXPECTED: dict[type[Exception], Failure] = {
 
 @implementer(IReactorFDSet, IReadDescriptor)
 class Hub:
-    """An epoll of connections, itself a descriptor of ``reactor``."""
+    """An epoll of connections, beside that of ``reactor``."""
 
     def __init__(self, reactor: Any, engine: Engine) -> None:
         self._reactor = reactor
@@ -75,15 +83,45 @@ class Hub:
         self._poller = select.epoll()
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
+        #: For each plain connection that is read: the ``recv`` of its socket and the ``dataReceived`` of its protocol.
+        self._streams: dict[int, tuple[Callable[[int], bytes], Callable[[bytes], None]]] = {}
         self._acceptors: dict[int, Acceptor] = {}
         #: Since when (monotonic, s) each round has failed as a whole; None if the last one has not.
         self._failing_since: float | None = None
-        reactor.addReader(self)
+        #: The reactor for which this hub waits, and the descriptor of its epoll; None and -1 in a reactor of others.
+        self._inner: MainLoopReactor | None = None
+        self._inner_fd = -1
+        #: Whether the last poll has reported that reactor.
+        self._inner_ready = False
+        if isinstance(reactor, MainLoopReactor) and reactor.hub is None:
+            self._inner = reactor
+            self._inner_fd = reactor.poll_descriptor()
+            self._poller.register(self._inner_fd, select.EPOLLIN)
+            reactor.hub = self
+        else:
+            reactor.addReader(self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
 
-    # the reactor's side
+    # the side of the reactor
+
+    def wait(self, timeout: float) -> bool:
+        """Waits ``timeout`` seconds (-1: for ever) for events and serves those of the hub, in place of the reactor.
+
+        Returns whether the reactor has events, too.  Like ``doRead``, this raises nothing.
+        """
+        self._inner_ready = False
+        try:
+            events = self._poller.poll(timeout, ROUND)
+        except BaseException as problem:
+            self._round_failed(problem)
+            return True
+        if events:
+            if len(events) == 1 and events[0][0] == self._inner_fd:
+                return True
+            self._round(events)
+        return self._inner_ready
 
     def fileno(self) -> int:
         """The descriptor the reactor watches."""
@@ -99,19 +137,28 @@ class Hub:
         This raises nothing: the reactor would drop the hub, and with it every connection.  A failure costs one
         connection, or one round.  A poll that cannot work any more ends the server.
         """
-        engine = self._engine
-        turn = engine.turns.depth
         try:
-            engine.turns.begin()
+            events = self._poller.poll(0, ROUND)
+        except BaseException as problem:
+            self._round_failed(problem)
+        else:
+            self._round(events)
+
+    def _round(self, events: list[tuple[int, int]]) -> None:
+        """Serves ``events`` in one turn."""
+        turns = self._engine.turns
+        turn = turns.depth
+        try:
+            turns.begin()
             try:
-                if self._serve(self._poller.poll(0, ROUND), 1):
+                if self._serve(events, 1):
                     # Most clients send their first request at once, and where one connects there may be more.
                     self._serve(self._poller.poll(0, ROUND), AT_ONCE)
             finally:
-                engine.turns.end()
+                turns.end()
             self._failing_since = None
         except BaseException as problem:
-            engine.turns.depth = turn
+            turns.depth = turn
             self._round_failed(problem)
 
     def _serve(self, events: list[tuple[int, int]], most: int) -> bool:
@@ -122,8 +169,28 @@ class Hub:
         taken = False
         readers = self._readers
         writers = self._writers
+        stream_of = self._streams.get
         for fd, event in events:
             why: Any = None
+            stream = stream_of(fd)
+            if event == 1 and stream is not None:
+                # What ``doRead`` of the transport does, without the calls in between.
+                receive, received = stream
+                try:
+                    data = receive(READ_SIZE)
+                    if data:
+                        received(data)
+                        continue
+                    why = error.ConnectionDone()
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    why = error.ConnectionLost()
+                except BaseException as problem:
+                    self._report("A connection failed in an unexpected way")
+                    why = problem
+                self._end(readers.get(fd), why)
+                continue
             connection = readers.get(fd)
             if connection is not None and event & ~4:  # EPOLLIN, EPOLLERR or EPOLLHUP
                 try:
@@ -140,6 +207,8 @@ class Hub:
                     self._acceptors[fd].accept(most)
                 except BaseException:
                     self._report("Connections could not be taken")
+            elif fd == self._inner_fd:
+                self._inner_ready = True
             if why is None and event & 4:  # EPOLLOUT
                 connection = writers.get(fd)
                 if connection is not None:
@@ -148,12 +217,17 @@ class Hub:
                     except BaseException as problem:
                         self._report("A connection failed in an unexpected way")
                         why = problem
-            if why is not None and connection is not None:
-                try:
-                    self._disconnect(connection, why)
-                except BaseException:
-                    self._report("A connection could not be ended in order")
+            if why is not None:
+                self._end(connection, why)
         return taken
+
+    def _end(self, connection: Any, why: BaseException) -> None:
+        """Ends ``connection``, if there still is one."""
+        if connection is not None:
+            try:
+                self._disconnect(connection, why)
+            except BaseException:
+                self._report("A connection could not be ended in order")
 
     def _report(self, text: str) -> None:
         try:
@@ -169,7 +243,7 @@ class Hub:
             self._report("A round of the hub failed")
         # The poll raises OSError or ValueError only if its descriptor is not usable any more.
         if isinstance(problem, OSError | ValueError) or now - self._failing_since >= GIVE_UP_AFTER:
-            self._reactor.removeReader(self)
+            self._detach()
             self._engine.persistence.collapse(f"Connections cannot be served any more: {problem!r}")
 
     def connectionLost(self, reason: Failure) -> None:
@@ -184,8 +258,16 @@ class Hub:
                 acceptor.connectionLost(_EXPECTED[error.ConnectionDone])
             for connection in self.removeAll():
                 connection.connectionLost(_EXPECTED[error.ConnectionDone])
-            self._reactor.removeReader(self)
+            self._detach()
             self._poller.close()
+
+    def _detach(self) -> None:
+        """Gives the reactor its own loop back."""
+        if self._inner is not None:
+            self._inner.hub = None
+            self._inner = None
+        else:
+            self._reactor.removeReader(self)
 
     # the ports' side
 
@@ -204,6 +286,9 @@ class Hub:
     def addReader(self, connection: Any) -> None:
         """Watches ``connection`` for input."""
         self._change(connection, self._readers, self._writers, select.EPOLLIN, select.EPOLLOUT)
+        if isinstance(connection, tcp.Connection):
+            protocol: Any = connection.protocol
+            self._streams[connection.fileno()] = (connection.socket.recv, protocol.dataReceived)
 
     def addWriter(self, connection: Any) -> None:
         """Watches ``connection`` for room to write."""
@@ -221,27 +306,31 @@ class Hub:
 
     def removeReader(self, connection: Any) -> None:
         """Stops watching ``connection`` for input."""
-        self._forget(connection, self._readers, self._writers, select.EPOLLOUT)
+        fd = self._forget(connection, self._readers, self._writers, select.EPOLLOUT)
+        self._streams.pop(fd, None)
 
     def removeWriter(self, connection: Any) -> None:
         """Stops watching ``connection`` for room to write."""
         self._forget(connection, self._writers, self._readers, select.EPOLLIN)
 
-    def _forget(self, connection: Any, mine: dict[int, Any], others: dict[int, Any], other: int) -> None:
-        fd = connection.fileno()
+    def _forget(self, connection: Any, mine: dict[int, Any], others: dict[int, Any], other: int) -> int:
+        """Removes ``connection`` from ``mine``; returns the number that it had there, or -1."""
+        fd: int = connection.fileno()
         if fd == -1:
             # Closed already, so the kernel has forgotten it: find it in the table by identity.
-            for number, known in list(mine.items()):
+            for number, known in mine.items():
                 if known is connection:
                     del mine[number]
-            return
+                    return number
+            return -1
         if mine.get(fd) is not connection:
-            return
+            return -1
         del mine[fd]
         if fd in others:
             self._poller.modify(fd, other)
         else:
             self._poller.unregister(fd)
+        return fd
 
     def removeAll(self) -> list[Any]:
         """Stops watching everything; returns the connections that were watched."""
@@ -259,7 +348,7 @@ class Hub:
         """The connections registered for writing."""
         return list(self._writers.values())
 
-    def _disconnect(self, connection: Any, why: Exception) -> None:
+    def _disconnect(self, connection: Any, why: BaseException) -> None:
         self.removeReader(connection)
         self.removeWriter(connection)
         connection.connectionLost(_EXPECTED.get(type(why)) or Failure(why))

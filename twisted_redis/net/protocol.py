@@ -30,6 +30,7 @@ from twisted_redis.engine.links import LinkFigures, NullLink
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, finish, pending_output, sender
 from twisted_redis.net.limits import HIGH_WATER, UNAUTHENTICATED_REPLIES, over_output_limit
+from twisted_redis.resp.accelerated import read_short
 from twisted_redis.resp.parser import make_parser
 
 if TYPE_CHECKING:
@@ -255,7 +256,12 @@ class RedisProtocol(Protocol):
         figures = self.figures
         figures.bytes_in += size
         figures.reads += 1
-        self._parse(data)
+        parser = self._parser
+        requests = read_short(data) if parser.at_start else None
+        if requests is None:
+            self._parse(data)
+        else:
+            self._run(requests)
         if factory.client_eviction.limit and not self.client.out:
             # A client with replies is weighed when they are written: its output limit comes before the limit of all
             # clients.
@@ -301,31 +307,22 @@ class RedisProtocol(Protocol):
             if self.state is EXECUTING:
                 self.state = READING
             else:
-                self._executed()
+                aborted = self.state is ABORTING
+                self._change(EXECUTED)
+                if aborted:
+                    self.abort()
         turns = engine.turns
         if turns.depth:
-            # A round of the hub writes to all its clients at its end.  Back to back, the writes wake a peer on another
-            # processor once; with the work of a request between them, each of them has to wake it again.  A connection
-            # that ends is closed there, too.
+            # The hub writes to all its clients at the end of its round, and closes those that end.  Back to back, the
+            # writes wake a peer on another processor once; between the work of requests, each of them would.
             turns.unflushed[client] = None
         elif client.out or client.gates & CLOSING_GATE:
             self.flush()
-        if (
-            taken == len(requests)
-            and client.blocked is None
-            and self.state is READING
-            and not client.gates & CLOSING_GATE
-        ):
+        ends = client.gates & CLOSING_GATE
+        if taken == len(requests) and client.blocked is None and self.state is READING and not ends:
             return True
         self._stop_after(requests[taken:])
         return False
-
-    def _executed(self) -> None:
-        """The engine has ended, and something has happened meanwhile."""
-        aborted = self.state is ABORTING
-        self._change(EXECUTED)
-        if aborted:
-            self.abort()
 
     def _stop_after(self, rest: list[list[bytes]]) -> None:
         """Lets input wait, or end, after a run that did not take the requests ``rest``."""

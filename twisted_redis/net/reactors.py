@@ -22,7 +22,9 @@ from twisted.internet.interfaces import IReactorFDSet, IReactorThreads
 from twisted.logger import Logger
 from zope.interface import directlyProvides, providedBy
 
-__all__ = ["Timekeeper", "install", "name_of", "new_reactor", "on_monotonic", "release"]
+from twisted_redis.net.twisted_internals import epoll_of
+
+__all__ = ["MainLoopReactor", "Timekeeper", "install", "name_of", "new_reactor", "on_monotonic", "release"]
 
 _log = Logger()
 #: The kinds of reactor, in the order in which Twisted prefers them.  On macOS poll does not take all descriptors.
@@ -37,6 +39,31 @@ _FEW = 64
 _LONGEST = 3600.0
 
 
+class MainLoopReactor:
+    """A mixin for ``EPollReactor``: a hub that is attached waits for the events of both.
+
+    Nearly everything that happens in a server happens to connections of its hub.  The hub serves them without an event
+    of the reactor, and tells when the reactor itself has something to do.  Timers stay in the hands of the reactor.
+    """
+
+    #: The hub that waits in place of the reactor, if there is one.
+    hub: Any = None
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Waits for events and serves them; the reactor's loop calls this once between two looks at its timers."""
+        hub = self.hub
+        if hub is None:
+            super().doPoll(timeout)  # type: ignore[misc]
+        elif hub.wait(-1 if timeout is None else timeout):
+            super().doPoll(0)  # type: ignore[misc]
+
+    doIteration = doPoll
+
+    def poll_descriptor(self) -> int:
+        """The descriptor of the reactor's own epoll."""
+        return epoll_of(self)
+
+
 def new_reactor() -> ReactorBase:
     """A new reactor, which is not the global one, of the best kind for the platform."""
     for module, name in _KINDS:
@@ -44,7 +71,8 @@ def new_reactor() -> ReactorBase:
             kind: type[ReactorBase] = getattr(import_module(module), name)
         except ImportError:
             continue
-        return cast(ReactorBase, type(name, (kind,), {"seconds": staticmethod(time.monotonic)})())
+        bases = (MainLoopReactor, kind) if hasattr(kind, "doPoll") and name == "EPollReactor" else (kind,)
+        return cast(ReactorBase, type(name, bases, {"seconds": staticmethod(time.monotonic)})())
     raise AssertionError("every platform has select")
 
 

@@ -33,7 +33,7 @@ from twisted.internet import tcp
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-__all__ = ["TlsHooks", "adopt_port", "can_iterate", "close_reactor", "eager_write", "unsent_bytes"]
+__all__ = ["TlsHooks", "adopt_port", "can_iterate", "close_reactor", "eager_write", "epoll_of", "unsent_bytes"]
 
 
 def eager_write(connection: Any) -> Callable[[bytes], None]:
@@ -132,6 +132,12 @@ class TlsHooks:
 def can_iterate(reactor: Any) -> bool:
     """Whether ``reactor.iterate`` works within an event of ``reactor``."""
     return not hasattr(reactor, "_asyncioEventloop")
+
+
+def epoll_of(reactor: Any) -> int:
+    """The descriptor of the epoll of an ``EPollReactor``."""
+    number: int = reactor._poller.fileno()
+    return number
 
 
 def close_reactor(reactor: Any) -> None:

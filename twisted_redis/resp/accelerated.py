@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from itertools import chain, takewhile
 from typing import Any
 
-__all__ = ["CHUNK", "HAVE_HIREDIS", "RequestReader", "in_chunks", "pack_bulks", "pack_command"]
+__all__ = ["CHUNK", "HAVE_HIREDIS", "RequestReader", "in_chunks", "pack_bulks", "pack_command", "read_short"]
 
 _pack: Any
 _Reader: Any
@@ -122,6 +122,44 @@ def _bytes_only(chunk: bytes, requests: list[list[bytes]]) -> bool:
         # than elements.
         return chunk.count(b"$") >= sum(map(len, requests))
     return True
+
+
+#: Longer chunks (bytes) have many requests or long words, and are left to the reader.
+_SHORT = 512
+
+
+def read_short(chunk: bytes) -> list[list[bytes]] | None:
+    """The request in ``chunk`` if that is one plain request of one to three short words; otherwise None.
+
+    Most clients that do not pipeline send nothing else.  Splitting the lines takes a third of a call of hiredis.  Each
+    length is compared with the line behind it, so no other request looks like this.
+    """
+    if len(chunk) > _SHORT:
+        return None
+    lines = chunk.split(b"\r\n", 9)
+    count = len(lines)
+    try:
+        if count == 6:
+            head, length, name, length1, word1, end = lines
+            if head == b"*2" and _HEADS[len(name)] == length and _HEADS[len(word1)] == length1 and not end:
+                return [[name, word1]]
+        elif count == 8:
+            head, length, name, length1, word1, length2, word2, end = lines
+            if (
+                head == b"*3"
+                and _HEADS[len(name)] == length
+                and _HEADS[len(word1)] == length1
+                and _HEADS[len(word2)] == length2
+                and not end
+            ):
+                return [[name, word1, word2]]
+        elif count == 4:
+            head, length, name, end = lines
+            if head == b"*1" and _HEADS[len(name)] == length and not end:
+                return [[name]]
+    except IndexError:
+        pass  # a long word
+    return None
 
 
 class RequestReader:

@@ -78,6 +78,7 @@ class RequestParser:
         "_offset",
         "_one_by_one",
         "_weighed",
+        "at_start",
         "authenticated",
         "error",
         "limits",
@@ -88,6 +89,9 @@ class RequestParser:
         self.authenticated = authenticated
         #: The text of the protocol error that ended the parsing, without ``ERR Protocol error: ``; None before.
         self.error: str | None = None
+        #: Whether the next byte begins a request and no limit of unauthenticated clients applies.  Then whole plain
+        #: requests may be read without this parser.
+        self.at_start = authenticated
         self._buffer = b""
         self._offset = 0
         self._left = 0  # elements of the current multibulk that are missing
@@ -125,6 +129,7 @@ class RequestParser:
             data = self._collect(data)
             if self._missing:
                 return requests
+        self.at_start = False
         if data:
             rest = self._buffer[self._offset :] if self._offset else self._buffer
             self._buffer = rest + data if rest else data
@@ -139,6 +144,7 @@ class RequestParser:
         if self._offset == len(self._buffer):
             self._buffer = b""
             self._offset = 0
+            self.at_start = self.idle and self.authenticated
         return requests
 
     # raw mode
@@ -328,9 +334,9 @@ class AcceleratedParser(RequestParser):
         self._reader = reader
 
     def receive(self, data: bytes, limit: int = -1) -> list[list[bytes]]:
-        if limit < 0 and not self._buffer and not self._left and not self._missing and self.authenticated:
+        if limit < 0 and self.at_start:
             requests = self._reader.read(data)
-            if requests is not None and self.error is None:
+            if requests is not None:
                 return requests
         return RequestParser.receive(self, data, limit)
 
