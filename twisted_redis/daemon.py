@@ -139,11 +139,14 @@ class Supervisor:
 
 
 def tune_collector() -> None:
-    """Makes the cyclic collector run rarely, because requests leave no cycles and a full run visits all stored data."""
+    """Makes the cyclic collector run rarely, because requests leave no cycles and a full run visits all stored data.
+
+    Enables it, because `__main__.run` disables it while it imports the server.
+    """
     if sys.implementation.name == "cpython":
-        gc.collect()
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
         rest_collector()
+    gc.enable()
 
 
 def rest_collector() -> None:

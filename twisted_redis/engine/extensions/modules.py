@@ -12,7 +12,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib import import_module, invalidate_caches
-from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -237,6 +236,9 @@ def find_module(what: Module | ModuleType | str, resolve: Callable[[str], str]) 
         return what
     if isinstance(what, ModuleType):
         return _single_module(what, "")
+    # Few servers load modules by name, and this import takes several milliseconds.
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=GROUP):
         if entry.name == what:
             found = entry.load()
