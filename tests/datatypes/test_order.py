@@ -330,3 +330,30 @@ def test_an_order_that_was_not_told_reads_anew() -> None:
     assert sorted(scan_all(order, 10)) == sorted(container)
     container.clear()
     assert scan_all(order, 10) == []
+
+
+def test_many_keys_that_come_at_once_stand_once_each() -> None:
+    """Some of them are tombstones, and their number begins a sweep."""
+    container = set(keys(0, 5000))
+    order = Order(container)
+    gone = keys(0, 4990)
+    for key in gone:
+        remove(container, order, key)
+    come = [*keys(5000, 9000), *gone, *keys(9000, 9500)]
+    container.update(come)
+    order.append_all(come)
+    assert sorted(scan_all(order, 100)) == sorted(container)
+    assert sorted(key for key in scan_all(order, 7) if key in set(gone)) == sorted(gone)
+
+
+def test_keys_that_come_at_once_stand_as_if_they_came_one_by_one() -> None:
+    container: set[bytes] = set()
+    together, alone = Order(container), Order(container)
+    for start, stop in ((0, 3), (3, 3000), (3000, 3001), (3001, 9000)):
+        container.update(keys(start, stop))
+        together.append_all(keys(start, stop))
+        for key in keys(start, stop):
+            alone.append(key)
+    assert len(together) == len(alone) == 9000
+    for cursor in (0, 1000, 4095):
+        assert together.scan(cursor, 5000) == alone.scan(cursor, 5000)

@@ -180,3 +180,37 @@ def test_access_times_are_kept_once_somebody_asks(db: Database) -> None:
     assert (db.idle_ms(b"a"), db.idle_ms(b"b")) == (5000, 8000)
     db.delete(b"a")
     assert db.access_log is not None and db.access_log.noted == {}
+
+
+def test_set_all_stores_what_set_stores_key_by_key(db: Database) -> None:
+    twin = Database(0, db.state)
+    for keys, values in (
+        ([b"a", b"b", b"a"], [b"1", b"2", b"3"]),
+        ([b"c", b"b", b"d", b"c"], [b"4", b"5", b"6", b"7"]),
+        ([b"%d" % number for number in range(3000)], [b"x"] * 3000),
+    ):
+        assert db.set_all(keys, values)
+        for key, value in zip(keys, values, strict=True):
+            twin.set(key, value)
+        assert list(db.data.items()) == list(twin.data.items())
+        assert db.scan(0, 5000) == twin.scan(0, 5000)
+
+
+def test_set_all_leaves_keys_with_an_expiry_to_set(db: Database) -> None:
+    db.set(b"a", b"1")
+    db.expire_at(b"a", 5000)
+    assert not db.set_all([b"b", b"a"], [b"2", b"2"])
+    assert db.data == {b"a": b"1"}
+    assert db.set_all([b"b", b"c"], [b"2", b"2"])
+
+
+def test_set_all_leaves_it_to_set_where_something_is_noted(db: Database) -> None:
+    db.log_accesses(AccessTimes)
+    assert not db.set_all([b"a"], [b"1"])
+    db.log_accesses(None)
+    db.keep_account(True)
+    assert not db.set_all([b"a"], [b"1"])
+    db.keep_account(False)
+    db.state.added = lambda db, key: None
+    assert not db.set_all([b"a"], [b"1"])
+    assert not db.data

@@ -129,6 +129,23 @@ class Order:
             self._close()
             self._step()
 
+    def append_all(self, keys: Sequence[bytes]) -> None:
+        """Adds different new ``keys``, which may all be in the container already.  O(M) for M keys."""
+        dead = self._dead
+        if not dead.isdisjoint(keys):
+            # Before any sweep: that would take such a key, which is in the container, for one that has its place.
+            again = dead.intersection(keys)
+            dead -= again
+            keys = [key for key in keys if key not in again]
+        start = 0
+        while start < len(keys):
+            end = start + _BLOCK - len(self._tail)
+            self._tail += keys[start:end]
+            start = end
+            if len(self._tail) >= _BLOCK:
+                self._close()
+                self._step()
+
     def discard(self, key: bytes) -> None:
         """Removes a key that has left the container.  O(1)."""
         self._dead.add(key)

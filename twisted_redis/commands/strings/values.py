@@ -301,14 +301,20 @@ def mset(ctx: Client, *data: bytes) -> Reply:
     """
     if len(data) & 1:
         raise CommandError("ERR wrong number of arguments for 'mset' command")
-    db = ctx.db
-    set_value, expires, changed = db.set, db.expires, ctx.changed
-    rest = iter(data)
-    for key, value in zip(rest, rest, strict=True):
-        if key in expires:
+    db, effects = ctx.db, ctx.effects
+    keys, values = data[::2], data[1::2]
+    # Each key raises its event before the next key changes.
+    if not ctx.engine.events.flags and db.set_all(keys, values):
+        effects.dirty += len(keys)
+        if effects.observed:
+            for key in keys:
+                effects.observe(db, key, "set")
+        return OK
+    for key, value in zip(keys, values, strict=True):
+        if key in db.expires:
             db.expired(key)
-        set_value(key, value)
-        changed(key, "set")
+        db.set(key, value)
+        ctx.changed(key, "set")
     return OK
 
 
