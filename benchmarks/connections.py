@@ -42,10 +42,10 @@ def cycle(port: int, requests: bytes, server_closes: bool) -> None:
 
 def run(server: Server, count: int, way: str) -> float:
     """Returns the CPU time of the server per connection (µs)."""
-    before = server.cpu_seconds()
+    before = server.cpu_times()
     for _ in range(count):
         cycle(server.port, WAYS[way], way == "QUIT")
-    return (server.cpu_seconds() - before) * 1e6 / count
+    return server.cpu_since(before) * 1e6 / count
 
 
 def main() -> int:

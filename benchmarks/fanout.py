@@ -48,12 +48,12 @@ def run(server: Server, options: argparse.Namespace, times: int, pipeline: int) 
     message = b"m" * options.size
     with listeners(server.port, options.subscribers) as held:
         held.expect(message, times)
-        before = server.cpu_seconds()
+        before = server.cpu_times()
         began = time.perf_counter()
         publish(server, message, times, pipeline)
         held.wait()
         seconds = time.perf_counter() - began
-        cpu = server.cpu_seconds() - before
+        cpu = server.cpu_since(before)
     return times / seconds, cpu * 1e6 / times / options.subscribers
 
 

@@ -272,12 +272,6 @@ CASES: dict[str, Case] = {
 }
 
 
-def busy_ns(server: Server) -> int:
-    """Returns the CPU time of all threads of the server (ns). Unlike utime and stime, it is finer than 10 ms."""
-    tasks = Path(f"/proc/{server.process.pid}/task")
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())
-
-
 def measure(server: Server, connection: Connection, case: Case, rounds: int) -> float:
     """Returns the median CPU time of the server for one call (ms)."""
     connection.call("FLUSHALL")
@@ -288,9 +282,9 @@ def measure(server: Server, connection: Connection, case: Case, rounds: int) -> 
             connection.fill(case.again(), batch=20)
         request = packed(*case.call(number))
         connection.call("PING")
-        before = busy_ns(server)
+        before = server.cpu_times()
         connection.drain([request])
-        found.append((busy_ns(server) - before) / 1e6)
+        found.append(server.cpu_since(before) * 1e3)
     return statistics.median(found)
 
 

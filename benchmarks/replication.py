@@ -50,9 +50,9 @@ def follow(replica: Server, master: Server) -> float:
 def throughput(program: str, server: Server, requests: int, pipeline: int) -> tuple[float, float]:
     """Returns SETs per second, and the CPU µs of the master per SET."""
     command = [program, "-p", str(server.port), "-n", str(requests), "-t", "set", "-r", "100000", "-d", "100"]
-    before = server.cpu_seconds()
+    before = server.cpu_times()
     result = subprocess.run([*command, "-P", str(pipeline)], capture_output=True, text=True, check=True)
-    return read_output(result.stdout).throughput, (server.cpu_seconds() - before) / requests * 1e6
+    return read_output(result.stdout).throughput, server.cpu_since(before) / requests * 1e6
 
 
 def feeding(subject: Subject, real: Subject, program: str, requests: int) -> list[list[object]]:

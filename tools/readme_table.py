@@ -1,4 +1,7 @@
-"""Writes the README's table of commands from the command table: python tools/readme_table.py
+"""Writes the README's tables: python tools/readme_table.py [--speed RESULTS.json]
+
+The table of commands comes from the command table. With --speed, the table of speed is written as well, from a file
+that benchmarks/compare.py --json has written.
 
 A test checks that the README is up to date. The commands of Redis 8.0 and their groups come from
 tests/engine/commands8.json; those of the modules that Redis brings along, from tests/packaging/module_commands.txt.
@@ -6,12 +9,16 @@ tests/engine/commands8.json; those of the modules that Redis brings along, from 
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->\n"
+SPEED, END_OF_SPEED = "<!-- speed -->\n", "<!-- end of speed -->\n"
 TITLES = {
     "bitmap": "Bitmaps",
     "cluster": "Cluster",
@@ -60,13 +67,34 @@ def known_commands() -> set[str]:
     return {name.upper() for name, spec in registry.items() if not spec.is_container}
 
 
-def main() -> None:
-    """Rewrites the table in README.md and the generated part of docs/compatibility.md."""
+def speed_table(results: dict[str, Any]) -> str:
+    """Returns the table of the speed, from the results of benchmarks/compare.py."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        from benchlib.summary import readme_table
+    finally:
+        sys.path.pop(0)
+    return readme_table(results) + "\n"
+
+
+def replaced(text: str, begin: str, end: str, part: str) -> str:
+    """Returns ``text`` with ``part`` between the lines ``begin`` and ``end``."""
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return before + begin + part + end + after
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Rewrites the tables in README.md and the generated part of docs/compatibility.md."""
+    parser = argparse.ArgumentParser(description="Write the tables of README.md.")
+    parser.add_argument("--speed", type=Path, metavar="RESULTS.json", help="what compare.py --json has written")
+    options = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     readme = ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(before + BEGIN + table(known_commands()) + END + after)
+    text = replaced(readme.read_text(), BEGIN, END, table(known_commands()))
+    if options.speed is not None:
+        text = replaced(text, SPEED, END_OF_SPEED, speed_table(json.loads(options.speed.read_text())))
+    readme.write_text(text)
     # The compatibility page lists the same commands.
     import compatibility_table
 

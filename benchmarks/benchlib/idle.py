@@ -66,7 +66,8 @@ def measure(program: str, subject: Subject, count: int, seconds: float, rounds: 
     options = ("--maxclients", str(count + 200))
     held = memory(subject, count, options)
     with running(subject, *options) as server:
-        requests = {test: bench.calibrate(program, server, test, 1, seconds) for test in TESTS}
+        with server.connect() as connection:
+            requests = {test: bench.calibrate(program, server, connection, test, 1, seconds) for test in TESTS}
         for _ in range(rounds):
             for test in TESTS:
                 alone[test].append(throughput(program, server, test, requests[test]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from .client import Argument, Connection
 from .servers import Server
 
 KEYSPACE = 100_000
+CLIENTS = 50
 VALUE = "xxx"
 COMMANDS = {
     "PING_INLINE": ["-t", "ping_inline"],
@@ -37,6 +39,7 @@ COMMANDS = {
     "XADD": ["-t", "xadd"],
 }
 QUICK = ("PING_MBULK", "SET", "GET", "INCR", "LPUSH", "LPOP", "SADD", "ZADD", "LRANGE_100", "MSET (10 keys)")
+POPS = ("LPOP", "RPOP", "SPOP", "ZPOPMIN")
 THROUGHPUT = re.compile(r"throughput summary: ([\d.]+) requests per second")
 SUMMARY = re.compile(r"avg +min +p50 +p95 +p99 +max\s+([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)")
 SPECTRUM = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.MULTILINE)
@@ -98,29 +101,71 @@ def benchmark(
     test: str,
     requests: int,
     pipeline: int,
-    clients: int = 50,
+    clients: int = CLIENTS,
     keyspace: int = KEYSPACE,
+    opening: float = 0.0,
 ) -> Run:
-    """Runs redis-benchmark once and measures the server's CPU time."""
+    """Runs redis-benchmark once and measures the server's CPU time.
+
+    `opening` is the result of `opening_cost`, and is not counted as the time of requests.
+    """
     options = ["-p", str(server.port), "-c", str(clients), "-P", str(pipeline), "-r", str(keyspace)]
     command = [program, *options, "-n", str(requests), *COMMANDS[test]]
-    before = server.cpu_seconds()
+    before = server.cpu_times()
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120)
     except subprocess.TimeoutExpired:
         raise NotAnswered("redis-benchmark did not end in 120 s") from None
-    used = server.cpu_seconds() - before
+    used = server.cpu_since(before)
     if done.returncode != 0:
         raise NotAnswered((done.stderr.strip() or "redis-benchmark failed").splitlines()[-1])
     run = read_output(done.stdout.replace("\r", "\n"))
-    run.cpu_us = used / requests * 1e6
+    run.cpu_us = cpu_per_request(used, requests, opening, clients)
     return run
 
 
-def calibrate(program: str, server: Server, test: str, pipeline: int, seconds: float) -> int:
-    """Estimates from a short run how many requests take `seconds`."""
-    with server.connect() as connection:
-        prepare(connection, test, 20_000)
+def cpu_per_request(used: float, requests: int, opening: float, clients: int = CLIENTS) -> float:
+    """Returns the CPU time for a request (µs) in a run that took `used` seconds, `opening` of them for connections.
+
+    Opening the connections was measured with one request for each client, so those requests are not counted either.
+    """
+    if not opening or requests <= clients:
+        return used / requests * 1e6
+    return max(used - opening, 0.0) / (requests - clients) * 1e6
+
+
+def opening_cost(program: str, server: Server, clients: int = CLIENTS, times: int = 3) -> float:
+    """Returns the CPU time (s) of the server for what a run does besides its requests.
+
+    redis-benchmark opens new connections in each run and asks for two directives. The result is the median over runs
+    in which each client sends one PING.
+    """
+    found = []
+    for _ in range(times):
+        run = benchmark(program, server, "PING_MBULK", clients, 1, clients)
+        found.append(run.cpu_us * clients / 1e6)
+    return statistics.median(found)
+
+
+def calibrate(
+    program: str,
+    server: Server,
+    connection: Connection,
+    test: str,
+    pipeline: int,
+    seconds: float,
+    warm_up: float = 0.0,
+) -> int:
+    """Estimates how many requests take `seconds`, from a short run, and from one of `warm_up` seconds after it."""
     trial = max(2_000, 1_000 * pipeline)
-    rate = benchmark(program, server, test, trial, pipeline).throughput
-    return max(1_000, min(int(rate * seconds), 5_000_000))
+    rate = 0.0
+    for length in (0.0, warm_up) if warm_up else (0.0,):
+        requests = capped(test, max(trial, int(rate * length)))
+        prepare(connection, test, max(requests, 20_000))
+        rate = benchmark(program, server, test, requests, pipeline).throughput
+    return capped(test, max(1_000, int(rate * seconds)))
+
+
+def capped(test: str, requests: int) -> int:
+    """Limits the requests of a run. A pop needs an element for each request."""
+    return min(requests, 1_000_000 if test in POPS else 5_000_000)

@@ -21,6 +21,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Formats a table in Markdown."""
+    lines = []
+    for row in [head, *rows]:
+        cells = [shown(cell) for cell in row]
+        lines.append("".join(f"| {cell} " if cell else "| " for cell in cells) + "|")
+    lines.insert(1, "|---" * len(head) + "|")
+    return "\n".join(lines)
+
+
 def shown(cell: object) -> str:
     """Formats a number with three significant digits and thousands separators. None becomes n/a."""
     if cell is None:

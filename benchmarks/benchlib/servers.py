@@ -17,16 +17,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .client import Connection, Refused
+from .interpreters import find_interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
-TICKS = os.sysconf("SC_CLK_TCK")
+#: Makes an interpreter that has the compiled modules of this project run the sources.
+PURE = (("TWISTED_REDIS_PURE", "1"),)
+#: CPU time (ns) by the id of the thread.
+CpuTimes = dict[int, int]
 
 
 class Subject(NamedTuple):
-    """A server to measure: the name of its column and the command line without options."""
+    """A server to measure: the name of its column, the command line without options, and variables for it."""
 
     name: str
     command: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment of the server, in which Python finds this clone."""
+        found = os.environ | dict(self.variables)
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), found.get("PYTHONPATH")]))
+        return found
 
 
 class Server:
@@ -38,10 +49,19 @@ class Server:
         self.process = process
         self.start_seconds = started
 
-    def cpu_seconds(self) -> float:
-        # Field 2, the name of the process, is in parentheses and may contain spaces.
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+    def cpu_times(self) -> CpuTimes:
+        """Returns the CPU time of each thread. Unlike utime and stime of the process, it is finer than 10 ms."""
+        found = {}
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                found[int(task.name)] = read_schedstat((task / "schedstat").read_text())
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # the thread has ended since
+        return found
+
+    def cpu_since(self, before: CpuTimes) -> float:
+        """Returns the CPU time (s) since `cpu_times` returned `before`. Threads that have ended are not counted."""
+        return cpu_between(before, self.cpu_times())
 
     def resident_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
@@ -49,6 +69,16 @@ class Server:
 
     def connect(self) -> Connection:
         return Connection(self.port)
+
+
+def read_schedstat(text: str) -> int:
+    """Returns the CPU time (ns) in a schedstat file, whose first field it is."""
+    return int(text.split()[0])
+
+
+def cpu_between(before: CpuTimes, after: CpuTimes) -> float:
+    """Returns the CPU time (s) between two readings."""
+    return sum(time - before.get(thread, 0) for thread, time in after.items()) / 1e9
 
 
 def free_port() -> int:
@@ -81,8 +111,8 @@ def real_redis(given: str | None = None) -> Subject:
     return Subject("redis", (path,))
 
 
-def ours(python: str, name: str) -> Subject:
-    return Subject(name, (python, "-m", "twisted_redis"))
+def ours(python: str, name: str, variables: tuple[tuple[str, str], ...] = ()) -> Subject:
+    return Subject(name, (python, "-m", "twisted_redis"), variables)
 
 
 def pypy(given: str | None = None) -> str | None:
@@ -100,13 +130,33 @@ def pypy(given: str | None = None) -> str | None:
     return None
 
 
-def subjects(arguments_subject: Sequence[str], python: str | None, pypy_path: str | None) -> list[Subject]:
-    """Returns the servers to compare with Redis: `--subject` command lines, or this project on CPython and PyPy."""
+def subjects(
+    arguments_subject: Sequence[str], python: str | None, pypy_path: str | None, compiled: str | None = None
+) -> list[Subject]:
+    """Returns the servers to compare with Redis: `--subject` command lines, or this project in its forms.
+
+    The forms are the sources on CPython, the compiled modules (if `python` has them, or on the CPython `compiled`), and
+    the sources on PyPy if there is one.
+    """
     if arguments_subject:
         return [named(text, number) for number, text in enumerate(arguments_subject, 1)]
+    python = python or sys.executable
+    found = [ours(python, "pure", PURE)]
+    fast = ours(compiled or python, "compiled")
+    if has_compiled(fast):
+        found.append(fast)
+    elif compiled:
+        raise SystemExit(f"{compiled} has no compiled modules of the present sources (tools/compile.sh makes them)")
     path = pypy(pypy_path)
-    cpython = ours(python or sys.executable, "cpython")
-    return [cpython, ours(path, "pypy")] if path else [cpython]
+    if path:
+        found.append(ours(path, "pypy"))
+    return found
+
+
+def has_compiled(subject: Subject) -> bool:
+    """Tells whether the server of `subject` runs compiled modules."""
+    interpreter = find_interpreter(subject.command, subject.environment())
+    return interpreter is not None and interpreter.compiled > 0
 
 
 def named(text: str, number: int) -> Subject:
@@ -127,7 +177,6 @@ def running(subject: Subject, *options: str, deadline: float = 60, folder: str |
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="tr-bench-") as directory:
         command = [*subject.command, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
         command += ["--appendonly", "no", "--dir", directory]
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with open(Path(directory) / "log", "wb") as log:
             began = time.perf_counter()
             process = subprocess.Popen(
@@ -135,7 +184,7 @@ def running(subject: Subject, *options: str, deadline: float = 60, folder: str |
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": path},
+                env=subject.environment(),
             )
         try:
             wait_for_pong(port, process, began + deadline, Path(directory) / "log")

@@ -1,0 +1,218 @@
+"""The parts of the benchmarks that read, calculate and format. The benchmarks themselves run only by hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.packaging.environments import ROOT
+
+FOLDER = str(ROOT / "benchmarks")
+#: What redis-benchmark 8.0.2 prints for `-t get -n 1000`, with fewer lines in the middle.
+OUTPUT = """\
+GET: rps=0.0 (overall: 0.0) avg_msec=nan (overall: nan)\r                                                       \
+====== GET ======
+  1000 requests completed in 0.02 seconds
+  50 parallel clients
+  3 bytes payload
+  keep alive: 1
+  host configuration "save":
+  host configuration "appendonly": no
+  multi-thread: no
+
+Latency by percentile distribution:
+0.000% <= 0.199 milliseconds (cumulative count 2)
+50.000% <= 0.415 milliseconds (cumulative count 522)
+99.609% <= 1.503 milliseconds (cumulative count 997)
+99.902% <= 1.519 milliseconds (cumulative count 1000)
+100.000% <= 1.519 milliseconds (cumulative count 1000)
+
+Cumulative distribution of latencies:
+0.000% <= 0.103 milliseconds (cumulative count 0)
+100.000% <= 1.607 milliseconds (cumulative count 1000)
+
+Summary:
+  throughput summary: 58823.53 requests per second
+  latency summary (msec):
+          avg       min       p50       p95       p99       max
+        0.459     0.192     0.415     0.823     1.455     1.519
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes `benchlib` importable for this file only."""
+    monkeypatch.syspath_prepend(FOLDER)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchlib"]:
+        del sys.modules[name]
+
+
+def program(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def results() -> dict[str, Any]:
+    def runs(*throughput: float, cpu: float) -> list[dict[str, float]]:
+        return [{"throughput": t, "cpu_us": cpu, "p50": 0.4, "p99": 1.5, "p999": 2.25, "worst": 9} for t in throughput]
+
+    return {
+        "servers": {"redis": ["redis-server"], "pure": ["python"], "compiled": ["python"]},
+        "interpreters": {
+            "pure": {"kind": "CPython", "version": "3.11.7", "path": "/p", "profile_flag": "-fprofile-use"},
+            "compiled": {"kind": "CPython", "version": "3.13.0rc1", "path": "/c", "compiled": 15},
+        },
+        "throughput": {
+            "1": {
+                "GET": {
+                    "redis": runs(90.0, 100.0, 130.0, cpu=4.0),
+                    "pure": runs(81.0, cpu=9.0),
+                    "compiled": runs(100.0, cpu=4.0),
+                },
+                "MSET (10 keys)": {
+                    "redis": runs(100.0, cpu=9.0),
+                    "pure": runs(49.0, cpu=16.0),
+                    "compiled": runs(400.0, cpu=9.0),
+                },
+                "XADD": {"redis": runs(100.0, cpu=1.0), "pure": runs(63.0, cpu=1.0), "compiled": None},
+            }
+        },
+        "keys": 100_000,
+        "memory": {
+            name: {"bytes_a_key": size, "empty_bytes": 1 << 20}
+            for name, size in (("redis", 200.0), ("pure", 300.0), ("compiled", 250.0))
+        },
+        "start": {
+            name: {"seconds": [9.0, time, 0.001], "cpu": [time / 2]}
+            for name, time in (("redis", 0.01), ("pure", 0.5), ("compiled", 0.25))
+        },
+    }
+
+
+TABLE = """\
+| | redis-server | CPython 3.11 | CPython 3.13, compiled |
+|---|---|---|---|
+| throughput, no pipeline | 1.00 | 0.630 | 2.00 |
+| slowest test, no pipeline | | 0.490 (MSET) | 1.00 (GET) |
+| CPU for a request, no pipeline, µs | 6.00 | 12.0 | 6.00 |
+| GET, no pipeline, p50 / p99 / p99.9, ms | 0.400 / 1.50 / 2.25 | 0.400 / 1.50 / 2.25 | 0.400 / 1.50 / 2.25 |
+| resident memory, 100,000 keys of 100 bytes | 1.00 | 1.50 | 1.25 |
+| start to the first PONG, s | 0.010 | 0.500 | 0.250 |
+| CPU for that start, s | 0.005 | 0.250 | 0.125 |"""
+
+
+def test_output_of_redis_benchmark() -> None:
+    from benchlib.redis_benchmark import Run, read_output
+
+    assert read_output(OUTPUT.replace("\r", "\n")) == Run(58823.53, p50=0.415, p99=1.455, p999=1.519, worst=1.519)
+    with pytest.raises(ValueError):
+        read_output("GET: rps=0.0")
+
+
+def test_cpu_time_of_threads() -> None:
+    from benchlib.servers import cpu_between, read_schedstat
+
+    assert read_schedstat("3003271 12345 17\n") == 3_003_271
+    # Thread 2 has ended, and thread 3 has begun.
+    assert cpu_between({1: 1_000, 2: 50_000}, {1: 2_001_000, 3: 500_000}) == pytest.approx(0.0025)
+
+
+def test_cpu_time_of_a_request_is_without_that_of_connections() -> None:
+    from benchlib.redis_benchmark import cpu_per_request
+
+    assert cpu_per_request(0.014, 1050, opening=0.004) == pytest.approx(10)
+    assert cpu_per_request(0.014, 1000, opening=0) == pytest.approx(14)
+    assert cpu_per_request(0.001, 1050, opening=0.004) == 0
+    assert cpu_per_request(0.001, 50, opening=0.004) == pytest.approx(20)
+
+
+def test_interpreter() -> None:
+    from benchlib.interpreters import Interpreter, read_probe
+
+    fields = {"kind": "CPython", "version": "3.11.7", "path": "/bin/p"}
+    found = read_probe("a warning\n" + json.dumps(fields) + "\n")
+    assert str(found) == "CPython 3.11.7, pure (/bin/p)"
+    assert str(Interpreter(**fields, compiled=15)) == "CPython 3.11.7, 15 modules compiled (/bin/p)"
+
+
+@pytest.mark.parametrize(
+    ("build", "complaints"),
+    [
+        ({"configured": "'--enable-optimizations' '--with-lto'", "profile_flag": "-fprofile-use"}, []),
+        ({"configured": "'--prefix=/x'", "profile_flag": "-fprofile-use"}, ["--enable-optimizations"]),
+        # Debian's build, which is profiled, and PyPy.
+        ({"configured": "'--prefix=/usr'", "profile_flag": ""}, []),
+        ({"kind": "PyPy", "profile_flag": "-fprofile-use"}, []),
+        ({"debug": True, "free_threaded": True}, ["debug build", "free-threaded"]),
+    ],
+)
+def test_slow_builds(build: dict[str, Any], complaints: list[str]) -> None:
+    from benchlib.interpreters import Interpreter
+
+    found = Interpreter(**{"kind": "CPython", "version": "3.11.7", "path": "/bin/p"} | build).complaints()
+    assert len(found) == len(complaints)
+    assert all(word in text for word, text in zip(complaints, found, strict=True))
+
+
+def test_subjects() -> None:
+    from benchlib.interpreters import find_interpreter
+    from benchlib.servers import PURE, Subject, named, subjects
+
+    assert named("self=redis-server --io-threads 2", 1) == Subject("self", ("redis-server", "--io-threads", "2"))
+    assert named("/bin/redis-server", 2) == Subject("subject2", ("/bin/redis-server",))
+    assert [subject.name for subject in subjects(["a=x", "y"], None, None)] == ["a", "subject2"]
+    assert find_interpreter(("redis-server",), {}) is None
+    environment = Subject("pure", ("python",), PURE).environment()
+    assert environment["TWISTED_REDIS_PURE"] == "1"
+    assert environment["PYTHONPATH"].split(":")[0] == str(ROOT)
+
+
+def test_pure_form_is_what_the_probe_finds() -> None:
+    from benchlib.interpreters import find_interpreter
+    from benchlib.servers import PURE, ours
+
+    subject = ours(sys.executable, "pure", PURE)
+    found = find_interpreter(subject.command, subject.environment())
+    assert found is not None
+    assert (found.version, found.compiled) == (sys.version.split()[0], 0)
+
+
+def test_readme_table() -> None:
+    from benchlib.summary import readme_table
+
+    assert readme_table(results()) == TABLE
+
+
+def test_saved_results_are_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "results.json").write_text(json.dumps(results()))
+    monkeypatch.setattr(sys, "argv", ["compare.py", "--from", str(tmp_path / "results.json"), "--markdown"])
+    assert program("benchmarks/compare.py").main() == 0
+    printed = capsys.readouterr().out
+    assert printed.endswith(TABLE + "\n")
+    assert "WARNING: pure runs on a slow build" in printed
+    assert "WARNING: compiled" not in printed
+    assert "| GET | 100 | 4.00 | 81.0 | 0.810 | 9.00 | 100 | 1.00 | 4.00 |" in printed
+    assert "| XADD | 100 | 1.00 | 63.0 | 0.630 | 1.00 | n/a | n/a | n/a |" in printed
+
+
+def test_readme_gets_the_table() -> None:
+    tool = program("tools/readme_table.py")
+    assert tool.speed_table(results()) == TABLE + "\n"
+    readme = (ROOT / "README.md").read_text()
+    written = tool.replaced(readme, tool.SPEED, tool.END_OF_SPEED, "new\n")
+    assert f"{tool.SPEED}new\n{tool.END_OF_SPEED}" in written
+    assert written.partition(tool.SPEED)[0] == readme.partition(tool.SPEED)[0]
+    assert written.partition(tool.END_OF_SPEED)[2] == readme.partition(tool.END_OF_SPEED)[2] != ""
