@@ -28,7 +28,8 @@ _NODE_LIMIT = 1 << 30
 class Stream:
     """A stream.
 
-    ``last_id`` is the last ID that was given, ``first_id`` that of the first entry, 0 without entries.
+    ``last_id`` is the last ID that was given, ``first_id`` that of the first entry, 0 without entries.  ``last_ms`` and
+    ``last_seq`` are the parts of ``last_id``: two small integers cost XADD less than one of 128 bits.
     ``max_deleted_id`` is the greatest ID that XDEL removed.  ``entries_added`` is the number of entries ever added.
     ``tree_nodes`` is the number of nodes that Redis' radix tree would have.
     """
@@ -37,7 +38,8 @@ class Stream:
         "entries_added",
         "first_id",
         "groups",
-        "last_id",
+        "last_ms",
+        "last_seq",
         "length",
         "max_deleted_id",
         "nodes",
@@ -52,7 +54,8 @@ class Stream:
         self.nodes: list[Node] = []
         self.starts: list[int] = []
         self.length = 0
-        self.last_id = 0
+        self.last_ms = 0
+        self.last_seq = 0
         self.first_id = 0
         self.max_deleted_id = 0
         self.entries_added = 0
@@ -65,6 +68,16 @@ class Stream:
     def __bool__(self) -> bool:
         # An empty stream is a value, too.
         return True
+
+    @property
+    def last_id(self) -> int:
+        """The last ID that was given, 0 before the first."""
+        return self.last_ms << 64 | self.last_seq
+
+    @last_id.setter
+    def last_id(self, entry_id: int) -> None:
+        self.last_ms = entry_id >> 64
+        self.last_seq = entry_id & MAX_PART
 
     def encoding(self) -> str:
         """The reply of OBJECT ENCODING."""
@@ -112,38 +125,37 @@ class Stream:
         if not nodes:
             return None
         node = nodes[-1]
-        last = self.last_id
-        ms = last >> 64
+        ms = self.last_ms
         if now > ms:
             ms, sequence = now, 0
         else:
-            sequence = (last & MAX_PART) + 1
-        later, beyond = ms - node.base, sequence - node.low
+            sequence = self.last_seq + 1
+        later = ms - node.base
+        rows = node.rows
         count = len(row)
         size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
         # The same as entry_bound for such an entry.
         bound = node.bound + size + (2 if size < 64 else 4) * count + 14
         if (
             later >= 8388608
-            or not 0 <= beyond < 4096
+            or not 0 <= sequence - node.low < 4096
             or sequence > MAX_PART
             or count >= 60
             or size >= 4096
             or bound > max_bytes
-            or not len(node.ms) < max_entries
-            or node.packed is not None
-            or node.dead is not None
-            or not self.length
+            # A packed node has no rows, and one with tombstones has more rows than live entries.
+            or not 0 < node.live == len(rows) < max_entries
         ):
             return None
         node.bound = bound
         node.ms.append(later)
         node.seq.append(sequence)
-        node.rows.append(row)
+        rows.append(row)
         node.live += 1
         self.length += 1
         self.entries_added += 1
-        self.last_id = ms << 64 | sequence
+        self.last_ms = ms
+        self.last_seq = sequence
         return ms, sequence
 
     def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:

@@ -32,9 +32,8 @@ class Record(NamedTuple):
     dead: bool
 
 
-def _smallest(numbers: Sequence[int]) -> array[int]:
-    """``numbers``, which must not be negative, in the narrowest array that can hold them."""
-    top = max(numbers, default=0)
+def _smallest(numbers: Sequence[int], top: int) -> array[int]:
+    """``numbers``, which must not be negative, in the narrowest array that can hold ``top``, the greatest of them."""
     return array("B" if top < 1 << 8 else "H" if top < 1 << 16 else "I" if top < 1 << 32 else "Q", numbers)
 
 
@@ -70,11 +69,12 @@ class PackedRows:
             first.append(len(elements))
         self._keep(elements)
         if self.own:
-            self.first = _smallest(first)
+            self.first = _smallest(first, first[-1])
 
     def _keep(self, elements: list[bytes]) -> None:
         self.blob = b"".join(elements)
-        self.cuts = _smallest(list(accumulate(map(len, elements), initial=0)))
+        cuts = list(accumulate(map(len, elements), initial=0))
+        self.cuts = _smallest(cuts, cuts[-1])
 
     def row(self, place: int) -> list[bytes]:
         """The row at ``place``."""
@@ -203,8 +203,10 @@ class Node:
         if self.packed is None:
             self.packed = PackedRows(self.fields, self.rows)
             self.rows = []
-            self.ms = _smallest(self.ms)
-            self.seq = _smallest(self.seq)
+            # Lists, since each step through an array makes its integers anew.
+            later, sequences = self.ms.tolist(), self.seq.tolist()
+            self.ms = _smallest(later, max(later, default=0))
+            self.seq = _smallest(sequences, max(sequences, default=0))
 
     def unpack(self) -> None:
         """Opens a packed node for more entries."""

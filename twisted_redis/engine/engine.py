@@ -256,6 +256,8 @@ class Engine:
                             reply = command.function(client, argv[1], argv[2])
                         elif count == 4:
                             reply = command.function(client, argv[1], argv[2], argv[3])
+                        elif count == 5:
+                            reply = command.function(client, argv[1], argv[2], argv[3], argv[4])
                         else:
                             reply = command.function(client, *argv[1:])
                     except CommandError as error:

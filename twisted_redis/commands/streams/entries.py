@@ -137,13 +137,28 @@ class _Options:
         ("7.0.0", "IDs of the form ms-*."),
     ),
 )
-def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
+def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
     """XADD key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value \
 [field value ...]
 
     Appends an entry to a stream and returns its ID. Creates the stream if the key does not exist.
     """
-    options = None if args[0] == _ANY_ID else _Options(ctx, args, adding=True)
+    config = ctx.config
+    if first == _ANY_ID and not len(rest) & 1:
+        stream = ctx.db.write(key, Stream)
+        if stream is not None:
+            # By far the most common call: the node has room, and the server chooses the ID.
+            added = stream.append_at(
+                ctx.engine.state.now, rest, config.stream_node_max_bytes, config.stream_node_max_entries
+            )
+            if added is not None:
+                ctx.changed(key, "xadd")
+                text = b"%d-%d" % added
+                if ctx.effects.recording:
+                    ctx.propagate_as([b"XADD", key, text, *rest])
+                return text
+    args = (first, *rest)
+    options = None if first == _ANY_ID else _Options(ctx, args, adding=True)
     id_at = 0 if options is None else options.id_at
     row = args[id_at + 1 :]
     if not row or len(row) & 1:
@@ -155,22 +170,11 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
             raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
 
     stream = ctx.db.write(key, Stream)
-    added = stream is None
+    is_new = stream is None
     if stream is None:
         if options is not None and not options.create:
             return None
         stream = Stream()
-    config = ctx.config
-    if options is None and not added:
-        simple = stream.append_at(
-            ctx.engine.state.now, row, config.stream_node_max_bytes, config.stream_node_max_entries
-        )
-        if simple is not None:
-            ctx.changed(key, "xadd")
-            text = b"%d-%d" % simple
-            if ctx.effects.recording:
-                ctx.propagate_as([b"XADD", key, text, *row])
-            return text
     if stream.last_id == MAX_ID:
         raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
     entry_id: int | None
@@ -185,7 +189,7 @@ def xadd(ctx: Client, key: bytes, *args: bytes) -> Reply:
         stream.append(entry_id, row, config.stream_node_max_bytes, config.stream_node_max_entries)
     except ValueError:
         raise CommandError("ERR Elements are too large to be stored") from None
-    if added:
+    if is_new:
         ctx.db.add(key, stream)
     ctx.changed(key, "xadd")
     text = id_text(entry_id)
