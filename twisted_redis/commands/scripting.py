@@ -37,13 +37,16 @@ _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 
 
 def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
-    return check_keys(1 if numkeys == b"1" else integer(numkeys), arguments)
+    if numkeys == b"1" and arguments:
+        return 1
+    return 0 if numkeys == b"0" else check_keys(integer(numkeys), arguments)
 
 
 def _eval(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
     keys = _number_of_keys(numkeys, arguments)
     state = ctx.engine.scripting
-    return state.evaluate(ctx, state.add(script, keep=False), keys, arguments, read_only)
+    sha1 = state.add(script, keep=False)
+    return state.evaluate(ctx, sha1, state.scripts[sha1], keys, arguments, read_only)
 
 
 def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
@@ -51,11 +54,13 @@ def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, .
         raise CommandError(_NO_SCRIPT)
     keys = _number_of_keys(numkeys, arguments)
     state = ctx.engine.scripting
-    if sha1 not in state.scripts:
+    script = state.scripts.get(sha1)
+    if script is None:
         sha1 = sha1.lower()
-        if sha1 not in state.scripts:
+        script = state.scripts.get(sha1)
+        if script is None:
             raise CommandError(_NO_SCRIPT)
-    return state.evaluate(ctx, sha1, keys, arguments, read_only)
+    return state.evaluate(ctx, sha1, script, keys, arguments, read_only)
 
 
 @command(
@@ -101,7 +106,7 @@ def evalsha(ctx: Client, sha1: bytes, numkeys: bytes, *arguments: bytes) -> Repl
 
     Runs a known script, named by its SHA-1.
     """
-    return _evalsha(ctx, sha1, numkeys, arguments, read_only=False)
+    return _evalsha(ctx, sha1, numkeys, arguments, False)
 
 
 @command(

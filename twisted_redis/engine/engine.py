@@ -347,18 +347,29 @@ class Engine:
 
         Returns an ``ErrorReply`` for an error.  A ``Block`` means that the command has to wait: it counts when it ends.
         """
-        waiter = client.blocked
-        # A call that waited was shown when it was made.  What it calls in turn is shown.
-        monitored = self.gates & gates.IS_MONITORED and (waiter is None or waiter.argv is not argv)
-        if monitored and command.flags & SKIP_MONITOR:
-            # Commands that run others (EVAL, FCALL) are shown before those.
-            self.monitors.show(client, command, argv)
-            monitored = False
+        monitored = False
+        if self.gates & gates.IS_MONITORED:
+            # A call that waited was shown when it was made.  What it calls in turn is shown.
+            waiter = client.blocked
+            monitored = waiter is None or waiter.argv is not argv
+            if monitored and command.flags & SKIP_MONITOR:
+                # Commands that run others (EVAL, FCALL) are shown before those.
+                self.monitors.show(client, command, argv)
+                monitored = False
         effects = self.effects
         waits = False
+        count = len(argv)
         start = self.clock_ns()
         try:
-            reply = command.function(client, *argv[command.skip :])
+            # Short requests are spelled out, as in ``run``.
+            if command.skip != 1:
+                reply = command.function(client, *argv[command.skip :])
+            elif count == 3:
+                reply = command.function(client, argv[1], argv[2])
+            elif count == 2:
+                reply = command.function(client, argv[1])
+            else:
+                reply = command.function(client, *argv[1:])
         except CommandError as error:
             reply = self.failed(command, error, argv)
         except BaseException:

@@ -37,6 +37,9 @@ class Kind(Enum):
     MASTER = "master"
     REPLAY = "replay"
 
+    # ``engine.unit`` looks kinds up in a dict, and the hash function of ``Enum`` is written in Python.
+    __hash__ = object.__hash__
+
 
 TRANSACTION, NESTED, SWEEP, MASTER, REPLAY = Kind
 
@@ -60,7 +63,7 @@ class _Transaction(_Unit):
         effects.audience = EVERYBODY
         if raised[0] is not None:
             effects.forget_command()  # the one that was interrupted
-        effects.pending = bool(effects.gathered or effects.ready)
+        effects.pending = True if effects.gathered or effects.ready else False  # noqa: SIM210 (bool() is slower)
 
 
 class _Nested(_Unit):

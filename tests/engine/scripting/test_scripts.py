@@ -478,3 +478,35 @@ def test_headers(server: Server, header: bytes, reply: Any) -> None:
 )
 def test_headers_of_libraries(server: Server, header: bytes, text: bytes) -> None:
     assert server("FUNCTION", "LOAD", header + b"\nreturn 1") == ErrorReply(text)
+
+
+def test_each_status_is_a_table_of_its_own(server: Server) -> None:
+    """Lua makes the tables for OK in batches; 100 calls use several batches."""
+    script = """
+        local seen, count = {}, 0
+        for i = 1, 100 do
+            local reply = redis.call('SET', KEYS[1], i)
+            if reply.ok == 'OK' and not reply.mark and not seen[reply] then
+                count = count + 1
+            end
+            reply.mark, reply.ok = true, 'changed'
+            seen[reply] = true
+        end
+        return count
+    """
+    assert run(server, script, ("key",)) == 100
+
+
+def test_a_body_that_was_dropped_is_compiled_again() -> None:
+    own = Server()
+    first = "return 'first'"
+    sha = hashlib.sha1(first.encode()).hexdigest()
+    assert run(own, first) == b"first"
+    own("SCRIPT", "FLUSH")
+    assert own("SCRIPT", "EXISTS", sha) == [0]
+    assert run(own, first) == b"first"
+    for number in range(500):
+        run(own, f"return {number}")
+    assert own("SCRIPT", "EXISTS", sha) == [0]
+    assert run(own, first) == b"first"
+    assert own("EVALSHA", sha, 0) == b"first"

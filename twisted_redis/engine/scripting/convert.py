@@ -111,6 +111,8 @@ def scalar(value: Any, version: int) -> Reply:
     kind = value.__class__
     if kind is bytes:
         return value
+    if kind is int and -_PLAIN <= value <= _PLAIN:
+        return value
     if kind is int or kind is float:
         return _integer(value)
     if kind is bool:

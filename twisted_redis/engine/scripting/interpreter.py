@@ -148,7 +148,7 @@ class Interpreter:
             lua.table_from(given), lua.table_from(libraries), numbers, checks, behind, lua.table_from(rooms)
         )
         names = (
-            "eval eval_tables call call_tables calm collect compile load memory error ok status tokens map set double "
+            "eval eval_tables call call_tables calm collect compile load memory error oks status tokens map set double "
             "big verbatim"
         )
         get = {name: entry[name.encode()] for name in names.split()}
@@ -162,7 +162,9 @@ class Interpreter:
         self.collect: Callable[[], None] = get["collect"]
         #: These functions create the tables that represent values that Lua lacks.
         self.error: Callable[[bytes, bool], Any] = get["error"]
-        self.ok: Callable[[], Any] = get["ok"]
+        self._oks: Callable[[], tuple[Any, ...]] = get["oks"]
+        #: Tables ``{ok = "OK"}`` that no script has got yet.
+        self.spare_oks: list[Any] = []
         self.status: Callable[[bytes], Any] = get["status"]
         self.map: Callable[[Any], Any] = get["map"]
         self.set: Callable[[Any], Any] = get["set"]
@@ -182,6 +184,15 @@ class Interpreter:
         problem = self._load(code, take)
         if problem is not None:
             raise CommandError(b"ERR " + problem)
+
+    def ok(self) -> Any:
+        """Returns a new table ``{ok = "OK"}``.
+
+        Most writes return OK.  Lua makes a batch of the tables at once, since a call of Lua takes longer than a table.
+        """
+        if not self.spare_oks:
+            self.spare_oks.extend(self._oks())
+        return self.spare_oks.pop()
 
     def table(self, values: Sequence[Any] | dict[Any, Any]) -> Any:
         """Returns a Lua table of the values."""

@@ -47,25 +47,20 @@ BUSY_TEXT = "BUSY Redis is busy running a script. You can only call %s or SHUTDO
 class Run:
     """A script that runs for ``client``; ``flags`` are the flags it declared, or None."""
 
-    __slots__ = (
-        "allow_oom",
-        "argv",
-        "busy",
-        "careful",
-        "client",
-        "dirty",
-        "is_eval",
-        "killed",
-        "name",
-        "read_only",
-        "started",
-    )
+    # Most runs leave these as they are, so ``__init__`` does not assign them.
+    allow_oom = False
+    #: True once a command that may write has run; from then on nothing stops the script half-way.
+    dirty = False
+    killed = False
+    #: True while other clients are told that the server is busy.
+    busy = False
+    #: The original call; only for a function.
+    argv: Sequence[bytes] = ()
 
     def __init__(self, client: Client, name: bytes, flags: int | None, is_eval: bool, read_only: bool) -> None:
         self.client = client
         self.name = name
         self.is_eval = is_eval
-        self.allow_oom = False
         if flags:
             read_only = read_only or bool(flags & NO_WRITES)
             self.allow_oom = bool(flags & ALLOW_OOM)
@@ -73,13 +68,6 @@ class Run:
         #: True if every command has to be checked before it runs.
         self.careful = read_only or bool(client.gates & _INHERITED)
         self.started = client.engine.clock_ns()
-        #: True once a command that may write has run; from then on nothing stops the script half-way.
-        self.dirty = False
-        self.killed = False
-        #: True while other clients are told that the server is busy.
-        self.busy = False
-        #: The original call; only for a function.
-        self.argv: Sequence[bytes] = ()
 
 
 class Runner:
@@ -93,6 +81,7 @@ class Runner:
         self.client = Client(engine, NullLink())
         self.client.gates |= DENY_BLOCKING | SCRIPT
         self.lua = Interpreter(self, REDIS_VERSION, not functions)
+        self._unit = engine.unit(TRANSACTION)
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
         """Runs a script or function and returns its result; raises ``CommandError``.
@@ -112,12 +101,12 @@ class Runner:
         self.run = run
         queue.append(run)
         try:
-            with engine.unit(TRANSACTION):
+            with self._unit:
                 if run.is_eval:
                     result = self.lua.run(function, keys, arguments)
                 else:
                     result = self.lua.call(function, keys, arguments)
-                return self._reply(run, result)
+                return result if result.__class__ is bytes else self._reply(run, result)
         except MemoryError:
             self.lua.collect()
             raise
@@ -127,7 +116,8 @@ class Runner:
             if client.extra:
                 client.extra.clear()
             queue.pop()
-            engine.effects.wrote_through(caller, client)
+            if self.effects.writers:
+                self.effects.wrote_through(caller, client)
             if run.killed:
                 self.lua.calm()
             if run.busy:
@@ -187,7 +177,8 @@ class Runner:
         if kind is ErrorReply:
             raise ScriptError(_with_code(reply))
         if reply is OK:
-            return self.lua.ok()
+            spare = self.lua.spare_oks
+            return spare.pop() if spare else self.lua.ok()
         return to_lua(self.lua, reply, self.client.resp)
 
     def pcall(self, *args: Any) -> Any:
@@ -204,7 +195,12 @@ class Runner:
         run = self.run
         if run is None:
             raise ScriptError(b"ERR redis.call is only available while a script runs", False)
-        argv = _arguments(args)
+        for value in args:
+            if value.__class__ is not bytes:
+                argv = _arguments(args)
+                break
+        else:
+            argv = [*args] or _arguments(args)
         engine = self.engine
         count = len(argv)
         command = engine.commands.lookup.get(argv[0])
@@ -366,12 +362,7 @@ class Runner:
 
 def _arguments(args: tuple[Any, ...]) -> list[bytes]:
     """Returns the arguments of ``redis.call`` as bytes; raises ``ScriptError`` for types that are not allowed."""
-    for value in args:
-        if value.__class__ is not bytes:
-            break
-    else:
-        if args:
-            return [*args]
+    if not args:
         raise ScriptError(b"ERR Please specify at least one argument for this redis lib call", False)
     argv: list[bytes] = []
     for value in args:

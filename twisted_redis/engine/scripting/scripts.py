@@ -46,6 +46,8 @@ class Scripting:
         self.engine = engine
         #: The scripts by SHA-1.
         self.scripts: dict[bytes, Script] = {}
+        #: The SHA-1 of each of them by its body: EVAL looks a body up in half the time that its SHA-1 takes.
+        self._digests: dict[bytes, bytes] = {}
         self.evicted = 0
         #: True if scripts may call commands that are not allowed in scripts (DEBUG).
         self.anything_allowed = False
@@ -100,14 +102,16 @@ class Scripting:
 
     def add(self, body: bytes, keep: bool) -> bytes:
         """Compiles ``body`` if it is new, and returns its SHA-1."""
-        sha = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
-        if sha not in self.scripts:
+        sha = self._digests.get(body)
+        if sha is None:
+            sha = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
             flags, code = from_shebang(body)
             self.scripts[sha] = Script(body, flags, self.runner.lua.compile(code))
+            self._digests[body] = sha
             if not keep:
                 while len(self._evictable) >= KEPT:
                     oldest = next(iter(self._evictable))
-                    del self._evictable[oldest], self.scripts[oldest]
+                    del self._digests[self.scripts[oldest].body], self._evictable[oldest], self.scripts[oldest]
                     self.evicted += 1
                 self._evictable[sha] = None
         return sha
@@ -115,6 +119,7 @@ class Scripting:
     def flush(self) -> None:
         """Deletes all scripts."""
         self.scripts.clear()
+        self._digests.clear()
         self._evictable.clear()
         self._runner = None
 
@@ -122,14 +127,16 @@ class Scripting:
         """Returns the script with a SHA-1, in upper or lower case."""
         return self.scripts.get(sha) or self.scripts.get(sha.lower())
 
-    def evaluate(self, ctx: Client, sha: bytes, keys: int, arguments: Sequence[bytes], read_only: bool) -> Reply:
-        """Runs the script with the digest ``sha``, which must exist."""
-        script = self.scripts[sha]
+    def evaluate(
+        self, ctx: Client, sha: bytes, script: Script, keys: int, arguments: Sequence[bytes], read_only: bool
+    ) -> Reply:
+        """Runs ``script``, whose SHA-1 is ``sha``."""
         if script.flags is not None or self.engine.gates:
             self.admit(ctx, script.flags, read_only)
-        if sha in self._evictable:
-            del self._evictable[sha]
-            self._evictable[sha] = None
+        evictable = self._evictable
+        if sha in evictable:
+            del evictable[sha]
+            evictable[sha] = None
         run = Run(ctx, sha, script.flags, True, read_only)
         return self.runner.execute(run, script.function, keys, arguments, self.running)
 

@@ -155,8 +155,13 @@ function entry.error(text, counted)
     return {err = text, ignore_error_stats_update = counted}
 end
 
-function entry.ok()
-    return {ok = "OK"}
+-- Returns several tables, one for each of the next calls that return OK.
+function entry.oks()
+    local oks = {}
+    for i = 1, 32 do
+        oks[i] = {ok = "OK"}
+    end
+    return unpack(oks)
 end
 
 function entry.status(text)
