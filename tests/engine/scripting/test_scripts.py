@@ -510,3 +510,24 @@ def test_a_body_that_was_dropped_is_compiled_again() -> None:
     assert own("SCRIPT", "EXISTS", sha) == [0]
     assert run(own, first) == b"first"
     assert own("EVALSHA", sha, 0) == b"first"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 99, 100, 101, 102, 1000])
+def test_nested_results(server: Server, depth: int) -> None:
+    """Results that are nested deeply are encoded in another way; the bytes are the same."""
+    script = f"local t = {{1, 'x'}} for i = 2, {depth} do t = {{'y', t}} end return t"
+    expected: bytes = b"*2\r\n:1\r\n$1\r\nx\r\n"
+    for _ in range(depth - 1):
+        expected = b"*2\r\n$1\r\ny\r\n" + expected
+    assert server.connect()("EVAL", script, 0) == expected
+
+
+def test_a_metatable_does_not_change_a_result(server: Server) -> None:
+    """Only the fields of the table itself count, and its elements up to the first nil."""
+    script = """
+        local plain = {1, 2, nil, 4}
+        local with = setmetatable({5, 6}, {__index = function(_, key) return key == 3 and 7 or 'metatable' end})
+        local status = setmetatable({ok = 'status'}, {__index = {err = 'E e'}})
+        return {plain, with, {7, ok = 'fine'}, {err = 'MY bad'}, status}
+    """
+    assert run(server, script) == [[1, 2], [5, 6], Simple(b"fine"), ErrorReply(b"MY bad"), Simple(b"status")]

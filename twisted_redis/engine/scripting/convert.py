@@ -17,6 +17,7 @@ from twisted_redis.resp.types import (
     NO_REPLY,
     Attributed,
     BigNumber,
+    Bulks,
     ErrorReply,
     NullArray,
     Pairs,
@@ -36,6 +37,8 @@ _STRING, _NUMBER, _TRUE, _FALSE, _NIL, _ERROR, _STATUS, _DOUBLE, _BIG, _VERBATIM
 _LIMIT = b"ERR reached lua stack limit"
 #: A whole number up to this size reaches a command as plain digits.
 _PLAIN = 2**62
+#: The types whose values reach Lua as they are.
+_UNCHANGED = frozenset((bytes, int))
 #: Results nested more deeply than this are encoded without recursion.
 _DEEP = 100
 
@@ -59,8 +62,10 @@ def to_lua(lua: Interpreter, reply: Reply, version: int) -> Any:
         return reply
     if reply is None or reply is NullArray:
         return None if version == 3 else False
-    if kind is list or kind is tuple:
-        return lua.table([to_lua(lua, value, version) for value in reply])
+    if kind is list or kind is tuple or kind is Bulks:
+        if not _UNCHANGED.issuperset(map(type, reply)):
+            reply = [to_lua(lua, value, version) for value in reply]
+        return lua.table(reply)
     if kind is Simple:
         return lua.status(bytes(reply))
     if kind is ErrorReply:
@@ -126,48 +131,14 @@ def scalar(value: Any, version: int) -> Reply:
 _Errors = list[tuple[bytes, bool]]
 
 
-def from_lua(tokens: list[Any], version: int, resp: int, errors: _Errors) -> Reply:
-    """Returns the reply for a stream of tokens, for a client of RESP ``resp``; adds its errors to ``errors``."""
-    depth = deepest = 0
-    stack: list[int] = []
-    if len(tokens) > 2 * _DEEP:
-        # Counting first is cheaper than failing half-way.
-        for open_or_close in _depths(tokens, stack):
-            depth += open_or_close
-            deepest = max(deepest, depth)
-    if deepest > _DEEP:
+def from_lua(tokens: list[Any], depth: int, version: int, resp: int, errors: _Errors) -> Reply:
+    """Returns the reply for a stream of tokens, for a client of RESP ``resp``; adds its errors to ``errors``.
+
+    ``depth`` is that of the most deeply nested container; the outermost one has the depth 0.
+    """
+    if depth >= _DEEP:
         return Raw(b"".join(_encoded(tokens, version, resp, errors)))
     return _nested(iter(tokens), version, resp, errors)
-
-
-def _depths(tokens: list[Any], open_: list[int]) -> Iterator[int]:
-    """Yields +1 for each container that opens and -1 for each that closes."""
-    each = iter(tokens)
-    for code in each:
-        count = _skip(each, code)
-        if count:
-            open_.append(count)
-            yield 1
-            continue
-        while open_:
-            open_[-1] -= 1
-            if open_[-1]:
-                break
-            open_.pop()
-            yield -1
-
-
-def _skip(tokens: Iterator[Any], code: int) -> int:
-    """Skips the items that belong to ``code``; returns the number of values in the container, or 0."""
-    if code in (_MAP, _SET, _ARRAY):
-        count: int = next(tokens)
-        return 2 * count if code == _MAP else count
-    if code in (_ERROR, _VERBATIM):
-        next(tokens)
-        next(tokens)
-    elif code not in (_TRUE, _FALSE, _NIL, _TOO_DEEP):
-        next(tokens)
-    return 0
 
 
 def _leaf(code: int, tokens: Iterator[Any], version: int, resp: int, errors: _Errors) -> Reply:
@@ -207,6 +178,8 @@ def one_line(text: bytes) -> bytes:
 
 def _nested(tokens: Iterator[Any], version: int, resp: int, errors: _Errors) -> Reply:
     code = next(tokens)
+    if code == _STRING:
+        return next(tokens)  # the most frequent leaf, without another call
     if code == _ARRAY:
         return [_nested(tokens, version, resp, errors) for _ in range(next(tokens))]
     if code == _MAP:

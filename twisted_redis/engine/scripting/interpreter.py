@@ -95,8 +95,8 @@ class Interpreter:
     """One Lua interpreter, sealed off by ``sandbox.lua``.
 
     ``run`` and ``call`` return a result as ``sandbox.lua`` defines it: a plain value, or a tuple.  The tuple is
-    (0, text) for a status, (True, number of tokens, table of tokens) for other values, and (False, text, source, line,
-    counted) for an error.
+    (0, text) for a status, (True, number of tokens, table of tokens, greatest depth) for other values, and
+    (False, text, source, line, counted) for an error.
     """
 
     def __init__(self, host: Host, version: str, is_eval: bool) -> None:

@@ -134,7 +134,7 @@ class Runner:
                 return OK if result[1] == b"OK" else Simple(one_line(result[1]))
             tokens = self.lua.tokens(result[2], result[1])
             errors: list[tuple[bytes, bool]] = []
-            reply = from_lua(tokens, self.client.resp, run.client.resp, errors)
+            reply = from_lua(tokens, result[3], self.client.resp, run.client.resp, errors)
             if errors:
                 for text, counted in errors:
                     if not counted:
