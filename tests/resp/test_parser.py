@@ -201,9 +201,24 @@ def test_reader_judges_plain_chunks_only() -> None:
         b"*2\r\n$1\r\na\r\n",
         b"+\r\n",
         b"*1\r\n*1\r\n$1\r\na\r\n",
+        b"*2\r\n+a\r\n$1\r\n$\r\n",
+        b"*2\r\n=5\r\ntxt:a\r\n$1\r\n$\r\n",
+        b"*2\r\n(123\r\n$1\r\n$\r\n",
+        encode("GET", "*") + b">1\r\n$1\r\na\r\n",
+        encode("GET", "*") + b"~1\r\n$1\r\na\r\n",
+        encode("GET", "*") + b"|1\r\n$1\r\na\r\n$1\r\nb\r\n",
+        encode("GET", "*") + b"%1\r\n$1\r\na\r\n$1\r\nb\r\n" + encode("GET", "key"),
     ):
         assert reader.read(doubtful) is None, doubtful
         assert reader.read(encode("GET", "key")) == [GET], "a doubt must not leave anything behind"
+
+
+@pytest.mark.skipif(not HAVE_HIREDIS, reason="hiredis is not installed")
+def test_reader_takes_values_that_look_like_other_types() -> None:
+    reader = RequestReader()
+    for value in ("a+b", "=", "(", "https://x/?a=1&b=%20", "<p>", "~", "|", "+$", "=*", "%$*\r\n", "~1\r\n$1\r\na"):
+        for count in (1, 2, 3):
+            assert reader.read(encode("SET", "key", value) * count) == [[b"SET", b"key", value.encode()]] * count
 
 
 arguments = st.lists(st.binary(max_size=40), min_size=1, max_size=12)
@@ -231,7 +246,9 @@ def test_the_twins_agree_on_any_bytes(data: bytes) -> None:
 
 @given(
     st.lists(
-        st.sampled_from([b"*", b"$", b"1", b"2", b"3", b"\r\n", b"\r", b"\n", b"GET", b"a", b":", b"+", b"-1", b"0"]),
+        st.sampled_from(
+            [b"*", b"$", b"1", b"2", b"3", b"\r\n", b"\r", b"\n", b"GET", b"a", b":", b"+", b"-1", b"0", b"%", b"~"]
+        ),
         max_size=24,
     )
 )

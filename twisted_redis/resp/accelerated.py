@@ -114,13 +114,23 @@ _announces_many = re.compile(rb"\*[0-9]{6}").search
 _SENTINEL = b"+\r\n"
 
 
-def _bytes_only(chunk: bytes, requests: list[list[bytes]]) -> bool:
-    """Whether all ``requests`` are lists of bulk strings; may raise TypeError if there is something else."""
-    b"".join(chain.from_iterable(requests))  # the fastest way to check every type
-    if b"+" in chunk or b"=" in chunk or b"(" in chunk:
-        # A status, a verbatim string or a big number inside an array comes out as bytes, too.  Then there are fewer "$"
-        # than elements.
-        return chunk.count(b"$") >= sum(map(len, requests))
+def _all_plain(chunk: bytes, requests: list[list[bytes]]) -> bool:
+    """Whether ``requests`` are arrays of bulk strings, and nothing else; may raise TypeError if they are not."""
+    payload = b"".join(chain.from_iterable(requests))  # the fastest way to check the type of every word
+    # A search for one byte takes a fifth of the time of a search for a string.
+    if (
+        43 in chunk  # "+", "=", "(": a status, a verbatim string or a big number comes out as a word
+        or 61 in chunk
+        or 40 in chunk
+        or 62 in chunk  # ">", "%", "~", "|": a push, a map, a set or an attribute comes out as a request
+        or 37 in chunk
+        or 126 in chunk
+        or 124 in chunk
+    ):
+        if 36 in payload or 42 in payload:
+            return b"".join(map(pack_command, requests)) == chunk
+        # There is a "$" for each word and a "*" for each request.
+        return chunk.count(b"$") == sum(map(len, requests)) and chunk.count(b"*") == len(requests)
     return True
 
 
@@ -185,12 +195,13 @@ class RequestReader:
             second = gets()
             if second == b"":
                 # One request, from a client that does not pipeline.
-                if first.__class__ is list and first and chunk.count(b"$") >= len(first) and not reader.has_data():
+                if first and not reader.has_data():
                     for item in first:
                         if item.__class__ is not bytes:
                             break
                     else:
-                        return [first]
+                        if not (43 in chunk or 61 in chunk or 40 in chunk) or _all_plain(chunk, [first]):
+                            return [first]
                 raise ValueError("not plain")
             # A loop in C: requests until the sentinel, or until something empty (a part of a request, "*0").
             results = iter(gets, b"")
@@ -200,7 +211,7 @@ class RequestReader:
                 and second
                 and next(results, None) is None  # the sentinel came last
                 and not reader.has_data()
-                and _bytes_only(chunk, requests)
+                and _all_plain(chunk, requests)
             ):
                 return requests
         except Exception:
