@@ -71,7 +71,8 @@ def _expire(
         return 1
     db.expire_at(key, when)
     ctx.changed(key, "expire")
-    ctx.propagate_as([b"PEXPIREAT", key, b"%d" % when, *options])
+    if ctx.effects.recording:
+        ctx.propagate_as([b"PEXPIREAT", key, b"%d" % when, *options])
     return 1
 
 

@@ -189,7 +189,8 @@ class Client:
         """Has ``commands`` (none: nothing) propagated in place of the running command.
 
         ``audience`` is ``AOF``, ``REPLICAS`` or ``EVERYBODY`` of ``engine.propagation``.  A module's command gets a
-        TypeError for anything but lists of bytes.
+        TypeError for anything but lists of bytes.  A frequent command tests ``effects.recording`` before it calls this,
+        so that it makes no list where no sink listens.
         """
         if self.engine.modules.caller is not None:
             check_effects(commands)

@@ -178,7 +178,8 @@ def spop(ctx: Client, key: bytes, *options: bytes) -> Reply:
         return None
     member = target.pop()
     ctx.changed(key, "spop")
-    ctx.propagate_as([b"SREM", key, member])
+    if ctx.effects.recording:
+        ctx.propagate_as([b"SREM", key, member])
     if not target.members:
         ctx.removed(key)
     return member
@@ -199,8 +200,9 @@ def _pop_several(ctx: Client, key: bytes, options: tuple[bytes, ...]) -> Reply:
     else:
         popped = target.pop_some(count, ctx.config)
         ctx.changed(key, "spop", count)
-        parts = (popped[start : start + _PROPAGATED] for start in range(0, count, _PROPAGATED))
-        ctx.propagate_as(*[[b"SREM", key, *part] for part in parts])
+        if ctx.effects.recording:
+            parts = (popped[start : start + _PROPAGATED] for start in range(0, count, _PROPAGATED))
+            ctx.propagate_as(*[[b"SREM", key, *part] for part in parts])
     return _reply(ctx, popped)
 
 

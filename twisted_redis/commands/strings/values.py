@@ -124,7 +124,7 @@ def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
     done = _store(ctx, key, value, chosen.condition, when, chosen.keep)
     if done:
         if when is not None:
-            if chosen.unit != b"PXAT":
+            if chosen.unit != b"PXAT" and ctx.effects.recording:
                 ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
         elif chosen.get:
             ctx.propagate_as([b"SET", key, value, *(word for word in options if keyword(word) != b"GET")])
@@ -194,7 +194,8 @@ def psetex(ctx: Client, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
 
 def _set_expiring(ctx: Client, key: bytes, value: bytes, when: int) -> Reply:
     _store(ctx, key, value, None, when)
-    ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
+    if ctx.effects.recording:
+        ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
     return OK
 
 
@@ -215,7 +216,8 @@ def getset(ctx: Client, key: bytes, value: bytes) -> Reply:
     before = get(ctx, key)
     ctx.db.set(key, value)
     ctx.changed(key, "set")
-    ctx.propagate_as([b"SET", key, value])
+    if ctx.effects.recording:
+        ctx.propagate_as([b"SET", key, value])
     return before
 
 
@@ -228,7 +230,8 @@ def getdel(ctx: Client, key: bytes) -> Reply:
     value = get(ctx, key)
     if ctx.db.delete(key):
         ctx.changed(key, "del")
-        ctx.propagate_as([b"DEL", key])
+        if ctx.effects.recording:
+            ctx.propagate_as([b"DEL", key])
     return value
 
 
@@ -258,7 +261,8 @@ def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
         else:
             db.expire_at(key, when)
             ctx.changed(key, "expire")
-            ctx.propagate_as([b"PEXPIREAT", key, b"%d" % when])
+            if ctx.effects.recording:
+                ctx.propagate_as([b"PEXPIREAT", key, b"%d" % when])
     elif chosen.keep and db.persist(key):
         ctx.changed(key, "persist")
         ctx.propagate_as([b"PERSIST", key])
