@@ -14,9 +14,10 @@ from twisted.internet import unix
 from tests.net.test_closing import House, received
 from tests.support.server import encode
 from twisted_redis.net.accepting import Acceptor
-from twisted_redis.net.hub import AT_ONCE, HAVE_EPOLL
+from twisted_redis.net.hub import AT_ONCE
+from twisted_redis.net.pollers import POLLERS
 
-pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
+pytestmark = pytest.mark.skipif(not POLLERS, reason="no poller here")
 
 
 class Port:

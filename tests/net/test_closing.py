@@ -11,10 +11,11 @@ import pytest
 from twisted.internet import unix
 
 from tests.support.server import Server, encode
-from twisted_redis.net.hub import HAVE_EPOLL, Hub
+from twisted_redis.net.hub import Hub
+from twisted_redis.net.pollers import POLLERS
 from twisted_redis.net.service import ServerService
 
-pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
+pytestmark = pytest.mark.skipif(not POLLERS, reason="no poller here")
 
 
 class Reactor:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
+import resource
+import select
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from twisted.internet import error
+from twisted.internet.selectreactor import SelectReactor
+from twisted.internet.testing import MemoryReactorClock
 
+from tests.net.test_pollers import NAMES, make_poller, system_with
+from tests.support import kqueue
 from tests.support.server import Server
-from twisted_redis.net.hub import HAVE_EPOLL, Hub
-from twisted_redis.net.reactors import new_reactor
+from twisted_redis.net.hub import GUEST_TIME, Hub, open_hub
+from twisted_redis.net.listening import ListenError
+from twisted_redis.net.pollers import POLLERS, KqueuePoller, PollPoller
+from twisted_redis.net.reactors import name_of, new_reactor, on_monotonic
+from twisted_redis.net.service import ServerService
 from twisted_redis.net.twisted_internals import close_reactor
 
-pytestmark = pytest.mark.skipif(not HAVE_EPOLL, reason="no epoll here")
+pytestmark = pytest.mark.skipif(not POLLERS, reason="no poller here")
 
 
 class Reactor:
@@ -64,9 +75,9 @@ class Peer:
         self.lost = reason
 
 
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    hub = Hub(Reactor(), Server().engine)
+@pytest.fixture(params=NAMES)
+def hub(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    hub = Hub(Reactor(), Server().engine, lambda: make_poller(request.param, monkeypatch))
     yield hub
     hub.close()
 
@@ -233,12 +244,18 @@ def test_an_exit_within_a_connection_costs_that_connection(
     logged_errors.clear()
 
 
-@pytest.fixture
-def own_reactor() -> Iterator[Any]:
-    """A reactor of the kind that a server's own process runs."""
-    reactor = new_reactor()
-    yield reactor
-    close_reactor(reactor)
+@pytest.fixture(params=list(POLLERS))
+def own_reactor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A reactor of the kind that a server's own process runs where the best poller is the one that is asked for."""
+    better = list(POLLERS)[: list(POLLERS).index(request.param)]
+    for name in better:
+        monkeypatch.delattr(select, name)
+        monkeypatch.delitem(sys.modules, f"twisted.internet.{name}reactor", raising=False)
+    with system_with({name: make for name, make in POLLERS.items() if name not in better}):
+        reactor = new_reactor()
+        assert name_of(reactor) == request.param
+        yield reactor
+        close_reactor(reactor)
 
 
 @pytest.fixture
@@ -277,7 +294,13 @@ def test_a_hub_waits_in_place_of_a_reactor_of_our_own(own_reactor: Any, pair: li
 
 
 def test_a_second_hub_is_a_guest(own_reactor: Any, pair: list[Peer]) -> None:
-    first, second = Hub(own_reactor, Server().engine), Hub(own_reactor, Server().engine)
+    first, second = open_hub(own_reactor, Server().engine), open_hub(own_reactor, Server().engine)
+    assert first is not None
+    if second is None:
+        # A poll has no descriptor that another reactor could watch.
+        assert name_of(own_reactor) == "poll"
+        first.close()
+        return
     peer = pair[0]
     peer.engine = second._engine
     second.addReader(peer)
@@ -318,3 +341,133 @@ def test_a_poll_that_fails_leaves_the_reactor_its_events(
     assert theirs.got == b"a" and ended == [1] and own_reactor.hub is None
     own_reactor.removeReader(theirs)
     logged_errors.clear()
+
+
+def test_an_event_of_the_reactor_that_is_no_input(own_reactor: Any, pair: list[Peer]) -> None:
+    hub = Hub(own_reactor, Server().engine)
+    own_reactor.addWriter(pair[0])
+    own_reactor.doIteration(None)
+    assert pair[0].written == 1
+    own_reactor.removeWriter(pair[0])
+    own_reactor.addReader(pair[1])
+    pair[1].engine = hub._engine
+    pair[1].other.close()
+    own_reactor.doIteration(None)
+    assert pair[1].lost is not None
+    hub.close()
+
+
+def test_a_kqueue_in_a_reactor_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    kqueue.install(monkeypatch)
+    reactor: Any = MemoryReactorClock()
+    with system_with({"kqueue": KqueuePoller, "poll": PollPoller}):
+        hub = open_hub(reactor, Server().engine)
+    assert hub is not None and reactor.getReaders() == [hub]
+    assert isinstance(hub._poller, KqueuePoller)
+    hub.close()
+
+
+def test_no_guest_where_there_is_only_poll() -> None:
+    with system_with({"poll": PollPoller}):
+        assert open_hub(MemoryReactorClock(), Server().engine) is None
+
+
+def test_a_round_of_a_guest_ends_after_some_time(hub: Hub, peers: list[Peer]) -> None:
+    clock: Any = hub._engine.time.scheduler
+    read = Peer.doRead
+
+    class Slow(Peer):
+        def doRead(self) -> Any:
+            clock.advance(0.6 * GUEST_TIME)
+            return read(self)
+
+    slow = [Slow() for _ in range(5)]
+    for peer in slow:
+        peer.engine = hub._engine
+        hub.addReader(peer)
+        peer.other.send(b"a")
+    served = []
+    for _ in range(3):
+        hub.doRead()
+        served.append(sum(len(peer.turns) for peer in slow))
+        for peer in slow:
+            if peer.turns:
+                peer.other.send(b"b")  # those who are served already must not come before the others
+    assert served == [2, 4, 5]
+    assert [len(peer.turns) for peer in slow] == [1] * 5
+    for peer in slow:
+        hub.removeReader(peer)
+        peer.socket.close()
+        peer.other.close()
+
+
+def test_what_a_round_has_left_does_not_end_a_later_connection(hub: Hub, peers: list[Peer]) -> None:
+    hub._left = [(peers[0].fileno(), bits & 5) for bits in (16, 24)]
+    hub.removeReader(peers[0])
+    hub.addWriter(peers[0])
+    hub.doRead()
+    assert peers[0].lost is None
+    hub.doRead()
+    assert peers[0].written == 1
+
+
+def test_the_main_loop_serves_all_events(own_reactor: Any, pair: list[Peer]) -> None:
+    server = Server()
+    hub = Hub(own_reactor, server.engine)
+    for peer in pair:
+        peer.engine = server.engine
+        hub.addReader(peer)
+        peer.other.send(b"a")
+    own_reactor.doIteration(0)
+    assert [peer.got for peer in pair] == [b"a", b"a"]
+    hub.close()
+
+
+SELECT_LIMIT = 1024
+
+
+def high(sock: socket.socket) -> socket.socket:
+    """Moves ``sock`` to a number that select does not take."""
+    with sock:
+        return socket.socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, SELECT_LIMIT))
+
+
+@pytest.fixture
+def select_reactor() -> Iterator[Any]:
+    """The reactor of a host program that uses select."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= SELECT_LIMIT + 10:
+        pytest.skip("not enough descriptors")
+    reactor = SelectReactor()
+    yield reactor
+    close_reactor(reactor)
+
+
+@pytest.mark.skipif(set(POLLERS) <= {"poll"}, reason="a guest needs epoll or kqueue")
+def test_a_connection_whose_number_is_too_large_for_select(select_reactor: Any, pair: list[Peer]) -> None:
+    hub = open_hub(select_reactor, Server().engine)
+    assert hub is not None
+    peer = pair[0]
+    peer.engine = hub._engine
+    peer.socket = high(peer.socket)
+    peer.socket.setblocking(False)
+    assert peer.fileno() >= SELECT_LIMIT
+    hub.addReader(peer)
+    peer.other.send(b"a")
+    select_reactor.doIteration(0)
+    assert peer.got == b"a" and peer.lost is None
+    hub.close()
+
+
+@pytest.mark.skipif(set(POLLERS) <= {"poll"}, reason="a guest needs epoll or kqueue")
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_hub_that_select_cannot_watch(select_reactor: Any, monkeypatch: pytest.MonkeyPatch, wrapped: bool) -> None:
+    monkeypatch.setattr(Hub, "fileno", lambda hub: SELECT_LIMIT)
+    before = select_reactor.getReaders()
+    reactor: Any = on_monotonic(select_reactor) if wrapped else select_reactor
+    with pytest.raises(OSError, match="cannot watch the descriptor 1024"):
+        open_hub(reactor, Server().engine)
+    assert select_reactor.getReaders() == before
+    server = Server()
+    service = ServerService(server.engine, reactor)
+    with pytest.raises(ListenError, match="cannot watch"):
+        service.listen()

@@ -1,26 +1,29 @@
 """Many connections in one loop of their own, beside the reactor's.
 
 Twisted's reactor sets up a logging context around every event, which costs about as much as a whole GET.  A hub keeps
-the plain connections of a server in an epoll of its own.  The reactor sees that epoll as one readable descriptor, and
-the hub serves everything that is ready in one loop.  To a transport the hub is its reactor: the transport adds and
+the plain connections of a server in an epoll or kqueue of its own.  The reactor sees that as one readable descriptor,
+and the hub serves everything that is ready in one loop.  To a transport the hub is its reactor: the transport adds and
 removes readers and writers here, and gets everything else (``callLater``...) from the real reactor.  Listening ports
 are in the hub, too (``accepting.py``).
 
 A reactor of our own (``reactors.py``) goes one step further: its main loop waits in the epoll of the hub, where the
-epoll of the reactor is one descriptor among the others.  So a request costs one poll, and no event of the reactor.  In
-the reactor of a host program the hub is a guest.
+epoll of the reactor is one descriptor among the others.  So a request costs one poll, and no event of the reactor.
+
+In the reactor of a host program the hub is a guest, and the other events of the host wait for the end of a round.  So a
+round of a guest serves no further event when it has taken some milliseconds.  The next round begins with the events
+that are left; they come before newer ones, so each connection gets its turn.
 
 One round of the loop is one turn of the engine.  The wall clock is read once, and everything that was sent to other
 clients (PUBLISH, woken waiters) leaves once at the end.
 
 Event bits
-    Epoll reports a number for each descriptor that is ready.  1 is EPOLLIN: there are bytes, or the peer has closed its
-    side.  4 is EPOLLOUT: there is room to write.  8 (EPOLLERR) and 16 (EPOLLHUP) come unasked: the connection has
-    failed, or both sides are closed.  ``_serve`` does not ask which of 1, 8 and 16 it got.  It reads: reading returns
-    the bytes that came before an end, and then tells the end with its reason.  So every bit except 4 means "read"
-    (``event & ~4``).  Only a connection that is not read (a client that does not take its replies) is ended by the bits
-    8 and 16 alone (``event & ~5``), because nothing would read it.  A listening socket is served on exactly 1.  The
-    numbers stand in the loop as they are, because a name would be looked up for every event.
+    A poller (``pollers.py``) reports a number for each descriptor that is ready: the bits of epoll, on every system.
+    1 is IN: there are bytes, or the peer has closed its side.  4 is OUT: there is room to write.  8 (ERR) and 16 (HUP)
+    come unasked: the connection has failed, or both sides are closed.  ``_serve`` does not ask which of 1, 8 and 16 it
+    got.  It reads: reading returns the bytes that came before an end, and then tells the end with its reason.  So every
+    bit except 4 means "read" (``event & ~4``).  Only a connection that is not read (a client that does not take its
+    replies) is ended by the bits 8 and 16 alone (``event & ~5``), because nothing would read it.  A listening socket is
+    served on exactly 1.  The numbers stand in the loop as they are, because a name would be looked up for every event.
 
 Stale events
     ``poll`` returns up to 256 events, and serving one of them may close the connection of another one that comes later
@@ -32,14 +35,15 @@ Stale events
 Stale descriptors
     Epoll watches the open socket, not its number, and forgets the socket when its last descriptor is closed.  A forked
     child holds copies of all descriptors for a moment, until it closes them.  So the hub unregisters a connection
-    before its socket is closed, wherever it can.  A transport that has closed its socket already has the number -1: the
-    kernel has forgotten it, and the hub removes it from its tables by identity.
+    before its socket is closed, wherever it can.  A transport that has closed its socket already has the number -1.
+    The hub removes it from its tables by identity and has the poller forget the number: epoll and kqueue have
+    forgotten it already, but poll goes by the number and would report it for ever.
 """
 
 from __future__ import annotations
 
-import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from errno import EMFILE
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import error, tcp
@@ -49,15 +53,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_redis.engine.engine import Engine
-from twisted_redis.net.reactors import MainLoopReactor
+from twisted_redis.net.pollers import IN, OUT, POLLERS, Poller
+from twisted_redis.net.reactors import MainLoopReactor, can_watch
 
 if TYPE_CHECKING:
     from twisted_redis.net.accepting import Acceptor
 
-__all__ = ["HAVE_EPOLL", "Hub"]
+__all__ = ["Hub", "open_hub"]
 
 _log = Logger()
-HAVE_EPOLL = hasattr(select, "epoll")
 #: If every round has failed for this time (s), for want of memory say, the server ends.
 GIVE_UP_AFTER = 5.0
 #: Connections that each port takes in the second part of a round, as many as Redis takes; the first part takes one.
@@ -66,6 +70,8 @@ AT_ONCE = 10
 READ_SIZE = 1 << 16
 #: Events of one poll: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
+#: A guest begins with no further event when its round has taken this long (s).
+GUEST_TIME = 0.005
 
 _EXPECTED: dict[type[BaseException], Failure] = {
     error.ConnectionDone: Failure(error.ConnectionDone()),
@@ -75,12 +81,12 @@ _EXPECTED: dict[type[BaseException], Failure] = {
 
 @implementer(IReactorFDSet, IReadDescriptor)
 class Hub:
-    """An epoll of connections, beside that of ``reactor``."""
+    """The connections of ``engine``, beside or below ``reactor``; ``make_poller`` makes the poller of a guest."""
 
-    def __init__(self, reactor: Any, engine: Engine) -> None:
+    def __init__(self, reactor: Any, engine: Engine, make_poller: Callable[[], Poller] | None = None) -> None:
         self._reactor = reactor
         self._engine = engine
-        self._poller = select.epoll()
+        self._poller: Poller
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
         #: For each plain connection that is read: the ``recv`` of its socket and the ``dataReceived`` of its protocol.
@@ -88,17 +94,19 @@ class Hub:
         self._acceptors: dict[int, Acceptor] = {}
         #: Since when (monotonic, s) each round has failed as a whole; None if the last one has not.
         self._failing_since: float | None = None
-        #: The reactor for which this hub waits, and the descriptor of its epoll; None and -1 in a reactor of others.
+        #: The reactor for which this hub waits, and the number that its events have here; None and -1 for a guest.
         self._inner: MainLoopReactor | None = None
         self._inner_fd = -1
+        #: The events that a round of a guest has left to the next one.
+        self._left: list[tuple[int, int]] = []
         #: Whether the last poll has reported that reactor.
         self._inner_ready = False
         if isinstance(reactor, MainLoopReactor) and reactor.hub is None:
             self._inner = reactor
-            self._inner_fd = reactor.poll_descriptor()
-            self._poller.register(self._inner_fd, select.EPOLLIN)
+            self._poller, self._inner_fd = reactor.poller()
             reactor.hub = self
         else:
+            self._poller = (make_poller or next(iter(POLLERS.values())))()
             reactor.addReader(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -132,28 +140,45 @@ class Hub:
         return "Hub"
 
     def doRead(self) -> None:
-        """Serves every connection that is ready.
+        """Serves the connections that are ready, as many as a guest has time for.
 
         This raises nothing: the reactor would drop the hub, and with it every connection.  A failure costs one
         connection, or one round.  A poll that cannot work any more ends the server.
         """
-        try:
-            events = self._poller.poll(0, ROUND)
-        except BaseException as problem:
-            self._round_failed(problem)
+        events = self._left
+        if events:
+            self._left = []
         else:
-            self._round(events)
+            try:
+                events = self._poller.poll(0, ROUND)
+            except BaseException as problem:
+                self._round_failed(problem)
+                return
+        self._round(self._in_time(events) if len(events) > 1 else events)
 
-    def _round(self, events: list[tuple[int, int]]) -> None:
+    def _in_time(self, events: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Yields ``events`` while a guest has time, and leaves the others to the next round."""
+        clock = self._engine.time.monotonic
+        until = clock() + GUEST_TIME
+        for position, event in enumerate(events, 1):
+            yield event
+            if clock() > until:
+                # The bits of a failure could reach a later connection of the same number, and would end it.  Without
+                # them, reading and writing find out by themselves.
+                self._left = [(fd, bits & 5) for fd, bits in events[position:]]
+                return
+
+    def _round(self, events: Iterable[tuple[int, int]]) -> None:
         """Serves ``events`` in one turn."""
         turns = self._engine.turns
         turn = turns.depth
         try:
             turns.begin()
             try:
-                if self._serve(events, 1):
+                if self._serve(events, 1) and not self._left:
                     # Most clients send their first request at once, and where one connects there may be more.
-                    self._serve(self._poller.poll(0, ROUND), AT_ONCE)
+                    more = self._poller.poll(0, ROUND)
+                    self._serve(more if self._inner is not None else self._in_time(more), AT_ONCE)
             finally:
                 turns.end()
             self._failing_since = None
@@ -161,7 +186,7 @@ class Hub:
             turns.depth = turn
             self._round_failed(problem)
 
-    def _serve(self, events: list[tuple[int, int]], most: int) -> bool:
+    def _serve(self, events: Iterable[tuple[int, int]], most: int) -> bool:
         """Serves ``events``, and takes up to ``most`` connections at each port; returns whether it took any.
 
         The head of the module explains the bits, and the events that come too late.
@@ -192,13 +217,13 @@ class Hub:
                 self._end(readers.get(fd), why)
                 continue
             connection = readers.get(fd)
-            if connection is not None and event & ~4:  # EPOLLIN, EPOLLERR or EPOLLHUP
+            if connection is not None and event & ~4:  # IN, ERR or HUP
                 try:
                     why = connection.doRead()
                 except BaseException as problem:
                     self._report("A connection failed in an unexpected way")
                     why = problem
-            elif event & ~5:  # EPOLLERR or EPOLLHUP, and nobody reads it
+            elif event & ~5:  # ERR or HUP, and nobody reads it
                 connection = writers.get(fd)
                 why = error.ConnectionLost()
             elif event == 1 and fd in self._acceptors:
@@ -209,7 +234,7 @@ class Hub:
                     self._report("Connections could not be taken")
             elif fd == self._inner_fd:
                 self._inner_ready = True
-            if why is None and event & 4:  # EPOLLOUT
+            if why is None and event & 4:  # OUT
                 connection = writers.get(fd)
                 if connection is not None:
                     try:
@@ -251,7 +276,7 @@ class Hub:
         self.close()
 
     def close(self) -> None:
-        """Closes the ports, the connections that are still open, and the epoll itself."""
+        """Closes the ports, the connections that are still open, and the poller."""
         if not self._poller.closed:
             for acceptor in list(self._acceptors.values()):
                 self.listen_no_more(acceptor)
@@ -273,7 +298,7 @@ class Hub:
 
     def listen(self, acceptor: Acceptor) -> None:
         """Watches the port of ``acceptor`` for connections."""
-        self._poller.register(acceptor.fileno(), select.EPOLLIN)
+        self._poller.register(acceptor.fileno(), IN)
         self._acceptors[acceptor.fileno()] = acceptor
 
     def listen_no_more(self, acceptor: Acceptor) -> None:
@@ -285,14 +310,14 @@ class Hub:
 
     def addReader(self, connection: Any) -> None:
         """Watches ``connection`` for input."""
-        self._change(connection, self._readers, self._writers, select.EPOLLIN, select.EPOLLOUT)
+        self._change(connection, self._readers, self._writers, IN, OUT)
         if isinstance(connection, tcp.Connection):
             protocol: Any = connection.protocol
             self._streams[connection.fileno()] = (connection.socket.recv, protocol.dataReceived)
 
     def addWriter(self, connection: Any) -> None:
         """Watches ``connection`` for room to write."""
-        self._change(connection, self._writers, self._readers, select.EPOLLOUT, select.EPOLLIN)
+        self._change(connection, self._writers, self._readers, OUT, IN)
 
     def _change(self, connection: Any, mine: dict[int, Any], others: dict[int, Any], bit: int, other: int) -> None:
         fd = connection.fileno()
@@ -306,12 +331,12 @@ class Hub:
 
     def removeReader(self, connection: Any) -> None:
         """Stops watching ``connection`` for input."""
-        fd = self._forget(connection, self._readers, self._writers, select.EPOLLOUT)
+        fd = self._forget(connection, self._readers, self._writers, OUT)
         self._streams.pop(fd, None)
 
     def removeWriter(self, connection: Any) -> None:
         """Stops watching ``connection`` for room to write."""
-        self._forget(connection, self._writers, self._readers, select.EPOLLIN)
+        self._forget(connection, self._writers, self._readers, IN)
 
     def _forget(self, connection: Any, mine: dict[int, Any], others: dict[int, Any], other: int) -> int:
         """Removes ``connection`` from ``mine``; returns the number that it had there, or -1."""
@@ -321,6 +346,8 @@ class Hub:
             for number, known in mine.items():
                 if known is connection:
                     del mine[number]
+                    if number not in others:
+                        self._poller.forget(number)
                     return number
             return -1
         if mine.get(fd) is not connection:
@@ -352,3 +379,25 @@ class Hub:
         self.removeReader(connection)
         self.removeWriter(connection)
         connection.connectionLost(_EXPECTED.get(type(why)) or Failure(why))
+
+
+def open_hub(reactor: Any, engine: Engine) -> Hub | None:
+    """Makes the hub of a server on ``reactor``; None where its connections have to live in the reactor itself.
+
+    That is so in a reactor that takes no descriptors, and for a guest where there is neither epoll nor kqueue.  Raises
+    OSError if the reactor uses select and all numbers that select takes are in use.  Such a reactor can watch no port
+    and no connection either, so the server could serve nobody without a hub.
+    """
+    if not IReactorFDSet.providedBy(reactor):
+        return None
+    if not isinstance(reactor, MainLoopReactor) or reactor.hub is not None:
+        poller = next((each for name, each in POLLERS.items() if name != "poll"), None)
+        if poller is None:
+            return None
+        hub = Hub(reactor, engine, poller)
+        if not can_watch(reactor, hub.fileno()):
+            number = hub.fileno()
+            hub.close()
+            raise OSError(EMFILE, f"The reactor uses select, which cannot watch the descriptor {number}")
+        return hub
+    return Hub(reactor, engine)

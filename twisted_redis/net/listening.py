@@ -72,10 +72,11 @@ def _no_tls() -> Any:
 class _Ports:
     """One port on several addresses; ``kind`` is ``tcp`` or ``tls``, and ``log`` takes (level, text)."""
 
-    def __init__(self, reactor: Any, log: Callable[[str, str], None], hub: Hub | None, kind: str) -> None:
+    def __init__(self, reactor: Any, log: Callable[[str, str], None], kind: str) -> None:
         self._reactor = reactor
         self._log = log
-        self._hub = hub
+        #: The hub that connections belong to; None if they belong to the reactor.
+        self.hub: Hub | None = None
         self._kind = kind
         self.open: list[Any] = []
         #: The port in use; if 0 was asked for, the one that the system chose.  0 without a port.
@@ -132,9 +133,9 @@ class _Ports:
 
     def _adopt(self, sock: socket.socket, factory: Any) -> Any:
         """Listens on a duplicate of ``sock``; where there is a hub, the connections belong to it."""
-        if self._hub is None:
+        if self.hub is None:
             return self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-        return Acceptor(adopt_port(self._hub, sock.fileno(), sock.family, factory), self._hub)
+        return Acceptor(adopt_port(self.hub, sock.fileno(), sock.family, factory), self.hub)
 
     def stop(self) -> None:
         """Stops listening at once: the system refuses further connections."""
@@ -163,12 +164,12 @@ def _refuse(port: Any) -> None:
 class Listeners:
     """The listening sockets of a server.  ``log`` takes (level, text)."""
 
-    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None], hub: Hub | None = None) -> None:
+    def __init__(self, reactor: Any, factory: Any, log: Callable[[str, str], None]) -> None:
         self._reactor = reactor
         self._factory = factory
         self._log = log
-        self._tcp = _Ports(reactor, log, hub, "tcp")
-        self._tls = _Ports(reactor, log, hub, "tls")
+        self._tcp = _Ports(reactor, log, "tcp")
+        self._tls = _Ports(reactor, log, "tls")
         self._unix: list[Any] = []
         #: The absolute path of the unix socket, and the path as it is configured; empty without one.
         self.unix_path = self._unix_name = ""
@@ -178,6 +179,10 @@ class Listeners:
         #: Makes the options for ``endpoints.wrapClientTLS`` to reach another server (``tls-replication``); may raise
         #: TlsError.
         self.client_tls: Callable[[], Any] = _no_tls
+
+    def use(self, hub: Hub | None) -> None:
+        """Has the connections of TCP ports belong to ``hub``; without one they belong to the reactor."""
+        self._tcp.hub = self._tls.hub = hub
 
     @property
     def port(self) -> int:

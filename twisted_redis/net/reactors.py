@@ -22,17 +22,30 @@ from twisted.internet.interfaces import IReactorFDSet, IReactorThreads
 from twisted.logger import Logger
 from zope.interface import directlyProvides, providedBy
 
-from twisted_redis.net.twisted_internals import epoll_of
+from twisted_redis.net.pollers import IN, OTHERS, POLLERS, Poller, PollPoller
+from twisted_redis.net.twisted_internals import waiter_of
 
-__all__ = ["MainLoopReactor", "Timekeeper", "install", "name_of", "new_reactor", "on_monotonic", "release"]
+__all__ = [
+    "MainLoopReactor",
+    "Timekeeper",
+    "can_watch",
+    "install",
+    "name_of",
+    "new_reactor",
+    "on_monotonic",
+    "release",
+]
 
 _log = Logger()
-#: The kinds of reactor, in the order in which Twisted prefers them.  On macOS poll does not take all descriptors.
+#: The kinds of reactor, the best one first.  On macOS poll does not take all descriptors.
 _KINDS = (
     ("twisted.internet.epollreactor", "EPollReactor"),
+    ("twisted.internet.kqreactor", "KQueueReactor"),
     *((("twisted.internet.pollreactor", "PollReactor"),) if sys.platform != "darwin" else ()),
     ("twisted.internet.selectreactor", "SelectReactor"),
 )
+#: The numbers of descriptors that select takes are less than this one, on every system that has a hub.
+_SELECT_LIMIT = 1024
 #: This many cancelled calls may stay in the heap, whatever the number of others.
 _FEW = 64
 #: The thread looks at the time at least this often (s).
@@ -40,7 +53,7 @@ _LONGEST = 3600.0
 
 
 class MainLoopReactor:
-    """A mixin for ``EPollReactor``: a hub that is attached waits for the events of both.
+    """A mixin for a reactor over epoll, kqueue or poll: a hub that is attached waits for the events of both.
 
     Nearly everything that happens in a server happens to connections of its hub.  The hub serves them without an event
     of the reactor, and tells when the reactor itself has something to do.  Timers stay in the hands of the reactor.
@@ -49,19 +62,26 @@ class MainLoopReactor:
     #: The hub that waits in place of the reactor, if there is one.
     hub: Any = None
 
-    def doPoll(self, timeout: float | None) -> None:
+    def doIteration(self, timeout: float | None) -> None:
         """Waits for events and serves them; the reactor's loop calls this once between two looks at its timers."""
         hub = self.hub
         if hub is None:
-            super().doPoll(timeout)  # type: ignore[misc]
+            super().doIteration(timeout)  # type: ignore[misc]
         elif hub.wait(-1 if timeout is None else timeout):
-            super().doPoll(0)  # type: ignore[misc]
+            super().doIteration(0)  # type: ignore[misc]
 
-    doIteration = doPoll
+    def poller(self) -> tuple[Poller, int]:
+        """Makes a poller for a hub; it reports events of the reactor, too, as those of the number that is returned.
 
-    def poll_descriptor(self) -> int:
-        """The descriptor of the reactor's own epoll."""
-        return epoll_of(self)
+        The epoll or kqueue of the reactor is one descriptor of the poller.  A poll object has no descriptor, so the hub
+        and the reactor share one; each of them passes over the events of the other.
+        """
+        waiter = waiter_of(self)
+        if not hasattr(waiter, "fileno"):
+            return PollPoller(waiter), OTHERS
+        poller = next(iter(POLLERS.values()))()
+        poller.register(waiter.fileno(), IN)
+        return poller, waiter.fileno()
 
 
 def new_reactor() -> ReactorBase:
@@ -71,7 +91,7 @@ def new_reactor() -> ReactorBase:
             kind: type[ReactorBase] = getattr(import_module(module), name)
         except ImportError:
             continue
-        bases = (MainLoopReactor, kind) if hasattr(kind, "doPoll") and name == "EPollReactor" else (kind,)
+        bases = (MainLoopReactor, kind) if POLLERS and name != "SelectReactor" else (kind,)
         return cast(ReactorBase, type(name, bases, {"seconds": staticmethod(time.monotonic)})())
     raise AssertionError("every platform has select")
 
@@ -98,6 +118,14 @@ def name_of(reactor: Any) -> str:
     """The name of a reactor's kind, as INFO shows it: ``epoll``, ``asyncioselector``..."""
     kind = type(reactor.reactor if isinstance(reactor, Timekeeper) else reactor)
     return kind.__name__.removesuffix("Reactor").lower()
+
+
+def can_watch(reactor: Any, fd: int) -> bool:
+    """Whether ``reactor`` can watch a descriptor of the number ``fd``: select takes small numbers only."""
+    from twisted.internet.selectreactor import SelectReactor
+
+    kind = type(reactor.reactor if isinstance(reactor, Timekeeper) else reactor)
+    return fd < _SELECT_LIMIT or not issubclass(kind, SelectReactor)
 
 
 def release(reactor: Any) -> None:

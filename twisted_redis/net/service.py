@@ -7,14 +7,13 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IReactorFDSet
 from twisted.python.failure import Failure
 
 from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.net.factory import RedisFactory
-from twisted_redis.net.hub import HAVE_EPOLL, Hub
+from twisted_redis.net.hub import Hub, open_hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
 from twisted_redis.net.migrating import MigrateConnections
 from twisted_redis.net.reactors import name_of, release
@@ -62,8 +61,9 @@ class ServerService(Service):
         self.engine = engine
         self.reactor = reactor
         self.factory = RedisFactory(engine)
-        self._hub = Hub(reactor, engine) if HAVE_EPOLL and IReactorFDSet.providedBy(reactor) else None
-        self.listeners = Listeners(reactor, self.factory, engine.log, self._hub)
+        #: Opened by ``listen``, because twistd forks before, and a child does not inherit a kqueue.
+        self._hub: Hub | None = None
+        self.listeners = Listeners(reactor, self.factory, engine.log)
         #: The factory for TLS; made when it is needed, since pyOpenSSL may not be installed.
         self._tls: Any = None
         self._descriptions = tuple(endpoints)
@@ -140,6 +140,12 @@ class ServerService(Service):
         if self._listening:
             return
         self._listening = True
+        try:
+            self._hub = open_hub(self.reactor, self.engine)
+        except OSError as error:
+            self.engine.log("warning", f"Warning: Connections cannot be watched: {error.strerror}")
+            raise ListenError(f"connections cannot be watched: {error.strerror}") from error
+        self.listeners.use(self._hub)
         config = self.engine.config
         if config.tls_port or config.tls_replication or config.tls_cluster:
             self._configure_tls()

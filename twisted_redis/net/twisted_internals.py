@@ -19,8 +19,11 @@ Twisted still has each of these names:
     The error of OpenSSL that ended the connection.
 ``AsyncioSelectorReactor._asyncioEventloop``
     Only a reactor on asyncio has it; such a reactor cannot ``iterate`` within one of its own events.
-``PosixReactorBase._internalReaders``, ``EPollReactor._poller``
-    The waker's descriptors and the epoll, which Twisted leaves open when a reactor has ended.
+``PosixReactorBase._internalReaders``
+    The waker's descriptors, which Twisted leaves open when a reactor has ended.
+``EPollReactor._poller``, ``PollReactor._poller``, ``KQueueReactor._kq``
+    The epoll, poll or kqueue object in which the reactor waits.  A hub that waits in place of the reactor needs it, and
+    Twisted leaves it open when a reactor has ended.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from twisted.internet import tcp
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-__all__ = ["TlsHooks", "adopt_port", "can_iterate", "close_reactor", "eager_write", "epoll_of", "unsent_bytes"]
+__all__ = ["TlsHooks", "adopt_port", "can_iterate", "close_reactor", "eager_write", "unsent_bytes", "waiter_of"]
 
 
 def eager_write(connection: Any) -> Callable[[bytes], None]:
@@ -134,10 +137,9 @@ def can_iterate(reactor: Any) -> bool:
     return not hasattr(reactor, "_asyncioEventloop")
 
 
-def epoll_of(reactor: Any) -> int:
-    """The descriptor of the epoll of an ``EPollReactor``."""
-    number: int = reactor._poller.fileno()
-    return number
+def waiter_of(reactor: Any) -> Any:
+    """The epoll, kqueue or poll object in which ``reactor`` waits; None for a reactor of another kind."""
+    return getattr(reactor, "_poller", None) or getattr(reactor, "_kq", None)
 
 
 def close_reactor(reactor: Any) -> None:
@@ -148,6 +150,6 @@ def close_reactor(reactor: Any) -> None:
     reactor.removeAll()
     for reader in list(getattr(reactor, "_internalReaders", ())):
         reader.connectionLost(None)
-    poller = getattr(reactor, "_poller", None)
-    if poller is not None:
-        poller.close()
+    waiter = waiter_of(reactor)
+    if hasattr(waiter, "close"):  # a poll object holds no descriptor
+        waiter.close()
