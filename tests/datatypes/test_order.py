@@ -292,6 +292,21 @@ def test_pop_takes_each_key_once() -> None:
     assert sorted(popped) == sorted(keys(0, 5000))
 
 
+@pytest.mark.parametrize("size", [200, 256, 300, 600])
+def test_pop_is_uniform(size: int) -> None:
+    rng = Random(size)
+    every = keys(0, size)
+    picks: Counter[bytes] = Counter()
+    for _ in range(20 * size):
+        order = Order(set(every))
+        for _ in range(2):
+            key = order.pop(rng)
+            assert key is not None
+        picks[key] += 1
+    freedom = size - 1
+    assert chi_square(picks, set(every)) < freedom + 5 * (2 * freedom) ** 0.5
+
+
 def test_a_popped_key_may_come_again() -> None:
     container = set(keys(0, 5))
     order = Order(container)

@@ -113,6 +113,20 @@ def test_members_of_one_score() -> None:
     assert not found.uniform()
 
 
+def test_blocks_may_end_with_the_same_score() -> None:
+    members = [b"%05d" % number for number in range(100)]
+    found = Ranking([])
+    for member in Random(1).sample(members, 100):
+        found.add(1.0, member)
+        found.add(2.0, member)
+    check(found, sorted([(score, member) for score in (1.0, 2.0) for member in members]))
+    for member in Random(2).sample(members, 60):
+        found.remove(1.0, member)
+        members.remove(member)
+    for place, member in enumerate(members):
+        assert found.rank(1.0, member) == place
+
+
 def test_the_stored_member_is_what_comes_back() -> None:
     stored = b"".join([b"mem", b"ber"])
     found = Ranking([(1.0, stored)])

@@ -50,6 +50,10 @@ TABLE: list[tuple[Any, bytes, bytes]] = [
     ([], b"*0\r\n", b"*0\r\n"),
     ([1, b"a", None], b"*3\r\n:1\r\n$1\r\na\r\n$-1\r\n", b"*3\r\n:1\r\n$1\r\na\r\n_\r\n"),
     ((1, [2]), b"*2\r\n:1\r\n*1\r\n:2\r\n", b"*2\r\n:1\r\n*1\r\n:2\r\n"),
+    ((b"mem", 3.0), b"*2\r\n$3\r\nmem\r\n$1\r\n3\r\n", b"*2\r\n$3\r\nmem\r\n,3\r\n"),
+    ((b"mem", -0.0), b"*2\r\n$3\r\nmem\r\n$2\r\n-0\r\n", b"*2\r\n$3\r\nmem\r\n,-0\r\n"),
+    ((Simple(b"m"), 0.5), b"*2\r\n+m\r\n$3\r\n0.5\r\n", b"*2\r\n+m\r\n,0.5\r\n"),
+    ((b"m", True), b"*2\r\n$1\r\nm\r\n:1\r\n", b"*2\r\n$1\r\nm\r\n#t\r\n"),
     ([b"a"] * 6, b"*6\r\n" + b"$1\r\na\r\n" * 6, b"*6\r\n" + b"$1\r\na\r\n" * 6),
     (
         [b"a"] * 5 + [Simple(b"b")],

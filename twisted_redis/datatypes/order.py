@@ -197,7 +197,27 @@ class Order:
 
         The caller removes the key from the container, and does not call ``discard``.
         """
-        if not self._container:
+        container = self._container
+        blocks = self._blocks
+        if blocks and not self.is_sweeping:
+            # A first try is spelled out, since calling ``_pick`` takes longer than the rest.  If the place has no key,
+            # or a sweep may be due, ``_pick`` draws again; so every key is as likely as any other.
+            place = int(rng.random() * ((len(blocks) + 1) << _SHIFT))
+            index = place >> _SHIFT
+            block = blocks[index] if index < len(blocks) else self._tail
+            entries, live = self._stored + len(self._tail), len(container)
+            place &= _BLOCK - 1
+            if (
+                place < len(block)
+                and (key := block[place]) is not None
+                and key in container
+                and entries - len(self._dead) - self._holes == live
+                and entries <= self.sweep_ratio * live + _BLOCK
+            ):
+                block[place] = None
+                self._holes += 1
+                return key
+        if not container:
             return None
         block, offset = self._pick(rng.random)
         key = block[offset]

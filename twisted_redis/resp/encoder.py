@@ -83,7 +83,8 @@ def _bool3(value: bool) -> bytes:
 
 
 def _double2(value: float) -> bytes:
-    return _bulk(double_text(value))
+    text = double_text(value)
+    return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 def _double3(value: float) -> bytes:
@@ -125,6 +126,23 @@ def _array(encode: Encoder, mark: bytes) -> Encoder:
         return head % count + b"\r\n" + b"".join([encode(item) for item in value])
 
     return array
+
+
+def _tuple(encode: Encoder, double: Encoder) -> Encoder:
+    """Makes the encoder of tuples, which is an array's with a short way for a member and its score (ZPOPMIN).
+
+    That takes a third of the time of three calls of encoders.
+    """
+    array = _array(encode, b"*")
+
+    def pair_or_more(value: tuple[Any, ...]) -> bytes:
+        if len(value) == 2:
+            member, score = value
+            if score.__class__ is float and member.__class__ is bytes:
+                return b"*2\r\n$%d\r\n%b\r\n%b" % (len(member), member, double(score))
+        return array(value)
+
+    return pair_or_more
 
 
 def _pairs(encode: Encoder, mark: bytes, factor: int) -> Encoder:
@@ -210,7 +228,7 @@ _TWO: dict[type, Encoder] = {
     BigNumber: _big2,
     Verbatim: _bulk,
     list: _array(encode2, b"*"),
-    tuple: _array(encode2, b"*"),
+    tuple: _tuple(encode2, _double2),
     set: _array(encode2, b"*"),
     frozenset: _array(encode2, b"*"),
     SetReply: _array(encode2, b"*"),
@@ -229,7 +247,7 @@ _THREE: dict[type, Encoder] = {
     BigNumber: _big3,
     Verbatim: _verbatim3,
     list: _array(encode3, b"*"),
-    tuple: _array(encode3, b"*"),
+    tuple: _tuple(encode3, _double3),
     set: _array(encode3, b"~"),
     frozenset: _array(encode3, b"~"),
     SetReply: _array(encode3, b"~"),
