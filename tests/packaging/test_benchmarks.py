@@ -208,6 +208,51 @@ def test_saved_results_are_shown(
     assert "| XADD | 100 | 1.00 | 63.0 | 0.630 | 1.00 | n/a | n/a | n/a |" in printed
 
 
+def measured(**changes: float) -> dict[str, float]:
+    times = {"received": 2.0, "sent": 4.0, "whole": 20.0, "turn": 15.0, "data": 9.0, "run": 6.0, "reply": 4.0}
+    return times | {"empty": 3.5} | changes
+
+
+def test_parts_of_a_budget_add_up_to_the_whole() -> None:
+    from benchlib.budget import PARTS, differences
+
+    parts = differences(measured())
+    assert parts == {
+        "kernel": 6.0,
+        "hub": 3.0,
+        "parse": 3.0,
+        "run": 3.5,
+        "body": 2.0,
+        "encode": 0.5,
+        "end of turn": 2.0,
+    }
+    assert tuple(parts) == PARTS
+    assert sum(parts.values()) == 20.0
+
+
+def test_budget_is_compared_with_a_former_one() -> None:
+    from benchlib.budget import differences, losses, rows
+
+    before = {"GET": differences(measured())}
+    # The body takes 1 µs more, and everything around it as well.
+    slower = differences(measured(run=7.0, data=10.0, turn=16.0, whole=21.0))
+    assert next(rows({"GET": slower}, {}))[-3:] == ["0.50", "2.00", "21.00"]
+    row = ["GET", "6.00 (+0.00)", "3.00 (+0.00)", "3.00 (+0.00)", "3.50 (+0.00)", "3.00 (+1.00)", "0.50 (+0.00)"]
+    assert list(rows({"GET": slower}, before)) == [[*row, "2.00 (+0.00)", "21.00 (+1.00)"]]
+    assert list(losses({"GET": slower}, before)) == ["LOSS: body of GET takes 3.00 µs instead of 2.00"]
+    # Noise is no loss, and neither is a test that was not measured before.
+    assert list(losses({"GET": differences(measured(run=6.19, data=9.19))}, before)) == []
+    assert list(losses({"SET": slower}, before)) == []
+
+
+def test_undisturbed_time() -> None:
+    from benchlib.budget import undisturbed
+
+    assert undisturbed([5]) == 5
+    assert undisturbed([9, 5, 7]) == 5
+    assert undisturbed(list(range(100, 0, -1))) == 10
+
+
 def test_readme_gets_the_table() -> None:
     tool = program("tools/readme_table.py")
     assert tool.speed_table(results()) == TABLE + "\n"
