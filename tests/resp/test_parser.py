@@ -1,4 +1,4 @@
-"""Both parsers parse the same table of requests, split at every byte."""
+"""All parsers parse the same table of requests, split at every byte."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.server import encode
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
-from twisted_redis.resp.parser import RAW_FROM, AcceleratedParser, Limits, RequestParser
+from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, read_lines
+from twisted_redis.resp.parser import RAW_FROM, AcceleratedParser, Limits, LineParser, RequestParser
 
 Make = Callable[..., RequestParser]
 
 
 def pure(limits: Limits | None = None, authenticated: bool = True) -> RequestParser:
     return RequestParser(limits or Limits(), authenticated)
+
+
+def lines(limits: Limits | None = None, authenticated: bool = True) -> RequestParser:
+    return LineParser(limits or Limits(), authenticated)
 
 
 def accelerated(limits: Limits | None = None, authenticated: bool = True) -> RequestParser:
@@ -28,6 +32,7 @@ both = pytest.mark.parametrize(
     "make",
     [
         pure,
+        lines,
         pytest.param(accelerated, marks=pytest.mark.skipif(not HAVE_HIREDIS, reason="hiredis is not installed")),
     ],
 )
@@ -213,6 +218,27 @@ def test_reader_judges_plain_chunks_only() -> None:
         assert reader.read(encode("GET", "key")) == [GET], "a doubt must not leave anything behind"
 
 
+def test_lines_are_taken_for_plain_chunks_only() -> None:
+    plain = encode("GET", "key")
+    assert read_lines(plain + encode("SET", "k", "") + encode("PING")) == [GET, [b"SET", b"k", b""], [b"PING"]]
+    for doubtful in (
+        b"PING\r\n",
+        plain[:-1],
+        plain[:-2],
+        plain[:-5],
+        b"*2\r\n$3\r\nGET\r\n$0\r\n",
+        b"*3\r\n$3\r\nGET\r\n$1\r\na\r\n$0\r\n",
+        b"*1\r\n:1\r\n",
+        b"*0\r\n",
+        encode("GET", "a\r\nb"),
+        encode("SET", "key", "a" * 1024),
+        encode(*["x"] * 65),
+        encode("SET", "key", "a" * 1000) * 70,
+    ):
+        assert read_lines(doubtful) is None, doubtful
+        assert read_lines(plain + doubtful) is None, doubtful
+
+
 @pytest.mark.skipif(not HAVE_HIREDIS, reason="hiredis is not installed")
 def test_reader_takes_values_that_look_like_other_types() -> None:
     reader = RequestReader()
@@ -229,7 +255,7 @@ def test_any_requests_in_any_pieces(requests: list[list[bytes]], data: st.DataOb
     stream = b"".join(encode(*request) for request in requests)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    for make in (pure, accelerated) if HAVE_HIREDIS else (pure,):
+    for make in (pure, lines, accelerated) if HAVE_HIREDIS else (pure, lines):
         parser = make()
         assert collect(parser, pieces) == requests
         assert parser.error is None
@@ -237,11 +263,12 @@ def test_any_requests_in_any_pieces(requests: list[list[bytes]], data: st.DataOb
 
 @given(st.binary(max_size=60))
 def test_the_twins_agree_on_any_bytes(data: bytes) -> None:
-    if not HAVE_HIREDIS:
-        return
-    first, second = pure(), accelerated()
-    assert first.receive(data) == second.receive(data)
-    assert first.error == second.error
+    first = pure()
+    found = first.receive(data)
+    for make in (lines, accelerated) if HAVE_HIREDIS else (lines,):
+        second = make()
+        assert second.receive(data) == found
+        assert second.error == first.error
 
 
 @given(

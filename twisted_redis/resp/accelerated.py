@@ -13,7 +13,16 @@ from collections.abc import Callable, Collection
 from itertools import chain, takewhile
 from typing import Any
 
-__all__ = ["CHUNK", "HAVE_HIREDIS", "RequestReader", "in_chunks", "pack_bulks", "pack_command", "read_short"]
+__all__ = [
+    "CHUNK",
+    "HAVE_HIREDIS",
+    "RequestReader",
+    "in_chunks",
+    "pack_bulks",
+    "pack_command",
+    "read_lines",
+    "read_short",
+]
 
 _pack: Any
 _Reader: Any
@@ -170,6 +179,48 @@ def read_short(chunk: bytes) -> list[list[bytes]] | None:
     except IndexError:
         pass  # a long word
     return None
+
+
+#: The most words of a request that ``read_lines`` takes, and the headers of these requests.
+_MOST_WORDS = 64
+_COUNTS = {b"*%d" % count: count for count in range(1, _MOST_WORDS + 1)}
+#: Longer chunks (bytes) have values that are long or that are many in one request.
+_LINES_MOST = 65536
+
+
+def read_lines(chunk: bytes) -> list[list[bytes]] | None:
+    """The requests in ``chunk`` if all are whole, with words that are short and have no line ends; otherwise None.
+
+    This is for installations without hiredis.  As in ``read_short``, each length is compared with the line behind it.
+    """
+    if len(chunk) > _LINES_MOST:
+        return None
+    lines = chunk.split(b"\r\n")
+    end = len(lines) - 1
+    if lines[end]:
+        return None
+    requests: list[list[bytes]] = []
+    heads = _HEADS
+    at = 0
+    try:
+        while at < end:
+            count = _COUNTS[lines[at]]
+            stop = at + 2 * count + 1
+            if count == 2:
+                name, word = lines[at + 2], lines[at + 4]
+                if heads[len(name)] != lines[at + 1] or heads[len(word)] != lines[at + 3]:
+                    return None
+                requests.append([name, word])
+            else:
+                words = lines[at + 2 : stop : 2]
+                if stop > end or [heads[len(word)] for word in words] != lines[at + 1 : stop : 2]:
+                    return None
+                requests.append(words)
+            at = stop
+    except (IndexError, KeyError):
+        return None
+    # The last line is empty, so a request that lacks its end has taken it for a word.
+    return requests if at == end else None
 
 
 class RequestReader:

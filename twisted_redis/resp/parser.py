@@ -19,10 +19,10 @@ more than most commands.
 
 from __future__ import annotations
 
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
+from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, read_lines
 from twisted_redis.resp.inline import split_arguments
 
-__all__ = ["AcceleratedParser", "Limits", "RequestParser", "make_parser"]
+__all__ = ["AcceleratedParser", "Limits", "LineParser", "RequestParser", "make_parser"]
 
 INLINE_MAX = 64 * 1024
 UNAUTHENTICATED_ELEMENTS = 10
@@ -341,8 +341,21 @@ class AcceleratedParser(RequestParser):
         return RequestParser.receive(self, data, limit)
 
 
+class LineParser(RequestParser):
+    """The parser without hiredis: it splits whole chunks of short words into lines."""
+
+    __slots__ = ()
+
+    def receive(self, data: bytes, limit: int = -1) -> list[list[bytes]]:
+        if limit < 0 and self.at_start:
+            requests = read_lines(data)
+            if requests:
+                return requests
+        return RequestParser.receive(self, data, limit)
+
+
 def make_parser(limits: Limits, reader: RequestReader | None, authenticated: bool = True) -> RequestParser:
-    """Makes the fastest parser; ``reader`` is the one that the server's parsers share, or None for the pure parser."""
+    """Makes the fastest parser; ``reader`` is the one that the server's parsers share, None without hiredis."""
     if reader is None or not HAVE_HIREDIS:
-        return RequestParser(limits, authenticated)
+        return LineParser(limits, authenticated)
     return AcceleratedParser(limits, reader, authenticated)
