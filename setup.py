@@ -1,9 +1,15 @@
-"""The metadata, contents and dependencies of the distribution. pyproject.toml configures the tools."""
+"""The metadata, contents and dependencies of the distribution. pyproject.toml configures the tools.
 
+TWISTED_REDIS_COMPILE=1 adds the compiled form of the modules in tools/compiled_modules.txt (see docs/compiling.md).
+"""
+
+import os
 import re
 from pathlib import Path
+from zlib import crc32
 
 from setuptools import find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 here = Path(__file__).parent
 version = re.search(r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M)
@@ -12,6 +18,17 @@ assert version, "twisted_redis/__init__.py does not state __version__"
 # hiredis and anycrc speed up the protocol and the checksums. Each has a replacement in pure Python. On PyPy, the
 # compiled replacement is faster than calls into the extension.
 CPYTHON = '; platform_python_implementation == "CPython"'
+
+# mypyc is a part of mypy.
+MYPYC = "mypy>=1.14"
+COMPILE = os.environ.get("TWISTED_REDIS_COMPILE") == "1"
+
+REQUIRED = [
+    "twisted>=24.7",
+    "sortedcontainers>=2.4",
+    "hiredis>=3" + CPYTHON,
+    "anycrc>=1.3" + CPYTHON,
+]
 
 extras = {
     "lua": ["lupa>=2.2"],
@@ -34,8 +51,43 @@ extras = {
         "pip>=22.3",
     ],
     "docs": ["sphinx>=7", "myst-parser>=3"],
-    "dev": ["towncrier>=23.11", "ruff>=0.9", "mypy>=1.14", "import-linter>=2.1", "py-spy" + CPYTHON, "build"],
+    "dev": ["towncrier>=23.11", "ruff>=0.9", MYPYC, "import-linter>=2.1", "py-spy" + CPYTHON, "build"],
 }
+
+
+def modules_to_compile():
+    """Returns the files of the modules to compile, within the package."""
+    lines = (here / "tools" / "compiled_modules.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def compiled_modules():
+    """Translates the modules to C, and returns the extensions to build.
+
+    The extensions are not put next to their sources, but into a package of their own, from which
+    twisted_redis/_compiled.py imports them.
+    """
+    from mypyc.build import mypycify
+
+    files = [os.path.join("twisted_redis", name) for name in modules_to_compile()]
+    # Without -O3, which takes twice the time. One group of modules lets them call each other's C functions directly.
+    extensions = mypycify(files, opt_level="2", debug_level="0", group_name="twisted_redis")
+    for extension in extensions:
+        extension.name = re.sub(r"^twisted_redis\.", "twisted_redis_compiled.", extension.name)
+    return extensions
+
+
+class BuildCompiled(build_ext):
+    """Builds the extensions, and notes the checksums of their sources next to them."""
+
+    def run(self):
+        super().run()
+        if not self.extensions:
+            return
+        place = Path(self.get_ext_fullpath("twisted_redis_compiled.sources")).parent
+        lines = [f"{name} {crc32((here / 'twisted_redis' / name).read_bytes()):08x}\n" for name in modules_to_compile()]
+        (place / "sources.txt").write_text("".join(lines), "utf-8")
+
 
 setup(
     name="twisted_redis",
@@ -47,12 +99,11 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    install_requires=[
-        "twisted>=24.7",
-        "sortedcontainers>=2.4",
-        "hiredis>=3" + CPYTHON,
-        "anycrc>=1.3" + CPYTHON,
-    ],
+    install_requires=REQUIRED,
+    # The compiler reads the types of the dependencies.
+    setup_requires=[MYPYC, *REQUIRED] if COMPILE else [],
+    ext_modules=compiled_modules() if COMPILE else [],
+    cmdclass={"build_ext": BuildCompiled},
     extras_require=extras,
     packages=find_packages(include=["twisted_redis", "twisted_redis.*"]),
     # This file goes into Twisted's own plugin folder. The folder must not be declared as a package: an `__init__.py`

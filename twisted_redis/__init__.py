@@ -17,6 +17,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from twisted_redis._compiled import prefer_compiled
+
 if TYPE_CHECKING:
     from twisted_redis.composition import make_server
     from twisted_redis.config import Config, FatalConfigError, load_arguments
@@ -47,6 +49,8 @@ __all__ = [
     "running_server",
     "start_server",
 ]
+
+prefer_compiled()
 
 _MODULES = {
     "Config": "twisted_redis.config",
