@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import (
     CLOSING,
@@ -137,16 +136,8 @@ def _never(*_: object) -> None:
     raise AssertionError("never called")
 
 
-#: Stands for a request that has no call left to count: its samples keep nothing.
-NOT_EXECUTED = Command(
-    spec=Spec(name="", function=_never, arity=-1, flags=0, group=""),
-    name="",
-    function=_never,
-    min_args=1,
-    max_args=1,
-    flags=0,
-    samples=cast("list[int]", deque(maxlen=0)),
-)
+#: Stands for a request that has no call left to count.  ``execute`` throws its samples away.
+NOT_EXECUTED = Command(Spec(name="", function=_never, arity=-1, flags=0, group=""), _never, min_args=1, max_args=1)
 
 
 def greet(engine: Engine, client: Client) -> None:
@@ -204,6 +195,7 @@ def check_arity(command: Command, argv: list[bytes]) -> None:
 
 def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
     """Takes one request through all gates; returns the command that ran (or NOT_EXECUTED) and the reply."""
+    NOT_EXECUTED.samples.clear()
     if client.gates == RESTRICTED and not engine.gates:
         # An ordinary request of a user with rules: if the rules allow it, no other gate is closed.
         entry = engine.commands.lookup.get(argv[0])

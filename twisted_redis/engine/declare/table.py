@@ -8,8 +8,7 @@ servers in one process share no figures.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -160,14 +159,17 @@ class CommandGroup:
 
     def with_defaults(self, **defaults: Unpack[Facts]) -> CommandGroup:
         """Returns the same group with more defaults."""
-        group = copy(self)
-        group.defaults = {**self.defaults, **defaults}
-        return group
+        return self._like(self.prefix, {**self.defaults, **defaults})
 
     def below(self, parent: str) -> CommandGroup:
         """Returns the group that declares the subcommands of ``parent``, by their own names alone."""
-        group = copy(self)
-        group.prefix = f"{parent}|"
+        return self._like(f"{parent}|", self.defaults)
+
+    @staticmethod
+    def _like(prefix: str, defaults: Facts) -> CommandGroup:
+        group = CommandGroup(defaults["group"])
+        group.defaults = defaults
+        group.prefix = prefix
         return group
 
     def container(self, name: str, summary: str, *, since: str) -> CommandGroup:
@@ -176,30 +178,28 @@ class CommandGroup:
         return self.with_defaults(since=since).below(name)
 
 
-@dataclass(eq=False)
 class Command:
     """A command of one server: its spec and its statistics.
 
     ``samples`` collects the durations (ns) of calls until ``fold`` adds them up, so a call costs one append.
     """
 
-    spec: Spec
-    name: str
-    function: CommandFunction
-    min_args: int
-    max_args: int
-    flags: int
-    subcommands: dict[bytes, Command] | None = None
-    samples: list[int] = field(default_factory=list)
-    calls: int = 0
-    nanoseconds: int = 0
-    rejected: int = 0
-    failed: int = 0
-    histogram: dict[int, int] = field(default_factory=dict)
-    #: The number of leading arguments that form the name: 2 for a subcommand.
-    skip: int = 1
-
-    __hash__ = object.__hash__
+    def __init__(self, spec: Spec, function: CommandFunction, min_args: int, max_args: int) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.function = function
+        self.min_args = min_args
+        self.max_args = max_args
+        self.flags = spec.flags
+        self.subcommands: dict[bytes, Command] | None = None
+        self.samples: list[int] = []
+        self.calls = 0
+        self.nanoseconds = 0
+        self.rejected = 0
+        self.failed = 0
+        self.histogram: dict[int, int] = {}
+        #: The number of leading arguments that form the name: 2 for a subcommand.
+        self.skip = 1
 
     def fold(self, tracking: bool = True) -> None:
         """Adds the collected samples to the calls and the time, and to the histogram if ``tracking`` is true.
@@ -259,12 +259,10 @@ def _bind(spec: Spec) -> Command:
     # reserved for certain clients.
     unusual = spec.flags & (NO_AUTH | PROTECTED)
     return Command(
-        spec=spec,
-        name=spec.name,
-        function=spec.function or _parent_only,
+        spec,
+        spec.function or _parent_only,
         min_args=_NO_LIMIT if unusual else low,
         max_args=low if spec.arity > 0 else spec.most or _NO_LIMIT,
-        flags=spec.flags,
     )
 
 
