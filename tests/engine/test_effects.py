@@ -151,10 +151,12 @@ def test_calls_within_the_process_are_counted(server: Server) -> None:
 
 def test_requests_that_are_not_executed_leave_nothing_behind(server: Server) -> None:
     client = server.connect()
-    client("NOSUCH")
     client("MULTI")
-    client("GET", "a")
-    assert not NOT_EXECUTED.samples
+    for _ in range(5):
+        client("NOSUCH")
+        client("GET", "a")
+    # Each of them throws away the sample of the one before.
+    assert len(NOT_EXECUTED.samples) <= 1
 
 
 def test_rename_command() -> None:

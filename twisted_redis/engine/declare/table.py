@@ -201,6 +201,16 @@ class Command:
         #: The number of leading arguments that form the name: 2 for a subcommand.
         self.skip = 1
 
+    def with_flags(self, flags: int) -> Command:
+        """Returns the same command with other ``flags``, for the checks before a call."""
+        command = Command(self.spec, self.function, self.min_args, self.max_args)
+        command.name = self.name
+        command.flags = flags
+        command.subcommands = self.subcommands
+        command.samples = self.samples
+        command.skip = self.skip
+        return command
+
     def fold(self, tracking: bool = True) -> None:
         """Adds the collected samples to the calls and the time, and to the histogram if ``tracking`` is true.
 

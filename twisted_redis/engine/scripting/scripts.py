@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted_redis.engine import gates
@@ -174,7 +173,7 @@ class Scripting:
             return command
         declared = self._declared.get((name, script))
         if declared is None:
-            declared = replace(command, flags=command_flags(command.flags, script))
+            declared = command.with_flags(command_flags(command.flags, script))
             self._declared[(name, script)] = declared
         return declared
 
