@@ -27,7 +27,7 @@ esac
 ensure_venv compile dev
 place=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 rm -rf build/compiled
-TWISTED_REDIS_COMPILE=1 "$venv/bin/python" setup.py --quiet build_ext \
+TWISTED_REDIS_COMPILE=1 "$venv/bin/python" -W ignore setup.py --quiet build_ext \
     --build-lib build/compiled/lib --build-temp build/compiled/objects
 # Everything is built before anything is replaced. Running servers keep the files that they have opened.
 rm -rf "$place/twisted_redis_compiled" "$place"/twisted_redis__mypyc.*
