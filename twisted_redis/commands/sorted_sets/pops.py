@@ -49,15 +49,13 @@ def _pop_several(ctx: Client, key: bytes, target: ZSet, count: int, *, last: boo
 pop_command = command.with_defaults(arity=-2, flags=WRITE | FAST, keys=first_key(_POPPED), complexity=_EACH_POPPED)
 
 
-def _pop(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> Reply:
+def _pop_count(ctx: Client, key: bytes, options: tuple[bytes, ...], *, last: bool) -> Reply:
     if len(options) > 1:
         raise SyntaxError_
-    count = positive(options[0]) if options else None
+    count = positive(options[0])
     target = ctx.db.write(key, ZSet)
-    if target is None or count == 0:
+    if target is None or not count:
         return []
-    if count is None:
-        return _pop_one(ctx, key, target, last=last)
     taken = _pop_several(ctx, key, target, count, last=last)
     return [item for pair in taken for item in pair] if ctx.resp == 2 else taken
 
@@ -68,7 +66,10 @@ def zpopmin(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Pops the members with the lowest scores from a sorted set; returns them with their scores.
     """
-    return _pop(ctx, key, options, last=False)
+    if options:
+        return _pop_count(ctx, key, options, last=False)
+    target = ctx.db.write(key, ZSet)
+    return [] if target is None else _pop_one(ctx, key, target, last=False)
 
 
 @pop_command("ZPOPMAX")
@@ -77,7 +78,10 @@ def zpopmax(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Pops the members with the highest scores from a sorted set; returns them with their scores.
     """
-    return _pop(ctx, key, options, last=True)
+    if options:
+        return _pop_count(ctx, key, options, last=True)
+    target = ctx.db.write(key, ZSet)
+    return [] if target is None else _pop_one(ctx, key, target, last=True)
 
 
 # Popping from the first of several sorted sets
