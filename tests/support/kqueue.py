@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import errno
 import select
+import socket
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pytest
 
@@ -19,6 +20,8 @@ KQ_FILTER_WRITE = -2
 KQ_EV_ADD = 0x1
 KQ_EV_DELETE = 0x2
 KQ_EV_EOF = 0x8000
+#: A test may take the name away from the module.
+_new_poll = select.poll
 
 
 class Kevent(NamedTuple):
@@ -33,19 +36,24 @@ class Kevent(NamedTuple):
 
 
 class Kqueue:
-    """A queue of kernel events. Its descriptor is a real one, which tests can watch but which is never readable."""
+    """A queue of kernel events. Other queues of this kind can watch its descriptor; nothing else can."""
+
+    _open: ClassVar[dict[int, Kqueue]] = {}
 
     def __init__(self) -> None:
         self.closed = False
         self.watched: dict[tuple[int, int], None] = {}
-        self._epoll = select.epoll()
+        self._socket = socket.socket()
+        self._open[self.fileno()] = self
 
     def fileno(self) -> int:
-        return self._epoll.fileno()
+        return self._socket.fileno()
 
     def close(self) -> None:
-        self.closed = True
-        self._epoll.close()
+        if not self.closed:
+            self.closed = True
+            del self._open[self.fileno()]
+            self._socket.close()
 
     def control(
         self, changelist: Iterable[Kevent] | None, max_events: int, timeout: float | None = None, /
@@ -70,15 +78,24 @@ class Kqueue:
         return self._wait(timeout)[:max_events] if max_events else []
 
     def _wait(self, timeout: float | None) -> list[Kevent]:
-        poll = select.poll()
-        for fd, kind in self.watched:
+        poll = _new_poll()
+        # A queue within this one is readable if one of the descriptors that it watches is ready.
+        within = {fd: queue for fd, kind in self.watched if (queue := self._open.get(fd)) is not None}
+        watched = [key for key in self.watched if key[0] not in within]
+        for fd, kind in [*watched, *(key for queue in within.values() for key in queue.watched)]:
             bits = select.POLLIN if kind == KQ_FILTER_READ else select.POLLOUT
             try:
                 poll.modify(fd, select.POLLIN | select.POLLOUT)
             except FileNotFoundError:
                 poll.register(fd, bits)
-        events = []
-        for fd, bits in poll.poll(None if timeout is None else timeout * 1000):
+        ready = poll.poll(None if timeout is None else timeout * 1000)
+        numbers = {fd for fd, _ in ready}
+        events = [
+            Kevent(fd, KQ_FILTER_READ, KQ_EV_ADD, 0, 1)
+            for fd, queue in within.items()
+            if not numbers.isdisjoint(watched for watched, _ in queue.watched)
+        ]
+        for fd, bits in ready:
             if bits & select.POLLNVAL:
                 # The kernel drops the events of a descriptor when it is closed.
                 self.watched.pop((fd, KQ_FILTER_READ), None)
