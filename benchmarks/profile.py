@@ -2,6 +2,7 @@
 """The budget of a request: the CPU time that each part of the way takes, so that a loss shows where it is.
 
 See README.md in this folder. It measures the twisted_redis that Python finds in PYTHONPATH, and otherwise this clone.
+Programs in this folder cannot import cProfile, because this file hides the standard library's `profile` from them.
 """
 
 from __future__ import annotations
