@@ -44,7 +44,13 @@ class EffectEncoder:
         add = parts.append
         for unit in units:
             several = len(unit) > 1
-            if several:
+            if not several:
+                # Nearly all units are one effect of the selected database, which needs no loop.
+                db, argv, readers = unit[0]
+                if db == selected and readers & audience:
+                    add(pack_command(argv))
+                    continue
+            else:
                 add(MULTI)
             for db, argv, readers in unit:
                 if not readers & audience:

@@ -366,7 +366,7 @@ def _arguments(args: tuple[Any, ...]) -> list[bytes]:
         raise ScriptError(b"ERR Please specify at least one argument for this redis lib call", False)
     argv: list[bytes] = []
     for value in args:
-        text = argument(value)
+        text = value if value.__class__ is bytes else argument(value)
         if text is None:
             raise ScriptError(b"ERR Lua redis lib command arguments must be strings or integers", False)
         argv.append(text)
