@@ -224,7 +224,8 @@ class Set:
         """Removes and returns a random member.  The set must not be empty."""
         members = self.members
         if isinstance(members, set):
-            popped = self._ordered().pop(rng)
+            order = self._order
+            popped = (self._ordered() if order is None else order).pop(rng)
             assert popped is not None
             members.remove(popped)
             return popped
