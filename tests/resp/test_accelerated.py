@@ -10,10 +10,20 @@ from tests.support.server import encode
 from twisted_redis.resp.accelerated import read_short
 from twisted_redis.resp.parser import Limits, RequestParser
 
-WORDS = st.lists(st.binary(max_size=12) | st.sampled_from([b"\r\n", b"$1\r\na", b"", b"*1"]), min_size=1, max_size=4)
+WORDS = st.lists(st.binary(max_size=12) | st.sampled_from([b"\r\n", b"$1\r\na", b"", b"*1"]), min_size=1, max_size=11)
 
 
-@pytest.mark.parametrize("words", [("PING",), ("GET", "key"), ("SET", "key", "value"), ("SET", "key", "")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("PING",),
+        ("GET", "key"),
+        ("SET", "key", "value"),
+        ("SET", "key", ""),
+        ("SET", "k", "v", "NX"),
+        tuple("ABCDEFGHI"),
+    ],
+)
 def test_short_requests(words: tuple[str, ...]) -> None:
     assert read_short(encode(*words)) == [[word.encode() for word in words]]
 
@@ -23,7 +33,12 @@ def test_short_requests(words: tuple[str, ...]) -> None:
     [
         b"",
         b"PING\r\n",
-        encode("SET", "k", "v", "NX"),
+        encode(*"ABCDEFGHIJ"),
+        b"*",
+        b"*2\r",
+        b"*0\r\n",
+        b"+2\r\n$1\r\na\r\n$1\r\nb\r\n",
+        encode("PING") * 16,
         encode("GET", "key") + encode("GET", "key"),
         encode("GET", "key")[:-1],
         encode("GET", "x" * 2000),
