@@ -22,7 +22,7 @@ def run() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0] in TOOLS:
         sys.exit(import_module(TOOLS[arguments[0]]).main(arguments[1:]))
-    # What is imported stays, so the collector would only visit it again and again. `daemon.tune_collector` enables it.
+    # Imported modules stay, so the collector would visit them in vain. `daemon.tune_collector` enables it.
     gc.disable()
     from twisted_redis.tap import main
 

@@ -112,7 +112,7 @@ def test_the_port_moves(secure: TlsServer) -> None:
 
 
 def test_a_silent_client_holds_no_place(secure: TlsServer) -> None:
-    """What never shakes hands is closed; the limit itself is tested on a clock of its own."""
+    """A peer that never shakes hands is disconnected; the limit itself is tested on a clock of its own."""
     connections = secure.plain.info("clients")["connected_clients"]
     with socket.create_connection(("127.0.0.1", secure.port), PATIENCE) as silent:
         silent.sendall(b"\x16\x03")

@@ -1,4 +1,4 @@
-"""What counts as an access to a key."""
+"""The calls that count as an access to a key."""
 
 from __future__ import annotations
 

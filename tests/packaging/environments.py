@@ -29,7 +29,7 @@ SOURCE = (
     "twisted",
     "twisted_redis",
 )
-"""What a distribution is built from."""
+"""The files from which a distribution is built."""
 
 
 def copy_source(target: Path) -> Path:

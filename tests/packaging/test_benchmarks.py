@@ -15,7 +15,7 @@ import pytest
 from tests.packaging.environments import ROOT
 
 FOLDER = str(ROOT / "benchmarks")
-#: What redis-benchmark 8.0.2 prints for `-t get -n 1000`, with fewer lines in the middle.
+#: The output of redis-benchmark 8.0.2 for `-t get -n 1000`, with fewer lines in the middle.
 OUTPUT = """\
 GET: rps=0.0 (overall: 0.0) avg_msec=nan (overall: nan)\r                                                       \
 ====== GET ======

@@ -1,4 +1,4 @@
-"""What a master sends to its replicas, and when: partial synchronisation over in-memory transports."""
+"""The stream that a master sends to its replicas: partial synchronisation over in-memory transports."""
 
 from __future__ import annotations
 

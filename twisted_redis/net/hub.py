@@ -199,7 +199,7 @@ class Hub:
             why: Any = None
             stream = stream_of(fd)
             if event == 1 and stream is not None:
-                # What ``doRead`` of the transport does, without the calls in between.
+                # This does the work of the transport's ``doRead``, without the calls in between.
                 receive, received = stream
                 try:
                     data = receive(READ_SIZE)

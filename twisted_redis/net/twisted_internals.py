@@ -7,8 +7,8 @@ Twisted still has each of these names:
     Pieces that were written and are not joined to ``dataBuffer`` yet, and how many bytes they are.  Nothing public
     tells whether a transport has something to send.
 ``tcp.Port._fromListeningDescriptor``
-    What ``reactor.adoptStreamPort`` calls.  The public method gives its port, and thereby each connection of that port,
-    the reactor it belongs to; the hub needs ports whose connections belong to the hub.
+    The method that ``reactor.adoptStreamPort`` calls.  That public method decides the reactor of the port, and thereby
+    of its connections; the hub needs ports whose connections belong to the hub.
 ``TLSMemoryBIOProtocol._appSendBuffer``
     Pieces that wait for the handshake, or for room in OpenSSL.
 ``TLSMemoryBIOProtocol._checkHandshakeStatus``, ``_handshakeDone``

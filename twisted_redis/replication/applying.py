@@ -62,8 +62,8 @@ class FramingParser(RequestParser):
             data = self._buffer[self._offset :]
             self._buffer = b""
             self._offset = 0
-        # What looks like the beginning of the last request may be a part of a value.  The reader finds no complete
-        # requests before it in that case, and the pure parser takes over.
+        # The beginning of the last request may be found within a value.  The reader finds no complete requests before
+        # it in that case, and the pure parser takes over.
         cut = data.rfind(b"\r\n*") + 2
         if cut > 1:
             found = reader.read(data[:cut])

@@ -1,4 +1,4 @@
-"""What is written to the file, and when."""
+"""The bytes that are written to the file, and the moments at which they are."""
 
 from __future__ import annotations
 
