@@ -48,7 +48,7 @@ class FramingMixin:
 
     def test_the_parser_is_the_one_under_test(self) -> None:
         kind = type(self.server.connect().protocol._parser)
-        self.assertIs(kind, parser.RequestParser if self.pure else parser.AcceleratedParser)
+        self.assertIs(kind, parser.LineParser if self.pure else parser.AcceleratedParser)
 
     def test_in_one_piece(self) -> None:
         self.assertEqual(self.converse(REQUESTS), REPLIES)
