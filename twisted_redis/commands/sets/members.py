@@ -135,7 +135,7 @@ def smismember(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def scard(ctx: Client, key: bytes) -> Reply:
     """SCARD key
 
-    Returns the number of members in a set.
+    Returns how many members a set has.
     """
     found = ctx.db.read(key, Set)
     return 0 if found is None else len(found.members)

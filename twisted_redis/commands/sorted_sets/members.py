@@ -174,7 +174,7 @@ def zrem(ctx: Client, key: bytes, *members: bytes) -> Reply:
 def zcard(ctx: Client, key: bytes) -> Reply:
     """ZCARD key
 
-    Returns the number of members in a sorted set.
+    Returns how many members a sorted set has.
     """
     found = ctx.db.read(key, ZSet)
     return 0 if found is None else len(found.scores)
