@@ -317,6 +317,8 @@ class Engine:
         if taken:
             if command is not gates.NOT_EXECUTED:
                 client.last_command = command
+            else:
+                command.samples.clear()
             client.commands += taken
             self.stats.loop.calls += taken
         if turns.depth > 1:

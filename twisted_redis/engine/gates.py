@@ -136,7 +136,7 @@ def _never(*_: object) -> None:
     raise AssertionError("never called")
 
 
-#: Stands for a request that has no call left to count.  ``execute`` throws its samples away.
+#: Stands for a request that has no call left to count.  Its samples are thrown away.
 NOT_EXECUTED = Command(Spec(name="", function=_never, arity=-1, flags=0, group=""), _never, min_args=1, max_args=1)
 
 
