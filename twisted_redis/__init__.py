@@ -15,9 +15,8 @@ does not pay for a server.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
-
-from twisted_redis._compiled import prefer_compiled
 
 if TYPE_CHECKING:
     from twisted_redis.composition import make_server
@@ -50,7 +49,11 @@ __all__ = [
     "start_server",
 ]
 
-prefer_compiled()
+# A pure installation does not pay for the finder of compiled modules.
+if PathFinder.find_spec("twisted_redis_compiled") is not None:
+    from twisted_redis._compiled import prefer_compiled
+
+    prefer_compiled()
 
 _MODULES = {
     "Config": "twisted_redis.config",
