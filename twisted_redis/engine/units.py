@@ -63,7 +63,7 @@ class _Transaction(_Unit):
         effects.audience = EVERYBODY
         if raised[0] is not None:
             effects.forget_command()  # the one that was interrupted
-        effects.pending = True if effects.gathered or effects.ready else False  # noqa: SIM210 (bool() is slower)
+        effects.pending = bool(effects.gathered or effects.ready)
 
 
 class _Nested(_Unit):
