@@ -1,0 +1,1 @@
+"""Redis Cluster: the nodes, the bus between them, and what they decide together."""

@@ -1,0 +1,1 @@
+"""The cluster bus: messages as bytes, and the connections that carry them."""
