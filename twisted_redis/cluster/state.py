@@ -77,8 +77,5 @@ class ClusterState:
 
     def _mark(self, slot: int) -> None:
         self.served[slot] = (
-            self.ok
-            and self.owners[slot] is self.myself
-            and slot not in self.migrating
-            and slot not in self.importing
+            self.ok and self.owners[slot] is self.myself and slot not in self.migrating and slot not in self.importing
         )
