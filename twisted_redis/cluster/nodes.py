@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.keyspace.slots import SLOTS
 
 if TYPE_CHECKING:
-    from twisted_redis.cluster.bus.links import BusLink
+    from twisted_redis.cluster.links import BusLink
 
 __all__ = ["Node", "ranges", "slots_in"]
 
