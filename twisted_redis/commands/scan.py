@@ -57,8 +57,10 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
         else:
             raise SyntaxError_
     db = ctx.db
-    following, found = db.scan(place, count)
-    if pattern is not None and pattern != b"*":
+    if pattern is None or pattern == b"*":
+        following, found = db.scan(place, count)
+    else:
+        following, found = db.scan_matching(place, count, pattern)
         found = list(filter(compile_glob(pattern), found))
     if wanted is not None:
         found = [key for key in found if _type(db.lookup_quietly(key)) == wanted]

@@ -89,6 +89,7 @@ class Engine:
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.state = KeyspaceState(WrongType)
         self.state.own_types = config.own_types
+        self.state.by_slot = config.cluster_enabled
         self.databases = [Database(index, self.state) for index in range(config.databases)]
         self.clients: dict[int, Client] = {}
         self._last_client_id = 0

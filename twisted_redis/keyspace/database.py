@@ -8,7 +8,7 @@ Two things are noted about keys only on demand: accesses (``access``) and memory
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ from twisted_redis.keyspace import account
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
+from twisted_redis.keyspace.slot_index import SlotIndex
+from twisted_redis.keyspace.slots import pattern_slot
 from twisted_redis.keyspace.state import KeyspaceState
 
 __all__ = ["Database"]
@@ -53,6 +55,7 @@ class Database:
 
     __slots__ = (
         "_appended",
+        "_discarded",
         "access_log",
         "account",
         "data",
@@ -63,6 +66,7 @@ class Database:
         "order",
         "quick_reads",
         "quick_writes",
+        "slots",
         "state",
         "waiting",
         "watched",
@@ -99,7 +103,13 @@ class Database:
         self.order = Order(self.data)
         self.order.may_sweep = self.state.compacting
         self.order.sweep_ratio = SWEEP_RATIO if self.account is None else account.SWEEP_RATIO
-        self._appended = self.order.append
+        #: The keys by slot, in a node of a cluster.
+        self.slots: SlotIndex | None = None
+        if self.state.by_slot:
+            self.slots = SlotIndex(self.data, self.order)
+            self._appended, self._discarded = self.slots.append, self.slots.discard
+        else:
+            self._appended, self._discarded = self.order.append, self.order.discard
 
     def __len__(self) -> int:
         return len(self.data)
@@ -322,7 +332,10 @@ class Database:
         added = len(data) - before
         if added:
             # A dict keeps its keys in the order in which they were added.
-            self.order.append_all(list(islice(reversed(data), added))[::-1])
+            keys = list(islice(reversed(data), added))[::-1]
+            self.order.append_all(keys)
+            if self.slots is not None:
+                self.slots.add_all(keys)
         return True
 
     def replace(self, key: bytes, value: Any) -> None:
@@ -376,7 +389,7 @@ class Database:
             self._remove_expiry(key)
         if self.field_wheel:
             self.field_wheel.pop(key, None)
-        self.order.discard(key)
+        self._discarded(key)
         if self.access_log is not None:
             self.access_log.discard(key)
         if self.account is not None:
@@ -424,6 +437,23 @@ class Database:
         """About ``count`` keys from ``cursor`` on (0 starts), after the cursor to go on with (0 ends)."""
         return self.order.scan(cursor, count)
 
+    def scan_matching(self, cursor: int, count: int, pattern: bytes) -> tuple[int, list[bytes]]:
+        """As ``scan``, for a caller that wants keys that match a glob pattern; there may be others among them.
+
+        In a node of a cluster, a pattern whose keys are all in one slot leads to the keys of that slot.
+        """
+        if self.slots is not None and (slot := pattern_slot(pattern)) is not None:
+            found = self.slots.scan(slot, cursor, count)
+            if found is not None:
+                return found
+        return self.order.scan(cursor, count)
+
+    def keys_matching(self, pattern: bytes) -> Iterable[bytes]:
+        """All keys that may match a glob pattern: those of a slot, or all."""
+        if self.slots is not None and (slot := pattern_slot(pattern)) is not None:
+            return self.slots.keys(slot)
+        return self.data
+
     def random_key(self) -> bytes | None:
         """A key that has not expired, each with the same probability; None in an empty database."""
         key: bytes | None = None
@@ -465,6 +495,7 @@ class Database:
         accounts = self.account, other.account
         for name in (
             "_appended",
+            "_discarded",
             "access_log",
             "account",
             "data",
@@ -474,6 +505,7 @@ class Database:
             "order",
             "quick_reads",
             "quick_writes",
+            "slots",
             "wheel",
         ):
             mine = getattr(self, name)

@@ -38,6 +38,7 @@ class KeyspaceState:
         "added",
         "applying_master_stream",
         "before",
+        "by_slot",
         "compacting",
         "expire",
         "expiry_paused",
@@ -64,6 +65,8 @@ class KeyspaceState:
         self.touching = True
         #: Whether the orders of keys may close their gaps (DEBUG DICT-RESIZING).
         self.compacting = True
+        #: Whether the databases have an index of their keys by hash slot (cluster mode), from their creation on.
+        self.by_slot = False
         self.hits = 0
         self.misses = 0
         self.hide_expired = False

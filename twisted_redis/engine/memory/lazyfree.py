@@ -66,9 +66,11 @@ class LazyFree:
         """Empties ``db``, frees its contents now or ``later``, and returns the number of keys it had."""
         if not later:
             return db.flush()
-        held = [_Nested(db.data), db.order, db.expires, db.wheel, db.field_wheel]
+        held: list[Any] = [_Nested(db.data), db.order, db.expires, db.wheel, db.field_wheel]
         if db.access_log is not None:
             held.append(db.access_log.noted)
+        if db.slots is not None:
+            held.append(db.slots)
         count = db.flush()
         if count:
             self.free(held, count)
