@@ -6,6 +6,7 @@ order, so ``int.from_bytes`` and ``int.to_bytes`` convert it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from twisted_redis.keyspace.slots import SLOTS
 if TYPE_CHECKING:
     from twisted_redis.cluster.links import BusLink
 
-__all__ = ["Node", "ranges", "slots_in"]
+__all__ = ["Node", "all_slots", "is_id", "ranges", "slots_in"]
 
 # Flags, with the numbers that they have on the bus.
 MASTER = 1
@@ -40,6 +41,14 @@ FLAG_NAMES = (
     (NO_ADDRESS, "noaddr"),
     (NO_FAILOVER, "nofailover"),
 )
+
+
+_id = re.compile(r"[a-z0-9]{40}").fullmatch
+
+
+def is_id(text: str) -> bool:
+    """True if a text has the form of an id of a node."""
+    return _id(text) is not None
 
 
 def slots_in(bits: int) -> Iterator[int]:
@@ -130,6 +139,11 @@ class Node:
     def is_master(self) -> bool:
         """True for a master."""
         return bool(self.flags & MASTER)
+
+    @property
+    def is_replica(self) -> bool:
+        """True for a replica."""
+        return bool(self.flags & REPLICA)
 
     @property
     def failing(self) -> bool:

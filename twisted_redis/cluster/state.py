@@ -6,7 +6,7 @@ step with each other.
 
 from __future__ import annotations
 
-from twisted_redis.cluster.nodes import MASTER, MYSELF, Node, slots_in
+from twisted_redis.cluster.nodes import MASTER, MIGRATE_TO, MYSELF, Node, ranges
 from twisted_redis.keyspace.slots import SLOTS
 
 __all__ = ["ClusterState"]
@@ -23,6 +23,8 @@ class ClusterState:
         self.owners: list[Node | None] = [None] * SLOTS
         self.migrating: dict[int, Node] = {}
         self.importing: dict[int, Node] = {}
+        #: Slots that have got another owner since the host was last told.
+        self.moved = 0
         #: Slots that their owner no longer claims, although no other node has claimed them yet.
         self.not_claimed = 0
         self.current_epoch = 0
@@ -30,7 +32,7 @@ class ClusterState:
         #: False while the cluster is down for this node.
         self.ok = False
         #: The number of masters that have slots.
-        self.size = 1
+        self.size = 0
         #: By name of a forgotten node: the time (ms) until which gossip does not bring it back.
         self.forgotten: dict[str, int] = {}
         #: One byte for each slot: 1 if this node serves every key of the slot without looking at any rule.
@@ -38,14 +40,35 @@ class ClusterState:
 
     def assign(self, slot: int, node: Node | None) -> None:
         """Makes ``node`` the owner of a slot, in place of the one that it has; None: nobody owns it."""
-        before = self.owners[slot]
-        if before is not None:
-            before.slots &= ~(1 << slot)
+        self.assign_all(1 << slot, node)
+
+    def assign_all(self, slots: int, node: Node | None) -> None:
+        """Makes ``node`` the owner of a set of slots."""
+        if not slots:
+            return
+        for each in self.nodes.values():
+            if each.slots & slots:
+                each.slots &= ~slots
         if node is not None:
-            node.slots |= 1 << slot
-        self.owners[slot] = node
-        self.not_claimed &= ~(1 << slot)
-        self._mark(slot)
+            if not node.slots and any(each.replicas for each in self.nodes.values() if each.is_master):
+                # A master that gets its first slot may attract replicas, if masters have replicas here.
+                node.flags |= MIGRATE_TO
+            node.slots |= slots
+        for first, last in ranges(slots):
+            self.owners[first : last + 1] = [node] * (last + 1 - first)
+            self.served[first : last + 1] = bytes(last + 1 - first)
+        self.not_claimed &= ~slots
+        self.moved |= slots
+        if node is self.myself:
+            self._mark(slots)
+
+    def is_unclaimed(self, slot: int) -> bool:
+        """True if nobody owns a slot, or its owner no longer claims it."""
+        return self.owners[slot] is None or bool(self.not_claimed >> slot & 1)
+
+    def find(self, name: str) -> Node | None:
+        """The node with that id."""
+        return self.nodes.get(name)
 
     def set_ok(self, ok: bool) -> None:
         """Notes whether the cluster is up."""
@@ -56,26 +79,37 @@ class ClusterState:
     def mark_served(self) -> None:
         """Fills ``served`` again, after a change that concerns many slots."""
         self.served[:] = bytes(SLOTS)
-        for slot in slots_in(self.myself.slots):
-            self._mark(slot)
+        self._mark(self.myself.slots)
 
     def migrate_to(self, slot: int, node: Node | None) -> None:
         """Notes that a slot of this node is on its way to ``node``; None: no longer."""
-        if node is None:
-            self.migrating.pop(slot, None)
-        else:
-            self.migrating[slot] = node
-        self._mark(slot)
+        _put(self.migrating, slot, node)
+        self._mark(1 << slot)
 
     def import_from(self, slot: int, node: Node | None) -> None:
         """Notes that a slot comes to this node from ``node``; None: no longer."""
-        if node is None:
-            self.importing.pop(slot, None)
-        else:
-            self.importing[slot] = node
-        self._mark(slot)
+        _put(self.importing, slot, node)
+        self._mark(1 << slot)
 
-    def _mark(self, slot: int) -> None:
-        self.served[slot] = (
-            self.ok and self.owners[slot] is self.myself and slot not in self.migrating and slot not in self.importing
-        )
+    def close_slots(self) -> None:
+        """No slot is on its way any more."""
+        self.migrating.clear()
+        self.importing.clear()
+        self.mark_served()
+
+    def _mark(self, slots: int) -> None:
+        """Brings ``served`` up to date for a set of slots."""
+        mine = slots & self.myself.slots if self.ok else 0
+        for first, last in ranges(slots & ~mine):
+            self.served[first : last + 1] = bytes(last + 1 - first)
+        for first, last in ranges(mine):
+            self.served[first : last + 1] = b"\1" * (last + 1 - first)
+        for slot in (*self.migrating, *self.importing):
+            self.served[slot] = 0
+
+
+def _put(table: dict[int, Node], slot: int, node: Node | None) -> None:
+    if node is None:
+        table.pop(slot, None)
+    else:
+        table[slot] = node

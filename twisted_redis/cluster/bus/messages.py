@@ -15,6 +15,7 @@ after which nothing more can be read from the connection.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ VERSION = 1
 #: The length of the header, and of the longest message that a peer may send (bytes).
 HEADER_LENGTH = 2256
 MOST_LENGTH = 512 << 20
+
+# The signature and the length, by which a stream is cut.
+_PREFIX = 8
 
 # Types of messages.
 PING = 0
@@ -140,6 +144,10 @@ class Message:
     module_type: int = 0
 
 
+#: What a node says of itself ends up as a word of a line of nodes.conf, with these as separators.
+_not_of_words = re.compile(r"[\0-\x20\x7f,=\"'\\]").search
+
+
 def _name(text: str) -> bytes:
     return text.encode("latin-1").ljust(40, b"\0")
 
@@ -148,8 +156,12 @@ def _read_name(data: bytes) -> str:
     return "" if data[:1] == b"\0" else data.decode("latin-1")
 
 
-def _text(data: bytes) -> str:
-    return data.partition(b"\0")[0].decode("latin-1")
+def _word(data: bytes) -> str:
+    """Reads a text that ends with a NUL, if it is not longer; raises BadMessage if it is not a word."""
+    text = data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    if _not_of_words(text):
+        raise BadMessage("a name or an address that is not a word")
+    return text
 
 
 def encode(message: Message) -> bytes:
@@ -162,7 +174,7 @@ def encode(message: Message) -> bytes:
                 _name(each.name),
                 each.ping_sent,
                 each.pong_received,
-                each.ip.encode("latin-1"),
+                each.ip.encode("utf-8", "surrogateescape"),
                 each.port,
                 each.bus_port,
                 each.flags,
@@ -199,7 +211,7 @@ def encode(message: Message) -> bytes:
             _name(message.sender),
             message.slots.to_bytes(2048, "little"),
             _name(message.master),
-            message.ip.encode("latin-1"),
+            message.ip.encode("utf-8", "surrogateescape"),
             extensions,
             message.other_port,
             message.bus_port,
@@ -228,7 +240,7 @@ def _encode_extensions(extensions: Extensions) -> list[bytes]:
 
 def _padded(text: str) -> bytes:
     """Returns a text with at least one NUL behind it, and with a length that is a multiple of 8."""
-    data = text.encode("latin-1")
+    data = text.encode("utf-8", "surrogateescape")
     return data + b"\0" * (8 - len(data) % 8)
 
 
@@ -269,7 +281,7 @@ def decode(data: bytes) -> Message:
         offset=offset,
         slots=int.from_bytes(slots, "little"),
         master=_read_name(master),
-        ip=_text(ip),
+        ip=_word(ip),
         port=port,
         other_port=other_port,
         bus_port=bus_port,
@@ -315,7 +327,7 @@ def _read_gossip(message: Message, body: bytes, count: int, extensions: int) -> 
     _need(place <= len(body))
     for name, ping_sent, pong_received, ip, port, bus_port, flags, other_port in _GOSSIP.iter_unpack(body[:place]):
         message.gossip.append(
-            Gossip(_read_name(name), ping_sent, pong_received, _text(ip), port, bus_port, flags, other_port)
+            Gossip(_read_name(name), ping_sent, pong_received, _word(ip), port, bus_port, flags, other_port)
         )
     found = message.extensions
     for _ in range(extensions):
@@ -325,9 +337,9 @@ def _read_gossip(message: Message, body: bytes, count: int, extensions: int) -> 
         data = body[place + _EXTENSION.size : place + length]
         place += length
         if kind == _HOSTNAME:
-            found.hostname = _text(data)
+            found.hostname = _word(data)
         elif kind == _HUMAN_NAME:
-            found.human_name = _text(data)
+            found.human_name = _word(data)
         elif kind == _FORGOTTEN:
             _need(len(data) == 48)
             found.forgotten.append((_read_name(data[:40]), int.from_bytes(data[40:], "big")))
@@ -344,24 +356,34 @@ class Frames:
     """Cuts the bytes of a connection into messages."""
 
     def __init__(self) -> None:
-        self._rest = b""
-
-    @property
-    def held(self) -> int:
-        """The number of bytes of an incomplete message."""
-        return len(self._rest)
+        self._chunks: list[bytes] = []
+        #: The number of bytes of an incomplete message.
+        self.held = 0
+        # So many bytes have to be there before it is worth looking at them.
+        self._needed = _PREFIX
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yields the messages that are complete with ``data``; raises BadStream."""
-        data = self._rest + data if self._rest else data
-        self._rest = b""
+        self._chunks.append(data)
+        self.held += len(data)
+        if self.held < self._needed:
+            return
+        data = b"".join(self._chunks)
+        self._chunks = []
+        self.held = 0
         place = 0
-        while len(data) - place >= 8:
-            total = int.from_bytes(data[place + 4 : place + 8], "big")
-            if data[place : place + 4] != SIGNATURE or not HEADER_LENGTH <= total <= MOST_LENGTH:
-                raise BadStream
-            if len(data) - place < total:
+        while True:
+            self._needed = _PREFIX
+            if len(data) - place < _PREFIX:
                 break
-            yield data[place : place + total]
-            place += total
-        self._rest = data[place:]
+            self._needed = int.from_bytes(data[place + 4 : place + 8], "big")
+            if data[place : place + 4] != SIGNATURE or not HEADER_LENGTH <= self._needed <= MOST_LENGTH:
+                raise BadStream
+            if len(data) - place < self._needed:
+                break
+            end = place + self._needed
+            yield data[place:end]
+            place = end
+        if place < len(data):
+            self._chunks = [data[place:]]
+            self.held = len(data) - place
