@@ -640,6 +640,24 @@ def test_a_manual_failover_waits_for_the_whole_stream() -> None:
     assert replica.member.core.manual.ends == 0
 
 
+def test_a_manual_failover_goes_on_as_soon_as_the_stream_is_executed() -> None:
+    simulation = make(3, 1)
+    master, replica = simulation.machines[0], simulation.machines[3]
+    write(master, 0, b"k")
+    replica.replicate = lambda: None  # type: ignore[method-assign]
+    replica.member.fail_over(force=False, takeover=False)
+    simulation.run(0.02)
+    assert replica.member.manual_failover_waits
+    replica.member.stream_executed()
+    assert not replica.member.core.manual.can_start
+    replica.processed = master.written
+    replica.member.stream_executed()
+    # The votes need no tick.
+    simulation.run(0.03)
+    assert replica.me.is_master
+    assert not replica.member.manual_failover_waits
+
+
 def test_forced_failover_of_a_dead_master() -> None:
     simulation = make(3, 1)
     master, replica = simulation.machines[0], simulation.machines[3]
@@ -759,6 +777,17 @@ def test_replayed_messages_change_nothing() -> None:
     simulation.run(3)
     assert view == [(node.name, node.slots, node.config_epoch, node.is_master) for node in a.state.nodes.values()]
     assert simulation.all_ok()
+
+
+def test_an_update_about_this_node_changes_nothing() -> None:
+    simulation = make(2, 1)
+    sender, replica = simulation.machines[0], simulation.machines[2]
+    link = replica.view_of(sender).inbound
+    assert link is not None
+    update = replace(last_header(sender), kind=UPDATE, about=replica.name, about_epoch=99, about_slots=all_slots())
+    replica.receive(link, encode(update))
+    assert replica.me.is_replica
+    assert replica.me.config_epoch == 0
 
 
 def test_dropped_messages() -> None:

@@ -12,7 +12,7 @@ from twisted_redis.cluster import actions, cron, describe, membership
 from twisted_redis.cluster.bus.messages import TYPE_NAMES, BadMessage, decode
 from twisted_redis.cluster.core import Core
 from twisted_redis.cluster.failures import count_reports
-from twisted_redis.cluster.manual import start_manual_failover
+from twisted_redis.cluster.manual import handle_manual_failover, start_manual_failover
 from twisted_redis.cluster.nodes_file import node_line
 from twisted_redis.cluster.receiving import receive
 from twisted_redis.cluster.saving import save_now
@@ -73,6 +73,20 @@ class Member:
         """Does what was left to be done: the server calls it soon after ``Host.wake``, before anything is sent."""
         cron.settle(self.core)
 
+    def stream_executed(self) -> None:
+        """A replica has executed more of the stream of its master: a manual failover may have waited for that.
+
+        The next tick would notice it too.  Only ``manual_failover_waits`` says whether the call is worth it.
+        """
+        if self.manual_failover_waits:
+            handle_manual_failover(self.core)
+
+    @property
+    def manual_failover_waits(self) -> bool:
+        """True while a manual failover waits until this replica has the whole stream."""
+        manual = self.core.manual
+        return manual.master_offset is not None and not manual.can_start
+
     def refresh(self) -> None:
         """Takes over directives that have changed."""
         cron.refresh_myself(self.core)
@@ -100,6 +114,12 @@ class Member:
                 state.import_from(slot, owner)
         if changed:
             save_now(self.core)
+
+    @property
+    def links_memory(self) -> int:
+        """Bytes that wait on the links (INFO's ``mem_cluster_links``)."""
+        links = (link for node in self.state.nodes.values() for link in (node.link, node.inbound))
+        return sum(link.queued for link in links if link is not None)
 
     # DEBUG
 

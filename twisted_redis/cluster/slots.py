@@ -85,7 +85,8 @@ def correct_claims(core: Core, sender: Node, epoch: int, claimed: int) -> None:
 
 def read_update(core: Core, about: Node, epoch: int, slots: int) -> None:
     """A node says that another one is a master with these slots and a newer epoch."""
-    if about.config_epoch >= epoch:
+    # Nobody knows better than this node what it claims itself.
+    if about is core.state.myself or about.config_epoch >= epoch:
         return
     become_master(core, about)
     about.config_epoch = epoch

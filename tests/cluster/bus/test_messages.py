@@ -18,6 +18,8 @@ from twisted_redis.cluster.bus.messages import (
     MEET,
     MFSTART,
     MODULE,
+    MOST_LENGTH,
+    MOST_OF_STRANGERS,
     PING,
     PONG,
     PUBLISH,
@@ -333,10 +335,13 @@ def test_a_stream_of_garbage(data: bytes, cut: int) -> None:
         _feed(Frames(), data[:cut], data[cut:])
 
 
-@pytest.mark.parametrize("length", [0, 8, 2255, (512 << 20) + 1, 0xFFFFFFFF])
-def test_an_impossible_length(length: int) -> None:
+@pytest.mark.parametrize("most", [MOST_OF_STRANGERS, MOST_LENGTH])
+@pytest.mark.parametrize("length", [0, 8, 2255, -1, 0xFFFFFFFF])
+def test_an_impossible_length(length: int, most: int) -> None:
+    frames = Frames()
+    frames.most = most
     with pytest.raises(BadStream):
-        list(Frames().feed(SIGNATURE + struct.pack("!I", length)))
+        list(frames.feed(SIGNATURE + struct.pack("!I", length if length >= 0 else most + 1)))
 
 
 def test_messages_before_garbage_are_found() -> None:

@@ -15,7 +15,7 @@ from twisted.internet.protocol import ClientFactory, Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
-from twisted_redis.cluster.bus.messages import BadStream, Frames
+from twisted_redis.cluster.bus.messages import MOST_LENGTH, BadStream, Frames
 
 if TYPE_CHECKING:
     from twisted_redis.cluster.links import BusLink
@@ -117,6 +117,8 @@ class SocketLink:
     def received(self, data: bytes) -> None:
         """Hands the messages over that are complete; closes a connection that speaks something else."""
         try:
+            if self.node is not None:
+                self._frames.most = MOST_LENGTH
             for message in self._frames.feed(data):
                 if self._ended:
                     return

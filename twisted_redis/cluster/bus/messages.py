@@ -27,6 +27,8 @@ VERSION = 1
 #: The length of the header, and of the longest message that a peer may send (bytes).
 HEADER_LENGTH = 2256
 MOST_LENGTH = 512 << 20
+#: The longest message of somebody who is not known: a PING with gossip about all nodes that there can be.
+MOST_OF_STRANGERS = 16 << 20
 
 # The signature and the length, by which a stream is cut.
 _PREFIX = 8
@@ -356,6 +358,8 @@ class Frames:
     """Cuts the bytes of a connection into messages."""
 
     def __init__(self) -> None:
+        #: The length of the longest message that is accepted (bytes).
+        self.most = MOST_OF_STRANGERS
         self._chunks: list[bytes] = []
         #: The number of bytes of an incomplete message.
         self.held = 0
@@ -377,7 +381,7 @@ class Frames:
             if len(data) - place < _PREFIX:
                 break
             self._needed = int.from_bytes(data[place + 4 : place + 8], "big")
-            if data[place : place + 4] != SIGNATURE or not HEADER_LENGTH <= self._needed <= MOST_LENGTH:
+            if data[place : place + 4] != SIGNATURE or not HEADER_LENGTH <= self._needed <= self.most:
                 raise BadStream
             if len(data) - place < self._needed:
                 break
