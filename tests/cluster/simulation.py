@@ -81,7 +81,7 @@ class Link:
             return
         if self.simulation.is_cut(self.owner, self.other) or self.owner.frozen or self.ready:
             self.ready.append(lambda: self.owner.receive(self, data))
-            self.simulation.stuck.add(self)
+            self.simulation.stuck[self] = None
             return
         self.owner.receive(self, data)
 
@@ -99,7 +99,7 @@ class Link:
             return
         if self.simulation.is_cut(self.owner, self.other) or self.owner.frozen or self.ready:
             self.ready.append(self.lose_now)
-            self.simulation.stuck.add(self)
+            self.simulation.stuck[self] = None
         else:
             self.lose_now()
 
@@ -114,7 +114,7 @@ class Link:
         assert self.other is not None
         if self.simulation.is_cut(self.owner, self.other) or self.owner.frozen:
             return
-        self.simulation.stuck.discard(self)
+        self.simulation.stuck.pop(self, None)
         ready, self.ready = self.ready, []
         for deliver in ready:
             if not self.closed:
@@ -290,7 +290,7 @@ class Simulation:
         self.now = START
         self.machines: list[Machine] = []
         self.by_ip: dict[str, Machine] = {}
-        self.stuck: set[Link] = set()
+        self.stuck: dict[Link, None] = {}
         self._groups: dict[Machine, int] = {}
         self._cuts: set[frozenset[Machine]] = set()
         self._queue: list[tuple[int, int, Callable[[], object]]] = []

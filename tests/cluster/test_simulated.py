@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.cluster.simulation import BUS_PORT, PORT, Machine, Simulation
 from twisted_redis.cluster.bus.messages import AUTH_ACK, PONG, PUBLISH, UPDATE, decode, encode
-from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, NO_ADDRESS, PFAIL, all_slots
+from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, MASTER, NO_ADDRESS, PFAIL, REPLICA, all_slots
 from twisted_redis.engine.errors import CommandError
 
 
@@ -496,6 +496,23 @@ def test_bump_epoch() -> None:
     simulation.run(2)
     assert b.view_of(a).config_epoch == a.me.config_epoch
     assert b.state.current_epoch == a.me.config_epoch
+
+
+def test_a_late_replica_does_not_take_an_epoch_back() -> None:
+    simulation = make(2, 1)
+    master, replica = simulation.machines[0], simulation.machines[2]
+    master.member.bump_epoch()
+    epoch = master.me.config_epoch
+    # The master takes its replica for a master, which says with an old epoch that it is none.
+    node = master.view_of(replica)
+    node.flags = node.flags & ~REPLICA | MASTER
+    master.me.replicas.remove(node)
+    node.master = None
+    link = node.inbound
+    assert link is not None
+    master.receive(link, encode(replace(last_header(replica), config_epoch=epoch - 1)))
+    assert node.master is master.me
+    assert master.me.config_epoch == epoch
 
 
 # slots

@@ -187,8 +187,11 @@ def _read_role(core: Core, sender: Node, message: Message) -> None:
             else:
                 # The new master of the shard has not told this node itself yet.
                 state.assign_all(sender.slots, master)
+                if master is state.myself and master.is_replica:
+                    core.host.promote()
                 become_master(core, master)
-                master.config_epoch = message.config_epoch
+                # Redis takes over an older epoch here too.  An epoch that goes back could be given away twice.
+                master.config_epoch = max(master.config_epoch, message.config_epoch)
         else:
             state.assign_all(sender.slots, None)
         sender.flags = sender.flags & ~(MASTER | MIGRATE_TO) | REPLICA
