@@ -116,6 +116,20 @@ def test_names_are_told() -> None:
     assert b.view_of(a).hostname == ""
 
 
+def test_valkey_gets_no_secret() -> None:
+    simulation = make(2)
+    a, b = simulation.machines
+    for flags, expected in ((2048, None), (0, a.member.core.secret)):
+        sent: list[bytes] = []
+        link = a.view_of(b).inbound
+        assert link is not None
+        link.send = sent.append  # type: ignore[method-assign]
+        a.receive(link, encode(replace(last_header(b), kind=0, flags=b.me.flags | flags)))
+        (answer,) = sent
+        assert decode(answer).extensions.secret == expected
+        assert decode(answer).extensions.shard_id == a.me.shard_id
+
+
 def test_an_announced_address_is_used() -> None:
     simulation = Simulation()
     a, b = simulation.add(cluster_announce_port=7000, cluster_announce_bus_port=BUS_PORT), simulation.add()

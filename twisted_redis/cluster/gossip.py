@@ -23,6 +23,7 @@ from twisted_redis.cluster.nodes import (
     MEET,
     MYSELF,
     NO_ADDRESS,
+    OF_VALKEY,
     PFAIL,
     Node,
     is_id,
@@ -50,7 +51,7 @@ def send_ping(core: Core, link: BusLink, kind: int) -> None:
         receiver.ping_sent = core.host.now()
     message.gossip = _gossip(core, receiver)
     if receiver is not None and receiver.flags & EXTENSIONS:
-        message.extensions = _extensions(core)
+        message.extensions = _extensions(core, receiver)
     link.send(encode(message))
     core.sent[kind] += 1
 
@@ -114,7 +115,7 @@ def _next_card(core: Core) -> Node:
     return core.deck.pop()
 
 
-def _extensions(core: Core) -> Extensions:
+def _extensions(core: Core, receiver: Node) -> Extensions:
     state = core.state
     now = core.host.now()
     return Extensions(
@@ -122,7 +123,9 @@ def _extensions(core: Core) -> Extensions:
         state.myself.human_name or None,
         [(name, (until - now) // 1000) for name, until in state.forgotten.items() if until >= now],
         state.myself.shard_id,
-        core.secret,
+        # Valkey would take the secret for an address for clients, and show it to them.  Gossip does not always tell
+        # which nodes are of Valkey, so a node has to speak first.
+        core.secret if receiver.data_received and not receiver.flags & OF_VALKEY else None,
     )
 
 

@@ -29,6 +29,8 @@ MEET = 128
 MIGRATE_TO = 256
 NO_FAILOVER = 512
 EXTENSIONS = 1024
+#: Nodes of Valkey say with this one that they understand short headers; Redis has no such flag.
+OF_VALKEY = 2048
 
 #: The words of nodes.conf and CLUSTER NODES, in their order there.
 FLAG_NAMES = (

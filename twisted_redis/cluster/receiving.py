@@ -40,6 +40,7 @@ from twisted_redis.cluster.nodes import (
     MIGRATE_TO,
     NO_ADDRESS,
     NO_FAILOVER,
+    OF_VALKEY,
     REPLICA,
     is_id,
 )
@@ -68,7 +69,7 @@ def receive(core: Core, link: BusLink, message: Message) -> None:
     sender = _sender(core, link, message)
     if sender is not None:
         if message.message_flags & KNOWS_EXTENSIONS:
-            sender.flags |= EXTENSIONS
+            sender.flags = sender.flags & ~OF_VALKEY | message.flags & OF_VALKEY | EXTENSIONS
         now = core.host.now()
         sender.data_received = now
         if not sender.flags & HANDSHAKE:
