@@ -86,6 +86,8 @@ def _flags(client: Client) -> str:
         letters += "c"
     if client.link.address.endswith(":0"):
         letters += "U"
+    if client.reads_replica:
+        letters += "r"
     if gates & NO_EVICT:
         letters += "e"
     if gates & NO_TOUCH:

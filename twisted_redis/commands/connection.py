@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import (
     ANONYMOUS,
+    ASKING,
     CLOSING,
     MASTER,
     MONITORING,
@@ -58,7 +59,9 @@ def select(ctx: Client, index: bytes) -> Reply:
 
     Selects the database of this connection.
     """
-    integer_in(index, -(2**31), 2**31 - 1)
+    number = integer_in(index, -(2**31), 2**31 - 1)
+    if number and ctx.config.cluster_enabled:
+        raise CommandError("ERR SELECT is not allowed in cluster mode")
     ctx.db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
     return OK
 
@@ -188,7 +191,8 @@ def reset(ctx: Client) -> Reply:
     ctx.db = engine.databases[0]
     ctx.set_protocol(2)
     ctx.name = None
-    ctx.gates &= ~(NO_EVICT | NO_TOUCH | MONITORING)
+    ctx.gates &= ~(NO_EVICT | NO_TOUCH | MONITORING | ASKING)
+    ctx.reads_replica = ctx.asking = False
     if not ctx.skip_next:  # a CLIENT REPLY SKIP before RESET suppresses the reply of RESET and ends with it
         ctx.gates &= ~REPLIES_OFF
     engine.acl.greet(ctx)

@@ -116,6 +116,11 @@ def publish(ctx: Client, channel: bytes, message: bytes) -> Reply:
     Sends a message to the subscribers of a channel and returns how many of them are connected to this server.
     """
     engine = ctx.engine
+    if engine.cluster.enabled:
+        # The bus reaches the replicas too.
+        receivers = engine.pubsub.publish(channel, message)
+        engine.cluster.publish(channel, message, sharded=False)
+        return receivers
     if engine.effects.recording:
         # Replicas have subscribers of their own.
         ctx.propagate_as([b"PUBLISH", channel, message], audience=REPLICAS)
@@ -134,6 +139,10 @@ def spublish(ctx: Client, shardchannel: bytes, message: bytes) -> Reply:
     Sends a message to the subscribers of a shard channel and returns how many of them are connected to this server.
     """
     engine = ctx.engine
+    if engine.cluster.enabled:
+        receivers = engine.pubsub.publish_shard(shardchannel, message)
+        engine.cluster.publish(shardchannel, message, sharded=True)
+        return receivers
     if engine.effects.recording:
         ctx.propagate_as([b"SPUBLISH", shardchannel, message], audience=REPLICAS)
     return engine.pubsub.publish_shard(shardchannel, message)

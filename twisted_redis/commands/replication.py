@@ -139,6 +139,8 @@ def failover(ctx: Client, *arguments: bytes) -> Reply:
 
     Hands the role of the master over to a replica that has received all data.
     """
+    if ctx.config.cluster_enabled:
+        raise CommandError("ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.")
     replication = ctx.engine.replication
     if len(arguments) == 1 and c_string(arguments[0]).lower() == b"abort":
         replication.abort_failover()

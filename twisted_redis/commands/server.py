@@ -113,6 +113,8 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
     Swaps the contents of two databases for all connections.
     """
     engine = ctx.engine
+    if engine.config.cluster_enabled:
+        raise CommandError("ERR SWAPDB is not allowed in cluster mode")
     count = len(engine.databases)
     numbers = tuple(
         integer_in(index, -(2**31), 2**31 - 1, f"ERR invalid {which} DB index")

@@ -29,6 +29,7 @@ __all__ = [
     "Waiter",
     "Waiting",
     "block",
+    "end_with_error",
     "retry",
     "serve_later",
     "serve_ready",
@@ -97,6 +98,7 @@ class Waiter:
         if self.client.blocked is not self:
             return
         self.client.blocked = None
+        self.client.asking = False
         engine = self.client.engine
         engine.waiting.count -= 1
         if self.timer is not None and self.timer.active():
@@ -297,12 +299,17 @@ def unblock(client: Client, error: bool) -> bool:
     if waiter is None:
         return False
     if error:
-        waiter.command.samples.append(0)
-        waiter.command.failed += 1
-        waiter.finish(client.engine.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"))
+        end_with_error(waiter, b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
     else:
         waiter.give_up()
     return True
+
+
+def end_with_error(waiter: Waiter, text: bytes) -> None:
+    """Ends a waiting call with an error; it counts as failed.  Call within a turn."""
+    waiter.command.samples.append(0)
+    waiter.command.failed += 1
+    waiter.finish(waiter.client.engine.error(text))
 
 
 def unblock_all(engine: Engine, text: bytes) -> None:
@@ -311,7 +318,5 @@ def unblock_all(engine: Engine, text: bytes) -> None:
         for client in list(engine.clients.values()):
             waiter = client.blocked
             if waiter is not None:
-                waiter.command.samples.append(0)
-                waiter.command.failed += 1
-                waiter.finish(engine.error(text))
+                end_with_error(waiter, text)
                 client.close()

@@ -44,6 +44,7 @@ SCRIPT = 1 << 13
 OWNER = 1 << 14  # acts for the program that owns the server: pauses and injected faults do not apply to it
 REDIRECTED_TO = 1 << 15  # receives the invalidation messages of another client, or has done so
 PUSHED = 1 << 16  # messages wait for the reply of the running command
+ASKING = 1 << 17  # the next command may use a slot that this node is importing
 ANONYMOUS = 1 << 20  # has never logged in; not a gate, since it matters only if the default user has a password
 NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 
@@ -60,6 +61,7 @@ class Client:
     """
 
     __slots__ = (
+        "asking",
         "blocked",
         "blocked_state",
         "commands",
@@ -85,6 +87,7 @@ class Client:
         "pushes",
         "queue",
         "queue_bytes",
+        "reads_replica",
         "resp",
         "skip_next",
         "subscriptions",
@@ -124,6 +127,10 @@ class Client:
         self.blocked: Waiter | None = None
         self.blocked_state: Any = None
         self.postponed = False
+        #: READONLY: a replica of a cluster serves reads of this client.
+        self.reads_replica = False
+        #: Whether the running command, or the running transaction, follows an ASKING.
+        self.asking = False
         #: The offset of the replication stream after the last write of the client.
         self.written_offset = 0
         self.skip_next = 0

@@ -43,6 +43,7 @@ from twisted_redis.engine.migration import Migrations
 from twisted_redis.engine.mishaps import abandon_unit, broken, crashed, report, undelivered
 from twisted_redis.engine.pause import Pauses
 from twisted_redis.engine.ports.append_only import AppendOnly, NoAppendOnly
+from twisted_redis.engine.ports.cluster import Cluster, NoCluster
 from twisted_redis.engine.ports.network import Network, NoNetwork
 from twisted_redis.engine.ports.persistence import NoPersistence, Persistence
 from twisted_redis.engine.ports.process import Process
@@ -108,6 +109,7 @@ class Engine:
         self.persistence: Persistence = NoPersistence(self.process, log, int(time_source.wall()))
         self.append_only: AppendOnly = NoAppendOnly()
         self.replication: Replication = NoReplication()
+        self.cluster: Cluster = NoCluster()
 
         self.memory_peak = 0
         self.info = InfoFields()
@@ -162,6 +164,11 @@ class Engine:
             self.gates |= gate
         else:
             self.gates &= ~gate
+
+    def join_cluster(self, cluster: Cluster) -> None:
+        """Makes this server a node of a cluster: ``cluster`` says which keys it serves."""
+        self.cluster = cluster
+        self.set_gate(gates.IS_CLUSTER, True)
 
     # clients
 

@@ -10,8 +10,10 @@ from enum import IntEnum, auto
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import (
+    ASKING,
     CLOSING,
     IN_MULTI,
+    MASTER,
     NO_TOUCH,
     NOT_GATES,
     OWNER,
@@ -41,6 +43,7 @@ from twisted_redis.engine.declare.flags import (
 )
 from twisted_redis.engine.declare.table import Command, Spec
 from twisted_redis.engine.errors import CommandError, refusal
+from twisted_redis.engine.ports.cluster import Redirected
 from twisted_redis.engine.transactions import discard
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
@@ -69,6 +72,7 @@ IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica has lost its master, and must not serve its old data
 HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.FAULT``
+IS_CLUSTER = 1 << 8  # a node of a cluster: another node may have to answer
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -195,6 +199,8 @@ def check_arity(command: Command, argv: list[bytes]) -> None:
 
 def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
     """Takes one request through all gates; returns the command that ran (or NOT_EXECUTED) and the reply."""
+    if client.gates & ASKING:
+        return _execute_asking(engine, client, argv)
     NOT_EXECUTED.samples.clear()
     if client.gates == RESTRICTED and not engine.gates:
         # An ordinary request of a user with rules: if the rules allow it, no other gate is closed.
@@ -231,7 +237,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
             if client.queue is not None:
                 discard(client)
             text = error.text
-            if not text.startswith(b"EXECABORT"):
+            if not text.startswith(b"EXECABORT") and not isinstance(error, Redirected):
                 text = b"EXECABORT Transaction discarded because of: " + text.removeprefix(b"ERR ")
             return NOT_EXECUTED, engine.error(text)
         if client.queue is not None:
@@ -248,6 +254,27 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         finally:
             engine.state.touching = True
     return command, _call(engine, client, command, argv)
+
+
+def _execute_asking(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
+    """Takes a request that follows ASKING through all gates.
+
+    ASKING counts for one request: for a transaction that begins with it, and for a call that waits, until their end.
+    """
+    from twisted_redis.engine.blocking import Block  # imports this module
+
+    client.gates &= ~ASKING
+    client.asking = True
+    try:
+        command, reply = execute(engine, client, argv)
+    except Postponed:
+        client.gates |= ASKING
+        raise
+    if client.queue is not None:
+        client.gates |= ASKING
+    elif not isinstance(reply, Block):
+        client.asking = False
+    return command, reply
 
 
 def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> Reply:
@@ -288,6 +315,8 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             raise CommandError("ERR Command not allowed inside a transaction")
         if gates & RESTRICTED:
             engine.acl.authorize(client, called, argv)
+    if engine.gates & IS_CLUSTER and not gates & MASTER:
+        engine.cluster.redirect(client, command, argv)
     if gates & TRACKING and engine.config.maxmemory:
         # Clients learn of evicted keys before the reply.
         engine.eviction.charge_changes()
@@ -323,6 +352,8 @@ def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes])
     """Passes the gates that may have closed while a call waited, or raises the error of the first one that has."""
     if client.gates & RESTRICTED:
         engine.acl.authorize(client, command, argv)
+    if engine.gates & IS_CLUSTER and not client.gates & MASTER:
+        engine.cluster.redirect(client, command, argv)
     _check_memory(engine, client, command)
     for check in engine.commands.denials.in_order:
         check(client, command, argv)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.declare.flags import MOVABLEKEYS
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, NOT_KEY, VARIABLE_FLAGS
 
 if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command, Spec
 
-__all__ = ["has_keys", "keys_of", "legacy_range"]
+__all__ = ["fixed_range", "has_keys", "keys_of", "legacy_range", "routing_keys"]
 
 _digits = re.compile(rb"[ \t-\r]*\+?([0-9]{1,9})").match
 
@@ -45,6 +46,30 @@ def keys_of(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None
         except (ValueError, IndexError):
             return None
     return _counted_loosely(spec, argv)
+
+
+def routing_keys(command: Command, argv: list[bytes]) -> list[bytes]:
+    """Returns the arguments by which a request belongs to a slot of a cluster: its keys, or its shard channels.
+
+    There are none if the arguments are invalid.
+    """
+    if command.key_range is None:
+        return [argv[place] for place, _ in keys_of(command, argv) or ()]
+    first, last, step = command.key_range
+    if not first:
+        return []
+    stop = last if last >= 0 else len(argv) + last
+    return argv[first : stop + 1 : step] if first <= stop < len(argv) else []
+
+
+def fixed_range(spec: Spec) -> tuple[int, int, int] | None:
+    """Returns first key, last key and step if these describe all keys of a command; zeros if it has none.
+
+    Shard channels count as keys here.  None stands for keys whose places depend on the arguments.
+    """
+    if spec.flags & MOVABLEKEYS or (spec.getkeys is not None and not spec.keys):
+        return None
+    return legacy_range(spec)
 
 
 def _counted_loosely(spec: Spec, argv: list[bytes]) -> list[tuple[int, int]] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from twisted_redis.engine.declare.command_keys import fixed_range
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
 
@@ -200,6 +201,11 @@ class Command:
         self.histogram: dict[int, int] = {}
         #: The number of leading arguments that form the name: 2 for a subcommand.
         self.skip = 1
+        #: First place, last place and step of the keys; zeros without keys; None if they depend on the arguments.
+        self.key_range: tuple[int, int, int] | None = fixed_range(spec)
+        #: Whether a slot of a cluster decides about a request: 0 if it has no keys, 1 if its first argument is its only
+        #: key, -1 if the keys are elsewhere.
+        self.slot_of_first = {(0, 0, 0): 0, (1, 1, 1): 1}.get(self.key_range or (-1, -1, -1), -1)
 
     def with_flags(self, flags: int) -> Command:
         """Returns the same command with other ``flags``, for the checks before a call."""

@@ -20,15 +20,17 @@ from twisted.internet.defer import Deferred
 
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
-from twisted_redis.engine.clients import DENY_BLOCKING
+from twisted_redis.engine.clients import DENY_BLOCKING, MASTER
 from twisted_redis.engine.declare.flags import BLOCKING, NO_MULTI, NOSCRIPT, READONLY, WRITE
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.extensions.replies import checked, checked_seconds, checked_value
+from twisted_redis.engine.ports.cluster import Reason, Redirected
 from twisted_redis.engine.units import NESTED
 from twisted_redis.resp.types import ErrorReply, NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
 
 __all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep"]
@@ -67,6 +69,8 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
                     )
                 for check in engine.commands.denials.in_order:
                     check(ctx, command, argv)
+            if engine.gates & gates.IS_CLUSTER and not ctx.gates & MASTER:
+                _check_slot(ctx, command, argv)
             reply = engine.call(ctx, command, argv)
         finally:
             if not denied_before:
@@ -74,6 +78,20 @@ def call(ctx: Client, *words: bytes | str | int | float) -> Reply:
     if reply.__class__ is ErrorReply:
         raise CountedError(reply)
     return reply
+
+
+def _check_slot(ctx: Client, command: Command, argv: list[bytes]) -> None:
+    """Raises CommandError if this node of a cluster does not serve a command that a module calls."""
+    try:
+        ctx.engine.cluster.redirect(ctx, command, argv)
+    except Redirected as error:
+        if error.reason is Reason.DOWN_READ_ONLY:
+            text = f"Can not execute a write command '{command.name}' while the cluster is down and readonly"
+        elif error.reason is Reason.DOWN:
+            text = f"Can not execute a command '{command.name}' while the cluster is down"
+        else:
+            text = "Attempted to access a non local key in a cluster node"
+        raise CommandError(f"ERR {text}") from None
 
 
 @contextmanager

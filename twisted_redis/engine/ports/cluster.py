@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from twisted_redis.engine.errors import CommandError
@@ -11,9 +12,34 @@ if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.resp.types import Reply
 
-__all__ = ["Cluster", "NoCluster"]
+__all__ = ["Cluster", "NoCluster", "Reason", "Redirected"]
 
 _DISABLED = "ERR This instance has cluster support disabled"
+
+
+class Reason(Enum):
+    """Why this node does not serve a request."""
+
+    #: The keys are in different slots.
+    CROSS_SLOT = auto()
+    #: Some of the keys are here, and some are on another node: their slot is on its way.
+    UNSTABLE = auto()
+    #: The cluster is down; for ``DOWN_READ_ONLY`` this matters only because the command writes.
+    DOWN = auto()
+    DOWN_READ_ONLY = auto()
+    #: Nobody owns the slot.
+    NOT_SERVED = auto()
+    #: Another node serves this request, or all requests for the slot.
+    ASK = auto()
+    MOVED = auto()
+
+
+class Redirected(CommandError):
+    """Another node has to answer, or none can; ``reason`` says why."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Cluster(Protocol):
@@ -26,48 +52,103 @@ class Cluster(Protocol):
 
     # the gate
 
-    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> None:
-        """Raises CommandError (MOVED, ASK, CROSSSLOT, TRYAGAIN, CLUSTERDOWN) if another node has to answer."""
+    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
+        """Returns the slot of the keys in a request, or None if it has none.
+
+        Raises Redirected (MOVED, ASK, CROSSSLOT, TRYAGAIN, CLUSTERDOWN) if another node has to answer.  For EXEC the
+        keys are those of all commands that ``client`` has queued.
+        """
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         """Hands a message of Pub/Sub to the other nodes; a sharded one stays in this shard."""
 
     # what CLUSTER shows
 
-    def my_id(self) -> str: ...
-    def my_shard_id(self) -> str: ...
-    def info(self) -> str: ...
-    def describe_nodes(self, client: Client) -> str: ...
-    def describe_replicas(self, client: Client, name: str) -> list[str]: ...
-    def describe_slots(self, client: Client) -> Reply: ...
-    def describe_shards(self, client: Client) -> Reply: ...
-    def describe_links(self) -> Reply: ...
-    def count_failure_reports(self, name: str) -> int: ...
-    def count_keys(self, slot: int) -> int: ...
-    def keys_in_slot(self, slot: int, count: int) -> list[bytes]: ...
+    def my_id(self) -> str:
+        """The id of this node: 40 hexadecimal digits."""
+
+    def my_shard_id(self) -> str:
+        """The id of the shard of this node."""
+
+    def info(self) -> str:
+        """The lines of CLUSTER INFO."""
+
+    def describe_nodes(self, client: Client) -> str:
+        """A line for each node, with the ports that ``client`` can use (with or without TLS)."""
+
+    def describe_replicas(self, client: Client, name: str) -> list[str]:
+        """The lines of the replicas of a master."""
+
+    def describe_slots(self, client: Client) -> Reply:
+        """The reply of CLUSTER SLOTS."""
+
+    def describe_shards(self, client: Client) -> Reply:
+        """The reply of CLUSTER SHARDS."""
+
+    def describe_links(self) -> Reply:
+        """The reply of CLUSTER LINKS."""
+
+    def count_failure_reports(self, name: str) -> int:
+        """How many masters report that a node has failed."""
+
+    def count_keys(self, slot: int) -> int:
+        """The number of keys in a slot (0 to 16383)."""
+
+    def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
+        """At most ``count`` keys of a slot."""
 
     # what CLUSTER changes
 
-    def meet(self, host: bytes, port: int, bus_port: int) -> None: ...
-    def forget(self, name: str) -> None: ...
-    def replicate(self, name: str) -> None: ...
-    def reset(self, *, hard: bool) -> None: ...
-    def fail_over(self, *, force: bool, takeover: bool) -> None: ...
+    def meet(self, host: bytes, port: int, bus_port: int) -> None:
+        """Begins a handshake with the node at an address."""
+
+    def forget(self, name: str) -> None:
+        """Removes a node from the table, and keeps it out for a minute."""
+
+    def replicate(self, name: str) -> None:
+        """Makes this node a replica of a master."""
+
+    def reset(self, *, hard: bool) -> None:
+        """Leaves the cluster; ``hard`` also takes a new id and forgets the epochs."""
+
+    def fail_over(self, *, force: bool, takeover: bool) -> None:
+        """Begins to replace the master of this replica, without its consent (``force``) or that of anybody."""
+
+    def check_slots(self, slots: list[int], *, owned: bool) -> None:
+        """Raises the error of the first slot that has no owner (``owned``), that has one, or that comes twice."""
 
     def add_slots(self, slots: list[int]) -> None:
-        """Takes slots that nobody owns; the error names the first one that is owned or given twice."""
+        """Takes slots that nobody owns; raises as ``check_slots``."""
 
     def delete_slots(self, slots: list[int]) -> None:
-        """Leaves slots without an owner."""
+        """Leaves slots without an owner; raises as ``check_slots``."""
 
-    def flush_slots(self) -> None: ...
-    def set_slot_migrating(self, slot: int, name: str) -> None: ...
-    def set_slot_importing(self, slot: int, name: str) -> None: ...
-    def set_slot_stable(self, slot: int) -> None: ...
-    def set_slot_node(self, slot: int, name: str) -> None: ...
-    def bump_epoch(self) -> str: ...
-    def set_config_epoch(self, epoch: int) -> None: ...
-    def save_config(self) -> None: ...
+    def flush_slots(self) -> None:
+        """Leaves all slots of this node without an owner; the database must be empty."""
+
+    def need_master(self) -> None:
+        """Raises the error of CLUSTER SETSLOT if this node is a replica."""
+
+    def set_slot_migrating(self, slot: int, name: str) -> None:
+        """Begins to hand a slot of this node over to another one."""
+
+    def set_slot_importing(self, slot: int, name: str) -> None:
+        """Begins to take a slot over from another node."""
+
+    def set_slot_stable(self, slot: int) -> None:
+        """Ends the migration or the import of a slot; its owner stays the same."""
+
+    def set_slot_node(self, slot: int, name: str) -> None:
+        """Makes a node the owner of a slot."""
+
+    def bump_epoch(self) -> str:
+        """Takes the greatest configuration epoch; returns ``BUMPED`` or ``STILL`` and that epoch."""
+
+    def set_config_epoch(self, epoch: int) -> None:
+        """Sets the configuration epoch of a node that has none and knows no other node."""
+
+    def save_config(self) -> None:
+        """Writes nodes.conf to the disk."""
 
 
 class NoCluster:
@@ -78,8 +159,9 @@ class NoCluster:
     def __init__(self) -> None:
         self.served = bytearray()
 
-    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> None:
+    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
         """Serves everything."""
+        return None
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         """There are no other nodes."""
@@ -148,6 +230,10 @@ class NoCluster:
         """CommandError."""
         raise CommandError(_DISABLED)
 
+    def check_slots(self, slots: list[int], *, owned: bool) -> None:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
     def add_slots(self, slots: list[int]) -> None:
         """CommandError."""
         raise CommandError(_DISABLED)
@@ -157,6 +243,10 @@ class NoCluster:
         raise CommandError(_DISABLED)
 
     def flush_slots(self) -> None:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def need_master(self) -> None:
         """CommandError."""
         raise CommandError(_DISABLED)
 

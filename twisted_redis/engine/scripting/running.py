@@ -15,10 +15,12 @@ from twisted_redis.engine.declare.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT,
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.mishaps import abandon_unit, crashed
+from twisted_redis.engine.ports.cluster import Reason, Redirected
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
-from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES
+from twisted_redis.engine.scripting.flags import ALLOW_CROSS_SLOT, ALLOW_OOM, NO_WRITES
 from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
 from twisted_redis.engine.units import TRANSACTION
+from twisted_redis.keyspace.slots import key_slot
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class Run:
     busy = False
     #: The original call; only for a function.
     argv: Sequence[bytes] = ()
+    #: In a cluster, the slot of the keys that the script may use, once there are any; with ``any_slot``, all slots.
+    slot: int | None = None
+    any_slot = True
 
     def __init__(self, client: Client, name: bytes, flags: int | None, is_eval: bool, read_only: bool) -> None:
         self.client = client
@@ -64,6 +69,8 @@ class Run:
         if flags:
             read_only = read_only or bool(flags & NO_WRITES)
             self.allow_oom = bool(flags & ALLOW_OOM)
+        if flags is not None:
+            self.any_slot = bool(flags & ALLOW_CROSS_SLOT)
         self.read_only = read_only
         #: True if every command has to be checked before it runs.
         self.careful = read_only or bool(client.gates & _INHERITED)
@@ -98,6 +105,8 @@ class Runner:
             client.gates = DENY_BLOCKING | SCRIPT | caller.gates & _INHERITED
         else:
             client.gates = DENY_BLOCKING | SCRIPT
+        if keys and engine.gates & gates.IS_CLUSTER:
+            run.slot = key_slot(arguments[0])
         self.run = run
         queue.append(run)
         try:
@@ -291,6 +300,22 @@ class Runner:
                     raise CommandError("OOM command not allowed when used memory > 'maxmemory'.")
             except CommandError as error:
                 raise self._refused(command, error.text) from None
+        if engine.gates & gates.IS_CLUSTER and not client.gates & MASTER:
+            self._verify_slot(run, command, argv)
+
+    def _verify_slot(self, run: Run, command: Command, argv: list[bytes]) -> None:
+        """Checks whether this node of a cluster serves a command of a script, and whether its slot is the script's."""
+        try:
+            slot = self.engine.cluster.redirect(run.client, command, argv)
+        except Redirected as error:
+            raise self._refused(command, f"ERR {why_not_in_script(error.reason, command)}".encode()) from None
+        if slot is None or run.any_slot:
+            return
+        if run.slot is None:
+            run.slot = slot
+        elif run.slot != slot:
+            text = b"ERR Script attempted to access keys that do not hash to the same slot"
+            raise self._refused(command, text)
 
     def tick(self) -> bytes | None:
         """Checks the time of a long script, and lets the server handle other clients, which may kill the script."""
@@ -358,6 +383,24 @@ class Runner:
         finally:
             self.loading_until = 0
             self.lua.calm()
+
+
+def why_not_in_script(reason: Reason, command: Command) -> str:
+    """Returns the text with which a script is told that its node does not serve a command."""
+    if reason is Reason.DOWN_READ_ONLY:
+        return "Script attempted to execute a write command while the cluster is down and readonly"
+    if reason is Reason.DOWN:
+        return "Script attempted to execute a command while the cluster is down"
+    if reason is Reason.CROSS_SLOT:
+        return f"Command '{command.name}' in script attempted to access keys that don't hash to the same slot"
+    if reason is Reason.UNSTABLE:
+        return (
+            f"Unable to execute command '{command.name}' in script because undeclared keys were accessed during "
+            "rehashing of the slot"
+        )
+    if reason is Reason.NOT_SERVED:
+        return "Script attempted to access a slot not served"
+    return "Script attempted to access a non local key in a cluster node"
 
 
 def _arguments(args: tuple[Any, ...]) -> list[bytes]:

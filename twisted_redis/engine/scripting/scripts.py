@@ -9,7 +9,7 @@ from twisted_redis.engine import gates
 from twisted_redis.engine.clients import MASTER, Client
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.memory.usage import human
-from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_WRITES, command_flags, from_shebang
+from twisted_redis.engine.scripting.flags import ALLOW_OOM, NO_CLUSTER, NO_WRITES, command_flags, from_shebang
 from twisted_redis.engine.scripting.libraries import Libraries
 from twisted_redis.engine.scripting.running import BUSY_TEXT, Run, Runner
 from twisted_redis.resp.types import OK, Reply
@@ -146,6 +146,8 @@ class Scripting:
             if engine.gates & gates.IS_STALE:
                 raise CommandError(gates.STALE_TEXT)
             return
+        if flags & NO_CLUSTER and engine.config.cluster_enabled:
+            raise CommandError("ERR Can not run script on cluster, 'no-cluster' flag is set.")
         if not flags & NO_WRITES and read_only:
             raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
         if engine.eviction.out_of_memory and not flags & (ALLOW_OOM | NO_WRITES) and not ctx.gates & MASTER:
