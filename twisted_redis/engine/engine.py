@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import time
+from binascii import crc_hqx
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from twisted_redis.config import Config
 from twisted_redis.engine import gates
@@ -24,6 +26,7 @@ from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, Wro
 from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
+from twisted_redis.engine.gates import IS_CLUSTER
 from twisted_redis.engine.introspect.info_fields import InfoFields
 from twisted_redis.engine.introspect.keysizes import KeySizes
 from twisted_redis.engine.introspect.latency import LatencyMonitor
@@ -53,6 +56,7 @@ from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
 from twisted_redis.engine.units import make_units
 from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.slots import SLOTS, key_slot
 from twisted_redis.keyspace.state import KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
@@ -64,6 +68,8 @@ INTEGERS = [b":%d\r\n" % value for value in range(256)]
 
 #: Bytes of replies after which a pipeline is interrupted, so that a client that does not read cannot fill memory.
 OUTPUT_SLICE = 1 << 20
+
+LAST_SLOT: Final = SLOTS - 1
 
 #: After a command that ran longer than this (ns), the wall clock is read again.
 STALE_AFTER = 1_000_000
@@ -168,7 +174,7 @@ class Engine:
     def join_cluster(self, cluster: Cluster) -> None:
         """Makes this server a node of a cluster: ``cluster`` says which keys it serves."""
         self.cluster = cluster
-        self.set_gate(gates.IS_CLUSTER, True)
+        self.set_gate(IS_CLUSTER, True)
 
     # clients
 
@@ -232,6 +238,7 @@ class Engine:
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
+        served = self.cluster.served
         slow_ns = self.slow_ns
         room = OUTPUT_SLICE
         taken = 0
@@ -242,7 +249,25 @@ class Engine:
                 taken += 1
                 command = lookup(argv[0])
                 count = len(argv)
-                if command is None or self.gates or client.gates or not command.min_args <= count <= command.max_args:
+                if (
+                    command is None
+                    or client.gates
+                    or not command.min_args <= count <= command.max_args
+                    or (
+                        self.gates
+                        # In a node of a cluster, a request goes on if the node serves the slot of its keys.
+                        and (
+                            self.gates != IS_CLUSTER
+                            or (
+                                not served[
+                                    crc_hqx(argv[1], 0) & LAST_SLOT if 0x7B not in argv[1] else key_slot(argv[1])
+                                ]
+                                if command.has_first_key
+                                else not gates.serves(served, command, argv)
+                            )
+                        )
+                    )
+                ):
                     try:
                         command, reply = gates.execute(self, client, argv)
                     except gates.Postponed:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Callable
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted_redis.engine.clients import (
     ASKING,
@@ -27,6 +28,7 @@ from twisted_redis.engine.clients import (
     Client,
     postpone,
 )
+from twisted_redis.engine.declare.command_keys import routing_keys
 from twisted_redis.engine.declare.flags import (
     ALLOW_BUSY,
     DENYOOM,
@@ -45,6 +47,7 @@ from twisted_redis.engine.declare.table import Command, Spec
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.ports.cluster import Redirected
 from twisted_redis.engine.transactions import discard
+from twisted_redis.keyspace.slots import SLOTS, key_slot
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 
@@ -62,6 +65,7 @@ __all__ = [
     "is_paused",
     "readmit",
     "resolve",
+    "serves",
 ]
 
 # Gates of the engine: while one of these bits is set every command takes the long way.
@@ -72,7 +76,9 @@ IS_MONITORED = 1 << 3
 IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica has lost its master, and must not serve its old data
 HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.FAULT``
-IS_CLUSTER = 1 << 8  # a node of a cluster: another node may have to answer
+IS_CLUSTER: Final = 1 << 8  # a node of a cluster: another node may have to answer
+
+_LAST_SLOT: Final = SLOTS - 1
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -202,7 +208,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
     if client.gates & ASKING:
         return _execute_asking(engine, client, argv)
     NOT_EXECUTED.samples.clear()
-    if client.gates == RESTRICTED and not engine.gates:
+    if client.gates == RESTRICTED and engine.gates in (0, IS_CLUSTER):
         # An ordinary request of a user with rules: if the rules allow it, no other gate is closed.
         entry = engine.commands.lookup.get(argv[0])
         if (
@@ -210,6 +216,7 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
             and entry.min_args <= len(argv) <= entry.max_args
             and not entry.flags & PROTECTED
             and engine.acl.covers(client, entry, argv)
+            and (not engine.gates or serves(engine.cluster.served, entry, argv))
         ):
             client.last_command = entry
             return entry, engine.call(client, entry, argv)
@@ -316,7 +323,7 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         if gates & RESTRICTED:
             engine.acl.authorize(client, called, argv)
     if engine.gates & IS_CLUSTER and not gates & MASTER:
-        engine.cluster.redirect(client, command, argv)
+        check_slot(engine, client, command, argv)
     if gates & TRACKING and engine.config.maxmemory:
         # Clients learn of evicted keys before the reply.
         engine.eviction.charge_changes()
@@ -348,12 +355,33 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
         raise Postponed
 
 
+def serves(served: bytearray, command: Command, argv: list[bytes]) -> bool:
+    """Whether the keys of a request are in one slot that ``served`` has, or there are no keys.
+
+    Otherwise a node of a cluster may serve the request all the same, so it has to look at its rules.  Not for EXEC.
+    """
+    found = -1
+    for key in routing_keys(command, argv):
+        slot = crc_hqx(key, 0) & _LAST_SLOT if 0x7B not in key else key_slot(key)
+        if slot != found:
+            if found >= 0:
+                return False
+            found = slot
+    return found < 0 or bool(served[found])
+
+
+def check_slot(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
+    """Raises the error of a node of a cluster that does not serve a request."""
+    if command.name == "exec" or not serves(engine.cluster.served, command, argv):
+        engine.cluster.redirect(client, command, argv)
+
+
 def readmit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
     """Passes the gates that may have closed while a call waited, or raises the error of the first one that has."""
     if client.gates & RESTRICTED:
         engine.acl.authorize(client, command, argv)
     if engine.gates & IS_CLUSTER and not client.gates & MASTER:
-        engine.cluster.redirect(client, command, argv)
+        check_slot(engine, client, command, argv)
     _check_memory(engine, client, command)
     for check in engine.commands.denials.in_order:
         check(client, command, argv)

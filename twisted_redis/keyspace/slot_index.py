@@ -48,7 +48,7 @@ class SlotIndex:
         if self._order is not None:
             self._order.append(key)
         # ``key_slot``, spelled out for keys without a tag: this runs for each new key.
-        slot = key_slot(key) if b"{" in key else crc_hqx(key, 0) & _LAST
+        slot = crc_hqx(key, 0) & _LAST if 0x7B not in key else key_slot(key)
         keys = self._slots[slot]
         if keys is None:
             self._slots[slot] = {key}
@@ -70,7 +70,7 @@ class SlotIndex:
         """Adds keys that are in the order already."""
         slots = self._slots
         for key in keys:
-            slot = key_slot(key) if b"{" in key else crc_hqx(key, 0) & _LAST
+            slot = crc_hqx(key, 0) & _LAST if 0x7B not in key else key_slot(key)
             known = slots[slot]
             if known is None:
                 slots[slot] = {key}

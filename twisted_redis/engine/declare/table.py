@@ -203,9 +203,8 @@ class Command:
         self.skip = 1
         #: First place, last place and step of the keys; zeros without keys; None if they depend on the arguments.
         self.key_range: tuple[int, int, int] | None = fixed_range(spec)
-        #: Whether a slot of a cluster decides about a request: 0 if it has no keys, 1 if its first argument is its only
-        #: key, -1 if the keys are elsewhere.
-        self.slot_of_first = {(0, 0, 0): 0, (1, 1, 1): 1}.get(self.key_range or (-1, -1, -1), -1)
+        #: Whether the first argument is the only key.
+        self.has_first_key = self.key_range == (1, 1, 1)
 
     def with_flags(self, flags: int) -> Command:
         """Returns the same command with other ``flags``, for the checks before a call."""

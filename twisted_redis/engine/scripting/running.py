@@ -221,13 +221,16 @@ class Runner:
             guarded = 0
         flags = command.flags
         client = self.client
-        if guarded or run.careful or engine.gates or flags & NOSCRIPT:
+        closed = engine.gates
+        if closed == gates.IS_CLUSTER and run.any_slot and gates.serves(engine.cluster.served, command, argv):
+            closed = 0
+        if guarded or run.careful or closed or flags & NOSCRIPT:
             self._verify(run, command, argv)
         if flags & WRITE:
             run.dirty = True
-        if engine.gates or engine.current is not None or command.skip != 1:
+        if closed or engine.current is not None or command.skip != 1:
             return engine.call(client, command, argv)
-        # This is engine.call, spelled out for a server without gates, since scripts make many short calls.
+        # This is engine.call, spelled out for a server without closed gates, since scripts make many short calls.
         start = engine.clock_ns()
         try:
             if count == 2:
