@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "add_slots",
     "bump_epoch",
+    "check_slots",
     "delete_slots",
     "find_node",
     "flush_slots",
     "forget_node",
     "meet",
+    "need_master",
     "replicate_node",
     "reset",
     "save_config",
@@ -107,14 +109,14 @@ def reset(core: Core, *, hard: bool) -> None:
     core.note(SAVE | SYNC | UPDATE_STATE)
 
 
-def _check_once(slots: Iterable[int], *, taken: bool, core: Core) -> int:
+def check_slots(core: Core, slots: Iterable[int], *, owned: bool) -> int:
     """Returns the set of slots; the error names the first one that is given twice or of the wrong kind."""
     found = 0
     for slot in slots:
-        owned = core.state.owners[slot] is not None
-        if owned and not taken:
+        has_owner = core.state.owners[slot] is not None
+        if has_owner and not owned:
             raise CommandError(f"ERR Slot {slot} is already busy")
-        if taken and not owned:
+        if owned and not has_owner:
             raise CommandError(f"ERR Slot {slot} is already unassigned")
         if found >> slot & 1:
             raise CommandError(f"ERR Slot {slot} specified multiple times")
@@ -132,12 +134,12 @@ def _set_owner(core: Core, slots: int, node: Node | None) -> None:
 
 def add_slots(core: Core, slots: Iterable[int]) -> None:
     """CLUSTER ADDSLOTS and ADDSLOTSRANGE."""
-    _set_owner(core, _check_once(slots, taken=False, core=core), core.state.myself)
+    _set_owner(core, check_slots(core, slots, owned=False), core.state.myself)
 
 
 def delete_slots(core: Core, slots: Iterable[int]) -> None:
     """CLUSTER DELSLOTS and DELSLOTSRANGE."""
-    _set_owner(core, _check_once(slots, taken=True, core=core), None)
+    _set_owner(core, check_slots(core, slots, owned=True), None)
 
 
 def flush_slots(core: Core) -> None:
@@ -148,7 +150,8 @@ def flush_slots(core: Core) -> None:
     core.note(UPDATE_STATE | SAVE)
 
 
-def _need_master(core: Core) -> None:
+def need_master(core: Core) -> None:
+    """Raises the error of CLUSTER SETSLOT in a replica."""
     if core.state.myself.is_replica:
         raise CommandError("ERR Please use SETSLOT only with masters.")
 
@@ -165,7 +168,7 @@ def _other_end(core: Core, name: str, refusal: str) -> Node:
 
 def set_slot_migrating(core: Core, slot: int, name: str) -> None:
     """CLUSTER SETSLOT MIGRATING."""
-    _need_master(core)
+    need_master(core)
     if core.state.owners[slot] is not core.state.myself:
         raise CommandError(f"ERR I'm not the owner of hash slot {slot}")
     core.state.migrate_to(slot, _other_end(core, name, "I don't know about node"))
@@ -174,7 +177,7 @@ def set_slot_migrating(core: Core, slot: int, name: str) -> None:
 
 def set_slot_importing(core: Core, slot: int, name: str) -> None:
     """CLUSTER SETSLOT IMPORTING."""
-    _need_master(core)
+    need_master(core)
     if core.state.owners[slot] is core.state.myself:
         raise CommandError(f"ERR I'm already the owner of hash slot {slot}")
     core.state.import_from(slot, _other_end(core, name, "I don't know about node"))
@@ -183,7 +186,7 @@ def set_slot_importing(core: Core, slot: int, name: str) -> None:
 
 def set_slot_stable(core: Core, slot: int) -> None:
     """CLUSTER SETSLOT STABLE."""
-    _need_master(core)
+    need_master(core)
     core.state.import_from(slot, None)
     core.state.migrate_to(slot, None)
     core.note(SAVE | UPDATE_STATE)
@@ -191,7 +194,7 @@ def set_slot_stable(core: Core, slot: int) -> None:
 
 def set_slot_node(core: Core, slot: int, name: str) -> None:
     """CLUSTER SETSLOT NODE."""
-    _need_master(core)
+    need_master(core)
     state = core.state
     myself = state.myself
     node = _other_end(core, name, "Unknown node")

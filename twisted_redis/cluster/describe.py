@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.cluster.bus.messages import TYPE_NAMES
+from twisted_redis.cluster.endpoints import client_port, preferred_endpoint
 from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, PFAIL, ranges
 from twisted_redis.cluster.nodes_file import node_line
 from twisted_redis.cluster.roles import top_master
@@ -30,10 +31,7 @@ def nodes_text(core: Core, *, tls: bool) -> str:
 
 def endpoint(core: Core, node: Node) -> str:
     """Where clients shall look for a node, by cluster-preferred-endpoint-type: an address, a name, or empty."""
-    kind = core.config.cluster_preferred_endpoint_type
-    if kind == "ip":
-        return node.ip
-    return (node.hostname or "?") if kind == "hostname" else ""
+    return preferred_endpoint(node, core.config.cluster_preferred_endpoint_type)
 
 
 def info_text(core: Core) -> str:
@@ -99,7 +97,7 @@ def _slots_node(core: Core, node: Node, tls: bool) -> Reply:
         others += [b"hostname", _bytes(node.hostname)]
     return [
         _bytes(endpoint(core, node)) if kind != "unknown-endpoint" else None,
-        node.tls_port if tls else node.port,
+        client_port(node, tls=tls),
         node.name.encode(),
         others,
     ]

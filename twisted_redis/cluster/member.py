@@ -15,6 +15,7 @@ from twisted_redis.cluster.failures import count_reports
 from twisted_redis.cluster.manual import handle_manual_failover, start_manual_failover
 from twisted_redis.cluster.nodes_file import node_line
 from twisted_redis.cluster.receiving import receive
+from twisted_redis.cluster.redirect import redirect
 from twisted_redis.cluster.saving import save_now
 from twisted_redis.cluster.sending import publish
 from twisted_redis.engine.errors import CommandError
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from twisted_redis.cluster.links import BusLink, BusNetwork
     from twisted_redis.cluster.state import ClusterState
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.resp.types import Reply
 
 __all__ = ["Member"]
 
 
 class Member:
-    """This node.  It implements the port ``engine/ports/cluster.py`` except for ``redirect``."""
+    """This node.  It implements the port ``engine/ports/cluster.py``."""
 
     enabled = True
 
@@ -120,6 +122,12 @@ class Member:
         """Bytes that wait on the links (INFO's ``mem_cluster_links``)."""
         links = (link for node in self.state.nodes.values() for link in (node.link, node.inbound))
         return sum(link.queued for link in links if link is not None)
+
+    # the gate
+
+    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
+        """Returns the slot of a request that this node serves; raises Redirected if another one has to."""
+        return redirect(self.state, client, command, argv, self.core.host.is_tls)
 
     # DEBUG
 
@@ -217,6 +225,14 @@ class Member:
     def fail_over(self, *, force: bool, takeover: bool) -> None:
         """CLUSTER FAILOVER."""
         start_manual_failover(self.core, force=force, takeover=takeover)
+
+    def check_slots(self, slots: Iterable[int], *, owned: bool) -> None:
+        """Raises the error of slots that cannot be added, or cannot be deleted if they are to be ``owned``."""
+        actions.check_slots(self.core, slots, owned=owned)
+
+    def need_master(self) -> None:
+        """Raises the error of CLUSTER SETSLOT in a replica."""
+        actions.need_master(self.core)
 
     def add_slots(self, slots: Iterable[int]) -> None:
         """CLUSTER ADDSLOTS."""
