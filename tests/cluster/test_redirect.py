@@ -495,3 +495,48 @@ class TestWaitingClients:
         assert reader.read() == b""
         node.give(node.third, range(slot("b"), slot("b") + 1))
         assert reader.read() == b"-MOVED 3300 127.0.0.3:7003\r\n"
+
+
+class TestHome:
+    """Keys of the database are served without a look at their slots, as long as all these slots are served."""
+
+    def test_it_follows_every_change_of_the_slots(self, node: ClusterNode) -> None:
+        db = node.engine.databases[0]
+        index = node.engine.local
+        node("SET", "{b}1", 1)
+        assert index.home is db.data
+        changes = [
+            (lambda: node.give(node.other, range(3300, 3301)), lambda: node.give(node.state.myself, range(3300, 3301))),
+            (lambda: node.state.migrate_to(3300, node.third), lambda: node.state.migrate_to(3300, None)),
+            (lambda: node.state.import_from(3300, node.third), lambda: node.state.import_from(3300, None)),
+            (lambda: node.state.migrate_to(3300, node.third), node.state.close_slots),
+            (lambda: node.set_ok(False), lambda: node.set_ok(True)),
+            (node.become_replica, lambda: node.give(node.state.myself, range(8192))),
+        ]
+        for change, back in changes:
+            change()
+            assert index.home == {}
+            back()
+            assert index.home is db.data
+        node.state.migrate_to(3168, node.third)
+        assert index.home is db.data  # no key is in that slot
+
+    def test_a_pipeline_may_change_it(self, node: ClusterNode) -> None:
+        connection = node.connect()
+        node.state.import_from(slot("a"), node.other)
+        requests = "SET {b}1 x,ASKING,SET {a}1 y,GET {a}1,GET {b}1,FLUSHALL,GET {b}1,SET {b}2 z,GET {b}2"
+        assert connection.send(b"".join(each.encode() + b"\r\n" for each in requests.split(","))) == (
+            b"+OK\r\n+OK\r\n+OK\r\n-" + MOVED + b"\r\n$1\r\nx\r\n+OK\r\n$-1\r\n+OK\r\n$1\r\nz\r\n"
+        )
+
+    def test_keys_that_come_by_other_ways_are_noticed(self, node: ClusterNode) -> None:
+        db = node.engine.databases[0]
+        db.set(b"{a}1", b"x")
+        assert node("GET", "{a}1") == MOVED
+        connection = node.connect()
+        assert connection("GET", "{a}1") == b"-" + MOVED + b"\r\n"
+        db.delete(b"{a}1")
+        assert node.engine.local.home is db.data
+        db.data[b"{a}1"] = b"x"
+        db.rebuild_from_data()
+        assert connection("GET", "{a}1") == b"-" + MOVED + b"\r\n"

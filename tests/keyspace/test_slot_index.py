@@ -12,7 +12,7 @@ import pytest
 from tests.support.server import Server
 from twisted_redis.keyspace.database import Database
 from twisted_redis.keyspace.slot_index import SlotIndex
-from twisted_redis.keyspace.slots import key_slot
+from twisted_redis.keyspace.slots import SLOTS, key_slot
 from twisted_redis.keyspace.state import KeyspaceState
 
 KEYS = [f"{tag}{number}" for tag in ("", "{a}", "{b}", "x{}") for number in range(12)]
@@ -25,6 +25,9 @@ def agrees(db: Database) -> bool:
     assert db.slots.counts() == counted
     for slot in counted:
         assert set(db.slots.keys(slot)) == {key for key in db.data if key_slot(key) == slot}
+    served = db.state.served
+    assert served is not None
+    assert db.slots.home is db.data if all(served[slot] for slot in counted) else db.slots.home == {}
     return True
 
 
@@ -33,7 +36,7 @@ def make_server(**directives: object) -> Server:
 
 
 def test_keys_of_a_slot() -> None:
-    index = SlotIndex([b"{a}1", b"{a}2", b"b"])
+    index = SlotIndex(dict.fromkeys([b"{a}1", b"{a}2", b"b"], b""))
     slot = key_slot(b"a")
     assert index.count(slot) == 2
     assert sorted(index.keys(slot)) == [b"{a}1", b"{a}2"]
@@ -134,7 +137,7 @@ def test_it_agrees_after_loading(tmp_path: Path) -> None:
 
 def test_swapped_contents_take_their_index_along() -> None:
     state = KeyspaceState()
-    state.by_slot = True
+    state.served = bytearray(SLOTS)
     first, second = Database(0, state), Database(0, state)
     first.set(b"a", b"1")
     second.set(b"b", b"1")

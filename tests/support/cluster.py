@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.support.server import Server
@@ -28,21 +29,21 @@ class FakeCluster:
     def __init__(self, engine: Engine, state: ClusterState) -> None:
         self._engine = engine
         self.state = state
+        self.served = state.served
         self.calls: list[tuple[Any, ...]] = []
         #: The clients that count as clients with TLS.
         self.tls: set[Client] = set()
         #: The error of the next request for a change.
         self.error: str | None = None
 
-    @property
-    def served(self) -> bytearray:
-        return self.state.served
-
     def is_tls(self, client: Client) -> bool:
         return client in self.tls
 
     def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
         return redirect(self.state, client, command, argv, self.is_tls)
+
+    def follow_served(self, changed: Callable[[], None]) -> None:
+        self.state.served_changed = changed
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         self.calls.append(("publish", channel, message, sharded))
@@ -159,10 +160,8 @@ class ClusterNode(Server):
 
     def give(self, node: Node | None, slots: range) -> None:
         """Gives slots to a node, and does what a server does then."""
-        changed = 0
-        for slot in slots:
-            self.state.assign(slot, node)
-            changed |= 1 << slot
+        changed = ((1 << slots.stop) - 1) >> slots.start << slots.start
+        self.state.assign_all(changed, node)
         slots_moved(self.engine, self.state, changed, lambda _: False)
 
     def set_ok(self, ok: bool) -> None:

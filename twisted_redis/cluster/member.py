@@ -21,7 +21,7 @@ from twisted_redis.cluster.sending import publish
 from twisted_redis.engine.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from twisted_redis.cluster.host import Host
     from twisted_redis.cluster.links import BusLink, BusNetwork
@@ -128,6 +128,10 @@ class Member:
     def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
         """Returns the slot of a request that this node serves; raises Redirected if another one has to."""
         return redirect(self.state, client, command, argv, self.core.host.is_tls)
+
+    def follow_served(self, changed: Callable[[], None]) -> None:
+        """Calls ``changed`` after each change of ``served``."""
+        self.state.served_changed = changed
 
     # DEBUG
 

@@ -6,7 +6,9 @@ step with each other.
 
 from __future__ import annotations
 
-from twisted_redis.cluster.nodes import MASTER, MIGRATE_TO, MYSELF, Node, ranges
+from collections.abc import Callable
+
+from twisted_redis.cluster.nodes import MASTER, MIGRATE_TO, MYSELF, Node, all_slots, ranges
 from twisted_redis.keyspace.slots import SLOTS
 
 __all__ = ["ClusterState"]
@@ -37,6 +39,8 @@ class ClusterState:
         self.forgotten: dict[str, int] = {}
         #: One byte for each slot: 1 if this node serves every key of the slot without looking at any rule.
         self.served = bytearray(SLOTS)
+        #: Called after each change of ``served``.
+        self.served_changed: Callable[[], None] = _ignore
 
     def assign(self, slot: int, node: Node | None) -> None:
         """Makes ``node`` the owner of a slot, in place of the one that it has; None: nobody owns it."""
@@ -56,11 +60,9 @@ class ClusterState:
             node.slots |= slots
         for first, last in ranges(slots):
             self.owners[first : last + 1] = [node] * (last + 1 - first)
-            self.served[first : last + 1] = bytes(last + 1 - first)
         self.not_claimed &= ~slots
         self.moved |= slots
-        if node is self.myself:
-            self._mark(slots)
+        self._mark(slots)
 
     def is_unclaimed(self, slot: int) -> bool:
         """True if nobody owns a slot, or its owner no longer claims it."""
@@ -78,8 +80,7 @@ class ClusterState:
 
     def mark_served(self) -> None:
         """Fills ``served`` again, after a change that concerns many slots."""
-        self.served[:] = bytes(SLOTS)
-        self._mark(self.myself.slots)
+        self._mark(all_slots())
 
     def migrate_to(self, slot: int, node: Node | None) -> None:
         """Notes that a slot of this node is on its way to ``node``; None: no longer."""
@@ -106,6 +107,11 @@ class ClusterState:
             self.served[first : last + 1] = b"\1" * (last + 1 - first)
         for slot in (*self.migrating, *self.importing):
             self.served[slot] = 0
+        self.served_changed()
+
+
+def _ignore() -> None:
+    """Nobody follows the slots."""
 
 
 def _put(table: dict[int, Node], slot: int, node: Node | None) -> None:

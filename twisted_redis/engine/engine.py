@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from binascii import crc_hqx
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from twisted_redis.config import Config
 from twisted_redis.engine import gates
@@ -56,7 +54,8 @@ from twisted_redis.engine.transactions import discard
 from twisted_redis.engine.turns import Turns
 from twisted_redis.engine.units import make_units
 from twisted_redis.keyspace.database import Database
-from twisted_redis.keyspace.slots import SLOTS, key_slot
+from twisted_redis.keyspace.slot_index import NO_INDEX
+from twisted_redis.keyspace.slots import SLOTS
 from twisted_redis.keyspace.state import KeyspaceState
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 
@@ -68,8 +67,6 @@ INTEGERS = [b":%d\r\n" % value for value in range(256)]
 
 #: Bytes of replies after which a pipeline is interrupted, so that a client that does not read cannot fill memory.
 OUTPUT_SLICE = 1 << 20
-
-LAST_SLOT: Final = SLOTS - 1
 
 #: After a command that ran longer than this (ns), the wall clock is read again.
 STALE_AFTER = 1_000_000
@@ -96,7 +93,8 @@ class Engine:
         self.clock_ns: Callable[[], int] = time.perf_counter_ns
         self.state = KeyspaceState(WrongType)
         self.state.own_types = config.own_types
-        self.state.by_slot = config.cluster_enabled
+        if config.cluster_enabled:
+            self.state.served = bytearray(SLOTS)
         self.databases = [Database(index, self.state) for index in range(config.databases)]
         self.clients: dict[int, Client] = {}
         self._last_client_id = 0
@@ -116,6 +114,8 @@ class Engine:
         self.append_only: AppendOnly = NoAppendOnly()
         self.replication: Replication = NoReplication()
         self.cluster: Cluster = NoCluster()
+        #: The keys of database 0 by slot, in a node of a cluster.
+        self.local = NO_INDEX
 
         self.memory_peak = 0
         self.info = InfoFields()
@@ -172,8 +172,18 @@ class Engine:
             self.gates &= ~gate
 
     def join_cluster(self, cluster: Cluster) -> None:
-        """Makes this server a node of a cluster: ``cluster`` says which keys it serves."""
+        """Makes this server a node of a cluster: ``cluster`` says which keys it serves.
+
+        ``cluster-enabled`` must have been set when the engine was made, since the databases index their keys then.
+        """
+        index = self.databases[0].slots
+        if index is None:
+            raise ValueError("the databases have no index of keys by slot: cluster-enabled was not set")
         self.cluster = cluster
+        self.local = index
+        self.state.served = cluster.served
+        cluster.follow_served(lambda: index.serve(cluster.served))
+        index.serve(cluster.served)
         self.set_gate(IS_CLUSTER, True)
 
     # clients
@@ -238,7 +248,6 @@ class Engine:
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
-        served = self.cluster.served
         slow_ns = self.slow_ns
         room = OUTPUT_SLICE
         taken = 0
@@ -258,12 +267,9 @@ class Engine:
                         # In a node of a cluster, a request goes on if the node serves the slot of its keys.
                         and (
                             self.gates != IS_CLUSTER
-                            or (
-                                not served[
-                                    crc_hqx(argv[1], 0) & LAST_SLOT if 0x7B not in argv[1] else key_slot(argv[1])
-                                ]
-                                if command.has_first_key
-                                else not gates.serves(served, command, argv)
+                            or not (
+                                (command.has_first_key and argv[1] in self.local.home)
+                                or gates.serves(self.cluster.served, command, argv)
                             )
                         )
                     )

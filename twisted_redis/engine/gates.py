@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from collections.abc import Callable
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final
@@ -47,7 +46,7 @@ from twisted_redis.engine.declare.table import Command, Spec
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.ports.cluster import Redirected
 from twisted_redis.engine.transactions import discard
-from twisted_redis.keyspace.slots import SLOTS, key_slot
+from twisted_redis.keyspace.slots import key_slot
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, QUEUED, Reply
 
@@ -77,8 +76,6 @@ IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica has lost its master, and must not serve its old data
 HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.FAULT``
 IS_CLUSTER: Final = 1 << 8  # a node of a cluster: another node may have to answer
-
-_LAST_SLOT: Final = SLOTS - 1
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -360,14 +357,13 @@ def serves(served: bytearray, command: Command, argv: list[bytes]) -> bool:
 
     Otherwise a node of a cluster may serve the request all the same, so it has to look at its rules.  Not for EXEC.
     """
-    found = -1
-    for key in routing_keys(command, argv):
-        slot = crc_hqx(key, 0) & _LAST_SLOT if 0x7B not in key else key_slot(key)
-        if slot != found:
-            if found >= 0:
-                return False
-            found = slot
-    return found < 0 or bool(served[found])
+    if command.has_first_key:
+        return bool(served[key_slot(argv[1])])
+    keys = routing_keys(command, argv)
+    if not keys:
+        return True
+    slots = set(map(key_slot, keys))
+    return len(slots) == 1 and bool(served[slots.pop()])
 
 
 def check_slot(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:

@@ -82,6 +82,8 @@ class Database:
         self.access_log: AccessLog | None = None
         #: The memory that the keys take; None without a limit.
         self.account: account.Account | None = None
+        #: The keys by slot, in a node of a cluster.
+        self.slots: SlotIndex | None = None if state.served is None else SlotIndex({}, None, state.served)
         self._clear()
 
     def _clear(self) -> None:
@@ -103,13 +105,14 @@ class Database:
         self.order = Order(self.data)
         self.order.may_sweep = self.state.compacting
         self.order.sweep_ratio = SWEEP_RATIO if self.account is None else account.SWEEP_RATIO
-        #: The keys by slot, in a node of a cluster.
-        self.slots: SlotIndex | None = None
-        if self.state.by_slot:
-            self.slots = SlotIndex(self.data, self.order)
-            self._appended, self._discarded = self.slots.append, self.slots.discard
-        else:
-            self._appended, self._discarded = self.order.append, self.order.discard
+        if self.slots is not None:
+            self.slots.build(self.data, self.order)
+        self._choose_told()
+
+    def _choose_told(self) -> None:
+        """Chooses what is told of keys that come and go: the index by slot, which tells the order, or the order."""
+        told = self.order if self.slots is None else self.slots
+        self._appended, self._discarded = told.append, told.discard
 
     def __len__(self) -> int:
         return len(self.data)
@@ -494,8 +497,6 @@ class Database:
         """
         accounts = self.account, other.account
         for name in (
-            "_appended",
-            "_discarded",
             "access_log",
             "account",
             "data",
@@ -505,12 +506,15 @@ class Database:
             "order",
             "quick_reads",
             "quick_writes",
-            "slots",
             "wheel",
         ):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)
+        if self.slots is not None and other.slots is not None:
+            self.slots.swap(other.slots)
+        self._choose_told()
+        other._choose_told()
         if None in accounts:
             for db, before in zip((self, other), accounts, strict=True):
                 db.keep_account(before is not None, volatile=before is not None and before.volatile is not None)

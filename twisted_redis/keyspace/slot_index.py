@@ -1,6 +1,6 @@
 """The keys of a database by their hash slots, which only a node of a cluster keeps.
 
-    >>> index = SlotIndex([b"user:{7}:name", b"user:{7}:age", b"x"])
+    >>> index = SlotIndex({b"user:{7}:name": 1, b"user:{7}:age": 2, b"x": 3})
     >>> index.count(key_slot(b"7"))
     2
 
@@ -14,14 +14,14 @@ from binascii import crc32, crc_hqx
 from collections.abc import Iterable
 from heapq import nsmallest
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.keyspace.slots import SLOTS, key_slot
 
 if TYPE_CHECKING:
     from twisted_redis.datatypes.order import Order
 
-__all__ = ["SlotIndex"]
+__all__ = ["NO_INDEX", "SlotIndex"]
 
 _LAST: Final = SLOTS - 1
 #: The bit that distinguishes a cursor within a slot from one of an order of keys.
@@ -31,17 +31,50 @@ _MOST_SCANNED: Final = 20_000
 
 
 class SlotIndex:
-    """The keys in each slot.  ``order`` is the order of the same keys, which ``append`` and ``discard`` change too."""
+    """The keys of ``data`` in each slot.  ``order`` is their order, which ``append`` and ``discard`` change too.
 
-    #: The attributes that hold elements, in which a large one is freed bit by bit.
-    PARTS: ClassVar[tuple[str, ...]] = ("_slots",)
+    ``served`` has one byte for each slot: 1 if this node serves every key of the slot without looking at any rule.
+    ``home`` is ``data`` itself as long as every key is in such a slot, and an empty dict otherwise.  So a key that is
+    in ``home`` needs no further question, and its slot need not be computed.
+    """
 
-    __slots__ = ("_order", "_slots")
+    __slots__ = ("_data", "_foreign", "_order", "_served", "home", "sets")
 
-    def __init__(self, keys: Iterable[bytes], order: Order | None = None) -> None:
+    def __init__(self, data: dict[bytes, Any], order: Order | None = None, served: bytearray | None = None) -> None:
+        self._served = bytearray(SLOTS) if served is None else served
+        #: The keys of each slot.
+        self.sets: list[set[bytes] | None] = []
+        self.home: dict[bytes, Any] = {}
+        #: The number of keys in slots that are not served.
+        self._foreign = 0
+        self.build(data, order)
+
+    def build(self, data: dict[bytes, Any], order: Order | None) -> None:
+        """Begins anew with the keys of ``data``."""
+        self._data = data
         self._order = order
-        self._slots: list[set[bytes] | None] = [None] * SLOTS
-        self.add_all(keys)
+        self.sets = [None] * len(self._served)
+        self._foreign = 0
+        self.home = data
+        self.add_all(data)
+
+    def serve(self, served: bytearray) -> None:
+        """Uses these slots, and counts again which keys are in them; called when they have changed as well."""
+        self._served = served
+        self._count_foreign(
+            sum([len(keys) for slot, keys in enumerate(self.sets) if keys is not None and not served[slot]])
+        )
+
+    def swap(self, other: SlotIndex) -> None:
+        """Exchanges the contents with those of another index that uses the same slots."""
+        for name in ("_data", "_foreign", "_order", "home", "sets"):
+            mine = getattr(self, name)
+            setattr(self, name, getattr(other, name))
+            setattr(other, name, mine)
+
+    def _count_foreign(self, count: int) -> None:
+        self._foreign = count
+        self.home = {} if count else self._data
 
     def append(self, key: bytes) -> None:
         """Adds a key that is new in the database, to the order as well."""
@@ -49,42 +82,51 @@ class SlotIndex:
             self._order.append(key)
         # ``key_slot``, spelled out for keys without a tag: this runs for each new key.
         slot = crc_hqx(key, 0) & _LAST if 0x7B not in key else key_slot(key)
-        keys = self._slots[slot]
+        keys = self.sets[slot]
         if keys is None:
-            self._slots[slot] = {key}
+            self.sets[slot] = {key}
         else:
             keys.add(key)
+        if not self._served[slot]:
+            self._count_foreign(self._foreign + 1)
 
     def discard(self, key: bytes) -> None:
         """Removes a key that has left the database, from the order as well."""
         if self._order is not None:
             self._order.discard(key)
         slot = key_slot(key)
-        keys = self._slots[slot]
-        if keys is not None:
-            keys.discard(key)
+        keys = self.sets[slot]
+        if keys is not None and key in keys:
+            keys.remove(key)
             if not keys:
-                self._slots[slot] = None
+                self.sets[slot] = None
+            if not self._served[slot]:
+                self._count_foreign(self._foreign - 1)
 
     def add_all(self, keys: Iterable[bytes]) -> None:
         """Adds keys that are in the order already."""
-        slots = self._slots
+        sets = self.sets
+        served = self._served
+        foreign = self._foreign
         for key in keys:
             slot = crc_hqx(key, 0) & _LAST if 0x7B not in key else key_slot(key)
-            known = slots[slot]
+            known = sets[slot]
             if known is None:
-                slots[slot] = {key}
+                sets[slot] = {key}
             else:
                 known.add(key)
+            if not served[slot]:
+                foreign += 1
+        self._count_foreign(foreign)
 
     def count(self, slot: int) -> int:
         """The number of keys in a slot, those included that have expired but are not deleted yet."""
-        keys = self._slots[slot]
+        keys = self.sets[slot]
         return 0 if keys is None else len(keys)
 
     def keys(self, slot: int, count: int | None = None) -> list[bytes]:
         """The keys in a slot, or ``count`` of them, in no particular order."""
-        keys = self._slots[slot]
+        keys = self.sets[slot]
         return [] if keys is None else list(islice(keys, count))
 
     def scan(self, slot: int, cursor: int, count: int) -> tuple[int, list[bytes]] | None:
@@ -93,7 +135,7 @@ class SlotIndex:
         The keys come in the order of a checksum, which no change of the slot alters.  So a scan returns every key that
         is there from its first call to its last, and returns none twice.  A call costs O(N) for N keys in the slot.
         """
-        keys = self._slots[slot] or ()
+        keys = self.sets[slot] or ()
         if not cursor:
             if len(keys) <= 10 * count:
                 return 0, list(keys)
@@ -112,4 +154,8 @@ class SlotIndex:
 
     def counts(self) -> dict[int, int]:
         """The number of keys in each slot that has any."""
-        return {slot: len(keys) for slot, keys in enumerate(self._slots) if keys is not None}
+        return {slot: len(keys) for slot, keys in enumerate(self.sets) if keys is not None}
+
+
+NO_INDEX: Final = SlotIndex({}, None, bytearray())
+"""The index of a server without cluster mode: it has no slots, and nothing is at home."""

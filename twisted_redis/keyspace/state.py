@@ -38,7 +38,6 @@ class KeyspaceState:
         "added",
         "applying_master_stream",
         "before",
-        "by_slot",
         "compacting",
         "expire",
         "expiry_paused",
@@ -53,6 +52,7 @@ class KeyspaceState:
         "now",
         "overrun",
         "own_types",
+        "served",
         "touching",
         "wrong_type",
     )
@@ -65,8 +65,9 @@ class KeyspaceState:
         self.touching = True
         #: Whether the orders of keys may close their gaps (DEBUG DICT-RESIZING).
         self.compacting = True
-        #: Whether the databases have an index of their keys by hash slot (cluster mode), from their creation on.
-        self.by_slot = False
+        #: In a node of a cluster, one byte for each slot: 1 if the node serves it.  The databases have an index of
+        #: their keys by slot then, from their creation on.
+        self.served: bytearray | None = None
         self.hits = 0
         self.misses = 0
         self.hide_expired = False

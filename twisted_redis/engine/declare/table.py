@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from twisted_redis.engine.declare.command_keys import fixed_range
+from twisted_redis.engine.declare.command_keys import count_place, fixed_range
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
 
@@ -203,6 +203,8 @@ class Command:
         self.skip = 1
         #: First place, last place and step of the keys; zeros without keys; None if they depend on the arguments.
         self.key_range: tuple[int, int, int] | None = fixed_range(spec)
+        #: The place of the count of keys that follow it; 0 if the keys are elsewhere.
+        self.key_count_at = count_place(spec)
         #: Whether the first argument is the only key.
         self.has_first_key = self.key_range == (1, 1, 1)
 

@@ -70,7 +70,7 @@ class LazyFree:
         if db.access_log is not None:
             held.append(db.access_log.noted)
         if db.slots is not None:
-            held.append(db.slots)
+            held.append(db.slots.sets)
         count = db.flush()
         if count:
             self.free(held, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -58,6 +59,9 @@ class Cluster(Protocol):
         Raises Redirected (MOVED, ASK, CROSSSLOT, TRYAGAIN, CLUSTERDOWN) if another node has to answer.  For EXEC the
         keys are those of all commands that ``client`` has queued.
         """
+
+    def follow_served(self, changed: Callable[[], None]) -> None:
+        """Calls ``changed`` after each change of ``served``."""
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         """Hands a message of Pub/Sub to the other nodes; a sharded one stays in this shard."""
@@ -162,6 +166,9 @@ class NoCluster:
     def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
         """Serves everything."""
         return None
+
+    def follow_served(self, changed: Callable[[], None]) -> None:
+        """Nothing changes."""
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         """There are no other nodes."""
