@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.cluster.simulation import BUS_PORT, PORT, Machine, Simulation
 from twisted_redis.cluster.bus.messages import AUTH_ACK, PONG, PUBLISH, UPDATE, decode, encode
+from twisted_redis.cluster.core import FAIL_OVER
 from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, MASTER, NO_ADDRESS, PFAIL, REPLICA, all_slots
 from twisted_redis.engine.errors import CommandError
 
@@ -687,6 +688,19 @@ def test_a_manual_failover_goes_on_as_soon_as_the_stream_is_executed() -> None:
     simulation.run(0.03)
     assert replica.me.is_master
     assert not replica.member.manual_failover_waits
+
+
+def test_what_is_left_to_be_done_by_each_other_is_done_at_once() -> None:
+    simulation = make(3, 1)
+    replica = simulation.machines[3]
+    replica.member.fail_over(force=True, takeover=False)
+    replica.wake = lambda: None  # type: ignore[method-assign]
+    replica.member.core.todo |= FAIL_OVER
+    replica.member.settle()
+    # The election was fixed, and the votes requested, without another call.
+    assert replica.member.core.election.requested
+    assert replica.member.core.todo == 0
+    assert f"vars currentEpoch {replica.state.current_epoch} " in replica.file
 
 
 def test_forced_failover_of_a_dead_master() -> None:

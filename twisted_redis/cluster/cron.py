@@ -65,17 +65,18 @@ def link_made(core: Core, link: BusLink) -> None:
 
 
 def settle(core: Core) -> None:
-    """Does what the rules have left to be done."""
-    todo, core.todo = core.todo, 0
-    if todo & FAIL_OVER_MANUALLY and core.state.myself.is_replica:
-        handle_manual_failover(core)
-        handle_failover(core)
-    elif todo & FAIL_OVER:
-        handle_failover(core)
-    if todo & UPDATE_STATE:
-        update_state(core)
-    if todo & SAVE:
-        save_now(core, sync=bool(todo & SYNC))
+    """Does what the rules have left to be done, also by each other."""
+    while core.todo:
+        todo, core.todo = core.todo, 0
+        if todo & FAIL_OVER_MANUALLY and core.state.myself.is_replica:
+            handle_manual_failover(core)
+            handle_failover(core)
+        elif todo & FAIL_OVER:
+            handle_failover(core)
+        if todo & UPDATE_STATE:
+            update_state(core)
+        if todo & SAVE:
+            save_now(core, sync=bool(todo & SYNC))
     moved, core.state.moved = core.state.moved, 0
     if moved:
         core.host.slots_moved(moved)
