@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -82,10 +82,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], *options: str) -> Iterator[Server]:
-    """A separate server without persistence. It is stopped with SIGTERM, and after 10 s with SIGKILL."""
+def running(
+    name: str, command: Sequence[str], *options: str, files: Mapping[str, bytes] | None = None
+) -> Iterator[Server]:
+    """A separate server without persistence. It is stopped with SIGTERM, and after 10 s with SIGKILL.
+
+    `files` are written to its directory before it starts.
+    """
     with tempfile.TemporaryDirectory(prefix="tr-diff-") as directory:
         port, log = free_port(), Path(directory) / "log"
+        for file, content in (files or {}).items():
+            (Path(directory) / file).write_bytes(content)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with log.open("wb") as output:
             process = subprocess.Popen(
