@@ -12,8 +12,8 @@ Redis before 7.0 no host name.
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
-from typing import TYPE_CHECKING
 
 from twisted_redis.cluster.core import random_id
 from twisted_redis.cluster.nodes import FAIL, FLAG_NAMES, HANDSHAKE, MASTER, MYSELF, PFAIL, REPLICA, Node, is_id, ranges
@@ -21,12 +21,10 @@ from twisted_redis.cluster.roles import add_replica
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.keyspace.slots import SLOTS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["CorruptFile", "flag_names", "format_file", "node_line", "parse_file"]
 
 _FLAGS = {name: flag for flag, name in FLAG_NAMES} | {"noflags": 0}
+_NAMED = sum(flag for flag, _ in FLAG_NAMES)
 #: The bus is at the port for clients plus this, where nothing else is said.
 _BUS_DISTANCE = 10_000
 #: Fields of a line before the slots.
@@ -43,6 +41,7 @@ class CorruptFile(Exception):
         self.line = line
 
 
+@cache
 def flag_names(flags: int) -> str:
     """The names of flags, as a list with commas."""
     return ",".join(name for flag, name in FLAG_NAMES if flags & flag) or "noflags"
@@ -58,29 +57,28 @@ def node_line(state: ClusterState, node: Node, *, tls: bool = False, whole: bool
         if node.human_name and not _SPECIAL & set(node.human_name):
             place += f",nodename={node.human_name}"
         place += f",shard-id={node.shard_id}"
-    master = node.master if node.is_replica else None
-    words = [
-        node.name,
-        place,
-        flag_names(node.flags),
-        node.master.name if node.master is not None else "-",
-        str(node.ping_sent),
-        str(node.pong_received),
-        str((master or node).config_epoch),
-        "connected" if node.link is not None or node.flags & MYSELF else "disconnected",
-    ]
-    words += [str(first) if first == last else f"{first}-{last}" for first, last in ranges(node.slots)]
+    master = node.master
+    epoch = master.config_epoch if master is not None and node.is_replica else node.config_epoch
+    link = "connected" if node.link is not None or node.flags & MYSELF else "disconnected"
+    line = (
+        f"{node.name} {place} {flag_names(node.flags & _NAMED)} {master.name if master is not None else '-'} "
+        f"{node.ping_sent} {node.pong_received} {epoch} {link}"
+    )
+    for first, last in ranges(node.slots):
+        line += f" {first}" if first == last else f" {first}-{last}"
     if node.flags & MYSELF:
-        words += _moving(state)
-    return " ".join(words)
+        line += _moving(state)
+    return line
 
 
-def _moving(state: ClusterState) -> Iterator[str]:
+def _moving(state: ClusterState) -> str:
+    found = ""
     for slot in sorted({*state.migrating, *state.importing}):
         if slot in state.migrating:
-            yield f"[{slot}->-{state.migrating[slot].name}]"
+            found += f" [{slot}->-{state.migrating[slot].name}]"
         else:
-            yield f"[{slot}-<-{state.importing[slot].name}]"
+            found += f" [{slot}-<-{state.importing[slot].name}]"
+    return found
 
 
 def format_file(state: ClusterState) -> str:
