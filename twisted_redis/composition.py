@@ -112,6 +112,7 @@ def _make_parts(
     _follow(config, "notify-keyspace-events", lambda: engine.events.publish_classes(config.notify_keyspace_events))
     _follow(config, THRESHOLDS, engine.apply_thresholds)
     _follow(config, eviction.DIRECTIVES, engine.eviction.apply)
+    _follow(config, "cluster-compatibility-sample-ratio", engine.compatibility.apply)
     persistence = Persistence(engine)
     replication = Replication(engine, persistence.children, persistence.loading, persistence.snapshots)
     aof = Aof(engine, persistence.children, persistence.loading)

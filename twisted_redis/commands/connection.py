@@ -60,8 +60,10 @@ def select(ctx: Client, index: bytes) -> Reply:
     Selects the database of this connection.
     """
     number = integer_in(index, -(2**31), 2**31 - 1)
-    if number and ctx.config.cluster_enabled:
-        raise CommandError("ERR SELECT is not allowed in cluster mode")
+    if number:
+        if ctx.config.cluster_enabled:
+            raise CommandError("ERR SELECT is not allowed in cluster mode")
+        ctx.engine.compatibility.count()
     ctx.db = ctx.engine.databases[db_index(index, len(ctx.engine.databases))]
     return OK
 

@@ -252,6 +252,8 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
         raise CommandError("ERR Copying to another database is not allowed in cluster mode")
     if target is db and source == destination:
         raise CommandError(_SAME_OBJECT)
+    if db.index or target.index:
+        ctx.engine.compatibility.count()
     value = db.lookup(source)
     if value is None:
         return 0
@@ -277,6 +279,7 @@ def move(ctx: Client, key: bytes, db: bytes) -> Reply:
     source, target = ctx.db, _database(ctx, db)
     if source is target:
         raise CommandError(_SAME_OBJECT)
+    ctx.engine.compatibility.count()
     value = source.lookup_write(key)
     if value is None or target.lookup_write(key) is not None:
         return 0

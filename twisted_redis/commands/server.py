@@ -122,6 +122,7 @@ def swapdb(ctx: Client, index1: bytes, index2: bytes) -> Reply:
     )
     if not all(0 <= number < count for number in numbers):
         raise CommandError("ERR DB index is out of range")
+    engine.compatibility.count()
     first, second = (engine.databases[number] for number in numbers)
     if first is not second:
         touch_database(first, second)

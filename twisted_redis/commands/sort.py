@@ -93,6 +93,8 @@ def _check_access(
             f"ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in "
             "different slots."
         )
+    if option == "BY" or c_string(pattern) != b"#":
+        ctx.engine.compatibility.examine_pattern(key, pattern)
     if ctx.gates & RESTRICTED:
         acl = ctx.engine.acl
         command = acl.catalogue.commands[b"sort" if may_store else b"sort_ro"]

@@ -115,7 +115,7 @@ class Directives:
     cluster_announce_ip = directive(OPTIONAL, "")
     cluster_announce_port = number(0, 0, 65535)
     cluster_announce_tls_port = number(0, 0, 65535)
-    cluster_compatibility_sample_ratio = number(0, 0, 100, UNSUPPORTED)
+    cluster_compatibility_sample_ratio = number(0, 0, 100)
     cluster_config_file = directive(TEXT, "nodes.conf", IMMUTABLE | UNSUPPORTED)
     cluster_enabled = flag(False, IMMUTABLE | UNSUPPORTED)
     cluster_link_sendbuf_limit = memory(0, 0, U64_MAX, unsigned=True)

@@ -17,6 +17,7 @@ from twisted_redis.engine.blocking import Block, Waiting, block
 from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.command_table import CommandTable
+from twisted_redis.engine.compatibility import Compatibility
 from twisted_redis.engine.declare.flags import READONLY, SKIP_MONITOR
 from twisted_redis.engine.declare.table import Command, Spec
 from twisted_redis.engine.effects import Effects
@@ -159,6 +160,7 @@ class Engine:
         self.expiry = Expiry(self)
         self.key_sizes = KeySizes(self)
         self.migrations = Migrations(self)
+        self.compatibility = Compatibility(self)
         self.modules = Modules(self)
         #: EVAL and FCALL.
         self.scripting = Scripting(self)

@@ -76,6 +76,7 @@ IS_OVER_MEMORY = 1 << 5
 IS_STALE = 1 << 6  # a replica has lost its master, and must not serve its old data
 HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.FAULT``
 IS_CLUSTER: Final = 1 << 8  # a node of a cluster: another node may have to answer
+IS_SAMPLED = 1 << 9  # requests are examined for what a cluster could not do
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -321,6 +322,8 @@ def admit(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
             engine.acl.authorize(client, called, argv)
     if engine.gates & IS_CLUSTER and not gates & MASTER:
         check_slot(engine, client, command, argv)
+    elif engine.gates & IS_SAMPLED:
+        engine.compatibility.examine(client, command, argv)
     if gates & TRACKING and engine.config.maxmemory:
         # Clients learn of evicted keys before the reply.
         engine.eviction.charge_changes()

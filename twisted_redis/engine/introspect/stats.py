@@ -106,6 +106,8 @@ class Statistics:
         """Resets everything that CONFIG RESETSTAT resets."""
         self.connections_received = 0
         self.rejected_connections = 0
+        #: What was done that a cluster does not do (``engine.compatibility``).
+        self.cluster_incompatible = 0
         self.expired_keys = 0
         self.expired_fields = 0
         self.expire_cap_reached = 0

@@ -11,6 +11,7 @@ from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client
+from twisted_redis.engine.compatibility import NOT_EXAMINED
 from twisted_redis.engine.declare.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.links import NullLink
@@ -61,6 +62,8 @@ class Run:
     #: In a cluster, the slot of the keys that the script may use, once there are any; with ``any_slot``, all slots.
     slot: int | None = None
     any_slot = True
+    #: What ``engine.compatibility`` knows of the slot: it examines nothing.
+    examined_slot = NOT_EXAMINED
 
     def __init__(self, client: Client, name: bytes, flags: int | None, is_eval: bool, read_only: bool) -> None:
         self.client = client
@@ -107,6 +110,8 @@ class Runner:
             client.gates = DENY_BLOCKING | SCRIPT
         if keys and engine.gates & gates.IS_CLUSTER:
             run.slot = key_slot(arguments[0])
+        elif engine.gates & gates.IS_SAMPLED:
+            run.examined_slot = engine.compatibility.slot
         self.run = run
         queue.append(run)
         try:
@@ -305,6 +310,8 @@ class Runner:
                 raise self._refused(command, error.text) from None
         if engine.gates & gates.IS_CLUSTER and not client.gates & MASTER:
             self._verify_slot(run, command, argv)
+        elif engine.gates & gates.IS_SAMPLED:
+            engine.compatibility.examine_in_script(run, command, argv)
 
     def _verify_slot(self, run: Run, command: Command, argv: list[bytes]) -> None:
         """Checks whether this node of a cluster serves a command of a script, and whether its slot is the script's."""

@@ -146,8 +146,10 @@ class Scripting:
             if engine.gates & gates.IS_STALE:
                 raise CommandError(gates.STALE_TEXT)
             return
-        if flags & NO_CLUSTER and engine.config.cluster_enabled:
-            raise CommandError("ERR Can not run script on cluster, 'no-cluster' flag is set.")
+        if flags & NO_CLUSTER:
+            if engine.config.cluster_enabled:
+                raise CommandError("ERR Can not run script on cluster, 'no-cluster' flag is set.")
+            engine.compatibility.count()
         if not flags & NO_WRITES and read_only:
             raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
         if engine.eviction.out_of_memory and not flags & (ALLOW_OOM | NO_WRITES) and not ctx.gates & MASTER:
