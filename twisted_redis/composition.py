@@ -38,6 +38,7 @@ from twisted_redis.replication.replication import Replication
 from twisted_redis.server import RedisServer
 
 if TYPE_CHECKING:
+    from twisted_redis.cluster.serving import Cluster
     from twisted_redis.web.service import StatusService
 
 __all__ = ["Log", "ModuleWithArguments", "Parts", "make_engine", "make_server"]
@@ -55,6 +56,7 @@ class Parts(NamedTuple):
     persistence: Persistence
     replication: Replication
     aof: Aof
+    cluster: Cluster | None
 
 
 def make_server(
@@ -90,6 +92,7 @@ def make_server(
         owns_process=owns_process,
         endpoints=endpoints,
         status=status,
+        cluster=parts.cluster,
     )
 
 
@@ -122,7 +125,15 @@ def _make_parts(
     replication.after_load.append(aof.start_again)
     persistence.exits.replicas = replication.master
     persistence.exits.leaving.append(replication.follower.leave)
-    return Parts(engine, persistence, replication, aof)
+    return Parts(engine, persistence, replication, aof, _make_node(engine))
+
+
+def _make_node(engine: Engine) -> Cluster | None:
+    if not engine.config.cluster_enabled:
+        return None
+    from twisted_redis.cluster.serving import Cluster  # most servers do not need it
+
+    return Cluster(engine)
 
 
 def _follow(config: Config, names: str | Sequence[str], apply: Callable[[], None]) -> None:

@@ -22,6 +22,7 @@ from twisted_redis.replication.connecting import connector
 from twisted_redis.replication.replication import Replication
 
 if TYPE_CHECKING:
+    from twisted_redis.cluster.serving import Cluster
     from twisted_redis.web.service import StatusService
 
 __all__ = ["RedisServer"]
@@ -43,11 +44,14 @@ class RedisServer(ServerService):
         owns_process: bool,
         endpoints: Sequence[str] = (),
         status: StatusService | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         super().__init__(engine, reactor, endpoints)
         self.persistence = persistence
         self.replication = replication
         self.owns_process = owns_process
+        #: The node of a cluster; None outside cluster mode.
+        self.cluster = cluster
         #: The status page and the metrics; None if there are none.
         self.status = status
         #: Fires when the data is loaded; fails if that is impossible.
@@ -58,6 +62,8 @@ class RedisServer(ServerService):
         persistence.exits.leaving.append(lambda: self._pid_file.remove())
         self.periodic.append(persistence.tick)
         self.periodic.append(replication.tick)
+        if cluster is not None:
+            self.periodic.append(cluster.periodic)
         engine.process.stop = self._stop_reactor if owns_process else self._stop_soon
 
     @property
@@ -97,7 +103,8 @@ class RedisServer(ServerService):
                     "Warning: no config file specified, using the default config. In order to specify a config file "
                     "use twisted-redis /path/to/redis.conf",
                 )
-            log("notice", f"Running mode=standalone, port={config.port}, PID: {os.getpid()}")
+            mode = "cluster" if config.cluster_enabled else "standalone"
+            log("notice", f"Running mode={mode}, port={config.port}, PID: {os.getpid()}")
         for warning in dict.fromkeys(config.warnings):
             log("warning", warning)
 
@@ -129,6 +136,8 @@ class RedisServer(ServerService):
         self.replication.restore(self.persistence.aux, self.persistence.dropped)
         connect = connector(self.reactor, self.engine.config, self.listeners.client_tls)
         self.replication.start(connect, lambda: self.listeners.port)
+        if self.cluster is not None:
+            self.cluster.start_on(self.open_bus(self.cluster))
         # The append-only file brings back keys that expired while the server was down.
         self.expire()
         self._tell_ready()
@@ -173,6 +182,8 @@ class RedisServer(ServerService):
         exits = self.exits
         if self._whole and not exits.done:
             exits.save_everything(frozenset(("force",)))
+        if self.cluster is not None:
+            self.cluster.stop()
         stopped = super().stopService()
         closed = self.status.stopService() if self.status is not None else None
         return stopped if closed is None else gatherResults([stopped, closed])

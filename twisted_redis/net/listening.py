@@ -170,6 +170,8 @@ class Listeners:
         self._log = log
         self._tcp = _Ports(reactor, log, "tcp")
         self._tls = _Ports(reactor, log, "tls")
+        #: The ports for other nodes of a cluster; their connections belong to the reactor.
+        self._bus = _Ports(reactor, log, "cluster")
         self._unix: list[Any] = []
         #: The absolute path of the unix socket, and the path as it is configured; empty without one.
         self.unix_path = self._unix_name = ""
@@ -193,6 +195,15 @@ class Listeners:
     def tls_port(self) -> int:
         """The port in use for TLS; 0 without one."""
         return self._tls.port
+
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """The ports in use for plain connections, for TLS, and for other nodes; 0 for one that is not open."""
+        return self._tcp.port or self._endpoint_port, self._tls.port, self._bus.port
+
+    def listen_bus(self, factory: Any, hosts: Sequence[str], port: int, backlog: int) -> None:
+        """Listens for other nodes of a cluster, as ``listen_tcp`` does; port 0 leaves the choice to the system."""
+        self._bus.listen(factory, hosts, port, backlog)
 
     def listen_tcp(self, hosts: Sequence[str], port: int, backlog: int) -> None:
         """Listens at ``port`` of ``hosts`` instead of the places before; raises ListenError and changes nothing."""
@@ -252,8 +263,8 @@ class Listeners:
 
     @property
     def addresses(self) -> list[Any]:
-        """The addresses that the server listens at."""
-        return [port.getHost() for port in self._ports()]
+        """The addresses at which clients reach the server."""
+        return [port.getHost() for port in self._ports() if port not in self._bus.open]
 
     @property
     def endpoints(self) -> list[tuple[str, Any]]:
@@ -273,7 +284,7 @@ class Listeners:
         return [kind for kind, found in there.items() if found]
 
     def _ports(self) -> list[Any]:
-        return [*self._tcp.open, *self._tls.open, *self._unix, *self._endpoints]
+        return [*self._tcp.open, *self._tls.open, *self._bus.open, *self._unix, *self._endpoints]
 
     def describe(self) -> list[str]:
         """The lines of INFO about all listeners."""
@@ -290,7 +301,8 @@ class Listeners:
         ports = self._ports()
         for port in ports:
             _refuse(port)
-        self._tcp.open, self._tls.open, self._unix, self._endpoints = [], [], [], {}
+        self._tcp.open, self._tls.open, self._bus.open = [], [], []
+        self._unix, self._endpoints = [], {}
         waits = [result for port in ports if isinstance(result := port.stopListening(), Deferred)]
         self.unix_path = self._unix_name = ""
         return DeferredList(waits) if waits else succeed(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -19,6 +19,10 @@ from twisted_redis.net.migrating import MigrateConnections
 from twisted_redis.net.reactors import name_of, release
 from twisted_redis.net.ticker import Ticker
 from twisted_redis.net.twisted_internals import can_iterate
+
+if TYPE_CHECKING:
+    from twisted_redis.cluster.bus.connections import Receiver
+    from twisted_redis.cluster.links import BusNetwork
 
 __all__ = ["ServerService"]
 
@@ -102,6 +106,10 @@ class ServerService(Service):
         """The TCP port that clients connect to."""
         return self.listeners.port
 
+    def ports(self) -> tuple[int, int, int]:
+        """The ports in use for plain connections, for TLS, and for other nodes; 0 for one that is not open."""
+        return self.listeners.ports
+
     def describe(self) -> list[str]:
         """The listening sockets, one line for each."""
         return self.listeners.describe()
@@ -172,6 +180,12 @@ class ServerService(Service):
             self.listeners.listen_tcp(config.bind, config.port, config.tcp_backlog)
         except ListenError:
             raise ConfigError(refusal) from None
+
+    def open_bus(self, receiver: Receiver) -> BusNetwork:
+        """Listens for the other nodes of a cluster; raises ListenError."""
+        from twisted_redis.net.bus import open_bus  # few servers need it
+
+        return open_bus(self.engine, self.reactor, self.listeners, receiver, lambda: self._tls.side)
 
     # TLS
 

@@ -99,6 +99,18 @@ class Replication:
         """The offset of the last byte of the stream."""
         return self.stream.offset
 
+    @property
+    def reached(self) -> int:
+        """The offset of the stream, or how much of it this replica has executed."""
+        return self.follower.offset if self.is_replica else self.offset
+
+    @property
+    def silence(self) -> int:
+        """For how long this replica has heard nothing from its master (ms): without end if it never has."""
+        follower = self.follower
+        since = follower.heard_at if follower.connected else follower.down_since
+        return MOST_OFFSET if since is None else int((self.engine.time.monotonic() - since) * 1000)
+
     def create_backlog(self) -> None:
         """Begins to keep the stream for the first replica, under a new name, because earlier bytes are missing."""
         if self.stream.backlog is not None:

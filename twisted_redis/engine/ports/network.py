@@ -18,6 +18,9 @@ class Network(Protocol):
     def port(self) -> int:
         """The TCP port that clients connect to."""
 
+    def ports(self) -> tuple[int, int, int]:
+        """The ports for clients, for clients with TLS, and for other nodes of a cluster; 0 for one that is not open."""
+
     def describe(self) -> list[str]:
         """The listening sockets, one line for each, as INFO shows them."""
 
@@ -35,6 +38,10 @@ class NoNetwork:
 
     def __init__(self, port: int) -> None:
         self.port = port
+
+    def ports(self) -> tuple[int, int, int]:
+        """The port of the configuration, and no others."""
+        return self.port, 0, 0
 
     def describe(self) -> list[str]:
         """There are none."""

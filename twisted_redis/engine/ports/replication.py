@@ -42,6 +42,17 @@ class Replication(Protocol):
     def offset(self) -> int:
         """The offset of the replication stream (bytes), all effects until now included."""
 
+    @property
+    def reached(self) -> int:
+        """The offset of a master's stream, or how much of the stream a replica has executed (bytes)."""
+
+    @property
+    def silence(self) -> int:
+        """For how long a replica has heard nothing from its master (ms); a lost link counts from its end."""
+
+    def flush_all(self) -> None:
+        """Removes all data; tells only the clients that watch or cache keys, and no replicas."""
+
     def change_id(self) -> None:
         """Takes new replication ids, so that no replica can continue from the old ones."""
 
@@ -100,10 +111,16 @@ class NoReplication:
     is_replica = False
     failing_over = False
     offset = 0
+    reached = 0
+    silence = 0
 
     def __init__(self) -> None:
         self.synced = -1
         self.change_id()
+
+    def flush_all(self) -> None:
+        """CommandError."""
+        raise CommandError(_NO_REPLICATION)
 
     def change_id(self) -> None:
         """Takes new replication ids."""

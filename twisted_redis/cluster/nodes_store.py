@@ -1,0 +1,56 @@
+"""The file nodes.conf on the disk.  ``nodes_file.py`` knows what is in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from twisted_redis.config import FatalConfigError
+from twisted_redis.persistence.files import write_atomically
+
+__all__ = ["NodesFile"]
+
+
+class NodesFile:
+    """nodes.conf: at most one node may use it, so a lock on the file lasts as long as the node."""
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._locked = -1
+
+    def open(self) -> str:
+        """Locks the file, which is made if it is not there, and returns its text; raises FatalConfigError."""
+        try:
+            self._lock()
+            with open(self._path, encoding="latin-1") as file:
+                return file.read()
+        except BlockingIOError:
+            raise FatalConfigError(
+                f"Sorry, the cluster configuration file {self._name} is already used by a different Redis Cluster "
+                "node. Please make sure that different nodes use different cluster configuration files."
+            ) from None
+        except OSError as error:
+            raise FatalConfigError(f"Can't open {self._name} in order to acquire a lock: {error.strerror}") from error
+
+    def _lock(self) -> None:
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(fd)
+            raise
+        self.close()
+        self._locked = fd
+
+    def write(self, text: str) -> None:
+        """Replaces the file; raises OSError."""
+        temporary = f"{self._path}.tmp-{os.getpid()}"
+        write_atomically(self._path, temporary, lambda write: write(text.encode("latin-1")))
+        self._lock()  # the file is another one now
+
+    def close(self) -> None:
+        """Unlocks the file."""
+        if self._locked >= 0:
+            os.close(self._locked)
+            self._locked = -1

@@ -1,0 +1,253 @@
+"""A node on an engine: the cluster port of a server, and what the rules of the cluster do with that server.
+
+``composition.py`` makes a ``Cluster`` in cluster mode.  The server calls ``start`` when it has loaded its data.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from twisted_redis.cluster.core import random_id
+from twisted_redis.cluster.member import Member
+from twisted_redis.cluster.nodes_file import CorruptFile, parse_file
+from twisted_redis.cluster.nodes_store import NodesFile
+from twisted_redis.cluster.redirect import redirect, redirect_blocked
+from twisted_redis.cluster.state import ClusterState
+from twisted_redis.config import FatalConfigError
+from twisted_redis.engine.mishaps import report
+from twisted_redis.engine.pause import FAILOVER
+from twisted_redis.engine.units import SWEEP
+from twisted_redis.keyspace.slots import key_slot
+
+if TYPE_CHECKING:
+    from twisted_redis.cluster.links import BusLink, BusNetwork
+    from twisted_redis.cluster.nodes import Node
+    from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.engine import Engine
+
+__all__ = ["Cluster"]
+
+#: The time between two ticks (s).  The periodic work of the server calls ``tick``, and may come a little early.
+_TICK = 0.1
+_EARLY = 0.02
+
+
+class Cluster(Member):
+    """The cluster port of an engine; raises FatalConfigError if nodes.conf cannot be used."""
+
+    def __init__(self, engine: Engine, random: Random | None = None) -> None:
+        config = engine.config
+        self._engine = engine
+        self._file = NodesFile(config.resolve(config.cluster_config_file), config.cluster_config_file)
+        host = _EngineHost(engine, self._file, random or Random())
+        super().__init__(self._load(host), host, _NoSockets())
+        host.node = self
+        self._ticked_at = 0.0
+        self.started = False
+        engine.cluster = self
+        engine.turns.before_replies.append(self._settle)
+
+    def _load(self, host: _EngineHost) -> ClusterState:
+        """Reads nodes.conf, or makes a new node."""
+        now, random, log = host.now(), host.random, self._engine.log
+        try:
+            state = parse_file(self._file.open(), now, random, tls=self._engine.config.tls_cluster)
+        except CorruptFile as error:
+            self._file.close()
+            raise FatalConfigError(str(error)) from None
+        if state is None:
+            state = ClusterState(random_id(random), random_id(random), now)
+            log("notice", f"No cluster configuration found, I'm {state.myself.name}")
+        else:
+            log("notice", f"Node configuration loaded, I'm {state.myself.name}")
+        return state
+
+    def start_on(self, network: BusNetwork) -> None:
+        """Begins to talk with the other nodes."""
+        self.core.network = network
+        with self._engine.in_turn:
+            self.verify_data()
+            self.start()
+            self.started = True
+
+    def stop(self) -> None:
+        """Closes all links, and releases nodes.conf."""
+        self.started = False
+        for node in self.state.nodes.values():
+            for link in (node.link, node.inbound):
+                if link is not None:
+                    link.close()
+            node.link = node.inbound = None
+        self._file.close()
+
+    # what happens: each event is a turn, so that its effects and messages leave together
+
+    def periodic(self, now: float) -> None:
+        """The periodic work; ``now`` is the monotonic time (s)."""
+        if self.started and now - self._ticked_at >= _TICK - _EARLY:
+            self._ticked_at = now
+            with self._engine.in_turn:
+                self.tick()
+
+    def link_made(self, link: BusLink) -> None:
+        """A connection stands."""
+        with self._engine.in_turn:
+            super().link_made(link)
+
+    def receive(self, link: BusLink, data: bytes) -> None:
+        """Takes one message.  A fault in taking it costs that link only."""
+        with self._engine.in_turn:
+            try:
+                super().receive(link, data)
+            except Exception:
+                report(self._engine, "Bug in taking a message of the bus")
+                link.close()
+                self.link_lost(link)
+
+    def link_lost(self, link: BusLink) -> None:
+        """A connection has ended."""
+        with self._engine.in_turn:
+            super().link_lost(link)
+
+    def _settle(self) -> None:
+        if self.core.todo or self.state.moved:
+            self.settle()
+
+    # the gate
+
+    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
+        """Returns the slot of a request that this node serves; raises Redirected."""
+        return redirect(self.state, client, command, argv, self.core.host.is_tls)
+
+
+class _NoSockets:
+    """The network of a node that has not started."""
+
+    def connect(self, node: Node) -> BusLink:
+        """A node opens no link before it has started."""
+        raise AssertionError("the node has not started")
+
+
+class _EngineHost:
+    """What the rules ask of the server (``cluster/host.py:Host``)."""
+
+    node: Cluster
+
+    def __init__(self, engine: Engine, file: NodesFile, random: Random) -> None:
+        self._engine = engine
+        self._file = file
+        self.config = engine.config
+        self.random = random
+
+    def now(self) -> int:
+        """The wall time (ms)."""
+        return self._engine.time.wall_ms()
+
+    def log(self, level: str, text: str) -> None:
+        """Logs."""
+        self._engine.log(level, text)
+
+    def wake(self) -> None:
+        """Does nothing: the rules run within turns, and each turn ends with ``Cluster._settle``."""
+
+    def ports(self) -> tuple[int, int, int]:
+        """The ports for clients, for clients with TLS, and for the bus."""
+        return self._engine.network.ports()
+
+    def is_tls(self, client: Client) -> bool:
+        """Whether a client has come to the port for TLS."""
+        port = self._engine.network.ports()[1]
+        return port != 0 and client.link.local_address.endswith(f":{port}")
+
+    # replication
+
+    def offset(self) -> int:
+        """The place in the stream that this server has reached."""
+        return self._engine.replication.reached
+
+    def data_age(self) -> int:
+        """The time since the master was last heard of (ms)."""
+        return self._engine.replication.silence
+
+    def has_master(self) -> bool:
+        """Whether this server replicates."""
+        return self._engine.replication.is_replica
+
+    def follow(self, ip: str, port: int) -> None:
+        """Replicates from another server."""
+        self._engine.replication.follow(ip, port)
+
+    def promote(self) -> None:
+        """Stops replicating."""
+        self._engine.replication.promote()
+
+    # the data
+
+    def is_empty(self) -> bool:
+        """Whether there is no key."""
+        return not self._engine.databases[0]
+
+    def empty(self) -> None:
+        """Deletes all keys; replicas are not told."""
+        self._engine.replication.flush_all()
+
+    def count_keys(self, slot: int) -> int:
+        """The number of keys in a slot."""
+        slots = self._engine.databases[0].slots
+        return slots.count(slot) if slots is not None else 0
+
+    def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
+        """At most ``count`` keys of a slot."""
+        slots = self._engine.databases[0].slots
+        return slots.keys(slot, count) if slots is not None else []
+
+    def delete_keys(self, slot: int) -> None:
+        """Deletes the keys of a slot, here and on the replicas."""
+        engine = self._engine
+        db = engine.databases[0]
+        if db.slots is None:
+            return
+        later = engine.config.lazyfree_lazy_server_del
+        with engine.unit(SWEEP):
+            for key in db.slots.keys(slot):
+                engine.lazyfree.remove(db, key, later)
+                engine.effects.propagate(db, [b"UNLINK" if later else b"DEL", key])
+                engine.effects.signal(db, key)
+                engine.effects.end_unit()
+
+    def slots_moved(self, slots: int) -> None:
+        """Ends the sharded subscriptions of slots that have left, and the waiting of clients that must go elsewhere."""
+        engine, state = self._engine, self.node.state
+        if slots:
+            keeper = state.myself.master or state.myself
+            gone = [name for name in engine.pubsub.shards if state.owners[key_slot(name)] is not keeper]
+            engine.pubsub.silence_shards(gone)
+        redirect_blocked(engine, state, self.is_tls)
+
+    # clients
+
+    def pause_writes(self, milliseconds: int) -> None:
+        """Holds back writes."""
+        self._engine.pauses.hold_writes(FAILOVER, milliseconds / 1000)
+
+    def release_writes(self) -> None:
+        """Ends that."""
+        self._engine.pauses.release(FAILOVER)
+
+    def publish(self, channel: bytes, payload: bytes, *, sharded: bool) -> None:
+        """Hands a message to the subscribers here."""
+        pubsub = self._engine.pubsub
+        (pubsub.publish_shard if sharded else pubsub.publish)(channel, payload)
+
+    # the file
+
+    def save(self, text: str, *, sync: bool) -> None:
+        """Replaces nodes.conf; raises OSError."""
+        self._file.write(text)
+
+    def die(self, reason: str) -> None:
+        """Ends the process."""
+        self._engine.log("warning", reason)
+        self._engine.process.exit(1)
