@@ -8,23 +8,20 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from twisted_redis.cluster import keyspace
 from twisted_redis.cluster.core import random_id
 from twisted_redis.cluster.member import Member
 from twisted_redis.cluster.nodes_file import CorruptFile, parse_file
 from twisted_redis.cluster.nodes_store import NodesFile
-from twisted_redis.cluster.redirect import redirect, redirect_blocked
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.config import FatalConfigError
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.pause import FAILOVER
-from twisted_redis.engine.units import SWEEP
-from twisted_redis.keyspace.slots import key_slot
 
 if TYPE_CHECKING:
     from twisted_redis.cluster.links import BusLink, BusNetwork
     from twisted_redis.cluster.nodes import Node
     from twisted_redis.engine.clients import Client
-    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
 
 __all__ = ["Cluster"]
@@ -46,7 +43,7 @@ class Cluster(Member):
         host.node = self
         self._ticked_at = 0.0
         self.started = False
-        engine.cluster = self
+        engine.join_cluster(self)
         engine.turns.before_replies.append(self._settle)
 
     def _load(self, host: _EngineHost) -> ClusterState:
@@ -114,12 +111,6 @@ class Cluster(Member):
     def _settle(self) -> None:
         if self.core.todo or self.state.moved:
             self.settle()
-
-    # the gate
-
-    def redirect(self, client: Client, command: Command, argv: list[bytes]) -> int | None:
-        """Returns the slot of a request that this node serves; raises Redirected."""
-        return redirect(self.state, client, command, argv, self.core.host.is_tls)
 
 
 class _NoSockets:
@@ -195,36 +186,19 @@ class _EngineHost:
 
     def count_keys(self, slot: int) -> int:
         """The number of keys in a slot."""
-        slots = self._engine.databases[0].slots
-        return slots.count(slot) if slots is not None else 0
+        return keyspace.count_keys(self._engine, slot)
 
     def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
         """At most ``count`` keys of a slot."""
-        slots = self._engine.databases[0].slots
-        return slots.keys(slot, count) if slots is not None else []
+        return keyspace.keys_in_slot(self._engine, slot, count)
 
     def delete_keys(self, slot: int) -> None:
         """Deletes the keys of a slot, here and on the replicas."""
-        engine = self._engine
-        db = engine.databases[0]
-        if db.slots is None:
-            return
-        later = engine.config.lazyfree_lazy_server_del
-        with engine.unit(SWEEP):
-            for key in db.slots.keys(slot):
-                engine.lazyfree.remove(db, key, later)
-                engine.effects.propagate(db, [b"UNLINK" if later else b"DEL", key])
-                engine.effects.signal(db, key)
-                engine.effects.end_unit()
+        keyspace.delete_keys(self._engine, slot)
 
     def slots_moved(self, slots: int) -> None:
-        """Ends the sharded subscriptions of slots that have left, and the waiting of clients that must go elsewhere."""
-        engine, state = self._engine, self.node.state
-        if slots:
-            keeper = state.myself.master or state.myself
-            gone = [name for name in engine.pubsub.shards if state.owners[key_slot(name)] is not keeper]
-            engine.pubsub.silence_shards(gone)
-        redirect_blocked(engine, state, self.is_tls)
+        """Tells the clients that slots have moved."""
+        keyspace.slots_moved(self._engine, self.node.state, slots, self.is_tls)
 
     # clients
 
