@@ -25,6 +25,9 @@ class FakeCluster:
     """A cluster port whose requests for changes are only noted, in ``calls``."""
 
     enabled = True
+    connections = 4
+    links_memory = 17
+    secret = b"5" * 40
 
     def __init__(self, engine: Engine, state: ClusterState) -> None:
         self._engine = engine
@@ -47,6 +50,12 @@ class FakeCluster:
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         self.calls.append(("publish", channel, message, sharded))
+
+    def kill_links(self, name: str, direction: str) -> None:
+        self._note("kill links", name, direction)
+
+    def drop_messages(self, kind: int) -> None:
+        self._note("drop messages", kind)
 
     def my_id(self) -> str:
         return self.state.myself.name

@@ -118,6 +118,16 @@ class Member:
             save_now(self.core)
 
     @property
+    def secret(self) -> bytes:
+        """The password of connections between nodes (AUTH "internal connection")."""
+        return self.core.secret
+
+    @property
+    def connections(self) -> int:
+        """The number of connections that the bus needs (INFO's ``cluster_connections``)."""
+        return 2 * (len(self.state.nodes) - 1)
+
+    @property
     def links_memory(self) -> int:
         """Bytes that wait on the links (INFO's ``mem_cluster_links``)."""
         links = (link for node in self.state.nodes.values() for link in (node.link, node.inbound))

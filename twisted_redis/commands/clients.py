@@ -92,6 +92,8 @@ def _flags(client: Client) -> str:
         letters += "e"
     if gates & NO_TOUCH:
         letters += "T"
+    if "internal" in client.extra:
+        letters += "I"
     return letters or "N"
 
 

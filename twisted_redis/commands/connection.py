@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
+
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import (
     ANONYMOUS,
@@ -14,6 +16,7 @@ from twisted_redis.engine.clients import (
     REPLICA,
     REPLIES_OFF,
     SUBSCRIBED,
+    UNAUTHENTICATED,
     Client,
 )
 from twisted_redis.engine.declare.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
@@ -99,7 +102,14 @@ def auth(ctx: Client, *arguments: bytes) -> Reply:
             # The name that the nodes of a cluster use among themselves; no user can have it.
             if not ctx.config.cluster_enabled:
                 raise CommandError("ERR Cannot authenticate as an internal connection on non-cluster instances")
-            raise CommandError("WRONGPASS invalid internal password")
+            if not compare_digest(arguments[1], ctx.engine.cluster.secret) or not arguments[1]:
+                raise CommandError("WRONGPASS invalid internal password")
+            was_unknown = ctx.gates & UNAUTHENTICATED
+            ctx.engine.acl.free(ctx)
+            if was_unknown:
+                ctx.link.authenticated()
+            ctx.extra["internal"] = True
+            return OK
         authenticate(ctx, arguments[0], arguments[1])
     return OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from binascii import crc_hqx
 from collections.abc import Callable
 from typing import Any
 
@@ -454,6 +455,56 @@ def _aof_flush_sleep(ctx: Client, microseconds: bytes) -> Reply:
     Sleeps for this time before each write to the append-only file.
     """
     ctx.engine.append_only.flush_sleep_us = max(0, integer_or_none(microseconds) or 0)
+    return OK
+
+
+@debug_subcommand("CLUSTERLINK", 3)
+def _clusterlink(ctx: Client, action: bytes, direction: bytes, node_id: bytes) -> Reply:
+    """CLUSTERLINK KILL <to|from|all> <node-id>
+
+    Closes the links of the cluster's bus to a node, from it, or both.
+    """
+    if keyword(action) != b"KILL":
+        raise WrongSubcommand
+    name, way = (c_string(word).decode("utf-8", "surrogateescape") for word in (node_id, direction))
+    ctx.engine.cluster.kill_links(name, way.lower())
+    return OK
+
+
+@debug_subcommand("DROP-CLUSTER-PACKET-FILTER", 1)
+def _drop_cluster_packets(ctx: Client, kind: bytes) -> Reply:
+    """DROP-CLUSTER-PACKET-FILTER <packet-type>
+
+    Ignores messages of one type that come by the cluster's bus; -1 ends that.
+    """
+    ctx.engine.cluster.drop_messages(integer(kind))
+    return OK
+
+
+@debug_subcommand("INTERNAL_SECRET")
+def _internal_secret(ctx: Client) -> Reply:
+    """INTERNAL_SECRET
+
+    Shows a checksum of the secret that the nodes of the cluster share.
+    """
+    secret = ctx.engine.cluster.secret
+    if not secret:
+        raise CommandError("ERR Internal secret is missing")
+    return crc_hqx(secret, 0)
+
+
+@debug_subcommand("MARK-INTERNAL-CLIENT", 0, 1)
+def _mark_internal_client(ctx: Client, *unmark: bytes) -> Reply:
+    """MARK-INTERNAL-CLIENT [UNMARK]
+
+    Marks this connection as one between nodes of a cluster.
+    """
+    if not unmark:
+        ctx.extra["internal"] = True
+    elif keyword(unmark[0]) == b"UNMARK":
+        ctx.extra.pop("internal", None)
+    else:
+        raise WrongSubcommand
     return OK
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import MYSELF, OTHER, ClusterNode
+from tests.support.server import Server
 from twisted_redis.keyspace.slots import key_slot
 from twisted_redis.resp.types import Simple
 
@@ -215,3 +216,58 @@ class TestMessages:
         assert other.read() == b"*3\r\n$12\r\nsunsubscribe\r\n$4\r\n{b}1\r\n:0\r\n"
         assert node("PUBSUB", "SHARDCHANNELS") == [b"{f}1"]
         assert other("GET", "{f}1") == b"$-1\r\n"  # it is no subscriber any more
+
+
+class TestDebug:
+    def test_links(self, node: ClusterNode) -> None:
+        assert node("DEBUG", "CLUSTERLINK", "kill", "TO", OTHER) == b"OK"
+        assert node.cluster.calls == [("kill links", OTHER, "to")]
+        node.cluster.error = "ERR Unknown node x"
+        assert node("DEBUG", "CLUSTERLINK", "KILL", "all", "x") == b"ERR Unknown node x"
+        unknown = b"ERR unknown subcommand or wrong number of arguments for 'CLUSTERLINK'. Try DEBUG HELP."
+        assert node("DEBUG", "CLUSTERLINK", "bogus", "all", "x") == unknown
+        assert Server()("DEBUG", "CLUSTERLINK", "KILL", "all", "x") == (
+            b"ERR Debug option only available for cluster mode enabled setup!"
+        )
+
+    def test_messages_are_dropped(self, node: ClusterNode) -> None:
+        assert node("DEBUG", "DROP-CLUSTER-PACKET-FILTER", 2) == b"OK"
+        assert node("DEBUG", "DROP-CLUSTER-PACKET-FILTER", "x") == INTEGER
+        assert node.cluster.calls == [("drop messages", 2)]
+        assert Server()("DEBUG", "DROP-CLUSTER-PACKET-FILTER", 2) == b"OK"
+
+    def test_the_secret_is_shown_as_a_checksum(self, node: ClusterNode) -> None:
+        checksum = node("DEBUG", "INTERNAL_SECRET")
+        assert isinstance(checksum, int)
+        assert checksum & 0x3FFF == key_slot(node.cluster.secret)  # a slot is 14 bits of the same checksum
+        assert Server()("DEBUG", "INTERNAL_SECRET") == b"ERR Internal secret is missing"
+
+    def test_info(self, node: ClusterNode) -> None:
+        assert b"cluster_connections:4\r\n" in node("INFO", "clients")
+        assert b"mem_cluster_links:17\r\n" in node("INFO", "memory")
+
+
+class TestInternalConnections:
+    def test_the_secret_logs_in_without_a_user(self) -> None:
+        node = ClusterNode(requirepass="secret")
+        connection = node.connect()
+        assert connection("CLUSTER", "MYID").startswith(b"-NOAUTH")
+        assert connection("AUTH", "internal connection", "4" * 40) == b"-WRONGPASS invalid internal password\r\n"
+        assert connection("AUTH", "internal connection", "") == b"-WRONGPASS invalid internal password\r\n"
+        assert connection("AUTH", "internal connection", node.cluster.secret) == b"+OK\r\n"
+        assert connection("SET", "{b}1", 1) == b"+OK\r\n"
+        assert b" flags=I " in connection("CLIENT", "INFO")
+        assert b" user=(superuser) " in connection("CLIENT", "INFO")
+
+    def test_without_cluster_mode_there_are_none(self) -> None:
+        assert Server()("AUTH", "internal connection", "x") == (
+            b"ERR Cannot authenticate as an internal connection on non-cluster instances"
+        )
+
+    def test_a_client_may_be_marked(self, node: ClusterNode) -> None:
+        connection = node.connect()
+        assert connection("DEBUG", "MARK-INTERNAL-CLIENT") == b"+OK\r\n"
+        assert b" flags=I " in connection("CLIENT", "INFO")
+        assert connection("DEBUG", "MARK-INTERNAL-CLIENT", "unmark") == b"+OK\r\n"
+        assert b" flags=N " in connection("CLIENT", "INFO")
+        assert connection("DEBUG", "MARK-INTERNAL-CLIENT", "x").startswith(b"-ERR unknown subcommand or wrong")

@@ -78,7 +78,7 @@ def _clients(engine: Engine) -> Fields:
         "clients",
         [
             ("connected_clients", sum(1 for client in clients if not client.gates & REPLICA)),
-            ("cluster_connections", 0),
+            ("cluster_connections", engine.cluster.connections),
             ("maxclients", engine.config.maxclients),
             ("client_recent_max_input_buffer", max((client.link.query_buffer for client in clients), default=0)),
             (
@@ -159,7 +159,7 @@ def _memory(engine: Engine) -> Fields:
             ("mem_replica_full_sync_buffer", 0),
             ("mem_clients_slaves", by_replica[True]),
             ("mem_clients_normal", by_replica[False]),
-            ("mem_cluster_links", 0),
+            ("mem_cluster_links", engine.cluster.links_memory),
             ("mem_aof_buffer", 0),
             ("mem_allocator", "libc"),
             ("mem_overhead_db_hashtable_rehashing", 0),

@@ -66,6 +66,26 @@ class Cluster(Protocol):
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         """Hands a message of Pub/Sub to the other nodes; a sharded one stays in this shard."""
 
+    # what INFO, AUTH and DEBUG need
+
+    @property
+    def connections(self) -> int:
+        """The number of connections that the bus needs: two for each other node."""
+
+    @property
+    def links_memory(self) -> int:
+        """Bytes that wait on the links of the bus."""
+
+    @property
+    def secret(self) -> bytes:
+        """What the nodes share, as the password of connections between them; empty without cluster mode."""
+
+    def kill_links(self, name: str, direction: str) -> None:
+        """Closes the link to (``to``) or from (``from``) a node, or both (``all``)."""
+
+    def drop_messages(self, kind: int) -> None:
+        """Ignores messages of a kind that come by the bus; a negative number ends that."""
+
     # what CLUSTER shows
 
     def my_id(self) -> str:
@@ -159,6 +179,9 @@ class NoCluster:
     """A server without cluster mode: it serves every key, and has no other nodes."""
 
     enabled = False
+    connections = 0
+    links_memory = 0
+    secret = b""
 
     def __init__(self) -> None:
         self.served = bytearray()
@@ -172,6 +195,13 @@ class NoCluster:
 
     def publish(self, channel: bytes, message: bytes, *, sharded: bool) -> None:
         """There are no other nodes."""
+
+    def kill_links(self, name: str, direction: str) -> None:
+        """CommandError."""
+        raise CommandError("ERR Debug option only available for cluster mode enabled setup!")
+
+    def drop_messages(self, kind: int) -> None:
+        """There are no messages."""
 
     def my_id(self) -> str:
         """CommandError."""
