@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.engine.gates import IS_CLUSTER
 from twisted_redis.keyspace.database import Database
 from twisted_redis.keyspace.slot_index import SlotIndex
 from twisted_redis.keyspace.slots import SLOTS, key_slot
@@ -32,7 +33,9 @@ def agrees(db: Database) -> bool:
 
 
 def make_server(**directives: object) -> Server:
-    return Server(cluster_enabled=True, databases=1, **directives)
+    server = Server(cluster_enabled=True, cluster_config_file="", databases=1, **directives)
+    server.engine.set_gate(IS_CLUSTER, False)  # this node has no slots, and these tests use keys of all slots
+    return server
 
 
 def test_keys_of_a_slot() -> None:

@@ -152,7 +152,7 @@ class ClusterNode(Server):
     """A master that has slots 0 to 8191; ``other`` has the rest, and ``third`` is a master without slots."""
 
     def __init__(self, **directives: Any) -> None:
-        super().__init__(cluster_enabled=True, databases=1, **directives)
+        super().__init__(cluster_enabled=True, cluster_config_file="", databases=1, **directives)
         self.state = ClusterState(MYSELF, "1" * 40, 0)
         self.other = self._add(OTHER, "127.0.0.2", 7002)
         self.third = self._add(THIRD, "127.0.0.3", 7003)

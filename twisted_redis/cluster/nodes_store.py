@@ -4,11 +4,39 @@ from __future__ import annotations
 
 import fcntl
 import os
+from typing import Protocol
 
 from twisted_redis.config import FatalConfigError
 from twisted_redis.persistence.files import write_atomically
 
-__all__ = ["NodesFile"]
+__all__ = ["NoFile", "NodesFile", "Store"]
+
+
+class Store(Protocol):
+    """Where a node keeps its tables."""
+
+    def open(self) -> str:
+        """Returns the text that was written last; empty without one."""
+
+    def write(self, text: str) -> None:
+        """Replaces the text; raises OSError."""
+
+    def close(self) -> None:
+        """Lets other nodes use the place."""
+
+
+class NoFile:
+    """A node that begins anew at each start: a server in a test or in a program, which saves nothing."""
+
+    def open(self) -> str:
+        """Returns nothing."""
+        return ""
+
+    def write(self, text: str) -> None:
+        """Keeps nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
 
 
 class NodesFile:

@@ -12,7 +12,7 @@ from twisted_redis.cluster import keyspace
 from twisted_redis.cluster.core import random_id
 from twisted_redis.cluster.member import Member
 from twisted_redis.cluster.nodes_file import CorruptFile, parse_file
-from twisted_redis.cluster.nodes_store import NodesFile
+from twisted_redis.cluster.nodes_store import NodesFile, NoFile, Store
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.config import FatalConfigError
 from twisted_redis.engine.mishaps import report
@@ -37,7 +37,8 @@ class Cluster(Member):
     def __init__(self, engine: Engine, random: Random | None = None) -> None:
         config = engine.config
         self._engine = engine
-        self._file = NodesFile(config.resolve(config.cluster_config_file), config.cluster_config_file)
+        name = config.cluster_config_file
+        self._file: Store = NodesFile(config.resolve(name), name) if name else NoFile()
         host = _EngineHost(engine, self._file, random or Random())
         super().__init__(self._load(host), host, _NoSockets())
         host.node = self
@@ -126,7 +127,7 @@ class _EngineHost:
 
     node: Cluster
 
-    def __init__(self, engine: Engine, file: NodesFile, random: Random) -> None:
+    def __init__(self, engine: Engine, file: Store, random: Random) -> None:
         self._engine = engine
         self._file = file
         self.config = engine.config
