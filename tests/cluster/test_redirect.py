@@ -408,6 +408,27 @@ class TestScripts:
             b"ERR Script attempted to access a non local key in a cluster node"
         )
 
+    def test_scripts_of_a_transaction_keep_to_its_slot(self, node: ClusterNode) -> None:
+        connection = node.connect()
+        set_there = ("EVAL", "#!lua\nreturn redis.call('set', '{f}1', 1)", 0)
+        set_here = ("EVAL", "#!lua\nreturn redis.call('set', '{b}1', 1)", 0)
+        connection("MULTI")
+        connection("SET", "{b}1", "x")
+        connection(*set_there)
+        connection(*set_here)
+        refused = b"-ERR Script attempted to access keys that do not hash to the same slot script: "
+        reply = connection("EXEC")
+        assert reply.startswith(b"*3\r\n+OK\r\n" + refused)
+        assert reply.endswith(b"+OK\r\n")
+        # The first script gives the transaction its slot.
+        connection("MULTI")
+        connection(*set_there)
+        connection(*set_here)
+        assert connection("EXEC").startswith(b"*2\r\n+OK\r\n" + refused)
+        # It ends with the transaction.
+        assert connection(*set_here) == b"+OK\r\n"
+        assert connection(*set_there) == b"+OK\r\n"
+
     def test_functions_declare_their_keys(self, node: ClusterNode) -> None:
         code = (
             "#!lua name=lib\n"

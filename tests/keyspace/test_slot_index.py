@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from tests.support.cluster import ClusterNode
 from tests.support.server import Server
 from twisted_redis.engine.gates import IS_CLUSTER
 from twisted_redis.keyspace.database import Database
@@ -33,9 +34,11 @@ def agrees(db: Database) -> bool:
 
 
 def make_server(**directives: object) -> Server:
-    server = Server(cluster_enabled=True, cluster_config_file="", databases=1, **directives)
-    server.engine.set_gate(IS_CLUSTER, False)  # this node has no slots, and these tests use keys of all slots
-    return server
+    """A node that has all slots, and whose gate is open: a request may use several of them."""
+    node = ClusterNode(**directives)
+    node.give(node.state.myself, range(SLOTS))
+    node.engine.set_gate(IS_CLUSTER, False)
+    return node
 
 
 def test_keys_of_a_slot() -> None:

@@ -102,19 +102,21 @@ class Member:
         if state.myself.is_replica:
             return
         host = self.core.host
-        changed = False
+        taken = 0
+        imported = False
         for slot in range(len(state.owners)):
             owner = state.owners[slot]
             if owner is state.myself or slot in state.importing or not host.count_keys(slot):
                 continue
-            changed = True
             if owner is None:
                 host.log("notice", f"Slot {slot} has keys here and no owner; this node takes it.")
-                state.assign(slot, state.myself)
+                taken |= 1 << slot
             else:
                 host.log("notice", f"Slot {slot} has keys here and belongs to {owner.name}; it counts as imported.")
                 state.import_from(slot, owner)
-        if changed:
+                imported = True
+        state.assign_all(taken, state.myself)
+        if taken or imported:
             save_now(self.core)
 
     @property

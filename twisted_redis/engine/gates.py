@@ -293,6 +293,8 @@ def _call(engine: Engine, client: Client, command: Command, argv: list[bytes]) -
     finally:
         engine.current, engine.caller = before, caller
         _forget_caching(client, command)
+        if client.extra:
+            client.extra.pop("slot", None)
 
 
 def _forget_caching(client: Client, command: Command) -> None:
@@ -371,7 +373,10 @@ def serves(served: bytearray, command: Command, argv: list[bytes]) -> bool:
 
 def check_slot(engine: Engine, client: Client, command: Command, argv: list[bytes]) -> None:
     """Raises the error of a node of a cluster that does not serve a request."""
-    if command.name == "exec" or not serves(engine.cluster.served, command, argv):
+    if command.name == "exec":
+        # The scripts of a transaction keep to its slot.
+        client.extra["slot"] = engine.cluster.redirect(client, command, argv)
+    elif not serves(engine.cluster.served, command, argv):
         engine.cluster.redirect(client, command, argv)
 
 

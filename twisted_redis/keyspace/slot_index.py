@@ -61,9 +61,10 @@ class SlotIndex:
     def serve(self, served: bytearray) -> None:
         """Uses these slots, and counts again which keys are in them; called when they have changed as well."""
         self._served = served
-        self._count_foreign(
-            sum([len(keys) for slot, keys in enumerate(self.sets) if keys is not None and not served[slot]])
-        )
+        foreign = 0
+        if self._data:
+            foreign = sum([len(keys) for slot, keys in enumerate(self.sets) if keys is not None and not served[slot]])
+        self._count_foreign(foreign)
 
     def swap(self, other: SlotIndex) -> None:
         """Exchanges the contents with those of another index that uses the same slots."""

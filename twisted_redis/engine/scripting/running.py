@@ -62,6 +62,8 @@ class Run:
     #: In a cluster, the slot of the keys that the script may use, once there are any; with ``any_slot``, all slots.
     slot: int | None = None
     any_slot = True
+    #: Whether the slot of each command has to be known: for this script, or for the next one in a transaction.
+    follows_slot = False
     #: What ``engine.compatibility`` knows of the slot: it examines nothing.
     examined_slot = NOT_EXAMINED
 
@@ -108,8 +110,13 @@ class Runner:
             client.gates = DENY_BLOCKING | SCRIPT | caller.gates & _INHERITED
         else:
             client.gates = DENY_BLOCKING | SCRIPT
-        if keys and engine.gates & gates.IS_CLUSTER:
-            run.slot = key_slot(arguments[0])
+        if engine.gates & gates.IS_CLUSTER:
+            run.follows_slot = not run.any_slot
+            if "slot" in caller.extra:
+                run.slot = caller.extra["slot"]
+                run.follows_slot = True
+            elif keys:
+                run.slot = key_slot(arguments[0])
         elif engine.gates & gates.IS_SAMPLED:
             run.examined_slot = engine.compatibility.slot
         self.run = run
@@ -227,7 +234,7 @@ class Runner:
         flags = command.flags
         client = self.client
         closed = engine.gates
-        if closed == gates.IS_CLUSTER and run.any_slot and gates.serves(engine.cluster.served, command, argv):
+        if closed == gates.IS_CLUSTER and not run.follows_slot and gates.serves(engine.cluster.served, command, argv):
             closed = 0
         if guarded or run.careful or closed or flags & NOSCRIPT:
             self._verify(run, command, argv)
@@ -319,13 +326,14 @@ class Runner:
             slot = self.engine.cluster.redirect(run.client, command, argv)
         except Redirected as error:
             raise self._refused(command, f"ERR {why_not_in_script(error.reason, command)}".encode()) from None
-        if slot is None or run.any_slot:
-            return
-        if run.slot is None:
-            run.slot = slot
-        elif run.slot != slot:
-            text = b"ERR Script attempted to access keys that do not hash to the same slot"
-            raise self._refused(command, text)
+        if slot is not None and not run.any_slot:
+            if run.slot is None:
+                run.slot = slot
+            elif run.slot != slot:
+                text = b"ERR Script attempted to access keys that do not hash to the same slot"
+                raise self._refused(command, text)
+        if "slot" in run.client.extra:
+            run.client.extra["slot"] = slot
 
     def tick(self) -> bytes | None:
         """Checks the time of a long script, and lets the server handle other clients, which may kill the script."""
