@@ -7,7 +7,7 @@ import os
 from typing import Protocol
 
 from twisted_redis.config import FatalConfigError
-from twisted_redis.persistence.files import write_atomically
+from twisted_redis.persistence.files import FileWriter, open_new, remove_quietly, sync_folder
 
 __all__ = ["NoFile", "NodesFile", "Store"]
 
@@ -50,8 +50,8 @@ class NodesFile:
     def open(self) -> str:
         """Locks the file, which is made if it is not there, and returns its text; raises FatalConfigError."""
         try:
-            self._lock()
-            with open(self._path, encoding="latin-1") as file:
+            self._keep(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()
         except BlockingIOError:
             raise FatalConfigError(
@@ -61,8 +61,8 @@ class NodesFile:
         except OSError as error:
             raise FatalConfigError(f"Can't open {self._name} in order to acquire a lock: {error.strerror}") from error
 
-    def _lock(self) -> None:
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _keep(self, fd: int) -> None:
+        """Locks an open file in place of the one that is locked."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:
@@ -71,11 +71,25 @@ class NodesFile:
         self.close()
         self._locked = fd
 
-    def write(self, text: str) -> None:
-        """Replaces the file; raises OSError."""
+    def write(self, text: str, *, sync: bool) -> None:
+        """Replaces the file, which is on the disk afterwards if ``sync``; raises OSError."""
         temporary = f"{self._path}.tmp-{os.getpid()}"
-        write_atomically(self._path, temporary, lambda write: write(text.encode("latin-1")))
-        self._lock()  # the file is another one now
+        fd = open_new(temporary)
+        # The new file is locked before it has the name, so that no other node can come between.
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            FileWriter(fd, incremental_sync=False)(text.encode("utf-8", "surrogateescape"))
+            if sync:
+                os.fsync(fd)
+            os.rename(temporary, self._path)
+        except BaseException:
+            os.close(fd)
+            remove_quietly(temporary)
+            raise
+        self.close()
+        self._locked = fd
+        if sync:
+            sync_folder(self._path)
 
     def close(self) -> None:
         """Unlocks the file."""

@@ -220,7 +220,7 @@ class _EngineHost:
 
     def save(self, text: str, *, sync: bool) -> None:
         """Replaces nodes.conf; raises OSError."""
-        self._file.write(text)
+        self._file.write(text, sync=sync)
 
     def die(self, reason: str) -> None:
         """Ends the process."""
