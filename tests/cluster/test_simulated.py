@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cluster.simulation import BUS_PORT, PORT, Machine, Simulation
-from twisted_redis.cluster.bus.messages import AUTH_ACK, PONG, PUBLISH, UPDATE, decode, encode
+from twisted_redis.cluster.bus.messages import AUTH_ACK, PONG, PUBLISH, UPDATE, Gossip, decode, encode
 from twisted_redis.cluster.core import FAIL_OVER
 from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, MASTER, NO_ADDRESS, PFAIL, REPLICA, all_slots
 from twisted_redis.engine.errors import CommandError
@@ -271,6 +271,32 @@ def test_reports_expire() -> None:
     simulation.kill(one)
     simulation.run(4.5)
     assert other.member.count_failure_reports(victim.name) == 0
+
+
+def test_reports_that_are_too_old_do_not_keep_news_out() -> None:
+    simulation = make(4)
+    a, b, c, d = simulation.machines
+    # A report of a node that has died since.
+    a.view_of(b).reports[a.view_of(d)] = simulation.now - 2 * simulation.node_timeout - 1
+    a.view_of(b).pong_received = before = simulation.now - 60_000
+    simulation.now += 1000
+    heard = Gossip(b.name, 0, simulation.now // 1000, b.ip, PORT, BUS_PORT, b.me.flags)
+    link = a.view_of(c).inbound
+    assert link is not None
+    a.receive(link, encode(replace(last_header(c), gossip=[heard])))
+    assert a.view_of(b).pong_received == simulation.now // 1000 * 1000 > before
+
+
+def test_a_node_without_an_address_fails() -> None:
+    simulation = make(3)
+    a, b, _ = simulation.machines
+    a.member.kill_links(b.name, "all")
+    a.view_of(b).ip = ""
+    a.view_of(b).ping_sent = 0
+    b.frozen = True
+    simulation.run(3)
+    assert a.view_of(b).link is None
+    assert a.view_of(b).failing
 
 
 def test_the_only_master_decides_alone() -> None:

@@ -124,8 +124,11 @@ def _open_links(core: Core) -> None:
             core.suspects += 1
         if node.flags & HANDSHAKE and now - node.joined > max(timeout, _LEAST_HANDSHAKE):
             delete_node(core, node)
-        elif node.link is None:
+        elif node.link is None and node.ip:
             node.link = core.network.connect(node)
+        elif node.link is None and not node.ping_sent:
+            # Nobody can reach it, so it does not answer.
+            node.ping_sent = now
 
 
 def _close_full_links(core: Core, node: Node, limit: int) -> None:

@@ -13,7 +13,7 @@ from twisted_redis.cluster.bus.messages import (
     encode,
 )
 from twisted_redis.cluster.core import SAVE, SYNC, UPDATE_STATE, random_id
-from twisted_redis.cluster.failures import mark_failed_if_agreed
+from twisted_redis.cluster.failures import count_reports, mark_failed_if_agreed
 from twisted_redis.cluster.headers import header
 from twisted_redis.cluster.membership import delete_node, is_forgotten
 from twisted_redis.cluster.nodes import (
@@ -170,7 +170,7 @@ def _read_known(core: Core, node: Node, entry: Gossip, sender: Node | None) -> N
             )
     if bad:
         return
-    if not node.ping_sent and not node.reports:
+    if not node.ping_sent and not (node.reports and count_reports(core, node)):
         # A node that another one has heard of needs no PING of this one.
         heard = entry.pong_received * 1000
         if node.pong_received < heard <= now + _CLOCK_TOLERANCE:
