@@ -850,6 +850,17 @@ def test_replayed_messages_change_nothing() -> None:
     assert simulation.all_ok()
 
 
+def test_a_node_that_claims_to_replicate_from_itself_stays_what_it_is() -> None:
+    simulation = make(2, 1)
+    a, b, c, _ = simulation.machines
+    for liar in (b, c):
+        link = a.view_of(liar).inbound
+        assert link is not None
+        before = a.view_of(liar).flags, a.view_of(liar).master, a.view_of(liar).slots
+        a.receive(link, encode(replace(last_header(liar), master=liar.name)))
+        assert before == (a.view_of(liar).flags, a.view_of(liar).master, a.view_of(liar).slots)
+
+
 def test_an_update_about_this_node_changes_nothing() -> None:
     simulation = make(2, 1)
     sender, replica = simulation.machines[0], simulation.machines[2]

@@ -181,6 +181,9 @@ def _read_role(core: Core, sender: Node, message: Message) -> None:
         become_master(core, sender)
         return
     master = state.find(message.master)
+    if master is sender:
+        # Nobody replicates from itself.
+        return
     if sender.is_master:
         if master is not None and master.shard_id == sender.shard_id:
             if sender.config_epoch > message.config_epoch:
