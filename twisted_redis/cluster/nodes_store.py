@@ -18,8 +18,8 @@ class Store(Protocol):
     def open(self) -> str:
         """Returns the text that was written last; empty without one."""
 
-    def write(self, text: str) -> None:
-        """Replaces the text; raises OSError."""
+    def write(self, text: str, *, sync: bool) -> None:
+        """Replaces the text, which is on the disk afterwards if ``sync``; raises OSError."""
 
     def close(self) -> None:
         """Lets other nodes use the place."""
@@ -32,7 +32,7 @@ class NoFile:
         """Returns nothing."""
         return ""
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, *, sync: bool) -> None:
         """Keeps nothing."""
 
     def close(self) -> None:
