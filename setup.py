@@ -25,7 +25,6 @@ COMPILE = os.environ.get("TWISTED_REDIS_COMPILE") == "1"
 
 REQUIRED = [
     "twisted>=24.7",
-    "sortedcontainers>=2.4",
     "hiredis>=3" + CPYTHON,
     "anycrc>=1.3" + CPYTHON,
 ]
