@@ -85,6 +85,7 @@ class Client:
         "pushes",
         "queue",
         "queue_bytes",
+        "queue_measured",
         "resp",
         "skip_next",
         "subscriptions",
@@ -116,8 +117,9 @@ class Client:
         self.commands = 0
         #: Commands queued by MULTI; None outside.
         self.queue: list[tuple[Command, list[bytes]]] | None = None
-        #: Bytes of the arguments in the queue.
+        #: The bytes of the arguments of the first ``queue_measured`` commands in the queue (``queued_bytes``).
         self.queue_bytes = 0
+        self.queue_measured = 0
         self.dirty_exec = False
         self.dirty_cas = False
         self.watching: list[tuple[Database, bytes]] = []

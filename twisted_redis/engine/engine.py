@@ -386,7 +386,7 @@ class Engine:
                     reply = reply.timeout_reply()
                 else:
                     waits = True
-            if self.current is not None and command.flags & READONLY:
+            if self.current is not None and self.current.tracking is not None and command.flags & READONLY:
                 self.tracking.remember(self.current, command, argv)
             if effects.pending:
                 effects.after(client, command, argv)

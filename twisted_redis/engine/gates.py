@@ -80,6 +80,11 @@ WHILE_SUBSCRIBED = frozenset(
     {"ping", "subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe", "quit", "reset"}
 )
 
+#: If a client has one of these gates closed and no other, ``execute`` passes over the rest, except for commands with
+#: the flags of ``_NEVER_SHORT``.
+_SHORT = (IN_MULTI, RESTRICTED)
+_NEVER_SHORT = PROTECTED | NO_MULTI
+
 
 class Postponed(Exception):
     """The whole request has to wait (CLIENT PAUSE), and is not taken."""
@@ -195,18 +200,23 @@ def check_arity(command: Command, argv: list[bytes]) -> None:
 
 def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
     """Takes one request through all gates; returns the command that ran (or NOT_EXECUTED) and the reply."""
-    NOT_EXECUTED.samples.clear()
-    if client.gates == RESTRICTED and not engine.gates:
-        # An ordinary request of a user with rules: if the rules allow it, no other gate is closed.
+    closed = client.gates
+    if closed in _SHORT and not engine.gates:
+        # An ordinary request of a transaction, or of a user with rules: no other gate is closed.
         entry = engine.commands.lookup.get(argv[0])
-        if (
-            entry is not None
-            and entry.min_args <= len(argv) <= entry.max_args
-            and not entry.flags & PROTECTED
-            and engine.acl.covers(client, entry, argv)
-        ):
-            client.last_command = entry
-            return entry, engine.call(client, entry, argv)
+        if entry is not None and entry.min_args <= len(argv) <= entry.max_args and not entry.flags & _NEVER_SHORT:
+            if closed == RESTRICTED:
+                if engine.acl.covers(client, entry, argv):
+                    client.last_command = entry
+                    return entry, engine.call(client, entry, argv)
+            elif client.queue is not None and entry.name not in UNQUEUED:
+                client.last_command = entry
+                client.queue.append((entry, argv))
+                return NOT_EXECUTED, QUEUED
+            elif entry.name == "exec" and not engine.commands.denials:
+                client.last_command = entry
+                return entry, _call(engine, client, entry, argv)
+    NOT_EXECUTED.samples.clear()
     try:
         command = resolve(engine, argv)
     except CommandError as error:
@@ -239,7 +249,6 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         return NOT_EXECUTED, engine.error(error.text)
     if client.queue is not None and client.gates & IN_MULTI and command.name not in UNQUEUED:
         client.queue.append((command, argv))
-        client.queue_bytes += sum(map(len, argv))
         return NOT_EXECUTED, QUEUED
     if client.gates & NO_TOUCH and command.name != "touch":
         engine.state.touching = False

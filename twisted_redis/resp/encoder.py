@@ -108,12 +108,17 @@ def _verbatim3(value: Verbatim) -> bytes:
 def _array(encode: Encoder, mark: bytes) -> Encoder:
     """Makes the encoder of arrays, sets or pushes; large ones of one shape take the fast way."""
     head = mark + b"%d"
+    line = head + b"\r\n%b"
 
     def array(value: Any) -> bytes:
         count = len(value)
         if count > CHUNK:
             return in_chunks(array, head % count, value)
-        if count > 4 and {*map(type, value)} == {bytes}:
+        if (
+            count > 4
+            and (value.__class__ is not list or value[0].__class__ is bytes)
+            and {*map(type, value)} == {bytes}
+        ):
             packed = pack_bulks(tuple(value))
             return packed if mark == b"*" else mark + packed[1:]
         if count >= COLUMNS_FROM:
@@ -123,7 +128,12 @@ def _array(encode: Encoder, mark: bytes) -> Encoder:
                 columns = pack_columns(head % count, [value[::2], value[1::2]], _FORMS[encode])
             if columns is not None:
                 return columns
-        return head % count + b"\r\n" + b"".join([encode(item) for item in value])
+        table = _TABLES[encode]
+        try:
+            # This is ``encode``, spelled out, since an element is encoded as fast as a function is called.
+            return line % (count, b"".join([table[item.__class__](item) for item in value]))
+        except KeyError:
+            return line % (count, b"".join([encode(item) for item in value]))
 
     return array
 
@@ -256,3 +266,5 @@ _THREE: dict[type, Encoder] = {
     dict: _map(encode3, b"%%", 1),
     Attributed: _attributed3,
 }
+
+_TABLES: dict[Encoder, dict[type, Encoder]] = {encode2: _TWO, encode3: _THREE}
