@@ -47,7 +47,7 @@ class FramingMixin:
         return answer
 
     def test_the_parser_is_the_one_under_test(self) -> None:
-        kind = type(self.server.connect().protocol._parser)
+        kind = type(self.server.connect().protocol.connection._parser)
         self.assertIs(kind, parser.LineParser if self.pure else parser.AcceleratedParser)
 
     def test_in_one_piece(self) -> None:
@@ -78,7 +78,7 @@ class FramingMixin:
         for size, raw in ((parser.RAW_FROM - 1, False), (parser.RAW_FROM, True)):
             request = encode("SET", "k", b"x" * size)
             self.assertEqual(connection.send(request[:-3]), b"")
-            self.assertIs(bool(connection.protocol._parser._missing), raw)
+            self.assertIs(bool(connection.protocol.connection._parser._missing), raw)
             self.assertEqual(connection.send(request[-3:]), b"+OK\r\n")
             self.assertEqual(self.server("STRLEN", "k"), size)
 
