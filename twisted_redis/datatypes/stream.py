@@ -116,47 +116,40 @@ class Stream:
         if self.length == 1:
             self.first_id = entry_id
 
-    def append_at(self, now: int, row: Row, max_bytes: int, max_entries: int) -> tuple[int, int] | None:
-        """Adds an entry at ``now`` (ms) in the usual, simple case; returns its time and sequence number.
+    def append_now(self, now: int, row: Row, max_bytes: int, max_entries: int) -> bytes | None:
+        """Adds an entry at ``now`` (ms) in the usual, simple case; returns its ID as clients see it.
 
         Returns None, and changes nothing, if the entry needs ``append``.
         """
-        nodes = self.nodes
-        if not nodes:
+        if not self.nodes:
             return None
-        node = nodes[-1]
+        node = self.nodes[-1]
+        times = node.ms
+        count = len(row)
+        if not isinstance(times, list) or len(times) >= max_entries or node.dead is not None or count >= 60:
+            return None
         ms = self.last_ms
         if now > ms:
-            ms, sequence = now, 0
+            ms = now
+            sequence = 0
         else:
             sequence = self.last_seq + 1
         later = ms - node.base
-        rows = node.rows
-        count = len(row)
         size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
-        # The same as entry_bound for such an entry.
+        # The same as ``entry_bound`` for such an entry.
         bound = node.bound + size + (2 if size < 64 else 4) * count + 14
-        if (
-            later >= 8388608
-            or not 0 <= sequence - node.low < 4096
-            or sequence > MAX_PART
-            or count >= 60
-            or size >= 4096
-            or bound > max_bytes
-            # A packed node has no rows, and one with tombstones has more rows than live entries.
-            or not 0 < node.live == len(rows) < max_entries
-        ):
+        if bound > max_bytes or size >= 4096 or later >= 8388608 or (sequence | node.low) >= 4096:
             return None
         node.bound = bound
-        node.ms.append(later)
+        times.append(later)
         node.seq.append(sequence)
-        rows.append(row)
+        node.rows.append(row)
         node.live += 1
         self.length += 1
         self.entries_added += 1
         self.last_ms = ms
         self.last_seq = sequence
-        return ms, sequence
+        return b"%d-%d" % (ms, sequence)
 
     def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:
         if self.nodes:
@@ -422,8 +415,13 @@ class Stream:
     def copy(self) -> Stream:
         """Returns an independent copy of the stream."""
         twin = Stream()
-        for name in ("length", "last_id", "first_id", "max_deleted_id", "entries_added", "tree_nodes"):
-            setattr(twin, name, getattr(self, name))
+        twin.length = self.length
+        twin.last_ms = self.last_ms
+        twin.last_seq = self.last_seq
+        twin.first_id = self.first_id
+        twin.max_deleted_id = self.max_deleted_id
+        twin.entries_added = self.entries_added
+        twin.tree_nodes = self.tree_nodes
         twin.nodes = [node.copy() for node in self.nodes]
         twin.starts = self.starts[:]
         twin.groups = {name: group.copy() for name, group in self.groups.items()}
