@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from tests.support.server import Connection, encode
 from tests.trial.cases import ServerCase, reply
 from twisted_redis.resp import parser
+from twisted_redis.resp.scanner import COMPILED
 
 #: A conversation with every form of header and bulk, and its replies.
 REQUESTS = (
@@ -48,7 +49,8 @@ class FramingMixin:
 
     def test_the_parser_is_the_one_under_test(self) -> None:
         kind = type(self.server.connect().protocol.connection._parser)
-        self.assertIs(kind, parser.LineParser if self.pure else parser.AcceleratedParser)
+        fastest = parser.ScanningParser if COMPILED else parser.AcceleratedParser
+        self.assertIs(kind, parser.LineParser if self.pure else fastest)
 
     def test_in_one_piece(self) -> None:
         self.assertEqual(self.converse(REQUESTS), REPLIES)

@@ -16,7 +16,7 @@ from twisted_redis.net.addresses import is_loopback
 from twisted_redis.net.connection import Connection, Shared
 from twisted_redis.net.limits import REPORTED_FROM, UNAUTHENTICATED_QUERY, output_floor
 from twisted_redis.net.protocol import RedisProtocol
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
+from twisted_redis.resp.accelerated import make_reader
 from twisted_redis.resp.parser import Limits
 
 __all__ = ["RedisFactory"]
@@ -48,7 +48,7 @@ class RedisFactory(Factory):
         self.call_later = engine.time.call_later
         self.limits = Limits(engine.config.proto_max_bulk_len)
         #: One stateless reader serves every connection.
-        self.reader = RequestReader() if HAVE_HIREDIS else None
+        self.reader = make_reader()
         self.open: dict[Connection, None] = {}
         self.congested: dict[Connection, None] = {}
         self._waiting: list[Deferred[None]] = []

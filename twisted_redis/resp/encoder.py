@@ -7,11 +7,12 @@ is looked up by its bases once and then remembered.  Doubles have the text that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted_redis.resp.accelerated import CHUNK, in_chunks, pack_bulks
 from twisted_redis.resp.columns import COLUMNS_FROM, RESP2, RESP3, Form, pack_columns
 from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.scanner import COMPILED
 from twisted_redis.resp.types import (
     NO_REPLY,
     Attributed,
@@ -105,6 +106,16 @@ def _verbatim3(value: Verbatim) -> bytes:
     return b"=%d\r\n%b:%b\r\n" % (len(value) + 4, kind, value)
 
 
+def _all_bytes(items: Any) -> bool:
+    """Whether each of ``items`` is bytes.  A loop is the fastest way only if it is compiled."""
+    if not COMPILED:
+        return (type(items) is not list or type(items[0]) is bytes) and {*map(type, items)} == {bytes}
+    for item in items:  # noqa: SIM110 - a generator would cost as much as the set
+        if type(item) is not bytes:
+            return False
+    return True
+
+
 def _array(encode: Encoder, mark: bytes) -> Encoder:
     """Makes the encoder of arrays, sets or pushes; large ones of one shape take the fast way."""
     head = mark + b"%d"
@@ -114,11 +125,7 @@ def _array(encode: Encoder, mark: bytes) -> Encoder:
         count = len(value)
         if count > CHUNK:
             return in_chunks(array, head % count, value)
-        if (
-            count > 4
-            and (value.__class__ is not list or value[0].__class__ is bytes)
-            and {*map(type, value)} == {bytes}
-        ):
+        if count > 4 and _all_bytes(value):
             packed = pack_bulks(tuple(value))
             return packed if mark == b"*" else mark + packed[1:]
         if count >= COLUMNS_FROM:
@@ -204,20 +211,20 @@ def _resolve(table: dict[type, Encoder], cls: type) -> Encoder:
 
 def encode2(value: Any) -> bytes:
     """Encodes ``value`` in RESP2."""
-    cls = value.__class__
+    cls = type(value)
     return (_TWO.get(cls) or _resolve(_TWO, cls))(value)
 
 
 def encode3(value: Any) -> bytes:
     """Encodes ``value`` in RESP3."""
-    cls = value.__class__
+    cls = type(value)
     return (_THREE.get(cls) or _resolve(_THREE, cls))(value)
 
 
-_FORMS: dict[Encoder, Form] = {encode2: RESP2, encode3: RESP3}
+_FORMS: Final[dict[Encoder, Form]] = {encode2: RESP2, encode3: RESP3}
 
 
-_COMMON: dict[type, Encoder] = {
+_COMMON: Final[dict[type, Encoder]] = {
     bytes: _bulk,
     bytearray: _bulk,
     memoryview: _view,
@@ -230,7 +237,7 @@ _COMMON: dict[type, Encoder] = {
     type(NO_REPLY): lambda value: _nothing(value) if value is NO_REPLY else b"*-1\r\n",
 }
 
-_TWO: dict[type, Encoder] = {
+_TWO: Final[dict[type, Encoder]] = {
     **_COMMON,
     type(None): _null_bulk,
     bool: _bool2,
@@ -248,7 +255,7 @@ _TWO: dict[type, Encoder] = {
     Attributed: _attributed2,
 }
 
-_THREE: dict[type, Encoder] = {
+_THREE: Final[dict[type, Encoder]] = {
     **_COMMON,
     type(None): _null,
     type(NullArray): lambda value: _nothing(value) if value is NO_REPLY else b"_\r\n",
