@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,20 @@ def test_no_class_outside_the_list_inherits_from_a_compiled_one() -> None:
             (module, name) for name, bases in classes(module) if compiled & {imported.get(base) for base in bases}
         ]
     assert found == []
+
+
+def test_tests_of_the_compiled_form_refuse_to_run_from_the_sources() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--compiled", "--collect-only", "-q", "tests/test_logs.py"],
+        cwd=ROOT,
+        env=os.environ | {"TWISTED_REDIS_PURE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert "run tools/compile.sh" in done.stderr
 
 
 @pytest.fixture
