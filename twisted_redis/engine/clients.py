@@ -148,7 +148,9 @@ class Client:
         """Reports that a command has modified ``key``: counts ``n`` changes and tells everybody who listens."""
         effects = self.effects
         effects.dirty += n
-        if effects.observed:
+        if effects.only_recording:
+            effects.touched = effects.pending = True
+        elif effects.observed:
             effects.observe(self.db, key, event)
 
     def changed_in(self, db: Database, key: bytes, event: str, n: int = 1) -> None:

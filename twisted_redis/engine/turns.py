@@ -72,6 +72,10 @@ class Turns:
         """Ends the outermost turn, which began at ``began`` (ns) and whose effects are handed out."""
         engine = self._engine
         try:
+            try:
+                engine.effects.deliver()
+            except Exception:
+                report(engine, "The effects of a turn could not be delivered")
             for finish in self.before_replies:
                 try:
                     finish()
