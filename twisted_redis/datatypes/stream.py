@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
@@ -22,14 +22,17 @@ __all__ = ["Entry", "Stream"]
 Entry = tuple[int, int, Row]
 
 #: The greatest size of an entry, and of a node without a configured limit (bytes).
-_NODE_LIMIT = 1 << 30
+_NODE_LIMIT: Final = 1 << 30
+
+_SEQUENCES: Final = [b"%d" % sequence for sequence in range(256)]
 
 
 class Stream:
     """A stream.
 
     ``last_id`` is the last ID that was given, ``first_id`` that of the first entry, 0 without entries.  ``last_ms`` and
-    ``last_seq`` are the parts of ``last_id``: two small integers cost XADD less than one of 128 bits.
+    ``last_seq`` are the parts of ``last_id``: two small integers cost XADD less than one of 128 bits.  ``last_text`` is
+    the text of an ID with the time ``last_ms``, up to and including the dash.
     ``max_deleted_id`` is the greatest ID that XDEL removed.  ``entries_added`` is the number of entries ever added.
     ``tree_nodes`` is the number of nodes that Redis' radix tree would have.
     """
@@ -40,6 +43,7 @@ class Stream:
         "groups",
         "last_ms",
         "last_seq",
+        "last_text",
         "length",
         "max_deleted_id",
         "nodes",
@@ -56,6 +60,7 @@ class Stream:
         self.length = 0
         self.last_ms = 0
         self.last_seq = 0
+        self.last_text = b"0-"
         self.first_id = 0
         self.max_deleted_id = 0
         self.entries_added = 0
@@ -76,8 +81,9 @@ class Stream:
 
     @last_id.setter
     def last_id(self, entry_id: int) -> None:
-        self.last_ms = entry_id >> 64
+        self.last_ms = ms = entry_id >> 64
         self.last_seq = entry_id & MAX_PART
+        self.last_text = b"%d-" % ms
 
     def encoding(self) -> str:
         """The reply of OBJECT ENCODING."""
@@ -132,8 +138,10 @@ class Stream:
         if now > ms:
             ms = now
             sequence = 0
+            text = b"%d-" % now
         else:
             sequence = self.last_seq + 1
+            text = self.last_text
         later = ms - node.base
         size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
         # The same as ``entry_bound`` for such an entry.
@@ -149,7 +157,8 @@ class Stream:
         self.entries_added += 1
         self.last_ms = ms
         self.last_seq = sequence
-        return b"%d-%d" % (ms, sequence)
+        self.last_text = text
+        return text + (_SEQUENCES[sequence] if sequence < 256 else b"%d" % sequence)
 
     def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:
         if self.nodes:
@@ -416,8 +425,7 @@ class Stream:
         """Returns an independent copy of the stream."""
         twin = Stream()
         twin.length = self.length
-        twin.last_ms = self.last_ms
-        twin.last_seq = self.last_seq
+        twin.last_id = self.last_id
         twin.first_id = self.first_id
         twin.max_deleted_id = self.max_deleted_id
         twin.entries_added = self.entries_added
