@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = [
     "QUICK",
@@ -72,9 +72,24 @@ def of_container(container: Collection[object]) -> int:
         return 64 + entry * len(container)
 
 
+def _counted(thing: object) -> int:
+    return _references(thing) if _references is not None else 0
+
+
+def _counted_in_a_loop() -> int:
+    for item in [bytes(_BYTES_HEADER)]:
+        return _references(item) if _references is not None else 0
+    raise AssertionError
+
+
+# The references that come from asking. In compiled code, parameters and calls need none of their own.
+_OF_PARAMETER: Final = _counted(bytes(_BYTES_HEADER))
+_OF_LOOP: Final = _counted_in_a_loop()
+
+
 def references(thing: object) -> int:
     """How many refer to ``thing``; 1 where the interpreter does not count."""
-    return max(1, _references(thing) - 2) if _references is not None else 1  # the parameter, the call
+    return max(1, _references(thing) - _OF_PARAMETER) if _references is not None else 1
 
 
 def _some(items: Collection[bytes], first: int, how: Sampling) -> list[bytes]:
@@ -100,7 +115,7 @@ def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept:
     Something that keeps objects for everybody may have ``kept`` references to each besides.
     """
     found = _some(items, first, how)
-    own = 3 + how.spare + kept  # the list, this loop, the call
+    own = _OF_LOOP + how.spare + kept
     size = 0
     for item in found:
         if len(item) > 1:  # the empty one and those of a single byte are objects that everybody shares

@@ -37,8 +37,8 @@ def _bulk(value: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(value), value)
 
 
-def _view(value: memoryview) -> bytes:
-    return _bulk(value.tobytes())
+def _buffer(value: bytearray | memoryview) -> bytes:
+    return _bulk(bytes(value))
 
 
 def _text(value: str) -> bytes:
@@ -226,8 +226,8 @@ _FORMS: Final[dict[Encoder, Form]] = {encode2: RESP2, encode3: RESP3}
 
 _COMMON: Final[dict[type, Encoder]] = {
     bytes: _bulk,
-    bytearray: _bulk,
-    memoryview: _view,
+    bytearray: _buffer,
+    memoryview: _buffer,
     str: _text,
     int: _integer,
     Simple: _simple,
