@@ -7,7 +7,7 @@ carries its output and closes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes.table import type_of
 from twisted_redis.engine.errors import CommandError
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 __all__ = ["Client", "postpone"]
 
 # Gates of a client: while one of these bits is set, its commands take the long way.
-IN_MULTI = 1 << 0
-SUBSCRIBED = 1 << 1
-UNAUTHENTICATED = 1 << 2
-REPLIES_OFF = 1 << 3
-RESTRICTED = 1 << 4  # the user of the client may not do everything
-TRACKING = 1 << 5
-CLOSING = 1 << 6
-MASTER = 1 << 7
-REPLICA = 1 << 8
-MONITORING = 1 << 9
-NO_TOUCH = 1 << 10
-NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
-DENY_BLOCKING = 1 << 12  # inside EXEC or a script
-SCRIPT = 1 << 13
-OWNER = 1 << 14  # acts for the program that owns the server: pauses and injected faults do not apply to it
-REDIRECTED_TO = 1 << 15  # receives the invalidation messages of another client, or has done so
-PUSHED = 1 << 16  # messages wait for the reply of the running command
-ANONYMOUS = 1 << 20  # has never logged in; not a gate, since it matters only if the default user has a password
-NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
+IN_MULTI: Final = 1 << 0
+SUBSCRIBED: Final = 1 << 1
+UNAUTHENTICATED: Final = 1 << 2
+REPLIES_OFF: Final = 1 << 3
+RESTRICTED: Final = 1 << 4  # the user of the client may not do everything
+TRACKING: Final = 1 << 5
+CLOSING: Final = 1 << 6
+MASTER: Final = 1 << 7
+REPLICA: Final = 1 << 8
+MONITORING: Final = 1 << 9
+NO_TOUCH: Final = 1 << 10
+NO_EVICT: Final = 1 << 11  # not a gate, kept here with the other flags
+DENY_BLOCKING: Final = 1 << 12  # inside EXEC or a script
+SCRIPT: Final = 1 << 13
+OWNER: Final = 1 << 14  # acts for the program that owns the server: pauses and injected faults do not apply to it
+REDIRECTED_TO: Final = 1 << 15  # receives the invalidation messages of another client, or has done so
+PUSHED: Final = 1 << 16  # messages wait for the reply of the running command
+ANONYMOUS: Final = 1 << 20  # has never logged in; not a gate, since it matters only if the default user has a password
+NOT_GATES: Final = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 
 
 #: Bytes that the shortest element takes in a reply.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted_redis.engine.clients import (
     CLOSING,
@@ -142,7 +142,9 @@ def _never(*_: object) -> None:
 
 
 #: Stands for a request that has no call left to count.  Its samples are thrown away.
-NOT_EXECUTED = Command(Spec(name="", function=_never, arity=-1, flags=0, group=""), _never, min_args=1, max_args=1)
+NOT_EXECUTED: Final = Command(
+    Spec(name="", function=_never, arity=-1, flags=0, group=""), _never, min_args=1, max_args=1
+)
 
 
 def greet(engine: Engine, client: Client) -> None:

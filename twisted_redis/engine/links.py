@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from twisted_redis.engine.link_figures import LinkFigures
+from twisted_redis.engine.figures import LinkFigures
 
 __all__ = ["Link", "LinkFigures", "NullLink"]
 

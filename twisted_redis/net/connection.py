@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from twisted_redis.engine.clients import CLOSING as CLOSING_GATE
 from twisted_redis.engine.clients import REPLICA, REPLIES_OFF, UNAUTHENTICATED, Client
-from twisted_redis.engine.link_figures import LinkFigures
+from twisted_redis.engine.figures import LinkFigures
 from twisted_redis.engine.links import NullLink
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import Send, finish, pending_output, sender
@@ -343,7 +343,8 @@ class Connection:
     def flush(self) -> None:
         """Writes ``client.out``, and closes the connection if it is to end."""
         client = self.client
-        if client.gates & CLOSING_GATE and self.state is not EXECUTING and self.state is not BACKLOGGED:
+        gates = client.gates
+        if gates & CLOSING_GATE and self.state is not EXECUTING and self.state is not BACKLOGGED:
             self._flush_last()
             return
         out = client.out
@@ -357,7 +358,7 @@ class Connection:
             figures.bytes_out += size
             figures.writes += 1
             self._send(data)
-            if self.output is not FLOWING or self._shared.checks_every_write or client.gates & UNAUTHENTICATED:
+            if self.output is not FLOWING or self._shared.checks_every_write or gates & UNAUTHENTICATED:
                 self.check_output()
             elif self._eviction.limit:
                 self._eviction.update(client)

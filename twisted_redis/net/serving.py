@@ -31,9 +31,8 @@ def serve(
     their descriptors.  ``other`` gets every other event.  ``end`` is told of a descriptor whose connection has ended,
     with the reason.
     """
-    stream_of = streams.get
     for fd, event in events:
-        stream = stream_of(fd)
+        stream = streams.get(fd)
         if event != 1 or stream is None:
             other(fd, event)
             continue
