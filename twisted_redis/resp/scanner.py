@@ -1,11 +1,16 @@
-"""A parser of whole plain requests that reads byte by byte, for the compiled server.
+"""A parser of whole plain requests that reads byte by byte, for interpreters that make machine code of it.
 
-Compiled, it takes a fifth of hiredis' time: 1.2 against 5.5 µs for 16 GETs, and 0.13 against 0.8 µs for one.  As Python
-it would take many times as long, so ``COMPILED`` tells callers whether to use it.
+Compiled (docs/compiling.md), it takes a fifth of hiredis' time: 1.2 against 5.5 µs for 16 GETs, and 0.13 against 0.8 µs
+for one.  PyPy compiles it, too, and takes 0.4 µs for 16 GETs.  In an interpreter it would take many times as long, so
+``COMPILED`` tells callers whether to use it.
+
+Numbers of up to three digits are spelled out.  PyPy would run a loop over the digits as a piece of its own, and the
+whole would take three times as long.
 """
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +19,52 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPILED", "read_whole", "scan"]
 
-#: The longest number (digits) in a header.  A longer one may be above ``proto-max-bulk-len``, which is 1 MiB or more.
-_DIGITS: Final = 6
+#: The largest number in a header.  A larger one may be above ``proto-max-bulk-len``, which is 1 MiB or more.
+_MOST: Final = 999_999
+
+
+def _header(chunk: bytes, at: i64) -> tuple[i64, i64]:
+    """The number at ``at``, and the offset behind its line; the number -1 if it is doubtful.
+
+    Raises IndexError if the line is not complete.
+    """
+    first: i64 = chunk[at]
+    second: i64 = chunk[at + 1]
+    if second == 13:  # CR
+        if 48 <= first <= 57:
+            return first - 48, at + 3
+    elif 49 <= first <= 57 and 48 <= second <= 57:
+        third: i64 = chunk[at + 2]
+        if third == 13:
+            return 10 * first + second - 11 * 48, at + 4
+        if 48 <= third <= 57:
+            return _long_header(chunk, at + 3, 100 * first + 10 * second + third - 111 * 48)
+    return -1, at
+
+
+def _long_header(chunk: bytes, at: i64, number: i64) -> tuple[i64, i64]:
+    """What ``_header`` returns, for a number that begins with the digits of ``number`` and goes on at ``at``."""
+    digit: i64 = chunk[at] - 48
+    while 0 <= digit <= 9 and number <= _MOST:
+        number = 10 * number + digit
+        at += 1
+        digit = chunk[at] - 48
+    if digit != -35 or number > _MOST:  # CR
+        return -1, at
+    return number, at + 2
+
+
+def _word(chunk: bytes, at: i64) -> tuple[bytes, i64]:
+    """The bulk string at ``at``, and the offset behind it, which is behind the end of ``chunk`` if that is cut short.
+
+    Raises IndexError if it is no plain bulk string, or if its header is not complete.
+    """
+    if chunk[at] == 36:  # "$"
+        length, begin = _header(chunk, at + 1)
+        if length >= 0:
+            end: i64 = begin + length
+            return chunk[begin:end], end + 2
+    raise IndexError
 
 
 def scan(chunk: bytes, requests: list[list[bytes]], start: int = 0) -> int:
@@ -26,43 +75,36 @@ def scan(chunk: bytes, requests: list[list[bytes]], start: int = 0) -> int:
     """
     size: i64 = len(chunk)
     begin: i64 = start
-    while begin + 4 <= size and chunk[begin] == 42:  # "*"
-        at: i64 = begin + 1
-        count: i64 = 0
-        words: list[bytes] = []
-        while True:
-            # The number in a header, which ends in front of ``at``.
-            first: i64 = at
-            number: i64 = 0
-            digit: i64 = chunk[at] - 48
-            while 0 <= digit <= 9:
-                number = 10 * number + digit
-                at += 1
-                if at == size or at > first + _DIGITS:
-                    return begin
-                digit = chunk[at] - 48
-            if digit != -35 or at == first or (chunk[first] == 48 and at > first + 1):  # CR, "0"
-                return begin
-            at += 2
-            if not count:
-                count = number
-                # Each word has six bytes and more.  So an incomplete request of many words is not taken in vain.
-                if not count or at + 6 * count > size:
-                    return begin
+    count: i64 = 0
+    at: i64 = 0
+    try:
+        while begin < size and chunk[begin] == 42:  # "*"
+            count, at = _header(chunk, begin + 1)
+            # Two and three words are spelled out for PyPy, like the digits.
+            if count == 2:
+                name, at = _word(chunk, at)
+                first, at = _word(chunk, at)
+                words = [name, first]
+            elif count == 3:
+                name, at = _word(chunk, at)
+                first, at = _word(chunk, at)
+                second, at = _word(chunk, at)
+                words = [name, first, second]
+            # Each word has six bytes and more.  So an incomplete request of many words is not taken in vain.
+            elif count > 0 and at + 6 * count <= size:
+                words = []
+                while count:
+                    name, at = _word(chunk, at)
+                    words.append(name)
+                    count -= 1
             else:
-                end: i64 = at + number
-                if end + 2 > size:
-                    return begin
-                words.append(chunk[at:end])
-                at = end + 2
-                count -= 1
-                if not count:
-                    break
-            if at + 4 > size or chunk[at] != 36:  # "$"
-                return begin
-            at += 1
-        requests.append(words)
-        begin = at
+                break
+            if at > size:
+                break
+            requests.append(words)
+            begin = at
+    except IndexError:
+        pass
     return begin
 
 
@@ -72,5 +114,5 @@ def read_whole(chunk: bytes) -> list[list[bytes]] | None:
     return requests if scan(chunk, requests) == len(chunk) and requests else None
 
 
-#: Whether this module is compiled (docs/compiling.md).
-COMPILED: Final = not isinstance(scan, FunctionType)
+#: Whether this module runs as machine code: compiled, or on PyPy.
+COMPILED: Final = not isinstance(scan, FunctionType) or sys.implementation.name == "pypy"
