@@ -76,15 +76,13 @@ def _counted(thing: object) -> int:
     return _references(thing) if _references is not None else 0
 
 
-def _counted_in_a_loop() -> int:
-    for item in [bytes(_BYTES_HEADER)]:
-        return _references(item) if _references is not None else 0
-    raise AssertionError
+def _counted_of(things: list[bytes]) -> list[int]:
+    return [_counted(thing) for thing in things]
 
 
 # The references that come from asking. In compiled code, parameters and calls need none of their own.
 _OF_PARAMETER: Final = _counted(bytes(_BYTES_HEADER))
-_OF_LOOP: Final = _counted_in_a_loop()
+_OF_LIST: Final = _counted_of([bytes(_BYTES_HEADER)])[0]
 
 
 def references(thing: object) -> int:
@@ -115,12 +113,10 @@ def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept:
     Something that keeps objects for everybody may have ``kept`` references to each besides.
     """
     found = _some(items, first, how)
-    own = _OF_LOOP + how.spare + kept
+    own = _OF_LIST + how.spare + kept
     size = 0
-    for item in found:
+    for item, counted in zip(found, _counted_of(found), strict=True):
         if len(item) > 1:  # the empty one and those of a single byte are objects that everybody shares
             whole = of_bytes(len(item))
-            if _references is not None:
-                whole = whole * holders // max(holders, _references(item) - own)
-            size += whole
+            size += whole * holders // max(holders, counted - own)
     return size * (len(items) - first) // len(found) if found else 0
