@@ -80,6 +80,11 @@ def test_tests_of_the_compiled_form_refuse_to_run_from_the_sources() -> None:
     assert "run tools/compile.sh" in done.stderr
 
 
+def test_no_listed_module_looks_for_files_next_to_itself() -> None:
+    """A compiled module is in another folder than its source."""
+    assert [name for name in listed() if "__file__" in (ROOT / "twisted_redis" / name).read_text()] == []
+
+
 @pytest.fixture
 def built(tmp_path: Path) -> tuple[Path, Path]:
     """A package of two modules and its folder of compiled modules (empty files: nothing imports them here)."""
