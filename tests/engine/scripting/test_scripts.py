@@ -386,8 +386,8 @@ def test_memory_stays_flat() -> None:
 
     def held() -> int:
         for _ in range(3):
-            gc.collect()  # on PyPy this frees the functions of Lua that Python objects hold, some steps later
-        run(own, "collectgarbage() collectgarbage()")
+            gc.collect()  # on PyPy this lets go of the functions of Lua, which the next run frees
+            run(own, "collectgarbage() collectgarbage()")
         return own.engine.scripting.memory
 
     for number in range(600):
@@ -395,7 +395,9 @@ def test_memory_stays_flat() -> None:
     before = held()
     for number in range(600, 3000):
         run(own, f"return redis.call('set', 'k', {number})")
-    assert held() < before * 1.1
+    # Functions that nothing frees would take three times as much. PyPy frees them later, and the tables of Lua keep
+    # the size that they had by then.
+    assert held() < before * 1.5
 
 
 @pytest.mark.parametrize(
