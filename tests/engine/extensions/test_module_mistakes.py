@@ -347,7 +347,7 @@ def test_scripts_get_every_reply(server: Server) -> None:
     [
         (
             lambda: Block(b"key", "list", 1),
-            "the keys of a Block are a tuple of bytes, not b'key'|tuple object expected; got bytes",
+            "the keys of a Block are a tuple of bytes, not b'key'|object expected; got bytes",
         ),  # type: ignore[arg-type]
         (lambda: Block(("key",), "list", 1), r"the keys of a Block are a tuple of bytes, not \('key',\)"),  # type: ignore[arg-type]
         (
