@@ -22,7 +22,7 @@ __all__ = ["Entry", "Stream"]
 Entry = tuple[int, int, Row]
 
 #: The greatest size of an entry, and of a node without a configured limit (bytes).
-_NODE_LIMIT: Final = 1 << 30
+_NODE_LIMIT = 1 << 30
 
 _SEQUENCES: Final = [b"%d" % sequence for sequence in range(256)]
 
