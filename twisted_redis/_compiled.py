@@ -29,7 +29,7 @@ SOURCES = "sources.txt"
 
 
 class CompiledLoader(ExtensionFileLoader):
-    """Loads a compiled module.  Tracebacks and COMMAND DOCS read its source, which other extensions do not have."""
+    """Loads a compiled module.  COMMAND DOCS reads its source, which other extensions do not have."""
 
     def get_source(self, fullname: str) -> str:  # type: ignore[override]  # typed as None
         """Returns the text from which the module was compiled."""

@@ -130,6 +130,24 @@ def test_a_number_as_an_argument(server: Server, number: str, text: bytes) -> No
     assert run(server, f"return redis.call('echo', {number})") == text
 
 
+def test_members_with_scores(server: Server) -> None:
+    server("DEL", "z")
+    server("ZADD", "z", 1, "a", "2.5", "b", "-inf", "c", "-0.0", "d", "inf", "e")
+    call = "redis.setresp(3) local r = redis.call('ZRANGE', 'z', 0, -1, 'WITHSCORES')"
+    pairs = [[b"c", -math.inf], [b"d", 0.0], [b"a", 1.0], [b"b", 2.5], [b"e", math.inf]]
+    assert run(server, f"{call} return r") == pairs
+    shown = (
+        f"{call} local t = {{}} for i, p in ipairs(r) do t[i] = #p .. p[1] .. tostring(p[2].double) end "
+        "return {#r, type(r[1][2]), table.concat(t, ' ')}"
+    )
+    assert run(server, shown) == [5, b"table", b"2c-inf 2d0 2a1 2b2.5 2einf"]
+    assert run(server, "redis.setresp(3) return redis.call('ZRANGE', 'none', 0, -1, 'WITHSCORES')") == []
+    # Pairs of another kind take the usual way.
+    server("GEOADD", "g", 1, 2, "here")
+    found = run(server, "redis.setresp(3) return redis.call('GEOPOS', 'g', 'here', 'here')")
+    assert [len(found), *map(len, found)] == [2, 2, 2]
+
+
 def test_a_double_keeps_its_sign(server: Server) -> None:
     assert math.copysign(1.0, run(server, "return {double = -0.0}")) == -1.0
     assert math.copysign(1.0, run(server, "return {1, {double = -0.0}}")[1]) == -1.0

@@ -27,7 +27,8 @@ def docstring(function: Callable[..., Any]) -> str:
 @cache
 def _in_source(module: str) -> dict[str, str]:
     """Returns the docstrings of the functions in the source of a module, by the names of the functions."""
-    loader = sys.modules[module].__loader__
+    spec = sys.modules[module].__spec__  # the compiler sets __loader__ to another one
+    loader = spec.loader if spec is not None else None
     source = loader.get_source(module) if isinstance(loader, InspectLoader) else None
     functions = [node for node in ast.parse(source or "").body if isinstance(node, ast.FunctionDef)]
     return {node.name: ast.get_docstring(node, clean=False) or "" for node in functions}

@@ -151,7 +151,7 @@ class Interpreter:
         )
         names = (
             "eval eval_tables call call_tables calm collect compile load memory error oks status tokens map set double "
-            "big verbatim"
+            "scored big verbatim"
         )
         get = {name: entry[name.encode()] for name in names.split()}
         self._eval, self._eval_tables = get["eval"], get["eval_tables"]
@@ -171,6 +171,7 @@ class Interpreter:
         self.map: Callable[[Any], Any] = get["map"]
         self.set: Callable[[Any], Any] = get["set"]
         self.double: Callable[[float], Any] = get["double"]
+        self.scored: Callable[[Any, Any], Any] = get["scored"]
         self.big: Callable[[bytes], Any] = get["big"]
         self.verbatim: Callable[[bytes, bytes], Any] = get["verbatim"]
 

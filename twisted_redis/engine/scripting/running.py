@@ -137,9 +137,9 @@ class Runner:
             errors: list[tuple[bytes, bool]] = []
             reply = from_lua(tokens, result[3], self.client.resp, run.client.resp, errors)
             if errors:
-                for error, is_counted in errors:
-                    if not is_counted:
-                        self.engine.stats.count_error(error)
+                for text, counted in errors:
+                    if not counted:
+                        self.engine.stats.count_error(text)
                 raise CountedError(reply)
             return reply
         _, text, source, line, counted = result
