@@ -25,7 +25,6 @@ COMPILE = os.environ.get("TWISTED_REDIS_COMPILE") == "1"
 
 REQUIRED = [
     "twisted>=24.7",
-    "sortedcontainers>=2.4",
     "hiredis>=3" + CPYTHON,
     "anycrc>=1.3" + CPYTHON,
 ]
@@ -61,6 +60,11 @@ def modules_to_compile():
     return [line for line in lines if line and not line.startswith("#")]
 
 
+# The sources as they are before the compiler reads them, which takes minutes. One that changes meanwhile is outdated.
+SOURCES = modules_to_compile() if COMPILE else []
+CHECKSUMS = {name: crc32((here / "twisted_redis" / name).read_bytes()) for name in SOURCES}
+
+
 def compiled_modules():
     """Translates the modules to C, and returns the extensions to build.
 
@@ -69,7 +73,7 @@ def compiled_modules():
     """
     from mypyc.build import mypycify
 
-    files = [os.path.join("twisted_redis", name) for name in modules_to_compile()]
+    files = [os.path.join("twisted_redis", name) for name in SOURCES]
     # Without -O3, which takes twice the time. One group of modules lets them call each other's C functions directly.
     extensions = mypycify(files, opt_level="2", debug_level="0", group_name="twisted_redis")
     for extension in extensions:
@@ -85,7 +89,7 @@ class BuildCompiled(build_ext):
         if not self.extensions:
             return
         place = Path(self.get_ext_fullpath("twisted_redis_compiled.sources")).parent
-        lines = [f"{name} {crc32((here / 'twisted_redis' / name).read_bytes()):08x}\n" for name in modules_to_compile()]
+        lines = [f"{name} {checksum:08x}\n" for name, checksum in CHECKSUMS.items()]
         (place / "sources.txt").write_text("".join(lines), "utf-8")
 
 

@@ -198,7 +198,7 @@ class Case:
     def turn(self) -> list[int]:
         """Returns the time of turns in which the protocols get the bytes, with the replies sent at the end."""
         rig, used = self.rig, list[int]()
-        receivers = [client.link.dataReceived for client in rig.clients]
+        receivers = [client.link.received for client in rig.clients]
         for chunks in self.chunks:
             began = clock()
             rig.engine.turns.begin()
@@ -212,7 +212,7 @@ class Case:
     def drain(self) -> None:
         """Has each client's peer read what was sent to it, up to the reply to an ECHO."""
         for client, peer in zip(self.rig.clients, self.rig.peers, strict=True):
-            client.link.dataReceived(b"*2\r\n$4\r\nECHO\r\n$4\r\nMARK\r\n")
+            client.link.received(b"*2\r\n$4\r\nECHO\r\n$4\r\nMARK\r\n")
             tail = b""
             while not tail.endswith(b"$4\r\nMARK\r\n"):
                 tail = tail[-9:] + peer.recv(1 << 20)
@@ -220,7 +220,7 @@ class Case:
     def data(self) -> list[int]:
         """Returns the time of the protocols within a turn, without its end."""
         rig, used = self.rig, list[int]()
-        receivers = [client.link.dataReceived for client in rig.clients]
+        receivers = [client.link.received for client in rig.clients]
         for chunks in self.chunks:
             rig.engine.turns.begin()
             began = clock()

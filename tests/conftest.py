@@ -4,15 +4,41 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from twisted.logger import globalLogPublisher
 
+from twisted_redis._compiled import compiled_modules
+
 # On a loaded machine, an example may take any amount of time.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--compiled", action="store_true", help="refuse to run unless the modules are compiled")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuses ``--compiled`` if this process runs a module of tools/compiled_modules.txt from its source."""
+    if config.getoption("--compiled"):
+        import_module("twisted_redis.composition")
+        lines = (Path(__file__).parents[1] / "tools" / "compiled_modules.txt").read_text().splitlines()
+        names = ["twisted_redis." + line[:-3].replace("/", ".") for line in lines if line.endswith(".py")]
+        pure = [name for name in names if not str(import_module(name).__file__).endswith(tuple(EXTENSION_SUFFIXES))]
+        if pure:
+            raise pytest.UsageError(f"{len(pure)} modules are not compiled from their sources: run tools/compile.sh")
+
+
+def pytest_report_header() -> str:
+    """Says which form of the server the tests run."""
+    compiled = len(compiled_modules())
+    return f"twisted_redis: {f'{compiled} modules are compiled' if compiled else 'from the sources'}"
 
 
 @pytest.fixture(autouse=True)

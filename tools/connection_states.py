@@ -1,7 +1,6 @@
 """Writes the states of a connection into docs/connection.md: python tools/connection_states.py
 
-The tables and diagrams come from the tables at the top of twisted_redis/net/protocol.py. A test checks that the page is
-up to date.
+The tables and diagrams come from the tables in twisted_redis/net/states.py. A test checks that the page is up to date.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Table = Mapping[Any, Mapping[Any, Any]]
 
 def descriptions(kind: type[IntEnum]) -> dict[str, str]:
     """Returns the comment on each member of ``kind``."""
-    source = (ROOT / "twisted_redis" / "net" / "protocol.py").read_text()
+    source = (ROOT / "twisted_redis" / "net" / "states.py").read_text()
     body = source.partition(f"class {kind.__name__}(IntEnum):")[2].partition("\n\n\n")[0]
     found = dict(re.findall(r"^    ([A-Z]+) = \d+  #: (.+)$", body, re.M))
     assert set(found) == set(kind.__members__)
@@ -56,29 +55,29 @@ def diagram(table: Table, without: str = "") -> list[str]:
 
 def page() -> str:
     """Returns the generated part of the page."""
-    from twisted_redis.net import protocol
+    from twisted_redis.net import states
 
     lines = [
         "## States",
         "",
-        *listing(protocol.State, "state"),
+        *listing(states.State, "state"),
         "## Events",
         "",
-        *listing(protocol.Event, "event"),
+        *listing(states.Event, "event"),
         "## Transitions",
         "",
         "An empty cell means that the event cannot happen in that state.",
         "",
-        *matrix(protocol.TRANSITIONS, protocol.Event),
+        *matrix(states.TRANSITIONS, states.Event),
         "The diagram shows the same transitions, without `LEAVE`, which leads from every state to `GONE`.",
         "",
-        *diagram(protocol.TRANSITIONS, without="LEAVE"),
+        *diagram(states.TRANSITIONS, without="LEAVE"),
         "## Output",
         "",
-        *listing(protocol.Output, "state"),
-        *listing(protocol.OutputEvent, "event"),
-        *matrix(protocol.OUTPUT_TRANSITIONS, protocol.OutputEvent),
-        *diagram(protocol.OUTPUT_TRANSITIONS),
+        *listing(states.Output, "state"),
+        *listing(states.OutputEvent, "event"),
+        *matrix(states.OUTPUT_TRANSITIONS, states.OutputEvent),
+        *diagram(states.OUTPUT_TRANSITIONS),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 

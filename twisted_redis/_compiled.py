@@ -16,15 +16,25 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec, PathFinder
-from importlib.util import spec_from_file_location
+from importlib.util import decode_source, spec_from_file_location
 from types import ModuleType
 from zlib import crc32
 
 __all__ = ["FOLDER", "SOURCES", "compiled_modules", "find_compiled", "prefer_compiled"]
 
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = "twisted_redis_compiled"
 #: A file in the folder.  Each line is a module's file name within the package and the checksum of its source.
 SOURCES = "sources.txt"
+
+
+class CompiledLoader(ExtensionFileLoader):
+    """Loads a compiled module.  COMMAND DOCS reads its source, which other extensions do not have."""
+
+    def get_source(self, fullname: str) -> str:  # type: ignore[override]  # typed as None
+        """Returns the text from which the module was compiled."""
+        with open(os.path.join(PACKAGE, *fullname.split(".")[1:]) + ".py", "rb") as source:
+            return decode_source(source.read())
 
 
 class CompiledFinder(MetaPathFinder):
@@ -40,7 +50,7 @@ class CompiledFinder(MetaPathFinder):
         file = self.files.get(fullname)
         if file is None:
             return None
-        return spec_from_file_location(fullname, file, loader=ExtensionFileLoader(fullname, file))
+        return spec_from_file_location(fullname, file, loader=CompiledLoader(fullname, file))
 
 
 def find_compiled(package: str, folder: str) -> dict[str, str]:
@@ -73,7 +83,7 @@ def prefer_compiled() -> None:
         return
     spec = PathFinder.find_spec(FOLDER)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        files = find_compiled(os.path.dirname(os.path.abspath(__file__)), folder)
+        files = find_compiled(PACKAGE, folder)
         if files:
             sys.meta_path.insert(0, CompiledFinder(files))
             return

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twisted_redis._compiled import CompiledFinder
+
 if TYPE_CHECKING:
     from twisted_redis.library.running import RunningServer
 
@@ -28,7 +30,15 @@ class PlainImports:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Called through ``sys.meta_path``."""
-        return PathFinder.find_spec(name, path, target) if name.startswith("twisted_redis.") else None
+        if not name.startswith("twisted_redis."):
+            return None
+        # This finder may stand before the one of the compiled modules too.
+        for finder in sys.meta_path:
+            if isinstance(finder, CompiledFinder):
+                spec = finder.find_spec(name)
+                if spec is not None:
+                    return spec
+        return PathFinder.find_spec(name, path, target)
 
 
 if not any(finder is PlainImports for finder in sys.meta_path):

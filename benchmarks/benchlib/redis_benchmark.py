@@ -40,7 +40,7 @@ COMMANDS = {
 }
 QUICK = ("PING_MBULK", "SET", "GET", "INCR", "LPUSH", "LPOP", "SADD", "ZADD", "LRANGE_100", "MSET (10 keys)")
 POPS = ("LPOP", "RPOP", "SPOP", "ZPOPMIN")
-THROUGHPUT = re.compile(r"throughput summary: ([\d.]+) requests per second")
+THROUGHPUT = re.compile(r"throughput summary: ([\d.]+|inf) requests per second")
 SUMMARY = re.compile(r"avg +min +p50 +p95 +p99 +max\s+([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)")
 SPECTRUM = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.MULTILINE)
 

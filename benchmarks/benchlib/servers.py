@@ -122,7 +122,7 @@ def pypy(given: str | None = None) -> str | None:
         path = shutil.which(name) if name else None
         if path is None:
             continue
-        check = "import sys, twisted, sortedcontainers; sys.exit(sys.version_info < (3, 11))"
+        check = "import sys, twisted; sys.exit(sys.version_info < (3, 11))"
         if subprocess.run([path, "-c", check], capture_output=True).returncode == 0:
             return path
         if given:

@@ -9,7 +9,7 @@ import pytest
 
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
-from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART
+from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, id_text
 from twisted_redis.datatypes.stream_nodes import Record
 from twisted_redis.datatypes.table import type_name
 
@@ -326,12 +326,12 @@ def test_the_simple_way_of_adding_is_the_usual_one(max_bytes: int, max_entries: 
         fields = rng.choice([(b"a",), (b"a",), (b"a", b"b"), (b"b",)])
         times = rng.choice([1, 1, 1, 9, 60])
         row = [part for field in fields for part in (field, b"%d" % rng.randrange(10**9) * times)]
-        added = other.append_at(now, row, max_bytes, max_entries)
+        added = other.append_now(now, row, max_bytes, max_entries)
         ways[added is not None] += 1
         if added is None:
             other.append(other.next_id(now), row, max_bytes, max_entries)
         else:
-            assert added[0] << 64 | added[1] == other.last_id
+            assert added == id_text(other.last_id)
         usual.append(usual.next_id(now), row, max_bytes, max_entries)
         if rng.random() < 0.02:
             victim = usual.starts[-1]
@@ -349,7 +349,16 @@ def test_the_simple_way_of_adding_is_the_usual_one(max_bytes: int, max_entries: 
 def test_the_simple_way_of_adding_ends_with_the_sequence_numbers(ms: int) -> None:
     stream = Stream()
     stream.append(ms << 64 | MAX_PART - 1, [b"a", b"b"], 4096, 100)
-    assert stream.append_at(5, [b"a", b"b"], 4096, 100) == (ms, MAX_PART)
-    assert stream.append_at(5, [b"a", b"b"], 4096, 100) is None
-    assert len(stream) == 2
-    assert len(stream.nodes[-1].ms) == 2
+    # The caller then uses append, which finds out whether a number is left.
+    assert stream.append_now(5, [b"a", b"b"], 4096, 100) is None
+    assert len(stream) == 1
+    assert len(stream.nodes[-1].ms) == 1
+
+
+def test_adding_stays_simple_when_a_node_begins_within_a_millisecond() -> None:
+    stream = Stream()
+    for now in [5] * 150 + [6] * 49:
+        if stream.append_now(now, [b"a", b"b"], 4096, 100) is None:
+            stream.append(stream.next_id(now), [b"a", b"b"], 4096, 100)
+    assert [node.start for node in stream.nodes] == [5 << 64, 5 << 64 | 100]
+    assert stream.append_now(6, [b"a", b"b"], 4096, 100) == b"6-49"

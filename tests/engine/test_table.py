@@ -111,11 +111,11 @@ def test_the_arguments_of_a_command(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(name for name, spec in registry.items() if spec.function is not None))
 def test_docstrings(name: str) -> None:
     spec = registry[name]
-    line, _, rest = spec.doc.strip().partition("\n")
+    line, _, rest = spec.documentation.strip().partition("\n")
     parse_syntax(line, spec.name, spec.group)
     assert rest.startswith("\n")
-    assert summary_of(spec.doc).endswith(".")
-    assert len(summary_of(spec.doc)) > 10
+    assert summary_of(spec.documentation).endswith(".")
+    assert len(summary_of(spec.documentation)) > 10
 
 
 # syntax lines
@@ -269,7 +269,12 @@ def test_more_defaults_leave_the_group_as_it_is() -> None:
 def test_subcommands_are_declared_below_their_parent() -> None:
     subcommand = CommandGroup("server", since="1.0.0").container("X", "A container.", since="2.0.0")
     parent = registry.pop("x")
-    assert (parent.is_container, parent.arity, parent.group, parent.doc) == (True, -2, "server", "A container.")
+    assert (parent.is_container, parent.arity, parent.group, parent.documentation) == (
+        True,
+        -2,
+        "server",
+        "A container.",
+    )
     spec = declared(subcommand, "Y", arity=2)
     assert (spec.name, spec.group, spec.since) == ("x|y", "server", "2.0.0")
     assert declared(CommandGroup("server").below("CLIENT"), "Y", arity=2).name == "client|y"

@@ -50,6 +50,40 @@ def test_nesting_is_refused_but_does_not_abort(server: Server) -> None:
     assert server("EXEC") == []
 
 
+def test_the_memory_of_the_queue_is_measured_at_any_time(server: Server) -> None:
+    client, other = server.connect(), server.connect()
+    line = ("CLIENT", "LIST", "ID", client("CLIENT", "ID")[1:].decode().strip())
+    client("MULTI")
+    size = 0
+    for count in range(1, 4):
+        client("SET", "key", "x" * count)
+        size += len("SET") + len("key") + count
+        for _ in range(2):
+            assert f" multi={count} ".encode() in other(*line)
+            assert f" multi-mem={size} ".encode() in other(*line)
+    client("EXEC")
+    client("MULTI")
+    client("GET", "key")
+    assert b" multi-mem=6 " in other(*line)
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_exec_is_refused_where_its_commands_are(server: Server, denied: bool) -> None:
+    client = server.connect()
+    client("MULTI")
+    client("SET", "a", "1")
+    if denied:
+        server("CONFIG", "SET", "min-replicas-to-write", "1")
+    reply = client("EXEC")
+    if denied:
+        assert reply == (
+            b"-EXECABORT Transaction discarded because of: NOREPLICAS Not enough good replicas to write.\r\n"
+        )
+    else:
+        assert reply == b"*1\r\n+OK\r\n"
+    assert server("EXISTS", "a") == int(not denied)
+
+
 def test_discard(server: Server) -> None:
     assert server("DISCARD") == b"ERR DISCARD without MULTI"
     server("MULTI")

@@ -81,7 +81,8 @@ def free_port() -> int:
 
 def environment(**variables: str) -> dict[str, str]:
     """Returns the environment variables of this process, with the project on Python's path."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **variables}
 
 
 def start_server(

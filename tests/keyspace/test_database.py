@@ -85,7 +85,7 @@ def test_typed_access_refuses_other_types(db: Database) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        ("key", b"1", "a key is bytes, not str"),
+        ("key", b"1", "a key is bytes, not str|bytes object expected; got str"),
         (b"key", "1", "a key holds bytes or a value of a type of the server, not str"),
         (b"key", 1, "a key holds bytes or a value of a type of the server, not int"),
         (b"key", None, "a key holds bytes or a value of a type of the server, not NoneType"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,48 +61,48 @@ def test_a_later_time_replaces_an_earlier_one() -> None:
     assert model.due(10000) == {b"a"}
 
 
-class Counting(dict[bytes, int]):
-    """A dict of times that counts how often it is read."""
+class Key(bytes):
+    """A key that counts how often one is looked up.  Code in C calls this method of a key, but none of a dict."""
 
     looks = 0
 
-    def get(self, key: bytes, default: Any = None) -> Any:
-        self.looks += 1
-        return super().get(key, default)
+    def __hash__(self) -> int:
+        Key.looks += 1
+        return super().__hash__()
 
 
-def looks_a_step(times: Counting, wheel: ExpiryWheel, now: int) -> list[int]:
-    """Removes what is due. Returns the number of keys that each step examined."""
+def looks_a_step(times: dict[bytes, int], wheel: ExpiryWheel, now: int) -> list[int]:
+    """Removes what is due. Returns the number of times that each step looked up a key."""
     found = []
-    before = times.looks
+    before = Key.looks
     for key in wheel.due(now):
-        found.append(times.looks - before)
-        before = times.looks
+        found.append(Key.looks - before)
         if key is not None:
             del times[key]
+        before = Key.looks
     return found
 
 
 @pytest.mark.parametrize("now", [99 << 10, 100 << 10])
 def test_a_step_examines_few_keys_of_a_large_bucket(now: int) -> None:
-    times = Counting()
+    times: dict[bytes, int] = {}
     wheel = ExpiryWheel(times)
     for number in range(20_000):
-        key = b"%d" % number
+        key = Key(b"%d" % number)
         times[key] = (99 << 10) + 500 + number % 500
         wheel.add(key, times[key])
     looks = looks_a_step(times, wheel, now)
-    assert max(looks) <= 16
+    assert max(looks) == 16
     assert len(looks) >= 20_000 // 16
     assert len(times) == (20_000 if now == 99 << 10 else 0)
     assert looks_a_step(times, wheel, now) == []
 
 
 def test_a_step_examines_few_keys_that_live_on() -> None:
-    times = Counting()
+    times: dict[bytes, int] = {}
     wheel = ExpiryWheel(times)
     for number in range(20_000):
-        key = b"%d" % number
+        key = Key(b"%d" % number)
         times[key] = 5000 + number % 4  # in the bucket that is open when they are removed
         wheel.add(key, times[key])
     assert set(wheel.due(4999)) == {None}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.server import Connection, Server, encode
 from twisted_redis.config.special import BufferLimit, BufferLimits
-from twisted_redis.net import protocol as protocol_module
+from twisted_redis.net import connection as connection_module
 
 NO_LIMIT = BufferLimit(0, 0, 0)
 
@@ -60,8 +60,8 @@ class Slow:
     def __init__(self, client: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client = client
         self.pending = 0
-        monkeypatch.setattr(protocol_module, "pending_output", lambda transport: self.pending)
-        client.protocol._send = self.send
+        monkeypatch.setattr(connection_module, "pending_output", lambda transport: self.pending)
+        client.protocol.connection._send = self.send
 
     def send(self, data: bytes) -> None:
         self.pending += len(data)
@@ -77,7 +77,7 @@ def test_a_pipeline_of_large_replies_is_executed_in_slices(server: Server, monke
     client.send(encode("GET", "big") * 2000)
     for _ in range(2000):
         server.clock.advance(0)
-    assert protocol_module.HIGH_WATER < slow.pending < protocol_module.HIGH_WATER + 3_000_000
+    assert connection_module.HIGH_WATER < slow.pending < connection_module.HIGH_WATER + 3_000_000
     assert server.engine.commands.by_name[b"get"].spec.name == "get"
     assert client.transport.producerState == "paused"
 

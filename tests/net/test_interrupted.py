@@ -13,12 +13,13 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from twisted.internet.protocol import connectionDone
 
 import twisted_redis
 from tests.support.server import Connection, Server, encode
 from twisted_redis.engine.propagation import EVERYBODY, Effect
 from twisted_redis.extending import READONLY, Client, Module, load_module, sleep
-from twisted_redis.net.protocol import State
+from twisted_redis.net.states import State
 
 PACKAGE = os.path.dirname(twisted_redis.__file__)
 #: An interrupted change may leave a value between two states, so the algorithms inside values do not count as steps
@@ -234,13 +235,13 @@ def interrupt_everywhere(server: Server, name: str, error: type[BaseException]) 
         if client.closed:
             assert len(answered) <= count + 1, where
         else:
-            assert client.protocol.state is State.READING, where
+            assert client.protocol.connection.state is State.READING, where
             assert (len(answered), answered[-1]) == (count + 1, b"+PONG"), where
         other = server.connect()
         assert other.send(requests("SET other 1", "GET other")) == b"+OK\r\n$1\r\n1\r\n", where
         other.protocol.connectionLost()
         for left in list(server.factory.open):
-            left.connectionLost()
+            left.lost(connectionDone)
         if not interruption.name:
             return place - 1
 
@@ -292,7 +293,7 @@ def test_a_connection_that_cannot_be_written_to_is_closed_and_the_others_get_the
     def broken(data: bytes) -> None:
         raise Interrupted
 
-    clients[1].protocol._send = broken
+    clients[1].protocol.connection._send = broken
     assert server("PUBLISH", "ch", "x") == 3
     message = b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\nx\r\n"
     assert [client.read() for client in clients] == [message, b"", message]

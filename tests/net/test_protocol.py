@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.support.server import Server, encode
-from twisted_redis.net import protocol as protocol_module
+from twisted_redis.net import connection as connection_module
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def server() -> Server:
 def test_a_pipeline_is_answered_in_one_write(server: Server) -> None:
     client = server.connect()
     writes: list[bytes] = []
-    client.protocol._send = writes.append  # type: ignore[assignment]
+    client.protocol.connection._send = writes.append  # type: ignore[assignment]
     client.send(encode("SET", "a", "1") + encode("GET", "a") + encode("INCR", "a"))
     assert writes == [b"+OK\r\n$1\r\n1\r\n:2\r\n"]
 
@@ -136,9 +136,9 @@ def test_after_authentication_the_rest_of_a_read_is_not_limited() -> None:
 
 
 def test_a_client_that_does_not_read_is_not_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol_module, "HIGH_WATER", 1000)
+    monkeypatch.setattr(connection_module, "HIGH_WATER", 1000)
     pending = 0
-    monkeypatch.setattr(protocol_module, "pending_output", lambda transport: pending)
+    monkeypatch.setattr(connection_module, "pending_output", lambda transport: pending)
     client = server.connect()
     client.protocol.pauseProducing()  # the socket is full
     pending = 1001
@@ -160,10 +160,10 @@ def test_a_client_that_does_not_read_is_not_read(server: Server, monkeypatch: py
 def test_output_limits(monkeypatch: pytest.MonkeyPatch, pending: int, seconds: float, closed: bool) -> None:
     server = Server()
     server.config.set([(b"client-output-buffer-limit", b"normal 1000 500 5")])
-    monkeypatch.setattr(protocol_module, "pending_output", lambda transport: pending)
+    monkeypatch.setattr(connection_module, "pending_output", lambda transport: pending)
     client = server.connect()
     client.protocol.pauseProducing()
-    client.protocol.check_output()
+    client.protocol.connection.check_output()
     server.clock.advance(seconds)
     server.factory.cron(server.clock.seconds())
     assert client.closed is closed

@@ -246,7 +246,7 @@ def test_the_peer_closes(server: Server, peer: Peer) -> None:
 def test_bytes_that_wait_for_the_handshake_count_as_pending(server: Server, authority: Authority) -> None:
     waiting = Peer(server, knowing(authority))
     waiting.protocol.write(b"x" * 1000)
-    assert waiting.protocol.wrappedProtocol.pending_output == 1000
+    assert waiting.protocol.wrappedProtocol.connection.pending_output == 1000
 
 
 def test_a_wrong_directive_is_refused_and_the_old_context_stays(server: Server, authority: Authority) -> None:

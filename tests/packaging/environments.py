@@ -109,8 +109,12 @@ class Environment:
 
 
 def run(command: list[str], *, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``command``, which must succeed, without the environment variables of this process that Python reads."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    """Runs ``command``, which must succeed.
+
+    It does not see the environment variables of this process that Python and the project read.
+    """
+    foreign = ("PYTHON", "TWISTED_REDIS_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment.update(variables)
     done = subprocess.run(
         command,

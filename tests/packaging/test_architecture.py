@@ -137,7 +137,7 @@ def test_a_place_that_does_not_exist_is_noticed(code: str) -> None:
     "code",
     [
         "net/hub.py:Hub.doRead",
-        "net/protocol.py:TRANSITIONS",
+        "net/states.py:TRANSITIONS",
         "engine/units.py:MASTER",
         "engine/turns.py:Turns.before_replies",
         "engine/scripting/lua/sandbox.lua",

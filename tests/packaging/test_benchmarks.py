@@ -120,6 +120,14 @@ def test_output_of_redis_benchmark() -> None:
         read_output("GET: rps=0.0")
 
 
+def test_output_of_a_run_that_ended_within_a_millisecond() -> None:
+    from benchlib.redis_benchmark import read_output
+
+    run = read_output(OUTPUT.replace("58823.53 requests", "inf requests"))
+    assert run.throughput == float("inf")
+    assert run.p50 == 0.415
+
+
 def test_cpu_time_of_threads() -> None:
     from benchlib.servers import cpu_between, read_schedstat
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from zlib import crc32
@@ -29,6 +32,57 @@ def test_list_names_existing_modules_in_order() -> None:
     names = listed()
     assert names == sorted(set(names))
     assert [name for name in names if not (ROOT / "twisted_redis" / name).is_file()] == []
+
+
+def classes(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The classes that a module of the package declares, each with the names of its base classes."""
+    for node in ast.walk(ast.parse((ROOT / "twisted_redis" / name).read_text())):
+        if isinstance(node, ast.ClassDef):
+            yield node.name, [ast.unparse(base) for base in node.bases]
+
+
+def test_no_class_outside_the_list_inherits_from_a_compiled_one() -> None:
+    """Making an object of such a class raises a TypeError.  A Protocol is only known to the type checker."""
+    compiled = {
+        f"twisted_redis.{module.removesuffix('.py').replace('/', '.')}.{name}"
+        for module in listed()
+        for name, bases in classes(module)
+        if "Protocol" not in bases
+    }
+    found = []
+    for path in sorted((ROOT / "twisted_redis").rglob("*.py")):
+        module = path.relative_to(ROOT / "twisted_redis").as_posix()
+        if module in listed():
+            continue
+        imported = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        found += [
+            (module, name) for name, bases in classes(module) if compiled & {imported.get(base) for base in bases}
+        ]
+    assert found == []
+
+
+def test_tests_of_the_compiled_form_refuse_to_run_from_the_sources() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--compiled", "--collect-only", "-q", "tests/test_logs.py"],
+        cwd=ROOT,
+        env=os.environ | {"TWISTED_REDIS_PURE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert "run tools/compile.sh" in done.stderr
+
+
+def test_no_listed_module_looks_for_files_next_to_itself() -> None:
+    """A compiled module is in another folder than its source."""
+    assert [name for name in listed() if "__file__" in (ROOT / "twisted_redis" / name).read_text()] == []
 
 
 @pytest.fixture

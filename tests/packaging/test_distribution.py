@@ -70,7 +70,7 @@ def test_metadata(wheel: Path) -> None:
     assert f"\nVersion: {twisted_redis.__version__}\n" in text
     assert "\nRequires-Python: >=3.10\n" in text
     required = set(re.findall(r"^Requires-Dist: ([a-z]+)[^;\n]*$", text, re.M))
-    assert required == {"twisted", "sortedcontainers"}
+    assert required == {"twisted"}
     on_cpython = r'^Requires-Dist: (\w+)[^;\n]*; platform_python_implementation == "CPython"$'
     assert set(re.findall(on_cpython, text, re.M)) == {"hiredis", "anycrc"}
     extras = {"lua", "tls", "lzf", "web", "pytest", "docs", "test", "dev"}
@@ -169,4 +169,4 @@ def test_public_names_are_there() -> None:
 
 def test_import_of_the_package_is_light() -> None:
     modules = imported_by("import twisted_redis")
-    assert not any(name.split(".")[0] in ("twisted", "hiredis", "sortedcontainers") for name in modules)
+    assert not any(name.split(".")[0] in ("twisted", "hiredis") for name in modules)

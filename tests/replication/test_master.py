@@ -152,7 +152,7 @@ def test_what_is_configured_and_what_is_not() -> None:
 def test_a_backlog_that_does_not_reach_back() -> None:
     master = Master(repl_backlog_size=16384)
     early = master.replica()
-    early.protocol.abort()
+    early.protocol.connection.abort()
     early.protocol.connectionLost()
     client = master.connect()
     for number in range(40):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.support.server import encode
 from twisted_redis.resp.accelerated import read_short
 from twisted_redis.resp.parser import Limits, RequestParser
+from twisted_redis.resp.scanner import COMPILED
 
 WORDS = st.lists(st.binary(max_size=12) | st.sampled_from([b"\r\n", b"$1\r\na", b"", b"*1"]), min_size=1, max_size=11)
 
@@ -33,22 +34,32 @@ def test_short_requests(words: tuple[str, ...]) -> None:
     [
         b"",
         b"PING\r\n",
-        encode(*"ABCDEFGHIJ"),
         b"*",
         b"*2\r",
         b"*0\r\n",
         b"+2\r\n$1\r\na\r\n$1\r\nb\r\n",
-        encode("PING") * 16,
-        encode("GET", "key") + encode("GET", "key"),
         encode("GET", "key")[:-1],
-        encode("GET", "x" * 2000),
-        encode("SET", "k", "a\r\nb"),
+        encode("SET", "k", "v" * 20000),
         b"*2\r\n$3\r\nGET\r\n$03\r\nkey\r\n",
         b"*2\r\n+OK\r\n$3\r\nkey\r\nab\r\n",
     ],
 )
 def test_everything_else_is_left_alone(chunk: bytes) -> None:
     assert read_short(chunk) is None
+
+
+@pytest.mark.parametrize(
+    ("chunk", "requests"),
+    [
+        (encode(*"ABCDEFGHIJ"), [[b"A", b"B", b"C", b"D", b"E", b"F", b"G", b"H", b"I", b"J"]]),
+        (encode("PING") * 16, [[b"PING"]] * 16),
+        (encode("GET", "x" * 2000), [[b"GET", b"x" * 2000]]),
+        (encode("SET", "k", "a\r\nb"), [[b"SET", b"k", b"a\r\nb"]]),
+    ],
+    ids=["many words", "many requests", "a long word", "a line end"],
+)
+def test_only_the_compiled_server_takes_more_than_one_short_request(chunk: bytes, requests: list[list[bytes]]) -> None:
+    assert read_short(chunk) == (requests if COMPILED else None)
 
 
 @given(WORDS, st.binary(max_size=3), st.integers(0, 3))

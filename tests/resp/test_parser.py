@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.server import encode
 from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, read_lines
-from twisted_redis.resp.parser import RAW_FROM, AcceleratedParser, Limits, LineParser, RequestParser
+from twisted_redis.resp.parser import RAW_FROM, AcceleratedParser, Limits, LineParser, RequestParser, ScanningParser
 
 Make = Callable[..., RequestParser]
 
@@ -24,6 +24,10 @@ def lines(limits: Limits | None = None, authenticated: bool = True) -> RequestPa
     return LineParser(limits or Limits(), authenticated)
 
 
+def scanning(limits: Limits | None = None, authenticated: bool = True) -> RequestParser:
+    return ScanningParser(limits or Limits(), authenticated)
+
+
 def accelerated(limits: Limits | None = None, authenticated: bool = True) -> RequestParser:
     return AcceleratedParser(limits or Limits(), RequestReader(), authenticated)
 
@@ -33,6 +37,7 @@ both = pytest.mark.parametrize(
     [
         pure,
         lines,
+        scanning,
         pytest.param(accelerated, marks=pytest.mark.skipif(not HAVE_HIREDIS, reason="hiredis is not installed")),
     ],
 )
@@ -255,7 +260,7 @@ def test_any_requests_in_any_pieces(requests: list[list[bytes]], data: st.DataOb
     stream = b"".join(encode(*request) for request in requests)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    for make in (pure, lines, accelerated) if HAVE_HIREDIS else (pure, lines):
+    for make in (pure, lines, scanning, accelerated) if HAVE_HIREDIS else (pure, lines, scanning):
         parser = make()
         assert collect(parser, pieces) == requests
         assert parser.error is None
@@ -265,7 +270,7 @@ def test_any_requests_in_any_pieces(requests: list[list[bytes]], data: st.DataOb
 def test_the_twins_agree_on_any_bytes(data: bytes) -> None:
     first = pure()
     found = first.receive(data)
-    for make in (lines, accelerated) if HAVE_HIREDIS else (lines,):
+    for make in (lines, scanning, accelerated) if HAVE_HIREDIS else (lines, scanning):
         second = make()
         assert second.receive(data) == found
         assert second.error == first.error

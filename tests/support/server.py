@@ -13,8 +13,9 @@ from twisted_redis.composition import make_engine
 from twisted_redis.config import Config
 from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.links import NullLink
-from twisted_redis.engine.propagation import EVERYBODY, Effect
+from twisted_redis.engine.propagation import EVERYBODY, Batch, Effect, Unit
 from twisted_redis.net.factory import RedisFactory
+from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import Reply
 
 __all__ = ["Connection", "Recorder", "Server", "encode"]
@@ -37,8 +38,14 @@ class Recorder:
     def __init__(self) -> None:
         self.units: list[list[Effect]] = []
 
-    def feed(self, effects: Sequence[Effect]) -> None:
-        self.units.append(list(effects))
+    def feed(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            if isinstance(unit, Batch):
+                for command in unit.commands:
+                    (argv,) = RequestParser(Limits()).receive(command)
+                    self.units.append([Effect(unit.db, argv)])
+            else:
+                self.units.append(list(unit))
 
     def missed(self) -> None:
         raise AssertionError("effects were lost")

@@ -57,11 +57,11 @@ class PubsubMixin:
     def test_messages_of_one_pipeline_leave_in_one_write(self) -> None:
         subscriber, publisher = self.connect(), self.server.connect()
         subscriber("SUBSCRIBE", "a")
-        writes = subscriber.protocol.figures.writes
+        writes = subscriber.protocol.connection.figures.writes
         publisher.send(b"".join(encode("PUBLISH", "a", number) for number in range(50)))
         expected = b"".join(self.told("message", "a", str(number)) for number in range(50))
         self.assertEqual(subscriber.read(), expected)
-        self.assertEqual(subscriber.protocol.figures.writes, writes + 1)
+        self.assertEqual(subscriber.protocol.connection.figures.writes, writes + 1)
 
     def test_a_transaction_publishes_when_it_is_executed(self) -> None:
         subscriber = self.connect()

@@ -26,6 +26,7 @@ from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.engine.messages.client_caching import BCAST
 from twisted_redis.engine.parse import INT64_MAX, client_name, integer, integer_or_none
 from twisted_redis.engine.pause import CLIENTS
+from twisted_redis.engine.transactions import queued_bytes
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import NO_REPLY, OK, Reply, Verbatim
 
@@ -111,7 +112,7 @@ def client_line(client: Client, now: float) -> str:
         f"idle={int(max(0.0, now - client.interacted))} flags={_flags(client)} db={client.db.index} sub={channels} "
         f"psub={patterns} ssub={shards} multi={len(client.queue) if client.queue is not None else -1} "
         f"watch={len(client.watching)} qbuf={query} qbuf-free=0 argv-mem={link.argv_bytes} "
-        f"multi-mem={client.queue_bytes} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={client_memory(client)} "
+        f"multi-mem={queued_bytes(client)} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={client_memory(client)} "
         f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
         f"user={client.user_name} redir={client.tracking.redirect if client.tracking is not None else -1} resp={client.resp} "
         f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0"

@@ -13,6 +13,7 @@ from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.table import encoding_of, exact_size, type_of
 from twisted_redis.engine.clients import Client
+from twisted_redis.engine.declare.docstrings import docstring
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
@@ -82,7 +83,7 @@ def _help(ctx: Client) -> Reply:
     """
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for _, _, handler in _handlers.values():
-        syntax, _, text = (handler.__doc__ or "").partition("\n")
+        syntax, _, text = docstring(handler).partition("\n")
         lines += [syntax, "    " + " ".join(text.split())]
     return [Simple(line.encode()) for line in lines]
 

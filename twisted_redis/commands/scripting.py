@@ -37,8 +37,6 @@ _NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 
 
 def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
-    if numkeys == b"1" and arguments:
-        return 1
     return 0 if numkeys == b"0" else check_keys(integer(numkeys), arguments)
 
 
@@ -52,7 +50,7 @@ def _eval(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ..
 def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
     if len(sha1) != 40:
         raise CommandError(_NO_SCRIPT)
-    keys = _number_of_keys(numkeys, arguments)
+    keys = 1 if numkeys == b"1" and arguments else _number_of_keys(numkeys, arguments)
     state = ctx.engine.scripting
     script = state.scripts.get(sha1)
     if script is None:

@@ -12,11 +12,11 @@ from twisted_redis.engine.declare.flags import (
     STALE,
 )
 from twisted_redis.engine.declare.keyspecs import RO, key_range
-from twisted_redis.engine.declare.table import CommandGroup
+from twisted_redis.engine.declare.table import Command, CommandGroup
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.transactions import discard, watch, watched_key_expired
 from twisted_redis.engine.units import TRANSACTION
-from twisted_redis.resp.types import NO_REPLY, OK, NullArray, Raw, Reply, Unsilenced
+from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, NullArray, Raw, Reply, Unsilenced
 
 __all__: list[str] = []
 
@@ -61,26 +61,21 @@ def exec_(ctx: Client) -> Reply:
     if changed:
         return NullArray
     engine = ctx.engine
+    call = engine.call
     encode, silent = ctx.encode, _is_silent(ctx)
     denied_before = ctx.gates & DENY_BLOCKING
     ctx.gates |= DENY_BLOCKING
     replies: list[Reply] = []
-    refused = False
+    refused: ErrorReply | None = None
     try:
         with engine.unit(TRANSACTION):
             for entry, argv in queue:
-                closing = ctx.gates & CLOSING
-                refused = False
-                if ctx.gates & RESTRICTED:
-                    # Permissions may have changed since the command was queued.
-                    try:
-                        engine.acl.authorize_queued(ctx, entry, argv)
-                    except CommandError as error:
-                        reply: Reply = engine.error(error.text)
-                        refused = True
-                if not refused:
-                    reply = engine.call(ctx, entry, argv)
-                if closing or (ctx.gates & REPLIES_OFF and _is_silent(ctx) and reply.__class__ is not Unsilenced):
+                before = ctx.gates
+                refused = _refusal(ctx, entry, argv) if before & RESTRICTED else None
+                reply = call(ctx, entry, argv) if refused is None else refused
+                if before & CLOSING or (
+                    ctx.gates & REPLIES_OFF and _is_silent(ctx) and reply.__class__ is not Unsilenced
+                ):
                     reply = NO_REPLY
                 if ctx.encode is not encode:
                     # HELLO has changed the protocol; earlier replies keep theirs.
@@ -90,12 +85,21 @@ def exec_(ctx: Client) -> Reply:
     finally:
         if not denied_before:
             ctx.gates &= ~DENY_BLOCKING
-    if refused:
+    if refused is not None:
         # As in Redis, a refusal counts as a failure of EXEC itself, unless another command ran after it.
         engine.acl.catalogue.commands[b"exec"].failed += 1
     if silent or ctx.gates & REPLIES_OFF:
         return _partly_silent(ctx, replies, not silent)
     return replies
+
+
+def _refusal(ctx: Client, entry: Command, argv: list[bytes]) -> ErrorReply | None:
+    """The error of a queued command if permissions have changed since, and the user may not call it any more."""
+    try:
+        ctx.engine.acl.authorize_queued(ctx, entry, argv)
+    except CommandError as error:
+        return ctx.engine.error(error.text)
+    return None
 
 
 def _is_silent(ctx: Client) -> bool:

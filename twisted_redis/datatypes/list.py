@@ -208,8 +208,14 @@ class List:
         elif head > self._left:
             self._left = head
             nodes: Nodes = self._nodes  # type: ignore[assignment]
-            if nodes.first is None and nodes.counts[0] > 1:
-                nodes.counts[0] -= 1
+            count = nodes.counts[0]
+            if count > 1:
+                # ``drop_first`` spelled out, for more than one node.
+                nodes.counts[0] = count - 1
+                size = nodes.first
+                if size is not None:
+                    length = len(element)
+                    nodes.first = size - (length + 2 if length < 64 and element >= b":" else entry_size(element))
             else:
                 nodes.drop_first(element)
                 self._popped(config)
@@ -224,16 +230,21 @@ class List:
         length = len(items)
         if self._single:
             if self._nodes is None:
-                size = len(element)
-                self._size -= size + 2 if size < 64 and element >= b":" else entry_size(element)
+                width = len(element)
+                self._size -= width + 2 if width < 64 and element >= b":" else entry_size(element)
             else:
                 self._nodes.drop_last(element)
                 self._popped(config)
         elif length < self._right:
             self._right = length
             nodes: Nodes = self._nodes  # type: ignore[assignment]
-            if nodes.last is None and nodes.counts[-1] > 1:
-                nodes.counts[-1] -= 1
+            count = nodes.counts[-1]
+            if count > 1:
+                nodes.counts[-1] = count - 1
+                size = nodes.last
+                if size is not None:
+                    width = len(element)
+                    nodes.last = size - (width + 2 if width < 64 and element >= b":" else entry_size(element))
             else:
                 nodes.drop_last(element)
                 self._popped(config)

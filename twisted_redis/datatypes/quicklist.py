@@ -16,7 +16,7 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -31,6 +31,9 @@ EMPTY_LISTPACK = 7
 _UNLIMITED = 1 << 62
 _CLASSES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
+_COPIED = 512
+"""The number of elements to copy at a time for counting them."""
+
 _ENTRY_OVERHEAD = 8
 """The header size that Redis assumes for an entry when it checks whether a node has room (bytes)."""
 
@@ -100,6 +103,13 @@ def measure(elements: Iterable[bytes]) -> int:
     return EMPTY_LISTPACK + sum(map(entry_size, elements))
 
 
+def _from(items: list[bytes], place: int) -> Iterator[bytes]:
+    """The items from ``place`` on; ``islice`` would step through all those before, too."""
+    while place < len(items):
+        yield from items[place : place + _COPIED]
+        place += _COPIED
+
+
 class Nodes:
     """The chain of nodes of a list, which counts the elements from some place of ``items`` on.
 
@@ -151,7 +161,7 @@ class Nodes:
         size = self.last
         if size is None or not counts:
             size = measure(items[place - count : place]) if count > 0 else _UNLIMITED
-        count, size, taken = self._push(islice(items, place, None), count, size, enough, at_tail=True)
+        count, size, taken = self._push(_from(items, place), count, size, enough, at_tail=True)
         if counts:
             counts[-1] = count
         self.last = size

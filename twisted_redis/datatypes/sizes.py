@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = [
     "QUICK",
@@ -54,6 +54,9 @@ _BYTES_HEADER = 33
 _ENTRY = 48
 """An entry of a dict or a set, free room included, where the interpreter cannot tell."""
 
+_REFERENCE = 9
+"""An element of a list, free room included, where the interpreter cannot tell."""
+
 
 def of_bytes(length: int) -> int:
     """The size of a bytes object of that length, as allocated in steps of 16 bytes."""
@@ -65,12 +68,26 @@ def of_container(container: Collection[object]) -> int:
     try:
         return sys.getsizeof(container)
     except TypeError:  # PyPy does not know
-        return 64 + getattr(container, "itemsize", _ENTRY) * len(container)
+        entry = _REFERENCE if isinstance(container, list) else getattr(container, "itemsize", _ENTRY)
+        return 64 + entry * len(container)
+
+
+def _counted(thing: object) -> int:
+    return _references(thing) if _references is not None else 0
+
+
+def _counted_of(things: list[bytes]) -> list[int]:
+    return [_counted(thing) for thing in things]
+
+
+# The references that come from asking. In compiled code, parameters and calls need none of their own.
+_OF_PARAMETER: Final = _counted(bytes(_BYTES_HEADER))
+_OF_LIST: Final = _counted_of([bytes(_BYTES_HEADER)])[0]
 
 
 def references(thing: object) -> int:
     """How many refer to ``thing``; 1 where the interpreter does not count."""
-    return max(1, _references(thing) - 2) if _references is not None else 1  # the parameter, the call
+    return max(1, _references(thing) - _OF_PARAMETER) if _references is not None else 1
 
 
 def _some(items: Collection[bytes], first: int, how: Sampling) -> list[bytes]:
@@ -96,12 +113,10 @@ def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept:
     Something that keeps objects for everybody may have ``kept`` references to each besides.
     """
     found = _some(items, first, how)
-    own = 3 + how.spare + kept  # the list, this loop, the call
+    own = _OF_LIST + how.spare + kept
     size = 0
-    for item in found:
+    for item, counted in zip(found, _counted_of(found), strict=True):
         if len(item) > 1:  # the empty one and those of a single byte are objects that everybody shares
             whole = of_bytes(len(item))
-            if _references is not None:
-                whole = whole * holders // max(holders, _references(item) - own)
-            size += whole
+            size += whole * holders // max(holders, counted - own)
     return size * (len(items) - first) // len(found) if found else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
@@ -24,12 +24,15 @@ Entry = tuple[int, int, Row]
 #: The greatest size of an entry, and of a node without a configured limit (bytes).
 _NODE_LIMIT = 1 << 30
 
+_SEQUENCES: Final = [b"%d" % sequence for sequence in range(256)]
+
 
 class Stream:
     """A stream.
 
     ``last_id`` is the last ID that was given, ``first_id`` that of the first entry, 0 without entries.  ``last_ms`` and
-    ``last_seq`` are the parts of ``last_id``: two small integers cost XADD less than one of 128 bits.
+    ``last_seq`` are the parts of ``last_id``: two small integers cost XADD less than one of 128 bits.  ``last_text`` is
+    the text of an ID with the time ``last_ms``, up to and including the dash.
     ``max_deleted_id`` is the greatest ID that XDEL removed.  ``entries_added`` is the number of entries ever added.
     ``tree_nodes`` is the number of nodes that Redis' radix tree would have.
     """
@@ -40,6 +43,7 @@ class Stream:
         "groups",
         "last_ms",
         "last_seq",
+        "last_text",
         "length",
         "max_deleted_id",
         "nodes",
@@ -56,6 +60,7 @@ class Stream:
         self.length = 0
         self.last_ms = 0
         self.last_seq = 0
+        self.last_text = b"0-"
         self.first_id = 0
         self.max_deleted_id = 0
         self.entries_added = 0
@@ -76,8 +81,9 @@ class Stream:
 
     @last_id.setter
     def last_id(self, entry_id: int) -> None:
-        self.last_ms = entry_id >> 64
+        self.last_ms = ms = entry_id >> 64
         self.last_seq = entry_id & MAX_PART
+        self.last_text = b"%d-" % ms
 
     def encoding(self) -> str:
         """The reply of OBJECT ENCODING."""
@@ -116,47 +122,43 @@ class Stream:
         if self.length == 1:
             self.first_id = entry_id
 
-    def append_at(self, now: int, row: Row, max_bytes: int, max_entries: int) -> tuple[int, int] | None:
-        """Adds an entry at ``now`` (ms) in the usual, simple case; returns its time and sequence number.
+    def append_now(self, now: int, row: Row, max_bytes: int, max_entries: int) -> bytes | None:
+        """Adds an entry at ``now`` (ms) in the usual, simple case; returns its ID as clients see it.
 
         Returns None, and changes nothing, if the entry needs ``append``.
         """
-        nodes = self.nodes
-        if not nodes:
+        if not self.nodes:
             return None
-        node = nodes[-1]
+        node = self.nodes[-1]
+        times = node.ms
+        count = len(row)
+        if not isinstance(times, list) or len(times) >= max_entries or node.dead is not None or count >= 60:
+            return None
         ms = self.last_ms
         if now > ms:
-            ms, sequence = now, 0
+            ms = now
+            sequence = 0
+            text = b"%d-" % now
         else:
             sequence = self.last_seq + 1
+            text = self.last_text
         later = ms - node.base
-        rows = node.rows
-        count = len(row)
         size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
-        # The same as entry_bound for such an entry.
+        # The same as ``entry_bound`` for such an entry.
         bound = node.bound + size + (2 if size < 64 else 4) * count + 14
-        if (
-            later >= 8388608
-            or not 0 <= sequence - node.low < 4096
-            or sequence > MAX_PART
-            or count >= 60
-            or size >= 4096
-            or bound > max_bytes
-            # A packed node has no rows, and one with tombstones has more rows than live entries.
-            or not 0 < node.live == len(rows) < max_entries
-        ):
+        if bound > max_bytes or size >= 4096 or later >= 8388608 or (sequence | node.low) >= 4096:
             return None
         node.bound = bound
-        node.ms.append(later)
+        times.append(later)
         node.seq.append(sequence)
-        rows.append(row)
+        node.rows.append(row)
         node.live += 1
         self.length += 1
         self.entries_added += 1
         self.last_ms = ms
         self.last_seq = sequence
-        return ms, sequence
+        self.last_text = text
+        return text + (_SEQUENCES[sequence] if sequence < 256 else b"%d" % sequence)
 
     def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:
         if self.nodes:
@@ -422,8 +424,12 @@ class Stream:
     def copy(self) -> Stream:
         """Returns an independent copy of the stream."""
         twin = Stream()
-        for name in ("length", "last_id", "first_id", "max_deleted_id", "entries_added", "tree_nodes"):
-            setattr(twin, name, getattr(self, name))
+        twin.length = self.length
+        twin.last_id = self.last_id
+        twin.first_id = self.first_id
+        twin.max_deleted_id = self.max_deleted_id
+        twin.entries_added = self.entries_added
+        twin.tree_nodes = self.tree_nodes
         twin.nodes = [node.copy() for node in self.nodes]
         twin.starts = self.starts[:]
         twin.groups = {name: group.copy() for name, group in self.groups.items()}

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_ids import MAX_PART
@@ -21,7 +21,9 @@ from twisted_redis.datatypes.stream_size import entry_bound, entry_bytes, header
 __all__ = ["Node", "PackedRows", "Record", "Row"]
 
 #: The alternating fields and values of an entry.
-Row = Sequence[bytes]
+Row: TypeAlias = Sequence[bytes]
+
+Numbers: TypeAlias = "list[int] | array[int]"
 
 
 class Record(NamedTuple):
@@ -129,9 +131,9 @@ class Node:
     """A run of consecutive entries.
 
     ``start`` is the ID of the first entry that the node ever had, ``base`` its time and ``low`` its sequence number.
-    ``ms`` has the time of each entry relative to ``base`` (ms), ``seq`` the sequence numbers.  ``fields`` are the names
-    that most entries are expected to have.  ``live`` is the number of entries that are not deleted.  ``dead`` has a
-    byte for each entry, 1 if it is deleted, or is None if none is.
+    ``ms`` has the time of each entry relative to ``base`` (ms), ``seq`` the sequence numbers; both are lists while the
+    node is open.  ``fields`` are the names that most entries are expected to have.  ``live`` is the number of entries
+    that are not deleted.  ``dead`` has a byte for each entry, 1 if it is deleted, or is None if none is.
     """
 
     __slots__ = (
@@ -155,8 +157,8 @@ class Node:
         self.base = start >> 64
         self.low = start & MAX_PART
         self.fields = fields
-        self.ms = array("Q")
-        self.seq = array("Q")
+        self.ms: Numbers = []
+        self.seq: Numbers = []
         self.rows: list[Row] = []
         self.packed: PackedRows | None = None
         self.dead: bytearray | None = None
@@ -203,31 +205,33 @@ class Node:
         if self.packed is None:
             self.packed = PackedRows(self.fields, self.rows)
             self.rows = []
-            # Lists, since each step through an array makes its integers anew.
-            later, sequences = self.ms.tolist(), self.seq.tolist()
-            self.ms = _smallest(later, max(later, default=0))
-            self.seq = _smallest(sequences, max(sequences, default=0))
+            if self.ms:
+                self.ms = _smallest(self.ms, self.ms[-1])
+                self.seq = _smallest(self.seq, max(self.seq))
 
     def unpack(self) -> None:
         """Opens a packed node for more entries."""
         if self.packed is not None:
             self.rows = list(self.packed.rows(0, len(self.ms)))
             self.packed = None
-            self.ms = array("Q", self.ms)
-            self.seq = array("Q", self.seq)
+            self.ms = list(self.ms)
+            self.seq = list(self.seq)
 
     def copy(self) -> Node:
         """Returns an independent node with the same entries; parts that no longer change are shared."""
-        node = Node.__new__(Node)
-        for name in Node.__slots__:
-            setattr(node, name, getattr(self, name))
-        if self.packed is None:
-            node.ms = self.ms[:]
-            node.seq = self.seq[:]
-            node.rows = self.rows[:]
+        twin = Node(self.start, self.fields)
+        twin.packed = self.packed
+        is_open = self.packed is None
+        twin.ms = self.ms[:] if is_open else self.ms
+        twin.seq = self.seq[:] if is_open else self.seq
+        twin.rows = self.rows[:]
         if self.dead is not None:
-            node.dead = self.dead[:]
-        return node
+            twin.dead = self.dead[:]
+        twin.live = self.live
+        twin.bound = self.bound
+        twin.sized = self.sized
+        twin.sized_bytes = self.sized_bytes
+        return twin
 
     # finding
 

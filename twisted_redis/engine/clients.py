@@ -7,7 +7,7 @@ carries its output and closes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes.table import type_of
 from twisted_redis.engine.errors import CommandError
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 __all__ = ["Client", "postpone"]
 
 # Gates of a client: while one of these bits is set, its commands take the long way.
-IN_MULTI = 1 << 0
-SUBSCRIBED = 1 << 1
-UNAUTHENTICATED = 1 << 2
-REPLIES_OFF = 1 << 3
-RESTRICTED = 1 << 4  # the user of the client may not do everything
-TRACKING = 1 << 5
-CLOSING = 1 << 6
-MASTER = 1 << 7
-REPLICA = 1 << 8
-MONITORING = 1 << 9
-NO_TOUCH = 1 << 10
-NO_EVICT = 1 << 11  # not a gate, kept here with the other flags
-DENY_BLOCKING = 1 << 12  # inside EXEC or a script
-SCRIPT = 1 << 13
-OWNER = 1 << 14  # acts for the program that owns the server: pauses and injected faults do not apply to it
-REDIRECTED_TO = 1 << 15  # receives the invalidation messages of another client, or has done so
-PUSHED = 1 << 16  # messages wait for the reply of the running command
-ASKING = 1 << 17  # the next command may use a slot that this node is importing
-ANONYMOUS = 1 << 20  # has never logged in; not a gate, since it matters only if the default user has a password
-NOT_GATES = NO_EVICT | DENY_BLOCKING | ANONYMOUS
+IN_MULTI: Final = 1 << 0
+SUBSCRIBED: Final = 1 << 1
+UNAUTHENTICATED: Final = 1 << 2
+REPLIES_OFF: Final = 1 << 3
+RESTRICTED: Final = 1 << 4  # the user of the client may not do everything
+TRACKING: Final = 1 << 5
+CLOSING: Final = 1 << 6
+MASTER: Final = 1 << 7
+REPLICA: Final = 1 << 8
+MONITORING: Final = 1 << 9
+NO_TOUCH: Final = 1 << 10
+NO_EVICT: Final = 1 << 11  # not a gate, kept here with the other flags
+DENY_BLOCKING: Final = 1 << 12  # inside EXEC or a script
+SCRIPT: Final = 1 << 13
+OWNER: Final = 1 << 14  # acts for the program that owns the server: pauses and injected faults do not apply to it
+REDIRECTED_TO: Final = 1 << 15  # receives the invalidation messages of another client, or has done so
+PUSHED: Final = 1 << 16  # messages wait for the reply of the running command
+ASKING: Final = 1 << 17  # the next command may use a slot that this node is importing
+ANONYMOUS: Final = 1 << 20  # has never logged in; not a gate, since it matters only if the default user has a password
+NOT_GATES: Final = NO_EVICT | DENY_BLOCKING | ANONYMOUS
 
 
 #: Bytes that the shortest element takes in a reply.
@@ -87,6 +87,7 @@ class Client:
         "pushes",
         "queue",
         "queue_bytes",
+        "queue_measured",
         "reads_replica",
         "resp",
         "skip_next",
@@ -119,8 +120,9 @@ class Client:
         self.commands = 0
         #: Commands queued by MULTI; None outside.
         self.queue: list[tuple[Command, list[bytes]]] | None = None
-        #: Bytes of the arguments in the queue.
+        #: The bytes of the arguments of the first ``queue_measured`` commands in the queue (``queued_bytes``).
         self.queue_bytes = 0
+        self.queue_measured = 0
         self.dirty_exec = False
         self.dirty_cas = False
         self.watching: list[tuple[Database, bytes]] = []
@@ -153,7 +155,9 @@ class Client:
         """Reports that a command has modified ``key``: counts ``n`` changes and tells everybody who listens."""
         effects = self.effects
         effects.dirty += n
-        if effects.observed:
+        if effects.only_recording:
+            effects.touched = effects.pending = True
+        elif effects.observed:
             effects.observe(self.db, key, event)
 
     def changed_in(self, db: Database, key: bytes, event: str, n: int = 1) -> None:

@@ -10,9 +10,7 @@ SELECT precedes an effect whose database is not the selected one. Within a unit,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from twisted_redis.engine.propagation import Effect
+from twisted_redis.engine.propagation import Batch, Unit
 from twisted_redis.resp.accelerated import pack_command
 
 __all__ = ["EffectEncoder", "select"]
@@ -36,21 +34,21 @@ class EffectEncoder:
         #: The number of the selected database. -1 if it is unknown: SELECT precedes the next effect then.
         self.selected = -1
 
-    def encode(self, units: list[Sequence[Effect]]) -> bytes:
+    def encode(self, units: list[Unit]) -> bytes:
         """Returns the commands of ``units``. An exception does not change the state."""
         audience = self.audience
         selected = self.selected
         parts: list[bytes] = []
         add = parts.append
         for unit in units:
+            if isinstance(unit, Batch):
+                if unit.db != selected:
+                    add(select(unit.db))
+                    selected = unit.db
+                add(unit.data)
+                continue
             several = len(unit) > 1
-            if not several:
-                # Nearly all units are one effect of the selected database, which needs no loop.
-                db, argv, readers = unit[0]
-                if db == selected and readers & audience:
-                    add(pack_command(argv))
-                    continue
-            else:
+            if several:
                 add(MULTI)
             for db, argv, readers in unit:
                 if not readers & audience:
@@ -62,13 +60,16 @@ class EffectEncoder:
             if several:
                 add(EXEC)
         self.selected = selected
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def count(self, units: list[Sequence[Effect]]) -> int:
+    def count(self, units: list[Unit]) -> int:
         """Returns the number of commands in ``encode(units)``, without SELECT."""
         audience = self.audience
         count = 0
         for unit in units:
+            if isinstance(unit, Batch):
+                count += len(unit.commands)
+                continue
             if len(unit) > 1:
                 count += 2
             for effect in unit:

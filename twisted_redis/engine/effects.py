@@ -6,13 +6,14 @@ of the unit of execution (``engine.units``).  The sinks get what has to be done 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.blocking import serve_ready
 from twisted_redis.engine.declare.flags import TOUCHES_ARBITRARY_KEYS
+from twisted_redis.engine.journal import Journal
 from twisted_redis.engine.mishaps import report
-from twisted_redis.engine.propagation import EVERYBODY, NOBODY, Effect, Sink, new_effect
+from twisted_redis.engine.propagation import EVERYBODY, NOBODY, Effect, Sink
 from twisted_redis.engine.transactions import touch
 
 if TYPE_CHECKING:
@@ -33,12 +34,16 @@ class Effects:
         self.dirty = 0
         #: Whether anybody wants to know which keys change.
         self.observed = False
+        #: Whether the sinks do, and nobody else: then there is no need to look who waits for the key.
+        self.only_recording = False
         self.sinks: list[Sink] = []
         #: The audience that the sinks stand for together.
         self.sink_audience = NOBODY
         #: Whether the sinks are told of effects now: there are any, and no file is being loaded.
         self.recording = False
         self._muted = 0
+        #: What the sinks get next.
+        self.journal = Journal()
         #: Others that want to know of a changed key: (database, key), and True where the running command changed it
         #: (neither expiry nor eviction did).
         self.observers: list[Callable[..., None]] = []
@@ -78,17 +83,19 @@ class Effects:
         for sink in self.sinks:
             self.sink_audience |= sink.audience
         self.recording = bool(self.sinks) and not self._muted
-        self.observed = bool(
-            self.recording or self.watch_count or engine.waiting.count or engine.events.flags or self.observers
-        )
+        others = bool(self.watch_count or engine.waiting.count or engine.events.flags or self.observers)
+        self.observed = self.recording or others
+        self.only_recording = self.recording and not others
 
     def add_sink(self, sink: Sink) -> None:
         """Has ``sink`` told of all effects from now on."""
+        self.deliver()
         self.sinks.append(sink)
         self.refresh()
 
     def remove_sink(self, sink: Sink) -> None:
         """Stops telling ``sink``."""
+        self.deliver()
         self.sinks.remove(sink)
         self.refresh()
 
@@ -169,16 +176,13 @@ class Effects:
         """Records what a command leaves behind, and hands it out if the command is a unit by itself."""
         if self.touched and not (self.depth or self.gathered) and self.override is None and not self.ready:
             # The great majority of writes: one command, which is a unit by itself and goes to all sinks as it came.
-            # ``_feed`` is spelled out here, since the call would cost a tenth of this method.
-            self.touched = self.pending = False
             if self.writers is not None:
                 self.writers[client] = None
-            unit = (new_effect(Effect, (client.db.index, argv, EVERYBODY)),)
-            for sink in self.sinks:
-                try:
-                    sink.feed(unit)
-                except Exception:
-                    self._sink_failed(sink)
+            try:
+                self.journal.add(client.db.index, argv)
+            except Exception:
+                self.journal.keep((Effect(client.db.index, argv),))
+            self.touched = self.pending = False
             return
         if self.override is not None:
             for effect in self.override:
@@ -230,18 +234,22 @@ class Effects:
                 self._hand_out()
 
     def _hand_out(self) -> None:
-        gathered = self.gathered
+        try:
+            self.journal.add_unit(self.gathered)
+        except Exception:
+            self.journal.keep(self.gathered)
         self.gathered = []
-        self._feed(gathered)
 
-    def _feed(self, effects: Sequence[Effect]) -> None:
-        """Hands effects to every sink.  One that fails is told so, and costs the others nothing."""
-        for sink in self.sinks:
-            try:
-                sink.feed(effects)
-            except Exception:
-                self._sink_failed(sink)
+    def deliver(self) -> None:
+        """Hands what the journal has to every sink. One that fails is told so, and costs the others nothing.
 
-    def _sink_failed(self, sink: Sink) -> None:
-        report(self._engine, "A sink of effects has failed")
-        sink.missed()
+        The end of a turn does this. A sink does so earlier if it needs what the turn has left behind so far.
+        """
+        if self.journal.units:
+            units = self.journal.take()
+            for sink in self.sinks:
+                try:
+                    sink.feed(units)
+                except Exception:
+                    report(self._engine, "A sink of effects has failed")
+                    sink.missed()

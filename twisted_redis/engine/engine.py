@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from twisted_redis.config import Config
 from twisted_redis.engine import gates
@@ -63,14 +64,14 @@ from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple, Unsilenced
 __all__ = ["THRESHOLDS", "Engine"]
 
 #: Encoded parts of replies that are needed often.
-BULK_HEADS = [b"$%d\r\n" % size for size in range(256)]
-INTEGERS = [b":%d\r\n" % value for value in range(256)]
+BULK_HEADS: Final = [b"$%d\r\n" % size for size in range(256)]
+INTEGERS: Final = [b":%d\r\n" % value for value in range(256)]
 
 #: Bytes of replies after which a pipeline is interrupted, so that a client that does not read cannot fill memory.
-OUTPUT_SLICE = 1 << 20
+OUTPUT_SLICE: Final = 1 << 20
 
 #: After a command that ran longer than this (ns), the wall clock is read again.
-STALE_AFTER = 1_000_000
+STALE_AFTER: Final = 1_000_000
 #: The directives that ``apply_thresholds`` reads.
 THRESHOLDS = ("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
 
@@ -126,6 +127,8 @@ class Engine:
             config, self.state, self.clients, self.commands.by_name, self.lazyfree, log, time_source.monotonic()
         )
 
+        #: The figures of the turns: these, unlike the others, change with every request.
+        self.loop = self.stats.loop
         #: Users, and who is which.
         self.acl = Acl(self)
 
@@ -242,36 +245,39 @@ class Engine:
         should leave before more are made; a request that is postponed (CLIENT PAUSE) is not taken.
         """
         clock = self.clock_ns
-        lookup = self.commands.lookup.get
-        append = client.out.append
-        turns = self.turns
+        lookup = self.commands.lookup
+        out = client.out
         effects = self.effects
-        if not turns.depth:
+        turns = self.turns
+        within = turns.depth
+        if not within:
             state = self.state
             state.before = state.now
             state.now = int(self.time.wall() * 1000)
+        command = gates.NOT_EXECUTED
         slow_ns = self.slow_ns
         room = OUTPUT_SLICE
         taken = 0
         start = end = began = clock()
-        turns.depth += 1
+        if not within:
+            turns.depth = 1
         try:
             for argv in requests:
                 taken += 1
-                command = lookup(argv[0])
+                found = lookup.get(argv[0])
                 count = len(argv)
                 if (
-                    command is None
+                    found is None
                     or client.gates
-                    or not command.min_args <= count <= command.max_args
+                    or not found.min_args <= count <= found.max_args
                     or (
                         self.gates
                         # In a node of a cluster, a request goes on if the node serves the slot of its keys.
                         and (
                             self.gates != IS_CLUSTER
                             or not (
-                                (command.has_first_key and argv[1] in self.local.home)
-                                or gates.serves(self.cluster.served, command, argv)
+                                (found.has_first_key and argv[1] in self.local.home)
+                                or gates.serves(self.cluster.served, found, argv)
                             )
                         )
                     )
@@ -287,6 +293,7 @@ class Engine:
                     command = gates.NOT_EXECUTED  # ``call`` has counted it
                     slow_ns = self.slow_ns  # CONFIG SET may have changed it
                 else:
+                    command = found
                     try:
                         # Short requests are spelled out: a slice and a starred call cost as much as a look-up.
                         if count == 1:
@@ -307,7 +314,7 @@ class Engine:
                         reply = crashed(self, command)
                     if effects.pending:
                         effects.after(client, command, argv)
-                kind = reply.__class__
+                kind = type(reply)
                 if client.gates:
                     if kind is Block:
                         self._wait(client, command, argv, reply)
@@ -321,27 +328,30 @@ class Engine:
                         if room < 0:
                             break
                 elif kind is bytes:
-                    size = len(reply)
+                    # The variables with a type let mypyc use the functions of that type.
+                    text: bytes = reply
+                    size = len(text)
                     if size < 256:
-                        append(BULK_HEADS[size] + reply + b"\r\n")
+                        out.append(BULK_HEADS[size] + text + b"\r\n")
                     else:
-                        append(b"$%d\r\n%b\r\n" % (size, reply))
+                        out.append(b"$%d\r\n%b\r\n" % (size, text))
                         room -= size
                         if room < 0:
                             command.samples.append(clock() - start)
                             break
                 elif reply is OK:
-                    append(b"+OK\r\n")
+                    out.append(b"+OK\r\n")
                 elif kind is int:
-                    append(INTEGERS[reply] if -1 < reply < 256 else b":%d\r\n" % reply)
+                    number: int = reply
+                    out.append(INTEGERS[number] if -1 < number < 256 else b":%d\r\n" % number)
                 elif kind is Simple:
-                    append(b"+%b\r\n" % reply)
+                    out.append(b"+%b\r\n" % reply)
                 elif kind is Block:
                     self._wait(client, command, argv, reply)
                     break
                 else:
                     encoded = client.encode(reply)
-                    append(encoded)
+                    out.append(encoded)
                     room -= len(encoded)
                     if room < 0:
                         command.samples.append(clock() - start)
@@ -361,10 +371,8 @@ class Engine:
             else:
                 command.samples.clear()
             client.commands += taken
-            self.stats.loop.calls += taken
-        if turns.depth > 1:
-            turns.depth -= 1
-        else:
+            self.loop.calls += taken
+        if not within:
             turns.leave(began)
         return taken
 
@@ -427,7 +435,7 @@ class Engine:
                     reply = reply.timeout_reply()
                 else:
                     waits = True
-            if self.current is not None and command.flags & READONLY:
+            if self.current is not None and self.current.tracking is not None and command.flags & READONLY:
                 self.tracking.remember(self.current, command, argv)
             if effects.pending:
                 effects.after(client, command, argv)

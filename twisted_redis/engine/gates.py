@@ -88,6 +88,11 @@ WHILE_SUBSCRIBED = frozenset(
     {"ping", "subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe", "quit", "reset"}
 )
 
+#: If a client has one of these gates closed and no other, ``execute`` passes over the rest, except for commands with
+#: the flags of ``_NEVER_SHORT``.
+_SHORT = (IN_MULTI, RESTRICTED)
+_NEVER_SHORT = PROTECTED | NO_MULTI
+
 
 class Postponed(Exception):
     """The whole request has to wait (CLIENT PAUSE), and is not taken."""
@@ -145,7 +150,9 @@ def _never(*_: object) -> None:
 
 
 #: Stands for a request that has no call left to count.  Its samples are thrown away.
-NOT_EXECUTED = Command(Spec(name="", function=_never, arity=-1, flags=0, group=""), _never, min_args=1, max_args=1)
+NOT_EXECUTED: Final = Command(
+    Spec(name="", function=_never, arity=-1, flags=0, group=""), _never, min_args=1, max_args=1
+)
 
 
 def greet(engine: Engine, client: Client) -> None:
@@ -203,21 +210,30 @@ def check_arity(command: Command, argv: list[bytes]) -> None:
 
 def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
     """Takes one request through all gates; returns the command that ran (or NOT_EXECUTED) and the reply."""
-    if client.gates & ASKING:
+    closed = client.gates
+    if closed & ASKING:
         return _execute_asking(engine, client, argv)
-    NOT_EXECUTED.samples.clear()
-    if client.gates == RESTRICTED and engine.gates in (0, IS_CLUSTER):
-        # An ordinary request of a user with rules: if the rules allow it, no other gate is closed.
+    if closed in _SHORT and engine.gates in (0, IS_CLUSTER):
+        # An ordinary request of a transaction, or of a user with rules: no other gate is closed.
         entry = engine.commands.lookup.get(argv[0])
         if (
             entry is not None
             and entry.min_args <= len(argv) <= entry.max_args
-            and not entry.flags & PROTECTED
-            and engine.acl.covers(client, entry, argv)
+            and not entry.flags & _NEVER_SHORT
             and (not engine.gates or serves(engine.cluster.served, entry, argv))
         ):
-            client.last_command = entry
-            return entry, engine.call(client, entry, argv)
+            if closed == RESTRICTED:
+                if engine.acl.covers(client, entry, argv):
+                    client.last_command = entry
+                    return entry, engine.call(client, entry, argv)
+            elif client.queue is not None and entry.name not in UNQUEUED:
+                client.last_command = entry
+                client.queue.append((entry, argv))
+                return NOT_EXECUTED, QUEUED
+            elif entry.name == "exec" and not engine.commands.denials and not engine.gates:
+                client.last_command = entry
+                return entry, _call(engine, client, entry, argv)
+    NOT_EXECUTED.samples.clear()
     try:
         command = resolve(engine, argv)
     except CommandError as error:
@@ -250,7 +266,6 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
         return NOT_EXECUTED, engine.error(error.text)
     if client.queue is not None and client.gates & IN_MULTI and command.name not in UNQUEUED:
         client.queue.append((command, argv))
-        client.queue_bytes += sum(map(len, argv))
         return NOT_EXECUTED, QUEUED
     if client.gates & NO_TOUCH and command.name != "touch":
         engine.state.touching = False

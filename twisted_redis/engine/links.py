@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from twisted_redis.engine.figures import LinkFigures
+
 __all__ = ["Link", "LinkFigures", "NullLink"]
 
 
@@ -60,23 +62,6 @@ class Link(Protocol):
     @property
     def figures(self) -> LinkFigures:
         """Bytes in and out, and buffers."""
-
-
-class LinkFigures:
-    """Counters of a link (bytes)."""
-
-    __slots__ = (
-        "bytes_in",
-        "bytes_out",
-        "reads",
-        "writes",
-    )
-
-    def __init__(self) -> None:
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.reads = 0
-        self.writes = 0
 
 
 class NullLink:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["AOF", "EVERYBODY", "NOBODY", "REPLICAS", "Effect", "Sink", "check_effects", "new_effect"]
+__all__ = ["AOF", "EVERYBODY", "NOBODY", "REPLICAS", "Batch", "Effect", "Sink", "Unit", "check_effects"]
 
 #: Audiences are sets of bits.  The numbers are those of ``redis.set_repl``.
 NOBODY, AOF, REPLICAS, EVERYBODY = range(4)
@@ -26,9 +26,27 @@ class Effect(NamedTuple):
     audience: int = EVERYBODY
 
 
-#: ``new_effect(Effect, (db, argv, audience))`` does the same as ``Effect(db, argv, audience)`` in half the time.
-#: ``Effects.after`` uses it because it makes nearly all effects of a server. Other code calls ``Effect``.
-new_effect = tuple.__new__
+class Batch:
+    """Consecutive units of execution, each of which is one effect for everybody, in the database ``db``."""
+
+    __slots__ = ("_data", "commands", "db")
+
+    def __init__(self, db: int) -> None:
+        self.db = db
+        #: The encoded commands. No command is added after a sink has got the batch.
+        self.commands: list[bytes] = []
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The commands as one string, which is made only once for all sinks."""
+        if self._data is None:
+            self._data = b"".join(self.commands)
+        return self._data
+
+
+#: What a sink gets: the effects of one unit of execution, or a batch of units.
+Unit = Batch | Sequence[Effect]
 
 
 class Sink(Protocol):
@@ -44,12 +62,12 @@ class Sink(Protocol):
         The engine drops effects for an audience that no sink serves, before it counts the effects of a unit.
         """
 
-    def feed(self, effects: Sequence[Effect]) -> None:
-        """Takes the effects of one execution unit: at least one, in the order of their execution.
+    def feed(self, units: Sequence[Unit]) -> None:
+        """Takes the effects of some units of execution, in the order of their execution; each has at least one.
 
-        The engine calls this at the end of the unit, before the replies of the turn are sent. A reader must execute
-        all effects of a unit or none. Some of them may be for another audience; the sink has to skip these. All sinks
-        get the same sequence, and nobody changes it afterwards.
+        The engine calls this before the replies of the turn are sent, or earlier if a sink calls ``Effects.deliver``.
+        A reader must execute all effects of a unit or none. Some of them may be for another audience; the sink has to
+        skip these. All sinks get the same units, and nobody changes them afterwards.
         """
 
     def missed(self) -> None:

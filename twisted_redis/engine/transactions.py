@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["discard", "touch", "touch_database", "watch", "watched_key_expired"]
+__all__ = ["discard", "queued_bytes", "touch", "touch_database", "watch", "watched_key_expired"]
 
 
 def _is_stale(db: Database, key: bytes) -> bool:
@@ -73,7 +73,18 @@ def watched_key_expired(client: Client) -> bool:
 def discard(client: Client) -> None:
     """Ends MULTI without executing it: forgets the queue, the marks and the watched keys."""
     client.queue = None
-    client.queue_bytes = 0
+    client.queue_bytes = client.queue_measured = 0
     client.dirty_exec = False
     client.gates &= ~IN_MULTI
-    client.engine.forget_watches(client)
+    if client.watching:
+        client.engine.forget_watches(client)
+
+
+def queued_bytes(client: Client) -> int:
+    """Returns the bytes of the arguments in the queue of MULTI. Measures each queued command only once."""
+    queue = client.queue
+    if queue is not None and len(queue) > client.queue_measured:
+        for _, argv in queue[client.queue_measured :]:
+            client.queue_bytes += sum(map(len, argv))
+        client.queue_measured = len(queue)
+    return client.queue_bytes

@@ -72,6 +72,10 @@ class Turns:
         """Ends the outermost turn, which began at ``began`` (ns) and whose effects are handed out."""
         engine = self._engine
         try:
+            try:
+                engine.effects.deliver()
+            except Exception:
+                report(engine, "The effects of a turn could not be delivered")
             for finish in self.before_replies:
                 try:
                     finish()
@@ -81,32 +85,34 @@ class Turns:
             self.depth = 0
         if self.unflushed:
             self.flush_clients()
-        engine.stats.loop.note(engine.clock_ns() - began)
+        engine.loop.note(engine.clock_ns() - began)
 
     def flush_later(self, client: Client) -> None:
         """Has the output of ``client`` written at the end of the turn, or now outside of one."""
-        if self.depth:
-            self.unflushed[client] = None
-        else:
-            self._flush(client)
+        self.unflushed[client] = None
+        if not self.depth:
+            self.flush_clients()
 
     def flush_clients(self) -> None:
-        """Writes to those who were sent something; call outside of turns."""
+        """Writes to those who were sent something; call outside of turns.
+
+        A connection that fails is closed, and costs no other client its replies.
+        """
         while self.unflushed:
             unflushed = self.unflushed
             self.unflushed = {}
             for client in unflushed:
-                self._flush(client)
+                try:
+                    client.link.flush()
+                except Exception:
+                    self._abort(client)
 
-    def _flush(self, client: Client) -> None:
-        """Writes to one client.  A connection that fails is closed, and costs no other client its replies."""
+    def _abort(self, client: Client) -> None:
+        """Closes a connection that cannot be written to."""
         engine = self._engine
+        report(engine, f"The replies to the client {client.id} could not be written")
+        client.out.clear()
         try:
-            client.link.flush()
+            client.link.abort()
         except Exception:
-            report(engine, f"The replies to the client {client.id} could not be written")
-            client.out.clear()
-            try:
-                client.link.abort()
-            except Exception:
-                report(engine, f"The client {client.id} could not be closed")
+            report(engine, f"The client {client.id} could not be closed")

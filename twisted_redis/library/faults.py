@@ -124,10 +124,10 @@ class Faults:
 
     def drop_connections(self) -> int:
         """Closes the connections of all clients; returns how many there were."""
-        protocols = list(self._service.factory.open)
-        for protocol in protocols:
-            protocol.abort()
-        return len(protocols)
+        connections = list(self._service.factory.open)
+        for connection in connections:
+            connection.abort()
+        return len(connections)
 
     def refuse_connections(self) -> None:
         """Refuses new connections until ``accept_connections``; open connections stay.

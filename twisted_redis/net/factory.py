@@ -13,9 +13,10 @@ from twisted.internet.protocol import Factory
 from twisted_redis.engine.clients import MASTER, REPLICA, SUBSCRIBED, UNAUTHENTICATED, Client
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.addresses import is_loopback
+from twisted_redis.net.connection import Connection, Shared
 from twisted_redis.net.limits import REPORTED_FROM, UNAUTHENTICATED_QUERY, output_floor
 from twisted_redis.net.protocol import RedisProtocol
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
+from twisted_redis.resp.accelerated import make_reader
 from twisted_redis.resp.parser import Limits
 
 __all__ = ["RedisFactory"]
@@ -47,19 +48,14 @@ class RedisFactory(Factory):
         self.call_later = engine.time.call_later
         self.limits = Limits(engine.config.proto_max_bulk_len)
         #: One stateless reader serves every connection.
-        self.reader = RequestReader() if HAVE_HIREDIS else None
-        self.open: dict[RedisProtocol, None] = {}
-        self.congested: dict[RedisProtocol, None] = {}
+        self.reader = make_reader()
+        self.open: dict[Connection, None] = {}
+        self.congested: dict[Connection, None] = {}
         self._waiting: list[Deferred[None]] = []
         #: The memory of each client, for the limit on all of them.
         self.client_eviction = engine.client_eviction
-        #: Output of fewer bytes is within every limit.
-        self.output_floor = 1 << 62
-        #: Whether a limit is so low that the transport would not report the output by itself.
-        self.checks_every_write = False
+        self.shared = Shared(engine.time.monotonic())
         engine.config.on_apply("client-output-buffer-limit", self.apply_config)
-        #: Monotonic time of the last periodic work: exact enough for idle times, and free to read.
-        self.loop_time = engine.time.monotonic()
         self.keepalive = 300
         #: Whether connections are closed as soon as they are made (a fault that a test asks for).
         self.refusing = False
@@ -71,17 +67,16 @@ class RedisFactory(Factory):
         """Copies the directives that connections read."""
         self.limits.max_bulk = self.engine.config.proto_max_bulk_len
         self.keepalive = self.engine.config.tcp_keepalive
-        self.output_floor = output_floor(self.engine.config)
-        self.checks_every_write = self.output_floor < REPORTED_FROM
+        shared = self.shared
+        shared.output_floor = output_floor(self.engine.config)
+        shared.checks_every_write = shared.output_floor < REPORTED_FROM
 
     def buildProtocol(self, addr: IAddress | None) -> RedisProtocol | None:  # type: ignore[override]
         """Makes the protocol of a new connection; None has the port close it."""
         if self.refusing:
             return None
         self.on_connect()
-        protocol = RedisProtocol()
-        protocol.factory = self
-        return protocol
+        return RedisProtocol(self)
 
     def refuse(self, peer: Any) -> bytes | None:
         """The message for a peer that may not connect; None if it may."""
@@ -121,10 +116,10 @@ class RedisFactory(Factory):
             return UNAUTHENTICATED_QUERY
         return self.engine.config.client_query_buffer_limit
 
-    def forget(self, protocol: RedisProtocol) -> None:
+    def forget(self, connection: Connection) -> None:
         """Removes a connection whose client has left."""
-        self.congested.pop(protocol, None)
-        self.open.pop(protocol, None)
+        self.congested.pop(connection, None)
+        self.open.pop(connection, None)
         if self._waiting and not self.open:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -140,21 +135,21 @@ class RedisFactory(Factory):
             empty.callback(None)
         return empty
 
-    def abort_later(self, protocol: RedisProtocol) -> None:
-        """Schedules the abort of ``protocol``, in case its peer does not take the last bytes."""
-        self.call_later(CLOSE_WITHIN, self._cut, protocol)
+    def abort_later(self, connection: Connection) -> None:
+        """Schedules the abort of ``connection``, in case its peer does not take the last bytes."""
+        self.call_later(CLOSE_WITHIN, self._cut, connection)
 
-    def _cut(self, protocol: RedisProtocol) -> None:
-        protocol.abort()
+    def _cut(self, connection: Connection) -> None:
+        connection.abort()
 
     def cron(self, now: float) -> None:
         """Checks output limits and the tracking table; called several times a second."""
-        self.loop_time = now
+        self.shared.loop_time = now
         if self.engine.tracking.clients:
             with self.engine.in_turn:
                 self.engine.tracking.limit()
-        for protocol in list(self.congested):
-            protocol.check_output()
+        for connection in list(self.congested):
+            connection.check_output()
         if self.client_eviction.limit:
             self.client_eviction.weigh_some(self.engine.config.hz)
 
@@ -163,11 +158,11 @@ class RedisFactory(Factory):
         limit = self.engine.config.timeout
         if not limit:
             return
-        for protocol in list(self.open):
-            client = protocol.client
+        for connection in list(self.open):
+            client = connection.client
             # Subscribers, replicas, masters and waiting clients may be silent for any time.
             if client.gates & (SUBSCRIBED | REPLICA | MASTER) or client.blocked is not None or client.postponed:
                 continue
             if now - client.interacted > limit:
                 self.engine.log("verbose", "Closing idle client")
-                protocol.abort()
+                connection.abort()

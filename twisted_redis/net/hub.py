@@ -19,11 +19,12 @@ clients (PUBLISH, woken waiters) leaves once at the end.
 Event bits
     A poller (``pollers.py``) reports a number for each descriptor that is ready: the bits of epoll, on every system.
     1 is IN: there are bytes, or the peer has closed its side.  4 is OUT: there is room to write.  8 (ERR) and 16 (HUP)
-    come unasked: the connection has failed, or both sides are closed.  ``_serve`` does not ask which of 1, 8 and 16 it
-    got.  It reads: reading returns the bytes that came before an end, and then tells the end with its reason.  So every
-    bit except 4 means "read" (``event & ~4``).  Only a connection that is not read (a client that does not take its
-    replies) is ended by the bits 8 and 16 alone (``event & ~5``), because nothing would read it.  A listening socket is
-    served on exactly 1.  The numbers stand in the loop as they are, because a name would be looked up for every event.
+    come unasked: the connection has failed, or both sides are closed.  The loop over the events (``serving.py``) serves
+    only exactly 1, of the plain connections of clients.  ``_serve_other`` serves the others, and does not ask which of
+    1, 8 and 16 it got.  It reads: reading returns the bytes that came before an end, and then tells the end with its
+    reason.  So every bit except 4 means "read" (``event & ~4``).  Only a connection that is not read (a client that
+    does not take its replies) is ended by the bits 8 and 16 alone (``event & ~5``), because nothing would read it.  A
+    listening socket is served on exactly 1.
 
 Stale events
     ``poll`` returns up to 256 events, and serving one of them may close the connection of another one that comes later
@@ -53,8 +54,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_redis.engine.engine import Engine
+from twisted_redis.net.connection import Connection
 from twisted_redis.net.pollers import IN, OUT, POLLERS, Poller
+from twisted_redis.net.protocol import RedisProtocol
 from twisted_redis.net.reactors import MainLoopReactor, can_watch
+from twisted_redis.net.serving import serve
 
 if TYPE_CHECKING:
     from twisted_redis.net.accepting import Acceptor
@@ -66,8 +70,6 @@ _log = Logger()
 GIVE_UP_AFTER = 5.0
 #: Connections that each port takes in the second part of a round, as many as Redis takes; the first part takes one.
 AT_ONCE = 10
-#: Bytes that one read takes, as many as Twisted's transports take.
-READ_SIZE = 1 << 16
 #: Events of one poll: enough to share the costs of a round, few enough to leave the reactor its turn.
 ROUND = 256
 #: A guest begins with no further event when its round has taken this long (s).
@@ -89,9 +91,12 @@ class Hub:
         self._poller: Poller
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
-        #: For each plain connection that is read: the ``recv`` of its socket and the ``dataReceived`` of its protocol.
-        self._streams: dict[int, tuple[Callable[[int], bytes], Callable[[bytes], None]]] = {}
+        #: The plain connections of clients that are read; Twisted's transports read all others.
+        self._streams: dict[int, Connection] = {}
         self._acceptors: dict[int, Acceptor] = {}
+        #: How many connections a port takes in this part of the round, and whether any port has taken one.
+        self._most = 1
+        self._taken = False
         #: Since when (monotonic, s) each round has failed as a whole; None if the last one has not.
         self._failing_since: float | None = None
         #: The reactor for which this hub waits, and the number that its events have here; None and -1 for a guest.
@@ -187,64 +192,52 @@ class Hub:
             self._round_failed(problem)
 
     def _serve(self, events: Iterable[tuple[int, int]], most: int) -> bool:
-        """Serves ``events``, and takes up to ``most`` connections at each port; returns whether it took any.
+        """Serves ``events``, and takes up to ``most`` connections at each port; returns whether it took any."""
+        self._most = most
+        self._taken = False
+        serve(events, self._streams, self._serve_other, self._end_stream)
+        return self._taken
+
+    def _serve_other(self, fd: int, event: int) -> None:
+        """Serves one event that is more, or something else, than input of a plain connection.
 
         The head of the module explains the bits, and the events that come too late.
         """
-        taken = False
-        readers = self._readers
-        writers = self._writers
-        stream_of = self._streams.get
-        for fd, event in events:
-            why: Any = None
-            stream = stream_of(fd)
-            if event == 1 and stream is not None:
-                # This does the work of the transport's ``doRead``, without the calls in between.
-                receive, received = stream
+        why: Any = None
+        connection = self._readers.get(fd)
+        if connection is not None and event & ~4:  # IN, ERR or HUP
+            try:
+                why = connection.doRead()
+            except BaseException as problem:
+                self._report("A connection failed in an unexpected way")
+                why = problem
+        elif event & ~5:  # ERR or HUP, and nobody reads it
+            connection = self._writers.get(fd)
+            why = error.ConnectionLost()
+        elif event == 1 and fd in self._acceptors:
+            self._taken = True
+            try:
+                self._acceptors[fd].accept(self._most)
+            except BaseException:
+                self._report("Connections could not be taken")
+        elif fd == self._inner_fd:
+            self._inner_ready = True
+        if why is None and event & 4:  # OUT
+            connection = self._writers.get(fd)
+            if connection is not None:
                 try:
-                    data = receive(READ_SIZE)
-                    if data:
-                        received(data)
-                        continue
-                    why = error.ConnectionDone()
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    why = error.ConnectionLost()
+                    why = connection.doWrite()
                 except BaseException as problem:
                     self._report("A connection failed in an unexpected way")
                     why = problem
-                self._end(readers.get(fd), why)
-                continue
-            connection = readers.get(fd)
-            if connection is not None and event & ~4:  # IN, ERR or HUP
-                try:
-                    why = connection.doRead()
-                except BaseException as problem:
-                    self._report("A connection failed in an unexpected way")
-                    why = problem
-            elif event & ~5:  # ERR or HUP, and nobody reads it
-                connection = writers.get(fd)
-                why = error.ConnectionLost()
-            elif event == 1 and fd in self._acceptors:
-                taken = True
-                try:
-                    self._acceptors[fd].accept(most)
-                except BaseException:
-                    self._report("Connections could not be taken")
-            elif fd == self._inner_fd:
-                self._inner_ready = True
-            if why is None and event & 4:  # OUT
-                connection = writers.get(fd)
-                if connection is not None:
-                    try:
-                        why = connection.doWrite()
-                    except BaseException as problem:
-                        self._report("A connection failed in an unexpected way")
-                        why = problem
-            if why is not None:
-                self._end(connection, why)
-        return taken
+        if why is not None:
+            self._end(connection, why)
+
+    def _end_stream(self, fd: int, why: BaseException) -> None:
+        """Ends the plain connection of the number ``fd``."""
+        if why.__class__ not in _EXPECTED:
+            self._report("A connection failed in an unexpected way")
+        self._end(self._readers.get(fd), why)
 
     def _end(self, connection: Any, why: BaseException) -> None:
         """Ends ``connection``, if there still is one."""
@@ -311,9 +304,10 @@ class Hub:
     def addReader(self, connection: Any) -> None:
         """Watches ``connection`` for input."""
         self._change(connection, self._readers, self._writers, IN, OUT)
-        if isinstance(connection, tcp.Connection):
-            protocol: Any = connection.protocol
-            self._streams[connection.fileno()] = (connection.socket.recv, protocol.dataReceived)
+        if isinstance(connection, tcp.Connection) and isinstance(connection.protocol, RedisProtocol):
+            stream = connection.protocol.connection
+            stream.receive = connection.socket.recv
+            self._streams[connection.fileno()] = stream
 
     def addWriter(self, connection: Any) -> None:
         """Watches ``connection`` for room to write."""

@@ -286,7 +286,7 @@ class ServerService(Service):
         """Brings the periodic work back to its pace; must not be called by that work."""
         if self._resting:
             # The time of the last tick is old: a client that comes now must not count as idle since then.
-            self.factory.loop_time = self.engine.time.monotonic()
+            self.factory.shared.loop_time = self.engine.time.monotonic()
             self._pace()
 
     def expire(self) -> None:
@@ -306,8 +306,8 @@ class ServerService(Service):
             self._more.cancel()
         self._migrate_connections.close()
         closed: Deferred[Any] = self.listeners.close()
-        for protocol in list(self.factory.open):
-            protocol.client.close()
+        for connection in list(self.factory.open):
+            connection.client.close()
         done = gatherResults([closed, self._drain()]) if self.factory.open else closed
         return done.addBoth(self._close_hub)
 
@@ -329,5 +329,5 @@ class ServerService(Service):
         return self.factory.when_empty().addBoth(emptied)
 
     def _cut_off(self) -> None:
-        for protocol in list(self.factory.open):
-            protocol.abort()
+        for connection in list(self.factory.open):
+            connection.abort()

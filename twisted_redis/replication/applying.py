@@ -14,7 +14,7 @@ from twisted_redis.engine.declare.table import Command
 from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
 from twisted_redis.engine.links import Link
 from twisted_redis.engine.units import MASTER as MASTER_UNIT
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
+from twisted_redis.resp.accelerated import RequestReader, make_reader, pack_bulks
 from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import ErrorReply
 
@@ -114,7 +114,7 @@ class Applier:
         client.gates |= MASTER
         client.db = engine.databases[database]
         engine.clients[client.id] = client
-        self._parser = FramingParser(RequestReader() if HAVE_HIREDIS else None)
+        self._parser = FramingParser(make_reader())
         #: The offset in the stream of the parser's first byte.
         self._base = offset
         #: The offsets of the last applied and of the last received byte.

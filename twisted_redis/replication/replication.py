@@ -213,7 +213,7 @@ class Replication:
             self.stream.move(number)
             self.open_backlog()
             for index, key in dropped:
-                self.stream.feed([Effect(index, [b"DEL", key])])
+                self.stream.feed([[Effect(index, [b"DEL", key])]])
             self.stream.encode()
             self.trim_backlog()
             self.master.deserted_at = engine.time.monotonic()

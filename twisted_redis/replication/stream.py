@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from twisted_redis.engine.effect_encoder import EffectEncoder
 from twisted_redis.engine.engine import Engine
-from twisted_redis.engine.propagation import AOF, REPLICAS, Effect
+from twisted_redis.engine.propagation import AOF, REPLICAS, Unit
 from twisted_redis.replication.backlog import Backlog
 
 __all__ = ["MOST_OFFSET", "Stream"]
@@ -31,9 +31,9 @@ class Stream:
     def __init__(self, engine: Engine, broken: Callable[[], object]) -> None:
         self._engine = engine
         self._broken = broken
-        self._units: list[Sequence[Effect]] = []
-        #: Takes the effects of one unit of execution.
-        self.feed: Callable[[Sequence[Effect]], None] = self._units.append
+        self._units: list[Unit] = []
+        #: Takes the effects of units of execution.
+        self.feed: Callable[[Sequence[Unit]], None] = self._units.extend
         self._encoder = EffectEncoder(REPLICAS)
         self.backlog: Backlog | None = None
         self._offset = 0
@@ -57,8 +57,7 @@ class Stream:
     @property
     def offset(self) -> int:
         """The offset of the last byte, after encoding all effects."""
-        if self._units:
-            self.encode()
+        self.encode()
         return self.end
 
     @property
@@ -68,6 +67,7 @@ class Stream:
 
     def move(self, offset: int) -> None:
         """Continues behind another ``offset``, and drops the backlog, which belongs to another history."""
+        self._engine.effects.deliver()
         self._units.clear()
         self.backlog = None
         self._offset = offset
@@ -86,7 +86,8 @@ class Stream:
         self._encoder.selected = -1
 
     def encode(self) -> None:
-        """Encodes the effects that were fed, and puts them into the stream."""
+        """Encodes the effects so far, and puts them into the stream."""
+        self._engine.effects.deliver()
         units = self._units
         if not units:
             return

@@ -1,4 +1,6 @@
-"""The use of hiredis, with a pure fallback for each function.  No other module imports hiredis.
+"""The use of hiredis, with a fallback for each function.  No other module imports hiredis.
+
+The compiled server reads requests by itself, faster than hiredis does (``scanner.py``).
 
 ``RequestReader`` parses a whole chunk of pipelined requests.  hiredis is a *reply* parser: it knows neither inline
 commands nor limits, it accepts ``:5`` and nested arrays as elements, and it does not tell how many bytes it consumed.
@@ -11,13 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from itertools import chain, takewhile
-from typing import Any
+from typing import Any, Final
+
+from twisted_redis.resp.scanner import COMPILED, read_whole
 
 __all__ = [
     "CHUNK",
     "HAVE_HIREDIS",
     "RequestReader",
     "in_chunks",
+    "make_reader",
     "pack_bulks",
     "pack_command",
     "read_lines",
@@ -41,7 +46,7 @@ def _pack_pure(items: tuple[bytes, ...]) -> bytes:
     return b"*%d\r\n" % len(items) + b"".join([b"$%d\r\n%b\r\n" % (len(item), item) for item in items])
 
 
-_HEADS = [b"$%d" % length for length in range(1024)]
+_HEADS: Final = [b"$%d" % length for length in range(1024)]
 _head_of = _HEADS.__getitem__
 
 
@@ -52,6 +57,29 @@ def _pack_lines(items: tuple[bytes, ...]) -> bytes:
     lines[0] = b"*%d" % count
     lines[1:-1:2] = map(_head_of, map(len, items))
     lines[2:-1:2] = items
+    return b"\r\n".join(lines)
+
+
+def _pack_in_loop(items: tuple[bytes, ...]) -> bytes:
+    """Packs one element or more, for the compiled server.
+
+    Compiled, 500 elements of one length take 4.2 µs, and others 14 µs.  The functions that loop in C take 13 and 26 µs,
+    and hiredis takes 45 µs.
+    """
+    count = len(items)
+    length = len(items[0])
+    for item in items:
+        if len(item) != length:
+            break
+    else:
+        head = b"\r\n$%d\r\n" % length
+        return b"*%d%b%b\r\n" % (count, head, head.join(items))
+    lines = [b"*%d" % count]
+    for item in items:
+        size = len(item)
+        lines.append(_HEADS[size] if size < 1024 else b"$%d" % size)
+        lines.append(item)
+    lines.append(b"")
     return b"\r\n".join(lines)
 
 
@@ -82,6 +110,8 @@ def pack_bulks(items: tuple[bytes, ...]) -> bytes:
     count = len(items)
     if count > CHUNK:
         return in_chunks(pack_bulks, b"*%d" % count, items)
+    if COMPILED and count:
+        return _pack_in_loop(items)
     if count >= UNIFORM_FROM:
         length = len(items[0])
         if len(items[-1]) == length == len(items[count // 2]) and len({*map(len, items)}) == 1:
@@ -143,8 +173,10 @@ def _all_plain(chunk: bytes, requests: list[list[bytes]]) -> bool:
     return True
 
 
-#: Longer chunks (bytes) have many requests or long words, and are left to the reader.
+#: Longer chunks (bytes) have many requests or long words, and are left to the parser.
 _SHORT = 512
+#: The same for the compiled server: longer chunks may end within a request.
+_SHORT_COMPILED: Final = 16384
 
 
 def read_short(chunk: bytes) -> list[list[bytes]] | None:
@@ -152,7 +184,11 @@ def read_short(chunk: bytes) -> list[list[bytes]] | None:
 
     Most clients that do not pipeline send nothing else.  Splitting the lines takes a third of a call of hiredis.  Each
     length is compared with the line behind it, so no other request looks like this.
+
+    The compiled server takes several requests of any plain words as well.
     """
+    if COMPILED:
+        return read_whole(chunk) if len(chunk) <= _SHORT_COMPILED else None
     if len(chunk) > _SHORT or chunk[2:3] != b"\r" or chunk[0] != 42:  # "*"
         return None
     count = chunk[1] - 48
@@ -234,10 +270,12 @@ class RequestReader:
     __slots__ = ("_reader",)
 
     def __init__(self) -> None:
-        self._reader = _Reader()
+        self._reader: Any = None if COMPILED else _Reader()
 
     def read(self, chunk: bytes) -> list[list[bytes]] | None:
         """All requests of ``chunk`` if it consists of whole, plain requests; otherwise None."""
+        if COMPILED:
+            return read_whole(chunk)
         if chunk[:1] != b"*" or chunk[-1:] != b"\n" or _announces_many(chunk):
             return None
         reader = self._reader
@@ -272,3 +310,8 @@ class RequestReader:
             pass
         self._reader = _Reader()
         return None
+
+
+def make_reader() -> RequestReader | None:
+    """A reader of whole chunks; None if there is no fast one."""
+    return RequestReader() if COMPILED or HAVE_HIREDIS else None

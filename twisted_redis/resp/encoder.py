@@ -7,11 +7,12 @@ is looked up by its bases once and then remembered.  Doubles have the text that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted_redis.resp.accelerated import CHUNK, in_chunks, pack_bulks
 from twisted_redis.resp.columns import COLUMNS_FROM, RESP2, RESP3, Form, pack_columns
 from twisted_redis.resp.doubles import double_text
+from twisted_redis.resp.scanner import COMPILED
 from twisted_redis.resp.types import (
     NO_REPLY,
     Attributed,
@@ -36,8 +37,8 @@ def _bulk(value: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(value), value)
 
 
-def _view(value: memoryview) -> bytes:
-    return _bulk(value.tobytes())
+def _buffer(value: bytearray | memoryview) -> bytes:
+    return _bulk(bytes(value))
 
 
 def _text(value: str) -> bytes:
@@ -105,15 +106,26 @@ def _verbatim3(value: Verbatim) -> bytes:
     return b"=%d\r\n%b:%b\r\n" % (len(value) + 4, kind, value)
 
 
+def _all_bytes(items: Any) -> bool:
+    """Whether each of ``items`` is bytes.  A loop is the fastest way only if it is compiled."""
+    if not COMPILED:
+        return (type(items) is not list or type(items[0]) is bytes) and {*map(type, items)} == {bytes}
+    for item in items:  # noqa: SIM110 - a generator would cost as much as the set
+        if type(item) is not bytes:
+            return False
+    return True
+
+
 def _array(encode: Encoder, mark: bytes) -> Encoder:
     """Makes the encoder of arrays, sets or pushes; large ones of one shape take the fast way."""
     head = mark + b"%d"
+    line = head + b"\r\n%b"
 
     def array(value: Any) -> bytes:
         count = len(value)
         if count > CHUNK:
             return in_chunks(array, head % count, value)
-        if count > 4 and {*map(type, value)} == {bytes}:
+        if count > 4 and _all_bytes(value):
             packed = pack_bulks(tuple(value))
             return packed if mark == b"*" else mark + packed[1:]
         if count >= COLUMNS_FROM:
@@ -123,15 +135,20 @@ def _array(encode: Encoder, mark: bytes) -> Encoder:
                 columns = pack_columns(head % count, [value[::2], value[1::2]], _FORMS[encode])
             if columns is not None:
                 return columns
-        return head % count + b"\r\n" + b"".join([encode(item) for item in value])
+        table = _TABLES[encode]
+        try:
+            # This is ``encode``, spelled out, since an element is encoded as fast as a function is called.
+            return line % (count, b"".join([table[item.__class__](item) for item in value]))
+        except KeyError:
+            return line % (count, b"".join([encode(item) for item in value]))
 
     return array
 
 
-def _tuple(encode: Encoder, double: Encoder) -> Encoder:
+def _tuple(encode: Encoder, *, bulk: bool) -> Encoder:
     """Makes the encoder of tuples, which is an array's with a short way for a member and its score (ZPOPMIN).
 
-    That takes a third of the time of three calls of encoders.
+    That takes a quarter of the time of three calls of encoders.  ``bulk`` says that a double is a bulk string.
     """
     array = _array(encode, b"*")
 
@@ -139,7 +156,10 @@ def _tuple(encode: Encoder, double: Encoder) -> Encoder:
         if len(value) == 2:
             member, score = value
             if score.__class__ is float and member.__class__ is bytes:
-                return b"*2\r\n$%d\r\n%b\r\n%b" % (len(member), member, double(score))
+                text = double_text(score)
+                if bulk:
+                    return b"*2\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(member), member, len(text), text)
+                return b"*2\r\n$%d\r\n%b\r\n,%b\r\n" % (len(member), member, text)
         return array(value)
 
     return pair_or_more
@@ -194,23 +214,23 @@ def _resolve(table: dict[type, Encoder], cls: type) -> Encoder:
 
 def encode2(value: Any) -> bytes:
     """Encodes ``value`` in RESP2."""
-    cls = value.__class__
+    cls = type(value)
     return (_TWO.get(cls) or _resolve(_TWO, cls))(value)
 
 
 def encode3(value: Any) -> bytes:
     """Encodes ``value`` in RESP3."""
-    cls = value.__class__
+    cls = type(value)
     return (_THREE.get(cls) or _resolve(_THREE, cls))(value)
 
 
-_FORMS: dict[Encoder, Form] = {encode2: RESP2, encode3: RESP3}
+_FORMS: Final[dict[Encoder, Form]] = {encode2: RESP2, encode3: RESP3}
 
 
-_COMMON: dict[type, Encoder] = {
+_COMMON: Final[dict[type, Encoder]] = {
     bytes: _bulk,
-    bytearray: _bulk,
-    memoryview: _view,
+    bytearray: _buffer,
+    memoryview: _buffer,
     str: _text,
     int: _integer,
     Simple: _simple,
@@ -220,7 +240,7 @@ _COMMON: dict[type, Encoder] = {
     type(NO_REPLY): lambda value: _nothing(value) if value is NO_REPLY else b"*-1\r\n",
 }
 
-_TWO: dict[type, Encoder] = {
+_TWO: Final[dict[type, Encoder]] = {
     **_COMMON,
     type(None): _null_bulk,
     bool: _bool2,
@@ -228,7 +248,7 @@ _TWO: dict[type, Encoder] = {
     BigNumber: _big2,
     Verbatim: _bulk,
     list: _array(encode2, b"*"),
-    tuple: _tuple(encode2, _double2),
+    tuple: _tuple(encode2, bulk=True),
     set: _array(encode2, b"*"),
     frozenset: _array(encode2, b"*"),
     SetReply: _array(encode2, b"*"),
@@ -238,7 +258,7 @@ _TWO: dict[type, Encoder] = {
     Attributed: _attributed2,
 }
 
-_THREE: dict[type, Encoder] = {
+_THREE: Final[dict[type, Encoder]] = {
     **_COMMON,
     type(None): _null,
     type(NullArray): lambda value: _nothing(value) if value is NO_REPLY else b"_\r\n",
@@ -247,7 +267,7 @@ _THREE: dict[type, Encoder] = {
     BigNumber: _big3,
     Verbatim: _verbatim3,
     list: _array(encode3, b"*"),
-    tuple: _tuple(encode3, _double3),
+    tuple: _tuple(encode3, bulk=False),
     set: _array(encode3, b"~"),
     frozenset: _array(encode3, b"~"),
     SetReply: _array(encode3, b"~"),
@@ -256,3 +276,5 @@ _THREE: dict[type, Encoder] = {
     dict: _map(encode3, b"%%", 1),
     Attributed: _attributed3,
 }
+
+_TABLES: dict[Encoder, dict[type, Encoder]] = {encode2: _TWO, encode3: _THREE}

@@ -1,4 +1,4 @@
-"""Parsing requests from bytes: a pure parser and an accelerated one with the same interface.
+"""Parsing requests from bytes: a pure parser and faster ones with the same interface.
 
 The rules are Redis':
 
@@ -19,10 +19,11 @@ more than most commands.
 
 from __future__ import annotations
 
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, read_lines
+from twisted_redis.resp.accelerated import RequestReader, read_lines
 from twisted_redis.resp.inline import split_arguments
+from twisted_redis.resp.scanner import COMPILED, scan
 
-__all__ = ["AcceleratedParser", "Limits", "LineParser", "RequestParser", "make_parser"]
+__all__ = ["AcceleratedParser", "Limits", "LineParser", "RequestParser", "ScanningParser", "make_parser"]
 
 INLINE_MAX = 64 * 1024
 UNAUTHENTICATED_ELEMENTS = 10
@@ -354,8 +355,35 @@ class LineParser(RequestParser):
         return RequestParser.receive(self, data, limit)
 
 
+class ScanningParser(RequestParser):
+    """The parser of the compiled server: it scans whole plain requests, also behind the rest of an earlier one."""
+
+    __slots__ = ()
+
+    def receive(self, data: bytes, limit: int = -1) -> list[list[bytes]]:
+        if limit >= 0 or not self.authenticated or self.error is not None:
+            return RequestParser.receive(self, data, limit)
+        requests: list[list[bytes]] = []
+        if not self.at_start:
+            # The end of a request that has begun.
+            requests = RequestParser.receive(self, data, 1)
+            if not requests or self.error is not None:
+                return requests
+            data = self._buffer[self._offset :]
+            self._buffer = b""
+            self._offset = 0
+        taken = scan(data, requests)
+        if taken < len(data):
+            requests += RequestParser.receive(self, data[taken:], -1)
+        else:
+            self.at_start = True
+        return requests
+
+
 def make_parser(limits: Limits, reader: RequestReader | None, authenticated: bool = True) -> RequestParser:
-    """Makes the fastest parser; ``reader`` is the one that the server's parsers share, None without hiredis."""
-    if reader is None or not HAVE_HIREDIS:
+    """Makes the fastest parser; ``reader`` is the one that the server's parsers share, None if there is none."""
+    if reader is None:
         return LineParser(limits, authenticated)
+    if COMPILED:
+        return ScanningParser(limits, authenticated)
     return AcceleratedParser(limits, reader, authenticated)

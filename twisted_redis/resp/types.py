@@ -7,7 +7,7 @@ the encoder knows the form of each of them in RESP2 and in RESP3.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, TypeVar
 
 __all__ = [
     "NO_REPLY",
@@ -31,13 +31,22 @@ __all__ = [
 
 Reply = Any
 
+Class = TypeVar("Class", bound=type)
 
+
+def _interpreted(cls: Class) -> Class:
+    """Has the compiler make a class as Python does.  Only such a class can inherit from a type like bytes."""
+    return cls
+
+
+@_interpreted
 class Simple(bytes):
     """A status reply (``+OK``): bytes without CR or LF."""
 
     __slots__ = ()
 
 
+@_interpreted
 class ErrorReply(bytes):
     """An error as a value, such as one in EXEC's array: the text without the leading ``-``.
 
@@ -47,46 +56,54 @@ class ErrorReply(bytes):
     cause: BaseException | None = None
 
 
+@_interpreted
 class Verbatim(bytes):
     """Text for humans: ``=`` with the format ``txt`` in RESP3, a bulk string in RESP2."""
 
     format = b"txt"
 
 
+@_interpreted
 class BigNumber(int):
     """An integer that may exceed 64 bits: ``(`` in RESP3, a bulk string in RESP2."""
 
 
+@_interpreted
 class Raw(bytes):
     """Encoded bytes, which are sent as they are."""
 
     __slots__ = ()
 
 
+@_interpreted
 class Unsilenced(Raw):
     """Encoded bytes that are sent even after CLIENT REPLY OFF or SKIP."""
 
     __slots__ = ()
 
 
+@_interpreted
 class Bulks(tuple[bytes, ...]):
     """A tuple of bytes only: an array of bulk strings, which is encoded in one call."""
 
     __slots__ = ()
 
 
+@_interpreted
 class Pairs(list[Any]):
     """A flat list key, value, key, value...: a map in RESP3, a flat array in RESP2."""
 
     __slots__ = ()
 
 
+@_interpreted
 class SetReply(list[Any]):
     """Members in a given order: a set in RESP3, an array in RESP2."""
 
     __slots__ = ()
 
 
+@_interpreted
 class Push(list[Any]):
     """An out-of-band message: ``>`` in RESP3, an array in RESP2."""
 
@@ -113,10 +130,10 @@ class _Marker:
         return self.name
 
 
-OK = Simple(b"OK")
-PONG = Simple(b"PONG")
-QUEUED = Simple(b"QUEUED")
+OK: Final = Simple(b"OK")
+PONG: Final = Simple(b"PONG")
+QUEUED: Final = Simple(b"QUEUED")
 #: A null array: ``*-1`` in RESP2, ``_`` in RESP3.
-NullArray = _Marker("NullArray")
+NullArray: Final = _Marker("NullArray")
 #: The command has sent its replies itself, or sends none.
-NO_REPLY = _Marker("NO_REPLY")
+NO_REPLY: Final = _Marker("NO_REPLY")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
+from tests.support.forms import from_sources_only
 
 SYNTAX = "ERR syntax error"
 NO_INTEGER = "ERR value is not an integer or out of range"
@@ -118,6 +119,7 @@ def test_xadd_says_what_is_wrong(server: InProcess, argv: list[str], error: str)
     assert server("EXISTS", "s") == 0
 
 
+@from_sources_only
 def test_xadd_refuses_what_is_too_large(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twisted_redis.datatypes.stream._NODE_LIMIT", 10)
     assert server("XADD", "s", "1-1", "a", "x" * 9) == b"1-1"

@@ -345,11 +345,20 @@ def test_scripts_get_every_reply(server: Server) -> None:
 @pytest.mark.parametrize(
     ("block", "reason"),
     [
-        (lambda: Block(b"key", "list", 1), "the keys of a Block are a tuple of bytes, not b'key'"),  # type: ignore[arg-type]
+        (
+            lambda: Block(b"key", "list", 1),
+            "the keys of a Block are a tuple of bytes, not b'key'|object expected; got bytes",
+        ),  # type: ignore[arg-type]
         (lambda: Block(("key",), "list", 1), r"the keys of a Block are a tuple of bytes, not \('key',\)"),  # type: ignore[arg-type]
-        (lambda: Block((b"k",), b"list", 1), "the kind of a Block is the type of a collection"),  # type: ignore[arg-type]
+        (
+            lambda: Block((b"k",), b"list", 1),
+            "the kind of a Block is the type of a collection|str object expected; got bytes",
+        ),  # type: ignore[arg-type]
         (lambda: Block((b"k",), "string", 1), "the kind of a Block is the type of a collection"),
-        (lambda: Block((b"k",), "list", b"1"), "the timeout of a Block is a number of seconds, not bytes"),  # type: ignore[arg-type]
+        (
+            lambda: Block((b"k",), "list", b"1"),
+            "the timeout of a Block is a number of seconds, not bytes|float object expected; got bytes",
+        ),  # type: ignore[arg-type]
         (lambda: Block((b"k",), "list", -1), "the timeout of a Block is a number of seconds from 0 on, not -1"),
         (lambda: Block((b"k",), "list", float("inf")), "the timeout of a Block .* not inf"),
         (lambda: Block((b"k",), "list", float("nan")), "the timeout of a Block .* not nan"),

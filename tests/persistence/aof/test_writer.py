@@ -59,8 +59,8 @@ def test_databases_and_transactions(serve: Callable[..., Server], content: Calla
 def test_effects_for_other_sinks(serve: Callable[..., Server], content: Callable[[], bytes]) -> None:
     server = serve()
     server.engine.turns.begin()
-    aof_of(server).writer.feed([Effect(0, [b"PUBLISH", b"a", b"b"], REPLICAS)])
-    aof_of(server).writer.feed([Effect(0, [b"SET", b"a", b"b"], AOF)])
+    aof_of(server).writer.feed([[Effect(0, [b"PUBLISH", b"a", b"b"], REPLICAS)]])
+    aof_of(server).writer.feed([[Effect(0, [b"SET", b"a", b"b"], AOF)]])
     server.engine.turns.end()
     assert content() == SELECT_0 + encode("SET", "a", "b")
 

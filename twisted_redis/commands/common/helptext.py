@@ -200,7 +200,8 @@ def help_lines(engine: Engine, container: str) -> list[Simple]:
     for syntax in _SYNTAX[container]:
         text = _EXPLAINED.get(syntax)
         if text is None:
-            text = summary_of(subcommands[syntax.partition(" ")[0].lower().encode()].spec.doc)
+            subcommand = subcommands[syntax.partition(" ")[0].lower().encode()]
+            text = summary_of(subcommand.spec.documentation)
         lines += [syntax, "    " + text]
     lines += ["HELP", "    Prints this text."]
     return [Simple(line.encode()) for line in lines]

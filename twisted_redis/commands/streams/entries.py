@@ -145,18 +145,16 @@ def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
     """
     config = ctx.config
     if first == _ANY_ID and not len(rest) & 1:
-        stream = ctx.db.write(key, Stream)
+        db = ctx.db
+        stream = db.write(key, Stream)
         if stream is not None:
             # By far the most common call: the node has room, and the server chooses the ID.
-            added = stream.append_at(
-                ctx.engine.state.now, rest, config.stream_node_max_bytes, config.stream_node_max_entries
-            )
+            added = stream.append_now(db.state.now, rest, config.stream_node_max_bytes, config.stream_node_max_entries)
             if added is not None:
                 ctx.changed(key, "xadd")
-                text = b"%d-%d" % added
                 if ctx.effects.recording:
-                    ctx.propagate_as([b"XADD", key, text, *rest])
-                return text
+                    ctx.propagate_as([b"XADD", key, added, *rest])
+                return added
     args = (first, *rest)
     options = None if first == _ANY_ID else _Options(ctx, args, adding=True)
     id_at = 0 if options is None else options.id_at

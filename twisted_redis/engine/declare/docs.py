@@ -23,7 +23,7 @@ def summary_of(doc: str) -> str:
 def docs_of(entry: Command) -> Pairs:
     """Returns the documentation of a command and of its subcommands."""
     spec = entry.spec
-    summary = summary_of(spec.doc) if spec.function is not None else spec.doc
+    summary = summary_of(spec.documentation) if spec.function is not None else spec.documentation
     docs = Pairs([b"summary", summary.encode(), b"since", spec.since.encode(), b"group", spec.group.encode()])
     complexity = spec.complexity or ("That of the subcommand." if spec.is_container else "")
     if complexity:

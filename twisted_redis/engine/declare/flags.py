@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 __all__ = ["CATEGORIES", "FLAG_NAMES", "GROUP_CATEGORIES", "categories", "flag_names"]
 
 WRITE = 1 << 0
@@ -102,6 +104,7 @@ def flag_names(flags: int) -> list[str]:
     return [name for bit, name in FLAG_NAMES.items() if flags & bit]
 
 
+@cache  # the compiler makes a plain property of a cached one, and Spec has one
 def categories(flags: int, group: str, extra: tuple[str, ...]) -> frozenset[str]:
     """Returns the ACL categories of a command, which Redis derives from its flags, its group and ``extra``.
 

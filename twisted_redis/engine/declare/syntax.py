@@ -394,7 +394,7 @@ def _key_specs(spec: Spec) -> Iterator[int]:
 
 def argument_tree(spec: Spec) -> list[Reply]:
     """Returns the arguments of a command as COMMAND DOCS shows them; none if the docstring has no syntax line."""
-    line = spec.doc.strip().partition("\n")[0]
+    line = spec.documentation.strip().partition("\n")[0]
     try:
         arguments = parse_syntax(line, spec.name, spec.group)
     except ValueError:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from twisted_redis.engine.declare.command_keys import count_place, fixed_range
+from twisted_redis.engine.declare.docstrings import docstring
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
 
@@ -54,6 +55,7 @@ class Spec:
     replaced_by: str | None = None
     #: Flags that COMMAND DOCS shows; ``deprecated`` follows from ``deprecated_since``.
     doc_flags: tuple[str, ...] = ()
+    #: Replaces the docstring, for a function that a factory made; the summary of a parent of subcommands.
     doc: str = ""
     #: The module that declares the command; None for the server's own commands.
     module: str | None = None
@@ -64,6 +66,11 @@ class Spec:
     def is_container(self) -> bool:
         """True if the command is only the parent of subcommands."""
         return self.function is None
+
+    @cached_property
+    def documentation(self) -> str:
+        """The docstring, or the summary of a parent of subcommands."""
+        return self.doc or (docstring(self.function) if self.function is not None else "")
 
     @cached_property
     def categories(self) -> frozenset[str]:
@@ -115,12 +122,12 @@ def _flags(flags: int, keys: tuple[KeySpec, ...]) -> int:
 def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Facts]) -> Callable[[Function], Function]:
     """Declares the function below it as a command; ``CONTAINER|SUB`` declares a subcommand.
 
-    ``facts`` are the fields of ``Spec``; ``arity`` and ``group`` are required.  ``doc`` replaces the docstring, for a
-    function that a factory made.  ``add`` receives the declaration; by default it goes into every server's table.
+    ``facts`` are the fields of ``Spec``; ``arity`` and ``group`` are required.  ``add`` receives the declaration; by
+    default it goes into every server's table.
     """
 
     def declare(function: Function) -> Function:
-        chosen: Facts = {"flags": 0, "doc": function.__doc__ or "", **facts}
+        chosen: Facts = {"flags": 0, **facts}
         chosen["flags"] = _flags(chosen["flags"], chosen.get("keys", ()))
         add(Spec(name.lower(), function, **chosen))
         return function

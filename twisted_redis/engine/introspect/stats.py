@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from twisted_redis.engine.figures import LoopFigures
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,30 +47,6 @@ class Rate:
         return sum(self._samples) / SAMPLES
 
 
-class LoopFigures:
-    """Statistics of the turns: number, total and longest time (ns), and the most calls in one turn."""
-
-    __slots__ = ("calls", "longest", "most_calls", "nanoseconds", "turns")
-
-    def __init__(self) -> None:
-        self.turns = 0
-        self.nanoseconds = 0
-        self.longest = 0
-        #: The number of calls in the current turn.
-        self.calls = 0
-        self.most_calls = 0
-
-    def note(self, nanoseconds: int) -> None:
-        """Counts a finished turn."""
-        self.turns += 1
-        self.nanoseconds += nanoseconds
-        if nanoseconds > self.longest:
-            self.longest = nanoseconds
-        if self.calls > self.most_calls:
-            self.most_calls = self.calls
-        self.calls = 0
-
-
 class Connected(Protocol):
     """The part of a client that the statistics need."""
 
@@ -100,6 +78,7 @@ class Statistics:
         self.started = now
         #: Functions that CONFIG RESETSTAT calls; rooms above use them to reset figures of their own.
         self.resetters: list[Callable[[], None]] = [lazyfree.reset]
+        self.loop = LoopFigures()
         self.reset()
 
     def reset(self) -> None:
@@ -122,7 +101,7 @@ class Statistics:
         self.errors: dict[str, int] = {}
         self.counts_errors = True
         self.error_total = 0
-        self.loop = LoopFigures()
+        self.loop.reset()
         #: The time of periodic work and of the append-only file (ns).
         self.cron_ns = 0
         self.aof_ns = 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from twisted_redis.engine.clients import CLOSING, MASTER, MONITORING, NO_EVICT, REPLICA, Client
 from twisted_redis.engine.links import NullLink
 from twisted_redis.engine.memory.usage import held_for
+from twisted_redis.engine.transactions import queued_bytes
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -29,7 +30,7 @@ def client_memory(client: Client) -> int:
     """Returns the memory of ``client`` (bytes), an estimate that does not walk through its data."""
     size = CLIENT + held_for(client)
     if client.queue is not None:
-        size += client.queue_bytes + QUEUED * len(client.queue)
+        size += queued_bytes(client) + QUEUED * len(client.queue)
     if client.watching:
         size += WATCHED * len(client.watching)
     if client.subscriptions is not None:

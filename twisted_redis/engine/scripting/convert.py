@@ -39,6 +39,7 @@ _LIMIT = b"ERR reached lua stack limit"
 _PLAIN = 2**62
 #: The types whose values reach Lua as they are.
 _UNCHANGED = frozenset((bytes, int))
+_ARRAYS = frozenset((list, tuple))
 #: Results nested more deeply than this are encoded without recursion.
 _DEEP = 100
 
@@ -64,6 +65,8 @@ def to_lua(lua: Interpreter, reply: Reply, version: int) -> Any:
         return None if version == 3 else False
     if kind is list or kind is tuple or kind is Bulks:
         if not _UNCHANGED.issuperset(map(type, reply)):
+            if version == 3 and _is_scored(reply):
+                return lua.scored(*map(lua.table, zip(*reply, strict=True)))
             reply = [to_lua(lua, value, version) for value in reply]
         return lua.table(reply)
     if kind is Simple:
@@ -96,6 +99,17 @@ def to_lua(lua: Interpreter, reply: Reply, version: int) -> Any:
     if isinstance(reply, list | tuple):
         return lua.table([to_lua(lua, value, version) for value in reply])
     raise TypeError(f"a script cannot receive {kind}")
+
+
+def _is_scored(reply: Reply) -> bool:
+    """True if ``reply`` consists of (member, score) pairs, as that of ZRANGE WITHSCORES does in RESP3."""
+    kinds = {*map(type, reply)}
+    return (
+        len(kinds) == 1
+        and kinds <= _ARRAYS
+        and {*map(len, reply)} == {2}
+        and all(member.__class__ is bytes and score.__class__ is float for member, score in reply)
+    )
 
 
 def _map(lua: Interpreter, items: list[tuple[Any, Any]], version: int) -> Any:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from twisted_redis.engine import scripting
 from twisted_redis.engine.errors import CommandError
 
 try:
@@ -26,7 +27,8 @@ MANY = 4000
 #: The number of tokens fetched at a time.
 CHUNK = 4000
 
-_SOURCES = Path(__file__).with_name("lua")
+# From the package, because a compiled module is in another folder.
+_SOURCES = Path(scripting.__path__[0]) / "lua"
 #: The names of chunks for the sandbox and for the libraries; scripts cannot use these names for their own chunks.
 _SANDBOX, _LIBRARY = b"=[sandbox]", b"=[library]"
 #: The files that belong to the sandbox.
@@ -149,7 +151,7 @@ class Interpreter:
         )
         names = (
             "eval eval_tables call call_tables calm collect compile load memory error oks status tokens map set double "
-            "big verbatim"
+            "scored big verbatim"
         )
         get = {name: entry[name.encode()] for name in names.split()}
         self._eval, self._eval_tables = get["eval"], get["eval_tables"]
@@ -169,6 +171,7 @@ class Interpreter:
         self.map: Callable[[Any], Any] = get["map"]
         self.set: Callable[[Any], Any] = get["set"]
         self.double: Callable[[float], Any] = get["double"]
+        self.scored: Callable[[Any, Any], Any] = get["scored"]
         self.big: Callable[[bytes], Any] = get["big"]
         self.verbatim: Callable[[bytes, bytes], Any] = get["verbatim"]
 

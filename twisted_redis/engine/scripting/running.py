@@ -88,6 +88,7 @@ class Runner:
     def __init__(self, engine: Engine, functions: bool) -> None:
         self.engine = engine
         self.effects = engine.effects
+        self._lookup = engine.commands.lookup.get
         self.run: Run | None = None
         self.loading_until = 0
         self.client = Client(engine, NullLink())
@@ -191,28 +192,6 @@ class Runner:
 
     def call(self, *args: Any) -> Any:
         """Implements ``redis.call``: an error ends the script unless the script catches it."""
-        reply = self._invoke(args)
-        kind = reply.__class__
-        if kind is bytes or kind is int:
-            return reply
-        if kind is ErrorReply:
-            raise ScriptError(_with_code(reply))
-        if reply is OK:
-            spare = self.lua.spare_oks
-            return spare.pop() if spare else self.lua.ok()
-        return to_lua(self.lua, reply, self.client.resp)
-
-    def pcall(self, *args: Any) -> Any:
-        """Implements ``redis.pcall``: an error becomes a table."""
-        try:
-            reply = self._invoke(args)
-        except ScriptError as error:
-            return self.lua.error(error.text, error.counted)
-        if reply.__class__ is ErrorReply:
-            return self.lua.error(_with_code(reply), True)
-        return to_lua(self.lua, reply, self.client.resp)
-
-    def _invoke(self, args: tuple[Any, ...]) -> Reply:
         run = self.run
         if run is None:
             raise ScriptError(b"ERR redis.call is only available while a script runs", False)
@@ -222,17 +201,15 @@ class Runner:
                 break
         else:
             argv = [*args] or _arguments(args)
-        engine = self.engine
         count = len(argv)
-        command = engine.commands.lookup.get(argv[0])
+        command = self._lookup(argv[0])
         if command is None or not command.min_args <= count <= command.max_args:
             # While writes may be denied, the quick look-up does not find the commands that write.
             command = self._resolve(argv)
             guarded = command.flags & WRITE and not run.dirty
         else:
             guarded = 0
-        flags = command.flags
-        client = self.client
+        engine, client, flags = self.engine, self.client, command.flags
         closed = engine.gates
         if closed == gates.IS_CLUSTER and not run.follows_slot and gates.serves(engine.cluster.served, command, argv):
             closed = 0
@@ -241,34 +218,51 @@ class Runner:
         if flags & WRITE:
             run.dirty = True
         if closed or engine.current is not None or command.skip != 1:
-            return engine.call(client, command, argv)
-        # This is engine.call, spelled out for a server without closed gates, since scripts make many short calls.
-        start = engine.clock_ns()
+            reply = engine.call(client, command, argv)
+        else:
+            # This is engine.call, spelled out for a server without gates, since scripts make many short calls.
+            clock = engine.clock_ns
+            start = clock()
+            try:
+                if count == 2:
+                    reply = command.function(client, argv[1])
+                elif count == 3:
+                    reply = command.function(client, argv[1], argv[2])
+                else:
+                    reply = command.function(client, *argv[1:])
+            except CommandError as error:
+                reply = engine.failed(command, error, argv)
+            except BaseException:
+                reply = crashed(engine, command)
+            try:
+                if reply.__class__ is Block:
+                    reply = reply.timeout_reply()
+                if self.effects.pending:
+                    self.effects.after(client, command, argv)
+            except Exception:
+                reply = crashed(engine, command)
+                abandon_unit(engine, client, command, argv)
+            taken = clock() - start
+            command.samples.append(taken)
+            engine.stats.nested_ns += taken
+            if taken > engine.slow_ns:
+                engine.slow(client, command, argv, taken)
+        kind = reply.__class__
+        if kind is bytes or kind is int:
+            return reply
+        if reply is OK:
+            spare = self.lua.spare_oks
+            return spare.pop() if spare else self.lua.ok()
+        if kind is ErrorReply:
+            raise ScriptError(_with_code(reply))
+        return to_lua(self.lua, reply, client.resp)
+
+    def pcall(self, *args: Any) -> Any:
+        """Implements ``redis.pcall``: an error becomes a table."""
         try:
-            if count == 2:
-                reply = command.function(client, argv[1])
-            elif count == 3:
-                reply = command.function(client, argv[1], argv[2])
-            else:
-                reply = command.function(client, *argv[1:])
-        except CommandError as error:
-            reply = engine.failed(command, error, argv)
-        except BaseException:
-            reply = crashed(engine, command)
-        try:
-            if reply.__class__ is Block:
-                reply = reply.timeout_reply()
-            if self.effects.pending:
-                self.effects.after(client, command, argv)
-        except Exception:
-            reply = crashed(engine, command)
-            abandon_unit(engine, client, command, argv)
-        taken = engine.clock_ns() - start
-        command.samples.append(taken)
-        engine.stats.nested_ns += taken
-        if taken > engine.slow_ns:
-            engine.slow(client, command, argv, taken)
-        return reply
+            return self.call(*args)
+        except ScriptError as error:
+            return self.lua.error(error.text, error.counted)
 
     def _resolve(self, argv: list[bytes]) -> Command:
         engine = self.engine

@@ -18,7 +18,7 @@ from twisted_redis.persistence.checking import check
 from twisted_redis.persistence.progress import Bar
 from twisted_redis.persistence.rdb.own import ANY_TYPE
 from twisted_redis.persistence.scanning import Scan
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader, pack_bulks
+from twisted_redis.resp.accelerated import make_reader, pack_bulks
 
 __all__ = ["main"]
 
@@ -68,7 +68,7 @@ class _Checker:
         self._file = file
         self._size = size
         self._timestamp = timestamp
-        self._reader = RequestReader() if HAVE_HIREDIS and not timestamp else None
+        self._reader = make_reader() if not timestamp else None
         self._slow_until = 0
         self._in_multi = 0
         #: The offset of the last element that was read, which error messages name.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from twisted_redis.resp.accelerated import HAVE_HIREDIS, RequestReader
+from twisted_redis.resp.accelerated import make_reader
 
 __all__ = ["Frames", "Malformed", "Scanned", "scan"]
 
@@ -111,7 +111,7 @@ class Frames:
         self.chunk_place = place
         self._rest = b""
         self._wanted = 0
-        self._reader = RequestReader() if HAVE_HIREDIS else None
+        self._reader = make_reader()
 
     @property
     def incomplete(self) -> bool:

@@ -22,7 +22,7 @@ from twisted_redis.persistence.aof.sync import Syncer, sync_data
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
-    from twisted_redis.engine.propagation import Effect
+    from twisted_redis.engine.propagation import Unit
 
 __all__ = ["Writer"]
 
@@ -63,9 +63,9 @@ class Writer:
         self._synced = synced
         self._rewrite = rewrite
         self.fd = -1
-        self._units: list[Sequence[Effect]] = []
-        #: Takes the effects of one unit of execution.
-        self.feed: Callable[[Sequence[Effect]], None] = self._units.append
+        self._units: list[Unit] = []
+        #: Takes the effects of units of execution.
+        self.feed: Callable[[Sequence[Unit]], None] = self._units.extend
         self._parts: list[bytes] = []
         #: The number of bytes that are not written yet.
         self.buffered = 0
@@ -101,6 +101,7 @@ class Writer:
 
     def forget_database(self) -> None:
         """Has SELECT written before the next command, which may become the first of a file."""
+        self._engine.effects.deliver()
         self._encode()
         self._encoder.selected = -1
 
@@ -124,6 +125,7 @@ class Writer:
         self.fd = -1
         self._encoder.selected = -1
         self.size = self._synced_size = 0
+        self._engine.effects.deliver()
         self._units.clear()
         self._parts = []
         self.buffered = 0
@@ -185,6 +187,7 @@ class Writer:
     @property
     def everything_synced(self) -> bool:
         """True if all effects are on disk."""
+        self._engine.effects.deliver()
         return not self.buffered and not self._units and self._synced_size == self.size and not self.syncer.pending
 
     @property
@@ -197,6 +200,7 @@ class Writer:
 
         ``force`` writes even while a sync is running in the thread.
         """
+        self._engine.effects.deliver()
         self._encode()
         policy = self._config.appendfsync
         if not self.buffered:

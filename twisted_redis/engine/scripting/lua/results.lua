@@ -202,6 +202,15 @@ function entry.double(number)
     return {double = number}
 end
 
+-- Returns an array of (member, score) pairs: a call for each score would take several times as long.
+function entry.scored(members, scores)
+    local all = {}
+    for i = 1, #members do
+        all[i] = {members[i], {double = scores[i]}}
+    end
+    return all
+end
+
 function entry.big(text)
     return {big_number = text}
 end
