@@ -426,8 +426,11 @@ class Simulation:
         ``without`` names machines that are gone for good.
         """
         names = {machine.name for machine in without}
-        views = {self._view(machine, names) for machine in self.running}
-        return len(views) == 1 and sum(machine.me.slots.bit_count() for machine in self.masters()) == SLOTS
+        if sum(machine.me.slots.bit_count() for machine in self.masters()) != SLOTS:
+            return False
+        first, *others = self.running
+        expected = self._view(first, names)
+        return all(self._view(machine, names) == expected for machine in others)
 
     def _view(self, machine: Machine, without: set[str]) -> tuple[object, ...]:
         state = machine.state
