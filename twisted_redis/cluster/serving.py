@@ -31,6 +31,20 @@ _TICK = 0.1
 _EARLY = 0.02
 
 
+#: The directives that change what this node says about itself.
+_ANNOUNCED = (
+    "cluster-announce-bus-port",
+    "cluster-announce-hostname",
+    "cluster-announce-human-nodename",
+    "cluster-announce-ip",
+    "cluster-announce-port",
+    "cluster-announce-tls-port",
+    "cluster-replica-no-failover",
+    "port",
+    "tls-port",
+)
+
+
 class Cluster(Member):
     """The cluster port of an engine; raises FatalConfigError if nodes.conf cannot be used."""
 
@@ -69,6 +83,8 @@ class Cluster(Member):
             self.verify_data()
             self.start()
             self.started = True
+        # Registered only now: a new port is open before this node announces it.
+        self._engine.config.on_apply(_ANNOUNCED, self.refresh)
 
     def stop(self) -> None:
         """Closes all links, and releases nodes.conf."""
