@@ -5,7 +5,7 @@
     2
 
 The database tells the index of every key that it adds and removes, at the same places at which it tells its order of
-keys.  A slot without keys takes 8 bytes, and a key takes about 40 bytes beside what it takes anyway.
+keys.  A slot without keys takes 8 bytes.  A key takes 40 bytes with a million keys, and 90 with a hundred thousand.
 """
 
 from __future__ import annotations
