@@ -54,7 +54,7 @@ def test_wrong_directives() -> None:
         ({"save": "3600"}, 'save="3600": Invalid save parameters'),
         ({"include": "/no/such/file"}, 'include="/no/such/file": Fatal error, can\'t open config file'),
         # Directives that have no effect.
-        ({"cluster_enabled": True}, "cluster_enabled=True has no effect: this server supports only the default, 'no'"),
+        ({"activedefrag": True}, "activedefrag=True has no effect: this server supports only the default, 'no'"),
         ({"logfile": "/tmp/log"}, 'logfile="/tmp/log" has no effect: the program that embeds the server'),
         ({"daemonize": True}, "daemonize=True has no effect: the program that embeds the server"),
     ):

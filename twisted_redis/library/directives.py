@@ -44,7 +44,7 @@ def make_config(directives: dict[str, Any], others: Iterable[str] = ()) -> Confi
     ``others`` are further names that the caller takes; they appear in suggestions.
     """
     config = Config()
-    _read(config, 'save ""\nbind 127.0.0.1')
+    _read(config, 'save ""\nbind 127.0.0.1\ncluster-config-file ""')
     for attribute, value in directives.items():
         name = attribute.replace("_", "-")
         if value is None and (name in BY_NAME or name in _LINES):

@@ -1,0 +1,106 @@
+"""Nodes on engines and sockets: a cluster of whole servers, its file, and the addresses that it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+
+from tests.support.server import Server
+from twisted_redis.cluster.bus.connections import BusFactory
+from twisted_redis.cluster.serving import Cluster
+from twisted_redis.config import FatalConfigError
+from twisted_redis.engine.blocking import Block
+from twisted_redis.keyspace.slots import key_slot
+from twisted_redis.resp.types import ErrorReply
+
+
+def node_of(server: Server) -> Cluster:
+    node = server.engine.cluster
+    assert isinstance(node, Cluster)
+    return node
+
+
+def start(server: Server) -> Cluster:
+    """Starts a node that reaches nobody, and lets it trust itself."""
+    node = node_of(server)
+    reactor = MemoryReactorClock()
+    node.start_on(
+        BusFactory(
+            node,
+            lambda host, port, factory, timeout: reactor.connectTCP(host, port, factory, timeout),
+            server.engine.time.wall_ms,
+            lambda: 1.0,
+            lambda transport: 0,
+        )
+    )
+    return node
+
+
+def run(server: Server, seconds: float) -> None:
+    """Lets time pass, with the periodic work of a server."""
+    node = node_of(server)
+    for _ in range(int(seconds * 10)):
+        server.clock.advance(0.1)
+        server.engine.turns.refresh_time()
+        node.periodic(server.engine.time.monotonic())
+
+
+def make(**directives: Any) -> Server:
+    return Server(**{"cluster_enabled": True, "cluster_config_file": "", "databases": 1, **directives})
+
+
+def test_a_node_serves_when_it_has_all_slots_and_has_waited() -> None:
+    server = make()
+    start(server)
+    assert server("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == b"OK"
+    assert server("SET", "a", 1) == ErrorReply(b"CLUSTERDOWN The cluster is down")
+    run(server, 3)
+    assert server("SET", "a", 1) == b"OK"
+    assert server("CLUSTER", "COUNTKEYSINSLOT", key_slot(b"a")) == 1
+    assert b"cluster_state:ok" in server("CLUSTER", "INFO")
+
+
+def test_the_file_brings_a_node_back(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.conf"
+    first = make(cluster_config_file=str(path))
+    node = start(first)
+    first("CLUSTER", "ADDSLOTSRANGE", 0, 100)
+    name = first("CLUSTER", "MYID")
+    node.stop()
+    second = make(cluster_config_file=str(path))
+    assert second("CLUSTER", "MYID") == name
+    assert b"0-100" in second("CLUSTER", "NODES")
+
+
+def test_two_nodes_cannot_use_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.conf"
+    first = make(cluster_config_file=str(path))
+    with pytest.raises(FatalConfigError, match="already used by a different Redis Cluster node"):
+        make(cluster_config_file=str(path))
+    start(first).stop()
+    make(cluster_config_file=str(path))
+
+
+def test_a_damaged_file_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.conf"
+    path.write_text("nonsense\n")
+    for _ in range(2):  # the lock does not outlive the refusal
+        with pytest.raises(FatalConfigError, match="corrupted cluster config file"):
+            make(cluster_config_file=str(path))
+
+
+def test_a_client_that_waits_goes_where_the_slot_goes() -> None:
+    server = make()
+    start(server)
+    server("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    run(server, 3)
+    waiting = server.engine.execute(server.client, [b"BLPOP", b"list", b"0"])
+    assert isinstance(waiting, Block) or server.client.blocked is not None
+    other = server.engine.connect(server.client.link)
+    reply = server.engine.execute(other, [b"CLUSTER", b"DELSLOTS", b"%d" % key_slot(b"list")])
+    assert reply == b"OK"
+    run(server, 0.2)
+    assert server.client.blocked is None
