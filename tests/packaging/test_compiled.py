@@ -158,6 +158,7 @@ def test_compiled_wheel_runs_compiled_until_told_otherwise(tmp_path: Path, monke
     # Two modules, because all of them would take minutes.
     (source / "tools" / "compiled_modules.txt").write_text("resp/cstrings.py\nresp/doubles.py\n")
     monkeypatch.setenv("TWISTED_REDIS_COMPILE", "1")
+    monkeypatch.delenv("TWISTED_REDIS_PURE", raising=False)
     environment = Environment(tmp_path / "environment")
     environment.install(build(source, "wheel"))
 
