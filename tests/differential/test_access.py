@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.differential.harness import Pair, Server, shown_command
+from tests.differential.harness import Pair, Server, settled, shown_command
 from tests.differential.test_bad_calls import NAMES, SETUPS, cases, commands
 
 IDLE = 5000
@@ -55,7 +55,7 @@ def test_use_hits_and_misses(servers: tuple[Server, Server], name: str) -> None:
     pair = Pair(*servers)
     pair.reset()
     try:
-        differences = list(found(pair, name))
+        differences = settled(pair, lambda: list(found(pair, name)))
     finally:
         pair.close()
     assert not differences, f"{len(differences)} difference(s)\n" + "\n".join(differences[:12])

@@ -24,6 +24,7 @@ from tests.differential.harness import (
     compare,
     real_redis,
     running,
+    settled,
     shown_command,
 )
 from tests.differential.normalise import Rule, exact, kind_only, rule_for, shape, unordered_deeply
@@ -271,7 +272,7 @@ def check(pair: Pair, command: Command) -> None:
         known = pair.batch([[b"COMMAND", b"INFO", b"|".join(command.words)]])[0][1]
         if known.startswith(b"-") or known in (b"*1\r\n*-1\r\n", b"*1\r\n$-1\r\n", b"*1\r\n_\r\n"):
             pytest.skip("not a command of this server")
-        found = run_cases(pair, command)
+        found = settled(pair, lambda: run_cases(pair, command))
     finally:
         pair.close()
     text = "\n".join(found[:SHOWN])

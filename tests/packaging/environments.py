@@ -63,8 +63,10 @@ def skip_without_setuptools() -> None:
         pytest.skip(f"building needs setuptools {wanted[1]}, and here is {found}")
 
 
-def build(source: Path, kind: str) -> Path:
+def build(source: Path, kind: str, **variables: str) -> Path:
     """Builds ``wheel``, ``sdist`` or ``editable`` with setuptools itself, and returns the file.
+
+    ``variables`` are those of the environment that the build reads.
 
     Skips the test if the setuptools of this environment is older than pyproject.toml requires.
     """
@@ -73,7 +75,7 @@ def build(source: Path, kind: str) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     code = f"import sys, setuptools.build_meta as b; open(sys.argv[2], 'w').write(b.build_{kind}(sys.argv[1]))"
     name = output / "name"
-    run([sys.executable, "-c", code, str(output), str(name)], cwd=source)
+    run([sys.executable, "-c", code, str(output), str(name)], cwd=source, **variables)
     return output / name.read_text()
 
 

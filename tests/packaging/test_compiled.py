@@ -153,13 +153,12 @@ mypycify(["twisted_redis/" + name for name in sys.argv[2:]], target_dir=sys.argv
 @pytest.mark.slow
 @needs_mypyc
 @needs_compiler
-def test_compiled_wheel_runs_compiled_until_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_wheel_runs_compiled_until_told_otherwise(tmp_path: Path) -> None:
     source = copy_source(tmp_path / "source")
     # Two modules, because all of them would take minutes.
     (source / "tools" / "compiled_modules.txt").write_text("resp/cstrings.py\nresp/doubles.py\n")
-    monkeypatch.setenv("TWISTED_REDIS_COMPILE", "1")
     environment = Environment(tmp_path / "environment")
-    environment.install(build(source, "wheel"))
+    environment.install(build(source, "wheel", TWISTED_REDIS_COMPILE="1"))
 
     def forms(**variables: str) -> list[str]:
         code = "from twisted_redis.resp import cstrings, types; print(cstrings.__file__, types.__file__)"
