@@ -117,9 +117,9 @@ def test_lines_for_the_start() -> None:
 
 def test_a_directive_without_effect_gives_a_warning() -> None:
     again = ["--watchdog-period", "5", "--watchdog-period", "0"]
-    config = load_arguments(["--port", "1", *again, "--cluster-config-file", "x"])
+    config = load_arguments(["--port", "1", *again, "--locale-collate", "x"])
     (warning,) = config.warnings
-    assert "'cluster-config-file'" in warning
+    assert "'locale-collate'" in warning
     assert "x'" not in warning
 
 
