@@ -1,4 +1,4 @@
-"""What the commands of CLUSTER change.  Each function raises CommandError with the text of Redis."""
+"""The changes that the commands of CLUSTER make.  Each function raises CommandError with the text of Redis."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Core", "Election", "ManualFailover", "random_id"]
 
-# What a rule leaves to be done before anything more is sent or received (``cron.settle``).
+# The work that a rule leaves to be done before anything more is sent or received (``cron.settle``).
 FAIL_OVER: Final = 1
 UPDATE_STATE: Final = 2
 SAVE: Final = 4
@@ -78,7 +78,7 @@ class Core:
         self.manual = ManualFailover()
         #: The secret that the nodes share: the smallest of all.
         self.secret = random_id(host.random).encode()
-        #: What is to be done soon: bits.
+        #: The work to be done soon, as bits.
         self.todo = 0
         self.ticks = 0
         #: By kind of message.

@@ -1,4 +1,4 @@
-"""What happens with the time: ten times a second, and before anything more is sent."""
+"""Periodic work, which is done ten times a second, and work that is done before anything more is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CLUSTER shows of the tables: texts and replies."""
+"""The texts and replies in which CLUSTER shows the tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nodes_text(core: Core, *, tls: bool) -> str:
 
 
 def endpoint(core: Core, node: Node) -> str:
-    """Where clients shall look for a node, by cluster-preferred-endpoint-type: an address, a name, or empty."""
+    """Returns the host at which clients find a node, by cluster-preferred-endpoint-type; it may be empty."""
     return preferred_endpoint(node, core.config.cluster_preferred_endpoint_type)
 
 

@@ -1,4 +1,4 @@
-"""What nodes tell each other in PING, PONG and MEET: about themselves, and about other nodes."""
+"""PING, PONG and MEET, in which nodes tell each other about themselves and about other nodes."""
 
 from __future__ import annotations
 

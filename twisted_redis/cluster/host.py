@@ -1,4 +1,4 @@
-"""What the rules of the cluster ask of the server around them."""
+"""The interface by which the rules of the cluster reach the server around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the slots of a node mean for its keys, its subscriptions and its waiting clients."""
+"""The effects of a change of slots on keys, subscriptions and waiting clients."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["NoFile", "NodesFile", "Store"]
 
 
 class Store(Protocol):
-    """Where a node keeps its tables."""
+    """The place where a node keeps its tables."""
 
     def open(self) -> str:
         """Returns the text that was written last; empty without one."""

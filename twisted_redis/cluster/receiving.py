@@ -1,4 +1,4 @@
-"""What this node does with a message."""
+"""The actions of this node on a message."""
 
 from __future__ import annotations
 

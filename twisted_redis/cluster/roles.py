@@ -1,4 +1,4 @@
-"""Who is a master, who is a replica of whom, and which nodes form a shard."""
+"""The roles of the nodes: masters, their replicas, and the shards that they form."""
 
 from __future__ import annotations
 

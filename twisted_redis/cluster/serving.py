@@ -139,7 +139,7 @@ class _NoSockets:
 
 
 class _EngineHost:
-    """What the rules ask of the server (``cluster/host.py:Host``)."""
+    """The server as the rules see it (``cluster/host.py:Host``)."""
 
     node: Cluster
 

@@ -1,4 +1,4 @@
-"""What this node knows of its cluster: the nodes, the owners of the slots, and the epochs.
+"""The knowledge of this node about its cluster: the nodes, the owners of the slots, and the epochs.
 
 The functions of this room change these tables; nothing else does.  ``ClusterState`` itself only keeps the tables in
 step with each other.

@@ -43,7 +43,7 @@ def _header(chunk: bytes, at: i64) -> tuple[i64, i64]:
 
 
 def _long_header(chunk: bytes, at: i64, number: i64) -> tuple[i64, i64]:
-    """What ``_header`` returns, for a number that begins with the digits of ``number`` and goes on at ``at``."""
+    """The result of ``_header`` for a number that begins with the digits of ``number`` and goes on at ``at``."""
     digit: i64 = chunk[at] - 48
     while 0 <= digit <= 9 and number <= _MOST:
         number = 10 * number + digit

@@ -85,7 +85,7 @@ class BadStream(Exception):
 
 @dataclass
 class Gossip:
-    """What the sender of a message knows of another node; times are in s of the sender's clock."""
+    """The facts that the sender of a message knows about another node; times are in s of the sender's clock."""
 
     name: str
     ping_sent: int = 0
@@ -100,7 +100,7 @@ class Gossip:
 
 @dataclass
 class Extensions:
-    """What a node says about itself behind the gossip.  None stands for an extension that is absent."""
+    """The facts that a node tells about itself behind the gossip.  None stands for an extension that is absent."""
 
     hostname: str | None = None
     human_name: str | None = None
@@ -146,7 +146,7 @@ class Message:
     module_type: int = 0
 
 
-#: What a node says of itself ends up as a word of a line of nodes.conf, with these as separators.
+#: The texts of a node become words of a line of nodes.conf, in which these are the separators.
 _not_of_words = re.compile(r"[\0-\x20\x7f,=\"'\\]").search
 
 

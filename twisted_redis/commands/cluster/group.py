@@ -1,4 +1,4 @@
-"""What the commands of a cluster have in common: their declarations, and how they read slots and ids of nodes."""
+"""The common parts of the commands of a cluster: declarations, and reading slots and ids of nodes."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Cluster(Protocol):
 
     @property
     def secret(self) -> bytes:
-        """What the nodes share, as the password of connections between them; empty without cluster mode."""
+        """The secret that the nodes share, as the password of connections between them; empty without cluster mode."""
 
     def kill_links(self, name: str, direction: str) -> None:
         """Closes the link to (``to``) or from (``from``) a node, or both (``all``)."""
@@ -113,7 +113,7 @@ class Cluster(Protocol):
         """The reply of CLUSTER LINKS."""
 
     def count_failure_reports(self, name: str) -> int:
-        """How many masters report that a node has failed."""
+        """The number of masters that report that a node has failed."""
 
     def count_keys(self, slot: int) -> int:
         """The number of keys in a slot (0 to 16383)."""
