@@ -33,19 +33,27 @@ def open_bus(
         lambda: config.cluster_node_timeout / 1000,
         pending_output,
     )
-    if not config.bind:
-        raise ListenError("No bind address is configured, but it is required for the Cluster bus.")
+    try:
+        port = _port(config, listeners)
+    except ListenError as error:
+        engine.log("warning", str(error))
+        raise
     factory: Any = network
     if config.tls_cluster:
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
         factory = TLSMemoryBIOFactory(server_tls(), False, factory, reactor)
-    listeners.listen_bus(factory, config.bind, _port(config, listeners), config.tcp_backlog)
+    listeners.listen_bus(factory, config.bind, port, config.tcp_backlog)
     return network
 
 
 def _port(config: Config, listeners: Listeners) -> int:
-    """The port to listen at; 0 where the system has chosen the port of the clients and the usual one does not exist."""
+    """The port to listen at; 0 where the system has chosen the port of the clients and the usual one does not exist.
+
+    Raises ListenError if the node cannot listen.
+    """
+    if not config.bind:
+        raise ListenError("No bind address is configured, but it is required for the Cluster bus.")
     if config.cluster_port:
         return config.cluster_port
     plain, tls, _ = listeners.ports
@@ -55,8 +63,8 @@ def _port(config: Config, listeners: Listeners) -> int:
     if not (config.tls_port if config.tls_cluster else config.port):
         return 0
     raise ListenError(
-        "Redis port number too high for cluster mode: without the directive cluster-port, the port of the bus would "
-        f"be {port}."
+        "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. "
+        "Your Redis port number must be 55535 or less."
     )
 
 
