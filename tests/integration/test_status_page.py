@@ -22,11 +22,11 @@ from tests.support.browser import Browser, find_chromium
 class Watched:
     """A server with a page at ``url``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/"
         options = ["--metrics-port", str(port), "--slowlog-log-slower-than", "20000", "--enable-debug-command", "yes"]
-        self.server: Server = start_server(*options, folder=folder)
+        self.server: Server = start_server(*options, *more, folder=folder)
         self.client = redis.Redis(port=self.server.port, decode_responses=True)
 
     def ask(self, path: str) -> str:
@@ -89,6 +89,30 @@ def test_the_page_shows_the_figures_and_follows_them(watched: Watched, browser: 
     assert browser.evaluate("window.stillTheSame") is True
 
     assert "secret" not in browser.evaluate("document.documentElement.outerHTML")
+    assert browser.complaints == []
+
+
+def test_the_page_of_a_node_shows_its_cluster(watched: Watched, tmp_path: Path, browser: Browser) -> None:
+    browser.open(watched.url)
+    browser.wait("document.getElementById('state').className === 'live'")
+    assert browser.evaluate("document.getElementById('cluster').hidden") is True
+
+    node = Watched(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    try:
+        for first, last in ((0, 99), (200, 16383)):
+            node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+        browser.open(node.url)
+        browser.wait("document.querySelectorAll('#slots rect').length === 2")
+        assert browser.text("cluster-of") == "1 node · 1 master with slots · 16,284 of 16,384 slots · epoch 0"
+        assert browser.text("cluster-state") == "down"
+        cells = browser.evaluate("[...document.querySelectorAll('#nodes tbody td')].map((e) => e.textContent)")
+        assert cells[1:] == ["master", "16,284 (0–99, 200–16383)", "0", "this node", "ok"]
+        node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", 100, 199)
+        browser.wait("document.getElementById('cluster-state').textContent === 'ok'")
+    finally:
+        node.client.close()
+        browser.open("about:blank")
+        node.server.stop()
     assert browser.complaints == []
 
 

@@ -14,6 +14,7 @@ from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.table import Command
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.ports.cluster_view import ClusterView
 from twisted_redis.resp.types import Reply
 
 __all__ = ["ClusterNode", "FakeCluster"]
@@ -56,6 +57,9 @@ class FakeCluster:
 
     def drop_messages(self, kind: int) -> None:
         self._note("drop messages", kind)
+
+    def view(self) -> ClusterView | None:
+        return None
 
     def my_id(self) -> str:
         return self.state.myself.name

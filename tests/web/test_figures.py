@@ -106,6 +106,46 @@ def test_openmetrics_for_those_who_ask_for_it(server: Server) -> None:
     assert body.endswith(b"# EOF\n")
 
 
+def test_a_server_without_cluster_mode_shows_no_cluster(server: Server) -> None:
+    assert status(server.engine)["cluster"] is None
+    shown = {name: value for (name, _), value in scrape(server).items() if "cluster" in name}
+    assert shown == {"redis_cluster_enabled": 0}
+
+
+def test_the_cluster_in_the_metrics() -> None:
+    server = Server(cluster_enabled=True, cluster_config_file="", databases=1)
+    server("CLUSTER", "ADDSLOTSRANGE", 0, 99)
+    server("CLUSTER", "SET-CONFIG-EPOCH", 7)
+    shown = {name: value for (name, _), value in scrape(server).items() if "cluster" in name}
+    assert shown == {
+        "redis_cluster_enabled": 1,
+        "redis_cluster_state": 0,
+        "redis_cluster_slots_assigned": 100,
+        "redis_cluster_slots_ok": 100,
+        "redis_cluster_slots_pfail": 0,
+        "redis_cluster_slots_fail": 0,
+        "redis_cluster_known_nodes": 1,
+        "redis_cluster_size": 0,
+        "redis_cluster_current_epoch": 7,
+        "redis_cluster_my_epoch": 7,
+        "redis_cluster_messages_sent_total": 0,
+        "redis_cluster_messages_received_total": 0,
+    }
+
+
+def test_the_cluster_on_the_page() -> None:
+    server = Server(cluster_enabled=True, cluster_config_file="", databases=1, cluster_announce_human_nodename="one")
+    server("CLUSTER", "ADDSLOTS", 0, 1, 2, 9)
+    server("CLUSTER", "MEET", "127.0.0.9", 7009)
+    shown = json.loads(json.dumps(status(server.engine)))["cluster"]
+    assert (shown["ok"], shown["current_epoch"], shown["migrations"]) == (False, 0, [])
+    (myself, other) = shown["nodes"]
+    assert (myself["id"], myself["role"], myself["slots"]) == (shown["id"], "master", [[0, 2], [9, 9]])
+    assert (other["address"], other["role"], other["health"], other["link_to"]) == (
+        *("127.0.0.9:7009", "", "handshake", False),
+    )
+
+
 def test_numbers() -> None:
     assert numbers("keys=2,avg_ttl=1.5,state=up,empty=") == {"keys": 2, "avg_ttl": 1.5}
     assert numbers("") == {}

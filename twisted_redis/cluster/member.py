@@ -18,6 +18,7 @@ from twisted_redis.cluster.receiving import receive
 from twisted_redis.cluster.redirect import redirect
 from twisted_redis.cluster.saving import save_now
 from twisted_redis.cluster.sending import publish
+from twisted_redis.cluster.viewing import view
 from twisted_redis.engine.errors import CommandError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from twisted_redis.cluster.state import ClusterState
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.ports.cluster_view import ClusterView
     from twisted_redis.resp.types import Reply
 
 __all__ = ["Member"]
@@ -166,7 +168,11 @@ class Member:
         """DEBUG CLOSE-CLUSTER-LINK-ON-PACKET-DROP: whether the link of an ignored message closes."""
         self.core.close_on_drop = on
 
-    # what CLUSTER shows
+    # what the status page and CLUSTER show
+
+    def view(self) -> ClusterView:
+        """The tables, for the status page."""
+        return view(self.core)
 
     def my_id(self) -> str:
         """CLUSTER MYID."""

@@ -1,10 +1,12 @@
 """The figures of the page and the metrics: those of INFO as numbers, and nothing about the values of keys.
 
-Every part of the server reports its figures to INFO, so they are read there and nowhere else.
+Every part of the server reports its figures to INFO, so they are read there.  Only the nodes of a cluster are not in
+INFO; their figures come from CLUSTER INFO and from the view of the cluster port.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -12,7 +14,7 @@ from twisted_redis import __version__
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.introspect.info_sections import SECTIONS
 
-__all__ = ["Number", "Sections", "numbers", "sections", "status"]
+__all__ = ["Number", "Sections", "cluster_figures", "numbers", "sections", "status"]
 
 Number = int | float
 #: Each section of INFO, with its fields as text.
@@ -57,6 +59,21 @@ def to_number(text: str | None) -> Number | None:
         return float(text) if text is not None and "." in text else int(text or "")
     except ValueError:
         return None
+
+
+def cluster_figures(engine: Engine) -> dict[str, str]:
+    """The fields of CLUSTER INFO; empty without cluster mode."""
+    cluster = engine.cluster
+    if not cluster.enabled:
+        return {}
+    pairs = (line.partition(":") for line in cluster.info().splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+def _cluster(engine: Engine) -> dict[str, Any] | None:
+    """The nodes, slots and epochs for the page; None without cluster mode."""
+    view = engine.cluster.view()
+    return asdict(view) if view is not None else None
 
 
 def slow_calls(engine: Engine) -> list[dict[str, Any]]:
@@ -134,4 +151,5 @@ def status(engine: Engine) -> dict[str, Any]:
             "saving": number("persistence", "rdb_bgsave_in_progress"),
             "aof": number("persistence", "aof_enabled"),
         },
+        "cluster": _cluster(engine),
     }

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from twisted_redis import __version__
 from twisted_redis.engine.engine import Engine
-from twisted_redis.web.figures import Sections, numbers, sections, to_number
+from twisted_redis.web.figures import Sections, cluster_figures, numbers, sections, to_number
 
 __all__ = ["EngineCollector", "exposition"]
 
@@ -44,6 +44,21 @@ _GAUGES = (
     ("replication", "master_repl_offset", "redis_master_repl_offset", 1, "Place in the stream of writes"),
     ("replication", "repl_backlog_histlen", "redis_repl_backlog_history_bytes", 1, "Stream kept for replicas"),
     ("replication", "master_last_io_seconds_ago", "redis_master_last_io_seconds_ago", 1, "Silence of the master"),
+)
+#: The fields of CLUSTER INFO, as the metrics above.
+_CLUSTER_GAUGES = (
+    ("cluster_slots_assigned", "redis_cluster_slots_assigned", "Slots that have an owner"),
+    ("cluster_slots_ok", "redis_cluster_slots_ok", "Slots whose owner works"),
+    ("cluster_slots_pfail", "redis_cluster_slots_pfail", "Slots whose owner this node cannot reach"),
+    ("cluster_slots_fail", "redis_cluster_slots_fail", "Slots whose owner has failed"),
+    ("cluster_known_nodes", "redis_cluster_known_nodes", "Nodes of the cluster"),
+    ("cluster_size", "redis_cluster_size", "Masters with slots"),
+    ("cluster_current_epoch", "redis_cluster_current_epoch", "Current epoch of the cluster"),
+    ("cluster_my_epoch", "redis_cluster_my_epoch", "Configuration epoch of this node, or of its master"),
+)
+_CLUSTER_COUNTERS = (
+    ("cluster_stats_messages_sent", "redis_cluster_messages_sent", "Messages sent to other nodes"),
+    ("cluster_stats_messages_received", "redis_cluster_messages_received", "Messages received from other nodes"),
 )
 _COUNTERS = (
     ("stats", "total_connections_received", "redis_connections_received", 1, "Connections accepted"),
@@ -93,6 +108,7 @@ class EngineCollector(Collector):
         link = info["replication"].get("master_link_status")
         if link is not None:
             yield GaugeMetricFamily("redis_master_link_up", "Whether the master is connected", float(link == "up"))
+        yield from _cluster(self._engine)
         slow = self._engine.slowlog.calls
         yield GaugeMetricFamily("redis_slowlog_length", "Slow calls that are kept", len(slow))
         if slow:
@@ -108,6 +124,20 @@ class EngineCollector(Collector):
         errors = {key.removeprefix("errorstat_"): numbers(text) for key, text in info["errorstats"].items()}
         family = CounterMetricFamily("redis_errors", "Replies that were errors, by their prefix", labels=["err"])
         yield _labelled(family, errors, "count", 1)
+
+
+def _cluster(engine: Engine) -> Iterable[Metric]:
+    """The metrics of the cluster; in a server without cluster mode, only that it has none."""
+    yield GaugeMetricFamily("redis_cluster_enabled", "Whether the server is a node", float(engine.cluster.enabled))
+    fields = cluster_figures(engine)
+    if not fields:
+        return
+    up = fields["cluster_state"] == "ok"
+    yield GaugeMetricFamily("redis_cluster_state", "Whether the cluster is up for this node", float(up))
+    for field, name, text in _CLUSTER_GAUGES:
+        yield GaugeMetricFamily(name, text, float(fields[field]))
+    for field, name, text in _CLUSTER_COUNTERS:
+        yield CounterMetricFamily(name, text, float(fields[field]))
 
 
 def _identity(info: Sections) -> Metric:

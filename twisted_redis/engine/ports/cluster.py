@@ -11,6 +11,7 @@ from twisted_redis.engine.errors import CommandError
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.ports.cluster_view import ClusterView
     from twisted_redis.resp.types import Reply
 
 __all__ = ["Cluster", "NoCluster", "Reason", "Redirected"]
@@ -86,7 +87,10 @@ class Cluster(Protocol):
     def drop_messages(self, kind: int) -> None:
         """Ignores messages of a kind that come by the bus; a negative number ends that."""
 
-    # what CLUSTER shows
+    # what the status page and CLUSTER show
+
+    def view(self) -> ClusterView | None:
+        """The cluster as this node sees it; None without cluster mode."""
 
     def my_id(self) -> str:
         """The id of this node: 40 hexadecimal digits."""
@@ -202,6 +206,10 @@ class NoCluster:
 
     def drop_messages(self, kind: int) -> None:
         """There are no messages."""
+
+    def view(self) -> ClusterView | None:
+        """None."""
+        return None
 
     def my_id(self) -> str:
         """CommandError."""

@@ -72,6 +72,86 @@ function rows(id, found, nothing) {
   );
 }
 
+// A colour for each of some masters: neighbours in the bar differ as much as possible.
+const colour = (index) => `hsl(${Math.round((12 + index * 137.508) % 360)} 52% 55%)`;
+
+const some = (ranges) => ranges.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+const many = (ranges) => ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+
+function row_of(cells, name) {
+  const row = document.createElement("tr");
+  row.className = name;
+  for (const [text, bad] of cells) {
+    const cell = row.insertCell();
+    cell.textContent = text;
+    if (bad) cell.className = "bad";
+  }
+  return row;
+}
+
+function show_cluster(cluster) {
+  element("cluster").hidden = !cluster;
+  if (!cluster) return;
+  const down = cluster.ok ? "" : "down";
+  element("cluster").className = down;
+  write("cluster-state", cluster.ok ? "ok" : "down");
+  const assigned = cluster.nodes.reduce((sum, node) => sum + many(node.slots), 0);
+  const title = (node) => node.name || node.address || node.id.slice(0, 8);
+  const named = new Map(cluster.nodes.map((node) => [node.id, title(node)]));
+  const owners = cluster.nodes.filter((node) => node.slots.length);
+  const count = (number, word) => `${whole(number)} ${word}${number === 1 ? "" : "s"}`;
+  write(
+    "cluster-of",
+    `${count(cluster.nodes.length, "node")} · ${count(owners.length, "master")} with slots · ` +
+      `${whole(assigned)} of 16,384 slots · epoch ${whole(cluster.current_epoch)}`,
+  );
+  const colours = new Map(owners.map((node, index) => [node.id, colour(index)]));
+
+  element("slots").replaceChildren(
+    ...owners.flatMap((node) =>
+      node.slots.map(([first, last]) => {
+        const part = document.createElementNS(element("slots").namespaceURI, "rect");
+        part.setAttribute("x", first);
+        part.setAttribute("width", last - first + 1);
+        part.setAttribute("height", 1);
+        part.setAttribute("fill", colours.get(node.id));
+        if (node.health !== "ok") part.setAttribute("class", "bad");
+        return part;
+      }),
+    ),
+  );
+  element("nodes").tBodies[0].replaceChildren(
+    ...cluster.nodes.map((node) => {
+      const both = node.link_to && node.link_from;
+      const links = both ? "up" : node.link_to ? "only to it" : node.link_from ? "only from it" : "down";
+      const row = row_of(
+        [
+          [title(node)],
+          [node.master ? `replica of ${named.get(node.master) ?? node.master.slice(0, 8)}` : node.role || "unknown"],
+          [node.slots.length ? `${whole(many(node.slots))} (${some(node.slots.slice(0, 4))}${node.slots.length > 4 ? ", …" : ""})` : "–"],
+          [whole(node.config_epoch)],
+          [node.is_myself ? "this node" : links, !node.is_myself && !both],
+          [node.health, node.health !== "ok"],
+        ],
+        node.is_myself ? "myself" : "",
+      );
+      const mark = document.createElement("span");
+      const owner = colours.get(node.id) ?? colours.get(node.master);
+      mark.className = owner ? "mark" : "mark none";
+      if (owner) mark.style.background = owner;
+      row.cells[0].prepend(mark);
+      row.cells[0].title = node.id;
+      return row;
+    }),
+  );
+  element("migrations").hidden = !cluster.migrations.length;
+  element("migrations").tBodies[0].replaceChildren(
+    ...cluster.migrations.map((one) =>
+      row_of([[some(one.slots)], [named.get(one.source) ?? one.source], [named.get(one.target) ?? one.target]], ""),
+    ),
+  );
+}
+
 function show(now) {
   const seconds = last ? (now.time - last.time) / 1000 : 0;
   // A figure that is smaller than before was reset: then nothing is known of the time between.
@@ -157,6 +237,7 @@ function show(now) {
   const saved = now.persistence.saved ? `${span(Math.max(0, now.time / 1000 - now.persistence.saved))} ago` : "never";
   write("saved", now.persistence.saving ? "saving now" : saved);
   write("aof", now.persistence.aof ? "on" : "off");
+  show_cluster(now.cluster);
   last = now;
 }
 
