@@ -10,10 +10,14 @@ from twisted.internet.testing import MemoryReactorClock
 
 from tests.support.server import Server
 from twisted_redis.cluster.bus.connections import BusFactory
+from twisted_redis.cluster.core import FAIL_OVER_MANUALLY
+from twisted_redis.cluster.nodes import MASTER, Node
 from twisted_redis.cluster.serving import Cluster
 from twisted_redis.config import FatalConfigError
 from twisted_redis.engine.blocking import Block
 from twisted_redis.keyspace.slots import key_slot
+from twisted_redis.replication.follower import Cached
+from twisted_redis.replication.replication import Replication
 from twisted_redis.resp.types import ErrorReply
 
 
@@ -104,3 +108,27 @@ def test_a_client_that_waits_goes_where_the_slot_goes() -> None:
     assert reply == b"OK"
     run(server, 0.2)
     assert server.client.blocked is None
+
+
+def test_a_manual_failover_goes_on_in_the_turn_that_executes_the_rest_of_the_stream() -> None:
+    server = make()
+    node = start(server)
+    master = node.state.nodes["b" * 40] = Node("b" * 40, MASTER, 0)
+    master.ip, master.port = "127.0.0.2", 7000
+    node.state.assign(0, master)
+    assert server("CLUSTER", "REPLICATE", master.name) == b"OK"
+    replication = server.engine.replication
+    assert isinstance(replication, Replication)
+    manual = node.core.manual
+    manual.ends = node.core.host.now() + 5000
+    manual.master_offset = replication.reached + 10
+    node.core.note(FAIL_OVER_MANUALLY)
+    for _ in range(3):
+        with server.engine.in_turn:
+            assert not manual.can_start
+    replication.follower.remember(Cached(replication.replication_id, manual.master_offset, 0))
+    with server.engine.in_turn:
+        pass
+    assert manual.can_start
+    assert node.core.election.requested
+    assert not node.core.todo

@@ -705,15 +705,17 @@ def test_a_manual_failover_goes_on_as_soon_as_the_stream_is_executed() -> None:
     replica.replicate = lambda: None  # type: ignore[method-assign]
     replica.member.fail_over(force=False, takeover=False)
     simulation.run(0.02)
-    assert replica.member.manual_failover_waits
-    replica.member.stream_executed()
+    assert replica.member.core.manual.waits
+    replica.member.settle()
     assert not replica.member.core.manual.can_start
     replica.processed = master.written
-    replica.member.stream_executed()
+    # A server settles at the end of each turn in which something is left to be done.
+    assert replica.member.core.todo
+    replica.member.settle()
     # The votes need no tick.
     simulation.run(0.03)
     assert replica.me.is_master
-    assert not replica.member.manual_failover_waits
+    assert not replica.member.core.todo
 
 
 def test_what_is_left_to_be_done_by_each_other_is_done_at_once() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.replication.masters import Master
 from tests.support.server import encode
+from twisted_redis.engine.pause import FAILOVER
 
 GETACK = encode("REPLCONF", "GETACK", "*")
 SELECT = encode("SELECT", 0)
@@ -207,6 +208,21 @@ def test_pings_come_when_nothing_else_does() -> None:
     for _ in range(2):
         master.second()
     assert replica.read() == b""
+    master.second()
+    assert replica.read() == encode("PING")
+
+
+def test_no_ping_moves_the_offset_while_a_failover_holds_writes_back() -> None:
+    master = Master(repl_ping_replica_period=3)
+    replica = master.replica()
+    master("SET", "a", 1)
+    replica.read()
+    # CLUSTER FAILOVER and FAILOVER hold writes back in the same way.
+    master.engine.pauses.hold_writes(FAILOVER)
+    for _ in range(5):
+        master.second()
+    assert replica.read() == b""
+    master.engine.pauses.release(FAILOVER)
     master.second()
     assert replica.read() == encode("PING")
 

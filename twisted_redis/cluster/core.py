@@ -64,6 +64,11 @@ class ManualFailover:
         #: On the replica: True if the votes may be requested.
         self.can_start = False
 
+    @property
+    def waits(self) -> bool:
+        """On the replica: True until it has executed the whole stream of its master."""
+        return self.master_offset is not None and not self.can_start
+
 
 class Core:
     """One node of a cluster."""
@@ -103,7 +108,8 @@ class Core:
 
     def note(self, todo: int) -> None:
         """Leaves something to be done soon."""
-        if not self.todo:
+        # A manual failover that waits is looked at whenever the node settles, and wakes nobody.
+        if not self.todo & ~FAIL_OVER_MANUALLY:
             self.host.wake()
         self.todo |= todo
 

@@ -77,6 +77,9 @@ def settle(core: Core) -> None:
             update_state(core)
         if todo & SAVE:
             save_now(core, sync=bool(todo & SYNC))
+    if core.manual.waits:
+        # The next turn may execute the rest of the master's stream.
+        core.todo = FAIL_OVER_MANUALLY
     moved, core.state.moved = core.state.moved, 0
     if moved:
         core.host.slots_moved(moved)

@@ -12,7 +12,7 @@ from twisted_redis.cluster import actions, cron, describe, membership
 from twisted_redis.cluster.bus.messages import TYPE_NAMES, BadMessage, decode
 from twisted_redis.cluster.core import Core
 from twisted_redis.cluster.failures import count_reports
-from twisted_redis.cluster.manual import handle_manual_failover, start_manual_failover
+from twisted_redis.cluster.manual import start_manual_failover
 from twisted_redis.cluster.nodes_file import node_line
 from twisted_redis.cluster.receiving import receive
 from twisted_redis.cluster.redirect import redirect
@@ -76,20 +76,6 @@ class Member:
     def settle(self) -> None:
         """Does what was left to be done: the server calls it soon after ``Host.wake``, before anything is sent."""
         cron.settle(self.core)
-
-    def stream_executed(self) -> None:
-        """A replica has executed more of the stream of its master: a manual failover may have waited for that.
-
-        The next tick would notice it too.  Only ``manual_failover_waits`` says whether the call is worth it.
-        """
-        if self.manual_failover_waits:
-            handle_manual_failover(self.core)
-
-    @property
-    def manual_failover_waits(self) -> bool:
-        """True while a manual failover waits until this replica has the whole stream."""
-        manual = self.core.manual
-        return manual.master_offset is not None and not manual.can_start
 
     def refresh(self) -> None:
         """Takes over directives that have changed."""

@@ -56,6 +56,10 @@ class Pauses:
         self._running[purpose] = (_FOR_EVER, True)
         self._apply()
 
+    def runs(self, purpose: str) -> bool:
+        """Tells whether there is a pause for ``purpose``."""
+        return purpose in self._running
+
     def release(self, purpose: str) -> None:
         """Ends the pause for ``purpose``, if there is one."""
         if self._running.pop(purpose, None) is not None:

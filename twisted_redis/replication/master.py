@@ -10,6 +10,7 @@ from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.gates import IS_PAUSED, Denial, flags_of
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
+from twisted_redis.engine.pause import FAILOVER
 from twisted_redis.engine.ports.replication import ACKNOWLEDGED
 from twisted_redis.replication.replicas import ONLINE, PIECE, Replica, owed, pump, replica_of
 from twisted_redis.replication.stream import GETACK, PING
@@ -427,8 +428,8 @@ class Master:
         replication = self._replication
         config = self._engine.config
         now = self._engine.time.monotonic()
-        # The offset must not move while a failover hands the role over.
-        sends_pings = not replication.is_replica and not replication.failing_over
+        # The offset must not move while a failover hands the role over, be it FAILOVER or CLUSTER FAILOVER.
+        sends_pings = not replication.is_replica and not self._engine.pauses.runs(FAILOVER)
         if sends_pings and self.replicas and now >= replication.stream.written_at + config.repl_ping_replica_period:
             replication.stream.encode()
             replication.stream.write(PING)
