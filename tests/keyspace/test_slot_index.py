@@ -155,6 +155,44 @@ def test_swapped_contents_take_their_index_along() -> None:
     assert first.empty_twin().slots is not None
 
 
+def test_keys_that_were_loaded_while_slots_moved_are_counted() -> None:
+    state = KeyspaceState()
+    state.served = bytearray(b"\1" * SLOTS)
+    current, loading = Database(0, state), Database(0, state)
+    assert current.slots is not None
+    loading.set(b"a", b"1")
+    state.served[key_slot(b"a")] = 0
+    current.slots.serve(state.served)
+    current.swap(loading)
+    assert agrees(current)
+    state.served[key_slot(b"a")] = 1
+    current.slots.serve(state.served)
+    assert agrees(current)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100, SLOTS])
+def test_it_agrees_after_changes_of_slots(at_once: int) -> None:
+    state = KeyspaceState()
+    state.served = bytearray(SLOTS)
+    db = Database(0, state)
+    assert db.slots is not None
+    for number in range(300):
+        db.set(b"k%d" % number, b"")
+    random = Random(at_once)
+    used = sorted(db.slots.counts())
+    for byte in (1, 0, 1):
+        for _ in range(2 * len(used)):
+            slots = random.sample(used, at_once) if at_once <= len(used) else range(SLOTS)
+            for slot in slots:
+                state.served[slot] = byte
+            db.slots.serve(state.served)
+            assert agrees(db)
+            if all(state.served[slot] == byte for slot in used):
+                break
+    db.delete(b"k7")
+    assert agrees(db)
+
+
 def test_evicted_keys_leave() -> None:
     server = make_server(maxmemory_policy="allkeys-random")
     server.engine.eviction.apply()

@@ -28,6 +28,8 @@ _LAST: Final = SLOTS - 1
 _IN_SLOT: Final = 1 << 62
 #: Keys beyond which a slot is not scanned on its own, because each call looks at all of them.
 _MOST_SCANNED: Final = 20_000
+#: The number of changed slots beyond which the keys of all slots are counted again.
+_MOST_RECOUNTED: Final = 64
 
 
 class SlotIndex:
@@ -38,10 +40,12 @@ class SlotIndex:
     in ``home`` needs no further question, and its slot need not be computed.
     """
 
-    __slots__ = ("_data", "_foreign", "_order", "_served", "home", "sets")
+    __slots__ = ("_counted", "_data", "_foreign", "_order", "_served", "home", "sets")
 
     def __init__(self, data: dict[bytes, Any], order: Order | None = None, served: bytearray | None = None) -> None:
         self._served = bytearray(SLOTS) if served is None else served
+        #: What ``_served`` contained when the keys were last counted.
+        self._counted = bytes(self._served)
         #: The keys of each slot.
         self.sets: list[set[bytes] | None] = []
         self.home: dict[bytes, Any] = {}
@@ -60,18 +64,39 @@ class SlotIndex:
 
     def serve(self, served: bytearray) -> None:
         """Uses these slots, and counts again which keys are in them; called when they have changed as well."""
+        before = self._counted
         self._served = served
-        foreign = 0
-        if self._data:
-            foreign = sum([len(keys) for slot, keys in enumerate(self.sets) if keys is not None and not served[slot]])
+        self._counted = bytes(served)
+        if not self._data:
+            return
+        # A reshard changes one slot at a time, and a look at all of them would take a millisecond.
+        changed = int.from_bytes(before, "little") ^ int.from_bytes(served, "little")
+        if changed.bit_count() > _MOST_RECOUNTED:
+            self._recount()
+            return
+        foreign = self._foreign
+        while changed:
+            slot = (changed.bit_length() - 1) >> 3
+            changed ^= 1 << (slot << 3)
+            foreign += -self.count(slot) if served[slot] else self.count(slot)
         self._count_foreign(foreign)
+
+    def _recount(self) -> None:
+        served = self._served
+        self._count_foreign(
+            sum([len(keys) for slot, keys in enumerate(self.sets) if keys is not None and not served[slot]])
+        )
 
     def swap(self, other: SlotIndex) -> None:
         """Exchanges the contents with those of another index that uses the same slots."""
-        for name in ("_data", "_foreign", "_order", "home", "sets"):
+        for name in ("_data", "_order", "sets"):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)
+        # The slots may have changed since the keys of the other index were added.
+        for each in (self, other):
+            each._recount()
+            each._counted = bytes(each._served)
 
     def _count_foreign(self, count: int) -> None:
         self._foreign = count
