@@ -19,6 +19,18 @@ LOOKS: list[tuple[str | int, ...]] = [
 ]
 
 
+def test_the_time_of_an_access_does_not_move() -> None:
+    server = Server()
+    server("SET", "k", "v")
+    places = set()
+    for _ in range(20):
+        server.advance(0.3)
+        found = dict(pair.split(":") for pair in server("DEBUG", "OBJECT", "k").decode().split()[2:])
+        places.add(found["lru"])
+        assert int(found["lru_seconds_idle"]) == server("OBJECT", "IDLETIME", "k")
+    assert len(places) == 1, "the time does not depend on the fraction of the second at which it is asked for"
+
+
 @pytest.mark.parametrize("argv", LOOKS)
 def test_looking_at_a_key_is_a_hit_and_no_use(argv: tuple[str | int, ...]) -> None:
     server = Server()

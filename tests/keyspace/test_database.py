@@ -173,11 +173,11 @@ def test_access_times_are_kept_once_somebody_asks(db: Database) -> None:
     db.state.before, db.state.now = 1000, 4000
     assert db.access_log is None
     db.log_accesses(AccessTimes)
-    assert db.idle_ms(b"a") == 3000, "nobody had accessed anything since"
+    assert db.idle_seconds(b"a") == 3, "nobody had accessed anything since"
     db.lookup(b"a")
     db.peek(b"b")
     db.state.now = 9000
-    assert (db.idle_ms(b"a"), db.idle_ms(b"b")) == (5000, 8000)
+    assert (db.idle_seconds(b"a"), db.idle_seconds(b"b")) == (5, 8)
     db.delete(b"a")
     assert db.access_log is not None and db.access_log.noted == {}
 

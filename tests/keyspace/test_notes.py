@@ -153,7 +153,7 @@ def test_a_new_log_knows_a_bound_for_each_key() -> None:
     db.set(b"a", b"1")
     db.state.before, db.state.now = 290_000, 400_000
     db.log_accesses(AccessTimes)
-    assert db.idle_ms(b"a") == 110_000
+    assert db.idle_seconds(b"a") == 110
     db.log_accesses(AccessCounts)
     assert db.frequency(b"a") == 3, "five, less one for each minute"
     db.set_idle(b"a", 5)

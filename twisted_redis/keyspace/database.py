@@ -156,11 +156,15 @@ class Database:
         self.order.sweep_ratio = account.SWEEP_RATIO if wanted else SWEEP_RATIO
         self._choose_quick()
 
-    def idle_ms(self, key: bytes) -> int:
-        """The time since the last access to ``key`` (ms), or a lower bound of it."""
+    def idle_seconds(self, key: bytes) -> int:
+        """The time since the last access to ``key`` (s), or a lower bound of it.
+
+        Both times are whole seconds of the clock, as in Redis.  So the time of the last access, which is the difference
+        between the clock and this figure, stays the same until the next access.
+        """
         log = self.access_log
         accessed = log.times([key])[0] if isinstance(log, AccessTimes) else self.filled_at
-        return max(0, self.state.now - accessed)
+        return max(0, self.state.now // 1000 - accessed // 1000)
 
     def set_idle(self, key: bytes, idle: int) -> None:
         """Logs that ``key`` was last accessed ``idle`` ms ago, unless frequencies are counted."""

@@ -27,8 +27,9 @@ from twisted_redis.net.twisted_internals import TlsHooks
 
 __all__ = ["HANDSHAKE_WITHIN", "TlsFactory", "TlsTransport"]
 
-#: A handshake that takes longer (s) is given up: a silent peer would hold a place for ever.
-HANDSHAKE_WITHIN = 10.0
+#: A handshake that takes longer (s) is given up, or a silent peer would hold a place for ever.  Some clients connect
+#: long before their first request and begin the handshake only then.
+HANDSHAKE_WITHIN = 60.0
 
 
 class TlsTransport(TlsHooks, TLSMemoryBIOProtocol):

@@ -184,7 +184,7 @@ def _batches(
             else:
                 append(string_bytes(value, compressed))
         else:
-            idle = db.idle_ms(key) // 1000 if with_idle else None
+            idle = db.idle_seconds(key) if with_idle else None
             often = db.frequency(key) if with_frequency else None
             parts += key_parts(Key(key, value, expires.get(key), idle, often), version, compressed)
         left -= 1

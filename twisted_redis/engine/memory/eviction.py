@@ -115,7 +115,7 @@ class Eviction:
     def idle_seconds(self, db: Database, key: bytes) -> int:
         """Returns the seconds since the last access to ``key``; the first call starts to record access times."""
         self.want_idle_times()
-        return db.idle_ms(key) // 1000
+        return db.idle_seconds(key)
 
     # the limit
 
