@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.suite import source, tables
+from tests.conformance.suite import instances, source, tables
 from tests.conformance.suite.overlay import wrapper
 from tests.conformance.suite.unit import Result, read_output
 
@@ -59,6 +59,67 @@ def test_a_test_that_was_not_reached_is_not_a_pass() -> None:
     result = Result("unit/sample", passed=9, end="done")
     assert not tables.complete(result, tables.Counts(10, 0, 0, 1))
     assert tables.complete(result, tables.Counts(9, 0, 0, 1))
+
+
+CLUSTER_OUTPUT = """\
+Starting redis #0 at port 10140
+Testing unit: 10-manual-failover.tcl
+10:00:00> (init) Restart killed instances: redis/3 redis/7 OK
+10:00:01> Cluster is up: OK
+10:00:02> Send CLUSTER FAILOVER to #5, during load: WWWWOK
+--- Iteration 19 ---
+10:00:03> Wait for failover: FAILED: No failover detected
+(Jumping to next unit after error)
+Cleaning up...
+killing stale instance 4711
+WARNING 1 test(s) failed.
+"""
+
+
+def test_the_output_of_runtest_cluster_is_counted() -> None:
+    result = instances.read_output("runtest-cluster/10-manual-failover", CLUSTER_OUTPUT)
+    assert (result.passed, result.failed, result.end) == (3, 1, "done")
+    assert result.failures[0].test == "Wait for failover"
+    assert result.failures[0].message == "No failover detected\n"
+    assert not result.clean
+
+
+def test_a_unit_of_runtest_cluster_is_complete_if_nothing_failed() -> None:
+    text = "10:00:00> Cluster is up: OK\nCleaning up...\nGOOD! No errors.\n"
+    result = instances.read_output("runtest-cluster/03-failover-loop", text)
+    # The number of tests of some units depends on chance.
+    assert tables.complete(result, tables.Counts(9, 0, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("10:00:00> Cluster is up: OK\n", "crash"),
+        (
+            "10:00:00> Cluster is up: FAILED: caught an error in the test ERR broken\nWARNING 1 test(s) failed.\n",
+            "exception",
+        ),
+        # A report of a crash counts as a failure without a test.
+        ("10:00:00> Cluster is up: OK\nCleaning up...\nWARNING 12 test(s) failed.\n", "crash"),
+    ],
+)
+def test_a_unit_of_runtest_cluster_with_an_error_is_never_complete(text: str, end: str) -> None:
+    result = instances.read_output("runtest-cluster/00-base", text)
+    assert result.end == end
+    assert not tables.complete(result, None)
+
+
+def test_the_programs_get_the_ports_of_the_run() -> None:
+    text = (
+        "set ::sentinel_base_port 20000\nset ::redis_base_port 30000\nset ::redis_port_count 1024\n"
+        "if {[server_is_up 127.0.0.1 $port 100] == 0} {\n"
+    )
+    assert instances.adapt(text, 10140, 250) == (
+        "set ::sentinel_base_port 10140\nset ::redis_base_port 10140\nset ::redis_port_count 250\n"
+        "if {[server_is_up 127.0.0.1 $port 1000] == 0} {\n"
+    )
+    with pytest.raises(ValueError, match="ports"):
+        instances.adapt("set ::redis_base_port 30000\n", 10140, 250)
 
 
 def test_source_entry_follows_the_machine_s_own_entry(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def slots_reply(core: Core, *, tls: bool) -> Reply:
     """CLUSTER SLOTS."""
     found = []
     owners = core.state.owners
+    # The same nodes serve many ranges.
+    shown: dict[Node, list[Reply]] = {}
     first = 0
     while first < SLOTS:
         owner = owners[first]
@@ -78,8 +80,10 @@ def slots_reply(core: Core, *, tls: bool) -> Reply:
         while last + 1 < SLOTS and owners[last + 1] is owner:
             last += 1
         if owner is not None:
-            replicas = [each for each in owner.replicas if not each.flags & FAIL and _offset(core, each)]
-            found.append([first, last, *(_slots_node(core, each, tls) for each in (owner, *replicas))])
+            if owner not in shown:
+                replicas = [each for each in owner.replicas if not each.flags & FAIL and _offset(core, each)]
+                shown[owner] = [_slots_node(core, each, tls) for each in (owner, *replicas)]
+            found.append([first, last, *shown[owner]])
         first = last + 1
     return found
 

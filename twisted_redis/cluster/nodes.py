@@ -55,21 +55,22 @@ def is_id(text: str) -> bool:
 
 def slots_in(bits: int) -> Iterator[int]:
     """Yields the slots of a set, in ascending order."""
-    while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length() - 1
-        bits ^= lowest
+    for first, last in ranges(bits):
+        yield from range(first, last + 1)
 
 
 def ranges(bits: int) -> list[tuple[int, int]]:
     """Returns the (first, last) slot of each unbroken range in a set."""
+    # A set in thousands of pieces is searched as text: each operation on the number would copy all of it.
+    text = f"{bits:b}"[::-1]
+    find = text.find
     found = []
-    while bits:
-        first = (bits & -bits).bit_length() - 1
-        rest = ~(bits >> first)
-        last = first + (rest & -rest).bit_length() - 2
-        found.append((first, last))
-        bits = bits >> (last + 1) << (last + 1)
+    end = 0
+    while (first := find("1", end)) >= 0:
+        end = find("0", first)
+        if end < 0:
+            end = len(text)
+        found.append((first, end - 1))
     return found
 
 

@@ -12,7 +12,7 @@ Redis before 7.0 no host name.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 
 from twisted_redis.cluster.core import random_id
@@ -64,11 +64,16 @@ def node_line(state: ClusterState, node: Node, *, tls: bool = False, whole: bool
         f"{node.name} {place} {flag_names(node.flags & _NAMED)} {master.name if master is not None else '-'} "
         f"{node.ping_sent} {node.pong_received} {epoch} {link}"
     )
-    for first, last in ranges(node.slots):
-        line += f" {first}" if first == last else f" {first}-{last}"
+    line += _slots_text(node.slots)
     if node.flags & MYSELF:
         line += _moving(state)
     return line
+
+
+@lru_cache(maxsize=256)
+def _slots_text(slots: int) -> str:
+    """The end of a line.  A change of one node leaves the texts of the others as they are."""
+    return "".join(f" {first}" if first == last else f" {first}-{last}" for first, last in ranges(slots))
 
 
 def _moving(state: ClusterState) -> str:

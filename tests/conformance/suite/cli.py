@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import source, tables
+from . import instances, source, tables
 from .overlay import overlay, python_command
 from .unit import Result, run_unit
 
@@ -19,7 +19,9 @@ def parser() -> argparse.ArgumentParser:
         prog="tests/conformance/run", description="Run Redis' own test suite against twisted_redis."
     )
     add = parser.add_argument
-    add("units", nargs="*", metavar="UNIT", help="unit/type/list, type/list, list or a glob (default: all)")
+    add(
+        "units", nargs="*", metavar="UNIT", help="unit/type/list, type/list, list or a glob (default: all of ./runtest)"
+    )
     add("--passing", action="store_true", help="the units of passing.txt; exit 1 if one is not complete")
     add("--fast", action="store_true", help="the units of fast.txt; exit 1 if one is not complete")
     add("--list", action="store_true", help="print the units with the counts of real Redis and exit")
@@ -46,9 +48,21 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def instance_options(options: argparse.Namespace) -> list[str]:
+    """Returns the arguments for `./runtest-cluster` and `./runtest-sentinel`."""
+    extra: list[str] = []
+    for name, value in options.config:
+        extra += ["--config", name, value]
+    if options.tls:
+        extra.append("--tls")
+    if options.resp3:
+        extra.append("--force-resp3")
+    return extra
+
+
 def suite_options(options: argparse.Namespace) -> list[str]:
     """Returns the arguments for `./runtest`."""
-    extra: list[str] = []
+    extra = instance_options(options)
     for test in options.only:
         extra += ["--only", test]
     for test in options.skip:
@@ -57,12 +71,6 @@ def suite_options(options: argparse.Namespace) -> list[str]:
     denied = [name if name in plain else f"needs:{name}" for name in options.without.split(",") if name]
     for tags in [*options.tags, *(f"-{tag}" for tag in denied)]:
         extra += ["--tags", tags]
-    for name, value in options.config:
-        extra += ["--config", name, value]
-    if options.tls:
-        extra.append("--tls")
-    if options.resp3:
-        extra.append("--force-resp3")
     if options.external:
         host, _, port = options.external.rpartition(":")
         extra += ["--host", host or "127.0.0.1", "--port", port]
@@ -75,17 +83,19 @@ def wanted_units(options: argparse.Namespace, known: Sequence[str]) -> list[str]
         patterns += tables.read_list(tables.PASSING)
     if options.fast:
         patterns += tables.read_list(tables.FAST)
-    return tables.choose(patterns, known) if patterns or options.passing or options.fast else list(known)
+    if patterns or options.passing or options.fast:
+        return tables.choose(patterns, known)
+    return [unit for unit in known if options.list or not instances.is_unit(unit)]
 
 
 def units_of(tree: Path) -> list[str]:
-    """Returns the suite's units: the contents of its own test_dirs."""
+    """Returns the suite's units: the contents of its own test_dirs, and the units of its other programs."""
     folders = ("unit", "unit/type", "unit/cluster", "integration")
     return [
         f"{folder}/{path.stem}"
         for folder in folders
         for path in sorted((tree / "tests" / folder).glob("*.tcl"), key=lambda path: path.stem)
-    ]
+    ] + instances.units_of(tree)
 
 
 def server_command(options: argparse.Namespace) -> list[str] | None:
@@ -104,7 +114,10 @@ def run_all(tree_source: Path, options: argparse.Namespace, units: Sequence[str]
         if options.tls:
             source.run(["sh", "utils/gen-test-certs.sh"], cwd=tree.path)
         for unit in [unit for unit in units for _ in range(options.repeat)]:
-            result = run_unit(tree, unit, options.limit, suite_options(options), options.keep)
+            if instances.is_unit(unit):
+                result = instances.run_unit(tree, unit, options.limit, instance_options(options), options.keep)
+            else:
+                result = run_unit(tree, unit, options.limit, suite_options(options), options.keep)
             results.append(result)
             if show:
                 print(tables.row(result, reference.get(unit)), flush=True)
@@ -138,6 +151,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not source.is_built(tree):
             raise source.Unavailable(f"{tree} is not a built source tree of Redis")
         units = wanted_units(options, units_of(tree))
+        chosen = {"--only": options.only, "--skip": options.skip, "--tags": options.tags}
+        chosen |= {"--without": options.without, "--external": options.external}
+        unknown = [name for name, value in chosen.items() if value]
+        if unknown and any(map(instances.is_unit, units)):
+            raise LookupError(f"./runtest-cluster and ./runtest-sentinel have no {' '.join(unknown)}")
     except (source.Unavailable, LookupError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2

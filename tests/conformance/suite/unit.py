@@ -17,6 +17,7 @@ from .overlay import PORTS_OF_A_RUN, Tree, end_processes
 STATUS = re.compile(r"^\[(ok|err|ignore|skip|exception|ready|testing|TIMEOUT|\d+/\d+ done)\]: ?(.*)$")
 ELAPSED = re.compile(r" \((\d+) ms\)$")
 END = "                   The End"
+LOGS = ("stdout", "stderr", "log.txt", "err.txt", "nodes.conf", "redis.conf", "sentinel.conf")
 
 
 @dataclass
@@ -27,7 +28,10 @@ class Failure:
 
 @dataclass
 class Result:
-    """The result of a unit. `end` is "done", "exception" (the suite gave up), "timeout" or "crash"."""
+    """The result of a unit. `end` is "done", "exception" (the suite gave up), "timeout" or "crash".
+
+    `ends_at_failure` is true if the suite leaves a unit at its first failed test. Without one, every test was reached.
+    """
 
     unit: str
     passed: int = 0
@@ -35,6 +39,7 @@ class Result:
     skipped: int = 0
     seconds: float = 0.0
     end: str = "crash"
+    ends_at_failure: bool = False
     failures: list[Failure] = field(default_factory=list)
     slowest: list[tuple[int, str]] = field(default_factory=list)
 
@@ -89,6 +94,23 @@ def run_unit(tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), kee
     if keep is not None:
         command.append("--dont-clean")
     command += extra
+    text, seconds, timed_out = execute(tree, command, limit)
+    result = read_output(unit, text)
+    result.seconds = seconds
+    if timed_out:
+        result.end = "timeout"
+    scratch = tree.path / "tests" / "tmp"
+    if keep is not None:
+        copy_logs(tree, scratch, keep / unit.replace("/", "-"))
+    clear(scratch)
+    return result
+
+
+def execute(tree: Tree, command: Sequence[str], limit: float) -> tuple[str, float, bool]:
+    """Runs a program of the suite in `tree`, and ends everything that it started.
+
+    Returns its output, the seconds that it took, and whether it was ended because it took longer than `limit` seconds.
+    """
     log = tree.path / "output.txt"
     began = time.monotonic()
     timed_out = False
@@ -109,14 +131,7 @@ def run_unit(tree: Tree, unit: str, limit: float, extra: Sequence[str] = (), kee
         finally:
             end_group(process)
             end_processes(tree)
-    result = read_output(unit, log.read_text(errors="replace"))
-    result.seconds = time.monotonic() - began
-    if timed_out:
-        result.end = "timeout"
-    if keep is not None:
-        keep_logs(tree, keep / unit.replace("/", "-"))
-    clear(tree.path / "tests" / "tmp")
-    return result
+    return log.read_text(errors="replace"), time.monotonic() - began, timed_out
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -128,13 +143,14 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def keep_logs(tree: Tree, target: Path) -> None:
+def copy_logs(tree: Tree, scratch: Path, target: Path) -> None:
+    """Copies the output, and the logs and configurations of the servers that worked in the folder `scratch`."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     shutil.copy(tree.path / "output.txt", target / "output.txt")
-    for entry in (tree.path / "tests" / "tmp").iterdir():
+    for entry in scratch.iterdir():
         # The data files of a unit can take gigabytes, so keep only logs and configurations.
-        for name in ("stdout", "stderr"):
+        for name in LOGS:
             if (entry / name).is_file():
                 (target / entry.name).mkdir(exist_ok=True)
                 shutil.copy(entry / name, target / entry.name / name)
