@@ -146,6 +146,39 @@ def test_times_of_fields(server: InProcess) -> None:
     assert server.db.data[b"late"].fields == {b"b": b"2"}
 
 
+#: DUMP of Valkey 9.1.2: a string, and a hash whose fields "a" and "c" expire.
+TEXT_OF_VALKEY = b"\x00\x03abcP\x00\x16\x86\xf9\xac\xdf \xc5\x16"
+HASH_OF_VALKEY = (
+    b"\x16\x03\x01a\xc0\x01\x00\xb4\xc5\xda\xb8\x01\x00\x00\x01b\xc0\x16\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01c\x01x\x00\xb4\xc5\xda\xb8\x01\x00\x00P\x00Y\xcb\xcb\xd5\xc6k&\x0f"
+)
+
+
+def test_dumps_of_valkey(server: InProcess) -> None:
+    assert server("RESTORE", "text", 0, TEXT_OF_VALKEY) == b"OK"
+    assert server("GET", "text") == b"abc"
+    assert server("RESTORE", "hash", 0, HASH_OF_VALKEY) == b"OK"
+    assert server.db.data[b"hash"].fields == {b"a": b"1", b"b": b"22", b"c": b"x"}
+    assert server("HPEXPIRETIME", "hash", "FIELDS", 3, "a", "b", "c") == [1893456000000, -1, 1893456000000]
+    assert refused(server, "RESTORE", "k", 0, HASH_OF_VALKEY[:-1] + b"?") == WRONG_PAYLOAD
+    # The next versions may have other encodings.
+    assert refused(server, "RESTORE", "k", 0, seal(b"\x00\x04text", 81)) == WRONG_PAYLOAD
+    assert refused(server, "RESTORE", "k", 0, seal(HASH_OF_VALKEY[:20], 80)) == BAD_DATA
+    never = seal(b"\x16\x01\x01a\x01b" + bytes(8), 80)
+    assert refused(server, "RESTORE", "k", 0, never) == BAD_DATA
+
+
+def test_replicas_get_a_dump_of_valkey_in_the_version_of_redis(server: InProcess) -> None:
+    text = seal(b"\x00\x03abc", 10).decode("latin-1")
+    assert server.effects("RESTORE", "k", 0, TEXT_OF_VALKEY) == [f"RESTORE k 0 {text}"]
+    assert server.effects("RESTORE", "k", 50, TEXT_OF_VALKEY, "REPLACE") == [
+        f"RESTORE k {NOW + 50} {text} REPLACE ABSTTL"
+    ]
+    assert server.effects("RESTORE", "k", NOW + 50, TEXT_OF_VALKEY, "ABSTTL", "REPLACE") == [
+        f"RESTORE k {NOW + 50} {text} ABSTTL REPLACE"
+    ]
+
+
 def test_the_order_of_checks(server: InProcess) -> None:
     server("SET", "busy", "v")
     broken = seal(b"\x00\xff")

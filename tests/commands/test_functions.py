@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.persistence.rdb.payload import seal
 from twisted_redis.resp.types import ErrorReply
 
 pytest.importorskip("lupa")
@@ -123,6 +124,13 @@ def test_dump_and_restore(server: Server) -> None:
     assert other("FUNCTION", "RESTORE", dump, "FLUSH") == b"OK"
     assert other("FUNCTION", "RESTORE", dump, "OTHER").startswith(b"ERR Wrong restore policy given")
     assert other("FUNCTION", "RESTORE", dump[:-1] + b"x") == b"ERR DUMP payload version or checksum are wrong"
+
+
+def test_replicas_get_a_dump_of_valkey_in_the_version_of_redis(server: Server) -> None:
+    dump = server("FUNCTION", "DUMP")
+    recorder = server.record()
+    assert server("FUNCTION", "RESTORE", seal(dump[:-10], 80), "FLUSH") == b"OK"
+    assert recorder.take() == [[b"FUNCTION", b"RESTORE", dump, b"FLUSH"]]
 
 
 def test_changes_leave_as_they_came(server: Server) -> None:

@@ -102,10 +102,15 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
         return OK
     db.add(key, value)
     note_times(db, key, value)
+    is_foreign = payload.is_foreign(serialized)
+    if is_foreign:
+        # A replica may be of Redis, which would refuse the payload.
+        serialized = payload.dump(value, ctx.config.rdbcompression)
     if when:
         db.expire_at(key, when)
-        if not absolute:
-            ctx.propagate_as([name, key, b"%d" % when, serialized, *options, b"ABSTTL"])
+    if is_foreign or (when and not absolute):
+        more = (b"ABSTTL",) if when and not absolute else ()
+        ctx.propagate_as([name, key, b"%d" % when, serialized, *options, *more])
     # The eviction policy keeps only one of the two.
     if idle is not None:
         db.set_idle(key, idle * 1000)

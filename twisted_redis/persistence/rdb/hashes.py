@@ -19,7 +19,7 @@ from twisted_redis.persistence.rdb.codec import (
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
 from twisted_redis.persistence.rdb.strings import add_strings, read_string, read_strings, string_bytes
-from twisted_redis.persistence.rdb.types import OLDEST_TARGET
+from twisted_redis.persistence.rdb.types import OF_VALKEY, OLDEST_TARGET
 
 __all__ = ["CODEC"]
 
@@ -31,6 +31,7 @@ HASH_METADATA_PRE_GA = 22
 HASH_LISTPACK_EX_PRE_GA = 23
 HASH_METADATA = 24
 HASH_LISTPACK_EX = 25
+HASH_OF_VALKEY = 22 | OF_VALKEY
 
 _WITH_TIMES = 12
 """The first version of the format with expiry times of fields."""
@@ -156,6 +157,25 @@ def _read_hash_with_times(from_first: bool) -> Reader:
     return read
 
 
+def _read_hash_of_valkey(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
+    """Reads fields, each with its value and the time (ms) at which it expires, or -1."""
+    count, pos = read_count(data, pos)
+    names: list[bytes] = []
+    values: list[bytes] = []
+    times: list[int] = []
+    for _ in range(count):
+        (name, value), pos = read_strings(data, pos, 2)
+        time, pos = read_time(data, pos)
+        names.append(name)
+        values.append(value)
+        times.append(0 if time == -1 else time or -1)  # 0 would mean that the field never expires
+    made = _hash_of(names, values, count > config.hash_max_listpack_entries)
+    if not made.large:
+        made.fit(names + values, config)
+    _set_times(made, names, times)
+    return made, pos
+
+
 def _read_hash_listpack_with_times(with_first: bool) -> Reader:
     """Returns a reader of listpacks with times; with ``with_first`` the first time is stored in front."""
 
@@ -208,6 +228,7 @@ CODEC = Codec(
         ),
         Encoding(HASH_METADATA, "hash-hashtable-md", _read_hash_with_times(True)),
         Encoding(HASH_LISTPACK_EX, "hash-listpack-md", _read_hash_listpack_with_times(True), "Hash listpack"),
+        Encoding(HASH_OF_VALKEY, "hash-of-valkey", _read_hash_of_valkey),
     ),
     _least_version,
 )

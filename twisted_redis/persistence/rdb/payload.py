@@ -7,10 +7,10 @@ from typing import Any
 from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData
-from twisted_redis.persistence.rdb.table import least_version, read_value, value_parts
-from twisted_redis.persistence.rdb.types import VERSION
+from twisted_redis.persistence.rdb.table import ENCODINGS, least_version, read_value, value_parts
+from twisted_redis.persistence.rdb.types import OF_VALKEY, VALKEY_VERSION, VERSION
 
-__all__ = ["dump", "is_intact", "restore", "seal"]
+__all__ = ["dump", "is_foreign", "is_intact", "restore", "seal"]
 
 _FOOTER = 10
 
@@ -25,9 +25,18 @@ def is_intact(payload: bytes, checksum: bool = True) -> bool:
     """True if the version of ``payload`` can be read and, with ``checksum``, if its checksum is right."""
     if len(payload) < _FOOTER:
         return False
-    if int.from_bytes(payload[-10:-8], "little") > VERSION:
+    if _version(payload) > VERSION and not is_foreign(payload):
         return False
     return not checksum or crc64(payload[:-8]) == int.from_bytes(payload[-8:], "little")
+
+
+def is_foreign(payload: bytes) -> bool:
+    """True if ``payload`` comes from Valkey 9, whose version of the format Redis refuses."""
+    return _version(payload) == VALKEY_VERSION
+
+
+def _version(payload: bytes) -> int:
+    return int.from_bytes(payload[-10:-8], "little")
 
 
 def dump(value: Any, compressed: bool = True) -> bytes:
@@ -43,4 +52,7 @@ def restore(payload: bytes, config: Limits) -> Any:
         raise CorruptData("a dump of nothing")
     # Redis does not check where the value ends, and may read the footer as a part of it.  Damaged bytes that Redis
     # accepts are accepted here, too.
-    return read_value(payload[0], payload, 1, config)[0]
+    kind = payload[0]
+    if is_foreign(payload) and kind | OF_VALKEY in ENCODINGS:
+        kind |= OF_VALKEY
+    return read_value(kind, payload, 1, config)[0]

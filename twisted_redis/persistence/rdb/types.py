@@ -8,6 +8,12 @@ from __future__ import annotations
 VERSION = 12
 """The version of the format: the one that Redis 7.4 and 8.0 write, and the newest that can be read here."""
 
+VALKEY_VERSION = 80
+"""The version of dumps that Valkey 9 makes.  They are read, so that keys can move here from nodes of Valkey."""
+
+OF_VALKEY = 1 << 8
+"""Added to the number of an encoding that Redis uses for another one.  No file contains such a number."""
+
 OLDEST_TARGET = 10
 """The version that Redis 7.0 writes; values are written for no version before it."""
 
