@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,14 +19,20 @@ SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 
 
 class Group:
-    """Three masters with a third of the slots each; the last servers are a replica of each."""
+    """Three masters with a third of the slots each; the last servers are a replica of each.
 
-    def __init__(self, stack: ExitStack, folder: Path, masters: str, replicas: str) -> None:
+    ``each`` has further arguments for each of the six servers.
+    """
+
+    def __init__(
+        self, stack: ExitStack, folder: Path, masters: str, replicas: str, each: Sequence[Sequence[str]] = ((),) * 6
+    ) -> None:
         self.servers: list[Server] = []
         self.clients: list[redis.Redis] = []
-        for kind in (masters,) * 3 + (replicas,) * 3:
+        for kind, extra in zip((masters,) * 3 + (replicas,) * 3, each, strict=True):
             # The default would be 10,000 above the port of the clients, and there may be no such port.
-            server = launch(kind, folder / str(len(self.servers)), *ARGUMENTS, "--cluster-port", str(free_port()))
+            arguments = (*ARGUMENTS, *extra, "--cluster-port", str(free_port()))
+            server = launch(kind, folder / str(len(self.servers)), *arguments)
             stack.callback(end, server)
             self.servers.append(server)
             self.clients.append(stack.enter_context(client_of(server)))

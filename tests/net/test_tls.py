@@ -16,7 +16,7 @@ from tests.support.certificates import Authority, Pair
 from tests.support.server import Server, encode
 from twisted_redis.net.listening import TlsError
 from twisted_redis.net.secure import HANDSHAKE_WITHIN, TlsFactory
-from twisted_redis.net.tls import ServerSide, client_options
+from twisted_redis.net.tls import ServerSide
 
 APPLICATION_DATA = 23
 
@@ -340,7 +340,7 @@ def test_our_side_as_a_client(server: Server, authority: Authority, client_pair:
     )
     if own:
         both.config.tls_client_cert_file, both.config.tls_client_key_file = client_pair.cert, client_pair.key
-    connection = client_options(both.config).clientConnectionForTLS(None)
+    connection = ServerSide(both.config).client.clientConnectionForTLS(None)
     server.config.tls_auth_clients = "optional" if not own else "yes"
     peer = Peer(server, connection.get_context())
     if own:
@@ -358,6 +358,6 @@ def test_our_side_as_a_client_trusts_the_ca_alone(server: Server, tmp_path: Path
     foreign = Authority(tmp_path, "foreign")
     pair = foreign.sign("server")
     stranger = Server(tls_cert_file=pair.cert, tls_key_file=pair.key, tls_ca_cert_file=foreign.cert)
-    peer = Peer(server, client_options(stranger.config).clientConnectionForTLS(None).get_context())
+    peer = Peer(server, ServerSide(stranger.config).client.clientConnectionForTLS(None).get_context())
     with pytest.raises(SSL.Error, match="certificate verify failed"):
         peer.handshake()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
 from twisted_redis.cluster.bus.connections import BusFactory, Connect, Receiver
 from twisted_redis.config import Config
 from twisted_redis.engine.engine import Engine
@@ -23,12 +26,13 @@ def open_bus(
 ) -> BusFactory:
     """Listens for the other nodes of a cluster; returns the network that connects to them.  Raises ListenError.
 
-    ``server_tls`` returns the side of the server in TLS connections, which the directive tls-cluster asks for.
+    ``server_tls`` returns the side of the server in TLS connections.  As in Redis, tls-cluster counts for each new
+    connection, so a node can change it while it runs.
     """
     config = engine.config
     network = BusFactory(
         receiver,
-        _connector(reactor, config, listeners.client_tls),
+        _connector(engine, reactor, listeners.client_tls),
         engine.time.wall_ms,
         lambda: config.cluster_node_timeout / 1000,
         pending_output,
@@ -38,13 +42,33 @@ def open_bus(
     except ListenError as error:
         engine.log("warning", str(error))
         raise
-    factory: Any = network
-    if config.tls_cluster:
-        from twisted.protocols.tls import TLSMemoryBIOFactory
-
-        factory = TLSMemoryBIOFactory(server_tls(), False, factory, reactor)
-    listeners.listen_bus(factory, config.bind, port, config.tcp_backlog)
+    listeners.listen_bus(_BusPort(engine, reactor, network, server_tls), config.bind, port, config.tcp_backlog)
     return network
+
+
+class _BusPort(Factory):
+    """Accepts connections for ``network``, with TLS or without."""
+
+    noisy = False
+
+    def __init__(self, engine: Engine, reactor: Any, network: BusFactory, server_tls: Callable[[], Any]) -> None:
+        self._engine = engine
+        self._reactor = reactor
+        self._network = network
+        self._server_tls = server_tls
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Makes the protocol of a new connection."""
+        factory: Any = self._network
+        if self._engine.config.tls_cluster:
+            from twisted_redis.net.bus_tls import BusTlsFactory
+            from twisted_redis.net.tls import NodesSide
+
+            factory = BusTlsFactory(NodesSide(self._server_tls()), False, factory, self._reactor, self._failed)
+        return factory.buildProtocol(addr)
+
+    def _failed(self, reason: str) -> None:
+        self._engine.log("verbose", f"Error accepting cluster node connection: {reason}")
 
 
 def _port(config: Config, listeners: Listeners) -> int:
@@ -68,13 +92,18 @@ def _port(config: Config, listeners: Listeners) -> int:
     )
 
 
-def _connector(reactor: Any, config: Config, tls_options: Callable[[], Any]) -> Connect:
+def _connector(engine: Engine, reactor: Any, tls_options: Callable[[], Any]) -> Connect:
+    config = engine.config
+
     def connect(host: str, port: int, factory: Any, timeout: float) -> Any:
         bind = (config.bind_source_addr, 0) if config.bind_source_addr else None
         if config.tls_cluster:
-            from twisted.protocols.tls import TLSMemoryBIOFactory
+            from twisted_redis.net.bus_tls import BusTlsFactory
 
-            factory = TLSMemoryBIOFactory(tls_options(), True, factory, reactor)
+            def failed(reason: str) -> None:
+                engine.log("verbose", f"Connection with the cluster node at {host}:{port} failed: {reason}")
+
+            factory = BusTlsFactory(tls_options(), True, factory, reactor, failed)
         return reactor.connectTCP(host, port, factory, timeout=timeout, bindAddress=bind)
 
     return connect

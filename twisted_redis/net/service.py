@@ -208,9 +208,7 @@ class ServerService(Service):
     def _client_tls(self) -> Any:
         if self._tls is None:
             self._configure_tls()
-        from twisted_redis.net.tls import client_options
-
-        return client_options(self.engine.config)
+        return self._tls.side.client
 
     def _reload_tls(self) -> None:
         """Applies CONFIG SET of a directive of TLS."""

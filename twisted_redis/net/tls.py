@@ -19,7 +19,7 @@ from zope.interface import implementer
 from twisted_redis.config import Config
 from twisted_redis.net.listening import TlsError
 
-__all__ = ["ServerSide", "client_context", "client_options", "reason_of", "server_context"]
+__all__ = ["ClientSide", "NodesSide", "ServerSide", "client_context", "reason_of", "server_context"]
 
 _PROTOCOLS = {
     "tlsv1": SSL.OP_NO_TLSv1,
@@ -162,29 +162,10 @@ def client_context(config: Config) -> SSL.Context:
     return _base_context(config, config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass)
 
 
-@implementer(IOpenSSLServerConnectionCreator)
-class ServerSide:
-    """Makes the server's side of TLS connections as ``config`` says; raises TlsError if that is wrong."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self.reload()
-
-    def reload(self) -> None:
-        """Applies the directives as they are now; raises TlsError, and changes nothing, if they are wrong."""
-        context = server_context(self._config)
-        client_context(self._config)  # a bad certificate for replication is reported now, not at the first connection
-        self._context = context
-
-    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
-        """Makes the TLS state of one connection."""
-        connection = SSL.Connection(self._context, None)
-        connection.set_verify(_DEMAND[self._config.tls_auth_clients], _accept_as_checked)
-        return connection
-
-
 @implementer(IOpenSSLClientConnectionCreator)
-class _ClientSide:
+class ClientSide:
+    """Makes this server's side of TLS connections to other servers."""
+
     def __init__(self, context: SSL.Context) -> None:
         self._context = context
 
@@ -193,6 +174,42 @@ class _ClientSide:
         return SSL.Connection(self._context, None)
 
 
-def client_options(config: Config) -> Any:
-    """The options for ``endpoints.wrapClientTLS`` to connect to another server; raises TlsError."""
-    return _ClientSide(client_context(config))
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerSide:
+    """Makes the server's side of TLS connections as ``config`` says; raises TlsError if that is wrong.
+
+    ``client`` makes the other side, for connections to other servers.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.reload()
+
+    def reload(self) -> None:
+        """Applies the directives as they are now; raises TlsError, and changes nothing, if they are wrong."""
+        context = server_context(self._config)
+        # Here as well, so that a bad certificate is reported now.  Later connections work even if the file is gone.
+        self.client = ClientSide(client_context(self._config))
+        self._context = context
+
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
+        """Makes the TLS state of one connection."""
+        return self.connection(self._config.tls_auth_clients)
+
+    def connection(self, demand: str) -> SSL.Connection:
+        """Makes the TLS state of a connection that demands a certificate as a value of ``tls-auth-clients`` says."""
+        connection = SSL.Connection(self._context, None)
+        connection.set_verify(_DEMAND[demand], _accept_as_checked)
+        return connection
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class NodesSide:
+    """The server's side for the nodes of a cluster, which must present a certificate whatever clients may do."""
+
+    def __init__(self, side: ServerSide) -> None:
+        self._side = side
+
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
+        """Makes the TLS state of one connection."""
+        return self._side.connection("yes")
