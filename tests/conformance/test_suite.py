@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.suite import instances, source, tables
+from tests.conformance.suite import cli, instances, source, tables
 from tests.conformance.suite.overlay import wrapper
 from tests.conformance.suite.unit import Result, read_output
 
@@ -171,6 +171,14 @@ def test_units_are_chosen_by_name_end_and_glob() -> None:
     assert tables.choose(["list", "integration/*"], units) == ["unit/type/list", "integration/rdb"]
     with pytest.raises(LookupError):
         tables.choose(["nothing"], units)
+
+
+def test_units_that_test_tls_alone_always_run_over_tls() -> None:
+    plain = cli.parser().parse_args([])
+    assert cli.unit_options(plain, "unit/tls") == ["--tls"]
+    assert cli.unit_options(plain, "unit/info") == []
+    secure = cli.parser().parse_args(["--tls"])
+    assert cli.unit_options(secure, "unit/tls") == cli.unit_options(secure, "unit/info") == ["--tls"]
 
 
 def test_stored_lists_name_known_units() -> None:

@@ -13,6 +13,9 @@ from . import instances, source, tables
 from .overlay import overlay, python_command
 from .unit import Result, run_unit
 
+#: Units that contain tests only for a run over TLS, so they always run over TLS.
+TLS_UNITS = frozenset({"unit/tls", "unit/cluster/cluster-response-tls"})
+
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -60,8 +63,14 @@ def instance_options(options: argparse.Namespace) -> list[str]:
     return extra
 
 
+def unit_options(options: argparse.Namespace, unit: str) -> list[str]:
+    """Returns the arguments for `./runtest` with one unit."""
+    extra = suite_options(options)
+    return [*extra, "--tls"] if unit in TLS_UNITS and not options.tls else extra
+
+
 def suite_options(options: argparse.Namespace) -> list[str]:
-    """Returns the arguments for `./runtest`."""
+    """Returns the arguments for `./runtest` that the options ask for."""
     extra = instance_options(options)
     for test in options.only:
         extra += ["--only", test]
@@ -111,13 +120,13 @@ def run_all(tree_source: Path, options: argparse.Namespace, units: Sequence[str]
         print(tables.heading(), flush=True)
     results = []
     with overlay(tree_source, server_command(options)) as tree:
-        if options.tls:
+        if options.tls or not TLS_UNITS.isdisjoint(units):
             source.run(["sh", "utils/gen-test-certs.sh"], cwd=tree.path)
         for unit in [unit for unit in units for _ in range(options.repeat)]:
             if instances.is_unit(unit):
                 result = instances.run_unit(tree, unit, options.limit, instance_options(options), options.keep)
             else:
-                result = run_unit(tree, unit, options.limit, suite_options(options), options.keep)
+                result = run_unit(tree, unit, options.limit, unit_options(options, unit), options.keep)
             results.append(result)
             if show:
                 print(tables.row(result, reference.get(unit)), flush=True)
