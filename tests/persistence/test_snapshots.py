@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,18 @@ def test_progress() -> None:
     assert target("GET", "key:3") == b"xxx"
 
 
+def test_nobody_sees_that_a_small_snapshot_is_loaded() -> None:
+    server = make()
+    fill(server)
+    target = make()
+    # On a loaded machine, a slice of time may be over after the first bytes.
+    target.engine.clock_ns = count(0, 10**9).__next__
+    loading = Loading(target.engine)
+    file = io.BytesIO(snapshot(server))
+    assert list(steps(target.engine, loading, Loader(target.engine), file)) == []
+    assert target("GET", "key:3") == b"xxx"
+
+
 def test_exhaust_lets_others_in() -> None:
     server = make()
     fill(server)
@@ -238,7 +251,7 @@ def test_exhaust_lets_others_in() -> None:
     target.engine.network = Others(0)
     loading = Loading(target.engine)
     exhaust(target.engine, steps(target.engine, loading, Loader(target.engine), io.BytesIO(snapshot(server))))
-    assert len(turns) > 10
+    assert len(turns) >= 10
 
 
 # files

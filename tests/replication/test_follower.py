@@ -231,6 +231,20 @@ def test_a_stream_that_falls_silent_is_continued_by_the_next_link(snapshot: byte
     assert has_everything(following)
 
 
+def test_a_killed_link_is_down_from_the_moment_of_the_kill(snapshot: bytes) -> None:
+    following = Following()
+    server = following.server
+    link = following.open()
+    link.send(handshake(FULL + by_length(snapshot) + STREAM))
+    # A socket reports its end in a later turn, and a command may take long before that: [CLIENT KILL, DEBUG SLEEP 20].
+    link.transport.lost = None
+    assert server("CLIENT", "KILL", "TYPE", "master") == 1
+    server.clock.advance(20)
+    link.cut()
+    assert following.replication.silence == 20_000
+    assert b"master_link_down_since_seconds:20\r\n" in server("INFO", "replication")
+
+
 def test_a_stream_that_is_none_is_not_continued(snapshot: bytes) -> None:
     following = Following()
     link = following.open()

@@ -248,7 +248,8 @@ class Follower:
             was_connected = self.connected
             self._drop(master_link)
             if was_connected:
-                self.down_since = engine.time.monotonic()
+                ended_at = master_link.ended_at
+                self.down_since = engine.time.monotonic() if ended_at is None else ended_at
             self.stage = "connect"
             self.replication.refresh_gates()
             if self.host is not None:

@@ -40,6 +40,8 @@ class MasterLink(Protocol):
         self._lines = b""
         self._steps: Generator[None, bytes, None] | None = None
         self._gone = False
+        #: When this server ended the connection (monotonic, s); its loss is reported in a later turn.
+        self.ended_at: float | None = None
         self._paused: list[bytes] | None = None
 
     # connection
@@ -170,6 +172,8 @@ class MasterLink(Protocol):
         """Ends the connection at once."""
         self.receiver = None
         self._gone = True
+        if self.ended_at is None:
+            self.ended_at = self.follower.replication.engine.time.monotonic()
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()

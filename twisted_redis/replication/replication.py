@@ -260,7 +260,8 @@ class Replication:
             head = head or data[:9]
             left -= len(data)
             crc = crc64(data, crc)
-            yield
+            if left:
+                yield
         stored = int.from_bytes(file.read(8), "little")
         if not head.startswith(b"REDIS"):
             raise LoadError(0, "Wrong signature trying to load DB from file")
