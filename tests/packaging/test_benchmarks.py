@@ -269,3 +269,74 @@ def test_readme_gets_the_table() -> None:
     assert f"{tool.SPEED}new\n{tool.END_OF_SPEED}" in written
     assert written.partition(tool.SPEED)[0] == readme.partition(tool.SPEED)[0]
     assert written.partition(tool.END_OF_SPEED)[2] == readme.partition(tool.END_OF_SPEED)[2] != ""
+
+
+def view(*lines: str) -> dict[str, Any]:
+    from benchlib.cluster import read_nodes
+
+    text = "".join(f"{line.replace('@', '127.0.0.1:7000@17000,,')}\n" for line in lines)
+    found: dict[str, Any] = read_nodes(text)
+    return found
+
+
+#: Three masters with a replica each, as CLUSTER NODES shows them.
+GOOD = (
+    "a @ myself,master - 0 0 1 connected 0-5460",
+    "b @ master - 0 0 2 connected 5461-10922",
+    "c @ master - 0 0 3 connected 10923-16382 16383 [16383->-a]",
+    "d @ slave a 0 0 1 connected",
+    "e @ slave b 0 0 2 connected",
+    "f @ slave c 0 0 3 connected",
+)
+
+
+def test_faults_of_a_cluster_are_seen_in_its_views() -> None:
+    from benchlib.cluster import disagreements
+
+    def found(*changes: tuple[str, str]) -> list[str]:
+        lines = "\n".join(GOOD)
+        for old, new in changes:
+            assert old in lines
+            lines = lines.replace(old, new)
+        return disagreements([view(*GOOD), view(*lines.split("\n"))])
+
+    assert found() == []
+    assert found(("0-5460", "0-5459")) == ["two nodes disagree about a"]
+    assert found(("0 0 2 connected 5461", "0 0 7 connected 5461")) == ["two nodes see different epochs of b: 2 and 7"]
+    assert found(("e @ slave b", "e @ slave a")) == ["two nodes disagree about e"]
+    assert found(("d @ slave", "d @ slave,fail?")) == ["a node sees d as fail?,slave"]
+    both = [view(*(line.replace("master - 0 0 3", "master - 0 0 2") for line in GOOD))] * 2
+    assert disagreements(both) == ["two masters have the same epoch: [1, 2, 2]"]
+    both = [view(*(line.replace("5461-10922", "5460-10922") for line in GOOD))] * 2
+    assert disagreements(both) == ["a slot has no owner, or two"]
+    both = [view(*(line.replace("f @ slave c", "f @ slave b") for line in GOOD))] * 2
+    assert disagreements(both) == ["b does not have one replica", "c does not have one replica"]
+
+
+def test_hash_tags_of_a_shard() -> None:
+    from benchlib.cluster import shard_of, slot_of, tags
+
+    assert slot_of("foo") == slot_of("x{foo}y{bar}") == 12182
+    assert slot_of("{}foo") == 9500  # as CLUSTER KEYSLOT says
+    for shard in range(3):
+        found = [slot_of(f"{{{tag}}}:1") for tag in tags(shard, 8)]
+        assert len(set(found)) == 8
+        assert {shard_of(slot) for slot in found} == {shard}
+
+
+def test_longest_pause_of_writes() -> None:
+    from benchlib.writers import longest_pause
+
+    times = [0.0, 1.0, 1.5, 4.5, 5.0, 9.0]
+    assert longest_pause(times, 1.2, 4.8) == 3.0
+    # A pause that begins before the period, or ends after it, counts as a whole.
+    assert longest_pause(times, 2.0, 4.0) == 3.0
+    assert longest_pause(times, 4.6, 6.0) == 4.0
+    assert longest_pause(times, 8.0, 12.0) == 4.0
+    assert longest_pause([], 1.0, 3.0) == 2.0
+
+
+def test_rounds_are_divided_into_turns() -> None:
+    faults = program("benchmarks/cluster_faults.py")
+    assert faults.parts(20, 3) == [(0, 6), (6, 7), (13, 7)]
+    assert faults.parts(2, 4) == [(0, 1), (1, 1)]
