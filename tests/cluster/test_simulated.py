@@ -828,6 +828,21 @@ def test_strangers_change_nothing() -> None:
     assert len(a.state.nodes) == 2
 
 
+def test_bad_messages_are_counted() -> None:
+    simulation = make(2)
+    a, b = simulation.machines
+    link = a.view_of(b).inbound
+    assert link is not None
+    good = bytearray(encode(replace(last_header(b), kind=2)))
+    for place, value, expected in ((14, 100, 1), (8, 9, 1), (12, 99, 0)):
+        bad = good.copy()
+        bad[place : place + 2] = value.to_bytes(2, "big")
+        before = list(a.member.core.received)
+        a.receive(link, bytes(bad))
+        assert sum(a.member.core.received) - sum(before) == expected
+        assert a.member.core.received[2] - before[2] == expected
+
+
 def test_replayed_messages_change_nothing() -> None:
     simulation = make(3, 1)
     recorded: list[tuple[Any, bytes]] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.cluster import actions, cron, describe, membership
-from twisted_redis.cluster.bus.messages import TYPE_NAMES, BadMessage, decode
+from twisted_redis.cluster.bus.messages import TYPE_NAMES, BadMessage, decode, kind_of
 from twisted_redis.cluster.core import Core
 from twisted_redis.cluster.failures import count_reports
 from twisted_redis.cluster.manual import start_manual_failover
@@ -57,7 +57,10 @@ class Member:
         cron.link_made(self.core, link)
 
     def receive(self, link: BusLink, data: bytes) -> None:
-        """Takes one message.  A bad one is dropped."""
+        """Takes one message.  A bad one is counted, as in Redis, and dropped."""
+        kind = kind_of(data)
+        if kind is not None:
+            self.core.received[kind] += 1
         try:
             message = decode(data)
         except BadMessage as error:

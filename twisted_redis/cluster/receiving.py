@@ -59,7 +59,6 @@ __all__ = ["receive"]
 def receive(core: Core, link: BusLink, message: Message) -> None:
     """Acts on a message that has come on a link."""
     kind = message.kind
-    core.received[kind] += 1
     if kind == core.dropped_kind:
         core.host.log("warning", f"Dropped a message of the kind {TYPE_NAMES[kind]}, as DEBUG has requested.")
         if core.close_on_drop:

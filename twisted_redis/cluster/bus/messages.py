@@ -20,7 +20,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["BadMessage", "BadStream", "Extensions", "Frames", "Gossip", "Message", "decode", "encode"]
+__all__ = ["BadMessage", "BadStream", "Extensions", "Frames", "Gossip", "Message", "decode", "encode", "kind_of"]
 
 SIGNATURE = b"RCmb"
 VERSION = 1
@@ -244,6 +244,12 @@ def _padded(text: str) -> bytes:
     """Returns a text with at least one NUL behind it, and with a length that is a multiple of 8."""
     data = text.encode("utf-8", "surrogateescape")
     return data + b"\0" * (8 - len(data) % 8)
+
+
+def kind_of(data: bytes) -> int | None:
+    """Returns the type in the header of a message, which may be bad otherwise; None if there is no such type."""
+    kind = int.from_bytes(data[12:14], "big")
+    return kind if kind < len(TYPE_NAMES) else None
 
 
 def decode(data: bytes) -> Message:
