@@ -105,6 +105,13 @@ def test_the_epoch_of_a_replica_is_that_of_its_master() -> None:
     assert f" {NOW} 3 disconnected" in node_line(state, state.nodes[C])
 
 
+def test_an_epoch_beyond_64_bits_is_the_greatest() -> None:
+    state = parse(f"{A} ip:1@2 myself,master - 0 0 {1 << 70} connected\nvars currentEpoch {1 << 64} lastVoteEpoch 0\n")
+    assert state.current_epoch == state.myself.config_epoch == (1 << 64) - 1
+    with pytest.raises(CorruptFile):
+        parse(f"{A} ip:1@2 myself,master - 0 0 -1 connected\n")
+
+
 def test_a_node_in_handshake_is_not_written() -> None:
     state = ClusterState(A, S, NOW)
     state.nodes[B] = Node(B, HANDSHAKE, NOW)

@@ -790,6 +790,21 @@ def test_no_replica_moves(directives: dict[str, Any]) -> None:
     assert not any(machine.master_ip == orphan.ip for machine in simulation.machines[4:6])
 
 
+def test_no_replica_moves_to_a_master_without_an_address() -> None:
+    simulation = make(2, 2)
+    orphan, other = simulation.machines[:2]
+    for victim in (orphan, *simulation.machines[2:4]):
+        simulation.kill(victim)
+    spare = simulation.machines[4:6]
+    for machine in (other, *spare):
+        machine.view_of(orphan).flags |= NO_ADDRESS
+        machine.config.cluster_require_full_coverage = False
+        for name in ("ip", "port", "bus_port"):
+            setattr(machine.view_of(orphan), name, "" if name == "ip" else 0)
+    simulation.run(20)
+    assert not any(machine.me.master is machine.view_of(orphan) for machine in spare)
+
+
 # messages
 
 
@@ -887,6 +902,17 @@ def test_an_update_about_this_node_changes_nothing() -> None:
     replica.receive(link, encode(update))
     assert replica.me.is_replica
     assert replica.me.config_epoch == 0
+
+
+def test_a_node_does_not_believe_that_it_has_failed_itself() -> None:
+    simulation = make(2)
+    a, b = simulation.machines
+    link = a.view_of(b).inbound
+    assert link is not None
+    a.logs.clear()
+    a.receive(link, encode(replace(last_header(b), kind=3, about=a.name)))
+    assert not a.me.flags & FAIL
+    assert a.logs == []
 
 
 def test_dropped_messages() -> None:

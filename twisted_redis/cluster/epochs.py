@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.cluster.core import SAVE, SYNC
+from twisted_redis.cluster.nodes import MOST_EPOCH
 from twisted_redis.cluster.saving import save_now
 
 if TYPE_CHECKING:
@@ -13,14 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["advance", "bump", "learn", "resolve_collision"]
 
-#: An epoch has 64 bits on the bus.
-_MOST = (1 << 64) - 1
-
-
 def advance(core: Core) -> int:
     """Begins a new epoch, and returns it."""
     state = core.state
-    state.current_epoch = min(state.current_epoch + 1, _MOST)
+    state.current_epoch = min(state.current_epoch + 1, MOST_EPOCH)
     return state.current_epoch
 
 

@@ -32,6 +32,9 @@ EXTENSIONS = 1024
 #: Nodes of Valkey say with this one that they understand short headers; Redis has no such flag.
 OF_VALKEY = 2048
 
+#: An epoch has 64 bits on the bus.
+MOST_EPOCH = (1 << 64) - 1
+
 #: The words of nodes.conf and CLUSTER NODES, in their order there.
 FLAG_NAMES = (
     (MYSELF, "myself"),

@@ -16,7 +16,19 @@ from functools import cache, lru_cache
 from random import Random
 
 from twisted_redis.cluster.core import random_id
-from twisted_redis.cluster.nodes import FAIL, FLAG_NAMES, HANDSHAKE, MASTER, MYSELF, PFAIL, REPLICA, Node, is_id, ranges
+from twisted_redis.cluster.nodes import (
+    FAIL,
+    FLAG_NAMES,
+    HANDSHAKE,
+    MASTER,
+    MOST_EPOCH,
+    MYSELF,
+    PFAIL,
+    REPLICA,
+    Node,
+    is_id,
+    ranges,
+)
 from twisted_redis.cluster.roles import add_replica
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.keyspace.slots import SLOTS
@@ -128,7 +140,7 @@ class _Reader:
             if len(words) % 2 == 0:
                 raise ValueError
             for name, value in zip(words[1::2], words[2::2], strict=True):
-                self._epochs[name.lower()] = int(value)
+                self._epochs[name.lower()] = _epoch(value)
             return
         if len(words) < _FIELDS:
             raise ValueError
@@ -147,7 +159,7 @@ class _Reader:
         if int(words[5]):
             node.pong_received = self._now
         if node.master is None or not node.is_replica:
-            node.config_epoch = int(words[6])
+            node.config_epoch = _epoch(words[6])
         for word in words[_FIELDS:]:
             self._read_slots(node, word)
 
@@ -226,6 +238,14 @@ class _Reader:
 
 def _unknown() -> int:
     raise ValueError
+
+
+def _epoch(text: str) -> int:
+    """Reads an epoch.  As in Redis, one that is too large for a message counts as the greatest one."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return min(number, MOST_EPOCH)
 
 
 def _port(text: str) -> int:

@@ -38,6 +38,7 @@ from twisted_redis.cluster.nodes import (
     HANDSHAKE,
     MASTER,
     MIGRATE_TO,
+    MYSELF,
     NO_ADDRESS,
     NO_FAILOVER,
     OF_VALKEY,
@@ -82,7 +83,7 @@ def receive(core: Core, link: BusLink, message: Message) -> None:
         core.host.log("verbose", f"Ignored a message of the kind {TYPE_NAMES[kind]} from an unknown node.")
     elif kind == FAIL:
         failed = core.state.find(message.about)
-        if failed is not None and not failed.flags & FAILED:
+        if failed is not None and not failed.flags & (FAILED | MYSELF):
             core.host.log("notice", f"Node {failed.name} has failed, as {sender.name} ({sender.human_name}) says.")
             mark_failed(core, failed)
     elif kind in (PUBLISH, PUBLISHSHARD):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.cluster.core import SAVE, UPDATE_STATE
-from twisted_redis.cluster.nodes import FAIL, MIGRATE_TO, Node
+from twisted_redis.cluster.nodes import FAIL, MIGRATE_TO, NO_ADDRESS, Node
 from twisted_redis.cluster.roles import count_good_replicas, follow
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def migrate_if_needed(core: Core) -> None:
     myself = state.myself
     good = {node: count_good_replicas(node) for node in state.nodes.values() if node.is_master}
     orphans = [node for node in good if _is_orphan(node, good[node]) and node.slots]
-    most = max((count for node, count in good.items() if not node.flags & FAIL), default=0)
+    most = max((count for node, count in good.items() if not node.flags & (FAIL | NO_ADDRESS)), default=0)
     if not orphans or most < 2 or myself.master is None or good.get(myself.master, 0) != most:
         return
     if not core.config.cluster_allow_replica_migration or not state.ok:
@@ -48,7 +48,7 @@ def migrate_if_needed(core: Core) -> None:
 
 def _is_orphan(master: Node, good: int) -> bool:
     """True for a working master without working replicas that had some, or is entitled to some."""
-    return not good and master.flags & (FAIL | MIGRATE_TO) == MIGRATE_TO
+    return not good and master.flags & (FAIL | NO_ADDRESS | MIGRATE_TO) == MIGRATE_TO
 
 
 def _name(node: Node) -> str:
