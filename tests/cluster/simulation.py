@@ -208,6 +208,8 @@ class Machine:
 
     def log(self, level: str, text: str) -> None:
         self.logs.append(text)
+        if "has won the election" in text:
+            self.simulation.elected.append(self.member.core.election.epoch)
 
     def wake(self) -> None:
         self.simulation.call_at(self.simulation.now, lambda: self.alive and self.member.settle())
@@ -291,6 +293,8 @@ class Simulation:
         self.machines: list[Machine] = []
         self.by_ip: dict[str, Machine] = {}
         self.stuck: dict[Link, None] = {}
+        #: The epochs of all elections that somebody has won.
+        self.elected: list[int] = []
         self._groups: dict[Machine, int] = {}
         self._cuts: set[frozenset[Machine]] = set()
         self._queue: list[tuple[int, int, Callable[[], object]]] = []
@@ -429,11 +433,10 @@ class Simulation:
         if sum(machine.me.slots.bit_count() for machine in self.masters()) != SLOTS:
             return False
         first, *others = self.running
-        expected = self._view(first, names)
-        return all(self._view(machine, names) == expected for machine in others)
+        expected = self._view(first.state, names)
+        return all(self._view(machine.state, names) == expected for machine in others)
 
-    def _view(self, machine: Machine, without: set[str]) -> tuple[object, ...]:
-        state = machine.state
+    def _view(self, state: ClusterState, without: set[str]) -> tuple[object, ...]:
         return tuple(
             (
                 node.name,
@@ -454,3 +457,18 @@ class Simulation:
             assert not any(slots & other for other in owners[number + 1 :])
         epochs = [machine.me.config_epoch for machine in self.masters()]
         assert len(set(epochs)) == len(epochs)
+        # A majority votes once in an epoch.
+        assert len(set(self.elected)) == len(self.elected)
+
+    def check_files(self) -> None:
+        """Each nodes.conf holds what its node knows."""
+        for machine in self.running:
+            state = parse_file(machine.file, self.now, machine.random)
+            assert state is not None
+            assert self._view(state, set()) == self._view(machine.state, set())
+            assert state.myself.name == machine.name
+            assert state.last_vote_epoch == machine.state.last_vote_epoch
+            assert state.current_epoch >= machine.me.config_epoch
+            assert {node.name: node.shard_id for node in state.nodes.values()} == {
+                node.name: node.shard_id for node in machine.state.nodes.values()
+            }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["advance", "bump", "learn", "resolve_collision"]
 
+
 def advance(core: Core) -> int:
     """Begins a new epoch, and returns it."""
     state = core.state

@@ -48,10 +48,8 @@ def start_handshake(core: Core, ip: str, port: int, bus_port: int) -> bool:
     if normal is None or not (0 < port <= 65535 and 0 < bus_port <= 65535):
         return False
     tls = core.config.tls_cluster
-    for node in core.state.nodes.values():
-        place = node.ip.lower(), node.tls_port if tls else node.port, node.bus_port
-        if node.flags & HANDSHAKE and place == (normal.lower(), port, bus_port):
-            return True
+    if _is_meeting(core, normal, port, bus_port):
+        return True
     node = _new_node(core, HANDSHAKE | MEET)
     node.ip = normal
     if tls:
@@ -60,6 +58,16 @@ def start_handshake(core: Core, ip: str, port: int, bus_port: int) -> bool:
         node.port = port
     node.bus_port = bus_port
     return True
+
+
+def _is_meeting(core: Core, ip: str, port: int, bus_port: int) -> bool:
+    """True if a handshake with the node at an address is on its way."""
+    tls = core.config.tls_cluster
+    place = ip.lower(), port, bus_port
+    return any(
+        node.flags & HANDSHAKE and (node.ip.lower(), node.tls_port if tls else node.port, node.bus_port) == place
+        for node in core.state.nodes.values()
+    )
 
 
 def _new_node(core: Core, flags: int) -> Node:
@@ -77,9 +85,12 @@ def ports_of(core: Core, message: Message) -> tuple[int, int]:
 
 
 def add_stranger(core: Core, link: BusLink, message: Message) -> None:
-    """Begins a handshake with a node that wants to meet this one."""
+    """Begins a handshake with a node that wants to meet this one; one that asks again does not get another."""
+    ip = message.ip or link.peer_ip
+    if _is_meeting(core, ip, message.port, message.bus_port):
+        return
     node = _new_node(core, HANDSHAKE)
-    node.ip = message.ip or link.peer_ip
+    node.ip = ip
     node.port, node.tls_port = ports_of(core, message)
     node.bus_port = message.bus_port
     core.note(SAVE)

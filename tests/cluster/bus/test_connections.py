@@ -47,6 +47,7 @@ class Bus:
 
     def accept(self) -> tuple[Any, StringTransport]:
         protocol, transport = self.factory.buildProtocol(None), StringTransport()
+        transport.unsent = 0
         protocol.makeConnection(transport)
         return protocol, transport
 
@@ -144,3 +145,23 @@ def test_nothing_more_is_delivered_after_the_receiver_has_closed_the_link(bus: B
     protocol.dataReceived(FIRST + SECOND)
     assert took == [FIRST]
     assert not link.connected
+
+
+def test_a_stranger_that_reads_no_answers_is_cut_off(bus: Bus) -> None:
+    protocol, transport = bus.accept()
+    transport.unsent = 1 << 20
+    protocol.dataReceived(FIRST)
+    assert not transport.disconnected
+    transport.unsent += 1
+    protocol.dataReceived(FIRST + SECOND)
+    assert transport.disconnected
+    assert [what for what, _ in bus.notes.told] == ["made", "received", "received", "lost"]
+
+
+def test_a_known_node_may_be_slow(bus: Bus) -> None:
+    link, _, dialling = bus.dial()
+    protocol, transport = dialling.buildProtocol(None), StringTransport()
+    protocol.makeConnection(transport)
+    transport.unsent = 1 << 30
+    protocol.dataReceived(FIRST)
+    assert link.connected

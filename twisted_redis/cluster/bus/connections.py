@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BusFactory", "BusProtocol", "Receiver", "SocketLink"]
 
+#: A sender that is not known, and leaves more answers than this unread, is not of a cluster (bytes).
+_MOST_UNREAD = 1 << 20
+
 #: Opens a connection: (host, port, factory, timeout in s); returns Twisted's connector.
 Connect = Callable[[str, int, ClientFactory, float], Any]
 
@@ -123,6 +126,8 @@ class SocketLink:
                 if self._ended:
                     return
                 self._receiver.receive(self, message)
+                if self.node is None and self.queued > _MOST_UNREAD:
+                    raise BadStream
         except BadStream:
             if not self._ended:
                 self._transport.abortConnection()
