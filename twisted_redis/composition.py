@@ -38,6 +38,7 @@ from twisted_redis.replication.replication import Replication
 from twisted_redis.server import RedisServer
 
 if TYPE_CHECKING:
+    from twisted_redis.cluster.nodes_store import Store
     from twisted_redis.cluster.serving import Cluster
     from twisted_redis.web.service import StatusService
 
@@ -69,18 +70,20 @@ def make_server(
     modules: Iterable[ModuleWithArguments] = (),
     time_source: TimeSource | None = None,
     log: Log | None = None,
+    nodes_store: Store | None = None,
 ) -> RedisServer:
     """Makes a server for ``config`` on ``reactor``, without starting it.
 
     The server also listens at ``endpoints``, which are descriptions of Twisted server endpoints.  ``metrics_port`` is
+    The server also listens at ``endpoints``, which are descriptions of Twisted server endpoints.  ``metrics_port`` is
     the port of the status page and the metrics; with None there is neither.  ``modules`` are loaded after those of the
-    configuration.  The engine reads the time from
-    ``time_source``; the default is ``reactor`` and the wall clock of the system.  It logs with ``log``; the default is
-    ``twisted.logger``.  Raises FatalConfigError, AclStartError if the users cannot be loaded, and ModuleError if one of
-    ``modules`` cannot be.
+    configuration.  The engine reads the time from ``time_source``; the default is ``reactor`` and the wall clock of the
+    system.  It logs with ``log``; the default is ``twisted.logger``.  A node of a cluster keeps its tables in
+    ``nodes_store``; the default is the file that ``cluster-config-file`` names.  Raises FatalConfigError, AclStartError
+    if the users cannot be loaded, and ModuleError if one of ``modules`` cannot be.
     """
     reactor = on_monotonic(reactor)
-    parts = _make_parts(config, time_source or TimeSource(reactor), log or _twisted_log(), modules)
+    parts = _make_parts(config, time_source or TimeSource(reactor), log or _twisted_log(), modules, nodes_store)
     status = None if metrics_port is None else _make_status(parts.engine, reactor, metrics_port)
     if owns_process:
         config.on_apply("loglevel", lambda: set_level(config.loglevel))
@@ -102,7 +105,11 @@ def make_engine(config: Config, time_source: TimeSource, log: Log | None = None)
 
 
 def _make_parts(
-    config: Config, time_source: TimeSource, log: Log, modules: Iterable[ModuleWithArguments] = ()
+    config: Config,
+    time_source: TimeSource,
+    log: Log,
+    modules: Iterable[ModuleWithArguments] = (),
+    nodes_store: Store | None = None,
 ) -> Parts:
     commands.load()
     engine = Engine(config, time_source, log)
@@ -125,15 +132,15 @@ def _make_parts(
     replication.after_load.append(aof.start_again)
     persistence.exits.replicas = replication.master
     persistence.exits.leaving.append(replication.follower.leave)
-    return Parts(engine, persistence, replication, aof, _make_node(engine))
+    return Parts(engine, persistence, replication, aof, _make_node(engine, nodes_store))
 
 
-def _make_node(engine: Engine) -> Cluster | None:
+def _make_node(engine: Engine, store: Store | None) -> Cluster | None:
     if not engine.config.cluster_enabled:
         return None
     from twisted_redis.cluster.serving import Cluster  # most servers do not need it
 
-    return Cluster(engine)
+    return Cluster(engine, store=store)
 
 
 def _follow(config: Config, names: str | Sequence[str], apply: Callable[[], None]) -> None:

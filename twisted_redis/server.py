@@ -173,6 +173,13 @@ class RedisServer(ServerService):
         except ReactorNotRunning:
             pass
 
+    def kill(self) -> Deferred[Any]:
+        """Ends at once, as a process does that is killed: saves nothing, and only closes connections."""
+        self.exits.abandon()
+        for connection in list(self.factory.open):
+            connection.abort()
+        return self.stopService()
+
     def _stop_soon(self) -> None:
         """Ends only the server, after the command that asked for it has finished."""
         self.reactor.callLater(0, self.stopService)

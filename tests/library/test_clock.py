@@ -178,3 +178,24 @@ def test_stops_while_time_stands_still(service: RedisService, reactor: MemoryRea
     waiting.addErrback(lambda failure: None)
     assert service.stopService().called
     assert reactor.getDelayedCalls() == [] and reactor.readers == set()
+
+
+def test_a_call_is_put_off(clock: ServerClock, reactor: MemoryReactorClock) -> None:
+    calls: list[str] = []
+    call = clock.callLater(1, calls.append, "it")
+    clock.advance(0.5)
+    call.reset(2)
+    clock.advance(1.5)
+    assert calls == [] and call.active()
+    reactor.advance(0.5)
+    assert calls == ["it"]
+    call.reset(1)  # too late
+    clock.freeze()
+    call = clock.callLater(1, calls.append, "frozen")
+    call.reset(3)
+    reactor.advance(5)
+    clock.advance(2)
+    assert calls == ["it"]
+    clock.advance(1)
+    assert calls == ["it", "frozen"]
+    assert reactor.getDelayedCalls() == []

@@ -16,10 +16,14 @@ class Places:
 
     def __init__(self, port: int) -> None:
         self.ports = (port, 0, 0)
+        self.is_chosen = False
+        self.taken: list[int] = []
         self.opened: list[int] = []
         self.client_tls = None
 
     def listen_bus(self, factory: Any, hosts: Any, port: int, backlog: int) -> None:
+        if port in self.taken:
+            raise ListenError("the port is taken")
         self.opened.append(port)
 
 
@@ -43,6 +47,23 @@ def open_at(clients_port: int, **directives: Any) -> Places:
 )
 def test_the_port_follows_that_of_the_clients(port: int, directives: dict[str, Any], expected: int) -> None:
     assert open_at(port, **directives).opened == [expected]
+
+
+def test_a_port_that_the_system_has_chosen_needs_no_neighbour() -> None:
+    # A server in a program notes the port that it got from the system in its configuration.
+    server = Server(port=60000)
+    places: Any = Places(60000)
+    places.is_chosen = True
+    open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+    assert places.opened == [0]
+    server = Server(port=50000)
+    places = Places(50000)
+    places.taken.append(60000)
+    with pytest.raises(ListenError, match="taken"):
+        open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+    places.is_chosen = True
+    open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+    assert places.opened == [0]
 
 
 @pytest.mark.parametrize(

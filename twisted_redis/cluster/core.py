@@ -86,6 +86,13 @@ class Core:
         #: The work to be done soon, as bits.
         self.todo = 0
         self.ticks = 0
+        #: The time of the last tick (ms), and whether that tick came much too late.
+        self.ticked_at = 0
+        self.was_late = False
+        #: Until when this node suspects nobody, because it did not run itself (ms).
+        self.listens_until = 0
+        #: The ids of the nodes that this node neither hears nor reaches: a partition for a test.
+        self.cut_off: frozenset[str] = frozenset()
         #: By kind of message.
         self.sent = [0] * len(TYPE_NAMES)
         self.received = [0] * len(TYPE_NAMES)

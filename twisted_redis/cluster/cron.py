@@ -30,6 +30,10 @@ _LEAST_HANDSHAKE = 1000
 #: Every so many ticks, one of so many random nodes gets a PING.
 _RANDOM_PING_TICKS = 10
 _RANDOM_PINGS = 5
+#: A tick comes late if half a node timeout has passed since the last one, and at least this time (ms).
+_LEAST_STALL = 500
+#: How long a node listens after that before it suspects anybody (ms).
+_LISTENS = 300
 
 
 def refresh_myself(core: Core) -> None:
@@ -90,6 +94,7 @@ def tick(core: Core) -> None:
     state = core.state
     myself = state.myself
     core.ticks += 1
+    _notice_a_stall(core)
     refresh_myself(core)
     _open_links(core)
     if core.ticks % _RANDOM_PING_TICKS == 0:
@@ -112,6 +117,20 @@ def tick(core: Core) -> None:
     settle(core)
 
 
+def _notice_a_stall(core: Core) -> None:
+    """Makes a node that did not run for a while read its sockets before it suspects anybody.
+
+    The others may have answered meanwhile, and this node has not listened.  Redis needs no such rule, because its loop
+    reads the sockets first and looks at the time afterwards.  Ticks that always come late are taken as they are.
+    """
+    now = core.host.now()
+    late = now - core.ticked_at > max(core.config.cluster_node_timeout // 2, _LEAST_STALL)
+    if late and core.ticked_at and not core.was_late:
+        core.listens_until = now + _LISTENS
+    core.was_late = late
+    core.ticked_at = now
+
+
 def _open_links(core: Core) -> None:
     """Opens the links that are missing, and closes those that hold too much."""
     now = core.host.now()
@@ -127,7 +146,7 @@ def _open_links(core: Core) -> None:
             core.suspects += 1
         if node.flags & HANDSHAKE and now - node.joined > max(timeout, _LEAST_HANDSHAKE):
             delete_node(core, node)
-        elif node.link is None and node.ip:
+        elif node.link is None and node.ip and node.name not in core.cut_off:
             node.link = core.network.connect(node)
         elif node.link is None and not node.ping_sent:
             # Nobody can reach it, so it does not answer.
@@ -168,7 +187,8 @@ def _watch(core: Core, node: Node) -> bool:
     without_data = now - node.data_received
     link = node.link
     if link is not None:
-        if node.ping_sent and now - link.created > timeout and min(without_pong, without_data) > timeout // 2:
+        waited = min(without_pong, without_data) > timeout // 2 and now >= core.listens_until
+        if node.ping_sent and now - link.created > timeout and waited:
             # Maybe only the connection is broken.
             drop_link(node)
             link = None
@@ -179,6 +199,8 @@ def _watch(core: Core, node: Node) -> bool:
         send_ping(core, link, PING)
         return False
     if not node.ping_sent or min(without_pong, without_data) <= timeout or node.failing:
+        return False
+    if now < core.listens_until:
         return False
     node.flags |= PFAIL
     if core.state.myself.is_master and core.state.size == 1:

@@ -12,10 +12,12 @@ from twisted_redis.cluster import actions, cron, describe, membership
 from twisted_redis.cluster.bus.messages import TYPE_NAMES, BadMessage, decode, kind_of
 from twisted_redis.cluster.core import Core
 from twisted_redis.cluster.failures import count_reports
+from twisted_redis.cluster.health import trust_tables
 from twisted_redis.cluster.manual import start_manual_failover
-from twisted_redis.cluster.nodes_file import node_line
+from twisted_redis.cluster.nodes_file import node_line, parse_file
 from twisted_redis.cluster.receiving import receive
 from twisted_redis.cluster.redirect import redirect
+from twisted_redis.cluster.roles import replicate
 from twisted_redis.cluster.saving import save_now
 from twisted_redis.cluster.sending import publish
 from twisted_redis.cluster.viewing import view
@@ -66,6 +68,8 @@ class Member:
         except BadMessage as error:
             self.core.host.log("verbose", f"Dropped a message of the bus from {link.peer_ip}: {error}.")
             return
+        if message.sender in self.core.cut_off:
+            return
         receive(self.core, link, message)
 
     def link_lost(self, link: BusLink) -> None:
@@ -109,6 +113,52 @@ class Member:
         state.assign_all(taken, state.myself)
         if taken or imported:
             save_now(self.core)
+
+    def join(self, text: str) -> None:
+        """Takes over the tables of a whole cluster (``cluster/forming.py``) while the node runs.
+
+        The node serves at once, without the delay of a start.  Raises CorruptFile, and ValueError if the node knows
+        other nodes already or has slots.
+        """
+        core = self.core
+        state = self.state
+        if len(state.nodes) > 1 or state.myself.slots:
+            raise ValueError("this node belongs to a cluster already")
+        tables = parse_file(text, core.host.now(), core.random, tls=core.config.tls_cluster)
+        if tables is None:
+            raise ValueError("the text of the tables is empty")
+        state.become(tables)
+        cron.refresh_myself(core)
+        replicate(core)
+        trust_tables(core)
+        save_now(core)
+
+    def cut_off(self, names: Iterable[str]) -> None:
+        """Parts this node from some other nodes, by their ids, and from no others: an empty call ends the partition.
+
+        It closes the links to them, opens no new ones, and ignores what they send.
+        """
+        core = self.core
+        core.cut_off = frozenset(names)
+        for node in self.state.nodes.values():
+            if node.name in core.cut_off:
+                membership.drop_link(node)
+                if node.inbound is not None:
+                    node.inbound.close()
+                    node.inbound = None
+
+    def linked(self) -> bool:
+        """True if the links with all other nodes stand in both directions, and each node has answered."""
+        others = (node for node in self.state.nodes.values() if node is not self.state.myself)
+        return all(
+            node.link is not None and node.link.connected and node.inbound is not None and not node.ping_sent
+            for node in others
+        )
+
+    @property
+    def messages(self) -> int:
+        """The number of messages that this node has sent and received."""
+        return sum(self.core.sent) + sum(self.core.received)
 
     @property
     def secret(self) -> bytes:

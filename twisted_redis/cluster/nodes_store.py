@@ -9,7 +9,7 @@ from typing import Protocol
 from twisted_redis.config import FatalConfigError
 from twisted_redis.persistence.files import FileWriter, open_new, remove_quietly, sync_folder
 
-__all__ = ["NoFile", "NodesFile", "Store"]
+__all__ = ["Memory", "NodesFile", "Store"]
 
 
 class Store(Protocol):
@@ -25,15 +25,22 @@ class Store(Protocol):
         """Lets other nodes use the place."""
 
 
-class NoFile:
-    """A node that begins anew at each start: a server in a test or in a program, which saves nothing."""
+class Memory:
+    """A place in memory, for a server in a test or in a program that saves nothing.
+
+    A node that is given the same place again continues with its tables; with a new place it begins anew.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
 
     def open(self) -> str:
-        """Returns nothing."""
-        return ""
+        """Returns the text."""
+        return self._text
 
     def write(self, text: str, *, sync: bool) -> None:
-        """Keeps nothing."""
+        """Keeps the text."""
+        self._text = text
 
     def close(self) -> None:
         """Does nothing."""

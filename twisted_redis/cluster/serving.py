@@ -12,13 +12,15 @@ from twisted_redis.cluster import keyspace
 from twisted_redis.cluster.core import random_id
 from twisted_redis.cluster.member import Member
 from twisted_redis.cluster.nodes_file import CorruptFile, parse_file
-from twisted_redis.cluster.nodes_store import NodesFile, NoFile, Store
+from twisted_redis.cluster.nodes_store import Memory, NodesFile, Store
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.config import FatalConfigError
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.pause import FAILOVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from twisted_redis.cluster.links import BusLink, BusNetwork
     from twisted_redis.cluster.nodes import Node
     from twisted_redis.engine.clients import Client
@@ -46,13 +48,16 @@ _ANNOUNCED = (
 
 
 class Cluster(Member):
-    """The cluster port of an engine; raises FatalConfigError if nodes.conf cannot be used."""
+    """The cluster port of an engine; raises FatalConfigError if nodes.conf cannot be used.
 
-    def __init__(self, engine: Engine, random: Random | None = None) -> None:
+    The node keeps its tables in ``store``; the default is the file that cluster-config-file names.
+    """
+
+    def __init__(self, engine: Engine, random: Random | None = None, store: Store | None = None) -> None:
         config = engine.config
         self._engine = engine
         name = config.cluster_config_file
-        self._file: Store = NodesFile(config.resolve(name), name) if name else NoFile()
+        self._file: Store = store or (NodesFile(config.resolve(name), name) if name else Memory())
         host = _EngineHost(engine, self._file, random or Random())
         super().__init__(self._load(host), host, _NoSockets())
         host.node = self
@@ -124,6 +129,26 @@ class Cluster(Member):
         """A connection has ended."""
         with self._engine.in_turn:
             super().link_lost(link)
+
+    def join(self, text: str) -> None:
+        """Takes over the tables of a cluster.
+
+        The node opens no links before ``talk``: a node that does not have its tables yet would take it for a stranger.
+        """
+        with self._engine.in_turn:
+            super().join(text)
+            self.started = False
+
+    def talk(self) -> None:
+        """Begins to talk with the other nodes after ``join``."""
+        self.started = True
+        with self._engine.in_turn:
+            self.tick()
+
+    def cut_off(self, names: Iterable[str]) -> None:
+        """Parts this node from others."""
+        with self._engine.in_turn:
+            super().cut_off(names)
 
     def _settle(self) -> None:
         if self.core.todo or self.state.moved:

@@ -98,6 +98,18 @@ class ClusterState:
         self.importing.clear()
         self.mark_served()
 
+    def become(self, other: ClusterState) -> None:
+        """Takes over the tables of ``other``, which is not used any more.  ``served`` stays the same object."""
+        self.myself = other.myself
+        self.nodes = other.nodes
+        self.owners = other.owners
+        self.migrating = other.migrating
+        self.importing = other.importing
+        self.current_epoch = other.current_epoch
+        self.last_vote_epoch = other.last_vote_epoch
+        self.moved = self.not_claimed = 0
+        self.mark_served()
+
     def _mark(self, slots: int) -> None:
         """Brings ``served`` up to date for a set of slots."""
         mine = slots & self.myself.slots if self.ok else 0

@@ -43,6 +43,12 @@ class _Call:
         self._clock.forget(self)
         self.disarm()
 
+    def reset(self, delay: float) -> None:
+        """Makes the call ``delay`` seconds from now instead of the time that was set before."""
+        if self._action is not None:
+            self.when = self._clock.seconds() + delay
+            self._clock.schedule(self)
+
     def disarm(self) -> None:
         """Stops waiting for the reactor; the call may be armed again."""
         if self._timer is not None and self._timer.active():
@@ -104,9 +110,16 @@ class ServerClock:
         call = _Call(self, now + delay, lambda: callable(*args, **kwargs))
         if not self._stopped:
             self._calls[call] = None
-            if self._frozen is None or delay <= 0:
-                call.arm(self._reactor, delay)
+            self.schedule(call)
         return call
+
+    def schedule(self, call: _Call) -> None:
+        """Has the reactor make a call at its time; while time stands still, only a call that is due."""
+        wait = call.when - self.seconds()
+        if self._frozen is None or wait <= 0:
+            call.arm(self._reactor, wait)
+        else:
+            call.disarm()
 
     def forget(self, call: _Call) -> None:
         """Removes ``call`` from the pending ones."""
@@ -147,6 +160,12 @@ class ServerClock:
             self._frozen = (self.seconds(), self.wall())
             self._take_over()
             self._arm()
+
+    def hold(self) -> bool:
+        """Stops time; returns whether it stood still already."""
+        before = self._frozen is not None
+        self.freeze()
+        return before
 
     def unfreeze(self) -> None:
         """Lets time go on from the moment where it stopped."""
@@ -194,12 +213,8 @@ class ServerClock:
 
     def _arm(self) -> None:
         """Has the reactor make the calls at their new times."""
-        now = self.seconds()
         for call in list(self._calls):
-            if self._frozen is None or call.when <= now:
-                call.arm(self._reactor, call.when - now)
-            else:
-                call.disarm()
+            self.schedule(call)
 
 
 def _due(call: _Call) -> float:

@@ -17,6 +17,7 @@ from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import HAS_FAULTS, Denial, Postponed
 from twisted_redis.library.hints import number, suggestion
+from twisted_redis.library.places import hold_port
 from twisted_redis.net.service import ServerService
 
 __all__ = ["Call", "Faults"]
@@ -144,7 +145,7 @@ class Faults:
         port = config.port
         service.listeners.stop_tcp()
         if port and config.bind:
-            self._holders = [holder for host in config.bind if (holder := _hold(host, port)) is not None]
+            self._holders = [holder for host in config.bind if (holder := hold_port(host, port)) is not None]
 
     def accept_connections(self) -> None:
         """Accepts connections again after ``refuse_connections``."""
@@ -211,19 +212,3 @@ class Faults:
                         self._update_gate()
                 fault.act(client)
                 return
-
-
-def _hold(host: str, port: int) -> socket.socket | None:
-    """Binds a socket that does not listen, so that no other process can take the port; None if that fails."""
-    host = host.lstrip("-")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(({"*": "", "::*": "::"}.get(host, host), port))
-    except OSError:
-        sock.close()
-        return None
-    return sock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from twisted_redis.config import Config
     from twisted_redis.net.listening import Listeners
 
-__all__ = ["Place", "find_place"]
+__all__ = ["Place", "find_place", "hold_port"]
 
 #: For a server that listens at all addresses: the address where this machine reaches it.
 _REACHED_BY = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}
@@ -84,3 +85,19 @@ def _at_endpoint(description: str, address: Any, password: str | None) -> Place 
 
 def _reached_by(host: str) -> str:
     return _REACHED_BY.get(host, host)
+
+
+def hold_port(host: str, port: int) -> socket.socket | None:
+    """Binds a socket that does not listen, so that no other process can take the port; None if that fails."""
+    host = host.lstrip("-")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(({"*": "", "::*": "::"}.get(host, host), port))
+    except OSError:
+        sock.close()
+        return None
+    return sock

@@ -11,8 +11,9 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.places import Place
@@ -21,7 +22,7 @@ from twisted_redis.library.runner import Runner
 if TYPE_CHECKING:
     from twisted_redis.library.bridge import LogPipe
 
-__all__ = ["ChildServer", "main"]
+__all__ = ["ChildServer", "PipedServer", "environment", "main", "serve"]
 
 #: How long to wait for the end of a child (s).
 _END_WITHIN = 30.0
@@ -29,52 +30,47 @@ _END_WITHIN = 30.0
 _END = None
 
 
-class ChildServer(Runner):
-    """A server in a child process, as its parent sees it."""
+class PipedServer(Runner):
+    """A server in another process, which answers at the other ends of two pipes.
+
+    A subclass starts the process, and waits for its end.
+    """
 
     where = "in a process"
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
+        arguments = dict(arguments)
         logger = arguments.pop("logger", None)
         question = _pickled(arguments)
         self._log = None if logger is None else _log_pipe(logger)
-        environment = dict(os.environ)
-        # The child must find the same package as its parent, even if the parent has changed its path.
-        here = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [environment.get("PYTHONPATH")])])
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from twisted_redis.library.process import main; main()",
-                *([str(self._log.sender)] if self._log else []),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            pass_fds=[self._log.sender] if self._log else [],
-        )
+        self._lock = threading.Lock()
+        self._questions, self._answers = self._open([self._log.sender] if self._log else [])
         if self._log:
             self._log.start()
-        self._lock = threading.Lock()
         try:
             self.place: Place = self._ask(question)
         except BaseException:
             self.stop()
             raise
 
+    def _open(self, inherited: list[int]) -> tuple[IO[bytes], IO[bytes]]:
+        """Starts the process, which inherits some descriptors; returns the pipes to it and from it."""
+        raise NotImplementedError
+
+    def _wait(self, seconds: float) -> None:
+        """Waits for the end of the process, and kills it after ``seconds``."""
+        raise NotImplementedError
+
     def _exchange(self, name: str, arguments: tuple[Any, ...]) -> Any:
         return self._ask(pickle.dumps((name, arguments)))
 
     def _ask(self, question: bytes) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         with self._lock:
             try:
-                self._process.stdin.write(question)
-                self._process.stdin.flush()
-                worked, answer = pickle.load(self._process.stdout)
+                self._questions.write(question)
+                self._questions.flush()
+                worked, answer = pickle.load(self._answers)
             except (EOFError, OSError):
                 raise ServerStopped("the server's process has ended") from None
         if not worked:
@@ -84,23 +80,69 @@ class ChildServer(Runner):
         return answer
 
     def _end(self) -> None:
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
             # A forked process may hold this pipe open, too, so closing it might not end the child.
-            process.stdin.write(pickle.dumps(_END))
-            process.stdin.close()
+            self._questions.write(pickle.dumps(_END))
         except OSError:
             pass  # the child has ended already
+        self._close_questions()
+        self._wait(_END_WITHIN)
+        self._close()
+
+    def _kill(self) -> None:
+        self._wait(0)
+        self._close_questions()
+        self._close()
+
+    def _close_questions(self) -> None:
         try:
-            process.wait(_END_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+            self._questions.close()
+        except OSError:
+            pass  # the child did not take everything that was written
+
+    def _close(self) -> None:
+        self._answers.close()
         if self._log:
             self._log.join(_END_WITHIN)
+
+
+class ChildServer(PipedServer):
+    """A server in a child process, as its parent sees it."""
+
+    def _open(self, inherited: list[int]) -> tuple[IO[bytes], IO[bytes]]:
+        process = self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from twisted_redis.library.process import main; main()",
+                *map(str, inherited),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            pass_fds=inherited,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return process.stdin, process.stdout
+
+    def _wait(self, seconds: float) -> None:
+        try:
+            if seconds:
+                self._process.wait(seconds)
+                return
+        except subprocess.TimeoutExpired:
+            pass
+        self._process.kill()
+        self._process.wait()
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child, which must find the same package even if the parent has changed its path."""
+    here = str(Path(__file__).resolve().parents[2])
+    found = dict(os.environ)
+    found["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [found.get("PYTHONPATH")])])
+    return found
 
 
 def _log_pipe(logger: Any) -> LogPipe:
@@ -121,18 +163,25 @@ def _pickled(arguments: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    """The main function of the child: runs a server until a request to end, or the end of standard input."""
+    """The main function of a child: runs a server until a request to end, or the end of standard input."""
+    # Output of print must not get between the answers.
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, os.fdopen(answers, "wb"), [int(each) for each in sys.argv[1:]])
+
+
+def serve(questions: BinaryIO, answers: BinaryIO, inherited: Sequence[int]) -> None:
+    """Runs a server for the process at the other ends of two pipes, until that one ends or asks for the end.
+
+    ``inherited`` is empty, or holds the descriptor of the pipe for the log.
+    """
     from twisted_redis.library.running import start_server
 
     logger: dict[str, Any] = {}
-    if sys.argv[1:]:
+    if inherited:
         from twisted_redis.library.bridge import logger_into
 
-        logger["logger"] = logger_into(int(sys.argv[1]))
-    questions = sys.stdin.buffer
-    # Output of print must not get between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+        logger["logger"] = logger_into(inherited[0])
     try:
         server = start_server(**pickle.load(questions), **logger)
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted_redis.library.errors import ServerStopped
@@ -15,7 +16,7 @@ __all__ = ["Runner"]
 class Runner:
     """A server in another thread or process; any thread of the process that started it may call and stop it.
 
-    A subclass sets ``place``, and defines how to exchange a request and how to end.
+    A subclass sets ``place``, and defines how to exchange a request, how to end and how to be killed.
     """
 
     #: A phrase that says where the server runs.
@@ -53,11 +54,18 @@ class Runner:
 
     def stop(self) -> None:
         """Stops the server completely.  In a forked process this does nothing to the server."""
+        self._finish(self._end)
+
+    def kill(self) -> None:
+        """Ends the server as ``kill -9`` does, without saving; in a forked process this does nothing to the server."""
+        self._finish(self._kill)
+
+    def _finish(self, end: Callable[[], None]) -> None:
         if self._stopped or self.is_elsewhere:
             return
         self._stopped = True
         atexit.unregister(self.stop)
-        self._end()
+        end()
 
     def stop_at_exit(self) -> None:
         """Makes sure that the server is stopped in order when this process ends."""
@@ -67,4 +75,7 @@ class Runner:
         raise NotImplementedError
 
     def _end(self) -> None:
+        raise NotImplementedError
+
+    def _kill(self) -> None:
         raise NotImplementedError

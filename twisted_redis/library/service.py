@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, succeed
@@ -29,6 +29,9 @@ from twisted_redis.library.values import Argument, argument
 from twisted_redis.net.reactors import on_monotonic
 from twisted_redis.persistence.loading import Steps
 
+if TYPE_CHECKING:
+    from twisted_redis.cluster.nodes_store import Store
+
 __all__ = ["RedisService"]
 
 # Declares the commands at import, because that takes longer than the start of a server.
@@ -45,6 +48,7 @@ class _Embedded:
         endpoints: Sequence[str],
         modules: Sequence[ModuleWithArguments],
         log: Log | None,
+        nodes_store: Store | None,
     ) -> None:
         reactor = on_monotonic(reactor)
         self.clock = ServerClock(reactor)
@@ -56,6 +60,7 @@ class _Embedded:
             modules=modules,
             time_source=self.clock.source,
             log=log,
+            nodes_store=nodes_store,
         )
         self.clock.moved = self._catch_up
         self.controls = Controls(self.server, self.clock)
@@ -77,9 +82,20 @@ class _Embedded:
         now = server.engine.time.monotonic()
         server.factory.cron(now)
         server.factory.close_idle(now)
+        if server.cluster is not None and server.running:
+            # The other nodes live in the same time, and hear of this one by its periodic work.
+            server.replication.tick(now)
+            server.cluster.periodic(now)
 
     def stop(self) -> Deferred[Any]:
         """Saves and stops; afterwards no call is pending."""
+        return self._end(self.server.stopService)
+
+    def kill(self) -> Deferred[Any]:
+        """Stops without saving; afterwards no call is pending."""
+        return self._end(self.server.kill)
+
+    def _end(self, end: Callable[[], Deferred[Any]]) -> Deferred[Any]:
         self.controls.close()
         self.clock.unfreeze()
 
@@ -87,7 +103,7 @@ class _Embedded:
             self.clock.stop()
             return result
 
-        return self.server.stopService().addBoth(stopped)
+        return end().addBoth(stopped)
 
 
 class RedisService(Service, Face):
@@ -126,6 +142,7 @@ class RedisService(Service, Face):
         self._free_port = directives["port"] in (0, "0") and endpoints is None
         self._modules = _checked_modules(modules)
         self._reactor = reactor
+        self._nodes_store: Store | None = None
         self._log = None if logger is None else log_to(logger)
         self._embedded: _Embedded | None = None
         self._config: Config | None = make_config(directives, ("endpoints", "modules", "reactor", "logger", "process"))
@@ -146,6 +163,10 @@ class RedisService(Service, Face):
     def use_reactor(self, reactor: Any) -> None:
         """Uses ``reactor`` from the next start on."""
         self._reactor = reactor
+
+    def use_nodes_store(self, store: Store) -> None:
+        """Keeps the tables of a node of a cluster in ``store``, from the next start on."""
+        self._nodes_store = store
 
     # a service
 
@@ -178,7 +199,7 @@ class RedisService(Service, Face):
             if reactor is None:
                 from twisted.internet import reactor
             try:
-                embedded = _Embedded(config, reactor, self._endpoints, self._modules, self._log)
+                embedded = _Embedded(config, reactor, self._endpoints, self._modules, self._log, self._nodes_store)
             except FatalConfigError as error:
                 raise ValueError(f"{error.line}: {error.reason}" if error.line else error.reason) from None
             except AclStartError as error:
@@ -218,6 +239,13 @@ class RedisService(Service, Face):
 
     def stopService(self) -> Deferred[Any]:
         """Saves, ends waiting calls and closes everything; fires when that is done."""
+        return self._end(_Embedded.stop)
+
+    def kill(self) -> Deferred[Any]:
+        """Ends the server as ``kill -9`` ends a process: it saves nothing and says goodbye to nobody."""
+        return self._end(_Embedded.kill)
+
+    def _end(self, end: Callable[[_Embedded], Deferred[Any]]) -> Deferred[Any]:
         embedded, self._embedded = self._embedded, None
         if embedded is None:
             return succeed(None)
@@ -226,7 +254,7 @@ class RedisService(Service, Face):
         if self._problem is None:
             self._start_ended(Failure(ServerStopped("the server has stopped")))
             self._problem = None
-        stopped = embedded.stop()
+        stopped = end(embedded)
         for client in list(self._clients):
             client.close()
         self._numbered.clear()

@@ -42,8 +42,20 @@ def open_bus(
     except ListenError as error:
         engine.log("warning", str(error))
         raise
-    listeners.listen_bus(_BusPort(engine, reactor, network, server_tls), config.bind, port, config.tcp_backlog)
+    factory = _BusPort(engine, reactor, network, server_tls)
+    try:
+        listeners.listen_bus(factory, config.bind, port, config.tcp_backlog)
+    except ListenError:
+        if config.cluster_port or not _is_free_to_choose(config, listeners):
+            raise
+        # Nobody can have counted on the usual distance from a port that nobody knew.
+        listeners.listen_bus(factory, config.bind, 0, config.tcp_backlog)
     return network
+
+
+def _is_free_to_choose(config: Config, listeners: Listeners) -> bool:
+    """Whether the system has chosen the port of the clients, so that it may choose the port of the bus too."""
+    return not (config.tls_port if config.tls_cluster else config.port and not listeners.is_chosen)
 
 
 class _BusPort(Factory):
@@ -84,7 +96,7 @@ def _port(config: Config, listeners: Listeners) -> int:
     port = (tls if config.tls_cluster else plain) + _DISTANCE
     if port <= _LAST_PORT:
         return port
-    if not (config.tls_port if config.tls_cluster else config.port):
+    if _is_free_to_choose(config, listeners):
         return 0
     raise ListenError(
         "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. "

@@ -81,6 +81,8 @@ class _Ports:
         self.open: list[Any] = []
         #: The port in use; if 0 was asked for, the one that the system chose.  0 without a port.
         self.port = 0
+        #: Whether the system chose it.
+        self.is_chosen = False
 
     def listen(self, factory: Any, hosts: Sequence[str], port: int, backlog: int) -> None:
         """Listens at ``port`` of each of ``hosts``, and no more at the places before.
@@ -126,6 +128,7 @@ class _Ports:
                 sock.close()  # the reactor works on a duplicate
         before = self.open
         self.open = ports
+        self.is_chosen = chosen != port
         self.port = chosen
         for old in before:
             _refuse(old)
@@ -195,6 +198,11 @@ class Listeners:
     def tls_port(self) -> int:
         """The port in use for TLS; 0 without one."""
         return self._tls.port
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the system chose the plain port."""
+        return self._tcp.is_chosen
 
     @property
     def ports(self) -> tuple[int, int, int]:

@@ -194,6 +194,14 @@ class Exits:
             self.save_everything(engine.config.shutdown_on_sigterm | {"force"})
         engine.process.exit(1)
 
+    def abandon(self) -> None:
+        """Gives everything up without saving, as the end of a killed process does."""
+        self.done = True
+        self._engine.pauses.hold_everything(_EXIT)
+        self._snapshots.kill()
+        for leave in self.leaving:
+            leave()
+
     def insist(self) -> None:
         """Removes the file that the process may be writing, because it ends at once."""
         remove_quietly(self._snapshots.temporary(os.getpid()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.python.failure import Failure
@@ -56,6 +56,8 @@ class Follower:
         self._received = 0
         #: The history that the master has announced, and the offset of its snapshot.
         self._announced = ("", 0)
+        #: Masters (host, port) that this replica does not reach: a partition for a test.
+        self._cut_off: frozenset[tuple[str, int]] = frozenset()
 
     # figures
 
@@ -156,8 +158,27 @@ class Follower:
         config = self.replication.engine.config
         config.replicaof = (self.host, self.port) if self.host is not None else None
 
+    def cut_off(self, masters: Iterable[tuple[str, int]]) -> None:
+        """Loses the link with any of ``masters`` (host, port), and does not reach them until another call.
+
+        An empty call ends the partition.
+        """
+        self._cut_off = frozenset(masters)
+        if self.host is None:
+            return
+        if (self.host, self.port) in self._cut_off:
+            if self.connected:
+                self.down_since = self.replication.engine.time.monotonic()
+            self._leave()
+            self.stage = "connect"
+            self.replication.refresh_gates()
+        elif self._factory is None and self._connect is not None:
+            self._begin()
+
     def _begin(self) -> None:
         assert self.host is not None and self._connect is not None
+        if (self.host, self.port) in self._cut_off:
+            return
         self.replication.engine.log("notice", f"Connecting to MASTER {self.host}:{self.port}")
         self._factory = MasterFactory(self, self.replication.engine.time.scheduler)
         try:
