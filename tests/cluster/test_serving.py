@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
+from tests.replication.masters import snapshot_of
 from tests.support.server import Server
 from twisted_redis.cluster.bus.connections import BusFactory
 from twisted_redis.cluster.core import FAIL_OVER_MANUALLY
@@ -16,6 +17,7 @@ from twisted_redis.cluster.serving import Cluster
 from twisted_redis.config import FatalConfigError
 from twisted_redis.engine.blocking import Block
 from twisted_redis.keyspace.slots import key_slot
+from twisted_redis.persistence.loading import Loader
 from twisted_redis.replication.follower import Cached
 from twisted_redis.replication.replication import Replication
 from twisted_redis.resp.types import ErrorReply
@@ -77,6 +79,36 @@ def test_the_file_brings_a_node_back(tmp_path: Path) -> None:
     second = make(cluster_config_file=str(path))
     assert second("CLUSTER", "MYID") == name
     assert b"0-100" in second("CLUSTER", "NODES")
+
+
+def test_a_replica_that_starts_again_loads_its_data_as_a_replica(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.conf"
+    master, myself = "a" * 40, "b" * 40
+    path.write_text(
+        f"{master} 10.0.0.1:6379@16379,,tls-port=0,shard-id={'c' * 40} master - 0 1 1 connected 0-16383\n"
+        f"{myself} 10.0.0.2:6379@16379,,tls-port=0,shard-id={'c' * 40} myself,slave {master} 0 0 1 connected\n"
+        "vars currentEpoch 1 lastVoteEpoch 0\n"
+    )
+    server = make(cluster_config_file=str(path))
+    # What follows happens between the making of a server and its start.
+    source = Server()
+    source("SETEX", "expired", 1, "x")
+    data = snapshot_of(source)
+    server.clock.advance(10)
+    server.engine.turns.refresh_time()
+    loader = Loader(server.engine)
+    loader.feed(data)
+    loader.finish()
+    assert (loader.loaded, loader.expired) == (1, 0)
+    replication = server.engine.replication
+    assert isinstance(replication, Replication)
+    replication.restore({b"repl-id": b"d" * 40, b"repl-offset": b"77", b"repl-stream-db": b"0"}, [])
+    follower = replication.follower
+    assert (follower.host, follower.port) == ("10.0.0.1", 6379)
+    assert (replication.replication_id, follower.offset) == ("d" * 40, 77)
+    start(server)
+    run(server, 1)
+    assert (replication.replication_id, follower.offset) == ("d" * 40, 77)
 
 
 def test_two_nodes_cannot_use_the_same_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from twisted_redis.cluster.core import random_id
 from twisted_redis.cluster.member import Member
 from twisted_redis.cluster.nodes_file import CorruptFile, parse_file
 from twisted_redis.cluster.nodes_store import Memory, NodesFile, Store
+from twisted_redis.cluster.roles import replicate
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.config import FatalConfigError
 from twisted_redis.engine.mishaps import report
@@ -65,6 +66,11 @@ class Cluster(Member):
         self.started = False
         engine.join_cluster(self)
         engine.turns.before_replies.append(self._settle)
+        master = self.state.myself.master
+        if master is not None and master.ip:
+            # A replica loads its data as a replica: with keys that have expired, and with the place in the stream from
+            # which its master continues.
+            replicate(self.core)
 
     def _load(self, host: _EngineHost) -> ClusterState:
         """Reads nodes.conf, or makes a new node."""
