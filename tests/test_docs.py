@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\{?\w*\}?)[^\n]*\n(.*?)^\1```$", re.M | re.S)
 #: A block that matches this is a program.
-PROGRAM = re.compile(r"reactor\.run\(\)|task\.react\(|asyncio\.run\(|with running_server\(")
+PROGRAM = re.compile(r"reactor\.run\(\)|task\.react\(|asyncio\.run\(|with running_(?:server|cluster)\(")
 PROMPT = re.compile(r"(?:127\.0\.0\.1:\d+)?> ?(.*)")
 #: Programs that only a person should start, or that belong to other projects.
 FOREIGN = {"git", "cd", "pip", "kill", "redis-server", "redis-cli", "valkey-server", "towncrier"}

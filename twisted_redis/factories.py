@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from twisted_redis.library.cluster import RunningCluster
     from twisted_redis.library.running import RunningServer
 
-__all__ = ["async_redis_client", "redis_client", "redis_server"]
+__all__ = ["async_redis_client", "redis_client", "redis_cluster", "redis_cluster_server", "redis_server"]
 
 
 def redis_server(*, scope: Any = "session", name: str | None = None, **directives: Any) -> Any:
@@ -40,13 +41,7 @@ def redis_server(*, scope: Any = "session", name: str | None = None, **directive
 
 def arguments(config: pytest.Config, directives: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments to start a server with: the options of the command line, overridden by ``directives``."""
-    lines: list[str] = [*config.getini("redis_server_directives"), *(config.getoption("redis_server_directives") or [])]
-    wanted: dict[str, Any] = {}
-    for line in lines:
-        name, equals, value = line.partition("=")
-        if not equals:
-            raise pytest.UsageError(f"a directive has the form NAME=VALUE, not {line!r}")
-        wanted[name.strip().replace("-", "_")] = value.strip()
+    wanted = _given_directives(config)
     if config.getoption("redis_server_process"):
         wanted["process"] = True
     port = config.getoption("redis_server_port") or config.getini("redis_server_port")
@@ -56,6 +51,62 @@ def arguments(config: pytest.Config, directives: dict[str, Any]) -> dict[str, An
     if int(wanted.get("port") or 0):
         wanted["port"] = int(wanted["port"]) + worker_number()
     return wanted
+
+
+def _given_directives(config: pytest.Config) -> dict[str, Any]:
+    """Returns the directives of the command line and of the ini file."""
+    lines: list[str] = [*config.getini("redis_server_directives"), *(config.getoption("redis_server_directives") or [])]
+    wanted: dict[str, Any] = {}
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise pytest.UsageError(f"a directive has the form NAME=VALUE, not {line!r}")
+        wanted[name.strip().replace("-", "_")] = value.strip()
+    return wanted
+
+
+def redis_cluster_server(
+    *, masters: int = 3, replicas: int = 1, scope: Any = "session", name: str | None = None, **directives: Any
+) -> Any:
+    """Creates a fixture: a cluster on free ports, which runs for the time of ``scope``.
+
+    ``directives`` are the keyword arguments of ``running_cluster``, including ``mode``.  They override the directives
+    of the command line.
+    """
+
+    @pytest.fixture(scope=scope, name=name)
+    def cluster(request: pytest.FixtureRequest) -> Iterator[RunningCluster]:
+        """A cluster whose nodes the test can kill, part and move slots between."""
+        from twisted_redis.library.cluster import running_cluster
+
+        wanted = _given_directives(request.config)
+        if request.config.getoption("redis_server_process"):
+            wanted["mode"] = "processes"
+        with running_cluster(masters=masters, replicas=replicas, **{**wanted, **directives}) as running:
+            yield running
+
+    return cluster
+
+
+def redis_cluster(server: str = "redis_cluster_server", *, name: str | None = None, **options: Any) -> Any:
+    """Creates a fixture: redis-py's RedisCluster for the cluster of fixture ``server``.
+
+    Before and after every test, the cluster is reset.  ``options`` are the keyword arguments of RedisCluster.
+    """
+
+    @pytest.fixture(name=name)
+    def client(request: pytest.FixtureRequest) -> Iterator[Any]:
+        """A client of a cluster without keys, of which all nodes run."""
+        redis = _import_redis("redis.cluster")
+        running = request.getfixturevalue(server)
+        with _as_new(running):
+            wanted = {"startup_nodes": running.startup_nodes, "password": running.nodes[0].place.password, **options}
+            if request.config.getoption("redis_server_decode"):
+                wanted.setdefault("decode_responses", True)
+            with redis.RedisCluster(**wanted) as connected:
+                yield connected
+
+    return client
 
 
 def worker_number() -> int:
@@ -109,9 +160,9 @@ def async_redis_client(server: str = "redis_server", *, name: str | None = None,
 
 
 class _as_new:  # noqa: N801 - reads well in a with statement
-    """Resets the server before and after: no keys, no faults, and the system's time."""
+    """Resets a server or a cluster before and after: no keys and no faults."""
 
-    def __init__(self, server: RunningServer) -> None:
+    def __init__(self, server: RunningServer | RunningCluster) -> None:
         self._server = server
 
     def __enter__(self) -> None:

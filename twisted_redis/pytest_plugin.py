@@ -1,4 +1,4 @@
-"""The pytest plugin: a server for tests, which starts when a test first asks for it.
+"""The pytest plugin: a server and a cluster for tests, each of which starts when a test first asks for it.
 
 If no test asks for it, the server is not even imported.
 
@@ -100,3 +100,5 @@ def redis_server_factory(pytestconfig: pytest.Config) -> Iterator[Callable[..., 
 redis_server = factories.redis_server()
 redis_client = factories.redis_client()
 async_redis_client = factories.async_redis_client()
+redis_cluster_server = factories.redis_cluster_server()
+redis_cluster = factories.redis_cluster()

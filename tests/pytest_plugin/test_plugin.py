@@ -97,6 +97,43 @@ def test_nowhere(nowhere):
     assert "1 passed" in told
 
 
+def test_fixtures_of_a_cluster(run: Run) -> None:
+    told = run(
+        """
+import pytest
+from twisted_redis import factories
+
+pair_server = factories.redis_cluster_server(masters=2, replicas=0, mode="threads", maxmemory="50mb")
+pair = factories.redis_cluster("pair_server", decode_responses=True)
+
+def test_a_failover(redis_cluster, redis_cluster_server):
+    redis_cluster.set("key", "value")
+    victim = redis_cluster_server.node_for("key")
+    node = redis_cluster.get_node(victim.host, victim.port)
+    assert redis_cluster.wait(1, 10_000, target_nodes=node) == 1
+    redis_cluster_server.kill(victim)
+    redis_cluster_server.advance(10)
+    redis_cluster_server.wait_until_ok()
+    assert redis_cluster.get("key") == b"value"
+    redis_cluster_server.nodes[4].fail_next("GET", times=None)
+
+def test_is_as_new(redis_cluster, redis_cluster_server):
+    assert all(node.alive for node in redis_cluster_server.nodes)
+    assert redis_cluster.dbsize() == 0
+    assert redis_cluster.get("key") is None
+
+def test_a_factory(pair, pair_server, redis_cluster_server):
+    assert len(pair_server.nodes) == 2 and pair_server.nodes[0].execute("CONFIG", "GET", "maxmemory")
+    pair.set("key", "value")
+    assert pair.get("key") == "value"
+    pair_server.stop()
+""",
+        "--redis-server-directive",
+        "requirepass=secret",
+    )
+    assert "3 passed" in told
+
+
 def test_it_is_inert(run: Run) -> None:
     run("""
 import sys

@@ -91,6 +91,10 @@ class RunningCluster:
             runner.ask("join_cluster", (text, histories[number % masters] if number >= masters else None))
         self._crew.ask_all(runners, "talk_to_cluster")
 
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise ServerStopped("the cluster has stopped")
+
     # the nodes
 
     def _find(self, node_id: str) -> RunningNode | None:
@@ -161,6 +165,7 @@ class RunningCluster:
 
         It moves the clocks in small steps, and lets the nodes talk after each.
         """
+        self._check_running()
         if checked_number(seconds, "what is to pass") < 0:
             raise ValueError("advance() cannot go back")
         runners = self._living_runners()
@@ -205,6 +210,7 @@ class RunningCluster:
 
     def kill(self, node: RunningNode) -> None:
         """Ends a node as ``kill -9`` does: it saves nothing and tells nobody.  No other process can take its ports."""
+        self._check_running()
         self._check(node)
         if not node.alive:
             raise ServerStopped(f"{node!r} does not run")
@@ -217,6 +223,7 @@ class RunningCluster:
         Like Redis, it comes without data that were not saved, and a master serves nothing in the first two seconds.
         """
         self._check(node)
+        self._check_running()
         if node.alive:
             raise RuntimeError(f"{node!r} runs already")
         node.runner.stop()
@@ -296,6 +303,7 @@ class RunningCluster:
 
         The nodes keep their roles and slots, and time that was moved stays moved.
         """
+        self._check_running()
         self._partitions.clear()
         for node in self.nodes:
             if not node.alive:
