@@ -55,31 +55,14 @@ class SecureGroup:
         return RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port) for port in self.ports], **self.trust)
 
 
-@pytest.fixture(params=[("ours", "ours"), ("ours", "redis-8"), ("redis-8", "ours")], ids="-".join)
-def group(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SecureGroup]:
+@pytest.fixture(params=[("ours", "ours"), ("ours", "redis-8"), ("redis-8", "ours")], ids="-".join, scope="module")
+def group(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureGroup]:
+    """A cluster that the tests of this module share; the last of them kills a server."""
     for kind in request.param:
         if not has(kind):
             pytest.skip(f"no {kind}: set REDIS_SERVER, or run tests/conformance/run --list once")
     with ExitStack() as stack:
-        yield SecureGroup(stack, tmp_path, *request.param)
-
-
-def test_a_cluster_with_tls_serves_and_fails_over(group: SecureGroup) -> None:
-    plain = group.plain
-    with group.cluster() as cluster:
-        assert {node.port for node in cluster.get_primaries()} == set(group.ports[:3]), "the ports for TLS"
-        for number in range(100):
-            cluster.set(f"key:{number}", number)
-        for client in plain.clients[:3]:
-            assert client.wait(1, int(PATIENCE * 1000)) == 1
-        first = plain.servers[0]
-        first.process.kill()
-        first.process.wait()
-        successor = plain.clients[3]
-        until(lambda: successor.role()[0] == b"master", "the replica has taken over")
-        until(lambda: all(is_ok(each) for each in plain.clients[1:]), "the cluster is up again")
-        values = [cluster.get(f"key:{number}") for number in range(100)]
-        assert values == [b"%d" % number for number in range(100)]
+        yield SecureGroup(stack, tmp_path_factory.mktemp("cluster"), *request.param)
 
 
 def test_a_client_is_told_ports_of_its_own_kind(group: SecureGroup) -> None:
@@ -118,6 +101,24 @@ def test_a_slot_moves_with_tls(group: SecureGroup) -> None:
         client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[1])
     with group.cluster() as cluster:
         assert [cluster.get(f"{{b}}{number}") for number in range(10)] == [b"%d" % number for number in range(10)]
+
+
+def test_a_cluster_with_tls_serves_and_fails_over(group: SecureGroup) -> None:
+    plain = group.plain
+    with group.cluster() as cluster:
+        assert {node.port for node in cluster.get_primaries()} == set(group.ports[:3]), "the ports for TLS"
+        for number in range(100):
+            cluster.set(f"key:{number}", number)
+        for client in plain.clients[:3]:
+            assert client.wait(1, int(PATIENCE * 1000)) == 1
+        first = plain.servers[0]
+        first.process.kill()
+        first.process.wait()
+        successor = plain.clients[3]
+        until(lambda: successor.role()[0] == b"master", "the replica has taken over")
+        until(lambda: all(is_ok(each) for each in plain.clients[1:]), "the cluster is up again")
+        values = [cluster.get(f"key:{number}") for number in range(100)]
+        assert values == [b"%d" % number for number in range(100)]
 
 
 def ports_in_nodes(client: redis.Redis) -> set[int]:
