@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import MemoryReactorClock
+from zope.interface import directlyProvides
 
 from tests.replication.masters import snapshot_of
 from tests.support.server import Server
@@ -67,6 +69,22 @@ def test_a_node_serves_when_it_has_all_slots_and_has_waited() -> None:
     assert server("SET", "a", 1) == b"OK"
     assert server("CLUSTER", "COUNTKEYSINSLOT", key_slot(b"a")) == 1
     assert b"cluster_state:ok" in server("CLUSTER", "INFO")
+
+
+def test_clients_are_shown_ports_of_their_own_kind() -> None:
+    """Their kind does not depend on the port that is open now: CONFIG SET may have changed it since they came."""
+    server = make(cluster_announce_port=7000, cluster_announce_tls_port=7100)
+    start(server)
+    server("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    plain = server.connect()
+    secure = server.connect()
+    directlyProvides(secure.transport, ISSLTransport)
+    for client, port in ((plain, b":7000\r\n"), (secure, b":7100\r\n")):
+        assert port in client("CLUSTER", "SLOTS")
+    for tls_cluster, port in ((False, 7000), (True, 7100)):
+        server.config.tls_cluster = tls_cluster
+        ((_, _, (_, shown, _, _)),) = server("CLUSTER", "SLOTS")
+        assert shown == port, "a client without a connection counts as a node"
 
 
 def test_the_file_brings_a_node_back(tmp_path: Path) -> None:

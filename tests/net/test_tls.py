@@ -249,6 +249,11 @@ def test_bytes_that_wait_for_the_handshake_count_as_pending(server: Server, auth
     assert waiting.protocol.wrappedProtocol.connection.pending_output == 1000
 
 
+def test_the_link_tells_that_it_is_secure(server: Server, peer: Peer) -> None:
+    assert peer.protocol.wrappedProtocol.connection.is_secure is True
+    assert server.connect().protocol.connection.is_secure is False
+
+
 def test_a_wrong_directive_is_refused_and_the_old_context_stays(server: Server, authority: Authority) -> None:
     side = ServerSide(server.config)
     good = side.serverConnectionForTLS(None).get_context()

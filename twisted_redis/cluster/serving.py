@@ -196,9 +196,9 @@ class _EngineHost:
         return self._engine.network.ports()
 
     def is_tls(self, client: Client) -> bool:
-        """Whether a client has come to the port for TLS."""
-        port = self._engine.network.ports()[1]
-        return port != 0 and client.link.local_address.endswith(f":{port}")
+        """Whether a client uses TLS; one within the process counts as the other nodes do."""
+        secure = client.link.is_secure
+        return self.config.tls_cluster if secure is None else secure
 
     # replication
 

@@ -37,6 +37,10 @@ class Link(Protocol):
         """The address of the server's side as CLIENT LIST shows it."""
 
     @property
+    def is_secure(self) -> bool | None:
+        """Whether the connection uses TLS; None if there is no connection."""
+
+    @property
     def fd(self) -> int:
         """The file descriptor; -1 if there is none."""
 
@@ -69,6 +73,7 @@ class NullLink:
 
     address = ""
     local_address = ""
+    is_secure = None
     fd = -1
     query_buffer = 0
     argv_bytes = 0

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import error
+from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
 from twisted_redis.engine.clients import CLOSING as CLOSING_GATE
@@ -145,6 +146,11 @@ class Connection:
             return describe(self.transport.getHost())
         except (OSError, AttributeError):  # closed
             return ""
+
+    @property
+    def is_secure(self) -> bool | None:
+        """Whether the connection uses TLS."""
+        return bool(ISSLTransport.providedBy(self.transport))
 
     @property
     def fd(self) -> int:

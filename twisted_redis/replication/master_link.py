@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import error
-from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.interfaces import IAddress, IConnector, ISSLTransport
 from twisted.internet.protocol import Protocol, ReconnectingClientFactory, connectionDone
 from twisted.python.failure import Failure
 
@@ -192,6 +192,11 @@ class MasterLink(Protocol):
         transport: Any = self.transport
         host = transport.getHost() if transport is not None else None
         return f"{host.host}:{host.port}" if host is not None and hasattr(host, "port") else ""
+
+    @property
+    def is_secure(self) -> bool | None:
+        """Whether the connection uses TLS; None without a connection."""
+        return None if self.transport is None else bool(ISSLTransport.providedBy(self.transport))
 
     @property
     def fd(self) -> int:
