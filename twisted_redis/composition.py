@@ -29,6 +29,7 @@ from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import THRESHOLDS, Engine
 from twisted_redis.engine.extensions.module import Module
 from twisted_redis.engine.extensions.modules import ModuleError, load_module
+from twisted_redis.engine.introspect.keysizes import KeySizes
 from twisted_redis.engine.memory import eviction
 from twisted_redis.logs import get_logger, set_level
 from twisted_redis.net.reactors import on_monotonic
@@ -123,6 +124,7 @@ def _make_parts(
     _follow(config, THRESHOLDS, engine.apply_thresholds)
     _follow(config, eviction.DIRECTIVES, engine.eviction.apply)
     _follow(config, "cluster-compatibility-sample-ratio", engine.compatibility.apply)
+    engine.info.add("keysizes", KeySizes(engine).fields)
     persistence = Persistence(engine)
     replication = Replication(engine, persistence.children, persistence.loading, persistence.snapshots)
     aof = Aof(engine, persistence.children, persistence.loading)

@@ -85,21 +85,32 @@ def bump(simulation: Simulation, machines: list[Machine]) -> None:
 
 
 def move_slot(simulation: Simulation, machines: list[Machine]) -> None:
-    """Moves a slot to another machine, as redis-cli does; a refusal ends that halfway."""
+    """Moves a slot to another machine, as redis-cli does: it stops where a node does not answer or refuses."""
     target = machines[0]
     sources = [machine for machine in simulation.masters() if machine.me.slots >> SLOT & 1]
-    if not sources or sources[0] is target or not target.me.is_master:
+    if not sources or sources[0] is target:
         return
     source = sources[0]
-    try_each([target], lambda machine: machine.member.set_slot_importing(SLOT, source.name))
-    try_each([source], lambda machine: machine.member.set_slot_migrating(SLOT, target.name))
-    if len(machines) > 2:
-        # The administrator gives up here.
-        return
-    simulation.run(0.05)
-    if target.alive and source.alive:
+
+    def move_keys() -> None:
         target.keys[SLOT] = source.keys.pop(SLOT, set())
-    try_each([target, source], lambda machine: machine.member.set_slot_node(SLOT, target.name))
+
+    calls: list[tuple[Machine, Callable[[], None]]] = [
+        (target, lambda: target.member.set_slot_importing(SLOT, source.name)),
+        (source, lambda: source.member.set_slot_migrating(SLOT, target.name)),
+        (source, move_keys),
+        (target, lambda: target.member.set_slot_node(SLOT, target.name)),
+        (source, lambda: source.member.set_slot_node(SLOT, target.name)),
+    ]
+    # Some administrators give up in the middle.
+    for machine, call in calls if len(machines) < 3 else calls[:2]:
+        if machine.frozen or not machine.alive:
+            return
+        try:
+            call()
+        except CommandError:
+            return
+        simulation.run(0.02)
 
 
 def try_each(machines: list[Machine], call: Callable[[Machine], object]) -> None:

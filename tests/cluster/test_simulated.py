@@ -910,6 +910,18 @@ def test_a_node_does_not_believe_that_it_has_failed_itself() -> None:
     assert a.logs == []
 
 
+def test_an_impossible_shard_is_not_believed() -> None:
+    simulation = make(2)
+    a, b = simulation.machines
+    link = a.view_of(b).inbound
+    assert link is not None
+    message = replace(last_header(b), kind=PONG)
+    message.extensions.shard_id = "?" * 40
+    a.receive(link, encode(message))
+    # Otherwise nodes.conf could not be read again.
+    assert a.view_of(b).shard_id == b.me.shard_id
+
+
 def test_dropped_messages() -> None:
     simulation = make(2)
     a, b = simulation.machines

@@ -218,5 +218,6 @@ def read_extensions(core: Core, message: Message, sender: Node) -> None:
     if (sender.hostname, sender.human_name) != (hostname, human_name):
         sender.hostname, sender.human_name = hostname, human_name
         core.note(SAVE)
-    if update_shard(sender, said.shard_id or top_master(sender).shard_id):
+    shard_id = said.shard_id if said.shard_id and is_id(said.shard_id) else top_master(sender).shard_id
+    if update_shard(sender, shard_id):
         core.note(SAVE | SYNC)

@@ -15,7 +15,7 @@ from twisted_redis.config import Config
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiting, block
-from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, Client
+from twisted_redis.engine.clients import CLOSING, DENY_BLOCKING, NOT_GATES, REPLICA, REPLIES_OFF, SCRIPT, Client
 from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.command_table import CommandTable
 from twisted_redis.engine.compatibility import Compatibility
@@ -28,7 +28,6 @@ from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
 from twisted_redis.engine.gates import IS_CLUSTER
 from twisted_redis.engine.introspect.info_fields import InfoFields
-from twisted_redis.engine.introspect.keysizes import KeySizes
 from twisted_redis.engine.introspect.latency import LatencyMonitor
 from twisted_redis.engine.introspect.monitor import Monitors
 from twisted_redis.engine.introspect.slowlog import SlowLog
@@ -161,7 +160,6 @@ class Engine:
         self.memory_at_start = self.usage.total()
         self.eviction = Eviction(self)
         self.expiry = Expiry(self)
-        self.key_sizes = KeySizes(self)
         self.migrations = Migrations(self)
         self.compatibility = Compatibility(self)
         self.modules = Modules(self)
@@ -505,7 +503,9 @@ class Engine:
         if nanoseconds > STALE_AFTER and not self.effects.depth:
             self.turns.refresh_time()
         if command is not gates.NOT_EXECUTED:
-            self.slowlog.note(client, command, argv, nanoseconds)
+            # A command of a script belongs to no connection.
+            address, name = ("", b"") if client.gates & SCRIPT else (client.link.address, client.name or b"")
+            self.slowlog.note(command, argv, nanoseconds, address, name)
             self.latency.note_call(command, nanoseconds)
 
     def apply_thresholds(self) -> None:

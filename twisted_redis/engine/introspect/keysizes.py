@@ -69,7 +69,6 @@ class KeySizes:
         self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
-        engine.info.add("keysizes", self.fields)
 
     def fields(self) -> list[tuple[str, str]]:
         """Returns the fields of the section."""

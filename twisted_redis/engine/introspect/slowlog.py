@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from twisted_redis.engine.clients import SCRIPT
 from twisted_redis.engine.declare.flags import SKIP_SLOWLOG
 from twisted_redis.engine.introspect.redaction import redacted
 
 if TYPE_CHECKING:
     from twisted_redis.config import Config
-    from twisted_redis.engine.clients import Client
     from twisted_redis.engine.clock import TimeSource
     from twisted_redis.engine.declare.table import Command
 
@@ -49,20 +47,19 @@ class SlowLog:
         microseconds = config.slowlog_log_slower_than
         return None if microseconds < 0 or not config.slowlog_max_len else microseconds * 1000
 
-    def note(self, client: Client, command: Command, argv: list[bytes], nanoseconds: int) -> None:
-        """Keeps a call if it is slow enough."""
+    def note(self, command: Command, argv: list[bytes], nanoseconds: int, address: str, name: bytes) -> None:
+        """Keeps a call if it is slow enough; ``address`` and ``name`` are those of its client."""
         threshold = self.threshold_ns
         if threshold is None or nanoseconds < threshold or command.flags & SKIP_SLOWLOG:
             return
-        is_script = client.gates & SCRIPT
         self.calls.appendleft(
             SlowCall(
                 self._next,
                 int(self._time.wall()),
                 nanoseconds // 1000,
-                [*map(_shortened, _trimmed(redacted(client.config, command, argv)))],
-                b"" if is_script else client.link.address.encode(),
-                b"" if is_script else client.name or b"",
+                [*map(_shortened, _trimmed(redacted(self._config, command, argv)))],
+                address.encode(),
+                name,
             )
         )
         self._next += 1
