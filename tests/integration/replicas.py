@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
 import socket
@@ -22,9 +23,15 @@ __all__ = ["KINDS", "Cut", "Load", "client_of", "digest", "has", "launch", "link
 
 @cache
 def command_of(kind: str) -> tuple[str, ...] | None:
-    """Returns the command that starts a kind of server (``ours``, ``redis-7``, ``redis-8``). None if it is missing."""
+    """Returns the command that starts a kind of server (``ours``, ``redis-7``, ``redis-8``, ``valkey``).
+
+    Returns None if it is missing.
+    """
     if kind == "ours":
         return SERVER
+    if kind == "valkey":
+        valkey = os.environ.get("VALKEY_SERVER") or shutil.which("valkey-server")
+        return None if valkey is None else (valkey,)
     program = real_redis() if kind == "redis-8" else shutil.which("redis-server")
     if program is None or (kind == "redis-7" and not Path("/usr/bin/redis-server").exists()):
         return None

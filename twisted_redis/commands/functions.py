@@ -28,6 +28,7 @@ from twisted_redis.engine.scripting.scripts import check_keys
 from twisted_redis.keyspace.glob import compile_glob
 from twisted_redis.persistence.rdb import payload, records
 from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.persistence.rdb.types import OLDEST_TARGET
 from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import OK, Pairs, Reply, SetReply, Simple
 
@@ -208,7 +209,8 @@ def dump(ctx: Client) -> Reply:
     """
     compressed = ctx.config.rdbcompression
     return payload.seal(
-        b"".join(records.function_bytes(code, compressed) for code in ctx.engine.scripting.libraries.codes())
+        b"".join(records.function_bytes(code, compressed) for code in ctx.engine.scripting.libraries.codes()),
+        OLDEST_TARGET,
     )
 
 
@@ -247,7 +249,7 @@ def restore(ctx: Client, serialized: bytes, *policy: bytes) -> Reply:
         state.join(found, how == b"replace")
     if payload.is_foreign(serialized):
         # A replica may be of Redis, which would refuse the payload.
-        ctx.propagate_as([b"FUNCTION", b"RESTORE", payload.seal(serialized[:-10]), *policy])
+        ctx.propagate_as([b"FUNCTION", b"RESTORE", payload.seal(serialized[:-10], OLDEST_TARGET), *policy])
     _changed(ctx)
     return OK
 
