@@ -13,6 +13,7 @@ from importlib import import_module
 TOOLS = {
     "check-aof": "twisted_redis.persistence.aof.checking",
     "check-rdb": "twisted_redis.persistence.checking",
+    "cluster": "twisted_redis.local_cluster",
     "rdb": "twisted_redis.persistence.printing",
 }
 

@@ -24,6 +24,9 @@ Every directive of redis.conf is an option. Its value is the next argument:
        twisted-redis --listen tcp:7777:interface=127.0.0.1 (any Twisted endpoint)
        twisted-redis --metrics-port 9121 (status page and Prometheus metrics on 127.0.0.1)
 
+A cluster on this machine, with a process for each node (--help prints its options):
+       twisted-redis cluster --masters 3 --replicas 1 --port 7000
+
 Tools for files (without arguments, each prints its usage):
        twisted-redis check-rdb dump.rdb (checks a snapshot)
        twisted-redis check-aof appendonlydir/appendonly.aof.manifest (checks an append-only file; --fix repairs it)
