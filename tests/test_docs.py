@@ -28,6 +28,7 @@ from twisted_redis.__main__ import TOOLS
 from twisted_redis.command_line import OwnOptions
 from twisted_redis.config import load_arguments
 from twisted_redis.extending import Module, load_module
+from twisted_redis.local_cluster import ClusterOptions
 from twisted_redis.resp.types import ErrorReply, Simple
 
 ROOT = Path(__file__).parents[1]
@@ -125,9 +126,6 @@ def check_command(words: list[str]) -> None:
         return
     if program in ("twistd", "twist") or words[:3] == ["python", "-m", "twisted_redis"]:
         rest = rest[rest.index("redis") + 1 :] if "redis" in rest else rest[2:]
-        if rest and rest[0] in TOOLS:
-            assert importlib.util.find_spec(TOOLS[rest[0]]) is not None
-            return
     elif program == "python":
         if rest[0] == "-m":
             assert importlib.util.find_spec(rest[1]) is not None or rest[1] in ("sphinx", "build", "pytest")
@@ -136,6 +134,12 @@ def check_command(words: list[str]) -> None:
         return
     elif program not in ("./your_program.sh", "twisted-redis"):
         assert os.access(ROOT / program, os.X_OK), words
+        return
+    if rest and rest[0] == "cluster":
+        ClusterOptions.parse(rest[1:])
+        return
+    if rest and rest[0] in TOOLS:
+        assert importlib.util.find_spec(TOOLS[rest[0]]) is not None
         return
     own = OwnOptions().take([word for word in rest if not word.endswith(".conf") and word != "-"])
     if not {"--version", "--help"} & set(own):
