@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.simulation import BUS_PORT, PORT, Machine, Simulation
 from twisted_redis.cluster.bus.messages import AUTH_ACK, PONG, PUBLISH, UPDATE, Gossip, decode, encode
 from twisted_redis.cluster.core import FAIL_OVER
+from twisted_redis.cluster.headers import header
 from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, MASTER, NO_ADDRESS, PFAIL, REPLICA, all_slots
 from twisted_redis.engine.errors import CommandError
 
@@ -554,6 +555,43 @@ def test_a_late_replica_does_not_take_an_epoch_back() -> None:
 
 
 # slots
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["it goes on", "it dies"])
+def test_messages_of_two_links_overtake_each_other(silent: bool) -> None:
+    simulation = make(3, 1)
+    master, watcher, replica = simulation.machines[0], simulation.machines[1], simulation.machines[3]
+
+    def says(machine: Machine) -> bytes:
+        return encode(header(machine.member.core, PONG))
+
+    def fail_over(machine: Machine) -> None:
+        machine.member.fail_over(force=False, takeover=False)
+        simulation.run_until(lambda: machine.me.is_master)
+        # The former master becomes a replica, which the new one has to know before they change places again.
+        simulation.run(1)
+
+    # A node that stands still gets all at once what the others have told it meanwhile, one link after the other.
+    simulation.freeze(watcher)
+    oldest = says(replica)
+    fail_over(replica)
+    older = says(replica)
+    fail_over(master)
+    newest = says(replica)
+    link = watcher.view_of(replica).inbound
+    assert link is not None
+    for message in (newest, older, oldest):
+        watcher.receive(link, message)
+    # It had the slots after the oldest message.
+    assert watcher.state.owners[0] is watcher.view_of(replica)
+    assert watcher.view_of(replica).is_master
+    if silent:
+        watcher.receive(watcher.view_of(master).inbound, says(master))  # type: ignore[arg-type]
+    else:
+        watcher.receive(link, newest)
+        assert watcher.view_of(replica).is_replica
+    assert watcher.state.owners[0] is watcher.view_of(master)
+    assert watcher.view_of(master).is_master
 
 
 def test_a_slot_moves() -> None:

@@ -9,6 +9,7 @@ from twisted_redis.cluster.nodes import MOST_EPOCH
 from twisted_redis.cluster.saving import save_now
 
 if TYPE_CHECKING:
+    from twisted_redis.cluster.bus.messages import Message
     from twisted_redis.cluster.core import Core
     from twisted_redis.cluster.nodes import Node
 
@@ -22,12 +23,14 @@ def advance(core: Core) -> int:
     return state.current_epoch
 
 
-def learn(core: Core, sender: Node, current_epoch: int, config_epoch: int) -> None:
+def learn(core: Core, sender: Node, message: Message) -> None:
     """Takes over newer epochs from a message."""
-    if current_epoch > core.state.current_epoch:
-        core.state.current_epoch = current_epoch
-    if config_epoch > sender.config_epoch:
-        sender.config_epoch = config_epoch
+    if message.current_epoch > core.state.current_epoch:
+        core.state.current_epoch = message.current_epoch
+    # A replica shows the epoch of its master.  It counts for the slots of the master, and not for any of the replica
+    # that an older message gives back to it.
+    if not message.master and message.config_epoch > sender.config_epoch:
+        sender.config_epoch = message.config_epoch
         core.note(SAVE | SYNC)
 
 

@@ -73,7 +73,7 @@ def receive(core: Core, link: BusLink, message: Message) -> None:
         now = core.host.now()
         sender.data_received = now
         if not sender.flags & HANDSHAKE:
-            learn(core, sender, message.current_epoch, message.config_epoch)
+            learn(core, sender, message)
             sender.replica_offset = message.offset
             sender.replica_offset_at = now
             learn_offset(core, sender, message)
@@ -155,7 +155,8 @@ def _read_ping(core: Core, link: BusLink, message: Message, sender: Node | None)
         clear_failure(core, node)
     if sender is None or sender is core.state.myself:
         return
-    _read_role(core, sender, message)
+    if not _read_role(core, sender, message):
+        return
     _read_claims(core, sender, message)
     resolve_collision(core, sender, message.config_epoch)
     read_gossip(core, message, sender)
@@ -174,21 +175,19 @@ def _learn_own_ip(core: Core, link: BusLink, kind: int) -> None:
             core.note(SAVE)
 
 
-def _read_role(core: Core, sender: Node, message: Message) -> None:
-    """A node says whether it is a master, or whose replica."""
+def _read_role(core: Core, sender: Node, message: Message) -> bool:
+    """A node says whether it is a master, or whose replica; False if it said so before it got the slots that it has."""
     state = core.state
     if not message.master:
         become_master(core, sender)
-        return
+        return True
     master = state.find(message.master)
     if master is sender:
         # Nobody replicates from itself.
-        return
+        return True
     if sender.is_master:
         if master is not None and master.shard_id == sender.shard_id:
-            if sender.config_epoch > message.config_epoch:
-                core.host.log("notice", f"Node {sender.name} ({sender.human_name}) has sent an old message.")
-            else:
+            if message.config_epoch >= sender.config_epoch:
                 # The new master of the shard has not told this node itself yet.
                 state.assign_all(sender.slots, master)
                 if master is state.myself and master.is_replica:
@@ -196,6 +195,11 @@ def _read_role(core: Core, sender: Node, message: Message) -> None:
                 become_master(core, master)
                 # Redis takes over an older epoch here too.  An epoch that goes back could be given away twice.
                 master.config_epoch = max(master.config_epoch, message.config_epoch)
+            elif sender.slots:
+                # Messages of two connections overtake each other.  Redis makes it a replica that has slots, and never
+                # takes them from it again.
+                core.host.log("notice", f"Node {sender.name} ({sender.human_name}) has sent an old message.")
+                return False
         else:
             state.assign_all(sender.slots, None)
         sender.flags = sender.flags & ~(MASTER | MIGRATE_TO) | REPLICA
@@ -207,6 +211,7 @@ def _read_role(core: Core, sender: Node, message: Message) -> None:
         sender.master = master
         update_shard(sender, master.shard_id)
         core.note(SAVE)
+    return True
 
 
 def _read_claims(core: Core, sender: Node, message: Message) -> None:
