@@ -73,7 +73,7 @@ class NullLink:
 
     address = ""
     local_address = ""
-    is_secure = None
+    is_secure: bool | None = None
     fd = -1
     query_buffer = 0
     argv_bytes = 0
