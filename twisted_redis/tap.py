@@ -14,7 +14,7 @@ from twisted.python import usage
 from twisted_redis.command_line import USAGE, OwnOptions, version_text
 from twisted_redis.composition import make_server
 from twisted_redis.config import Config, FatalConfigError, HelpWanted, VersionWanted, load_arguments
-from twisted_redis.daemon import DEFAULT_PID_FILE, Supervisor, go_to_background, ignore_hangup
+from twisted_redis.daemon import DEFAULT_PID_FILE, Supervisor, go_to_background, ignore_hangup, rest_collector
 from twisted_redis.engine.acl import AclStartError
 from twisted_redis.logs import RedisLogObserver, get_logger, set_level
 from twisted_redis.logs import start as start_log
@@ -128,6 +128,8 @@ def main(argv: Sequence[str]) -> int:
     reactor.run()
     if not engine.process.exit_code:
         engine.log("warning", "Redis is now ready to exit, bye bye...")
+    # The interpreter visits every object when it ends, while other programs wait for the process and its port.
+    rest_collector()
     return engine.process.exit_code
 
 

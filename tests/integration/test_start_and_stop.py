@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,24 @@ def test_signal_ends_it_in_order(start: Start, number: int) -> None:
         assert time.monotonic() - begin < 2
     assert "User requested shutdown..." in server.output
     assert server.output.rstrip().endswith("Redis is now ready to exit, bye bye...")
+
+
+def test_the_end_of_the_process_does_not_visit_what_the_server_holds(start: Start) -> None:
+    counting = (
+        "import atexit, gc, runpy\n"
+        "atexit.register(lambda: print('left to visit:', len(gc.get_objects()), flush=True))\n"
+        "runpy.run_module('twisted_redis', run_name='__main__')"
+    )
+    server = start(command=(sys.executable, "-c", counting))
+    with redis.Redis(port=server.port) as client:
+        client.rpush("list", *range(10))
+        for number in range(5000):
+            client.hset(f"hash:{number}", "field", "value")
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    found = re.search(r"left to visit: (\d+)", server.output)
+    assert found is not None
+    assert int(found[1]) < 1000
 
 
 def test_second_interrupt_ends_it_at_once(start: Start) -> None:
