@@ -54,6 +54,13 @@ def test_a_cluster_that_agrees_is_ok() -> None:
     assert problem(report(A, gone), report(B, gone)) == ""
 
 
+def test_an_owner_that_was_stopped_is_missed() -> None:
+    reports = {B: report(B), C: report(C)}
+    assert find_problem(reports, {A}) == f"node {A}, which owns slots, does not run"
+    # A node that somebody else has added runs elsewhere.
+    assert find_problem(reports) == ""
+
+
 @pytest.mark.parametrize(
     ("reports", "expected"),
     [
@@ -62,7 +69,7 @@ def test_a_cluster_that_agrees_is_ok() -> None:
         ((report(A), report(B, in_sync=False)), f"replica {B} is not in sync"),
         ((report(A, seen(B, A, health="suspected")), report(B)), f"node {A} sees node {B} as: suspected"),
         ((report(A, seen(B, A, link_from=False)), report(B)), "a link between the nodes"),
-        ((report(B),), f"node {A}, which owns slots, does not run"),
+        ((report(B, seen(A, B, health="failed")),), f"node {B} sees node {A}, which owns slots, as: failed"),
         ((report(A, seen(A, A, slots=[(0, 16382)])),), "slots that nobody owns"),
         ((report(A), report(B, seen(B, B, role="master", master=""))), f"node {B} does not agree"),
         (

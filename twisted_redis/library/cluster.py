@@ -204,7 +204,8 @@ class RunningCluster:
     def _problem(self) -> str:
         living = self._living()
         reports = self._crew.ask_all([node.runner for node in living], "report_node")
-        return find_problem(dict(zip((node.id for node in living), reports, strict=True)))
+        stopped = {node.id for node in self.nodes if node not in living}
+        return find_problem(dict(zip((node.id for node in living), reports, strict=True)), stopped)
 
     # faults
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,11 +13,11 @@ __all__ = ["find_problem"]
 _SLOTS = 16384
 
 
-def find_problem(reports: Mapping[str, NodeReport]) -> str:
+def find_problem(reports: Mapping[str, NodeReport], stopped: Container[str] = ()) -> str:
     """Returns what is wrong with a cluster; empty if the nodes serve all slots and agree.
 
-    ``reports`` has the report of each running node, by id.  Nodes that do not run may be unreachable, but must not be
-    needed.
+    ``reports`` has the report of each running node, by id, and ``stopped`` the ids of those that do not run.  These may
+    be unreachable, but must not be needed.  Nodes that others have added may own slots, and must be reachable then.
     """
     if not reports:
         return "no node is running"
@@ -41,8 +41,10 @@ def find_problem(reports: Mapping[str, NodeReport]) -> str:
         if sum(last + 1 - first for slots in owners.values() for first, last in slots) < _SLOTS:
             return f"node {name} knows slots that nobody owns"
         for owner in owners:
-            if owner not in reports:
+            if owner in stopped:
                 return f"node {owner}, which owns slots, does not run"
+            if known[owner].health != "ok":
+                return f"node {name} sees node {owner}, which owns slots, as: {known[owner].health}"
         seen = owners, {each.id: (each.role, each.master) for each in view.nodes if each.id in reports}
         if expected is None:
             expected = seen

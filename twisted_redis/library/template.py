@@ -104,9 +104,11 @@ class ForkedServer(PipedServer):
 def main() -> None:
     """The main function of the template."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    # What a server needs is imported here, once for all of them.
+    # What a server needs is imported here, once for all of them.  The collector would visit the modules in vain.
+    gc.disable()
     from twisted_redis.library import cluster_modules  # noqa: F401
 
+    gc.enable()
     # Output of print must not get between the answers.
     os.dup2(2, 1)
     if hasattr(gc, "freeze"):
