@@ -89,6 +89,12 @@ class Nodes:
             server.process.kill()
             server.process.wait()
 
+    def drop_first(self, number: int) -> None:
+        """Ends the servers that were started first."""
+        self.servers = self.servers[number:] + self.servers[:number]
+        self.clients = self.clients[number:] + self.clients[:number]
+        self.drop(number)
+
     def id_of(self, place: int) -> str:
         """Returns the id of a node."""
         found: str = self.clients[place].execute_command("CLUSTER", "MYID").decode()

@@ -1,4 +1,4 @@
-"""The steps of docs/moving-to-redis.md: from this server to Redis and back, while clients write."""
+"""The steps of docs/moving-to-redis.md: from this server to Redis and back, with one server or a cluster."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.integration.cluster_cli import Nodes, address, fill, find_cli, run_cli, tag_of, writing
 from tests.integration.process import PATIENCE, Server
 from tests.integration.replicas import KINDS, client_of, digest, has, launch, link_up, until
 
@@ -93,3 +94,97 @@ def hand_over(old: redis.Redis, new: redis.Redis, port: int) -> None:
     until(lambda: old.info("replication")["role"] == "slave", "the old master is none")
     link_up(old)
     assert old.info("replication")["master_failover_state"] == "no-failover"
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Nodes]:
+    """A cluster of three masters of this server."""
+    if find_cli() is None or not has("redis-8"):
+        pytest.skip("no redis-cli or no redis-8: set REDIS_SERVER, or run tests/conformance/run --list once")
+    made = Nodes(tmp_path, "--cluster-node-timeout", "10000")
+    try:
+        made.start(["ours"] * 3)
+        run_cli("create", *map(address, made.servers), "--cluster-yes")
+        made.wait_until_up()
+        yield made
+    finally:
+        made.stop()
+
+
+TAGS = [tag_of(slot) for slot in (0, 5461, 10923)]
+
+
+def test_the_nodes_of_a_cluster_are_replaced(nodes: Nodes) -> None:
+    with nodes.cluster() as cluster:
+        fill(cluster, TAGS)
+    before = nodes.contents()
+    with writing(nodes, TAGS):
+        replace(nodes, "redis-8")
+        check(nodes)
+        # Back, while the writes go on.
+        replace(nodes, "ours")
+        check(nodes)
+    nodes.expect(before)
+
+
+def check(nodes: Nodes) -> None:
+    """Looks at the three nodes that are there now."""
+    nodes.wait_until_up()
+    assert nodes.masters() == [0, 1, 2]
+    assert "[OK] All 16384 slots covered." in run_cli("check", address(nodes.servers[0]))
+
+
+def replace(nodes: Nodes, kind: str) -> None:
+    """Replaces each of the three nodes by a node of a kind."""
+    nodes.start([kind] * 3)
+    for old in range(3):
+        new = old + 3
+        name = nodes.id_of(old)
+        run_cli(
+            "add-node", address(nodes.servers[new]), address(nodes.servers[old]),
+            "--cluster-slave", "--cluster-master-id", name,
+        )  # fmt: skip
+        link_up(nodes.clients[new])
+        master, replica = nodes.clients[old], nodes.clients[new]
+        for client in nodes.clients[:new]:
+            until(lambda c=client, n=name: c.execute_command("CLUSTER", "REPLICAS", n), "it is known as a replica")  # type: ignore[misc]
+        replica.execute_command("CLUSTER", "FAILOVER")
+        until(lambda r=replica: r.role()[0] == b"master", "the new node is the master")  # type: ignore[misc]
+        until(lambda m=master: m.role()[0] == b"slave", "the old node is its replica")  # type: ignore[misc]
+    nodes.wait_until_up()
+    assert nodes.masters() == [3, 4, 5]
+    for old in range(3):
+        run_cli("del-node", address(nodes.servers[3]), nodes.id_of(old))
+        nodes.clients[old].shutdown(nosave=True)
+    nodes.drop_first(3)
+
+
+def test_slots_move_to_more_nodes_and_back(nodes: Nodes) -> None:
+    with nodes.cluster() as cluster:
+        fill(cluster, TAGS)
+    before = nodes.contents()
+    nodes.start(["redis-8"] * 2)
+    first = address(nodes.servers[0])
+    with writing(nodes, TAGS):
+        for place in (3, 4):
+            run_cli("add-node", address(nodes.servers[place]), first)
+            nodes.wait_until_up(*range(place + 1))
+        # Equal shares would be 6,553 slots, each of which takes four calls.
+        run_cli(
+            "rebalance", first, "--cluster-use-empty-masters", "--cluster-threshold", 0.1,
+            "--cluster-weight", *(f"{nodes.id_of(place)}=0.01" for place in (3, 4)),
+        )  # fmt: skip
+        nodes.wait_until_up()
+        assert nodes.masters() == [0, 1, 2, 3, 4]
+        assert nodes.clients[3].dbsize() + nodes.clients[4].dbsize() > 0
+        for place in (3, 4):
+            run_cli(
+                "reshard", first, "--cluster-from", nodes.id_of(place), "--cluster-to", nodes.id_of(0),
+                "--cluster-slots", 16384, "--cluster-yes",
+            )  # fmt: skip
+            nodes.wait_until_up(*range(place, 5), 0, 1, 2)
+            link_up(nodes.clients[place])
+            run_cli("del-node", first, nodes.id_of(place))
+    nodes.drop(2)
+    check(nodes)
+    nodes.expect(before)
