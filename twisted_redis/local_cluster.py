@@ -21,6 +21,8 @@ from random import Random
 
 from twisted_redis.cluster.forming import Founder, describe
 from twisted_redis.config import Config, FatalConfigError, HelpWanted, VersionWanted, load_arguments
+from twisted_redis.library.places import reached_by
+from twisted_redis.library.process import environment
 
 __all__ = ["ClusterOptions", "main"]
 
@@ -117,7 +119,7 @@ class ClusterOptions:
         if self.config.cluster_announce_ip:
             return self.config.cluster_announce_ip
         first = self.config.bind[0].lstrip("-") if self.config.bind else "127.0.0.1"
-        return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(first, first)
+        return reached_by(first)
 
     def _check(self) -> None:
         if self.nodes > _MOST_NODES:
@@ -232,16 +234,13 @@ class _LocalCluster:
         files = [] if options.folder else ["--save", ""]
         own = ["--bind", "127.0.0.1", *files, *options.directives, "--port", str(port), "--cluster-enabled", "yes"]
         folder = self._folder / str(port)
-        environment = dict(os.environ)
-        here = str(Path(__file__).resolve().parents[1])
-        environment["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [environment.get("PYTHONPATH")])])
         with open(folder / _LOG, "ab") as log:
             self._children[port] = subprocess.Popen(
                 [*command, *own, "--cluster-config-file", _TABLES, "--dir", str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment(),
                 # The signals of the terminal are for this process alone, which ends the nodes.
                 start_new_session=True,
             )

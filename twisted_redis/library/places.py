@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from twisted_redis.config import Config
     from twisted_redis.net.listening import Listeners
 
-__all__ = ["Place", "find_place", "hold_port"]
+__all__ = ["Place", "find_place", "hold_port", "reached_by"]
 
 #: For a server that listens at all addresses: the address where this machine reaches it.
 _REACHED_BY = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}
@@ -59,7 +59,7 @@ def find_place(config: Config, listeners: Listeners) -> Place:
     password = config.requirepass or None
     if (config.port or config.tls_port) and config.bind:
         return Place(
-            _reached_by(config.bind[0].lstrip("-")),
+            reached_by(config.bind[0].lstrip("-")),
             config.port or config.tls_port,
             password=password,
             tls=not config.port,
@@ -75,7 +75,7 @@ def find_place(config: Config, listeners: Listeners) -> Place:
 def _at_endpoint(description: str, address: Any, password: str | None) -> Place | None:
     port = getattr(address, "port", None)
     if port is not None:
-        return Place(_reached_by(address.host), port, password=password, tls=description.startswith("ssl:"))
+        return Place(reached_by(address.host), port, password=password, tls=description.startswith("ssl:"))
     name = getattr(address, "name", None)
     # A name that begins with NUL is in the abstract namespace, and no path.
     if not name or name[0] == 0:
@@ -83,7 +83,8 @@ def _at_endpoint(description: str, address: Any, password: str | None) -> Place 
     return Place(unix_socket=os.path.abspath(os.fsdecode(name)), password=password)
 
 
-def _reached_by(host: str) -> str:
+def reached_by(host: str) -> str:
+    """The address at which this machine reaches a server that listens at ``host``."""
     return _REACHED_BY.get(host, host)
 
 
