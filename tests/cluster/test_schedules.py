@@ -184,7 +184,7 @@ def test_a_larger_cluster_heals(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 7, 11])
+@pytest.mark.parametrize("seed", [1, 7])
 def test_a_hundred_nodes_heal(seed: int) -> None:
     simulation = make(50, 1, seed=5, node_timeout=5000, delay=(1, 80))
     hurt(simulation, Random(seed))
