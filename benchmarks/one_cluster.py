@@ -57,7 +57,7 @@ def start(mode: str, masters: int, replicas: int) -> None:
     from twisted_redis import running_cluster
 
     if mode != "processes":
-        from twisted_redis.library import cluster_modules  # noqa: F401 - a program loads it once, and a test suite too
+        from twisted_redis.library.cluster import modules  # noqa: F401 - a program loads it once, and a test suite too
     before = memory(os.getpid())
     cpu_before = cpu()
     began = time.perf_counter()

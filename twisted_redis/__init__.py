@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from twisted_redis.composition import make_server
     from twisted_redis.config import Config, FatalConfigError, load_arguments
     from twisted_redis.library.client import LocalClient
-    from twisted_redis.library.cluster import RunningCluster, running_cluster, start_cluster
-    from twisted_redis.library.cluster_node import RunningNode
+    from twisted_redis.library.cluster.node import RunningNode
+    from twisted_redis.library.cluster.running import RunningCluster, running_cluster, start_cluster
     from twisted_redis.library.dataset import SortedSet, StreamEntries
     from twisted_redis.library.errors import ReplyError, ServerStopped
     from twisted_redis.library.running import RunningServer, SyncClient, running_server, start_server
@@ -70,16 +70,16 @@ _MODULES = {
     "LocalClient": "twisted_redis.library.client",
     "RedisService": "twisted_redis.library.service",
     "ReplyError": "twisted_redis.library.errors",
-    "RunningCluster": "twisted_redis.library.cluster",
-    "RunningNode": "twisted_redis.library.cluster_node",
+    "RunningCluster": "twisted_redis.library.cluster.running",
+    "RunningNode": "twisted_redis.library.cluster.node",
     "RunningServer": "twisted_redis.library.running",
     "ServerStopped": "twisted_redis.library.errors",
     "SortedSet": "twisted_redis.library.dataset",
     "StreamEntries": "twisted_redis.library.dataset",
     "SyncClient": "twisted_redis.library.running",
-    "running_cluster": "twisted_redis.library.cluster",
+    "running_cluster": "twisted_redis.library.cluster.running",
     "running_server": "twisted_redis.library.running",
-    "start_cluster": "twisted_redis.library.cluster",
+    "start_cluster": "twisted_redis.library.cluster.running",
     "start_server": "twisted_redis.library.running",
 }
 

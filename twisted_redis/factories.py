@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from twisted_redis.library.cluster import RunningCluster
+    from twisted_redis.library.cluster.running import RunningCluster
     from twisted_redis.library.running import RunningServer
 
 __all__ = ["async_redis_client", "redis_client", "redis_cluster", "redis_cluster_server", "redis_server"]
@@ -77,7 +77,7 @@ def redis_cluster_server(
     @pytest.fixture(scope=scope, name=name)
     def cluster(request: pytest.FixtureRequest) -> Iterator[RunningCluster]:
         """A cluster whose nodes the test can kill, part and move slots between."""
-        from twisted_redis.library.cluster import running_cluster
+        from twisted_redis.library.cluster.running import running_cluster
 
         wanted = _given_directives(request.config)
         if request.config.getoption("redis_server_process"):

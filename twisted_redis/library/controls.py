@@ -10,8 +10,8 @@ from twisted_redis.engine.pause import CLIENTS
 from twisted_redis.library import dataset
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
+from twisted_redis.library.cluster.report import NodeReport
 from twisted_redis.library.faults import Faults
-from twisted_redis.library.node_report import NodeReport
 from twisted_redis.library.places import find_place
 
 if TYPE_CHECKING:

@@ -36,7 +36,12 @@ class Template:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from twisted_redis.library.template import main; main()", str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-c",
+                    "from twisted_redis.library.cluster.template import main; main()",
+                    str(theirs.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 env=environment(),
                 pass_fds=[theirs.fileno()],
@@ -106,7 +111,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     # What a server needs is imported here, once for all of them.  The collector would visit the modules in vain.
     gc.disable()
-    from twisted_redis.library import cluster_modules  # noqa: F401
+    from twisted_redis.library.cluster import modules  # noqa: F401
 
     gc.enable()
     # Output of print must not get between the answers.

@@ -10,7 +10,7 @@ from twisted_redis.library.running import RunningServer
 
 if TYPE_CHECKING:
     from twisted_redis.engine.ports.cluster_view import NodeView
-    from twisted_redis.library.node_report import NodeReport
+    from twisted_redis.library.cluster.report import NodeReport
     from twisted_redis.library.runner import Runner
 
 __all__ = ["RunningNode"]

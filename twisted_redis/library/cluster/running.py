@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.library.cluster_arguments import NodeArguments
-from twisted_redis.library.cluster_health import find_problem
-from twisted_redis.library.cluster_node import RunningNode
-from twisted_redis.library.cluster_runners import Crew, make_crew
+from twisted_redis.library.cluster.arguments import NodeArguments
+from twisted_redis.library.cluster.crews import Crew, make_crew
+from twisted_redis.library.cluster.health import find_problem
+from twisted_redis.library.cluster.node import RunningNode
+from twisted_redis.library.cluster.slot_moves import move_slot, slot_of
 from twisted_redis.library.errors import ReplyError, ServerStopped
 from twisted_redis.library.hints import number as checked_number
-from twisted_redis.library.slot_moves import move_slot, slot_of
 
 if TYPE_CHECKING:
     import logging

@@ -143,7 +143,7 @@ class Processes(Crew):
     where = "in processes"
 
     def __init__(self) -> None:
-        from twisted_redis.library.template import ForkedServer, Template
+        from twisted_redis.library.cluster.template import ForkedServer, Template
 
         self._server = ForkedServer
         self._template = Template()

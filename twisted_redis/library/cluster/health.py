@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twisted_redis.library.node_report import NodeReport
+    from twisted_redis.library.cluster.report import NodeReport
 
 __all__ = ["find_problem"]
 

@@ -12,9 +12,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted_redis import RedisService
 from twisted_redis.cluster.nodes_store import Memory
 from twisted_redis.engine.ports.cluster_view import ClusterView, NodeView
-from twisted_redis.library.cluster_arguments import NodeArguments
-from twisted_redis.library.cluster_health import find_problem
-from twisted_redis.library.node_report import NodeReport
+from twisted_redis.library.cluster.arguments import NodeArguments
+from twisted_redis.library.cluster.health import find_problem
+from twisted_redis.library.cluster.report import NodeReport
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 

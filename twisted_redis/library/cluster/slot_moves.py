@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twisted_redis.library.cluster_node import RunningNode
+    from twisted_redis.library.cluster.node import RunningNode
     from twisted_redis.library.values import Argument
 
 __all__ = ["move_slot", "slot_of"]

@@ -1,0 +1,1 @@
+"""A whole cluster for a program or a test."""
