@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -140,9 +141,9 @@ def run(outcome: Outcome, subjects: Sequence[Subject], options: argparse.Namespa
     """Lets a fault happen some times."""
     fault = FAULTS[outcome.fault]
     done: list[Round] = []
-    folder = Path(tempfile.mkdtemp(prefix="tr-faults-"))
     known = len(outcome.violations)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tr-faults-")))
         network = None
         if fault.proxied:
             network = Network()
@@ -164,10 +165,9 @@ def run(outcome: Outcome, subjects: Sequence[Subject], options: argparse.Namespa
         except (NeverHappened, *ERRORS) as error:
             outcome.violations.append(f"round {first + len(done)}: {type(error).__name__}: {error}")
             outcome.violations += [f"  {text}" for text in described(cluster)]
-    if options.keep and len(outcome.violations) > known:
-        kept = Path(options.keep) / f"{outcome.fault}-{outcome.kind}-{outcome.client}-{first}"
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
-    shutil.rmtree(folder)
+        if options.keep and len(outcome.violations) > known:
+            kept = Path(options.keep) / f"{outcome.fault}-{outcome.kind}-{outcome.client}-{first}"
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
 
 
 def described(cluster: Cluster) -> list[str]:
@@ -200,6 +200,8 @@ def chosen(text: str, possible: Sequence[str], what: str) -> list[str]:
 
 def main() -> int:
     options = parser().parse_args()
+    # The nodes end with the program.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     kinds = chosen(options.nodes, KINDS, "nodes")
     own = ours(options.python, "ours")
     real = real_redis(options.redis) if set(kinds) != {"ours"} else None

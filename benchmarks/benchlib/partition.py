@@ -39,7 +39,8 @@ class Network:
     async def _open(self, number: int, port: int) -> int:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             source = int(writer.get_extra_info("peername")[0].rpartition(".")[2]) - _FIRST
-            await self._forward(source, number, port, reader, writer)
+            with suppress(asyncio.CancelledError):
+                await self._forward(source, number, port, reader, writer)
 
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
         self._servers.append(server)
@@ -92,12 +93,14 @@ class Network:
             self._whole.set()
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._end)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         for server in self._servers:
             server.close()
-        for task in asyncio.all_tasks(self._loop):
+        forwarding = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in forwarding:
             task.cancel()
-        self._loop.call_soon(self._loop.stop)
+        await asyncio.gather(*forwarding, return_exceptions=True)
