@@ -86,7 +86,7 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     missing = sorted(facts.keys() - here.keys())
     notes = [f"Commands of Redis that are missing ({len(missing)}): {', '.join(map(shown, missing)) or 'none'}."]
     extra = sorted(here.keys() - facts.keys())
-    notes.append(f"Commands that Redis does not have: {', '.join(map(shown, extra)) or 'none'}.")
+    notes.append(f"Commands that Redis 8.0.2 does not have: {', '.join(map(shown, extra)) or 'none'}.")
     told = "; ".join(f"{shown(name)} ({', '.join(fields)})" for name, fields in other.items())
     notes.append(f"Commands whose declaration differs (COMMAND INFO): {told or 'none'}.")
     visible = [directive for directive in DIRECTIVES if not directive.flags & HIDDEN]

@@ -13,7 +13,7 @@ from tests.cluster.simulation import BUS_PORT, PORT, Machine, Simulation
 from twisted_redis.cluster.bus.messages import AUTH_ACK, PONG, PUBLISH, UPDATE, Gossip, decode, encode
 from twisted_redis.cluster.core import FAIL_OVER
 from twisted_redis.cluster.headers import header
-from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, MASTER, NO_ADDRESS, PFAIL, REPLICA, all_slots
+from twisted_redis.cluster.nodes import FAIL, HANDSHAKE, MASTER, NO_ADDRESS, PFAIL, REPLICA, all_slots, slots_in
 from twisted_redis.engine.errors import CommandError
 
 
@@ -229,6 +229,17 @@ def test_errors_of_a_replica() -> None:
     simulation.run(5)
     with pytest.raises(CommandError, match="Master is down or failed, please use CLUSTER FAILOVER FORCE"):
         (one if one.me.is_replica else other).member.fail_over(force=False, takeover=False)
+
+
+def test_the_slots_of_a_shard() -> None:
+    simulation = make(2, 1)
+    one, two, *replicas = simulation.machines
+    for machine in (one, two):
+        assert machine.member.shard_slots() == list(slots_in(machine.me.slots)) != []
+    for replica in replicas:
+        assert replica.me.is_replica and replica.me.master is not None
+        master = one if replica.me.master.name == one.name else two
+        assert replica.member.shard_slots() == master.member.shard_slots()
 
 
 # failures

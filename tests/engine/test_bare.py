@@ -15,7 +15,11 @@ from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.links import NullLink
 
-FACTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "commands8.json").read_text())
+FACTS: list[dict[str, Any]] = [
+    fact
+    for name in ("commands8.json", "commands_later.json")
+    for fact in json.loads((Path(__file__).parent / name).read_text())
+]
 VALUES = {
     "double": b"1.5",
     "integer": b"1",

@@ -1,7 +1,7 @@
-"""The command table matches the facts about Redis 8.0. Also tests the syntax lines from which COMMAND DOCS is built.
+"""The command table matches the facts about Redis. Also tests the syntax lines from which COMMAND DOCS is built.
 
 ``commands8.json`` contains the replies of Redis 8.0.2 to COMMAND INFO and COMMAND DOCS for each command, without the
-texts for people.
+texts for people. ``commands_later.json`` contains the replies of Redis 8.8.0 for commands that 8.0.2 does not have.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from twisted_redis.engine.declare.syntax import argument_tree, parse_syntax
 from twisted_redis.engine.declare.table import CommandGroup, Spec, registry
 from twisted_redis.resp.types import Pairs, SetReply
 
-FACTS: dict[str, dict[str, Any]] = {
-    fact["name"]: fact for fact in json.loads((Path(__file__).parent / "commands8.json").read_text())
-}
+
+def read_facts(name: str) -> dict[str, dict[str, Any]]:
+    """Returns the facts in a file beside this one, by the names of commands and subcommands."""
+    return {fact["name"]: fact for fact in json.loads((Path(__file__).parent / name).read_text())}
+
+
+LATER = read_facts("commands_later.json")
+FACTS = read_facts("commands8.json") | LATER
 INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
 DOCS = ("since", "group", "deprecated_since", "doc_flags")
 
 #: Commands whose arguments COMMAND DOCS shows differently from Redis, and the reason.
 OTHER_ARGUMENTS = {
+    "cluster|slot-stats": "ORDERBY is the token of a block in Redis; the syntax line gives it to the word after it",
     "debug": "Redis tells no arguments",
     "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",
 }
@@ -86,6 +92,14 @@ def test_there_is_no_command_that_redis_does_not_have() -> None:
     assert set(NAMES) - set(FACTS) == set()
     assert set(SHOWN_DOCS) == set(NAMES)
     assert len(NAMES) > 200
+
+
+def test_commands_of_later_versions_say_so() -> None:
+    assert not LATER.keys() & read_facts("commands8.json").keys()
+    assert LATER.keys() <= set(NAMES)
+    for name in LATER:
+        major, minor, _ = SHOWN_DOCS[name]["since"].split(".")
+        assert (int(major), int(minor)) > (8, 0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.server import Server
 from twisted_redis.cluster.keyspace import count_keys, delete_keys, keys_in_slot, slots_moved
-from twisted_redis.cluster.nodes import MASTER, REPLICA, Node
+from twisted_redis.cluster.nodes import MASTER, REPLICA, Node, slots_in
 from twisted_redis.cluster.redirect import redirect
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.engine.clients import Client
@@ -93,6 +93,9 @@ class FakeCluster:
 
     def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
         return keys_in_slot(self._engine, slot, count)
+
+    def shard_slots(self) -> list[int]:
+        return list(slots_in(self.state.shard_master.slots))
 
     def _note(self, *call: Any) -> None:
         self.calls.append(call)

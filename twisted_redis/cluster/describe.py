@@ -37,7 +37,6 @@ def endpoint(core: Core, node: Node) -> str:
 def info_text(core: Core) -> str:
     """CLUSTER INFO."""
     state = core.state
-    myself = state.myself
     assigned = suspected = failed = 0
     for node in state.nodes.values():
         count = node.slots.bit_count()
@@ -46,7 +45,7 @@ def info_text(core: Core) -> str:
             failed += count
         elif node.flags & PFAIL:
             suspected += count
-    shown = myself.master if myself.is_replica and myself.master is not None else myself
+    shown = state.shard_master
     lines = [
         f"cluster_state:{'ok' if state.ok else 'fail'}",
         f"cluster_slots_assigned:{assigned}",

@@ -31,7 +31,7 @@ def header(core: Core, kind: int) -> Message:
     if core.config.tls_cluster:
         port, tls_port = tls_port, port
     # A replica shows the slots and the epoch of its master.
-    shown = myself.master if myself.is_replica and myself.master is not None else myself
+    shown = state.shard_master
     return Message(
         kind,
         sender=myself.name,

@@ -14,6 +14,7 @@ from twisted_redis.cluster.core import Core
 from twisted_redis.cluster.failures import count_reports
 from twisted_redis.cluster.health import trust_tables
 from twisted_redis.cluster.manual import start_manual_failover
+from twisted_redis.cluster.nodes import slots_in
 from twisted_redis.cluster.nodes_file import node_line, parse_file
 from twisted_redis.cluster.receiving import receive
 from twisted_redis.cluster.redirect import redirect
@@ -260,6 +261,10 @@ class Member:
     def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
         """CLUSTER GETKEYSINSLOT."""
         return self.core.host.keys_in_slot(slot, count)
+
+    def shard_slots(self) -> list[int]:
+        """The slots of CLUSTER SLOT-STATS."""
+        return list(slots_in(self.state.shard_master.slots))
 
     # what CLUSTER changes
 

@@ -72,6 +72,12 @@ class ClusterState:
         """The node with that id."""
         return self.nodes.get(name)
 
+    @property
+    def shard_master(self) -> Node:
+        """The master of this shard: this node itself, or the master of this replica once it is known."""
+        myself = self.myself
+        return myself.master if myself.is_replica and myself.master is not None else myself
+
     def set_ok(self, ok: bool) -> None:
         """Notes whether the cluster is up."""
         if ok != self.ok:

@@ -127,6 +127,7 @@ class Directives:
     cluster_replica_no_failover = flag(False, alias="cluster-slave-no-failover")
     cluster_replica_validity_factor = number(10, 0, INT_MAX, alias="cluster-slave-validity-factor")
     cluster_require_full_coverage = flag(True)
+    cluster_slot_stats_enabled = flag(False, HIDDEN | UNSUPPORTED)  # of Redis 8.2
     crash_log_enabled = flag(True, HINT)
     crash_memcheck_enabled = flag(True, HINT)
     daemonize = flag(False, IMMUTABLE)

@@ -14,6 +14,7 @@ DISABLED = b"ERR This instance has cluster support disabled"
     [
         *("CLUSTER INFO", "cluster nodes", "CLUSTER HELP", "CLUSTER KEYSLOT a", "CLUSTER SETSLOT 1 STABLE"),
         *("READONLY", "READWRITE", "ASKING", "CLUSTER ADDSLOTS 1 2 3", "CLUSTER FAILOVER", "CLUSTER RESET BOGUS"),
+        "CLUSTER SLOT-STATS SLOTSRANGE 0 1",
     ],
 )
 def test_cluster_support_is_disabled(request_: str) -> None:
@@ -26,6 +27,7 @@ def test_cluster_support_is_disabled(request_: str) -> None:
         ("CLUSTER", b"ERR wrong number of arguments for 'cluster' command"),
         ("CLUSTER INFO x", b"ERR wrong number of arguments for 'cluster|info' command"),
         ("CLUSTER ADDSLOTS", b"ERR wrong number of arguments for 'cluster|addslots' command"),
+        ("CLUSTER SLOT-STATS SLOTSRANGE", b"ERR wrong number of arguments for 'cluster|slot-stats' command"),
         ("READONLY x", b"ERR wrong number of arguments for 'readonly' command"),
         ("CLUSTER bogus", b"ERR unknown subcommand 'bogus'. Try CLUSTER HELP."),
     ],

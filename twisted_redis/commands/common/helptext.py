@@ -64,6 +64,7 @@ _SYNTAX: dict[str, tuple[str, ...]] = {
         "NODES",
         "REPLICAS <node-id>",
         "SLOTS",
+        "SLOT-STATS (SLOTSRANGE <start slot> <end slot>|ORDERBY <metric> [LIMIT <limit>] [ASC|DESC])",
         "SHARDS",
         "ADDSLOTS <slot> [<slot> ...]",
         "ADDSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",

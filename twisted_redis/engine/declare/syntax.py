@@ -107,6 +107,7 @@ _CHOICES = {
     "ON": "enabled",
     "ON OFF SKIP": "action",
     "SET": "write-operation",
+    "SLOTSRANGE": "filter",
     "STORE": "store",
     "TIMEOUT": "unblock-type",
     "WRITE": "mode",

@@ -125,6 +125,9 @@ class Cluster(Protocol):
     def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
         """At most ``count`` keys of a slot."""
 
+    def shard_slots(self) -> list[int]:
+        """The slots of this node, or of the master of this replica, in ascending order."""
+
     # what CLUSTER changes
 
     def meet(self, host: bytes, port: int, bus_port: int) -> None:
@@ -252,6 +255,10 @@ class NoCluster:
         raise CommandError(_DISABLED)
 
     def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def shard_slots(self) -> list[int]:
         """CommandError."""
         raise CommandError(_DISABLED)
 
