@@ -127,7 +127,8 @@ class Directives:
     cluster_replica_no_failover = flag(False, alias="cluster-slave-no-failover")
     cluster_replica_validity_factor = number(10, 0, INT_MAX, alias="cluster-slave-validity-factor")
     cluster_require_full_coverage = flag(True)
-    cluster_slot_stats_enabled = flag(False, HIDDEN | UNSUPPORTED)  # of Redis 8.2
+    # Redis has this one since 8.2, so ``CONFIG GET *`` of Redis 8.0 does not show it.
+    cluster_slot_stats_enabled = flag(False, HIDDEN | UNSUPPORTED)
     crash_log_enabled = flag(True, HINT)
     crash_memcheck_enabled = flag(True, HINT)
     daemonize = flag(False, IMMUTABLE)
