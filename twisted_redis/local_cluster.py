@@ -29,7 +29,8 @@ __all__ = ["ClusterOptions", "main"]
 HELP = """\
 Usage: twisted-redis cluster [--masters N] [--replicas N] [--port PORT] [--dir FOLDER] [--directive value ...]
 
-Starts a cluster on this machine, with a process for each node, and ends it on SIGINT or SIGTERM.
+Starts a cluster on this machine, with a process for each node, and ends it on SIGINT or SIGTERM, or when the terminal
+is closed.
        --masters N     the number of masters (3)
        --replicas N    the number of replicas of each master (1)
        --port PORT     the port of the first node; the others take the following ones (7000)
@@ -174,8 +175,10 @@ class _LocalCluster:
 
     def run(self) -> int:
         """Starts the nodes, waits for a signal, and ends them."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._signalled)
+        # A terminal that is closed sends SIGHUP.  nohup asks to ignore it.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            if signal.getsignal(number) != signal.SIG_IGN or number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._signalled)
         self._check_ports()
         self._write_tables()
         for port in self._options.ports:

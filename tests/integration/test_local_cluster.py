@@ -137,6 +137,19 @@ def test_without_a_folder_nothing_stays(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_a_closed_terminal_ends_the_nodes(tmp_path: Path) -> None:
+    port = free_ports(2)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        program = Program("--masters", 2, "--replicas", 0, "--port", port, folder=tmp_path)
+        try:
+            program.until("SIGINT")
+        finally:
+            assert program.end(number) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), PATIENCE)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_cluster_that_cannot_start(tmp_path: Path) -> None:
     port = free_ports(3)
     with socket.socket() as taken:

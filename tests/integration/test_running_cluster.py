@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,8 @@ import pytest
 import redis
 from redis.cluster import RedisCluster
 
+from tests.integration.process import PATIENCE, environment
+from tests.integration.replicas import until
 from tests.integration.test_library import descriptors
 from twisted_redis import ReplyError, RunningCluster, RunningNode, ServerStopped, running_cluster, start_cluster
 from twisted_redis.net.listening import ListenError
@@ -167,6 +172,105 @@ def test_reset_mends_everything(calm: RunningCluster) -> None:
         calm.wait_until_ok(0)
 
 
+def test_reset_closes_the_slots_of_an_unfinished_move(calm: RunningCluster) -> None:
+    source = master_for(calm, "{tag}")
+    target = next(node for node in calm.masters if node is not source)
+    slot = source.execute("CLUSTER", "KEYSLOT", "{tag}")
+    source.execute("SET", "{tag}1", "value")
+    source.fail_next("MIGRATE", "ERR injected")
+    with pytest.raises(ReplyError, match="injected"):
+        calm.move_slot(slot, target)
+    calm.reset()
+    assert calm.node_for("{tag}") is source
+    for node in (source, target):
+        assert b"[" not in node.execute("CLUSTER", "NODES")
+    with client_of(calm) as client:
+        # Of an open slot, the keys that do not exist are asked for at the other node.
+        assert client.mset({"{tag}1": 1, "{tag}2": 2})
+    calm.move_slot(slot, target)
+    assert calm.node_for("{tag}") is target
+
+
+def test_time_goes_on_if_a_node_ends_while_it_is_moved(cluster: RunningCluster) -> None:
+    victim, rest = cluster.nodes[0], cluster.nodes[1:]
+    began = rest[0].clock.now()
+    ended: list[BaseException] = []
+
+    def move() -> None:
+        try:
+            cluster.advance(100_000)
+        except ServerStopped as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=move)
+    thread.start()
+    until(lambda: (rest[0].clock.now() - began).total_seconds() > 20, "time is being moved")
+    cluster.kill(victim)
+    thread.join()
+    assert len(ended) == 1
+    for node in rest:
+        before = node.clock.now()
+        until(lambda node=node, before=before: node.clock.now() > before, f"the time of {node!r} goes on")
+    cluster.restart(victim)
+    ahead = (victim.clock.now() - rest[-1].clock.now()).total_seconds()
+    assert abs(ahead) < 10
+
+
+def test_a_stopped_cluster_says_so() -> None:
+    with running_cluster(masters=2) as cluster:
+        first = cluster.nodes[0]
+    for call in (
+        lambda: cluster.url,
+        lambda: cluster.node_for("key"),
+        lambda: cluster.advance(1),
+        lambda: cluster.wait_until_ok(),
+        lambda: cluster.kill(first),
+        lambda: cluster.restart(first),
+        lambda: cluster.partition([first]).__enter__(),
+        lambda: cluster.move_slot(1, first),
+        lambda: cluster.failover(first),
+        lambda: cluster.reset(),
+    ):
+        with pytest.raises(ServerStopped):
+            call()
+    assert cluster.masters == [] and not first.alive
+
+
+_FORKED = """
+import os, sys
+from twisted_redis import ServerStopped, running_cluster
+from redis.cluster import RedisCluster
+
+with running_cluster(masters=2, mode=sys.argv[1]) as cluster:
+    first = cluster.nodes[0]
+    child = os.fork()
+    if not child:
+        for call in (
+            lambda: cluster.masters, lambda: cluster.node_for("key"), lambda: cluster.advance(1), cluster.wait_until_ok,
+            lambda: cluster.kill(first), lambda: cluster.restart(first), cluster.reset,
+            lambda: cluster.partition([first]).__enter__(), lambda: cluster.move_slot(1, first),
+        ):
+            try:
+                call()
+            except ServerStopped as error:
+                assert "from which this one was forked" in str(error), error
+            else:
+                raise AssertionError(call)
+        with RedisCluster.from_url(cluster.url) as client:
+            client.set("key", "forked")
+        assert [each.port for each in cluster.startup_nodes] == [each.port for each in cluster.nodes]
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert cluster.node_for("key").execute("GET", "key") == b"forked"
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("mode", ["reactor", "processes"])
+def test_a_forked_process_only_connects(mode: str) -> None:
+    subprocess.run([sys.executable, "-c", _FORKED, mode], check=True, timeout=2 * PATIENCE, env=environment())
+
+
 def test_time_is_the_same_on_all_nodes(calm: RunningCluster) -> None:
     master = master_for(calm, "key")
     replica = replica_of(calm, master)
@@ -230,20 +334,32 @@ def _key_of(cluster: RunningCluster, replica: RunningNode) -> str:
         ({"masters": "3"}, TypeError, "masters is a number of nodes, not '3'"),
         ({"replicas": -1}, ValueError, "replicas must be at least 0, not -1"),
         ({"masters": 400, "replicas": 2}, ValueError, "at most 1000 nodes"),
-        ({"mode": "thread"}, ValueError, "mode is one of reactor, threads, processes, not 'thread'; did you mean"),
+        (
+            {"mode": "thread", "appendonly": True},
+            ValueError,
+            "mode is one of reactor, threads, processes, not 'thread'; did you mean",
+        ),
         ({"cluster_enabled": False}, ValueError, "makes no sense"),
         ({"cluster_port": 5}, ValueError, "cluster_port cannot be given"),
         ({"port": 60000}, ValueError, "port=60000: the nodes need ports up to 60002, and for the bus 10000 above"),
         ({"port": []}, TypeError, "port is the number of the first node's port"),
+        ({"port": True}, TypeError, "port is the number of the first node's port"),
+        ({"port": 7000.5}, TypeError, "port is the number of the first node's port"),
+        ({"dir": ""}, ValueError, "dir is empty"),
+        ({"mode": ["reactor"]}, ValueError, "mode is one of"),
         ({"maxmemroy": 1}, TypeError, "no directive 'maxmemroy'; did you mean 'maxmemory'?"),
         ({"maxmemory": "lots", "mode": "threads"}, ValueError, "argument must be a memory value"),
     ],
 )
-def test_wrong_arguments(arguments: dict[str, Any], error: type[Exception], text: str) -> None:
+def test_wrong_arguments(
+    arguments: dict[str, Any], error: type[Exception], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = threading.enumerate()
     with pytest.raises(error, match=text):
         start_cluster(**arguments)
     assert threading.enumerate() == before
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("mode", ["reactor", "processes"])

@@ -44,6 +44,8 @@ class NodeArguments:
             raise ValueError("cluster_enabled=False makes no sense for a cluster")
         self._port = _port(directives.pop("port", None), self._nodes)
         folder = directives.pop("dir", None)
+        if folder == "":
+            raise ValueError("dir is empty; without a folder, leave it out")
         self._is_temporary = folder is None
         self._folder: str | None = None if folder is None else os.path.abspath(os.fspath(folder))
         needs_folder = mode == "processes" or any(directives.get(name) not in (None, False, "") for name in _FILES)
@@ -137,6 +139,8 @@ def _port(value: object, nodes: int) -> int:
     if value in (None, "", 0, "0"):
         return 0
     try:
+        if isinstance(value, bool | float):
+            raise TypeError
         port = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError):
         raise TypeError(f"port is the number of the first node's port, not {value!r}") from None

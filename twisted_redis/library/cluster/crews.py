@@ -12,7 +12,7 @@ from twisted_redis.library.runner import Runner
 if TYPE_CHECKING:
     from twisted_redis.library.thread import ReactorThread
 
-__all__ = ["MODES", "Crew", "make_crew"]
+__all__ = ["MODES", "Crew", "crew_of"]
 
 
 #: A message takes several turns of the reactor on its way.  So many looks without any news say that none is left.
@@ -177,8 +177,8 @@ class Processes(Crew):
 MODES: dict[str, Callable[[], Crew]] = {"reactor": OneThread, "threads": Threads, "processes": Processes}
 
 
-def make_crew(mode: str) -> Crew:
-    """Makes the crew of a mode; raises ValueError for an unknown one."""
-    if mode not in MODES:
+def crew_of(mode: str) -> Callable[[], Crew]:
+    """Returns the function that makes the crew of a mode; raises ValueError for an unknown mode."""
+    if not isinstance(mode, str) or mode not in MODES:
         raise ValueError(f"mode is one of {', '.join(MODES)}, not {mode!r}{suggestion(str(mode), MODES)}")
-    return MODES[mode]()
+    return MODES[mode]

@@ -56,9 +56,9 @@ class RunningNode(RunningServer):
 
     @property
     def alive(self) -> bool:
-        """Whether the node runs."""
-        if self._runner.stopped:
-            return False
+        """Whether the node runs; in a forked process, whether it ran at the time of the fork."""
+        if self._runner.stopped or self._runner.is_elsewhere:
+            return not self._runner.stopped
         try:
             self._ask("activity")
         except ServerStopped:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.library.cluster.arguments import NodeArguments
-from twisted_redis.library.cluster.crews import Crew, make_crew
+from twisted_redis.library.cluster.crews import Crew, crew_of
 from twisted_redis.library.cluster.health import find_problem
 from twisted_redis.library.cluster.node import RunningNode
 from twisted_redis.library.cluster.slot_moves import move_slot, slot_of
@@ -92,8 +92,17 @@ class RunningCluster:
         self._crew.ask_all(runners, "talk_to_cluster")
 
     def _check_running(self) -> None:
+        """Raises ServerStopped if the cluster has stopped, or if it belongs to another process."""
         if self._stopped:
             raise ServerStopped("the cluster has stopped")
+        if self._is_elsewhere():
+            raise ServerStopped(
+                "the cluster belongs to the process from which this one was forked: "
+                "connect to its URL with a client of this process' own"
+            )
+
+    def _is_elsewhere(self) -> bool:
+        return any(node.runner.is_elsewhere for node in self.nodes)
 
     # the nodes
 
@@ -145,6 +154,7 @@ class RunningCluster:
 
     def node_for(self, key: Argument) -> RunningNode:
         """The master that serves the slot of a key; raises LookupError if none does."""
+        self._check_running()
         return self._owner(slot_of(self._any(), key))
 
     def _owner(self, slot: int) -> RunningNode:
@@ -163,7 +173,8 @@ class RunningCluster:
     def advance(self, seconds: float) -> None:
         """Lets ``seconds`` pass at once on all nodes, with the gossip, the failovers and the expiry of that time.
 
-        It moves the clocks in small steps, and lets the nodes talk after each.
+        It moves the clocks in small steps, and lets the nodes talk after each.  Raises ServerStopped if a node ends
+        meanwhile; time then goes on for the others.
         """
         self._check_running()
         if checked_number(seconds, "what is to pass") < 0:
@@ -179,10 +190,10 @@ class RunningCluster:
                 passed += step
         finally:
             for runner, was_held in zip(runners, held, strict=True):
-                if not was_held:
-                    runner.ask("time", ("unfreeze",))
-        if runners:
-            self._ahead = runners[0].ask("time", ("now",)) - time.time()
+                with suppress(ServerStopped):
+                    if not was_held:
+                        runner.ask("time", ("unfreeze",))
+                    self._ahead = runner.ask("time", ("now",)) - time.time()
 
     def _living_runners(self) -> list[Runner]:
         return [node.runner for node in self._living()]
@@ -194,6 +205,7 @@ class RunningCluster:
         """
         ends = time.monotonic() + timeout
         while True:
+            self._check_running()
             problem = self._problem()
             if not problem:
                 return
@@ -244,6 +256,7 @@ class RunningCluster:
 
         Neither messages nor replication cross the border.  Partitions may be nested.
         """
+        self._check_running()
         if isinstance(nodes, RunningNode):
             raise TypeError("partition() takes a list of nodes: partition([node])")
         side = frozenset(self._check(node) for node in nodes)
@@ -254,7 +267,8 @@ class RunningCluster:
             self._apply_partitions()
             yield
         finally:
-            if side in self._partitions:
+            # Neither the end of the cluster nor a fork may hide an error of the block.
+            if side in self._partitions and not (self._stopped or self._is_elsewhere()):
                 self._partitions.remove(side)
                 self._apply_partitions()
 
@@ -269,6 +283,7 @@ class RunningCluster:
     def move_slot(self, slot: int, node: RunningNode) -> None:
         """Moves a slot with its keys to another master, as ``redis-cli --cluster reshard`` does."""
         self._check(node)
+        self._check_running()
         if isinstance(slot, bool) or not isinstance(slot, int):
             raise TypeError(f"a slot is an int, not {slot!r}")
         if not 0 <= slot < 16384:
@@ -286,6 +301,7 @@ class RunningCluster:
         ``force`` does not wait for the master, which may have failed.  Raises TimeoutError.
         """
         self._check(replica)
+        self._check_running()
         if replica.role != "replica":
             raise ValueError(f"{replica!r} is not a replica, so it cannot take over")
         replica.execute("CLUSTER", "FAILOVER", *(["FORCE"] if force else []))
@@ -302,7 +318,8 @@ class RunningCluster:
     def reset(self) -> None:
         """Makes the cluster usable again after a test: no keys, no faults, no partition, and all nodes run.
 
-        The nodes keep their roles and slots, and time that was moved stays moved.
+        A slot whose move was not finished stays with its master.  The nodes keep their roles and slots, and
+        time that was moved stays moved.
         """
         self._check_running()
         self._partitions.clear()
@@ -318,13 +335,17 @@ class RunningCluster:
         self.wait_until_ok(max(0.0, ends - time.monotonic()))
         for master in self.masters:
             try:
+                for migration in master.report().view.migrations:
+                    for first, last in migration.slots:
+                        for slot in range(first, last + 1):
+                            master.execute("CLUSTER", "SETSLOT", slot, "STABLE")
                 master.execute("FLUSHALL")
             except ReplyError as error:
                 raise RuntimeError(f"{master!r} cannot be emptied: {error}") from error
 
     def stop(self) -> None:
         """Stops all nodes completely before it returns."""
-        if self._stopped or any(node.runner.is_elsewhere for node in self.nodes):
+        if self._stopped or self._is_elsewhere():
             return
         self._stopped = True
         atexit.unregister(self.stop)
@@ -345,9 +366,9 @@ def start_cluster(
     **directives: Any,
 ) -> RunningCluster:
     """Starts a cluster as ``running_cluster`` does; the caller stops it."""
+    make_crew = crew_of(mode)
     arguments = NodeArguments(masters, replicas, mode, dict(directives, modules=modules, logger=logger))
-    crew = make_crew(mode)
-    return RunningCluster(crew, arguments)
+    return RunningCluster(make_crew(), arguments)
 
 
 @contextmanager
