@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError, NotConnectingError, UserError
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -60,7 +60,11 @@ class Following:
         self._begin(self.factory)
 
     def stopConnecting(self) -> None:
-        """Nothing is under way."""
+        """Ends the attempt, as a connector of Twisted does."""
+        if not self.wanted:
+            raise NotConnectingError
+        self.wanted = 0
+        self.factory.clientConnectionFailed(self, Failure(UserError()))
 
     def disconnect(self) -> None:
         """Nothing is under way."""

@@ -219,6 +219,17 @@ def test_a_master_that_falls_silent_is_left_after_repl_timeout(stage: bytes) -> 
     following.open()
 
 
+def test_an_attempt_to_connect_that_takes_too_long_is_stopped_once() -> None:
+    following = Following(repl_timeout=10)
+    assert following.wanted == 1
+    now = following.server.clock.seconds()
+    for passed in (8, 12, 14):
+        # The time of the factory stands still here, so that it does not try again in between.
+        following.replication.tick(now + passed)
+        assert following.wanted == (passed < 10)
+    following.open()
+
+
 def test_a_stream_that_falls_silent_is_continued_by_the_next_link(snapshot: bytes) -> None:
     following = Following(repl_timeout=10)
     link = following.open()

@@ -493,6 +493,8 @@ class Follower:
             if master_link is not None:
                 master_link.abort()
             elif self._connector is not None:
+                # The factory begins the next attempt after a delay; until then there is nothing to stop.
+                self.stage = "connect"
                 self._connector.stopConnecting()
 
 
