@@ -99,6 +99,9 @@ def test_each_node_gets_its_own_place(tmp_path: Path) -> None:
     slow = NodeArguments(1, 0, "reactor", {"cluster_node_timeout": 15000})
     assert slow.of_restart(0)["cluster_node_timeout"] == 15000
     assert slow.failover_time > arguments.failover_time > 10
+    # The silence of a master during a step must not exceed the patience of its replicas.
+    impatient = NodeArguments(1, 0, "reactor", {"repl_timeout": 4})
+    assert (arguments.long_step, impatient.long_step) == (30, 2)
 
 
 def test_files_need_folders(tmp_path: Path) -> None:

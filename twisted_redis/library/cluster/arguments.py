@@ -17,6 +17,9 @@ __all__ = ["NodeArguments"]
 #: one without the other, so there the time can be shorter.
 _NODE_TIMEOUTS = {"reactor": 1000}
 _NODE_TIMEOUT = 2000
+#: The usual ``repl-timeout`` (s), and the longest step in which time is moved (s).
+_REPL_TIMEOUT = 60
+_LONGEST_STEP = 30.0
 #: The largest number of nodes; more would be a mistake on one machine.
 _MOST_NODES = 1000
 #: Directives that the cluster itself decides.
@@ -59,7 +62,9 @@ class NodeArguments:
             "cluster_enabled": True,
         }
         #: In this time (s) the nodes notice a failure and elect a new master, also if the first election fails.
-        self.failover_time = 10 + 5 * _milliseconds(self._directives["cluster_node_timeout"]) / 1000
+        self.failover_time = 10 + 5 * _whole(self._directives["cluster_node_timeout"], _NODE_TIMEOUT) / 1000
+        #: Time that is moved in steps of this length (s) does not make a replica believe that its master is silent.
+        self.long_step = min(_LONGEST_STEP, max(1, _whole(self._directives.get("repl_timeout"), _REPL_TIMEOUT)) / 2)
         self.password: str | None = directives.get("requirepass")
         if self.password and not directives.get("masterauth"):
             self._directives["masterauth"] = self.password
@@ -128,11 +133,12 @@ def _count(name: str, value: object, least: int) -> int:
     return value
 
 
-def _milliseconds(value: Any) -> int:
+def _whole(value: Any, usual: int) -> int:
+    """The value of a directive as a number; ``usual`` if it is none, as the node refuses it with a better text."""
     try:
         return int(value)
     except (TypeError, ValueError):
-        return _NODE_TIMEOUT  # the node refuses the value with a better text
+        return usual
 
 
 def _port(value: object, nodes: int) -> int:

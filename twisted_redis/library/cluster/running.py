@@ -34,9 +34,8 @@ __all__ = ["RunningCluster", "running_cluster", "start_cluster"]
 #: The time between two looks at the nodes (s), and the longest wait where the caller does not say another (s).
 _LOOK = 0.01
 _PATIENCE = 30.0
-#: The moved time of a step (s) while failovers may be on their way, and afterwards.
+#: The moved time of a step (s) while failovers may be on their way.
 _STEP = 0.1
-_LONG_STEP = 5.0
 
 
 class RunningCluster:
@@ -185,7 +184,8 @@ class RunningCluster:
         try:
             passed = 0.0
             while passed < seconds:
-                step = min(seconds - passed, _STEP if passed < self._arguments.failover_time else _LONG_STEP)
+                is_short = passed < self._arguments.failover_time
+                step = min(seconds - passed, _STEP if is_short else self._arguments.long_step)
                 self._crew.pass_time(runners, step)
                 passed += step
         finally:
