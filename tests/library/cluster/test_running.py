@@ -126,6 +126,28 @@ def test_files_need_folders(tmp_path: Path) -> None:
     assert (arguments.of_restart(0)["port"], arguments.of_restart(0)["cluster_port"]) == (7005, 17009)
 
 
+def test_a_folder_is_for_one_cluster(tmp_path: Path) -> None:
+    for number in range(2):
+        lines = [
+            f"{'ab'[each] * 40} 127.0.0.1:{7000 + each}@{17000 + each} {{}}master - 0 0 1 connected" for each in (0, 1)
+        ]
+        lines[number] = lines[number].format("myself,")
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "nodes.conf").write_text("\n".join(lines).format("", "") + "\nvars currentEpoch 1\n")
+    assert NodeArguments(2, 0, "reactor", {"dir": tmp_path, "port": 7000}).continues
+    for masters, replicas, port, text in (
+        (1, 0, None, "holds a cluster of 2 nodes, not 1: start it with the same masters and replicas"),
+        (2, 1, None, "holds a cluster of 2 nodes, not 4"),
+        (2, 0, 7001, "holds a cluster at the ports 7000, 7001: leave port out"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            NodeArguments(masters, replicas, "reactor", {"dir": tmp_path, "port": port})
+    # A start that failed leaves nodes that belong to no cluster.
+    for number in range(2):
+        (tmp_path / str(number) / "nodes.conf").write_text(f"{A} 127.0.0.1:1@2 myself,master - 0 0 0 connected\n")
+    assert NodeArguments(1, 0, "reactor", {"dir": tmp_path}).of_restart(0)
+
+
 def node(reactor: MemoryReactorClock, **directives: Any) -> RedisService:
     return RedisService(endpoints=(), reactor=reactor, cluster_enabled=True, **directives)
 

@@ -68,10 +68,29 @@ class NodeArguments:
         self.password: str | None = directives.get("requirepass")
         if self.password and not directives.get("masterauth"):
             self._directives["masterauth"] = self.password
+        if folder is not None:
+            self._check_folder()
         #: The ports for clients and for the bus of each node; 0 while the system has not chosen them.
         self._ports = self._find_ports()
         #: Whether the nodes have tables of an earlier cluster.
         self.continues = self._in_files and all(os.path.exists(self._tables(each)) for each in range(self._nodes))
+
+    def _check_folder(self) -> None:
+        """Raises ValueError if the folder holds a cluster that these arguments would damage."""
+        assert self._folder is not None
+        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
+        earlier = sorted(int(name) for name in names if name.isdecimal() and _has_cluster(self._tables(int(name))))
+        if earlier and earlier != list(range(self._nodes)):
+            raise ValueError(
+                f"{self._folder} holds a cluster of {len(earlier)} nodes, not {self._nodes}: start it with the same "
+                "masters and replicas, or take another dir"
+            )
+        ports = [_ports_in(self._tables(number))[0] for number in earlier]
+        if earlier and self._port and ports != list(range(self._port, self._port + self._nodes)):
+            raise ValueError(
+                f"{self._folder} holds a cluster at the ports {', '.join(map(str, ports))}: leave port out, or take "
+                "another dir"
+            )
 
     def _find_ports(self) -> list[tuple[int, int]]:
         if self._port:
@@ -153,6 +172,16 @@ def _port(value: object, nodes: int) -> int:
     if not 0 < port <= 65535 - 10_000 - nodes + 1:
         raise ValueError(f"port={port}: the nodes need ports up to {port + nodes - 1}, and for the bus 10000 above")
     return int(port)
+
+
+def _has_cluster(path: str) -> bool:
+    """Whether a table has other nodes, or slots."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = [words for line in file if (words := line.split()) and words[0] != "vars"]
+    except OSError:
+        return False
+    return len(lines) > 1 or any(len(words) > 8 for words in lines)
 
 
 def _ports_in(path: str) -> tuple[int, int]:
