@@ -172,6 +172,15 @@ def test_reset_mends_everything(calm: RunningCluster) -> None:
         calm.wait_until_ok(0)
 
 
+def test_time_goes_on_after_reset(calm: RunningCluster) -> None:
+    node = calm.nodes[0]
+    node.clock.freeze()
+    frozen = node.clock.now()
+    assert node.clock.now() == frozen
+    calm.reset()
+    until(lambda: node.clock.now() > frozen, "time goes on")
+
+
 def test_reset_closes_the_slots_of_an_unfinished_move(calm: RunningCluster) -> None:
     source = master_for(calm, "{tag}")
     target = next(node for node in calm.masters if node is not source)

@@ -319,7 +319,7 @@ class RunningCluster:
         """Makes the cluster usable again after a test: no keys, no faults, no partition, and all nodes run.
 
         A slot whose move was not finished stays with its master.  The nodes keep their roles and slots, and
-        time that was moved stays moved.
+        time that was moved stays moved, but goes on where it was frozen.
         """
         self._check_running()
         self._partitions.clear()
@@ -328,6 +328,7 @@ class RunningCluster:
                 self.restart(node)
         self._apply_partitions()
         self._crew.ask_all(self._living_runners(), "forget_faults")
+        self._crew.ask_all(self._living_runners(), "time", "unfreeze")
         ends = time.monotonic() + _PATIENCE
         while self._problem() and time.monotonic() < ends:
             # A node that starts, or a failover, would take seconds of the system's time.
