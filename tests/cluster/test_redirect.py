@@ -27,6 +27,24 @@ def slot(tag: str) -> int:
     return key_slot(tag.encode())
 
 
+@pytest.mark.parametrize("streams", [("{b}1", ">"), ("{b}1", "{b}2", ">", ">")])
+def test_a_group_or_a_consumer_may_have_the_name_of_an_option(node: ClusterNode, streams: tuple[str, ...]) -> None:
+    node("XGROUP", "CREATE", "{b}1", "streams", "$", "MKSTREAM")
+    node("XGROUP", "CREATE", "{b}2", "streams", "$", "MKSTREAM")
+    for options in (("COUNT", 1), ("NOACK",), ()):
+        for consumer in ("c", "streams"):
+            words = ("XREADGROUP", *options, "GROUP", "streams", consumer, "STREAMS", *streams)
+            assert not isinstance(node(*words), bytes), words
+
+
+def test_unbalanced_streams_belong_to_no_slot(node: ClusterNode) -> None:
+    for words in (("XREAD", "COUNT", 1, "STREAMS", "{a}1", "{a}2", 0), ("XREAD", "BLOCK", "STREAMS", "{a}1", 0)):
+        reply = node(*words)
+        assert isinstance(reply, bytes)
+        assert reply.startswith(b"ERR "), words
+    assert node("XREAD", "BLOCK", "STREAMS", "STREAMS", "{a}1", 0) == MOVED
+
+
 def test_a_key_is_served_by_the_owner_of_its_slot(node: ClusterNode) -> None:
     assert node("SET", "{b}1", "x") == b"OK"
     assert node("GET", "{b}1") == b"x"

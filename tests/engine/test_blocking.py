@@ -107,6 +107,18 @@ def test_client_unblock(server: Server) -> None:
     assert client.read() == b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"
 
 
+@pytest.mark.parametrize("how", ["TIMEOUT", "ERROR"])
+def test_an_unblocked_call_is_in_the_slow_log(server: Server, how: str) -> None:
+    server("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    client = server.connect()
+    client("BLPOP", "l", "0")
+    server("SLOWLOG", "RESET")
+    server("CLIENT", "UNBLOCK", client.protocol.client.id, how)
+    slow = server("SLOWLOG", "GET")
+    assert isinstance(slow, list)
+    assert [entry[3] for entry in slow if entry[3][0] == b"BLPOP"] == [[b"BLPOP", b"l", b"0"]]
+
+
 def test_in_process_callers_get_a_deferred(server: Server) -> None:
     answer = server("BLPOP", "l", "2")
     assert isinstance(answer, Deferred)

@@ -9,7 +9,7 @@ from twisted_redis.cluster.core import FAIL_OVER, FAIL_OVER_MANUALLY, SAVE, SYNC
 from twisted_redis.cluster.elections import handle_failover
 from twisted_redis.cluster.failures import mark_failed_if_agreed
 from twisted_redis.cluster.gossip import send_ping
-from twisted_redis.cluster.headers import announced_ports
+from twisted_redis.cluster.headers import announced_ip, announced_ports
 from twisted_redis.cluster.health import update_state
 from twisted_redis.cluster.manual import check_timeout, handle_manual_failover
 from twisted_redis.cluster.membership import delete_node, drop_link
@@ -41,7 +41,7 @@ def refresh_myself(core: Core) -> None:
     config = core.config
     myself = core.state.myself
     myself.port, myself.tls_port, myself.bus_port = announced_ports(core)
-    announced = config.cluster_announce_ip or ""
+    announced = announced_ip(core)
     if announced != core.announced_ip:
         # Without an announced address, the next PING tells which one it is.
         core.announced_ip = myself.ip = announced

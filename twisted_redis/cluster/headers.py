@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.cluster.bus.messages import KNOWS_EXTENSIONS, PAUSED, Message
+from twisted_redis.cluster.bus.messages import KNOWS_EXTENSIONS, MOST_ADDRESS, PAUSED, Message
 
 if TYPE_CHECKING:
     from twisted_redis.cluster.core import Core
 
-__all__ = ["announced_ports", "header"]
+__all__ = ["announced_ip", "announced_ports", "header"]
 
 
 def announced_ports(core: Core) -> tuple[int, int, int]:
@@ -21,6 +21,11 @@ def announced_ports(core: Core) -> tuple[int, int, int]:
         config.cluster_announce_tls_port or tls_port,
         config.cluster_announce_bus_port or bus_port,
     )
+
+
+def announced_ip(core: Core) -> str:
+    """The address that this node has been told to announce, as far as the field in a header holds it; or empty."""
+    return (core.config.cluster_announce_ip or "")[:MOST_ADDRESS]
 
 
 def header(core: Core, kind: int) -> Message:
@@ -40,7 +45,7 @@ def header(core: Core, kind: int) -> Message:
         offset=core.host.offset(),
         slots=shown.slots,
         master=myself.master.name if myself.master is not None else "",
-        ip=core.config.cluster_announce_ip or "",
+        ip=announced_ip(core),
         port=port,
         other_port=tls_port,
         bus_port=bus_port,

@@ -129,8 +129,8 @@ class Waiter:
         if self.client.blocked is not self:
             return
         engine = self.client.engine
-        self.command.samples.append(0)
         with engine.in_turn:
+            self._count()
             if failure is not None:
                 try:
                     failure.raiseException()
@@ -141,16 +141,26 @@ class Waiter:
             self.finish(reply)
 
     def give_up(self) -> None:
-        """Ends the waiting with the reply for a time-out.  The call counts, though nothing ran."""
+        """Ends the waiting with the reply for a time-out."""
+        self._count()
+        try:
+            reply = self.block.timeout_reply()
+        except BaseException:
+            reply = crashed(self.client.engine, self.command)
+        self.finish(reply)
+
+    def fail(self, text: bytes) -> None:
+        """Ends the waiting with an error; the call counts as failed."""
+        self._count()
+        self.command.failed += 1
+        self.finish(self.client.engine.error(text))
+
+    def _count(self) -> None:
+        """Counts the call as one that took no time, since nothing runs at its end."""
         self.command.samples.append(0)
         engine = self.client.engine
         if engine.slow_ns < 0:
             engine.slow(self.client, self.command, self.argv, 0)
-        try:
-            reply = self.block.timeout_reply()
-        except BaseException:
-            reply = crashed(engine, self.command)
-        self.finish(reply)
 
     def time_out(self) -> None:
         """Ends the waiting because its time is over."""
@@ -307,9 +317,7 @@ def unblock(client: Client, error: bool) -> bool:
 
 def end_with_error(waiter: Waiter, text: bytes) -> None:
     """Ends a waiting call with an error; it counts as failed.  Call within a turn."""
-    waiter.command.samples.append(0)
-    waiter.command.failed += 1
-    waiter.finish(waiter.client.engine.error(text))
+    waiter.fail(text)
 
 
 def unblock_all(engine: Engine, text: bytes) -> None:

@@ -65,6 +65,9 @@ PAUSED = 1
 FORCE_ACK = 2
 KNOWS_EXTENSIONS = 4
 
+#: Longer addresses do not fit into a header, whose field ends with a zero byte.
+MOST_ADDRESS = 45
+
 _HEADER = struct.Struct("!4sIHHHHQQQ40s2048s40s46sH30xHHHB3s")
 _GOSSIP = struct.Struct("!40sII46sHHHH2x")
 _EXTENSION = struct.Struct("!IHxx")

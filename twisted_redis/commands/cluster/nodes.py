@@ -8,7 +8,7 @@ from twisted_redis.commands.cluster.group import change, cluster_of, node_name
 from twisted_redis.engine.declare.flags import ADMIN, NOSCRIPT, STALE
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongSubcommand, refusal
 from twisted_redis.engine.parse import integer, integer_or_none
-from twisted_redis.resp.cstrings import keyword
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import OK, Reply, Simple
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def meet(ctx: Client, ip: bytes, port: bytes, *bus_port: bytes) -> Reply:
     bus = integer_or_none(bus_port[0]) if bus_port else number + _BUS_PORT_OFFSET
     if bus is None:
         raise refusal(b"ERR Invalid bus port specified: %b", bus_port[0])
-    cluster.meet(ip, number, bus)
+    cluster.meet(c_string(ip), number, bus)
     return OK
 
 

@@ -122,7 +122,28 @@ def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool) -> Reply:
     return Block(request.keys, "stream", request.timeout / 1000, NullArray, state=ids, wake_on_delete=wake_on_delete)
 
 
-@command("XREAD", arity=-4, flags=READONLY | BLOCKING, keys=after_keyword("STREAMS", RO | ACCESS, 1, limit=2))
+#: The number of arguments of each option that may come before STREAMS.
+_OPTIONS = {b"BLOCK": 1, b"COUNT": 1, b"GROUP": 2, b"NOACK": 0}
+
+
+def _keys_of_reading(argv: list[bytes]) -> list[tuple[int, int]]:
+    """The keys after the option STREAMS, which may also be the name of a group or of a consumer before it."""
+    at = 1
+    while at < len(argv) and (arguments := _OPTIONS.get(keyword(argv[at]))) is not None:
+        at += 1 + arguments
+    if at >= len(argv) or keyword(argv[at]) != b"STREAMS":
+        return []
+    keys, odd = divmod(len(argv) - at - 1, 2)
+    return [] if odd else [(place, RO | ACCESS) for place in range(at + 1, at + 1 + keys)]
+
+
+@command(
+    "XREAD",
+    arity=-4,
+    flags=READONLY | BLOCKING,
+    keys=after_keyword("STREAMS", RO | ACCESS, 1, limit=2),
+    getkeys=_keys_of_reading,
+)
 def xread(ctx: Client, *args: bytes) -> Reply:
     """XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
 
@@ -168,6 +189,7 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     arity=-7,
     flags=WRITE | BLOCKING,
     keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
+    getkeys=_keys_of_reading,
     complexity="O(log N + M) for each stream of N entries, of which M are returned; XADD takes O(N) for N clients that wait",
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:

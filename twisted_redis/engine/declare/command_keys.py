@@ -59,12 +59,26 @@ def routing_keys(command: Command, argv: list[bytes]) -> list[bytes]:
             # What ``keys_of`` finds, in a third of the time, for EVAL and other commands with a count of keys.
             count = int(text)
             return argv[place + 1 : place + 1 + count] if place + count < len(argv) else []
-        return [argv[place] for place, _ in keys_of(command, argv) or ()]
+        return [argv[place] for place, _ in _exact_keys(command, argv) or ()]
     first, last, step = command.key_range
     if not first:
         return []
     stop = last if last >= 0 else len(argv) + last
     return argv[first : stop + 1 : step] if first <= stop < len(argv) else []
+
+
+def _exact_keys(command: Command, argv: list[bytes]) -> list[tuple[int, int]] | None:
+    """Like ``keys_of``, but asks the command's own function first, which reads the options one by one.
+
+    Redis does so for slots and tracking, and prefers the key specifications for permissions and COMMAND GETKEYS.
+    """
+    getkeys = command.spec.getkeys
+    if getkeys is None:
+        return keys_of(command, argv)
+    try:
+        return getkeys(argv)
+    except (ValueError, IndexError):
+        return None
 
 
 def fixed_range(spec: Spec) -> tuple[int, int, int] | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.clients import CLOSING, REDIRECTED_TO, SUBSCRIBED
 from twisted_redis.engine.clients import TRACKING as TRACKING_GATE
-from twisted_redis.engine.declare.command_keys import keys_of
+from twisted_redis.engine.declare.command_keys import routing_keys
 from twisted_redis.engine.declare.flags import PUBSUB
 from twisted_redis.engine.declare.keyspecs import NOT_KEY
 from twisted_redis.engine.errors import refusal
@@ -200,7 +200,7 @@ class Tracking:
         elif command.flags & PUBSUB or command.name in _SCRIPTS:
             return
         else:
-            keys = [argv[place] for place, _ in keys_of(command, argv) or ()]
+            keys = routing_keys(command, argv)
         table = self._table
         number = client.id
         for key in keys:
