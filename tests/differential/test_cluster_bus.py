@@ -139,6 +139,10 @@ class Talk:
             if header.config_epoch < self.epochs.get(master, 0):
                 # A real server would set back the epoch of the master, and ours does not.
                 header = replace(header, config_epoch=self.epochs[master])
+            known = tables.get(sender.name)
+            if known is not None and ("master" in known.flags) != (not master):
+                # An older message with another role is late.  Ours does not believe that role, or that epoch.
+                header = replace(header, config_epoch=max(header.config_epoch, self.epochs[sender.name]))
             self._note(sender.name, header.config_epoch)
             sender.header = header
         flags = KNOWS_EXTENSIONS | random.choice([0, 0, FORCE_ACK, PAUSED])
@@ -158,6 +162,11 @@ class Talk:
 
     def _note(self, name: str, epoch: int) -> None:
         self.epochs[name] = most = max(self.epochs.get(name, 0), epoch)
+        own = self.trial.peers.get(name)
+        if own is not None and own.header.master and own.header.config_epoch < most:
+            # Others have called it a master with this epoch.  If it repeats that it is a replica, it must not be late.
+            own.header = replace(own.header, config_epoch=most)
+            self._note(own.header.master, most)
         # Its replicas repeat what they have said last, with the epoch of their master.
         for peer in self.trial.peers.values():
             if peer.header.master == name and peer.header.config_epoch < most:

@@ -9,7 +9,6 @@ from twisted_redis.cluster.nodes import MOST_EPOCH
 from twisted_redis.cluster.saving import save_now
 
 if TYPE_CHECKING:
-    from twisted_redis.cluster.bus.messages import Message
     from twisted_redis.cluster.core import Core
     from twisted_redis.cluster.nodes import Node
 
@@ -23,14 +22,12 @@ def advance(core: Core) -> int:
     return state.current_epoch
 
 
-def learn(core: Core, sender: Node, message: Message) -> None:
+def learn(core: Core, sender: Node, current_epoch: int, config_epoch: int) -> None:
     """Takes over newer epochs from a message."""
-    if message.current_epoch > core.state.current_epoch:
-        core.state.current_epoch = message.current_epoch
-    # A replica shows the epoch of its master.  It counts for the slots of the master, and not for any of the replica
-    # that an older message gives back to it.
-    if not message.master and message.config_epoch > sender.config_epoch:
-        sender.config_epoch = message.config_epoch
+    if current_epoch > core.state.current_epoch:
+        core.state.current_epoch = current_epoch
+    if config_epoch > sender.config_epoch:
+        sender.config_epoch = config_epoch
         core.note(SAVE | SYNC)
 
 

@@ -73,7 +73,7 @@ def receive(core: Core, link: BusLink, message: Message) -> None:
         now = core.host.now()
         sender.data_received = now
         if not sender.flags & HANDSHAKE:
-            learn(core, sender, message)
+            learn(core, sender, message.current_epoch, message.config_epoch)
             sender.replica_offset = message.offset
             sender.replica_offset_at = now
             learn_offset(core, sender, message)
@@ -179,6 +179,10 @@ def _read_role(core: Core, sender: Node, message: Message) -> bool:
     """A node says whether it is a master, or whose replica; False if it said so before it got the slots that it has."""
     state = core.state
     if not message.master:
+        if sender.is_replica:
+            # As a replica it has shown the epoch of its master, which must not count for its own slots.  Redis keeps
+            # that epoch, so a late message can give the node slots that the real owner never gets back.
+            sender.config_epoch = message.config_epoch
         become_master(core, sender)
         return True
     master = state.find(message.master)
