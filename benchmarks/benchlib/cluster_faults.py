@@ -28,7 +28,7 @@ class Round(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What a fault works with."""
+    """The cluster, the clients and the options that a fault works with."""
 
     cluster: Cluster
     network: Network | None

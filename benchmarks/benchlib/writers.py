@@ -27,7 +27,7 @@ CLIENTS = ("redis-py", "ioredis")
 
 
 class Event(NamedTuple):
-    """What happened to one write."""
+    """The fate of one write."""
 
     kind: str
     began: float

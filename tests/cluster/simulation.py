@@ -17,16 +17,18 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
+from twisted_redis.cluster.bus.messages import PONG
 from twisted_redis.cluster.core import random_id
+from twisted_redis.cluster.headers import header
 from twisted_redis.cluster.links import BusLink
 from twisted_redis.cluster.member import Member
-from twisted_redis.cluster.nodes import Node, ranges
+from twisted_redis.cluster.nodes import HANDSHAKE, Node, ranges
 from twisted_redis.cluster.nodes_file import parse_file
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.config.store import Config
 from twisted_redis.keyspace.slots import SLOTS
 
-__all__ = ["Machine", "Simulation"]
+__all__ = ["Machine", "Simulation", "knows_all", "last_header", "make", "write"]
 
 PORT, BUS_PORT = 6379, 16379
 START = 1_700_000_000_000
@@ -472,3 +474,37 @@ class Simulation:
             assert {node.name: node.shard_id for node in state.nodes.values()} == {
                 node.name: node.shard_id for node in machine.state.nodes.values()
             }
+
+
+def make(masters: int, replicas: int = 0, **options: Any) -> Simulation:
+    """A cluster that is up: first all masters, then the replicas of the first, of the second..."""
+    simulation = Simulation(**options)
+    machines = [simulation.add() for _ in range(masters * (1 + replicas))]
+    simulation.share_slots(machines[:masters])
+    simulation.meet_all()
+    simulation.run_until(lambda: knows_all(simulation))
+    for number, machine in enumerate(machines[masters:]):
+        machine.member.replicate(machines[number // replicas].name)
+    simulation.run_until(lambda: simulation.all_ok() and simulation.agreed())
+    # The first pings are over, and offsets are known.
+    simulation.run(1)
+    return simulation
+
+
+def knows_all(simulation: Simulation) -> bool:
+    return all(
+        len(machine.state.nodes) == len(simulation.machines)
+        and not any(node.flags & HANDSHAKE for node in machine.state.nodes.values())
+        for machine in simulation.machines
+    )
+
+
+def write(machine: Machine, slot: int, key: bytes) -> None:
+    """A client writes a key."""
+    machine.keys.setdefault(slot, set()).add(key)
+    machine.written += 100
+
+
+def last_header(machine: Machine) -> Any:
+    """A PONG in which a node says what it is now."""
+    return header(machine.member.core, PONG)

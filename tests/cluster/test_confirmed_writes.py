@@ -7,8 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cluster.simulation import Machine, Simulation
-from tests.cluster.test_simulated import make
+from tests.cluster.simulation import Machine, Simulation, make
 from twisted_redis.engine.errors import CommandError
 
 #: A client writes to each shard so often (ms).

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cluster.simulation import Machine, Simulation
-from tests.cluster.test_simulated import make
+from tests.cluster.simulation import Machine, Simulation, make
 from twisted_redis.engine.errors import CommandError
 
 SLOT = 7

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cluster.simulation import Machine, Simulation
-from tests.cluster.test_simulated import make
+from tests.cluster.simulation import Machine, Simulation, make
 from twisted_redis.engine.ports.cluster_view import MigrationView, NodeView
 
 

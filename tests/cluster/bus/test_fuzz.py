@@ -91,7 +91,7 @@ def link_to(machine: Machine) -> Link:
 
 
 def tables(machine: Machine) -> str:
-    """What a node knows, without the times and the states of links."""
+    """The tables of a node, without the times and the states of links."""
     *nodes, epochs = format_file(machine.state).splitlines()
     words = [line.split(" ") for line in nodes]
     return "\n".join([*(" ".join([*line[:4], line[6], *line[8:]]) for line in words), epochs])
