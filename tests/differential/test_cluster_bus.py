@@ -143,8 +143,10 @@ class Talk:
             if known is not None and ("master" in known.flags) != (not master):
                 # An older message with another role is late.  Ours does not believe that role, or that epoch.
                 header = replace(header, config_epoch=max(header.config_epoch, self.epochs[sender.name]))
-            self._note(sender.name, header.config_epoch)
             sender.header = header
+            for name in filter(None, (sender.name, master)):
+                self._note(name, header.config_epoch)
+            header = sender.header
         flags = KNOWS_EXTENSIONS | random.choice([0, 0, FORCE_ACK, PAUSED])
         message = replace(header, kind=kind, message_flags=flags)
         if kind <= MEET:
