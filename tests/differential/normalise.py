@@ -196,6 +196,7 @@ SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
     (b"XINFO", b"CONSUMERS"): shape,
     (b"CONFIG", b"GET"): config_get,
     (b"PUBSUB", b"CHANNELS"): unordered,
+    (b"FUNCTION", b"DUMP"): shape,
     (b"FUNCTION", b"RESTORE"): any_library,
 }
 

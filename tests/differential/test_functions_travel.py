@@ -29,6 +29,10 @@ def listed(reply: Reply) -> object:
     return reply
 
 
+#: The version of the RDB format and the checksum at the end of a dump (bytes).
+_FOOTER = 10
+
+
 def on(pair: Pair, side: int, *argv: str | bytes) -> Reply:
     wire = pair.wire()[side]
     wire.send(*(word.encode() if isinstance(word, str) else word for word in argv))
@@ -69,8 +73,10 @@ def test_travel(pair: Pair, there: int) -> None:
 
 
 def test_payloads_for_other_servers(pair: Pair) -> None:
-    """Both servers create the same dump byte for byte, as long as nothing is worth compressing."""
+    """Both servers create the same dump, apart from its version, as long as nothing is worth compressing."""
     pair.call("FUNCTION", "FLUSH")
     pair.call("FUNCTION", "LOAD", LIBRARIES[0][:40] + "function() end)")
-    assert on(pair, 0, "FUNCTION", "DUMP").kind == on(pair, 1, "FUNCTION", "DUMP").kind == b"$"
+    real, ours = (on(pair, side, "FUNCTION", "DUMP").value for side in (0, 1))
+    assert isinstance(real, bytes) and isinstance(ours, bytes)
+    assert ours[:-_FOOTER] == real[:-_FOOTER]
     pair.call("FUNCTION", "FLUSH")
