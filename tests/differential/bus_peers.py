@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.differential.harness import Server, free_port, our_command, running
+from tests.differential.harness import Server, our_command, running
 from tests.differential.wire import Wire
+from tests.support.ports import free_port
 from twisted_redis.cluster.bus.messages import PING, PONG, TYPE_NAMES, UPDATE, Frames, Message, decode, encode
 from twisted_redis.cluster.nodes import ranges
 

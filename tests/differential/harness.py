@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.ports import free_port
 
 from .normalise import Rule, rule_for
 from .wire import Closed, Reply, Wire, encoded, packed, parse
@@ -73,12 +74,6 @@ def real_redis() -> str | None:
 def our_command() -> list[str]:
     subject = os.environ.get("DIFFERENTIAL_SUBJECT")
     return shlex.split(subject) if subject else [sys.executable, "-m", "twisted_redis"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.differential.harness import Pair, free_port, our_command, real_redis, running
+from tests.differential.harness import Pair, our_command, real_redis, running
+from tests.support.ports import free_port
 
 #: Arguments with which no server starts. ``FILE`` is a placeholder for the ACL file.
 REFUSED = {

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.differential.harness import Pair, Server, free_port, our_command, real_redis, running
+from tests.differential.harness import Pair, Server, our_command, real_redis, running
 from tests.differential.script import Section, run_section, sections
 from tests.differential.wire import Wire
+from tests.support.ports import free_port
 
 FOLDER = Path(__file__).parent / "cluster"
 SCRIPTS = {"master": "master.conf", "replica": "replica.conf"}

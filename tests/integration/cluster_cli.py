@@ -15,8 +15,9 @@ import redis
 from redis.cluster import ClusterNode, RedisCluster
 
 from tests.differential.harness import real_redis
-from tests.integration.process import PATIENCE, Server, free_port
+from tests.integration.process import PATIENCE, Server
 from tests.integration.replicas import client_of, digest, launch, until
+from tests.support.ports import free_port
 from twisted_redis.keyspace.slots import SLOTS, key_slot
 
 __all__ = ["Nodes", "Writer", "address", "fill", "find_cli", "owners", "run_cli", "tag_of", "writing"]

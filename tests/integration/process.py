@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = (sys.executable, "-m", "twisted_redis")
 PATIENCE = 30.0
@@ -69,14 +71,6 @@ class Server:
     def connect(self) -> socket.socket:
         """Opens a plain connection to the server."""
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
-
-
-def free_port() -> int:
-    """Returns a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from tests.differential.harness import real_redis
-from tests.integration.process import PATIENCE, SERVER, Server, free_port, start_server
+from tests.integration.process import PATIENCE, SERVER, Server, start_server
+from tests.support.ports import free_port
 
 __all__ = ["KINDS", "Cut", "Load", "client_of", "digest", "has", "launch", "link_up", "until"]
 
@@ -94,7 +96,13 @@ class Cut:
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._closed = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._run(self._accept)
+
+    def _run(self, task: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=task, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         while not self._closed:
@@ -110,8 +118,8 @@ class Cut:
             self.connections += 1
             pair = (client, server)
             self._pairs.add(pair)
-            threading.Thread(target=self._pass, args=(client, server, pair, None), daemon=True).start()
-            threading.Thread(target=self._pass, args=(server, client, pair, self.after), daemon=True).start()
+            self._run(self._pass, client, server, pair, None)
+            self._run(self._pass, server, client, pair, self.after)
 
     def _pass(
         self, source: socket.socket, sink: socket.socket, pair: tuple[socket.socket, socket.socket], left: int | None
@@ -139,10 +147,16 @@ class Cut:
             self._end(pair)
 
     def close(self) -> None:
-        """Ends all connections, and accepts no more."""
+        """Ends all connections and threads, and accepts no more."""
         self._closed = True
+        # Closing the socket would not wake a thread that waits in ``accept``.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(PATIENCE)
         self._listener.close()
         self.cut()
+        for thread in self._threads:
+            thread.join(PATIENCE)
 
 
 def some_writes(chosen: random.Random, pipeline: redis.client.Pipeline, names: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import redis
 
-from tests.integration.process import PATIENCE, Server, free_port, start_server
+from tests.integration.process import PATIENCE, Server, start_server
 from tests.support.certificates import Authority
+from tests.support.ports import free_port
 
 __all__ = ["TlsServer", "directives"]
 

@@ -11,8 +11,9 @@ import pytest
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
-from tests.integration.process import PATIENCE, Server, free_port
+from tests.integration.process import PATIENCE, Server
 from tests.integration.replicas import client_of, has, launch, link_up, until
+from tests.support.ports import free_port
 
 ARGUMENTS = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))

@@ -15,7 +15,7 @@ from tests.packaging.environments import ROOT
 
 PROGRAM = ROOT / "benchmarks" / "cluster_faults.py"
 #: Enough for a machine that is busy with other things (s).
-PATIENCE = 400
+PATIENCE = 300
 
 
 def run(folder: Path, *arguments: str) -> None:

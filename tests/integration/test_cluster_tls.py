@@ -13,11 +13,12 @@ from redis.cluster import ClusterNode, RedisCluster
 
 pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 
-from tests.integration.process import PATIENCE, free_port
+from tests.integration.process import PATIENCE
 from tests.integration.replicas import has, until
 from tests.integration.secure import directives
 from tests.integration.test_cluster import Group, is_ok
 from tests.support.certificates import Authority
+from tests.support.ports import free_port
 
 
 class SecureGroup:

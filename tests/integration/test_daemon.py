@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.integration.process import PATIENCE, SERVER, Server, environment, free_port
+from tests.integration.process import PATIENCE, SERVER, Server, environment
 from tests.integration.test_start_and_stop import TWIST, TWISTD
+from tests.support.ports import free_port
 
 Start = Callable[..., Server]
 

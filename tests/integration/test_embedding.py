@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import redis
 
-from tests.integration.process import ROOT, Server, free_port
+from tests.integration.process import ROOT, Server
+from tests.support.ports import free_port
 
 
 def test_example_of_the_readme(start: Callable[..., Server]) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.integration.process import ROOT, Server, free_port
+from tests.integration.process import ROOT, Server
+from tests.support.ports import free_port
 
 pytestmark = [
     pytest.mark.slow,

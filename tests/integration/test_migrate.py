@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.integration.process import PATIENCE, Server, free_port, start_server
+from tests.integration.process import PATIENCE, Server, start_server
 from tests.integration.replicas import KINDS, client_of, has, launch, until
 from tests.integration.secure import directives
 from tests.support.certificates import Authority
+from tests.support.ports import free_port
 
 
 @pytest.fixture

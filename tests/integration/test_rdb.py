@@ -19,8 +19,9 @@ import pytest
 import redis
 
 from tests.differential.harness import real_redis, version_of
-from tests.integration.process import ROOT, Server, environment, free_port, start_server
+from tests.integration.process import ROOT, Server, environment, start_server
 from tests.persistence.rdb.test_against_redis import fill
+from tests.support.ports import free_port
 
 EVERY_STOP = os.environ.get("EVERY_STOP") == "1"
 #: Keys that differ on servers before 7.4, which have no field expiry.

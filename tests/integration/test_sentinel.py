@@ -15,8 +15,9 @@ import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from tests.integration.process import PATIENCE, Server, free_port
+from tests.integration.process import PATIENCE, Server
 from tests.integration.replicas import client_of, digest, has, launch, link_up, until
+from tests.support.ports import free_port
 
 SENTINEL = shutil.which("redis-sentinel")
 DOWN_AFTER_MS = 1000

@@ -20,10 +20,10 @@ from tests.integration.process import (
     SERVER,
     Server,
     environment,
-    free_port,
     needs_schedules,
     processor_seconds,
 )
+from tests.support.ports import free_port
 from twisted_redis.__main__ import TOOLS
 
 Start = Callable[..., Server]

@@ -15,8 +15,9 @@ pytest.importorskip("prometheus_client", reason="needs the extra web")
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.process import Server, free_port, start_server
+from tests.integration.process import Server, start_server
 from tests.support.browser import Browser, find_chromium
+from tests.support.ports import free_port
 
 
 class Watched:

@@ -14,7 +14,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.integration.process import PATIENCE, Server, environment, free_port
+from tests.integration.process import PATIENCE, Server, environment
+from tests.support.ports import free_port
 
 pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 

@@ -137,7 +137,7 @@ import importlib, importlib.util, pkgutil, twisted_redis
 for name in ("hiredis", "anycrc", "lupa", "lzf", "OpenSSL"):
     assert importlib.util.find_spec(name) is None, name
 extras = {
-    "net.secure": "tls", "net.tls": "tls", "web.metrics": "web", "web.service": "web",
+    "net.bus_tls": "tls", "net.secure": "tls", "net.tls": "tls", "web.metrics": "web", "web.service": "web",
     "factories": "pytest", "pytest_plugin": "pytest",
 }
 for module in pkgutil.walk_packages(twisted_redis.__path__, "twisted_redis."):
