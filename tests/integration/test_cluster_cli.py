@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cluster_cli import Nodes, address, fill, find_cli, run_cli, tag_of, writing
+from tests.integration.cluster_cli import Nodes, address, fill, find_cli, owners, run_cli, tag_of, writing
+from tests.integration.process import PATIENCE
 from tests.integration.replicas import client_of, has, launch, link_up, until
 
 pytestmark = pytest.mark.skipif(find_cli() is None, reason="needs redis-cli")
@@ -55,6 +57,24 @@ def check(nodes: Nodes) -> None:
     output = run_cli("check", address(nodes.servers[0]))
     assert "[OK] All nodes agree about slots configuration." in output
     assert "[OK] All 16384 slots covered." in output
+
+
+def fix(nodes: Nodes, *options: str) -> None:
+    """Runs ``redis-cli --cluster fix`` until the nodes agree, as an administrator would.
+
+    It tells one node after another about a slot.  On a busy machine an older message can arrive in between, and leave
+    the slot without an owner in some nodes.  The next run finds that slot uncovered.
+    """
+    run_cli("fix", address(nodes.servers[0]), *options)
+    for _ in range(2):
+        try:
+            until(lambda: len({owners(client) for client in nodes.clients}) == 1, "the nodes agree", PATIENCE / 2)
+        except AssertionError:
+            # It fails if the nodes did not agree when it began, although it mends that.
+            with suppress(AssertionError):
+                run_cli("fix", address(nodes.servers[0]), *options)
+        else:
+            return
 
 
 def test_create_has_spread_slots_and_replicas(nodes: Nodes) -> None:
@@ -214,7 +234,7 @@ def test_fix(nodes: Nodes, damage: Callable[[Nodes, int, int], None]) -> None:
     before = nodes.contents()
     source = nodes.owner(SLOT)
     damage(nodes, source, (source + 1) % 3)
-    run_cli("fix", address(nodes.servers[0]))
+    fix(nodes)
     check(nodes)
     nodes.expect(before)
     nodes.expect_same_on_replicas()
@@ -231,7 +251,7 @@ def test_fix_leaves_different_values_to_the_administrator(nodes: Nodes) -> None:
         there.execute_command("ASKING")
         there.set(f"{tag}a", "there")
     assert "having different values" in run_cli("fix", address(nodes.servers[0]), status=1)
-    run_cli("fix", address(nodes.servers[0]), "--cluster-replace")
+    fix(nodes, "--cluster-replace")
     check(nodes)
     with nodes.cluster() as cluster:
         # The value that was moved has replaced the other one.
@@ -246,7 +266,7 @@ def test_slots_with_several_owners_are_found_and_fixed(nodes: Nodes) -> None:
     owner = nodes.owner(200)
     for place in {0, 1, 2} - {owner}:
         nodes.clients[place].execute_command("CLUSTER", "SETSLOT", 200, "NODE", nodes.id_of(place))
-    run_cli("fix", first, "--cluster-search-multiple-owners")
+    fix(nodes, "--cluster-search-multiple-owners")
     check(nodes)
     assert "[OK] No multiple owners found." in run_cli("check", first, "--cluster-search-multiple-owners")
 
