@@ -21,6 +21,7 @@ from random import Random
 
 from twisted_redis.cluster.forming import Founder, describe
 from twisted_redis.config import Config, FatalConfigError, HelpWanted, VersionWanted, load_arguments
+from twisted_redis.library.cluster.arguments import MOST_NODES
 from twisted_redis.library.places import reached_by
 from twisted_redis.library.process import environment
 
@@ -40,8 +41,6 @@ Every other option is a directive of redis.conf, for every node.
 
 _DISTANCE = 10_000
 _LAST_PORT = 65_535
-#: More would be a mistake on one machine.
-_MOST_NODES = 1000
 _TABLES = "nodes.conf"
 _LOG = "redis.log"
 #: Directives that would make the nodes collide, or that this program decides.
@@ -123,8 +122,8 @@ class ClusterOptions:
         return reached_by(first)
 
     def _check(self) -> None:
-        if self.nodes > _MOST_NODES:
-            raise FatalConfigError(f"a cluster has at most {_MOST_NODES} nodes here, not {self.nodes}")
+        if self.nodes > MOST_NODES:
+            raise FatalConfigError(f"a cluster has at most {MOST_NODES} nodes here, not {self.nodes}")
         if self.ports[-1] + _DISTANCE > _LAST_PORT:
             raise FatalConfigError(
                 f"--port {self.port}: the nodes need ports up to {self.ports[-1]}, and for the bus 10000 above"

@@ -109,7 +109,7 @@ class Node:
         self._command += ["--save", "", "--appendonly", "no", "--cluster-enabled", "yes"]
         self._command += ["--cluster-port", str(self.bus_port), "--enable-debug-command", "yes"]
         self._command += ["--repl-diskless-sync-delay", "0", *options]
-        #: Where the other nodes and the clients find this node.
+        #: The ports at which the other nodes and the clients find this node.
         self.announced_port, self.announced_bus_port = self.port, self.bus_port
         if network is not None:
             self.announced_port = network.open(number, self.port)

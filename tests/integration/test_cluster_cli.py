@@ -62,8 +62,8 @@ def check(nodes: Nodes) -> None:
 def fix(nodes: Nodes, *options: str) -> None:
     """Runs ``redis-cli --cluster fix`` until the nodes agree, as an administrator would.
 
-    It tells one node after another about a slot.  On a busy machine an older message can arrive in between, and leave
-    the slot without an owner in some nodes.  The next run finds that slot uncovered.
+    It tells one node after another about a slot.  Once, on a busy machine, a slot then had no owner in some nodes.
+    The cause is not known: perhaps a message that was still on its way.
     """
     run_cli("fix", address(nodes.servers[0]), *options)
     for _ in range(2):

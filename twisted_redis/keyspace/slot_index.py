@@ -44,7 +44,7 @@ class SlotIndex:
 
     def __init__(self, data: dict[bytes, Any], order: Order | None = None, served: bytearray | None = None) -> None:
         self._served = bytearray(SLOTS) if served is None else served
-        #: What ``_served`` contained when the keys were last counted.
+        #: The contents of ``_served`` when the keys were last counted.
         self._counted = bytes(self._served)
         #: The keys of each slot.
         self.sets: list[set[bytes] | None] = []

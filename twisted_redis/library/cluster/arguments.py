@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["NodeArguments"]
+__all__ = ["MOST_NODES", "NodeArguments"]
 
 #: How long a node may be silent until the others suspect it (ms).  Nodes in one thread never wait for the processor
 #: one without the other, so there the time can be shorter.
@@ -21,7 +21,7 @@ _NODE_TIMEOUT = 2000
 _REPL_TIMEOUT = 60
 _LONGEST_STEP = 30.0
 #: The largest number of nodes; more would be a mistake on one machine.
-_MOST_NODES = 1000
+MOST_NODES = 1000
 #: Directives that the cluster itself decides.
 _OWN = ("cluster_config_file", "cluster_port", "endpoints", "process", "replicaof", "slaveof", "tls_port", "unixsocket")
 #: Directives that make a node keep files.
@@ -38,8 +38,8 @@ class NodeArguments:
     def __init__(self, masters: int, replicas: int, mode: str, directives: dict[str, Any]) -> None:
         self.masters = _count("masters", masters, 1)
         self._nodes = self.masters * (1 + _count("replicas", replicas, 0))
-        if self._nodes > _MOST_NODES:
-            raise ValueError(f"a cluster has at most {_MOST_NODES} nodes here, not {self._nodes}")
+        if self._nodes > MOST_NODES:
+            raise ValueError(f"a cluster has at most {MOST_NODES} nodes here, not {self._nodes}")
         for name in _OWN:
             if directives.get(name) not in (None, "", 0, False):
                 raise ValueError(f"{name} cannot be given: the cluster decides it for each node")

@@ -11,7 +11,7 @@ __all__ = ["NodeReport"]
 
 
 class NodeReport(NamedTuple):
-    """What a node says about itself and its cluster; it can be pickled."""
+    """The state of a node and of its cluster, as the node sees them; it can be pickled."""
 
     #: The cluster as the node sees it.
     view: ClusterView
