@@ -211,7 +211,8 @@ def test_monitor(shared_server: Server, client: redis.Redis, watch: Callable[...
 def test_hints(shared_server: Server, client: redis.Redis, watch: Callable[..., Watching]) -> None:
     """The hints after the cursor of an interactive session come from our COMMAND DOCS."""
     session = watch(terminal=True)
-    session.until(rf"127\.0\.0\.1:{shared_server.port}> ")
+    prompt = rf"127\.0\.0\.1:{shared_server.port}> "
+    session.until(prompt)
     for typed, hint in (
         ("lpush ", r"key element \[element \.\.\.\]"),
         ("expire k ", r"seconds \[NX\|XX\|GT\|LT\]"),
@@ -223,7 +224,8 @@ def test_hints(shared_server: Server, client: redis.Redis, watch: Callable[..., 
         session.until(hint)
         session.type("\x15")  # Ctrl-U clears the line
     session.type("set fromsession 1\r")
-    session.until("OK")
+    # redis-cli discards what is typed before it reads a line again, and the prompt says that it does.
+    session.until(rf"OK\s[^>]*{prompt}")
     assert client.get("fromsession") == b"1"
     session.type("help lpush\r")
     session.until(r"summary:\S* [A-Z]")
