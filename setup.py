@@ -38,6 +38,7 @@ extras = {
         'cryptography<46; platform_python_implementation == "PyPy"',
     ],
     "lzf": ["python-lzf>=0.2.4"],
+    "title": ["setproctitle>=1.3"],
     "web": ["prometheus-client>=0.21"],
     "pytest": ["pytest>=8", "redis>=6"],
     "test": [

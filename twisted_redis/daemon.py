@@ -1,4 +1,4 @@
-"""The server as an operating system process: background, supervision, pid file, garbage collector and file limit."""
+"""The server as an operating system process: background, supervision, pid file, title, collector, file limit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from twisted_redis.config import Config
+from twisted_redis.config.checks import expand_title
 
 __all__ = [
     "DEFAULT_PID_FILE",
@@ -17,8 +18,10 @@ __all__ = [
     "Supervisor",
     "go_to_background",
     "ignore_hangup",
+    "process_title",
     "raise_file_limit",
     "rest_collector",
+    "title_setter",
     "tune_collector",
 ]
 
@@ -136,6 +139,38 @@ class Supervisor:
             self._log("warning", f"systemd supervision error: sd_notify: {-(error.errno or 0)}")
             return False
         return True
+
+
+def process_title(config: Config, program: str) -> str:
+    """Returns the title that ``proc-title-template`` gives a process. ``program`` is its name."""
+    port = config.port or config.tls_port
+    address = f"{config.bind[0] if config.bind else '*'}:{port}" if port else f"unixsocket:{config.unixsocket}"
+    return expand_title(
+        config.proc_title_template,
+        {
+            "title": program,
+            "listen-addr": address,
+            "server-mode": "[cluster]" if config.cluster_enabled else "",
+            "port": str(config.port),
+            "tls-port": str(config.tls_port),
+            "config-file": config.file or "-",
+            "unixsocket": config.unixsocket,
+        },
+    )
+
+
+def title_setter(config: Config) -> Callable[[str], None]:
+    """Returns a function that sets the title of the calling process, whose argument is the name of the program.
+
+    The function does nothing if ``set-proc-title`` is off, or if the library setproctitle is not installed.
+    """
+    if not config.set_proc_title:
+        return lambda program: None
+    try:
+        from setproctitle import setproctitle
+    except ImportError:
+        return lambda program: None
+    return lambda program: setproctitle(process_title(config, program))
 
 
 def tune_collector() -> None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from twisted_redis import __version__
 from twisted_redis.config import REDIS_VERSION
-from twisted_redis.daemon import PidFile, raise_file_limit, rest_collector, tune_collector
+from twisted_redis.daemon import PidFile, raise_file_limit, rest_collector, title_setter, tune_collector
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.service import ServerService
 from twisted_redis.persistence.exits import Exits
@@ -84,6 +84,14 @@ class RedisServer(ServerService):
             self.status.privilegedStartService()
         if self.owns_process:
             raise_file_limit(self.engine.config, self.engine.log)
+            self._show_title()
+
+    def _show_title(self) -> None:
+        """Sets the title of the process, and lets it follow the directive."""
+        engine = self.engine
+        engine.process.set_title = title_setter(engine.config)
+        engine.config.on_apply("proc-title-template", lambda: engine.process.set_title(sys.argv[0]))
+        engine.process.set_title(sys.argv[0])
 
     def _announce(self) -> None:
         """Writes the first lines of the log.  The lines about the process appear only if the server owns it."""

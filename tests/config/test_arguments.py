@@ -138,7 +138,7 @@ def test_not_a_server() -> None:
             load_arguments([argument])
     assert "not supported" in fatal("--test-memory", "5")
     assert "not supported" in fatal("--check-system")
-    assert "not supported" in fatal("x.conf", "--sentinel")
+    assert "Run redis-sentinel of Redis" in fatal("x.conf", "--sentinel")
 
 
 def test_refused_lines() -> None:

@@ -149,6 +149,40 @@ def test_upstart_waits_for_a_stop(start: Start) -> None:
         assert client.info("server")["process_supervised"] == "upstart"
 
 
+def title_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_process_title(start: Start) -> None:
+    pytest.importorskip("setproctitle")
+    server = start("--bind", "127.0.0.1", "--unixsocket", "s", "--rdb-key-save-delay", "10000000")
+    program = title_of(server.pid).removesuffix(f" 127.0.0.1:{server.port}")
+    assert program.endswith("twisted_redis/__main__.py")
+    with redis.Redis(port=server.port) as client:
+        client.config_set("proc-title-template", "  {{{port} {tls-port} {unixsocket} {config-file} {server-mode}")
+        assert title_of(server.pid) == f"{{{server.port} 0 s -"
+        with pytest.raises(redis.ResponseError, match="template format is invalid or contains unknown variables"):
+            client.config_set("proc-title-template", "{none}")
+        assert title_of(server.pid) == f"{{{server.port} 0 s -"
+        client.config_set("proc-title-template", "a {title}")
+        assert title_of(server.pid) == f"a {program}"
+        client.set("a", 1)
+        client.bgsave()
+        [child] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        deadline = time.monotonic() + PATIENCE
+        while title_of(int(child)) != "a redis-rdb-bgsave":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(int(child), signal.SIGUSR1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_the_title_of_the_process_stays_when_asked(start: Start) -> None:
+    server = start("--set-proc-title", "no", "--proc-title-template", "other")
+    assert "twisted_redis" in title_of(server.pid) and "\0" in title_of(server.pid)
+
+
 def test_without_a_supervisor(start: Start) -> None:
     variables = {name: value for name, value in environment().items() if name not in ("NOTIFY_SOCKET", "UPSTART_JOB")}
     server = start("--supervised", "systemd", env=variables)

@@ -39,6 +39,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.delenv("PYTHON", raising=False)
+    monkeypatch.setattr(module, "OPTIONAL", ["lua", "tls", "lzf", "web"])
     monkeypatch.setattr(module, "runs", lambda python: (Path(python).parent).is_dir())
     return module
 

@@ -29,7 +29,7 @@ def run(work: Callable[[Child], bool], keep: tuple[int, ...] = ()) -> tuple[int,
     server = Server()
     children = children_of(server)
     ends: list[tuple[int, int]] = []
-    children.fork("rdb", work, lambda code, number: ends.append((code, number)), keep=keep)
+    children.fork("rdb", work, lambda code, number: ends.append((code, number)), keep=keep, program="child")
     wait(children)
     assert not Order.saving
     [end] = ends
@@ -85,13 +85,13 @@ def test_one_at_a_time() -> None:
         time.sleep(100)
         return True
 
-    children.fork("aof", sleep, lambda code, number: ended.append(number))
+    children.fork("aof", sleep, lambda code, number: ended.append(number), program="child")
     assert Order.saving
     with pytest.raises(FileExistsError):
-        children.fork("rdb", sleep, lambda code, number: None)
+        children.fork("rdb", sleep, lambda code, number: None, program="child")
     children.kill()
     assert ended == [signal.SIGUSR1] and freed == [1] and not children.pid
-    children.fork("aof", sleep, lambda code, number: ended.append(number))
+    children.fork("aof", sleep, lambda code, number: ended.append(number), program="child")
     children.signal()
     wait(children)
     assert ended == [signal.SIGUSR1] * 2
@@ -108,7 +108,7 @@ def test_reports() -> None:
         signal.pause()
         return True
 
-    children.fork("rdb", work, lambda code, number: None)
+    children.fork("rdb", work, lambda code, number: None, program="child")
     deadline = time.monotonic() + 30
     while not children.keys_processed:
         assert time.monotonic() < deadline
@@ -165,12 +165,14 @@ def test_other_code_waits_for_our_child() -> None:
     children = children_of(server)
     for works in (True, False):
         ends: list[tuple[int, int]] = []
-        pid = children.fork("rdb", lambda child, works=works: works, lambda *end, ends=ends: ends.append(end))
+        pid = children.fork(
+            "rdb", lambda child, works=works: works, lambda *end, ends=ends: ends.append(end), program="child"
+        )
         os.waitpid(pid, 0)
         children.poll()
         assert ends == [(0, 0) if works else (1, 0)]
         assert not children.pid
-    pid = children.fork("rdb", lambda child: True, lambda *end: ends.append(end))
+    pid = children.fork("rdb", lambda child: True, lambda *end: ends.append(end), program="child")
     os.waitpid(pid, 0)
     children.signal()
     children.kill()

@@ -50,7 +50,10 @@ def _special(first: bytes, words: list[bytes]) -> None:
     if first in (b"--test-memory", b"--check-system"):
         raise FatalConfigError(f"{first.decode()} is not supported by this server")
     if b"--sentinel" in words:
-        raise FatalConfigError("Sentinel mode is not supported by this server")
+        raise FatalConfigError(
+            "Sentinel mode is not supported by this server. Run redis-sentinel of Redis or valkey-sentinel of "
+            "Valkey, which can monitor this server"
+        )
 
 
 def _absolute(path: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from twisted_redis.config.errors import ConfigError
 
-__all__ = ["base_name", "host_name", "node_name", "shutdown_options", "title_template"]
+__all__ = ["base_name", "expand_title", "host_name", "node_name", "shutdown_options", "title_template"]
 
 HOST_NAME_MAX = 255
 
@@ -15,9 +15,16 @@ _not_of_host_names = re.compile(r"[^A-Za-z0-9.-]").search
 _not_of_node_names = re.compile(r"[!#$%&()*+:;<>?@\[\]^{|}~\0]").search
 _variable = re.compile(r"\{(?:\{|([^}]*)\})|\{")
 
-_TITLE_VARIABLES = frozenset(("title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket"))
-# These variables are empty while a template is checked.
-_EMPTY_VARIABLES = frozenset(("title", "server-mode", "unixsocket"))
+# The variables of a title while its template is checked.
+_SAMPLE_TITLE = {
+    "title": "",
+    "listen-addr": "?",
+    "server-mode": "",
+    "port": "?",
+    "tls-port": "?",
+    "config-file": "?",
+    "unixsocket": "",
+}
 
 
 def base_name(directive: str, what: str, *, may_be_empty: bool = False) -> Callable[[str], None]:
@@ -48,16 +55,22 @@ def node_name(value: str) -> None:
 
 def title_template(value: str) -> None:
     """Checks a template for the process title: all variables must be known, and the title must not be blank."""
-    if not _variable.sub(_expand, value).strip(" "):
+    if not expand_title(value, _SAMPLE_TITLE):
         raise _bad_template()
 
 
-def _expand(found: re.Match[str]) -> str:
-    if found[0] == "{{":
-        return "{"
-    if found[1] not in _TITLE_VARIABLES:
-        raise _bad_template()
-    return "" if found[1] in _EMPTY_VARIABLES else "?"
+def expand_title(template: str, variables: Mapping[str, str]) -> str:
+    """Returns ``template`` with its variables replaced, without spaces at both ends. Raises ConfigError."""
+
+    def expand(found: re.Match[str]) -> str:
+        if found[0] == "{{":
+            return "{"
+        value = variables.get(found[1])
+        if value is None:
+            raise _bad_template()
+        return value
+
+    return _variable.sub(expand, template).strip(" ")
 
 
 def _bad_template() -> ConfigError:

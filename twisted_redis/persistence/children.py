@@ -134,12 +134,14 @@ class Children:
         work: Callable[[Child], bool],
         done: Done,
         *,
+        program: str,
         title: str = "RDB",
         keep: Collection[int] = (),
     ) -> int:
         """Starts a child that does ``work`` and exits with 0 if it returned True, with 1 otherwise; returns its pid.
 
-        ``done`` is called from the periodic work after its end.  ``keep`` holds descriptors that the work needs.
+        ``done`` is called from the periodic work after its end.  ``program`` is the name of the child in its process
+        title, and ``title`` is its name in the log.  ``keep`` holds descriptors that the work needs.
         Raises OSError if no child can be started, with EEXIST while there is a child.
         """
         if self.purpose:
@@ -163,7 +165,7 @@ class Children:
                 raise
             raise OSError(errno.ENOMEM, str(error) or os.strerror(errno.ENOMEM)) from error
         if pid == 0:
-            _be_child(self._engine, work, writing, title, keep)
+            _be_child(self._engine, work, writing, program, title, keep)
         took = (time.perf_counter_ns() - started) // 1000
         os.close(writing)
         self.purpose = purpose
@@ -277,7 +279,14 @@ def _thaw() -> None:
         gc.unfreeze()
 
 
-def _be_child(engine: Engine, work: Callable[[Child], bool], pipe: int, title: str, keep: Collection[int]) -> None:
+def _be_child(
+    engine: Engine,
+    work: Callable[[Child], bool],
+    pipe: int,
+    program: str,
+    title: str,
+    keep: Collection[int],
+) -> None:
     """Runs a child from the fork to its exit; does not return."""
     try:
         gc.disable()
@@ -288,6 +297,7 @@ def _be_child(engine: Engine, work: Callable[[Child], bool], pipe: int, title: s
             signal.signal(number, signal.SIG_IGN)
         close_descriptors({0, 1, 2, pipe, *keep})
         engine.oom_score.be_child()
+        engine.process.set_title(program)
         child = Child(pipe, engine.log, title)
         if work(child):
             child.finish()

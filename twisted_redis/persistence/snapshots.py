@@ -158,7 +158,7 @@ class Snapshots:
         self._dirty_before = engine.effects.dirty
         self._tried_at = engine.time.monotonic()
         try:
-            pid = self._children.fork("rdb", work, self._child_ended)
+            pid = self._children.fork("rdb", work, self._child_ended, program="redis-rdb-bgsave")
         except OSError as error:
             self._failure()
             engine.log("warning", f"Can't save in background: fork: {error.strerror}")

@@ -125,7 +125,9 @@ class DisklessSync:
             return True
 
         try:
-            pid = self._replication.replica_sync.children.fork("rdb", work, self._ended, keep=(writing, held))
+            pid = self._replication.replica_sync.children.fork(
+                "rdb", work, self._ended, program="redis-rdb-to-slaves", keep=(writing, held)
+            )
         except OSError:
             os.close(reading)
             os.close(self._release)

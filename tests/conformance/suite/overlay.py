@@ -110,15 +110,19 @@ def port_range() -> Iterator[int]:
 
 
 def own_processes(tree: Tree) -> list[int]:
-    """Returns the pids of all processes of this run that still exist, including daemons."""
+    """Returns the pids of all processes of this run that still exist, including daemons.
+
+    A process that sets its title may overwrite its environment, so a working directory in the tree counts too.
+    """
     wanted = f"{MARK}={tree.mark}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             environment = (entry / "environ").read_bytes()
+            inside = (entry / "cwd").readlink().is_relative_to(tree.path)
         except OSError:
             continue
-        if wanted in environment.split(b"\0") and int(entry.name) != os.getpid():
+        if (inside or wanted in environment.split(b"\0")) and int(entry.name) != os.getpid():
             found.append(int(entry.name))
     return found
 

@@ -14,6 +14,9 @@ class Process:
         self.stop = stop
         #: The supervisor of the process: ``upstart``, ``systemd``, or ``no``.
         self.supervised = "no"
+        #: Gives the process, which may be a child of the server, the title for programs like ps. The argument takes
+        #: the place of the name of the program.
+        self.set_title: Callable[[str], None] = lambda program: None
         #: The exit code; it stays when a later call of ``exit`` names none.
         self.exit_code = 0
 

@@ -134,7 +134,7 @@ class Rewriter:
             return True
 
         try:
-            pid = aof.children.fork("aof", work, self._ended, title="AOF rewrite")
+            pid = aof.children.fork("aof", work, self._ended, program="redis-aof-rewrite", title="AOF rewrite")
         except OSError as error:
             self.succeeded = False
             # The attempt leaves an increment, so it counts as a failure.
