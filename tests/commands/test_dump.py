@@ -187,7 +187,7 @@ def test_the_order_of_checks(server: InProcess) -> None:
     assert refused(server, "RESTORE", "k", "x", "y") == NO_INTEGER
     assert refused(server, "RESTORE", "k", -1, "y") == "ERR Invalid TTL value, must be >= 0"
     assert refused(server, "RESTORE", "k", 0, "y") == WRONG_PAYLOAD
-    assert refused(server, "RESTORE", "k", 0, seal(b"\x00\x04text", 13)) == WRONG_PAYLOAD
+    assert refused(server, "RESTORE", "k", 0, seal(b"\x00\x04text", 15)) == WRONG_PAYLOAD
     assert refused(server, "RESTORE", "k", 0, broken) == BAD_DATA
     assert refused(server, "RESTORE", "busy", 0, broken, "REPLACE") == BAD_DATA
     assert server("GET", "busy") == b"v"
@@ -223,7 +223,7 @@ def test_checksums_can_be_left_alone(server: InProcess) -> None:
     assert refused(server, "RESTORE", "k", 0, wrong) == WRONG_PAYLOAD
     server("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1)
     assert server("RESTORE", "k", 0, wrong) == b"OK"
-    assert refused(server, "RESTORE", "newer", 0, seal(b"\x00\x04text", 13)) == WRONG_PAYLOAD
+    assert refused(server, "RESTORE", "newer", 0, seal(b"\x00\x04text", 15)) == WRONG_PAYLOAD
     server("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 0)
     assert refused(server, "RESTORE", "k", 0, wrong, "REPLACE") == WRONG_PAYLOAD
 

@@ -70,7 +70,7 @@ def test_kinds_of_damage() -> None:
     assert not good
     assert f"[offset {len(data)}] RDB CRC error" in lines
     assert "[additional info] While doing: check-sum" in lines
-    for broken in (b"", b"REDI", b"RIDES0010", b"REDIS0013"):
+    for broken in (b"", b"REDI", b"RIDES0010", b"REDIS0015"):
         assert not checked(broken)[0]
 
 

@@ -47,7 +47,7 @@ def test_a_file() -> None:
     data += records.end_bytes(crc64(data + b"\xff"))
     assert data == file_of(*body)
     version, found, end = read_all(data)
-    assert version == 12
+    assert version == 14
     assert found == [
         Aux(b"redis-ver", b"8.0.2"),
         Aux(b"redis-bits", b"64"),
@@ -111,18 +111,20 @@ def test_every_cut_is_noticed() -> None:
                 records.read_record(data[:cut], 0, Config())
 
 
-@pytest.mark.parametrize("data", [b"\xf6" + bytes(9), b"\xf3" + bytes(9), b"\x1a\x01k" + bytes(9), b"\xf7\x01\x09\x00"])
+@pytest.mark.parametrize(
+    "data", [b"\xf6" + bytes(9), b"\xf3\x01" + bytes(9), b"\x1a\x01k" + bytes(9), b"\xf7\x01\x09\x00"]
+)
 def test_corrupt_records(data: bytes) -> None:
     with pytest.raises(CorruptData):
         records.read_record(data, 0, Config())
 
 
-@pytest.mark.parametrize("header", [b"", b"REDIS", b"REDIS0000", b"REDIS0013", b"VALKEY080", b"REDISabcd"])
+@pytest.mark.parametrize("header", [b"", b"REDIS", b"REDIS0000", b"REDIS0015", b"VALKEY080", b"REDISabcd"])
 def test_headers_of_others(header: bytes) -> None:
     with pytest.raises(CorruptData):
         records.read_header(header + bytes(10))
 
 
-@pytest.mark.parametrize("version", range(1, 13))
+@pytest.mark.parametrize("version", range(1, 15))
 def test_headers(version: int) -> None:
     assert records.read_header(records.header_bytes(version) + bytes(10)) == version

@@ -20,6 +20,7 @@ from twisted_redis.persistence.rdb import hashes, listpack, lists, own, sets, so
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes
 from twisted_redis.persistence.rdb.payload import dump, is_intact, restore, seal
+from twisted_redis.persistence.rdb.records import Key, read_record
 from twisted_redis.persistence.rdb.strings import STRING, string_bytes
 from twisted_redis.persistence.rdb.table import least_version, read_value, value_parts
 
@@ -198,15 +199,36 @@ def test_payloads_that_are_not_intact() -> None:
         assert not is_intact(payload[:place] + bytes((payload[place] ^ 1,)) + payload[place + 1 :])
     assert not is_intact(payload[:9])
     assert not is_intact(b"")
-    assert not is_intact(seal(b"\x00\x04text", 13))
-    assert not is_intact(seal(b"\x00\x04text", 13), checksum=False)
+    assert not is_intact(seal(b"\x00\x04text", 15))
+    assert not is_intact(seal(b"\x00\x04text", 15), checksum=False)
     assert is_intact(seal(b"\x00\x04text", 1))
+    assert is_intact(seal(b"\x00\x04text", 14))
     assert is_intact(payload[:-1] + b"?", checksum=False)
 
 
 def test_a_payload_of_nothing(config: Config) -> None:
     with pytest.raises(CorruptData):
         restore(seal(b""), config)
+
+
+# metadata that modules keep for a key, before its value
+
+METADATA = b"\xf3\x01" + b"\x01\x00\x00\x00" + b"\x05\x03own" + b"\x02\x07" + b"\x00"
+
+
+def test_metadata_of_a_key_are_left_out(config: Config) -> None:
+    assert restore(seal(METADATA + b"\x00\x04text"), config) == b"text"
+    record, _ = read_record(b"\xfc" + bytes(8) + METADATA + b"\x00\x01k\x04text", 0, config)
+    assert record == Key(b"k", b"text", 0)
+
+
+def test_metadata_that_are_needed_or_damaged(config: Config) -> None:
+    needed = METADATA.replace(b"\x01\x00\x00\x00", b"\x00\x00\x00\x00")
+    with pytest.raises(CorruptData, match="metadata"):
+        restore(seal(needed + b"\x00\x04text"), config)
+    for end in range(1, len(METADATA)):
+        with pytest.raises(Truncated):
+            read_record(METADATA[:end], 0, config)
 
 
 # types that are read only

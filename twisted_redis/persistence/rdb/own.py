@@ -7,16 +7,16 @@ type.
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, error
 from typing import Any
 
 from twisted_redis.datatypes.own import ALPHABET, OwnValue, loaded, stored_items
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, OwnTypes
-from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 
-__all__ = ["ANY_TYPE", "CODEC", "Foreign", "read_items", "type_name"]
+__all__ = ["ANY_TYPE", "CODEC", "Foreign", "after_key_metadata", "read_items", "type_name"]
 
 MODULE_PRE_GA = 6
 MODULE_2 = 7
@@ -25,6 +25,10 @@ _END, _SIGNED, _UNSIGNED, _FLOAT, _DOUBLE, _STRING = range(6)
 
 _float = Struct("<f")
 _double = Struct("<d")
+_class = Struct("<I")
+
+_MAY_BE_LEFT_OUT = 1
+"""The flag of a class of metadata that a server without its module leaves out."""
 
 _VERSION_BITS = 10
 _VERSIONS = (1 << _VERSION_BITS) - 1
@@ -108,6 +112,25 @@ def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:
         else:
             raise CorruptData(f"{kind} is no kind of module data")
         items.append(item)
+
+
+def after_key_metadata(data: bytes, pos: int) -> int:
+    """Returns the position behind what modules of Redis have stored about a key, before the number of its encoding.
+
+    The data of each class begin with four bytes: the name of the class, a version and flags.  They are left out if
+    the flags allow that; otherwise ``CorruptData`` is raised, as Redis does without the module.  ``Truncated`` is
+    raised if the bytes end too early.
+    """
+    try:
+        count, pos = read_length(data, pos)
+        for _ in range(count):
+            (spec,) = _class.unpack_from(data, pos)
+            if not spec & _MAY_BE_LEFT_OUT:
+                raise CorruptData("The key has metadata of a module that is not known here")
+            pos = read_items(data, pos + _class.size)[1]
+    except (IndexError, error):
+        raise Truncated("metadata of a key end too early") from None
+    return pos
 
 
 def _read(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:

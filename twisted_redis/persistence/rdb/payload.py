@@ -7,8 +7,9 @@ from typing import Any
 from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.persistence.rdb.own import after_key_metadata
 from twisted_redis.persistence.rdb.table import ENCODINGS, least_version, read_value, value_parts
-from twisted_redis.persistence.rdb.types import OF_VALKEY, VALKEY_VERSION, VERSION
+from twisted_redis.persistence.rdb.types import KEY_META, OF_VALKEY, VALKEY_VERSION, VERSION
 
 __all__ = ["dump", "is_foreign", "is_intact", "restore", "seal"]
 
@@ -52,7 +53,10 @@ def restore(payload: bytes, config: Limits) -> Any:
         raise CorruptData("a dump of nothing")
     # Redis does not check where the value ends, and may read the footer as a part of it.  Damaged bytes that Redis
     # accepts are accepted here, too.
-    kind = payload[0]
+    kind, pos = payload[0], 1
+    if kind == KEY_META:
+        pos = after_key_metadata(payload, pos)
+        kind, pos = payload[pos], pos + 1
     if is_foreign(payload) and kind | OF_VALKEY in ENCODINGS:
         kind |= OF_VALKEY
-    return read_value(kind, payload, 1, config)[0]
+    return read_value(kind, payload, pos, config)[0]

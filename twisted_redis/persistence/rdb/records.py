@@ -13,7 +13,7 @@ from twisted_redis.persistence.rdb import types
 from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
-from twisted_redis.persistence.rdb.own import read_items, type_name
+from twisted_redis.persistence.rdb.own import after_key_metadata, read_items, type_name
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 from twisted_redis.persistence.rdb.table import read_value, value_parts
 
@@ -143,6 +143,8 @@ def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
                 pos += 1
             elif kind == types.IDLE:
                 idle, pos = read_length(data, pos)
+            elif kind == types.KEY_META:
+                pos = after_key_metadata(data, pos)
             else:
                 return _read_other(kind, data, pos)
     except (IndexError, error):

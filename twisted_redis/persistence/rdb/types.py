@@ -5,8 +5,12 @@ The numbers of encodings of values stand with the codecs of the types; they are 
 
 from __future__ import annotations
 
-VERSION = 12
-"""The version of the format: the one that Redis 7.4 and 8.0 write, and the newest that can be read here."""
+VERSION = 14
+"""The newest version of the format that can be read here: the one that Redis 8.8 writes.
+
+No file is written in it without need.  Each file and each dump has the lowest version that holds its values
+(``least_version`` of their codecs), so that older servers can read what they know.
+"""
 
 VALKEY_VERSION = 80
 """The version of dumps that Valkey 9 makes.  They are read, so that keys can move here from nodes of Valkey."""
@@ -17,6 +21,7 @@ OF_VALKEY = 1 << 8
 OLDEST_TARGET = 10
 """The version that Redis 7.0 writes; values are written for no version before it."""
 
+KEY_META = 243
 SLOT_INFO = 244
 FUNCTION2 = 245
 FUNCTION_PRE_GA = 246
@@ -30,4 +35,4 @@ EXPIRE_TIME = 253
 SELECT_DB = 254
 EOF = 255
 
-FIRST_OPCODE = SLOT_INFO
+FIRST_OPCODE = KEY_META
