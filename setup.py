@@ -15,8 +15,8 @@ here = Path(__file__).parent
 version = re.search(r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M)
 assert version, "twisted_redis/__init__.py does not state __version__"
 
-# hiredis and anycrc speed up the protocol and the checksums. Each has a replacement in pure Python. On PyPy, the
-# compiled replacement is faster than calls into the extension.
+# hiredis, anycrc and xxhash speed up the protocol, the checksums and the digests of strings. Each has a replacement in
+# pure Python. On PyPy, the compiled replacement is faster than calls into the extension.
 CPYTHON = '; platform_python_implementation == "CPython"'
 
 # mypyc is a part of mypy.
@@ -27,6 +27,7 @@ REQUIRED = [
     "twisted>=24.7",
     "hiredis>=3" + CPYTHON,
     "anycrc>=1.3" + CPYTHON,
+    "xxhash>=3" + CPYTHON,
 ]
 
 extras = {

@@ -154,7 +154,7 @@ def process_title(config: Config, program: str) -> str:
             "port": str(config.port),
             "tls-port": str(config.tls_port),
             "config-file": config.file or "-",
-            "unixsocket": config.unixsocket,
+            "unixsocket": f"{config.unixsocket}",
         },
     )
 

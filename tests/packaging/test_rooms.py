@@ -41,7 +41,7 @@ def test_the_engine_takes_deferreds_alone_from_twisted() -> None:
 
 
 def test_each_accelerator_is_imported_in_one_place() -> None:
-    for package in ("hiredis", "anycrc", "lzf", "lupa"):
+    for package in ("hiredis", "anycrc", "xxhash", "lzf", "lupa"):
         assert len(importers(package)) <= 1, (package, importers(package))
     assert set(importers("hiredis")) == {"resp/accelerated.py"}
 
