@@ -105,6 +105,45 @@ def test_large_requests_are_cut(server: Server) -> None:
     assert kept[-1] == b"... (12 more arguments)"
 
 
+def test_directives_say_how_much_of_a_request_is_kept(server: Server) -> None:
+    client = server.connect()
+    client("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    client("CONFIG", "SET", "slowlog-entry-max-argc", 3, "slowlog-entry-max-string-len", 4)
+    client("SADD", "a key", "abcd", "abcde", "e")
+    client("SADD", "k", "abcde")
+    kept = [call[3] for call in server("SLOWLOG", "GET") if call[3][0] == b"SADD"]
+    assert kept == [
+        [b"SADD", b"k", b"abcd... (1 more bytes)"],
+        [b"SADD", b"a ke... (1 more bytes)", b"... (3 more arguments)"],
+    ]
+
+
+def test_info_counts_slow_calls(server: Server) -> None:
+    def stats() -> dict[str, str]:
+        lines = server("INFO", "stats", "commandstats").decode().split("\r\n")
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    client = server.connect()
+    server("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    client("SET", "k", "v")
+    client("CONFIG", "RESETSTAT")
+    client("SET", "k", "v")
+    assert stats()["slowlog_commands_count"] == "0"
+    assert "slowlog" not in stats()["cmdstat_set"]
+    engine = server.engine
+    server("CONFIG", "SET", "slowlog-log-slower-than", 1000)
+    for microseconds in (1500, 4000, 900):
+        engine.slow(client.protocol.client, engine.commands.by_name[b"set"], [b"SET", b"k", b"v"], microseconds * 1000)
+    found = stats()
+    assert found["slowlog_commands_count"] == "2"
+    assert (found["slowlog_commands_time_ms_max"], found["slowlog_commands_time_ms_sum"]) == ("4.00", "5.50")
+    assert found["cmdstat_set"].endswith(",slowlog_count=2,slowlog_time_ms_sum=5.50,slowlog_time_ms_max=4.00")
+    server("SLOWLOG", "RESET")
+    assert stats()["slowlog_commands_count"] == "2"
+    server("CONFIG", "RESETSTAT")
+    assert stats()["slowlog_commands_count"] == "0"
+
+
 def test_commands_inside_a_transaction_count_and_exec_does_not(server: Server) -> None:
     client = server.connect()
     client("CONFIG", "SET", "slowlog-log-slower-than", 0)

@@ -45,6 +45,41 @@ def test_looking_at_a_key_is_a_hit_and_no_use(argv: tuple[str | int, ...]) -> No
     assert server("OBJECT", "IDLETIME", "k") == 0
 
 
+CHANGES: list[tuple[str | int, ...]] = [
+    ("SET", "k", "w"),
+    ("APPEND", "k", "w"),
+    ("EXPIRE", "k", 100),
+    ("SETRANGE", "k", 0, "w"),
+]
+NO_CHANGES: list[tuple[str | int, ...]] = [
+    ("GET", "k"),
+    ("TOUCH", "k"),
+    ("PERSIST", "k"),
+    ("SET", "k", "w", "NX"),
+    ("SETRANGE", "k", 0, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("argv", "idle"), [*((argv, 0) for argv in CHANGES), *((argv, 5) for argv in NO_CHANGES)], ids=str
+)
+@pytest.mark.parametrize("policy", ["allkeys-lrm", "volatile-lrm"])
+def test_only_changes_count_for_the_least_recently_modified(
+    policy: str, argv: tuple[str | int, ...], idle: int
+) -> None:
+    server = Server()
+    server("CONFIG", "SET", "maxmemory-policy", policy)
+    server("SET", "k", "v")
+    server.advance(5)
+    server(*argv)
+    assert server("OBJECT", "IDLETIME", "k") == idle
+    server("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    server.advance(5)
+    server("GET", "k")
+    assert server("OBJECT", "IDLETIME", "k") == 0
+    assert not server.engine.effects.observed
+
+
 @pytest.mark.parametrize("argv", LOOKS)
 def test_looking_at_a_key_does_not_raise_its_frequency(argv: tuple[str | int, ...]) -> None:
     server = Server()

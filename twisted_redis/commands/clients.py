@@ -106,16 +106,20 @@ def client_line(client: Client, now: float) -> str:
     subscriptions = client.subscriptions
     channels, patterns, shards = subscriptions.counts() if subscriptions is not None else (0, 0, 0)
     running = client.last_command
+    figures = link.figures
     return (
         f"id={client.id} addr={link.address} laddr={link.local_address} fd={link.fd} "
         f"name={(client.name or b'').decode('latin-1')} age={int(now - client.created)} "
         f"idle={int(max(0.0, now - client.interacted))} flags={_flags(client)} db={client.db.index} sub={channels} "
         f"psub={patterns} ssub={shards} multi={len(client.queue) if client.queue is not None else -1} "
         f"watch={len(client.watching)} qbuf={query} qbuf-free=0 argv-mem={link.argv_bytes} "
-        f"multi-mem={queued_bytes(client)} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} tot-mem={client_memory(client)} "
+        f"multi-mem={queued_bytes(client)} rbs=1024 rbp=0 obl=0 oll={1 if output else 0} omem={output} omem-shared=0 omem-unshared={output} tot-mem={client_memory(client)} "
         f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
         f"user={client.user_name} redir={client.tracking.redirect if client.tracking is not None else -1} resp={client.resp} "
-        f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0"
+        f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0 "
+        f"tot-net-in={figures.bytes_in} tot-net-out={figures.bytes_out} tot-cmds={client.commands} "
+        f"read-events={figures.reads} avg-pipeline-len-sum={client.commands} "
+        f"avg-pipeline-len-cnt={figures.reads - figures.reads_without_request}"
     )
 
 

@@ -55,7 +55,7 @@ def refcount(ctx: Client, key: bytes) -> Reply:
     if value is None:
         return None
     # Policies by age or frequency record them in an object for each key, so nothing is shared.
-    shared = not (ctx.config.maxmemory and ctx.config.maxmemory_policy.endswith(("-lru", "-lfu")))
+    shared = not (ctx.config.maxmemory and ctx.config.maxmemory_policy.endswith(("-lru", "-lfu", "-lrm")))
     if shared and value.__class__ is bytes:
         number = strings.integer_value(value)
         if number is not None and 0 <= number < strings.SHARED_INTEGERS:

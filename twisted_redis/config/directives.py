@@ -180,10 +180,12 @@ class Directives:
         Enum(
             "volatile-lru",
             "volatile-lfu",
+            "volatile-lrm",
             "volatile-random",
             "volatile-ttl",
             "allkeys-lru",
             "allkeys-lfu",
+            "allkeys-lrm",
             "allkeys-random",
             "noeviction",
         ),
@@ -241,6 +243,8 @@ class Directives:
     shutdown_on_sigint = directive(SHUTDOWN, frozenset(), MULTI_ARG)
     shutdown_on_sigterm = directive(SHUTDOWN, frozenset(), MULTI_ARG)
     shutdown_timeout = number(10, 0, INT_MAX)
+    slowlog_entry_max_argc = number(32, 2, INT_MAX)
+    slowlog_entry_max_string_len = number(128, 1, I64_MAX)
     slowlog_log_slower_than = number(10000, -1, I64_MAX)
     slowlog_max_len = number(128, 0, I64_MAX)
     socket_mark_id = number(0, 0, UINT_MAX, IMMUTABLE | UNSUPPORTED, unsigned=True)

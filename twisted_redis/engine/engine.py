@@ -118,7 +118,9 @@ class Engine:
         #: The keys of database 0 by slot, in a node of a cluster.
         self.local = NO_INDEX
 
+        #: The most memory that was in use when it was measured, and the time of that (wall clock, s).
         self.memory_peak = 0
+        self.memory_peak_time = int(time_source.wall())
         self.info = InfoFields()
         self.commands = CommandTable(specs)
         self.lazyfree = LazyFree(self)
@@ -152,6 +154,7 @@ class Engine:
         self.pubsub = PubSub(self)
         self.monitors = Monitors(self)
         self.slowlog = SlowLog(config, time_source)
+        self.stats.resetters.append(self.slowlog.totals.reset)
         self.latency = LatencyMonitor(config, time_source)
         self.apply_thresholds()
         self.usage = Usage(self)
@@ -188,6 +191,12 @@ class Engine:
         cluster.follow_served(lambda: index.serve(cluster.served))
         index.serve(cluster.served)
         self.set_gate(IS_CLUSTER, True)
+
+    def note_memory(self, used: int) -> None:
+        """Notes that so many bytes are in use now."""
+        if used > self.memory_peak:
+            self.memory_peak = used
+            self.memory_peak_time = int(self.time.wall())
 
     # clients
 

@@ -60,9 +60,16 @@ class Expiry:
         # Each examined key counts, removed or not: a key may not be due yet, or no longer.
         for count, key in enumerate(db.wheel.due(engine.state.now), 1):
             if key is not None:
+                before = engine.stats.expired_keys
                 self.expire(db, key)
+                engine.stats.swept_keys += engine.stats.expired_keys - before
                 engine.effects.end_unit()  # each expiry is a unit of its own
             if not count % _LOOK_AT_CLOCK and engine.clock_ns() > deadline:
                 engine.stats.expire_cap_reached += 1
                 return True
-        return bool(db.field_wheel) and expire_due(engine, db, deadline)
+        if not db.field_wheel:
+            return False
+        before = engine.stats.expired_fields
+        left = expire_due(engine, db, deadline)
+        engine.stats.swept_fields += engine.stats.expired_fields - before
+        return left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LinkFigures", "LoopFigures"]
+__all__ = ["LinkFigures", "LoopFigures", "SlowTotals"]
 
 
 class LinkFigures:
@@ -12,6 +12,7 @@ class LinkFigures:
         "bytes_in",
         "bytes_out",
         "reads",
+        "reads_without_request",
         "writes",
     )
 
@@ -19,13 +20,15 @@ class LinkFigures:
         self.bytes_in = 0
         self.bytes_out = 0
         self.reads = 0
+        #: The reads that completed no request.  They are rare, so the others are not counted.
+        self.reads_without_request = 0
         self.writes = 0
 
 
 class LoopFigures:
     """Statistics of the turns: number, total and longest time (ns), and the most calls in one turn."""
 
-    __slots__ = ("calls", "longest", "most_calls", "nanoseconds", "turns")
+    __slots__ = ("calls", "idle_turns", "longest", "most_calls", "nanoseconds", "turns")
 
     def __init__(self) -> None:
         self.reset()
@@ -33,6 +36,8 @@ class LoopFigures:
     def reset(self) -> None:
         """Begins anew (CONFIG RESETSTAT)."""
         self.turns = 0
+        #: The turns without a request of a client.
+        self.idle_turns = 0
         self.nanoseconds = 0
         self.longest = 0
         #: The number of calls in the current turn.
@@ -45,6 +50,31 @@ class LoopFigures:
         self.nanoseconds += nanoseconds
         if nanoseconds > self.longest:
             self.longest = nanoseconds
-        if self.calls > self.most_calls:
-            self.most_calls = self.calls
-        self.calls = 0
+        calls = self.calls
+        if calls:
+            if calls > self.most_calls:
+                self.most_calls = calls
+            self.calls = 0
+        else:
+            self.idle_turns += 1
+
+
+class SlowTotals:
+    """The number of slow calls, their time together and the longest time (us)."""
+
+    __slots__ = ("count", "longest", "microseconds")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins anew (CONFIG RESETSTAT)."""
+        self.count = 0
+        self.microseconds = 0
+        self.longest = 0
+
+    def note(self, microseconds: int) -> None:
+        """Counts a slow call."""
+        self.count += 1
+        self.microseconds += microseconds
+        self.longest = max(self.longest, microseconds)

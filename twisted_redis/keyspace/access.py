@@ -1,9 +1,9 @@
 """Access logs: when or how often each key was accessed.  A database keeps one only while something needs it.
 
 Redis stores a clock or a counter in every value.  Here a ``Database`` has an ``access_log``, which is None until the
-first OBJECT IDLETIME or an LRU policy asks for the times of accesses, or an LFU policy for their frequencies.  Until
-then accesses cost nothing extra.  For a key that has not been accessed since the log began, the log knows a bound only:
-``since``, the time of the last access to anything before that.
+first OBJECT IDLETIME or an LRU policy asks for the times of accesses, an LRM policy for the times of changes, or an LFU
+policy for frequencies.  Until then accesses cost nothing extra.  For a key that has not been accessed since the log
+began, the log knows a bound only: ``since``, the time of the last access to anything before that.
 
 A frequency is Redis' logarithmic counter of eight bits, stored with the minute of its last change.  It falls by one for
 every ``lfu-decay-time`` minutes without an access.
@@ -15,7 +15,7 @@ from random import random
 
 from twisted_redis.keyspace.state import KeyspaceState
 
-__all__ = ["INITIAL_FREQUENCY", "AccessCounts", "AccessLog", "AccessTimes"]
+__all__ = ["INITIAL_FREQUENCY", "AccessCounts", "AccessLog", "AccessTimes", "ChangeTimes"]
 
 INITIAL_FREQUENCY = 5
 """The counter of a new key.  It starts above zero so that new keys are not the first to be evicted."""
@@ -84,6 +84,19 @@ class AccessTimes(AccessLog):
         """The time of the last access to each of ``keys`` (ms), or an upper bound of it."""
         noted, since = self.noted.get, self.since
         return [noted(key, since) for key in keys]
+
+
+class ChangeTimes(AccessTimes):
+    """The time of the last change of each key (ms).  Look-ups do not count."""
+
+    __slots__ = ()
+
+    def touch(self, key: bytes) -> None:
+        """As in ``AccessLog``: does nothing."""
+
+    def changed(self, key: bytes) -> None:
+        """``key`` has changed, in place or not."""
+        self.noted[key] = self._state.now
 
 
 class AccessCounts(AccessLog):

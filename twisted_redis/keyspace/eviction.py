@@ -40,7 +40,7 @@ def _nearnesses(db: Database, keys: list[bytes]) -> list[int]:
     return [-expires[key] for key in keys]
 
 
-_SCORES: dict[str, _Scores] = {"lru": _ages, "lfu": _rarities, "ttl": _nearnesses}
+_SCORES: dict[str, _Scores] = {"lru": _ages, "lrm": _ages, "lfu": _rarities, "ttl": _nearnesses}
 
 
 class Chooser:

@@ -191,6 +191,7 @@ class Connection:
         size = len(data)
         self.figures.bytes_in += size
         self.figures.reads += 1
+        self.figures.reads_without_request += 1
         if client.gates & CLOSING_GATE:
             return
         self._held.append(data)
@@ -265,6 +266,8 @@ class Connection:
             # Before authentication one request at a time: AUTH lifts the limits for the next.
             limited = not parser.authenticated
             requests = parser.receive(data, 1) if limited else parser.receive(data)
+            if data and not requests:
+                self.figures.reads_without_request += 1
             if limited and requests:
                 sent, waiting = self.figures.bytes_out, len(self.client.out)
                 if not self._run(requests):
@@ -309,6 +312,8 @@ class Connection:
         held = b"".join(self._held)
         self._held = []
         self._held_bytes = 0
+        if held:
+            self.figures.reads_without_request -= 1
         if held or self._parser.error is not None or not self._parser.idle:
             self._chunk = len(held)
             self._parse(held)
@@ -500,7 +505,7 @@ class Connection:
             return
         self._change(LEAVE)
         self.factory.forget(self)
-        self.engine.stats.absorb(self.figures)
+        self.engine.stats.absorb(self.figures, self.client.commands)
         self.engine.disconnect(self.client)
         self._requests = []
         self._held = []

@@ -45,6 +45,9 @@ class Snapshots:
         self.last_save = int(engine.time.wall())
         self._last_seconds = -1
         self._count = 0
+        #: The failures since the last success or CONFIG RESETSTAT.
+        self._failures = 0
+        engine.stats.resetters.append(self._reset)
         self.succeeded = True
         #: True if a snapshot has to begin as soon as there is no other child.
         self.scheduled = False
@@ -218,14 +221,20 @@ class Snapshots:
 
     # failures
 
+    def _reset(self) -> None:
+        """CONFIG RESETSTAT."""
+        self._failures = 0
+
     def _success(self) -> None:
         self.last_save = int(self._engine.time.wall())
         self._saved_at = self._engine.time.monotonic()
         self.succeeded = True
+        self._failures = 0
         self._guard()
 
     def _failure(self) -> None:
         self.succeeded = False
+        self._failures += 1
         self._guard()
 
     @property
@@ -254,4 +263,5 @@ class Snapshots:
             ("rdb_last_bgsave_time_sec", self._last_seconds),
             ("rdb_current_bgsave_time_sec", int(engine.time.monotonic() - self._tried_at) if running else -1),
             ("rdb_saves", self._count),
+            ("rdb_saves_consecutive_failures", self._failures),
         ]

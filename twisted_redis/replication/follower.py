@@ -45,6 +45,12 @@ class Follower:
         #: The time of the last bytes from the master, and the time since when the link has been down (monotonic, s).
         self.heard_at = 0.0
         self.down_since: float | None = None
+        #: Since when the link has been up (monotonic, s), and for how long it was down before (s).
+        self.up_since = 0.0
+        self.down_before = 0.0
+        #: The attempts to connect since the link was up, and since this master was named.
+        self.attempts = 0
+        self.all_attempts = 0
         self._connect: Callable[[str, int, Any], Any] | None = None
         self._port_here: Callable[[], int] = lambda: replication.engine.config.port
         self._factory: MasterFactory | None = None
@@ -133,6 +139,7 @@ class Follower:
             cached = self._cached
         self.host, self.port = host, port
         self._cached = cached
+        self.attempts = self.all_attempts = 0
         self._write_config()
         self.stage = "connect"
         self.replication.refresh_gates()
@@ -152,6 +159,7 @@ class Follower:
         self._cached = None
         self.stage = "none"
         self.down_since = None
+        self.attempts = self.all_attempts = 0
         self._write_config()
 
     def _write_config(self) -> None:
@@ -169,6 +177,7 @@ class Follower:
         if (self.host, self.port) in self._cut_off:
             if self.connected:
                 self.down_since = self.replication.engine.time.monotonic()
+                self.attempts = 0
             self._leave()
             self.stage = "connect"
             self.replication.refresh_gates()
@@ -233,6 +242,8 @@ class Follower:
         if self._factory is None:
             return
         self._connector = connector
+        self.attempts += 1
+        self.all_attempts += 1
         self.stage = "connecting"
         self.heard()
         self.replication.engine.log("notice", "MASTER <-> REPLICA sync started")
@@ -271,6 +282,7 @@ class Follower:
             if was_connected:
                 ended_at = master_link.ended_at
                 self.down_since = engine.time.monotonic() if ended_at is None else ended_at
+                self.attempts = 0
             self.stage = "connect"
             self.replication.refresh_gates()
             if self.host is not None:
@@ -440,8 +452,11 @@ class Follower:
 
         master_link.receiver = receive
         self.stage = "connected"
-        self.down_since = None
         self.heard()
+        self.up_since = self.heard_at
+        if self.down_since is not None:
+            self.down_before += self.up_since - self.down_since
+            self.down_since = None
         if self._factory is not None:
             self._factory.resetDelay()  # type: ignore[no-untyped-call]
         self.replication.refresh_gates()

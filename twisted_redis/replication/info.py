@@ -29,6 +29,8 @@ def _following(replication: Replication) -> Fields:
         ("slave_repl_offset", follower.offset),
         ("replica_full_sync_buffer_size", 0),
         ("replica_full_sync_buffer_peak", 0),
+        ("master_current_sync_attempts", follower.attempts),
+        ("master_total_sync_attempts", follower.all_attempts),
     ]
     if follower.stage == "sync":
         total, read = follower.transfer_size, follower.transfer_read
@@ -39,10 +41,14 @@ def _following(replication: Replication) -> Fields:
             ("master_sync_perc", f"{read / total * 100 if total else 0:.2f}"),
             ("master_sync_last_io_seconds_ago", int(now - follower.heard_at)),
         ]
-    if not follower.connected:
-        down = follower.down_since
+    down = follower.down_since
+    if follower.connected:
+        fields += [("master_link_up_since_seconds", int(now - follower.up_since)), ("master_client_io_thread", 0)]
+    else:
         fields.append(("master_link_down_since_seconds", int(now - down) if down is not None else -1))
+    disconnected = follower.down_before + (now - down if down is not None else 0)
     fields += [
+        ("total_disconnect_time_sec", int(disconnected)),
         ("slave_priority", config.replica_priority),
         ("slave_read_only", int(config.replica_read_only)),
         ("replica_announced", int(config.replica_announced)),

@@ -50,7 +50,7 @@ def test_no_eviction_refuses() -> None:
     assert server.engine.stats.evicted_keys == 0
 
 
-@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random"])
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random"])
 def test_the_limit_is_kept(policy: str) -> None:
     server = limited(policy)
     limit = server.config.maxmemory

@@ -16,6 +16,7 @@ from twisted_redis.engine.declare.command_keys import count_place, fixed_range
 from twisted_redis.engine.declare.docstrings import docstring
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
+from twisted_redis.engine.figures import SlowTotals
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -206,6 +207,8 @@ class Command:
         self.rejected = 0
         self.failed = 0
         self.histogram: dict[int, int] = {}
+        #: The calls that the slow log has kept.
+        self.slow = SlowTotals()
         #: The number of leading arguments that form the name: 2 for a subcommand.
         self.skip = 1
         #: First place, last place and step of the keys; zeros without keys; None if they depend on the arguments.
@@ -222,6 +225,7 @@ class Command:
         command.flags = flags
         command.subcommands = self.subcommands
         command.samples = self.samples
+        command.slow = self.slow
         command.skip = self.skip
         return command
 
@@ -263,6 +267,7 @@ class Command:
         self.samples = []
         self.calls = self.nanoseconds = self.rejected = self.failed = 0
         self.histogram = {}
+        self.slow.reset()
 
     @property
     def is_container(self) -> bool:

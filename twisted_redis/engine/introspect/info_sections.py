@@ -15,9 +15,13 @@ from twisted_redis.engine.memory.client_eviction import client_memory
 from twisted_redis.engine.memory.usage import human, resident_bytes, total_system_memory, used_memory
 
 if TYPE_CHECKING:
+    from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
 
 __all__ = ["DEFAULT_SECTIONS", "HIDDEN_SECTIONS", "SECTIONS", "Section"]
+
+#: A client counts as active for this long after its last input (s).
+_ACTIVE_WITHIN = 0.512
 
 
 class Section(NamedTuple):
@@ -90,6 +94,7 @@ def _clients(engine: Engine) -> Fields:
             ("pubsub_clients", sum(1 for client in clients if client.gates & SUBSCRIBED)),
             ("watching_clients", sum(1 for client in clients if client.watching)),
             ("clients_in_timeout_table", sum(1 for client in clients if client.blocked and client.blocked.timer)),
+            ("active_clients", _active_clients(engine)),
             ("total_watched_keys", sum(len(db.watched) for db in engine.databases)),
             ("total_blocking_keys", len(blocking)),
             ("total_blocking_keys_on_nokey", len(no_key)),
@@ -97,17 +102,27 @@ def _clients(engine: Engine) -> Fields:
     )
 
 
+def _active_clients(engine: Engine) -> int:
+    """The number of clients with input in the last half second, as far as the clock of the connections tells."""
+    since = engine.time.monotonic() - _ACTIVE_WITHIN
+    return sum(1 for client in engine.clients.values() if client.interacted > since)
+
+
 def _memory(engine: Engine) -> Fields:
     used = used_memory(engine)
     rss = resident_bytes()
-    peak = engine.memory_peak = max(engine.memory_peak, used)
+    engine.note_memory(used)
+    peak = engine.memory_peak
     total = total_system_memory()
     limit = engine.config.maxmemory
     startup = engine.memory_at_start
     dataset = max(0, used - startup)
     by_replica = {True: 0, False: 0}
+    unshared = 0
     for client in engine.clients.values():
         by_replica[bool(client.gates & REPLICA)] += client_memory(client)
+        if not client.gates & REPLICA:
+            unshared += client.link.pending_output + sum(map(len, client.out))
     return engine.info.extended(
         "memory",
         [
@@ -117,6 +132,7 @@ def _memory(engine: Engine) -> Fields:
             ("used_memory_rss_human", human(rss)),
             ("used_memory_peak", peak),
             ("used_memory_peak_human", human(peak)),
+            ("used_memory_peak_time", engine.memory_peak_time),
             ("used_memory_peak_perc", f"{used * 100 / max(1, peak):.2f}%"),
             ("used_memory_overhead", startup),
             ("used_memory_startup", startup),
@@ -159,6 +175,8 @@ def _memory(engine: Engine) -> Fields:
             ("mem_replica_full_sync_buffer", 0),
             ("mem_clients_slaves", by_replica[True]),
             ("mem_clients_normal", by_replica[False]),
+            ("mem_clients_normal_shared", 0),
+            ("mem_clients_normal_unshared", unshared),
             ("mem_cluster_links", engine.cluster.links_memory),
             ("mem_aof_buffer", 0),
             ("mem_allocator", "libc"),
@@ -189,6 +207,7 @@ def _persistence(engine: Engine) -> Fields:
             ("rdb_last_bgsave_time_sec", -1),
             ("rdb_current_bgsave_time_sec", -1),
             ("rdb_saves", 0),
+            ("rdb_saves_consecutive_failures", 0),
             ("rdb_last_cow_size", 0),
             ("rdb_last_load_keys_expired", 0),
             ("rdb_last_load_keys_loaded", 0),
@@ -210,14 +229,16 @@ def _persistence(engine: Engine) -> Fields:
 
 def _stats(engine: Engine) -> Fields:
     stats = engine.stats
+    traffic = stats.traffic
+    slow = engine.slowlog.totals
     return engine.info.extended(
         "stats",
         [
             ("total_connections_received", stats.connections_received),
             ("total_commands_processed", stats.commands_processed),
             ("instantaneous_ops_per_sec", int(stats.ops_rate.value)),
-            ("total_net_input_bytes", stats.bytes_in),
-            ("total_net_output_bytes", stats.bytes_out),
+            ("total_net_input_bytes", traffic.bytes_in),
+            ("total_net_output_bytes", traffic.bytes_out),
             ("total_net_repl_input_bytes", 0),
             ("total_net_repl_output_bytes", 0),
             ("instantaneous_input_kbps", f"{stats.in_rate.value / 1024:.2f}"),
@@ -229,7 +250,9 @@ def _stats(engine: Engine) -> Fields:
             ("sync_partial_ok", 0),
             ("sync_partial_err", 0),
             ("expired_subkeys", stats.expired_fields),
+            ("expired_subkeys_active", stats.swept_fields),
             ("expired_keys", stats.expired_keys),
+            ("expired_keys_active", stats.swept_keys),
             ("expired_stale_perc", "0.00"),
             ("expired_time_cap_reached_count", stats.expire_cap_reached),
             ("expire_cycle_cpu_milliseconds", stats.expire_cycle_ns // 1_000_000),
@@ -259,10 +282,12 @@ def _stats(engine: Engine) -> Fields:
             ("unexpected_error_replies", stats.unexpected_errors),
             ("total_error_replies", stats.error_total),
             ("dump_payload_sanitizations", 0),
-            ("total_reads_processed", stats.reads),
-            ("total_writes_processed", stats.writes),
+            ("total_reads_processed", traffic.reads),
+            ("total_writes_processed", traffic.writes),
             ("io_threaded_reads_processed", 0),
             ("io_threaded_writes_processed", 0),
+            ("io_threaded_total_prefetch_batches", 0),
+            ("io_threaded_total_prefetch_entries", 0),
             ("client_query_buffer_limit_disconnections", stats.query_buffer_closed),
             ("client_output_buffer_limit_disconnections", stats.output_buffer_closed),
             ("reply_buffer_shrinks", 0),
@@ -272,10 +297,19 @@ def _stats(engine: Engine) -> Fields:
             ("eventloop_duration_cmd_sum", stats.commands_ns // 1000),
             ("instantaneous_eventloop_cycles_per_sec", int(stats.turn_rate.value)),
             ("instantaneous_eventloop_duration_usec", int(stats.turn_duration.value // 1000)),
+            ("eventloop_cycles_with_clients_processing", stats.loop.turns - stats.loop.idle_turns),
+            ("total_client_processing_events", traffic.reads),
+            ("avg_pipeline_length_sum", traffic.requests),
+            ("avg_pipeline_length_cnt", traffic.full_reads),
+            ("avg_pipeline_length", f"{traffic.requests / max(1, traffic.full_reads):.2f}"),
+            ("slowlog_commands_count", slow.count),
+            ("slowlog_commands_time_ms_max", f"{slow.longest / 1000:.2f}"),
+            ("slowlog_commands_time_ms_sum", f"{slow.microseconds / 1000:.2f}"),
             ("acl_access_denied_auth", 0),
             ("acl_access_denied_cmd", 0),
             ("acl_access_denied_key", 0),
             ("acl_access_denied_channel", 0),
+            ("acl_access_denied_tls_cert", 0),
         ],
     )
 
@@ -324,6 +358,17 @@ def _modules(engine: Engine) -> Fields:
     return engine.modules.figures()
 
 
+def _slow_calls(entry: Command) -> str:
+    """The figures of a command in the slow log; empty if no call of it was slow."""
+    slow = entry.slow
+    if not slow.count:
+        return ""
+    return (
+        f",slowlog_count={slow.count},slowlog_time_ms_sum={slow.microseconds / 1000:.2f},"
+        f"slowlog_time_ms_max={slow.longest / 1000:.2f}"
+    )
+
+
 def _commandstats(engine: Engine) -> Fields:
     engine.stats.fold()
     return [
@@ -332,7 +377,7 @@ def _commandstats(engine: Engine) -> Fields:
             (
                 f"calls={entry.calls},usec={entry.nanoseconds // 1000},"
                 f"usec_per_call={entry.nanoseconds / 1000 / max(1, entry.calls):.2f},"
-                f"rejected_calls={entry.rejected},failed_calls={entry.failed}"
+                f"rejected_calls={entry.rejected},failed_calls={entry.failed}{_slow_calls(entry)}"
             ),
         )
         for entry in engine.stats.commands()

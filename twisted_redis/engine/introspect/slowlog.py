@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from twisted_redis.engine.declare.flags import SKIP_SLOWLOG
+from twisted_redis.engine.figures import SlowTotals
 from twisted_redis.engine.introspect.redaction import redacted
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
 
 __all__ = ["SlowCall", "SlowLog"]
-
-#: The most arguments of a request that are kept, and the most bytes of each argument.
-MAX_ARGUMENTS = 32
-MAX_BYTES = 128
 
 
 class SlowCall(NamedTuple):
@@ -39,6 +36,7 @@ class SlowLog:
         self._time = time
         self.calls: deque[SlowCall] = deque()
         self._next = 0
+        self.totals = SlowTotals()
 
     @property
     def threshold_ns(self) -> int | None:
@@ -48,16 +46,19 @@ class SlowLog:
         return None if microseconds < 0 or not config.slowlog_max_len else microseconds * 1000
 
     def note(self, command: Command, argv: list[bytes], nanoseconds: int, address: str, name: bytes) -> None:
-        """Keeps a call if it is slow enough; ``address`` and ``name`` are those of its client."""
+        """Keeps and counts a call if it is slow enough; ``address`` and ``name`` are those of its client."""
         threshold = self.threshold_ns
         if threshold is None or nanoseconds < threshold or command.flags & SKIP_SLOWLOG:
             return
+        microseconds = nanoseconds // 1000
+        for totals in (self.totals, command.slow):
+            totals.note(microseconds)
         self.calls.appendleft(
             SlowCall(
                 self._next,
                 int(self._time.wall()),
-                nanoseconds // 1000,
-                [*map(_shortened, _trimmed(redacted(self._config, command, argv)))],
+                microseconds,
+                self._cut(redacted(self._config, command, argv)),
                 address.encode(),
                 name,
             )
@@ -71,15 +72,16 @@ class SlowLog:
         while limit and len(self.calls) > limit:
             self.calls.pop()
 
-
-def _trimmed(argv: list[bytes]) -> list[bytes]:
-    if len(argv) <= MAX_ARGUMENTS:
-        return argv
-    kept = argv[: MAX_ARGUMENTS - 1]
-    return [*kept, b"... (%d more arguments)" % (len(argv) - len(kept))]
-
-
-def _shortened(argument: bytes) -> bytes:
-    if len(argument) <= MAX_BYTES:
-        return argument
-    return b"%b... (%d more bytes)" % (argument[:MAX_BYTES], len(argument) - MAX_BYTES)
+    def _cut(self, argv: list[bytes]) -> list[bytes]:
+        """The request within ``slowlog-entry-max-argc`` and ``slowlog-entry-max-string-len``."""
+        most, longest = self._config.slowlog_entry_max_argc, self._config.slowlog_entry_max_string_len
+        kept = argv if len(argv) <= most else argv[: most - 1]
+        shown = [
+            argument
+            if len(argument) <= longest
+            else b"%b... (%d more bytes)" % (argument[:longest], len(argument) - longest)
+            for argument in kept
+        ]
+        if kept is not argv:
+            shown.append(b"... (%d more arguments)" % (len(argv) - len(kept)))
+        return shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from twisted_redis.engine.figures import LoopFigures
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.memory.lazyfree import LazyFree
     from twisted_redis.keyspace.state import KeyspaceState
 
-__all__ = ["Rate", "Statistics"]
+__all__ = ["Rate", "Statistics", "Traffic"]
 
 #: The most error prefixes that are counted separately.
 ERRORS_MAX = 128
@@ -54,6 +54,32 @@ class Connected(Protocol):
     def link(self) -> Link:
         """The connection."""
 
+    @property
+    def commands(self) -> int:
+        """The requests that were executed."""
+
+
+class Traffic(NamedTuple):
+    """Bytes, reads, writes and requests of connections.  ``full_reads`` are the reads that completed a request."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    reads: int = 0
+    writes: int = 0
+    full_reads: int = 0
+    requests: int = 0
+
+    def plus(self, figures: LinkFigures, requests: int) -> Traffic:
+        """Adds a connection that has executed so many ``requests``."""
+        return Traffic(
+            self.bytes_in + figures.bytes_in,
+            self.bytes_out + figures.bytes_out,
+            self.reads + figures.reads,
+            self.writes + figures.writes,
+            self.full_reads + figures.reads - figures.reads_without_request,
+            self.requests + requests,
+        )
+
 
 class Statistics:
     """The counters of one server."""
@@ -89,12 +115,15 @@ class Statistics:
         self.cluster_incompatible = 0
         self.expired_keys = 0
         self.expired_fields = 0
+        #: Those of them that no command met: the active cycle removed them.
+        self.swept_keys = 0
+        self.swept_fields = 0
         self.expire_cap_reached = 0
         self.expire_cycle_ns = 0
         self.evicted_keys = 0
         self.evicted_clients = 0
         # The totals of closed connections; those of open connections are added on request.
-        self._bytes_in = self._bytes_out = self._reads = self._writes = 0
+        self._closed = Traffic()
         self._before = self._open_totals()
         self.query_buffer_closed = 0
         self.output_buffer_closed = 0
@@ -122,50 +151,41 @@ class Statistics:
         for command in self.commands():
             command.reset()
 
-    def absorb(self, figures: LinkFigures) -> None:
+    def absorb(self, figures: LinkFigures, requests: int) -> None:
         """Adds the figures of a closed connection to the totals."""
-        self._bytes_in += figures.bytes_in
-        self._bytes_out += figures.bytes_out
-        self._reads += figures.reads
-        self._writes += figures.writes
+        self._closed = self._closed.plus(figures, requests)
 
-    def _open_totals(self) -> tuple[int, int, int, int]:
-        bytes_in = bytes_out = reads = writes = 0
+    def _open_totals(self) -> Traffic:
+        total = Traffic()
         for client in self._clients.values():
-            figures = client.link.figures
-            bytes_in += figures.bytes_in
-            bytes_out += figures.bytes_out
-            reads += figures.reads
-            writes += figures.writes
-        return bytes_in, bytes_out, reads, writes
+            total = total.plus(client.link.figures, client.commands)
+        return total
 
     @property
-    def traffic(self) -> tuple[int, int, int, int]:
-        """The bytes in, bytes out, reads and writes of all connections since the last reset."""
+    def traffic(self) -> Traffic:
+        """The figures of all connections since the last reset."""
         now = self._open_totals()
-        closed = (self._bytes_in, self._bytes_out, self._reads, self._writes)
-        found = [max(0, n + c - b) for n, c, b in zip(now, closed, self._before, strict=True)]
-        return found[0], found[1], found[2], found[3]
+        return Traffic(*(max(0, n + c - b) for n, c, b in zip(now, self._closed, self._before, strict=True)))
 
     @property
     def bytes_in(self) -> int:
         """The bytes received."""
-        return self.traffic[0]
+        return self.traffic.bytes_in
 
     @property
     def bytes_out(self) -> int:
         """The bytes sent."""
-        return self.traffic[1]
+        return self.traffic.bytes_out
 
     @property
     def reads(self) -> int:
         """The number of reads from connections."""
-        return self.traffic[2]
+        return self.traffic.reads
 
     @property
     def writes(self) -> int:
         """The number of writes to connections."""
-        return self.traffic[3]
+        return self.traffic.writes
 
     def commands(self) -> list[Command]:
         """Returns all commands and subcommands of the server."""
@@ -192,9 +212,9 @@ class Statistics:
     def measure(self, now: float) -> None:
         """Adds a measurement to all rates; called several times a second."""
         self.ops_rate.measure(self.commands_processed, now)
-        bytes_in, bytes_out, _, _ = self.traffic
-        self.in_rate.measure(bytes_in, now)
-        self.out_rate.measure(bytes_out, now)
+        traffic = self.traffic
+        self.in_rate.measure(traffic.bytes_in, now)
+        self.out_rate.measure(traffic.bytes_out, now)
         loop = self.loop
         self.turn_rate.measure(loop.turns, now)
         self.turn_duration.measure(loop.nanoseconds, loop.turns)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.gates import IS_BUSY, IS_LOADING, IS_OVER_MEMORY, IS_PAUSED
 from twisted_redis.engine.memory.last_use import LastUse
 from twisted_redis.engine.units import SWEEP
-from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
+from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
 from twisted_redis.keyspace.eviction import Chooser
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ _SURVEY_EVERY = 60.0
 
 _CLOCK_EVERY = 16
 """The number of evictions between two reads of the clock."""
+
+
+def _note_change(db: Database, key: bytes, by_command: bool = False) -> None:
+    """Notes the time of a change of ``key``, unless the change has removed it."""
+    log = db.access_log
+    if isinstance(log, ChangeTimes) and key in db.data:
+        log.changed(key)
 
 
 class Eviction:
@@ -87,8 +94,11 @@ class Eviction:
         kind: type[AccessLog] | None = None
         if policy.endswith("-lfu"):
             kind = AccessCounts
+        elif policy.endswith("-lrm"):
+            kind = ChangeTimes
         elif policy.endswith("-lru") or self.idle_wanted:
             kind = AccessTimes
+        self._observe_changes(kind is ChangeTimes)
         for db in engine.databases:
             db.log_accesses(kind)
             db.keep_account(bool(limit), volatile=evicting and policy.startswith("volatile-"))
@@ -100,6 +110,16 @@ class Eviction:
         else:
             state.memory_limit = _NO_LIMIT
             self._fits()
+
+    def _observe_changes(self, wanted: bool) -> None:
+        """Has changes of keys noted in their logs from now on, or no more."""
+        effects = self._engine.effects
+        observed = _note_change in effects.observers
+        if wanted and not observed:
+            effects.observers.append(_note_change)
+        elif observed and not wanted:
+            effects.observers.remove(_note_change)
+        effects.refresh()
 
     def want_idle_times(self) -> None:
         """Records the time of each access from now on, unless access frequencies are recorded."""
