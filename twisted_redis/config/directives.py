@@ -37,6 +37,7 @@ from twisted_redis.config.special import (
     KeyspaceEvents,
     OomScores,
     Percentiles,
+    PowerOfTwo,
     Primary,
     SavePoints,
 )
@@ -97,6 +98,9 @@ class Directives:
     auto_aof_rewrite_percentage = number(100, 0, INT_MAX)
     bgsave_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="bgsave_cpulist")
     bind = directive(Addresses(), ("*", "-::*"), MULTI_ARG)
+    array_slice_size = directive(PowerOfTwo(256, 65536), 4096)
+    array_sparse_kmax = number(10, 0, 256)
+    array_sparse_kmin = number(5, 0, 256)
     bind_source_addr = directive(OPTIONAL, "")
     bio_cpulist = directive(OPTIONAL, "", IMMUTABLE | HINT, alias="bio_cpulist")
     busy_reply_threshold = number(5000, 0, I64_MAX, alias="lua-time-limit")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from twisted_redis.config import numbers
 from twisted_redis.config.errors import ConfigError
-from twisted_redis.config.kinds import Kind, Line, memory_text, quoted, to_bytes, to_text
+from twisted_redis.config.kinds import Kind, Line, Number, memory_text, quoted, to_bytes, to_text
 from twisted_redis.resp.cstrings import c_string, keyword
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "KeyspaceEvents",
     "OomScores",
     "Percentiles",
+    "PowerOfTwo",
     "Primary",
     "SavePoints",
 ]
@@ -121,7 +122,7 @@ class KeyspaceEvents(Kind[int]):
     __slots__ = ()
 
     # In the order of the output. "A" means all letters of the first row.
-    _OF_ALL = {"g": 2, "$": 3, "l": 4, "s": 5, "h": 6, "z": 7, "x": 8, "e": 9, "t": 10, "d": 13}
+    _OF_ALL = {"g": 2, "$": 3, "l": 4, "s": 5, "h": 6, "z": 7, "x": 8, "e": 9, "t": 10, "d": 13, "a": 23}
     _OTHER = {"n": 14, "K": 0, "E": 1, "m": 11}
     _ALL = sum(1 << bit for bit in _OF_ALL.values())
     _BITS = {letter: 1 << bit for letter, bit in (_OF_ALL | _OTHER).items()} | {"A": _ALL}
@@ -131,7 +132,7 @@ class KeyspaceEvents(Kind[int]):
         for letter in to_text(c_string(arguments[0])):
             bits = self._BITS.get(letter)
             if bits is None:
-                raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+                raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.")
             value |= bits
         return value
 
@@ -143,6 +144,18 @@ class KeyspaceEvents(Kind[int]):
 
     def lines(self, name: str, value: int, default: int) -> list[Line]:
         return [(f"{name} {quoted(self.show(value))}", value != default)]
+
+
+class PowerOfTwo(Number):
+    """``array-slice-size``: a power of two between two bounds."""
+
+    __slots__ = ()
+
+    def parse(self, arguments: list[bytes], current: int) -> int:
+        number = super().parse(arguments, current)
+        if number & number - 1:
+            raise ConfigError("array-slice-size must be a power of two")
+        return number
 
 
 class Addresses(Kind[tuple[str, ...]]):

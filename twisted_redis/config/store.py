@@ -78,6 +78,7 @@ class Config(Directives):
             self.dir = ""
         self.on_apply("hz", self.limit_hz)
         self.on_apply("repl-backlog-size", self._limit_backlog)
+        self.on_apply(("array-sparse-kmax", "array-sparse-kmin"), self._check_sparse_bounds)
 
     def resolve(self, path: str) -> str:
         """Returns the path of a file in the configuration. A relative path is relative to ``dir``."""
@@ -90,6 +91,10 @@ class Config(Directives):
     def _limit_backlog(self) -> None:
         # Redis corrects the value of CONFIG SET, but not that of a file.
         self.repl_backlog_size = max(self.repl_backlog_size, BACKLOG_MIN)
+
+    def _check_sparse_bounds(self) -> None:
+        if 0 < self.array_sparse_kmax <= self.array_sparse_kmin:
+            raise ConfigError("array-sparse-kmax must be greater than array-sparse-kmin when non-zero")
 
     def is_honoured(self, directive: Directive[Any]) -> bool:
         """True if the server accepts values of ``directive`` other than its default."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 from twisted_redis.datatypes import sizes, strings
+from twisted_redis.datatypes.array import Array
 from twisted_redis.datatypes.digests import hashed, mix, mix_all, pair_digest
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
@@ -353,6 +354,53 @@ _STREAM = DataType(
 )
 
 
+# arrays
+
+_NO_ELEMENT = b"(null)"
+_MOST_EMPTY = 10_000_000
+"""The most empty positions in a row that a digest goes through one by one, as Redis does with all of them."""
+
+
+def _digest_of_array(digest: int, value: Array) -> int:
+    following = 0
+    for index, text in value.everything():
+        empty = index - following
+        if empty > _MOST_EMPTY:
+            digest = mix(digest, b"%d" % empty)
+        else:
+            digest = mix_all(digest, repeat(_NO_ELEMENT, empty))
+        digest = mix(digest, text)
+        following = index + 1
+    return digest
+
+
+def _shown_of_array(value: Array) -> Any:
+    """The next index of ARINSERT, and indexes with their values."""
+    return {"next_index": value.cursor + 1, "elements": [[index, text] for index, text in value.everything()]}
+
+
+def _commands_of_array(key: bytes, value: Array) -> Iterator[Command]:
+    rest = value.everything()
+    while some := tuple(islice(rest, _ITEMS // 2)):
+        yield b"ARMSET", key, *chain.from_iterable((b"%d" % index, text) for index, text in some)
+    if value.cursor >= 0:
+        yield b"ARSEEK", key, b"%d" % (value.cursor + 1)
+
+
+_ARRAY = DataType(
+    name=b"array",
+    number=7,
+    copy=Array.copy,
+    encoding=Array.encoding,
+    size=Array.memory,
+    digest=_digest_of_array,
+    shown=_shown_of_array,
+    commands=_commands_of_array,
+    effort=len,
+    parts=Array.PARTS,
+)
+
+
 # the types of modules
 
 
@@ -393,6 +441,7 @@ TYPES: dict[type, DataType] = {
     ZSet: _ZSET,
     Hash: _HASH,
     Stream: _STREAM,
+    Array: _ARRAY,
 }
 """Class of a value to its type, in Redis' order."""
 

@@ -10,6 +10,7 @@ from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger, OutO
 __all__ = [
     "INT64_MAX",
     "INT64_MIN",
+    "UINT64_MAX",
     "client_name",
     "db_index",
     "float_number",
@@ -19,13 +20,17 @@ __all__ = [
     "integer_or_none",
     "positive",
     "timeout",
+    "unsigned_or_none",
 ]
 
+UINT64_MAX = 2**64 - 1
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 
 _float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 _hex_float = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?\Z").match
+
+_lenient_unsigned = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]{1,1000})\Z").match
 
 
 def integer_or_none(text: bytes) -> int | None:
@@ -41,6 +46,24 @@ def integer_or_none(text: bytes) -> int | None:
         value = int(text)
         return value if INT64_MIN <= value <= INT64_MAX else None
     return int(text)
+
+
+def unsigned_or_none(text: bytes) -> int | None:
+    """``text`` as an unsigned 64-bit integer, or None.
+
+    Redis leaves all but canonical numbers to strtoull in C.  That reads up to a zero byte, accepts spaces and a sign
+    before the digits, and takes the complement of a negative number.
+    """
+    value = integer_or_none(text)
+    if value is not None:
+        return value if value >= 0 else None
+    found = _lenient_unsigned(text.partition(b"\0")[0])
+    if found is None:
+        return None
+    value = int(found[2])
+    if value > UINT64_MAX:
+        return None
+    return -value & UINT64_MAX if found[1] == b"-" else value
 
 
 def integer(text: bytes, error: str | None = None) -> int:

@@ -43,6 +43,7 @@ _KINDS: dict[str, str] = {
 }
 #: Types that differ in the commands of a group.
 _KINDS_IN_GROUP: dict[tuple[str, str], str] = {
+    **{("array", name): "integer" for name in ("end", "index", "limit", "size", "start")},
     ("list", "timeout"): "double",
     ("sorted-set", "timeout"): "double",
     ("stream", "start"): "string",
@@ -108,6 +109,7 @@ _CHOICES = {
     "ON OFF SKIP": "action",
     "SET": "write-operation",
     "SLOTSRANGE": "filter",
+    "SUM MIN MAX AND OR XOR MATCH USED": "operation",
     "STORE": "store",
     "TIMEOUT": "unblock-type",
     "WRITE": "mode",

@@ -26,8 +26,9 @@ KEY_MISS = 1 << 11
 LOADED = 1 << 12
 MODULE = 1 << 13
 NEW = 1 << 14
+ARRAY = 1 << 23
 
-ALL_CLASSES = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE
+ALL_CLASSES = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE | ARRAY
 
 _BY_CLASS: dict[int, tuple[str, ...]] = {
     GENERIC: ("del", "expire", "persist", "rename_from", "rename_to", "move_from", "move_to", "copy_to", "restore"),
@@ -62,6 +63,7 @@ _BY_CLASS: dict[int, tuple[str, ...]] = {
         "xgroup-destroy",
         "xgroup-setid",
     ),
+    ARRAY: ("arset", "armset", "arinsert", "arring", "arseek", "ardel", "ardelrange"),
     EXPIRED: ("expired",),
     EVICTED: ("evicted",),
     KEY_MISS: ("keymiss",),

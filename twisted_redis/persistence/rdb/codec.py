@@ -10,6 +10,7 @@ from twisted_redis.datatypes.hash import HashLimits
 from twisted_redis.datatypes.list import ListLimits
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.set import SetLimits
+from twisted_redis.datatypes.slices import ArrayLimits
 from twisted_redis.datatypes.zset import ZSetLimits
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue
 from twisted_redis.persistence.rdb.numbers import read_length
@@ -25,7 +26,7 @@ class OwnTypes(Protocol):
         """The types by name."""
 
 
-class Limits(HashLimits, ListLimits, SetLimits, ZSetLimits, OwnTypes, Protocol):
+class Limits(ArrayLimits, HashLimits, ListLimits, SetLimits, ZSetLimits, OwnTypes, Protocol):
     """The directives on which the forms of values depend, and the types of modules."""
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from struct import error
 from typing import Any
 
+from twisted_redis.datatypes.array import Array
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.own import OwnValue
@@ -22,7 +23,7 @@ from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.zset import ZSet
-from twisted_redis.persistence.rdb import hashes, lists, own, sets, sorted_sets, streams, strings, types
+from twisted_redis.persistence.rdb import arrays, hashes, lists, own, sets, sorted_sets, streams, strings, types
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 
@@ -37,6 +38,7 @@ CODECS: dict[type, Codec] = {
     ZSet: sorted_sets.CODEC,
     Hash: hashes.CODEC,
     Stream: streams.CODEC,
+    Array: arrays.CODEC,
     OwnValue: own.CODEC,
 }
 """Class of a value to its codec; the codec of ``OwnValue`` serves all types of modules."""
