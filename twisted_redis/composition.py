@@ -123,6 +123,7 @@ def _make_parts(
     _follow(config, "notify-keyspace-events", lambda: engine.events.publish_classes(config.notify_keyspace_events))
     _follow(config, THRESHOLDS, engine.apply_thresholds)
     _follow(config, eviction.DIRECTIVES, engine.eviction.apply)
+    config.on_apply("cluster-slot-stats-enabled", engine.slot_meter.apply)
     _follow(config, "cluster-compatibility-sample-ratio", engine.compatibility.apply)
     engine.info.add("keysizes", KeySizes(engine).fields)
     persistence = Persistence(engine)

@@ -55,6 +55,7 @@ def slots_moved(engine: Engine, state: ClusterState, slots: int, is_tls: IsTls) 
     """
     with engine.in_turn:
         if slots:
+            engine.slot_meter.forget(slots)
             shards = engine.pubsub.shards
             engine.pubsub.silence_shards([name for name in shards if slots >> key_slot(name) & 1])
         redirect_blocked(engine, state, is_tls)

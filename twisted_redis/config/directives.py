@@ -53,6 +53,7 @@ TEXT = Text()
 OPTIONAL = Text(absent=True)
 SECRET = Text(absent=True, binary=True)
 ALLOWED = Enum("no", "yes", "local")
+NO_NAMES: frozenset[str] = frozenset()
 SHUTDOWN = Names("default", "save", "nosave", "now", "force", check=shutdown_options)
 
 
@@ -131,8 +132,7 @@ class Directives:
     cluster_replica_no_failover = flag(False, alias="cluster-slave-no-failover")
     cluster_replica_validity_factor = number(10, 0, INT_MAX, alias="cluster-slave-validity-factor")
     cluster_require_full_coverage = flag(True)
-    # Redis has this one since 8.2, so ``CONFIG GET *`` of Redis 8.0 does not show it.
-    cluster_slot_stats_enabled = flag(False, HIDDEN | UNSUPPORTED)
+    cluster_slot_stats_enabled = directive(Names("no", "cpu", "net", "mem", everything="yes"), NO_NAMES, MULTI_ARG)
     crash_log_enabled = flag(True, HINT)
     crash_memcheck_enabled = flag(True, HINT)
     daemonize = flag(False, IMMUTABLE)

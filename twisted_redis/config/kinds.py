@@ -129,23 +129,30 @@ class Enum(Kind[str]):
 
 
 class Names(Kind[frozenset[str]]):
-    """A set of names. The first of the names means the empty set."""
+    """A set of names. The first of the names means the empty set, and ``everything`` means all other names."""
 
-    __slots__ = ("check", "names")
+    __slots__ = ("check", "everything", "names")
 
-    def __init__(self, *names: str, check: Callable[[frozenset[str]], None]) -> None:
+    def __init__(
+        self, *names: str, check: Callable[[frozenset[str]], None] = lambda _: None, everything: str | None = None
+    ) -> None:
         self.names = names
         self.check = check
+        self.everything = everything
 
     def parse(self, arguments: list[bytes], current: frozenset[str]) -> frozenset[str]:
         chosen = [to_text(c_string(argument).lower()) for argument in arguments]
-        if not chosen or any(name not in self.names for name in chosen):
-            raise _not_among(self.names)
-        value = frozenset(chosen) - {self.names[0]}
+        nothing, *others = self.names
+        known = self.names if self.everything is None else (nothing, self.everything, *others)
+        if not chosen or any(name not in known for name in chosen):
+            raise _not_among(known)
+        value = frozenset(others if self.everything in chosen else chosen) - {nothing}
         self.check(value)
         return value
 
     def show(self, value: frozenset[str]) -> str:
+        if self.everything is not None and len(value) == len(self.names) - 1:
+            return self.everything
         return " ".join(name for name in self.names if name in value) or self.names[0]
 
 

@@ -26,10 +26,11 @@ from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, Wro
 from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
-from twisted_redis.engine.gates import IS_CLUSTER
+from twisted_redis.engine.gates import IS_CLUSTER, IS_MEASURED
 from twisted_redis.engine.introspect.info_fields import InfoFields
 from twisted_redis.engine.introspect.latency import LatencyMonitor
 from twisted_redis.engine.introspect.monitor import Monitors
+from twisted_redis.engine.introspect.slot_meter import SlotMeter
 from twisted_redis.engine.introspect.slowlog import SlowLog
 from twisted_redis.engine.introspect.stats import Statistics
 from twisted_redis.engine.links import Link
@@ -165,6 +166,8 @@ class Engine:
         self.expiry = Expiry(self)
         self.migrations = Migrations(self)
         self.compatibility = Compatibility(self)
+        #: What requests cost in each slot of a cluster.
+        self.slot_meter = SlotMeter(self, IS_MEASURED)
         self.modules = Modules(self)
         #: EVAL and FCALL.
         self.scripting = Scripting(self)
@@ -476,6 +479,8 @@ class Engine:
 
     def _wait(self, client: Client, command: Command, argv: list[bytes], wanted: Block) -> None:
         waiter = block(self, client, command, argv, wanted)
+        if self.gates & IS_MEASURED:
+            waiter.deferred.addCallback(self.slot_meter.end_waiting, waiter)
         waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client, command))
         waiter.deferred.addErrback(undelivered, self, client)
         client.release_pushes()

@@ -77,6 +77,7 @@ IS_STALE = 1 << 6  # a replica has lost its master, and must not serve its old d
 HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.FAULT``
 IS_CLUSTER: Final = 1 << 8  # a node of a cluster: another node may have to answer
 IS_SAMPLED = 1 << 9  # requests are examined for what a cluster could not do
+IS_MEASURED: Final = 1 << 10  # a node of a cluster measures what requests cost in each slot
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.
@@ -234,6 +235,16 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
                 client.last_command = entry
                 return entry, _call(engine, client, entry, argv)
     NOT_EXECUTED.samples.clear()
+    if engine.gates & IS_MEASURED:
+        slot = engine.slot_meter.begin(client, argv)
+        command, reply = _execute_checked(engine, client, argv)
+        engine.slot_meter.end(slot, client, command, argv, reply)
+        return command, reply
+    return _execute_checked(engine, client, argv)
+
+
+def _execute_checked(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command, Reply]:
+    """Takes one request through all gates, one by one."""
     try:
         command = resolve(engine, argv)
     except CommandError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.engine.clients import CLOSING, MASTER, Client, postpone
 from twisted_redis.engine.declare.table import Command
-from twisted_redis.engine.gates import IS_PAUSED, UNQUEUED
+from twisted_redis.engine.gates import IS_MEASURED, IS_PAUSED, UNQUEUED
 from twisted_redis.engine.links import Link
 from twisted_redis.engine.units import MASTER as MASTER_UNIT
 from twisted_redis.resp.accelerated import RequestReader, make_reader, pack_bulks
@@ -190,7 +190,10 @@ class Applier:
             client.queue.append((command, argv))
         else:
             client.last_command = command
-            reply = self._engine.call(client, command, argv)
+            engine = self._engine
+            reply = engine.call(client, command, argv)
+            if engine.gates & IS_MEASURED:
+                engine.slot_meter.note_applied(command, argv)
             if reply.__class__ is ErrorReply:
                 self._failed(command.name, reply)
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 from twisted_redis.resp.accelerated import RequestReader, read_lines
 from twisted_redis.resp.inline import split_arguments
 from twisted_redis.resp.scanner import COMPILED, scan
+from twisted_redis.resp.types import InlineRequest
 
 __all__ = ["AcceleratedParser", "Limits", "LineParser", "RequestParser", "ScanningParser", "make_parser"]
 
@@ -299,19 +300,20 @@ class RequestParser:
 
     def _inline(self) -> list[bytes] | None:
         buffer = self._buffer
-        end = buffer.find(b"\n", self._offset)
-        if end < 0 or buffer.find(b"\0", self._offset, end) >= 0:
+        start = self._offset
+        end = buffer.find(b"\n", start)
+        if end < 0 or buffer.find(b"\0", start, end) >= 0:
             if len(buffer) - self._offset > INLINE_MAX:
                 self._fail("too big inline request")
             return None
-        line = buffer[self._offset : end]
+        line = buffer[start:end]
         if line[-1:] == b"\r":
             line = line[:-1]
         self._offset = end + 1
         arguments = split_arguments(line)
         if arguments is None:
             return self._fail("unbalanced quotes in request")
-        return arguments
+        return InlineRequest(arguments, self._offset - start)
 
     def _fail(self, text: str) -> list[bytes] | None:
         self.error = text

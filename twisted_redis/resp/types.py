@@ -1,4 +1,4 @@
-"""The types of replies that no plain Python value can express.
+"""The types of replies that no plain Python value can express, and the type of inline requests.
 
 A reply is a Python value: ``bytes`` is a bulk string, ``int`` an integer, ``None`` a null, ``list`` and ``tuple`` are
 arrays, ``dict`` is a map, ``set`` and ``frozenset`` are sets, ``float`` is a double, and ``bool`` is a boolean.  Only
@@ -18,6 +18,7 @@ __all__ = [
     "BigNumber",
     "Bulks",
     "ErrorReply",
+    "InlineRequest",
     "NullArray",
     "Pairs",
     "Push",
@@ -101,6 +102,17 @@ class SetReply(list[Any]):
     """Members in a given order: a set in RESP3, an array in RESP2."""
 
     __slots__ = ()
+
+
+@_interpreted
+class InlineRequest(list[bytes]):
+    """The arguments of an inline request, and the number of bytes (``size``) that the client has sent for it."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, arguments: list[bytes], size: int) -> None:
+        super().__init__(arguments)
+        self.size = size
 
 
 @_interpreted

@@ -1,4 +1,4 @@
-"""CLUSTER SLOT-STATS.  The right values follow Redis 8.2, since Redis 8.0 does not have this command."""
+"""CLUSTER SLOT-STATS.  The right values follow Redis 8.8, since Redis 8.0 does not have this command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import ClusterNode
+from twisted_redis.engine.gates import IS_CLUSTER
 from twisted_redis.keyspace.slots import SLOTS
 
 RANGE = b"ERR Invalid or out of range slot"
@@ -109,13 +110,132 @@ def test_the_reply_in_each_protocol(node: ClusterNode) -> None:
     assert connection(*call) == b"*1\r\n*2\r\n:3300\r\n%1\r\n$9\r\nkey-count\r\n:2\r\n"
 
 
-def test_the_directive_has_its_default_and_no_other_value(node: ClusterNode) -> None:
-    name = "cluster-slot-stats-enabled"
-    assert node("CONFIG", "GET", name) == [name.encode(), b"no"]
-    assert node("CONFIG", "SET", name, "no") == b"OK"
-    assert node("CONFIG", "SET", name, "yes") == (
-        b"ERR CONFIG SET failed (possibly related to argument 'cluster-slot-stats-enabled') - "
-        b"this server does not support another value than its default yet"
+def cost(node: ClusterNode, slot: int) -> dict[bytes, int]:
+    """Returns the figures of a slot without the number of keys."""
+    [[_, figures]] = stats(node, "SLOTSRANGE", slot, slot)
+    del figures[b"key-count"]
+    return figures  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def measured() -> ClusterNode:
+    return ClusterNode(cluster_slot_stats_enabled=frozenset({"net", "cpu"}))
+
+
+NAME = "cluster-slot-stats-enabled"
+#: The slots of the keys "b" and "c".
+B, C = 3300, 7365
+
+
+def received(node: ClusterNode, slot: int = B) -> int:
+    return cost(node, slot)[b"network-bytes-in"]
+
+
+def sent(node: ClusterNode, slot: int = B) -> int:
+    return cost(node, slot)[b"network-bytes-out"]
+
+
+def test_bytes_of_requests_and_replies(measured: ClusterNode) -> None:
+    client = measured.connect()
+    client("SET", "b", "value")
+    assert (received(measured), sent(measured)) == (31, 5)
+    client.send(b"GET b\r\n")
+    assert (received(measured), sent(measured)) == (31 + 7, 5 + 11)
+    client("PING")
+    client("MGET", "b", "c")  # CROSSSLOT
+    assert (received(measured), received(measured, C)) == (38, 0)
+
+
+def test_a_transaction_counts_once(measured: ClusterNode) -> None:
+    client = measured.connect()
+    client("MULTI")
+    client("SET", "b", "value")
+    assert (received(measured), sent(measured)) == (31, 0)
+    client("EXEC")
+    assert (received(measured), sent(measured)) == (15 + 31 + 14, 9)
+
+
+def test_a_waiting_call_counts_when_it_ends(measured: ClusterNode) -> None:
+    waiting = measured.connect()
+    waiting("BLPOP", "b", "0")
+    assert cost(measured, B) == {b"cpu-usec": 0, b"network-bytes-in": 0, b"network-bytes-out": 0}
+    measured.connect()("LPUSH", "b", "value")
+    assert (received(measured), sent(measured)) == (29 + 33, 22 + 4)
+
+
+def test_scripts_count_unless_they_may_use_any_slot(measured: ClusterNode) -> None:
+    client = measured.connect()
+    client("EVAL", "return redis.call('get', KEYS[1])", "1", "b")
+    client("EVAL", "#!lua flags=allow-cross-slot-keys\nreturn redis.call('get', KEYS[1])", "1", "b")
+    assert received(measured) == 0
+    client("EVAL", "#!lua\nreturn redis.call('get', KEYS[1])", "1", "b")
+    assert received(measured) > 0
+
+
+def test_messages_of_a_shard_channel_count_for_each_subscriber(measured: ClusterNode) -> None:
+    subscribers = [measured.connect(), measured.connect()]
+    for subscriber in subscribers:
+        subscriber("SSUBSCRIBE", "b")
+    before = sent(measured)
+    assert before == 2 * len(b"*3\r\n$10\r\nssubscribe\r\n$1\r\nb\r\n:1\r\n")
+    measured.connect()("SPUBLISH", "b", "hello")
+    assert sent(measured) == before + 2 * len(b"*3\r\n$8\r\nsmessage\r\n$1\r\nb\r\n$5\r\nhello\r\n") + 4
+
+
+def test_the_duration_is_that_of_the_statistics(measured: ClusterNode) -> None:
+    ticks = iter(range(0, 10**9, 5_000))
+    measured.engine.clock_ns = lambda: next(ticks)
+    measured("SET", "b", "value")
+    usec = cost(measured, B)[b"cpu-usec"]
+    assert usec > 0
+    assert f"cmdstat_set:calls=1,usec={usec}," in measured("INFO", "commandstats").decode()
+
+
+def test_the_figures_begin_anew(measured: ClusterNode) -> None:
+    measured("SET", "b", "value")
+    measured("CONFIG", "RESETSTAT")
+    assert received(measured) == 0
+    measured("SET", "b", "value")
+    measured.give(measured.other, range(B, B + 1))
+    measured.give(measured.state.myself, range(B, B + 1))
+    assert received(measured) == 0
+
+
+def test_the_order_of_a_measured_metric(measured: ClusterNode) -> None:
+    measured("SET", "c", "value")
+    measured("SET", "b", "longer value")
+    order = [slot for slot, _ in stats(measured, "ORDERBY", "network-bytes-in", "LIMIT", 2)]
+    assert order == [B, C]
+    assert stats(measured, "ORDERBY", "memory-bytes") == METRIC
+
+
+def test_the_words_of_the_directive(measured: ClusterNode) -> None:
+    for words, shown, metrics in (
+        ("net cpu", b"cpu net", {b"cpu-usec", b"network-bytes-in", b"network-bytes-out"}),
+        ("no cpu", b"cpu", {b"cpu-usec"}),
+        ("no", b"no", set()),
+    ):
+        assert measured("CONFIG", "SET", NAME, words) == b"OK"
+        assert measured("CONFIG", "GET", NAME) == [NAME.encode(), shown]
+        assert cost(measured, B).keys() == metrics
+    refused = b"ERR CONFIG SET failed (possibly related to argument 'cluster-slot-stats-enabled') - "
+    for words in ("mem", "yes"):
+        assert measured("CONFIG", "SET", NAME, words) == refused + b"memory tracking cannot be enabled at runtime"
+    assert measured("CONFIG", "SET", NAME, "bogus") == (
+        refused + b"argument(s) must be one of the following: no, yes, cpu, net, mem"
     )
-    assert b"argument must be 'yes' or 'no'" in node("CONFIG", "SET", name, "bogus")
-    assert name.encode() not in node("CONFIG", "GET", "*")
+
+
+def test_memory_is_shown_only_if_it_was_from_the_start() -> None:
+    node = ClusterNode(cluster_slot_stats_enabled=frozenset({"net", "cpu", "mem"}))
+    assert node("CONFIG", "GET", NAME) == [NAME.encode(), b"yes"]
+    node("SET", "b", "x" * 1000)
+    assert 1000 < cost(node, B)[b"memory-bytes"] < 1500
+    assert cost(node, C)[b"memory-bytes"] == 0
+    assert node("CONFIG", "SET", NAME, "cpu") == b"OK"
+    assert b"memory tracking cannot be enabled" in node("CONFIG", "SET", NAME, "mem")
+
+
+def test_nothing_is_measured_by_default(node: ClusterNode) -> None:
+    assert node.engine.gates == IS_CLUSTER
+    assert node("CONFIG", "GET", NAME) == [NAME.encode(), b"no"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.introspect.slot_meter import SlotMeter
     from twisted_redis.engine.ports.cluster import Cluster
 
 __all__: list[str] = []
@@ -32,32 +33,30 @@ __all__: list[str] = []
 def slot_stats(ctx: Client, filter_: bytes, *arguments: bytes) -> Reply:
     """CLUSTER SLOT-STATS <SLOTSRANGE start-slot end-slot | ORDERBY metric [LIMIT limit] [ASC | DESC]>
 
-    Returns the number of keys in each slot of this shard.
+    Returns the number of keys in each slot of this shard, and the other figures that cluster-slot-stats-enabled chooses.
     """
     cluster = cluster_of(ctx)
+    meter = ctx.engine.slot_meter
     word = keyword(filter_)
     if word == b"SLOTSRANGE" and len(arguments) == 2:
-        return _in_range(cluster, slot_number(arguments[0]), slot_number(arguments[1]))
+        first, last = slot_number(arguments[0]), slot_number(arguments[1])
+        if first > last:
+            raise CommandError(f"ERR Start slot number {first} is greater than end slot number {last}")
+        return _figures(meter, (slot for slot in cluster.shard_slots() if first <= slot <= last))
     if word == b"ORDERBY":
-        return _in_order(cluster, arguments[0], arguments[1:])
+        return _figures(meter, _in_order(cluster, meter, arguments[0], arguments[1:]))
     raise WrongSubcommand
 
 
-def _in_range(cluster: Cluster, first: int, last: int) -> Reply:
-    if first > last:
-        raise CommandError(f"ERR Start slot number {first} is greater than end slot number {last}")
-    return _figures((slot, cluster.count_keys(slot)) for slot in cluster.shard_slots() if first <= slot <= last)
-
-
-def _in_order(cluster: Cluster, metric: bytes, options: Sequence[bytes]) -> Reply:
-    # The other metrics of Redis exist only while cluster-slot-stats-enabled is on.
-    if keyword(metric) != b"KEY-COUNT":
+def _in_order(cluster: Cluster, meter: SlotMeter, name: bytes, options: Sequence[bytes]) -> list[int]:
+    metric = keyword(name).lower()
+    if metric not in meter.metrics:
         raise CommandError("ERR Unrecognized sort metric for ORDERBY.")
     limit, is_descending = _options(options)
-    counts = [(slot, cluster.count_keys(slot)) for slot in cluster.shard_slots()]
+    values = [(meter.value(slot, metric), slot) for slot in cluster.shard_slots()]
     # The sort is stable, so equal slots stay in ascending order either way.
-    counts.sort(key=lambda count: -count[1] if is_descending else count[1])
-    return _figures(counts[:limit])
+    values.sort(key=lambda value: -value[0] if is_descending else value[0])
+    return [slot for _, slot in values[:limit]]
 
 
 def _options(words: Sequence[bytes]) -> tuple[int, bool]:
@@ -82,5 +81,6 @@ def _options(words: Sequence[bytes]) -> tuple[int, bool]:
     return SLOTS if limit is None else limit, order != b"ASC"
 
 
-def _figures(counts: Iterable[tuple[int, int]]) -> Reply:
-    return [[slot, {b"key-count": count}] for slot, count in counts]
+def _figures(meter: SlotMeter, slots: Iterable[int]) -> Reply:
+    metrics = meter.metrics
+    return [[slot, {metric: meter.value(slot, metric) for metric in metrics}] for slot in slots]

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.clients import SUBSCRIBED
+from twisted_redis.engine.gates import IS_MEASURED
 from twisted_redis.keyspace.glob import Matcher, compile_glob
 from twisted_redis.resp.types import Reply, Unsilenced
 
@@ -219,7 +220,10 @@ class PubSub:
         listening = self.shards.get(channel)
         if listening is None:
             return 0
-        self._deliver(listening, b"3\r\n$8\r\nsmessage\r\n%b%b" % (_bulk(channel), _bulk(message)))
+        body = b"3\r\n$8\r\nsmessage\r\n%b%b" % (_bulk(channel), _bulk(message))
+        if self._engine.gates & IS_MEASURED:
+            self._engine.slot_meter.note_message(channel, len(listening) * (len(body) + 1))
+        self._deliver(listening, body)
         return len(listening)
 
     def _deliver(self, listening: dict[Client, None], body: bytes) -> None:

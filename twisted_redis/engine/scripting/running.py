@@ -113,6 +113,8 @@ class Runner:
             client.gates = DENY_BLOCKING | SCRIPT
         if engine.gates & gates.IS_CLUSTER:
             run.follows_slot = not run.any_slot
+            if run.any_slot and engine.gates & gates.IS_MEASURED:
+                engine.slot_meter.share()
             if "slot" in caller.extra:
                 run.slot = caller.extra["slot"]
                 run.follows_slot = True
