@@ -58,7 +58,9 @@ class SlotMeter:
         chosen = engine.config.cluster_slot_stats_enabled
         #: Once this is off, it stays off: nobody has followed the sizes of keys since.
         self._follows_memory = "mem" in chosen
-        self._cpu = self._network = False
+        self._cpu = False
+        #: Whether the bytes of requests and replies are measured.
+        self.measures_network = False
         #: Whether the running request has called a script that may use the keys of any slot.
         self._is_shared = False
         self._replicas = 0
@@ -72,8 +74,8 @@ class SlotMeter:
             raise ConfigError("memory tracking cannot be enabled at runtime")
         self._follows_memory = "mem" in chosen
         self._cpu = "cpu" in chosen
-        self._network = "net" in chosen
-        self._engine.set_gate(self._gate, self._engine.config.cluster_enabled and (self._cpu or self._network))
+        self.measures_network = "net" in chosen
+        self._engine.set_gate(self._gate, self._engine.config.cluster_enabled and (self._cpu or self.measures_network))
 
     # reading
 
@@ -85,7 +87,7 @@ class SlotMeter:
             metrics.append(MEMORY)
         if self._cpu:
             metrics.append(CPU)
-        if self._network:
+        if self.measures_network:
             metrics += (NETWORK_IN, NETWORK_OUT)
         return tuple(metrics)
 
@@ -119,7 +121,7 @@ class SlotMeter:
         """Prepares for a request; returns the slot of a transaction that it may end, for ``end``."""
         engine = self._engine
         self._is_shared = False
-        self._replicas = engine.replication.count_acknowledged(-1) if self._network else 0
+        self._replicas = engine.replication.count_acknowledged(-1) if self.measures_network else 0
         if self._replicas:
             engine.effects.deliver()  # the journal has only the effects of this request afterwards
         if client.queue is None or argv[0].upper() != b"EXEC":
@@ -131,7 +133,7 @@ class SlotMeter:
         """Counts a request that has its reply; ``queued`` is what ``begin`` has returned."""
         if reply is QUEUED and client.last_command is not None:
             slot = _slot(client.last_command, argv)
-            if slot is not None and self._network:
+            if slot is not None and self.measures_network:
                 self._figures(slot).received += _request_size(argv)
             return
         if not command.name or self._is_shared or reply.__class__ is Block:
@@ -139,7 +141,7 @@ class SlotMeter:
         slot = queued if command.name == "exec" else _slot(command, argv)
         if slot is not None:
             self._count(slot, client, command, argv, reply)
-            if self._network and command.name == "exec":
+            if self.measures_network and command.name == "exec":
                 self._figures(slot).received += _MULTI
             if self._replicas:
                 self._figures(slot).sent += self._replicas * sum(map(_stream_size, self._engine.effects.journal.units))
@@ -158,19 +160,18 @@ class SlotMeter:
             figures = self._figures(slot)
             if self._cpu:
                 figures.microseconds += _microseconds(command)
-            if self._network:
+            if self.measures_network:
                 figures.received += _request_size(argv)
 
     def note_message(self, channel: bytes, size: int) -> None:
         """Counts ``size`` bytes that the subscribers of a shard channel get."""
-        if self._network:
-            self._figures(key_slot(channel)).sent += size
+        self._figures(key_slot(channel)).sent += size
 
     def _count(self, slot: int, client: Client, command: Command, argv: list[bytes], reply: Reply) -> None:
         figures = self._figures(slot)
         if self._cpu:
             figures.microseconds += _microseconds(command)
-        if self._network:
+        if self.measures_network:
             figures.received += _request_size(argv)
             figures.sent += len(client.encode(reply))
 

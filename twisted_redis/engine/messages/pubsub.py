@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.clients import SUBSCRIBED
-from twisted_redis.engine.gates import IS_MEASURED
 from twisted_redis.keyspace.glob import Matcher, compile_glob
 from twisted_redis.resp.types import Reply, Unsilenced
 
@@ -221,7 +220,7 @@ class PubSub:
         if listening is None:
             return 0
         body = b"3\r\n$8\r\nsmessage\r\n%b%b" % (_bulk(channel), _bulk(message))
-        if self._engine.gates & IS_MEASURED:
+        if self._engine.slot_meter.measures_network:
             self._engine.slot_meter.note_message(channel, len(listening) * (len(body) + 1))
         self._deliver(listening, body)
         return len(listening)
