@@ -236,9 +236,12 @@ def execute(engine: Engine, client: Client, argv: list[bytes]) -> tuple[Command,
                 return entry, _call(engine, client, entry, argv)
     NOT_EXECUTED.samples.clear()
     if engine.gates & IS_MEASURED:
+        from twisted_redis.engine.blocking import Block  # imports this module
+
         slot = engine.slot_meter.begin(client, argv)
         command, reply = _execute_checked(engine, client, argv)
-        engine.slot_meter.end(slot, client, command, argv, reply)
+        if not isinstance(reply, Block):
+            engine.slot_meter.end(slot, client, command, argv, reply)
         return command, reply
     return _execute_checked(engine, client, argv)
 

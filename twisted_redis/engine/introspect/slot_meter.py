@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.config import ConfigError
-from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.declare.command_keys import routing_keys
 from twisted_redis.engine.propagation import REPLICAS, Batch
 from twisted_redis.keyspace.account import size_of
@@ -136,8 +135,8 @@ class SlotMeter:
             if slot is not None and self.measures_network:
                 self._figures(slot).received += _request_size(argv)
             return
-        if not command.name or self._is_shared or reply.__class__ is Block:
-            return  # it was refused, or it waits
+        if not command.name or self._is_shared:
+            return  # it was refused
         slot = queued if command.name == "exec" else _slot(command, argv)
         if slot is not None:
             self._count(slot, client, command, argv, reply)
