@@ -35,6 +35,7 @@ DOCS = ("since", "group", "deprecated_since", "doc_flags")
 OTHER_ARGUMENTS = {
     "arop": "MATCH and its value are a block in Redis; the syntax line makes MATCH the token of the value",
     "cluster|slot-stats": "ORDERBY is the token of a block in Redis; the syntax line gives it to the word after it",
+    "hotkeys|start": "METRICS is the token of a block in Redis; the syntax line gives it to the word after it",
     "debug": "Redis tells no arguments",
     "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",
 }

@@ -27,6 +27,7 @@ from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
 from twisted_redis.engine.gates import IS_CLUSTER, IS_MEASURED
+from twisted_redis.engine.introspect.hotkeys import HotKeys
 from twisted_redis.engine.introspect.info_fields import InfoFields
 from twisted_redis.engine.introspect.latency import LatencyMonitor
 from twisted_redis.engine.introspect.monitor import Monitors
@@ -156,6 +157,7 @@ class Engine:
         self.monitors = Monitors(self)
         self.slowlog = SlowLog(config, time_source)
         self.stats.resetters.append(self.slowlog.totals.reset)
+        self.hotkeys = HotKeys(self)
         self.latency = LatencyMonitor(config, time_source)
         self.apply_thresholds()
         self.usage = Usage(self)
@@ -457,6 +459,8 @@ class Engine:
             command.samples.append(taken)
             if effects.depth:
                 self.stats.nested_ns += taken
+            if self.gates & gates.IS_TALLIED:
+                self.hotkeys.note(client, command, argv, taken, reply)
             if taken > self.slow_ns:
                 self.slow(client, command, argv, taken)
         return reply

@@ -78,6 +78,7 @@ HAS_FAULTS = 1 << 7  # a test injects faults or records calls, through ``Denial.
 IS_CLUSTER: Final = 1 << 8  # a node of a cluster: another node may have to answer
 IS_SAMPLED = 1 << 9  # requests are examined for what a cluster could not do
 IS_MEASURED: Final = 1 << 10  # a node of a cluster measures what requests cost in each slot
+IS_TALLIED = 1 << 11  # HOTKEYS collects what each key costs
 
 STALE_TEXT = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #: Commands that run at once inside MULTI instead of being queued.

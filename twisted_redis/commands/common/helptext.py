@@ -108,6 +108,12 @@ _SYNTAX: dict[str, tuple[str, ...]] = {
         "DUMP",
         "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
     ),
+    "hotkeys": (
+        "START <METRICS count [CPU] [NET]> [COUNT k] [DURATION duration] [SAMPLE ratio] [SLOTS count slot...]",
+        "STOP",
+        "GET",
+        "RESET",
+    ),
     "latency": (
         "DOCTOR",
         "GRAPH <event>",

@@ -54,6 +54,8 @@ _KINDS_IN_COMMAND: dict[tuple[str, str], str] = {
     ("bitfield", "value"): "integer",
     ("cluster|keyslot", "key"): "string",
     ("hincrbyfloat", "increment"): "double",
+    ("hotkeys|start", "k"): "integer",
+    ("hotkeys|start", "ratio"): "integer",
     ("incrbyfloat", "increment"): "double",
     ("setbit", "value"): "integer",
     ("xpending", "min-idle-time"): "integer",
