@@ -125,6 +125,16 @@ def _active_expire(ctx: Client, switch: bytes) -> Reply:
     return OK
 
 
+@debug_subcommand("ALLOCSIZE-SLOTS-ASSERT", 1)
+def _check_slot_sizes(ctx: Client, switch: bytes) -> Reply:
+    """ALLOCSIZE-SLOTS-ASSERT <0|1>
+
+    Does nothing: the memory of a slot is computed for each reply, so there is no account that could be wrong.
+    """
+    _switch(switch)
+    return OK
+
+
 @debug_subcommand("SET-DISABLE-DENY-SCRIPTS", 1)
 def _deny_scripts(ctx: Client, switch: bytes) -> Reply:
     """SET-DISABLE-DENY-SCRIPTS <0|1>
