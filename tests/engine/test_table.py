@@ -37,6 +37,7 @@ OTHER_ARGUMENTS = {
     "cluster|slot-stats": "ORDERBY is the token of a block in Redis; the syntax line gives it to the word after it",
     "hotkeys|start": "METRICS is the token of a block in Redis; the syntax line gives it to the word after it",
     "debug": "Redis tells no arguments",
+    "trimslots": "the block that repeats has a name in Redis; the syntax line gives it none",
     "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",
 }
 

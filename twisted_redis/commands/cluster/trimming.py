@@ -33,7 +33,7 @@ command = CommandGroup("server")
     complexity="O(N) where N is the total number of keys in all databases",
 )
 def trimslots(ctx: Client, word: bytes, *ranges: bytes) -> Reply:
-    """TRIMSLOTS <RANGES numranges <startslot endslot>...>
+    """TRIMSLOTS RANGES numranges startslot endslot [startslot endslot ...]
 
     Removes the keys of slots that this node does not serve. Other nodes have these keys, so nobody is notified of their
     removal. A master of Redis sends this command to its replicas when it has handed slots over to another node.

@@ -34,9 +34,9 @@ _KINDS: dict[str, str] = {
         "unix-time": "unix-time-milliseconds unix-time-seconds",
         "integer": """
             bit bits client-id cluster-bus-port config-epoch count cursor db decrement destination-db end end-slot
-            entries-added entries-read frequency increment index index1 index2 len limit maxage milliseconds
-            min-match-len ms num-matches numfields numkeys numlocal numreplicas offset port protover rank seconds slot
-            start start-slot stop timeout ttl version weight
+           endslot entries-added entries-read frequency increment index index1 index2 len limit maxage milliseconds
+            min-match-len ms num-matches numfields numkeys numlocal numranges numreplicas offset port protover rank
+            seconds slot start start-slot startslot stop timeout ttl version weight
         """,
     }.items()
     for name in names.split()
