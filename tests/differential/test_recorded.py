@@ -49,7 +49,7 @@ def masked(answer: bytes) -> list[bytes]:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_recorded_answers(scenario: dict[str, Any]) -> None:
     server = Server()
-    server.config.enable_debug_command = "no"
+    server.config.enable_debug_command = "yes"
     client = Connection(server)
     if scenario["proto"] == 3:
         client("HELLO", 3)

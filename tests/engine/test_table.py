@@ -33,6 +33,7 @@ DOCS = ("since", "group", "deprecated_since", "doc_flags")
 
 #: Commands whose arguments COMMAND DOCS shows differently from Redis, and the reason.
 OTHER_ARGUMENTS = {
+    "argrep": "each predicate is a block in Redis; the syntax line makes its word the token of the text",
     "arop": "MATCH and its value are a block in Redis; the syntax line makes MATCH the token of the value",
     "cluster|slot-stats": "ORDERBY is the token of a block in Redis; the syntax line gives it to the word after it",
     "hotkeys|start": "METRICS is the token of a block in Redis; the syntax line gives it to the word after it",

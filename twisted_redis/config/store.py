@@ -78,7 +78,8 @@ class Config(Directives):
             self.dir = ""
         self.on_apply("hz", self.limit_hz)
         self.on_apply("repl-backlog-size", self._limit_backlog)
-        self.on_apply(("array-sparse-kmax", "array-sparse-kmin"), self._check_sparse_bounds)
+        self.on_apply("array-sparse-kmax", self._check_sparse_kmax)
+        self.on_apply("array-sparse-kmin", self._check_sparse_kmin)
 
     def resolve(self, path: str) -> str:
         """Returns the path of a file in the configuration. A relative path is relative to ``dir``."""
@@ -92,7 +93,11 @@ class Config(Directives):
         # Redis corrects the value of CONFIG SET, but not that of a file.
         self.repl_backlog_size = max(self.repl_backlog_size, BACKLOG_MIN)
 
-    def _check_sparse_bounds(self) -> None:
+    def _check_sparse_kmin(self) -> None:
+        if 0 < self.array_sparse_kmax <= self.array_sparse_kmin:
+            raise ConfigError("array-sparse-kmin must be less than array-sparse-kmax")
+
+    def _check_sparse_kmax(self) -> None:
         if 0 < self.array_sparse_kmax <= self.array_sparse_kmin:
             raise ConfigError("array-sparse-kmax must be greater than array-sparse-kmin when non-zero")
 

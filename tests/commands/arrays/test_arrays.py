@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
+from twisted_redis.datatypes.table import type_of
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 BAD_INDEX = "ERR invalid array index"
@@ -175,3 +176,51 @@ def test_only_powers_of_two_for_the_size_of_slices(server: InProcess) -> None:
     assert "greater than array-sparse-kmin" in refused(server, "CONFIG", "SET", "array-sparse-kmax", 5)
     server("ARSET", "a", 0, "x")
     assert list(server("ARINFO", "a"))[-1] == 512
+
+
+def test_search(server: InProcess) -> None:
+    server("ARSET", "a", 0, "hello", "World", "42", "hello world")
+
+    def found(*argv: str | int) -> object:
+        return server("ARGREP", "a", "-", "+", *argv)
+
+    assert found("EXACT", "hello") == [0]
+    assert found("MATCH", "world") == [3]
+    assert found("MATCH", "world", "NOCASE") == [1, 3]
+    assert found("GLOB", "h*") == [0, 3]
+    assert found("RE", "^[0-9]+$") == [2]
+    assert found("GLOB", "h*", "MATCH", "world", "AND") == [3]
+    assert found("GLOB", "h*", "EXACT", "42", "OR", "LIMIT", 2) == [0, 2]
+    assert found("EXACT", "42", "WITHVALUES") == [[2, b"42"]]
+    assert server("ARGREP", "a", "+", 1, "MATCH", "o") == [3, 1]
+    assert server("ARGREP", "none", "-", "+", "RE", "x") == []
+    assert refused(server, "ARGREP", "a", "-", "+", "RE", "") == "ERR regular expression is empty"
+    assert refused(server, "ARGREP", "a", "-", "+", "RE", "(") == "ERR invalid regular expression: Missing ')'"
+    assert (
+        refused(server, "ARGREP", "a", "-", "+", "RE", "(a)\\1")
+        == "ERR regular expression backreferences are not supported"
+    )
+    assert refused(server, "ARGREP", "a", "-", "+", "LIMIT", 1) == "ERR syntax error"
+    assert refused(server, "ARGREP", "a", "-", "+", "MATCH", "x", "LIMIT", 0) == "ERR LIMIT must be positive"
+    assert refused(server, "ARGREP", "a", "-", "+", *["MATCH", "x"] * 251).endswith("maximum is 250")
+
+
+def test_effects_and_events(server: InProcess) -> None:
+    assert server.effects("ARSET", "a", 5, "x", "y") == ["ARSET a 5 x y"]
+    assert server.effects("ARSEEK", "a", 9) == ["ARSEEK a 9"]
+    assert server.effects("ARDEL", "a", 77) == []
+    assert server.events("ARINSERT", "a", "v") == ["arinsert a"]
+    assert server.events("ARDELRANGE", "a", 0, 99) == ["ardelrange a", "del a"]
+
+
+def test_commands_that_make_it_again(server: InProcess) -> None:
+    server("ARMSET", "a", 3, "x", 2**63, "y")
+    server("ARSEEK", "a", 7)
+    value = server.db.data[b"a"]
+    commands = list(type_of(value).commands(b"a", value))
+    assert commands == [(b"ARMSET", b"a", b"3", b"x", b"%d" % 2**63, b"y"), (b"ARSEEK", b"a", b"7")]
+
+
+def test_the_letter_of_the_events(server: InProcess) -> None:
+    server("CONFIG", "SET", "notify-keyspace-events", "Ka")
+    assert server("CONFIG", "GET", "notify-keyspace-events")[-1] == b"aK"

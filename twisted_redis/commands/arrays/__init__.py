@@ -1,5 +1,5 @@
-"""Arrays: single elements and ranges, and the cursor for appending."""
+"""Arrays: single elements and ranges, the cursor for appending, and search."""
 
-from twisted_redis.commands.arrays import cursor, elements, ranges
+from twisted_redis.commands.arrays import cursor, elements, ranges, search
 
-__all__ = ["cursor", "elements", "ranges"]
+__all__ = ["cursor", "elements", "ranges", "search"]

@@ -51,6 +51,7 @@ _KINDS_IN_GROUP: dict[tuple[str, str], str] = {
 }
 #: Types that differ in one command.
 _KINDS_IN_COMMAND: dict[tuple[str, str], str] = {
+    **{("argrep", name): "string" for name in ("end", "pattern", "start")},
     ("bitfield", "value"): "integer",
     ("cluster|keyslot", "key"): "string",
     ("hincrbyfloat", "increment"): "double",
@@ -83,6 +84,7 @@ _CHOICES = {
     "*": "id-selector",
     "=": "operator",
     "AND": "operation",
+    "AND OR LIMIT WITHVALUES NOCASE": "options",
     "ASC": "order",
     "ASYNC": "flush-type",
     "AUTH": "authentication",
@@ -91,6 +93,7 @@ _CHOICES = {
     "BYSCORE": "sortby",
     "BYTE": "unit",
     "EX": "expiration",
+    "EXACT": "predicate",
     "FLUSH": "policy",
     "FNX": "condition",
     "FORCE": "options",
