@@ -95,7 +95,7 @@ def test_links_that_are_cut_under_load(stage: Stage, master_kind: str, replica_k
 
 
 @pytest.mark.parametrize("diskless", ["yes", "no"])
-@pytest.mark.parametrize("loaded", ["disabled", "on-empty-db", "swapdb"])
+@pytest.mark.parametrize("loaded", ["disabled", "on-empty-db", "swapdb", "flushdb"])
 def test_both_ways_of_a_snapshot_under_load(stage: Stage, diskless: str, loaded: str) -> None:
     master = stage.launch("ours", "--repl-diskless-sync", diskless, "--repl-diskless-sync-delay", "0")
     replica = stage.launch("ours", "--repl-diskless-load", loaded)

@@ -192,6 +192,46 @@ def test_client_certificates(
     assert told.endswith("(addr=127.0.0.1:50000 laddr=127.0.0.1:6380)")
 
 
+@pytest.mark.parametrize("rule", ["on", "off", None])
+@pytest.mark.parametrize("setting", ["CN", "off"])
+def test_the_certificate_names_the_user(
+    server: Server, authority: Authority, client_pair: Pair, rule: str | None, setting: str
+) -> None:
+    server("CONFIG", "SET", "tls-auth-clients-user", setting.lower())
+    assert server("CONFIG", "GET", "tls-auth-clients-user") == [b"tls-auth-clients-user", setting.encode()]
+    if rule is not None:
+        server("ACL", "SETUSER", "client", rule, "+@all", "~*", ">secret")
+    server("CONFIG", "SET", "requirepass", "another")
+    peer = Peer(server, knowing(authority, client_pair))
+    peer.handshake()
+    refused = server("ACL", "LOG")
+    if setting == "CN" and rule == "on":
+        assert peer("ACL", "WHOAMI") == b"$6\r\nclient\r\n"
+        assert peer("GET", "k") == b"$-1\r\n"
+    else:
+        assert peer("PING").startswith(b"-NOAUTH")
+    if setting == "off" or rule == "on":
+        assert len(refused) == 0
+        return
+    (flat,) = refused
+    entry = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+    assert (entry[b"reason"], entry[b"context"], entry[b"object"], entry[b"username"]) == (
+        b"tls-cert",
+        b"toplevel",
+        b"",
+        b"client",
+    )
+    assert b"acl_access_denied_tls_cert:1\r\n" in server("INFO", "stats")
+
+
+def test_no_certificate_names_no_user(server: Server, authority: Authority) -> None:
+    server("CONFIG", "SET", "tls-auth-clients-user", "CN", "tls-auth-clients", "no")
+    peer = Peer(server, knowing(authority))
+    peer.greet()
+    assert peer("ACL", "WHOAMI") == b"$7\r\ndefault\r\n"
+    assert len(server("ACL", "LOG")) == 0
+
+
 def test_a_peer_without_tls_is_told_nothing(server: Server, authority: Authority) -> None:
     peer = Peer(server, knowing(authority))
     peer.protocol.dataReceived(b"PING\r\n")

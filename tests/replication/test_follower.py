@@ -65,7 +65,7 @@ def has_everything(following: Following) -> bool:
     )
 
 
-@pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb"])
+@pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb", "flushdb"])
 @pytest.mark.parametrize("form", [by_length, by_mark])
 def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
     following = Following(repl_diskless_load=load, replica_announce_ip="10.0.0.1", masterauth="secret")
@@ -90,7 +90,40 @@ def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
     assert offset(following) == 100 + len(STREAM) + len(encode("REPLCONF", "GETACK", "*"))
 
 
-@pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb"])
+def test_flushdb_drops_the_old_data_before_it_loads(snapshot: bytes) -> None:
+    following = Following(repl_diskless_load="flushdb")
+    following.server("SET", "old", "v")
+    link = following.open()
+    conversation = handshake(FULL + by_length(snapshot))
+    link.send(conversation[: len(handshake(FULL)) + 40])
+    assert following.server("GET", "old") is None or b"old" not in following.server.engine.databases[0].data
+    link.send(conversation[len(handshake(FULL)) + 40 :])
+    assert following.server("GET", "key") == b"value"
+    assert following.server("EXISTS", "old") == 0
+
+
+def test_info_tells_how_the_link_was(snapshot: bytes) -> None:
+    def shown(following: Following) -> dict[str, str]:
+        lines = following.server("INFO", "replication").decode().split("\r\n")
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    following = Following()
+    link = following.open()
+    found = shown(following)
+    assert (found["master_current_sync_attempts"], found["master_total_sync_attempts"]) == ("1", "1")
+    link.send(handshake(FULL + by_length(snapshot)))
+    following.server.clock.advance(3)
+    found = shown(following)
+    assert found["master_link_up_since_seconds"] == "3"
+    assert found["total_disconnect_time_sec"] == "0"
+    link.cut()
+    following.server.clock.advance(5)
+    found = shown(following)
+    assert "master_link_up_since_seconds" not in found
+    assert int(found["total_disconnect_time_sec"]) >= 5
+
+
+@pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb", "flushdb"])
 def test_frequencies_and_memory_are_those_of_what_was_loaded(load: str) -> None:
     master = Server(maxmemory_policy="allkeys-lfu")
     master("RPUSH", "list", *range(100))

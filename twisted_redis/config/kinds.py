@@ -110,7 +110,7 @@ class Text(Kind[str]):
 
 
 class Enum(Kind[str]):
-    """One of several names. The value is the name in lower case, and for synonyms the first of them."""
+    """One of several names, in any case. The value is the declared name, and for synonyms the first of them."""
 
     __slots__ = ("names", "same")
 
@@ -119,8 +119,9 @@ class Enum(Kind[str]):
         self.same = same or {}
 
     def parse(self, arguments: list[bytes], current: str) -> str:
-        name = to_text(c_string(arguments[0]).lower()) if len(arguments) == 1 else ""
-        if name not in self.names:
+        word = to_text(c_string(arguments[0]).lower()) if len(arguments) == 1 else ""
+        name = next((name for name in self.names if name.lower() == word), None)
+        if name is None:
             raise _not_among(self.names)
         return self.same.get(name, name)
 

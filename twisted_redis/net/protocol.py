@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from twisted_redis.engine.clients import Client
 from twisted_redis.net.connection import Connection
+from twisted_redis.net.states import GONE
 
 if TYPE_CHECKING:
     from twisted_redis.net.factory import RedisFactory
@@ -37,6 +38,12 @@ class RedisProtocol(Protocol):
     def connectionMade(self) -> None:
         """Greets the peer, or turns it away."""
         self.connection.admit(self.transport, self)
+
+    def identified(self, name: bytes) -> None:
+        """The certificate of the peer says who it is: logs it in as the user of that ``name``."""
+        connection = self.connection
+        if connection.state is not GONE:
+            connection.engine.acl.log_in_by_certificate(connection.client, name)
 
     def dataReceived(self, data: bytes) -> None:
         """Executes the requests that have come, or keeps them if they have to wait."""

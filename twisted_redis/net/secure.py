@@ -10,8 +10,10 @@ would cost a turn of the reactor.
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.interfaces import IAddress
@@ -22,6 +24,7 @@ from twisted.python.failure import Failure
 from twisted_redis.net.addresses import describe
 from twisted_redis.net.eager import EagerTransport, end_output, pending_output
 from twisted_redis.net.factory import RedisFactory
+from twisted_redis.net.protocol import RedisProtocol
 from twisted_redis.net.tls import ServerSide, reason_of
 from twisted_redis.net.twisted_internals import TlsHooks
 
@@ -48,6 +51,19 @@ class TlsTransport(TlsHooks, TLSMemoryBIOProtocol):
     def on_handshake(self) -> None:
         """The handshake is complete: lifts its time limit."""
         self._cancel_deadline()
+        if self.factory.redis.engine.config.tls_auth_clients_user == "CN":
+            self._log_in()
+
+    def _log_in(self) -> None:
+        """Logs the client in as the user that its certificate names, if it has shown one."""
+        certificate = self.getPeerCertificate()  # type: ignore[no-untyped-call]
+        if certificate is None:
+            return
+        names = certificate.to_cryptography().subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        if not names:
+            self.factory.redis.engine.log("notice", "TLS: Failed to extract field 'CN' from certificate")
+            return
+        cast(RedisProtocol, self.wrappedProtocol).identified(os.fsencode(names[0].value))
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

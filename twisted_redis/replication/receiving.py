@@ -47,7 +47,11 @@ class Reception:
         self._aborted = False
         mode = self._engine.config.repl_diskless_load
         self._swap = mode == "swapdb"
-        self._direct = self._swap or (mode == "on-empty-db" and not any(len(db) for db in self._engine.databases))
+        self._direct = (
+            self._swap
+            or mode == "flushdb"
+            or (mode == "on-empty-db" and not any(len(db) for db in self._engine.databases))
+        )
         self._databases = self._engine.databases
         self._codes: list[bytes] = []
         self._loader: Loader | None = None
@@ -125,6 +129,8 @@ class Reception:
             self._databases = [db.empty_twin() for db in engine.databases]
         else:
             self._replication.attach_to_new_master()
+            engine.log("notice", "MASTER <-> REPLICA sync: Flushing old data")
+            self._replication.flush_all()
         self._replication.loading.begin(max(0, self.transfer.size), asynchronous=asynchronous)
         self._loader = Loader(engine, self._databases, drop_expired=False, functions=self._codes.append)
 

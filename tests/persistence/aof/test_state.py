@@ -131,6 +131,35 @@ def test_a_transaction_that_is_cut_off_is_dropped_whole(serve: Callable[..., Ser
         assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("before", [b"", encode("MULTI") + encode("SET", "b", "2")])
+@pytest.mark.parametrize("most", [0, 3, 4, 1000])
+def test_a_corrupt_tail_is_cut_if_it_is_short(
+    serve: Callable[..., Server], tmp_path: Path, before: bytes, most: int
+) -> None:
+    whole = encode("SET", "a", "1")
+    data = whole + before + b"!!!"
+    path = write_increment(tmp_path, data)
+    if most <= len(before) + 3:
+        with pytest.raises(AofFatal):
+            serve(aof_load_corrupt_tail_max_size=most)
+        assert path.read_bytes() == data
+        return
+    for _ in range(2):
+        server = serve(aof_load_corrupt_tail_max_size=most, aof_load_truncated=False)
+        assert list(server("KEYS", "*")) == [b"a"]
+        assert path.read_bytes() == whole
+
+
+def test_a_corrupt_end_of_a_file_in_the_middle_is_not_cut(serve: Callable[..., Server], tmp_path: Path) -> None:
+    write_increment(tmp_path, encode("SET", "a", "1") + b"!!!")
+    folder = tmp_path / "appendonlydir"
+    (folder / "appendonly.aof.2.incr.aof").write_bytes(encode("SET", "b", "1"))
+    with open(folder / "appendonly.aof.manifest", "a") as manifest:
+        manifest.write("file appendonly.aof.2.incr.aof seq 2 type i\n")
+    with pytest.raises(AofFatal):
+        serve(aof_load_corrupt_tail_max_size=1000)
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [

@@ -65,7 +65,7 @@ class Acl:
 
     def _figures(self) -> list[tuple[str, Any]]:
         counts = self.log.counts
-        names = (("auth", "auth"), ("cmd", "command"), ("key", "key"), ("channel", "channel"))
+        names = (("auth", "auth"), ("cmd", "command"), ("key", "key"), ("channel", "channel"), ("tls_cert", "tls-cert"))
         return [(f"acl_access_denied_{name}", counts[reason]) for name, reason in names]
 
     @property
@@ -108,6 +108,15 @@ class Acl:
         if user is None or not user.accepts(password):
             self._note(client, "auth", _context(client), spelling, name)
             raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
+        self.become(client, user)
+
+    def log_in_by_certificate(self, client: Client, name: bytes) -> None:
+        """Logs ``client`` in as user ``name``; a client whose certificate names no active user stays as it is."""
+        user = self.users.get(name)
+        if user is None or not user.enabled:
+            self._note(client, "tls-cert", "toplevel", b"", name)
+            return
+        self._engine.log("verbose", f"TLS: Auto-authenticated client as {name.decode('utf-8', 'backslashreplace')}")
         self.become(client, user)
 
     def become(self, client: Client, user: User) -> None:

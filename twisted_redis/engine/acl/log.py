@@ -12,7 +12,7 @@ MERGE_WINDOW = 60_000
 #: ... and is among this many newest entries.
 MERGE_CANDIDATES = 10
 
-REASONS = ("auth", "command", "key", "channel")
+REASONS = ("auth", "command", "key", "channel", "tls-cert")
 
 
 class Entry:

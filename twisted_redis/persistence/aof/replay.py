@@ -35,13 +35,19 @@ class ReplayError(Exception):
 
 
 class Unfinished(Exception):
-    """A file ends within a command, a transaction or an annotation. ``place`` is the end of its complete part."""
+    """A file ends within a command, a transaction or an annotation, or with something else that is no command.
 
-    def __init__(self, place: int, *, in_transaction: bool = False, in_note: bool = False) -> None:
+    ``place`` is the end of its complete part.
+    """
+
+    def __init__(
+        self, place: int, *, in_transaction: bool = False, in_note: bool = False, corrupt: bool = False
+    ) -> None:
         super().__init__(place)
         self.place = place
         self.in_transaction = in_transaction
         self.in_note = in_note
+        self.corrupt = corrupt
 
 
 class Replay:
@@ -76,8 +82,10 @@ class Replay:
             data = self._file.read(max(chunk, frames.missing))
             try:
                 commands = frames.feed(data)
-            except Malformed:
-                raise self._malformed() from None
+            except Malformed as error:
+                in_transaction = self._client.queue is not None
+                place = self._before_multi() if in_transaction else error.place
+                raise Unfinished(place, in_transaction=in_transaction, corrupt=True) from None
             if not data and not commands:
                 break
             key_delay = engine.config.key_load_delay

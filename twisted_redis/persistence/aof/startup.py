@@ -84,8 +84,9 @@ def sizes(folder: Folder, manifest: Manifest) -> Totals:
 def load_files(engine: Engine, loading: Loading, folder: Folder, manifest: Manifest, totals: Totals) -> Steps:
     """Loads the files of ``manifest`` in slices. Raises ``AofFatal``, and has not changed any file then.
 
-    The last file may end within a command or a transaction. With ``aof-load-truncated`` it is truncated there. An
-    incomplete annotation at the end is always cut off, because otherwise it would swallow the next command.
+    The last file may end within a command or a transaction. With ``aof-load-truncated`` it is truncated there. It is
+    truncated as well if its malformed end is shorter than ``aof-load-corrupt-tail-max-size``. An incomplete annotation
+    at the end is always cut off, because otherwise it would swallow the next command.
     """
     files = manifest.files
     start = 0
@@ -128,7 +129,7 @@ def _load(
             engine.log("warning", f"Unrecoverable error reading the append only file {file.name}: {error.strerror}")
             raise AofFatal from None
         except Unfinished as end:
-            if end.in_transaction:
+            if end.in_transaction and not end.corrupt:
                 engine.log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {file.name}")
             unfinished.append(end)
 
@@ -164,22 +165,38 @@ def _cut(engine: Engine, folder: Folder, file: AofFile, end: Unfinished, last: b
     place = end.place
     if end.in_note and not last:
         return 0
-    if end.in_note or engine.config.aof_load_truncated:
-        log("warning", f"!!! Warning: short read while loading the AOF file {name}!!!")
+    path = folder.file_path(name)
+    left = folder.size(file) - place
+    directive = "aof-load-corrupt-tail-max-size" if end.corrupt else "aof-load-truncated"
+    if end.corrupt:
+        may_cut = left < engine.config.aof_load_corrupt_tail_max_size
+    else:
+        may_cut = end.in_note or engine.config.aof_load_truncated
+    if may_cut:
+        if end.corrupt:
+            log("warning", f"!!! Warning: corrupt AOF file tail!!! The last {left} bytes of {name} are no commands.")
+        else:
+            log("warning", f"!!! Warning: short read while loading the AOF file {name}!!!")
         if not last:
             log("warning", "Fatal error: the truncated file is not the last file")
             raise AofFatal
         log("warning", f"!!! Truncating the AOF {name} at offset {place} !!!")
-        path = folder.file_path(name)
         try:
-            size = os.stat(path).st_size
             os.truncate(path, place)
         except OSError as error:
             log("warning", f"Error truncating the AOF file {name}: {error.strerror}")
         else:
             if not end.in_note:
-                log("warning", f"AOF {name} loaded anyway because aof-load-truncated is enabled")
-            return size - place
+                log("warning", f"AOF {name} loaded anyway because {directive} is enabled")
+            return left
+    if end.corrupt:
+        log(
+            "warning",
+            f"Bad file format reading the append only file {name} at offset {place}. Make a backup of your AOF file, "
+            "then use ./redis-check-aof --fix <filename.manifest>. Alternatively you can set the "
+            f"'aof-load-corrupt-tail-max-size' configuration option to {left + 1} and restart the server.",
+        )
+        raise AofFatal
     log(
         "warning",
         f"Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, then "
