@@ -1,7 +1,8 @@
 """The command table matches the facts about Redis. Also tests the syntax lines from which COMMAND DOCS is built.
 
 ``commands8.json`` contains the replies of Redis 8.0.2 to COMMAND INFO and COMMAND DOCS for each command, without the
-texts for people. ``commands_later.json`` contains the replies of Redis 8.8.0 for commands that 8.0.2 does not have.
+texts for people. ``commands_later.json`` contains the replies of Redis 8.8.0 for commands that
+8.0.2 does not have, or declares differently.
 """
 
 from __future__ import annotations
@@ -99,9 +100,8 @@ def test_there_is_no_command_that_redis_does_not_have() -> None:
 
 
 def test_commands_of_later_versions_say_so() -> None:
-    assert not LATER.keys() & read_facts("commands8.json").keys()
     assert LATER.keys() <= set(NAMES)
-    for name in LATER:
+    for name in LATER.keys() - read_facts("commands8.json").keys():
         major, minor, _ = SHOWN_DOCS[name]["since"].split(".")
         assert (int(major), int(minor)) > (8, 0)
 

@@ -222,6 +222,8 @@ def _add_with_times(source: Database, key: bytes, target: Database, newkey: byte
         target.expire_at(newkey, when)
     if fields_due is not None:
         target.field_wheel[newkey] = fields_due
+    if key in source.idempotent:
+        target.idempotent[newkey] = None
 
 
 @command(

@@ -254,6 +254,8 @@ class Directives:
     slowlog_max_len = number(128, 0, I64_MAX)
     socket_mark_id = number(0, 0, UINT_MAX, IMMUTABLE | UNSUPPORTED, unsigned=True)
     stop_writes_on_bgsave_error = flag(True)
+    stream_idmp_duration = number(100, 1, 86400)
+    stream_idmp_maxsize = number(100, 1, 10000)
     stream_node_max_bytes = memory(4 * KB, 0, I64_MAX, unsigned=True)
     stream_node_max_entries = number(100, 0, I64_MAX)
     supervised = directive(Enum("upstart", "systemd", "auto", "no"), "no", IMMUTABLE)

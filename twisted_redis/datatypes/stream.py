@@ -7,11 +7,12 @@ A node without entries is removed at once.  Consumer groups are in ``stream_grou
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Final
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
+from twisted_redis.datatypes.stream_idempotence import Idempotence
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, signed
 from twisted_redis.datatypes.stream_nodes import Node, Record, Row
 from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
@@ -35,12 +36,14 @@ class Stream:
     the text of an ID with the time ``last_ms``, up to and including the dash.
     ``max_deleted_id`` is the greatest ID that XDEL removed.  ``entries_added`` is the number of entries ever added.
     ``tree_nodes`` is the number of nodes that Redis' radix tree would have.
+    ``idempotence`` is None as long as no producer needs it and its limits are the usual ones.
     """
 
     __slots__ = (
         "entries_added",
         "first_id",
         "groups",
+        "idempotence",
         "last_ms",
         "last_seq",
         "last_text",
@@ -66,6 +69,7 @@ class Stream:
         self.entries_added = 0
         self.tree_nodes = EMPTY_TREE
         self.groups: dict[bytes, Group] = {}
+        self.idempotence: Idempotence | None = None
 
     def __len__(self) -> int:
         return self.length
@@ -273,6 +277,50 @@ class Stream:
         self._trimmed(whole, removed)
         return removed
 
+    def trim_each(self, threshold: int, remove: Callable[[int], bool], *, by_length: bool, limit: int = 0) -> int:
+        """Trims as ``trim_length`` or ``trim_before``, but only the entries that ``remove`` returns True for.
+
+        It asks ``remove`` about each entry in turn.  Entries that it keeps count towards the length.
+        """
+        removed = 0
+        place = 0
+        while place < len(self.nodes):
+            node = self.nodes[place]
+            live = node.live
+            if (by_length and self.length <= threshold) or (limit and removed + live > limit):
+                break
+            whole = self.length - live >= threshold if by_length else node.id_at(-1) < threshold
+            gone = 0
+            at = node.next_live()
+            while at >= 0:
+                entry_id = node.id_at(at)
+                if self.length <= threshold if by_length else entry_id >= threshold:
+                    break
+                if remove(entry_id):
+                    node.delete(at)
+                    self.length -= 1
+                    gone += 1
+                at = node.next_live(at + 1)
+            removed += gone
+            if not whole:
+                break
+            if gone == live:
+                self._remove_node(place)
+            else:
+                place += 1
+        if removed:
+            self.find_first()
+        return removed
+
+    def is_referenced(self, entry_id: int) -> bool:
+        """Whether some group has the entry pending, or has not received it yet."""
+        return any(entry_id > group.last_id or entry_id in group.pending for group in self.groups.values())
+
+    def forget(self, entry_id: int) -> None:
+        """Acknowledges an entry in all groups."""
+        for group in self.groups.values():
+            group.acknowledge(entry_id)
+
     def _trimmed(self, nodes: int, entries: int) -> None:
         if nodes:
             self._remove_first_nodes(nodes)
@@ -421,6 +469,13 @@ class Stream:
 
     # as a whole
 
+    def forget_old(self, now: int) -> bool:
+        """Forgets idempotent IDs that are too old at ``now`` (ms); returns whether any are left."""
+        if self.idempotence is None:
+            return False
+        self.idempotence.forget_old(now)
+        return bool(self.idempotence.producers)
+
     def copy(self) -> Stream:
         """Returns an independent copy of the stream."""
         twin = Stream()
@@ -432,6 +487,8 @@ class Stream:
         twin.tree_nodes = self.tree_nodes
         twin.nodes = [node.copy() for node in self.nodes]
         twin.starts = self.starts[:]
+        if self.idempotence is not None:
+            twin.idempotence = self.idempotence.copy()
         twin.groups = {name: group.copy() for name, group in self.groups.items()}
         return twin
 
@@ -443,6 +500,8 @@ class Stream:
         if nodes:
             some = nodes[:: max(len(nodes) // 8, 1)]
             size += sum(node.memory(how) for node in some) * len(nodes) // len(some)
+        if self.idempotence is not None:
+            size += self.idempotence.memory()
         if self.groups:
             size += sizes.of_container(self.groups)
             size += sum(sizes.of_bytes(len(name)) + group.memory() for name, group in self.groups.items())

@@ -3,6 +3,8 @@
 Each pending entry is stored once, in the dict of its group.  The group and each consumer also have a sorted list of
 IDs.  IDs nearly always come in ascending order, so an addition usually is an append.  An ID that is no longer pending
 stays in the list until half of the list is stale.
+
+XNACK gives entries back: they stay pending for the group, but no consumer owns them.
 """
 
 from __future__ import annotations
@@ -11,18 +13,28 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.stream_due import DueOrder
 
-__all__ = ["UNKNOWN", "Consumer", "Group", "Pending"]
+__all__ = ["MOST_DELIVERIES", "UNKNOWN", "Consumer", "Group", "Pending", "one_more"]
 
 #: The number of entries that a group has read, if it is not known.
 UNKNOWN = -1
 
+#: The greatest number of deliveries.  It also marks an entry that no consumer can process.
+MOST_DELIVERIES = 2**63 - 1
+
 _SLACK = 64
 
 
-#: A delivered entry: the consumer, the wall time of the last delivery (ms), and the number of deliveries.  The garbage
-#: collector does not track plain tuples of such values, however many there are.
-Pending = tuple[bytes, int, int]
+#: A delivered entry: the consumer, the wall time of the last delivery (ms), and the number of deliveries.  An entry
+#: that was given back has None for the consumer and 0 for the time.  The garbage collector does not track plain tuples
+#: of such values, however many there are.
+Pending = tuple["bytes | None", int, int]
+
+
+def one_more(count: int) -> int:
+    """The number of deliveries after another one."""
+    return count + 1 if count < MOST_DELIVERIES else count
 
 
 class _SortedIds:
@@ -99,17 +111,21 @@ class Group:
 
     ``last_id`` is the ID of the last delivered entry.  ``entries_read`` is the number of entries up to there, counted
     from the first entry that the stream ever had, or ``UNKNOWN``.  ``pending`` has the entries that were delivered and
-    not acknowledged, by ID, in no particular order.
+    not acknowledged, by ID; the last changed one is the last.  ``nacked`` has the IDs of those that were given back, in
+    that order.
     """
 
-    __slots__ = ("_order", "consumers", "entries_read", "last_id", "pending")
+    __slots__ = ("_due", "_order", "consumers", "entries_read", "last_id", "nacked", "pending")
 
     def __init__(self, last_id: int, entries_read: int = UNKNOWN) -> None:
         self.last_id = last_id
         self.entries_read = entries_read
         self.pending: dict[int, Pending] = {}
+        self.nacked: dict[int, None] = {}
         self.consumers: dict[bytes, Consumer] = {}
         self._order = _SortedIds()
+        # Most groups never need this order, so it is made when it is first asked for.
+        self._due: DueOrder | None = None
 
     # consumers
 
@@ -127,6 +143,8 @@ class Group:
         for entry_id, _ in list(self.pending_of(consumer)):
             del self.pending[entry_id]
             self._order.drop(self.pending.__contains__)
+            if self._due is not None:
+                self._due.drop(entry_id)
         return count
 
     # pending entries
@@ -142,16 +160,32 @@ class Group:
         entry = self.pending[entry_id] = (consumer.name, time, count)
         self._order.add(entry_id)
         consumer._order.add(entry_id)
+        if self._due is not None:
+            self._due.put(entry_id, time)
         return entry
 
     def assign(self, entry_id: int, consumer: Consumer, time: int, count: int) -> Pending:
         """Changes a pending entry, which may move to another consumer."""
-        before = self.pending[entry_id][0]
+        before = self.pending.pop(entry_id)[0]
         entry = self.pending[entry_id] = (consumer.name, time, count)
         if before != consumer.name:
             consumer._order.add(entry_id)
-            self.consumers[before]._order.drop(self._owner_test(before))
+            self._forget_owner(entry_id, before)
+        if self._due is not None:
+            self._due.put(entry_id, time)
         return entry
+
+    def give_back(self, entry_id: int, count: int) -> None:
+        """Takes an entry from its consumer.  It stays pending, or becomes pending, with ``count`` deliveries."""
+        entry = self.pending.pop(entry_id, None)
+        self.pending[entry_id] = (None, 0, count)
+        if entry is None:
+            self._order.add(entry_id)
+        else:
+            self._forget_owner(entry_id, entry[0])
+        self.nacked[entry_id] = None
+        if self._due is not None:
+            self._due.put(entry_id, None)
 
     def acknowledge(self, entry_id: int) -> bool:
         """Removes a pending entry; returns whether it was pending."""
@@ -159,8 +193,28 @@ class Group:
         if entry is None:
             return False
         self._order.drop(self.pending.__contains__)
-        self.consumers[entry[0]]._order.drop(self._owner_test(entry[0]))
+        self._forget_owner(entry_id, entry[0])
+        if self._due is not None:
+            self._due.drop(entry_id)
         return True
+
+    def _forget_owner(self, entry_id: int, name: bytes | None) -> None:
+        """Follows the removal of an entry from the consumer ``name``, or from those that were given back (None)."""
+        if name is None:
+            del self.nacked[entry_id]
+        else:
+            self.consumers[name]._order.drop(self._owner_test(name))
+
+    def due(self) -> DueOrder:
+        """The pending entries in the order in which they can be claimed."""
+        if self._due is None:
+            due = self._due = DueOrder()
+            for entry_id in self.nacked:
+                due.put(entry_id, None)
+            for entry_id, (name, time, _) in self.pending.items():
+                if name is not None:
+                    due.put(entry_id, time)
+        return self._due
 
     def _owner_test(self, name: bytes) -> Callable[[int], bool]:
         pending = self.pending
@@ -209,6 +263,7 @@ class Group:
         """Returns an independent copy of the group."""
         twin = Group(self.last_id, self.entries_read)
         twin.pending = self.pending.copy()
+        twin.nacked = self.nacked.copy()
         twin._order = self._order.copy()
         for name, consumer in self.consumers.items():
             other = twin.consumers[name] = Consumer(name, consumer.seen_time, consumer.active_time)
@@ -218,6 +273,9 @@ class Group:
     def memory(self) -> int:
         """Estimates the size of the group in bytes."""
         size = 160 + sizes.of_container(self.pending) + sizes.of_container(self.consumers)
+        size += sizes.of_container(self.nacked)
+        if self._due is not None:
+            size += self._due.memory()
         size += sizes.of_container(self._order.ids)
         # Each pending entry has a tuple, an ID and a time.
         size += len(self.pending) * 160

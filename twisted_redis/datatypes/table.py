@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice, repeat
+from itertools import chain, groupby, islice, repeat
 from typing import Any
 
 from twisted_redis.datatypes import sizes, strings
@@ -24,6 +24,7 @@ from twisted_redis.datatypes.own import OwnValue, checked_copy, checked_encoding
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Group
+from twisted_redis.datatypes.stream_idempotence import DURATION, MAXSIZE
 from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.zset import ZSet
@@ -77,6 +78,8 @@ class DataType:
     """The attributes that hold the elements.  The order of a container precedes that container."""
     next_expiry: Callable[[Any], int | None] | None = None
     """Returns the time (ms) at which the next part of the value expires, or None.  Only hashes have such parts."""
+    forget_old: Callable[[Any, int], bool] | None = None
+    """Drops what the value remembers for some time only, as of a time (ms); returns whether it still remembers any."""
     wakes_on_delete: bool = False
     """Whether clients that wait for such a key are told when another value replaces it."""
 
@@ -305,7 +308,7 @@ def _shown_of_group(group: Group) -> dict[str, Any]:
         "last_id": id_text(group.last_id),
         "entries_read": group.entries_read,
         "pending": [
-            {"id": id_text(entry_id), "consumer": consumer, "delivered_ms": time, "count": count}
+            {"id": id_text(entry_id), "consumer": consumer or b"", "delivered_ms": time, "count": count}
             for entry_id, (consumer, time, count) in group.pending_from()
         ],
         "consumers": [
@@ -333,6 +336,23 @@ def _commands_of_stream(key: bytes, value: Stream) -> Iterator[Command]:
             for entry_id, (_, delivered, count) in group.pending_of(consumer):
                 claim = (b"XCLAIM", key, name, consumer.name, b"0", id_text(entry_id))
                 yield *claim, b"TIME", b"%d" % delivered, b"RETRYCOUNT", b"%d" % count, b"JUSTID", b"FORCE"
+        for deliveries, ids in groupby(group.nacked, lambda entry_id: group.pending[entry_id][2]):  # noqa: B023
+            texts = [id_text(entry_id) for entry_id in ids]
+            for start in range(0, len(texts), _ITEMS):
+                some = texts[start : start + _ITEMS]
+                given_back = (b"XNACK", key, name, b"FAIL", b"IDS", b"%d" % len(some), *some)
+                yield *given_back, b"RETRYCOUNT", b"%d" % deliveries, b"FORCE"
+    idempotence = value.idempotence
+    if idempotence is None:
+        return
+    limits = idempotence.duration, idempotence.maxsize
+    if limits != (DURATION, MAXSIZE):
+        yield b"XCFGSET", key, b"IDMP-DURATION", b"%d" % limits[0], b"IDMP-MAXSIZE", b"%d" % limits[1]
+    for producer, remembered in sorted(idempotence.producers.items()):
+        for iid, entry_id in remembered.items():
+            # XIDMPRECORD refuses IDs of entries that are gone.
+            if entry_id in value:
+                yield b"XIDMPRECORD", key, producer, iid, id_text(entry_id)
 
 
 def _effort_of_stream(value: Stream) -> int:
@@ -351,6 +371,7 @@ _STREAM = DataType(
     effort=_effort_of_stream,
     parts=Stream.PARTS,
     wakes_on_delete=True,
+    forget_old=Stream.forget_old,
 )
 
 

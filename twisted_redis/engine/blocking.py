@@ -45,10 +45,11 @@ class Block:
     ``timeout`` in seconds, 0 for ever; ``on_timeout``: the reply then, a value or a function without arguments;
     ``state`` is handed back as ``ctx.blocked_state`` when the function runs again; ``wake_on_delete``: wake also when
     the key vanishes or changes its type; ``group`` names what it waits for beside keys: ``retry`` runs the function
-    again.  ``result``: a Deferred that gives the reply, in place of keys; it is cancelled when the client gives up.
+    again.  ``look_in``: after so many seconds the keys count as ready, though nothing has changed them.  ``result``: a
+    Deferred that gives the reply, in place of keys; it is cancelled when the client gives up.
     """
 
-    __slots__ = ("group", "keys", "kind", "on_timeout", "result", "state", "timeout", "wake_on_delete")
+    __slots__ = ("group", "keys", "kind", "look_in", "on_timeout", "result", "state", "timeout", "wake_on_delete")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Block:
         wake_on_delete: bool = False,
         group: str = "",
         result: Deferred[Reply] | None = None,
+        look_in: float | None = None,
     ) -> None:
         self.keys = keys
         self.kind = kind
@@ -69,6 +71,7 @@ class Block:
         self.wake_on_delete = wake_on_delete
         self.group = group
         self.result = result
+        self.look_in = look_in
 
     def timeout_reply(self) -> Reply:
         """The reply when the time is over or waiting is not allowed."""
@@ -79,7 +82,7 @@ class Block:
 class Waiter:
     """A waiting call.  ``deferred`` fires with its reply."""
 
-    __slots__ = ("argv", "block", "client", "command", "db", "deferred", "keys", "started", "timer")
+    __slots__ = ("argv", "block", "client", "command", "db", "deferred", "keys", "look", "started", "timer")
 
     def __init__(self, client: Client, command: Command, argv: list[bytes], block: Block) -> None:
         self.client = client
@@ -90,6 +93,7 @@ class Waiter:
         #: The keys without duplicates, in the order given.
         self.keys: tuple[bytes, ...] = tuple(dict.fromkeys(block.keys))
         self.timer: Any = None
+        self.look: Any = None
         self.started = client.engine.time.monotonic()
         self.deferred: Deferred[Reply] = Deferred(lambda _: self.withdraw())
 
@@ -103,6 +107,7 @@ class Waiter:
         engine.waiting.count -= 1
         if self.timer is not None and self.timer.active():
             self.timer.cancel()
+        self.look_later(None)
         if self.block.group:
             del engine.waiting.groups[self.block.group][self]
         waiting = self.db.waiting
@@ -118,6 +123,20 @@ class Waiter:
                 self.block.result.cancel()
             except BaseException:
                 report(engine, f"What the command {self.command.name} waits for could not be cancelled")
+
+    def look_later(self, seconds: float | None) -> None:
+        """Has the keys count as ready in ``seconds``, or never (None)."""
+        if self.look is not None and self.look.active():
+            self.look.cancel()
+        self.look = None if seconds is None else self.client.engine.time.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        # All calls that wait for these keys look, so that the first one that came is the first one served.
+        engine = self.client.engine
+        with engine.in_turn:
+            for key in self.keys:
+                engine.effects.ready[(self.db, key)] = None
+            engine.effects.pending = True
 
     def finish(self, reply: Reply) -> None:
         """Ends the waiting with ``reply``."""
@@ -200,6 +219,8 @@ def block(engine: Engine, client: Client, command: Command, argv: list[bytes], w
         engine.waiting.groups.setdefault(wanted.group, {})[waiter] = None
     if wanted.timeout:
         waiter.timer = engine.time.call_later(wanted.timeout, waiter.time_out)
+    if wanted.look_in is not None:
+        waiter.look_later(wanted.look_in)
     engine.effects.refresh()
     if wanted.result is not None:
         wanted.result.addCallbacks(lambda reply: waiter.take_result(None, reply), waiter.take_result)
@@ -277,6 +298,8 @@ def _rerun(engine: Engine, waiter: Waiter) -> None:
         return
     if reply.state is not None:
         waiter.block.state = reply.state
+    if reply.look_in is not None:
+        waiter.look_later(reply.look_in)
     client.release_pushes()  # there is no reply that they could follow
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.engine.hash_fields import expire_due
+from twisted_redis.engine.hash_fields import expire_due, forget_old_iids
 from twisted_redis.engine.messages.notifications import EXPIRED
 from twisted_redis.engine.units import SWEEP
 
@@ -17,6 +17,9 @@ __all__ = ["Expiry"]
 _LOOK_AT_CLOCK = 16
 """Keys between two looks at the clock."""
 
+_FORGET_EVERY = 1000
+"""The time (ms) between two looks for idempotent IDs that are too old."""
+
 
 class Expiry:
     """Removes the expired keys of an engine."""
@@ -25,6 +28,8 @@ class Expiry:
         self._engine = engine
         #: Whether keys that are due are removed before a command meets them (DEBUG SET-ACTIVE-EXPIRE).
         self.active = True
+        #: When streams forget old idempotent IDs the next time (ms).
+        self._forget_at = 0
         engine.state.expire = self.expire
 
     def expire(self, db: Database, key: bytes) -> None:
@@ -41,6 +46,9 @@ class Expiry:
     def cycle(self, budget_ns: int = 2_000_000) -> bool:
         """Removes keys and fields that are due, for about ``budget_ns``; returns True if some may be left."""
         engine = self._engine
+        if engine.state.now >= self._forget_at:
+            self._forget_at = engine.state.now + _FORGET_EVERY
+            forget_old_iids(engine)
         if engine.state.hide_expired or engine.state.expiry_paused or not self.active:
             return False
         clock = engine.clock_ns

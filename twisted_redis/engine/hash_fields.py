@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "delete_as_effect",
     "expire_due",
+    "forget_old_iids",
     "lapsed",
     "note_times",
     "remove_due",
@@ -98,11 +99,30 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
     return False
 
 
+def forget_old_iids(engine: Engine) -> None:
+    """Has the streams forget idempotent IDs that are too old.
+
+    Replicas do that on their own, so nothing is propagated.
+    """
+    now = engine.state.now
+    for db in engine.databases:
+        for key in list(db.idempotent):
+            value = db.data.get(key)
+            forget_old = None if value is None else type_of(value).forget_old
+            if forget_old is not None:
+                db.about_to_change(key, value)
+            if forget_old is None or not forget_old(value, now):
+                del db.idempotent[key]
+
+
 def note_times(db: Database, key: bytes, value: Any) -> None:
     """Has the database look at a value when its next part is due; call it when that has changed.
 
-    Only hashes have parts that expire, their fields; values of all other types are left alone.
+    Hashes have fields that expire, and streams have idempotent IDs; values of all other types are left alone.
     """
+    forget_old = type_of(value).forget_old
+    if forget_old is not None and forget_old(value, db.state.now):
+        db.idempotent[key] = None
     next_expiry = type_of(value).next_expiry
     if next_expiry is None:
         return

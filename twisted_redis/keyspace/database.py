@@ -62,6 +62,7 @@ class Database:
         "expires",
         "field_wheel",
         "filled_at",
+        "idempotent",
         "index",
         "order",
         "quick_reads",
@@ -94,6 +95,8 @@ class Database:
         self.wheel = ExpiryWheel(self.expires)
         #: Keys of hashes by the time at which their next field expires.
         self.field_wheel = FieldWheel()
+        #: Keys of streams that may remember idempotent IDs of their producers.
+        self.idempotent: dict[bytes, None] = {}
         if self.access_log is not None:
             self.access_log = type(self.access_log)(self.state, self.filled_at)
         if self.account is not None:
@@ -507,6 +510,7 @@ class Database:
             "expires",
             "field_wheel",
             "filled_at",
+            "idempotent",
             "order",
             "quick_reads",
             "quick_writes",

@@ -278,7 +278,7 @@ class ServerService(Service):
         engine = self.engine
         if self.factory.open or engine.gates or engine.replication.is_replica:
             return False
-        return not any(db.expires or db.field_wheel for db in engine.databases)
+        return not any(db.expires or db.field_wheel or db.idempotent for db in engine.databases)
 
     def wake(self) -> None:
         """Brings the periodic work back to its pace; must not be called by that work."""

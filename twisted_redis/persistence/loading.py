@@ -99,7 +99,7 @@ class Loader:
         self._checksum = engine.config.rdbchecksum
         self._crc = 0
         #: The classes of values whose parts can expire.
-        self._expiring = {cls for cls, kind in TYPES.items() if kind.next_expiry is not None}
+        self._timed = {cls for cls, kind in TYPES.items() if kind.next_expiry or kind.forget_old}
         self._buffer = b""
         #: The number of bytes that must be there before another attempt makes sense.
         self._wanted = _HEADER
@@ -268,7 +268,7 @@ class Loader:
         db.data[key] = value
         if expire is not None:
             db.expire_at(key, expire)
-        if value.__class__ in self._expiring:
+        if value.__class__ in self._timed:
             note_times(db, key, value)
         if often is not None:
             db.set_frequency(key, often)

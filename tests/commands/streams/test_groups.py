@@ -404,6 +404,18 @@ def test_xinfo_stream(server: InProcess) -> None:
         5,
         b"recorded-first-entry-id",
         b"1-0",
+        b"idmp-duration",
+        100,
+        b"idmp-maxsize",
+        100,
+        b"pids-tracked",
+        0,
+        b"iids-tracked",
+        0,
+        b"iids-added",
+        0,
+        b"iids-duplicates",
+        0,
         b"groups",
         1,
         b"first-entry",
@@ -436,6 +448,8 @@ def test_xinfo_stream_full(server: InProcess) -> None:
                 3,
                 b"pel-count",
                 2,
+                b"nacked-count",
+                0,
                 b"pending",
                 [[b"1-0", b"b", START, 1]],
                 b"consumers",
@@ -491,8 +505,8 @@ def test_maps_in_resp3(server: InProcess) -> None:
     connection("HELLO", "3")
     connection("XADD", "t", "1-1", "a", "1")
     connection("XGROUP", "CREATE", "t", "g", "0")
-    assert connection("XINFO", "STREAM", "t").startswith(b"%10\r\n$6\r\nlength\r\n:1\r\n")
-    assert connection("XINFO", "STREAM", "t", "FULL").startswith(b"%9\r\n")
+    assert connection("XINFO", "STREAM", "t").startswith(b"%16\r\n$6\r\nlength\r\n:1\r\n")
+    assert connection("XINFO", "STREAM", "t", "FULL").startswith(b"%15\r\n")
     assert connection("XINFO", "GROUPS", "t").startswith(b"*1\r\n%6\r\n$4\r\nname\r\n$1\r\ng\r\n")
     assert connection("XREAD", "STREAMS", "t", "0") == (
         b"%1\r\n$1\r\nt\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n"

@@ -230,14 +230,15 @@ def test_effects_of_xreadgroup(server: InProcess) -> None:
     fill(server, "1-0", "2-0", "3-0")
     server("XGROUP", "CREATE", "s", "g", "0")
     assert server.effects("XREADGROUP", "GROUP", "g", "a", "COUNT", 2, "STREAMS", "s", ">") == [
-        f"XCLAIM s g a 0 1-0 TIME {START} RETRYCOUNT 1 FORCE JUSTID LASTID 1-0",
-        f"XCLAIM s g a 0 2-0 TIME {START} RETRYCOUNT 1 FORCE JUSTID LASTID 2-0",
+        f"XCLAIM s g a 0 1-0 TIME {START} RETRYCOUNT 1 FORCE JUSTID LASTID 0-0",
+        f"XCLAIM s g a 0 2-0 TIME {START} RETRYCOUNT 1 FORCE JUSTID LASTID 0-0",
         "XGROUP SETID s g 2-0 ENTRIESREAD 2",
     ]
     assert server.effects("XREADGROUP", "GROUP", "g", "b", "NOACK", "STREAMS", "s", ">") == [
-        "XGROUP CREATECONSUMER s g b",
         "XGROUP SETID s g 3-0 ENTRIESREAD 3",
+        "XGROUP CREATECONSUMER s g b",
     ]
+    assert server.effects("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">") == ["XGROUP CREATECONSUMER s g c"]
     assert server.effects("XREADGROUP", "GROUP", "g", "a", "STREAMS", "s", ">") == []
     assert server.effects("XREADGROUP", "GROUP", "g", "a", "STREAMS", "s", "0") == []
     fill(server, "4-0")
@@ -319,7 +320,7 @@ def test_serving_is_propagated(server: InProcess) -> None:
     waiting(server)
     assert server.effects("XADD", "s", "1-0", "i", "1") == [
         "XADD s 1-0 i 1",
-        f"XCLAIM s g c 0 1-0 TIME {START} RETRYCOUNT 1 FORCE JUSTID LASTID 1-0",
+        f"XCLAIM s g c 0 1-0 TIME {START} RETRYCOUNT 1 FORCE JUSTID LASTID 0-0",
         "XGROUP SETID s g 1-0 ENTRIESREAD 1",
     ]
 

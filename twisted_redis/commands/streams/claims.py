@@ -13,7 +13,7 @@ from twisted_redis.commands.streams.common import (
     no_group,
 )
 from twisted_redis.datatypes.stream import Stream
-from twisted_redis.datatypes.stream_groups import Consumer, Group
+from twisted_redis.datatypes.stream_groups import Consumer, Group, one_more
 from twisted_redis.datatypes.stream_ids import id_text, parse_id
 from twisted_redis.engine.declare.flags import FAST, WRITE
 from twisted_redis.engine.declare.keyspecs import DELETE, RW, UPDATE, first_key
@@ -114,6 +114,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
         group.last_id = options.last_id
     consumer = _consumer(ctx, key, group, consumer_name)
 
+    last_id = id_text(group.last_id)
     reply: list[Reply] = []
     effects: list[list[bytes]] = []
     for entry_id, text in zip(ids, args, strict=False):
@@ -122,22 +123,22 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
         if row is None:
             # A deleted entry cannot be claimed; it is no longer pending.
             if entry is not None:
-                effects.append(claim_effect(key, name, group, text, entry))
+                effects.append(claim_effect(key, name, last_id, text, entry))
                 group.acknowledge(entry_id)
             continue
         if entry is None:
             if not options.force:
                 continue
             entry = group.add_pending(entry_id, consumer, now)
-        elif min_idle > 0 and now - entry[1] < min_idle:
+        elif entry[0] is not None and min_idle > 0 and now - entry[1] < min_idle:
             continue
         count = options.count
         if count is None:
-            count = entry[2] if options.just_id else entry[2] + 1
+            count = entry[2] if options.just_id else one_more(entry[2])
         entry = group.assign(entry_id, consumer, options.time, count)
         reply.append(id_text(entry_id) if options.just_id else (id_text(entry_id), Bulks(row)))
         consumer.active_time = now
-        effects.append(claim_effect(key, name, group, text, entry))
+        effects.append(claim_effect(key, name, last_id, text, entry))
     # A propagated XCLAIM includes the group's last ID.
     if moved and not effects:
         effects.append(group_effect(key, name, group))
@@ -186,6 +187,7 @@ def xautoclaim(
 
     consumer = _consumer(ctx, key, group, consumer_name)
     now = ctx.now
+    last_id = id_text(group.last_id)
     claimed: list[Reply] = []
     deleted: list[bytes] = []
     effects: list[list[bytes]] = []
@@ -199,19 +201,19 @@ def xautoclaim(
         row = stream.get(entry_id)
         text = id_text(entry_id)
         if row is None:
-            effects.append(claim_effect(key, name, group, text, entry))
+            effects.append(claim_effect(key, name, last_id, text, entry))
             group.acknowledge(entry_id)
             deleted.append(text)
             count -= 1
             continue
-        _, time, deliveries = entry
-        if min_idle > 0 and now - time < min_idle:
+        owner, time, deliveries = entry
+        if owner is not None and min_idle > 0 and now - time < min_idle:
             continue
-        entry = group.assign(entry_id, consumer, now, deliveries if just_id else deliveries + 1)
+        entry = group.assign(entry_id, consumer, now, deliveries if just_id else one_more(deliveries))
         claimed.append(text if just_id else (text, Bulks(row)))
         count -= 1
         consumer.active_time = now
-        effects.append(claim_effect(key, name, group, text, entry))
+        effects.append(claim_effect(key, name, last_id, text, entry))
     cursor, _ = next(pending, (0, None))
     _propagate(ctx, effects)
     return [id_text(cursor), claimed, deleted]

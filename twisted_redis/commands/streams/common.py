@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from twisted_redis.datatypes.stream import Entry
+from twisted_redis.datatypes.stream import Entry, Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group, Pending
+from twisted_redis.datatypes.stream_idempotence import DURATION, MAXSIZE, Idempotence
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, id_text, parse_bound, parse_id
 from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.resp.columns import COLUMNS_FROM
@@ -19,15 +20,33 @@ __all__ = [
     "claim_effect",
     "exact_id",
     "group_effect",
+    "idempotence_of",
     "interval",
     "interval_start",
     "invalid_id",
     "make_consumer",
+    "new_stream",
     "no_group",
     "record",
     "shown_entries",
     "wake",
 ]
+
+
+def new_stream(ctx: Client) -> Stream:
+    """An empty stream with the limits of the configuration."""
+    stream = Stream()
+    limits = ctx.config.stream_idmp_duration, ctx.config.stream_idmp_maxsize
+    if limits != (DURATION, MAXSIZE):
+        stream.idempotence = Idempotence(*limits)
+    return stream
+
+
+def idempotence_of(stream: Stream) -> Idempotence:
+    """What ``stream`` remembers of its producers, for changing it."""
+    if stream.idempotence is None:
+        stream.idempotence = Idempotence()
+    return stream.idempotence
 
 
 def invalid_id() -> CommandError:
@@ -113,9 +132,12 @@ def make_consumer(ctx: Client, key: bytes, group: Group, name: bytes) -> Consume
     return consumer
 
 
-def claim_effect(key: bytes, name: bytes, group: Group, entry_id: bytes, entry: Pending) -> list[bytes]:
-    """The XCLAIM that makes the pending ``entry`` of a replica's group equal to ours."""
+def claim_effect(key: bytes, name: bytes, last_id: bytes, entry_id: bytes, entry: Pending) -> list[bytes]:
+    """The XCLAIM that makes the pending ``entry`` of a replica's group equal to ours; ``last_id`` is the group's."""
     consumer, time, count = entry
+    if consumer is None:
+        # XCLAIM needs a consumer, so the only entry of this kind, one that is no longer pending, is acknowledged.
+        return [b"XACK", key, name, entry_id]
     return [
         b"XCLAIM",
         key,
@@ -130,7 +152,7 @@ def claim_effect(key: bytes, name: bytes, group: Group, entry_id: bytes, entry: 
         b"FORCE",
         b"JUSTID",
         b"LASTID",
-        id_text(group.last_id),
+        last_id,
     ]
 
 

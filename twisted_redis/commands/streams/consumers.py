@@ -86,10 +86,13 @@ def xpending(ctx: Client, key: bytes, name: bytes, *args: bytes) -> Reply:
         if entry_id > end:
             break
         consumer_name, time, deliveries = entry
-        elapsed = now - time
-        if idle and elapsed < idle:
-            continue
-        found.append((id_text(entry_id), consumer_name, max(elapsed, 0), deliveries))
+        if consumer_name is None:
+            found.append((id_text(entry_id), b"", -1, deliveries))
+        else:
+            elapsed = now - time
+            if idle and elapsed < idle:
+                continue
+            found.append((id_text(entry_id), consumer_name, max(elapsed, 0), deliveries))
         if len(found) == count:
             break
     return found

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.streams.common import exact_id, interval, invalid_id, record, shown_entries
+from twisted_redis.commands.streams.common import (
+    exact_id,
+    idempotence_of,
+    interval,
+    new_stream,
+    record,
+    shown_entries,
+)
+from twisted_redis.commands.streams.trimming import ANY_ID, AddOptions
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_ids import MAX_ID, id_text, parse_added_id
-from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
@@ -21,109 +28,6 @@ if TYPE_CHECKING:
 
 command = CommandGroup("stream", since="5.0.0", complexity="O(1)")
 
-_LARGEST_LIMIT = 1_000_000
-_DEFAULT_LIMIT = 10_000
-
-
-#: Replaces the ID of a new entry; the server then chooses one.
-_ANY_ID = b"*"
-
-
-class _Options:
-    """The options of XADD and XTRIM.
-
-    ``by_length`` is True for MAXLEN, False for MINID, None without either.  ``threshold`` is the length or the ID, and
-    ``threshold_at`` its index among the arguments.  ``limit`` is the most entries to trim, 0 for any number.  ``id_at``
-    is the index of a new entry's ID.
-    """
-
-    __slots__ = ("approximate", "by_length", "create", "id_at", "limit", "threshold", "threshold_at")
-
-    def __init__(self, ctx: Client, args: tuple[bytes, ...], *, adding: bool) -> None:
-        self.by_length: bool | None = None
-        self.approximate = False
-        self.threshold = 0
-        self.threshold_at = 0
-        self.limit = 0
-        self.create = True
-        limited = False
-        last = len(args) - 1
-        at = 0
-        while at <= last:
-            option = keyword(args[at])
-            if adding and option == _ANY_ID:
-                break
-            if option in (b"MAXLEN", b"MINID") and at < last:
-                at = self._read_threshold(args, at + 1, by_length=option == b"MAXLEN")
-            elif option == b"LIMIT" and at < last:
-                at += 1
-                self.limit = integer(args[at])
-                if self.limit < 0:
-                    raise CommandError("ERR The LIMIT argument must be >= 0.")
-                limited = True
-            elif not adding:
-                raise SyntaxError_
-            elif option == b"NOMKSTREAM":
-                self.create = False
-            else:
-                break
-            at += 1
-        self.id_at = at
-        if adding and at <= last and c_string(args[at]) != _ANY_ID and parse_added_id(args[at]) is None:
-            raise invalid_id()
-        self._check_limit(ctx, limited, adding=adding)
-
-    def _read_threshold(self, args: tuple[bytes, ...], at: int, *, by_length: bool) -> int:
-        """Parses the arguments of MAXLEN or MINID; returns the index of the threshold."""
-        if self.by_length is not None:
-            raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
-        precision = c_string(args[at])
-        if precision in (b"~", b"=") and at + 1 < len(args):
-            self.approximate = precision == b"~"
-            at += 1
-        if by_length:
-            self.threshold = integer(args[at])
-            if self.threshold < 0:
-                raise CommandError("ERR The MAXLEN argument must be >= 0.")
-        else:
-            self.threshold = exact_id(args[at])
-        self.by_length = by_length
-        self.threshold_at = at
-        return at
-
-    def _check_limit(self, ctx: Client, limited: bool, *, adding: bool) -> None:
-        """Checks LIMIT against the other options if it was given (``limited``); else sets the default limit."""
-        if self.by_length is None:
-            if self.limit:
-                raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
-            if not adding:
-                raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
-        if ctx.gates & MASTER:
-            # A master sends an exact threshold.
-            self.limit = 0
-        elif limited:
-            if not self.approximate:
-                raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
-        elif self.approximate:
-            limit = 100 * ctx.config.stream_node_max_entries
-            self.limit = min(limit, _LARGEST_LIMIT) if limit > 0 else _DEFAULT_LIMIT
-
-    def trim(self, stream: Stream) -> int:
-        """Trims ``stream``; returns the number of removed entries."""
-        if self.by_length:
-            return stream.trim_length(self.threshold, self.approximate, self.limit)
-        return stream.trim_before(self.threshold, self.approximate, self.limit)
-
-    def made_exact(self, args: list[bytes], stream: Stream) -> list[bytes]:
-        """The arguments with an exact threshold for an approximate one, because a replica's nodes may differ."""
-        if self.approximate:
-            args[self.threshold_at - 1] = b"="
-            if self.by_length:
-                args[self.threshold_at] = b"%d" % len(stream)
-            else:
-                args[self.threshold_at] = id_text(stream.first_stored_id())
-        return args
-
 
 @command(
     "XADD",
@@ -135,16 +39,19 @@ class _Options:
     history=(
         ("6.2.0", "NOMKSTREAM, MINID and LIMIT."),
         ("7.0.0", "IDs of the form ms-*."),
+        ("8.2.0", "KEEPREF, DELREF and ACKED."),
+        ("8.6.0", "IDMP and IDMPAUTO."),
     ),
 )
 def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
-    """XADD key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value \
-[field value ...]
+    """XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] \
+[<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]
 
-    Appends an entry to a stream and returns its ID. Creates the stream if the key does not exist.
+    Appends an entry to a stream and returns its ID. Creates the stream if the key does not exist. With IDMP or IDMPAUTO
+    an entry that its producer has sent before is not added again; the reply is then the ID of the first one.
     """
     config = ctx.config
-    if first == _ANY_ID and not len(rest) & 1:
+    if first == ANY_ID and not len(rest) & 1:
         db = ctx.db
         stream = db.write(key, Stream)
         if stream is not None:
@@ -156,13 +63,13 @@ def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
                     ctx.propagate_as([b"XADD", key, added, *rest])
                 return added
     args = (first, *rest)
-    options = None if first == _ANY_ID else _Options(ctx, args, adding=True)
+    options = None if first == ANY_ID else AddOptions(ctx, args, adding=True)
     id_at = 0 if options is None else options.id_at
     row = args[id_at + 1 :]
     if not row or len(row) & 1:
         raise CommandError("ERR wrong number of arguments for 'xadd' command")
     given = None
-    if c_string(args[id_at]) != _ANY_ID:
+    if c_string(args[id_at]) != ANY_ID:
         given = parse_added_id(args[id_at])
         if given == (0, True):
             raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
@@ -172,7 +79,17 @@ def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
     if stream is None:
         if options is not None and not options.create:
             return None
-        stream = Stream()
+        stream = new_stream(ctx)
+    iid = b""
+    if options is not None and options.producer is not None:
+        idempotence = idempotence_of(stream)
+        iid = options.iid_for(row)
+        known = idempotence.find(options.producer, iid)
+        if known is not None:
+            idempotence.duplicates += 1
+            # The replicas count it, too.
+            record(ctx, 1, b"XADD", key, *args)
+            return id_text(known)
     if stream.last_id == MAX_ID:
         raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
     entry_id: int | None
@@ -189,6 +106,9 @@ def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
         raise CommandError("ERR Elements are too large to be stored") from None
     if is_new:
         ctx.db.add(key, stream)
+    if options is not None and options.producer is not None:
+        idempotence_of(stream).record(options.producer, iid, entry_id)
+        ctx.db.idempotent[key] = None
     ctx.changed(key, "xadd")
     text = id_text(entry_id)
     if options is not None and options.by_length is not None and options.trim(stream):
@@ -210,14 +130,14 @@ def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:
     keys=first_key(RW | DELETE),
     complexity="O(N) for N trimmed entries; whole nodes of entries are removed at once",
     tips=("nondeterministic_output",),
-    history=(("6.2.0", "MINID and LIMIT."),),
+    history=(("6.2.0", "MINID and LIMIT."), ("8.2.0", "KEEPREF, DELREF and ACKED.")),
 )
 def xtrim(ctx: Client, key: bytes, *args: bytes) -> Reply:
-    """XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]
+    """XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]
 
     Removes the oldest entries of a stream; returns their number.
     """
-    options = _Options(ctx, args, adding=False)
+    options = AddOptions(ctx, args, adding=False)
     stream = ctx.db.write(key, Stream)
     if stream is None:
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.common.helptext import declare_help
-from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, record, wake
+from twisted_redis.commands.streams.common import exact_id, invalid_id, make_consumer, new_stream, record, wake
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_ids import parse_bound
@@ -90,13 +90,13 @@ def create(ctx: Client, key: bytes, name: bytes, start: bytes, *options: bytes) 
     if stream is not None and name in stream.groups:
         raise CommandError("BUSYGROUP Consumer Group name already exists")
     if stream is None:
-        stream = Stream()
+        stream = new_stream(ctx)
         ctx.db.add(key, stream)
         ctx.changed(key, "xgroup-create")
     else:
         record(ctx, 1, b"XGROUP", b"CREATE", key, name, start, *options)
         ctx.notify(key, "xgroup-create")
-    stream.groups[name] = Group(last_id, entries_read)
+    stream.groups[name] = Group(last_id, min(entries_read, stream.entries_added))
     return OK
 
 
@@ -114,7 +114,7 @@ def setid(ctx: Client, key: bytes, name: bytes, last: bytes, *options: bytes) ->
     if last_id is None:
         raise invalid_id()
     group.last_id = last_id
-    group.entries_read = entries_read
+    group.entries_read = min(entries_read, stream.entries_added)
     record(ctx, 1, b"XGROUP", b"SETID", key, name, last, *options)
     ctx.notify(key, "xgroup-setid")
     return OK

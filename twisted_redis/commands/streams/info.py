@@ -9,6 +9,7 @@ from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.commands.streams.common import shown_entries
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Consumer, Group
+from twisted_redis.datatypes.stream_idempotence import NOTHING_REMEMBERED
 from twisted_redis.datatypes.stream_ids import id_text, signed
 from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, key_at
@@ -69,6 +70,7 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
             if count < 0:
                 count = _SHOWN
 
+    idempotence = stream.idempotence or NOTHING_REMEMBERED
     reply = Pairs(
         [
             b"length",
@@ -85,6 +87,18 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
             signed(stream.entries_added),
             b"recorded-first-entry-id",
             id_text(stream.first_id),
+            b"idmp-duration",
+            idempotence.duration,
+            b"idmp-maxsize",
+            idempotence.maxsize,
+            b"pids-tracked",
+            len(idempotence.producers),
+            b"iids-tracked",
+            idempotence.remembered(),
+            b"iids-added",
+            idempotence.added,
+            b"iids-duplicates",
+            idempotence.duplicates,
         ]
     )
     if options:
@@ -105,7 +119,10 @@ def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 
 def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> Pairs:
-    pending = [(id_text(entry_id), *entry) for entry_id, entry in islice(group.pending_from(), count or None)]
+    pending = [
+        (id_text(entry_id), b"" if consumer is None else consumer, time, deliveries)
+        for entry_id, (consumer, time, deliveries) in islice(group.pending_from(), count or None)
+    ]
     return Pairs(
         [
             b"name",
@@ -118,6 +135,8 @@ def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> Pairs:
             stream.lag(group),
             b"pel-count",
             len(group.pending),
+            b"nacked-count",
+            len(group.nacked),
             b"pending",
             pending,
             b"consumers",

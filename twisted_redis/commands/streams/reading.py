@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.streams.common import (
@@ -13,7 +14,7 @@ from twisted_redis.commands.streams.common import (
     shown_entries,
 )
 from twisted_redis.datatypes.stream import Stream
-from twisted_redis.datatypes.stream_groups import Consumer, Group
+from twisted_redis.datatypes.stream_groups import Consumer, Group, one_more
 from twisted_redis.datatypes.stream_ids import MAX_ID, id_text
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.declare.flags import BLOCKING, READONLY, WRITE
@@ -36,10 +37,10 @@ _NEW = MAX_ID
 class _Request:
     """The parsed arguments of XREAD or XREADGROUP.
 
-    ``timeout`` (ms) is None without BLOCK, and ``count`` is 0 without COUNT.
+    ``timeout`` (ms) is None without BLOCK, and ``count`` is 0 without COUNT.  ``min_idle`` (ms) is None without CLAIM.
     """
 
-    __slots__ = ("consumer", "count", "group", "ids", "keys", "noack", "timeout")
+    __slots__ = ("consumer", "count", "group", "ids", "keys", "min_idle", "noack", "timeout")
 
     def __init__(self, ctx: Client, args: tuple[bytes, ...], *, grouped: bool) -> None:
         self.timeout: int | None = None
@@ -47,6 +48,7 @@ class _Request:
         self.group: bytes | None = None
         self.consumer = b""
         self.noack = False
+        self.min_idle: int | None = None
         streams: tuple[bytes, ...] = ()
         last = len(args) - 1
         at = 0
@@ -55,6 +57,13 @@ class _Request:
             if option == b"BLOCK" and at < last:
                 at += 1
                 self.timeout = _timeout(ctx, args[at])
+            elif option == b"CLAIM" and at < last:
+                if not grouped:
+                    raise _only_grouped("CLAIM")
+                at += 1
+                self.min_idle = integer(args[at], "ERR min-idle-time is not an integer or out of range")
+                if self.min_idle < 0:
+                    raise CommandError("ERR min-idle-time must be a positive integer")
             elif option == b"COUNT" and at < last:
                 at += 1
                 self.count = max(integer(args[at]), 0)
@@ -116,14 +125,22 @@ def _reply(ctx: Client, found: list[tuple[bytes, Reply]]) -> Reply:
     return Pairs([part for pair in found for part in pair])
 
 
-def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool) -> Reply:
+def _wait(request: _Request, ids: list[int], *, wake_on_delete: bool, look_in: float | None = None) -> Reply:
     if request.timeout is None:
         return NullArray
-    return Block(request.keys, "stream", request.timeout / 1000, NullArray, state=ids, wake_on_delete=wake_on_delete)
+    return Block(
+        request.keys,
+        "stream",
+        request.timeout / 1000,
+        NullArray,
+        state=ids,
+        wake_on_delete=wake_on_delete,
+        look_in=look_in,
+    )
 
 
 #: The number of arguments of each option that may come before STREAMS.
-_OPTIONS = {b"BLOCK": 1, b"COUNT": 1, b"GROUP": 2, b"NOACK": 0}
+_OPTIONS = {b"BLOCK": 1, b"CLAIM": 1, b"COUNT": 1, b"GROUP": 2, b"NOACK": 0}
 
 
 def _keys_of_reading(argv: list[bytes]) -> list[tuple[int, int]]:
@@ -191,13 +208,17 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
     getkeys=_keys_of_reading,
     complexity="O(log N + M) for each stream of N entries, of which M are returned; XADD takes O(N) for N clients that wait",
+    history=(("8.4.0", "CLAIM."),),
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:
-    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] \
-id [id ...]
+    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] \
+STREAMS key [key ...] id [id ...]
 
     Returns entries that no consumer of the group has received yet (the ID is >) and, with BLOCK, waits for them; or
     returns the entries after an ID that are pending for this consumer.
+
+    With CLAIM the consumer first takes over pending entries of the group that were delivered at least ``min-idle-time``
+    ms ago.  Each entry then comes with its idle time and its number of deliveries before.
     """
     request = _Request(ctx, args, grouped=True)
     name = request.group
@@ -218,24 +239,41 @@ id [id ...]
 
     found: list[tuple[bytes, Reply]] = []
     effects: list[list[bytes]] = []
+    oldest: int | None = None
     for key, after, group in zip(request.keys, ids, groups, strict=True):
         stream = db.read(key, Stream)
         assert stream is not None
         consumer = group.consumers.get(request.consumer)
+        created = consumer is None
         if consumer is None:
             consumer = make_consumer(ctx, key, group, request.consumer)
-            if request.noack:
-                effects.append([b"XGROUP", b"CREATECONSUMER", key, name, consumer.name])
         consumer.seen_time = ctx.now
+        entries: list[Reply] = []
         if after != _NEW:
             found.append((key, _pending_entries(ctx, stream, group, consumer, after + 1, request.count)))
-        elif stream.length and stream.top_id() > group.last_id:
-            found.append((key, _deliver(ctx, key, stream, name, group, consumer, request, effects)))
+        else:
+            if request.min_idle is not None:
+                time = _take_over(ctx, key, stream, name, group, consumer, request, entries, effects)
+                if time is not None:
+                    oldest = time if oldest is None else min(oldest, time)
+            is_full = request.count and len(entries) == request.count
+            if not is_full and stream.length and stream.top_id() > group.last_id:
+                _deliver(ctx, key, stream, name, group, consumer, request, entries, effects)
+            if entries:
+                found.append((key, entries))
+                ctx.effects.dirty += 1
+        # An XCLAIM makes the consumer on a replica, too.
+        if created and (request.noack or not entries):
+            effects.append([b"XGROUP", b"CREATECONSUMER", key, name, consumer.name])
     if effects:
         ctx.propagate_as(*effects)
     if found:
         return _reply(ctx, found)
-    return _wait(request, ids, wake_on_delete=True)
+    look_in = None
+    if request.min_idle is not None:
+        due = (ctx.now if oldest is None else oldest) + request.min_idle
+        look_in = (due + 1 - ctx.now) / 1000
+    return _wait(request, ids, wake_on_delete=True, look_in=look_in)
 
 
 def _pending_entries(ctx: Client, stream: Stream, group: Group, consumer: Consumer, start: int, count: int) -> Reply:
@@ -247,10 +285,48 @@ def _pending_entries(ctx: Client, stream: Stream, group: Group, consumer: Consum
             entries.append((id_text(entry_id), NullArray))
         else:
             entries.append((id_text(entry_id), Bulks(row)))
-            group.assign(entry_id, consumer, ctx.now, deliveries + 1)
+            group.assign(entry_id, consumer, ctx.now, one_more(deliveries))
         if len(entries) == count:
             break
     return entries
+
+
+def _take_over(
+    ctx: Client,
+    key: bytes,
+    stream: Stream,
+    name: bytes,
+    group: Group,
+    consumer: Consumer,
+    request: _Request,
+    entries: list[Reply],
+    effects: list[list[bytes]],
+) -> int | None:
+    """Moves pending entries that are idle for long enough to ``consumer``, and adds them to ``entries``.
+
+    Returns when the first of the others was delivered (ms), or None if there is none, or if COUNT ends the search.
+    """
+    min_idle = request.min_idle
+    assert min_idle is not None
+    now = ctx.now
+    last_id = id_text(group.last_id)
+    with closing(group.due().take()) as due:
+        for entry_id in due:
+            row = stream.get(entry_id)
+            if row is None:
+                continue
+            _, time, count = group.pending[entry_id]
+            if now - time < min_idle:
+                return time
+            entry = group.assign(entry_id, consumer, now, one_more(count))
+            consumer.active_time = now
+            text = id_text(entry_id)
+            entries.append((text, Bulks(row), now - time, count))
+            if ctx.effects.recording:
+                effects.append(claim_effect(key, name, last_id, text, entry))
+            if len(entries) == request.count:
+                break
+    return None
 
 
 def _deliver(
@@ -261,13 +337,16 @@ def _deliver(
     group: Group,
     consumer: Consumer,
     request: _Request,
+    entries: list[Reply],
     effects: list[list[bytes]],
-) -> Reply:
-    """The entries that no consumer has received yet; they become pending for ``consumer``."""
-    entries: list[Reply] = []
+) -> None:
+    """Adds the entries that no consumer has received yet; they become pending for ``consumer``."""
     propagated = bool(ctx.effects.recording)
     now = ctx.now
-    for ms, sequence, row in stream.range(group.last_id + 1, MAX_ID, request.count):
+    count = request.count and request.count - len(entries)
+    claiming = request.min_idle is not None
+    last_id = id_text(group.last_id)  # the XGROUP SETID at the end moves it
+    for ms, sequence, row in stream.range(group.last_id + 1, MAX_ID, count):
         entry_id = ms << 64 | sequence
         text = b"%d-%d" % (ms, sequence)
         stream.advance(group, entry_id)
@@ -275,9 +354,7 @@ def _deliver(
             entry = group.deliver(entry_id, consumer, now)
             consumer.active_time = now
             if propagated:
-                effects.append(claim_effect(key, name, group, text, entry))
-        entries.append((text, Bulks(row)))
+                effects.append(claim_effect(key, name, last_id, text, entry))
+        entries.append((text, Bulks(row), 0, 0) if claiming else (text, Bulks(row)))
     if propagated:
         effects.append(group_effect(key, name, group))
-    ctx.effects.dirty += 1
-    return entries

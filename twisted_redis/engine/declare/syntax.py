@@ -34,9 +34,10 @@ _KINDS: dict[str, str] = {
         "unix-time": "unix-time-milliseconds unix-time-seconds",
         "integer": """
             bit bits client-id cluster-bus-port config-epoch count cursor db decrement destination-db end end-slot
-           endslot entries-added entries-read frequency increment index index1 index2 len limit maxage milliseconds
-            min-match-len ms num-matches numfields numkeys numlocal numranges numreplicas offset port protover rank
-            seconds slot start start-slot startslot stop timeout ttl version weight
+            endslot entries-added entries-read frequency idmp-duration idmp-maxsize increment index index1 index2 len
+            limit maxage milliseconds min-match-len ms num-matches numfields numids numkeys numlocal numranges
+            numreplicas offset port protover rank seconds slot start start-slot startslot stop timeout ttl version
+            weight
         """,
     }.items()
     for name in names.split()
@@ -60,6 +61,7 @@ _KINDS_IN_COMMAND: dict[tuple[str, str], str] = {
     ("incrbyfloat", "increment"): "double",
     ("setbit", "value"): "integer",
     ("xpending", "min-idle-time"): "integer",
+    ("xreadgroup", "min-idle-time"): "integer",
     ("zrange", "start"): "string",
     ("zrange", "stop"): "string",
     **{
@@ -102,7 +104,9 @@ _CHOICES = {
     "GT": "comparison",
     "HARD": "reset-type",
     "ID": "new-format",
+    "IDMPAUTO": "idmp",
     "IMPORTING": "subcommand",
+    "KEEPREF": "condition",
     "LEFT": "where",
     "LIB-NAME": "attr",
     "M": "unit",
@@ -113,6 +117,7 @@ _CHOICES = {
     "ON": "enabled",
     "ON OFF SKIP": "action",
     "SET": "write-operation",
+    "SILENT": "mode",
     "SLOTSRANGE": "filter",
     "SUM MIN MAX AND OR XOR MATCH USED": "operation",
     "STORE": "store",

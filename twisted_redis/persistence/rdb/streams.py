@@ -11,6 +11,12 @@ from struct import Struct
 
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group
+from twisted_redis.datatypes.stream_idempotence import (
+    MOST_DURATION,
+    MOST_MAXSIZE,
+    NOTHING_REMEMBERED,
+    Idempotence,
+)
 from twisted_redis.datatypes.stream_ids import MAX_PART, signed
 from twisted_redis.datatypes.stream_nodes import Node, Record
 from twisted_redis.persistence.rdb import listpack
@@ -32,9 +38,15 @@ __all__ = ["CODEC"]
 STREAM_LISTPACKS = 15
 STREAM_LISTPACKS_2 = 19
 STREAM_LISTPACKS_3 = 21
+STREAM_LISTPACKS_4 = 26
+STREAM_LISTPACKS_5 = 27
 
 _WITH_ACTIVE_TIMES = 11
 """The first version of the format with the third type of streams."""
+
+_WITH_IDEMPOTENCE = 13
+_WITH_NACKS = 14
+"""The first versions with the fourth and the fifth type."""
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_BYTES = 16
@@ -55,11 +67,27 @@ def _needs_active_times(stream: Stream) -> bool:
 
 
 def _least_version(stream: Stream) -> int:
+    if any(group.nacked for group in stream.groups.values()):
+        return _WITH_NACKS
+    if stream.idempotence is not None and not stream.idempotence.is_usual():
+        return _WITH_IDEMPOTENCE
     return _WITH_ACTIVE_TIMES if _needs_active_times(stream) else OLDEST_TARGET
 
 
+_KINDS = {
+    OLDEST_TARGET: STREAM_LISTPACKS_3,
+    _WITH_ACTIVE_TIMES: STREAM_LISTPACKS_3,
+    12: STREAM_LISTPACKS_3,
+    _WITH_IDEMPOTENCE: STREAM_LISTPACKS_4,
+    _WITH_NACKS: STREAM_LISTPACKS_5,
+}
+
+
 def _write(stream: Stream, version: int, compressed: bool) -> tuple[int, list[bytes]]:
-    kind = STREAM_LISTPACKS_3 if version >= _WITH_ACTIVE_TIMES else STREAM_LISTPACKS_2
+    kind = STREAM_LISTPACKS_2
+    if version >= _WITH_ACTIVE_TIMES:
+        # Types after the third are for streams that need them.
+        kind = _KINDS[min(version, _least_version(stream))]
     parts = [length_bytes(len(stream.nodes))]
     append = parts.append
     for node in stream.nodes:
@@ -74,8 +102,11 @@ def _write(stream: Stream, version: int, compressed: bool) -> tuple[int, list[by
         append(string_bytes(name, compressed))
         append(_id_lengths(group.last_id))
         append(signed_length_bytes(group.entries_read))
-        append(length_bytes(len(group.pending)))
-        for entry_id, (_, time, count) in group.pending_from():
+        nacked = () if kind < STREAM_LISTPACKS_5 else group.nacked
+        append(length_bytes(len(group.pending) - len(group.nacked) + len(nacked)))
+        for entry_id, (owner, time, count) in group.pending_from():
+            if owner is None and not nacked:
+                continue  # older servers cannot have it
             append(_pending.pack(entry_id.to_bytes(_ID_BYTES, "big"), time) + length_bytes(count))
         append(length_bytes(len(group.consumers)))
         for consumer_name, consumer in sorted(group.consumers.items()):
@@ -85,7 +116,26 @@ def _write(stream: Stream, version: int, compressed: bool) -> tuple[int, list[by
                 append(time_bytes(consumer.active_time))
             append(length_bytes(consumer.pending_count))
             parts += [entry_id.to_bytes(_ID_BYTES, "big") for entry_id, _ in group.pending_of(consumer)]
+        if kind >= STREAM_LISTPACKS_5:
+            append(length_bytes(len(nacked)))
+            parts += [entry_id.to_bytes(_ID_BYTES, "big") for entry_id in nacked]
+    if kind >= STREAM_LISTPACKS_4:
+        _write_idempotence(parts, stream.idempotence or NOTHING_REMEMBERED, compressed)
     return kind, parts
+
+
+def _write_idempotence(parts: list[bytes], idempotence: Idempotence, compressed: bool) -> None:
+    append = parts.append
+    for number in (idempotence.duration, idempotence.maxsize, len(idempotence.producers)):
+        append(length_bytes(number))
+    for producer, remembered in sorted(idempotence.producers.items()):
+        append(string_bytes(producer, compressed))
+        append(length_bytes(len(remembered)))
+        for iid, entry_id in remembered.items():
+            append(string_bytes(iid, compressed))
+            append(_id_lengths(entry_id))
+    append(length_bytes(idempotence.added))
+    append(length_bytes(idempotence.duplicates))
 
 
 def _id_lengths(entry_id: int) -> bytes:
@@ -167,7 +217,37 @@ def _read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
     while count:
         pos = _read_group(kind, stream, data, pos)
         count -= 1
+    if kind >= STREAM_LISTPACKS_4:
+        idempotence, pos = _read_idempotence(data, pos)
+        if not idempotence.is_usual():
+            stream.idempotence = idempotence
     return stream, pos
+
+
+def _read_idempotence(data: bytes, pos: int) -> tuple[Idempotence, int]:
+    duration, pos = read_length(data, pos)
+    maxsize, pos = read_length(data, pos)
+    if not 1 <= duration <= MOST_DURATION:
+        raise CorruptData("Stream IDMP duration out of range")
+    if not 1 <= maxsize <= MOST_MAXSIZE:
+        raise CorruptData("Stream IDMP max entries out of range")
+    idempotence = Idempotence(duration, maxsize)
+    producers, pos = read_length(data, pos)
+    for _ in range(producers):
+        producer, pos = read_string(data, pos)
+        count, pos = read_length(data, pos)
+        if producer in idempotence.producers:
+            raise CorruptData("a stream with two producers of the same ID")
+        remembered: dict[bytes, int] = {}
+        for _ in range(count):
+            iid, pos = read_string(data, pos)
+            entry_id, pos = _read_id(data, pos)
+            remembered.setdefault(iid, entry_id)
+        if remembered:
+            idempotence.producers[producer] = remembered
+    idempotence.added, pos = read_length(data, pos)
+    idempotence.duplicates, pos = read_length(data, pos)
+    return idempotence, pos
 
 
 def _read_id(data: bytes, pos: int) -> tuple[int, int]:
@@ -255,6 +335,14 @@ def _read_group(kind: int, stream: Stream, data: bytes, pos: int) -> int:
     count, pos = read_length(data, pos)
     for _ in range(count):
         pos = _read_consumer(kind, group, left, data, pos)
+    if kind >= STREAM_LISTPACKS_5:
+        count, pos = read_length(data, pos)
+        for _ in range(count):
+            entry_id, pos = _read_raw_id(data, pos)
+            pending = left.pop(entry_id, None)
+            if pending is None:
+                raise CorruptData("an entry was given back that is not pending, or that has a consumer")
+            group.give_back(entry_id, pending[1])
     if left:
         raise CorruptData("an entry that is pending for nobody")
     return pos
@@ -272,16 +360,20 @@ def _read_consumer(kind: int, group: Group, left: dict[int, tuple[int, int]], da
     consumer = group.consumers[name] = Consumer(name, seen, active)
     count, pos = read_length(data, pos)
     for _ in range(count):
-        end = pos + _ID_BYTES
-        key = data[pos:end]
-        if len(key) < _ID_BYTES:
-            raise Truncated("an ID that is pending ends too early")
-        pos = end
-        pending = left.pop(int.from_bytes(key, "big"), None)
+        entry_id, pos = _read_raw_id(data, pos)
+        pending = left.pop(entry_id, None)
         if pending is None:
             raise CorruptData("an entry is pending for a consumer and not for its group, or for two consumers")
-        group.add_pending(int.from_bytes(key, "big"), consumer, *pending)
+        group.add_pending(entry_id, consumer, *pending)
     return pos
+
+
+def _read_raw_id(data: bytes, pos: int) -> tuple[int, int]:
+    end = pos + _ID_BYTES
+    key = data[pos:end]
+    if len(key) < _ID_BYTES:
+        raise Truncated("an ID that is pending ends too early")
+    return int.from_bytes(key, "big"), end
 
 
 CODEC = Codec(
@@ -290,6 +382,8 @@ CODEC = Codec(
         Encoding(STREAM_LISTPACKS, "stream", _reader(STREAM_LISTPACKS), "Stream listpack"),
         Encoding(STREAM_LISTPACKS_2, "stream-v2", _reader(STREAM_LISTPACKS_2), "Stream listpack"),
         Encoding(STREAM_LISTPACKS_3, "stream-v3", _reader(STREAM_LISTPACKS_3), "Stream listpack"),
+        Encoding(STREAM_LISTPACKS_4, "stream-v4", _reader(STREAM_LISTPACKS_4), "Stream listpack"),
+        Encoding(STREAM_LISTPACKS_5, "stream-v5", _reader(STREAM_LISTPACKS_5), "Stream listpack"),
     ),
     _least_version,
 )
