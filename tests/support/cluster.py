@@ -154,6 +154,9 @@ class FakeCluster:
     def save_config(self) -> None:
         self._note("save config")
 
+    def note_master_task(self, text: str) -> None:
+        self._note("master task", text)
+
 
 class ClusterNode(Server):
     """A master that has slots 0 to 8191; ``other`` has the rest, and ``third`` is a master without slots."""

@@ -107,6 +107,8 @@ class Core:
         #: Why this replica does not fail over, and when it has last logged that (ms).
         self.obstacle = ""
         self.obstacle_logged = 0
+        #: Slots of the master's unfinished migration, whose keys this replica may have though nobody gave it the slots.
+        self.leftovers = 0
         #: The value of cluster-announce-ip that is in force.
         self.announced_ip = ""
         #: The kind of message that DEBUG DROP-CLUSTER-PACKET-FILTER drops, and whether its link closes too.

@@ -8,6 +8,7 @@ from twisted_redis.cluster.bus.messages import AUTH_ACK, AUTH_REQUEST, FORCE_ACK
 from twisted_redis.cluster.core import FAIL_OVER, SAVE, SYNC, UPDATE_STATE
 from twisted_redis.cluster.epochs import advance
 from twisted_redis.cluster.failures import quorum
+from twisted_redis.cluster.foreign_migrations import remove_leftovers
 from twisted_redis.cluster.gossip import broadcast_pong
 from twisted_redis.cluster.headers import header
 from twisted_redis.cluster.health import update_state
@@ -154,6 +155,7 @@ def replace_master(core: Core) -> None:
     become_master(core, myself)
     core.host.promote()
     state.assign_all(master.slots, myself)
+    remove_leftovers(core)
     update_state(core)
     save_now(core)
     broadcast_pong(core)

@@ -12,6 +12,7 @@ from twisted_redis.cluster import actions, cron, describe, membership
 from twisted_redis.cluster.bus.messages import TYPE_NAMES, BadMessage, decode, kind_of
 from twisted_redis.cluster.core import Core
 from twisted_redis.cluster.failures import count_reports
+from twisted_redis.cluster.foreign_migrations import note_master_task
 from twisted_redis.cluster.health import trust_tables
 from twisted_redis.cluster.manual import start_manual_failover
 from twisted_redis.cluster.nodes import slots_in
@@ -339,3 +340,7 @@ class Member:
     def save_config(self) -> None:
         """CLUSTER SAVECONFIG."""
         actions.save_config(self.core)
+
+    def note_master_task(self, text: str) -> None:
+        """CLUSTER SYNCSLOTS CONF ASM-TASK, from the master of this replica."""
+        note_master_task(self.core, text)

@@ -181,6 +181,9 @@ class Cluster(Protocol):
     def save_config(self) -> None:
         """Writes nodes.conf to the disk."""
 
+    def note_master_task(self, text: str) -> None:
+        """Takes what the master of this replica says of its atomic slot migration."""
+
 
 class NoCluster:
     """A server without cluster mode: it serves every key, and has no other nodes."""
@@ -327,5 +330,9 @@ class NoCluster:
         raise CommandError(_DISABLED)
 
     def save_config(self) -> None:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def note_master_task(self, text: str) -> None:
         """CommandError."""
         raise CommandError(_DISABLED)
