@@ -265,6 +265,15 @@ def _sdslen(ctx: Client, key: bytes) -> Reply:
     )
 
 
+@debug_subcommand("KEYSIZES-HIST-ASSERT", 1)
+def _keysizes_assert(ctx: Client, wanted: bytes) -> Reply:
+    """KEYSIZES-HIST-ASSERT <0|1>
+
+    Does nothing: INFO keysizes is counted from the data on request, so there are no running figures to check.
+    """
+    return OK
+
+
 @debug_subcommand("STRINGMATCH-LEN", 2)
 def _stringmatch(ctx: Client, pattern: bytes, text: bytes) -> Reply:
     """STRINGMATCH-LEN <pattern> <string>

@@ -157,6 +157,7 @@ class Directives:
     io_threads = number(1, 1, 128, IMMUTABLE | HINT)
     jemalloc_bg_thread = flag(True, HINT)
     key_load_delay = number(0, INT_MIN, INT_MAX, HIDDEN)
+    key_memory_histograms = flag(False)
     latency_monitor_threshold = number(0, 0, I64_MAX)
     latency_tracking = flag(True)
     latency_tracking_info_percentiles = directive(Percentiles(), (50.0, 99.0, 99.9), MULTI_ARG)

@@ -50,6 +50,29 @@ def test_every_type() -> None:
     }
 
 
+def test_the_memory_of_collections_is_counted_if_it_was_so_from_the_start() -> None:
+    server = Server(key_memory_histograms=True)
+    server("SET", "string", "x" * 20)
+    server("RPUSH", "list", *range(5))
+    server("SADD", "set", "a")
+    server("ZADD", "zset", 1, "a")
+    server("HSET", "hash", "f", "x" * 5000)
+    server("HSET", "hash2", "f", "v")
+    found = figures(server)
+    memory = [name for name in found if name.endswith("_sizes")]
+    assert list(found)[-4:] == memory[-4:]
+    assert memory == [f"db0_distrib_{kind}_sizes" for kind in ("strings", "lists", "sets", "zsets", "hashes")]
+    low, high = (part.split("=") for part in found["db0_distrib_hashes_sizes"].split(","))
+    assert high == ["4K", "1"] and low[1] == "1"
+    server("DEL", "list")
+    assert "db0_distrib_lists_sizes" not in figures(server)
+    server("CONFIG", "SET", "key-memory-histograms", "no")
+    assert "db0_distrib_hashes_sizes" not in figures(server)
+    refused = server("CONFIG", "SET", "key-memory-histograms", "yes")
+    assert refused.endswith(b"- memory tracking cannot be enabled at runtime")
+    assert list(server("CONFIG", "GET", "key-memory-histograms")) == [b"key-memory-histograms", b"no"]
+
+
 def test_it_follows_changes() -> None:
     server = Server()
     server("RPUSH", "list", *range(5))

@@ -1,5 +1,7 @@
 """INFO keysizes: the distribution of the lengths of keys, for each type, by powers of two.
 
+With ``key-memory-histograms``, the memory of collections has distributions as well.
+
 Redis counts with every change; this server counts only on request.  A database of some thousand keys is counted at
 once, and the result is valid until something changes.  A larger one is counted in the background, from the first
 request on.  Until that is done, the answer is an estimate from random keys; later, it is the result of the last walk.
@@ -10,7 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.table import TYPES
+from twisted_redis.config import ConfigError
+from twisted_redis.datatypes.table import TYPES, value_size
 from twisted_redis.engine.memory.walk import Walk
 
 if TYPE_CHECKING:
@@ -40,18 +43,29 @@ def label(length: int) -> str:
     return f"{1 << power % 10}{' KMGTPE'[power // 10].strip()}"
 
 
-def _count(lengths: _Lengths, values: list[Any]) -> None:
-    """Adds the lengths of ``values`` to ``lengths``."""
+def _memory_name(name: str) -> str:
+    """The name of the distribution of memory of the type whose lengths are called ``name``; empty for strings."""
+    kind, _, unit = name.partition("_")
+    return f"{kind}_sizes" if unit == "items" else ""
+
+
+def _count(lengths: _Lengths, values: list[Any], *, memory: bool) -> None:
+    """Adds the lengths of ``values`` to ``lengths``, and with ``memory`` the bytes that they take."""
     for kind in {value.__class__ for value in values}:
         found = TYPES.get(kind)
         if found is not None and found.keysizes:
             counter = lengths.setdefault(found.keysizes, Counter())
             counter.update([len(value) for value in values if value.__class__ is kind])
+            name = _memory_name(found.keysizes) if memory else ""
+            if name:
+                counter = lengths.setdefault(name, Counter())
+                counter.update([value_size(value) for value in values if value.__class__ is kind])
 
 
 def _fields(db: Database, lengths: _Lengths) -> list[tuple[str, str]]:
     found = []
-    for name in dict.fromkeys(kind.keysizes for kind in TYPES.values()):
+    names = dict.fromkeys(kind.keysizes for kind in TYPES.values())
+    for name in (*names, *filter(None, map(_memory_name, names))):
         if name in lengths:
             bins: dict[str, int] = {}
             for length, count in sorted(lengths[name].items()):
@@ -69,6 +83,17 @@ class KeySizes:
         self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
+        self._memory = engine.config.key_memory_histograms
+
+    def apply(self) -> None:
+        """Takes over the directive, which CONFIG SET can only switch off; raises ConfigError."""
+        wanted = self._engine.config.key_memory_histograms
+        if wanted and not self._memory:
+            raise ConfigError("memory tracking cannot be enabled at runtime")
+        if not wanted and self._memory:
+            self._memory = False
+            self._known.clear()
+            self._walks.clear()
 
     def fields(self) -> list[tuple[str, str]]:
         """Returns the fields of the section."""
@@ -86,7 +111,7 @@ class KeySizes:
             return known
         if len(db.data) <= _AT_ONCE:
             lengths: _Lengths = {}
-            _count(lengths, list(db.data.values()))
+            _count(lengths, list(db.data.values()), memory=self._memory)
             self._known[db] = (db.order, state, lengths)
             return lengths
         self._start(db)
@@ -100,7 +125,7 @@ class KeySizes:
     def _sampled(self, db: Database) -> _Lengths:
         lengths: _Lengths = {}
         keys = [key for key in (db.order.random() for _ in range(_SAMPLE)) if key is not None]
-        _count(lengths, [db.data[key] for key in keys])
+        _count(lengths, [db.data[key] for key in keys], memory=self._memory)
         for counts in lengths.values():
             for length in counts:
                 counts[length] = round(counts[length] * len(db.data) / len(keys))
@@ -118,7 +143,7 @@ class KeySizes:
         lengths: _Lengths = {}
 
         def visit(keys: list[bytes]) -> None:
-            _count(lengths, [db.data[key] for key in keys])
+            _count(lengths, [db.data[key] for key in keys], memory=self._memory)
 
         def done(taken: int) -> None:
             self._known[db] = (order, state, lengths)
