@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 
 from twisted_redis.config.errors import ConfigError
 
-__all__ = ["base_name", "expand_title", "host_name", "node_name", "shutdown_options", "title_template"]
+__all__ = [
+    "announced_address",
+    "base_name",
+    "expand_title",
+    "host_name",
+    "node_name",
+    "shutdown_options",
+    "title_template",
+]
 
 HOST_NAME_MAX = 255
+#: The longest announced name that stands for an address: as long as an IPv6 address can be.
+_ADDRESS_MAX = 45
 
 _not_of_host_names = re.compile(r"[^A-Za-z0-9.-]").search
-_not_of_node_names = re.compile(r"[!#$%&()*+:;<>?@\[\]^{|}~\0]").search
+_not_of_node_names = re.compile(r"[\x00-\x20\x7f!#$%&()*+:;<>?@\[\]^{|}~,=\"'\\]").search
 _variable = re.compile(r"\{(?:\{|([^}]*)\})|\{")
 
 # The variables of a title while its template is checked.
@@ -43,6 +54,28 @@ def host_name(value: str) -> None:
     """Checks a host name to announce."""
     if len(value.encode("utf-8", "surrogateescape")) > HOST_NAME_MAX:
         raise ConfigError("Hostnames must be less than 256 characters")
+    _host_name_letters(value)
+
+
+def announced_address(value: str) -> None:
+    """Checks an address to announce, or a host name in its place."""
+    if _is_ip_address(value):
+        return
+    if len(value.encode("utf-8", "surrogateescape")) > _ADDRESS_MAX:
+        raise ConfigError("Hostnames for cluster-announce-ip must be less than 46 characters")
+    _host_name_letters(value)
+
+
+def _is_ip_address(value: str) -> bool:
+    """Whether ``value`` is an address of IPv4 or IPv6."""
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value
+
+
+def _host_name_letters(value: str) -> None:
     if _not_of_host_names(value):
         raise ConfigError("Hostnames may only contain alphanumeric characters, hyphens or dots")
 

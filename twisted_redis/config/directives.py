@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Final, TypeVar, cast
 
-from twisted_redis.config.checks import base_name, host_name, node_name, shutdown_options, title_template
+from twisted_redis.config.checks import (
+    announced_address,
+    base_name,
+    host_name,
+    node_name,
+    shutdown_options,
+    title_template,
+)
 from twisted_redis.config.declare import (
     DENY_LOADING,
     HIDDEN,
@@ -118,7 +125,7 @@ class Directives:
     cluster_announce_bus_port = number(0, 0, 65535)
     cluster_announce_hostname = directive(Text(host_name, absent=True), "")
     cluster_announce_human_nodename = directive(Text(node_name, absent=True), "")
-    cluster_announce_ip = directive(OPTIONAL, "")
+    cluster_announce_ip = directive(Text(announced_address, absent=True), "")
     cluster_announce_port = number(0, 0, 65535)
     cluster_announce_tls_port = number(0, 0, 65535)
     cluster_compatibility_sample_ratio = number(0, 0, 100)

@@ -19,7 +19,7 @@ _EACH_REPLICA = "O(N) for N replicas"
 _CHANCE = ("nondeterministic_output",)
 
 
-@show("MYID")
+@show("MYID", flags=LOADING | STALE)
 def myid(ctx: Client) -> Reply:
     """CLUSTER MYID
 
@@ -28,7 +28,7 @@ def myid(ctx: Client) -> Reply:
     return cluster_of(ctx).my_id().encode()
 
 
-@show("MYSHARDID", since="7.2.0", tips=_CHANCE)
+@show("MYSHARDID", flags=LOADING | STALE, since="7.2.0", tips=_CHANCE)
 def myshardid(ctx: Client) -> Reply:
     """CLUSTER MYSHARDID
 
@@ -37,7 +37,7 @@ def myshardid(ctx: Client) -> Reply:
     return cluster_of(ctx).my_shard_id().encode()
 
 
-@show("INFO", tips=_CHANCE)
+@show("INFO", flags=LOADING | STALE, tips=_CHANCE)
 def info(ctx: Client) -> Reply:
     """CLUSTER INFO
 
@@ -46,7 +46,7 @@ def info(ctx: Client) -> Reply:
     return Verbatim(cluster_of(ctx).info().encode())
 
 
-@show("NODES", complexity=_EACH_NODE, tips=_CHANCE)
+@show("NODES", flags=LOADING | STALE, complexity=_EACH_NODE, tips=_CHANCE)
 def nodes(ctx: Client) -> Reply:
     """CLUSTER NODES
 
@@ -59,7 +59,7 @@ def _replicas(ctx: Client, node_id: bytes) -> Reply:
     return [line.encode() for line in cluster_of(ctx).describe_replicas(ctx, node_name(node_id))]
 
 
-replicas_command = show.with_defaults(arity=3, flags=ADMIN | STALE, complexity=_EACH_REPLICA, tips=_CHANCE)
+replicas_command = show.with_defaults(arity=3, flags=ADMIN | LOADING | STALE, complexity=_EACH_REPLICA, tips=_CHANCE)
 
 
 @replicas_command("REPLICAS", since="5.0.0")
@@ -106,7 +106,7 @@ def shards(ctx: Client) -> Reply:
     return cluster_of(ctx).describe_shards(ctx)
 
 
-@show("LINKS", since="7.0.0", complexity=_EACH_NODE, tips=_CHANCE)
+@show("LINKS", flags=LOADING | STALE, since="7.0.0", complexity=_EACH_NODE, tips=_CHANCE)
 def links(ctx: Client) -> Reply:
     """CLUSTER LINKS
 
@@ -118,7 +118,7 @@ def links(ctx: Client) -> Reply:
 @show(
     "COUNT-FAILURE-REPORTS",
     arity=3,
-    flags=ADMIN | STALE,
+    flags=ADMIN | LOADING | STALE,
     complexity="O(N) for N reports",
     tips=_CHANCE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.cluster.group import change, cluster_of, node_name, pairs, show, slot_number, slot_range
+from twisted_redis.engine.declare.flags import LOADING, STALE
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.parse import integer
 from twisted_redis.keyspace.slots import SLOTS, key_slot
@@ -22,7 +23,7 @@ _BETWEEN = "O(N) for all N slots between the ends"
 # Looking
 
 
-@show("KEYSLOT", arity=3, complexity="O(N) for N bytes of the key")
+@show("KEYSLOT", arity=3, flags=LOADING | STALE, complexity="O(N) for N bytes of the key")
 def keyslot(ctx: Client, key: bytes) -> Reply:
     """CLUSTER KEYSLOT key
 
