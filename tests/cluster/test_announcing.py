@@ -23,7 +23,7 @@ class NoNetwork:
         ("cluster-announce-port", 7001, b" :7001@"),
         ("cluster-announce-bus-port", 7002, b"@7002 "),
         ("cluster-announce-ip", "10.1.1.1", b" 10.1.1.1:"),
-        ("cluster-announce-ip", "x" * 60, b" " + b"x" * 45 + b":"),
+        ("cluster-announce-ip", "x" * 45, b" " + b"x" * 45 + b":"),
         ("cluster-announce-hostname", "host.example", b",host.example "),
         ("cluster-replica-no-failover", "yes", b"myself,master,nofailover "),
     ],
