@@ -127,7 +127,7 @@ def _make_parts(
     _follow(config, "cluster-compatibility-sample-ratio", engine.compatibility.apply)
     key_sizes = KeySizes(engine)
     engine.info.add("keysizes", key_sizes.fields)
-    config.on_apply("key-memory-histograms", key_sizes.apply)
+    config.on_apply(("key-memory-histograms", "cluster-slot-stats-enabled"), key_sizes.apply)
     persistence = Persistence(engine)
     replication = Replication(engine, persistence.children, persistence.loading, persistence.snapshots)
     aof = Aof(engine, persistence.children, persistence.loading)

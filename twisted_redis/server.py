@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisServer"]
 
+#: The addresses of ``bind`` that stand for every interface.
+_ANY_ADDRESS = frozenset(("*", "0.0.0.0", "::", "::*"))
+
 
 class RedisServer(ServerService):
     """Starts and stops the parts of a server together; ``composition.make_server`` makes them.
@@ -115,6 +118,26 @@ class RedisServer(ServerService):
             log("notice", f"Running mode={mode}, port={config.port}, PID: {os.getpid()}")
         for warning in dict.fromkeys(config.warnings):
             log("warning", warning)
+        if self.owns_process:
+            self._warn_of_open_access()
+
+    def _warn_of_open_access(self) -> None:
+        """Warns if clients need no password, and tells from where they may come."""
+        config, default = self.engine.config, self.engine.acl.default
+        if not default.nopass or not default.enabled:
+            return
+        anywhere = any(address.removeprefix("-") in _ANY_ADDRESS for address in config.bind)
+        guard = "" if config.protected_mode or not anywhere else " and is not protected by network restrictions"
+        if config.protected_mode:
+            whom = "any local client"
+        elif anywhere:
+            whom = "any IP address on any network interface"
+        else:
+            whom = "any IP address on the configured network interface"
+        self.engine.log(
+            "warning",
+            f"WARNING: Redis does not require authentication{guard}. Redis will accept connections from {whom}.",
+        )
 
     def startService(self) -> None:
         """Listens, and loads the data.  Until the data is loaded, commands get a LOADING error."""

@@ -117,7 +117,7 @@ def client_line(client: Client, now: float) -> str:
         f"events={'rw' if output else 'r'} cmd={running.name if running else 'NULL'} "
         f"user={client.user_name} redir={client.tracking.redirect if client.tracking is not None else -1} resp={client.resp} "
         f"lib-name={client.lib_name.decode('latin-1')} lib-ver={client.lib_ver.decode('latin-1')} io-thread=0 "
-        f"tot-net-in={figures.bytes_in} tot-net-out={figures.bytes_out} tot-cmds={client.commands} "
+        f"tot-net-in={figures.bytes_in} tot-net-out={figures.bytes_out} tot-cmds={client.commands + client.script_calls} "
         f"read-events={figures.reads} avg-pipeline-len-sum={client.commands} "
         f"avg-pipeline-len-cnt={figures.reads - figures.reads_without_request}"
     )

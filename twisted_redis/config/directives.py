@@ -173,6 +173,8 @@ class Directives:
     lazyfree_lazy_server_del = flag(False)
     lazyfree_lazy_user_del = flag(False)
     lazyfree_lazy_user_flush = flag(False)
+    # Only the value "yes" is supported: a script removes each expired key that it meets.
+    lazyexpire_nested_arbitrary_keys = flag(True, HIDDEN | UNSUPPORTED)
     lfu_decay_time = number(1, 0, INT_MAX)
     lfu_log_factor = number(10, 0, INT_MAX)
     list_compress_depth = number(0, 0, INT_MAX)
@@ -181,6 +183,9 @@ class Directives:
     locale_collate = directive(TEXT, "", UNSUPPORTED)
     logfile = directive(TEXT, "", IMMUTABLE)
     loglevel = directive(Enum("debug", "verbose", "notice", "warning", "nothing"), "notice")
+    # All requests of a read are parsed together.
+    lookahead = number(16, 1, INT_MAX, HINT)
+    lua_enable_deprecated_api = flag(False, IMMUTABLE | HIDDEN | UNSUPPORTED)
     masterauth = directive(SECRET, "", SENSITIVE)
     masteruser = directive(OPTIONAL, "", SENSITIVE)
     max_new_connections_per_cycle = number(10, 1, 1000, HINT, unsigned=True)
@@ -213,6 +218,8 @@ class Directives:
     oom_score_adj_values = directive(OomScores(), (0, 200, 800), MULTI_ARG)
     pidfile = directive(OPTIONAL, "", IMMUTABLE)
     port = number(6379, 0, 65535)
+    # It concerns threads for reading, which this server does not have.
+    prefetch_batch_max_size = number(16, 0, 128, HIDDEN | HINT)
     proc_title_template = directive(Text(title_template), "{title} {listen-addr} {server-mode}")
     propagation_error_behavior = directive(Enum("ignore", "panic", "panic-on-replicas"), "ignore")
     protected_mode = flag(True)

@@ -90,6 +90,7 @@ class Client:
         "queue_measured",
         "reads_replica",
         "resp",
+        "script_calls",
         "skip_next",
         "subscriptions",
         "tracking",
@@ -117,7 +118,9 @@ class Client:
         #: The user of the client; None may do everything (the link to a master).
         self.user: User | None = None
         self.last_command: Command | None = None
+        #: The requests that were executed, and the commands that their scripts have called.
         self.commands = 0
+        self.script_calls = 0
         #: Commands queued by MULTI; None outside.
         self.queue: list[tuple[Command, list[bytes]]] | None = None
         #: The bytes of the arguments of the first ``queue_measured`` commands in the queue (``queued_bytes``).

@@ -483,6 +483,7 @@ class Engine:
 
     def _wait(self, client: Client, command: Command, argv: list[bytes], wanted: Block) -> None:
         waiter = block(self, client, command, argv, wanted)
+        client.commands -= 1  # the request counts when it is answered
         if self.gates & IS_MEASURED:
             waiter.deferred.addCallback(self.slot_meter.end_waiting, waiter)
         waiter.deferred.addCallbacks(self._deliver, lambda failure: None, callbackArgs=(client, command))
@@ -492,6 +493,7 @@ class Engine:
     def _deliver(self, reply: Reply, client: Client, command: Command) -> None:
         if client.id not in self.clients:
             return
+        client.commands += 1
         try:
             if not client.gates & ~NOT_GATES:
                 client.out.append(client.encode(reply))

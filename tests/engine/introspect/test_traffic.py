@@ -38,6 +38,19 @@ def test_a_client_line_ends_with_its_traffic() -> None:
     assert (found["tot-cmds"], found["read-events"], found["avg-pipeline-len-cnt"]) == ("5", "5", "4")
 
 
+def test_a_waiting_call_counts_when_it_is_answered_and_scripts_count_what_they_call() -> None:
+    # The right values were taken from Redis 8.8.0.
+    server = Server()
+    client, other = server.connect(), server.connect()
+    client("BLPOP", "list", 0)
+    shown = server("CLIENT", "LIST", "ID", client.protocol.client.id).decode()
+    assert " tot-cmds=0 " in shown
+    other("LPUSH", "list", "x")
+    assert line(client)["tot-cmds"] == "1"
+    client("EVAL", "redis.call('PING') redis.call('PING') return 1", 0)
+    assert line(client)["tot-cmds"] == "5"
+
+
 def test_info_adds_up_open_and_closed_connections() -> None:
     server = Server()
     first, second = server.connect(), server.connect()

@@ -1,6 +1,7 @@
 """INFO keysizes: the distribution of the lengths of keys, for each type, by powers of two.
 
-With ``key-memory-histograms``, the memory of collections has distributions as well.
+With ``key-memory-histograms`` or the memory in ``cluster-slot-stats-enabled``, the memory of collections has
+distributions as well.
 
 Redis counts with every change; this server counts only on request.  A database of some thousand keys is counted at
 once, and the result is valid until something changes.  A larger one is counted in the background, from the first
@@ -83,11 +84,16 @@ class KeySizes:
         self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
-        self._memory = engine.config.key_memory_histograms
+        self._memory = self._wants_memory
+
+    @property
+    def _wants_memory(self) -> bool:
+        config = self._engine.config
+        return config.key_memory_histograms or "mem" in config.cluster_slot_stats_enabled
 
     def apply(self) -> None:
-        """Takes over the directive, which CONFIG SET can only switch off; raises ConfigError."""
-        wanted = self._engine.config.key_memory_histograms
+        """Takes over the directives, which CONFIG SET can only switch off; raises ConfigError."""
+        wanted = self._wants_memory
         if wanted and not self._memory:
             raise ConfigError("memory tracking cannot be enabled at runtime")
         if not wanted and self._memory:

@@ -219,6 +219,7 @@ class Runner:
             self._verify(run, command, argv)
         if flags & WRITE:
             run.dirty = True
+        run.client.script_calls += 1
         if closed or engine.current is not None or command.skip != 1:
             reply = engine.call(client, command, argv)
         else:
