@@ -204,6 +204,30 @@ def test_first_lines_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first_lines(False) == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (("--protected-mode", "yes"), ". Redis will accept connections from any local client."),
+        (
+            ("--protected-mode", "no"),
+            " and is not protected by network restrictions."
+            + " Redis will accept connections from any IP address on any network interface.",
+        ),
+        (
+            ("--protected-mode", "no", "--bind", "127.0.0.1"),
+            ". Redis will accept connections from any IP address on the configured network interface.",
+        ),
+        (("--requirepass", "secret"), None),
+    ],
+)
+def test_a_server_without_a_password_says_so(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], where: str | None
+) -> None:
+    monkeypatch.setattr(server, "raise_file_limit", lambda *_: None)
+    told = [line for line in first_lines(True, *arguments) if "require authentication" in line]
+    assert told == ([] if where is None else ["WARNING: Redis does not require authentication" + where])
+
+
 @pytest.mark.parametrize("owns_process", [True, False])
 def test_an_endpoint_that_cannot_be(owns_process: bool, program: Program) -> None:
     logged: list[str] = []

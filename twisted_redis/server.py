@@ -116,10 +116,9 @@ class RedisServer(ServerService):
                 )
             mode = "cluster" if config.cluster_enabled else "standalone"
             log("notice", f"Running mode={mode}, port={config.port}, PID: {os.getpid()}")
+            self._warn_of_open_access()
         for warning in dict.fromkeys(config.warnings):
             log("warning", warning)
-        if self.owns_process:
-            self._warn_of_open_access()
 
     def _warn_of_open_access(self) -> None:
         """Warns if clients need no password, and tells from where they may come."""
