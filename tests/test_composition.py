@@ -204,14 +204,16 @@ def test_first_lines_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first_lines(False) == ["one", "two"]
 
 
+UNPROTECTED = " and is not protected by network restrictions"
+
+
 @pytest.mark.parametrize(
     ("arguments", "where"),
     [
         (("--protected-mode", "yes"), ". Redis will accept connections from any local client."),
         (
             ("--protected-mode", "no"),
-            " and is not protected by network restrictions."
-            + " Redis will accept connections from any IP address on any network interface.",
+            UNPROTECTED + ". Redis will accept connections from any IP address on any network interface.",
         ),
         (
             ("--protected-mode", "no", "--bind", "127.0.0.1"),
