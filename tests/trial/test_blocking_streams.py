@@ -142,6 +142,40 @@ class XreadgroupTests(StreamCase):
         self.assertEqual(connection.read(), entries("s", 1))
         self.assertEqual(self.server("XPENDING", "s", "g")[:3], [1, b"1-0", b"1-0"])
 
+    def test_it_claims_entries_that_become_old_enough(self) -> None:
+        self.add("s", 1)
+        self.server("XREADGROUP", "GROUP", "g", "one", "STREAMS", "s", ">")
+        first, second = self.server.connect(), self.server.connect()
+        for connection, consumer in ((first, "two"), (second, "three")):
+            request = ("XREADGROUP", "GROUP", "g", consumer, "CLAIM", 500, "BLOCK", 0, "STREAMS", "s", ">")
+            self.assertEqual(connection(*request), b"")
+        self.server.clock.advance(0.5)
+        self.assertEqual(first.read(), b"")
+        # The time must be more than 500 ms, as in Redis.
+        self.server.clock.advance(0.001)
+        self.assertEqual(first.read(), reply([["s", [["1-0", ["f", "1"], 501, 1]]]]))
+        # The second one has to wait for as long again.
+        self.server.clock.advance(0.499)
+        self.assertEqual(second.read(), b"")
+        self.server.clock.advance(0.003)
+        self.assertEqual(second.read(), reply([["s", [["1-0", ["f", "1"], 502, 2]]]]))
+        self.assertEqual(self.server.clock.getDelayedCalls(), [])
+
+    def test_it_claims_what_is_given_back(self) -> None:
+        self.add("s", 1)
+        self.server("XREADGROUP", "GROUP", "g", "one", "STREAMS", "s", ">")
+        connection = self.server.connect()
+        connection("XREADGROUP", "GROUP", "g", "two", "CLAIM", 5000, "BLOCK", 0, "STREAMS", "s", ">")
+        self.server("XNACK", "s", "g", "FAIL", "IDS", 1, "1-0")
+        self.assertIn(b"1-0", connection.read())
+        self.assertEqual(self.server("XPENDING", "s", "g")[3], [(b"two", b"1")])
+
+    def test_a_time_out_of_claim(self) -> None:
+        connection = self.server.connect()
+        connection("XREADGROUP", "GROUP", "g", "two", "CLAIM", 300, "BLOCK", 1000, "STREAMS", "s", ">")
+        self.server.clock.pump([0.1] * 11)
+        self.assertEqual(connection.read(), NULL)
+
     def test_a_time_out_leaves_nothing_pending(self) -> None:
         connection = self.server.connect()
         connection("XREADGROUP", "GROUP", "g", "one", "BLOCK", 2000, "STREAMS", "s", ">")
