@@ -80,6 +80,23 @@ def test_only_changes_count_for_the_least_recently_modified(
     assert not server.engine.effects.observed
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"), ("XCLAIM", "s", "g", "d", 0, "1-1")],
+)
+def test_what_a_group_reads_modifies_its_stream(argv: tuple[str | int, ...]) -> None:
+    server = Server(maxmemory_policy="allkeys-lrm")
+    server("XADD", "s", "1-1", "f", "v")
+    server("XADD", "s", "2-1", "f", "v")
+    server("XGROUP", "CREATE", "s", "g", 0)
+    server("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    server.advance(5)
+    server("XREAD", "STREAMS", "s", 0)
+    assert server("OBJECT", "IDLETIME", "s") == 5
+    server(*argv)
+    assert server("OBJECT", "IDLETIME", "s") == 0
+
+
 @pytest.mark.parametrize("argv", LOOKS)
 def test_looking_at_a_key_does_not_raise_its_frequency(argv: tuple[str | int, ...]) -> None:
     server = Server()

@@ -17,7 +17,7 @@ from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.table import TYPES
 from twisted_redis.keyspace import account
-from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
+from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
 from twisted_redis.keyspace.slot_index import SlotIndex
@@ -180,6 +180,11 @@ class Database:
         """The counter (0 to 255) of accesses to ``key``, with its decay until now; 0 if they are not counted."""
         log = self.access_log
         return log.frequencies([key])[0] if isinstance(log, AccessCounts) else 0
+
+    def note_change(self, key: bytes) -> None:
+        """Notes a change of ``key`` that its listeners are not told of, if the times of changes are logged."""
+        if isinstance(self.access_log, ChangeTimes):
+            self.access_log.changed(key)
 
     def set_frequency(self, key: bytes, counter: int) -> None:
         """Sets the counter (0 to 255) of accesses to ``key``, if they are counted."""

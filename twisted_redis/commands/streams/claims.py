@@ -142,7 +142,7 @@ def xclaim(ctx: Client, key: bytes, name: bytes, consumer_name: bytes, idle: byt
     # A propagated XCLAIM includes the group's last ID.
     if moved and not effects:
         effects.append(group_effect(key, name, group))
-    _propagate(ctx, effects)
+    _propagate(ctx, key, effects)
     return reply
 
 
@@ -215,11 +215,12 @@ def xautoclaim(
         consumer.active_time = now
         effects.append(claim_effect(key, name, last_id, text, entry))
     cursor, _ = next(pending, (0, None))
-    _propagate(ctx, effects)
+    _propagate(ctx, key, effects)
     return [id_text(cursor), claimed, deleted]
 
 
-def _propagate(ctx: Client, effects: list[list[bytes]]) -> None:
+def _propagate(ctx: Client, key: bytes, effects: list[list[bytes]]) -> None:
     if effects:
+        ctx.db.note_change(key)
         ctx.effects.dirty += len(effects)
         ctx.propagate_as(*effects)

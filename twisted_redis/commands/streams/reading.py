@@ -262,6 +262,7 @@ STREAMS key [key ...] id [id ...]
             if entries:
                 found.append((key, entries))
                 ctx.effects.dirty += 1
+                db.note_change(key)
         # An XCLAIM makes the consumer on a replica, too.
         if created and (request.noack or not entries):
             effects.append([b"XGROUP", b"CREATECONSUMER", key, name, consumer.name])
