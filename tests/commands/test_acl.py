@@ -218,6 +218,13 @@ def test_users_of_the_configuration() -> None:
     assert server.engine.acl.users[b"ann"].accepts(b"x")
 
 
+def test_a_file_may_have_comments(tmp_path: Path) -> None:
+    (tmp_path / "users.acl").write_bytes(b"# first\nuser ann on +@all\n\n  # indented\nuser bob on\n#user carl on\n")
+    server = Server(aclfile="users.acl", dir=str(tmp_path))
+    assert server("ACL", "LOAD") == b"OK"
+    assert sorted(server("ACL", "USERS")) == [b"ann", b"bob", b"default"]
+
+
 def test_an_acl_file(tmp_path: Path) -> None:
     path = tmp_path / "users.acl"
     path.write_text("user ann on nopass +@all ~*\nuser default on nopass +@all ~* &*\n")

@@ -118,7 +118,7 @@ def _text(data: bytes) -> str:
 def load_file(acl: Acl, name: str, path: str, actor: Client | None = None) -> None:
     """Replaces all users by those in the file at ``path``; raises AclFileError.
 
-    ``name`` is the file as configured, for error texts; ``actor`` is the client that requested the load.
+    Lines that begin with ``#`` are comments, which ACL SAVE does not keep.  ``name`` is the file as configured, for error texts; ``actor`` is the client that requested the load.
     """
     try:
         with open(path, "rb") as file:
@@ -132,7 +132,7 @@ def load_file(acl: Acl, name: str, path: str, actor: Client | None = None) -> No
     errors: list[bytes] = []
     for number, raw in enumerate(content.split(b"\n"), 1):
         line = raw.strip(b" \t\r\n")
-        if line:
+        if line and not line.startswith(b"#"):
             _parse_line(acl, users, line.split(b" "), b"%b:%d" % (file_name, number), number, errors)
     if errors:
         errors.append(b"WARNING: ACL errors detected, no change to the previously active ACL rules was performed")
