@@ -118,7 +118,8 @@ def _text(data: bytes) -> str:
 def load_file(acl: Acl, name: str, path: str, actor: Client | None = None) -> None:
     """Replaces all users by those in the file at ``path``; raises AclFileError.
 
-    Lines that begin with ``#`` are comments, which ACL SAVE does not keep.  ``name`` is the file as configured, for error texts; ``actor`` is the client that requested the load.
+    Lines that begin with ``#`` are comments, which ACL SAVE does not keep.  ``name`` is the file as
+    configured, for error texts; ``actor`` is the client that requested the load.
     """
     try:
         with open(path, "rb") as file:
