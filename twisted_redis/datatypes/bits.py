@@ -8,13 +8,14 @@ that are small enough for the processor's cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import and_, or_, xor
 
 from twisted_redis.datatypes.strings import StringValue, integer_value
 
 __all__ = [
     "FAIL",
+    "OF_TWO",
     "OPERATIONS",
     "SATURATE",
     "WRAP",
@@ -44,7 +45,42 @@ _ZEROS = bytes(_PIECE)
 _SAME = {0: b"\xff" * _STRIDE, 1: bytes(_STRIDE)}
 _INVERTED = bytes(range(255, -1, -1))
 
-OPERATIONS: dict[bytes, Callable[[int, int], int]] = {b"and": and_, b"or": or_, b"xor": xor}
+
+def _only_first(numbers: Sequence[int]) -> int:
+    first, *others = numbers
+    return first & ~reduce(or_, others, 0)
+
+
+def _not_first(numbers: Sequence[int]) -> int:
+    first, *others = numbers
+    return reduce(or_, others, 0) & ~first
+
+
+def _first_and_another(numbers: Sequence[int]) -> int:
+    first, *others = numbers
+    return first & reduce(or_, others, 0)
+
+
+def _exactly_one(numbers: Sequence[int]) -> int:
+    seen = repeated = 0
+    for number in numbers:
+        repeated |= seen & number
+        seen |= number
+    return seen & ~repeated
+
+
+#: The operations of BITOP on several strings, each as a function of the strings' numbers.
+OPERATIONS: dict[bytes, Callable[[Sequence[int]], int]] = {
+    b"and": partial(reduce, and_),
+    b"or": partial(reduce, or_),
+    b"xor": partial(reduce, xor),
+    b"diff": _only_first,
+    b"diff1": _not_first,
+    b"andor": _first_and_another,
+    b"one": _exactly_one,
+}
+#: The operations that need a second string.
+OF_TWO = frozenset((b"diff", b"diff1", b"andor"))
 
 
 def parse_offset(text: bytes, width: int = 0) -> int | None:
@@ -148,7 +184,7 @@ def _find_in(data: StringValue, bit: int, first: int, stop: int, head: int) -> i
 # whole strings
 
 
-def combine(operation: Callable[[int, int], int], sources: Sequence[StringValue]) -> bytearray:
+def combine(operation: Callable[[Sequence[int]], int], sources: Sequence[StringValue]) -> bytearray:
     """The bitwise ``operation`` over ``sources``.  The result is as long as the longest of them."""
     size = max(map(len, sources))
     result = bytearray(size)
@@ -156,7 +192,7 @@ def combine(operation: Callable[[int, int], int], sources: Sequence[StringValue]
         stop = min(place + _PIECE, size)
         # Little-endian: the bytes that a shorter string lacks at its end are leading zeros of its number.
         pieces = [int.from_bytes(source[place:stop], "little") for source in sources]
-        result[place:stop] = reduce(operation, pieces).to_bytes(stop - place, "little")
+        result[place:stop] = operation(pieces).to_bytes(stop - place, "little")
     return result
 
 

@@ -18,6 +18,10 @@ _MANTISSA_BITS = 64
 _MIN_EXPONENT = -16445  # the exponent of the last bit of the smallest subnormal number
 _MAX_MAGNITUDE = 16384  # every finite number is below 2 to this power
 
+#: The greatest finite number, and the least one.
+HIGHEST: LongDouble = ((1 << _MANTISSA_BITS) - 1, _MAX_MAGNITUDE - _MANTISSA_BITS)
+LOWEST: LongDouble = (1 - (1 << _MANTISSA_BITS), _MAX_MAGNITUDE - _MANTISSA_BITS)
+
 _DECIMALS = 17
 
 _FAR = 10**8
@@ -64,6 +68,20 @@ def add(a: LongDouble, b: LongDouble) -> LongDouble | None:
     total = (mantissa_a << exponent_a - exponent) + (mantissa_b << exponent_b - exponent)
     result = _rounded(total << exponent, 1) if exponent >= 0 else _rounded(total, 1 << -exponent)
     return None if result is None or isinstance(result, float) else result
+
+
+def is_less(a: LongDouble, b: LongDouble) -> bool:
+    """Returns True if ``a`` is less than ``b``."""
+    if isinstance(a, float) or isinstance(b, float):
+        return (a if isinstance(a, float) else 0.0) < (b if isinstance(b, float) else 0.0)
+    (mantissa_a, exponent_a), (mantissa_b, exponent_b) = a, b
+    exponent = min(exponent_a, exponent_b)
+    return mantissa_a << exponent_a - exponent < mantissa_b << exponent_b - exponent
+
+
+def negated(value: LongDouble) -> LongDouble:
+    """Returns ``value`` with the other sign."""
+    return -value if isinstance(value, float) else (-value[0], value[1])
 
 
 def to_text(value: LongDouble) -> bytes:

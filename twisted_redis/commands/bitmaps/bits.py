@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.bitmaps.common import bit_offset, room_for_bit
-from twisted_redis.datatypes.bits import OPERATIONS, combine, count_bits, find_bit, get_bit, invert, set_bit
+from twisted_redis.datatypes.bits import OF_TWO, OPERATIONS, combine, count_bits, find_bit, get_bit, invert, set_bit
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, RW, UPDATE, first_key, key_at, key_range
 from twisted_redis.engine.declare.table import CommandGroup
@@ -55,11 +55,15 @@ def getbit(ctx: Client, key: bytes, offset: bytes) -> Reply:
     keys=key_at(2, OW | UPDATE) + key_range(RO | ACCESS, index=3),
     since="2.6.0",
     complexity="O(N) where N is the length of the longest string",
+    history=(("8.2.0", "Operations `DIFF`, `DIFF1`, `ANDOR` and `ONE`."),),
 )
 def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
-    """BITOP <AND | OR | XOR | NOT> destkey key [key ...]
+    """BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]
 
     Stores the bitwise combination of strings, with shorter strings extended by zero bytes.
+
+    DIFF keeps the bits of the first string that no other one has, DIFF1 those of the others that the first one lacks,
+    ANDOR those that the first one shares with any other, and ONE those that exactly one string has.
 
     Returns the length (bytes) of the result; an empty result deletes the destination.
     """
@@ -68,6 +72,8 @@ def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
         raise SyntaxError_
     if name == b"not" and len(keys) != 1:
         raise CommandError("ERR BITOP NOT must be called with a single source key.")
+    if name in OF_TWO and len(keys) < 2:
+        raise CommandError(f"ERR BITOP {name.decode().upper()} must be called with at least two source keys.")
     db = ctx.db
     sources = [db.read_string(key) or b"" for key in keys]
     if any(sources):

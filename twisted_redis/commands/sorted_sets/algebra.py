@@ -45,7 +45,13 @@ def _higher(one: float, other: float) -> float:
     return other if other > one else one
 
 
-_AGGREGATES: dict[bytes, Callable[[float, float], float]] = {b"SUM": _sum, b"MIN": _lower, b"MAX": _higher}
+# COUNT adds the weights: each member has the score 1 then.
+_AGGREGATES: dict[bytes, Callable[[float, float], float]] = {
+    b"SUM": _sum,
+    b"MIN": _lower,
+    b"MAX": _higher,
+    b"COUNT": _sum,
+}
 
 
 class _Source:
@@ -95,6 +101,7 @@ class _Call:
         self.aggregate = _AGGREGATES[b"SUM"]
         self.with_scores = False
         self.limit = 0
+        counts = False
         rest = list(arguments[:number:-1])
         while rest:
             word = keyword(rest.pop())
@@ -106,14 +113,18 @@ class _Call:
                 for source in self.sources:
                     source.weight = float_number(rest.pop(), "ERR weight value is not a float")
             elif word == b"AGGREGATE" and rest:
-                aggregate = _AGGREGATES.get(keyword(rest.pop()))
-                if aggregate is None:
+                function = keyword(rest.pop())
+                if function not in _AGGREGATES:
                     raise SyntaxError_
-                self.aggregate = aggregate
+                self.aggregate = _AGGREGATES[function]
+                counts = function == b"COUNT"
             elif word == b"LIMIT" and rest:
                 self.limit = positive(rest.pop(), "ERR LIMIT can't be negative")
             else:
                 raise SyntaxError_
+        if counts:
+            for source in self.sources:
+                source.scores = None
 
     def ascending(self) -> list[_Source]:
         """The sources, the smallest first: sums of doubles depend on the order, and this is Redis' order."""
@@ -200,7 +211,7 @@ store_command = command.with_defaults(
 
 @combine_command("ZUNION", complexity=_UNION)
 def zunion(ctx: Client, *arguments: bytes) -> Reply:
-    """ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]
+    """ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]
 
     Returns the members of any of several sorted sets.
     """
@@ -210,7 +221,7 @@ def zunion(ctx: Client, *arguments: bytes) -> Reply:
 
 @store_command("ZUNIONSTORE", since="2.0.0", complexity=_UNION)
 def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
-    """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
+    """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]
 
     Stores the members of any of several sorted sets and returns their number.
     """
@@ -220,7 +231,7 @@ def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
 
 @combine_command("ZINTER", complexity=_INTERSECTION)
 def zinter(ctx: Client, *arguments: bytes) -> Reply:
-    """ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]
+    """ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]
 
     Returns the members that several sorted sets have in common.
     """
@@ -230,7 +241,7 @@ def zinter(ctx: Client, *arguments: bytes) -> Reply:
 
 @store_command("ZINTERSTORE", since="2.0.0", complexity=_INTERSECTION)
 def zinterstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
-    """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
+    """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]
 
     Stores the members that several sorted sets have in common and returns their number.
     """

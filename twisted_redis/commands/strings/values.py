@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted_redis.datatypes.strings import INT64_MAX
+from twisted_redis.commands.strings.options import (
+    CONDITIONS,
+    GETEX,
+    SET,
+    StringOptions,
+    expiry,
+    fulfils,
+    has_passed,
+    only_expires,
+)
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
@@ -19,8 +28,7 @@ from twisted_redis.engine.declare.keyspecs import (
     key_range,
 )
 from twisted_redis.engine.declare.table import CommandGroup
-from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.parse import integer
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Reply
 
@@ -28,48 +36,6 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
 
 command = CommandGroup("string", complexity="O(1)")
-
-#: Option: (milliseconds in its unit, whether the time is relative to now)
-_EXPIRY_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
-
-
-class _Options:
-    """The options of SET or GETEX; ``unit`` and ``amount`` hold the expiry as it was given, unchecked."""
-
-    __slots__ = ("amount", "condition", "get", "keep", "unit")
-
-    def __init__(self, options: tuple[bytes, ...], *, of_set: bool) -> None:
-        self.condition: bytes | None = None
-        self.get = False
-        self.keep = False  # KEEPTTL of SET or PERSIST of GETEX; neither can be combined with a time
-        self.unit: bytes | None = None
-        self.amount = b""
-        rest = iter(options)
-        for given in rest:
-            option = keyword(given)
-            if option in _EXPIRY_UNITS and not self.keep and self.unit in (None, option):
-                amount = next(rest, None)
-                if amount is None:
-                    raise SyntaxError_
-                self.unit, self.amount = option, amount
-            elif option == (b"KEEPTTL" if of_set else b"PERSIST") and self.unit is None:
-                self.keep = True
-            elif of_set and option in (b"NX", b"XX") and self.condition in (None, option):
-                self.condition = option
-            elif of_set and option == b"GET":
-                self.get = True
-            else:
-                raise SyntaxError_
-
-
-def _expiry(ctx: Client, unit: bytes, amount: bytes, name: str) -> int:
-    """The time (ms) at which a key expires that is given ``amount`` units of time."""
-    count = integer(amount)
-    factor, relative = _EXPIRY_UNITS[unit]
-    when = count * factor + (ctx.now if relative else 0)
-    if count <= 0 or when > INT64_MAX:
-        raise CommandError(f"ERR invalid expire time in '{name}' command")
-    return when
 
 
 @command("GET", arity=2, flags=READONLY | FAST, keys=first_key(RO | ACCESS), since="1.0.0")
@@ -84,10 +50,10 @@ def get(ctx: Client, key: bytes) -> Reply:
 
 
 def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
-    """The position and flags of the key; SET reads it only with the option GET."""
-    if any(keyword(word) == b"GET" for word in argv[3:]):
-        return [(1, RW | ACCESS | UPDATE)]
-    return [(1, OW | UPDATE)]
+    """The position and flags of the key; SET reads it only with the option GET or a condition on its value."""
+    words = set(map(keyword, argv[3:]))
+    actual = OW if words.isdisjoint((b"GET", *CONDITIONS)) else RW
+    return [(1, actual | UPDATE | (ACCESS if b"GET" in words else 0))]
 
 
 @command(
@@ -102,10 +68,11 @@ def _keys_of_set(argv: list[bytes]) -> list[tuple[int, int]]:
         ("6.0.0", "Option `KEEPTTL`."),
         ("6.2.0", "Options `GET`, `EXAT` and `PXAT`."),
         ("7.0.0", "`NX` and `GET` may be combined."),
+        ("8.4.0", "Options `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE`."),
     ),
 )
 def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
-    """SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]
+    """SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]
 
     Stores a string at a key, replacing a value of any type.
     """
@@ -116,21 +83,37 @@ def set_(ctx: Client, key: bytes, value: bytes, *options: bytes) -> Reply:
         db.set(key, value)
         ctx.changed(key, "set")
         return OK
-    chosen = _Options(options, of_set=True)
-    when = _expiry(ctx, chosen.unit, chosen.amount, "set") if chosen.unit else None
+    chosen = StringOptions(options, SET)
+    when = expiry(ctx, chosen.unit, chosen.amount, "set") if chosen.unit else None
     before: Reply = None
     if chosen.get:
         before = get(ctx, key)
-    done = _store(ctx, key, value, chosen.condition, when, chosen.keep)
-    if done:
+    done = _may_store(ctx, key, chosen)
+    if done and when is not None and has_passed(ctx, when):
+        only_expires(ctx, key, ctx.config.lazyfree_lazy_server_del)
+    elif done:
+        _store(ctx, key, value, None, when, chosen.keep)
         if when is not None:
             if chosen.unit != b"PXAT" and ctx.effects.recording:
                 ctx.propagate_as([b"SET", key, value, b"PXAT", b"%d" % when])
         elif chosen.get:
-            ctx.propagate_as([b"SET", key, value, *(word for word in options if keyword(word) != b"GET")])
+            ctx.propagate_as([b"SET", key, value, *chosen.without_get])
     if chosen.get:
         return before
     return OK if done else None
+
+
+def _may_store(ctx: Client, key: bytes, chosen: StringOptions) -> bool:
+    """Returns True if what is stored fulfils the conditions of SET. Raises WRONGTYPE if they need a string."""
+    value = ctx.db.lookup_write(key)
+    if chosen.presence is not None and (value is not None) is (chosen.presence == b"NX"):
+        return False
+    if chosen.condition is None:
+        return True
+    if value is None:
+        return chosen.condition in (b"IFNE", b"IFDNE")
+    present = ctx.db.write_string(key)
+    return present is not None and fulfils(present, chosen.condition, chosen.operand)
 
 
 def _store(
@@ -180,7 +163,7 @@ def setex(ctx: Client, key: bytes, seconds: bytes, value: bytes) -> Reply:
 
     Stores a string at a key and sets its time to live in seconds.
     """
-    return _set_expiring(ctx, key, value, _expiry(ctx, b"EX", seconds, "setex"))
+    return _set_expiring(ctx, key, value, expiry(ctx, b"EX", seconds, "setex"))
 
 
 @expiring_command("PSETEX", since="2.6.0", replaced_by="`SET` with the `PX` argument")
@@ -189,7 +172,7 @@ def psetex(ctx: Client, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
 
     Stores a string at a key and sets its time to live in milliseconds.
     """
-    return _set_expiring(ctx, key, value, _expiry(ctx, b"PX", milliseconds, "psetex"))
+    return _set_expiring(ctx, key, value, expiry(ctx, b"PX", milliseconds, "psetex"))
 
 
 def _set_expiring(ctx: Client, key: bytes, value: bytes, when: int) -> Reply:
@@ -247,14 +230,14 @@ def getex(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Returns the string stored at a key and sets or removes its expiry.
     """
-    chosen = _Options(options, of_set=False)
+    chosen = StringOptions(options, GETEX)
     value = get(ctx, key)
     if value is None:
         return None
     db = ctx.db
     if chosen.unit:
-        when = _expiry(ctx, chosen.unit, chosen.amount, "getex")
-        if when <= ctx.now and not db.state.hide_expired:
+        when = expiry(ctx, chosen.unit, chosen.amount, "getex")
+        if has_passed(ctx, when):
             db.delete(key)
             ctx.changed(key, "del")
             ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_expire else b"DEL", key])
