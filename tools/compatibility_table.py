@@ -1,7 +1,7 @@
 """Writes the generated part of docs/compatibility.md: python tools/compatibility_table.py
 
-It compares this server with facts about Redis 8.0.2 (tests/engine/commands8.json): the declaration of each command, as
-COMMAND INFO and COMMAND DOCS show it, and the table of directives. A test checks that the page is up to date.
+It compares this server with facts about Redis 8.8.0 (tests/engine/commands-8.8.json): the declaration of each command,
+as COMMAND INFO and COMMAND DOCS show it, and the table of directives. A test checks that the page is up to date.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     groups: dict[str, list[str]] = {}
     for name, fact in facts.items():
         groups.setdefault(fact["group"], []).append(name)
-    lines = ["| group | in Redis 8.0.2 | here | declared differently |", "|---|---|---|---|"]
+    lines = ["| group | in Redis 8.8.0 | here | declared differently |", "|---|---|---|---|"]
     for group, names in sorted(groups.items()):
         there = [name for name in names if name in here]
         lines.append(f"| {group} | {len(names)} | {len(there)} | {sum(name in other for name in names)} |")
@@ -86,7 +86,7 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     missing = sorted(facts.keys() - here.keys())
     notes = [f"Commands of Redis that are missing ({len(missing)}): {', '.join(map(shown, missing)) or 'none'}."]
     extra = sorted(here.keys() - facts.keys())
-    notes.append(f"Commands that Redis 8.0.2 does not have: {', '.join(map(shown, extra)) or 'none'}.")
+    notes.append(f"Commands that Redis 8.8.0 does not have: {', '.join(map(shown, extra)) or 'none'}.")
     told = "; ".join(f"{shown(name)} ({', '.join(fields)})" for name, fields in other.items())
     notes.append(f"Commands whose declaration differs (COMMAND INFO): {told or 'none'}.")
     visible = [directive for directive in DIRECTIVES if not directive.flags & HIDDEN]
@@ -102,10 +102,7 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
 
 def generated() -> str:
     """Returns the generated part for this server."""
-    facts = {fact["name"]: fact for fact in json.loads((ROOT / "tests/engine/commands8.json").read_text())}
-    # The facts do not cover the commands of modules that come with Redis.
-    for name in (ROOT / "tests/packaging/module_commands.txt").read_text().split():
-        facts[name.lower()] = {"group": "module"}
+    facts = {fact["name"].lower(): fact for fact in json.loads((ROOT / "tests/engine/commands-8.8.json").read_text())}
     return page(facts, declared())
 
 

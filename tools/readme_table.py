@@ -3,8 +3,8 @@
 The table of commands comes from the command table. With --speed, the table of speed is written as well, from a file
 that benchmarks/compare.py --json has written.
 
-A test checks that the README is up to date. The commands of Redis 8.0 and their groups come from
-tests/engine/commands8.json; those of the modules that Redis brings along, from tests/packaging/module_commands.txt.
+A test checks that the README is up to date. The commands of Redis 8.8 and their groups come from
+tests/engine/commands-8.8.json.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->\n"
 SPEED, END_OF_SPEED = "<!-- speed -->\n", "<!-- end of speed -->\n"
 TITLES = {
+    "array": "Arrays",
     "bitmap": "Bitmaps",
     "cluster": "Cluster",
     "connection": "Connection",
@@ -42,8 +43,8 @@ TITLES = {
 
 def table(known: set[str]) -> str:
     """Returns the table for a server with the commands ``known`` (upper-case, ``CONFIG|GET`` for subcommands)."""
-    groups: dict[str, list[str]] = {"module": (ROOT / "tests/packaging/module_commands.txt").read_text().split()}
-    facts = json.loads((ROOT / "tests/engine/commands8.json").read_text())
+    groups: dict[str, list[str]] = {}
+    facts = json.loads((ROOT / "tests/engine/commands-8.8.json").read_text())
     containers = {fact["name"].partition("|")[0] for fact in facts if "|" in fact["name"]}
     for fact in facts:
         if fact["name"] not in containers:

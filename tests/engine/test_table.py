@@ -1,8 +1,8 @@
 """The command table matches the facts about Redis. Also tests the syntax lines from which COMMAND DOCS is built.
 
-``commands8.json`` contains the replies of Redis 8.0.2 to COMMAND INFO and COMMAND DOCS for each command, without the
-texts for people. ``commands_later.json`` contains the replies of Redis 8.8.0 for commands that
-8.0.2 does not have, or declares differently.
+``commands-8.8.json`` contains the replies of Redis 8.8.0 to COMMAND INFO and COMMAND DOCS for each command, without the
+texts for people. Each line of ``commands_open.txt`` names a command that does not exist here yet (``missing``), or
+whose ``facts`` or ``arguments`` are not those of 8.8.0 yet. A line that is not true any more must go.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def read_facts(name: str) -> dict[str, dict[str, Any]]:
     return {fact["name"]: fact for fact in json.loads((Path(__file__).parent / name).read_text())}
 
 
-LATER = read_facts("commands_later.json")
-FACTS = read_facts("commands8.json") | LATER
+FACTS = read_facts("commands-8.8.json")
+OPEN = {tuple(line.split()) for line in (Path(__file__).parent / "commands_open.txt").read_text().splitlines()}
 INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
 DOCS = ("since", "group", "deprecated_since", "doc_flags")
 
@@ -100,14 +100,17 @@ def test_there_is_no_command_that_redis_does_not_have() -> None:
     assert len(NAMES) > 200
 
 
-def test_commands_of_later_versions_say_so() -> None:
-    assert LATER.keys() <= set(NAMES)
-    for name in LATER.keys() - read_facts("commands8.json").keys():
-        major, minor, _ = SHOWN_DOCS[name]["since"].split(".")
-        assert (int(major), int(minor)) > (8, 0)
+def test_no_command_is_missing() -> None:
+    assert set(FACTS) - set(NAMES) == {name for name, what in OPEN if what == "missing"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+def with_open(what: str) -> list[Any]:
+    """Returns the names of all commands as parameters. Those that are still open must fail."""
+    mark = pytest.mark.xfail(strict=True, reason="not as in Redis 8.8 yet")
+    return [pytest.param(name, marks=[mark] if (name, what) in OPEN else []) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", with_open("facts"))
 def test_the_facts_of_a_command(name: str) -> None:
     fact = FACTS[name]
     assert SHOWN_INFO[name] == {key: fact[key] for key in INFO}
@@ -121,7 +124,7 @@ def test_categories_are_told_in_the_order_of_acl_cat() -> None:
         assert info[6] == sorted(info[6], key=order.index)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", with_open("arguments"))
 def test_the_arguments_of_a_command(name: str) -> None:
     same = without_defaults(SHOWN_DOCS[name].get("arguments", [])) == FACTS[name].get("arguments", [])
     assert same == (name not in OTHER_ARGUMENTS)

@@ -22,8 +22,8 @@ def test_add_a_command_in_five_minutes(tmp_path: Path) -> None:
     for name, code in steps.items():
         assert not (project / name).exists()
         (project / name).write_text(textwrap.dedent(code))
-    [fact] = re.findall(r"`tests/engine/commands8\.json`.*?```json\n(.*?)   ```\n", TEXT, re.S)
-    facts = project / "tests" / "engine" / "commands8.json"
+    [fact] = re.findall(r"`tests/engine/commands-8\.8\.json`.*?```json\n(.*?)   ```\n", TEXT, re.S)
+    facts = project / "tests" / "engine" / "commands-8.8.json"
     facts.write_text(facts.read_text().replace("[\n", "[\n" + fact, 1))
     [(tool, tests)] = re.findall(r"^4\. Run `python (\S+)`.*?`\./run_tests\.sh (.*?)`", TEXT, re.S | re.M)
     run([sys.executable, tool], cwd=project, PYTHONPATH=str(project))
@@ -56,7 +56,7 @@ def test_add_a_directive(tmp_path: Path) -> None:
 
 
 def test_files_that_are_named_exist() -> None:
-    named = set(re.findall(r"(?:tests|docs|tools|changes|benchmarks|twisted_redis)/[\w/]+\.\w+", TEXT))
+    named = set(re.findall(r"(?:tests|docs|tools|changes|benchmarks|twisted_redis)/[\w/.-]+\.\w+", TEXT))
     named -= {name for name in named if "backwards" in name}
     assert {name for name in named if not (ROOT / name).exists()} == set()
 

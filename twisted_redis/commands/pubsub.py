@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import DENY_BLOCKING, SCRIPT, Client
-from twisted_redis.engine.declare.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
+from twisted_redis.engine.declare.flags import DENYOOM, FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE
 from twisted_redis.engine.declare.keyspecs import NOT_KEY, first_key, key_range
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, WrongSubcommand
@@ -28,7 +28,7 @@ _EACH_SHARD_CHANNEL = "O(N) where N is the number of shard channels"
 
 # Subscribing
 
-subscribe_command = command.with_defaults(arity=-2, flags=_SUBSCRIBING | SENTINEL)
+subscribe_command = command.with_defaults(arity=-2, flags=_SUBSCRIBING | DENYOOM | SENTINEL)
 
 
 def _subscribe(ctx: Client, kind: int, names: tuple[bytes, ...], command_name: str, denied: int) -> Reply:
@@ -58,7 +58,7 @@ def psubscribe(ctx: Client, *patterns: bytes) -> Reply:
 
 
 @subscribe_command(
-    "SSUBSCRIBE", flags=_SUBSCRIBING, keys=key_range(NOT_KEY), since="7.0.0", complexity=_EACH_SHARD_CHANNEL
+    "SSUBSCRIBE", flags=_SUBSCRIBING | DENYOOM, keys=key_range(NOT_KEY), since="7.0.0", complexity=_EACH_SHARD_CHANNEL
 )
 def ssubscribe(ctx: Client, *shardchannels: bytes) -> Reply:
     """SSUBSCRIBE shardchannel [shardchannel ...]

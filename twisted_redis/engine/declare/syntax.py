@@ -30,14 +30,14 @@ _KINDS: dict[str, str] = {
     for kind, names in {
         "key": "destination destkey dst key key1 key2 newkey source sourcekey src",
         "pattern": "pattern",
-        "double": "height latitude longitude radius score width",
+        "double": "float height latitude longitude radius score width",
         "unix-time": "unix-time-milliseconds unix-time-seconds",
         "integer": """
             bit bits client-id cluster-bus-port config-epoch count cursor db decrement destination-db end end-slot
             endslot entries-added entries-read frequency idmp-duration idmp-maxsize increment index index1 index2 len
             limit maxage milliseconds min-match-len ms num-matches numfields numids numkeys numlocal numranges
             numreplicas offset port protover rank seconds slot start start-slot startslot stop timeout ttl version
-            weight
+            weight ifdeq-digest ifdne-digest
         """,
     }.items()
     for name in names.split()
@@ -58,6 +58,7 @@ _KINDS_IN_COMMAND: dict[tuple[str, str], str] = {
     ("hincrbyfloat", "increment"): "double",
     ("hotkeys|start", "k"): "integer",
     ("hotkeys|start", "ratio"): "integer",
+    ("increx", "integer"): "integer",
     ("incrbyfloat", "increment"): "double",
     ("setbit", "value"): "integer",
     ("xpending", "min-idle-time"): "integer",
@@ -91,6 +92,7 @@ _CHOICES = {
     "ASYNC": "flush-type",
     "AUTH": "authentication",
     "BEFORE": "where",
+    "BYFLOAT": "increment",
     "BYRADIUS": "by",
     "BYSCORE": "sortby",
     "BYTE": "unit",
@@ -105,6 +107,7 @@ _CHOICES = {
     "HARD": "reset-type",
     "ID": "new-format",
     "IDMPAUTO": "idmp",
+    "IFEQ": "condition",
     "IMPORTING": "subcommand",
     "KEEPREF": "condition",
     "LEFT": "where",
