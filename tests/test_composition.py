@@ -26,7 +26,14 @@ ARGUMENTS = ("--port", "0", "--bind", "127.0.0.1", "--save", "")
 #: Actions of a server on its process if ``owns_process``, and actions of the program that started the process.
 OF_THE_OWNER = {"file limit", "collector tuned", "collector rested", "log level"}
 #: RedisService stops itself, its clock can be moved, its faults follow clients, and its program sets the log level.
-OF_EMBEDDED = {"process.stop", "factory.call_later", "engine.departed", "config.loglevel"}
+OF_EMBEDDED = {
+    "process.stop",
+    "process.set_title",
+    "factory.call_later",
+    "engine.departed",
+    "config.loglevel",
+    "config.proc-title-template",
+}
 OF_THE_PROGRAM = {"working directory", "signals", "log"}
 
 

@@ -248,7 +248,7 @@ def test_contents_of_the_generated_part() -> None:
     page = made.page(facts, here)
     assert "| x | 2 | 1 | 1 |" in page and "| all | 3 | 2 | 1 |" in page
     assert "missing (1): `B C`." in page
-    assert "Redis 8.0.2 does not have: `E`." in page
+    assert "Redis 8.8.0 does not have: `E`." in page
     assert "declaration differs (COMMAND INFO): `A` (arity)." in page
 
 

@@ -232,7 +232,9 @@ def test_bitop_overwrites_and_drops_the_expiry(server: InProcess) -> None:
 def test_errors_of_bitop(server: InProcess) -> None:
     server("RPUSH", "list", "x")
     assert refused(server, "BITOP", "NOT", "r", "list", "b") == "ERR BITOP NOT must be called with a single source key."
-    assert refused(server, "BITOP", "DIFF", "r", "list") == SYNTAX
+    assert refused(server, "BITOP", "DIFF2", "r", "list") == SYNTAX
+    two = "ERR BITOP DIFF must be called with at least two source keys."
+    assert refused(server, "BITOP", "diff", "r", "list") == two
     assert refused(server, "BITOP", "AND", "r", "missing", "list") == WRONG_TYPE
 
 

@@ -55,7 +55,6 @@ def getbit(ctx: Client, key: bytes, offset: bytes) -> Reply:
     keys=key_at(2, OW | UPDATE) + key_range(RO | ACCESS, index=3),
     since="2.6.0",
     complexity="O(N) where N is the length of the longest string",
-    history=(("8.2.0", "Operations `DIFF`, `DIFF1`, `ANDOR` and `ONE`."),),
 )
 def bitop(ctx: Client, operation: bytes, destkey: bytes, *keys: bytes) -> Reply:
     """BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]

@@ -204,12 +204,13 @@ def _store(ctx: Client, destination: bytes, result: dict[bytes, float], event: s
 
 
 combine_command = command.with_defaults(arity=-3, flags=READONLY, keys=counted_keys(RO | ACCESS))
+_COUNT_OPTION = (("8.8.0", "`AGGREGATE COUNT`."),)
 store_command = command.with_defaults(
     arity=-4, flags=WRITE | DENYOOM, keys=first_key(OW | UPDATE) + counted_keys(RO | ACCESS, index=2)
 )
 
 
-@combine_command("ZUNION", complexity=_UNION)
+@combine_command("ZUNION", complexity=_UNION, history=_COUNT_OPTION)
 def zunion(ctx: Client, *arguments: bytes) -> Reply:
     """ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]
 
@@ -219,7 +220,7 @@ def zunion(ctx: Client, *arguments: bytes) -> Reply:
     return _reply(ctx, call, _union(call))
 
 
-@store_command("ZUNIONSTORE", since="2.0.0", complexity=_UNION)
+@store_command("ZUNIONSTORE", since="2.0.0", complexity=_UNION, history=_COUNT_OPTION)
 def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]
 
@@ -229,7 +230,7 @@ def zunionstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     return _store(ctx, destination, _union(call), "zunionstore")
 
 
-@combine_command("ZINTER", complexity=_INTERSECTION)
+@combine_command("ZINTER", complexity=_INTERSECTION, history=_COUNT_OPTION)
 def zinter(ctx: Client, *arguments: bytes) -> Reply:
     """ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>] [WITHSCORES]
 
@@ -239,7 +240,7 @@ def zinter(ctx: Client, *arguments: bytes) -> Reply:
     return _reply(ctx, call, _intersection(call))
 
 
-@store_command("ZINTERSTORE", since="2.0.0", complexity=_INTERSECTION)
+@store_command("ZINTERSTORE", since="2.0.0", complexity=_INTERSECTION, history=_COUNT_OPTION)
 def zinterstore(ctx: Client, destination: bytes, *arguments: bytes) -> Reply:
     """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX | COUNT>]
 

@@ -40,7 +40,6 @@ command = CommandGroup("stream", since="5.0.0", complexity="O(1)")
         ("6.2.0", "NOMKSTREAM, MINID and LIMIT."),
         ("7.0.0", "IDs of the form ms-*."),
         ("8.2.0", "KEEPREF, DELREF and ACKED."),
-        ("8.6.0", "IDMP and IDMPAUTO."),
     ),
 )
 def xadd(ctx: Client, key: bytes, first: bytes, *rest: bytes) -> Reply:

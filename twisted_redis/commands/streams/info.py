@@ -52,6 +52,8 @@ def _entries_read(group: Group) -> int | None:
         ("6.0.0", "FULL."),
         ("7.0.0", "The counters of deleted, added and read entries, the first ID, and the lag."),
         ("7.2.0", "The time of a consumer's last success; its seen-time is now that of its last attempt."),
+        ("8.6.0", "The limits and counters of IDMP."),
+        ("8.8.0", "The number of entries that were given back."),
     ),
 )
 def stream_(ctx: Client, key: bytes, *options: bytes) -> Reply:

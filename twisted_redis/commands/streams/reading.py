@@ -208,7 +208,6 @@ def xread(ctx: Client, *args: bytes) -> Reply:
     keys=after_keyword("STREAMS", RO | ACCESS, 4, limit=2),
     getkeys=_keys_of_reading,
     complexity="O(log N + M) for each stream of N entries, of which M are returned; XADD takes O(N) for N clients that wait",
-    history=(("8.4.0", "CLAIM."),),
 )
 def xreadgroup(ctx: Client, *args: bytes) -> Reply:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] \
