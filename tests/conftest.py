@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings
 from twisted.logger import globalLogPublisher
 
+from tests.differential.harness import real_redis, version_of
 from twisted_redis._compiled import compiled_modules
 
 # On a loaded machine, an example may take any amount of time.
@@ -33,6 +35,17 @@ def pytest_configure(config: pytest.Config) -> None:
         pure = [name for name in names if not str(import_module(name).__file__).endswith(tuple(EXTENSION_SUFFIXES))]
         if pure:
             raise pytest.UsageError(f"{len(pure)} modules are not compiled from their sources: run tools/compile.sh")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips the tests in since_8_8.txt, about what has changed since 8.0, if the real server is older than 8.8."""
+    newer = (Path(__file__).parent / "since_8_8.txt").read_text().split("\n")
+    found = [item for item in items if re.sub("-?resp[23]-?", "", item.nodeid).replace("[]", "") in newer]
+    if found:
+        program = real_redis()
+        if program is None or version_of(program) < (8, 8):
+            for item in found:
+                item.add_marker(pytest.mark.skip(reason="needs redis-server 8.8"))
 
 
 def pytest_report_header() -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from tests.differential.harness import Pair, Server, our_command, real_redis, running, version_of
+from tests.differential.harness import Pair, Server, our_command, real_redis, running
 
 
 class Servers:
@@ -25,20 +23,6 @@ class Servers:
             if name not in self.found or not self.found[name].alive:
                 self.found[name] = self.stack.enter_context(running(name, command))
         return self.found["redis"], self.found["ours"]
-
-
-#: The tests of what has changed since 8.0, without the version of the protocol.
-SINCE_8_8 = (Path(__file__).parent / "since_8_8.txt").read_text().split("\n")
-
-
-@pytest.fixture(autouse=True)
-def skip_what_is_newer(request: pytest.FixtureRequest) -> None:
-    """Skips a test of what has changed since 8.0, if the real server is older than 8.8."""
-    name = request.node.nodeid.rpartition("/")[2]
-    if re.sub("-?resp[23]-?", "", name).replace("[]", "") in SINCE_8_8:
-        program = real_redis()
-        if program is None or version_of(program) < (8, 8):
-            pytest.skip("needs redis-server 8.8")
 
 
 @pytest.fixture(scope="session")
