@@ -20,6 +20,8 @@ command = CommandGroup("array", since="8.8.0", complexity="O(1)")
 
 def index_of(text: bytes, most: int = MAX_INDEX) -> int:
     """Returns the index that ``text`` spells; raises an error above ``most``."""
+    if text.isdigit() and len(text) < 19:
+        return int(text)
     value = unsigned_or_none(text)
     if value is None or value > most:
         raise CommandError("ERR invalid array index")
