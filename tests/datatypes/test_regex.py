@@ -32,6 +32,8 @@ from twisted_redis.datatypes.regex import BackReference, RegexError, compile_reg
         ("\\<word\\>", "a sword here", False),
         ("\\Bor\\B", "word", True),
         ("\\bor\\b", "word", False),
+        ("^\\b-", "-", True),
+        ("\\B$", " ", False),
         ("\\w+\\s\\d", "page 7", True),
         ("^\\W$", "_", False),
         ("\\x41\\x{42}", "xABx", True),

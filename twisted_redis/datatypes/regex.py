@@ -54,7 +54,8 @@ def _holds(assertion: str, before: int, behind: int) -> bool:
         return before != _IN_WORD and behind == _IN_WORD
     if assertion == ">":
         return before == _IN_WORD and behind != _IN_WORD
-    at_border = (before == _IN_WORD) != (behind == _IN_WORD)
+    # TRE takes both ends of the text for borders, whatever stands there.
+    at_border = _START in (before, behind) or (before == _IN_WORD) != (behind == _IN_WORD)
     return at_border == (assertion == "b")
 
 
