@@ -60,7 +60,7 @@ def _holds(assertion: str, before: int, behind: int) -> bool:
 
 
 class _State:
-    """Where a search may be: places in the expression, behind a byte of some kind."""
+    """The places that a search may have reached: places in the expression, behind a byte of some kind."""
 
     __slots__ = ("before", "following", "places")
 

@@ -1,4 +1,4 @@
-"""What a stream remembers of its producers, so that an entry that is sent twice is added once.
+"""The memory of a stream about its producers, so that an entry that is sent twice is added once.
 
 A producer has an ID, and gives each entry an idempotent ID.  The stream remembers for each producer the latest of these
 with the IDs of the entries, for some time.

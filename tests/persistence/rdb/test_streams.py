@@ -11,7 +11,7 @@ from twisted_redis.datatypes.table import type_of
 from twisted_redis.persistence.rdb import streams
 from twisted_redis.persistence.rdb.table import least_version, read_value, value_parts
 
-#: What DUMP of Redis 8.8.0 returns for a stream with a pending entry, two that were given back, and a producer.
+#: The reply to DUMP of Redis 8.8.0 for a stream with a pending entry, two that were given back, and a producer.
 OF_REDIS = bytes.fromhex(
     "1b011000000000000000010000000000000000333300000014000301000101018166020001020100010001817602040102010101000181770204"
     "010201020100018178020401ff03030001000000030101670300030300000000000000010000000000000000e80300000000000003000000000000"

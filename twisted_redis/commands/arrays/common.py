@@ -1,4 +1,4 @@
-"""What the commands on arrays share: indexes as arguments and in replies, and the array to be written."""
+"""The common parts of the commands on arrays: indexes as arguments and in replies, and the array to be written."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def new_stream(ctx: Client) -> Stream:
 
 
 def idempotence_of(stream: Stream) -> Idempotence:
-    """What ``stream`` remembers of its producers, for changing it."""
+    """Returns the memory of ``stream`` about its producers, to change it."""
     if stream.idempotence is None:
         stream.idempotence = Idempotence()
     return stream.idempotence

@@ -27,7 +27,7 @@ ANY_ID = b"*"
 
 
 class Referring(Enum):
-    """What becomes of a removed entry in the groups that refer to it."""
+    """The fate of a removed entry in the groups that refer to it."""
 
     #: It stays pending.
     KEEPREF = b"KEEPREF"
