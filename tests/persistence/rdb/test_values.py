@@ -202,6 +202,7 @@ def test_payloads_that_are_not_intact() -> None:
     assert not is_intact(seal(b"\x00\x04text", 15))
     assert not is_intact(seal(b"\x00\x04text", 15), checksum=False)
     assert is_intact(seal(b"\x00\x04text", 1))
+    assert is_intact(seal(b"\x00\x04text", 1)[:-8] + bytes(8))
     assert is_intact(seal(b"\x00\x04text", 14))
     assert is_intact(payload[:-1] + b"?", checksum=False)
 
