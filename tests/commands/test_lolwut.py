@@ -10,7 +10,7 @@ from tests.commands.inprocess import InProcess, Refused
 from twisted_redis.commands.lolwut import COLUMNS, ROWS, rope
 from twisted_redis.resp.types import Verbatim
 
-LAST_LINE = b"\n\nRedis ver. 8.0.2\n"
+LAST_LINE = b"\n\nRedis ver. 8.8.0\n"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def fatal(*arguments: str, stdin: bytes = b"") -> str:
 
 def block(number: int, line: str, reason: str) -> str:
     return (
-        "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.2) ***\n"
+        "\n*** FATAL CONFIG FILE ERROR (Redis 8.8.0) ***\n"
         f"Reading the configuration file, at line {number}\n>>> '{line}'\n{reason}"
     )
 
@@ -155,7 +155,7 @@ def test_refused_lines() -> None:
 
 
 def test_refused_as_a_whole(tmp_path: Path) -> None:
-    title = "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.2) ***\n"
+    title = "\n*** FATAL CONFIG FILE ERROR (Redis 8.8.0) ***\n"
     assert fatal("--logfile", str(tmp_path / "no" / "log")) == (
         f"{title}Can't open the log file: No such file or directory"
     )

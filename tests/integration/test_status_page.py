@@ -65,7 +65,7 @@ def test_the_page_shows_the_figures_and_follows_them(watched: Watched, browser: 
 
     browser.open(watched.url)
     browser.wait("document.getElementById('state').className === 'live'")
-    assert browser.text("where") == f"Redis 8.0.2 · port {watched.server.port} · process {watched.server.pid}"
+    assert browser.text("where") == f"Redis 8.8.0 · port {watched.server.port} · process {watched.server.pid}"
     assert browser.text("clients") == "1"
     assert browser.text("hits-total") == "1"
     assert browser.text("hits") == "100.0 %"

@@ -19,8 +19,7 @@ def info_text(engine: Engine, wanted: list[str]) -> str:
     names: list[str] = []
     for name in wanted or ["default"]:
         if name in ("all", "everything"):
-            left_out = HIDDEN_SECTIONS if name == "everything" else HIDDEN_SECTIONS | {"modules"}
-            chosen = [section for section in SECTIONS if section not in left_out]
+            chosen = [section for section in SECTIONS if section not in HIDDEN_SECTIONS]
         elif name == "default":
             chosen = list(DEFAULT_SECTIONS)
         else:

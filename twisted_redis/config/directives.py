@@ -1,4 +1,4 @@
-"""The table of all directives of Redis 8.0, with kind, default and flags.
+"""The table of all directives of Redis 8.8, with kind, default and flags.
 
 A directive is one line in the class ``Directives``. That line defines the typed attribute of ``Config``, and the row
 that CONFIG GET, SET and REWRITE use. ``HINT`` and ``UNSUPPORTED`` mark directives that the server does not act on.
@@ -140,6 +140,11 @@ class Directives:
     cluster_replica_no_failover = flag(False, alias="cluster-slave-no-failover")
     cluster_replica_validity_factor = number(10, 0, INT_MAX, alias="cluster-slave-validity-factor")
     cluster_require_full_coverage = flag(True)
+    # Only nodes of Redis migrate slots atomically.
+    cluster_slot_migration_handoff_max_lag_bytes = memory(MB, 0, I64_MAX, HINT)
+    cluster_slot_migration_max_archived_tasks = number(32, 1, INT_MAX, HIDDEN | HINT)
+    cluster_slot_migration_sync_buffer_drain_timeout = number(60000, 0, I64_MAX, HIDDEN | HINT)
+    cluster_slot_migration_write_pause_timeout = number(10000, 0, I64_MAX, HINT)
     cluster_slot_stats_enabled = directive(Names("no", "cpu", "net", "mem", everything="yes"), NO_NAMES, MULTI_ARG)
     crash_log_enabled = flag(True, HINT)
     crash_memcheck_enabled = flag(True, HINT)
@@ -309,6 +314,8 @@ class Directives:
     unixsocket = directive(OPTIONAL, "", IMMUTABLE)
     unixsocketperm = directive(Number(0, 511, "octal", unsigned=True), 0, IMMUTABLE)
     use_exit_on_panic = flag(False, HIDDEN | HINT)
+    # Searches never use threads.
+    vset_force_single_threaded_execution = flag(False, HINT)
     watchdog_period = number(0, 0, INT_MAX, HIDDEN | UNSUPPORTED)
     zset_max_listpack_entries = number(128, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-entries")
     zset_max_listpack_value = memory(64, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-value")

@@ -12,7 +12,7 @@ __all__ = [
 ]
 
 #: The release whose behaviour and texts the server follows.
-REDIS_VERSION = "8.0.2"
+REDIS_VERSION = "8.8.0"
 
 
 class ConfigError(ValueError):

@@ -38,7 +38,7 @@ class Host:
 def test_a_script_is_ended_within_a_function_of_a_library(work: str, argument: bytes) -> None:
     """The rest of the same line does not run. A hook would not notice it."""
     host = Host()
-    lua = Interpreter(host, "8.0.2", is_eval=True)
+    lua = Interpreter(host, "8.8.0", is_eval=True)
     script = lua.compile(f"for i = 1, 5000 do KEYS[i] = 0.1 end {work} redis.call('after')".encode())
     found = lua.run(script, 0, [argument])
     assert found[0] is False and found[1] == b"ERR killed"
@@ -47,7 +47,7 @@ def test_a_script_is_ended_within_a_function_of_a_library(work: str, argument: b
 
 
 def test_no_name_of_a_chunk_keeps_a_script_from_being_ended() -> None:
-    lua = Interpreter(Host(), "8.0.2", is_eval=True)
+    lua = Interpreter(Host(), "8.8.0", is_eval=True)
     for name in (b"=[sandbox]", b"=[library]"):
         script = lua.compile(b"loadstring('while true do end', ARGV[1])()")
         assert lua.run(script, 0, [name])[1] == b"ERR killed"

@@ -170,4 +170,4 @@ def test_a_bar_for_who_looks(file: Path) -> None:
 
 def test_usage() -> None:
     assert run()[0] == 1
-    assert run("--version") == (0, "redis-check-aof 8.0.2\n")
+    assert run("--version") == (0, "redis-check-aof 8.8.0\n")

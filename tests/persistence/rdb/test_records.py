@@ -37,7 +37,7 @@ def test_a_file() -> None:
     ]
     body = [
         records.header_bytes(),
-        records.aux_bytes(b"redis-ver", b"8.0.2"),
+        records.aux_bytes(b"redis-ver", b"8.8.0"),
         records.aux_bytes(b"redis-bits", b"64"),
         records.function_bytes(b"#!lua name=lib\n"),
         records.select_bytes(3, 1000, 2),
@@ -49,7 +49,7 @@ def test_a_file() -> None:
     version, found, end = read_all(data)
     assert version == 14
     assert found == [
-        Aux(b"redis-ver", b"8.0.2"),
+        Aux(b"redis-ver", b"8.8.0"),
         Aux(b"redis-bits", b"64"),
         Function(b"#!lua name=lib\n"),
         SelectDb(3),

@@ -33,6 +33,10 @@ __all__ = ["GROUP", "Loaded", "ModuleError", "Modules", "load_module"]
 
 GROUP = "twisted_redis.modules"
 
+#: The modules that are part of the server, as they are of Redis: name, version, and options in INFO.
+BUILT_IN = (("vectorset", 1, "handle-io-errors|handle-repl-async-load"),)
+_BUILT_IN_NAMES = frozenset(name for name, _, _ in BUILT_IN)
+
 
 class ModuleError(Exception):
     """A module cannot be loaded or unloaded; the text gives the reason."""
@@ -65,33 +69,20 @@ class Modules:
 
     def figures(self) -> list[tuple[str, Any]]:
         """Returns the fields of INFO modules."""
+        own = [(name, version, 0, options) for name, version, options in BUILT_IN]
+        loaded = [(name, entry.module.version, len(entry.module.middleware), "") for name, entry in self.loaded.items()]
         return [
-            (
-                "module",
-                (
-                    f"name={name},ver={entry.module.version},api=1,filters={len(entry.module.middleware)},"
-                    "usedby=[],using=[],options=[]"
-                ),
-            )
-            for name, entry in self.loaded.items()
+            ("module", f"name={name},ver={version},api=1,filters={filters},usedby=[],using=[],options=[{options}]")
+            for name, version, filters, options in own + loaded
         ]
 
     def describe(self) -> list[Reply]:
         """Returns the reply of MODULE LIST."""
+        own: list[tuple[str, int, bytes, tuple[bytes, ...]]] = [(name, ver, b"", ()) for name, ver, _ in BUILT_IN]
+        loaded = [(name, entry.module.version, entry.path, entry.arguments) for name, entry in self.loaded.items()]
         return [
-            Pairs(
-                [
-                    b"name",
-                    name.encode(),
-                    b"ver",
-                    entry.module.version,
-                    b"path",
-                    entry.path,
-                    b"args",
-                    list(entry.arguments),
-                ]
-            )
-            for name, entry in self.loaded.items()
+            Pairs([b"name", name.encode(), b"ver", version, b"path", path, b"args", list(arguments)])
+            for name, version, path, arguments in own + loaded
         ]
 
     # loading
@@ -110,7 +101,7 @@ class Modules:
             raise
         except BaseException as error:
             raise ModuleError(f"Module {path} failed to load: {_error_text(error)}") from error
-        if module.name in self.loaded:
+        if module.name in self.loaded or module.name in _BUILT_IN_NAMES:
             raise ModuleError(f"Module {module.name} is already loaded")
         entry = Loaded(module, path.encode("utf-8", "surrogateescape"), arguments)
         self.loaded[module.name] = entry
@@ -178,6 +169,8 @@ class Modules:
 
     def unload(self, name: str) -> None:
         """Unloads a module and everything it added; raises ModuleError if the module is in use."""
+        if name in _BUILT_IN_NAMES:
+            raise ModuleError("the module can't be unloaded")
         entry = self.loaded.get(name)
         if entry is None:
             raise ModuleError("no such module with that name")
