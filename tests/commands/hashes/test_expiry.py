@@ -11,6 +11,9 @@ from twisted_redis.resp.types import NullArray
 NO_INTEGER = "ERR value is not an integer or out of range"
 NO_FIELDS = "ERR Mandatory argument FIELDS is missing or not at the right position"
 BAD_NUMBER = "ERR Number of fields must be a positive integer"
+TOO_FEW = "ERR wrong number of arguments"
+TWICE = "ERR FIELDS keyword specified multiple times"
+ONE_TIME_OR_PERSIST = "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified"
 WRONG_NUMBER = "ERR The `numfields` parameter must match the number of arguments"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
@@ -102,8 +105,13 @@ def test_conditions(server: InProcess, condition: str, time: int, results: list[
             ["HPEXPIRE", "h", "70368744177663", "FIELDS", "1", "a"],
             "ERR invalid expire time in 'hpexpire' command",
         ),
-        (["HEXPIRE", "h", "1", "YY", "FIELDS", "1", "a"], NO_FIELDS),
-        (["HEXPIRE", "h", "1", "FIELD", "1", "a"], NO_FIELDS),
+        (["HEXPIRE", "h", "1", "YY", "FIELDS", "1", "a"], "ERR unknown argument: YY"),
+        (["HEXPIRE", "h", "1", "FIELD\0S", "1", "a"], "ERR unknown argument: FIELD"),
+        (["HEXPIRE", "h", "1", "FIELDS", "1", "a", "b"], "ERR unknown argument: b"),
+        (["HEXPIRE", "h", "1", "NX", "XX", "FIELDS", "1", "a"], "ERR Multiple condition flags specified"),
+        (["HEXPIRE", "h", "1", "FIELDS", "1", "a", "GT", "LT"], "ERR Multiple condition flags specified"),
+        (["HEXPIRE", "h", "1", "NX", "NX", "NX"], "ERR missing FIELDS argument"),
+        (["HEXPIRE", "h", "1", "FIELDS", "1", "a", "FIELDS", "1", "b"], TWICE),
         (
             ["HEXPIRE", "h", "1", "FIELDS", "0", "a"],
             "ERR Parameter `numFields` should be greater than 0",
@@ -112,16 +120,27 @@ def test_conditions(server: InProcess, condition: str, time: int, results: list[
             ["HEXPIRE", "h", "1", "FIELDS", "x", "a"],
             "ERR Parameter `numFields` should be greater than 0",
         ),
-        (["HEXPIRE", "h", "1", "FIELDS", "2", "a"], WRONG_NUMBER),
-        (["HEXPIRE", "h", "1", "NX", "FIELDS", "1"], WRONG_NUMBER),
+        (["HEXPIRE", "h", "1", "FIELDS", "2", "a"], TOO_FEW),
+        (
+            ["HEXPIRE", "h", "1", "NX", "FIELDS", "1"],
+            "ERR FIELDS requires at least numfields and one field argument",
+        ),
         (["HTTL", "h", "X", "1", "a"], NO_FIELDS),
         (["HTTL", "h", "FIELDS", "0", "a"], BAD_NUMBER),
         (["HTTL", "h", "FIELDS", "2", "a"], WRONG_NUMBER),
         (["HPERSIST", "h", "FIELDS", "-1", "a"], BAD_NUMBER),
         (["HGETDEL", "h", "FIELDS", "2", "a"], WRONG_NUMBER),
-        (["HGETEX", "h", "KEEPTTL", "FIELDS", "1", "a"], NO_FIELDS),
+        (["HGETEX", "h", "KEEPTTL", "FIELDS", "1", "a"], "ERR unknown argument: KEEPTTL"),
+        (["HGETEX", "h", "FIELDS", "1", "a", "b"], "ERR unknown argument: b"),
+        (["HGETEX", "h", "FIELDS", "5", "a"], TOO_FEW),
+        (["HGETEX", "h", "FIELDS", "0", "a"], "ERR invalid number of fields"),
+        (["HGETEX", "h", "FIELDS", "1", "a", "FIELDS", "1", "b"], TWICE),
+        (["HGETEX", "h", "PERSIST", "EX", "5", "FIELDS", "1", "a"], ONE_TIME_OR_PERSIST),
+        (["HGETEX", "h", "EX", "5", "PERSIST"], ONE_TIME_OR_PERSIST),
+        (["HGETEX", "h", "PERSIST", "PERSIST", "FIELDS", "1", "a"], ONE_TIME_OR_PERSIST),
         (["HGETEX", "h", "EX", "-1", "FIELDS", "1", "a"], "ERR invalid expire time, must be >= 0"),
-        (["HGETEX", "h", "EX", "10", "FIELDS"], BAD_NUMBER),
+        (["HGETEX", "h", "EX", "10", "FIELDS"], "ERR wrong number of arguments for 'hgetex' command"),
+        (["HGETEX", "h", "FIELDS", "1", "a", "EX"], "ERR missing expire time"),
         (
             ["HGETEX", "h", "EX", "70368744178", "FIELDS", "1", "a"],
             "ERR invalid expire time in 'hgetex' command",
@@ -527,22 +546,44 @@ def test_hsetex_goes_to_replicas_with_its_moment(server: InProcess, options: lis
     assert server.effects("HSETEX", "x", *options, "fields", 1, "a", "1") == [f"HSETEX x {effect}fields 1 a 1"]
 
 
+def test_options_after_the_fields(server: InProcess) -> None:
+    moment = START + 5000
+    assert server.effects("HEXPIRE", "h", 5, "FIELDS", 2, "a", "x", "nx") == [f"HPEXPIREAT h {moment} FIELDS 1 a nx"]
+    assert server("HEXPIRE", "h", 9, "FIELDS", 2, "a", "b", "NX") == [0, 1]
+    assert server.effects("HGETEX", "h", "fields", 1, "c", "EX", 5) == [f"HPEXPIREAT h {moment} FIELDS 1 c"]
+    assert server.effects("HGETEX", "h", "fields", 1, "c", "PERSIST") == ["HPERSIST h FIELDS 1 c"]
+    assert server.effects("HSETEX", "h", "FIELDS", 1, "a", "1", "px", 5000, "FXX") == [
+        f"HSETEX h FIELDS 1 a 1 PXAT {moment} FXX"
+    ]
+    # A call that has a time since 1970 goes on as it came.
+    assert server.effects("HSETEX", "h", "FIELDS", 1, "a", "1", "pxat", moment) == [
+        f"HSETEX h FIELDS 1 a 1 pxat {moment}"
+    ]
+
+
+def test_hsetex_parses_before_it_looks_at_the_type(server: InProcess) -> None:
+    server("SET", "k", "v")
+    assert refused(server, "HSETEX", "k", "FIELDS", "1", "a", "1", "b") == "ERR unknown argument: b"
+    assert refused(server, "HGETEX", "k", "FIELDS", "1", "a", "b") == WRONG_TYPE
+
+
 def test_hsetex_events(server: InProcess) -> None:
     assert server.events("HSETEX", "h", "FIELDS", 1, "a", "1") == ["hset h"]
     assert server.events("HSETEX", "h", "EX", 5, "FIELDS", 1, "a", "1") == ["hset h", "hexpire h"]
     assert server.events("HSETEX", "h", "FNX", "FIELDS", 1, "a", "1") == []
 
 
-ARITY = "ERR wrong number of arguments for 'hsetex' command"
 ONE_TIME = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
 
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["FIELDS", "1", "a", "1", "b"], ARITY),
-        (["FIELDS", "2", "a", "1"], ARITY),
-        (["FNX", "EX", "5", "FIELDS", "1"], ARITY),
+        (["FIELDS", "1", "a", "1", "b"], "ERR unknown argument: b"),
+        (["FIELDS", "2", "a", "1"], TOO_FEW),
+        (["FNX", "EX", "5", "FIELDS", "1"], TOO_FEW),
+        (["EX", "5", "FNX", "FIELDS"], "ERR wrong number of arguments for 'hsetex' command"),
+        (["FIELDS", "1", "a", "1", "FIELDS", "1", "b", "1"], TWICE),
         (["FIELDS", "0", "a", "1"], "ERR invalid number of fields"),
         (["FIELDS", "x", "a", "1"], "ERR invalid number of fields"),
         (["EX", "5", "PX", "5", "FIELDS", "1", "a", "1"], ONE_TIME),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from twisted_redis.commands.hashes.options import FieldArguments, Syntax, expiry_time, parse_arguments, parse_fields
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
-from twisted_redis.engine.errors import CommandError, refusal
 from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed
-from twisted_redis.engine.parse import INT64_MAX, integer, integer_in
-from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -23,39 +21,12 @@ command = CommandGroup("hash", since="7.4.0", complexity="O(N) for N fields")
 _READ = first_key(RO | ACCESS)
 _UPDATE = first_key(RW | UPDATE)
 
-_LATEST = (1 << 46) - 1
-"""The latest time (ms) at which a field can expire: Redis stores 48 bits and reserves two of them."""
-
 # Reply codes, one for each field.
 _NO_FIELD = -2
 _NO_TIME = -1
 _NOT_MET = 0
 _DONE = 1
 _DELETED = 2
-
-
-def _expiry_time(ctx: Client, text: bytes, unit: int, relative: bool, name: str) -> int:
-    """The time (ms since 1970) that an argument means; ``unit`` is the length (ms) of its unit."""
-    value = integer(text)
-    if value < 0:
-        raise CommandError("ERR invalid expire time, must be >= 0")
-    start = ctx.now if relative else 0
-    if value > _LATEST // unit or value * unit > _LATEST - start:
-        raise CommandError(f"ERR invalid expire time in '{name}' command")
-    return start + value * unit
-
-
-def _parse_fields(
-    arguments: tuple[bytes, ...], wrong_number: str = "ERR Number of fields must be a positive integer"
-) -> tuple[bytes, ...]:
-    """Parses ``FIELDS numfields field [field ...]`` into the fields."""
-    if keyword(arguments[0]) != b"FIELDS":
-        raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
-    if len(arguments) < 2:
-        raise CommandError(wrong_number)
-    if integer_in(arguments[1], 1, INT64_MAX, wrong_number) != len(arguments) - 2:
-        raise CommandError("ERR The `numfields` parameter must match the number of arguments")
-    return arguments[2:]
 
 
 # Setting times
@@ -111,26 +82,36 @@ def _update_database(ctx: Client, key: bytes, hash_: Hash) -> None:
         ctx.removed(key)
 
 
+_EXPIRE = Syntax(
+    "",
+    conditions=frozenset((b"NX", b"XX", b"GT", b"LT")),
+    other_condition="ERR Multiple condition flags specified",
+    least=2,
+    too_few="ERR FIELDS requires at least numfields and one field argument",
+    bad_count="ERR Parameter `numFields` should be greater than 0",
+)
+
+
 def _expire(
-    ctx: Client, name: str, key: bytes, time: bytes, options: tuple[bytes, ...], unit: int, relative: bool
+    ctx: Client, name: str, key: bytes, time: bytes, arguments: tuple[bytes, ...], unit: int, relative: bool
 ) -> Reply:
     hash_ = ctx.db.write(key, Hash)
-    when = _expiry_time(ctx, time, unit, relative, name)
-    condition = keyword(options[0])
-    given = 1 if condition in (b"NX", b"XX", b"GT", b"LT") else 0
-    fields = _parse_fields(options[given:], "ERR Parameter `numFields` should be greater than 0")
+    when = expiry_time(ctx.now, time, unit, relative, name)
+    options = parse_arguments(arguments, _EXPIRE, ctx.now)
+    fields = options.items
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     hash_.allow_times()
-    results = _set_time(ctx, key, hash_, fields, when, condition if given else b"")
+    results = _set_time(ctx, key, hash_, fields, when, options.condition)
     updated, deleted = results.count(_DONE), results.count(_DELETED)
     if updated or deleted:
         ctx.changed(key, "hdel" if deleted else "hexpire", updated + deleted)
         _update_database(ctx, key, hash_)
     if updated and ctx.effects.recording:
         done = [field for field, result in zip(fields, results, strict=True) if result == _DONE]
-        head = [b"HPEXPIREAT", key, b"%d" % when, *options[:given]]
-        ctx.propagate_as([*head, options[given], b"%d" % updated, *done])
+        place = options.count_at
+        before, after = arguments[:place], arguments[place + 1 + len(fields) :]
+        ctx.propagate_as([b"HPEXPIREAT", key, b"%d" % when, *before, b"%d" % updated, *done, *after])
     elif deleted and not updated:
         ctx.propagate_as()
     return results
@@ -179,7 +160,7 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Removes the expiry times of hash fields.
     """
     hash_ = ctx.db.write(key, Hash)
-    fields = _parse_fields(options)
+    fields = parse_fields(options)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     known, times, now = hash_.fields, hash_.times or {}, ctx.now
@@ -206,7 +187,7 @@ ttl_command = command.with_defaults(arity=-5, flags=READONLY | FAST, keys=_READ)
 
 def _read_times(ctx: Client, key: bytes, options: tuple[bytes, ...], shown: Callable[[int], int]) -> list[int]:
     hash_ = ctx.db.read(key, Hash)
-    fields = _parse_fields(options)
+    fields = parse_fields(options)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     # Redis hides a field one millisecond earlier if the hash is small.
@@ -259,9 +240,6 @@ def hpexpiretime(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 # Reading or writing fields together with their times
 
-_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
-"""Option: (milliseconds in its unit, whether the time is relative to now)."""
-
 
 def _take_values(
     ctx: Client,
@@ -298,7 +276,7 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Returns the values of hash fields and removes the fields.
     """
     hash_ = ctx.db.write(key, Hash)
-    fields = _parse_fields(options)
+    fields = parse_fields(options)
     values, expired = _take_values(ctx, key, hash_, fields, Hash.take)
     deleted = len(values) - values.count(None)
     if hash_ is None or not (expired or deleted):
@@ -314,6 +292,14 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return values
 
 
+_GETEX = Syntax(
+    "hgetex",
+    conditions=frozenset(),
+    instead_of_time=b"PERSIST",
+    too_few="ERR wrong number of arguments for 'hgetex' command",
+)
+
+
 @command(
     "HGETEX",
     arity=-5,
@@ -321,36 +307,29 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     keys=first_key(RW | ACCESS | UPDATE, "RW and UPDATE because it changes the TTL"),
     since="8.0.0",
 )
-def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
+def hgetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     """HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]
 
     Returns the values of hash fields and sets or removes their expiry times.
     """
     hash_ = ctx.db.write(key, Hash)
-    option = keyword(options[0])
-    when = 0
-    rest = options
-    if option in _UNITS:
-        when = _expiry_time(ctx, options[1], *_UNITS[option], name="hgetex")
-        rest = options[2:]
-    elif option == b"PERSIST":
-        rest = options[1:]
-    fields = _parse_fields(rest)
+    options = parse_arguments(arguments, _GETEX, ctx.now)
+    fields, when, persist = options.items, options.when, options.kept
     results: list[int] = []
 
     def change(hash_: Hash, fields: Sequence[bytes]) -> list[bytes | None]:
         values = list(map(hash_.fields.get, fields))
         found = [field for field, value in zip(fields, values, strict=True) if value is not None]
-        if option == b"PERSIST":
+        if persist:
             results.extend(_DONE if hash_.persist(field) else _NOT_MET for field in found)
-        elif rest is not options:
+        elif when is not None:
             if when <= ctx.now and len(fields) > 1:
                 # One field at a time: a field that is named twice is gone the second time.
                 return [value for field in fields for value in change(hash_, (field,))]
             results.extend(_set_time(ctx, key, hash_, found, when, b""))
         return values
 
-    if hash_ is not None and rest is not options:
+    if hash_ is not None and (persist or when is not None):
         hash_.allow_times()
     values, expired = _take_values(ctx, key, hash_, fields, change)
     updated, deleted = results.count(_DONE), results.count(_DELETED)
@@ -359,9 +338,9 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     if expired:
         ctx.notify(key, "hexpired")
     if updated:
-        ctx.changed(key, "hpersist" if option == b"PERSIST" else "hexpire", updated)
-        head = [b"HPERSIST", key] if option == b"PERSIST" else [b"HPEXPIREAT", key, b"%d" % when]
-        ctx.propagate_as([*head, *rest])
+        ctx.changed(key, "hpersist" if persist else "hexpire", updated)
+        head = [b"HPERSIST", key] if when is None else [b"HPEXPIREAT", key, b"%d" % when]
+        ctx.propagate_as([*head, b"FIELDS", b"%d" % len(fields), *fields])
     elif deleted:
         ctx.changed(key, "hdel", deleted)
         ctx.propagate_as()
@@ -371,53 +350,26 @@ def hgetex(ctx: Client, key: bytes, *options: bytes) -> Reply:
     return values
 
 
-class _SetOptions:
-    """The options that precede the fields of HSETEX."""
+_SETEX = Syntax(
+    "hsetex",
+    conditions=frozenset((b"FXX", b"FNX")),
+    second_condition="ERR Only one of FXX or FNX arguments can be specified",
+    instead_of_time=b"KEEPTTL",
+    width=2,
+    too_few="ERR wrong number of arguments for 'hsetex' command",
+)
 
-    __slots__ = ("condition", "keep", "pairs", "time_at", "when")
 
-    def __init__(self, ctx: Client, arguments: tuple[bytes, ...]) -> None:
-        self.condition = b""
-        self.keep = False
-        self.when: int | None = None
-        self.time_at = 0
-        place = 0
-        while (option := keyword(arguments[place])) != b"FIELDS":
-            if option in (b"FXX", b"FNX"):
-                if self.condition:
-                    raise CommandError("ERR Only one of FXX or FNX arguments can be specified")
-                self.condition = option
-            elif option in _UNITS or option == b"KEEPTTL":
-                if self.keep or self.when is not None:
-                    raise CommandError("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified")
-                self.keep = option == b"KEEPTTL"
-                if not self.keep:
-                    place += 1
-                    if place == len(arguments):
-                        raise CommandError("ERR missing expire time")
-                    self.when = _expiry_time(ctx, arguments[place], *_UNITS[option], name="hsetex")
-                    self.time_at = place
-            else:
-                raise refusal(b"ERR unknown argument: %b", arguments[place])
-            place += 1
-        self.pairs = arguments[place + 2 :]
-        wrong = "ERR wrong number of arguments for 'hsetex' command"
-        if len(self.pairs) < 2:
-            raise CommandError(wrong)
-        count = integer_in(arguments[place + 1], 1, 2**31 - 1, "ERR invalid number of fields")
-        if 2 * count != len(self.pairs):
-            raise CommandError(wrong)
-
-    def met(self, ctx: Client, key: bytes, hash_: Hash) -> bool:
-        """True if the condition holds for all fields; removes the fields that have expired."""
-        for field in self.pairs[::2]:
-            exists = field in hash_.fields
-            if exists and lapsed(ctx, hash_, field):
-                remove_lapsed(ctx, key, hash_, field)
-                exists = False
-            if exists != (self.condition == b"FXX"):
-                return False
-        return True
+def _met(ctx: Client, key: bytes, hash_: Hash, options: FieldArguments) -> bool:
+    """True if the condition holds for all fields; removes the fields that have expired."""
+    for field in options.items[::2]:
+        exists = field in hash_.fields
+        if exists and lapsed(ctx, hash_, field):
+            remove_lapsed(ctx, key, hash_, field)
+            exists = False
+        if exists != (options.condition == b"FXX"):
+            return False
+    return True
 
 
 @command("HSETEX", arity=-6, flags=WRITE | DENYOOM | FAST, keys=_UPDATE, since="8.0.0")
@@ -426,7 +378,7 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
 
     Sets hash fields and their expiry times; FNX and FXX require that none or all of the fields exist.
     """
-    options = _SetOptions(ctx, arguments)
+    options = parse_arguments(arguments, _SETEX, ctx.now)
     db = ctx.db
     hash_ = db.write(key, Hash)
     if hash_ is None:
@@ -434,11 +386,11 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
             return 0
         hash_ = Hash()
         db.add(key, hash_)
-    if options.condition and not options.met(ctx, key, hash_):
+    if options.condition and not _met(ctx, key, hash_, options):
         if not hash_.fields:
             ctx.removed(key)
         return 0
-    pairs, when = options.pairs, options.when
+    pairs, when = options.items, options.when
     if when is not None:
         hash_.allow_times()
     fields = pairs[::2]
@@ -448,7 +400,7 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
             hash_.put(field, value)
             results += _set_time(ctx, key, hash_, (field,), when, b"")
     else:
-        hash_.update(pairs, keep=options.keep or when is not None)
+        hash_.update(pairs, keep=options.kept or when is not None)
         if when is not None:
             results = _set_time(ctx, key, hash_, fields, when, b"")
     hash_.fit(pairs, ctx.config)
@@ -458,8 +410,9 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
         ctx.propagate_as()
     elif when is not None:
         ctx.notify(key, "hexpire")
-        place = options.time_at
-        changed = [*arguments[: place - 1], b"PXAT", b"%d" % when, *arguments[place + 1 :]]
-        ctx.propagate_as([b"HSETEX", key, *changed])
+        if options.time_option != b"PXAT":
+            place = options.time_at
+            changed = [*arguments[: place - 1], b"PXAT", b"%d" % when, *arguments[place + 1 :]]
+            ctx.propagate_as([b"HSETEX", key, *changed])
     _update_database(ctx, key, hash_)
     return 1
