@@ -39,8 +39,8 @@ SPECIAL: dict[str, list[bytes]] = {
         b"normal 1 2 ", b"normal kb 2 3", b"normal 18446744073709551615 1 1",
     ],
     "notify-keyspace-events": [
-        b"KEA", b"AKE", b"Kg$lshzxet", b"g$lshzxetd", b"An", b"Anm", b"mn", b"Kx", b"q", b"KEAz", b"g n",
-        b"E",
+        b"KEA", b"AKE", b"Kg$lshzxet", b"g$lshzxetd", b"An", b"Anm", b"mn", b"oc", b"cno", b"Aoc", b"STIVh", b"VITSmA",
+        b"Kx", b"q", b"KEAz", b"g n", b"E",
     ],
     "oom-score-adj-values": [
         b"0 200 800", b"1 2 3", b"-2000 0 2000", b"1 2", b"1 2 3 4", b"1 2 x", b"-2001 0 0", b"2001 0 0",

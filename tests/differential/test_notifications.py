@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import shlex
+
 import pytest
 
 from .harness import Pair, shown_command, taken
@@ -62,6 +65,47 @@ STORIES = {
     "transactions": "MULTI; SET k v; DEL k; LPUSH l a; LPOP l; EXEC; MULTI; SET k v; DISCARD",
 }
 
+#: Commands that replace values, or do not although it looks like it, and changes of hash fields. Redis 8.2 and 8.8
+#: brought these events.
+NEWER_STORIES = {
+    "strings": """
+        SET k 1; SET k 2; SET k 3 XX; SET k 4 KEEPTTL; SET k 5 EX 100; SET k 6 KEEPTTL GET; SET k 7 IFEQ 6; SET k x NX
+        GETSET k 8; SETEX k 10 9; PSETEX k 10000 1; SETNX k 3; MSET k 1 k 2 j 1; MSETNX k 1 l 1; MSETNX m 1 m 2
+        MSETEX 2 k 1 n 2 EX 100; MSETEX 2 k 1 n 2 KEEPTTL; MSETEX 1 k 1; INCR k; INCRBYFLOAT k 1.5; APPEND k 1
+        SETRANGE k 0 9; SETBIT k 7 1; BITFIELD k SET u8 0 1; INCREX n; INCREX n EX 10; GETEX k EX 100; GETDEL k
+        RPUSH l a; SET l v; DEL l; RPUSH l a; MSET l v; DEL l; RPUSH l a; SETEX l 10 v; DEL l; RPUSH l a
+        SET l v KEEPTTL; DEL l; RPUSH l a; SET l v EX 10; DEL l; RPUSH l a; MSETEX 1 l 1 KEEPTTL; RPUSH o a
+        SET o v PXAT 1; SET n 5 PXAT 1
+        SET a abc; SET b abd; BITOP AND a a b; BITOP OR c a; RPUSH d x; BITOP NOT d a; BITOP AND d no no
+        PFADD h 1; PFADD h 2; PFMERGE h2 h; PFMERGE h2 h; PFADD h2 9; PFMERGE h2 h
+        SET old 1 PX 1; DEBUG SLEEP 0.01; SET old 2; SET old 1 PX 1; DEBUG SLEEP 0.01; MSET old 3
+        SET old 1 PX 1; DEBUG SLEEP 0.01; GETSET old 3; SET old 1 PX 1; DEBUG SLEEP 0.01; SET old 2 KEEPTTL
+    """,
+    "keys": """
+        SET a 1; SET b 2; RENAME a b; RPUSH l x; RENAME l b; SET c 1; COPY c b REPLACE; COPY c b REPLACE; COPY c d
+        COPY c d; COPY b e DB 1; COPY c e DB 1 REPLACE; RENAMENX b c; RPUSH m 2 1; SORT m STORE c; SORT m STORE c
+        SORT m STORE n; SORT m STORE m; RENAME m m; MOVE m 1; SET m 1; MOVE m 1; SET x 1; SET y 2 PX 1
+        DEBUG SLEEP 0.01; RENAME x y
+        SET y 2 PX 1; DEBUG SLEEP 0.01; COPY c y REPLACE; SET y 2 PX 1; DEBUG SLEEP 0.01; SORT c STORE y
+        SET r 1; RESTORE r 0 "\\x00\\xc0\\x0a\\x0e\\x00\\x1c\\xc4\\x8f\\x3a\\x5d\\x9d\\x77\\xca" REPLACE
+        LPUSH r2 1; RESTORE r2 0 "\\x00\\xc0\\x0a\\x0e\\x00\\x1c\\xc4\\x8f\\x3a\\x5d\\x9d\\x77\\xca" REPLACE
+        RESTORE r3 5000 "\\x00\\xc0\\x0a\\x0e\\x00\\x1c\\xc4\\x8f\\x3a\\x5d\\x9d\\x77\\xca"
+        FLUSHALL; SET k 1; SWAPDB 0 1
+    """,
+    "collections": """
+        SADD s a b; SADD t a; SET d v; SINTERSTORE d s t; SUNIONSTORE d s t; SUNIONSTORE d s; SDIFFSTORE d t s; SET d v
+        SDIFFSTORE d s t; SET d v; SDIFFSTORE d t s; ZADD z 1 a; SET d v; ZUNIONSTORE d 2 z s; ZINTERSTORE d 2 z s
+        ZDIFFSTORE d 1 z; ZDIFFSTORE d 2 z z; SET d v; ZRANGESTORE d z 0 -1; ZRANGESTORE d z 5 9; SET d v
+        GEOADD g 13.3 38.1 p 15 37.5 c; GEOSEARCHSTORE d g FROMLONLAT 15 37 BYRADIUS 200 km
+        GEOSEARCHSTORE d g FROMLONLAT 15 37 BYRADIUS 200 km; GEORADIUS g 15 37 200 km STORE d; SET d 1
+        GEORADIUS g 15 37 200 km STOREDIST d; SADD s 1 2 3; SADD s x; SUNIONSTORE s s t; HSET hh a 1; ZUNIONSTORE hh 1 z
+        SET d v PX 1; DEBUG SLEEP 0.01; SUNIONSTORE d s; SET d v PX 1; DEBUG SLEEP 0.01; ZUNIONSTORE d 1 z
+        XADD x 1-1 a b; SUNIONSTORE x s; LPUSH li a; LMOVE li lj LEFT RIGHT; SADD u 1; SMOVE s u a; SPOP u 5
+        MULTI; SET d 1; SUNIONSTORE d s; EXEC; EVAL "return redis.call('SET',KEYS[1],1)" 1 d
+        EVAL "return redis.call('HSET',KEYS[1],'a',1)" 1 hash
+    """,
+}
+
 
 def events(pair: Pair) -> tuple[list[bytes], list[bytes]]:
     """Returns the messages of both servers to the listener since the last call."""
@@ -79,9 +123,10 @@ def play(pair: Pair, story: str, flags: str) -> int:
     """Runs ``story``. Returns the number of events that it has raised."""
     heard = 0
     pair.call("CONFIG", "SET", "notify-keyspace-events", flags)
-    pair.call("PSUBSCRIBE", "__key*", client="listener")
+    pair.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    pair.call("PSUBSCRIBE", "__*", client="listener")
     for text in (line for lines in story.splitlines() for line in lines.split(";")):
-        argv = [word.encode().strip(b'"') for word in text.split()]
+        argv = [codecs.escape_decode(word.encode())[0] for word in shlex.split(text)]
         if not argv:
             continue
         pair.send(*argv)
@@ -90,6 +135,7 @@ def play(pair: Pair, story: str, flags: str) -> int:
         real, ours = events(pair)
         assert ours == real, f"{flags}: {shown_command(argv)}: {[parse(each) for each in ours]}"
         heard += len(real)
+    pair.call("DEBUG", "SET-ACTIVE-EXPIRE", 1)
     pair.call("CONFIG", "SET", "notify-keyspace-events", "")
     return heard
 
@@ -97,6 +143,12 @@ def play(pair: Pair, story: str, flags: str) -> int:
 @pytest.mark.parametrize("name", STORIES)
 def test_everything_that_can_be_told(pair: Pair, name: str) -> None:
     assert play(pair, STORIES[name], "KEAmn") > 2
+
+
+@pytest.mark.parametrize("flags", ["KEAmnoc", "Eo", "Kc", "Khg"])
+@pytest.mark.parametrize("name", NEWER_STORIES)
+def test_newer_events(pair: Pair, name: str, flags: str) -> None:
+    assert play(pair, NEWER_STORIES[name], flags) > 2
 
 
 @pytest.mark.parametrize("flag", "g$lszhtxedmnA")

@@ -167,6 +167,30 @@ def test_new_and_missed_keys_are_told(db: Database) -> None:
     assert told == [("new", b"a"), ("new", b"b"), ("new", b"c"), ("miss", b"z")]
 
 
+@pytest.mark.parametrize("account", [False, True])
+def test_values_that_are_replaced_as_a_whole_are_told(db: Database, account: bool) -> None:
+    db.keep_account(account)
+    db.set(b"a", b"1")
+    told: list[tuple[bytes, object, object]] = []
+    db.state.overwritten = lambda _, key, before, value: told.append((key, before, value))
+    db.choose_quick()
+    db.set(b"a", b"2")
+    db.replace(b"a", b"3", whole=True)
+    db.replace(b"a", b"4")
+    db.set(b"new", b"1")
+    db.replace(b"newer", b"1", whole=True)
+    db.add(b"newest", b"1")
+    assert told == [(b"a", b"1", b"2"), (b"a", b"2", b"3")]
+    assert not db.set_all([b"a"], [b"5"]), "set_all would tell nothing"
+    twin = db.empty_twin()
+    twin.set(b"a", b"1")
+    twin.set(b"a", b"2")
+    assert told[2:] == [(b"a", b"1", b"2")]
+    db.state.overwritten = None
+    db.choose_quick()
+    assert (db.quick_writes is db.data) == (not account)
+
+
 def test_access_times_are_kept_once_somebody_asks(db: Database) -> None:
     db.set(b"a", b"1")
     db.set(b"b", b"1")

@@ -78,7 +78,8 @@ def restore_asking(ctx: Client, key: bytes, ttl: bytes, serialized: bytes, *opti
 def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes, *options: bytes) -> Reply:
     replace, absolute, idle, frequency = _options(options)
     db = ctx.db
-    if not replace and db.lookup_write(key) is not None:
+    before = db.lookup_write(key)
+    if before is not None and not replace:
         raise CommandError("BUSYKEY Target key name already exists.")
     when = integer(ttl)
     if when < 0:
@@ -117,6 +118,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
     if frequency is not None:
         db.set_frequency(key, frequency)
     ctx.changed(key, "restore")
+    ctx.overwrote(db, key, before, value)
     return OK
 
 

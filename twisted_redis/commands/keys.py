@@ -202,7 +202,8 @@ def _rename(ctx: Client, key: bytes, newkey: bytes, *, only_new: bool) -> bool:
         raise NoSuchKey
     if key == newkey:
         return False
-    if db.lookup_write(newkey) is not None:
+    before = db.lookup_write(newkey)
+    if before is not None:
         if only_new:
             return False
         db.delete(newkey)
@@ -210,6 +211,7 @@ def _rename(ctx: Client, key: bytes, newkey: bytes, *, only_new: bool) -> bool:
     db.delete(key)
     ctx.changed(key, "rename_from")
     ctx.changed(newkey, "rename_to", 0)
+    ctx.overwrote(db, newkey, before, value)
     return True
 
 
@@ -259,14 +261,15 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
     value = db.lookup(source)
     if value is None:
         return 0
-    found = target.lookup_write(destination) is not None
-    if found and not replace:
+    before = target.lookup_write(destination)
+    if before is not None and not replace:
         return 0
     value = copy_value(value)
-    if found:
+    if before is not None:
         target.delete(destination)
     _add_with_times(db, source, target, destination, value)
     ctx.changed_in(target, destination, "copy_to")
+    ctx.overwrote(target, destination, before, value)
     return 1
 
 

@@ -123,9 +123,11 @@ class KeyspaceEvents(Kind[int]):
 
     # In the order of the output. "A" means all letters of the first row.
     _OF_ALL = {"g": 2, "$": 3, "l": 4, "s": 5, "h": 6, "z": 7, "x": 8, "e": 9, "t": 10, "d": 13, "a": 23}
-    _OTHER = {"n": 14, "K": 0, "E": 1, "m": 11}
+    # These appear only without "A": Redis shows "An" as "A".
+    _HIDDEN_BY_ALL = {"n": 14, "o": 15, "c": 16}
+    _OTHER = {"K": 0, "E": 1, "m": 11, "S": 19, "T": 20, "I": 21, "V": 22}
     _ALL = sum(1 << bit for bit in _OF_ALL.values())
-    _BITS = {letter: 1 << bit for letter, bit in (_OF_ALL | _OTHER).items()} | {"A": _ALL}
+    _BITS = {letter: 1 << bit for letter, bit in (_OF_ALL | _HIDDEN_BY_ALL | _OTHER).items()} | {"A": _ALL}
 
     def parse(self, arguments: list[bytes], current: int) -> int:
         value = 0
@@ -138,9 +140,8 @@ class KeyspaceEvents(Kind[int]):
 
     def show(self, value: int) -> str:
         every = value & self._ALL == self._ALL
-        # "n" appears only without "A": Redis shows "An" as "A".
-        letters = [] if every else [*self._OF_ALL, "n"]
-        return "A" * every + "".join(x for x in [*letters, "K", "E", "m"] if value & self._BITS[x])
+        letters = [] if every else [*self._OF_ALL, *self._HIDDEN_BY_ALL]
+        return "A" * every + "".join(x for x in [*letters, *self._OTHER] if value & self._BITS[x])
 
     def lines(self, name: str, value: int, default: int) -> list[Line]:
         return [(f"{name} {quoted(self.show(value))}", value != default)]

@@ -170,6 +170,14 @@ class Client:
         if effects.observed:
             effects.observe(db, key, event)
 
+    def overwrote(self, db: Database, key: bytes, before: Any, value: Any) -> None:
+        """Raises the events of a replaced value for a command that has deleted the key and added it again.
+
+        ``before`` is the value that was there, or None.  ``Database.set`` and ``Database.replace`` do this themselves.
+        """
+        if before is not None and db.state.overwritten is not None:
+            db.state.overwritten(db, key, before, value)
+
     def store(self, key: bytes, value: Any, event: str, n: int = 1) -> None:
         """Stores a collection at ``key`` in place of whatever is there, and counts ``n`` changes.
 
@@ -178,9 +186,9 @@ class Client:
         """
         db, ready = self.db, self.effects.ready
         place = (db, key)
-        overwrites = (
-            key in db.waiting and place not in ready and db.exists(key) and not type_of(db.data[key]).wakes_on_delete
-        )
+        # Looked up first, so that a key whose time has come counts as expired and not as overwritten.
+        found = db.exists(key)
+        overwrites = found and key in db.waiting and place not in ready and not type_of(db.data[key]).wakes_on_delete
         db.set(key, value)
         self.changed(key, event, n)
         if overwrites:

@@ -46,9 +46,9 @@ class Database:
     """Keys and their values.
 
     Short paths look for a value in ``quick_reads`` or ``quick_writes``.  Usually both are ``data`` itself.  While
-    accesses are logged both are empty dicts; while memory is accounted for, ``quick_writes`` is.  A short path that
-    does not find its value there goes on with a method that does everything.  So the class test that each access makes
-    anyway also finds whether something is to be noted.
+    accesses are logged both are empty dicts; ``quick_writes`` also is while memory is accounted for, or while something
+    listens to values that are replaced.  A short path that does not find its value there goes on with a method that
+    does everything.  So the class test that each access makes anyway also finds whether something is to be noted.
 
     ``watched`` and ``waiting`` belong to the engine: the clients that watch a key or wait for it.
     """
@@ -101,7 +101,7 @@ class Database:
             self.access_log = type(self.access_log)(self.state, self.filled_at)
         if self.account is not None:
             self._open_account(volatile=self.account.volatile is not None)
-        self._choose_quick()
+        self.choose_quick()
         self._build_order()
 
     def _build_order(self) -> None:
@@ -122,9 +122,11 @@ class Database:
 
     # what is noted
 
-    def _choose_quick(self) -> None:
+    def choose_quick(self) -> None:
+        """Chooses where short paths look for values; call it when ``KeyspaceState.overwritten`` comes or goes."""
+        noted = self.account is not None or self.state.overwritten is not None
         self.quick_reads: dict[bytes, Any] = self.data if self.access_log is None else {}
-        self.quick_writes: dict[bytes, Any] = self.quick_reads if self.account is None else {}
+        self.quick_writes: dict[bytes, Any] = {} if noted else self.quick_reads
 
     def _open_account(self, *, volatile: bool) -> None:
         """Opens an account for what is in ``data`` now, in place of the one that there may be."""
@@ -142,7 +144,7 @@ class Database:
         self.access_log = None if kind is None else kind(self.state, max(self.filled_at, self.state.before))
         if self.account is not None:
             self.account.set_key_cost(account.key_cost(self))
-        self._choose_quick()
+        self.choose_quick()
 
     def keep_account(self, wanted: bool, *, volatile: bool = False) -> None:
         """Begins to account for memory with an estimate, or ends it.  An account that is there stays.
@@ -157,7 +159,7 @@ class Database:
             self.account.close()
             self.account = None
         self.order.sweep_ratio = account.SWEEP_RATIO if wanted else SWEEP_RATIO
-        self._choose_quick()
+        self.choose_quick()
 
     def idle_seconds(self, key: bytes) -> int:
         """The time since the last access to ``key`` (s), or a lower bound of it.
@@ -327,7 +329,7 @@ class Database:
                 self.state.added(self, key)
             quick[key] = value
         else:
-            self._store(key, value, looked_up=False)
+            self._store(key, value, looked_up=False, whole=True)
         if key in self.expires:
             self._remove_expiry(key)
 
@@ -353,15 +355,19 @@ class Database:
                 self.slots.add_all(keys)
         return True
 
-    def replace(self, key: bytes, value: Any) -> None:
-        """Stores ``value`` at ``key``, which the command has looked up, and keeps its expiry."""
+    def replace(self, key: bytes, value: Any, *, whole: bool = False) -> None:
+        """Stores ``value`` at ``key``, which the command has looked up, and keeps its expiry.
+
+        ``whole`` says that the value has nothing to do with the one that was there, as after SET; otherwise it is a
+        changed form of that value.
+        """
         if value.__class__ is not bytes or key.__class__ is not bytes:
             _check(key, value, self.state)
         quick = self.quick_writes
         if key in quick:
             quick[key] = value
         else:
-            self._store(key, value, looked_up=True)
+            self._store(key, value, looked_up=True, whole=whole)
 
     def add(self, key: bytes, value: Any) -> None:
         """Stores ``value`` at ``key``, which is known to be missing."""
@@ -373,9 +379,9 @@ class Database:
             if self.state.added is not None:
                 self.state.added(self, key)
         else:
-            self._store(key, value, looked_up=True)
+            self._store(key, value, looked_up=True, whole=False)
 
-    def _store(self, key: bytes, value: Any, *, looked_up: bool) -> None:
+    def _store(self, key: bytes, value: Any, *, looked_up: bool, whole: bool) -> None:
         """Stores a value whose key is new or, while something is noted, any value."""
         data = self.data
         old = data.get(key)
@@ -394,6 +400,8 @@ class Database:
         data[key] = value
         if self.account is not None and old is not value:
             self.account.store(key, old, value)
+        if whole and old is not None and self.state.overwritten is not None:
+            self.state.overwritten(self, key, old, value)
 
     def delete(self, key: bytes) -> bool:
         """Removes ``key`` and its expiry; returns whether it was there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.own import OwnValue
 
@@ -51,6 +51,7 @@ class KeyspaceState:
         "misses",
         "now",
         "overrun",
+        "overwritten",
         "own_types",
         "served",
         "touching",
@@ -79,6 +80,9 @@ class KeyspaceState:
         self.missed: Callable[[Database, bytes], None] | None = None
         #: Called with (database, key) for each new key; None while nothing listens.
         self.added: Callable[[Database, bytes], None] | None = None
+        #: Called with (database, key, value before, new value) when a command has replaced a whole value; None while
+        #: nothing listens.  The databases are told with ``Database.choose_quick`` when that changes.
+        self.overwritten: Callable[[Database, bytes, Any, Any], None] | None = None
         self.wrong_type = wrong_type
         #: The value classes that modules have declared, by the names of their types.
         self.own_types: dict[str, type[OwnValue]] = {}

@@ -125,7 +125,7 @@ def msetex(ctx: Client, numkeys: bytes, *words: bytes) -> Reply:
         # Looked up first, so that a key whose time has come counts as expired and not as overwritten.
         db.lookup_write(key)
         if chosen.keep:
-            db.replace(key, value)
+            db.replace(key, value, whole=True)
         else:
             db.set(key, value)
         if when is not None:

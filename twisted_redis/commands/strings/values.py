@@ -125,7 +125,7 @@ def _store(
     if condition is not None and found is (condition == b"NX"):
         return False
     if keep or when is not None:
-        db.replace(key, value)
+        db.replace(key, value, whole=True)
     else:
         db.set(key, value)
     ctx.changed(key, "set")

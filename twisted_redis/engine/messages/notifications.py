@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.table import type_of
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -26,6 +28,8 @@ KEY_MISS = 1 << 11
 LOADED = 1 << 12
 MODULE = 1 << 13
 NEW = 1 << 14
+OVERWRITTEN = 1 << 15
+TYPE_CHANGED = 1 << 16
 ARRAY = 1 << 23
 
 ALL_CLASSES = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE | ARRAY
@@ -68,6 +72,8 @@ _BY_CLASS: dict[int, tuple[str, ...]] = {
     EVICTED: ("evicted",),
     KEY_MISS: ("keymiss",),
     NEW: ("new",),
+    OVERWRITTEN: ("overwritten",),
+    TYPE_CHANGED: ("type_changed",),
 }
 
 #: The class of each event that the server itself raises.
@@ -97,7 +103,15 @@ class Events:
         state = self._engine.state
         state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
         state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
+        state.overwritten = self._overwritten if flags & (OVERWRITTEN | TYPE_CHANGED) else None
+        for db in self._engine.databases:
+            db.choose_quick()
         self.refresh()
+
+    def _overwritten(self, db: Database, key: bytes, before: Any, value: Any) -> None:
+        self.notify(db, key, "overwritten")
+        if type_of(before) is not type_of(value):
+            self.notify(db, key, "type_changed")
 
     def refresh(self) -> None:
         """Recomputes which events are raised; call when a hook comes or goes."""
