@@ -112,7 +112,7 @@ def hello(argv: Sequence[bytes], one: Reply, other: Reply) -> tuple[object, obje
 
 
 def greeting(reply: Reply) -> object:
-    own = (b"id", b"modules")
+    own = (b"id", b"modules", b"version")
     if reply.kind not in b"*%":
         return reply
     pairs = zip(reply.items[::2], reply.items[1::2], strict=True)
@@ -226,7 +226,7 @@ SUBCOMMAND_RULES: dict[tuple[bytes, bytes], Rule] = {
 }
 
 CONTAINERS = {
-    *(b"ACL", b"CLIENT", b"CLUSTER", b"COMMAND", b"CONFIG", b"FUNCTION", b"LATENCY", b"MEMORY", b"MODULE"),
+    *(b"ACL", b"CLIENT", b"CLUSTER", b"COMMAND", b"CONFIG", b"FUNCTION", b"HOTKEYS", b"LATENCY", b"MEMORY", b"MODULE"),
     *(b"OBJECT", b"PUBSUB", b"SCRIPT", b"SLOWLOG", b"XGROUP", b"XINFO"),
 }
 

@@ -24,7 +24,10 @@ from twisted_redis.resp.types import Pairs, SetReply
 
 def read_facts(name: str) -> dict[str, dict[str, Any]]:
     """Returns the facts in a file beside this one, by the names of commands and subcommands."""
-    return {fact["name"]: fact for fact in json.loads((Path(__file__).parent / name).read_text())}
+    facts = json.loads((Path(__file__).parent / name).read_text())
+    for key in [key for fact in facts for key in fact.get("key_specs", ())]:
+        key["flags"].sort()
+    return {fact["name"]: fact for fact in facts}
 
 
 FACTS = read_facts("commands-8.8.json")

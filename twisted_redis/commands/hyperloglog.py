@@ -128,11 +128,17 @@ def pfcount(ctx: Client, key: bytes, *keys: bytes) -> Reply:
     return found
 
 
+def _keys_of_pfmerge(argv: list[bytes]) -> list[tuple[int, int]]:
+    """The positions and flags of the keys; the range of the sources in the specification must not be empty."""
+    return [(1, RW | ACCESS | INSERT), *((place, RO | ACCESS) for place in range(2, len(argv)))]
+
+
 @command(
     "PFMERGE",
     arity=-2,
     flags=WRITE | DENYOOM,
     keys=first_key(RW | ACCESS | INSERT) + key_range(RO | ACCESS, index=2),
+    getkeys=_keys_of_pfmerge,
     complexity="O(N) for N HyperLogLogs, with a high constant",
 )
 def pfmerge(ctx: Client, destkey: bytes, *sourcekeys: bytes) -> Reply:

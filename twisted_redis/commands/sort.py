@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from twisted_redis.engine.declare.keyspecs import ACCESS, OW, RO, UPDATE, first_
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_, WrongType
 from twisted_redis.engine.hash_fields import value_of
-from twisted_redis.engine.parse import integer
+from twisted_redis.engine.parse import float_number, integer
 from twisted_redis.keyspace.slots import key_slot, pattern_slot
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Reply
@@ -40,9 +39,6 @@ _STORE_KEY = unknown_keys(
 )
 
 _SORTABLE = (b"list", b"set", b"zset")
-
-# The numbers that Redis' float parser accepts: no hexadecimal notation.
-_float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 
 _Lookup = Callable[[bytes], "bytes | None"]
 
@@ -136,22 +132,16 @@ def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
 
 
 def _parse_number(text: bytes) -> float:
-    # A C string ends at the first zero byte, and an empty one means 0.
-    text = text.partition(b"\0")[0]
-    if not text:
-        return 0.0
-    if not _float(text):
-        raise CommandError("ERR One or more scores can't be converted into double")
-    return float(text)
+    return float_number(text, "ERR One or more scores can't be converted into double")
 
 
 def _parse_numbers(texts: list[bytes]) -> list[float]:
     """Parses ``texts`` as numbers; converts them in one step if all of them look ordinary."""
-    if not b"".join(texts).translate(None, b"0123456789+-.eE"):
+    if not b"".join(texts).translate(None, b"0123456789+-.") and max(map(len, texts), default=0) < 300:
         try:
             return list(map(float, texts))
         except ValueError:
-            pass  # the loop below treats an empty text as 0 and raises the error for any other
+            pass  # the loop below raises the error for the client
     return list(map(_parse_number, texts))
 
 

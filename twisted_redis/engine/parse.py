@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from math import inf
 
 from twisted_redis.engine.errors import CommandError, NotFloat, NotInteger, OutOfRange
 
@@ -11,6 +12,7 @@ __all__ = [
     "INT64_MAX",
     "INT64_MIN",
     "UINT64_MAX",
+    "bound_or_none",
     "client_name",
     "db_index",
     "float_number",
@@ -101,13 +103,14 @@ def positive(text: bytes, error: str | None = None) -> int:
 def float_or_none(text: bytes) -> float | None:
     """``text`` as strtod reads it (decimal, hexadecimal, inf), without surrounding spaces and without nan; or None.
 
-    What is too large or too small for a double is none.
+    A number that is too large or too small for a double is refused, unless Redis' fast path reads it, which takes at
+    most 19 digits and a power of ten between -342 and 308.  Then the value is infinite or zero.
     """
     if text.isdigit() and len(text) < 300:
         return float(text)
     if _float(text):
         value = float(text)
-        if value and value - value == 0.0:
+        if (value and value - value == 0.0) or _is_in_fast_path(text):
             return value
         digits = text.lower().partition(b"e")[0]
     elif _hex_float(text):
@@ -122,6 +125,34 @@ def float_or_none(text: bytes) -> float | None:
     if value - value != 0.0:
         return value if b"i" in digits else None
     return None if not value and digits.strip(b"+-.0") else value
+
+
+def _is_in_fast_path(text: bytes) -> bool:
+    """Returns True for a decimal number that Redis converts without strtod, and so without a check of its size."""
+    digits, _, power = text.lower().partition(b"e")
+    whole, _, fraction = digits.lstrip(b"+-").partition(b".")
+    if b"i" in digits or len((whole + fraction).lstrip(b"0")) > 19:
+        return False
+    return len(power) < 10 and -342 <= int(power or b"0") - len(fraction) <= 308
+
+
+def bound_or_none(text: bytes) -> float | None:
+    """``text`` as strtod reads it in a C string, as a bound of scores, or None if anything follows the number.
+
+    Spaces may precede the number.  An empty text is 0, and a number beyond the doubles is infinite or zero.
+    """
+    text = text.partition(b"\0")[0]
+    if not text:
+        return 0.0
+    text = text.lstrip(b" \t\n\v\f\r")
+    if _float(text):
+        return float(text)
+    if not _hex_float(text):
+        return None
+    try:
+        return float.fromhex(text.decode())
+    except OverflowError:
+        return -inf if text.startswith(b"-") else inf
 
 
 def float_number(text: bytes, error: str | None = None) -> float:

@@ -67,6 +67,11 @@ class TestZadd:
             ("INCR 0 a", 1.0, "a 1 b 2 c 3"),
             ("-inf c inf a 1e3 b", 0, "c -inf b 1000 a inf"),
             ("0x10 a", 0, "b 2 c 3 a 16"),
+            # Redis' fast path takes up to 19 digits and a power of ten from -342 to 308, and checks no sizes.
+            ("2e-324 a", 0, "a 0 b 2 c 3"),
+            ("1e-342 a", 0, "a 0 b 2 c 3"),
+            ("10e308 a", 0, "b 2 c 3 a inf"),
+            ("-10e308 a", 0, "a -inf b 2 c 3"),
         ],
     )
     def test_replies_and_effects(self, z: InProcess, call: str, reply: object, left: str) -> None:
@@ -81,6 +86,10 @@ class TestZadd:
             ("nan a", NO_FLOAT),
             ("1e400 a", NO_FLOAT),
             ("1e-400 a", NO_FLOAT),
+            ("1e-343 a", NO_FLOAT),
+            ("1e309 a", NO_FLOAT),
+            ("0x1p-2000 a", NO_FLOAT),
+            ("12345678901234567890e-345 a", NO_FLOAT),
             (" a", NO_FLOAT),
             ("1 a x b", NO_FLOAT),
             ("1 a 2", SYNTAX),

@@ -10,6 +10,7 @@ from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, RW, UPDATE, first_key
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def arlastitems(ctx: Client, key: bytes, count: bytes, *option: bytes) -> Reply:
         return []
     if len(option) > 1:
         raise wrong_arity("arlastitems")
-    if option and option[0].lower() != b"rev":
+    if option and keyword(option[0]) != b"REV":
         raise SyntaxError_
     found = ctx.db.read(key, Array)
     if found is None:

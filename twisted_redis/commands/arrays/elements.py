@@ -9,6 +9,7 @@ from twisted_redis.datatypes.array import MAX_INDEX, Array
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.errors import CommandError, SyntaxError_
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def arinfo(ctx: Client, key: bytes, *option: bytes) -> Reply:
 
     Returns facts about an array and its slices.
     """
-    if option and (len(option) > 1 or option[0].lower() != b"full"):
+    if option and (len(option) > 1 or keyword(option[0]) != b"FULL"):
         raise SyntaxError_
     found = ctx.db.read(key, Array)
     if found is None:

@@ -11,6 +11,7 @@ from twisted_redis.engine.declare.flags import READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, first_key
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.engine.parse import integer
+from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def arscan(ctx: Client, key: bytes, start: bytes, end: bytes, *option: bytes) ->
     if option:
         if len(option) != 2:
             raise wrong_arity("arscan")
-        if option[0].lower() != b"limit":
+        if keyword(option[0]) != b"LIMIT":
             raise SyntaxError_
         limit = limit_of(option[1])
     found = ctx.db.read(key, Array)
@@ -105,7 +106,7 @@ def arop(ctx: Client, key: bytes, start: bytes, end: bytes, operation: bytes, *v
     Combines the elements in a range: numbers to their sum, their extremes or their common bits, or counts them.
     """
     first, last = index_of(start), index_of(end)
-    name = operation.lower()
+    name = c_string(operation).lower()
     chosen: Operation | None = operation_of(name)
     if chosen is None:
         raise CommandError("ERR unknown operation")

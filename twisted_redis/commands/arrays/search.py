@@ -13,6 +13,7 @@ from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, first_key
 from twisted_redis.engine.errors import CommandError, SyntaxError_
 from twisted_redis.keyspace.glob import compile_glob
+from twisted_redis.resp.cstrings import c_string
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class _Plan:
         predicates: list[tuple[bytes, bytes]] = []
         words = iter(options)
         for word in words:
-            name = word.lower()
+            name = c_string(word).lower()
             if name in _MAKERS:
                 pattern = next(words, None)
                 if pattern is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
@@ -13,7 +12,7 @@ from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, OW, RO, RW, UPDATE, first_key, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
-from twisted_redis.engine.parse import integer
+from twisted_redis.engine.parse import bound_or_none, integer
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.doubles import double_texts
 from twisted_redis.resp.types import Bulks, Reply
@@ -31,9 +30,6 @@ _EACH_REMOVED = "O(log(N)+M) for M members removed from a sorted set of N"
 
 Ranks: TypeAlias = tuple[int, int]
 """The rank of the first member, and one more than the rank of the last; the range is empty unless that is larger."""
-
-# The numbers that Redis' float parser accepts: no hexadecimal notation, but numbers too large for a double.
-_float = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)\Z", re.IGNORECASE).match
 
 
 # Parsing ranges
@@ -54,15 +50,10 @@ def _rank_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
 def _parse_score_bound(text: bytes) -> tuple[float, bool]:
     """Parses an end of a range of scores: the score, and True if the range excludes it."""
     left_out = text[:1] == b"("
-    # A C string ends at the first zero byte, and an empty one means 0.
-    number = text[1:] if left_out else text
-    if b"\0" in number:
-        number = number.partition(b"\0")[0]
-    if not number:
-        return 0.0, left_out
-    if not _float(number):
+    score = bound_or_none(text[1:] if left_out else text)
+    if score is None:
         raise CommandError("ERR min or max is not a float")
-    return float(number), left_out
+    return score, left_out
 
 
 def _score_range(low: bytes, high: bytes) -> Callable[[ZSet], Ranks]:
@@ -130,20 +121,13 @@ class _Options:
         if self.with_scores and self.by == b"BYLEX":
             raise CommandError("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
 
-    def limited(self, zset: ZSet, ranks: Ranks) -> Ranks:
+    def limited(self, ranks: Ranks) -> Ranks:
         """The part of a range that offset and limit leave."""
         start, stop = ranks
         offset, limit = self.offset, self.limit
         if offset < 0:
-            # A negative offset finds nothing in a listpack.  In a skiplist it counts from the end at which the range
-            # stops.
-            if not zset.large or -offset > stop - start:
-                return 0, 0
-            if self.reverse:
-                stop = start - offset
-            else:
-                start = stop + offset
-        elif self.reverse:
+            return 0, 0
+        if self.reverse:
             stop -= offset
         else:
             start += offset
@@ -178,7 +162,7 @@ def _range(
         return []
     start, stop = ranks(zset)
     if options.by:
-        start, stop = options.limited(zset, (start, stop))
+        start, stop = options.limited((start, stop))
     elif reverse:
         start, stop = len(zset) - stop, len(zset) - start
     if start >= stop:
@@ -294,7 +278,7 @@ def zrangestore(ctx: Client, destination: bytes, source: bytes, low: bytes, high
     if zset is not None:
         start, stop = ranks(zset)
         if options.by:
-            start, stop = options.limited(zset, (start, stop))
+            start, stop = options.limited((start, stop))
         elif options.reverse:
             start, stop = len(zset) - stop, len(zset) - start
         if start < stop:

@@ -82,7 +82,7 @@ def xackdel(ctx: Client, key: bytes, name: bytes, *args: bytes) -> Reply:
     entries stay that another group refers to.  Returns for each ID 1 if its entry was removed, 2 if it stays, and -1 if
     it was not pending.
     """
-    stream = ctx.db.write(key, Stream)
+    stream = ctx.db.read(key, Stream)
     referring, ids = _options(args)
     group = None if stream is None else stream.groups.get(name)
     if stream is None or group is None:

@@ -112,7 +112,7 @@ def _may_store(ctx: Client, key: bytes, chosen: StringOptions) -> bool:
         return True
     if value is None:
         return chosen.condition in (b"IFNE", b"IFDNE")
-    present = ctx.db.write_string(key)
+    present = ctx.db.read_string(key)
     return present is not None and fulfils(present, chosen.condition, chosen.operand)
 
 

@@ -105,7 +105,7 @@ def _counted_loosely(spec: Spec, argv: list[bytes]) -> list[tuple[int, int]] | N
 
     Like Redis, it uses the digits at the start of the count, and returns no key flags.
     """
-    counted = next((key for key in spec.keys if key.counted), None)
+    counted = next((key for key in spec.keys if key.counted and key.step == 1), None)
     if counted is None:
         return None
     place, first = counted.index + counted.count_at, counted.index + counted.first
