@@ -41,8 +41,8 @@ def test_integers_have_one_form(text: bytes, value: int | None) -> None:
     [
         (b"12", "int"),
         (b"", "embstr"),
-        (b"x" * 44, "embstr"),
-        (b"x" * 45, "raw"),
+        (b"x" * 41, "embstr"),
+        (b"x" * 42, "raw"),
         (bytearray(b"12"), "raw"),
         (bytearray(b"short"), "raw"),
         (Text(b"12"), "embstr"),
@@ -50,6 +50,12 @@ def test_integers_have_one_form(text: bytes, value: int | None) -> None:
 )
 def test_encoding(value: bytes | bytearray, expected: str) -> None:
     assert encoding(value) == expected
+
+
+@pytest.mark.parametrize(("key", "longest"), [(1, 40), (10, 31), (33, 8), (41, 0)])
+def test_a_long_key_leaves_less_room_for_a_string(key: int, longest: int) -> None:
+    assert encoding(b"v" * longest, b"k" * key) == "embstr"
+    assert encoding(b"v" * (longest + 1), b"k" * key) == "raw"
 
 
 def test_as_bytes_does_not_follow_later_writes() -> None:

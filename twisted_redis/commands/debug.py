@@ -208,7 +208,7 @@ def _object(ctx: Client, key: bytes) -> Reply:
     lru_clock = (ctx.engine.state.now // 1000 - idle) & 0xFFFFFF  # 24 bits of seconds
     extra = value.debug_details(ctx.config.list_compress_depth != 0) if isinstance(value, List) else ""
     return Simple(
-        f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value)} "
+        f"Value at:{id(value):#x} refcount:1 encoding:{encoding_of(value, key)} "
         f"serializedlength:{_serialized_length(value)} lru:{lru_clock} "
         f"lru_seconds_idle:{idle}{extra}".encode()
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.commands.common.helptext import declare_help
-from twisted_redis.datatypes import strings
 from twisted_redis.datatypes.table import encoding_of
 from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import RO, key_at
@@ -15,9 +14,6 @@ from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
-
-_SHARED = 2**31 - 1
-"""The number of references of an object that is never freed."""
 
 _KEYS = key_at(2, RO)
 
@@ -42,25 +38,16 @@ def encoding(ctx: Client, key: bytes) -> Reply:
     value = _peek(ctx, key)
     if value is None:
         return None
-    return encoding_of(value).encode()
+    return encoding_of(value, key).encode()
 
 
 @subcommand("REFCOUNT", arity=3, keys=_KEYS, tips=("nondeterministic_output",))
 def refcount(ctx: Client, key: bytes) -> Reply:
     """OBJECT REFCOUNT key
 
-    Returns the number of references to a key's value: 1, unless it is a small integer, which all keys share.
+    Returns the number of references to a key's value, which is always 1.
     """
-    value = _peek(ctx, key)
-    if value is None:
-        return None
-    # Policies by age or frequency record them in an object for each key, so nothing is shared.
-    shared = not (ctx.config.maxmemory and ctx.config.maxmemory_policy.endswith(("-lru", "-lfu", "-lrm")))
-    if shared and value.__class__ is bytes:
-        number = strings.integer_value(value)
-        if number is not None and 0 <= number < strings.SHARED_INTEGERS:
-            return _SHARED
-    return 1
+    return None if _peek(ctx, key) is None else 1
 
 
 @subcommand("IDLETIME", arity=3, keys=_KEYS, tips=("nondeterministic_output",))

@@ -190,7 +190,7 @@ class Directives:
     loglevel = directive(Enum("debug", "verbose", "notice", "warning", "nothing"), "notice")
     # All requests of a read are parsed together.
     lookahead = number(16, 1, INT_MAX, HINT)
-    lua_enable_deprecated_api = flag(False, IMMUTABLE | HIDDEN | UNSUPPORTED)
+    lua_enable_deprecated_api = flag(False, IMMUTABLE | HIDDEN)
     masterauth = directive(SECRET, "", SENSITIVE)
     masteruser = directive(OPTIONAL, "", SENSITIVE)
     max_new_connections_per_cycle = number(10, 1, 1000, HINT, unsigned=True)

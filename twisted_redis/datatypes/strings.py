@@ -12,11 +12,8 @@ import re
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
-EMBSTR_LIMIT = 44
-"""The longest string (bytes) that Redis stores in one allocation with its header."""
-
-SHARED_INTEGERS = 10000
-"""All keys of Redis share the objects of the integers from 0 up to this one (exclusive)."""
+EMBSTR_LIMIT = 41
+"""The greatest length (bytes) of key and string that Redis stores in one allocation with their headers."""
 
 StringValue = bytes | bytearray
 
@@ -51,15 +48,13 @@ def is_integer_encoded(data: bytes) -> bool:
     return integer_value(data) is not None
 
 
-def encoding(value: StringValue) -> str:
-    """Returns the reply of OBJECT ENCODING for a string: ``int``, ``embstr`` or ``raw``."""
+def encoding(value: StringValue, key: bytes = b"") -> str:
+    """Returns the reply of OBJECT ENCODING for a string at ``key``: ``int``, ``embstr`` or ``raw``."""
     if isinstance(value, bytearray):
         return "raw"
-    if isinstance(value, Text):
-        return "embstr"
-    if integer_value(value) is not None:
+    if not isinstance(value, Text) and integer_value(value) is not None:
         return "int"
-    return "embstr" if len(value) <= EMBSTR_LIMIT else "raw"
+    return "embstr" if len(key) + len(value) <= EMBSTR_LIMIT else "raw"
 
 
 def as_bytes(value: StringValue) -> bytes:

@@ -482,8 +482,10 @@ def type_name(value: Any) -> bytes:
     return type_of(value).name or value.TYPE
 
 
-def encoding_of(value: Any) -> str:
-    """Returns the answer of OBJECT ENCODING."""
+def encoding_of(value: Any, key: bytes = b"") -> str:
+    """Returns the answer of OBJECT ENCODING; that of a string depends on the length of its key."""
+    if isinstance(value, bytes | bytearray):
+        return strings.encoding(value, key)
     return type_of(value).encoding(value)
 
 

@@ -163,13 +163,16 @@ def greet(engine: Engine, client: Client) -> None:
 
 
 def _unknown(argv: list[bytes]) -> CommandError:
+    name = c_string(argv[0])[:128]
+    if len(argv) == 1:
+        return refusal(b"ERR unknown command '%b'", name)
     shown = b""
     for argument in argv[1:]:
         room = 128 - len(shown)
         if room <= 0:
             break
         shown += b"'%b' " % c_string(argument)[:room]
-    return refusal(b"ERR unknown command '%b', with args beginning with: %b", c_string(argv[0])[:128], shown)
+    return refusal(b"ERR unknown command '%b', with args beginning with: %b", name, shown)
 
 
 def resolve(engine: Engine, argv: list[bytes]) -> Command:

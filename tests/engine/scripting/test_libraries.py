@@ -80,6 +80,26 @@ def test_json_details() -> None:
     assert b"type not supported" in run("return cjson.encode(function() end)")
 
 
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("return cjson.encode(cjson.decode('[[],{}]'))", b"[[],{}]"),
+        ("return cjson.encode(cjson.decode('{\"a\":[]}'))", b'{"a":[]}'),
+        ("local t = cjson.decode('[1]') t[1] = nil t.x = 1 return cjson.encode(t)", b"[]"),
+        ("return tostring(getmetatable(cjson.decode('[]')).__is_cjson_array)", b"true"),
+        ("return cjson.encode(setmetatable({1, x = 2}, {__is_cjson_array = 1}))", b"[1]"),
+    ],
+)
+def test_arrays_that_are_marked(script: str, text: bytes) -> None:
+    assert run("local json = cjson.new() return tostring(json.decode_array_with_array_mt())") == b"false"
+    assert run("local cjson = cjson.new() cjson.decode_array_with_array_mt(true) " + script) == text
+
+
+def test_the_mark_of_an_array_is_read_only() -> None:
+    start = "local cjson = cjson.new() cjson.decode_array_with_array_mt('on') local t = cjson.decode('[]') "
+    assert b"Attempt to modify a readonly table" in run(start + "getmetatable(t).x = 1")
+
+
 def literal(number: float) -> str:
     """Returns a number as a Lua literal, with its sign for -0.0 and NaN."""
     if number != number:

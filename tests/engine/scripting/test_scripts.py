@@ -22,6 +22,19 @@ def server() -> Server:
     return Server()
 
 
+@pytest.fixture(scope="module")
+def older() -> Server:
+    """A server whose scripts have the functions of the deprecated interface."""
+    return Server(lua_enable_deprecated_api="yes")
+
+
+@pytest.mark.parametrize("name", ["getfenv", "setfenv", "newproxy"])
+def test_deprecated_functions(server: Server, older: Server, name: str) -> None:
+    assert b"attempted to access nonexistent global variable '%b'" % name.encode() in run(server, f"return {name}")
+    assert run(server, f"return tostring(rawget(_G, '{name}'))") == b"nil"
+    assert run(older, f"return type({name})") == b"function"
+
+
 def run(server: Server, script: str, keys: tuple[str, ...] = (), arguments: tuple[str, ...] = ()) -> Any:
     return server("EVAL", script, len(keys), *keys, *arguments)
 
@@ -161,15 +174,17 @@ def test_numbers_that_are_none_of_the_choices(server: Server, call: str, number:
     assert found[1].startswith((b"ERR Invalid ", b"ERR RESP version must be 2 or 3."))
 
 
-def test_environments_of_functions(server: Server) -> None:
-    assert run(server, "return getfenv() == _G and getfenv(1) == _G and getfenv(0) == _G and 1 or 0") == 1
-    assert run(server, "local f = function() return x end setfenv(f, {x = 5}) return f()") == 5
-    assert run(server, "local redis, e = redis, {} local a = function() setfenv(2, e) end a() w = 3 return e.w") == 3
-    assert run(server, "local e = setmetatable({}, {__index = _G}) setfenv(1, e) y = 1 return redis.sha1hex(y)")
-    assert run(server, "return {pcall(getfenv, 3)}") == [None, b"bad argument #1 to '?' (invalid level)"]
+def test_environments_of_functions(older: Server) -> None:
+    assert run(older, "return getfenv() == _G and getfenv(1) == _G and getfenv(0) == _G and 1 or 0") == 1
+    assert run(older, "local f = function() return x end setfenv(f, {x = 5}) return f()") == 5
+    assert run(older, "local redis, e = redis, {} local a = function() setfenv(2, e) end a() w = 3 return e.w") == 3
+    assert run(older, "local e = setmetatable({}, {__index = _G}) setfenv(1, e) y = 1 return redis.sha1hex(y)")
+    assert b"'setfenv' cannot change environment of given object" in run(older, "setfenv(0, {})")
+    assert b"bad argument #1 to 'setfenv' (invalid level)" in run(older, "setfenv(3, {})")
+    assert run(older, "return {pcall(getfenv, 3)}") == [None, b"bad argument #1 to '?' (invalid level)"]
 
 
-def test_no_function_gives_the_interpreter_away(server: Server) -> None:
+def test_no_function_gives_the_interpreter_away(older: Server) -> None:
     """Every function that scripts can call has the scripts' globals, and keeps them."""
     script = """
     local seen, count = {}, 0
@@ -198,17 +213,17 @@ def test_no_function_gives_the_interpreter_away(server: Server) -> None:
     end
     return count
     """
-    assert run(server, script) > 90
+    assert run(older, script) > 90
 
 
-def test_proxies(server: Server) -> None:
-    assert run(server, "local p = newproxy(true) getmetatable(p).__len = function() return 4 end return #p") == 4
-    assert run(server, "local p = newproxy(true) return getmetatable(newproxy(p)) == getmetatable(p) and 1 or 0") == 1
-    assert run(server, "return type(newproxy()) .. type(getmetatable(newproxy()))") == b"userdatanil"
-    assert run(server, "return {pcall(newproxy, 1)}")[1] == b"bad argument #1 to '?' (boolean or proxy expected)"
+def test_proxies(older: Server) -> None:
+    assert run(older, "local p = newproxy(true) getmetatable(p).__len = function() return 4 end return #p") == 4
+    assert run(older, "local p = newproxy(true) return getmetatable(newproxy(p)) == getmetatable(p) and 1 or 0") == 1
+    assert run(older, "return type(newproxy()) .. type(getmetatable(newproxy()))") == b"userdatanil"
+    assert run(older, "return {pcall(newproxy, 1)}")[1] == b"bad argument #1 to '?' (boolean or proxy expected)"
 
 
-def test_a_proxy_has_no_finalizer(server: Server) -> None:
+def test_a_proxy_has_no_finalizer(older: Server) -> None:
     """A finalizer would run at any garbage collection, even outside of scripts."""
     script = """
     local p = newproxy(true)
@@ -218,7 +233,7 @@ def test_a_proxy_has_no_finalizer(server: Server) -> None:
     collectgarbage() collectgarbage()
     return tostring(KEYS.collected)
     """
-    assert run(server, script) == b"nil"
+    assert run(older, script) == b"nil"
 
 
 @pytest.mark.parametrize(
@@ -308,8 +323,6 @@ def test_an_error_counts_once(server: Server) -> None:
         ("return require('os')", b"nonexistent global variable 'require'"),
         ("return python.eval('1')", b"nonexistent global variable 'python'"),
         ("return debug.getinfo(1)", b"nonexistent global variable 'debug'"),
-        ("setfenv(0, {})", b"'setfenv' cannot change environment of given object"),
-        ("setfenv(3, {})", b"bad argument #1 to 'setfenv' (invalid level)"),
         ("table.insert(redis, 1)", b"Attempt to modify a readonly table"),
         ("return redis.call.__self__", b"attempt to index"),
         ("return redis.call.__globals__", b"attempt to index"),

@@ -311,6 +311,6 @@ def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) 
 def _refusal(name: str) -> Callable[..., Reply]:
     def refuse(ctx: Client, *arguments: bytes) -> Reply:
         # The call was queued before the module was unloaded.
-        raise CommandError(f"ERR unknown command '{name}', with args beginning with: ")
+        raise CommandError(f"ERR unknown command '{name}'")
 
     return refuse

@@ -99,9 +99,11 @@ class Interpreter:
     ``run`` and ``call`` return a result as ``sandbox.lua`` defines it: a plain value, or a tuple.  The tuple is
     (0, text) for a status, (True, number of tokens, table of tokens, greatest depth) for other values, and
     (False, text, source, line, counted) for an error.
+
+    Scripts have ``newproxy``, ``getfenv`` and ``setfenv`` only with ``deprecated_api``.
     """
 
-    def __init__(self, host: Host, version: str, is_eval: bool) -> None:
+    def __init__(self, host: Host, version: str, is_eval: bool, deprecated_api: bool = False) -> None:
         if lua51 is None:
             raise CommandError("ERR Lua is not installed: install twisted_redis with the extra 'lua'")
         lua = lua51.LuaRuntime(
@@ -125,7 +127,7 @@ class Interpreter:
         libraries = {
             b"bit": bit,
             b"struct": run("struct", numbers, checks, band),
-            b"cjson": run("cjson", checks, real),
+            b"cjson": run("cjson", checks, real, behind),
             b"cmsgpack": run("cmsgpack", numbers, checks, real),
         }
         given: dict[bytes, Any] = {
@@ -144,6 +146,7 @@ class Interpreter:
             b"version": version.encode(),
             b"version_number": major << 16 | minor << 8 | patch,
             b"is_eval": is_eval,
+            b"deprecated_api": deprecated_api,
         }
         rooms = {name.encode(): lua.compile(_source(name), name=_SANDBOX) for name in _ROOMS}
         entry = lua.compile(_source("sandbox"), name=_SANDBOX)(

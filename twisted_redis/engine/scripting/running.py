@@ -93,7 +93,7 @@ class Runner:
         self.loading_until = 0
         self.client = Client(engine, NullLink())
         self.client.gates |= DENY_BLOCKING | SCRIPT
-        self.lua = Interpreter(self, REDIS_VERSION, not functions)
+        self.lua = Interpreter(self, REDIS_VERSION, not functions, engine.config.lua_enable_deprecated_api)
         self._unit = engine.unit(TRANSACTION)
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:

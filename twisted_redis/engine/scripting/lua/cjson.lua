@@ -1,8 +1,9 @@
 -- JSON for scripts: the functions, defaults and errors of the cjson library in Redis.
 
-local checks, real = ...
+local checks, real, behind = ...
 
 local type, tonumber, select, next, rawget, ipairs = type, tonumber, select, next, rawget, ipairs
+local setmetatable, error, getmetatable = setmetatable, error, debug.getmetatable
 local floor, huge = math.floor, math.huge
 local format, byte, sub, find, gsub, char = string.format, string.byte, string.sub, string.find, string.gsub, string.char
 local match = string.match
@@ -15,6 +16,17 @@ local INT_MAX, INT_MIN = 2147483647, -2147483648
 local null = newproxy(true)
 getmetatable(null).__tostring = function() return "userdata: (nil)" end
 
+-- Returns a new read-only metatable that marks a table as an array, so that it is encoded as one even if it is empty.
+local function array_metatable()
+    local marks = {__is_cjson_array = true}
+    local shown = setmetatable({}, {
+        __index = marks,
+        __newindex = function() error("Attempt to modify a readonly table", 2) end,
+    })
+    behind[shown] = marks
+    return shown
+end
+
 local function new()
     local cjson = {null = null, _NAME = "cjson", _VERSION = "2.1.0"}
 
@@ -24,6 +36,7 @@ local function new()
     local precision = 14
     local invalid_encoded, invalid_decoded = false, true
     local keep_buffer = true
+    local arrays_are_marked = false
 
     ------------------------------------------------------------------------------------------------------------------
     -- options
@@ -104,6 +117,14 @@ local function new()
         return keep_buffer
     end
 
+    function cjson.decode_array_with_array_mt(...)
+        check_count(1, ...)
+        if (...) ~= nil then
+            arrays_are_marked = check_switch((...), 1)
+        end
+        return arrays_are_marked
+    end
+
     function cjson.encode_invalid_numbers(...)
         check_count(1, ...)
         if (...) ~= nil then
@@ -179,9 +200,11 @@ local function new()
         if depth > encode_depth then
             fail("Cannot serialise, excessive nesting (" .. depth .. ")")
         end
+        local metatable = getmetatable(t)
+        local is_array = metatable and metatable.__is_cjson_array
         t = real(t)
-        local size = array_size(t)
-        if size and size > 0 then
+        local size = is_array and #t or not is_array and array_size(t)
+        if is_array or size and size > 0 then
             n = n + 1
             out[n] = "["
             for i = 1, size do
@@ -403,6 +426,9 @@ local function new()
             too_deep(at, depth)
         end
         local t, n = {}, 0
+        if arrays_are_marked then
+            setmetatable(t, array_metatable())
+        end
         at = find(text, "[^ \t\r\n]", at)
         if at and byte(text, at) == 93 then
             return t, at + 1

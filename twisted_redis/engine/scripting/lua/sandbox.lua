@@ -413,6 +413,9 @@ end
 for name, f in pairs(rooms.environments(host, checks, behind, writable, metatables, hosts)) do
     G[name] = f
 end
+if not host.deprecated_api then
+    G.newproxy, G.getfenv, G.setfenv = nil, nil, nil
+end
 local maths = rooms.maths(checks)
 local redis, general = rooms.redis(host, numbers, spacious, error_table)
 for name, value in pairs {string = string, table = tables, math = maths, coroutine = threads, redis = redis} do
