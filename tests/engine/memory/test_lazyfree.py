@@ -32,12 +32,15 @@ def filled(server: Server, kind: str, count: int = MANY) -> None:
             "hash": [f"field:{number}", "value"],
             "zset": [number, f"member:{number}"],
             "list": ["element"],
+            "array": [number, "element"],
+            "scattered array": [number << 13, "element"],
         }[kind]
-    server({"set": "SADD", "hash": "HSET", "zset": "ZADD", "list": "RPUSH"}[kind], "key", *argv)
+    command = {"set": "SADD", "hash": "HSET", "zset": "ZADD", "list": "RPUSH"}.get(kind, "ARMSET")
+    server(command, "key", *argv)
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to be taken apart")
-@pytest.mark.parametrize("kind", ["set", "hash", "zset", "list", "keys"])
+@pytest.mark.parametrize("kind", ["set", "hash", "zset", "list", "array", "scattered array", "keys"])
 def test_a_large_value_is_freed_in_slices(kind: str) -> None:
     server = Server()
     filled(server, kind)
@@ -58,8 +61,10 @@ def test_small_values_are_not_counted() -> None:
     server = Server()
     server("SADD", "set", *range(1000), "x")
     server("SADD", "small", *range(20))
+    server("ARSET", "array", 0, *range(64))
+    server("ARSET", "far", 1 << 40, "x")
     server("SET", "string", "x" * 100_000)
-    assert server("UNLINK", "small", "string") == 2
+    assert server("UNLINK", "small", "array", "far", "string") == 4
     assert server.engine.lazyfree.freed == 0
     assert server("UNLINK", "set") == 1
     assert server.engine.lazyfree.freed == 1
