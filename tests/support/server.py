@@ -60,8 +60,10 @@ class Recorder:
 class Server:
     """``directives`` set attributes of the configuration (``maxclients=2``)."""
 
+    clock_type: type[Clock] = Clock
+
     def __init__(self, **directives: Any) -> None:
-        self.clock = Clock()
+        self.clock = self.clock_type()
         self.config = Config()
         self.config.enable_debug_command = "yes"
         self.config.save = ()  # otherwise FLUSHALL would write to the working directory

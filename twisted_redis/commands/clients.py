@@ -93,6 +93,8 @@ def _flags(client: Client) -> str:
         letters += "e"
     if gates & NO_TOUCH:
         letters += "T"
+    if "rdb channel" in client.extra:
+        letters += "C"
     if "internal" in client.extra:
         letters += "I"
     return letters or "N"

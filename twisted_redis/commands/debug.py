@@ -20,6 +20,7 @@ from twisted_redis.engine.errors import CommandError, NoSuchKey, WrongSubcommand
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.introspect.digest import dataset_digest, digest_text, value_digest
 from twisted_redis.engine.parse import float_or_none, integer, integer_or_none, positive
+from twisted_redis.engine.ports.replication import AFTER_FORK, BEFORE_CHANNEL, IN_STREAM
 from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import (
@@ -291,6 +292,23 @@ def _change_repl_id(ctx: Client) -> Reply:
     """
     ctx.engine.log("notice", "Changing replication IDs after receiving DEBUG change-repl-id")
     ctx.engine.replication.change_id()
+    return OK
+
+
+@debug_subcommand("REPL-PAUSE", 1)
+def _repl_pause(ctx: Client, point: bytes) -> Reply:
+    """REPL-PAUSE <clear|after-fork|before-rdb-channel|on-streaming-repl-buf>
+
+    Stops the process at a point of a full synchronization, until it gets SIGCONT.
+    """
+    pauses = ctx.engine.replication.debug_pauses
+    name = keyword(point).decode("latin-1").lower()
+    if name == "clear":
+        pauses.clear()
+    elif name in (AFTER_FORK, BEFORE_CHANNEL, IN_STREAM):
+        pauses.add(name)
+    else:
+        raise WrongSubcommand
     return OK
 
 

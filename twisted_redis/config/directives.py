@@ -242,8 +242,7 @@ class Directives:
     repl_diskless_sync_delay = number(5, 0, INT_MAX)
     repl_diskless_sync_max_replicas = number(0, 0, INT_MAX)
     repl_ping_replica_period = number(10, 1, INT_MAX, alias="repl-ping-slave-period")
-    # It allows a second connection, which this server does not need.
-    repl_rdb_channel = flag(True, HIDDEN | HINT)
+    repl_rdb_channel = flag(True, HIDDEN)
     repl_timeout = number(60, 1, INT_MAX)
     replica_announce_ip = directive(OPTIONAL, "", alias="slave-announce-ip")
     replica_announce_port = number(0, 0, 65535, alias="slave-announce-port")

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from twisted_redis.replication.replicas import PIECE, RECEIVING, SENDING, Replica, pump
+from twisted_redis.replication.replicas import PIECE, RECEIVING, SENDING, Replica, Request, pump
 
 if TYPE_CHECKING:
     from twisted_redis.replication.replication import Replication
@@ -22,19 +22,24 @@ class DiskSync:
         self._engine = replication.engine
         self.replicas = list(replicas)
 
-    def start(self, without: frozenset[str]) -> None:
+    def start(self, request: Request) -> None:
         """Begins to save; OSError if that fails."""
         if not self._replication.snapshots.start():
             raise OSError(errno.EAGAIN, "the snapshot cannot be begun")
 
     def leader_for(self, replica: Replica) -> Replica | None:
-        """Returns a replica that waits for this file and that ``replica`` can share it with, or None."""
+        """Returns a replica that waits for this file and that ``replica`` can share it with, or None.
+
+        An RDB channel shares none: the backlog may lack the beginning of the stream that its main channel needs.
+        """
+        if replica.is_channel:
+            return None
         for other in self.replicas:
             if (
                 other.state == RECEIVING
                 and (not other.snapshot_only or replica.snapshot_only)
                 and other.capabilities <= replica.capabilities
-                and other.without == replica.without
+                and other.request == replica.request
             ):
                 return other
         return None
@@ -50,6 +55,7 @@ class DiskSync:
     def saved(self, success: bool) -> None:
         """The child has ended: sends the file, or closes the replicas if there is none."""
         self._replication.replica_sync.finished(self)
+        self._replication.master.channels_ended(success)
         for replica in self.replicas:
             if replica.state != RECEIVING:
                 continue

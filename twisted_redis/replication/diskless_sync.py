@@ -1,7 +1,8 @@
 """Diskless synchronization: a child writes a snapshot to a pipe, and its bytes go to the sockets of replicas.
 
 The pipe is read as fast as the slowest replica takes the bytes.  The child stays until the replicas have taken
-everything, so that INFO shows the transfer until its end.
+everything, so that INFO shows the transfer until its end.  RDB channels are fed in the same way.  They may be closed by
+their replicas as soon as these have everything, which can be before the end of the child.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from zope.interface import implementer
 
 from twisted_redis.persistence.children import Child
 from twisted_redis.persistence.saving import facts, write_snapshot
-from twisted_redis.replication.replicas import RECEIVING, Replica
+from twisted_redis.replication.replicas import RECEIVING, Replica, Request
 
 if TYPE_CHECKING:
     from twisted_redis.replication.replication import Replication
@@ -82,9 +83,10 @@ class DisklessSync:
         self._over = False
         self._release = -1
 
-    def start(self, without: frozenset[str]) -> None:
+    def start(self, request: Request) -> None:
         """Forks the child; OSError if that cannot be done."""
         engine = self._engine
+        without = request.without
         mark = os.urandom(20).hex().encode()
         reading, writing = os.pipe()
         try:
@@ -112,8 +114,8 @@ class DisklessSync:
                 [] if "data" in without else engine.databases,
                 aux=facts(engine),
                 functions=[] if "functions" in without else engine.scripting.libraries.codes(),
-                compressed=config.rdbcompression,
-                checksum=config.rdbchecksum,
+                compressed=config.rdbcompression and request.compressed,
+                checksum=config.rdbchecksum and request.checksum,
                 policy=config.maxmemory_policy,
                 progress=child.report,
                 key_delay=config.rdb_key_save_delay,
@@ -186,20 +188,31 @@ class DisklessSync:
         if replica not in self.replicas:
             return
         self.replicas.remove(replica)
-        if self.replicas:
+        if replica.is_channel and not self._over:
+            # Without the snapshot, its main channel is of no use.
+            self._replication.master.end_stream(replica)
+        if self.replicas or (replica.is_channel and self._over):
             self.drained()
+            return
+        if replica.is_channel:
+            # The child cannot write any more, and fails.
+            self._close()
             return
         self._engine.log("warning", "Diskless rdb transfer, last replica dropped, killing fork child.")
         self._read(False)
         self._replication.replica_sync.children.signal()
 
+    def _close(self) -> None:
+        self._read(False)
+        self._let_go()
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+
     def _ended(self, code: int, number: int) -> None:
         """The child has ended."""
         engine = self._engine
-        self._read(False)
-        self._let_go()
-        if self._pipe is not None:
-            self._pipe.close()
+        self._close()
         self._replication.replica_sync.finished(self)
         success = not number and not code
         if success:
@@ -208,6 +221,7 @@ class DisklessSync:
             engine.log("warning", f"Background transfer terminated by signal {number}")
         else:
             engine.log("warning", "Background transfer error")
+        self._replication.master.channels_ended(success and self._over)
         for replica in self.replicas:
             if replica.state != RECEIVING:
                 continue

@@ -65,13 +65,13 @@ def replication_fields(replication: Replication) -> Fields:
     fields: Fields = [("role", "slave" if replication.is_replica else "master")]
     if replication.is_replica:
         fields += _following(replication)
-    fields.append(("connected_slaves", len(master.replicas)))
+    fields.append(("connected_slaves", master.replica_count))
     if config.min_replicas_to_write and config.min_replicas_max_lag:
         fields.append(("min_slaves_good_slaves", master.good_replicas))
     number = 0
     for replica in master.replicas.values():
         word = replica.state.strip()
-        if word in ("", "snapshot"):
+        if word in ("", "snapshot") or replica.has_main:
             continue
         lag = int(now - replica.acknowledged_at) if replica.state == ONLINE else 0
         fields.append(

@@ -12,7 +12,16 @@ from twisted_redis.engine.gates import IS_PAUSED, Denial, flags_of
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
 from twisted_redis.engine.pause import FAILOVER
 from twisted_redis.engine.ports.replication import ACKNOWLEDGED
-from twisted_redis.replication.replicas import ONLINE, PIECE, Replica, owed, pump, replica_of
+from twisted_redis.replication.replicas import (
+    NO_CHANNEL,
+    ONLINE,
+    PIECE,
+    STREAMING,
+    Replica,
+    owed,
+    pump,
+    replica_of,
+)
 from twisted_redis.replication.stream import GETACK, PING
 from twisted_redis.resp.inline import split_arguments
 from twisted_redis.resp.types import NO_REPLY, OK, ErrorReply, Reply
@@ -24,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Master"]
 
 LONGEST_HOST = 256
+#: The capability of replicas that open an RDB channel.
+CHANNELS = "rdb-channel-repl"
 
 
 def _deny(client: Client, command: Command, argv: list[bytes]) -> None:
@@ -37,6 +48,7 @@ class Master:
     def __init__(self, replication: Replication) -> None:
         self._replication = replication
         self._engine = replication.engine
+        #: By connection: a replica that synchronizes through an RDB channel has two.
         self.replicas: dict[Client, Replica] = {}
         self.good_replicas = 0
         self.full_syncs = 0
@@ -58,6 +70,21 @@ class Master:
     def bytes_sent(self) -> int:
         """The number of bytes sent to replicas since the last CONFIG RESETSTAT."""
         return self._sent + sum(client.link.figures.bytes_out for client in self.replicas)
+
+    @property
+    def replica_count(self) -> int:
+        """The number of replicas, however many connections they have."""
+        return sum(1 for replica in self.replicas.values() if not replica.has_main)
+
+    @property
+    def _serves_channels(self) -> bool:
+        config = self._engine.config
+        return config.repl_rdb_channel and config.repl_diskless_sync
+
+    def _main(self, number: int) -> Replica | None:
+        """Returns the replica whose connection is the client ``number``."""
+        client = self._engine.clients.get(number)
+        return self.replicas.get(client) if client is not None else None
 
     # REPLCONF
 
@@ -85,24 +112,41 @@ class Master:
             replica.address = value.decode("latin-1")
         elif option == b"capa":
             # Unknown capabilities are ignored.
-            replica.capabilities.add(value.lower().decode("latin-1"))
+            capability = value.lower().decode("latin-1")
+            if capability != CHANNELS or self._serves_channels:
+                replica.capabilities.add(capability)
         elif option == b"rdb-only":
             replica.snapshot_only = bool(integer_in(value, 0, 1))
+            replica.request = replica.request._replace(apart=replica.snapshot_only and self._serves_channels)
         elif option == b"rdb-filter-only":
             wanted = split_arguments(value)
             if wanted is None:
                 raise CommandError("ERR Missing rdb-filter-only values")
-            replica.without = frozenset(("data", "functions"))
+            replica.request = replica.request._replace(without=frozenset(("data", "functions")))
             for word in wanted:
                 if word.lower() != b"functions":
                     raise refusal(b"ERR Unsupported rdb-filter-only option: %b", word)
-                replica.without = frozenset(("data",))
+                replica.request = replica.request._replace(without=frozenset(("data",)))
         elif option == b"rdb-channel":
-            # A snapshot has no second connection here: a replica that asks for one learns so at once.
-            if integer_in(value, 0, 1):
-                raise refusal(b"ERR Unrecognized REPLCONF option: %b", name)
+            replica.is_channel = bool(integer_in(value, 0, 1))
+            if replica.is_channel:
+                replica.client.extra["rdb channel"] = True
+            else:
+                replica.client.extra.pop("rdb channel", None)
         elif option == b"main-ch-client-id":
-            raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
+            number = integer(value)
+            main = self._main(number)
+            if main is None or main.state != NO_CHANNEL:
+                raise CommandError(f"ERR Unrecognized RDB client id: {number}")
+            replica.main_id = number
+            replica.request = replica.request._replace(
+                compressed=replica.request.compressed and main.request.compressed,
+                checksum=replica.request.checksum and main.request.checksum,
+            )
+        elif option == b"rdb-no-compress":
+            replica.request = replica.request._replace(compressed=not integer_in(value, 0, 1))
+        elif option == b"rdb-no-checksum":
+            replica.request = replica.request._replace(checksum=not integer_in(value, 0, 1))
         else:
             raise refusal(b"ERR Unrecognized REPLCONF option: %b", name)
 
@@ -125,6 +169,9 @@ class Master:
         if replica.silent and replica.state == ONLINE:
             # It has loaded the streamed snapshot: only now can it tell the stream from the snapshot.
             replica.silent = False
+        elif replica.state == STREAMING:
+            # It has loaded the snapshot before the end of the child was noticed.
+            self.put_online(replica)
         return NO_REPLY
 
     def misbehaved(self, client: Client, reply: Reply) -> bool:
@@ -164,7 +211,7 @@ class Master:
         if client.out or client.link.pending_output:
             raise CommandError("ERR SYNC and PSYNC are invalid with pending output")
         replica = replica_of(client)
-        if replica.without and "eof" not in replica.capabilities:
+        if replica.request.without and "eof" not in replica.capabilities:
             raise CommandError("ERR Filtered replica requires EOF capability")
         engine.log("notice", f"Replica {replica.name} asks for synchronization")
         if replication_id is None:
@@ -177,8 +224,12 @@ class Master:
             elif self._continue(replica, replication_id.decode("latin-1"), number):
                 self.partial_syncs += 1
                 return NO_REPLY
-            elif replication_id[:1] != b"?":
-                self.failed_partial_syncs += 1
+            else:
+                if replication_id[:1] != b"?":
+                    self.failed_partial_syncs += 1
+                if CHANNELS in replica.capabilities:
+                    self._await_channel(replica)
+                    return NO_REPLY
         self.full_syncs += 1
         transport: Any = getattr(client.link, "transport", None)
         if engine.config.repl_disable_tcp_nodelay and hasattr(transport, "setTcpNoDelay"):
@@ -201,6 +252,47 @@ class Master:
         line = self._engine.acl.client_info(client).decode("latin-1")
         self._engine.log("notice", f"MASTER MODE enabled (failover request from '{line}')")
 
+    def _await_channel(self, replica: Replica) -> None:
+        """Has the replica open its RDB channel, which the number of its main channel identifies."""
+        self._attach(replica)
+        replica.state = NO_CHANNEL
+        replica.acknowledged_at = self._engine.time.monotonic()
+        self._replication.create_backlog()
+        self._engine.log(
+            "notice",
+            f"Replica {replica.name} is capable of rdb channel synchronization, and partial sync isn't possible. Full "
+            "sync will continue with dedicated rdb channel.",
+        )
+        replica.client.out.append(b"+RDBCHANNELSYNC %d\r\n" % replica.client.id)
+
+    def begin_stream(self, channel: Replica, offset: int) -> None:
+        """Begins the stream behind ``offset`` on the main channel of ``channel``, whose snapshot begins."""
+        main = self._main(channel.main_id)
+        if main is None or main.state != NO_CHANNEL:
+            self._engine.log(
+                "warning", f"Starting to deliver RDB to replica {channel.name} but it has no associated main channel"
+            )
+            return
+        main.state = STREAMING
+        main.initial_offset = offset
+        main.place = offset + 1
+        self._engine.log("notice", f"Starting to deliver RDB and replication stream to replica: {main.name}")
+
+    def end_stream(self, channel: Replica) -> None:
+        """Closes the main channel of ``channel``, which is lost before the end of its snapshot."""
+        main = self._main(channel.main_id)
+        if main is not None and main.state == STREAMING:
+            main.client.link.abort()
+
+    def channels_ended(self, success: bool) -> None:
+        """The snapshot is made: puts the main channels online, or closes them if there is none."""
+        for replica in list(self.replicas.values()):
+            if replica.state == STREAMING:
+                if success:
+                    self.put_online(replica)
+                else:
+                    replica.client.link.abort()
+
     def _attach(self, replica: Replica) -> None:
         client = replica.client
         client.gates |= REPLICA
@@ -215,7 +307,8 @@ class Master:
         known = asked == replication.replication_id
         if not known and (asked != replication.replication_id2 or offset > replication.second_offset):
             if asked.startswith("?"):
-                engine.log("notice", f"Full resync requested by replica {replica.name} ")
+                kind = "(rdb-channel)" if replica.is_channel else ""
+                engine.log("notice", f"Full resync requested by replica {replica.name} {kind}")
             elif asked == replication.replication_id2:
                 engine.log(
                     "notice",
@@ -406,7 +499,8 @@ class Master:
         replica = self.replicas.pop(client, None)
         if replica is None:
             return
-        self._engine.log("notice", f"Connection with replica {replica.name} lost.")
+        kind = " (rdbchannel)" if replica.is_channel else ""
+        self._engine.log("notice", f"Connection with replica{kind} {replica.name} lost.")
         self._sent += client.link.figures.bytes_out
         client.link.drained = None
         replica.more = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.engine.ports.replication import AFTER_FORK
 from twisted_redis.persistence.children import Children
 from twisted_redis.replication.disk_sync import DiskSync
 from twisted_redis.replication.diskless_sync import DisklessSync
@@ -65,7 +66,7 @@ class ReplicaSync:
     def waiting(self) -> list[Replica]:
         """The replicas that the next snapshot is for: the first waiting one, and all that want the same."""
         found = [replica for replica in self._replication.master.replicas.values() if replica.state == WAITING]
-        return [replica for replica in found if replica.without == found[0].without]
+        return [replica for replica in found if replica.request == found[0].request]
 
     def _start_if_due(self, now: float) -> None:
         if self.children.purpose or self.job is not None:
@@ -84,15 +85,16 @@ class ReplicaSync:
         engine = self._engine
         replicas = self.waiting() or replicas
         every = set.intersection(*(replica.capabilities for replica in replicas))
-        without = replicas[0].without
-        diskless = bool(engine.config.repl_diskless_sync or without) and "eof" in every
-        engine.log("notice", f"Starting BGSAVE for SYNC with target: {'replicas sockets' if diskless else 'disk'}")
+        request = replicas[0].request
+        diskless = bool(engine.config.repl_diskless_sync or request.without) and "eof" in every
+        target = ("replicas sockets" if diskless else "disk") + (" (rdb-channel)" if request.apart else "")
+        engine.log("notice", f"Starting BGSAVE for SYNC with target: {target}")
         job = DisklessSync(self._replication, replicas) if diskless else DiskSync(self._replication, replicas)
         self.job = job
         # The child has the data of this moment, so effects that are not encoded yet belong before its offset.
         offset = self._replication.offset
         try:
-            job.start(without)
+            job.start(request)
         except OSError as problem:
             self.job = None
             engine.log("warning", f"Can't save in background: fork: {problem.strerror}")
@@ -101,6 +103,7 @@ class ReplicaSync:
                 replica.client.out.append(b"-ERR BGSAVE failed, replication can't continue\r\n")
                 replica.client.close()
             return
+        self._replication.pause_at(AFTER_FORK)
         for replica in replicas:
             self.begin(replica, offset)
 
@@ -112,6 +115,8 @@ class ReplicaSync:
         # The stream behind a snapshot begins with SELECT.
         self._replication.stream.forget_database()
         if not replica.speaks_sync:
+            if replica.is_channel:
+                self._replication.master.begin_stream(replica, offset)
             replica.client.out.append(b"+FULLRESYNC %b %d\r\n" % (self._replication.replication_id.encode(), offset))
             self._engine.turns.flush_later(replica.client)
 

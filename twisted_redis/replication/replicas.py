@@ -1,19 +1,38 @@
-"""One replica as its master knows it, and how it is fed."""
+"""One replica as its master knows it, and how it is fed.
+
+A replica that supports it opens a second connection for a full synchronization: the RDB channel takes the snapshot,
+while the first connection, the main channel, takes the stream.  The master keeps a ``Replica`` for each connection.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted_redis.engine.clients import CLOSING, Client
 from twisted_redis.replication.backlog import Backlog
 
-__all__ = ["ONLINE", "RECEIVING", "SENDING", "SNAPSHOT", "WAITING", "Replica", "owed", "pump", "replica_of"]
+__all__ = [
+    "NO_CHANNEL",
+    "ONLINE",
+    "RECEIVING",
+    "SENDING",
+    "SNAPSHOT",
+    "STREAMING",
+    "WAITING",
+    "Replica",
+    "Request",
+    "owed",
+    "pump",
+    "replica_of",
+]
 
 # The states of a replica, in the words of INFO.
 CONFIGURING = ""
+NO_CHANNEL = "wait_bgsave  "  # a main channel whose RDB channel has no snapshot yet (the same word in INFO)
 WAITING = "wait_bgsave"  # waits for a snapshot that has not begun
 RECEIVING = "wait_bgsave "  # its snapshot is made, or streamed to it (the same word in INFO)
+STREAMING = "send_bulk_and_stream"  # a main channel that is sent the stream while its RDB channel gets the snapshot
 SENDING = "send_bulk"  # is sent the file
 ONLINE = "online"
 SNAPSHOT = "snapshot"  # wanted the file alone, and has it
@@ -22,8 +41,24 @@ SNAPSHOT = "snapshot"  # wanted the file alone, and has it
 PIECE = 256 * 1024
 
 
+class Request(NamedTuple):
+    """The kind of snapshot that a replica asks for; replicas share a snapshot if their requests are equal.
+
+    ``without`` names the parts that are left out: ``data``, ``functions``.  ``apart`` says that the connection carries
+    nothing but the snapshot, and that this server serves RDB channels.
+    """
+
+    without: frozenset[str] = frozenset()
+    apart: bool = False
+    compressed: bool = True
+    checksum: bool = True
+
+
 class Replica:
-    """The state of a replica.  Times are monotonic (s), places are offsets of the stream."""
+    """The state of a replica, or of one of its two connections.
+
+    Times are monotonic (s), places are offsets of the stream.
+    """
 
     __slots__ = (
         "acknowledged",
@@ -33,9 +68,12 @@ class Replica:
         "capabilities",
         "client",
         "initial_offset",
+        "is_channel",
+        "main_id",
         "more",
         "place",
         "port",
+        "request",
         "silent",
         "snapshot_only",
         "soft_since",
@@ -43,7 +81,6 @@ class Replica:
         "stalled_since",
         "state",
         "synced",
-        "without",
     )
 
     def __init__(self, client: Client) -> None:
@@ -61,9 +98,11 @@ class Replica:
         #: The address that it has announced, if it has.
         self.address = ""
         self.capabilities: set[str] = set()
-        #: The parts of a snapshot that it does not want: ``data``, ``functions``.
-        self.without: frozenset[str] = frozenset()
+        self.request = Request()
         self.snapshot_only = False
+        #: True for an RDB channel, and the id of the client that is its main channel (0 without one).
+        self.is_channel = False
+        self.main_id = 0
         #: True if it came with SYNC and does not acknowledge.
         self.speaks_sync = False
         self.initial_offset = 0
@@ -90,12 +129,17 @@ class Replica:
     @property
     def wants_stream(self) -> bool:
         """True if the backlog keeps bytes for it."""
-        return self.state not in (CONFIGURING, WAITING, SNAPSHOT) and not self.snapshot_only
+        return self.state not in (CONFIGURING, NO_CHANNEL, WAITING, SNAPSHOT) and not self.snapshot_only
 
     @property
     def takes_stream(self) -> bool:
         """True if it is sent the stream."""
-        return self.state == ONLINE and not self.silent
+        return (self.state == ONLINE and not self.silent) or self.state == STREAMING
+
+    @property
+    def has_main(self) -> bool:
+        """True for an RDB channel whose main channel is connected: both are one replica."""
+        return self.is_channel and self.main_id in self.client.engine.clients
 
 
 def replica_of(client: Client) -> Replica:

@@ -8,6 +8,7 @@ history of its own under a new name.  It remembers the former name as ``replicat
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -57,6 +58,7 @@ class Replication:
         self.replication_id2 = NO_ID
         self.second_offset = -1
         self.synced = -1
+        self.debug_pauses: set[str] = set()
         self.stream = Stream(engine, self._start_over)
         self.replica_sync = ReplicaSync(self, children)
         self.master = Master(self)
@@ -404,6 +406,13 @@ class Replication:
     def abort_failover(self) -> None:
         """FAILOVER ABORT."""
         self.failover.abort_by_user()
+
+    def pause_at(self, point: str) -> None:
+        """Stops the process, until it is continued, if DEBUG REPL-PAUSE names ``point``."""
+        if point in self.debug_pauses:
+            self.engine.log("notice", "Process is about to stop.")
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self.engine.log("notice", "Process has been continued.")
 
     # periodic work
 

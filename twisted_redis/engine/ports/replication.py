@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.resp.types import Reply
 
-__all__ = ["ACKNOWLEDGED", "NO_ID", "NoReplication", "Replication"]
+__all__ = ["ACKNOWLEDGED", "AFTER_FORK", "BEFORE_CHANNEL", "IN_STREAM", "NO_ID", "NoReplication", "Replication"]
 
 #: The group of waiting calls that an acknowledgement of a replica wakes (``Block.group``): WAIT and WAITAOF.
 ACKNOWLEDGED = "acknowledged"
 #: The replication id that stands for no history.
 NO_ID = "0" * 40
+
+# Points of a full synchronization, in the words of DEBUG REPL-PAUSE.
+AFTER_FORK = "after-fork"
+BEFORE_CHANNEL = "before-rdb-channel"
+IN_STREAM = "on-streaming-repl-buf"
 
 _NO_REPLICATION = "ERR This server does not replicate"
 
@@ -29,6 +34,8 @@ class Replication(Protocol):
     #: The name of the history of writes that the stream is a part of, and the name before the last promotion.
     replication_id: str
     replication_id2: str
+    #: The points at which the process stops itself (DEBUG REPL-PAUSE).
+    debug_pauses: set[str]
 
     @property
     def is_replica(self) -> bool:
@@ -116,6 +123,7 @@ class NoReplication:
 
     def __init__(self) -> None:
         self.synced = -1
+        self.debug_pauses: set[str] = set()
         self.change_id()
 
     def flush_all(self) -> None:
