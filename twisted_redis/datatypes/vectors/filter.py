@@ -56,7 +56,7 @@ _nan = re.compile(rb"(?i)\s*[-+]?nan(?:\([0-9a-z_]*\))?\Z").match
 
 
 def compile_filter(expression: bytes) -> Callable[[bytes], bool]:
-    """A function that says whether the JSON attribute of an element passes; b"" stands for no attribute.
+    """A function that says whether the JSON attribute of an element passes.  An element without one never does.
 
     Raises FilterError.
     """
@@ -158,8 +158,6 @@ class _Compiler:
         beforehand = self._beforehand
 
         def matches(attribute: bytes) -> bool:
-            if not attribute:
-                return False
             row: _Row = []
             for extract in extractors:
                 value = extract(attribute)
