@@ -63,6 +63,7 @@ class RedisServer(ServerService):
         self._whole = False
         self._pid_file = PidFile("", engine.log)
         persistence.exits.leaving.append(lambda: self._pid_file.remove())
+        persistence.exits.leaving.append(self.conversations.kill)
         self.periodic.append(persistence.tick)
         self.periodic.append(replication.tick)
         if cluster is not None:

@@ -24,10 +24,14 @@ from twisted_redis.resp.types import OK, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.ports.debugging import Channel
 
 __all__: list[str] = []
 
 command = CommandGroup("scripting", since="2.6.0")
+
+#: The key in ``Client.extra`` of the mode that SCRIPT DEBUG has set, ``yes`` or ``sync``.
+DEBUG_MODE = "script_debug"
 
 # Notes on the keys, as in COMMAND DOCS of Redis.
 _ANYTHING = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
@@ -41,15 +45,34 @@ def _number_of_keys(numkeys: bytes, arguments: tuple[bytes, ...]) -> int:
 
 
 def _eval(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
+    if ctx.extra and DEBUG_MODE in ctx.extra:
+        return _debug(ctx, script, numkeys, arguments, read_only)
     keys = _number_of_keys(numkeys, arguments)
     state = ctx.engine.scripting
     sha1 = state.add(script, keep=False)
     return state.evaluate(ctx, sha1, state.scripts[sha1], keys, arguments, read_only)
 
 
+def _debug(ctx: Client, script: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
+    """Runs a script under the debugger."""
+    from twisted_redis.engine.scripting.debugging import debug as run  # most servers do not need it
+
+    def keys() -> int:
+        return _number_of_keys(numkeys, arguments)
+
+    def session(channel: Channel) -> Reply:
+        return run(ctx, channel, script, keys, arguments, read_only)
+
+    conversations = ctx.engine.conversations
+    mode = ctx.extra.pop(DEBUG_MODE)
+    return conversations.fork(ctx, session) if mode == "yes" else conversations.hold(ctx, session)
+
+
 def _evalsha(ctx: Client, sha1: bytes, numkeys: bytes, arguments: tuple[bytes, ...], read_only: bool) -> Reply:
     if len(sha1) != 40:
         raise CommandError(_NO_SCRIPT)
+    if ctx.extra and DEBUG_MODE in ctx.extra:
+        raise CommandError("ERR Please use EVAL instead of EVALSHA for debugging")
     keys = 1 if numkeys == b"1" and arguments else _number_of_keys(numkeys, arguments)
     state = ctx.engine.scripting
     script = state.scripts.get(sha1)
@@ -193,13 +216,20 @@ def kill(ctx: Client) -> Reply:
 def debug(ctx: Client, mode: bytes) -> Reply:
     """SCRIPT DEBUG <YES | SYNC | NO>
 
-    Turns Redis' script debugger on or off. This server does not have it.
+    Has the next EVAL of this client run under the debugger: in a child process with a copy of the data (YES), or in
+    the server itself, which serves nobody else meanwhile (SYNC).
     """
-    if c_string(mode).lower() == b"no":
+    if ctx.out or ctx.deny_blocking:
+        raise CommandError("ERR SCRIPT DEBUG must be called outside a pipeline")
+    wanted = c_string(mode).lower().decode("latin-1")
+    if wanted == "no":
+        ctx.extra.pop(DEBUG_MODE, None)
         return OK
-    if c_string(mode).lower() not in (b"yes", b"sync"):
+    if wanted not in ("yes", "sync"):
         raise CommandError("ERR Use SCRIPT DEBUG YES/SYNC/NO")
-    raise CommandError("ERR this server has no debugger of scripts")
+    ctx.engine.conversations.check(ctx, wanted == "yes")
+    ctx.extra[DEBUG_MODE] = wanted
+    return OK
 
 
 declare_help(subcommand, since="5.0.0")

@@ -48,6 +48,7 @@ from twisted_redis.engine.mishaps import abandon_unit, broken, crashed, report, 
 from twisted_redis.engine.pause import Pauses
 from twisted_redis.engine.ports.append_only import AppendOnly, NoAppendOnly
 from twisted_redis.engine.ports.cluster import Cluster, NoCluster
+from twisted_redis.engine.ports.debugging import Conversations, NoConversations
 from twisted_redis.engine.ports.network import Network, NoNetwork
 from twisted_redis.engine.ports.persistence import NoPersistence, Persistence
 from twisted_redis.engine.ports.process import Process
@@ -117,6 +118,7 @@ class Engine:
         self.append_only: AppendOnly = NoAppendOnly()
         self.replication: Replication = NoReplication()
         self.cluster: Cluster = NoCluster()
+        self.conversations: Conversations = NoConversations()
         #: The keys of database 0 by slot, in a node of a cluster.
         self.local = NO_INDEX
 

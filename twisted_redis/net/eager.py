@@ -11,6 +11,7 @@ one: a pool hands it out again, and the next request is lost.  ``finish`` closes
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,7 @@ from zope.interface import directlyProvides, providedBy
 
 from twisted_redis.net.twisted_internals import eager_write, unsent_bytes
 
-__all__ = ["EagerTransport", "Send", "end_output", "finish", "pending_output", "sender"]
+__all__ = ["EagerTransport", "Send", "end_output", "finish", "pending_output", "release", "sender"]
 
 Send = Callable[[bytes], None]
 
@@ -104,6 +105,16 @@ def _hold_back(transport: Any) -> None:
     sock = getattr(transport, "socket", None)
     if _CORK is not None and isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
+
+
+def release(transport: Any) -> None:
+    """Closes the descriptor of a plain ``transport`` and nothing more, because another process has a copy of it.
+
+    The peer would be told if the transport closed its socket by itself.
+    """
+    transport.stopReading()
+    transport.stopWriting()
+    os.close(transport.socket.detach())
 
 
 def end_output(transport: Any) -> None:

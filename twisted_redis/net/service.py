@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted_redis.config import ConfigError
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.gates import IS_BUSY
+from twisted_redis.net.debugging import DebugConversations
 from twisted_redis.net.factory import RedisFactory
 from twisted_redis.net.hub import Hub, open_hub
 from twisted_redis.net.listening import ListenError, Listeners, TlsError
@@ -84,6 +85,8 @@ class ServerService(Service):
         self.factory.on_connect = self.wake
         self.listeners.client_tls = self._client_tls
         engine.network = self
+        self.conversations = engine.conversations = DebugConversations(engine)
+        self.periodic.append(self.conversations.poll)
         self._migrate_connections = MigrateConnections(reactor, engine, self._client_tls)
         config = engine.config
         config.on_apply("port", lambda: self._listen_anew(_PORT_REFUSED))

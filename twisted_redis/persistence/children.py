@@ -27,7 +27,7 @@ from twisted_redis.datatypes.order import Order
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "private_dirty_bytes"]
+__all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "be_child", "fork", "private_dirty_bytes"]
 
 STOPPED_ON_PURPOSE = signal.SIGUSR1
 """The signal that stops a child on purpose, which is not a failure."""
@@ -151,22 +151,15 @@ class Children:
         # The collector writes to the objects that it visits, which would copy the shared pages.
         if hasattr(gc, "freeze"):
             gc.freeze()
-        started = time.perf_counter_ns()
         try:
-            with warnings.catch_warnings():
-                # Python warns of threads at a fork; ours hold no lock that the child needs.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                pid = os.fork()
-        except Exception as error:
+            pid = fork(self._engine)
+        except OSError:
             os.close(reading)
             os.close(writing)
             _thaw()
-            if isinstance(error, OSError):
-                raise
-            raise OSError(errno.ENOMEM, str(error) or os.strerror(errno.ENOMEM)) from error
+            raise
         if pid == 0:
-            _be_child(self._engine, work, writing, program, title, keep)
-        took = (time.perf_counter_ns() - started) // 1000
+            be_child(self._engine, {writing, *keep}, lambda: self._work(work, writing, program, title))
         os.close(writing)
         self.purpose = purpose
         self.pid = pid
@@ -179,11 +172,16 @@ class Children:
         self.keys_total = sum(len(db) for db in self._engine.databases)
         self.cow_bytes = self.cow_peak = 0
         Order.saving = True
-        stats = self._engine.stats
-        stats.forks += 1
-        stats.last_fork_us = took
-        self._engine.latency.note("fork", took / 1000)
         return pid
+
+    def _work(self, work: Callable[[Child], bool], pipe: int, program: str, title: str) -> bool:
+        """Does ``work`` in the child."""
+        self._engine.process.set_title(program)
+        child = Child(pipe, self._engine.log, title)
+        if not work(child):
+            return False
+        child.finish()
+        return True
 
     def poll(self, now: float = 0.0) -> None:
         """Reads the reports of the child and handles its end; part of the periodic work."""
@@ -279,15 +277,31 @@ def _thaw() -> None:
         gc.unfreeze()
 
 
-def _be_child(
-    engine: Engine,
-    work: Callable[[Child], bool],
-    pipe: int,
-    program: str,
-    title: str,
-    keep: Collection[int],
-) -> None:
-    """Runs a child from the fork to its exit; does not return."""
+def fork(engine: Engine) -> int:
+    """Forks, and counts that; returns 0 in the child, which has to call ``be_child``.  Raises OSError."""
+    started = time.perf_counter_ns()
+    try:
+        with warnings.catch_warnings():
+            # Python warns of threads at a fork; ours hold no lock that the child needs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(errno.ENOMEM, str(error) or os.strerror(errno.ENOMEM)) from error
+    if pid:
+        took = (time.perf_counter_ns() - started) // 1000
+        engine.stats.forks += 1
+        engine.stats.last_fork_us = took
+        engine.latency.note("fork", took / 1000)
+    return pid
+
+
+def be_child(engine: Engine, keep: Collection[int], work: Callable[[], bool]) -> None:
+    """Runs a child from the fork to its exit, with 0 if ``work`` returned True; does not return.
+
+    ``keep`` holds the descriptors that the work needs, besides the standard streams.
+    """
     try:
         gc.disable()
         signal.set_wakeup_fd(-1)
@@ -295,12 +309,9 @@ def _be_child(
         # Ctrl-C goes to the whole process group, but the server decides about its child.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
-        close_descriptors({0, 1, 2, pipe, *keep})
+        close_descriptors({0, 1, 2, *keep})
         engine.oom_score.be_child()
-        engine.process.set_title(program)
-        child = Child(pipe, engine.log, title)
-        if work(child):
-            child.finish()
+        if work():
             os._exit(0)
     except BaseException as error:
         try:

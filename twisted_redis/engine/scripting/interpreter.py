@@ -20,7 +20,7 @@ try:
 except ImportError:
     lua51 = None
 
-__all__ = ["Host", "Interpreter", "ScriptError"]
+__all__ = ["DebugHost", "Host", "Interpreter", "ScriptError"]
 
 #: More arguments than this are passed in tables, since a call has room for only some thousands.
 MANY = 4000
@@ -33,6 +33,19 @@ _SOURCES = Path(scripting.__path__[0]) / "lua"
 _SANDBOX, _LIBRARY = b"=[sandbox]", b"=[library]"
 #: The files that belong to the sandbox.
 _ROOMS = ("environments", "loading", "maths", "redis", "results")
+#: The functions of a ``DebugHost`` by name.
+_FOR_THE_DEBUGGER = (
+    "breakpoint",
+    "failed",
+    "order",
+    "quoted",
+    "reached",
+    "say",
+    "send",
+    "show_line",
+    "show_value",
+    "trace_values",
+)
 
 
 class ScriptError(Exception):
@@ -72,6 +85,40 @@ class Host(Protocol):
         """Implements ``redis.sha1hex``."""
 
 
+class DebugHost(Host, Protocol):
+    """The functions that ``lua/debugging.lua`` calls, too."""
+
+    def reached(self, line: int, is_script: bool, is_count: bool) -> tuple[bool, bool]:
+        """The script has reached a line, or executed many instructions; returns whether it stops, and is late."""
+
+    def order(self) -> tuple[bytes, bytes]:
+        """Returns what is to be done next while the script has stopped, with its argument."""
+
+    def send(self) -> None:
+        """Sends what the user is to see."""
+
+    def say(self, text: bytes) -> None:
+        """Shows a line."""
+
+    def show_value(self, prefix: bytes, value: bytes) -> None:
+        """Shows a value."""
+
+    def show_line(self, line: int) -> None:
+        """Shows a line of the source."""
+
+    def quoted(self, text: bytes) -> bytes:
+        """Returns a string in quotes."""
+
+    def failed(self, text: bytes) -> None:
+        """Redis' functions have made an error for the script."""
+
+    def breakpoint(self) -> None:
+        """Implements ``redis.breakpoint``."""
+
+    def trace_values(self, text: bytes) -> None:
+        """Implements ``redis.debug``."""
+
+
 @lru_cache
 def _source(name: str) -> bytes:
     return (_SOURCES / f"{name}.lua").read_bytes()
@@ -98,12 +145,19 @@ class Interpreter:
 
     ``run`` and ``call`` return a result as ``sandbox.lua`` defines it: a plain value, or a tuple.  The tuple is
     (0, text) for a status, (True, number of tokens, table of tokens, greatest depth) for other values, and
-    (False, text, source, line, counted) for an error.
+    (False, text, source, line, counted) for an error.  With a ``debugger`` all scripts run under it.
 
     Scripts have ``newproxy``, ``getfenv`` and ``setfenv`` only with ``deprecated_api``.
     """
 
-    def __init__(self, host: Host, version: str, is_eval: bool, deprecated_api: bool = False) -> None:
+    def __init__(
+        self,
+        host: Host,
+        version: str,
+        is_eval: bool,
+        deprecated_api: bool = False,
+        debugger: DebugHost | None = None,
+    ) -> None:
         if lua51 is None:
             raise CommandError("ERR Lua is not installed: install twisted_redis with the extra 'lua'")
         lua = lua51.LuaRuntime(
@@ -148,7 +202,11 @@ class Interpreter:
             b"is_eval": is_eval,
             b"deprecated_api": deprecated_api,
         }
-        rooms = {name.encode(): lua.compile(_source(name), name=_SANDBOX) for name in _ROOMS}
+        names_of_rooms: tuple[str, ...] = _ROOMS
+        if debugger is not None:
+            given[b"debugger"] = lua.table_from({name.encode(): getattr(debugger, name) for name in _FOR_THE_DEBUGGER})
+            names_of_rooms += ("debugging",)
+        rooms = {name.encode(): lua.compile(_source(name), name=_SANDBOX) for name in names_of_rooms}
         entry = lua.compile(_source("sandbox"), name=_SANDBOX)(
             lua.table_from(given), lua.table_from(libraries), numbers, checks, behind, lua.table_from(rooms)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import REDIS_VERSION
@@ -19,7 +19,7 @@ from twisted_redis.engine.mishaps import abandon_unit, crashed
 from twisted_redis.engine.ports.cluster import Reason, Redirected
 from twisted_redis.engine.scripting.convert import argument, from_lua, one_line, scalar, to_lua
 from twisted_redis.engine.scripting.flags import ALLOW_CROSS_SLOT, ALLOW_OOM, NO_WRITES
-from twisted_redis.engine.scripting.interpreter import Interpreter, ScriptError
+from twisted_redis.engine.scripting.interpreter import DebugHost, Interpreter, ScriptError
 from twisted_redis.engine.units import TRANSACTION
 from twisted_redis.keyspace.slots import key_slot
 from twisted_redis.resp.types import OK, ErrorReply, Reply, Simple
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["Run", "Runner"]
+__all__ = ["Run", "Runner", "arguments_of", "with_code"]
 
 _LEVELS = ("debug", "verbose", "notice", "warning")
 #: The gates that a script inherits from its caller.
@@ -83,9 +83,12 @@ class Run:
 
 
 class Runner:
-    """An interpreter, and the client on which its scripts call commands: the host of ``Interpreter``."""
+    """An interpreter, and the client on which its scripts call commands: the host of ``Interpreter``.
 
-    def __init__(self, engine: Engine, functions: bool) -> None:
+    ``attach`` returns the host of an interpreter for debugging, which stands in front of this one.
+    """
+
+    def __init__(self, engine: Engine, functions: bool, attach: Callable[[Runner], DebugHost] | None = None) -> None:
         self.engine = engine
         self.effects = engine.effects
         self._lookup = engine.commands.lookup.get
@@ -93,7 +96,9 @@ class Runner:
         self.loading_until = 0
         self.client = Client(engine, NullLink())
         self.client.gates |= DENY_BLOCKING | SCRIPT
-        self.lua = Interpreter(self, REDIS_VERSION, not functions, engine.config.lua_enable_deprecated_api)
+        debugger = attach(self) if attach is not None else None
+        deprecated = engine.config.lua_enable_deprecated_api
+        self.lua = Interpreter(debugger or self, REDIS_VERSION, not functions, deprecated, debugger)
         self._unit = engine.unit(TRANSACTION)
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
@@ -199,10 +204,10 @@ class Runner:
             raise ScriptError(b"ERR redis.call is only available while a script runs", False)
         for value in args:
             if value.__class__ is not bytes:
-                argv = _arguments(args)
+                argv = arguments_of(args)
                 break
         else:
-            argv = [*args] or _arguments(args)
+            argv = [*args] or arguments_of(args)
         count = len(argv)
         command = self._lookup(argv[0])
         if command is None or not command.min_args <= count <= command.max_args:
@@ -257,7 +262,7 @@ class Runner:
             spare = self.lua.spare_oks
             return spare.pop() if spare else self.lua.ok()
         if kind is ErrorReply:
-            raise ScriptError(_with_code(reply))
+            raise ScriptError(with_code(reply))
         return to_lua(self.lua, reply, client.resp)
 
     def pcall(self, *args: Any) -> Any:
@@ -266,6 +271,21 @@ class Runner:
             return self.call(*args)
         except ScriptError as error:
             return self.lua.error(error.text, error.counted)
+
+    def perform(self, argv: list[bytes]) -> Reply:
+        """Runs a command for a script with all checks, and returns the reply as it is; ``call`` is the quick form.
+
+        Raises ``ScriptError`` if the command is refused.
+        """
+        run = self.run
+        if run is None:
+            raise ScriptError(b"ERR redis.call is only available while a script runs", False)
+        command = self._resolve(argv)
+        self._verify(run, command, argv)
+        if command.flags & WRITE:
+            run.dirty = True
+        run.client.script_calls += 1
+        return self.engine.call(self.client, command, argv)
 
     def _resolve(self, argv: list[bytes]) -> Command:
         engine = self.engine
@@ -380,7 +400,7 @@ class Runner:
 
     def acl_check_cmd(self, *args: Any) -> bool:
         """Implements ``redis.acl_check_cmd``: True if the caller's user may run a command."""
-        argv = _arguments(args)
+        argv = arguments_of(args)
         engine = self.engine
         try:
             command = gates.resolve(engine, argv)
@@ -418,7 +438,7 @@ def why_not_in_script(reason: Reason, command: Command) -> str:
     return "Script attempted to access a non local key in a cluster node"
 
 
-def _arguments(args: tuple[Any, ...]) -> list[bytes]:
+def arguments_of(args: tuple[Any, ...]) -> list[bytes]:
     """Returns the arguments of ``redis.call`` as bytes; raises ``ScriptError`` for types that are not allowed."""
     if not args:
         raise ScriptError(b"ERR Please specify at least one argument for this redis lib call", False)
@@ -431,6 +451,6 @@ def _arguments(args: tuple[Any, ...]) -> list[bytes]:
     return argv
 
 
-def _with_code(text: bytes) -> bytes:
+def with_code(text: bytes) -> bytes:
     """Returns an error's text as scripts see it; a text without a code gets one."""
     return bytes(text) if b" " in text else b"ERR " + text

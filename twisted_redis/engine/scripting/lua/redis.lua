@@ -1,6 +1,6 @@
 -- The functions of `redis`, except those that libraries use only while they are loaded.
 
-local host, numbers, spacious, error_table = ...
+local host, numbers, spacious, error_table, debugging = ...
 
 local type, error, select, tonumber, tostring, pairs = type, error, select, tonumber, tostring, pairs
 -- `redis.call` and its like must be C functions, because a C function leaves the frame of its caller in place.
@@ -125,12 +125,15 @@ if host.is_eval then
         return true
     end
 
-    -- There is no debugger.
-    function redis.breakpoint()
-        return false
-    end
+    if debugging then
+        redis.breakpoint, redis.debug = debugging.breakpoint, debugging.debug
+    else
+        function redis.breakpoint()
+            return false
+        end
 
-    function redis.debug()
+        function redis.debug()
+        end
     end
 end
 

@@ -106,6 +106,9 @@ end
 
 -- Returns the error table of a text: `-CODE text` contains the code, otherwise it is ERR.
 local function error_table(text)
+    if host.debugger then
+        host.debugger.failed(text)
+    end
     if text:sub(1, 1) == "-" then
         local code, rest = text:match("^%-([^ ]*) (.*)$")
         if code then
@@ -162,6 +165,8 @@ local function hook()
 end
 
 local INSTRUCTIONS = 100000
+-- The events for which the hook is called, besides the count: none, or each line under the debugger.
+local EVENTS = host.debugger and "l" or ""
 
 ---------------------------------------------------------------------------------------------------------------------
 -- the globals
@@ -377,7 +382,7 @@ local function thread_of(...)
     if not ok or checks.is_native(f) then
         bad_argument(1, "Lua function expected")
     end
-    sethook(thread, hook, "", INSTRUCTIONS)
+    sethook(thread, hook, EVENTS, INSTRUCTIONS)
     return thread
 end
 
@@ -416,8 +421,15 @@ end
 if not host.deprecated_api then
     G.newproxy, G.getfenv, G.setfenv = nil, nil, nil
 end
+local debugging
+if host.debugger then
+    local function global(name)
+        return rawget(G, name)
+    end
+    hook, debugging = rooms.debugging(host.debugger, behind, checks, compiled, caught, error_table, global)
+end
 local maths = rooms.maths(checks)
-local redis, general = rooms.redis(host, numbers, spacious, error_table)
+local redis, general = rooms.redis(host, numbers, spacious, error_table, debugging)
 for name, value in pairs {string = string, table = tables, math = maths, coroutine = threads, redis = redis} do
     G[name] = face(value)
 end
@@ -498,7 +510,7 @@ end
 
 -- Resets the hook after a kill, so that the next script counts instructions again.
 function entry.calm()
-    sethook(hook, "", INSTRUCTIONS)
+    sethook(hook, EVENTS, INSTRUCTIONS)
 end
 
 for _, name in ipairs {"eval", "eval_tables", "call", "call_tables"} do
@@ -526,6 +538,6 @@ host.environment = environment
 collectgarbage()
 -- Start a collection when memory has grown by a third: low memory matters more here than the last bit of speed.
 collectgarbage("setpause", 133)
-sethook(hook, "", INSTRUCTIONS)
+sethook(hook, EVENTS, INSTRUCTIONS)
 
 return entry
