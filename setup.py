@@ -98,7 +98,7 @@ class BuildCompiled(build_ext):
 setup(
     name="twisted_redis",
     version=version[1],
-    description="A Redis 8.0-compatible server in Python: run it, embed it, or use it in tests",
+    description="A Redis 8.8-compatible server in Python: run it, embed it, or use it in tests",
     long_description=(here / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     author="The twisted_redis authors",

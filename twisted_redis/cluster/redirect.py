@@ -30,6 +30,9 @@ __all__ = ["IsTls", "redirect", "redirect_blocked"]
 #: The commands on shard channels whose clients stay where they are while a slot moves.
 _SHARDED = frozenset({"ssubscribe", "spublish"})
 
+#: Commands that a client may give to any node, although they name shard channels.
+_SERVED_EVERYWHERE = frozenset({"sunsubscribe"})
+
 #: Tells whether a client has connected with TLS.
 IsTls = Callable[["Client"], bool]
 
@@ -49,17 +52,19 @@ def redirect(state: ClusterState, client: Client, command: Command, argv: list[b
     values: set[bytes] = set()
     for called, words in calls:
         sharded = sharded or called.name in _SHARDED
+        if called.name in _SERVED_EVERYWHERE:
+            continue
         for key in routing_keys(called, words):
             if slot is None:
                 slot = key_slot(key)
                 owner = state.owners[slot]
-                if owner is None:
-                    raise Redirected(Reason.NOT_SERVED, "CLUSTERDOWN Hash slot not served")
             elif key_slot(key) != slot:
                 raise Redirected(Reason.CROSS_SLOT, "CROSSSLOT Keys in request don't hash to the same slot")
             keys.add(key)
             if not sharded:
                 values.add(key)
+        if slot is not None and owner is None:
+            raise Redirected(Reason.NOT_SERVED, "CLUSTERDOWN Hash slot not served")
     if slot is None or owner is None:
         return None
     if not state.ok:
