@@ -102,7 +102,7 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
 
 def generated() -> str:
     """Returns the generated part for this server."""
-    facts = {fact["name"].lower(): fact for fact in json.loads((ROOT / "tests/engine/commands-8.8.json").read_text())}
+    facts = {fact["name"]: fact for fact in json.loads((ROOT / "tests/engine/commands-8.8.json").read_text())}
     return page(facts, declared())
 
 

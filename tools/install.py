@@ -13,7 +13,7 @@ import time
 
 # These make the server faster or add features, but are not available everywhere: python-lzf needs a C compiler, and
 # the others have no wheels for some interpreters.
-OPTIONAL = ["lua", "tls", "lzf", "title", "web"]
+OPTIONAL = ["lua", "tls", "lzf", "title", "web", "vectors"]
 
 
 def main(venv, stamp, content, extras):

@@ -42,6 +42,7 @@ OTHER_ARGUMENTS = {
     "cluster|slot-stats": "ORDERBY is the token of a block in Redis; the syntax line gives it to the word after it",
     "hotkeys|start": "METRICS is the token of a block in Redis; the syntax line gives it to the word after it",
     "cluster|syncslots": "this server has only the part of it that a replica needs",
+    "VADD": "REDUCE and its dimension are a block in Redis; the syntax line makes REDUCE the token of the dimension",
     "debug": "Redis tells no arguments",
     "trimslots": "the block that repeats has a name in Redis; the syntax line gives it none",
     "xtrim": "all of the trimming is a block in Redis; the syntax line has no brackets around it",

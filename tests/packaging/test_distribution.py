@@ -73,7 +73,7 @@ def test_metadata(wheel: Path) -> None:
     assert required == {"twisted"}
     on_cpython = r'^Requires-Dist: (\w+)[^;\n]*; platform_python_implementation == "CPython"$'
     assert set(re.findall(on_cpython, text, re.M)) == {"hiredis", "anycrc", "xxhash"}
-    extras = {"lua", "tls", "lzf", "title", "web", "pytest", "docs", "test", "dev"}
+    extras = {"lua", "tls", "lzf", "title", "web", "vectors", "pytest", "docs", "test", "dev"}
     assert set(re.findall(r"^Provides-Extra: (\w+)$", text, re.M)) == extras
     assert "twisted-redis = twisted_redis.__main__:run" in metadata(wheel, "entry_points.txt")
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
@@ -129,16 +129,17 @@ def test_plugin_disappears_with_the_distribution(tmp_path: Path, wheel: Path) ->
 
 def test_nothing_optional_is_needed(tmp_path: Path, wheel: Path) -> None:
     """Without optional packages, every module can be imported except those that belong to an extra."""
-    optional = ("hiredis", "anycrc", "xxhash", "lupa", "lzf", "openssl", "cryptography", "service_identity")
+    optional = ("hiredis", "anycrc", "xxhash", "lupa", "lzf", "numpy", "openssl", "cryptography", "service_identity")
     environment = Environment(tmp_path / "environment", without=optional)
     environment.install(wheel)
     code = """
 import importlib, importlib.util, pkgutil, twisted_redis
-for name in ("hiredis", "anycrc", "xxhash", "lupa", "lzf", "OpenSSL"):
+for name in ("hiredis", "anycrc", "xxhash", "lupa", "lzf", "numpy", "OpenSSL"):
     assert importlib.util.find_spec(name) is None, name
 extras = {
     "net.bus_tls": "tls", "net.secure": "tls", "net.tls": "tls", "web.metrics": "web", "web.service": "web",
     "factories": "pytest", "pytest_plugin": "pytest",
+    "datatypes.vectors.by_numpy": "vectors", "datatypes.vectors.links_by_numpy": "vectors",
 }
 for module in pkgutil.walk_packages(twisted_redis.__path__, "twisted_redis."):
     if module.name.partition(".")[2] not in extras:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.datatypes.table import copy_value, type_name
+from twisted_redis.datatypes.table import copy_value, type_name, type_of
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE
 from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
@@ -264,6 +264,8 @@ def copy(ctx: Client, source: bytes, destination: bytes, *options: bytes) -> Rep
     before = target.lookup_write(destination)
     if before is not None and not replace:
         return 0
+    if type_of(value).refuses_copy:
+        raise CommandError("ERR not supported for this module key")
     value = copy_value(value)
     if before is not None:
         target.delete(destination)

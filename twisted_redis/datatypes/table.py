@@ -27,6 +27,7 @@ from twisted_redis.datatypes.stream_groups import Group
 from twisted_redis.datatypes.stream_idempotence import DURATION, MAXSIZE
 from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.datatypes.strings import Text
+from twisted_redis.datatypes.vectors.vector_set import VectorSet
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.resp.doubles import double_text
 from twisted_redis.resp.grisu import grisu_text
@@ -80,6 +81,8 @@ class DataType:
     """Returns the time (ms) at which the next part of the value expires, or None.  Only hashes have such parts."""
     forget_old: Callable[[Any, int], bool] | None = None
     """Drops what the value remembers for some time only, as of a time (ms); returns whether it still remembers any."""
+    refuses_copy: bool = False
+    """Whether COPY refuses such a value, as Redis does for the types of its modules."""
     wakes_on_delete: bool = False
     """Whether clients that wait for such a key are told when another value replaces it."""
 
@@ -422,6 +425,38 @@ _ARRAY = DataType(
 )
 
 
+# vector sets
+
+
+def _digest_of_vector_set(digest: int, value: VectorSet) -> int:
+    return value.digest(digest)
+
+
+def _shown_of_vector_set(value: VectorSet) -> Any:
+    """Elements with their vectors, and with the attribute where there is one."""
+    get = value.attributes.get
+    return [
+        [element, value.vector(element)]
+        if (attribute := get(element)) is None
+        else [element, value.vector(element), attribute]
+        for element in value
+    ]
+
+
+_VECTOR_SET = DataType(
+    name=b"vectorset",
+    number=5,
+    copy=VectorSet.copy,
+    encoding=VectorSet.encoding,
+    size=VectorSet.memory,
+    digest=_digest_of_vector_set,
+    shown=_shown_of_vector_set,
+    effort=len,
+    parts=VectorSet.PARTS,
+    refuses_copy=True,
+)
+
+
 # the types of modules
 
 
@@ -463,6 +498,7 @@ TYPES: dict[type, DataType] = {
     Hash: _HASH,
     Stream: _STREAM,
     Array: _ARRAY,
+    VectorSet: _VECTOR_SET,
 }
 """Class of a value to its type, in Redis' order."""
 

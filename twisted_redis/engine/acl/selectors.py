@@ -266,7 +266,7 @@ class Selector:
         if command is None:
             raise UnknownName
         self._allow(command, allow)
-        self._note(sign, command.name.encode())
+        self._note(sign, command.name.lower().encode())
 
     def _allow_part(self, name: bytes) -> None:
         """Carries out ``+command|subcommand``, or ``+command|first-argument`` if the command has no subcommands."""

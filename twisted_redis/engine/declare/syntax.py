@@ -30,14 +30,15 @@ _KINDS: dict[str, str] = {
     for kind, names in {
         "key": "destination destkey dst key key1 key2 newkey source sourcekey src",
         "pattern": "pattern",
-        "double": "float height latitude longitude radius score width",
+        "double": "float height latitude longitude max_distance radius score width",
         "unix-time": "unix-time-milliseconds unix-time-seconds",
         "integer": """
             bit bits client-id cluster-bus-port config-epoch count cursor db decrement destination-db end end-slot
             endslot entries-added entries-read frequency idmp-duration idmp-maxsize increment index index1 index2 len
             limit maxage milliseconds min-match-len ms num-matches numfields numids numkeys numlocal numranges
             numreplicas offset port protover rank seconds slot start start-slot startslot stop timeout ttl version
-            weight ifdeq-digest ifdne-digest
+            weight ifdeq-digest ifdne-digest build-exploration-factor max-filtering-effort numlinks
+            search-exploration-factor
         """,
     }.items()
     for name in names.split()
@@ -46,6 +47,8 @@ _KINDS: dict[str, str] = {
 _KINDS_IN_GROUP: dict[tuple[str, str], str] = {
     **{("array", name): "integer" for name in ("end", "index", "limit", "size", "start")},
     ("list", "timeout"): "double",
+    ("module", "end"): "string",
+    ("module", "start"): "string",
     ("sorted-set", "timeout"): "double",
     ("stream", "start"): "string",
     ("stream", "end"): "string",
@@ -97,10 +100,12 @@ _CHOICES = {
     "BYSCORE": "sortby",
     "BYTE": "unit",
     "EX": "expiration",
+    "ELE": "format",
     "EXACT": "predicate",
     "FLUSH": "policy",
     "FNX": "condition",
     "FORCE": "options",
+    "FP32": "format",
     "FROMMEMBER": "from",
     "GET": "operation",
     "GT": "comparison",
@@ -115,6 +120,7 @@ _CHOICES = {
     "M": "unit",
     "MAXLEN": "strategy",
     "MIN": "where",
+    "NOQUANT": "quant_type",
     "NOSAVE": "save-selector",
     "NX": "condition",
     "ON": "enabled",

@@ -62,6 +62,8 @@ class Spec:
     module: str | None = None
     #: The most words that a call may have, including the name; None if a negative arity sets no limit.
     most: int | None = None
+    #: Whether Redis has the command in a module of its own: the name keeps its case, and no ACL category has it.
+    in_redis_module: bool = False
 
     @property
     def is_container(self) -> bool:
@@ -76,6 +78,8 @@ class Spec:
     @cached_property
     def categories(self) -> frozenset[str]:
         """The ACL categories, each with its ``@``."""
+        if self.in_redis_module:
+            return frozenset()
         return categories(self.flags, "" if self.is_container else self.group, self.acl)
 
 
@@ -98,6 +102,7 @@ class Facts(TypedDict, total=False):
     doc: str
     module: str | None
     most: int | None
+    in_redis_module: bool
 
 
 #: The number of samples that ``Command.fold`` adds to the histogram at a time.
@@ -130,7 +135,7 @@ def command(name: str, *, add: Callable[[Spec], None] = _add, **facts: Unpack[Fa
     def declare(function: Function) -> Function:
         chosen: Facts = {"flags": 0, **facts}
         chosen["flags"] = _flags(chosen["flags"], chosen.get("keys", ()))
-        add(Spec(name.lower(), function, **chosen))
+        add(Spec(name if chosen.get("in_redis_module") else name.lower(), function, **chosen))
         return function
 
     return declare
@@ -301,7 +306,7 @@ def bind_table(specs: Iterable[Spec] | None = None) -> dict[bytes, Command]:
     table: dict[bytes, Command] = {}
     for spec in chosen:
         if "|" not in spec.name:
-            table[spec.name.encode()] = _bind(spec)
+            table[spec.name.lower().encode()] = _bind(spec)
     for spec in chosen:
         if "|" in spec.name:
             parent_name, _, own = spec.name.partition("|")

@@ -11,12 +11,14 @@ from struct import Struct, error
 from typing import Any
 
 from twisted_redis.datatypes.own import ALPHABET, OwnValue, loaded, stored_items
+from twisted_redis.datatypes.vectors.vector_set import VectorSet
+from twisted_redis.persistence.rdb import vectors
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, OwnTypes
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 
-__all__ = ["ANY_TYPE", "CODEC", "Foreign", "after_key_metadata", "read_items", "type_name"]
+__all__ = ["ANY_TYPE", "CODEC", "VECTOR_SET_CODEC", "Foreign", "after_key_metadata", "read_items", "type_name"]
 
 MODULE_PRE_GA = 6
 MODULE_2 = 7
@@ -63,17 +65,18 @@ def type_name(number: int) -> str:
     return "".join(ALPHABET[number >> shift & 63] for shift in range(58, 9, -6))
 
 
-def type_number(cls: type[OwnValue]) -> int:
+def type_number(name: str, version: int) -> int:
     """Returns the number for the records of a type."""
     number = 0
-    for letter in cls.TYPE.decode("latin-1"):
+    for letter in name:
         number = number << 6 | ALPHABET.index(letter)
-    return number << _VERSION_BITS | cls.VERSION
+    return number << _VERSION_BITS | version
 
 
 def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[bytes]]:
     """Returns the bytes of a value in pieces; ValueError if an item cannot be stored."""
-    parts = [length_bytes(type_number(value.__class__))]
+    cls = value.__class__
+    parts = [length_bytes(type_number(cls.TYPE.decode("latin-1"), cls.VERSION))]
     append = parts.append
     unsigned, signed, double, string = (length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _DOUBLE, _STRING))
     for item in stored_items(value):
@@ -137,6 +140,8 @@ def _read(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
     """Returns the value at ``pos``, of a type in ``config.own_types``, and the position behind it."""
     number, pos = read_length(data, pos)
     name, version = type_name(number), number & _VERSIONS
+    if name == vectors.TYPE:
+        return vectors.read_vector_set(data, pos, version)
     known = config.own_types
     cls = known.get(name)
     if cls is None and known is not ANY_TYPE:
@@ -154,3 +159,11 @@ def _read(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
 
 
 CODEC = Codec(_write, (Encoding(MODULE_2, "module-value", _read),))
+
+
+def _write_vector_set(value: VectorSet, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    return MODULE_2, [length_bytes(type_number(vectors.TYPE, 0)), *vectors.vector_set_parts(value, compressed)]
+
+
+VECTOR_SET_CODEC = Codec(_write_vector_set, ())
+"""The writer of vector sets, which Redis has in a module; ``CODEC`` reads them."""

@@ -22,6 +22,7 @@ from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.strings import Text
+from twisted_redis.datatypes.vectors.vector_set import VectorSet
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.persistence.rdb import arrays, hashes, lists, own, sets, sorted_sets, streams, strings, types
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
@@ -39,6 +40,7 @@ CODECS: dict[type, Codec] = {
     Hash: hashes.CODEC,
     Stream: streams.CODEC,
     Array: arrays.CODEC,
+    VectorSet: own.VECTOR_SET_CODEC,
     OwnValue: own.CODEC,
 }
 """Class of a value to its codec; the codec of ``OwnValue`` serves all types of modules."""
