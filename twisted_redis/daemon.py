@@ -93,9 +93,11 @@ class Supervisor:
         self._log = log
         if mode == "auto":
             mode = "upstart" if "UPSTART_JOB" in os.environ else "systemd" if "NOTIFY_SOCKET" in os.environ else "no"
+            if mode != "no":
+                log("verbose", f"{mode.capitalize()} supervision detected.")
         if mode == "upstart":
             self._wait_for_upstart()
-        elif mode == "systemd" and self._notify("STATUS=Redis is loading...\n"):
+        elif mode == "systemd" and self._send("STATUS=Redis is loading...\n"):
             self.by = "systemd"
             log(
                 "notice",
@@ -114,17 +116,16 @@ class Supervisor:
 
     def ready(self, role: str) -> None:
         """Reports that the server accepts connections. ``role`` is its replication role."""
-        if self.by == "systemd":
-            more = "" if role == "master" else " in read-only mode. Waiting for MASTER <-> REPLICA sync"
-            self._notify(f"STATUS=Ready to accept connections{more}\n")
-            self._notify("READY=1\n")
+        more = "" if role == "master" else " in read-only mode. Waiting for MASTER <-> REPLICA sync"
+        self.notify(f"STATUS=Ready to accept connections{more}\n")
+        self.notify("READY=1\n")
 
-    def stopping(self) -> None:
-        """Reports that the server is shutting down."""
+    def notify(self, message: str) -> None:
+        """Sends ``message`` if the supervisor is systemd, the only one that takes messages."""
         if self.by == "systemd":
-            self._notify("STOPPING=1\n")
+            self._send(message)
 
-    def _notify(self, message: str) -> bool:
+    def _send(self, message: str) -> bool:
         """Sends ``message`` to systemd. Returns False if that fails."""
         address = os.environ.get("NOTIFY_SOCKET")
         if not address:

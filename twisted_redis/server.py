@@ -91,11 +91,14 @@ class RedisServer(ServerService):
             self._show_title()
 
     def _show_title(self) -> None:
-        """Sets the title of the process, and lets it follow the directive."""
+        """Sets the title of the process, and lets it follow the directives."""
         engine = self.engine
         engine.process.set_title = title_setter(engine.config)
-        engine.config.on_apply("proc-title-template", lambda: engine.process.set_title(sys.argv[0]))
-        engine.process.set_title(sys.argv[0])
+        engine.config.on_apply(("proc-title-template", "bind", "port", "tls-port"), self._refresh_title)
+        self._refresh_title()
+
+    def _refresh_title(self) -> None:
+        self.engine.process.set_title(sys.argv[0])
 
     def _announce(self) -> None:
         """Writes the first lines of the log.  The lines about the process appear only if the server owns it."""

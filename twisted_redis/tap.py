@@ -115,13 +115,13 @@ def main(argv: Sequence[str]) -> int:
         observer.use_syslog(config.syslog_ident, config.syslog_facility)
     start_log(observer)
     engine.process.supervised = supervisor.by
+    engine.process.notify = supervisor.notify
     try:
         server.privilegedStartService()
     except ListenError as error:
         engine.log("warning", error.verdict)
         return 1
     server.loaded.addCallback(lambda _: supervisor.ready("replica" if engine.replication.is_replica else "master"))
-    server.exits.leaving.append(supervisor.stopping)
     reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
     reactor.callWhenRunning(_Signals(reactor, server).install)
     reactor.callWhenRunning(server.startService)

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -137,6 +137,50 @@ def test_systemd_is_told(start: Start, tmp_path: Path) -> None:
         assert listener.recv(100) == b"STOPPING=1\n"
 
 
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """What systemd would hear on ``tmp_path / "notify"``: the next message at each call."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(PATIENCE)
+        yield lambda: listener.recv(200).decode()
+
+
+def test_systemd_is_told_of_the_last_snapshot(start: Start, tmp_path: Path, systemd: Callable[[], str]) -> None:
+    server = start("--supervised", "systemd", env=environment(NOTIFY_SOCKET=str(tmp_path / "notify")))
+    assert [systemd() for _ in range(3)][-1] == "READY=1\n"
+    in_the_way = server.folder / "dump.rdb" / "file"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    with redis.Redis(port=server.port) as client:
+        client.config_set("save", "3600 1")
+        with pytest.raises(redis.ResponseError, match="Errors trying to SHUTDOWN"):
+            client.execute_command("SHUTDOWN")
+        assert systemd() == "STOPPING=1\n"
+        assert systemd() == "STATUS=Saving the final RDB snapshot\n"
+        assert systemd() == "STATUS=Error trying to save the DB, can't exit.\n"
+        in_the_way.unlink()
+        in_the_way.parent.rmdir()
+    assert server.stop() == 0
+    assert systemd() == "STOPPING=1\n"
+    assert systemd() == "STATUS=Saving the final RDB snapshot\n"
+
+
+def test_systemd_is_told_of_the_master(start: Start, tmp_path: Path, systemd: Callable[[], str]) -> None:
+    master = start()
+    variables = environment(NOTIFY_SOCKET=str(tmp_path / "notify"))
+    options = ("--supervised", "systemd", "--replicaof", f"127.0.0.1 {master.port}")
+    replica = start(*options, env=variables)
+    assert systemd() == "STATUS=Redis is loading...\n"
+    assert systemd() == ("STATUS=Ready to accept connections in read-only mode. Waiting for MASTER <-> REPLICA sync\n")
+    assert systemd() == "READY=1\n"
+    more = "Ready to accept connections in read-write mode.\n"
+    assert systemd() == f"STATUS=MASTER <-> REPLICA sync: Finished with success. {more}"
+    with redis.Redis(port=replica.port) as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "master")
+    assert systemd() == f"STATUS=MASTER <-> REPLICA sync: Partial Resynchronization accepted. {more}"
+
+
 def test_upstart_waits_for_a_stop(start: Start) -> None:
     server = start("--supervised", "upstart", env=environment(UPSTART_JOB="redis"), wait=False)
     os.waitid(os.P_PID, server.pid, os.WSTOPPED | os.WNOWAIT)
@@ -165,6 +209,13 @@ def test_process_title(start: Start) -> None:
         with pytest.raises(redis.ResponseError, match="template format is invalid or contains unknown variables"):
             client.config_set("proc-title-template", "{none}")
         assert title_of(server.pid) == f"{{{server.port} 0 s -"
+        client.config_set("proc-title-template", "{listen-addr}")
+        client.config_set("bind", "* -::*")
+        assert title_of(server.pid) == f"*:{server.port}"
+        port = free_port()
+        client.config_set("port", port)
+    with redis.Redis(port=port) as client:
+        assert title_of(server.pid) == f"*:{port}"
         client.config_set("proc-title-template", "a {title}")
         assert title_of(server.pid) == f"a {program}"
         client.set("a", 1)

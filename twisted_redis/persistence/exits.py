@@ -136,6 +136,7 @@ class Exits:
             options = options - {"save"} | {"nosave"}
         self._options = options
         engine.log("notice", "User requested shutdown...")
+        engine.process.notify("STOPPING=1\n")
         timeout = engine.config.shutdown_timeout
         if "now" not in options and timeout and not self.replicas.caught_up():
             self._deadline = engine.time.monotonic() + timeout
@@ -169,9 +170,11 @@ class Exits:
             return False
         if "save" in options or (engine.config.save and "nosave" not in options):
             engine.log("notice", "Saving the final RDB snapshot before exiting.")
+            engine.process.notify("STATUS=Saving the final RDB snapshot\n")
             if not self._snapshots.save():
                 if not force:
                     engine.log("warning", "Error trying to save the DB, can't exit.")
+                    engine.process.notify("STATUS=Error trying to save the DB, can't exit.\n")
                     return False
                 engine.log("warning", "Error trying to save the DB. Exit anyway.")
         self.done = True

@@ -21,6 +21,8 @@ __all__ = ["Cached", "Follower"]
 ID_LENGTH = 40
 #: Errors in answer to PING that do not matter: the password is sent only after it.
 NOT_YET = (b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted")
+#: What the supervisor of the process is told when the data are those of the master; in Redis' words, with its slip.
+_SYNCED = "STATUS=MASTER <-> REPLICA sync: %s. Ready to accept connections in read-write mode.\n"
 
 
 class Cached(NamedTuple):
@@ -408,6 +410,7 @@ class Follower:
             replication.open_backlog()
         self._stream(master_link, cached.offset, cached.database)
         replication.engine.log("notice", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
+        replication.engine.process.notify(_SYNCED % "Partial Resynchronization accepted")
 
     def _receive(self, master_link: MasterLink) -> None:
         """Receives a snapshot; the stream follows it."""
@@ -435,6 +438,7 @@ class Follower:
             return
         self._stream(master_link, offset, database)
         self.replication.engine.log("notice", "MASTER <-> REPLICA sync: Finished with success")
+        self.replication.engine.process.notify(_SYNCED % "Finished with success")
         if diskless:
             # The master waits for this before it sends the stream.
             self.acknowledge()

@@ -17,6 +17,8 @@ class Process:
         #: Gives the process, which may be a child of the server, the title for programs like ps. The argument takes
         #: the place of the name of the program.
         self.set_title: Callable[[str], None] = lambda program: None
+        #: Sends a message to the supervisor of the process, ``NAME=value`` and a line end; without one it does nothing.
+        self.notify: Callable[[str], None] = lambda message: None
         #: The exit code; it stays when a later call of ``exit`` names none.
         self.exit_code = 0
 

@@ -372,6 +372,7 @@ class Aof:
             if self.waiting:
                 if not force:
                     log("warning", "Writing initial AOF, can't exit.")
+                    self.engine.process.notify("STATUS=Writing initial AOF, can't exit.\n")
                     return False
                 log("warning", "Writing initial AOF. Exit anyway.")
             log("warning", "There is a child rewriting the AOF. Killing it!")
