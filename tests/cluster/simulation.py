@@ -254,6 +254,11 @@ class Machine:
     def delete_keys(self, slot: int) -> None:
         self.keys.pop(slot, None)
 
+    def trim(self, slots: int) -> None:
+        for slot in list(self.keys):
+            if slots >> slot & 1:
+                self.delete_keys(slot)
+
     def slots_moved(self, slots: int) -> None:
         self.moved.append(slots)
 

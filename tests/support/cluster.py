@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.support.server import Server
@@ -28,6 +28,7 @@ class FakeCluster:
     enabled = True
     connections = 4
     links_memory = 17
+    migration_memory = (0, 0, 0)
     secret = b"5" * 40
 
     def __init__(self, engine: Engine, state: ClusterState) -> None:
@@ -101,6 +102,38 @@ class FakeCluster:
         self.calls.append(call)
         if self.error is not None:
             raise CommandError(self.error)
+
+    def import_slots(self, slots: int) -> str:
+        self._note("import slots", slots)
+        return "d" * 40
+
+    def cancel_migrations(self, name: str | None, reason: str) -> int:
+        self.calls.append(("cancel migrations", name, reason))
+        return 1
+
+    def describe_migrations(self, name: str | None) -> Reply:
+        return [{b"id": name and name.encode()}]
+
+    def take_migration_message(self, client: Client, words: Sequence[bytes]) -> Reply:
+        self._note("message", *words)
+        return b"OK"
+
+    def trim(self, slots: int, *, at_once: bool) -> None:
+        for slot in slots_in(slots):
+            for key in self.keys_in_slot(slot, self.count_keys(slot)):
+                self._engine.databases[0].delete(key)
+                self._engine.effects.signal(self._engine.databases[0], key)
+
+    def data_replaced(self, reason: str) -> None:
+        self.calls.append(("data replaced", reason))
+
+    def set_migration_failpoint(self, channel: str, state: str) -> bool:
+        self._note("fail point", channel, state)
+        return channel != "wrong"
+
+    def set_trim_method(self, method: str, delay: int) -> bool:
+        self._note("trim method", method, delay)
+        return method != "wrong"
 
     def meet(self, host: bytes, port: int, bus_port: int) -> None:
         self._note("meet", host, port, bus_port)

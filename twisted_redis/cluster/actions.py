@@ -93,6 +93,7 @@ def reset(core: Core, *, hard: bool) -> None:
         become_master(core, myself)
         core.host.promote()
         core.host.empty()
+    core.migrations.cancel(None, "CLUSTER RESET")
     core.end_manual_failover()
     state.close_slots()
     for node in list(state.nodes.values()):
@@ -126,6 +127,7 @@ def check_slots(core: Core, slots: Iterable[int], *, owned: bool) -> int:
 
 def _set_owner(core: Core, slots: int, node: Node | None) -> None:
     state = core.state
+    core.migrations.cancel_slots(slots, "slots configuration updated")
     for slot in [slot for slot in state.importing if slots >> slot & 1]:
         del state.importing[slot]
     state.assign_all(slots, node)
@@ -169,6 +171,7 @@ def _other_end(core: Core, name: str, refusal: str) -> Node:
 def set_slot_migrating(core: Core, slot: int, name: str) -> None:
     """CLUSTER SETSLOT MIGRATING."""
     need_master(core)
+    core.migrations.check_setslot(slot)
     if core.state.owners[slot] is not core.state.myself:
         raise CommandError(f"ERR I'm not the owner of hash slot {slot}")
     core.state.migrate_to(slot, _other_end(core, name, "I don't know about node"))
@@ -178,6 +181,7 @@ def set_slot_migrating(core: Core, slot: int, name: str) -> None:
 def set_slot_importing(core: Core, slot: int, name: str) -> None:
     """CLUSTER SETSLOT IMPORTING."""
     need_master(core)
+    core.migrations.check_setslot(slot)
     if core.state.owners[slot] is core.state.myself:
         raise CommandError(f"ERR I'm already the owner of hash slot {slot}")
     core.state.import_from(slot, _other_end(core, name, "I don't know about node"))
@@ -187,6 +191,7 @@ def set_slot_importing(core: Core, slot: int, name: str) -> None:
 def set_slot_stable(core: Core, slot: int) -> None:
     """CLUSTER SETSLOT STABLE."""
     need_master(core)
+    core.migrations.check_setslot(slot)
     core.state.import_from(slot, None)
     core.state.migrate_to(slot, None)
     core.note(SAVE | UPDATE_STATE)
@@ -195,6 +200,7 @@ def set_slot_stable(core: Core, slot: int) -> None:
 def set_slot_node(core: Core, slot: int, name: str) -> None:
     """CLUSTER SETSLOT NODE."""
     need_master(core)
+    core.migrations.check_setslot(slot)
     state = core.state
     myself = state.myself
     node = _other_end(core, name, "Unknown node")

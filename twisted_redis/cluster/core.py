@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twisted_redis.cluster.bus.messages import TYPE_NAMES
+from twisted_redis.cluster.migration.hooks import Hooks, NoMigrations
 
 if TYPE_CHECKING:
     from random import Random
@@ -109,6 +110,8 @@ class Core:
         self.obstacle_logged = 0
         #: Slots of the master's unfinished migration, whose keys this replica may have though nobody gave it the slots.
         self.leftovers = 0
+        #: The atomic migrations of slots from and to this node.
+        self.migrations: Hooks = NoMigrations()
         #: The value of cluster-announce-ip that is in force.
         self.announced_ip = ""
         #: The kind of message that DEBUG DROP-CLUSTER-PACKET-FILTER drops, and whether its link closes too.

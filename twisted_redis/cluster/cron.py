@@ -107,6 +107,7 @@ def tick(core: Core) -> None:
     if master is not None and not master.flags & NO_ADDRESS and not core.host.has_master():
         replicate(core)
     check_timeout(core)
+    core.migrations.tick()
     if myself.is_replica:
         handle_manual_failover(core)
         handle_failover(core)

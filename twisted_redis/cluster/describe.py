@@ -63,6 +63,7 @@ def info_text(core: Core) -> str:
                 lines.append(f"cluster_stats_messages_{name}_{direction}:{count}")
         lines.append(f"cluster_stats_messages_{direction}:{sum(counts)}")
     lines.append(f"total_cluster_links_buffer_limit_exceeded:{core.links_over_limit}")
+    lines += core.migrations.lines()
     return "".join(line + "\r\n" for line in lines)
 
 

@@ -32,6 +32,7 @@ def note_master_task(core: Core, text: str) -> None:
         raise CommandError("ERR CLUSTER SYNCSLOTS CONF ASM-TASK only allowed on replica")
     try:
         core.leftovers = _slots_at_risk(text) if text else 0
+        core.migrations.note_master_task(text)
     except ValueError:
         raise CommandError(f"ERR Failed to handle master task: {text}") from None
 
@@ -55,6 +56,6 @@ def remove_leftovers(core: Core) -> None:
     """Removes the keys of the slots of an unfinished migration that this node, now a master, does not own."""
     slots = core.leftovers & ~core.state.myself.slots
     core.leftovers = 0
-    for slot in slots_in(slots):
-        if core.host.count_keys(slot):
-            core.host.delete_keys(slot)
+    core.migrations.promoted()
+    if any(map(core.host.count_keys, slots_in(slots))):
+        core.host.trim(slots)

@@ -67,6 +67,9 @@ class Host(Protocol):
     def delete_keys(self, slot: int) -> None:
         """Deletes all keys of a slot, which now belongs to another node."""
 
+    def trim(self, slots: int) -> None:
+        """Deletes the keys of a set of slots that belong to other nodes, in the background."""
+
     def slots_moved(self, slots: int) -> None:
         """Slots (a set of bits) have another owner: sharded subscriptions end, and blocked clients are redirected.
 

@@ -58,6 +58,7 @@ def accept_manual_failover(core: Core, link: BusLink, replica: Node) -> None:
     """A replica of this master wants to take over: holds back writes, and says at which offset."""
     if replica.master is not core.state.myself:
         return
+    core.migrations.cancel(None, "manual failover")
     core.end_manual_failover()
     core.manual.ends = core.host.now() + _TIMEOUT
     core.manual.replica = replica

@@ -257,11 +257,11 @@ class Member:
 
     def count_keys(self, slot: int) -> int:
         """CLUSTER COUNTKEYSINSLOT."""
-        return self.core.host.count_keys(slot)
+        return 0 if self.core.migrations.hides(slot) else self.core.host.count_keys(slot)
 
     def keys_in_slot(self, slot: int, count: int) -> list[bytes]:
         """CLUSTER GETKEYSINSLOT."""
-        return self.core.host.keys_in_slot(slot, count)
+        return [] if self.core.migrations.hides(slot) else self.core.host.keys_in_slot(slot, count)
 
     def shard_slots(self) -> list[int]:
         """The slots of CLUSTER SLOT-STATS."""

@@ -142,6 +142,7 @@ def link_lost(link: BusLink) -> None:
 def delete_node(core: Core, node: Node) -> None:
     """Removes a node from the tables, and leaves its slots without an owner."""
     state = core.state
+    core.migrations.cancel_node(node.name)
     for table in (state.migrating, state.importing):
         for slot in [slot for slot, other in table.items() if other is node]:
             del table[slot]

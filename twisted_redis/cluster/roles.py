@@ -60,6 +60,7 @@ def follow(core: Core, master: Node) -> None:
     state = core.state
     myself = state.myself
     if myself.is_master:
+        core.migrations.cancel(None, "switching to replica")
         myself.flags = myself.flags & ~(MASTER | MIGRATE_TO) | REPLICA
         state.close_slots()
     elif myself.master is not None:

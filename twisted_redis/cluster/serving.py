@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from twisted_redis.cluster import keyspace
 from twisted_redis.cluster.core import random_id
 from twisted_redis.cluster.member import Member
+from twisted_redis.cluster.migration.coordinator import SlotTasks
+from twisted_redis.cluster.migration.serving import serve_message
 from twisted_redis.cluster.nodes_file import CorruptFile, parse_file
 from twisted_redis.cluster.nodes_store import Memory, NodesFile, Store
 from twisted_redis.cluster.roles import replicate
@@ -20,12 +22,14 @@ from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.pause import FAILOVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from twisted_redis.cluster.links import BusLink, BusNetwork
+    from twisted_redis.cluster.migration.channels import Connect
     from twisted_redis.cluster.nodes import Node
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
+    from twisted_redis.resp.types import Reply
 
 __all__ = ["Cluster"]
 
@@ -62,6 +66,8 @@ class Cluster(Member):
         host = _EngineHost(engine, self._file, random or Random())
         super().__init__(self._load(host), host, _NoSockets())
         host.node = self
+        self.tasks = SlotTasks(self.core, engine)
+        self.core.migrations = self.tasks
         self._ticked_at = 0.0
         self.started = False
         engine.join_cluster(self)
@@ -87,9 +93,10 @@ class Cluster(Member):
             log("notice", f"Node configuration loaded, I'm {state.myself.name}")
         return state
 
-    def start_on(self, network: BusNetwork) -> None:
-        """Begins to talk with the other nodes."""
+    def start_on(self, network: BusNetwork, connect: Connect | None = None) -> None:
+        """Begins to talk with the other nodes; ``connect`` opens connections to their ports for clients."""
         self.core.network = network
+        self.tasks.connect = connect
         with self._engine.in_turn:
             self.verify_data()
             self.start()
@@ -155,6 +162,45 @@ class Cluster(Member):
         """Parts this node from others."""
         with self._engine.in_turn:
             super().cut_off(names)
+
+    # atomic slot migration
+
+    def import_slots(self, slots: int) -> str:
+        """CLUSTER MIGRATION IMPORT."""
+        return self.tasks.import_slots(slots)
+
+    def cancel_migrations(self, name: str | None, reason: str) -> int:
+        """CLUSTER MIGRATION CANCEL, and events that end a migration."""
+        return self.tasks.cancel(name, reason)
+
+    def describe_migrations(self, name: str | None) -> Reply:
+        """CLUSTER MIGRATION STATUS."""
+        return self.tasks.status(name)
+
+    def take_migration_message(self, client: Client, words: Sequence[bytes]) -> Reply:
+        """CLUSTER SYNCSLOTS from the other node."""
+        return serve_message(self.core, self.tasks, client, words)
+
+    def trim(self, slots: int, *, at_once: bool) -> None:
+        """TRIMSLOTS."""
+        self.tasks.trim(slots, at_once=at_once)
+
+    def data_replaced(self, reason: str) -> None:
+        """FLUSHALL, or a snapshot of the master."""
+        self.tasks.data_replaced(reason)
+
+    @property
+    def migration_memory(self) -> tuple[int, int, int]:
+        """INFO's ``mem_cluster_slot_migration_*``."""
+        return self.tasks.memory
+
+    def set_migration_failpoint(self, channel: str, state: str) -> bool:
+        """DEBUG ASM-FAILPOINT."""
+        return self.tasks.set_failpoint(channel, state)
+
+    def set_trim_method(self, method: str, delay: int) -> bool:
+        """DEBUG ASM-TRIM-METHOD."""
+        return self.tasks.set_trim_method(method, delay)
 
     def _settle(self) -> None:
         if self.core.todo or self.state.moved:
@@ -243,6 +289,10 @@ class _EngineHost:
     def delete_keys(self, slot: int) -> None:
         """Deletes the keys of a slot, here and on the replicas."""
         keyspace.delete_keys(self._engine, slot)
+
+    def trim(self, slots: int) -> None:
+        """Deletes the keys of slots of other nodes."""
+        self.node.tasks.trim_foreign(slots)
 
     def slots_moved(self, slots: int) -> None:
         """Tells the clients that slots have moved."""

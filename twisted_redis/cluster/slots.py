@@ -36,9 +36,13 @@ def take_claims(core: Core, claimant: Node, epoch: int, claimed: int) -> None:
     from_us = 0
     if granted:
         from_us = granted & master.slots if master is not None else 0
-        lost = [slot for slot in slots_in(granted & myself.slots) if core.host.count_keys(slot)]
+        lost_slots = granted & myself.slots
+        lost = [slot for slot in slots_in(lost_slots) if core.host.count_keys(slot)]
         state.assign_all(granted, claimant)
         core.note(SAVE | SYNC | UPDATE_STATE)
+        if lost_slots and core.migrations.lost(lost_slots):
+            # The keys are in the other node, and go from here in their own time.
+            lost = []
     else:
         lost = []
     grandmaster = myself.master.master if myself.master is not None else None

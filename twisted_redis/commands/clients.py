@@ -67,8 +67,10 @@ def _flags(client: Client) -> str:
         letters += "O"
     elif gates & REPLICA:
         letters += "S"
+    elif "slot migration" in client.extra:
+        letters += "g"
     if gates & MASTER:
-        letters += "M"
+        letters += "o" if "slot import" in client.extra else "M"
     if gates & SUBSCRIBED:
         letters += "P"
     if gates & IN_MULTI:
@@ -299,6 +301,7 @@ def client_pause(ctx: Client, timeout: bytes, *modes: bytes) -> Reply:
         raise CommandError("ERR timeout is negative")
     if milliseconds > INT64_MAX - ctx.now:
         raise CommandError("ERR timeout is out of range")
+    ctx.engine.cluster.cancel_migrations(None, "client pause requested")
     ctx.engine.pauses.pause_clients(milliseconds / 1000, everything)
     return OK
 

@@ -519,6 +519,28 @@ def _drop_cluster_packets(ctx: Client, kind: bytes) -> Reply:
     return OK
 
 
+@debug_subcommand("ASM-FAILPOINT", 2)
+def _migration_failpoint(ctx: Client, channel: bytes, state: bytes) -> Reply:
+    """ASM-FAILPOINT <channel> <state>
+
+    Breaks atomic slot migrations in a state of a connection; two empty texts end that.
+    """
+    if not ctx.engine.cluster.set_migration_failpoint(channel.decode("latin-1"), state.decode("latin-1")):
+        raise CommandError("ERR Failed to set ASM fail point")
+    return OK
+
+
+@debug_subcommand("ASM-TRIM-METHOD", 1, 2)
+def _trim_method(ctx: Client, method: bytes, delay: bytes = b"0") -> Reply:
+    """ASM-TRIM-METHOD <default|none|active|bg> <active-trim-delay>
+
+    Sets how keys of slots that were migrated are removed, and the time for each key in microseconds.
+    """
+    if not ctx.engine.cluster.set_trim_method(method.decode("latin-1"), integer_or_none(delay) or 0):
+        raise CommandError("ERR Failed to set ASM trim method")
+    return OK
+
+
 @debug_subcommand("INTERNAL_SECRET")
 def _internal_secret(ctx: Client) -> Reply:
     """INTERNAL_SECRET

@@ -149,6 +149,7 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
     db = ctx.db
     # The pattern * does not match the empty name, but KEYS * returns it.
     found = list(db.data) if pattern == b"*" else list(filter(compile_glob(pattern), db.keys_matching(pattern)))
+    found = db.visible(found)
     expires = db.expires
     if expires:
         now = ctx.now

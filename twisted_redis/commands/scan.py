@@ -62,6 +62,7 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
     else:
         following, found = db.scan_matching(place, count, pattern)
         found = list(filter(compile_glob(pattern), found))
+    found = db.visible(found)
     if wanted is not None:
         found = [key for key in found if _type(db.lookup_quietly(key)) == wanted]
     elif db.expires:

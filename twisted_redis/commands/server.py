@@ -40,7 +40,7 @@ def dbsize(ctx: Client) -> Reply:
 
     Returns the number of keys in the selected database.
     """
-    return len(ctx.db)
+    return ctx.db.count_visible()
 
 
 def _frees_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
@@ -56,9 +56,10 @@ def _frees_later(ctx: Client, options: tuple[bytes, ...]) -> bool:
     return mode == b"ASYNC" or not ctx.deny_blocking
 
 
-def _flush(ctx: Client, databases: list[Database], later: bool) -> None:
+def _flush(ctx: Client, databases: list[Database], later: bool, name: str) -> None:
     engine = ctx.engine
     removed = 0
+    engine.cluster.data_replaced(name)
     engine.tracking.flushed()
     for db in databases:
         if db.watched:
@@ -84,7 +85,7 @@ def flushdb(ctx: Client, *options: bytes) -> Reply:
 
     Deletes all keys of the selected database.
     """
-    _flush(ctx, [ctx.db], _frees_later(ctx, options))
+    _flush(ctx, [ctx.db], _frees_later(ctx, options), "flushdb")
     return OK
 
 
@@ -94,7 +95,7 @@ def flushall(ctx: Client, *options: bytes) -> Reply:
 
     Deletes all keys of all databases.
     """
-    _flush(ctx, ctx.engine.databases, _frees_later(ctx, options))
+    _flush(ctx, ctx.engine.databases, _frees_later(ctx, options), "flushall")
     ctx.engine.persistence.flushed()
     return OK
 

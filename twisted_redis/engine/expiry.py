@@ -66,8 +66,11 @@ class Expiry:
         """Sweeps one database until ``deadline`` (ns); returns True if the time did not suffice."""
         engine = self._engine
         # Each examined key counts, removed or not: a key may not be due yet, or no longer.
+        slots = db.slots if db.slots is not None and db.slots.hidden else None
         for count, key in enumerate(db.wheel.due(engine.state.now), 1):
-            if key is not None:
+            if key is not None and slots is not None and slots.is_hidden(key):
+                slots.put_off.append(key)
+            elif key is not None:
                 before = engine.stats.expired_keys
                 self.expire(db, key)
                 engine.stats.swept_keys += engine.stats.expired_keys - before

@@ -81,7 +81,11 @@ def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
 def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
     """Removes expired fields until ``deadline`` (ns); returns True if the time did not suffice."""
     now = engine.state.now
+    slots = db.slots if db.slots is not None and db.slots.hidden else None
     for count, key in enumerate(db.field_wheel.due(now), 1):
+        if key is not None and slots is not None and slots.is_hidden(key):
+            slots.put_off.append(key)
+            continue
         hash_ = db.data.get(key) if key is not None else None
         if key is not None and hash_.__class__ is Hash:
             db.about_to_change(key, hash_)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["CLIENTS", "FAILOVER", "SHUTDOWN", "Pauses"]
+__all__ = ["CLIENTS", "FAILOVER", "SHUTDOWN", "SLOT_HANDOFF", "Pauses"]
 
 CLIENTS = "clients"
 FAILOVER = "failover"
 SHUTDOWN = "shutdown"
+SLOT_HANDOFF = "slot handoff"
 
 _FOR_EVER = float("inf")
 

@@ -477,8 +477,21 @@ class Database:
             return self.slots.keys(slot)
         return self.data
 
+    def count_visible(self) -> int:
+        """The number of keys, without those that are hidden because their slots are on the move."""
+        slots = self.slots
+        return len(self.data) - (slots.count_hidden() if slots is not None and slots.hidden else 0)
+
+    def visible(self, keys: list[bytes]) -> list[bytes]:
+        """Those of ``keys`` that are not hidden because their slots are on the move."""
+        slots = self.slots
+        return keys if slots is None or not slots.hidden else slots.visible(keys)
+
     def random_key(self) -> bytes | None:
         """A key that has not expired, each with the same probability; None in an empty database."""
+        slots = self.slots
+        if slots is not None and slots.hidden:
+            return self._random_visible_key(slots)
         key: bytes | None = None
         # A replica cannot delete expired keys: give up when there are too many of them.
         for _ in range(100):
@@ -486,6 +499,14 @@ class Database:
             if key is None or not (key in self.expires and self.expired(key)):
                 return key
         return key
+
+    def _random_visible_key(self, slots: SlotIndex) -> bytes | None:
+        for _ in range(100):
+            key = self.order.random()
+            if key is not None and not slots.is_hidden(key) and not (key in self.expires and self.expired(key)):
+                return key
+        # Hardly any key is visible.
+        return next((key for key in list(self.data) if not slots.is_hidden(key) and self.exists(key)), None)
 
     # the whole database
 

@@ -7,7 +7,7 @@ nearly the oldest or the least used of all keys, without an order of all keys.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted_redis.datatypes.order import Order
 from twisted_redis.keyspace.access import AccessCounts, AccessTimes
@@ -63,6 +63,11 @@ class Chooser:
         """A database and the key of it to evict, after a look at ``samples`` keys in each; None if no key may go."""
         return self._any() if self._score is None else self._best(samples, self._score)
 
+    @staticmethod
+    def _visible(db: Database, keys: Iterable[bytes], some: list[bytes]) -> list[bytes]:
+        """Those of ``some`` that are not hidden, or any other key that is not."""
+        return db.visible(some) or db.visible(list(keys))[: len(some)]
+
     def _order(self, db: Database) -> Order | None:
         """The order of the keys to choose from."""
         if not self._volatile:
@@ -77,6 +82,9 @@ class Chooser:
             db = databases[self._next]
             order = self._order(db)
             key = order.random() if order is not None else None
+            if key is not None and db.slots is not None and db.slots.hidden and db.slots.is_hidden(key):
+                # Hardly ever: a slot is on the move.
+                key = next(iter(db.visible(list(db.expires if self._volatile else db.data))), None)
             if key is not None:
                 return db, key
         return None
@@ -91,8 +99,12 @@ class Chooser:
                 keys = db.expires if volatile else db.data
                 if not keys or order is None:
                     continue
-                found = True
                 some = order.some(samples) if len(keys) > samples else list(keys)
+                if db.slots is not None and db.slots.hidden:
+                    some = self._visible(db, keys, some)
+                    if not some:
+                        continue
+                found = True
                 for score, key in zip(scores(db, some), some, strict=True):
                     if len(pool) < POOL_SIZE:
                         insort(pool, (score, place, key))
@@ -106,5 +118,5 @@ class Chooser:
                 _, place, key = pool.pop()
                 db = self._databases[place]
                 # The key may have been deleted meanwhile, or be in the pool twice.
-                if key in (db.expires if volatile else db.data):
+                if key in (db.expires if volatile else db.data) and db.visible([key]):
                     return db, key

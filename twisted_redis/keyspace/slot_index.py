@@ -40,7 +40,7 @@ class SlotIndex:
     in ``home`` needs no further question, and its slot need not be computed.
     """
 
-    __slots__ = ("_counted", "_data", "_foreign", "_order", "_served", "home", "sets")
+    __slots__ = ("_counted", "_data", "_foreign", "_order", "_served", "hidden", "home", "put_off", "sets")
 
     def __init__(self, data: dict[bytes, Any], order: Order | None = None, served: bytearray | None = None) -> None:
         self._served = bytearray(SLOTS) if served is None else served
@@ -51,6 +51,10 @@ class SlotIndex:
         self.home: dict[bytes, Any] = {}
         #: The number of keys in slots that are not served.
         self._foreign = 0
+        #: Slots whose keys nobody sees: they are still on their way to this node, or about to be removed from it.
+        self.hidden: frozenset[int] = frozenset()
+        #: Keys in such slots that were due to expire, and that have to be looked at again.
+        self.put_off: list[bytes] = []
         self.build(data, order)
 
     def build(self, data: dict[bytes, Any], order: Order | None) -> None:
@@ -177,6 +181,21 @@ class SlotIndex:
         # Keys with the same checksum must not be on both sides of a cursor.
         last = found[-1][0]
         return _IN_SLOT | last + 1, [key for place, key in waiting if place <= last]
+
+    # hidden slots
+
+    def is_hidden(self, key: bytes) -> bool:
+        """Whether nobody may see ``key`` because of its slot."""
+        return key_slot(key) in self.hidden
+
+    def visible(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of ``keys`` that are not hidden."""
+        hidden = self.hidden
+        return [key for key in keys if key_slot(key) not in hidden]
+
+    def count_hidden(self) -> int:
+        """The number of hidden keys."""
+        return sum(map(self.count, self.hidden))
 
     def counts(self) -> dict[int, int]:
         """The number of keys in each slot that has any."""

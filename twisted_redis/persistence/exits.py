@@ -137,6 +137,7 @@ class Exits:
         self._options = options
         engine.log("notice", "User requested shutdown...")
         engine.process.notify("STOPPING=1\n")
+        engine.cluster.cancel_migrations(None, "server shutdown")
         timeout = engine.config.shutdown_timeout
         if "now" not in options and timeout and not self.replicas.caught_up():
             self._deadline = engine.time.monotonic() + timeout

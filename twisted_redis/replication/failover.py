@@ -66,6 +66,7 @@ class Failover:
         self._host, self._port, self._force = host, port, force
         self._deadline = replication.engine.time.monotonic() + timeout_ms / 1000 if timeout_ms else None
         self.name = WAITING
+        replication.engine.cluster.cancel_migrations(None, "failover requested")
         replication.engine.pauses.hold_writes(FAILOVER)
 
     def _find(self, host: str, port: int) -> Replica | None:

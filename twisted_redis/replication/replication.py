@@ -224,6 +224,7 @@ class Replication:
 
     def attach_to_new_master(self) -> None:
         """The data of another master replace ours: replicas have to synchronize again, and no cached place is valid."""
+        self.engine.cluster.data_replaced("")
         self.follower.remember(None)
         self.master.disconnect_all()
         self.stream.close_backlog()

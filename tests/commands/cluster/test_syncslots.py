@@ -14,12 +14,11 @@ def test_clients_are_sent_away() -> None:
     assert client.closed
 
 
-def test_another_node_learns_that_this_one_does_not_migrate() -> None:
+def test_another_node_is_answered() -> None:
     node = ClusterNode()
     assert node("AUTH", "internal connection", node.cluster.secret) == b"OK"
-    assert node("CLUSTER", "SYNCSLOTS", "CONF", "NODE-ID", "x") == (
-        b"ERR this server does not take part in atomic slot migrations"
-    )
+    assert node("CLUSTER", "SYNCSLOTS", "CONF", "NODE-ID", "x") == b"OK"
+    assert node.cluster.calls == [("message", b"CONF", b"NODE-ID", b"x")]
 
 
 def test_a_replica_hears_of_the_task_of_its_master() -> None:

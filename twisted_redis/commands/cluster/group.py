@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.ports.cluster import Cluster
 
-__all__ = ["change", "cluster_of", "command", "node_name", "pairs", "show", "slot_number", "slot_range"]
+__all__ = ["change", "cluster_of", "command", "node_name", "pairs", "show", "slot_number", "slot_range", "slot_set"]
 
 command = CommandGroup("cluster", since="3.0.0", complexity="O(1)")
 subcommand = command.container("CLUSTER", "A container for commands on the cluster of servers.", since="3.0.0")
@@ -48,6 +48,21 @@ def slot_range(first: bytes, last: bytes) -> range:
     if start > end:
         raise CommandError(f"ERR start slot number {start} is greater than end slot number {end}")
     return range(start, end + 1)
+
+
+def slot_set(words: Sequence[bytes]) -> int:
+    """Parses ranges, each by its two ends and in any order; returns their slots as a set of bits."""
+    bounds = [slot_number(word) for word in words]
+    slots = 0
+    for first, last in sorted(zip(bounds[::2], bounds[1::2], strict=True)):
+        if first > last:
+            raise CommandError(f"ERR start slot number {first} is greater than end slot number {last}")
+        wanted = (1 << last + 1) - (1 << first)
+        twice = slots & wanted
+        if twice:
+            raise CommandError(f"ERR Slot {(twice & -twice).bit_length() - 1} specified multiple times")
+        slots |= wanted
+    return slots
 
 
 def node_name(text: bytes) -> str:

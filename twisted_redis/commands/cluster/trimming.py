@@ -9,6 +9,7 @@ from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError
+from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.parse import integer
 from twisted_redis.keyspace.slots import SLOTS
 from twisted_redis.resp.cstrings import keyword
@@ -46,11 +47,8 @@ def trimslots(ctx: Client, word: bytes, *ranges: bytes) -> Reply:
         for slot in slots:
             if slot in own:
                 raise CommandError(f"ERR the slot {slot} is served by this node")
-    db = engine.databases[0]
-    for slot in slots:
-        for key in cluster.keys_in_slot(slot, cluster.count_keys(slot)):
-            engine.lazyfree.remove(db, key, later=True)
-            engine.effects.signal(db, key)
+    # The next command of a file may write to the same keys.
+    cluster.trim(sum(1 << slot for slot in slots), at_once=bool(engine.gates & IS_LOADING))
     ctx.propagate_as([b"TRIMSLOTS", word, *ranges])
     return OK
 

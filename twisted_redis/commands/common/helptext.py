@@ -82,6 +82,10 @@ _SYNTAX: dict[str, tuple[str, ...]] = {
         "SETSLOT <slot> (IMPORTING <node-id>|MIGRATING <node-id>|STABLE|NODE <node-id>)",
         "SAVECONFIG",
         "LINKS",
+        (
+            "MIGRATION IMPORT <start-slot end-slot [start-slot end-slot ...]> | "
+            "STATUS [ID <task-id> | ALL] | CANCEL [ID <task-id> | ALL]"
+        ),
     ),
     "command": (
         "(no subcommand)",

@@ -117,6 +117,7 @@ def _memory(engine: Engine) -> Fields:
     limit = engine.config.maxmemory
     startup = engine.memory_at_start
     dataset = max(0, used - startup)
+    migration_output, migration_input, migration_peak = engine.cluster.migration_memory
     by_replica = {True: 0, False: 0}
     unshared = 0
     for client in engine.clients.values():
@@ -177,9 +178,9 @@ def _memory(engine: Engine) -> Fields:
             ("mem_clients_normal", by_replica[False]),
             ("mem_clients_normal_shared", 0),
             ("mem_clients_normal_unshared", unshared),
-            ("mem_cluster_slot_migration_output_buffer", 0),
-            ("mem_cluster_slot_migration_input_buffer", 0),
-            ("mem_cluster_slot_migration_input_buffer_peak", 0),
+            ("mem_cluster_slot_migration_output_buffer", migration_output),
+            ("mem_cluster_slot_migration_input_buffer", migration_input),
+            ("mem_cluster_slot_migration_input_buffer_peak", migration_peak),
             ("mem_cluster_links", engine.cluster.links_memory),
             ("mem_aof_buffer", 0),
             ("mem_allocator", "libc"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -184,6 +184,36 @@ class Cluster(Protocol):
     def note_master_task(self, text: str) -> None:
         """Takes what the master of this replica says of its atomic slot migration."""
 
+    # atomic slot migration
+
+    def import_slots(self, slots: int) -> str:
+        """Begins to take a set of slots (bits) over from their owner; returns the id of the task."""
+
+    def cancel_migrations(self, name: str | None, reason: str) -> int:
+        """Cancels the task with that id, or any; returns their number.  ``reason`` is shown as its error."""
+
+    def describe_migrations(self, name: str | None) -> Reply:
+        """The reply of CLUSTER MIGRATION STATUS about the task with that id, or about all."""
+
+    def take_migration_message(self, client: Client, words: Sequence[bytes]) -> Reply:
+        """Answers CLUSTER SYNCSLOTS of the node that gets slots of this one; ``words`` are its arguments."""
+
+    def trim(self, slots: int, *, at_once: bool) -> None:
+        """Removes the keys of a set of slots (bits); in the background unless ``at_once`` is true."""
+
+    def data_replaced(self, reason: str) -> None:
+        """Notes that all keys go.  A ``reason`` cancels migrations; without one only removals of keys end."""
+
+    @property
+    def migration_memory(self) -> tuple[int, int, int]:
+        """Bytes of a migration that wait to leave, that wait to be executed, and the most of the latter so far."""
+
+    def set_migration_failpoint(self, channel: str, state: str) -> bool:
+        """Breaks migrations in a state, for tests; two empty texts end that.  False if there is no such state."""
+
+    def set_trim_method(self, method: str, delay: int) -> bool:
+        """Sets how keys of slots are removed, and the time for each (us), for tests; False for an unknown method."""
+
 
 class NoCluster:
     """A server without cluster mode: it serves every key, and has no other nodes."""
@@ -191,6 +221,7 @@ class NoCluster:
     enabled = False
     connections = 0
     links_memory = 0
+    migration_memory = (0, 0, 0)
     secret = b""
 
     def __init__(self) -> None:
@@ -336,3 +367,34 @@ class NoCluster:
     def note_master_task(self, text: str) -> None:
         """CommandError."""
         raise CommandError(_DISABLED)
+
+    def import_slots(self, slots: int) -> str:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def cancel_migrations(self, name: str | None, reason: str) -> int:
+        """There is none."""
+        return 0
+
+    def describe_migrations(self, name: str | None) -> Reply:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def take_migration_message(self, client: Client, words: Sequence[bytes]) -> Reply:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def trim(self, slots: int, *, at_once: bool) -> None:
+        """CommandError."""
+        raise CommandError(_DISABLED)
+
+    def data_replaced(self, reason: str) -> None:
+        """There is nothing to cancel."""
+
+    def set_migration_failpoint(self, channel: str, state: str) -> bool:
+        """False."""
+        return False
+
+    def set_trim_method(self, method: str, delay: int) -> bool:
+        """False."""
+        return False
