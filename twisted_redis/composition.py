@@ -29,6 +29,7 @@ from twisted_redis.engine.clock import TimeSource
 from twisted_redis.engine.engine import THRESHOLDS, Engine
 from twisted_redis.engine.extensions.module import Module
 from twisted_redis.engine.extensions.modules import ModuleError, load_module
+from twisted_redis.engine.introspect import memory_tracking
 from twisted_redis.engine.introspect.keysizes import KeySizes
 from twisted_redis.engine.memory import eviction
 from twisted_redis.logs import get_logger, set_level
@@ -123,11 +124,12 @@ def _make_parts(
     _follow(config, "notify-keyspace-events", lambda: engine.events.publish_classes(config.notify_keyspace_events))
     _follow(config, THRESHOLDS, engine.apply_thresholds)
     _follow(config, eviction.DIRECTIVES, engine.eviction.apply)
+    config.on_apply(memory_tracking.DIRECTIVES, engine.memory_tracking.apply)
     config.on_apply("cluster-slot-stats-enabled", engine.slot_meter.apply)
     _follow(config, "cluster-compatibility-sample-ratio", engine.compatibility.apply)
     key_sizes = KeySizes(engine)
     engine.info.add("keysizes", key_sizes.fields)
-    config.on_apply(("key-memory-histograms", "cluster-slot-stats-enabled"), key_sizes.apply)
+    config.on_apply(memory_tracking.DIRECTIVES, key_sizes.apply)
     persistence = Persistence(engine)
     replication = Replication(engine, persistence.children, persistence.loading, persistence.snapshots)
     aof = Aof(engine, persistence.children, persistence.loading)

@@ -30,6 +30,7 @@ from twisted_redis.engine.gates import IS_CLUSTER, IS_MEASURED
 from twisted_redis.engine.introspect.hotkeys import HotKeys
 from twisted_redis.engine.introspect.info_fields import InfoFields
 from twisted_redis.engine.introspect.latency import LatencyMonitor
+from twisted_redis.engine.introspect.memory_tracking import MemoryTracking
 from twisted_redis.engine.introspect.monitor import Monitors
 from twisted_redis.engine.introspect.slot_meter import SlotMeter
 from twisted_redis.engine.introspect.slowlog import SlowLog
@@ -170,6 +171,7 @@ class Engine:
         self.expiry = Expiry(self)
         self.migrations = Migrations(self)
         self.compatibility = Compatibility(self)
+        self.memory_tracking = MemoryTracking(config)
         #: What requests cost in each slot of a cluster.
         self.slot_meter = SlotMeter(self, IS_MEASURED)
         self.modules = Modules(self)

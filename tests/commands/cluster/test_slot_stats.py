@@ -236,6 +236,18 @@ def test_memory_is_shown_only_if_it_was_from_the_start() -> None:
     assert b"memory tracking cannot be enabled" in node("CONFIG", "SET", NAME, "mem")
 
 
+def test_memory_can_be_shown_if_another_directive_has_followed_it_from_the_start() -> None:
+    node = ClusterNode(key_memory_histograms=True)
+    node("SET", "b", "value")
+    assert node("CONFIG", "SET", NAME, "mem") == b"OK"
+    assert b"memory-bytes" in cost(node, B)
+    assert node("CONFIG", "SET", NAME, "no") == b"OK"
+    assert b"memory-bytes" not in cost(node, B)
+    assert node("CONFIG", "SET", "key-memory-histograms", "no") == b"OK"
+    assert b"memory tracking cannot be enabled" in node("CONFIG", "SET", NAME, "mem")
+    assert b"memory tracking cannot be enabled" in node("CONFIG", "SET", "key-memory-histograms", "yes")
+
+
 def test_nothing_is_measured_by_default(node: ClusterNode) -> None:
     assert node.engine.gates == IS_CLUSTER
     assert node("CONFIG", "GET", NAME) == [NAME.encode(), b"no"]

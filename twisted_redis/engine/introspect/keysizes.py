@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.config import ConfigError
 from twisted_redis.datatypes.table import TYPES, value_size
 from twisted_redis.engine.memory.walk import Walk
 
@@ -84,20 +83,12 @@ class KeySizes:
         self._known: dict[Database, tuple[Any, tuple[int, ...], _Lengths]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
-        self._memory = self._wants_memory
-
-    @property
-    def _wants_memory(self) -> bool:
-        config = self._engine.config
-        return config.key_memory_histograms or "mem" in config.cluster_slot_stats_enabled
+        self._memory = engine.memory_tracking.is_on
 
     def apply(self) -> None:
-        """Takes over the directives, which CONFIG SET can only switch off; raises ConfigError."""
-        wanted = self._wants_memory
-        if wanted and not self._memory:
-            raise ConfigError("memory tracking cannot be enabled at runtime")
-        if not wanted and self._memory:
-            self._memory = False
+        """Forgets what it has counted if the memory tracking was switched off."""
+        if self._memory != self._engine.memory_tracking.is_on:
+            self._memory = not self._memory
             self._known.clear()
             self._walks.clear()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted_redis.config import ConfigError
 from twisted_redis.engine.declare.command_keys import routing_keys
 from twisted_redis.engine.propagation import REPLICAS, Batch
 from twisted_redis.keyspace.account import size_of
@@ -54,9 +53,6 @@ class SlotMeter:
         self._engine = engine
         self._gate = gate
         self._slots: dict[int, _Figures] = {}
-        chosen = engine.config.cluster_slot_stats_enabled
-        #: Once this is off, it stays off: nobody has followed the sizes of keys since.
-        self._follows_memory = "mem" in chosen
         self._cpu = False
         #: Whether the bytes of requests and replies are measured.
         self.measures_network = False
@@ -67,11 +63,8 @@ class SlotMeter:
         self.apply()
 
     def apply(self) -> None:
-        """Follows ``cluster-slot-stats-enabled``; raises ConfigError if it asks for memory and did not before."""
+        """Follows ``cluster-slot-stats-enabled``."""
         chosen = self._engine.config.cluster_slot_stats_enabled
-        if "mem" in chosen and not self._follows_memory:
-            raise ConfigError("memory tracking cannot be enabled at runtime")
-        self._follows_memory = "mem" in chosen
         self._cpu = "cpu" in chosen
         self.measures_network = "net" in chosen
         self._engine.set_gate(self._gate, self._engine.config.cluster_enabled and (self._cpu or self.measures_network))
@@ -82,7 +75,8 @@ class SlotMeter:
     def metrics(self) -> tuple[bytes, ...]:
         """The metrics that are shown now, in the order of the reply."""
         metrics = [KEY_COUNT]
-        if self._follows_memory:
+        engine = self._engine
+        if "mem" in engine.config.cluster_slot_stats_enabled and engine.memory_tracking.is_on:
             metrics.append(MEMORY)
         if self._cpu:
             metrics.append(CPU)
