@@ -19,12 +19,12 @@ INFO = ("arity", "flags", "first", "last", "step", "acl", "tips", "key_specs")
 
 
 def plain(reply: Any) -> Any:
-    """Converts a reply to JSON types: maps to dicts, sets to sorted lists, bytes to text."""
-    from twisted_redis.resp.types import Pairs, SetReply
+    """Converts a reply to JSON types: maps to dicts, sets of flags to sorted lists, bytes to text."""
+    from twisted_redis.resp.types import Pairs, SetReply, Simple
 
     if isinstance(reply, Pairs):
         return {plain(reply[at]): plain(reply[at + 1]) for at in range(0, len(reply), 2)}
-    if isinstance(reply, SetReply):
+    if isinstance(reply, SetReply) and all(isinstance(item, Simple) for item in reply):
         return sorted(map(plain, reply))
     if isinstance(reply, list | tuple):
         return [plain(item) for item in reply]

@@ -19,7 +19,7 @@ from twisted_redis.engine.declare.docs import summary_of
 from twisted_redis.engine.declare.flags import WRITE
 from twisted_redis.engine.declare.syntax import argument_tree, parse_syntax
 from twisted_redis.engine.declare.table import CommandGroup, Spec, registry
-from twisted_redis.resp.types import Pairs, SetReply
+from twisted_redis.resp.types import Pairs, SetReply, Simple
 
 
 def read_facts(name: str) -> dict[str, dict[str, Any]]:
@@ -51,10 +51,10 @@ OTHER_ARGUMENTS = {
 
 
 def plain(reply: Any) -> Any:
-    """Converts a reply to JSON types: maps to dicts, sets to sorted lists, bytes to text."""
+    """Converts a reply to JSON types: maps to dicts, sets of flags to sorted lists, bytes to text."""
     if isinstance(reply, Pairs):
         return {plain(reply[at]): plain(reply[at + 1]) for at in range(0, len(reply), 2)}
-    if isinstance(reply, SetReply):
+    if isinstance(reply, SetReply) and all(isinstance(item, Simple) for item in reply):
         return sorted(map(plain, reply))
     if isinstance(reply, list | tuple):
         return [plain(item) for item in reply]

@@ -35,9 +35,9 @@ def _info(entry: Command | None) -> Reply:
         SetReply([Simple(name.encode()) for name in flag_names(spec.flags)]),
         *legacy_range(spec),
         SetReply([Simple(f"@{name}".encode()) for name in CATEGORIES if "@" + name in spec.categories]),
-        [tip.encode() for tip in spec.tips],
-        [key.describe() for key in spec.keys],
-        [_info(sub) for sub in (entry.subcommands or {}).values()],
+        SetReply([tip.encode() for tip in spec.tips]),
+        SetReply([key.describe() for key in spec.keys]),
+        [_info(sub) for sub in entry.subcommands.values()] if entry.subcommands else SetReply([]),
     ]
 
 

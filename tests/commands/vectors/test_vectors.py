@@ -225,3 +225,35 @@ def test_rename_command() -> None:
     server.engine.commands.rename("vadd", "insert-vector")
     assert server("INSERT-VECTOR", "k", "VALUES", 1, 1, "a") is True
     assert server("VADD", "k", "VALUES", 1, 1, "b").startswith(b"ERR unknown command")
+
+
+def test_an_empty_attribute_belongs_to_a_new_element_only(server: Server) -> None:
+    server("VADD", "k", "VALUES", 2, 1, 1, "c", "SETATTR", "")
+    assert server("VGETATTR", "k", "c") == b""
+    assert server("VSIM", "k", "ELE", "c", "FILTER", "1", "TRUTH") == [b"c", b"b"]
+    assert server("VSIM", "k", "ELE", "c", "FILTER", ".n or 1", "TRUTH") == [b"b"]
+    server("VADD", "k", "VALUES", 2, 1, 1, "b", "SETATTR", "")
+    assert server("VGETATTR", "k", "b") is None
+
+
+def test_a_bad_filter_is_shown_byte_by_byte(server: Server) -> None:
+    reply = server("VSIM", "k", "ELE", "a", "FILTER", b"\xff (")
+    assert reply == b"ERR syntax error in FILTER expression near: \xff ("
+
+
+def test_scores_that_are_no_numbers_come_last(server: Server) -> None:
+    server("VADD", "n", "FP32", floats(1, 0), "a", "NOQUANT", "SETATTR", "{}")
+    server("VADD", "n", "FP32", floats(float("nan"), 0), "b", "NOQUANT", "SETATTR", "{}")
+    for options in ([], ["EPSILON", 0.1], ["EPSILON", 0.1, "FILTER", "1"]):
+        (first, one, second, score) = server("VSIM", "n", "ELE", "a", "WITHSCORES", *options)
+        assert (first, one, second, str(score)) == (b"a", 1.0, b"b", "nan")
+
+
+def test_a_vector_is_wholly_similar_to_itself() -> None:
+    """Sums are rounded to 32 bits before they are taken from 1, as in Redis."""
+    server = Server()
+    for number in range(200):
+        server("VADD", "k", "VALUES", 3, number - 70.3, number / 7, 3, number, "NOQUANT")
+    for number in range(200):
+        (_, score) = server("VSIM", "k", "ELE", number, "COUNT", 1, "WITHSCORES")
+        assert float(score) * 2**25 % 1 == 0

@@ -71,7 +71,7 @@ def _filter(expression: bytes) -> Callable[[bytes], bool]:
     try:
         return compile_filter(expression)
     except FilterError as error:
-        raise CommandError("ERR syntax error in FILTER expression near: " + error.near.decode("latin-1")) from None
+        raise CommandError(b"ERR syntax error in FILTER expression near: " + error.near) from None
 
 
 @command("VSIM", arity=-4, flags=READONLY | MODULE, complexity="O(N*M) for N elements with M components")

@@ -155,7 +155,8 @@ def _distances(rows: Rows, query: Quantised, among: _Array | None = None) -> _Ar
     step = max(1, _BLOCK // rows.dimension)
     for start in range(0, len(found), step):
         some = slice(start, start + step)
-        found[some] = 1 - matrix[some if among is None else among[some]].astype(np.float64) @ values
+        found[some] = matrix[some if among is None else among[some]].astype(np.float64) @ values
+    found = 1 - found
     found[np.isnan(found)] = np.inf
     return found
 
@@ -165,8 +166,8 @@ def _candidates(rows: Rows, query: Quantised, count: int) -> _Array:
     rough = 1 - stored_matrix(rows) @ _values(query.data)
     rough[np.isnan(rough)] = np.inf
     furthest = np.partition(rough, count - 1)[count - 1]
-    # The sum of the products has at most this error, and so has the limit.
-    return np.flatnonzero(rough <= furthest + _float(rows.dimension * 1.2e-7))
+    # The sum of the products has at most this error, and so has the limit; the exact sum is rounded, too.
+    return np.flatnonzero(rough <= furthest + _float((rows.dimension + 4) * 1.2e-7))
 
 
 def nearest(rows: Rows, query: Quantised, count: int) -> list[tuple[float, int]]:

@@ -6,6 +6,7 @@ class with the same methods.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from twisted_redis.datatypes.vectors.rows import Rows
 __all__ = ["ExactScan", "Index"]
 
 Found = list[tuple[float, int]]
-"""Distances (0 to 2) and rows, nearest first."""
+"""Distances (0 to 2) and rows, nearest first.  A distance that is no number is infinite here; EPSILON lets it pass."""
 
 
 class Index(Protocol):
@@ -70,7 +71,7 @@ class ExactScan:
     def search(self, query: Quantised, count: int, epsilon: float = 2.0) -> Found:
         """Returns at most ``count`` rows near to ``query``, with a distance of at most twice ``epsilon``."""
         found = self._kernel.nearest(self.rows, query, min(count, len(self.rows)))
-        return [each for each in found if not each[0] / 2 > epsilon] if epsilon < 2 else found
+        return [each for each in found if not epsilon < each[0] / 2 < math.inf] if epsilon < 2 else found
 
     def search_among(
         self, query: Quantised, count: int, among: list[int], passes: Callable[[int], bool], effort: int, epsilon: float
@@ -81,7 +82,7 @@ class ExactScan:
         """
         found: Found = []
         for distance, row in self._kernel.ordered(self.rows, query, among):
-            if len(found) == count or not effort or distance / 2 > epsilon:
+            if len(found) == count or not effort or epsilon < distance / 2 < math.inf:
                 break
             effort -= 1
             if passes(row):

@@ -126,7 +126,7 @@ def _distances(rows: Rows, query: Quantised, among: Iterable[int]) -> Iterator[f
         floats, values, dimension = data.cast("f"), array("f", query.data), rows.dimension
         for start in starts:
             place = start // 4
-            yield _rounded(1 - sum(map(mul, floats[place : place + dimension], values)))
+            yield _rounded(1 - _rounded(sum(map(mul, floats[place : place + dimension], values))))
     else:
         yield from _distances_of_levels(rows, query, starts)
 

@@ -5,6 +5,7 @@ An element may have an attribute, a text in JSON by which a search can filter.
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,11 @@ __all__ = ["DEFAULT_M", "Near", "VectorSet"]
 DEFAULT_M = 16
 
 _numbers = counter()
+
+
+def _score(distance: float) -> float:
+    """Returns the similarity at a distance; an infinite one stands for nan."""
+    return math.nan if distance == math.inf else 1.0 - distance / 2.0
 
 
 class Near(NamedTuple):
@@ -112,7 +118,8 @@ class VectorSet:
     def add(self, element: bytes, vector: bytes, attribute: bytes | None = None) -> bool:
         """Adds an element, or gives it another vector; returns whether it is new.
 
-        ``attribute`` is None to keep the attribute, and empty to remove it.
+        ``attribute`` is None to keep the attribute.  An empty one removes that of an old element, and becomes the
+        attribute of a new one, as in Redis.
         """
         return self.add_stored(element, self._kernel.quantise(vector, self.kind), attribute)
 
@@ -128,7 +135,10 @@ class VectorSet:
         else:
             self.index.update(place, vector)
         if attribute is not None:
-            self.set_attribute(element, attribute)
+            if place is None:
+                self.attributes[element] = attribute
+            else:
+                self.set_attribute(element, attribute)
         return place is None
 
     def remove(self, element: bytes) -> bool:
@@ -211,7 +221,7 @@ class VectorSet:
 
     def _shown(self, found: Sequence[tuple[float, int]]) -> list[Near]:
         elements, get = self.elements, self.attributes.get
-        return [Near(element := elements[row], 1.0 - distance / 2.0, get(element)) for distance, row in found]
+        return [Near(element := elements[row], _score(distance), get(element)) for distance, row in found]
 
     def in_order(self) -> list[bytes]:
         """Returns the elements in the order of their bytes; the list must not be changed."""

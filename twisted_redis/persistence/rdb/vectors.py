@@ -131,7 +131,7 @@ def read_vector_set(data: bytes, pos: int, version: int) -> tuple[VectorSet, int
     graph = _Graph()
     for _ in range(count):
         element = items.text()
-        attribute = items.text() if flags & _HAS_ATTRIBUTES else b""
+        attribute = (items.text() or None) if flags & _HAS_ATTRIBUTES else None
         vector = items.text()
         if len(vector) != size:
             raise CorruptData("Mismatching vector dimension")
