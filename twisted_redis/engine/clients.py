@@ -6,7 +6,7 @@ carries its output and closes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes.table import type_of
@@ -163,6 +163,27 @@ class Client:
         elif effects.observed:
             effects.observe(self.db, key, event)
 
+    def changed_field(self, key: bytes, event: str, field: bytes) -> None:
+        """As ``changed``, for one change of one field of a hash."""
+        effects = self.effects
+        effects.dirty += 1
+        if effects.only_recording:
+            effects.touched = effects.pending = True
+        elif effects.observed:
+            effects.observe(self.db, key, event, (field,))
+
+    def changed_fields(self, key: bytes, event: str, n: int, fields: Sequence[bytes], step: int = 1) -> None:
+        """As ``changed``, for changes of fields of a hash: each ``step``-th of ``fields``.
+
+        If ``engine.events.fields`` is false, nothing needs ``fields``, so a caller should do no work for them.
+        """
+        effects = self.effects
+        effects.dirty += n
+        if effects.only_recording:
+            effects.touched = effects.pending = True
+        elif effects.observed:
+            effects.observe(self.db, key, event, fields[::step] if self.engine.events.fields else ())
+
     def changed_in(self, db: Database, key: bytes, event: str, n: int = 1) -> None:
         """Like ``changed``, for a database that may not be the selected one."""
         effects = self.effects
@@ -194,11 +215,11 @@ class Client:
         if overwrites:
             ready.pop(place, None)
 
-    def notify(self, key: bytes, event: str) -> None:
-        """Raises a keyspace event without reporting a change."""
+    def notify(self, key: bytes, event: str, fields: Sequence[bytes] = ()) -> None:
+        """Raises a keyspace event without reporting a change; in a hash, it is about ``fields``."""
         events = self.engine.events
         if events.flags:
-            events.notify(self.db, key, event)
+            events.notify(self.db, key, event, fields)
 
     def removed(self, key: bytes) -> None:
         """Removes ``key`` after a command has emptied its collection, and raises the ``del`` event."""

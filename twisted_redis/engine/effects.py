@@ -6,7 +6,7 @@ of the unit of execution (``engine.units``).  The sinks get what has to be done 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted_redis.engine.blocking import serve_ready
@@ -111,8 +111,8 @@ class Effects:
 
     # the running command
 
-    def observe(self, db: Database, key: bytes, event: str) -> None:
-        """A key has changed while somebody listens."""
+    def observe(self, db: Database, key: bytes, event: str, fields: Sequence[bytes] = ()) -> None:
+        """A key has changed while somebody listens; in a hash, ``fields`` have."""
         if self.recording:
             self.touched = True
             self.pending = True
@@ -125,7 +125,7 @@ class Effects:
             observer(db, key, True)
         events = self._engine.events
         if events.flags and event:
-            events.notify(db, key, event)
+            events.notify(db, key, event, fields)
 
     def signal(self, db: Database, key: bytes) -> None:
         """Tells those who watch, wait or cache that a key has changed, which no command has changed."""

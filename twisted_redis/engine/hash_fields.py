@@ -47,8 +47,10 @@ def value_of(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bytes | None
     if not hash_.times or not lapsed(ctx, hash_, field):
         return hash_.fields.get(field)
     if remove_lapsed(ctx, key, hash_, field):
-        ctx.notify(key, "hexpired")
-        if not hash_.fields:
+        if hash_.fields:
+            ctx.notify(key, "hexpired", (field,))
+        else:
+            # As in Redis, which raises no event for the field that empties the hash.
             ctx.removed(key)
         ctx.effects.signal(ctx.db, key)
     return None
@@ -75,7 +77,7 @@ def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
         for field in removed:
             delete_as_effect(ctx.engine, ctx.db, key, field)
         note_times(ctx.db, key, hash_)
-        _told(ctx.engine, ctx.db, key, hash_)
+        _told(ctx.engine, ctx.db, key, hash_, removed)
 
 
 def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
@@ -97,7 +99,7 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
             if look is not None:
                 db.field_wheel[key] = look
             if removed:
-                _told(engine, db, key, hash_)
+                _told(engine, db, key, hash_, removed)
         if (key is not None or not count & 15) and engine.clock_ns() > deadline:
             return True
     return False
@@ -143,10 +145,10 @@ def delete_as_effect(engine: Engine, db: Database, key: bytes, field: bytes) -> 
     engine.effects.propagate(db, [b"HDEL", key, field])
 
 
-def _told(engine: Engine, db: Database, key: bytes, hash_: Hash) -> None:
-    """Raises the events after fields have expired, and removes the hash if it is empty."""
+def _told(engine: Engine, db: Database, key: bytes, hash_: Hash, fields: list[bytes]) -> None:
+    """Raises the events after ``fields`` have expired, and removes the hash if it is empty."""
     if engine.events.flags:
-        engine.events.notify(db, key, "hexpired")
+        engine.events.notify(db, key, "hexpired", fields)
     if not hash_.fields:
         db.delete(key)
         if engine.events.flags:

@@ -244,12 +244,19 @@ def test_reading_a_field_of_the_past_removes_it(server: InProcess, argv: list[st
     assert server(*argv) == reply
 
 
-@pytest.mark.parametrize("argv", [["HGET", "h", "c"], ["HEXISTS", "h", "c"], ["HRANDFIELD", "h"]])
-def test_the_last_field_ends_the_hash(server: InProcess, argv: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("argv", "events"),
+    [
+        (["HGET", "h", "c"], ["del h"]),
+        (["HEXISTS", "h", "c"], ["del h"]),
+        (["HRANDFIELD", "h"], ["hexpired h", "del h"]),
+    ],
+)
+def test_the_last_field_ends_the_hash(server: InProcess, argv: list[str], events: list[str]) -> None:
     server("HDEL", "h", "a", "b")
     server("HPEXPIRE", "h", 10, "FIELDS", 1, "c")
     pass_time(server, 11)
-    assert server.events(*argv) == ["hexpired h", "del h"]
+    assert server.events(*argv) == events
     assert server("EXISTS", "h") == 0
 
 
@@ -267,11 +274,11 @@ def test_hmget_that_ends_the_hash(server: InProcess) -> None:
     assert server("EXISTS", "h") == 0
 
 
-def test_hmget_of_the_only_field_raises_no_event(server: InProcess) -> None:
+def test_hmget_of_the_only_field_only_deletes_the_key(server: InProcess) -> None:
     server("HDEL", "h", "a", "b")
     server("HPEXPIRE", "h", 10, "FIELDS", 1, "c")
     pass_time(server, 11)
-    assert server.events("HMGET", "h", "c") == []
+    assert server.events("HMGET", "h", "c") == ["del h"]
     assert server("EXISTS", "h") == 0
 
 
@@ -280,7 +287,7 @@ def test_hmget_of_the_only_field_raises_no_event(server: InProcess) -> None:
     [
         (["HSETNX", "h", "c", "9"], ["HDEL h c", "HSETNX h c 9"]),
         (["HINCRBY", "h", "c", "9"], ["HDEL h c", "HINCRBY h c 9"]),
-        (["HINCRBYFLOAT", "h", "c", "9"], ["HDEL h c", "HSET h c 9"]),
+        (["HINCRBYFLOAT", "h", "c", "9"], ["HDEL h c", "HSETEX h KEEPTTL FIELDS 1 c 9"]),
     ],
 )
 def test_writing_after_the_last_field_has_passed(server: InProcess, argv: list[str], effects: list[str]) -> None:
@@ -565,6 +572,28 @@ def test_hsetex_parses_before_it_looks_at_the_type(server: InProcess) -> None:
     server("SET", "k", "v")
     assert refused(server, "HSETEX", "k", "FIELDS", "1", "a", "1", "b") == "ERR unknown argument: b"
     assert refused(server, "HGETEX", "k", "FIELDS", "1", "a", "b") == WRONG_TYPE
+
+
+def test_hsetex_raises_an_event_for_fields_that_have_passed(server: InProcess) -> None:
+    server("HPEXPIRE", "h", 10, "FIELDS", 2, "a", "b")
+    pass_time(server, 11)
+    assert server.events("HSETEX", "h", "FNX", "FIELDS", 2, "a", "1", "c", "1") == ["hexpired h"]
+    assert server.events("HSETEX", "h", "FNX", "FIELDS", 2, "b", "1", "d", "1") == ["hexpired h", "hset h"]
+    server("HDEL", "h", "b", "d")
+    server("HPEXPIRE", "h", 10, "FIELDS", 1, "c")
+    pass_time(server, 11)
+    assert server.events("HSETEX", "h", "FXX", "FIELDS", 1, "c", "1") == ["hexpired h", "del h"]
+
+
+def test_hincrbyfloat_keeps_the_time_of_the_field_on_a_replica(server: InProcess) -> None:
+    replica = InProcess()
+    for copy in (server, replica):
+        copy("HSET", "h", "a", "1")
+        copy("HPEXPIREAT", "h", START + 5000, "FIELDS", 1, "a")
+    for effect in server.effects("HINCRBYFLOAT", "h", "a", "1.5"):
+        replica(*effect.split())
+    assert replica("HGET", "h", "a") == b"2.5"
+    assert replica("HPTTL", "h", "FIELDS", 1, "a") == server("HPTTL", "h", "FIELDS", 1, "a") == [5000]
 
 
 def test_hsetex_events(server: InProcess) -> None:

@@ -99,7 +99,7 @@ def test_commands_sent_to_replicas(filled: InProcess) -> None:
     assert filled.effects("HDEL", "h", "x") == []
     assert filled.effects("HSETNX", "h", "b", "2") == []
     assert filled.effects("HINCRBY", "h", "b", "2") == ["HINCRBY h b 2"]
-    assert filled.effects("HINCRBYFLOAT", "h", "b", "0.10") == ["HSET h b 4.1"]
+    assert filled.effects("HINCRBYFLOAT", "h", "b", "0.10") == ["HSETEX h KEEPTTL FIELDS 1 b 4.1"]
 
 
 # Numbers

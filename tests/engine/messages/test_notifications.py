@@ -1,4 +1,7 @@
-"""Keyspace events of values that are replaced. Redis 8.8.0 supplied the events and their order."""
+"""Keyspace events of values that are replaced, and of hashes with their fields.
+
+Redis 8.8.0 supplied the events and their order.
+"""
 
 from __future__ import annotations
 
@@ -137,3 +140,121 @@ def test_all_databases_are_told(server: Server, events: Listener) -> None:
     server("SWAPDB", 3, 0)
     server("SET", "k", 1)
     assert events("SET", "k", 1) == ["overwritten k", "set k"]
+
+
+@pytest.fixture
+def fields(server: Server) -> Listener:
+    """Listens to events of hashes with their fields."""
+    server("CONFIG", "SET", "notify-keyspace-events", "hSTIV")
+    return Listener(server, "__subkey*")
+
+
+def test_the_four_channels(server: Server, fields: Listener) -> None:
+    server("SELECT", 2)
+    server("HSET", "h", "f", 1, "a,b", 2)
+    assert fields.messages() == [
+        ("__subkeyspace@2__:h", "hset|1:f,3:a,b"),
+        ("__subkeyevent@2__:hset", "1:h|1:f,3:a,b"),
+        ("__subkeyspaceitem@2__:h\nf", "hset"),
+        ("__subkeyspaceitem@2__:h\na,b", "hset"),
+        ("__subkeyspaceevent@2__:hset|h", "1:f,3:a,b"),
+    ]
+    server("HSETNX", "k\nl", "f", 1)
+    assert fields.messages() == [
+        ("__subkeyspace@2__:k\nl", "hset|1:f"),
+        ("__subkeyevent@2__:hset", "3:k\nl|1:f"),
+        ("__subkeyspaceevent@2__:hset|k\nl", "1:f"),
+    ]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_only_fields_that_change(server: Server, large: bool) -> None:
+    if large:
+        server("CONFIG", "SET", "hash-max-listpack-entries", 0)
+    server("CONFIG", "SET", "notify-keyspace-events", "hS")
+    listener = Listener(server, "__subkey*")
+
+    def told(*argv: bytes | str | int) -> list[str]:
+        server(*argv)
+        return [text for _, text in listener.messages()]
+
+    assert told("HSET", "h", "a", 1, "b", 2, "a", 3) == ["hset|1:a,1:b,1:a"]
+    assert told("HSETNX", "h", "a", 1) == []
+    assert told("HINCRBY", "h", "n", 1) == ["hincrby|1:n"]
+    assert told("HINCRBYFLOAT", "h", "n", 1) == ["hincrbyfloat|1:n"]
+    assert told("HEXPIRE", "h", 9, "FIELDS", 3, "a", "no", "a") == ["hexpire|1:a,1:a"]
+    assert told("HPEXPIRE", "h", 9, "LT", "FIELDS", 2, "a", "b") == ["hexpire|1:a,1:b"]
+    assert told("HPERSIST", "h", "FIELDS", 3, "a", "no", "n") == ["hpersist|1:a"]
+    assert told("HGETEX", "h", "EX", 9, "FIELDS", 3, "a", "no", "n") == ["hexpire|1:a,1:n"]
+    assert told("HGETEX", "h", "PERSIST", "FIELDS", 2, "n", "no") == ["hpersist|1:n"]
+    assert told("HGETEX", "h", "EXAT", 1, "FIELDS", 3, "no", "n", "n") == ["hdel|1:n"]
+    assert told("HSETEX", "h", "EX", 9, "FIELDS", 2, "c", 1, "d", 1) == ["hset|1:c,1:d", "hexpire|1:c,1:d"]
+    assert told("HSETEX", "h", "EXAT", 1, "FIELDS", 1, "e", 1) == ["hset|1:e", "hdel|1:e"]
+    assert told("HEXPIRE", "h", 0, "FIELDS", 3, "c", "c", "no") == ["hdel|1:c"]
+    assert told("HGETDEL", "h", "FIELDS", 3, "d", "no", "d") == ["hdel|1:d"]
+    assert told("HDEL", "h", "no") == []
+    assert told("HDEL", "h", "a", "no", "a", "b") == ["hdel|1:a,1:b"]
+    assert server("EXISTS", "h") == 0
+
+
+def test_fields_that_expire(server: Server, fields: Listener) -> None:
+    server("CONFIG", "SET", "notify-keyspace-events", "hS")
+    server("HSET", "h", "a", 1, "b", 2, "c", 3, "d", 4)
+    server("HPEXPIRE", "h", 10, "FIELDS", 1, "a")
+    server("HPEXPIRE", "h", 20, "FIELDS", 1, "b")
+    server("HPEXPIRE", "h", 50, "FIELDS", 2, "c", "d")
+    fields.messages()
+    server.advance(0.03)
+    assert fields.messages() == [("__subkeyspace@0__:h", "hexpired|1:a,1:b")]
+    server.clock.advance(0.03)
+    server("HGET", "h", "c")
+    assert fields.messages() == [("__subkeyspace@0__:h", "hexpired|1:c")]
+    # The last field ends the hash, and only the key is told of.
+    server("HGET", "h", "d")
+    assert fields.messages() == []
+
+
+def test_a_replica_tells_of_expired_fields_that_it_hides(server: Server, fields: Listener) -> None:
+    server("CONFIG", "SET", "notify-keyspace-events", "hS")
+    server("HSET", "h", "a", 1, "b", 2)
+    server("HPEXPIRE", "h", 10, "FIELDS", 1, "a")
+    server.engine.state.hide_expired = True
+    server.clock.advance(0.03)
+    fields.messages()
+    assert server("HMGET", "h", "a", "b") == [None, b"2"]
+    assert fields.messages() == [("__subkeyspace@0__:h", "hexpired|1:a")]
+    assert server("HGET", "h", "a") is None
+    assert fields.messages() == []
+
+
+def test_fields_in_scripts_and_transactions(server: Server, fields: Listener) -> None:
+    server("CONFIG", "SET", "notify-keyspace-events", "hT")
+    server("EVAL", "redis.call('HSET', KEYS[1], 'a', 1) return redis.call('HDEL', KEYS[1], 'a', 'b')", 1, "h")
+    assert fields.messages() == [("__subkeyevent@0__:hset", "1:h|1:a"), ("__subkeyevent@0__:hdel", "1:h|1:a")]
+    server("MULTI")
+    server("HMSET", "h", "a", 1, "b", 2)
+    assert fields.messages() == []
+    server("EXEC")
+    assert fields.messages() == [("__subkeyevent@0__:hset", "1:h|1:a,1:b")]
+
+
+@pytest.mark.parametrize("flags", ["KEA", "hKE", "gSTIV", "STIV", ""])
+def test_without_the_classes_no_fields_are_told(server: Server, flags: str) -> None:
+    server("CONFIG", "SET", "notify-keyspace-events", flags)
+    listener = Listener(server, "__subkey*")
+    server("HSET", "h", "a", 1, "b", 2)
+    server("HDEL", "h", "a")
+    assert listener.messages() == []
+    assert server.engine.events.fields is False
+
+
+def test_fields_come_after_the_messages_of_the_key(server: Server) -> None:
+    server("CONFIG", "SET", "notify-keyspace-events", "KEhST")
+    listener = Listener(server, "__*")
+    server("HSET", "h", "a", 1)
+    assert [channel.partition("@")[0] for channel, _ in listener.messages()] == [
+        "__keyspace",
+        "__keyevent",
+        "__subkeyspace",
+        "__subkeyevent",
+    ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from twisted_redis.commands.hashes.options import FieldArguments, Syntax, expiry_time, parse_arguments, parse_fields
+from twisted_redis.commands.hashes.options import Syntax, expiry_time, parse_arguments, parse_fields
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, RO, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.hash_fields import delete_as_effect, lapsed, note_times, remove_lapsed
+from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ def _update_database(ctx: Client, key: bytes, hash_: Hash) -> None:
         ctx.removed(key)
 
 
+def _those(ctx: Client, fields: Sequence[bytes], results: list[int], code: int) -> Sequence[bytes]:
+    """Those of ``fields`` whose result is ``code``; nothing unless events are published with fields."""
+    if not ctx.engine.events.fields:
+        return ()
+    return [field for field, result in zip(fields, results, strict=True) if result == code]
+
+
 _EXPIRE = Syntax(
     "",
     conditions=frozenset((b"NX", b"XX", b"GT", b"LT")),
@@ -97,19 +105,18 @@ def _expire(
 ) -> Reply:
     hash_ = ctx.db.write(key, Hash)
     when = expiry_time(ctx.now, time, unit, relative, name)
-    options = parse_arguments(arguments, _EXPIRE, ctx.now)
-    fields = options.items
+    fields, place, condition, _, _, _ = parse_arguments(arguments, _EXPIRE)
     if hash_ is None:
         return [_NO_FIELD] * len(fields)
     hash_.allow_times()
-    results = _set_time(ctx, key, hash_, fields, when, options.condition)
+    results = _set_time(ctx, key, hash_, fields, when, condition)
     updated, deleted = results.count(_DONE), results.count(_DELETED)
     if updated or deleted:
-        ctx.changed(key, "hdel" if deleted else "hexpire", updated + deleted)
+        event, code, n = ("hdel", _DELETED, deleted) if deleted else ("hexpire", _DONE, updated)
+        ctx.changed_fields(key, event, n, fields if n == len(fields) else _those(ctx, fields, results, code))
         _update_database(ctx, key, hash_)
     if updated and ctx.effects.recording:
         done = [field for field, result in zip(fields, results, strict=True) if result == _DONE]
-        place = options.count_at
         before, after = arguments[:place], arguments[place + 1 + len(fields) :]
         ctx.propagate_as([b"HPEXPIREAT", key, b"%d" % when, *before, b"%d" % updated, *done, *after])
     elif deleted and not updated:
@@ -175,7 +182,7 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
             hash_.persist(field)
             results.append(_DONE)
     if _DONE in results:
-        ctx.changed(key, "hpersist")
+        ctx.changed_fields(key, "hpersist", 1, _those(ctx, fields, results, _DONE))
         note_times(ctx.db, key, hash_)
     return results
 
@@ -247,21 +254,21 @@ def _take_values(
     hash_: Hash | None,
     fields: tuple[bytes, ...],
     take: Callable[[Hash, Sequence[bytes]], list[bytes | None]],
-) -> tuple[list[bytes | None], bool]:
-    """The values of ``fields``, as ``take`` returns them, and True if one of the fields had expired.
+) -> tuple[list[bytes | None], list[bytes]]:
+    """The values of ``fields``, as ``take`` returns them, and the fields that had expired.
 
     Removes expired fields without an event.  Leaves the hash at its key even if it is empty.
     """
     if hash_ is None:
-        return [None] * len(fields), False
+        return [None] * len(fields), []
     due = hash_.next_expiry()
     if due is None or due >= ctx.now:
-        return take(hash_, fields), False
+        return take(hash_, fields), []
     values: list[bytes | None] = []
-    expired = False
+    expired: list[bytes] = []
     for field in fields:
         if lapsed(ctx, hash_, field):
-            expired = True
+            expired.append(field)
             remove_lapsed(ctx, key, hash_, field)
             values.append(None)
             continue
@@ -282,9 +289,12 @@ def hgetdel(ctx: Client, key: bytes, *options: bytes) -> Reply:
     if hash_ is None or not (expired or deleted):
         return values
     if expired:
-        ctx.notify(key, "hexpired")
+        ctx.notify(key, "hexpired", expired)
     if deleted:
-        ctx.changed(key, "hdel", deleted)
+        taken: Sequence[bytes] = ()
+        if ctx.engine.events.fields:
+            taken = [field for field, value in zip(fields, values, strict=True) if value is not None]
+        ctx.changed_fields(key, "hdel", deleted, taken)
         ctx.propagate_as([b"HDEL", key, *fields])
     else:
         ctx.effects.signal(ctx.db, key)
@@ -313,20 +323,21 @@ def hgetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     Returns the values of hash fields and sets or removes their expiry times.
     """
     hash_ = ctx.db.write(key, Hash)
-    options = parse_arguments(arguments, _GETEX, ctx.now)
-    fields, when, persist = options.items, options.when, options.kept
+    fields, _, _, persist, when, _ = parse_arguments(arguments, _GETEX, ctx.now)
+    found: list[bytes] = []
     results: list[int] = []
 
     def change(hash_: Hash, fields: Sequence[bytes]) -> list[bytes | None]:
         values = list(map(hash_.fields.get, fields))
-        found = [field for field, value in zip(fields, values, strict=True) if value is not None]
+        known = [field for field, value in zip(fields, values, strict=True) if value is not None]
         if persist:
-            results.extend(_DONE if hash_.persist(field) else _NOT_MET for field in found)
+            results.extend(_DONE if hash_.persist(field) else _NOT_MET for field in known)
         elif when is not None:
             if when <= ctx.now and len(fields) > 1:
                 # One field at a time: a field that is named twice is gone the second time.
                 return [value for field in fields for value in change(hash_, (field,))]
-            results.extend(_set_time(ctx, key, hash_, found, when, b""))
+            results.extend(_set_time(ctx, key, hash_, known, when, b""))
+        found.extend(known)
         return values
 
     if hash_ is not None and (persist or when is not None):
@@ -336,13 +347,14 @@ def hgetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     if hash_ is None or not (expired or updated or deleted):
         return values
     if expired:
-        ctx.notify(key, "hexpired")
+        ctx.notify(key, "hexpired", expired)
     if updated:
-        ctx.changed(key, "hpersist" if persist else "hexpire", updated)
+        event = "hpersist" if persist else "hexpire"
+        ctx.changed_fields(key, event, updated, _those(ctx, found, results, _DONE))
         head = [b"HPERSIST", key] if when is None else [b"HPEXPIREAT", key, b"%d" % when]
         ctx.propagate_as([*head, b"FIELDS", b"%d" % len(fields), *fields])
     elif deleted:
-        ctx.changed(key, "hdel", deleted)
+        ctx.changed_fields(key, "hdel", deleted, _those(ctx, found, results, _DELETED))
         ctx.propagate_as()
     else:
         ctx.effects.signal(ctx.db, key)
@@ -360,14 +372,15 @@ _SETEX = Syntax(
 )
 
 
-def _met(ctx: Client, key: bytes, hash_: Hash, options: FieldArguments) -> bool:
-    """True if the condition holds for all fields; removes the fields that have expired."""
-    for field in options.items[::2]:
+def _met(ctx: Client, key: bytes, hash_: Hash, condition: bytes, fields: Sequence[bytes], expired: list[bytes]) -> bool:
+    """True if the condition holds for all fields; removes the fields that have expired and adds them to a list."""
+    for field in fields:
         exists = field in hash_.fields
         if exists and lapsed(ctx, hash_, field):
             remove_lapsed(ctx, key, hash_, field)
+            expired.append(field)
             exists = False
-        if exists != (options.condition == b"FXX"):
+        if exists != (condition == b"FXX"):
             return False
     return True
 
@@ -378,40 +391,43 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
 
     Sets hash fields and their expiry times; FNX and FXX require that none or all of the fields exist.
     """
-    options = parse_arguments(arguments, _SETEX, ctx.now)
+    pairs, _, condition, keep, when, place = parse_arguments(arguments, _SETEX, ctx.now)
+    fields = pairs[::2]
     db = ctx.db
     hash_ = db.write(key, Hash)
     if hash_ is None:
-        if options.condition == b"FXX":
+        if condition == b"FXX":
             return 0
         hash_ = Hash()
         db.add(key, hash_)
-    if options.condition and not _met(ctx, key, hash_, options):
-        if not hash_.fields:
-            ctx.removed(key)
+    expired: list[bytes] = []
+    if condition and not _met(ctx, key, hash_, condition, fields, expired):
+        if expired:
+            ctx.effects.signal(db, key)
+            ctx.notify(key, "hexpired", expired)
+            _update_database(ctx, key, hash_)
         return 0
-    pairs, when = options.items, options.when
     if when is not None:
         hash_.allow_times()
-    fields = pairs[::2]
     results: list[int] = []
     if when is not None and when <= ctx.now:
         for field, value in zip(fields, pairs[1::2], strict=True):
             hash_.put(field, value)
             results += _set_time(ctx, key, hash_, (field,), when, b"")
     else:
-        hash_.update(pairs, keep=options.kept or when is not None)
+        hash_.update(pairs, keep=keep or when is not None)
         if when is not None:
             results = _set_time(ctx, key, hash_, fields, when, b"")
     hash_.fit(pairs, ctx.config)
-    ctx.changed(key, "hset", len(pairs) >> 1)
+    if expired:
+        ctx.notify(key, "hexpired", expired)
+    ctx.changed_fields(key, "hset", len(fields), fields)
     if _DELETED in results:
-        ctx.notify(key, "hdel")
+        ctx.notify(key, "hdel", fields)
         ctx.propagate_as()
     elif when is not None:
-        ctx.notify(key, "hexpire")
-        if options.time_option != b"PXAT":
-            place = options.time_at
+        ctx.notify(key, "hexpire", fields)
+        if keyword(arguments[place - 1]) != b"PXAT":
             changed = [*arguments[: place - 1], b"PXAT", b"%d" % when, *arguments[place + 1 :]]
             ctx.propagate_as([b"HSETEX", key, *changed])
     _update_database(ctx, key, hash_)

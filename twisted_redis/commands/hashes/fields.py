@@ -49,7 +49,7 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
         hash_.fit(pairs, ctx.config)
     if hash_.times is not None:
         note_times(ctx.db, key, hash_)
-    ctx.changed(key, "hset", len(pairs) >> 1)
+    ctx.changed_fields(key, "hset", len(pairs) >> 1, pairs, 2)
     return len(hash_.fields) - before
 
 
@@ -81,7 +81,7 @@ def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> 
             hash_.large = True
     if hash_.times is not None:
         note_times(db, key, hash_)
-    ctx.changed(key, "hset")
+    ctx.changed_field(key, "hset", field)
     return 1 if created else 0
 
 
@@ -113,7 +113,7 @@ def hsetnx(ctx: Client, key: bytes, field: bytes, value: bytes) -> Reply:
     if value_of(ctx, key, hash_, field) is not None:
         return 0
     _put(ctx, key, hash_, field, value)
-    ctx.changed(key, "hset")
+    ctx.changed_field(key, "hset", field)
     return 1
 
 
@@ -143,7 +143,7 @@ def hincrby(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Reply:
     if not INT64_MIN <= number <= INT64_MAX:
         raise CommandError("ERR increment or decrement would overflow")
     _put(ctx, key, hash_, field, b"%d" % number)
-    ctx.changed(key, "hincrby")
+    ctx.changed_field(key, "hincrby", field)
     return number
 
 
@@ -168,9 +168,9 @@ def hincrbyfloat(ctx: Client, key: bytes, field: bytes, increment: bytes) -> Rep
         raise CommandError("ERR increment would produce NaN or Infinity")
     text = long_double.to_text(total)
     _put(ctx, key, hash_, field, text)
-    ctx.changed(key, "hincrbyfloat")
+    ctx.changed_field(key, "hincrbyfloat", field)
     # The sum goes to the AOF and replicas, because floating point may round differently elsewhere.
-    ctx.propagate_as([b"HSET", key, field, text])
+    ctx.propagate_as([b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, text])
     return text
 
 
@@ -190,9 +190,14 @@ def hdel(ctx: Client, key: bytes, *fields: bytes) -> Reply:
     hash_ = ctx.db.write(key, Hash)
     if hash_ is None:
         return 0
-    deleted = sum(map(hash_.remove, fields))
+    removed = fields
+    if ctx.engine.events.fields:
+        removed = tuple(filter(hash_.remove, fields))
+        deleted = len(removed)
+    else:
+        deleted = sum(map(hash_.remove, fields))
     if deleted:
-        ctx.changed(key, "hdel", deleted)
+        ctx.changed_fields(key, "hdel", deleted, removed)
         if not hash_.fields:
             ctx.removed(key)
         elif hash_.times is not None:
@@ -229,26 +234,31 @@ def hmget(ctx: Client, key: bytes, *fields: bytes) -> Reply:
 
 
 def _values_of(ctx: Client, key: bytes, hash_: Hash, fields: tuple[bytes, ...]) -> list[bytes | None]:
-    """HMGET for a hash with expiry times: sends one event for all fields that have expired."""
+    """HMGET for a hash with expiry times: sends one event for all fields that have expired.
+
+    As in Redis, a replica sends it too, although it removes no field.
+    """
     values: list[bytes | None] = []
-    expired = deleted = False
+    expired: list[bytes] = []
+    deleted = False
     for field in fields:
         if deleted or not lapsed(ctx, hash_, field):
             values.append(hash_.fields.get(field))
             continue
         values.append(None)
-        if remove_lapsed(ctx, key, hash_, field):
-            if hash_.fields:
-                expired = True
-            else:
-                # Redis does not count the field that empties the hash: if no other field expired, it sends no event.
-                deleted = True
-                ctx.db.delete(key)
+        removed = remove_lapsed(ctx, key, hash_, field)
+        if hash_.fields:
+            expired.append(field)
+        else:
+            # Redis does not count the field that empties the hash.
+            deleted = True
+            ctx.db.delete(key)
+        if removed:
             ctx.effects.signal(ctx.db, key)
     if expired:
-        ctx.notify(key, "hexpired")
-        if deleted:
-            ctx.notify(key, "del")
+        ctx.notify(key, "hexpired", expired)
+    if deleted:
+        ctx.notify(key, "del")
     return values
 
 

@@ -61,70 +61,65 @@ class Syntax(NamedTuple):
     bad_count: str = "ERR invalid number of fields"
 
 
-class FieldArguments:
-    """The parsed arguments of a call."""
+FieldArguments = tuple[tuple[bytes, ...], int, bytes, bool, "int | None", int]
+"""The parsed arguments of a call:
 
-    __slots__ = ("condition", "count_at", "items", "kept", "time_at", "time_option", "when")
+- the fields, or alternating fields and values;
+- the index of the count of fields in the arguments;
+- the condition, b"" without one;
+- whether the option that takes the place of a time was given;
+- the expiry time (ms since 1970), None without one;
+- the index of that time in the arguments; the option that gave it stands before it.
 
-    def __init__(self) -> None:
-        #: The condition, b"" without one.
-        self.condition = b""
-        #: Whether the option that takes the place of a time was given.
-        self.kept = False
-        #: The expiry time (ms since 1970), None without one.
-        self.when: int | None = None
-        #: The option that gave the time, and the index of the time in the arguments.
-        self.time_option = b""
-        self.time_at = 0
-        #: The index of the count of fields in the arguments.
-        self.count_at = 0
-        #: The fields, or alternating fields and values.
-        self.items: tuple[bytes, ...] = ()
+A plain tuple, because a class would take a tenth of the time that the parser takes.
+"""
 
 
-def parse_arguments(arguments: tuple[bytes, ...], syntax: Syntax, now: int) -> FieldArguments:
-    """Parses the options and fields of a command, which may come in any order; ``now`` (ms) is for relative times."""
-    found = FieldArguments()
-    conditions: set[bytes] = set()
+def parse_arguments(arguments: tuple[bytes, ...], syntax: Syntax, now: int = 0) -> FieldArguments:
+    """Parses the options and fields of a command, which may come in any order; ``now`` (ms) is for options with times."""
+    items: tuple[bytes, ...] = ()
+    count_at = time_at = 0
+    condition, clash, kept = b"", False, False
+    when: int | None = None
     end = len(arguments)
     place = 0
     while place < end:
         option = keyword(arguments[place])
         if option == b"FIELDS":
-            if found.count_at:
+            if count_at:
                 raise CommandError("ERR FIELDS keyword specified multiple times")
-            place += 1
-            if end - place < syntax.least:
+            count_at = place + 1
+            first = place + 2
+            if end - count_at < syntax.least:
                 raise CommandError(syntax.too_few)
-            found.count_at = place
-            first = place + 1
-            place = first + syntax.width * integer_in(arguments[place], 1, _INT_MAX, syntax.bad_count)
+            place = first + syntax.width * integer_in(arguments[count_at], 1, _INT_MAX, syntax.bad_count)
             if place > end:
                 raise CommandError("ERR wrong number of arguments")
-            found.items = arguments[first:place]
+            items = arguments[first:place]
             continue
         if option in syntax.conditions:
-            if conditions and syntax.second_condition:
+            if condition and syntax.second_condition:
                 raise CommandError(syntax.second_condition)
-            conditions.add(option)
-            found.condition = option
+            clash = clash or condition not in (b"", option)
+            condition = option
         elif syntax.instead_of_time and (option in _UNITS or option == syntax.instead_of_time):
-            if found.kept or found.when is not None:
+            if kept or when is not None:
                 word = syntax.instead_of_time.decode()
                 raise CommandError(f"ERR Only one of EX, PX, EXAT, PXAT or {word} arguments can be specified")
             if option in _UNITS:
                 place += 1
                 if place == end:
                     raise CommandError("ERR missing expire time")
-                found.when = expiry_time(now, arguments[place], *_UNITS[option], name=syntax.name)
-                found.time_option, found.time_at = option, place
+                unit, relative = _UNITS[option]
+                when = expiry_time(now, arguments[place], unit, relative, syntax.name)
+                time_at = place
             else:
-                found.kept = True
+                kept = True
         else:
             raise refusal(b"ERR unknown argument: %b", arguments[place])
         place += 1
-    if not found.count_at:
+    if not count_at:
         raise CommandError("ERR missing FIELDS argument")
-    if len(conditions) > 1:
+    if clash:
         raise CommandError(syntax.other_condition)
-    return found
+    return items, count_at, condition, kept, when, time_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.table import type_of
@@ -30,9 +30,15 @@ MODULE = 1 << 13
 NEW = 1 << 14
 OVERWRITTEN = 1 << 15
 TYPE_CHANGED = 1 << 16
+SUBKEYSPACE = 1 << 19
+SUBKEYEVENT = 1 << 20
+SUBKEYSPACE_ITEM = 1 << 21
+SUBKEYSPACE_EVENT = 1 << 22
 ARRAY = 1 << 23
 
 ALL_CLASSES = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE | ARRAY
+
+_SUBKEY_CHANNELS = SUBKEYSPACE | SUBKEYEVENT | SUBKEYSPACE_ITEM | SUBKEYSPACE_EVENT
 
 _BY_CLASS: dict[int, tuple[str, ...]] = {
     GENERIC: ("del", "expire", "persist", "rename_from", "rename_to", "move_from", "move_to", "copy_to", "restore"),
@@ -94,12 +100,15 @@ class Events:
         self.flags = 0
         #: The classes of events that are published (``notify-keyspace-events``).
         self.published = 0
+        #: Whether events of hashes are published together with their fields.
+        self.fields = False
         #: Functions of modules that are called with each event: (database, key, event).
         self.hooks: list[Callable[[Database, bytes, str], None]] = []
 
     def publish_classes(self, flags: int) -> None:
         """Publishes the events of the classes in ``flags`` from now on, and no others."""
         self.published = flags
+        self.fields = bool(flags & HASH and flags & _SUBKEY_CHANNELS)
         state = self._engine.state
         state.added = (lambda db, key: self.notify(db, key, "new")) if flags & NEW else None
         state.missed = (lambda db, key: self.notify(db, key, "keymiss")) if flags & KEY_MISS else None
@@ -118,8 +127,11 @@ class Events:
         self.flags = self.published | (ALL_CLASSES if self.hooks else 0)
         self._engine.effects.refresh()
 
-    def notify(self, db: Database, key: bytes, event: str) -> None:
-        """Tells the hooks of an event, and publishes it if its class is wanted.  Test ``flags`` before you call it."""
+    def notify(self, db: Database, key: bytes, event: str, fields: Sequence[bytes] = ()) -> None:
+        """Tells the hooks of an event, and publishes it if its class is wanted.  Test ``flags`` before you call it.
+
+        ``fields`` are those fields of a hash that the event is about; only publication of fields needs them.
+        """
         for hook in self.hooks:
             hook(db, key, event)
         flags = self.published
@@ -130,3 +142,23 @@ class Events:
             publish(b"__keyspace@%d__:%b" % (db.index, key), event.encode())
         if flags & KEYEVENT:
             publish(b"__keyevent@%d__:%b" % (db.index, event.encode()), key)
+        if fields and flags & _SUBKEY_CHANNELS:
+            self._publish_fields(db.index, key, event.encode(), fields)
+
+    def _publish_fields(self, number: int, key: bytes, event: bytes, fields: Sequence[bytes]) -> None:
+        """Publishes an event of database ``number`` with the fields that it is about."""
+        flags, pubsub = self.published, self._engine.pubsub
+        if not (pubsub.channels or pubsub.patterns):
+            return
+        publish = pubsub.publish
+        listed = b",".join([b"%d:%b" % (len(field), field) for field in fields])
+        if flags & SUBKEYSPACE:
+            publish(b"__subkeyspace@%d__:%b" % (number, key), b"%b|%b" % (event, listed))
+        if flags & SUBKEYEVENT:
+            publish(b"__subkeyevent@%d__:%b" % (number, event), b"%d:%b|%b" % (len(key), key, listed))
+        # A line end separates the key from the field in the name of the channel.
+        if flags & SUBKEYSPACE_ITEM and b"\n" not in key:
+            for field in fields:
+                publish(b"__subkeyspaceitem@%d__:%b\n%b" % (number, key, field), event)
+        if flags & SUBKEYSPACE_EVENT:
+            publish(b"__subkeyspaceevent@%d__:%b|%b" % (number, event, key), listed)
