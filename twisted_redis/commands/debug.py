@@ -275,6 +275,20 @@ def _keysizes_assert(ctx: Client, wanted: bytes) -> Reply:
     return OK
 
 
+@debug_subcommand("REPLYBUFFER", 2)
+def _reply_buffer(ctx: Client, setting: bytes, value: bytes) -> Reply:
+    """REPLYBUFFER <RESIZING <0|1> | PEAK-RESET-TIME <milliseconds|NEVER|RESET>>
+
+    Does nothing: a client has no reply buffer that stays, so there is none to resize.
+    """
+    if keyword(setting) == b"PEAK-RESET-TIME":
+        if keyword(value) not in (b"NEVER", b"RESET"):
+            integer(value)
+    elif keyword(setting) != b"RESIZING":
+        raise WrongSubcommand
+    return OK
+
+
 @debug_subcommand("STRINGMATCH-LEN", 2)
 def _stringmatch(ctx: Client, pattern: bytes, text: bytes) -> Reply:
     """STRINGMATCH-LEN <pattern> <string>
