@@ -175,3 +175,23 @@ def test_without_certificates_there_is_no_start(start: Callable[..., Server]) ->
     assert server.wait() == 1
     assert "No tls-cert-file configured!" in server.output
     assert "Failed to configure TLS. Check logs for more info." in server.output
+
+
+@pytest.mark.parametrize("mode", ["YES", "SYNC"])
+def test_scripts_can_be_debugged(secure: TlsServer, mode: str) -> None:
+    pytest.importorskip("lupa", reason="needs the extra lua")
+    source = b"-- " + b"x" * 60000 + b"\nreturn redis.call('incr', KEYS[1])"
+    with secure.client() as client:
+        client.set("n", 1)
+        with secure.connect() as connection, connection.makefile("rb") as stream:
+            connection.sendall(b"SCRIPT DEBUG %b\r\n" % mode.encode())
+            assert stream.readline() == b"+OK\r\n"
+            connection.sendall(b"*4\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n1\r\n$1\r\nn\r\n" % (len(source), source))
+            assert stream.readline() == b"*2\r\n"
+            assert stream.readline() == b"+* Stopped at 2, stop reason = step over\r\n"
+            assert stream.readline() == b"+-> 2   return redis.call('incr', KEYS[1])\r\n"
+            connection.sendall(b"*1\r\n$1\r\nw\r\n")
+            assert [stream.readline() for _ in range(3)][1] == b"+   1   " + source.splitlines()[0] + b"\r\n"
+            connection.sendall(b"*1\r\n$1\r\nc\r\n")
+            assert stream.read() == b"*1\r\n+<endsession>\r\n:2\r\n"
+        assert client.get("n") == (b"1" if mode == "YES" else b"2")

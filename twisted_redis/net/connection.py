@@ -25,7 +25,7 @@ from twisted_redis.engine.clients import REPLICA, REPLIES_OFF, UNAUTHENTICATED, 
 from twisted_redis.engine.figures import LinkFigures
 from twisted_redis.engine.links import NullLink
 from twisted_redis.net.addresses import describe
-from twisted_redis.net.eager import Send, finish, pending_output, release, sender
+from twisted_redis.net.eager import Send, finish, pending_output, plain_below, release, sender
 from twisted_redis.net.limits import HIGH_WATER, UNAUTHENTICATED_REPLIES, over_output_limit
 from twisted_redis.net.states import (
     ABORT,
@@ -483,8 +483,8 @@ class Connection:
         self._leave()
 
     def hand_over(self) -> None:
-        """Leaves the peer to another process, which has a copy of the plain socket."""
-        release(self.transport)
+        """Leaves the peer to another process, which has a copy of the socket."""
+        release(plain_below(self.transport))
         self.abort()
 
     def _finish(self, last: bytes = b"") -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import ISSLTransport
 
 from twisted_redis.engine.clients import DENY_BLOCKING
 from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.mishaps import report
+from twisted_redis.net.channels import SocketChannel
 from twisted_redis.net.connection import Connection
-from twisted_redis.net.eager import is_plain
+from twisted_redis.net.eager import plain_below
 from twisted_redis.persistence.children import be_child, fork
 from twisted_redis.resp.types import NO_REPLY, ErrorReply, Reply
 
@@ -25,33 +27,6 @@ if TYPE_CHECKING:
     from twisted_redis.engine.ports.debugging import Session, User
 
 __all__ = ["DebugConversations"]
-
-#: The time (s) that a peer has to take what is sent to it, and the bytes that are read at once.
-_SEND_WITHIN = 5.0
-_CHUNK = 1024
-
-
-class _SocketChannel:
-    """The socket of a client, read and written by hand."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-
-    def send(self, data: bytes) -> None:
-        """Sends ``data``; a peer that is gone is noticed when it is read from."""
-        self._socket.settimeout(_SEND_WITHIN)
-        try:
-            self._socket.sendall(data)
-        except OSError:
-            pass
-
-    def receive(self) -> bytes:
-        """Waits for bytes; returns none if the peer is gone."""
-        self._socket.settimeout(None)
-        try:
-            return self._socket.recv(_CHUNK)
-        except OSError:
-            return b""
 
 
 class DebugConversations:
@@ -63,26 +38,26 @@ class DebugConversations:
         self._children: set[int] = set()
 
     def check(self, client: User, is_forked: bool) -> None:
-        """Raises CommandError if the client has no plain socket, or if there is no fork."""
-        _socket_of(client)
+        """Raises CommandError if the client has no socket, or if there is no fork."""
+        _channel_of(client)
         if is_forked and not hasattr(os, "fork"):
             raise CommandError("ERR this system has no fork: use SCRIPT DEBUG SYNC")
 
     def hold(self, client: User, session: Session) -> Reply:
         """Runs ``session`` in this process; the connection is closed after its result."""
-        connection = _socket_of(client)
+        channel = _channel_of(client)
         self._engine.log("notice", "Redis synchronous debugging eval session started")
         try:
-            return session(_SocketChannel(connection))
+            return session(channel)
         finally:
-            connection.setblocking(False)
+            channel.socket.setblocking(False)
             self._engine.log("notice", "Redis synchronous debugging eval session ended")
             client.close()
 
     def fork(self, client: User, session: Session) -> Reply:
         """Runs ``session`` in a child process; this process forgets the client."""
         engine = self._engine
-        connection = _socket_of(client)
+        channel = _channel_of(client)
         if client.gates & DENY_BLOCKING:
             raise CommandError("ERR a script in a transaction can only be debugged with SCRIPT DEBUG SYNC")
         try:
@@ -91,20 +66,19 @@ class DebugConversations:
             text = f"ERR Fork() failed: can't run EVAL in debugging mode: {error.strerror}"
             raise CommandError(text) from None
         if pid == 0:
-            be_child(engine, {connection.fileno()}, lambda: self._serve(client, session, connection))
+            be_child(engine, {channel.socket.fileno()}, lambda: self._serve(client, session, channel))
         self._children.add(pid)
         link: Any = client.link
         link.hand_over()
         return NO_REPLY
 
-    def _serve(self, client: User, session: Session, connection: socket.socket) -> bool:
+    def _serve(self, client: User, session: Session, channel: SocketChannel) -> bool:
         """Runs ``session`` in the child."""
         engine = self._engine
         engine.log("notice", "Redis forked for debugging eval")
         for sink in list(engine.effects.sinks):
             # Nobody may learn of the changes of this process.
             engine.effects.remove_sink(sink)
-        channel = _SocketChannel(connection)
         try:
             reply = session(channel)
         except CountedError as error:
@@ -140,9 +114,15 @@ class DebugConversations:
         self._children.clear()
 
 
-def _socket_of(client: User) -> socket.socket:
+def _channel_of(client: User) -> SocketChannel:
     link = client.link
-    if isinstance(link, Connection) and is_plain(link.transport):
-        found: socket.socket = link.transport.socket
-        return found
-    raise CommandError("ERR the debugger of scripts needs a connection over a socket, without TLS")
+    if isinstance(link, Connection):
+        transport = link.transport
+        plain = plain_below(transport)
+        if plain is transport is not None:
+            return SocketChannel(plain.socket)
+        if plain is not None and ISSLTransport.providedBy(transport):
+            from twisted_redis.net.tls_channel import TlsChannel  # needs pyOpenSSL
+
+            return TlsChannel(plain.socket, transport.getHandle())
+    raise CommandError("ERR the debugger of scripts needs a connection over a socket")

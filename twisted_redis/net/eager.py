@@ -23,7 +23,7 @@ from zope.interface import directlyProvides, providedBy
 
 from twisted_redis.net.twisted_internals import eager_write, unsent_bytes
 
-__all__ = ["EagerTransport", "Send", "end_output", "finish", "pending_output", "release", "sender"]
+__all__ = ["EagerTransport", "Send", "end_output", "finish", "pending_output", "plain_below", "release", "sender"]
 
 Send = Callable[[bytes], None]
 
@@ -107,14 +107,25 @@ def _hold_back(transport: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
 
 
-def release(transport: Any) -> None:
-    """Closes the descriptor of a plain ``transport`` and nothing more, because another process has a copy of it.
+def plain_below(transport: Any) -> Any:
+    """The plain connection under ``transport``, which may be TLS; None if there is none."""
+    while transport is not None and not isinstance(transport, tcp.Connection):
+        transport = getattr(transport, "transport", None)
+    return transport if is_plain(transport) else None
 
-    The peer would be told if the transport closed its socket by itself.
+
+def release(plain: Any) -> None:
+    """Parts a ``plain`` connection from its socket, of which another process has a copy.
+
+    The peer would be told if the connection closed its socket by itself, or if TLS above it did.  So it gets one end
+    of a pair of sockets instead, whose other end is closed.
     """
-    transport.stopReading()
-    transport.stopWriting()
-    os.close(transport.socket.detach())
+    plain.stopReading()
+    plain.stopWriting()
+    ours, other = socket.socketpair()
+    with ours, other:
+        os.dup2(ours.fileno(), plain.socket.fileno(), inheritable=False)
+    plain.socket.setblocking(False)
 
 
 def end_output(transport: Any) -> None:
