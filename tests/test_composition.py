@@ -33,6 +33,9 @@ OF_EMBEDDED = {
     "engine.departed",
     "config.loglevel",
     "config.proc-title-template",
+    "config.bind",
+    "config.port",
+    "config.tls-port",
 }
 OF_THE_PROGRAM = {"working directory", "signals", "log"}
 

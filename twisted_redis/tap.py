@@ -115,7 +115,8 @@ def main(argv: Sequence[str]) -> int:
         observer.use_syslog(config.syslog_ident, config.syslog_facility)
     start_log(observer)
     engine.process.supervised = supervisor.by
-    engine.process.notify = supervisor.notify
+    if supervisor.by != "no":
+        engine.process.notify = supervisor.notify
     try:
         server.privilegedStartService()
     except ListenError as error:
