@@ -1,7 +1,8 @@
 """The arithmetic of vector sets with numpy (see ``kernel.py``).
 
 The rows are converted block by block, each small enough for the cache of a processor, so that a search needs little
-memory of its own. Each view of a buffer ends with the function that has made it (see ``Rows``).
+memory of its own. The function vecdot stays in one thread, unlike a product of matrices, which may start threads that
+wait for one another. Each view of a buffer ends with the function that has made it (see ``Rows``).
 """
 
 from __future__ import annotations
@@ -116,11 +117,11 @@ def _dots(levels: _Array, wanted: _Array) -> _Array:
         if dimension <= _EXACT:
             part = block[: len(some)]
             np.copyto(part, some)
-            np.dot(part, query, out=found[start : start + step])
+            np.vecdot(part, query, out=found[start : start + step])
             continue
         total = np.zeros(len(some))
         for column in range(0, dimension, _EXACT):
-            total += some[:, column : column + _EXACT].astype(_float) @ query[column : column + _EXACT]
+            total += np.vecdot(some[:, column : column + _EXACT].astype(_float), query[column : column + _EXACT])
         found[start : start + step] = total
     return found
 
@@ -155,7 +156,7 @@ def _distances(rows: Rows, query: Quantised, among: _Array | None = None) -> _Ar
     step = max(1, _BLOCK // rows.dimension)
     for start in range(0, len(found), step):
         some = slice(start, start + step)
-        found[some] = matrix[some if among is None else among[some]].astype(np.float64) @ values
+        found[some] = np.vecdot(matrix[some if among is None else among[some]].astype(np.float64), values)
     found = 1 - found
     found[np.isnan(found)] = np.inf
     return found
@@ -163,7 +164,7 @@ def _distances(rows: Rows, query: Quantised, among: _Array | None = None) -> _Ar
 
 def _candidates(rows: Rows, query: Quantised, count: int) -> _Array:
     """Returns the numbers of rows of floats, all of the ``count`` nearest among them, from sums of 32 bits."""
-    rough = 1 - stored_matrix(rows) @ _values(query.data)
+    rough = 1 - np.vecdot(stored_matrix(rows), _values(query.data))
     rough[np.isnan(rough)] = np.inf
     furthest = np.partition(rough, count - 1)[count - 1]
     # The sum of the products has at most this error, and so has the limit; the exact sum is rounded, too.
