@@ -75,7 +75,7 @@ def filled(kind: Quantisation, dimension: int, stored: list[Quantised]) -> Rows:
 def test_both_modules_find_the_same(by_numpy: Any, kind: Quantisation, count: int, dimension: int) -> None:
     random = Random(count)
     given_vectors = vectors(random, count, dimension)
-    given_vectors += given_vectors[:3] + [bytes(4 * dimension)]  # equal ones, and one without a direction
+    given_vectors += [*given_vectors[:3], bytes(4 * dimension)]  # equal ones, and one without a direction
     rows = filled(kind, dimension, [pure.quantise(vector, kind) for vector in given_vectors])
     for vector in [*vectors(random, 3, dimension), given_vectors[0], bytes(4 * dimension)]:
         query = pure.quantise(vector, kind)

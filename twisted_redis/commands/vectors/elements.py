@@ -26,6 +26,8 @@ class _Options(NamedTuple):
     kind: Quantisation
     m: int
     attribute: bytes | None
+    without_cas: list[bytes] | None
+    """All options except CAS, if CAS is among them."""
 
 
 @command("VADD", arity=-5, flags=WRITE | DENYOOM | MODULE, complexity="O(N) for N components")
@@ -60,28 +62,34 @@ def vadd(ctx: Client, key: bytes, *vector: bytes) -> Reply:
     added = target.add(element, components, options.attribute)
     # Redis raises no event.
     ctx.changed(key, "")
+    if options.without_cas is not None and ctx.effects.recording:
+        # Redis crashes when it loads an append-only file with CAS.
+        ctx.propagate_as([b"VADD", key, *vector[: given.width + 1], *options.without_cas])
     return added
 
 
 def _options(words: tuple[bytes, ...]) -> _Options:
     kind, m = Quantisation.Q8, DEFAULT_M
     attribute: bytes | None = None
-    rest = iter(words)
-    for given in rest:
-        option = keyword(given)
+    cas: set[int] = set()
+    places = iter(range(len(words)))
+    for place in places:
+        option = keyword(words[place])
         if option in _KINDS:
             kind = _KINDS[option]
         elif option == b"CAS":
-            pass  # it asks Redis to search in a thread
-        elif option == b"EF" and (text := next(rest, None)) is not None:
-            integer_in(text, 1, _MAX_EF, "ERR invalid EF")
-        elif option == b"M" and (text := next(rest, None)) is not None:
-            m = integer_in(text, _MIN_M, _MAX_M, "ERR invalid M")
-        elif option == b"SETATTR" and (text := next(rest, None)) is not None:
-            attribute = text
+            # It asks Redis to search in a thread.
+            cas.add(place)
+        elif option == b"EF" and (value := next(places, None)) is not None:
+            integer_in(words[value], 1, _MAX_EF, "ERR invalid EF")
+        elif option == b"M" and (value := next(places, None)) is not None:
+            m = integer_in(words[value], _MIN_M, _MAX_M, "ERR invalid M")
+        elif option == b"SETATTR" and (value := next(places, None)) is not None:
+            attribute = words[value]
         else:
             raise CommandError("ERR invalid option after element")
-    return _Options(kind, m, attribute)
+    kept = [word for place, word in enumerate(words) if place not in cas] if cas else None
+    return _Options(kind, m, attribute, kept)
 
 
 def _check(target: VectorSet, given: Given, options: _Options) -> None:
