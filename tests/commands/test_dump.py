@@ -82,6 +82,7 @@ def test_ttl(server: InProcess) -> None:
 
 def test_a_key_that_has_expired_already(server: InProcess) -> None:
     assert server("RESTORE", "k", NOW, TEXT, "ABSTTL") == b"OK"
+    assert server.engine.stats.expired_keys == 1
     assert server("EXISTS", "k") == 0
     assert server.effects("RESTORE", "k", 999, TEXT, "ABSTTL") == []
     assert server.events("RESTORE", "k", 999, TEXT, "ABSTTL") == []

@@ -100,6 +100,7 @@ def _restore(ctx: Client, name: bytes, key: bytes, ttl: bytes, serialized: bytes
         if deleted:
             ctx.propagate_as([b"UNLINK" if ctx.config.lazyfree_lazy_server_del else b"DEL", key])
             ctx.changed(key, "del")
+        ctx.engine.stats.expired_keys += 1
         return OK
     db.add(key, value)
     note_times(db, key, value)
