@@ -171,6 +171,7 @@ class RedisServer(ServerService):
         connect = connector(self.reactor, self.engine.config, self.listeners.client_tls)
         self.replication.start(connect, lambda: self.listeners.port)
         if self.cluster is not None:
+            self.cluster.note_snapshot_task(self.persistence.aux.get(b"cluster-asm-task", b""))
             self.cluster.start_on(self.open_bus(self.cluster), connect)
         # The append-only file brings back keys that expired while the server was down.
         self.expire()

@@ -195,6 +195,9 @@ def test_keys_decide_about_slots_after_a_restart() -> None:
     a.member.delete_slots([0])
     write(a, 0, b"k")
     write(a, 16383, b"l")
+    write(a, 16382, b"m")
+    a.state.import_from(16382, a.view_of(b))
     a.member.verify_data()
     assert a.state.owners[0] is a.me
-    assert a.state.importing == {16383: a.view_of(b)}
+    assert not a.keys.get(16383)
+    assert a.keys[0] and a.keys[16382]

@@ -29,6 +29,7 @@ class FakeCluster:
     connections = 4
     links_memory = 17
     migration_memory = (0, 0, 0)
+    snapshot_task = b""
     secret = b"5" * 40
 
     def __init__(self, engine: Engine, state: ClusterState) -> None:
@@ -126,6 +127,9 @@ class FakeCluster:
 
     def data_replaced(self, reason: str) -> None:
         self.calls.append(("data replaced", reason))
+
+    def note_snapshot_task(self, text: bytes) -> None:
+        self.calls.append(("snapshot task", text))
 
     def set_migration_failpoint(self, channel: str, state: str) -> bool:
         self._note("fail point", channel, state)

@@ -93,14 +93,15 @@ class Member:
     def verify_data(self) -> None:
         """Compares the slots with the keys that were loaded.
 
-        A slot with keys and without an owner becomes a slot of this node, and one of another node an import.
+        A slot with keys and without an owner becomes a slot of this node.  Keys in a slot of another node go, unless
+        this node imports the slot.
         """
         state = self.state
         if state.myself.is_replica:
             return
         host = self.core.host
         taken = 0
-        imported = False
+        foreign = 0
         for slot in range(len(state.owners)):
             owner = state.owners[slot]
             if owner is state.myself or slot in state.importing or not host.count_keys(slot):
@@ -109,12 +110,13 @@ class Member:
                 host.log("notice", f"Slot {slot} has keys here and no owner; this node takes it.")
                 taken |= 1 << slot
             else:
-                host.log("notice", f"Slot {slot} has keys here and belongs to {owner.name}; it counts as imported.")
-                state.import_from(slot, owner)
-                imported = True
+                host.log("notice", f"Slot {slot} has keys here and belongs to {owner.name}; the keys are deleted.")
+                foreign |= 1 << slot
         state.assign_all(taken, state.myself)
-        if taken or imported:
+        if taken:
             save_now(self.core)
+        for slot in slots_in(foreign):
+            host.delete_keys(slot)
 
     def join(self, text: str) -> None:
         """Takes over the tables of a whole cluster (``cluster/forming.py``) while the node runs.

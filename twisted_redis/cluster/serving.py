@@ -18,6 +18,7 @@ from twisted_redis.cluster.nodes_store import Memory, NodesFile, Store
 from twisted_redis.cluster.roles import replicate
 from twisted_redis.cluster.state import ClusterState
 from twisted_redis.config import FatalConfigError
+from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.mishaps import report
 from twisted_redis.engine.pause import FAILOVER
 
@@ -188,6 +189,19 @@ class Cluster(Member):
     def data_replaced(self, reason: str) -> None:
         """FLUSHALL, or a snapshot of the master."""
         self.tasks.data_replaced(reason)
+
+    @property
+    def snapshot_task(self) -> bytes:
+        """The field ``cluster-asm-task`` of a snapshot."""
+        return self.tasks.active_text.encode()
+
+    def note_snapshot_task(self, text: bytes) -> None:
+        """Takes that field of a snapshot that this node has loaded."""
+        if self.state.myself.is_replica:
+            try:
+                self.note_master_task(text.decode("latin-1"))
+            except CommandError as error:
+                self._engine.log("warning", str(error))
 
     @property
     def migration_memory(self) -> tuple[int, int, int]:

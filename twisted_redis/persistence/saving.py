@@ -65,6 +65,7 @@ def facts(
         b"used-mem": b"%d" % used_memory(engine),
         **replication,
         b"aof-base": b"%d" % aof_base,
+        **({b"cluster-asm-task": engine.cluster.snapshot_task} if engine.cluster.enabled else {}),
     }
 
 

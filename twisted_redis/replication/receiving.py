@@ -224,6 +224,9 @@ class Reception:
         database = integer_or_none(loader.aux.get(b"repl-stream-db", b"0")) or 0
         master_link = self._master_link
         with self._engine.in_turn:
+            task = loader.aux.get(b"cluster-asm-task")
+            if task is not None:
+                self._engine.cluster.note_snapshot_task(task)
             self._loaded(
                 master_link, database if 0 <= database < len(self._engine.databases) else 0, bool(self.transfer.mark)
             )

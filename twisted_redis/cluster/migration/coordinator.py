@@ -463,6 +463,13 @@ class SlotTasks:
         self._master_task = task
         self._show_and_hide()
 
+    @property
+    def active_text(self) -> str:
+        """The import at work, as a snapshot tells of it; empty if there is none."""
+        task = self._master_task if self._core.state.myself.is_replica else self.task
+        over = task is None or not task.is_import or task.state in ("none", "failed", "completed")
+        return "" if task is None or over else task.text()
+
     def promoted(self) -> None:
         """This replica has become a master."""
         self._master_task = None

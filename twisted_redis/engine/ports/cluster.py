@@ -205,6 +205,13 @@ class Cluster(Protocol):
         """Notes that all keys go.  A ``reason`` cancels migrations; without one only removals of keys end."""
 
     @property
+    def snapshot_task(self) -> bytes:
+        """The field ``cluster-asm-task`` of a snapshot: the import at work, or nothing."""
+
+    def note_snapshot_task(self, text: bytes) -> None:
+        """Takes that field of a snapshot that this server has loaded."""
+
+    @property
     def migration_memory(self) -> tuple[int, int, int]:
         """Bytes of a migration that wait to leave, that wait to be executed, and the most of the latter so far."""
 
@@ -222,6 +229,7 @@ class NoCluster:
     connections = 0
     links_memory = 0
     migration_memory = (0, 0, 0)
+    snapshot_task = b""
     secret = b""
 
     def __init__(self) -> None:
@@ -398,3 +406,6 @@ class NoCluster:
     def set_trim_method(self, method: str, delay: int) -> bool:
         """False."""
         return False
+
+    def note_snapshot_task(self, text: bytes) -> None:
+        """There is no cluster."""
