@@ -89,6 +89,18 @@ def test_only_the_next_script_is_debugged() -> None:
     assert heard[-1] == END
 
 
+def test_sessions_share_an_interpreter() -> None:
+    """Each would keep several hundred KiB for ever otherwise."""
+    server = Server()
+    script = "redis.setresp(3)\nlocal x = redis.call('get', 'none')\nreturn x"
+    first, _ = play(server, ["EVAL", script, "0"], ["b", "2"], ["c"], ["s"], ["a"])
+    host = server.engine.scripting.debugging
+    second, _ = play(server, ["EVAL", script, "0"], ["b", "2"], ["c"], ["s"], ["a"])
+    assert server.engine.scripting.debugging is host
+    assert second == first
+    assert first[3][:2] == ["<redis> get none", "<reply> (null)"]
+
+
 def test_debugging_can_be_switched_off() -> None:
     server = Server()
     server.engine.conversations = Conversations(User([]))

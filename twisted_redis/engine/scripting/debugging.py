@@ -29,9 +29,10 @@ from twisted_redis.resp.types import (
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
     from twisted_redis.engine.ports.debugging import Channel
 
-__all__ = ["debug", "human"]
+__all__ = ["Host", "debug", "human"]
 
 #: The most bytes of a command that is not complete.
 _LONGEST_COMMAND = 1 << 20
@@ -50,27 +51,40 @@ def debug(
 
     ``keys`` returns the number of keys among the arguments.  Returns the result of the script; raises CommandError.
     """
-    host = _Host(Debugger(body), channel)
+    state = ctx.engine.scripting
+    host: Host | None = state.debugging
+    if host is None:
+        host = state.debugging = Host(ctx.engine)
+    host.begin(Debugger(body), channel)
     try:
         count = keys()
-        state = ctx.engine.scripting
         sha = state.add(body, keep=False)
         flags, code = from_shebang(body)
         state.admit(ctx, flags, read_only)
-        runner = Runner(ctx.engine, False, host.attach)
+        runner = host.runner
         run = Run(ctx, sha, flags, True, read_only)
         return runner.execute(run, runner.lua.compile(code), count, arguments, state.running)
     finally:
         host.debugger.lines.append(b"<endsession>")
         host.send()
+        host.runner.lua.collect()
 
 
-class _Host:
-    """The functions of an interpreter for debugging: those of ``runner``, with a log of calls, and some more."""
+class Host:
+    """The functions of an interpreter for debugging: those of ``runner``, with a log of calls, and some more.
+
+    It serves one session after the other, because an interpreter is never freed as a whole; ``begin`` starts each.
+    """
 
     runner: Runner
+    debugger: Debugger
+    _channel: Channel
 
-    def __init__(self, debugger: Debugger, channel: Channel) -> None:
+    def __init__(self, engine: Engine) -> None:
+        Runner(engine, False, self._attach)
+
+    def begin(self, debugger: Debugger, channel: Channel) -> None:
+        """Starts a session."""
         self.debugger = debugger
         self._channel = channel
         self._received = b""
@@ -78,14 +92,13 @@ class _Host:
         self._since = 0
         self._lines = 0
 
-    def attach(self, runner: Runner) -> _Host:
+    def _attach(self, runner: Runner) -> Host:
         """Stands in front of ``runner`` for its interpreter."""
         self.runner = runner
         self.log = runner.log
         self.setresp = runner.setresp
         self.set_repl = runner.set_repl
         self.sha1hex = runner.sha1hex
-        self._since = runner.engine.clock_ns()
         return self
 
     # redis.call and its like

@@ -58,6 +58,8 @@ class Scripting:
         self.running: list[Run] = []
         #: The error for other clients while a script or function runs for long.
         self.busy_text = BUSY_TEXT % "SCRIPT KILL"
+        #: The ``debugging.Host`` of debugged scripts, once there was one.
+        self.debugging: Any = None
         self.libraries = Libraries(engine)
         engine.info.add("memory", self._memory_fields)
         engine.info.add("stats", lambda: [("evicted_scripts", self.evicted)])
