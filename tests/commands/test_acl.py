@@ -180,6 +180,13 @@ def test_scripts_call_as_their_caller(server: Server) -> None:
     assert reply.startswith(b"-ERR ACL failure in script: No permissions to access a key")
     assert connection("EVAL", "return redis.acl_check_cmd('get', 'a')", 0) == b":1\r\n"
     assert connection("EVAL", "return redis.acl_check_cmd('set', 'a', '1')", 0) == b"$-1\r\n"
+    # Redis 8.8 checks the number of arguments, which 8.0 does not.
+    refused = "local ok, problem = pcall(redis.acl_check_cmd, %s) return problem"
+    wrong = b"$50\r\nERR Wrong number of args for redis.acl_check_cmd()\r\n"
+    for call in ("'eval', 'script'", "'get'", "'config', 'get'"):
+        assert connection("EVAL", refused % call, 0) == wrong
+    unknown = b"$51\r\nERR Invalid command passed to redis.acl_check_cmd()\r\n"
+    assert connection("EVAL", refused % "'nosuch'", 0) == unknown
     entry = entries(server)[0]
     assert (entry[b"context"], entry[b"object"], entry[b"username"]) == (b"lua", b"b", b"ann")
     assert b"cmd=eval" in entry[b"client-info"]

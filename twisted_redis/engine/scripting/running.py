@@ -406,6 +406,10 @@ class Runner:
             command = gates.resolve(engine, argv)
         except CommandError:
             raise ScriptError(b"ERR Invalid command passed to redis.acl_check_cmd()", False) from None
+        try:
+            gates.check_arity(command, argv)
+        except CommandError:
+            raise ScriptError(b"ERR Wrong number of args for redis.acl_check_cmd()", False) from None
         return self.run is None or engine.acl.permits(self.client, command, argv)
 
     # loading
