@@ -181,6 +181,18 @@ def test_units_that_test_tls_alone_always_run_over_tls() -> None:
     assert cli.unit_options(secure, "unit/tls") == cli.unit_options(secure, "unit/info") == ["--tls"]
 
 
+def test_each_version_has_its_own_counts(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "version.h").write_text('#define REDIS_VERSION "8.8.0"\n')
+    newer = tables.reference_of(source.version_of(tmp_path))
+    assert newer.name == "reference-8.8.tsv"
+    # This unit is new since 8.0.
+    assert tables.read_reference(newer)["unit/type/array"].passed > 100
+    assert tables.reference_of("8.0.2") == tables.REFERENCE
+    assert "unit/type/array" not in tables.read_reference()
+    assert tables.read_reference(tables.reference_of("7.0.1")) == {}
+
+
 def test_stored_lists_name_known_units() -> None:
     known = tables.read_reference()
     assert known["unit/type/list"].passed > 200

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import instances, source, tables
@@ -44,7 +44,11 @@ def parser() -> argparse.ArgumentParser:
     add("--python", metavar="PATH", help="the Python that runs the server ($PYTHON, .venv, this one)")
     add("--server", metavar="COMMAND", help="test this server instead of twisted_redis")
     add("--real", action="store_true", help="test real Redis")
-    add("--reference", action="store_true", help="run real Redis and store its counts in reference.tsv")
+    add(
+        "--reference",
+        action="store_true",
+        help="run real Redis and store its counts in the reference of its version",
+    )
     add("--update-passing", action="store_true", help="write the outcome of the units run into passing.txt")
     add("--source", type=Path, metavar="DIR", help="a built source tree of Redis, instead of the one in the cache")
     add("--suite", default=source.SUITE, help="Debian suite of the source (default %(default)s)")
@@ -113,8 +117,12 @@ def server_command(options: argparse.Namespace) -> list[str] | None:
     return shlex.split(options.server) if options.server else python_command(options.python)
 
 
-def run_all(tree_source: Path, options: argparse.Namespace, units: Sequence[str]) -> list[Result]:
-    reference = tables.read_reference()
+def run_all(
+    tree_source: Path,
+    options: argparse.Namespace,
+    units: Sequence[str],
+    reference: Mapping[str, tables.Counts],
+) -> list[Result]:
     show = options.json != "-"
     if show:
         print(tables.heading(), flush=True)
@@ -137,13 +145,14 @@ def run_all(tree_source: Path, options: argparse.Namespace, units: Sequence[str]
     return results
 
 
-def store(options: argparse.Namespace, results: Sequence[Result], version: str) -> None:
-    reference = tables.read_reference()
+def store(options: argparse.Namespace, results: Sequence[Result], version: str, path: Path) -> None:
+    """Writes the results to the files that the options name; ``path`` is the reference of ``version``."""
+    reference = tables.read_reference(path)
     if options.reference:
         for result in results:
             counts = (result.passed, result.failed, result.ignored, round(result.seconds))
             reference[result.unit] = tables.Counts(*counts)
-        tables.write_reference(reference, f"counts of {version}, one client, --durable")
+        tables.write_reference(reference, f"counts of redis-{version}, one client, --durable", path)
     if options.update_passing:
         passing = set(tables.read_list(tables.PASSING)) - {result.unit for result in results}
         passing |= {r.unit for r in results if tables.complete(r, reference.get(r.unit)) and r.passed > 0}
@@ -159,6 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tree = options.source.resolve() if options.source else source.ensure_source(options.suite)
         if not source.is_built(tree):
             raise source.Unavailable(f"{tree} is not a built source tree of Redis")
+        version = source.version_of(tree)
+        path = tables.reference_of(version)
+        if options.update_passing and path != tables.REFERENCE:
+            raise LookupError(f"passing.txt is about Redis {source.VERSION}")
         units = wanted_units(options, units_of(tree))
         chosen = {"--only": options.only, "--skip": options.skip, "--tags": options.tags}
         chosen |= {"--without": options.without, "--external": options.external}
@@ -168,16 +181,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (source.Unavailable, LookupError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
-    reference = tables.read_reference()
+    reference = tables.read_reference(path)
     if options.list:
         for unit in units:
             print(unit, *(reference.get(unit) or ()), sep="\t")
         return 0
     try:
-        results = run_all(tree, options, units)
+        results = run_all(tree, options, units, reference)
     except KeyboardInterrupt:
         return 130
-    store(options, results, tree.name)
+    store(options, results, version, path)
     if options.json:
         text = tables.as_json(results, reference)
         if options.json == "-":

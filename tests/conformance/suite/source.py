@@ -51,6 +51,14 @@ def is_built(tree: Path) -> bool:
     )
 
 
+def version_of(tree: Path) -> str:
+    """Returns the version of a source tree: ``8.0.2``."""
+    found = re.search(r'REDIS_VERSION "([\d.]+)"', (tree / "src" / "version.h").read_text())
+    if found is None:
+        raise Unavailable(f"{tree}/src/version.h does not name a version")
+    return found[1]
+
+
 def built_source(cache: Path | None = None) -> Path | None:
     """Returns the newest built source tree in the cache, or None. Never downloads."""
     found = [tree for tree in (cache or cache_dir()).glob(f"redis-{VERSION}*") if is_built(tree)]

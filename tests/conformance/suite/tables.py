@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .source import VERSION
 from .unit import Result
 
 HERE = Path(__file__).resolve().parents[1]
@@ -26,9 +27,16 @@ class Counts(NamedTuple):
     seconds: int
 
 
+def reference_of(version: str) -> Path:
+    """Returns the file with the counts of a version: reference.tsv for 8.0.2, reference-8.8.tsv for 8.8.0."""
+    series = version.rpartition(".")[0]
+    return REFERENCE if series == VERSION else REFERENCE.with_name(f"reference-{series}.tsv")
+
+
 def read_reference(path: Path = REFERENCE) -> dict[str, Counts]:
-    table = {}
-    for line in path.read_text().splitlines():
+    """Reads a file of counts. A version without a file has no counts."""
+    table: dict[str, Counts] = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
         if line and not line.startswith("#"):
             unit, *numbers = line.split("\t")
             table[unit] = Counts(*map(int, numbers))
