@@ -21,7 +21,7 @@ from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, 
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
 from twisted_redis.keyspace.slot_index import SlotIndex
-from twisted_redis.keyspace.slots import pattern_slot
+from twisted_redis.keyspace.slots import key_slot, pattern_slot
 from twisted_redis.keyspace.state import KeyspaceState
 
 __all__ = ["Database"]
@@ -486,6 +486,14 @@ class Database:
         """Those of ``keys`` that are not hidden because their slots are on the move."""
         slots = self.slots
         return keys if slots is None or not slots.hidden else slots.visible(keys)
+
+    def items_to_save(self) -> Iterable[tuple[bytes, Any]]:
+        """The keys and values for a file: all but those of slots that another node has taken over."""
+        slots = self.slots
+        if slots is None or not slots.leaving:
+            return self.data.items()
+        leaving = slots.leaving
+        return [(key, value) for key, value in self.data.items() if key_slot(key) not in leaving]
 
     def random_key(self) -> bytes | None:
         """A key that has not expired, each with the same probability; None in an empty database."""

@@ -40,7 +40,7 @@ class SlotIndex:
     in ``home`` needs no further question, and its slot need not be computed.
     """
 
-    __slots__ = ("_counted", "_data", "_foreign", "_order", "_served", "hidden", "home", "put_off", "sets")
+    __slots__ = ("_counted", "_data", "_foreign", "_order", "_served", "hidden", "home", "leaving", "put_off", "sets")
 
     def __init__(self, data: dict[bytes, Any], order: Order | None = None, served: bytearray | None = None) -> None:
         self._served = bytearray(SLOTS) if served is None else served
@@ -53,6 +53,8 @@ class SlotIndex:
         self._foreign = 0
         #: Slots whose keys nobody sees: they are still on their way to this node, or about to be removed from it.
         self.hidden: frozenset[int] = frozenset()
+        #: Those of them whose keys are about to be removed: no file holds them any more.
+        self.leaving: frozenset[int] = frozenset()
         #: Keys in such slots that were due to expire, and that have to be looked at again.
         self.put_off: list[bytes] = []
         self.build(data, order)

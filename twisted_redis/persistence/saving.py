@@ -69,6 +69,11 @@ def facts(
     }
 
 
+def saved_text(databases: Iterable[Database], saved: int) -> str:
+    """Returns how many keys were saved, and how many were not because their slots are leaving, for the log."""
+    return f"{saved} keys saved, {sum(len(db.data) for db in databases) - saved} keys skipped"
+
+
 def lowest_version(databases: Iterable[Database]) -> int:
     """Returns the lowest version of the format that holds all values, so that older servers can load the snapshot."""
     lowest = types.OLDEST_TARGET
@@ -169,7 +174,7 @@ def _batches(
     with_frequency = "lfu" in policy and isinstance(db.access_log, AccessCounts)
     noted = with_idle or with_frequency
     left = batch = _BATCH if not key_delay else 1
-    for key, value in db.data.items():
+    for key, value in db.items_to_save():
         size = len(key)
         if value.__class__ is bytes and not noted:
             # Most keys by far, so this is spelled out: the calls would cost more than the work.

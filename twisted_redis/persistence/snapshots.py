@@ -12,7 +12,7 @@ from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import Denial, flags_of
 from twisted_redis.persistence.children import STOPPED_ON_PURPOSE, Child, Children
 from twisted_redis.persistence.files import FileWriter, remove_quietly, write_atomically
-from twisted_redis.persistence.saving import facts, write_snapshot
+from twisted_redis.persistence.saving import facts, saved_text, write_snapshot
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -88,8 +88,11 @@ class Snapshots:
         config = engine.config
         temporary = self.temporary(os.getpid())
 
+        saved = 0
+
         def fill(file: FileWriter) -> None:
-            write_snapshot(
+            nonlocal saved
+            saved = write_snapshot(
                 file,
                 engine.databases,
                 aux=facts(engine, **options),
@@ -106,6 +109,8 @@ class Snapshots:
         except OSError as error:
             self._complain(error, path, temporary)
             return False
+        size = os.path.getsize(path)
+        engine.log("notice", f"BGSAVE done, {saved_text(engine.databases, saved)}, {size} bytes written.")
         engine.log("notice", "DB saved on disk")
         return True
 

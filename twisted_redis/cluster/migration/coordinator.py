@@ -71,6 +71,7 @@ class SlotTasks:
                 slots |= task.slots
         slots &= ~self._core.state.shard_master.slots
         hidden = frozenset(slots_in(slots))
+        index.leaving = frozenset(slots_in(self.trims.slots & slots))
         if hidden == index.hidden:
             return
         index.hidden = hidden
@@ -166,6 +167,9 @@ class SlotTasks:
                 "this time. To perform a legacy slot migration instead, first cancel the ongoing task with CLUSTER "
                 "MIGRATION CANCEL"
             )
+        if not self._engine.effects.depth:
+            # A pause may have just ended.
+            self.trims.look()
         if self.trims.slots >> slot & 1:
             raise CommandError(
                 f"ERR There is a pending trim job for slot {slot}. Most probably, this is due to a failed atomic slot "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.cluster.migration.channels import Channel
 from twisted_redis.cluster.nodes import ranges
+from twisted_redis.engine.ports.replication import IN_STREAM
 from twisted_redis.resp.cstrings import keyword
 
 if TYPE_CHECKING:
@@ -243,6 +244,7 @@ class Import:
         engine = self._engine
         if self._closed or self.task.state != "streaming-buffer":
             return
+        engine.replication.pause_at(IN_STREAM)
         delay = engine.config.key_load_delay
         monotonic = engine.time.monotonic
         until = monotonic() + _SLICE

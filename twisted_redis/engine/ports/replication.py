@@ -87,6 +87,9 @@ class Replication(Protocol):
     def inject(self, argv: list[bytes]) -> None:
         """Puts a command into the stream as it is."""
 
+    def pause_at(self, point: str) -> object:
+        """Stops the process, until it is continued, if DEBUG REPL-PAUSE names ``point``."""
+
     def misbehaved(self, client: Client, reply: Reply) -> bool:
         """True if ``reply`` must not be sent to the replica ``client``, whose connection carries the stream."""
 
@@ -162,6 +165,9 @@ class NoReplication:
 
     def inject(self, argv: list[bytes]) -> None:
         """There is no stream."""
+
+    def pause_at(self, point: str) -> object:
+        """Nothing pauses."""
 
     def misbehaved(self, client: Client, reply: Reply) -> bool:
         """There are no replicas."""

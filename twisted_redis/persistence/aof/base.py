@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from twisted_redis.persistence.aof.commands import write_commands
 from twisted_redis.persistence.files import FileWriter, write_atomically
-from twisted_redis.persistence.saving import facts, write_snapshot
+from twisted_redis.persistence.saving import facts, saved_text, write_snapshot
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -39,9 +39,12 @@ def write_base(engine: Engine, path: str, progress: Callable[[int], object] | No
     config = engine.config
     temporary = config.resolve(_temporary_name(os.getpid()))
 
+    saved = 0
+
     def fill(file: FileWriter) -> None:
+        nonlocal saved
         if config.aof_use_rdb_preamble:
-            write_snapshot(
+            saved = write_snapshot(
                 file,
                 engine.databases,
                 aux=facts(engine, aof_base=True),
@@ -53,7 +56,7 @@ def write_base(engine: Engine, path: str, progress: Callable[[int], object] | No
                 key_delay=config.rdb_key_save_delay,
             )
         else:
-            write_commands(
+            saved = write_commands(
                 file,
                 engine.databases,
                 functions=engine.scripting.libraries.codes(),
@@ -74,4 +77,5 @@ def write_base(engine: Engine, path: str, progress: Callable[[int], object] | No
             text = "Write error writing append only file on disk"
         engine.log("warning", f"{text}: {error.strerror}")
         return False
+    engine.log("notice", f"AOF rewrite done, {saved_text(engine.databases, saved)}.")
     return True

@@ -80,7 +80,7 @@ def write_commands(
 
 def _keys(db: Database, add: Callable[[bytes], object], key_delay: int) -> Iterator[None]:
     expires = db.expires
-    for key, value in db.data.items():
+    for key, value in db.items_to_save():
         key_commands(key, value, expires.get(key), add)
         yield
         if key_delay:
