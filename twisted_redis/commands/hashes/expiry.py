@@ -182,8 +182,8 @@ def hpersist(ctx: Client, key: bytes, *options: bytes) -> Reply:
             hash_.persist(field)
             results.append(_DONE)
     if _DONE in results:
+        # The database still expects the fields to expire, as in Redis; the active cycle finds out.
         ctx.changed_fields(key, "hpersist", 1, _those(ctx, fields, results, _DONE))
-        note_times(ctx.db, key, hash_)
     return results
 
 
@@ -358,7 +358,8 @@ def hgetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
         ctx.propagate_as()
     else:
         ctx.effects.signal(ctx.db, key)
-    _update_database(ctx, key, hash_)
+    if not persist or expired:
+        _update_database(ctx, key, hash_)
     return values
 
 
@@ -430,5 +431,6 @@ def hsetex(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
         if keyword(arguments[place - 1]) != b"PXAT":
             changed = [*arguments[: place - 1], b"PXAT", b"%d" % when, *arguments[place + 1 :]]
             ctx.propagate_as([b"HSETEX", key, *changed])
-    _update_database(ctx, key, hash_)
+    if when is not None or expired:
+        _update_database(ctx, key, hash_)
     return 1

@@ -47,8 +47,7 @@ def _set(ctx: Client, key: bytes, pairs: tuple[bytes, ...], name: str) -> int:
     hash_.update(pairs)
     if not hash_.large:
         hash_.fit(pairs, ctx.config)
-    if hash_.times is not None:
-        note_times(ctx.db, key, hash_)
+    # The database may still expect fields of the hash to expire that do not; the active cycle finds out.
     ctx.changed_fields(key, "hset", len(pairs) >> 1, pairs, 2)
     return len(hash_.fields) - before
 
@@ -79,8 +78,6 @@ def hset(ctx: Client, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> 
         longest = config.hash_max_listpack_value
         if len(value) > longest or len(field) > longest or len(hash_.fields) > config.hash_max_listpack_entries:
             hash_.large = True
-    if hash_.times is not None:
-        note_times(db, key, hash_)
     ctx.changed_field(key, "hset", field)
     return 1 if created else 0
 
