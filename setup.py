@@ -41,7 +41,7 @@ extras = {
     "lzf": ["python-lzf>=0.2.4"],
     "title": ["setproctitle>=1.3"],
     "web": ["prometheus-client>=0.21"],
-    "vectors": ["numpy>=1.24"],
+    "vectors": ["numpy>=2.0"],
     "pytest": ["pytest>=8", "redis>=6"],
     "test": [
         "pytest>=8",

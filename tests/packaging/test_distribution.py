@@ -137,7 +137,8 @@ import importlib, importlib.util, pkgutil, twisted_redis
 for name in ("hiredis", "anycrc", "xxhash", "lupa", "lzf", "numpy", "OpenSSL"):
     assert importlib.util.find_spec(name) is None, name
 extras = {
-    "net.bus_tls": "tls", "net.secure": "tls", "net.tls": "tls", "web.metrics": "web", "web.service": "web",
+    "net.bus_tls": "tls", "net.secure": "tls", "net.tls": "tls", "net.tls_channel": "tls",
+    "web.metrics": "web", "web.service": "web",
     "factories": "pytest", "pytest_plugin": "pytest",
     "datatypes.vectors.by_numpy": "vectors", "datatypes.vectors.links_by_numpy": "vectors",
 }

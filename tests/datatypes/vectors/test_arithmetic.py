@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterable
 from random import Random
@@ -82,7 +83,19 @@ def test_both_modules_find_the_same(by_numpy: Any, kind: Quantisation, count: in
         for wanted in (1, 2, 5, len(rows)):
             assert pure.nearest(rows, query, wanted) == by_numpy.nearest(rows, query, wanted)
         among = sorted(random.sample(range(len(rows)), len(rows) // 2 + 1))
-        assert list(pure.ordered(rows, query, among)) == list(by_numpy.ordered(rows, query, among))
+        for numbers in (among, range(len(rows))):
+            assert list(pure.ordered(rows, query, numbers)) == list(by_numpy.ordered(rows, query, numbers))
+
+
+def test_rows_come_in_order_although_a_few_are_sorted_at_a_time(by_numpy: Any) -> None:
+    random = Random(5)
+    given_vectors = vectors(random, 2_000, 2)
+    # Many rows are equally distant, also where the first part ends.
+    rows = filled(Quantisation.Q8, 2, [pure.quantise(vector, Quantisation.Q8) for vector in given_vectors * 10])
+    query = pure.quantise(given_vectors[0], Quantisation.Q8)
+    found = list(by_numpy.ordered(rows, query, range(len(rows))))
+    assert found == sorted(found)
+    assert sorted(number for _, number in found) == list(range(len(rows)))
 
 
 @pytest.mark.parametrize("name", ["pure", "by_numpy"])
@@ -116,6 +129,19 @@ def test_the_choice_of_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel.chosen_kernel.cache_clear()
     try:
         monkeypatch.setattr("sys.implementation", type("pypy", (), {"name": "pypy"}))
+        assert kernel.chosen_kernel() is pure
+    finally:
+        monkeypatch.undo()
+        kernel.chosen_kernel.cache_clear()
+
+
+def test_an_old_numpy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numpy")
+    kernel.chosen_kernel.cache_clear()
+    monkeypatch.delattr("numpy.vecdot")
+    monkeypatch.delitem(sys.modules, "twisted_redis.datatypes.vectors.by_numpy", raising=False)
+    monkeypatch.delattr("twisted_redis.datatypes.vectors.by_numpy", raising=False)
+    try:
         assert kernel.chosen_kernel() is pure
     finally:
         monkeypatch.undo()

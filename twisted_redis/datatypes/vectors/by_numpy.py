@@ -7,10 +7,11 @@ wait for one another. Each view of a buffer ends with the function that has made
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import bitwise_count, vecdot  # so the import fails with a numpy before 2.0
 
 from twisted_redis.datatypes.vectors.links_by_numpy import links, quietly, stored_matrix
 from twisted_redis.datatypes.vectors.quantisation import Quantisation, Quantised
@@ -21,6 +22,9 @@ __all__ = ["links", "nearest", "ordered", "project", "projection", "quantise", "
 _LEVELS = np.float32(127)
 _BLOCK = 1 << 19
 """The components of a block."""
+
+_FIRST = 1024
+"""The rows that are sorted first."""
 
 _EXACT = 1024
 """A sum of this many products of bytes is exact in 32 bits."""
@@ -85,7 +89,7 @@ def projection(rows: int, columns: int) -> bytes:
     line: _Array = np.arange(columns, dtype=np.uint32)
     parts = []
     for row in range(rows):
-        odd = np.bitwise_count(line & np.uint32(row)) & 1
+        odd = bitwise_count(line & np.uint32(row)) & 1
         parts.append(np.where(odd, -scale, scale).astype(_float).tobytes())
     return b"".join(parts)
 
@@ -117,11 +121,11 @@ def _dots(levels: _Array, wanted: _Array) -> _Array:
         if dimension <= _EXACT:
             part = block[: len(some)]
             np.copyto(part, some)
-            np.vecdot(part, query, out=found[start : start + step])
+            vecdot(part, query, out=found[start : start + step])
             continue
         total = np.zeros(len(some))
         for column in range(0, dimension, _EXACT):
-            total += np.vecdot(some[:, column : column + _EXACT].astype(_float), query[column : column + _EXACT])
+            total += vecdot(some[:, column : column + _EXACT].astype(_float), query[column : column + _EXACT])
         found[start : start + step] = total
     return found
 
@@ -149,14 +153,14 @@ def _distances(rows: Rows, query: Quantised, among: _Array | None = None) -> _Ar
         for start in range(0, len(found), step):
             some = slice(start, start + step)
             differing = matrix[some if among is None else among[some]] ^ wanted
-            found[some] = np.bitwise_count(differing).sum(axis=1, dtype=np.uint32)
+            found[some] = bitwise_count(differing).sum(axis=1, dtype=np.uint32)
         return found * _float(2) / _float(rows.dimension)
     values = _values(query.data).astype(np.float64)
     found = np.empty(len(rows) if among is None else len(among), _float)
     step = max(1, _BLOCK // rows.dimension)
     for start in range(0, len(found), step):
         some = slice(start, start + step)
-        found[some] = np.vecdot(matrix[some if among is None else among[some]].astype(np.float64), values)
+        found[some] = vecdot(matrix[some if among is None else among[some]].astype(np.float64), values)
     found = 1 - found
     found[np.isnan(found)] = np.inf
     return found
@@ -164,7 +168,7 @@ def _distances(rows: Rows, query: Quantised, among: _Array | None = None) -> _Ar
 
 def _candidates(rows: Rows, query: Quantised, count: int) -> _Array:
     """Returns the numbers of rows of floats, all of the ``count`` nearest among them, from sums of 32 bits."""
-    rough = 1 - np.vecdot(stored_matrix(rows), _values(query.data))
+    rough = 1 - vecdot(stored_matrix(rows), _values(query.data))
     rough[np.isnan(rough)] = np.inf
     furthest = np.partition(rough, count - 1)[count - 1]
     # The sum of the products has at most this error, and so has the limit; the exact sum is rounded, too.
@@ -189,7 +193,21 @@ def nearest(rows: Rows, query: Quantised, count: int) -> list[tuple[float, int]]
 
 def ordered(rows: Rows, query: Quantised, among: Sequence[int]) -> Iterable[tuple[float, int]]:
     """As ``nearest``, for all rows with the numbers in ``among``, which are in ascending order."""
-    numbers = np.array(among, np.intp)
-    distances = _distances(rows, query, numbers)
+    numbers: _Array = np.arange(len(among)) if isinstance(among, range) else np.array(among, np.intp)
+    return _in_order(_distances(rows, query, numbers), numbers)
+
+
+def _in_order(distances: _Array, numbers: _Array) -> Iterator[tuple[float, int]]:
+    """Yields the distances with their numbers, nearest first.  It sorts a few at first: most searches end with them."""
+    size = _FIRST
+    while size < len(distances):
+        near = distances <= np.partition(distances, size - 1)[size - 1]
+        yield from _sorted(distances[near], numbers[near])
+        distances, numbers = distances[~near], numbers[~near]
+        size *= 8
+    yield from _sorted(distances, numbers)
+
+
+def _sorted(distances: _Array, numbers: _Array) -> Iterator[tuple[float, int]]:
     order = np.argsort(distances, kind="stable")
     return zip(distances[order].tolist(), numbers[order].tolist(), strict=True)

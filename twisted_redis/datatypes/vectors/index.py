@@ -7,7 +7,7 @@ class with the same methods.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted_redis.datatypes.vectors.kernel import Kernel
@@ -38,11 +38,17 @@ class Index(Protocol):
         """Returns at most ``count`` rows near to ``query``, with a distance of at most twice ``epsilon``."""
 
     def search_among(
-        self, query: Quantised, count: int, among: list[int], passes: Callable[[int], bool], effort: int, epsilon: float
+        self,
+        query: Quantised,
+        count: int,
+        among: Sequence[int],
+        passes: Callable[[int], bool],
+        effort: int,
+        epsilon: float,
     ) -> Found:
-        """As ``search``, for those rows in ``among``, in ascending order, for which ``passes`` returns True.
+        """As ``search``, for those rows in ``among`` for which ``passes`` returns True.
 
-        At most ``effort`` rows are asked about.
+        ``among`` is in ascending order; a range stands for all rows.  At most ``effort`` rows are asked about.
         """
 
 
@@ -74,11 +80,17 @@ class ExactScan:
         return [each for each in found if not epsilon < each[0] / 2 < math.inf] if epsilon < 2 else found
 
     def search_among(
-        self, query: Quantised, count: int, among: list[int], passes: Callable[[int], bool], effort: int, epsilon: float
+        self,
+        query: Quantised,
+        count: int,
+        among: Sequence[int],
+        passes: Callable[[int], bool],
+        effort: int,
+        epsilon: float,
     ) -> Found:
-        """As ``search``, for those rows in ``among``, in ascending order, for which ``passes`` returns True.
+        """As ``search``, for those rows in ``among`` for which ``passes`` returns True.
 
-        At most ``effort`` rows are asked about.
+        ``among`` is in ascending order; a range stands for all rows.  At most ``effort`` rows are asked about.
         """
         found: Found = []
         for distance, row in self._kernel.ordered(self.rows, query, among):

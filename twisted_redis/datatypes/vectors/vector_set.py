@@ -199,10 +199,11 @@ class VectorSet:
         if passes is None:
             return self._shown(self.index.search(query, count, epsilon))
         elements, attributes, places = self.elements, self.attributes, self.places
+        everywhere = len(attributes) == len(elements)
         found = self.index.search_among(
             query,
             count,
-            sorted(places[element] for element in attributes),
+            range(len(elements)) if everywhere else sorted(map(places.__getitem__, attributes)),
             lambda row: passes(attributes[elements[row]]),
             len(elements) if effort is None else effort,
             epsilon,
