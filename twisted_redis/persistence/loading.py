@@ -169,7 +169,7 @@ class Loader:
                 if pos >= size:
                     break
             try:
-                record, end = read_record(data, pos, config)
+                record, end = read_record(data, pos, config, self.version)
             except Truncated:
                 # Values are read as a whole: trying a large one again with each piece would take very long.
                 self._wanted = 2 * (size - pos) if size - pos >= CHUNK else 1

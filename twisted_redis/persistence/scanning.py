@@ -13,7 +13,7 @@ from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import read_length
 from twisted_redis.persistence.rdb.records import End, Record, read_header, read_record
 from twisted_redis.persistence.rdb.strings import read_string
-from twisted_redis.persistence.rdb.table import encoding_name
+from twisted_redis.persistence.rdb.table import encoding_name, foreign_kind
 
 __all__ = ["DISABLED", "MATCHES", "UNKNOWN", "Scan"]
 
@@ -66,7 +66,7 @@ class Scan:
         crc = 0
         while True:
             try:
-                record, end = read_record(data, pos, self._config)
+                record, end = read_record(data, pos, self._config, self.version)
             except Truncated:
                 # A value is read as a whole: the larger it is, the more bytes come before the next attempt.
                 more = self._file.read(max(CHUNK, len(data) - pos))
@@ -117,7 +117,7 @@ class Scan:
             kind = data[pos]
             pos += 1
             if encoding_name(kind):
-                self.kind = kind
+                self.kind = foreign_kind(kind) if self.version == types.VALKEY_VERSION else kind
                 self.doing = "read-key"
                 self.key, pos = read_string(data, pos)
                 self.doing = "read-object-value"

@@ -21,6 +21,9 @@ __all__ = ["Cached", "Follower"]
 ID_LENGTH = 40
 #: Errors in answer to PING that do not matter: the password is sent only after it.
 NOT_YET = (b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted")
+#: Masters of Valkey send a snapshot in their own format to replicas of at least this version of Valkey.  Others send an
+#: error, so it is only told after a failure.
+_VERSION_OF_VALKEY = b"9.0.0"
 #: What the supervisor of the process is told when the data are those of the master; in Redis' words, with its slip.
 _SYNCED = "STATUS=MASTER <-> REPLICA sync: %s. Ready to accept connections in read-write mode.\n"
 
@@ -60,6 +63,8 @@ class Follower:
         self._master_link: MasterLink | None = None
         self._reception: Reception | None = None
         self._cached: Cached | None = None
+        #: True if the last link has ended before its snapshot did: the master may want to know what this replica reads.
+        self._says_version = False
         #: The number of bytes that ended links have received since the last reset.
         self._received = 0
         #: The history that the master has announced, and the offset of its snapshot.
@@ -280,6 +285,7 @@ class Follower:
         engine = self.replication.engine
         with engine.in_turn:
             was_connected = self.connected
+            self._says_version = self._reception is not None
             self._drop(master_link)
             if was_connected:
                 ended_at = master_link.ended_at
@@ -319,6 +325,8 @@ class Follower:
             address = config.replica_announce_ip.encode("latin-1")
             questions.append(("REPLCONF ip-address", (b"REPLCONF", b"ip-address", address)))
         questions.append(("REPLCONF capa", (b"REPLCONF", b"capa", b"eof", b"capa", b"psync2")))
+        if self._says_version:
+            questions.append(("REPLCONF version", (b"REPLCONF", b"version", _VERSION_OF_VALKEY)))
         if config.masterauth:
             words = [b"AUTH", config.masterauth.encode("utf-8", "surrogateescape")]
             if config.masteruser:

@@ -266,7 +266,7 @@ class Replication:
             if left:
                 yield
         stored = int.from_bytes(file.read(8), "little")
-        if not head.startswith(b"REDIS"):
+        if not head.startswith((b"REDIS", b"VALKEY")):
             raise LoadError(0, "Wrong signature trying to load DB from file")
         if stored and stored != crc and self.engine.payload_checksums:
             raise LoadError(size - 8, f"Wrong RDB checksum expected: ({crc:x}) but got ({stored:x}). Aborting now.")

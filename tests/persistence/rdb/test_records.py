@@ -18,7 +18,7 @@ def read_all(data: bytes) -> tuple[int, list[records.Record], int]:
     pos = 9
     found: list[records.Record] = []
     while not found or not isinstance(found[-1], End):
-        record, pos = records.read_record(data, pos, Config())
+        record, pos = records.read_record(data, pos, Config(), version)
         found.append(record)
     return version, found, pos
 
@@ -119,7 +119,9 @@ def test_corrupt_records(data: bytes) -> None:
         records.read_record(data, 0, Config())
 
 
-@pytest.mark.parametrize("header", [b"", b"REDIS", b"REDIS0000", b"REDIS0015", b"VALKEY080", b"REDISabcd"])
+@pytest.mark.parametrize(
+    "header", [b"", b"REDIS", b"REDIS0000", b"REDIS0015", b"VALKEY081", b"VALKEY011", b"VALKEY", b"REDISabcd"]
+)
 def test_headers_of_others(header: bytes) -> None:
     with pytest.raises(CorruptData):
         records.read_header(header + bytes(10))
@@ -128,3 +130,18 @@ def test_headers_of_others(header: bytes) -> None:
 @pytest.mark.parametrize("version", range(1, 15))
 def test_headers(version: int) -> None:
     assert records.read_header(records.header_bytes(version) + bytes(10)) == version
+
+
+def test_a_file_of_valkey() -> None:
+    """The numbers 22 and 243 have another meaning there than in Redis."""
+    fields = b"\x16\x01h\x02\x01a\xc0\x01\x00\xb4\xc5\xda\xb8\x01\x00\x00\x01b\xc0\x16" + b"\xff" * 8
+    slots = b"\xf3\x03job\x02\x00\x05\x07\x40\x64"
+    version, found, _ = read_all(file_of(b"VALKEY080", slots, b"\xfe\x00", fields, b"\x00\x01k\x01v"))
+    assert version == 80
+    migration, _, fields_of_hash, text, _ = found
+    assert migration == records.SlotImport(b"job")
+    assert isinstance(fields_of_hash, Key)
+    assert fields_of_hash.value.fields == {b"a": b"1", b"b": b"22"}
+    assert fields_of_hash.value.times == {b"a": 1893456000000}
+    assert text == Key(b"k", b"v")
+    assert isinstance(found[-1], End)

@@ -291,7 +291,7 @@ class _Tool:
 
     def _is_snapshot(self, path: str) -> bool:
         with self._open(path, "rb") as file:
-            return os.fstat(file.fileno()).st_size >= 8 and file.read(5) == b"REDIS"
+            return os.fstat(file.fileno()).st_size >= 8 and file.read(5) in (b"REDIS", b"VALKE")
 
     def _file(self, name: str, path: str, last: bool, preamble: bool) -> str:
         """Checks a file. Returns its state for the message, such as "valid"."""

@@ -116,7 +116,7 @@ def _load(
         engine.log("warning", f"Fatal error: can't open the append log file {file.name} for reading: {error.strerror}")
         raise AofFatal from None
     with stream:
-        if stream.read(5) == b"REDIS":
+        if stream.read(5) in (b"REDIS", b"VALKE"):
             yield from _load_snapshot(engine, loading, file, stream, start)
         else:
             stream.seek(0)

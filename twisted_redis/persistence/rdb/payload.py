@@ -8,8 +8,8 @@ from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.own import after_key_metadata
-from twisted_redis.persistence.rdb.table import ENCODINGS, least_version, read_value, value_parts
-from twisted_redis.persistence.rdb.types import KEY_META, OF_VALKEY, VALKEY_VERSION, VERSION
+from twisted_redis.persistence.rdb.table import foreign_kind, least_version, read_value, value_parts
+from twisted_redis.persistence.rdb.types import KEY_META, VALKEY_VERSION, VERSION
 
 __all__ = ["dump", "is_foreign", "is_intact", "restore", "seal"]
 
@@ -61,6 +61,6 @@ def restore(payload: bytes, config: Limits) -> Any:
     if kind == KEY_META:
         pos = after_key_metadata(payload, pos)
         kind, pos = payload[pos], pos + 1
-    if is_foreign(payload) and kind | OF_VALKEY in ENCODINGS:
-        kind |= OF_VALKEY
+    if is_foreign(payload):
+        kind = foreign_kind(kind)
     return read_value(kind, payload, pos, config)[0]

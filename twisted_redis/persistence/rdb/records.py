@@ -15,7 +15,7 @@ from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Trunca
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
 from twisted_redis.persistence.rdb.own import after_key_metadata, read_items, type_name
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
-from twisted_redis.persistence.rdb.table import read_value, value_parts
+from twisted_redis.persistence.rdb.table import foreign_kind, read_value, value_parts
 
 __all__ = [
     "Aux",
@@ -26,6 +26,7 @@ __all__ = [
     "Record",
     "ResizeDb",
     "SelectDb",
+    "SlotImport",
     "SlotInfo",
     "aux_bytes",
     "end_bytes",
@@ -39,6 +40,7 @@ __all__ = [
 
 _HEADER = 9
 _MAGIC = b"REDIS"
+_MAGIC_OF_VALKEY = b"VALKEY"
 _seconds = Struct("<i")
 
 
@@ -76,6 +78,12 @@ class SlotInfo(NamedTuple):
     expires: int
 
 
+class SlotImport(NamedTuple):
+    """A migration of slots that a node of Valkey had not finished: its name."""
+
+    name: bytes
+
+
 class Aux(NamedTuple):
     """A field about the file or the server that wrote it."""
 
@@ -99,7 +107,7 @@ class End(NamedTuple):
     """The end; from version 5 on a checksum of all bytes before follows (8 bytes, little-endian, 0 for none)."""
 
 
-Record = Key | SelectDb | ResizeDb | SlotInfo | Aux | Function | ModuleAux | End
+Record = Key | SelectDb | ResizeDb | SlotInfo | SlotImport | Aux | Function | ModuleAux | End
 
 
 # reading
@@ -108,6 +116,11 @@ Record = Key | SelectDb | ResizeDb | SlotInfo | Aux | Function | ModuleAux | End
 def read_header(data: bytes) -> int:
     """Returns the version of the file that begins with ``data``; raises ``CorruptData`` if it cannot be read."""
     header = bytes(data[:_HEADER])
+    if header.startswith(_MAGIC_OF_VALKEY):
+        text = header[len(_MAGIC_OF_VALKEY) :]
+        if not text.isdigit() or int(text) != types.VALKEY_VERSION:
+            raise CorruptData(f"Can't handle RDB format version {text.decode('latin-1')} of Valkey")
+        return types.VALKEY_VERSION
     if not header.startswith(_MAGIC):
         raise CorruptData("Wrong signature trying to load DB from file")
     text = header[len(_MAGIC) :]
@@ -117,8 +130,12 @@ def read_header(data: bytes) -> int:
     return version
 
 
-def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
-    """Returns the record at ``pos`` (9 for the first one) and the position behind it."""
+def read_record(data: bytes, pos: int, config: Limits, version: int = types.VERSION) -> tuple[Record, int]:
+    """Returns the record at ``pos`` (9 for the first one) of a file, and the position behind it.
+
+    ``version`` is that of the file, because Valkey uses some numbers for other things than Redis.
+    """
+    is_foreign = version == types.VALKEY_VERSION
     expire: int | None = None
     idle: int | None = None
     freq: int | None = None
@@ -128,6 +145,8 @@ def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
             pos += 1
             if kind < types.FIRST_OPCODE:
                 key, pos = read_string(data, pos)
+                if is_foreign:
+                    kind = foreign_kind(kind)
                 try:
                     value, pos = read_value(kind, data, pos, config)
                 except EmptyValue as empty:
@@ -143,12 +162,22 @@ def read_record(data: bytes, pos: int, config: Limits) -> tuple[Record, int]:
                 pos += 1
             elif kind == types.IDLE:
                 idle, pos = read_length(data, pos)
+            elif kind == types.KEY_META and is_foreign:
+                return _read_slot_import(data, pos)
             elif kind == types.KEY_META:
                 pos = after_key_metadata(data, pos)
             else:
                 return _read_other(kind, data, pos)
     except (IndexError, error):
         raise Truncated("a record ends too early") from None
+
+
+def _read_slot_import(data: bytes, pos: int) -> tuple[SlotImport, int]:
+    name, pos = read_string(data, pos)
+    ranges, pos = read_length(data, pos)
+    for _ in range(2 * ranges):
+        _, pos = read_length(data, pos)
+    return SlotImport(name), pos
 
 
 def _read_other(kind: int, data: bytes, pos: int) -> tuple[Record, int]:

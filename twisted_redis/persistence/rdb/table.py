@@ -76,6 +76,11 @@ def value_parts(value: Any, version: int = types.VERSION, compressed: bool = Tru
     return (codec_of(value) if found is None else found).write(value, version, compressed)
 
 
+def foreign_kind(kind: int) -> int:
+    """Returns the number here of an encoding that has the number ``kind`` in files and dumps of Valkey."""
+    return kind | types.OF_VALKEY if kind | types.OF_VALKEY in ENCODINGS else kind
+
+
 def encoding_name(number: int) -> str:
     """Returns the name that redis-check-rdb has for an encoding; empty if there is no such encoding."""
     found = ENCODINGS.get(number)
