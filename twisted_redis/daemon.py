@@ -168,10 +168,17 @@ def title_setter(config: Config) -> Callable[[str], None]:
     if not config.set_proc_title:
         return lambda program: None
     try:
-        from setproctitle import setproctitle
+        from setproctitle import getthreadtitle, setproctitle, setthreadtitle
     except ImportError:
         return lambda program: None
-    return lambda program: setproctitle(process_title(config, program))
+    # The short name of the process stays, by which top and pidof know it; setproctitle changes it, too.
+    name = getthreadtitle()
+
+    def set_title(program: str) -> None:
+        setproctitle(process_title(config, program))
+        setthreadtitle(name)
+
+    return set_title
 
 
 def tune_collector() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,6 +203,7 @@ def test_process_title(start: Start) -> None:
     pytest.importorskip("setproctitle")
     server = start("--bind", "127.0.0.1", "--unixsocket", "s", "--rdb-key-save-delay", "10000000")
     program = title_of(server.pid).removesuffix(f" 127.0.0.1:{server.port}")
+    assert Path(f"/proc/{server.pid}/comm").read_text().strip() == os.path.basename(sys.executable)[:15]
     assert program.endswith("twisted_redis/__main__.py")
     with redis.Redis(port=server.port) as client:
         client.config_set("proc-title-template", "  {{{port} {tls-port} {unixsocket} {config-file} {server-mode}")
