@@ -230,3 +230,31 @@ def test_shards_that_are_gone(server: Server) -> None:
     assert client.read() == told("sunsubscribe", "s", 0)
     assert both.read() == told("sunsubscribe", "s", 1)
     assert client("GET", "k") == b"$-1\r\n"
+
+
+@pytest.mark.parametrize("command", ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"])
+def test_subscriptions_take_memory(command: str) -> None:
+    server = Server()
+    first, second = server.connect(), server.connect()
+    before = server.engine.usage.total()
+    for number in range(50):
+        for client in (first, second):
+            client(command, b"x" * 10_000 + b"%d" % number)
+    assert 500_000 < server.engine.usage.total() - before < 600_000
+    first(command.replace("SUB", "UNSUB"))
+    second("RESET")
+    assert server.engine.usage.total() == before
+    assert server.engine.pubsub.memory == 0
+
+
+@pytest.mark.parametrize("command", ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"])
+def test_subscriptions_are_refused_over_the_limit(command: str) -> None:
+    server = Server()
+    server("CONFIG", "SET", "maxmemory", server.engine.usage.total() + 2_000_000)
+    client = server.connect()
+    for number in range(200):
+        reply = client(command, b"x" * 20_000 + b"%d" % number)
+        if reply.startswith(b"-"):
+            break
+    assert reply == b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+    assert 95 < number < 100

@@ -164,6 +164,7 @@ class Engine:
         self.latency = LatencyMonitor(config, time_source)
         self.apply_thresholds()
         self.usage = Usage(self)
+        self.usage.others.append(lambda: self.pubsub.memory)
         self.client_eviction = ClientEviction(self)
         self.oom_score = OomScore(config, log, lambda: self.replication.is_replica)
         self.memory_at_start = self.usage.total()

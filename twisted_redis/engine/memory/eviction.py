@@ -174,6 +174,14 @@ class Eviction:
             if self._held > _HELD_LIMIT and self._engine.clock_ns() > self._measure_after:
                 self.measure()
 
+    def charge(self, size: int) -> None:
+        """Counts ``size`` bytes besides the data at once; the next measurement must find them as well."""
+        state = self._engine.state
+        if self._engine.config.maxmemory:
+            state.memory_limit -= size
+            if state.memory > state.memory_limit:
+                self._overrun()
+
     def charge_changes(self) -> None:
         """Adds changes made in place to the account, so that the gate shows if the last command exceeded the limit."""
         if self._is_over():

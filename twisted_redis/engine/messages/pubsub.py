@@ -31,6 +31,13 @@ SHARD = 2
 
 _SUBSCRIBED = (b"subscribe", b"psubscribe", b"ssubscribe")
 _UNSUBSCRIBED = (b"unsubscribe", b"punsubscribe", b"sunsubscribe")
+
+_SUBSCRIPTION = 200
+"""The memory of one subscription (bytes), besides the name: entries in two dicts."""
+
+_LISTENED = 300
+"""The memory of a name that has subscribers (bytes), besides its characters: an object, an entry, a dict."""
+
 _LITERAL = re.compile(rb"[^*?\[\\]*")
 
 Listeners = dict[bytes, "dict[Client, None]"]
@@ -89,6 +96,8 @@ class PubSub:
         self.shards: Listeners = {}
         #: The patterns by the literal bytes that they begin with, each with its matcher.
         self._by_prefix: dict[bytes, dict[bytes, Matcher]] = {}
+        #: The memory of all subscriptions (bytes), an estimate.
+        self.memory = 0
         #: The lengths of these literal prefixes, sorted.
         self._lengths: tuple[int, ...] = ()
         engine.departed.append(self.forget)
@@ -115,17 +124,22 @@ class PubSub:
             client.gates |= SUBSCRIBED
         mine, listeners = own.of(kind), self.listeners(kind)
         answers = []
+        before = self.memory
         for name in names:
             if name not in mine:
                 mine[name] = None
+                self.memory += _SUBSCRIPTION
                 known = listeners.get(name)
                 if known is None:
+                    self.memory += _LISTENED + len(name)
                     listeners[name] = {client: None}
                     if kind == PATTERN:
                         self._index(name)
                 else:
                     known[client] = None
             answers.append(_confirmation(client, _SUBSCRIBED[kind], name, own.count_for(kind)))
+        if self.memory > before:
+            self._engine.eviction.charge(self.memory - before)
         return _answer(answers)
 
     def unsubscribe(self, client: Client, kind: int, names: Iterable[bytes] = ()) -> Reply:
@@ -147,10 +161,12 @@ class PubSub:
         if name not in mine:
             return
         del mine[name]
+        self.memory -= _SUBSCRIPTION
         listeners = self.listeners(kind)
         known = listeners[name]
         del known[client]
         if not known:
+            self.memory -= _LISTENED + len(name)
             del listeners[name]
             if kind == PATTERN:
                 self._unindex(name)
