@@ -181,6 +181,23 @@ def test_peer_sees_one_end_of_a_forked_session(server: Server) -> None:
     assert received.endswith(b"*1\r\n+<endsession>\r\n+OK\r\n:7\r\n")
 
 
+def test_earlier_writes_of_the_pipeline_belong_to_the_server(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(encode("SCRIPT", "DEBUG", "YES"))
+        assert connection.recv(100) == b"+OK\r\n"
+        connection.sendall(encode("INCR", "n") + encode("EVAL", "return redis.call('incr', 'n')", "0"))
+        received = connection.recv(1000)
+        connection.sendall(encode("c"))
+        while data := connection.recv(1000):
+            received += data
+    assert received.endswith(b"*1\r\n+<endsession>\r\n:1\r\n:2\r\n")
+    assert client_of(server).get("n") == b"1"
+    server.stop()
+    assert "rror" not in server.output
+    log = b"".join(path.read_bytes() for path in (server.folder / "appendonlydir").glob("*.incr.aof"))
+    assert log.count(b"INCR") == 1
+
+
 def test_transactions_cannot_fork(debug: Callable[[str], User]) -> None:
     user = debug("YES")
     user("MULTI")

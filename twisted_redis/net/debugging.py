@@ -76,9 +76,8 @@ class DebugConversations:
         """Runs ``session`` in the child."""
         engine = self._engine
         engine.log("notice", "Redis forked for debugging eval")
-        for sink in list(engine.effects.sinks):
-            # Nobody may learn of the changes of this process.
-            engine.effects.remove_sink(sink)
+        # No file and no replica may learn of the changes of this process.
+        engine.effects.mute()
         try:
             reply = session(channel)
         except CountedError as error:
