@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from twisted_redis.server import RedisServer
 ARGUMENTS = ("--port", "0", "--bind", "127.0.0.1", "--save", "")
 
 #: Actions of a server on its process if ``owns_process``, and actions of the program that started the process.
-OF_THE_OWNER = {"file limit", "collector tuned", "collector rested", "log level"}
+OF_THE_OWNER = {"file limit", "collector tuned", "arithmetic limited", "collector rested", "log level"}
 #: RedisService stops itself, its clock can be moved, its faults follow clients, and its program sets the log level.
 OF_EMBEDDED = {
     "process.stop",
@@ -51,6 +52,7 @@ class Program:
         self._patch = monkeypatch
         self._note(server, "raise_file_limit", "file limit")
         self._note(server, "tune_collector", "collector tuned")
+        self._note(server, "limit_arithmetic", "arithmetic limited")
         self._note(server, "rest_collector", "collector rested")
         self._note(tap, "set_level", "log level")
         self._note(tap, "start_log", "log")
@@ -271,6 +273,15 @@ def test_the_collector_runs_rarely_in_an_own_process(monkeypatch: pytest.MonkeyP
     assert set_to == [daemon.COLLECTOR_THRESHOLDS]
     # A collection would visit everything that was imported, and take a tenth of the time of a start.
     assert done == ["freeze", "enable"]
+
+
+def test_numpy_computes_in_one_thread_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+    daemon.limit_arithmetic()
+    assert [os.environ[f"{name}_NUM_THREADS"] for name in ("OPENBLAS", "OMP", "MKL")] == ["3", "1", "1"]
 
 
 def test_the_collector_is_off_while_the_program_imports_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "Supervisor",
     "go_to_background",
     "ignore_hangup",
+    "limit_arithmetic",
     "process_title",
     "raise_file_limit",
     "rest_collector",
@@ -196,6 +197,16 @@ def rest_collector() -> None:
     """Excludes all present objects from collection, because they stay for the life of the process."""
     if hasattr(gc, "freeze"):
         gc.freeze()
+
+
+def limit_arithmetic() -> None:
+    """Has numpy compute in the thread that calls it, unless the environment says otherwise.
+
+    numpy reads this when the first vector set is made.  Its threads would wait for one another, and use the processor
+    while they wait.
+    """
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 
 def raise_file_limit(config: Config, log: Log) -> None:

@@ -13,7 +13,14 @@ from twisted.python.failure import Failure
 
 from twisted_redis import __version__
 from twisted_redis.config import REDIS_VERSION
-from twisted_redis.daemon import PidFile, raise_file_limit, rest_collector, title_setter, tune_collector
+from twisted_redis.daemon import (
+    PidFile,
+    limit_arithmetic,
+    raise_file_limit,
+    rest_collector,
+    title_setter,
+    tune_collector,
+)
 from twisted_redis.engine.engine import Engine
 from twisted_redis.net.service import ServerService
 from twisted_redis.persistence.exits import Exits
@@ -154,6 +161,7 @@ class RedisServer(ServerService):
 
     def _take_process(self) -> None:
         tune_collector()
+        limit_arithmetic()
         config = self.engine.config
         if config.pidfile:
             self._pid_file = PidFile(config.resolve(config.pidfile), self.engine.log)

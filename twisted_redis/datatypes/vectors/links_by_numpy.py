@@ -17,8 +17,9 @@ from twisted_redis.datatypes.vectors.rows import Rows
 
 __all__ = ["links", "quietly", "stored_matrix"]
 
-_GROUP = 512
-_ROUNDS = 4
+_GROUP = 256
+_ROUNDS = 8
+_SKETCH = 64
 _BLOCK = 1 << 19
 """The components that are converted at a time."""
 
@@ -66,28 +67,34 @@ def links(rows: Rows, members: range, limit: int) -> Links:
     most = limit // 2 - 1
     near: _Array = np.full((count, most), -1, np.int64)
     far: _Array = np.full((count, most), np.inf, _float)
+    sketches = _sketches(rows, numbers, random)
     for _ in range(_ROUNDS):
-        for group in _groups(rows, numbers, random):
+        for group in _groups(sketches, random):
             _compare(_floats(rows, numbers[group]), group, near, far)
     return _linked(near, far, random)
 
 
-def _groups(rows: Rows, numbers: _Array, random: Any) -> Iterator[_Array]:
-    """Splits members into groups, by whether they are nearer to one or the other of two random members."""
-    stack = [np.arange(len(numbers))]
+def _sketches(rows: Rows, numbers: _Array, random: Any) -> _Array:
+    """Returns a short vector for each member. Members that are near to each other have sketches that are near, too."""
+    directions = random.standard_normal((rows.dimension, _SKETCH)).astype(_float)
+    found: _Array = np.empty((len(numbers), _SKETCH), _float)
     step = max(1, _BLOCK // rows.dimension)
+    for start in range(0, len(numbers), step):
+        found[start : start + step] = _floats(rows, numbers[start : start + step]) @ directions
+    return np.nan_to_num(found)
+
+
+def _groups(sketches: _Array, random: Any) -> Iterator[_Array]:
+    """Splits members into groups, by whether they are nearer to one or the other of two random members."""
+    stack = [np.arange(len(sketches))]
     while stack:
         group = stack.pop()
         if len(group) <= _GROUP:
             yield group
             continue
-        pair = _floats(rows, numbers[random.choice(group, 2, replace=False)])
-        direction = np.nan_to_num(pair[1] - pair[0])
-        leaning: _Array = np.empty(len(group), _float)
-        for start in range(0, len(group), step):
-            leaning[start : start + step] = _floats(rows, numbers[group[start : start + step]]) @ direction
-        # Members of the same direction must not end up in the same group each time.
-        order = np.lexsort((random.random(len(group)), leaning))
+        first, second = sketches[random.choice(group, 2, replace=False)]
+        # Members with equal vectors must not end up in the same group each time.
+        order = np.lexsort((random.random(len(group)), np.vecdot(sketches[group], second - first)))
         half = len(group) // 2
         stack += group[order[:half]], group[order[half:]]
 
