@@ -10,7 +10,7 @@ import pytest
 from tests.integration.process import Server
 from tests.integration.replicas import client_of, digest, has, launch, link_up, until
 
-PAIRS = [("ours", "redis-8")]
+PAIRS = [("ours", "redis-8"), ("redis-8", "ours"), ("ours", "ours")]
 KEYS = 2000
 
 

@@ -11,9 +11,10 @@ from twisted.python.failure import Failure
 from tests.support.server import Connection, Server
 from twisted_redis.persistence.saving import facts, write_snapshot
 from twisted_redis.replication.master_link import MasterLink
+from twisted_redis.replication.rdb_channel import ChannelFactory
 from twisted_redis.replication.replication import Replication
 
-__all__ = ["ID", "Following", "Master", "handshake", "snapshot_of"]
+__all__ = ["ID", "ChannelConnector", "Following", "Link", "Master", "handshake", "snapshot_of"]
 
 ID = b"a" * 40
 
@@ -38,6 +39,8 @@ class Following:
         self.server = Server(**directives)
         self.factory: Any = None
         self.wanted = 0
+        #: The attempt to open an RDB channel.
+        self.channel: ChannelConnector | None = None
         replication: Any = self.server.engine.replication
         replication.start(self._connect, lambda: 6379)
         self.replication = replication
@@ -45,6 +48,10 @@ class Following:
 
     def _connect(self, host: str, port: int, factory: Any) -> None:
         assert (host, port) == ("master", 1234)
+        if isinstance(factory, ChannelFactory):
+            self.channel = ChannelConnector(factory)
+            factory.startedConnecting(self.channel)  # type: ignore[arg-type]
+            return
         self.factory = factory
         self._begin(factory)
 
@@ -78,6 +85,12 @@ class Following:
         self.wanted = 0
         return Link(self)
 
+    def open_channel(self) -> Link:
+        """Accepts the RDB channel, which the server must have requested by now."""
+        assert self.channel is not None
+        channel, self.channel = self.channel, None
+        return Link(self, channel.factory)
+
     def open_failed(self) -> None:
         """Refuses the connection."""
         self.factory.clientConnectionFailed(self, Failure(ConnectionRefusedError()))
@@ -96,6 +109,18 @@ class Following:
         return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)["master_link_status"]
 
 
+class ChannelConnector:
+    """An attempt to open an RDB channel."""
+
+    def __init__(self, factory: ChannelFactory) -> None:
+        self.factory = factory
+        self.stopped = False
+
+    def disconnect(self) -> None:
+        """Ends the attempt."""
+        self.stopped = True
+
+
 class _Transport(StringTransport):
     """A transport that reports its end at once. A socket does so in the next turn."""
 
@@ -112,10 +137,11 @@ class _Transport(StringTransport):
 class Link:
     """One connection of a ``Following``."""
 
-    def __init__(self, following: Following) -> None:
+    def __init__(self, following: Following, factory: Any = None) -> None:
         self.following = following
+        self.factory = factory or following.factory
         self.transport = _Transport()
-        self.protocol: MasterLink = following.factory.buildProtocol(None)
+        self.protocol: MasterLink = self.factory.buildProtocol(None)
         self.transport.lost = self._gone
         self._ended = False
         self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]
@@ -150,7 +176,7 @@ class Link:
     def _lose(self) -> None:
         failure = Failure(ConnectionDone())
         self.protocol.connectionLost(failure)
-        self.following.factory.clientConnectionLost(self.following, failure)
+        self.factory.clientConnectionLost(self.following, failure)
 
 
 class Master(Server):

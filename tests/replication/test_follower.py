@@ -83,7 +83,7 @@ def test_the_whole_dialogue(snapshot: bytes, form: object, load: str) -> None:
         encode("AUTH", "secret")
         + encode("REPLCONF", "listening-port", 6379)
         + encode("REPLCONF", "ip-address", "10.0.0.1")
-        + encode("REPLCONF", "capa", "eof", "capa", "psync2")
+        + encode("REPLCONF", "capa", "eof", "capa", "psync2", "capa", "rdb-channel-repl")
     )
     link.send(b"+OK\r\n+OK\r\n-ERR what is that\r\n+OK\r\n")
     # It was a master until now, so the other server may have been its replica.
@@ -146,6 +146,18 @@ def test_frequencies_and_memory_are_those_of_what_was_loaded(load: str) -> None:
     assert server.engine.state.memory == sum(estimate(db) for db in server.engine.databases)
 
 
+@pytest.mark.parametrize("form", [by_length, by_mark])
+def test_a_large_piece_is_loaded_in_slices(snapshot: bytes, form: object) -> None:
+    following = Following(repl_diskless_load="swapdb", loading_process_events_interval_bytes=50)
+    link = following.open()
+    link.send(handshake(b""))
+    link.protocol.dataReceived(FULL + form(snapshot) + STREAM)  # type: ignore[operator]
+    assert following.status == "down"
+    assert link.transport.producerState == "paused"
+    following.advance()
+    assert has_everything(following)
+
+
 @pytest.mark.parametrize(("form", "load"), [(by_mark, "disabled"), (by_length, "swapdb")])
 def test_a_link_that_breaks_at_every_byte(snapshot: bytes, form: object, load: str) -> None:
     conversation = handshake(FULL + form(snapshot) + STREAM)  # type: ignore[operator]
@@ -184,7 +196,9 @@ def test_a_master_that_ends_the_link_before_its_snapshot_learns_what_the_replica
     link.cut()
     link = following.open()
     link.send(b"+PONG\r\n")
-    assert link.said().endswith(encode("REPLCONF", "capa", "eof", "capa", "psync2") + version)
+    assert link.said().endswith(
+        encode("REPLCONF", "capa", "eof", "capa", "psync2", "capa", "rdb-channel-repl") + version
+    )
     # Redis does not know the option.
     link.send(b"+OK\r\n+OK\r\n-ERR Unrecognized REPLCONF option: version\r\n" + FULL + by_length(snapshot) + STREAM)
     assert has_everything(following)

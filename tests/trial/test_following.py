@@ -51,7 +51,8 @@ class HandshakeTests(FollowingCase):
         link.send(b"+PONG\r\n")
         self.assertEqual(
             link.said(),
-            encode("REPLCONF", "listening-port", 6379) + encode("REPLCONF", "capa", "eof", "capa", "psync2"),
+            encode("REPLCONF", "listening-port", 6379)
+            + encode("REPLCONF", "capa", "eof", "capa", "psync2", "capa", "rdb-channel-repl"),
         )
         link.send(b"+OK\r\n")
         self.assertEqual(link.said(), b"")
@@ -213,7 +214,9 @@ class ReconnectingTests(FollowingCase):
         link.send(handshake(FULL + bulk(self.snapshot)[:-1]))
         link.cut()
         self.assertEqual(following.server("GET", "old"), b"1")
-        following.open().send(handshake(FULL + bulk(self.snapshot)))
+        link = following.open()
+        link.send(b"+PONG\r\n")
+        link.send(b"+OK\r\n" * link.said().count(b"REPLCONF") + FULL + bulk(self.snapshot))
         self.assertEqual(following.server("MGET", "old", "key"), [None, b"value"])
 
     def test_attempts_become_rarer_up_to_one_a_second(self) -> None:

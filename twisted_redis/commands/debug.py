@@ -8,6 +8,7 @@ from binascii import crc_hqx
 from collections.abc import Callable
 from typing import Any
 
+from twisted_redis.commands.common.reply_examples import EXAMPLES
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.list import List
@@ -25,14 +26,8 @@ from twisted_redis.keyspace.glob import glob_match
 from twisted_redis.resp.cstrings import c_string, keyword
 from twisted_redis.resp.types import (
     OK,
-    Attributed,
-    BigNumber,
     ErrorReply,
-    Pairs,
-    Push,
-    Raw,
     Reply,
-    SetReply,
     Simple,
     Verbatim,
 )
@@ -416,37 +411,13 @@ def _protocol(ctx: Client, name: bytes) -> Reply:
     kind = c_string(name).lower()
     if kind == b"push" and ctx.resp < 3:
         raise CommandError("ERR RESP2 is not supported by this command")
-    make = _examples.get(kind)
+    make = EXAMPLES.get(kind)
     if make is None:
         raise CommandError(
             "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set"
             "|map|attrib|push|verbatim|true|false"
         )
     return make(ctx)
-
-
-def _push_example(ctx: Client) -> Reply:
-    pushed = ctx.encode(Push([b"server-cpu-usage", 42]))
-    return Raw(pushed + ctx.encode(b"Some real reply following the push reply"))
-
-
-_examples: dict[bytes, Callable[[Client], Any]] = {
-    b"string": lambda ctx: b"Hello World",
-    b"integer": lambda ctx: 12345,
-    b"double": lambda ctx: 3.141,
-    b"bignum": lambda ctx: BigNumber(1234567999999999999999999999999999999),
-    b"null": lambda ctx: None,
-    b"array": lambda ctx: [0, 1, 2],
-    b"set": lambda ctx: SetReply([0, 1, 2]),
-    b"map": lambda ctx: Pairs([0, False, 1, True, 2, False]),
-    b"attrib": lambda ctx: Attributed(
-        Pairs([b"key-popularity", [b"key:123", 90]]), b"Some real reply following the attribute"
-    ),
-    b"push": _push_example,
-    b"verbatim": lambda ctx: Verbatim(b"This is a verbatim\nstring"),
-    b"true": lambda ctx: True,
-    b"false": lambda ctx: False,
-}
 
 
 @debug_subcommand("POPULATE", 1, 3)

@@ -247,7 +247,7 @@ class Directives:
     replica_announce_ip = directive(OPTIONAL, "", alias="slave-announce-ip")
     replica_announce_port = number(0, 0, 65535, alias="slave-announce-port")
     replica_announced = flag(True)
-    replica_full_sync_buffer_limit = memory(0, 0, I64_MAX, UNSUPPORTED)
+    replica_full_sync_buffer_limit = memory(0, 0, I64_MAX)
     replica_ignore_disk_write_errors = flag(False, UNSUPPORTED)
     replica_ignore_maxmemory = flag(True, alias="slave-ignore-maxmemory")
     replica_lazy_flush = flag(False, alias="slave-lazy-flush")

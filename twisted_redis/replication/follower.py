@@ -9,21 +9,16 @@ from twisted.python.failure import Failure
 
 from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.replication.applying import Applier
+from twisted_redis.replication.handshake import ID_LENGTH, announcement, handshake
 from twisted_redis.replication.master_link import MasterFactory, MasterLink
-from twisted_redis.replication.receiving import Reception
-from twisted_redis.replication.stream import MOST_OFFSET
+from twisted_redis.replication.rdb_channel import RdbChannel
+from twisted_redis.replication.receiving import Reception, Source
 
 if TYPE_CHECKING:
     from twisted_redis.replication.replication import Replication
 
 __all__ = ["Cached", "Follower"]
 
-ID_LENGTH = 40
-#: Errors in answer to PING that do not matter: the password is sent only after it.
-NOT_YET = (b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted")
-#: Masters of Valkey send a snapshot in their own format to replicas of at least this version of Valkey.  Others send an
-#: error, so it is only told after a failure.
-_VERSION_OF_VALKEY = b"9.0.0"
 #: What the supervisor of the process is told when the data are those of the master; in Redis' words, with its slip.
 _SYNCED = "STATUS=MASTER <-> REPLICA sync: %s. Ready to accept connections in read-write mode.\n"
 
@@ -62,9 +57,12 @@ class Follower:
         self._connector: Any = None
         self._master_link: MasterLink | None = None
         self._reception: Reception | None = None
+        #: The connection for the snapshot of the present synchronization, if it has one of its own.
+        self._channel: RdbChannel | None = None
+        self._buffer_peak = 0
         self._cached: Cached | None = None
         #: True if the last link has ended before its snapshot did: the master may want to know what this replica reads.
-        self._says_version = False
+        self.says_version = False
         #: The number of bytes that ended links have received since the last reset.
         self._received = 0
         #: The history that the master has announced, and the offset of its snapshot.
@@ -116,7 +114,27 @@ class Follower:
     @property
     def bytes_received(self) -> int:
         """The number of bytes received from masters since the last CONFIG RESETSTAT."""
-        return self._received + (self._master_link.figures.bytes_in if self._master_link is not None else 0)
+        count = self._received
+        if self._master_link is not None:
+            count += self._master_link.figures.bytes_in
+        if self._channel is not None:
+            count += self._channel.bytes_in
+        return count
+
+    @property
+    def buffer_size(self) -> int:
+        """The number of bytes of the stream that wait for the snapshot."""
+        return self._channel.buffer.size if self._channel is not None else 0
+
+    @property
+    def buffer_peak(self) -> int:
+        """The largest ``buffer_size`` so far."""
+        return max(self._buffer_peak, self._channel.buffer.peak if self._channel is not None else 0)
+
+    @property
+    def loads_file(self) -> bool:
+        """True while a complete file is loaded, which no lost connection stops."""
+        return self._reception is not None and self._reception.loading
 
     def reset_figures(self) -> None:
         """CONFIG RESETSTAT."""
@@ -221,6 +239,20 @@ class Follower:
             self._drop(master_link)
         elif connector is not None:
             connector.disconnect()
+        self._forget_channel()
+
+    def _forget_channel(self) -> None:
+        """Ends the RDB channel; what is left in its buffer is dropped."""
+        channel, self._channel = self._channel, None
+        if channel is None:
+            return
+        applier = channel.applier
+        channel.stop_applying()
+        if applier is not None:
+            applier.close()
+        channel.close()
+        self._received += channel.bytes_in
+        self._buffer_peak = max(self._buffer_peak, channel.buffer.peak)
 
     def _drop(self, master_link: MasterLink) -> None:
         """Forgets a link, and remembers the place where its stream was left."""
@@ -232,10 +264,24 @@ class Follower:
             if self.connected:
                 self.replication.engine.log("notice", "Caching the disconnected master state.")
                 self._cached = Cached(self.replication.replication_id, applier.offset, applier.client.db.index)
+        channel = self._channel
+        if channel is not None and channel.applier is applier is not None and master_link.ended_at is None:
+            # The master has ended the connection: the rest of the buffer is applied all the same.
+            return
+        if applier is not None:
             applier.close()
         reception = self._reception
-        if reception is not None and not reception.loading:
-            self._reception = None
+        if channel is not None and channel.applier is None:
+            loading = reception is not None and (reception.loading or self.replication.loading.active)
+            where = " while loading the RDB." if loading else ""
+            self.replication.engine.log("notice", f"Aborting rdb channel sync{where}")
+        if reception is not None and reception.loading:
+            if channel is not None:
+                self.replication.engine.log("notice", "After loading RDB, replica will try psync with master.")
+            return
+        self._forget_channel()
+        self._reception = None
+        if reception is not None:
             reception.abort()
 
     def remember(self, cached: Cached | None) -> None:
@@ -266,7 +312,11 @@ class Follower:
 
     def link_made(self, master_link: MasterLink) -> bool:
         """Notes a new connection; returns False if it is not wanted any more."""
-        if self._factory is None or master_link.factory is not self._factory or self._reception is not None:
+        if self._reception is not None and self._reception.aborted:
+            self._reception = None
+        if self._factory is None or master_link.factory is not self._factory:
+            return False
+        if self._reception is not None or self._channel is not None:
             return False
         self._master_link = master_link
         self.stage = "handshake"
@@ -285,7 +335,7 @@ class Follower:
         engine = self.replication.engine
         with engine.in_turn:
             was_connected = self.connected
-            self._says_version = self._reception is not None
+            self.says_version = self._reception is not None and not self._reception.loading
             self._drop(master_link)
             if was_connected:
                 ended_at = master_link.ended_at
@@ -303,6 +353,7 @@ class Follower:
         applier, master_link.applier = master_link.applier, None
         if applier is not None:
             applier.close()
+        self._forget_channel()
         self._cached = None
         master_link.abort()
 
@@ -310,45 +361,7 @@ class Follower:
 
     def handshake(self, master_link: MasterLink) -> Generator[None, bytes, None]:
         """The dialogue before the stream: a generator that is sent the lines of the master."""
-        log = self.replication.engine.log
-        config = self.replication.engine.config
-        master_link.send(b"PING")
-        line = yield
-        if line[:1] != b"+" and not line.startswith(NOT_YET):
-            master_link.give_up(f"Error reply to PING from master: '{_text(line)}'")
-            return
-        log("notice", "Master replied to PING, replication can continue...")
-        questions: list[tuple[str, tuple[bytes, ...]]] = [
-            ("REPLCONF listening-port", (b"REPLCONF", b"listening-port", b"%d" % self.announced_port))
-        ]
-        if config.replica_announce_ip:
-            address = config.replica_announce_ip.encode("latin-1")
-            questions.append(("REPLCONF ip-address", (b"REPLCONF", b"ip-address", address)))
-        questions.append(("REPLCONF capa", (b"REPLCONF", b"capa", b"eof", b"capa", b"psync2")))
-        if self._says_version:
-            questions.append(("REPLCONF version", (b"REPLCONF", b"version", _VERSION_OF_VALKEY)))
-        if config.masterauth:
-            words = [b"AUTH", config.masterauth.encode("utf-8", "surrogateescape")]
-            if config.masteruser:
-                words.insert(1, config.masteruser.encode("utf-8", "surrogateescape"))
-            master_link.send(*words)
-        for _, words_sent in questions:
-            master_link.send(*words_sent)
-        if config.masterauth:
-            line = yield
-            if line[:1] == b"-":
-                master_link.give_up(f"Unable to AUTH to MASTER: {_text(line)}")
-                return
-        for name, _ in questions:
-            line = yield
-            if line[:1] == b"-":
-                log("notice", f"(Non critical) Master does not understand {name}: {_text(line)}")
-        self._ask(master_link)
-        line = yield
-        while not line:
-            # An empty line says that the answer takes some time.
-            line = yield
-        self._answered(master_link, line)
+        return handshake(self, master_link)
 
     @property
     def announced_port(self) -> int:
@@ -360,7 +373,8 @@ class Follower:
             return config.tls_port
         return self._port_here()
 
-    def _ask(self, master_link: MasterLink) -> None:
+    def ask(self, master_link: MasterLink) -> None:
+        """Sends PSYNC."""
         log = self.replication.engine.log
         cached = self._cached
         if cached is not None:
@@ -376,12 +390,12 @@ class Follower:
             words.append(b"FAILOVER")
         master_link.send(*words)
 
-    def _answered(self, master_link: MasterLink, line: bytes) -> None:
+    def answered(self, master_link: MasterLink, line: bytes) -> None:
         """Takes the answer to PSYNC."""
         log = self.replication.engine.log
-        text = _text(line)
+        text = line.decode("latin-1")
         failover = self.replication.failover
-        accepted = line.startswith((b"+CONTINUE", b"+FULLRESYNC"))
+        accepted = line.startswith((b"+CONTINUE", b"+FULLRESYNC", b"+RDBCHANNELSYNC"))
         if failover.handing_over:
             if not accepted:
                 failover.abort("Failover target rejected psync request")
@@ -391,14 +405,22 @@ class Follower:
             log("notice", "Successful partial resynchronization with master.")
             self._continue(master_link, text[9:].strip())
         elif line.startswith(b"+FULLRESYNC"):
-            words = text.split(" ")
-            offset = integer_or_none(words[2].encode("latin-1")) if len(words) > 2 else None
-            if offset is None or not 0 <= offset <= MOST_OFFSET or len(words[1]) != ID_LENGTH:
+            announced = announcement(line)
+            if announced is None:
                 master_link.give_up("Master replied with wrong +FULLRESYNC syntax.")
                 return
-            self._announced = (words[1], offset)
-            log("notice", f"Full resync from master: {words[1]}:{words[2]}")
-            self._receive(master_link)
+            self._announced = announced
+            log("notice", f"Full resync from master: {self._announced[0]}:{self._announced[1]}")
+            self._receive(master_link, master_link)
+        elif line.startswith(b"+RDBCHANNELSYNC"):
+            number = integer_or_none(line.partition(b" ")[2])
+            if number is None or self._connect is None:
+                master_link.give_up(f"Master replied with wrong +RDBCHANNELSYNC syntax: {text}")
+                return
+            log("notice", "PSYNC is not possible, initialize RDB channel.")
+            channel = self._channel = RdbChannel(self, master_link, number)
+            master_link.receiver = channel.received
+            channel.open(self._connect)
         elif line.startswith((b"-NOMASTERLINK", b"-LOADING")):
             master_link.give_up(f"Master is currently unable to PSYNC but should be in the future: {text}", "notice")
         elif line[:1] == b"-":
@@ -420,49 +442,79 @@ class Follower:
         replication.engine.log("notice", "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
         replication.engine.process.notify(_SYNCED % "Partial Resynchronization accepted")
 
-    def _receive(self, master_link: MasterLink) -> None:
-        """Receives a snapshot; the stream follows it."""
+    def channel_answered(self, channel: RdbChannel, line: bytes) -> None:
+        """Takes the answer to PSYNC on the RDB channel: the snapshot begins, and the stream too."""
+        announced = announcement(line)
+        if announced is None:
+            channel.give_up(f"Received unexpected psync reply: {line.decode('latin-1')}")
+            return
+        self._announced = announced
+        self.replication.engine.log("notice", "Starting to receive RDB and replication stream in parallel.")
+        assert channel.link is not None
+        self._receive(channel.link, channel)
+
+    def channel_failed(self, channel: RdbChannel) -> None:
+        """The synchronization through ``channel`` has failed: ends the main channel as well."""
+        if self._channel is not channel:
+            return
+        if channel.main is self._master_link:
+            channel.main.abort()
+        else:
+            self._forget_channel()
+
+    def channel_applied(self, channel: RdbChannel, applier: Applier) -> None:
+        """The buffer is applied: the stream is applied as it comes, or continued by the next link."""
+        main = channel.main
+        self._forget_channel()
+        if main is self._master_link:
+            self._apply(main, applier)
+            main.go_on()
+        else:
+            self._cached = Cached(self.replication.replication_id, applier.offset, applier.client.db.index)
+            applier.close()
+
+    def _receive(self, link: MasterLink, source: Source) -> None:
+        """Receives a snapshot through ``link``; ``source`` is that link or its channel."""
         self.stage = "sync"
         try:
-            reception = Reception(self.replication, master_link, self._announced[0], self._loaded)
+            reception = Reception(self.replication, source, self._announced[0], self._loaded)
         except OSError as problem:
-            master_link.give_up(
-                f"Opening the temp file needed for MASTER <-> REPLICA synchronization: {problem.strerror}"
-            )
+            source.give_up(f"Opening the temp file needed for MASTER <-> REPLICA synchronization: {problem.strerror}")
             return
         self._reception = reception
-        master_link.receiver = reception.receive
+        link.receiver = reception.receive
 
-    def _loaded(self, master_link: MasterLink, database: int, diskless: bool) -> None:
+    def _loaded(self, source: Source, database: int, diskless: bool) -> None:
         """The snapshot is in memory: takes over the history of the master at the announced offset."""
         self._reception = None
+        channel = self._channel
+        master_link = channel.main if channel is not None and channel is source else source
         name, offset = self._announced
         self.replication.adopt(name, offset)
         for begin in self.replication.after_load:
             begin()
-        if master_link is not self._master_link:
-            # The link was lost while we loaded; the next one continues from here.
+        if self._master_link is None or master_link is not self._master_link:
+            # The link was lost while we loaded; the next one continues from here, or from the end of the buffer.
             self._cached = Cached(name, offset, database)
+            if channel is not None:
+                channel.apply(Applier(self.replication, channel.main, offset, database))
             return
+        master_link = self._master_link
         self._stream(master_link, offset, database)
         self.replication.engine.log("notice", "MASTER <-> REPLICA sync: Finished with success")
         self.replication.engine.process.notify(_SYNCED % "Finished with success")
         if diskless:
             # The master waits for this before it sends the stream.
             self.acknowledge()
+        if channel is not None and master_link.applier is not None:
+            master_link.receiver = channel.received
+            channel.apply(master_link.applier)
 
     def _stream(self, master_link: MasterLink, offset: int, database: int) -> None:
         """Applies the stream from now on."""
         self._cached = None
         applier = master_link.applier = Applier(self.replication, master_link, offset, database)
-
-        def receive(data: bytes) -> None:
-            try:
-                applier.receive(data)
-            except ValueError as problem:
-                self.broken(master_link, str(problem))
-
-        master_link.receiver = receive
+        self._apply(master_link, applier)
         self.stage = "connected"
         self.heard()
         self.up_since = self.heard_at
@@ -472,6 +524,17 @@ class Follower:
         if self._factory is not None:
             self._factory.resetDelay()  # type: ignore[no-untyped-call]
         self.replication.refresh_gates()
+
+    def _apply(self, master_link: MasterLink, applier: Applier) -> None:
+        """Has ``applier`` take what comes through the link."""
+
+        def receive(data: bytes) -> None:
+            try:
+                applier.receive(data)
+            except ValueError as problem:
+                self.broken(master_link, str(problem))
+
+        master_link.receiver = receive
 
     def acknowledge(self) -> None:
         """Tells the master the offset of this replica."""
@@ -523,7 +586,3 @@ class Follower:
                 # The factory begins the next attempt after a delay; until then there is nothing to stop.
                 self.stage = "connect"
                 self._connector.stopConnecting()
-
-
-def _text(line: bytes) -> str:
-    return line.decode("latin-1")

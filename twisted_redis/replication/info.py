@@ -27,8 +27,8 @@ def _following(replication: Replication) -> Fields:
         ("master_sync_in_progress", int(follower.stage == "sync")),
         ("slave_read_repl_offset", follower.read_offset),
         ("slave_repl_offset", follower.offset),
-        ("replica_full_sync_buffer_size", 0),
-        ("replica_full_sync_buffer_peak", 0),
+        ("replica_full_sync_buffer_size", follower.buffer_size),
+        ("replica_full_sync_buffer_peak", follower.buffer_peak),
         ("master_current_sync_attempts", follower.attempts),
         ("master_total_sync_attempts", follower.all_attempts),
     ]

@@ -1,13 +1,14 @@
-"""The connection to a master: handshake, snapshot, stream."""
+"""The connections to a master: handshake, snapshot, stream."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet import error
 from twisted.internet.interfaces import IAddress, IConnector, ISSLTransport
-from twisted.internet.protocol import Protocol, ReconnectingClientFactory, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import ReconnectingClientFactory, connectionDone
 from twisted.python.failure import Failure
 
 from twisted_redis.engine.links import LinkFigures
@@ -15,20 +16,47 @@ from twisted_redis.replication.applying import Applier
 from twisted_redis.resp.accelerated import pack_bulks
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.follower import Follower
+    from twisted_redis.replication.follower import Cached, Follower
+    from twisted_redis.replication.replication import Replication
 
-__all__ = ["MasterFactory", "MasterLink"]
+__all__ = ["MasterFactory", "MasterLink", "Owner"]
 
 #: The maximum length of a line of the handshake (bytes).
 LONGEST_LINE = 64 * 1024
 
 
-class MasterLink(Protocol):
-    """One connection to the master; it is also the ``Link`` of the client that applies the stream."""
+class Owner(Protocol):
+    """The purpose of a connection to the master ``host`` and ``port``: following it, or taking a snapshot."""
+
+    replication: Replication
+    host: str | None
+    port: int
+
+    def link_made(self, link: MasterLink) -> bool:
+        """Notes a new connection; returns False if it is not wanted any more."""
+
+    def link_lost(self, link: MasterLink, reason: Failure) -> None:
+        """Notes that a connection has ended."""
+
+    def handshake(self, link: MasterLink) -> Generator[None, bytes, None]:
+        """The dialogue at the beginning: a generator that is sent the lines of the master."""
+
+    def heard(self) -> None:
+        """Notes that the master has sent something."""
+
+    def remember(self, cached: Cached | None) -> None:
+        """Sets the place from which the next connection asks to continue."""
+
+    def broken(self, link: MasterLink, problem: str) -> None:
+        """Drops a connection whose bytes are not a stream."""
+
+
+class MasterLink(TwistedProtocol):
+    """One connection to the master; it may also be the ``Link`` of the client that applies the stream."""
 
     congested = False
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Owner) -> None:
         self.follower = follower
         # The follower may have another master by the time of the question.
         self._master = f"{follower.host}:{follower.port}"

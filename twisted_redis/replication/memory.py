@@ -35,7 +35,8 @@ def tell_memory(replication: Replication) -> None:
         return [
             ("mem_not_counted_for_evict", engine.usage.not_counted()),
             ("mem_replication_backlog", kept() - beyond()),
-            ("mem_total_replication_buffers", kept()),
+            ("mem_total_replication_buffers", kept() + replication.follower.buffer_size),
+            ("mem_replica_full_sync_buffer", replication.follower.buffer_size),
             (
                 "mem_clients_slaves",
                 sum(
@@ -45,6 +46,6 @@ def tell_memory(replication: Replication) -> None:
             ),
         ]
 
-    engine.usage.others.append(lambda: kept() - beyond())
+    engine.usage.others.append(lambda: kept() - beyond() + replication.follower.buffer_size)
     engine.usage.uncounted.append(beyond)
     engine.info.add("memory", fields)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from twisted.python.failure import Failure
 
@@ -20,31 +20,50 @@ from twisted_redis.persistence.loading import Loader, LoadError, drive, size_of,
 from twisted_redis.replication.transfer import BadTransfer, Transfer
 
 if TYPE_CHECKING:
-    from twisted_redis.replication.master_link import MasterLink
     from twisted_redis.replication.replication import Replication
 
-__all__ = ["Reception"]
+__all__ = ["Reception", "Source"]
 
 #: The file is synced to disk each time that so many bytes have come, so that the last sync is short.
 SYNC_EVERY = 8 * 1024 * 1024
 
-#: Called with the link, the number of the selected database, and True if a mark ended the snapshot.
-Loaded = Callable[["MasterLink", int, bool], None]
+#: Called with the source, the number of the selected database, and True if a mark ended the snapshot.
+Loaded = Callable[["Source", int, bool], None]
+
+
+class Source(Protocol):
+    """The connection that a snapshot comes through."""
+
+    def pause(self) -> None:
+        """Passes nothing on until ``go_on``."""
+
+    def hold(self, data: bytes) -> None:
+        """Puts ``data`` back, before the bytes that come next."""
+
+    def go_on(self) -> None:
+        """Passes on what has come since ``pause``."""
+
+    def give_up(self, reason: str, level: str = "warning") -> None:
+        """Logs ``reason`` and ends the connection."""
+
+    def abort(self) -> None:
+        """Ends the connection."""
 
 
 class Reception:
-    """One snapshot from ``master_link``, of the history ``replication_id``; OSError if its file cannot be made."""
+    """One snapshot from ``source``, of the history ``replication_id``; OSError if its file cannot be made."""
 
-    def __init__(self, replication: Replication, master_link: MasterLink, replication_id: str, loaded: Loaded) -> None:
+    def __init__(self, replication: Replication, source: Source, replication_id: str, loaded: Loaded) -> None:
         self._replication = replication
         self._engine = replication.engine
-        self._master_link = master_link
+        self._source = source
         self._loaded = loaded
         self._replication_id = replication_id
         self.transfer = Transfer(self._begun, self._keep)
         #: True while a file is loaded, which goes on even if the link is lost.
         self.loading = False
-        self._aborted = False
+        #: True if the snapshot was dropped.
+        self.aborted = False
         mode = self._engine.config.repl_diskless_load
         self._swap = mode == "swapdb"
         self._direct = (
@@ -68,17 +87,24 @@ class Reception:
 
     def receive(self, data: bytes) -> None:
         """Takes the next bytes of the link."""
+        interval = self._engine.config.loading_process_events_interval_bytes
+        if self._direct and 0 < interval < len(data):
+            # Loading them may take long, so clients and the other connection have their turn in between.
+            self._source.pause()
+            self._source.hold(data[interval:])
+            data = data[:interval]
+            self._engine.time.call_later(0, self._go_on)
         try:
             rest = self.transfer.receive(data)
         except BadTransfer as problem:
-            self._master_link.give_up(str(problem))
+            self._source.give_up(str(problem))
             return
         except LoadError as problem:
             self._engine.log("warning", f"{problem.reason}, at offset {problem.offset}")
             self._failed("from socket")
             return
         except OSError as problem:
-            self._master_link.give_up(
+            self._source.give_up(
                 "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
                 f"synchronization: {problem.strerror}"
             )
@@ -86,13 +112,18 @@ class Reception:
         if rest is None:
             return
         # The stream follows; it waits until the data are loaded.
-        self._master_link.pause()
+        self._source.pause()
         if rest:
-            self._master_link.hold(rest)
+            self._source.hold(rest)
         if self._direct:
             self._end_direct()
         else:
             self._load_file()
+
+    def _go_on(self) -> None:
+        if not self.aborted:
+            self._replication.follower.heard()
+            self._source.go_on()
 
     def _begun(self, transfer: Transfer) -> None:
         target = "to parser" if self._direct else "to disk"
@@ -166,7 +197,7 @@ class Reception:
             os.fsync(file.fileno())
             file.seek(0)
         except OSError as problem:
-            self._master_link.give_up(
+            self._source.give_up(
                 f"Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {problem.strerror}"
             )
             return
@@ -222,25 +253,25 @@ class Reception:
 
     def _finish(self, loader: Loader) -> None:
         database = integer_or_none(loader.aux.get(b"repl-stream-db", b"0")) or 0
-        master_link = self._master_link
+        source = self._source
         with self._engine.in_turn:
             task = loader.aux.get(b"cluster-asm-task")
             if task is not None:
                 self._engine.cluster.note_snapshot_task(task)
             self._loaded(
-                master_link, database if 0 <= database < len(self._engine.databases) else 0, bool(self.transfer.mark)
+                source, database if 0 <= database < len(self._engine.databases) else 0, bool(self.transfer.mark)
             )
-        master_link.go_on()
+        source.go_on()
 
     def _failed(self, how: str) -> None:
         """The snapshot cannot be used: drops what is loaded, and connects again for another one."""
         engine = self._engine
         engine.log("warning", f"Failed trying to load the MASTER synchronization DB {how}, check server logs.")
         self._discard()
-        self._master_link.abort()
+        self._source.abort()
 
     def _discard(self) -> None:
-        self._aborted = True
+        self.aborted = True
         if self._replication.loading.active and self._loader is not None:
             if self._databases is self._engine.databases:
                 self._replication.flush_all()
@@ -261,11 +292,14 @@ class Reception:
 
     def abort(self) -> None:
         """The link is lost before the end of the snapshot."""
-        if not self.loading and not self._aborted:
+        if not self.loading and not self.aborted:
             if self._loader is not None:
                 self._engine.log(
                     "warning",
                     f"Internal error in RDB reading offset {self._loader.position}: the link with the master has ended",
+                )
+                self._engine.log(
+                    "warning", "Failed trying to load the MASTER synchronization DB from socket, check server logs."
                 )
             self._discard()
 

@@ -408,12 +408,14 @@ class Replication:
         """FAILOVER ABORT."""
         self.failover.abort_by_user()
 
-    def pause_at(self, point: str) -> None:
-        """Stops the process, until it is continued, if DEBUG REPL-PAUSE names ``point``."""
-        if point in self.debug_pauses:
-            self.engine.log("notice", "Process is about to stop.")
-            os.kill(os.getpid(), signal.SIGSTOP)
-            self.engine.log("notice", "Process has been continued.")
+    def pause_at(self, point: str) -> bool:
+        """Stops the process, until it is continued, if DEBUG REPL-PAUSE names ``point``; returns whether it did."""
+        if point not in self.debug_pauses:
+            return False
+        self.engine.log("notice", "Process is about to stop.")
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self.engine.log("notice", "Process has been continued.")
+        return True
 
     # periodic work
 
