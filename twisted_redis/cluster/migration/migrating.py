@@ -42,6 +42,9 @@ MIGRATING = "slot migration"
 _MOST_PARTS = 512
 #: Bytes to hand to the connection at once.
 _PIECE = 256 * 1024
+#: The time (s) for which slots are encoded before others get a turn, and the number of commands that is enough.
+_SLICE = 0.002
+_MOST_PIECES = 1000
 _SNAPSHOT_END = pack_bulks((b"CLUSTER", b"SYNCSLOTS", b"SNAPSHOT-EOF"))
 _STREAM_END = pack_bulks((b"CLUSTER", b"SYNCSLOTS", b"STREAM-EOF"))
 
@@ -169,7 +172,7 @@ class Migration:
             if self._fails_at(RDB, "send-bulk-and-stream"):
                 self._failed("RDB channel - Failed to send slots snapshot")
                 return
-            if not self._next_slot():
+            if not self._next_slots():
                 self._finish_snapshot(self.rdb)
                 return
 
@@ -185,6 +188,18 @@ class Migration:
             size += len(piece)
             client.out.append(piece)
         client.link.flush()
+
+    def _next_slots(self) -> bool:
+        """Encodes slots for one slice of time; False if none is left."""
+        monotonic = self._engine.time.monotonic
+        until = monotonic() + _SLICE
+        found = False
+        while self._next_slot():
+            found = True
+            now = monotonic()
+            if now >= until or now < self._next_at or len(self._pieces) >= _MOST_PIECES:
+                break
+        return found
 
     def _next_slot(self) -> bool:
         """Encodes the next slot that has keys; False if there is none."""

@@ -31,7 +31,7 @@ _REST = 0.006
 #: Keys between two looks at the clock.
 _STEP = 32
 #: Slots with more keys are emptied bit by bit, because nobody should wait for their removal.
-_MOST_AT_ONCE = 50_000
+_MOST_AT_ONCE = 1000
 
 
 class Trims:
