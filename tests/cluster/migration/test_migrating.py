@@ -402,3 +402,38 @@ def test_eviction_leaves_keys_on_their_way_alone(pair: Pair) -> None:
     target("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     target("SET", "a", 1)
     assert b"keys=20" in target("INFO", "keyspace")
+
+
+def test_the_limit_of_replicas_holds_for_the_destination(pair: Pair) -> None:
+    pair.source.config.rdb_key_save_delay = 2_000_000
+    pair.source("SET", "{b}1", 1)
+    pair.begin(B, B)
+    pair.run(0.5)
+    pair.source("CONFIG", "SET", "client-output-buffer-limit", "replica 1000 0 0")
+    pair.source("SET", "{b}2", "x" * 2000)
+    pair.source.clock.advance(0)
+    task = pair.task(pair.source)
+    assert task["last_error"] == (
+        "Main and RDB channel clients are disconnected. (state: send-bulk-and-stream, "
+        "rdb_channel_state: rdbchannel-transfer)"
+    )
+    assert any("scheduled to be closed ASAP for overcoming" in text for _, text in pair.source.logged)
+
+
+def test_waiting_writes_have_a_limit(pair: Pair) -> None:
+    """Beyond it they wait at the source."""
+    pair.target.config.replica_full_sync_buffer_limit = 1000
+    pair.source.config.rdb_key_save_delay = 2_000_000
+    pair.source("SET", "{b}1", 1)
+    pair.begin(B, B)
+    pair.run(0.5)
+    for number in range(5):
+        pair.source("SET", b"{b}big%d" % number, "x" * 800)
+        pair.run(0.1)
+    assert any("Slots sync buffer limit has been reached" in text for _, text in pair.target.logged)
+    assert 1000 < pair.nodes[1].tasks.memory[1] < 2000
+    pair.run(2)
+    pair.tell_source()
+    assert pair.states() == ("completed", "completed")
+    assert pair.target("DBSIZE") == 6
+    assert pair.nodes[1].tasks.memory[2] > 1000

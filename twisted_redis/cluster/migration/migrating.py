@@ -298,7 +298,8 @@ class Migration:
             engine.stats.output_buffer_closed += 1
             engine.log(
                 "warning",
-                f"Client id={client.id} addr={client.link.address} closed for overcoming of output buffer limits.",
+                f"Client id={client.id} addr={client.link.address} scheduled to be closed ASAP for overcoming of "
+                "output buffer limits.",
             )
             self._fail_later("Main and RDB channel clients are disconnected.")
             engine.time.call_later(0, client.link.abort)
