@@ -121,6 +121,16 @@ def _active_expire(ctx: Client, switch: bytes) -> Reply:
     return OK
 
 
+@debug_subcommand("SET-ALLOW-ACCESS-EXPIRED", 1)
+def _access_expired(ctx: Client, switch: bytes) -> Reply:
+    """SET-ALLOW-ACCESS-EXPIRED <0|1>
+
+    Lets all commands find expired keys and hash fields (1), or none (0).
+    """
+    ctx.engine.state.access_expired = _switch(switch)
+    return OK
+
+
 @debug_subcommand("ALLOCSIZE-SLOTS-ASSERT", 1)
 def _check_slot_sizes(ctx: Client, switch: bytes) -> Reply:
     """ALLOCSIZE-SLOTS-ASSERT <0|1>

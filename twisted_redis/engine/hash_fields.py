@@ -23,6 +23,7 @@ __all__ = [
     "expire_due",
     "forget_old_iids",
     "lapsed",
+    "live_fields",
     "note_times",
     "remove_due",
     "remove_lapsed",
@@ -35,7 +36,14 @@ _AT_ONCE = 256
 
 def lapsed(ctx: Client, hash_: Hash, field: bytes) -> bool:
     """Whether ``field`` has expired, as this client sees it."""
-    return hash_.expired(field, ctx.now) and not ctx.gates & MASTER
+    return hash_.expired(field, ctx.now) and not (ctx.gates & MASTER or ctx.engine.state.access_expired)
+
+
+def live_fields(ctx: Client, hash_: Hash) -> dict[bytes, bytes]:
+    """The fields of ``hash_`` that this client sees, with their values: not changed by the caller."""
+    if not hash_.times or ctx.engine.state.access_expired:
+        return hash_.fields
+    return hash_.live(ctx.now)
 
 
 def value_of(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bytes | None:
@@ -72,7 +80,8 @@ def remove_lapsed(ctx: Client, key: bytes, hash_: Hash, field: bytes) -> bool:
 def remove_due(ctx: Client, key: bytes, hash_: Hash) -> None:
     """Removes all expired fields, and the key if no field is left."""
     due = hash_.next_expiry()
-    if due is not None and due < ctx.now and not (ctx.engine.state.hide_expired or ctx.engine.state.expiry_paused):
+    state = ctx.engine.state
+    if due is not None and due < ctx.now and not (state.hide_expired or state.expiry_paused or state.access_expired):
         removed = hash_.expire_fields(ctx.now, sys.maxsize)
         for field in removed:
             delete_as_effect(ctx.engine, ctx.db, key, field)

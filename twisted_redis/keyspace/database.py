@@ -255,7 +255,7 @@ class Database:
     def expired(self, key: bytes) -> bool:
         """Whether ``key``, which has an expiry, has expired; deletes it then, unless this is a replica."""
         state = self.state
-        if self.expires[key] > state.now or state.applying_master_stream:
+        if self.expires[key] > state.now or state.applying_master_stream or state.access_expired:
             return False
         if not (state.hide_expired or state.expiry_paused):
             state.expire(self, key)

@@ -35,6 +35,7 @@ class KeyspaceState:
     """
 
     __slots__ = (
+        "access_expired",
         "added",
         "applying_master_stream",
         "before",
@@ -75,6 +76,8 @@ class KeyspaceState:
         #: Whether expiry is suspended (CLIENT PAUSE).
         self.expiry_paused = False
         self.applying_master_stream = False
+        #: Whether all commands find expired keys and fields (DEBUG SET-ALLOW-ACCESS-EXPIRED).
+        self.access_expired = False
         self.expire: Callable[[Database, bytes], None] = _expire_silently
         #: Called with (database, key) when a read finds nothing; None while nothing listens.
         self.missed: Callable[[Database, bytes], None] | None = None

@@ -668,3 +668,27 @@ def test_hexpire_goes_to_replicas_with_its_moment(server: InProcess) -> None:
     ]
     assert server.effects("HEXPIRE", "h", 5, "NX", "FIELDS", 1, "a") == []
     assert server.effects("HPERSIST", "h", "FIELDS", 2, "a", "x") == ["HPERSIST h FIELDS 2 a x"]
+
+
+def test_expired_fields_and_keys_can_be_made_visible(server: InProcess) -> None:
+    """DEBUG SET-ALLOW-ACCESS-EXPIRED, with the replies of Redis 8.8.0."""
+    server("DEBUG", "SET-ALLOW-ACCESS-EXPIRED", 1)
+    server("SET", "k", "v", "PX", 10)
+    server("DEL", "h")
+    server("HSET", "h", "a", 1)
+    server("HPEXPIRE", "h", 10, "FIELDS", 1, "a")
+    pass_time(server, 11)
+    assert server("HGET", "h", "a") == b"1"
+    assert server("HEXISTS", "h", "a") == 1
+    assert server("HMGET", "h", "a") == [b"1"]
+    assert list(server("HGETALL", "h")) == [b"a", b"1"]
+    assert list(server("HKEYS", "h")) == [b"a"]
+    assert list(server("HVALS", "h")) == [b"1"]
+    assert list(server("HSCAN", "h", 0)[1]) == [b"a", b"1"]
+    assert server("HRANDFIELD", "h") == b"a"
+    assert server("HGETEX", "h", "FIELDS", 1, "a") == [b"1"]
+    assert server("HINCRBY", "h", "a", 1) == 2
+    assert server("GET", "k") == b"v"
+    server("DEBUG", "SET-ALLOW-ACCESS-EXPIRED", 0)
+    assert server("HGET", "h", "a") is None
+    assert server("EXISTS", "h", "k") == 0

@@ -13,7 +13,7 @@ from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INSERT, RO, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import CommandError, NotFloat, SyntaxError_
-from twisted_redis.engine.hash_fields import lapsed, note_times, remove_due, remove_lapsed, value_of
+from twisted_redis.engine.hash_fields import lapsed, live_fields, note_times, remove_due, remove_lapsed, value_of
 from twisted_redis.engine.parse import INT64_MAX, INT64_MIN, integer, integer_in, integer_or_none
 from twisted_redis.resp.cstrings import keyword
 from twisted_redis.resp.types import OK, Bulks, Pairs, Reply
@@ -307,7 +307,7 @@ def hgetall(ctx: Client, key: bytes) -> Reply:
     hash_ = ctx.db.read(key, Hash)
     if hash_ is None:
         return Pairs()
-    items = chain.from_iterable(hash_.live(ctx.now).items())
+    items = chain.from_iterable(live_fields(ctx, hash_).items())
     return Bulks(items) if ctx.resp == 2 else Pairs(items)
 
 
@@ -318,7 +318,7 @@ def hkeys(ctx: Client, key: bytes) -> Reply:
     Returns the names of all fields of a hash.
     """
     hash_ = ctx.db.read(key, Hash)
-    return Bulks() if hash_ is None else Bulks(hash_.live(ctx.now))
+    return Bulks() if hash_ is None else Bulks(live_fields(ctx, hash_))
 
 
 @read_all_command("HVALS")
@@ -328,7 +328,7 @@ def hvals(ctx: Client, key: bytes) -> Reply:
     Returns the values of all fields of a hash.
     """
     hash_ = ctx.db.read(key, Hash)
-    return Bulks() if hash_ is None else Bulks(hash_.live(ctx.now).values())
+    return Bulks() if hash_ is None else Bulks(live_fields(ctx, hash_).values())
 
 
 @command(
@@ -396,7 +396,7 @@ def hscan(ctx: Client, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     following, fields = hash_.scan(place, wanted)
     if matches is not None:
         fields = list(filter(matches, fields))
-    if hash_.times:
+    if hash_.times and not ctx.engine.state.access_expired:
         now = ctx.now
         fields = [field for field in fields if not hash_.expired(field, now)]
     if not no_values:
