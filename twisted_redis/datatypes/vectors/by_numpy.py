@@ -26,6 +26,9 @@ _BLOCK = 1 << 19
 _FIRST = 1024
 """The rows that are sorted first."""
 
+_FEW = 8
+"""Rows of which there are this many times as many are looked at one by one."""
+
 _EXACT = 1024
 """A sum of this many products of bytes is exact in 32 bits."""
 
@@ -133,9 +136,10 @@ def _dots(levels: _Array, wanted: _Array) -> _Array:
 @quietly
 def _distances(rows: Rows, query: Quantised, among: _Array | None = None) -> _Array:
     """Returns the exact distances of the rows, or of those in ``among``."""
+    if among is not None and len(among) * _FEW > len(rows):
+        # To copy so many rows out of the buffer would take longer.
+        return _distances(rows, query)[among]
     matrix = stored_matrix(rows)
-    if among is not None and len(among) == len(rows):
-        among = None
     if rows.kind is Quantisation.Q8:
         ranges = np.frombuffer(rows.ranges, _float)
         if among is not None:
