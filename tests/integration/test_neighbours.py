@@ -202,6 +202,16 @@ def by_file(source: Server, start: Callable[..., Server], change: Callable[[redi
     return start(files=[source.folder / "dump.rdb"])
 
 
+def by_log(source: Server, start: Callable[..., Server], change: Callable[[redis.Redis], None]) -> Server:
+    """The other server starts with the append-only files: a base, and the changes behind it."""
+    client = client_of(source)
+    client.config_set("appendfsync", "always")
+    client.config_set("appendonly", "yes")
+    until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the base is written")
+    change(client)
+    return start("--appendonly", "yes", files=(source.folder / "appendonlydir",))
+
+
 def by_dump(source: Server, start: Callable[..., Server], change: Callable[[redis.Redis], None]) -> Server:
     """The payloads of DUMP are restored, and those of the libraries."""
     client = client_of(source)
@@ -216,7 +226,7 @@ def by_dump(source: Server, start: Callable[..., Server], change: Callable[[redi
     return target
 
 
-WAYS = {"replication": by_replication, "file": by_file, "dump": by_dump}
+WAYS = {"replication": by_replication, "file": by_file, "log": by_log, "dump": by_dump}
 DATA = {
     "types": (fill_types, change_types),
     "fields": (fill_fields, change_fields),
@@ -234,7 +244,7 @@ def crosses(neighbour: str, direction: str, data: str, way: str) -> bool | None:
     if data == "vectors":
         return None
     if data == "fields":
-        return direction == "from"
+        return direction == "from" or way == "replication"
     return True
 
 
@@ -256,7 +266,10 @@ def test_data_that_move(tmp_path: Path, neighbour: str, direction: str, data: st
             folder = tmp_path / f"server-{command is commands[0]}"
             folder.mkdir()
             for file in files:
-                shutil.copy(file, folder)
+                if file.is_dir():
+                    shutil.copytree(file, folder / file.name)
+                else:
+                    shutil.copy(file, folder)
             options = ("--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", *options)
             server = start_server(*options, folder=folder, command=command)
             stack.callback(end, server)

@@ -141,6 +141,9 @@ def test_what_is_configured_and_what_is_not() -> None:
     assert client("REPLCONF", "capa") == b"-ERR syntax error\r\n"
     assert client("REPLCONF", "capa", "unheard-of") == b"+OK\r\n"
     assert client("REPLCONF", "nonsense", 1) == b"-ERR Unrecognized REPLCONF option: nonsense\r\n"
+    assert client("REPLCONF", "version", "9.1.2") == b"+OK\r\n"
+    for wrong in ("9", "9.x.1", "9.0.", "v9.0.0", ""):
+        assert client("REPLCONF", "version", wrong) == b"-ERR Unrecognized version format: %b\r\n" % wrong.encode()
     assert client("REPLCONF", "rdb-channel", 2).startswith(b"-ERR value is out of range")
     assert client("REPLCONF", "rdb-no-compress", 2).startswith(b"-ERR value is out of range")
     assert client("REPLCONF", "rdb-no-checksum", 2).startswith(b"-ERR value is out of range")

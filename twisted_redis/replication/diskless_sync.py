@@ -114,6 +114,7 @@ class DisklessSync:
                 [] if "data" in without else engine.databases,
                 aux=facts(engine),
                 functions=[] if "functions" in without else engine.scripting.libraries.codes(),
+                version=request.version,
                 compressed=config.rdbcompression and request.compressed,
                 checksum=config.rdbchecksum and request.checksum,
                 policy=config.maxmemory_policy,

@@ -12,6 +12,7 @@ from twisted_redis.engine.gates import IS_PAUSED, Denial, flags_of
 from twisted_redis.engine.parse import integer, integer_in, integer_or_none
 from twisted_redis.engine.pause import FAILOVER
 from twisted_redis.engine.ports.replication import ACKNOWLEDGED
+from twisted_redis.persistence.rdb.types import VALKEY_VERSION
 from twisted_redis.replication.replicas import (
     NO_CHANNEL,
     ONLINE,
@@ -143,6 +144,13 @@ class Master:
                 compressed=replica.request.compressed and main.request.compressed,
                 checksum=replica.request.checksum and main.request.checksum,
             )
+        elif option == b"version":
+            numbers = value.split(b".")
+            if len(numbers) != 3 or not all(map(bytes.isdigit, numbers)):
+                raise refusal(b"ERR Unrecognized version format: %b", value)
+            # Only Valkey says it. From 9.0 on, it reads snapshots in its own version of the format.
+            if int(numbers[0]) >= 9:
+                replica.request = replica.request._replace(version=VALKEY_VERSION)
         elif option == b"rdb-no-compress":
             replica.request = replica.request._replace(compressed=not integer_in(value, 0, 1))
         elif option == b"rdb-no-checksum":

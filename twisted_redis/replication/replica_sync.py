@@ -86,7 +86,7 @@ class ReplicaSync:
         replicas = self.waiting() or replicas
         every = set.intersection(*(replica.capabilities for replica in replicas))
         request = replicas[0].request
-        diskless = bool(engine.config.repl_diskless_sync or request.without) and "eof" in every
+        diskless = bool(engine.config.repl_diskless_sync or request.without or request.version) and "eof" in every
         target = ("replicas sockets" if diskless else "disk") + (" (rdb-channel)" if request.apart else "")
         engine.log("notice", f"Starting BGSAVE for SYNC with target: {target}")
         job = DisklessSync(self._replication, replicas) if diskless else DiskSync(self._replication, replicas)

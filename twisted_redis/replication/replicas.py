@@ -45,13 +45,15 @@ class Request(NamedTuple):
     """The kind of snapshot that a replica asks for; replicas share a snapshot if their requests are equal.
 
     ``without`` names the parts that are left out: ``data``, ``functions``.  ``apart`` says that the connection carries
-    nothing but the snapshot, and that this server serves RDB channels.
+    nothing but the snapshot, and that this server serves RDB channels.  ``version`` is that of the format; None means
+    the lowest one that holds the data.
     """
 
     without: frozenset[str] = frozenset()
     apart: bool = False
     compressed: bool = True
     checksum: bool = True
+    version: int | None = None
 
 
 class Replica:

@@ -19,7 +19,7 @@ from twisted_redis.persistence.rdb.codec import (
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
 from twisted_redis.persistence.rdb.strings import add_strings, read_string, read_strings, string_bytes
-from twisted_redis.persistence.rdb.types import OF_VALKEY, OLDEST_TARGET
+from twisted_redis.persistence.rdb.types import OF_VALKEY, OLDEST_TARGET, VALKEY_VERSION
 
 __all__ = ["CODEC"]
 
@@ -53,7 +53,9 @@ def _write(value: Hash, version: int, compressed: bool) -> tuple[int, list[bytes
     fields, times = value.fields, value.times
     texts: list[bytes] = [b""] * (2 * len(fields))
     if not value.large:
-        if times is not None:
+        if times and version == VALKEY_VERSION:
+            return HASH_OF_VALKEY & ~OF_VALKEY, _parts_for_valkey(value, compressed)
+        if times is not None and version != VALKEY_VERSION:
             return HASH_LISTPACK_EX, _timed_listpack_parts(value, compressed)
         texts[::2] = fields
         texts[1::2] = fields.values()
@@ -64,6 +66,8 @@ def _write(value: Hash, version: int, compressed: bool) -> tuple[int, list[bytes
         parts = [length_bytes(len(fields))]
         add_strings(parts.append, texts, compressed)
         return HASH, parts
+    if version == VALKEY_VERSION:
+        return HASH_OF_VALKEY & ~OF_VALKEY, _parts_for_valkey(value, compressed)
     first = min(times.values())
     parts = [time_bytes(first), length_bytes(len(fields))]
     append = parts.append
@@ -72,6 +76,18 @@ def _write(value: Hash, version: int, compressed: bool) -> tuple[int, list[bytes
         append(b"\0" if when is None else length_bytes(when - first + 1))
         add_strings(append, (field, content), compressed)
     return HASH_METADATA, parts
+
+
+def _parts_for_valkey(value: Hash, compressed: bool) -> list[bytes]:
+    """Returns the fields, each with its value and the time (ms) at which it expires, or -1."""
+    times = value.times
+    assert times is not None
+    parts = [length_bytes(len(value.fields))]
+    append = parts.append
+    for field, content in value.fields.items():
+        add_strings(append, (field, content), compressed)
+        append(time_bytes(times.get(field, -1)))
+    return parts
 
 
 def _timed_listpack_parts(value: Hash, compressed: bool) -> list[bytes]:

@@ -41,6 +41,10 @@ __all__ = [
 _HEADER = 9
 _MAGIC = b"REDIS"
 _MAGIC_OF_VALKEY = b"VALKEY"
+
+_MODULE_2 = 7
+"""The encoding of values of modules, which Valkey cannot read."""
+
 _seconds = Struct("<i")
 
 
@@ -215,6 +219,8 @@ def _read_other(kind: int, data: bytes, pos: int) -> tuple[Record, int]:
 
 def header_bytes(version: int = types.VERSION) -> bytes:
     """Returns the header of a file."""
+    if version == types.VALKEY_VERSION:
+        return b"%b%03d" % (_MAGIC_OF_VALKEY, version)
     return b"%b%04d" % (_MAGIC, version)
 
 
@@ -246,6 +252,8 @@ def key_parts(record: Key, version: int = types.VERSION, compressed: bool = True
         kind, parts = value_parts(value, version, compressed)
     except ValueError as error:
         raise ValueError(f"the key {key!r}: {error}") from error
+    if version == types.VALKEY_VERSION and (kind == _MODULE_2 or kind > types.LAST_OF_VALKEY):
+        raise ValueError(f"the key {key!r}: Valkey has no such values")
     head = b"%c%b" % (kind, string_bytes(key, compressed))
     if freq is not None:
         head = bytes((types.FREQ, freq)) + head

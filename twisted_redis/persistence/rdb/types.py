@@ -13,10 +13,17 @@ No file is written in it without need.  Each file and each dump has the lowest v
 """
 
 VALKEY_VERSION = 80
-"""The version of dumps that Valkey 9 makes.  They are read, so that keys can move here from nodes of Valkey."""
+"""The version of the files and dumps that Valkey 9 makes.
+
+They are read, so that data can move here from Valkey.  A snapshot in this version is written only for a replica that is
+a Valkey: its encodings are those of version 11, and one more for hashes whose fields have expiry times.
+"""
 
 OF_VALKEY = 1 << 8
 """Added to the number of an encoding that Redis uses for another one.  No file contains such a number."""
+
+LAST_OF_VALKEY = 22
+"""The highest number of an encoding that Valkey 9 reads."""
 
 OLDEST_TARGET = 10
 """The version that Redis 7.0 writes; values are written for no version before it."""
