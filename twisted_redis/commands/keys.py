@@ -151,7 +151,7 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
     found = list(db.data) if pattern == b"*" else list(filter(compile_glob(pattern), db.keys_matching(pattern)))
     found = db.visible(found)
     expires = db.expires
-    if expires:
+    if expires and not db.state.access_expired:
         now = ctx.now
         found = [key for key in found if key not in expires or expires[key] > now]
     return Bulks(found)

@@ -689,6 +689,7 @@ def test_expired_fields_and_keys_can_be_made_visible(server: InProcess) -> None:
     assert server("HGETEX", "h", "FIELDS", 1, "a") == [b"1"]
     assert server("HINCRBY", "h", "a", 1) == 2
     assert server("GET", "k") == b"v"
+    assert sorted(server("KEYS", "*")) == [b"h", b"k"]
     server("DEBUG", "SET-ALLOW-ACCESS-EXPIRED", 0)
     assert server("HGET", "h", "a") is None
     assert server("EXISTS", "h", "k") == 0
