@@ -121,6 +121,13 @@ def test_links_and_info(points: redis.Redis) -> None:
     assert vectors.vinfo("none") is None
 
 
+def test_number_of_links(client: redis.Redis) -> None:
+    vectors = client.vset()
+    for number in range(60):
+        vectors.vadd("v", [1.0, number / 10], str(number), numlinks=4)
+    assert all(1 <= len(layer) <= 4 for layer in vectors.vlinks("v", "59")[-1:])
+
+
 def test_members(points: redis.Redis) -> None:
     vectors = points.vset()
     names = ["east", "north", "steep", "west"]

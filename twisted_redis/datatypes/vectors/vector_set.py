@@ -211,10 +211,10 @@ class VectorSet:
         return self._shown(found)
 
     def neighbours(self, element: bytes) -> list[Near]:
-        """Returns the elements nearest to ``element``, at most as many as Redis links with it."""
+        """Returns the elements nearest to ``element``, at most as many as Redis links with a new element."""
         place = self.places[element]
-        found = self.index.search(self.rows[place], 2 * self.m + 1)
-        return self._shown([each for each in found if each[1] != place][: 2 * self.m])
+        found = self.index.search(self.rows[place], self.m + 1)
+        return self._shown([each for each in found if each[1] != place][: self.m])
 
     def links(self, members: range, limit: int) -> Links:
         """Links the rows in ``members`` with near ones among them; each gets at most ``limit`` links."""
