@@ -37,6 +37,8 @@ SENDING = "send_bulk"  # is sent the file
 ONLINE = "online"
 SNAPSHOT = "snapshot"  # wanted the file alone, and has it
 
+_WITHOUT_STREAM = frozenset((CONFIGURING, NO_CHANNEL, WAITING, SNAPSHOT))
+
 #: The number of bytes that are written at once: enough for one system call, few enough to let others have a turn.
 PIECE = 256 * 1024
 
@@ -131,7 +133,7 @@ class Replica:
     @property
     def wants_stream(self) -> bool:
         """True if the backlog keeps bytes for it."""
-        return self.state not in (CONFIGURING, NO_CHANNEL, WAITING, SNAPSHOT) and not self.snapshot_only
+        return self.state not in _WITHOUT_STREAM and not self.snapshot_only
 
     @property
     def takes_stream(self) -> bool:
