@@ -373,6 +373,7 @@ def test_active_removal_takes_its_time(pair: Pair) -> None:
     assert b"keys=1," in source("INFO", "keyspace")
     info = source("CLUSTER", "INFO")
     assert b"cluster_slot_migration_active_trim_current_job_trimmed:500" in info
+    assert b"lazyfreed_objects:500" in source("INFO", "memory")
     assert b"cluster_slot_migration_stats_active_trim_completed:1" in info
 
 
@@ -437,3 +438,23 @@ def test_waiting_writes_have_a_limit(pair: Pair) -> None:
     assert pair.states() == ("completed", "completed")
     assert pair.target("DBSIZE") == 6
     assert pair.nodes[1].tasks.memory[2] > 1000
+
+
+def test_a_key_whose_time_has_just_passed_may_live_on(pair: Pair) -> None:
+    """It is over when the destination gets it, but the source has given it a longer life before that."""
+    pair.source.config.rdb_key_save_delay = 300_000
+    pair.source("RPUSH", "{b}list", 1)
+    pair.source("SET", "{b}string", 1)
+    for key in ("{b}list", "{b}string"):
+        pair.source("PEXPIRE", key, 100)
+    pair.target.clock.advance(0.2)
+    pair.begin(B, B)
+    pair.run()
+    assert pair.target.engine.databases[0].data.keys() == {b"{b}list", b"{b}string"}
+    for key in ("{b}list", "{b}string"):
+        assert pair.source("PEXPIRE", key, 90_000) == 1
+    pair.run(1)
+    pair.tell_source()
+    assert pair.states() == ("completed", "completed")
+    assert pair.target("LLEN", "{b}list") == 1
+    assert pair.target("GET", "{b}string") == b"1"

@@ -49,17 +49,27 @@ class Applier:
         """
         engine = self._engine
         self.client.interacted = engine.time.monotonic()
+        state = engine.state
+        hidden = state.hide_expired
         with engine.unit(MASTER_UNIT):
-            for argv in self._parser.receive(data):
-                if self._closed:
-                    return
-                if len(argv) > 2 and argv[0].upper() == b"CLUSTER":
-                    messages(argv[2:])
-                else:
-                    self._execute(argv)
-                self.offset += len(pack_bulks(tuple(argv)))
+            # The source alone decides when a key goes: it may give a longer life to one whose time has just passed.
+            state.hide_expired = True
+            try:
+                self._execute_all(self._parser.receive(data), messages)
+            finally:
+                state.hide_expired = hidden
         if self._parser.error is not None:
             raise ValueError(self._parser.error)
+
+    def _execute_all(self, requests: list[list[bytes]], messages: Callable[[list[bytes]], None]) -> None:
+        for argv in requests:
+            if self._closed:
+                return
+            if len(argv) > 2 and argv[0].upper() == b"CLUSTER":
+                messages(argv[2:])
+            else:
+                self._execute(argv)
+            self.offset += len(pack_bulks(tuple(argv)))
 
     def _execute(self, argv: list[bytes]) -> None:
         engine = self._engine

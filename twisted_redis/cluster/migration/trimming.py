@@ -185,7 +185,10 @@ class Trims:
     def _remove(self, key: bytes) -> None:
         engine = self._engine
         db = engine.databases[0]
-        if engine.lazyfree.remove(db, key, later=True):
+        value = db.data.get(key)
+        if db.delete(key):
+            # Counts as freed in the background, in whatever way that was asked for.
+            engine.lazyfree.free([value], 1)
             engine.effects.signal(db, key)
             self.current_trimmed += 1
 
