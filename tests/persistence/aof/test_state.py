@@ -150,14 +150,18 @@ def test_a_corrupt_tail_is_cut_if_it_is_short(
         assert path.read_bytes() == whole
 
 
-def test_a_corrupt_end_of_a_file_in_the_middle_is_not_cut(serve: Callable[..., Server], tmp_path: Path) -> None:
-    write_increment(tmp_path, encode("SET", "a", "1") + b"!!!")
+def test_a_corrupt_end_of_a_file_in_the_middle_is_cut_for_the_next_start(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    path = write_increment(tmp_path, encode("SET", "a", "1") + b"!!!")
     folder = tmp_path / "appendonlydir"
     (folder / "appendonly.aof.2.incr.aof").write_bytes(encode("SET", "b", "1"))
     with open(folder / "appendonly.aof.manifest", "a") as manifest:
         manifest.write("file appendonly.aof.2.incr.aof seq 2 type i\n")
     with pytest.raises(AofFatal):
         serve(aof_load_corrupt_tail_max_size=1000)
+    assert path.read_bytes() == encode("SET", "a", "1")
+    assert serve()("MGET", "a", "b") == [b"1", b"1"]
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,10 @@ def _load_snapshot(engine: Engine, loading: Loading, file: AofFile, stream: File
 
 
 def _cut(engine: Engine, folder: Folder, file: AofFile, end: Unfinished, last: bool) -> int:
-    """Truncates the last file at the end of its complete part. Returns the number of removed bytes.
+    """Truncates a file at the end of its complete part. Returns the number of removed bytes.
 
-    Raises ``AofFatal`` if the file must not be truncated.
+    Raises ``AofFatal`` if the file must not be truncated.  A file that is not the last one must not, unless it ends
+    in something corrupt that the configuration allows to lose; then it is truncated for the next start, as in Redis.
     """
     log = engine.log
     name = file.name
@@ -177,7 +178,7 @@ def _cut(engine: Engine, folder: Folder, file: AofFile, end: Unfinished, last: b
             log("warning", f"!!! Warning: corrupt AOF file tail!!! The last {left} bytes of {name} are no commands.")
         else:
             log("warning", f"!!! Warning: short read while loading the AOF file {name}!!!")
-        if not last:
+        if not last and not end.corrupt:
             log("warning", "Fatal error: the truncated file is not the last file")
             raise AofFatal
         log("warning", f"!!! Truncating the AOF {name} at offset {place} !!!")
@@ -188,6 +189,9 @@ def _cut(engine: Engine, folder: Folder, file: AofFile, end: Unfinished, last: b
         else:
             if not end.in_note:
                 log("warning", f"AOF {name} loaded anyway because {directive} is enabled")
+            if not last:
+                log("warning", "Fatal error: the truncated file is not the last file")
+                raise AofFatal
             return left
     if end.corrupt:
         log(
