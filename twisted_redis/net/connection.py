@@ -260,6 +260,8 @@ class Connection:
             if parser.buffered + size > self.factory.query_limit(self.client):
                 self._close_for_query()
                 return
+            # A large request counts as a whole while it is executed.
+            self._chunk = parser.buffered + size
             self.engine.eviction.note_held(size)
         made = 0  # bytes of replies before authentication
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.server import Server
+from tests.support.server import Connection, Server, encode
 from twisted_redis.engine.ports.replication import NoReplication
 from twisted_redis.keyspace import account
 from twisted_redis.keyspace.access import AccessCounts, AccessTimes
@@ -311,3 +311,31 @@ def test_a_script_may_exceed_the_limit_where_there_is_something_to_be_evicted() 
         pass
     reply = server("EVAL", script, 0)
     assert isinstance(reply, ErrorReply) and OOM[4:] in reply
+
+
+def in_pieces(connection: Connection, *arguments: bytes | str) -> bytes:
+    """Sends a request in pieces, as they arrive over a network."""
+    data = encode(*arguments)
+    return b"".join(connection.send(data[at : at + 60_000]) for at in range(0, len(data), 60_000))
+
+
+@pytest.mark.parametrize("is_measured_again", [False, True])
+@pytest.mark.parametrize("request_", [("SET", "key"), ("SUBSCRIBE",), ("PSUBSCRIBE",), ("SSUBSCRIBE",)])
+def test_a_large_request_counts_until_its_end(is_measured_again: bool, request_: tuple[str, ...]) -> None:
+    server = Server()
+    server.engine.clock_ns = lambda: 0  # too early to measure clients again, unless the limit may be exceeded
+    eviction = server.engine.eviction
+    make_room = eviction.make_room
+
+    def later() -> bool:
+        if is_measured_again:
+            eviction.measure()
+        return make_room()
+
+    eviction.make_room = later  # type: ignore[method-assign]
+    connection = server.connect()
+    server("CONFIG", "SET", "maxmemory", 3_000_000)
+    connection("SET", "small", "value")
+    assert in_pieces(connection, *request_, b"x" * 3_000_000) == b"-%b\r\n" % OOM
+    eviction.measure()
+    assert connection("SET", "small", "value") == b"+OK\r\n"

@@ -169,10 +169,17 @@ class Eviction:
 
     def note_held(self, size: int) -> None:
         """Records that ``size`` bytes of a partial request have arrived, which the client may hold for a long time."""
-        if self._engine.config.maxmemory:
-            self._held += size
-            if self._held > _HELD_LIMIT and self._engine.clock_ns() > self._measure_after:
-                self.measure()
+        engine = self._engine
+        if not engine.config.maxmemory:
+            return
+        self._held += size
+        if self._held > _HELD_LIMIT and (self._may_overrun() or engine.clock_ns() > self._measure_after):
+            self.measure()
+
+    def _may_overrun(self) -> bool:
+        """True if the partial requests since the last measurement may exceed the limit."""
+        state = self._engine.state
+        return state.memory + self._held > state.memory_limit and not self._engine.gates & IS_OVER_MEMORY
 
     def charge(self, size: int) -> None:
         """Counts ``size`` bytes besides the data at once; the next measurement must find them as well."""
