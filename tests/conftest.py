@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     faults of 8.8 that docs/compatibility.md lists.
     """
     listed = {name: (Path(__file__).parent / f"{name}_8_8.txt").read_text().split("\n") for name in ("since", "until")}
-    found = [(item, re.sub("-?resp[23]-?", "", item.nodeid).replace("[]", "")) for item in items]
+    found = [(item, re.sub(r"(?<=\[)resp[23]-?|-resp[23](?=\])", "", item.nodeid).replace("[]", "")) for item in items]
     if not any(name in names for _, name in found for names in listed.values()):
         return
     program = real_redis()

@@ -86,7 +86,10 @@ def test_references_to_groups() -> None:
 def test_case() -> None:
     assert compile_regex(b"[[:upper:]]ELLO", True).search(b"hello")
     assert not compile_regex(b"[^a]", True).search(b"A")
-    assert not compile_regex(b"\\x41", True).search(b"a")
+    for pattern in (b"\\x41", b"\\x{41}", b"\\x61"):
+        assert compile_regex(pattern, True).search(b"a") and compile_regex(pattern, True).search(b"A")
+    for pattern, nocase in ((b"(?i)\\x41", False), (b"(?-i)\\x41", True), (b"[\\x41]", True)):
+        assert not compile_regex(pattern, nocase).search(b"a")
 
 
 def test_what_is_too_large() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import time
@@ -156,10 +157,11 @@ class Trial:
         return found
 
     def info(self, title: str) -> dict[str, str]:
-        """The lines of CLUSTER INFO that do not depend on the time."""
+        """The lines of CLUSTER INFO that do not depend on the time, nor on the release."""
         text = self.call(title, "CLUSTER", "INFO").decode()
         pairs = dict(line.split(":") for line in text.split("\r\n") if line.startswith("cluster_"))
-        return {name: value for name, value in pairs.items() if "stats" not in name and name != "cluster_state"}
+        left_out = re.compile("stats|slot_migration|^cluster_state$").search
+        return {name: value for name, value in pairs.items() if not left_out(name)}
 
     def reports(self, title: str) -> dict[str, bytes]:
         """The number of failure reports of each peer."""

@@ -61,7 +61,7 @@ def program() -> str:
 
 
 def complaints(command: list[str], arguments: list[str], directory: Path) -> list[str]:
-    """Returns the output of a server that does not start, without time and pid."""
+    """Returns the output of a server that does not start, without time, pid and version."""
     done = subprocess.run(
         [*command, "--port", str(free_port()), *arguments],
         cwd=directory,
@@ -77,7 +77,7 @@ def complaints(command: list[str], arguments: list[str], directory: Path) -> lis
     for line in done.stdout.splitlines():
         logged = re.fullmatch(r"\d+:\S+ .*?\.\d{3} (.) (.*)", line)
         if logged is None:
-            found.append(line)
+            found.append(re.sub(r"\(Redis [\d.]+\)", "", line))
         elif logged[1] == "#" and "overcommit" not in logged[2]:
             found.append(logged[2])
     return found

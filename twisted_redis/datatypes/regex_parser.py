@@ -128,7 +128,7 @@ class _Parser:
     def __init__(self, text: str, nocase: bool) -> None:
         self.text = text
         self.at = 0
-        self.nocase = nocase
+        self.nocase = self.is_nocase_given = nocase
         self.by_line = False
         self.quoting = False
         self.depth = 0
@@ -365,7 +365,10 @@ class _Parser:
             if self._next() != "}":
                 raise RegexError("Missing '}'")
             self.at += 1
-        return Symbol(1 << value if value < 256 else 0)
+        if value >= 256:
+            return Symbol(0)
+        # TRE ignores the case of a code if it is told to from outside of the expression, but not by (?i).
+        return Symbol(self._fold(1 << value) if self.is_nocase_given else 1 << value)
 
     def _bracket(self) -> int:
         negated = self._next() == "^"
