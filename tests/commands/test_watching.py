@@ -131,13 +131,14 @@ def test_info_counts_slow_calls(server: Server) -> None:
     assert stats()["slowlog_commands_count"] == "0"
     assert "slowlog" not in stats()["cmdstat_set"]
     engine = server.engine
-    server("CONFIG", "SET", "slowlog-log-slower-than", 1000)
-    for microseconds in (1500, 4000, 900):
-        engine.slow(client.protocol.client, engine.commands.by_name[b"set"], [b"SET", b"k", b"v"], microseconds * 1000)
+    # So long that no call of this test is slow by itself.
+    server("CONFIG", "SET", "slowlog-log-slower-than", 10_000_000)
+    for seconds in (15, 40, 9):
+        engine.slow(client.protocol.client, engine.commands.by_name[b"set"], [b"SET", b"k", b"v"], seconds * 10**9)
     found = stats()
     assert found["slowlog_commands_count"] == "2"
-    assert (found["slowlog_commands_time_ms_max"], found["slowlog_commands_time_ms_sum"]) == ("4.00", "5.50")
-    assert found["cmdstat_set"].endswith(",slowlog_count=2,slowlog_time_ms_sum=5.50,slowlog_time_ms_max=4.00")
+    assert (found["slowlog_commands_time_ms_max"], found["slowlog_commands_time_ms_sum"]) == ("40000.00", "55000.00")
+    assert found["cmdstat_set"].endswith(",slowlog_count=2,slowlog_time_ms_sum=55000.00,slowlog_time_ms_max=40000.00")
     server("SLOWLOG", "RESET")
     assert stats()["slowlog_commands_count"] == "2"
     server("CONFIG", "RESETSTAT")
