@@ -158,7 +158,7 @@ def test_file_is_read_and_options_win(start: Start, tmp_path: Path) -> None:
 def test_bad_configuration_is_fatal(tmp_path: Path, arguments: list[str], message: str) -> None:
     done = ask(*arguments, folder=tmp_path)
     assert done.returncode == 1
-    assert "*** FATAL CONFIG FILE ERROR (Redis 8.0" in done.stderr
+    assert "*** FATAL CONFIG FILE ERROR (Redis 8.8" in done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -181,7 +181,7 @@ def test_missing_file_is_fatal(tmp_path: Path) -> None:
 def test_version(tmp_path: Path, option: str) -> None:
     done = ask(option, folder=tmp_path)
     assert done.returncode == 0
-    assert re.match(r"Redis server v=8\.0\.\d+ sha=\w+:\d malloc=\w+\S* bits=64 build=\w+", done.stdout)
+    assert re.match(r"Redis server v=8\.8\.\d+ sha=\w+:\d malloc=\w+\S* bits=64 build=\w+", done.stdout)
     assert twisted_redis.__version__ in done.stdout
 
 
