@@ -258,3 +258,18 @@ def test_subscriptions_are_refused_over_the_limit(command: str) -> None:
             break
     assert reply == b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
     assert 95 < number < 100
+
+
+@pytest.mark.parametrize("end", ["UNSUBSCRIBE", "RESET", ""])
+def test_the_end_of_subscriptions_makes_room_at_once(end: str) -> None:
+    server = Server()
+    server("CONFIG", "SET", "maxmemory", server.engine.usage.total() + 2_000_000)
+    client, other = server.connect(), server.connect()
+    while not client("SUBSCRIBE", b"x" * 20_000 + b"%d" % server.engine.pubsub.memory).startswith(b"-OOM"):
+        pass
+    assert other("SET", "key", "value").startswith(b"-OOM")
+    if end:
+        client(end)
+    else:
+        client.protocol.connectionLost()
+    assert other("SET", "key", "value") == b"+OK\r\n"

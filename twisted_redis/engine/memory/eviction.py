@@ -182,7 +182,10 @@ class Eviction:
         return state.memory + self._held > state.memory_limit and not self._engine.gates & IS_OVER_MEMORY
 
     def charge(self, size: int) -> None:
-        """Counts ``size`` bytes besides the data at once; the next measurement must find them as well."""
+        """Counts ``size`` bytes besides the data at once; the next measurement must find them as well.
+
+        A negative ``size`` is memory that has become free.
+        """
         state = self._engine.state
         if self._engine.config.maxmemory:
             state.memory_limit -= size

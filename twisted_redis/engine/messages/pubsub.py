@@ -147,9 +147,12 @@ class PubSub:
         own: Subscriptions = client.subscriptions or Subscriptions()
         word = _UNSUBSCRIBED[kind]
         answers = []
+        before = self.memory
         for name in names or list(own.of(kind)):
             self._remove(client, own, kind, name)
             answers.append(_confirmation(client, word, name, own.count_for(kind)))
+        if self.memory < before:
+            self._engine.eviction.charge(self.memory - before)
         if not answers:
             answers = [_confirmation(client, word, None, own.count_for(kind))]
         if not own:
@@ -181,9 +184,11 @@ class PubSub:
         own: Subscriptions | None = client.subscriptions
         if own is None:
             return
+        before = self.memory
         for kind, names in enumerate(own):
             for name in list(names):
                 self._remove(client, own, kind, name)
+        self._engine.eviction.charge(self.memory - before)
         self._release(client)
 
     def silence_shards(self, names: Iterable[bytes]) -> None:
