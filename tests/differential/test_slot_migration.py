@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 from twisted_redis.keyspace.slots import key_slot
 
 KEYS = [key for number in range(2000) if key_slot(key := b"k%d" % number) < 8192]
-#: What is created before the slots move, besides counters.
+#: The keys that exist before the slots move, besides counters.
 VALUES = (
     ("RPUSH", "{b}list", *range(700)),
     ("SADD", "{b}set", *range(20)),

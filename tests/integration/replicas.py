@@ -20,7 +20,7 @@ from tests.differential.harness import real_redis
 from tests.integration.process import PATIENCE, SERVER, Server, start_server
 from tests.support.ports import free_port
 
-__all__ = ["KINDS", "Cut", "Load", "client_of", "digest", "has", "launch", "link_up", "until"]
+__all__ = ["KINDS", "Cut", "Load", "client_of", "digest", "has", "in_step", "launch", "link_up", "until"]
 
 
 @cache
@@ -74,6 +74,17 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
 def link_up(replica: redis.Redis) -> None:
     """Waits until ``replica`` follows its master."""
     until(lambda: replica.info("replication")["master_link_status"] == "up", "the link with the master is up")
+
+
+def in_step(master: redis.Redis, replica: redis.Redis) -> None:
+    """Waits until ``replica`` follows ``master`` and has taken everything that it has written."""
+
+    def is_in_step() -> bool:
+        there = replica.info("replication")
+        here = master.info("replication")
+        return there["master_link_status"] == "up" and there["slave_repl_offset"] == here["master_repl_offset"]
+
+    until(is_in_step, "the replica has caught up")
 
 
 def digest(server: redis.Redis) -> bytes:

@@ -140,7 +140,7 @@ def test_systemd_is_told(start: Start, tmp_path: Path) -> None:
 
 @pytest.fixture
 def systemd(tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """What systemd would hear on ``tmp_path / "notify"``: the next message at each call."""
+    """A function that waits for the next message to systemd on ``tmp_path / "notify"``, and returns it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.settimeout(PATIENCE)

@@ -1,12 +1,11 @@
-"""What Redis has got since 8.2 moves from real Redis 8.8 to this server and back.
+"""The data types and options that Redis has had since 8.2 move from real Redis 8.8 to this server and back.
 
-It moves as a replica copies it and follows it, as a file, and as a payload of DUMP.
+They move to a replica, as a file, and as a payload of DUMP.
 """
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,8 @@ import redis
 
 from tests.differential.harness import real_redis, version_of
 from tests.integration.conftest import end
-from tests.integration.process import PATIENCE, SERVER, start_server
+from tests.integration.process import SERVER, start_server
+from tests.integration.replicas import in_step, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to .*experimental:UserWarning")
 
@@ -139,30 +139,15 @@ def in_resp3(client: redis.Redis) -> redis.Redis:
     return redis.Redis(port=client.connection_pool.connection_kwargs["port"], protocol=3)
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def in_step(master: redis.Redis, replica: redis.Redis) -> bool:
-    there = replica.info("replication")
-    return (
-        there["master_link_status"] == "up"
-        and there["slave_repl_offset"] == master.info("replication")["master_repl_offset"]
-    )
-
-
 def test_replicas(start: Start) -> None:
     master, replica = start(1), start(2)
     fill(master)
     replica.replicaof("127.0.0.1", master.connection_pool.connection_kwargs["port"])
-    wait_until(lambda: in_step(master, replica))
+    in_step(master, replica)
     with in_resp3(replica) as copied, in_resp3(master) as original:
         assert state(copied, "FULL") == state(original, "FULL")
         change(master)
-        wait_until(lambda: in_step(master, replica))
+        in_step(master, replica)
         assert state(copied, "FULL") == state(original, "FULL")
         assert master.ttl("counter") > 0 < replica.ttl("counter")
 
@@ -174,7 +159,7 @@ def test_files(start: Start, tmp_path: Path, options: tuple[str, ...]) -> None:
     fill(first)
     if options:
         first.bgrewriteaof()
-        wait_until(lambda: not first.info("persistence")["aof_rewrite_in_progress"])
+        until(lambda: not first.info("persistence")["aof_rewrite_in_progress"], "the rewrite ends")
         assert first.info("persistence")["aof_last_bgrewrite_status"] == "ok"
     change(first)
     if not options:

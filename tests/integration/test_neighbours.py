@@ -19,7 +19,7 @@ import redis
 from tests.differential.harness import real_redis, version_of
 from tests.integration.conftest import end
 from tests.integration.process import SERVER, Server, start_server
-from tests.integration.replicas import client_of, command_of, link_up, until
+from tests.integration.replicas import client_of, command_of, in_step, link_up, until
 
 #: The variables that name the programs of the neighbours.
 PROGRAMS = {"redis-8.2": "REDIS_8_2_SERVER", "redis-8.8": "REDIS_8_8_SERVER", "valkey-9.1": "VALKEY_SERVER"}
@@ -189,8 +189,7 @@ def by_replication(source: Server, start: Callable[..., Server], change: Callabl
     client, follower = client_of(source), client_of(replica)
     link_up(follower)
     change(client)
-    offset = client.info("replication")["master_repl_offset"]
-    until(lambda: follower.info("replication")["slave_repl_offset"] >= offset, "the replica has caught up")
+    in_step(client, follower)
     return replica
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 import struct
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,8 @@ import redis
 
 from tests.differential.harness import real_redis, version_of
 from tests.integration.conftest import end
-from tests.integration.process import PATIENCE, SERVER, start_server
+from tests.integration.process import SERVER, start_server
+from tests.integration.replicas import in_step, until
 
 KINDS = ("Q8", "NOQUANT", "BIN")
 DIMENSION = 40
@@ -117,31 +117,16 @@ def names(reply: list[bytes]) -> list[tuple[bytes, Any]]:
     return [(name, pytest.approx(float(score), abs=1e-6)) for name, score in zip(reply[::2], reply[1::2], strict=True)]
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def in_step(master: redis.Redis, replica: redis.Redis) -> bool:
-    there = replica.info("replication")
-    return (
-        there["master_link_status"] == "up"
-        and there["slave_repl_offset"] == master.info("replication")["master_repl_offset"]
-    )
-
-
 def test_replicas(start: Start, direction: str) -> None:
     vectors = Vectors()
     master, replica = start(1), start(2)
     fill(master, vectors)
     replica.replicaof("127.0.0.1", master.connection_pool.connection_kwargs["port"])
-    wait_until(lambda: in_step(master, replica))
+    in_step(master, replica)
     assert state(replica) == state(master)
     searches(master, replica, vectors)
     change(master, vectors, updates=direction == "to redis")
-    wait_until(lambda: in_step(master, replica))
+    in_step(master, replica)
     assert state(replica) == state(master)
     searches(master, replica, vectors)
 
@@ -156,7 +141,7 @@ def test_files(start: Start, direction: str, tmp_path: Path, options: tuple[str,
     fill(first, vectors)
     if options:
         first.bgrewriteaof()
-        wait_until(lambda: not first.info("persistence")["aof_rewrite_in_progress"])
+        until(lambda: not first.info("persistence")["aof_rewrite_in_progress"], "the rewrite ends")
         assert first.info("persistence")["aof_last_bgrewrite_status"] == "ok"
     change(first, vectors, updates=direction == "to redis")
     if not options:

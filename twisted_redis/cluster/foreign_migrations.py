@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted_redis.cluster.migration.tasks import Task, parse_task
 from twisted_redis.cluster.nodes import slots_in
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.keyspace.slots import SLOTS
 
 if TYPE_CHECKING:
     from twisted_redis.cluster.core import Core
@@ -31,25 +31,16 @@ def note_master_task(core: Core, text: str) -> None:
     if not core.state.myself.is_replica:
         raise CommandError("ERR CLUSTER SYNCSLOTS CONF ASM-TASK only allowed on replica")
     try:
-        core.leftovers = _slots_at_risk(text) if text else 0
-        core.migrations.note_master_task(text)
+        task = parse_task(text, core.host.now()) if text else None
     except ValueError:
         raise CommandError(f"ERR Failed to handle master task: {text}") from None
+    core.leftovers = 0 if task is None else _slots_at_risk(task)
+    core.migrations.note_master_task(task)
 
 
-def _slots_at_risk(text: str) -> int:
-    """The slots whose keys this node would have to look at if it replaced its master now; raises ValueError."""
-    _, _, _, operation, state, words = text.split(":")
-    if operation not in ("import", "migrate"):
-        raise ValueError(operation)
-    slots = 0
-    for word in words.split():
-        first, _, last = word.partition("-")
-        start, end = int(first), int(last or first)
-        if not 0 <= start <= end < SLOTS:
-            raise ValueError(word)
-        slots |= (1 << (end + 1)) - (1 << start)
-    return 0 if state == (_ENDED_IMPORT if operation == "import" else _ENDED_MIGRATION) else slots
+def _slots_at_risk(task: Task) -> int:
+    """The slots whose keys this node would have to look at if it replaced its master now."""
+    return 0 if task.state == (_ENDED_IMPORT if task.is_import else _ENDED_MIGRATION) else task.slots
 
 
 def remove_leftovers(core: Core) -> None:

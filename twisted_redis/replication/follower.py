@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cached", "Follower"]
 
-#: What the supervisor of the process is told when the data are those of the master; in Redis' words, with its slip.
+#: The message for the supervisor of the process when the data are those of the master.  The text is Redis', with its
+#: slip: a replica is not in read-write mode.
 _SYNCED = "STATUS=MASTER <-> REPLICA sync: %s. Ready to accept connections in read-write mode.\n"
 
 

@@ -1,4 +1,4 @@
-"""What a replica does while its master takes part in a migration."""
+"""A replica follows the migration in which its master takes part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What streams have got since Redis 8.2."""
+"""The commands and options of streams since Redis 8.2."""
 
 from __future__ import annotations
 

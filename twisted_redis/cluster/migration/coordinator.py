@@ -12,7 +12,7 @@ from twisted_redis.cluster.epochs import bump
 from twisted_redis.cluster.gossip import broadcast_pong
 from twisted_redis.cluster.migration.importing import Import
 from twisted_redis.cluster.migration.migrating import MAIN, Migration
-from twisted_redis.cluster.migration.tasks import IMPORT, MIGRATE, STATES, Task, parse_task, slots_text
+from twisted_redis.cluster.migration.tasks import IMPORT, MIGRATE, STATES, Task, slots_text
 from twisted_redis.cluster.migration.trimming import METHODS, Trims
 from twisted_redis.cluster.nodes import ranges, slots_in
 from twisted_redis.cluster.saving import save_now
@@ -456,9 +456,8 @@ class SlotTasks:
 
     # the replica
 
-    def note_master_task(self, text: str) -> None:
-        """Takes what the master says of its task; raises ValueError."""
-        task = parse_task(text, self._core.host.now()) if text else None
+    def note_master_task(self, task: Task | None) -> None:
+        """Takes the task of the master, as the master describes it; None if it has none."""
         if task is not None and task.is_import and task.state not in ("failed", "completed"):
             # Keys that still have to be removed must not take the new ones with them.
             self.trims.finish_now(task.slots)

@@ -1,8 +1,11 @@
-"""What the rules of the cluster tell the migrations of a node, and ask them."""
+"""The interface through which the rules of the cluster reach the migrations of a node."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from twisted_redis.cluster.migration.tasks import Task
 
 __all__ = ["Hooks", "NoMigrations"]
 
@@ -28,8 +31,8 @@ class Hooks(Protocol):
     def hides(self, slot: int) -> bool:
         """True if nobody may see the keys of a slot."""
 
-    def note_master_task(self, text: str) -> None:
-        """Takes what the master says of its task; raises ValueError."""
+    def note_master_task(self, task: Task | None) -> None:
+        """Takes the task of the master, as the master describes it; None if it has none."""
 
     def promoted(self) -> None:
         """This replica has become a master."""
@@ -65,7 +68,7 @@ class NoMigrations:
         """Nothing is hidden."""
         return False
 
-    def note_master_task(self, text: str) -> None:
+    def note_master_task(self, task: Task | None) -> None:
         """Nothing is hidden."""
 
     def promoted(self) -> None:

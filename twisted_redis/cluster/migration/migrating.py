@@ -204,7 +204,7 @@ class Migration:
     def _next_slot(self) -> bool:
         """Encodes the next slot that has keys; False if there is none."""
         engine = self._engine
-        # What was written before belongs to the snapshot of the slot, and what is written later does not.
+        # Earlier writes belong to the snapshot of the slot, and later ones do not.
         engine.effects.deliver()
         db = engine.databases[0]
         index = db.slots

@@ -81,7 +81,7 @@ class Task:
         self.paused = 0
 
     def text(self) -> str:
-        """What a replica is told: ``id:source:destination:operation:state:slots``."""
+        """The text for a replica: ``id:source:destination:operation:state:slots``."""
         return ":".join((self.name, self.source, self.target, self.operation, self.state, slots_text(self.slots)))
 
     def reply(self) -> Reply:

@@ -74,7 +74,7 @@ class VectorSet:
         #: The components that a vector has before it is projected, and the matrix for that; 0 and empty without one.
         self.input_dimension = 0
         self.matrix = b""
-        #: What VINFO shows as ``vset-uid`` and ``hnsw-max-node-uid``.
+        #: VINFO shows them as ``vset-uid`` and ``hnsw-max-node-uid``.
         self.number = next(_numbers)
         self.last_node = 0
         #: The elements in the order of their bytes, once VRANGE has asked for it.

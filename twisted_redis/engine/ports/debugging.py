@@ -13,7 +13,7 @@ __all__ = ["Channel", "Conversations", "NoConversations", "Session", "User"]
 
 
 class User(Protocol):
-    """What a conversation needs of the client that debugs a script."""
+    """The client that debugs a script, as far as a conversation uses it."""
 
     link: Link
     gates: int

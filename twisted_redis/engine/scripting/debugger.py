@@ -17,7 +17,7 @@ from twisted_redis.resp.cstrings import c_string
 __all__ = ["Debugger", "Order", "ProtocolError", "parse_command", "repr_text"]
 
 Order = tuple[str, list[bytes]]
-"""What is to be done with the script: its name, and the arguments of the command.
+"""An order of the debugger about the script: its name, and the arguments of the command.
 
 The names are ``go`` (run on), ``abort``, ``print``, ``trace``, ``eval`` and ``redis``.
 """

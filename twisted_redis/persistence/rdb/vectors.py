@@ -151,7 +151,7 @@ _KINDS = {int(kind): kind for kind in Quantisation}
 
 
 class _Graph:
-    """What is checked of the graph in a record: each link must be there in both directions."""
+    """Checks the graph in a record: each link must be there in both directions."""
 
     __slots__ = ("_open", "last")
 
