@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import select
+import signal
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from twisted.internet.task import Clock
 
 from tests.replication.masters import Master
 from tests.support.server import Connection, encode
+from twisted_redis.persistence.children import Child
 from twisted_redis.persistence.loading import Loader
 
 SELECT = encode("SELECT", 0)
@@ -166,6 +169,31 @@ def test_a_replica_may_close_its_channel_as_soon_as_it_has_everything() -> None:
     lose(channel)
     while children.pid:
         children.poll()
+    assert master.state() == "online" and not main.closed
+    assert master.said("Background RDB transfer terminated with success")
+
+
+def test_a_replica_may_close_its_channel_before_the_child_closes_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = Child.finish
+    stops = [signal.SIGSTOP]
+
+    def stop_and_finish(child: Child) -> None:
+        """Stops the child after the last byte, until it gets SIGCONT."""
+        if stops:
+            os.kill(os.getpid(), stops.pop())
+        finish(child)
+
+    monkeypatch.setattr(Child, "finish", stop_and_finish)
+    master = ChannelMaster()
+    main, channel = master.pair()
+    children = master.replication.replica_sync.children
+    assert os.WIFSTOPPED(os.waitpid(children.pid, os.WUNTRACED)[1])
+    master.clock.read()
+    assert keys_of(channel.read()) == {b"key": b"value"}
+    lose(channel)
+    assert not main.closed and not master.said("done reading from pipe")
+    os.kill(children.pid, signal.SIGCONT)
+    master.finish()
     assert master.state() == "online" and not main.closed
     assert master.said("Background RDB transfer terminated with success")
 

@@ -82,12 +82,16 @@ class DisklessSync:
         self._reading = False
         self._over = False
         self._release = -1
+        #: The last bytes of a snapshot; they occur nowhere else in it.
+        self._mark = b""
+        #: The last bytes that the replicas were sent, as many as the mark has.
+        self._tail = b""
 
     def start(self, request: Request) -> None:
         """Forks the child; OSError if that cannot be done."""
         engine = self._engine
         without = request.without
-        mark = os.urandom(20).hex().encode()
+        mark = self._mark = os.urandom(20).hex().encode()
         reading, writing = os.pipe()
         try:
             held, self._release = os.pipe()
@@ -148,6 +152,8 @@ class DisklessSync:
             self._reading = wanted
 
     def _received(self, data: bytes) -> None:
+        size = len(self._mark)
+        self._tail = data[-size:] if len(data) >= size else (self._tail + data)[-size:]
         congested = False
         for replica in list(self.replicas):
             client = replica.client
@@ -184,15 +190,22 @@ class DisklessSync:
             os.close(self._release)
             self._release = -1
 
+    @property
+    def _whole(self) -> bool:
+        """True if the replicas were sent the whole snapshot, even while the child still holds the pipe open."""
+        return self._over or self._tail == self._mark
+
     def lost(self, replica: Replica) -> None:
         """Forgets a replica; without replicas nobody needs the snapshot, so the child is stopped."""
         if replica not in self.replicas:
             return
         self.replicas.remove(replica)
-        if replica.is_channel and not self._over:
+        # A replica closes its channel as soon as it has the mark.
+        whole = replica.is_channel and self._whole
+        if replica.is_channel and not whole:
             # Without the snapshot, its main channel is of no use.
             self._replication.master.end_stream(replica)
-        if self.replicas or (replica.is_channel and self._over):
+        if self.replicas or whole:
             self.drained()
             return
         if replica.is_channel:
