@@ -23,11 +23,11 @@ class Stage:
         self._servers: list[tuple[str, Server]] = []
         self._cuts: list[Cut] = []
 
-    def launch(self, kind: str, *arguments: str) -> Server:
-        """Starts a server of ``kind``. Skips the test if this machine has none."""
+    def launch(self, kind: str, *arguments: str, folder: str | None = None) -> Server:
+        """Starts a server of ``kind``, by default in a folder of its own. Skips the test if this machine has none."""
         if not has(kind):
             pytest.skip(f"no {kind}: set REDIS_SERVER, or run tests/conformance/run --list once")
-        server = launch(kind, self._folder / f"{kind}-{len(self._servers)}", *arguments)
+        server = launch(kind, self._folder / (folder or f"{kind}-{len(self._servers)}"), *arguments)
         self._servers.append((kind, server))
         return server
 
@@ -145,12 +145,11 @@ def test_a_backlog_that_is_overrun_leads_to_a_full_synchronisation(stage: Stage)
         equal(master, replica)
 
 
-def test_a_restarted_replica_goes_on_where_its_file_ends(stage: Stage, tmp_path: Path) -> None:
+def test_a_restarted_replica_goes_on_where_its_file_ends(stage: Stage) -> None:
     master = stage.launch("ours", "--repl-diskless-sync-delay", "0")
-    folder = tmp_path / "restarted"
     arguments = ("--replicaof", "127.0.0.1", str(master.port))
     with client_of(master) as here:
-        first = launch("ours", folder, *arguments)
+        first = stage.launch("ours", *arguments, folder="restarted")
         with client_of(first) as there:
             link_up(there)
             here.set("a", 1)
@@ -159,10 +158,9 @@ def test_a_restarted_replica_goes_on_where_its_file_ends(stage: Stage, tmp_path:
         here.set("b", 2)
         first.stop()
         here.set("c", 3)
-        second = launch("ours", folder, *arguments)
+        second = stage.launch("ours", *arguments, folder="restarted")
         with client_of(second) as there:
             link_up(there)
             assert here.info("stats")["sync_full"] == 1
             assert here.info("stats")["sync_partial_ok"] == 1
         equal(master, second)
-        second.stop()
