@@ -3,6 +3,8 @@
 #
 # --trial runs the test cases in tests/trial with Twisted's trial. pytest runs them as well.
 # --conformance runs the units of Redis' own test suite that are known to pass, instead of the project's tests.
+# Many tests run in several processes, and few in one. `-n 0` always takes one, and `-n 4` four; tests/support/workers.py
+# decides otherwise.
 # PYTHON=pypy3 ./run_tests.sh uses another interpreter.
 set -eu
 
@@ -25,4 +27,4 @@ for argument in "$@"; do
         exec "$venv/bin/python" tests/conformance/run --passing --python "$venv/bin/python"
     fi
 done
-exec "$venv/bin/python" -m pytest "$@"
+exec "$venv/bin/python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"

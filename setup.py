@@ -45,6 +45,7 @@ extras = {
     "pytest": ["pytest>=8", "redis>=6"],
     "test": [
         "pytest>=8",
+        "pytest-xdist>=3.6",
         "redis>=6",
         "hypothesis>=6.100" + CPYTHON,
         # PyPy 7.3.19 cannot load the native part that Hypothesis has since 6.155.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hypothesis import settings
 from twisted.logger import globalLogPublisher
 
 from tests.differential.harness import real_redis, version_of
+from tests.support.workers import in_order, workers_for
 from twisted_redis._compiled import compiled_modules
 
 # On a loaded machine, an example may take any amount of time.
@@ -37,7 +39,26 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{len(pure)} modules are not compiled from their sources: run tools/compile.sh")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Decides what ``-n auto`` means. Only this process can show what a test prints (``-s``)."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    if config.getoption("capture") == "no":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return workers_for(config.args, Path(__file__).parent, cores)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips comparisons that the real server here cannot pass, and gives workers the slow files first."""
+    skip_other_releases(items)
+    if hasattr(config, "workerinput"):
+        files = [(item.nodeid.partition("::")[0], item.get_closest_marker("slow") is not None) for item in items]
+        items[:] = [items[index] for index in in_order(files)]
+
+
+def skip_other_releases(items: list[pytest.Item]) -> None:
     """Skips comparisons with a real server whose release behaves differently on purpose.
 
     Those in since_8_8.txt are about what has changed since Redis 8.0, and need 8.8.  Those in until_8_8.txt are about

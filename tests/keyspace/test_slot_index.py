@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -23,13 +22,15 @@ KEYS = [f"{tag}{number}" for tag in ("", "{a}", "{b}", "x{}") for number in rang
 def agrees(db: Database) -> bool:
     """Compares the index with a look at every key."""
     assert db.slots is not None
-    counted = dict(Counter(map(key_slot, db.data)))
-    assert db.slots.counts() == counted
-    for slot in counted:
-        assert set(db.slots.keys(slot)) == {key for key in db.data if key_slot(key) == slot}
+    found: dict[int, set[bytes]] = {}
+    for key in db.data:
+        found.setdefault(key_slot(key), set()).add(key)
+    assert db.slots.counts() == {slot: len(keys) for slot, keys in found.items()}
+    for slot, keys in found.items():
+        assert set(db.slots.keys(slot)) == keys
     served = db.state.served
     assert served is not None
-    assert db.slots.home is db.data if all(served[slot] for slot in counted) else db.slots.home == {}
+    assert db.slots.home is db.data if all(served[slot] for slot in found) else db.slots.home == {}
     return True
 
 

@@ -1,0 +1,46 @@
+"""How run_tests.sh divides the tests among processes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.environments import ROOT
+from tests.support.workers import PROCESSES, in_order, workers_for
+
+TESTS = ROOT / "tests"
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        (["tests/keyspace/test_notes.py"], 0),
+        (["tests/keyspace/test_notes.py::test_one", "tests/commands/test_geo.py"], 0),
+        (["tests/library/cluster"], 0),
+        (["tests/commands"], 4),
+        (["tests/commands", "tests/engine", "tests/test_docs.py"], 4),
+        (["tests/integration"], 12),
+        (["tests"], 8),
+    ],
+)
+def test_number_of_workers(places: list[str], expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert workers_for(places, TESTS, cores=4) == expected
+
+
+def test_one_core_has_two_workers() -> None:
+    assert workers_for([str(TESTS)], TESTS, cores=1) == 2
+
+
+def test_files_with_slow_tests_come_first() -> None:
+    files = [("a", False), ("a", False), ("b", False), ("b", True), ("c", False), ("d", True)]
+    assert in_order(files) == [2, 3, 5, 0, 1, 4]
+
+
+def test_the_folders_of_processes_are_those_of_the_checks() -> None:
+    found = re.search(r"^processes=\((.*)\)$", (ROOT / ".ci" / "run").read_text(), re.M)
+    assert found is not None
+    assert found[1].split() == [f"tests/{name}" for name in PROCESSES]
+    assert all(Path(TESTS, name).is_dir() for name in PROCESSES)

@@ -1,0 +1,47 @@
+"""How many processes run the tests, and in which order (``pytest -n auto``, as run_tests.sh starts it)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+__all__ = ["PROCESSES", "in_order", "workers_for"]
+
+#: The folders of tests that start processes. Those tests mostly wait, so a core can run several of them.
+PROCESSES = ("integration", "packaging", "conformance", "examples", "pytest_plugin")
+#: A worker imports all tests before it runs its share, which pays only for this many files of tests or more.
+_FEWEST_FILES = 10
+#: More servers than this at once would slow each other down until tests time out.
+_MOST_WORKERS = 12
+
+
+def workers_for(places: Iterable[str], tests: Path, cores: int) -> int:
+    """Returns the number of workers for what the command line names; 0 means that this process runs the tests itself.
+
+    ``tests`` is the folder of all tests.
+    """
+    files: set[Path] = set()
+    for place in places:
+        path = Path(place.partition("::")[0]).resolve()
+        files.update(path.rglob("test_*.py") if path.is_dir() else [path])
+    if len(files) < _FEWEST_FILES:
+        return 0
+    folders = tuple(tests / name for name in PROCESSES)
+    waiting = sum(any(path.is_relative_to(folder) for folder in folders) for path in files)
+    if waiting == 0:
+        factor = 1
+    elif waiting == len(files):
+        factor = 3
+    else:
+        factor = 2
+    return max(min(cores * factor, _MOST_WORKERS), 2)
+
+
+def in_order(files: Sequence[tuple[str, bool]]) -> list[int]:
+    """Returns the order in which tests run, as indexes: files with a slow test first, and otherwise as they are.
+
+    Each test is given as its file and whether it is slow. A worker runs a file from its begin to its end. If the
+    longest files came last, most workers would wait for one in the end.
+    """
+    slow = {file for file, is_slow in files if is_slow}
+    return sorted(range(len(files)), key=lambda index: files[index][0] not in slow)
