@@ -80,7 +80,8 @@ class Migration:
         self._sent = bytearray(16384)
         self._left: Iterator[int] = iter(())
         self._pieces: deque[bytes] = deque()
-        #: When the next slot may be sent (monotonic, s), as rdb-key-save-delay asks for.
+        #: The commands of each key that rdb-key-save-delay holds back, and when the next one may go (monotonic, s).
+        self._slow: deque[list[bytes]] = deque()
         self._next_at = 0.0
         self._pumping = False
         self._drained = False
@@ -169,6 +170,10 @@ class Migration:
             if wait > 0:
                 self._wait(wait)
                 return
+            if self._slow:
+                self._pieces += self._slow.popleft()
+                self._next_at = engine.time.monotonic() + engine.config.rdb_key_save_delay / 1_000_000
+                continue
             if self._fails_at(RDB, "send-bulk-and-stream"):
                 self._failed("RDB channel - Failed to send slots snapshot")
                 return
@@ -196,8 +201,7 @@ class Migration:
         found = False
         while self._next_slot():
             found = True
-            now = monotonic()
-            if now >= until or now < self._next_at or len(self._pieces) >= _MOST_PIECES:
+            if self._slow or len(self._pieces) >= _MOST_PIECES or monotonic() >= until:
                 break
         return found
 
@@ -218,11 +222,12 @@ class Migration:
             facts = b"%d:%d:%d" % (slot, len(keys), times)
             add = self._pieces.append
             add(pack_bulks((b"CLUSTER", b"SYNCSLOTS", b"CONF", b"SLOT-INFO", facts)))
+            slow = engine.config.rdb_key_save_delay > 0
             for key in keys:
+                if slow:
+                    self._slow.append([])
+                    add = self._slow[-1].append
                 _encode(key, db.data[key], expires.get(key), add)
-            delay = engine.config.rdb_key_save_delay
-            if delay > 0:
-                self._next_at = engine.time.monotonic() + delay * len(keys) / 1_000_000
             return True
         return False
 
@@ -387,6 +392,7 @@ class Migration:
                 self._engine.time.call_later(0, client.link.abort)
         self.main = self.rdb = None
         self._pieces.clear()
+        self._slow.clear()
         self._engine.pauses.release(SLOT_HANDOFF)
 
     def tick(self) -> None:
