@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 
 __all__ = ["load"]
 
 
+@cache
 def load() -> None:
     """Imports every module in this folder, so that its commands are in the table."""
     for module in pkgutil.walk_packages(__path__, __name__ + "."):

@@ -65,7 +65,10 @@ class SlowTotals:
     __slots__ = ("count", "longest", "microseconds")
 
     def __init__(self) -> None:
-        self.reset()
+        # Each server has one for every command, so this does not call `reset`.
+        self.count = 0
+        self.microseconds = 0
+        self.longest = 0
 
     def reset(self) -> None:
         """Begins anew (CONFIG RESETSTAT)."""

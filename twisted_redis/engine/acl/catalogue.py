@@ -51,7 +51,7 @@ def channels_of(command: Command, argv: list[bytes]) -> tuple[bool, list[bytes]]
 class Catalogue:
     """The commands of one server under their original names."""
 
-    __slots__ = ("_categories", "_members", "_places", "commands", "everything")
+    __slots__ = ("_in_order", "_members", "_places", "commands", "everything")
 
     def __init__(self, table: dict[bytes, Command]) -> None:
         self.take(table)
@@ -64,17 +64,10 @@ class Catalogue:
             everything.append(entry)
             everything += (entry.subcommands or {}).values()
         self.everything = frozenset(everything)
+        self._in_order = everything
+        # Most servers have one user who may do everything. The rest is found when a rule needs it.
         self._members: dict[bytes, list[Command]] = {}
-        self._categories: dict[bytes, frozenset[Command]] = {}
-        for name in CATEGORIES:
-            members = [entry for entry in everything if "@" + name in entry.spec.categories]
-            reach = set(members)
-            for entry in members:
-                # A container brings all its subcommands, even those of other categories.
-                reach.update((entry.subcommands or {}).values())
-            self._members[name.encode()] = members
-            self._categories[name.encode()] = frozenset(reach)
-        self._places = {entry: _fixed_places(entry) for entry in everything}
+        self._places: dict[Command, tuple[tuple[int, int], ...] | None] = {}
 
     def find(self, name: bytes) -> Command | None:
         """Returns the command or subcommand (``config|get``) with this name, in any case."""
@@ -86,26 +79,42 @@ class Catalogue:
 
     def members(self, category: bytes) -> list[Command] | None:
         """Returns the commands that belong to a category themselves; None if there is no such category."""
-        return self._members.get(category.lower())
+        name = category.lower()
+        found = self._members.get(name)
+        if found is None and name.decode("latin-1") in CATEGORIES:
+            wanted = "@" + name.decode()
+            found = self._members[name] = [entry for entry in self._in_order if wanted in entry.spec.categories]
+        return found
 
     def reach(self, category: bytes) -> frozenset[Command] | None:
         """Returns all commands that a rule about a category affects; None if there is no such category."""
-        return self._categories.get(category.lower())
+        members = self.members(category)
+        if members is None:
+            return None
+        # A container brings all its subcommands, even those of other categories.
+        return frozenset(members).union(*((entry.subcommands or {}).values() for entry in members))
 
     def free(self, commands: set[Command], all_keys: bool, all_channels: bool) -> frozenset[Command]:
         """Returns those of ``commands`` that need no check of their arguments."""
         return frozenset(
             entry
             for entry in commands
-            if (all_keys or self._places.get(entry) == ()) and (all_channels or entry.name not in _CHANNELS)
+            if (all_keys or self._fixed_places(entry) == ()) and (all_channels or entry.name not in _CHANNELS)
         )
 
     def key_places(self, command: Command, argv: list[bytes]) -> tuple[tuple[int, int], ...] | list[tuple[int, int]]:
         """Returns (place, needed access) of each key in ``argv``."""
-        fixed = self._places.get(command)
+        fixed = self._fixed_places(command)
         if fixed is not None:
             return fixed
         return [(place, access_of(flags)) for place, flags in keys_of(command, argv) or ()]
+
+    def _fixed_places(self, command: Command) -> tuple[tuple[int, int], ...] | None:
+        try:
+            return self._places[command]
+        except KeyError:
+            found = self._places[command] = _fixed_places(command)
+            return found
 
 
 def _fixed_places(command: Command) -> tuple[tuple[int, int], ...] | None:

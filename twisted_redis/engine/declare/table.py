@@ -82,6 +82,16 @@ class Spec:
             return frozenset()
         return categories(self.flags, "" if self.is_container else self.group, self.acl)
 
+    @cached_property
+    def key_range(self) -> tuple[int, int, int] | None:
+        """First place, last place and step of the keys; zeros without keys; None if they depend on the arguments."""
+        return fixed_range(self)
+
+    @cached_property
+    def key_count_at(self) -> int:
+        """The place of the count of keys that follow it; 0 if the keys are elsewhere."""
+        return count_place(self)
+
 
 class Facts(TypedDict, total=False):
     """The fields of ``Spec`` that a declaration passes by name; ``Spec`` explains them."""
@@ -216,10 +226,8 @@ class Command:
         self.slow = SlowTotals()
         #: The number of leading arguments that form the name: 2 for a subcommand.
         self.skip = 1
-        #: First place, last place and step of the keys; zeros without keys; None if they depend on the arguments.
-        self.key_range: tuple[int, int, int] | None = fixed_range(spec)
-        #: The place of the count of keys that follow it; 0 if the keys are elsewhere.
-        self.key_count_at = count_place(spec)
+        self.key_range: tuple[int, int, int] | None = spec.key_range
+        self.key_count_at = spec.key_count_at
         #: Whether the first argument is the only key.
         self.has_first_key = self.key_range == (1, 1, 1)
 
