@@ -172,7 +172,10 @@ class RedisLogObserver:
         self._resolve = resolve
         self.role = role
         self.pid = os.getpid()
-        """The process id of the server. A process with another id is a child. Set it again after becoming a daemon."""
+        """The process id of the server. A process with another id is a child. Set it again after becoming a daemon.
+
+        Until then it may be 0: there is no child yet.
+        """
         self._stdout = stdout
         self._second = -1
         self._stamp = ""
@@ -198,6 +201,10 @@ class RedisLogObserver:
             for line in text.split("\n"):
                 self._syslog(level, line)
 
+    def begin(self) -> None:
+        """Takes this process for the server. From now on, a process with another id is a child."""
+        self.pid = os.getpid()
+
     def use_syslog(self, ident: str, facility: str) -> None:
         """Also sends lines to syslog, as the program ``ident``. ``facility`` is user or local0 to local7."""
         import syslog
@@ -219,7 +226,7 @@ class RedisLogObserver:
             self._second = second
         pid = os.getpid()
         role = self.role()
-        if pid != self.pid and role != "X":
+        if pid != self.pid and self.pid and role != "X":
             role = "C"
         return f"{pid}:{role} {self._stamp}.{milliseconds:03d} {_MARKS[level]} "
 

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.application.service import Service
+from twisted.application.service import MultiService, Service
+from twisted.logger import ILogObserver
 from twisted.python import usage
+from twisted.python.components import Componentized
 
 from twisted_redis.command_line import USAGE, OwnOptions, version_text
 from twisted_redis.composition import make_server
@@ -24,6 +26,9 @@ from twisted_redis.server import RedisServer
 
 __all__ = ["Options", "main", "makeService"]
 
+#: The shortest form of ``twist --log-format`` that is not ambiguous.
+_LOG_FORMAT = "--log-fo"
+
 
 class Options(usage.Options):
     """The options of ``twistd redis``: the same arguments as ``twisted-redis``."""
@@ -35,6 +40,8 @@ class Options(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self.config = Config()
         self.own = OwnOptions()
+        #: Prints the log, unless the options of twistd or twist ask for another format.
+        self.observer: RedisLogObserver | None = None
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Reads the arguments as redis-server does, not as Twisted would."""
@@ -49,6 +56,33 @@ class Options(usage.Options):
         except HelpWanted:
             print(USAGE, end="")
             raise SystemExit(0) from None
+        if self.parent is not None:
+            self.observer = _log_of(self.parent, self.config)
+
+
+def _log_of(program: usage.Options, config: Config) -> RedisLogObserver | None:
+    """Has ``program`` (twistd or twist) log in the format of Redis; None if its options ask for another format."""
+    resolve = config.resolve if config.logfile else str
+    if "fileLogObserverFactory" in program:
+        # twist has chosen a format before it reads its options, and does not tell whether one of them has named it.
+        if any(word.startswith(_LOG_FORMAT) for word in sys.argv[1:]):
+            return None
+        observer = RedisLogObserver(config.logfile, resolve=resolve, stdout=program["logFile"].fileno())
+        program["fileLogObserverFactory"] = lambda file: observer
+    elif "logger" in program and not program["logger"] and not program.get("syslog"):
+        path = program["logfile"]
+        if not path and not program.get("nodaemon", True):
+            path = "twistd.log"
+        if path == "-":
+            path = ""
+        elif path:
+            path = os.path.abspath(os.path.join(program["rundir"], path))
+        observer = RedisLogObserver(config.logfile or path, resolve=resolve)
+    else:
+        return None
+    # twistd may still go to the background.
+    observer.pid = 0
+    return observer
 
 
 def makeService(options: Options) -> Service:
@@ -61,7 +95,30 @@ def makeService(options: Options) -> Service:
             config.warnings.append(f"The directive '{name}' has no effect here: twistd or twist decides that")
     ignore_hangup()
     set_level(config.loglevel)
-    return make_server(config, reactor, owns_process=True, endpoints=own.endpoints, metrics_port=own.metrics_port)
+    server = make_server(config, reactor, owns_process=True, endpoints=own.endpoints, metrics_port=own.metrics_port)
+    observer = options.observer
+    if observer is None:
+        return server
+    replication = server.engine.replication
+    observer.role = lambda: "S" if replication.is_replica else "M"
+    reactor.callWhenRunning(observer.begin)
+    logged = _Logged(observer)
+    server.setServiceParent(logged)  # type: ignore[no-untyped-call]
+    return logged
+
+
+class _Logged(MultiService):
+    """Brings the server to its application, where twistd finds the observer of the log."""
+
+    def __init__(self, observer: RedisLogObserver) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._observer = observer
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Joins ``parent``, which is the application under twistd."""
+        if isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
 
 def main(argv: Sequence[str]) -> int:

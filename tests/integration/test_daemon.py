@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -106,6 +107,51 @@ def test_background(tmp_path: Path) -> None:
         time.sleep(0.02)
     log = (tmp_path / "server.log").read_text()
     assert f"{pid}:M " in log and "has no effect" not in log
+
+
+IN_FRONT = (*TWISTD, "-n", "--pidfile=")
+LINE = re.compile(r"(\d+):M \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} [*#] ")
+
+
+@pytest.mark.parametrize(
+    ("runner", "file"),
+    [
+        (IN_FRONT, ""),
+        ((*IN_FRONT, "--logfile=some.log"), "some.log"),
+        (TWIST, ""),
+        ((*TWIST, "--log-file=some.log"), "some.log"),
+    ],
+    ids=["twistd", "twistd-file", "twist", "twist-file"],
+)
+def test_the_log_under_twisted_is_that_of_redis(start: Start, runner: tuple[str, ...], file: str) -> None:
+    server = start(command=[SERVER[0], *runner, "redis"])
+    server.stop()
+    lines = ((server.folder / file).read_text() if file else server.output).splitlines()
+    assert any(line.endswith("Ready to accept connections tcp") for line in lines)
+    for line in lines:
+        found = LINE.match(line)
+        assert found is not None and int(found[1]) == server.pid, line
+
+
+@pytest.mark.parametrize("runner", [IN_FRONT, TWIST], ids=["twistd", "twist"])
+def test_the_directive_logfile_counts_under_twisted(start: Start, runner: tuple[str, ...]) -> None:
+    server = start("--logfile", "redis.log", command=[SERVER[0], *runner, "redis"])
+    server.stop()
+    assert "Ready to accept connections tcp" in (server.folder / "redis.log").read_text()
+    assert server.output == ""
+
+
+@pytest.mark.parametrize(
+    ("runner", "begin"),
+    [((*TWIST, "--log-format", "json"), "{"), ((*TWIST, "--log-format=text"), "20")],
+    ids=["json", "text"],
+)
+def test_another_format_of_the_log(start: Start, runner: tuple[str, ...], begin: str) -> None:
+    server = start(command=[SERVER[0], *runner, "redis"])
+    server.stop()
+    lines = [line.strip("\x1e") for line in server.output.splitlines()]
+    lines = [line for line in lines if line]
+    assert len(lines) > 5 and all(line.startswith(begin) for line in lines)
 
 
 def test_errors_in_the_background_are_in_the_log(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ def checked(data: bytes, bar: Bar | None = None) -> tuple[bool, list[str]]:
     return check(io.BytesIO(data), lines.append, Config(), bar), lines
 
 
-def printed(data: bytes) -> list[dict[str, object]]:
+def printed(data: bytes, **options: bool) -> list[dict[str, object]]:
     lines: list[str] = []
-    print_json(io.BytesIO(data), lines.append, Config())
+    print_json(io.BytesIO(data), lines.append, Config(), **options)
     return [json.loads(line) for line in lines]
 
 
@@ -94,7 +94,10 @@ def test_json() -> None:
     assert found["expires"]["expire_ms"] > 10**12  # type: ignore[operator]
     assert found["other"]["db"] == 5
     assert found["stream"]["value"]["entries"] == [["1-1", ["a", "b"]]]  # type: ignore[index]
-    assert {"aux": "redis-bits", "value": "64"} in lines
+    assert all("key" in line for line in lines)
+    everything = printed(whole(), aux=True)
+    assert [line for line in everything if "key" in line] == lines
+    assert {"aux": "redis-bits", "value": "64"} in everything
 
 
 def test_json_of_a_group() -> None:

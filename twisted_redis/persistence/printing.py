@@ -1,7 +1,8 @@
-"""``python -m twisted_redis rdb FILE --json``: prints a snapshot as lines of JSON.
+"""``python -m twisted_redis rdb FILE --json [--aux]``: prints a snapshot as lines of JSON.
 
-Each line is an object: a key (``db``, ``key``, ``type``, ``value`` and, if it expires, ``expire_ms``), a field of the
-file (``aux``, ``value``) or a library (``function``).  A string that is not UTF-8 is ``{"base64": ...}``.
+Each line is an object: a key (``db``, ``key``, ``type``, ``value`` and, if it expires, ``expire_ms``).  With ``--aux``
+the fields of the file (``aux``, ``value``), libraries (``function``) and data of modules (``module_aux``) follow in the
+order of the file.  A string that is not UTF-8 is ``{"base64": ...}``.
 """
 
 from __future__ import annotations
@@ -73,8 +74,13 @@ def _line(record: Record, db: int) -> dict[str, Any] | None:
     return None
 
 
-def print_json(file: BinaryIO, say: Callable[[str], object], config: Config, bar: Bar | None = None) -> None:
-    """Calls ``say`` with a line for each record of a snapshot; LoadError if it is wrong."""
+def print_json(
+    file: BinaryIO, say: Callable[[str], object], config: Config, bar: Bar | None = None, *, aux: bool = False
+) -> None:
+    """Calls ``say`` with a line for each key of a snapshot, and for each other record if ``aux``.
+
+    Raises LoadError if the snapshot is wrong.
+    """
     scan = Scan(file, config)
     db = 0
     for record in scan:
@@ -83,16 +89,17 @@ def print_json(file: BinaryIO, say: Callable[[str], object], config: Config, bar
         if isinstance(record, SelectDb):
             db = record.number
             continue
-        line = _line(record, db)
+        line = _line(record, db) if aux or isinstance(record, Key) else None
         if line is not None:
             say(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Prints the file that the arguments name; returns the exit code."""
-    names = [argument for argument in arguments if argument != "--json"]
-    if len(names) != 1 or len(arguments) != 2:
-        print("Usage: python -m twisted_redis rdb <rdb-file-name> --json", file=sys.stderr)
+    options = [argument for argument in arguments if argument in ("--json", "--aux")]
+    names = [argument for argument in arguments if argument not in options]
+    if len(names) != 1 or sorted(options) not in (["--json"], ["--aux", "--json"]):
+        print("Usage: python -m twisted_redis rdb <rdb-file-name> --json [--aux]", file=sys.stderr)
         return 1
     try:
         file = open(names[0], "rb", buffering=0)  # noqa: SIM115
@@ -106,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             config = Config()
             config.own_types = ANY_TYPE
-            print_json(file, print, config, bar)
+            print_json(file, print, config, bar, aux="--aux" in options)
         except LoadError as error:
             bar.clear()
             print(f"[offset {error.offset}] {error.reason}", file=sys.stderr)
