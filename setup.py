@@ -42,6 +42,7 @@ extras = {
     "title": ["setproctitle>=1.3"],
     "web": ["prometheus-client>=0.21"],
     "vectors": ["numpy>=2.0"],
+    "fake": ["redis>=5"],
     "pytest": ["pytest>=8", "redis>=6"],
     "test": [
         "pytest>=8",

@@ -73,7 +73,7 @@ def test_metadata(wheel: Path) -> None:
     assert required == {"twisted"}
     on_cpython = r'^Requires-Dist: (\w+)[^;\n]*; platform_python_implementation == "CPython"$'
     assert set(re.findall(on_cpython, text, re.M)) == {"hiredis", "anycrc", "xxhash"}
-    extras = {"lua", "tls", "lzf", "title", "web", "vectors", "pytest", "docs", "test", "dev"}
+    extras = {"lua", "tls", "lzf", "title", "web", "vectors", "fake", "pytest", "docs", "test", "dev"}
     assert set(re.findall(r"^Provides-Extra: (\w+)$", text, re.M)) == extras
     assert "twisted-redis = twisted_redis.__main__:run" in metadata(wheel, "entry_points.txt")
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
@@ -139,7 +139,7 @@ for name in ("hiredis", "anycrc", "xxhash", "lupa", "lzf", "numpy", "OpenSSL"):
 extras = {
     "net.bus_tls": "tls", "net.secure": "tls", "net.tls": "tls", "net.tls_channel": "tls",
     "web.metrics": "web", "web.service": "web",
-    "factories": "pytest", "pytest_plugin": "pytest",
+    "fake": "fake", "factories": "pytest", "pytest_plugin": "pytest",
     "datatypes.vectors.by_numpy": "vectors", "datatypes.vectors.links_by_numpy": "vectors",
 }
 for module in pkgutil.walk_packages(twisted_redis.__path__, "twisted_redis."):

@@ -70,13 +70,14 @@ class _Call:
 
 
 class ServerClock:
-    """The time of ``reactor``, shifted; the engine takes its time from ``source``.
+    """The time of ``reactor`` and of ``wall``, shifted; the engine takes its time from ``source``.
 
     ``moved`` is called after each move, and does the work that is due by the wall clock.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, wall: Callable[[], float] = time.time) -> None:
         self._reactor = reactor
+        self._wall = wall
         self._calls: dict[_Call, None] = {}
         #: The shift (s), which is added to the time of the reactor and of the system.
         self._shift = 0.0
@@ -85,7 +86,7 @@ class ServerClock:
         self._frozen: tuple[float, float] | None = None
         self._stopped = False
         self.moved: Callable[[], None] = lambda: None
-        self.source = TimeSource(self, time.time)
+        self.source = TimeSource(self, wall)
         self.source.monotonic = reactor.seconds
 
     def __getattr__(self, name: str) -> Any:
@@ -102,7 +103,7 @@ class ServerClock:
 
     def wall(self) -> float:
         """Wall time (seconds since the epoch)."""
-        return time.time() + self._wall_shift if self._frozen is None else self._frozen[1]
+        return self._wall() + self._wall_shift if self._frozen is None else self._frozen[1]
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> _Call:
         """Calls ``callable`` after ``delay`` seconds of this clock."""
@@ -173,7 +174,7 @@ class ServerClock:
             monotonic, wall = self._frozen
             self._frozen = None
             self._shift = monotonic - float(self._reactor.seconds())
-            self._wall_shift = wall - time.time()
+            self._wall_shift = wall - self._wall()
             self._arm()
 
     def set(self, moment: datetime | float) -> None:
@@ -196,7 +197,7 @@ class ServerClock:
         """Goes back to the time of the system."""
         self.unfreeze()
         self._wall_shift = 0.0
-        self.source.wall = time.time
+        self.source.wall = self._wall
 
     def _move(self, seconds: float) -> None:
         if self._frozen is not None:

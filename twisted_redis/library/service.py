@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from twisted_redis.persistence.loading import Steps
 
 if TYPE_CHECKING:
     from twisted_redis.cluster.nodes_store import Store
+    from twisted_redis.net.protocol import RedisProtocol
 
 __all__ = ["RedisService"]
 
@@ -51,7 +53,8 @@ class _Embedded:
         nodes_store: Store | None,
     ) -> None:
         reactor = on_monotonic(reactor)
-        self.clock = ServerClock(reactor)
+        # A reactor may have a wall clock of its own, which belongs to its timers.
+        self.clock = ServerClock(reactor, getattr(reactor, "wall", time.time))
         self.server = make_server(
             config,
             reactor,
@@ -286,6 +289,10 @@ class RedisService(Service, Face):
         client = LocalClient(self.engine, self._clients.pop)
         self._clients[client] = None
         return client
+
+    def accept(self, transport: Any) -> RedisProtocol | None:
+        """Makes the protocol of a client that the caller connects to ``transport``; None if clients are refused."""
+        return self._running().server.factory.buildProtocol(transport.getPeer())
 
     def execute(self, *arguments: Argument) -> Deferred[Any]:
         """Executes one command; fires with the reply as a Python value, or fails with ReplyError."""

@@ -1,0 +1,247 @@
+"""A server in the thread of its clients."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from twisted_redis.fake.forks import Forks
+from twisted_redis.fake.pipes import Pipe, Refused
+from twisted_redis.fake.timers import Timers
+from twisted_redis.library.face import Face
+from twisted_redis.library.service import RedisService
+from twisted_redis.library.values import Argument
+
+if TYPE_CHECKING:
+    from twisted_redis.library.places import Place
+
+__all__ = ["FakeServer"]
+
+#: How long (s) a script that takes long lets others in at a time.
+_PAUSE = 0.0005
+
+logging.getLogger("twisted_redis.fake").addHandler(logging.NullHandler())
+
+
+class FakeServer(Face):
+    """A server without sockets, threads and files, for the clients of this process.
+
+    A call of a client is executed in the client's own thread.  ``lock`` lets one of them in at a time.  A client that
+    waits releases it, is woken by the others, and meanwhile does what is due for the server.
+
+    ``directives`` are those of ``RedisService``; ``config`` is a dict of more of them, as fakeredis takes it.  With
+    ``clock``, a ``twisted.internet.task.Clock``, time passes only when that clock is advanced.
+
+    The methods of ``Face`` move time, inject faults and handle data, as those of ``running_server`` do.
+    """
+
+    #: Servers by the address that clients have given.
+    _named: ClassVar[dict[str, FakeServer]] = {}
+    _forks: ClassVar[Forks] = Forks()
+
+    def __init__(
+        self,
+        version: Any = None,
+        server_type: str = "redis",
+        config: dict[Any, Any] | None = None,
+        *,
+        clock: Any = None,
+        modules: Iterable[Any] = (),
+        logger: logging.Logger | str = "twisted_redis.fake",
+        **directives: Any,
+    ) -> None:
+        self.lock: Any = threading.RLock()
+        #: Whether a call of a client is being executed; what must not come in between waits.
+        self.busy = False
+        self.timers = Timers(clock, self._on_clock, self._let_others_in)
+        #: The address of the server, which is made up.
+        self.address = IPv4Address("TCP", "127.0.0.1", 6379)
+        self._ports = count(49152)
+        self._connected = True
+        #: Pipes for which a thread waits.
+        self.waiting: set[Pipe] = set()
+        #: What wakes the event loops of asynchronous clients.
+        self._alarms: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        #: Pipes that were closed while the server could not be told.
+        self._leaving: deque[Pipe] = deque()
+        given = {_text(name): _text(value) for name, value in (config or {}).items()}
+        with self.lock:
+            self._service = RedisService(
+                endpoints=(),
+                modules=modules,
+                reactor=self.timers,
+                logger=logger,
+                **{name.replace("-", "_"): value for name, value in given.items()},
+                **directives,
+            )
+            self._service.startService()
+            self._wait_for(self._service.whenReady())
+        self._forks.add(self)
+
+    @classmethod
+    def at(cls, address: str, **options: Any) -> FakeServer:
+        """The server of this process at ``address``; a new one, made with ``options``, if there is none yet."""
+        server = cls._named.get(address)
+        if server is None:
+            server = cls._named.setdefault(address, cls(**options))
+        return server
+
+    def __repr__(self) -> str:
+        return f"<FakeServer {'connected' if self._connected else 'not connected'}>"
+
+    # what a test may do
+
+    @property
+    def connected(self) -> bool:
+        """Whether clients reach the server.  If it is set to False, their calls raise ``redis.ConnectionError``."""
+        return self._connected
+
+    @connected.setter
+    def connected(self, value: bool) -> None:
+        self._connected = bool(value)
+        if not value:
+            self.drop_connections()
+
+    @property
+    def place(self) -> Place:
+        """The place of a server that listens nowhere: ``url`` raises RuntimeError."""
+        return self._service.place
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        return self._do(name, arguments)
+
+    def execute(self, *arguments: Argument) -> Any:
+        """Executes one command; returns the reply as a Python value.  Raises ReplyError."""
+        return self._do("execute", arguments)
+
+    def _do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        with self.lock:
+            self.enter()
+            before, self.busy = self.busy, True
+            try:
+                result = self._service.do(name, arguments)
+            finally:
+                self.busy = before
+            self.work()
+            return self._wait_for(result) if isinstance(result, Deferred) else result
+
+    def _wait_for(self, wanted: Deferred[Any]) -> Any:
+        """The result of a Deferred; meanwhile others come in."""
+        news = threading.Condition(self.lock)
+        results: list[Any] = []
+
+        def done(result: Any) -> None:
+            results.append(result)
+            with self.lock:
+                news.notify_all()
+
+        wanted.addBoth(done)
+        while not results:
+            self.work()
+            wait = self.timers.until_next()
+            if not results and wait != 0:
+                news.wait(wait)
+        (result,) = results
+        if isinstance(result, Failure):
+            result.raiseException()
+        return result
+
+    # what connections call
+
+    def next_port(self) -> int:
+        """A number that no client has had before as its port."""
+        return next(self._ports)
+
+    def connect(self, pipe: Pipe) -> None:
+        """Accepts a connection; raises Refused if the server takes none."""
+        with self.lock:
+            self.enter()
+            protocol = self._service.accept(pipe) if self._connected else None
+            if protocol is None:
+                raise Refused
+            pipe.connection = protocol.connection
+            protocol.makeConnection(pipe)  # type: ignore[no-untyped-call]
+
+    def leave(self, pipe: Pipe) -> None:
+        """The client of ``pipe`` has closed it.  The server learns that now, or before it does anything else.
+
+        The garbage collector may call this anywhere, also while this thread executes a command.
+        """
+        if self.lock.acquire(blocking=False):
+            try:
+                if not self.busy:
+                    pipe.leave()
+                    return
+            finally:
+                self.lock.release()
+        self._leaving.append(pipe)
+
+    def alarm_of(self, loop: Any, make: Callable[[FakeServer, Any], Any]) -> Any:
+        """What has the event loop ``loop`` do the work of this server; ``make`` makes it when it is first needed."""
+        alarm = self._alarms.get(loop)
+        if alarm is None:
+            alarm = self._alarms[loop] = make(self, loop)
+        return alarm
+
+    def is_due(self) -> bool:
+        """Whether there is work that does not come from a client."""
+        timers = self.timers
+        return bool(timers.soon or self._leaving) or timers.due <= timers.seconds()
+
+    def enter(self) -> None:
+        """Does what is due before a client's call; call with the lock."""
+        timers = self.timers
+        if timers.soon or self._leaving or timers.due <= timers.seconds():
+            self.work()
+
+    def work(self) -> None:
+        """Does what is due; call with the lock."""
+        if self.busy:
+            return
+        self.busy = True
+        try:
+            while self._leaving:
+                self._leaving.popleft().leave()
+            self.timers.run()
+        finally:
+            self.busy = False
+
+    def forked(self) -> None:
+        """Called in a process that was forked from the one of this server."""
+        self.lock = threading.RLock()
+        if self.busy:
+            return  # a command has forked, and goes on in both processes
+        with self.lock:
+            for pipe in [*self.waiting, *(pipe for alarm in self._alarms.values() for pipe in alarm.pipes)]:
+                pipe.leave()
+            self.waiting.clear()
+            self._alarms.clear()
+
+    def _let_others_in(self) -> None:
+        """Lets other threads execute commands while a script takes long."""
+        before, self.busy = self.busy, False
+        self.lock.release()
+        try:
+            time.sleep(_PAUSE)  # a lock that is free for a moment only would go to this thread again
+        finally:
+            self.lock.acquire()
+            self.busy = before
+
+    def _on_clock(self) -> None:
+        """The clock of the test has reached the time of a call."""
+        with self.lock:
+            self.work()
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
