@@ -14,6 +14,7 @@ TOOLS = {
     "check-aof": "twisted_redis.persistence.aof.checking",
     "check-rdb": "twisted_redis.persistence.checking",
     "cluster": "twisted_redis.local_cluster",
+    "health": "twisted_redis.health",
     "rdb": "twisted_redis.persistence.printing",
 }
 

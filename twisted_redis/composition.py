@@ -69,6 +69,7 @@ def make_server(
     owns_process: bool,
     endpoints: Sequence[str] = (),
     metrics_port: int | None = None,
+    metrics_bind: str = "127.0.0.1",
     modules: Iterable[ModuleWithArguments] = (),
     time_source: TimeSource | None = None,
     log: Log | None = None,
@@ -77,16 +78,16 @@ def make_server(
     """Makes a server for ``config`` on ``reactor``, without starting it.
 
     The server also listens at ``endpoints``, which are descriptions of Twisted server endpoints.  ``metrics_port`` is
-    The server also listens at ``endpoints``, which are descriptions of Twisted server endpoints.  ``metrics_port`` is
-    the port of the status page and the metrics; with None there is neither.  ``modules`` are loaded after those of the
-    configuration.  The engine reads the time from ``time_source``; the default is ``reactor`` and the wall clock of the
-    system.  It logs with ``log``; the default is ``twisted.logger``.  A node of a cluster keeps its tables in
-    ``nodes_store``; the default is the file that ``cluster-config-file`` names.  Raises FatalConfigError, AclStartError
-    if the users cannot be loaded, and ModuleError if one of ``modules`` cannot be.
+    the port of the status page, the metrics and the health probes, at the address ``metrics_bind``; with None there is
+    none of them.  ``modules`` are loaded after those of the configuration.  The engine reads the time from
+    ``time_source``; the default is ``reactor`` and the wall clock of the system.  It logs with ``log``; the default is
+    ``twisted.logger``.  A node of a cluster keeps its tables in ``nodes_store``; the default is the file that
+    ``cluster-config-file`` names.  Raises FatalConfigError, AclStartError if the users cannot be loaded, and
+    ModuleError if one of ``modules`` cannot be.
     """
     reactor = on_monotonic(reactor)
     parts = _make_parts(config, time_source or TimeSource(reactor), log or _twisted_log(), modules, nodes_store)
-    status = None if metrics_port is None else _make_status(parts.engine, reactor, metrics_port)
+    status = None if metrics_port is None else _make_status(parts.engine, reactor, metrics_port, metrics_bind)
     if owns_process:
         config.on_apply("loglevel", lambda: set_level(config.loglevel))
     return RedisServer(
@@ -178,13 +179,13 @@ def _load_modules(engine: Engine, modules: Iterable[ModuleWithArguments]) -> Non
         load_module(engine, what, given)
 
 
-def _make_status(engine: Engine, reactor: Any, port: int) -> StatusService:
+def _make_status(engine: Engine, reactor: Any, port: int, interface: str) -> StatusService:
     try:
         from twisted_redis.web.service import StatusService
     except ImportError as error:
         needed = "--metrics-port needs the extra `web` (pip install 'twisted_redis[web]')"
         raise FatalConfigError(f"{needed}: {error}") from None
-    return StatusService(engine, reactor, port)
+    return StatusService(engine, reactor, port, interface)
 
 
 def _twisted_log() -> Log:

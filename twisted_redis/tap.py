@@ -85,6 +85,17 @@ def _log_of(program: usage.Options, config: Config) -> RedisLogObserver | None:
     return observer
 
 
+def _make(config: Config, own: OwnOptions, reactor: Any) -> RedisServer:
+    return make_server(
+        config,
+        reactor,
+        owns_process=True,
+        endpoints=own.endpoints,
+        metrics_port=own.metrics_port,
+        metrics_bind=own.metrics_bind,
+    )
+
+
 def makeService(options: Options) -> Service:
     """Makes the service of ``twistd redis``.  twistd starts the process and runs the reactor."""
     from twisted.internet import reactor
@@ -95,7 +106,7 @@ def makeService(options: Options) -> Service:
             config.warnings.append(f"The directive '{name}' has no effect here: twistd or twist decides that")
     ignore_hangup()
     set_level(config.loglevel)
-    server = make_server(config, reactor, owns_process=True, endpoints=own.endpoints, metrics_port=own.metrics_port)
+    server = _make(config, own, reactor)
     observer = options.observer
     if observer is None:
         return server
@@ -152,7 +163,7 @@ def main(argv: Sequence[str]) -> int:
     reactor = install()
     observer = RedisLogObserver(config.logfile, resolve=config.resolve)
     try:
-        server = make_server(config, reactor, owns_process=True, endpoints=own.endpoints, metrics_port=own.metrics_port)
+        server = _make(config, own, reactor)
     except FatalConfigError as error:
         if background:
             # Standard output has no reader.

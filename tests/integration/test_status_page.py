@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.process import Server, start_server
 from tests.support.browser import Browser, find_chromium
 from tests.support.ports import free_port
+from twisted_redis.health import main as check_health
 
 
 class Watched:
@@ -43,6 +44,25 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     found.client.close()
     found.server.stop()
     assert "Traceback" not in found.server.output, found.server.output
+
+
+def test_a_server_that_is_ready(watched: Watched, capfd: pytest.CaptureFixture[str]) -> None:
+    assert watched.ask("healthz") == "alive\n"
+    assert watched.ask("readyz") == "ready\n"
+    port = watched.url.rpartition(":")[2].strip("/")
+    assert check_health(["--port", str(watched.server.port)]) == 0
+    assert check_health(["--metrics-port", port]) == 0
+    assert capfd.readouterr().out == "PONG\nready\n"
+
+
+def test_the_port_is_open_to_others(tmp_path: Path) -> None:
+    """All of 127.0.0.0/8 is this machine, but without the option the server listens at one address of it."""
+    found = Watched(tmp_path, "--metrics-bind", "127.0.0.2")
+    try:
+        assert f"Status page and metrics at {found.url.replace('127.0.0.1', '127.0.0.2')}" in found.server.output
+    finally:
+        found.client.close()
+        found.server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("prometheus_client", reason="needs the extra web")
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import CannotListenError, ConnectionAborted, ConnectionDone
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -22,6 +23,9 @@ from twisted_redis.net.listening import ListenError
 from twisted_redis.web.channel import CONNECTIONS, WITHIN
 from twisted_redis.web.service import StatusService, make_site
 
+#: A client on the same machine.
+NEIGHBOUR = IPv4Address("TCP", "127.0.0.1", 50000)
+
 
 def ask(
     path: str, *headers: str, host: str = "127.0.0.1:9121", method: str = "GET"
@@ -29,7 +33,7 @@ def ask(
     """Returns the status, headers and body of a response."""
     site = make_site(Server().engine, MemoryReactorClock())
     protocol = site.buildProtocol(None)
-    transport = StringTransport()
+    transport = StringTransport(peerAddress=NEIGHBOUR)
     protocol.makeConnection(transport)
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
     protocol.dataReceived("\r\n".join([*lines, "", ""]).encode())
@@ -136,7 +140,7 @@ class Page:
         self.site = make_site(Server(**directives).engine, self.reactor)
 
     def connect(self) -> tuple[Any, StringTransport]:
-        transport = StringTransport()
+        transport = StringTransport(peerAddress=NEIGHBOUR)
         protocol = self.site.buildProtocol(None)  # type: ignore[arg-type]
         if protocol is not None:
             protocol.makeConnection(transport)

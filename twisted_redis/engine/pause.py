@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["CLIENTS", "FAILOVER", "SHUTDOWN", "SLOT_HANDOFF", "Pauses"]
+__all__ = ["CLIENTS", "EXIT", "FAILOVER", "SHUTDOWN", "SLOT_HANDOFF", "Pauses"]
 
 CLIENTS = "clients"
 FAILOVER = "failover"
 SHUTDOWN = "shutdown"
 SLOT_HANDOFF = "slot handoff"
+#: The server ends; nothing ends this pause.
+EXIT = "exit"
 
 _FOR_EVER = float("inf")
 

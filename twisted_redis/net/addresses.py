@@ -6,7 +6,7 @@ import ipaddress
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["describe", "is_loopback"]
+__all__ = ["describe", "is_address", "is_loopback"]
 
 
 def describe(address: Any) -> str:
@@ -26,6 +26,15 @@ def is_loopback(address: Any) -> bool:
     """Whether a peer is on this machine: it has a loopback address or a unix socket."""
     host = getattr(address, "host", None)
     return host is None or _is_loopback_host(host)
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is an IP address, and not a name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_BUSY
-from twisted_redis.engine.pause import SHUTDOWN
+from twisted_redis.engine.pause import EXIT, SHUTDOWN
 from twisted_redis.persistence.files import remove_quietly
 from twisted_redis.resp.types import NO_REPLY, OK, Reply
 
@@ -29,7 +29,6 @@ __all__ = ["Exits", "Replicas"]
 
 _GROUP = "shutdown"
 _FAILED = b"ERR Errors trying to SHUTDOWN. Check logs."
-_EXIT = "exit"
 
 
 class Replicas(Protocol):
@@ -179,7 +178,7 @@ class Exits:
                     return False
                 engine.log("warning", "Error trying to save the DB. Exit anyway.")
         self.done = True
-        engine.pauses.hold_everything(_EXIT)
+        engine.pauses.hold_everything(EXIT)
         for leave in self.leaving:
             leave()
         return True
@@ -187,7 +186,7 @@ class Exits:
     def give_up(self) -> None:
         """Ends the server with an error, without saving."""
         self.done = True
-        self._engine.pauses.hold_everything(_EXIT)
+        self._engine.pauses.hold_everything(EXIT)
         self._engine.process.exit(1)
 
     def collapse(self, reason: str) -> None:
@@ -201,7 +200,7 @@ class Exits:
     def abandon(self) -> None:
         """Gives everything up without saving, as the end of a killed process does."""
         self.done = True
-        self._engine.pauses.hold_everything(_EXIT)
+        self._engine.pauses.hold_everything(EXIT)
         self._snapshots.kill()
         for leave in self.leaving:
             leave()

@@ -1,1 +1,1 @@
-"""A status page and Prometheus metrics over HTTP, for this machine only; on if ``--metrics-port`` is given."""
+"""A status page, Prometheus metrics and health probes over HTTP; on if ``--metrics-port`` is given."""

@@ -3,6 +3,10 @@
 Any page of the web can make a browser on this machine send requests here.  With a host name of its own that resolves to
 127.0.0.1, it could read the answers, too.  So only requests that name this machine are answered.  If Redis' clients
 have to log in, requests need a password as well, because a user of the machine is not a user of the server.
+
+Requests from other machines arrive only if ``--metrics-bind`` opens the port to them.  They need a password too, unless
+``protected-mode`` is off: the same rule as for Redis' clients.  Without a password, the host of the request must be an
+address or a name without a dot, because no site of the web can have such a name.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.net.addresses import is_loopback
+from twisted_redis.net.addresses import is_address, is_loopback
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -36,8 +40,14 @@ def refusal(engine: Engine, request: Request) -> Refusal | None:
     if len(hosts) != 1:
         return Refusal(400, b"one Host header is needed\n")
     name = request.getRequestHostname().decode("ascii", "replace").strip("[]").lower()
-    if name != "localhost" and not is_loopback(_Named(name)):
-        return Refusal(403, b"only as 127.0.0.1 or localhost\n")
+    if is_loopback(request.getClientAddress()):
+        if name != "localhost" and not is_loopback(_Named(name)):
+            return Refusal(403, b"only as 127.0.0.1 or localhost\n")
+    elif engine.acl.open:
+        if engine.config.protected_mode:
+            return Refusal(403, b"only from this machine: the server has no password, and protected-mode is on\n")
+        if not is_address(name) and ("." in name or not name):
+            return Refusal(403, b"only by an address, or by a name without a dot\n")
     if engine.acl.open:
         return None
     user = _user(engine, request)

@@ -1,4 +1,7 @@
-"""The HTTP server: a status page, its figures as JSON, and Prometheus metrics, on the loopback interface only."""
+"""The HTTP server: a status page, its figures as JSON, Prometheus metrics, and the answers to health probes.
+
+It listens at the loopback interface unless ``--metrics-bind`` names another address.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,12 @@ from twisted_redis.net.listening import PlaceTaken
 from twisted_redis.web.access import refusal
 from twisted_redis.web.channel import CONNECTIONS, Channel
 from twisted_redis.web.figures import status
+from twisted_redis.web.health import obstacles
 from twisted_redis.web.metrics import exposition
 
 __all__ = ["INTERFACE", "StatusService", "make_site"]
 
-#: Only this machine can connect.
+#: By default, only this machine can connect.
 INTERFACE = "127.0.0.1"
 
 _FILES = {
@@ -31,6 +35,8 @@ _FILES = {
     b"status.css": ("status.css", b"text/css; charset=utf-8"),
     b"status.js": ("status.js", b"text/javascript; charset=utf-8"),
 }
+#: The paths of the probes, which everyone may request who can connect.
+_PROBES = ([b"healthz"], [b"readyz"])
 _HEADERS = {
     b"Cache-Control": b"no-store",
     # The page may load its own style and script, and request its own figures; the browser forbids everything else.
@@ -42,7 +48,10 @@ _HEADERS = {
 
 
 class _Answer(Resource):
-    """A resource; ``make`` returns the content type and the body of the response to a request."""
+    """A resource; ``make`` returns the content type and the body of the response to a request.
+
+    ``make`` may set another status than ``code``.
+    """
 
     isLeaf = True
 
@@ -60,8 +69,8 @@ class _Answer(Resource):
     def render(self, request: Request) -> bytes:
         """The body of the response to GET, and to HEAD, for which Twisted sends only the headers."""
         if request.method in (b"GET", b"HEAD"):
-            content_type, body = self._make(request)
             request.setResponseCode(self._code)
+            content_type, body = self._make(request)
         else:
             content_type, body = b"text/plain", b"only GET and HEAD\n"
             request.setResponseCode(405)
@@ -110,14 +119,14 @@ class _Site(Site):
 
     def getResourceFor(self, request: Request) -> Any:
         """The resource that ``request`` names, or one that refuses it."""
-        found = refusal(self._engine, request)
+        found = None if request.postpath in _PROBES else refusal(self._engine, request)
         if found is not None:
             return _Answer(_always(b"text/plain", found.text), found.code, found.headers)
         return super().getResourceFor(request)  # type: ignore[no-untyped-call]
 
 
 def make_site(engine: Engine, reactor: Any) -> Site:
-    """Makes the site of ``engine`` with ``/``, ``/status.json`` and ``/metrics``."""
+    """Makes the site of ``engine`` with ``/``, ``/status.json``, ``/metrics``, ``/healthz`` and ``/readyz``."""
     expose = exposition(engine)
 
     def metrics(request: Request) -> tuple[bytes, bytes]:
@@ -127,9 +136,17 @@ def make_site(engine: Engine, reactor: Any) -> Site:
     def figures(request: Request) -> tuple[bytes, bytes]:
         return b"application/json", json.dumps(status(engine)).encode()
 
+    def readiness(request: Request) -> tuple[bytes, bytes]:
+        found = obstacles(engine)
+        if found:
+            request.setResponseCode(503)
+        return b"text/plain", "".join(f"{text}\n" for text in found or ["ready"]).encode()
+
     root: Any = _Root()  # type: ignore[no-untyped-call]
     root.putChild(b"metrics", _Answer(metrics))
     root.putChild(b"status.json", _Answer(figures))
+    root.putChild(b"healthz", _Answer(_always(b"text/plain", b"alive\n")))
+    root.putChild(b"readyz", _Answer(readiness))
     folder = files("twisted_redis.web") / "static"
     for path, (name, content_type) in _FILES.items():
         root.putChild(path, _Answer(_always(content_type, (folder / name).read_bytes())))
@@ -137,14 +154,15 @@ def make_site(engine: Engine, reactor: Any) -> Site:
 
 
 class StatusService(Service):
-    """Serves the page and the metrics of ``engine`` at ``port`` of the loopback interface."""
+    """Serves the page and the metrics of ``engine`` at ``port`` of the address ``interface``."""
 
     name = "status"
 
-    def __init__(self, engine: Engine, reactor: Any, port: int) -> None:
+    def __init__(self, engine: Engine, reactor: Any, port: int, interface: str = INTERFACE) -> None:
         self._engine = engine
         self._reactor = reactor
         self._wanted = port
+        self._interface = interface
         self._listening: Any = None
 
     @property
@@ -158,11 +176,12 @@ class StatusService(Service):
             return
         site = make_site(self._engine, self._reactor)
         try:
-            self._listening = self._reactor.listenTCP(self._wanted, site, 50, INTERFACE)
+            self._listening = self._reactor.listenTCP(self._wanted, site, 50, self._interface)
         except CannotListenError as error:
-            text = f"{INTERFACE}:{self._wanted}: {error.socketError}"
+            text = f"{self._interface}:{self._wanted}: {error.socketError}"
             raise PlaceTaken(text, self._wanted, "metrics") from error
-        self._engine.log("notice", f"Status page and metrics at http://{INTERFACE}:{self.port}/")
+        host = f"[{self._interface}]" if ":" in self._interface else self._interface
+        self._engine.log("notice", f"Status page and metrics at http://{host}:{self.port}/")
 
     def privilegedStartService(self) -> None:
         """Opens the port before twistd gives up its privileges."""
