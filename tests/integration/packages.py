@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+#: The client libraries for Node.  Their tests share a folder.
+NODE_CLIENTS = ("bullmq", "ioredis", "redis")
 #: The time limit of an installation (s).
 _MINUTES = 240
 

@@ -19,6 +19,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.integration.packages import NODE_CLIENTS, node_with
 from tests.integration.process import PATIENCE
 
 pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
@@ -138,26 +139,8 @@ def test_a_wrong_password(server: TlsServer) -> None:
 # Node libraries
 
 
-def node_modules() -> Path:
-    """The folder into which the packages are installed once. The test is skipped if that is impossible."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs node and npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twisted_redis" / "npm"
-    modules = cache / "node_modules"
-    if not all((modules / name / "package.json").exists() for name in ("ioredis", "redis")):
-        cache.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(cache), "ioredis", "redis"]
-        try:
-            done = subprocess.run(command, cwd=cache, capture_output=True, text=True, timeout=120, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm does not come to an end")
-        if done.returncode:
-            pytest.skip(f"npm cannot install them here: {done.stderr.strip().splitlines()[-1:]}")
-    return modules
-
-
 def run_node(script: str, server: TlsServer, tls: bool, user: bool, protocol: int = 2) -> dict[str, Any]:
-    modules = node_modules()
+    modules = node_with(*NODE_CLIENTS)
     given: dict[str, Any] = {"port": server.server.port, "protocol": protocol}
     if tls:
         trust = {"ca": server.authority.cert, "cert": server.pair.cert, "key": server.pair.key}

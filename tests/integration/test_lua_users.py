@@ -14,7 +14,7 @@ import pytest
 import redis
 from redis.exceptions import LockError, LockNotOwnedError, NoScriptError
 
-from tests.integration.packages import node_with, python_with
+from tests.integration.packages import python_with
 from tests.integration.process import PATIENCE, Server
 
 pytest.importorskip("lupa", reason="needs the extra lua")
@@ -142,25 +142,3 @@ def test_dramatiq(shared_server: Server, client: redis.Redis) -> None:
         "left": 0,
     }
     assert client.info("commandstats")["cmdstat_evalsha"]["calls"] > 100
-
-
-def test_bullmq(shared_server: Server, client: redis.Redis) -> None:
-    modules = node_with("bullmq", "ioredis")
-    assert report(["node", "bullmq.cjs", str(shared_server.port)], shared_server, NODE_PATH=str(modules)) == {
-        "before": {"waiting": 2, "prioritized": 3, "delayed": 0},
-        "prioritized": ["plain", "plain", "p1", "p2", "p3"],
-        "result": 8,
-        "later": [10, True],
-        "tries": 3,
-        "failure": "on purpose",
-        "parent": [2, 4, 6],
-        "schedulers": 1,
-        "paused": [True, False],
-        "slowly": True,
-        "state": "failed",
-        "failed": 1,
-        "cleaned": True,
-        "completed": 0,
-        "sum": 124750,
-        "obliterated": 0,
-    }

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.integration.clients.subjects import Subject
-from tests.integration.packages import node_with, python_with
+from tests.integration.packages import NODE_CLIENTS, node_with, python_with
 from tests.integration.process import PATIENCE, ROOT
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -46,7 +46,7 @@ def run_python(subject: Subject, program: str, protocol: int, *packages: str, **
 
 
 def run_node(subject: Subject, program: str, protocol: int) -> set[str]:
-    modules = node_with("ioredis", "redis")
+    modules = node_with(*NODE_CLIENTS)
     given = subject.given(cluster=True, protocol=protocol)
     return run(["node", f"{program}.cjs"], given, NODE_PATH=str(modules))
 
@@ -88,3 +88,10 @@ def test_ioredis(subject: Subject, protocol: int) -> None:
 def test_node_redis(subject: Subject, protocol: int) -> None:
     done = run_node(subject, "node_redis_client", protocol)
     assert done == {*COMMON, "cluster", "monitoring", "pool", *(["tracking"] if protocol == 3 else [])}
+
+
+def test_bullmq(subject: Subject) -> None:
+    assert run_node(subject, "bullmq_client", 2) == {
+        *("jobs", "priorities", "delays", "failures", "schedulers", "flows", "rate_limits", "concurrency"),
+        *("deduplication", "stalling", "pausing", "reconnection", "cluster"),
+    }
