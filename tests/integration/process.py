@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.guard import watch
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,15 +100,13 @@ def start_server(
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"output-{port}"
     with open(output, "ab") as file:
-        process = watch(
-            subprocess.Popen(
-                [*command, *arguments],
-                cwd=folder,
-                env=dict(env) if env is not None else environment(),
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=folder,
+            env=dict(env) if env is not None else environment(),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
         )
     server = Server(process, port, folder, output)
     if stdin is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hmac import compare_digest
 
+from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import (
     ANONYMOUS,
     ASKING,
@@ -161,7 +162,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             b"server",
             b"redis",
             b"version",
-            ctx.engine.version.encode(),
+            REDIS_VERSION.encode(),
             b"proto",
             ctx.resp,
             b"id",

