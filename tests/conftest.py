@@ -16,6 +16,7 @@ from hypothesis import settings
 from twisted.logger import globalLogPublisher
 
 from tests.differential.harness import real_redis, version_of
+from tests.support.guard import Guard
 from tests.support.workers import in_order, workers_for
 from twisted_redis._compiled import compiled_modules
 
@@ -28,8 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compiled", action="store_true", help="refuse to run unless the modules are compiled")
 
 
+GUARD = pytest.StashKey[Guard]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuses ``--compiled`` if this process runs a module of tools/compiled_modules.txt from its source."""
+    """Has everything that this process starts end with it. Refuses ``--compiled`` if modules are not compiled."""
+    config.stash[GUARD] = Guard()
     if config.getoption("--compiled"):
         import_module("twisted_redis.composition")
         lines = (Path(__file__).parents[1] / "tools" / "compiled_modules.txt").read_text().splitlines()
@@ -74,6 +79,12 @@ def skip_other_releases(items: list[pytest.Item]) -> None:
     for item, name in found:
         if name in listed[wrong]:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    guard = config.stash.get(GUARD, None)
+    if guard is not None:
+        guard.close()
 
 
 def pytest_report_header() -> str:

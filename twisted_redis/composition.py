@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted_redis import commands
 from twisted_redis.commands.clients import client_line
-from twisted_redis.config import Config, FatalConfigError, to_bytes, to_text
+from twisted_redis.config import REDIS_VERSION, Config, FatalConfigError, to_bytes, to_text
 from twisted_redis.engine.acl.files import load_users
 from twisted_redis.engine.clock import TimeSource
+from twisted_redis.engine.declare.releases import commands_of
 from twisted_redis.engine.engine import THRESHOLDS, Engine
 from twisted_redis.engine.extensions.module import Module
 from twisted_redis.engine.extensions.modules import ModuleError, load_module
@@ -74,6 +75,7 @@ def make_server(
     time_source: TimeSource | None = None,
     log: Log | None = None,
     nodes_store: Store | None = None,
+    version: str = REDIS_VERSION,
 ) -> RedisServer:
     """Makes a server for ``config`` on ``reactor``, without starting it.
 
@@ -82,11 +84,13 @@ def make_server(
     none of them.  ``modules`` are loaded after those of the configuration.  The engine reads the time from
     ``time_source``; the default is ``reactor`` and the wall clock of the system.  It logs with ``log``; the default is
     ``twisted.logger``.  A node of a cluster keeps its tables in ``nodes_store``; the default is the file that
-    ``cluster-config-file`` names.  Raises FatalConfigError, AclStartError if the users cannot be loaded, and
-    ModuleError if one of ``modules`` cannot be.
+    ``cluster-config-file`` names.  The server has the commands that Redis had in ``version``, and tells clients that
+    version.  Raises FatalConfigError, AclStartError if the users cannot be loaded, and ModuleError if one of
+    ``modules`` cannot be.
     """
     reactor = on_monotonic(reactor)
-    parts = _make_parts(config, time_source or TimeSource(reactor), log or _twisted_log(), modules, nodes_store)
+    time_source, log = time_source or TimeSource(reactor), log or _twisted_log()
+    parts = _make_parts(config, time_source, log, modules, nodes_store, version)
     status = None if metrics_port is None else _make_status(parts.engine, reactor, metrics_port, metrics_bind)
     if owns_process:
         config.on_apply("loglevel", lambda: set_level(config.loglevel))
@@ -113,9 +117,10 @@ def _make_parts(
     log: Log,
     modules: Iterable[ModuleWithArguments] = (),
     nodes_store: Store | None = None,
+    version: str = REDIS_VERSION,
 ) -> Parts:
     commands.load()
-    engine = Engine(config, time_source, log)
+    engine = Engine(config, time_source, log, None if version == REDIS_VERSION else commands_of(version), version)
     _rename_commands(engine)
     _follow(config, "requirepass", lambda: engine.acl.set_default_password(to_bytes(config.requirepass)))
     _load_modules(engine, modules)

@@ -183,9 +183,10 @@ def test_a_larger_cluster_heals(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 7])
-def test_a_hundred_nodes_heal(seed: int) -> None:
+def test_a_hundred_nodes_heal() -> None:
     simulation = make(50, 1, seed=5, node_timeout=5000, delay=(1, 80))
-    hurt(simulation, Random(seed))
-    end(simulation)
-    converge(simulation)
+    # Forming the cluster takes as long as all that follows, so it heals twice.
+    for seed in (1, 7):
+        hurt(simulation, Random(seed))
+        end(simulation)
+        converge(simulation)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.differential import Connection, PermissiveConfig, checked, real_binary, values
+from tests.support.guard import watch
 from twisted_redis.config import (
     REDIS_VERSION,
     Config,
@@ -59,7 +60,7 @@ def real(home: Path) -> Iterator[Connection]:
     (home / "other.conf").write_text("hz 20\n")
     (home / "redis.conf").write_bytes(FILE)
     options = f"--unixsocket {home}/s --logfile {home}/log --enable-protected-configs yes".split()
-    process = subprocess.Popen([BINARY, "redis.conf", *options], cwd=home, stdout=subprocess.DEVNULL)
+    process = watch(subprocess.Popen([BINARY, "redis.conf", *options], cwd=home, stdout=subprocess.DEVNULL))
     try:
         deadline = time.monotonic() + 20
         while not (home / "s").exists():

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.guard import watch
 from tests.support.ports import free_port
 
 from .normalise import Rule, rule_for
@@ -90,12 +91,14 @@ def running(
             (Path(directory) / file).write_bytes(content)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*command, "--port", str(port), "--dir", directory, *OPTIONS, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=os.environ | {"PYTHONPATH": path},
+            process = watch(
+                subprocess.Popen(
+                    [*command, "--port", str(port), "--dir", directory, *OPTIONS, *options],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=os.environ | {"PYTHONPATH": path},
+                )
             )
         try:
             wait_until_ready(process, port, log)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.guard import watch
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,13 +101,15 @@ def start_server(
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"output-{port}"
     with open(output, "ab") as file:
-        process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=folder,
-            env=dict(env) if env is not None else environment(),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=file,
-            stderr=subprocess.STDOUT,
+        process = watch(
+            subprocess.Popen(
+                [*command, *arguments],
+                cwd=folder,
+                env=dict(env) if env is not None else environment(),
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
         )
     server = Server(process, port, folder, output)
     if stdin is not None:

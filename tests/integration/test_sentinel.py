@@ -17,6 +17,7 @@ from redis.sentinel import Sentinel
 
 from tests.integration.process import PATIENCE, Server
 from tests.integration.replicas import client_of, digest, has, launch, link_up, until
+from tests.support.guard import watch
 from tests.support.ports import free_port
 
 SENTINEL = shutil.which("redis-sentinel")
@@ -43,7 +44,7 @@ class Watch:
             assert SENTINEL is not None
             with open(place / "log", "wb") as log:
                 self._processes.append(
-                    subprocess.Popen([SENTINEL, str(place / "sentinel.conf")], stdout=log, stderr=log)
+                    watch(subprocess.Popen([SENTINEL, str(place / "sentinel.conf")], stdout=log, stderr=log))
                 )
 
     def client(self) -> Sentinel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hmac import compare_digest
 
-from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import (
     ANONYMOUS,
     ASKING,
@@ -162,7 +161,7 @@ def hello(ctx: Client, *arguments: bytes) -> Reply:
             b"server",
             b"redis",
             b"version",
-            REDIS_VERSION.encode(),
+            ctx.engine.version.encode(),
             b"proto",
             ctx.resp,
             b"id",

@@ -6,7 +6,6 @@ import math
 import random
 from typing import TYPE_CHECKING
 
-from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.declare.flags import FAST, READONLY
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.parse import integer
@@ -69,4 +68,4 @@ def lolwut(ctx: Client, *options: bytes) -> Reply:
         chance = random.Random(integer(options[1]))
     else:
         chance = random.Random()
-    return Verbatim(f"{rope(chance)}\nRedis ver. {REDIS_VERSION}\n".encode())
+    return Verbatim(f"{rope(chance)}\nRedis ver. {ctx.engine.version}\n".encode())

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from twisted_redis.config import Config
+from twisted_redis.config import REDIS_VERSION, Config
 from twisted_redis.engine import gates
 from twisted_redis.engine.acl import Acl
 from twisted_redis.engine.blocking import Block, Waiting, block
@@ -83,6 +83,8 @@ class Engine:
     """A server without sockets: its databases, commands and clients, and the parts that act on them.
 
     ``config`` carries the directives as attributes, ``time`` is the source of time, ``log`` takes (level, text).
+    ``specs`` are the declarations of the commands, all of them by default, and ``version`` is the version of Redis
+    that clients are told.
     """
 
     def __init__(
@@ -91,8 +93,10 @@ class Engine:
         time_source: TimeSource,
         log: Callable[[str, str], None],
         specs: Iterable[Spec] | None = None,
+        version: str = REDIS_VERSION,
     ) -> None:
         self.config = config
+        self.version = version
         self.time = time_source
         self.log = log
         self.clock_ns: Callable[[], int] = time.perf_counter_ns

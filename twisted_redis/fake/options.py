@@ -6,8 +6,8 @@ from functools import lru_cache
 from inspect import signature
 from typing import Any, ClassVar, NamedTuple
 
+from twisted_redis.engine.declare.releases import release_of
 from twisted_redis.fake.server import FakeServer
-from twisted_redis.fake.versions import version_of
 
 __all__ = ["CONNECTION_REFUSED", "FakeClient", "Options", "connection_arguments"]
 
@@ -58,7 +58,7 @@ class Options(NamedTuple):
             if address is None:
                 server = FakeServer(**made)
             else:
-                major = "" if self.version is None else version_of(self.version)[0]
+                major = "" if self.version is None else release_of(self.version).partition(".")[0]
                 server = FakeServer.at(f"{address}:{self.server_type}:v{major}", **made)
         if not self.connected:
             server.connected = False

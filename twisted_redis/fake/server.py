@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeServer"]
 
+#: Valkey is what became of this version of Redis, and says so to clients that ask for the version of Redis.
+_BEFORE_VALKEY = "7.2.4"
 #: How long (s) a script that takes long lets others in at a time.
 _PAUSE = 0.0005
 
@@ -38,6 +40,9 @@ class FakeServer(Face):
 
     A call of a client is executed in the client's own thread.  ``lock`` lets one of them in at a time.  A client that
     waits releases it, is woken by the others, and meanwhile does what is due for the server.
+
+    ``version`` (``"7.2"``, ``(7, 2)`` or 7) is the release of Redis whose commands the server has; the default is the
+    newest one.  ``server_type="valkey"`` stands for Redis 7.2.4, from which Valkey comes.
 
     ``directives`` are those of ``RedisService``; ``config`` is a dict of more of them, as fakeredis takes it.  With
     ``clock``, a ``twisted.internet.task.Clock``, time passes only when that clock is advanced.
@@ -81,6 +86,7 @@ class FakeServer(Face):
                 modules=modules,
                 reactor=self.timers,
                 logger=logger,
+                version=_version(version, server_type),
                 **{name.replace("-", "_"): value for name, value in given.items()},
                 **directives,
             )
@@ -241,6 +247,13 @@ class FakeServer(Face):
         """The clock of the test has reached the time of a call."""
         with self.lock:
             self.work()
+
+
+def _version(version: Any, server_type: str) -> Any:
+    """The release of Redis that a server of a type and version is; None for the newest one."""
+    if server_type not in ("redis", "valkey"):
+        raise ValueError(f"server_type is 'redis' or 'valkey', not {server_type!r}")
+    return _BEFORE_VALKEY if server_type == "valkey" else version
 
 
 def _text(value: Any) -> Any:

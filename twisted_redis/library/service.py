@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 
 from twisted_redis import commands
 from twisted_redis.composition import Log, ModuleWithArguments, make_server
-from twisted_redis.config import Config, FatalConfigError
+from twisted_redis.config import REDIS_VERSION, Config, FatalConfigError
 from twisted_redis.engine.acl import AclStartError
+from twisted_redis.engine.declare.releases import release_of
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.extensions.module import Module
 from twisted_redis.library.bridge import log_to
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisService"]
 
+#: The arguments of a service, or of ``running_server``, that are not directives.
+_OPTIONS = ("endpoints", "modules", "reactor", "logger", "process", "version")
+
 # Declares the commands at import, because that takes longer than the start of a server.
 commands.load()
 
@@ -51,6 +55,7 @@ class _Embedded:
         modules: Sequence[ModuleWithArguments],
         log: Log | None,
         nodes_store: Store | None,
+        version: str,
     ) -> None:
         reactor = on_monotonic(reactor)
         # A reactor may have a wall clock of its own, which belongs to its timers.
@@ -64,6 +69,7 @@ class _Embedded:
             time_source=self.clock.source,
             log=log,
             nodes_store=nodes_store,
+            version=version,
         )
         self.clock.moved = self._catch_up
         self.controls = Controls(self.server, self.clock)
@@ -123,6 +129,7 @@ class RedisService(Service, Face):
 
     ``modules`` are command modules in Python: names as ``loadmodule`` takes them, ``Module`` objects, imported modules
     that have one, or tuples of one of these and its arguments.  ``reactor`` is the global reactor by default.
+    ``version`` (``"7.2"``, ``(7, 2)`` or 7) gives the server the commands of that release, and its number.
     ``logger`` is a logger of the standard ``logging``, or its name; it gets the log in place of ``twisted.logger``.
 
     Each start makes a new server.  Besides the methods of a service there are those that a test needs: for the clock,
@@ -136,9 +143,11 @@ class RedisService(Service, Face):
         modules: Iterable[Any] = (),
         reactor: Any = None,
         logger: logging.Logger | str | None = None,
+        version: str | float | Sequence[int] | None = None,
         **directives: Any,
     ) -> None:
         self._directives = directives
+        self._version = REDIS_VERSION if version is None else release_of(version)
         self._endpoints = _checked_endpoints(endpoints)
         if directives.get("port") is None:
             directives["port"] = 0
@@ -148,7 +157,7 @@ class RedisService(Service, Face):
         self._nodes_store: Store | None = None
         self._log = None if logger is None else log_to(logger)
         self._embedded: _Embedded | None = None
-        self._config: Config | None = make_config(directives, ("endpoints", "modules", "reactor", "logger", "process"))
+        self._config: Config | None = make_config(directives, _OPTIONS)
         self._waiting: list[Deferred[RedisService]] = []
         self._ready = False
         self._problem: Failure | None = None
@@ -202,7 +211,9 @@ class RedisService(Service, Face):
             if reactor is None:
                 from twisted.internet import reactor
             try:
-                embedded = _Embedded(config, reactor, self._endpoints, self._modules, self._log, self._nodes_store)
+                embedded = _Embedded(
+                    config, reactor, self._endpoints, self._modules, self._log, self._nodes_store, self._version
+                )
             except FatalConfigError as error:
                 raise ValueError(f"{error.line}: {error.reason}" if error.line else error.reason) from None
             except AclStartError as error:

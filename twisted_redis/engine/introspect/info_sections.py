@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine.clients import REPLICA, SUBSCRIBED, TRACKING
 from twisted_redis.engine.introspect.info_fields import Fields
 from twisted_redis.engine.memory.client_eviction import client_memory
@@ -40,7 +39,7 @@ def _server(engine: Engine) -> Fields:
     return engine.info.extended(
         "server",
         [
-            ("redis_version", REDIS_VERSION),
+            ("redis_version", engine.version),
             ("redis_git_sha1", "00000000"),
             ("redis_git_dirty", 0),
             ("redis_build_id", "0"),

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twisted_redis.config import REDIS_VERSION
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER, RESTRICTED, SCRIPT, Client
@@ -98,7 +97,7 @@ class Runner:
         self.client.gates |= DENY_BLOCKING | SCRIPT
         debugger = attach(self) if attach is not None else None
         deprecated = engine.config.lua_enable_deprecated_api
-        self.lua = Interpreter(debugger or self, REDIS_VERSION, not functions, deprecated, debugger)
+        self.lua = Interpreter(debugger or self, engine.version, not functions, deprecated, debugger)
         self._unit = engine.unit(TRANSACTION)
 
     def execute(self, run: Run, function: Any, keys: int, arguments: Sequence[bytes], queue: list[Run]) -> Reply:
