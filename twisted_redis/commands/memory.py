@@ -116,6 +116,8 @@ def stats(ctx: Client) -> Reply:
         "replica.fullsync.buffer": info["mem_replica_full_sync_buffer"],
         "clients.slaves": sum(replicas),
         "clients.normal": sum(clients),
+    }
+    more = {
         "cluster.links": info["mem_cluster_links"],
         "aof.buffer": info["mem_aof_buffer"],
         "lua.caches": info["used_memory_scripts_eval"],
@@ -125,7 +127,13 @@ def stats(ctx: Client) -> Reply:
     filled = [db for db in engine.databases if db.data]
     databases = [(f"db.{db.index}", KEY * len(db.data), EXPIRY * len(db.expires)) for db in filled]
     room = sum(map(_unused_table_bytes, filled))
-    overhead = startup + sum(parts.values()) + room + sum(keys + expiries for _, keys, expiries in databases)
+    overhead = (
+        startup
+        + sum(parts.values())
+        + sum(more.values())
+        + room
+        + sum(keys + expiries for _, keys, expiries in databases)
+    )
     keys = sum(len(db.data) for db in filled)
     used, dataset = max(0, total - startup), max(0, total - overhead)
     ratio, waste = info["used_memory_rss"] / total, info["used_memory_rss"] - total
@@ -134,6 +142,9 @@ def stats(ctx: Client) -> Reply:
         ("total.allocated", total),
         ("startup.allocated", startup),
         *parts.items(),
+        ("clients.normal.shared", info["mem_clients_normal_shared"]),
+        ("clients.normal.unshared", info["mem_clients_normal_unshared"]),
+        *more.items(),
         *(
             (name, Pairs([b"overhead.hashtable.main", main, b"overhead.hashtable.expires", expires]))
             for name, main, expires in databases
