@@ -70,6 +70,7 @@ class Config(Directives):
         self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same for the modules that are loaded now.
         self.own_types: dict[str, type[OwnValue]] = {}  #: The value types of loaded modules, by name.
         self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), not a directive. 0 for none.
+        self.make_folder: Callable[[], str] | None = None  #: Makes the folder that takes the place of ``dir``.
         self._appliers: dict[str, list[Applier]] = {}
         vars(self).update(_DEFAULTS)
         try:
@@ -83,7 +84,15 @@ class Config(Directives):
 
     def resolve(self, path: str) -> str:
         """Returns the path of a file in the configuration. A relative path is relative to ``dir``."""
-        return os.path.join(self.dir, path)
+        return os.path.join(self.dir if self.make_folder is None else self.make_folder(), path)
+
+    def use_folder(self, make: Callable[[], str]) -> None:
+        """Has relative paths be relative to the folder that ``make`` returns, until CONFIG SET changes ``dir``."""
+        self.make_folder = make
+        self.on_apply("dir", self._use_dir)
+
+    def _use_dir(self) -> None:
+        self.make_folder = None
 
     def limit_hz(self) -> None:
         """Limits ``hz`` to its range. Redis takes the value for a hint, and corrects it instead of refusing it."""

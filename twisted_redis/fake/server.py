@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -15,6 +16,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from twisted_redis.fake.folders import Folder
 from twisted_redis.fake.forks import Forks
 from twisted_redis.fake.pipes import Pipe, Refused
 from twisted_redis.fake.timers import Timers
@@ -36,13 +38,16 @@ logging.getLogger("twisted_redis.fake").addHandler(logging.NullHandler())
 
 
 class FakeServer(Face):
-    """A server without sockets, threads and files, for the clients of this process.
+    """A server without sockets and threads, for the clients of this process.
 
     A call of a client is executed in the client's own thread.  ``lock`` lets one of them in at a time.  A client that
     waits releases it, is woken by the others, and meanwhile does what is due for the server.
 
     ``version`` (``"7.2"``, ``(7, 2)`` or 7) is the release of Redis whose commands the server has; the default is the
     newest one.  ``server_type="valkey"`` stands for Redis 7.2.4, from which Valkey comes.
+
+    It neither loads nor saves files by itself.  What SAVE or an append-only file write goes to a temporary folder,
+    unless ``dir`` names one.
 
     ``directives`` are those of ``RedisService``; ``config`` is a dict of more of them, as fakeredis takes it.  With
     ``clock``, a ``twisted.internet.task.Clock``, time passes only when that clock is advanced.
@@ -79,7 +84,9 @@ class FakeServer(Face):
         self._alarms: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         #: Pipes that were closed while the server could not be told.
         self._leaving: deque[Pipe] = deque()
-        given = {_text(name): _text(value) for name, value in (config or {}).items()}
+        directives.update((_text(name).replace("-", "_"), _text(value)) for name, value in (config or {}).items())
+        if directives.get("aclfile"):
+            directives["aclfile"] = os.path.abspath(directives["aclfile"])
         with self.lock:
             self._service = RedisService(
                 endpoints=(),
@@ -87,9 +94,9 @@ class FakeServer(Face):
                 reactor=self.timers,
                 logger=logger,
                 version=_version(version, server_type),
-                **{name.replace("-", "_"): value for name, value in given.items()},
                 **directives,
             )
+            self._service.use_folder(Folder().path)
             self._service.startService()
             self._wait_for(self._service.whenReady())
         self._forks.add(self)
@@ -172,7 +179,7 @@ class FakeServer(Face):
         """Accepts a connection; raises Refused if the server takes none."""
         with self.lock:
             self.enter()
-            protocol = self._service.accept(pipe) if self._connected else None
+            protocol = self._service.accept(pipe) if self._connected and self._service.running else None
             if protocol is None:
                 raise Refused
             pipe.connection = protocol.connection

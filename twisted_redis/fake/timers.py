@@ -14,6 +14,8 @@ from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_redis.net.listening import ListenError
+
 __all__ = ["Timers"]
 
 _log = Logger()
@@ -79,9 +81,17 @@ class Timers:
 
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:
         """Refuses the connection: a server without sockets reaches no other server."""
-        connector = _NoConnector(host, port)
-        self.callLater(0, factory.clientConnectionFailed, connector, Failure(ConnectError("this server has no socket")))
+        connector = _NoConnector(self, factory)
+        connector.connect()
         return connector
+
+    def adoptStreamPort(self, descriptor: int, family: Any, factory: Any) -> Any:
+        """Refuses to listen (CONFIG SET port)."""
+        raise ListenError("this server has no socket")
+
+    def listenUNIX(self, path: str, factory: Any, *others: Any) -> Any:
+        """Refuses to listen."""
+        raise ListenError("this server has no socket")
 
     def run(self) -> None:
         """Makes the calls that are due; those that they schedule at once come with the next ``run``."""
@@ -134,9 +144,14 @@ class Timers:
 class _NoConnector:
     """The connector of a connection that is refused."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host = host
-        self.port = port
+    def __init__(self, timers: Timers, factory: Any) -> None:
+        self._timers = timers
+        self._factory = factory
+
+    def connect(self) -> None:
+        """Tries, and fails."""
+        reason = Failure(ConnectError("this server has no socket"))
+        self._timers.callLater(0, self._factory.clientConnectionFailed, self, reason)
 
     def disconnect(self) -> None:
         """Does nothing: there is no connection."""

@@ -155,6 +155,7 @@ class RedisService(Service, Face):
         self._modules = _checked_modules(modules)
         self._reactor = reactor
         self._nodes_store: Store | None = None
+        self._make_folder: Callable[[], str] | None = None
         self._log = None if logger is None else log_to(logger)
         self._embedded: _Embedded | None = None
         self._config: Config | None = make_config(directives, _OPTIONS)
@@ -179,6 +180,10 @@ class RedisService(Service, Face):
     def use_nodes_store(self, store: Store) -> None:
         """Keeps the tables of a node of a cluster in ``store``, from the next start on."""
         self._nodes_store = store
+
+    def use_folder(self, make: Callable[[], str]) -> None:
+        """Writes files to the folder that ``make`` returns, unless ``dir`` names one, from the next start on."""
+        self._make_folder = make
 
     # a service
 
@@ -207,6 +212,8 @@ class RedisService(Service, Face):
         if self._embedded is None:
             config = self._config or make_config(self._directives)
             self._config = None
+            if self._make_folder is not None and not self._directives.get("dir"):
+                config.use_folder(self._make_folder)
             reactor = self._reactor
             if reactor is None:
                 from twisted.internet import reactor
