@@ -25,9 +25,9 @@ from twisted_redis.local_cluster import ClusterOptions
 
 #: Programs that are not part of this project.
 _FOREIGN = {
-    ".", "apt", "apt-get", "brew", "cd", "curl", "docker", "echo", "git", "kill", "logrotate", "ls", "mkdir",
-    "mv", "openssl", "pip", "pytest", "redis-benchmark", "redis-cli", "redis-server", "source", "sudo",
-    "systemctl", "tail", "towncrier", "useradd", "valkey-server",
+    ".", "/opt/redis/bin/pip", "apt", "apt-get", "brew", "cd", "curl", "docker", "echo", "git", "install", "kill",
+    "kubectl", "logrotate", "ls", "mkdir", "mv", "openssl", "pip", "pytest", "redis-benchmark", "redis-cli",
+    "redis-server", "source", "sudo", "systemctl", "tail", "towncrier", "useradd", "valkey-server",
 }  # fmt: skip
 #: What a server or a cluster prints when it is ready.
 _READY = re.compile(rb"Ready to accept connections|ends all nodes")
