@@ -117,7 +117,7 @@ def test_stats_are_those_of_redis(server: InProcess) -> None:
     server("SELECT", 3)
     server("SET", "k", "v", "EX", 10)
     figures = stats(server)
-    assert len(figures) == 35
+    assert len(figures) == 37
     main, expires = figures[b"db.0"][1::2]
     assert (main > 0, expires) == (True, 0)
     assert figures[b"db.3"][1] == main
