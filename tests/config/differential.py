@@ -118,7 +118,7 @@ def real_binary() -> str | None:
     path = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
     if path is None:
         return None
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
     return path if "v=8." in version else None
 
 

@@ -62,7 +62,7 @@ def real(home: Path) -> Iterator[Connection]:
     options = f"--unixsocket {home}/s --logfile {home}/log --enable-protected-configs yes".split()
     process = watch(subprocess.Popen([BINARY, "redis.conf", *options], cwd=home, stdout=subprocess.DEVNULL))
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (home / "s").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -158,7 +158,7 @@ REFUSED = [
 def test_refused_starts(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert BINARY is not None
     monkeypatch.chdir(tmp_path)
-    result = subprocess.run([BINARY, *arguments], capture_output=True, timeout=20, check=False)
+    result = subprocess.run([BINARY, *arguments], capture_output=True, timeout=60, check=False)
     assert result.returncode == 1
     with pytest.raises(FatalConfigError) as caught:
         load_arguments(arguments, config=PermissiveConfig())

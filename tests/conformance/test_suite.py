@@ -162,7 +162,7 @@ def test_the_wrapper_becomes_the_server(tmp_path: Path) -> None:
     program.write_text(wrapper(["/bin/sh", "-c", 'echo "$$" "$@"', "$0"]))
     program.chmod(0o755)
     process = subprocess.Popen([program, "a b", "--port"], stdout=subprocess.PIPE, text=True)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert output == f"{process.pid} a b --port\n"
 
 

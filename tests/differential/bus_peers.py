@@ -168,8 +168,8 @@ class Trial:
         return {name: self.call(title, "CLUSTER", "COUNT-FAILURE-REPORTS", name) for name in self.peers}
 
     def heard_the_same(self) -> bool:
-        """Whether the peers have heard the same of both servers; waits a little, as some of it comes after a PONG."""
-        deadline = time.monotonic() + 2
+        """Whether the peers have heard the same of both servers; waits for it, as some of it comes after a PONG."""
+        deadline = time.monotonic() + 30
         while sorted(self.heard["redis"]) != sorted(self.heard["ours"]):
             if time.monotonic() > deadline:
                 return False

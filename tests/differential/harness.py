@@ -81,7 +81,7 @@ def our_command() -> list[str]:
 def running(
     name: str, command: Sequence[str], *options: str, files: Mapping[str, bytes] | None = None
 ) -> Iterator[Server]:
-    """A separate server without persistence. It is stopped with SIGTERM, and after 10 s with SIGKILL.
+    """A separate server without persistence. It is stopped with SIGTERM, and after 60 s with SIGKILL.
 
     `files` are written to its directory before it starts.
     """
@@ -106,17 +106,17 @@ def running(
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            wire = Wire(port, timeout=5)
+            wire = Wire(port, timeout=30)
         except OSError:
             time.sleep(0.02)
             continue
@@ -207,10 +207,10 @@ class Pair:
         return list(zip(*found, strict=True))
 
     def wait_blocked(self, count: int) -> None:
-        """Waits up to 2 s until both servers report `count` blocked clients. If not, the replies show the problem."""
+        """Waits up to 30 s until both servers report `count` blocked clients. If not, the replies show the problem."""
         pattern = b"blocked_clients:%d\r" % count
         for wire in self.wire("control"):
-            deadline = time.monotonic() + 2
+            deadline = time.monotonic() + 30
             while pattern not in wire.call(b"INFO", b"clients") and time.monotonic() < deadline:
                 time.sleep(0.005)
 

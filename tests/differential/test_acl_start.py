@@ -70,7 +70,7 @@ def complaints(command: list[str], arguments: list[str], directory: Path) -> lis
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=30,
+        timeout=90,
     )
     assert done.returncode == 1, done.stdout
     found = []

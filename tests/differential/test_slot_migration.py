@@ -32,7 +32,7 @@ class Node:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.wire = Wire(server.port, timeout=30)
+        self.wire = Wire(server.port, timeout=90)
 
     def __call__(self, *words: bytes | str | int | float) -> bytes:
         """Returns the reply as it came."""
@@ -81,7 +81,7 @@ class Writer(threading.Thread):
 
     def __init__(self, nodes: list[Node]) -> None:
         super().__init__()
-        self._wires = {node.server.port: Wire(node.server.port, timeout=30) for node in nodes}
+        self._wires = {node.server.port: Wire(node.server.port, timeout=90) for node in nodes}
         self._ports: dict[int, int] = {}
         self._first = nodes[0].server.port
         self.counts = dict.fromkeys(KEYS, 0)

@@ -103,7 +103,7 @@ def parse_one(stream: BinaryIO) -> Reply:
 class Wire:
     """A connection in RESP2 or RESP3. `send` and `read` are separate, for blocking commands and push messages."""
 
-    def __init__(self, port: int, resp: int = 2, timeout: float = 10) -> None:
+    def __init__(self, port: int, resp: int = 2, timeout: float = 30) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream = cast(BinaryIO, self.socket.makefile("rb", buffering=1 << 16))

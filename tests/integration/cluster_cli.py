@@ -36,7 +36,7 @@ def run_cli(*arguments: object, status: int = 0, stdin: str = 5 * "yes\n") -> st
     assert program is not None
     command = [program, "--cluster", *map(str, arguments)]
     done = subprocess.run(
-        command, input=stdin, capture_output=True, text=True, errors="replace", timeout=10 * PATIENCE, check=False
+        command, input=stdin, capture_output=True, text=True, errors="replace", timeout=4 * PATIENCE, check=False
     )
     output = done.stdout + done.stderr
     assert done.returncode == status, output

@@ -21,7 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.integration.process import ROOT, Server, start_server
+from tests.integration.process import PATIENCE, ROOT, Server, start_server
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
 EVERY_STOP = os.environ.get("EVERY_STOP") == "1"
@@ -30,7 +30,7 @@ WRITERS = 4
 
 def connect(port: int) -> redis.Redis:
     """Returns a client that never retries, and gives up when its server ends."""
-    return redis.Redis(port=port, socket_timeout=20, retry=Retry(NoBackoff(), 0))
+    return redis.Redis(port=port, socket_timeout=PATIENCE, retry=Retry(NoBackoff(), 0))
 
 
 class Writer(threading.Thread):
@@ -50,10 +50,10 @@ class Writer(threading.Thread):
         self._client = connect(port)
 
     def run(self) -> None:
-        number = int(self._client.llen(self.key))
-        self.acknowledged = number
-        self.at = [0.0] * number
         try:
+            number = int(self._client.llen(self.key))
+            self.acknowledged = number
+            self.at = [0.0] * number
             while True:
                 number += 1
                 with self._client.pipeline(transaction=bool(number % 3)) as pipe:
@@ -109,7 +109,7 @@ def serve(folder: Path, *arguments: str, command: tuple[str, ...] | None = None,
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

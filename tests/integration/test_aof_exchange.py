@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from tests.differential.harness import real_redis, version_of
-from tests.integration.process import SERVER, start_server
+from tests.integration.process import PATIENCE, SERVER, start_server
 
 FOUND = sorted({path for path in (real_redis(), shutil.which("redis-server")) if path and version_of(path) >= (7,)})
 
@@ -60,7 +60,7 @@ def fill(client: redis.Redis, version: tuple[int, ...]) -> None:
 
 
 def wait_for_rewrite(client: redis.Redis) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while (found := client.info("persistence"))["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -85,7 +85,7 @@ def test_blocked_client_in_another_process(shared_server: Server, client: redis.
     code = """
 import redis, sys
 client = redis.Redis(port=int(sys.argv[1]), decode_responses=True)
-print(client.blpop(["one", "two"], timeout=20), flush=True)
+print(client.blpop(["one", "two"], timeout=300), flush=True)
 print(client.blpop("one", timeout=0.05), flush=True)
 """
     command = [sys.executable, "-c", code, str(shared_server.port)]
@@ -161,8 +161,8 @@ def test_published_message_reaches_the_subscriber(client: redis.Redis) -> None:
     received: list[dict[str, object]] = []
     subscriber = client.pubsub()
     subscriber.subscribe("news")
-    assert subscriber.get_message(timeout=5)["type"] == "subscribe"
-    listener = threading.Thread(target=lambda: received.append(subscriber.get_message(timeout=5)))
+    assert subscriber.get_message(timeout=PATIENCE)["type"] == "subscribe"
+    listener = threading.Thread(target=lambda: received.append(subscriber.get_message(timeout=PATIENCE)))
     listener.start()
     assert client.publish("news", "hello") == 1
     listener.join(PATIENCE)

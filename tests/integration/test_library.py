@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.integration.process import PATIENCE
 from tests.packaging.environments import ROOT
 from twisted_redis import (
     ReplyError,
@@ -116,19 +117,19 @@ def test_blocked_from_another_thread(server: RunningServer) -> None:
         while not server.execute("INFO", "clients").count(b"blocked_clients:1"):
             time.sleep(0.01)
         server.clock.advance(3601)
-        waiting.join(10)
+        waiting.join(PATIENCE)
     assert found == [None]
 
 
 def test_in_a_thread_calls_may_block() -> None:
     with running_server() as server:
         found: list[Any] = []
-        waiting = threading.Thread(target=lambda: found.append(server.client().blpop("q", timeout=60)))
+        waiting = threading.Thread(target=lambda: found.append(server.client().blpop("q", timeout=0)))
         waiting.start()
         while not server.execute("INFO", "clients").count(b"blocked_clients:1"):
             time.sleep(0.01)
         server.execute("RPUSH", "q", "x")
-        waiting.join(10)
+        waiting.join(PATIENCE)
         assert found == [[b"q", b"x"]]
 
 
@@ -376,7 +377,7 @@ from twisted_redis.testing import RedisTestCase
 
 
 class Mine(RedisTestCase, TestCase):
-    directives = {"maxmemory": "1mb"}
+    directives = {"maxmemory": "100mb"}
 
     @inlineCallbacks
     def test_calls(self):
@@ -386,7 +387,7 @@ class Mine(RedisTestCase, TestCase):
         assert self.redis.client().get("k") == b"v"
 
     async def test_async(self):
-        assert await self.redis.execute("CONFIG", "GET", "maxmemory") == {b"maxmemory": b"1048576"}
+        assert await self.redis.execute("CONFIG", "GET", "maxmemory") == {b"maxmemory": b"104857600"}
 
     @inlineCallbacks
     def test_socket(self):

@@ -77,7 +77,7 @@ def test_there_and_back(tmp_path: Path, servers: list[Server], kind: str) -> Non
                 until(lambda: writer.acknowledged > moved + 50, "writes go on where they began")
                 writer.stop()
                 link_up(there)
-                assert here.wait(1, 10_000) == 1
+                assert here.wait(1, int(PATIENCE * 1000)) == 1
                 # Every write is there once, in the original order.
                 assert here.lrange("log", 0, -1) == [b"%d" % number for number in range(writer.acknowledged)]
                 until(lambda: digest(here) == digest(there), "both have the same data", 5)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from tests.integration.process import Server
+from tests.integration.process import PATIENCE, Server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="takes the epoll away, which only Linux has")
 
@@ -32,9 +32,9 @@ def test_a_process_that_has_poll_alone(start: Callable[..., Server]) -> None:
         assert all(each.ping() for each in clients)
         with client.pubsub() as subscriber:
             subscriber.subscribe("news")
-            assert subscriber.get_message(timeout=30)
+            assert subscriber.get_message(timeout=PATIENCE)
             client.publish("news", "one")
-            message = subscriber.get_message(timeout=30)
+            message = subscriber.get_message(timeout=PATIENCE)
             assert message is not None and message["data"] == "one"
         # The links of replication are connections of the reactor below the hub.
         with redis.Redis(port=replica.port, decode_responses=True) as other:

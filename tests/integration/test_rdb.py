@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from tests.differential.harness import real_redis, version_of
-from tests.integration.process import ROOT, Server, environment, start_server
+from tests.integration.process import PATIENCE, ROOT, Server, environment, start_server
 from tests.persistence.rdb.test_against_redis import fill
 from tests.support.ports import free_port
 
@@ -146,7 +146,7 @@ def test_snapshot_for_redis(tmp_path: Path, program: str | None) -> None:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -198,7 +198,7 @@ def test_stopped_between_two_operations(tmp_path: Path) -> None:
         survived = False
         try:
             wait_until(started(server))
-            with redis.Redis(port=server.port, socket_timeout=20) as client:
+            with redis.Redis(port=server.port, socket_timeout=PATIENCE) as client:
                 client.set("number", 1)
                 client.save()
                 done = 1

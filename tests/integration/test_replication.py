@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.process import Server
+from tests.integration.process import PATIENCE, Server
 from tests.integration.replicas import KINDS, Cut, client_of, digest, has, launch, link_up, until, writing
 
 CUTS = 20
@@ -61,7 +61,7 @@ def equal(master: Server, replica: Server) -> None:
     with client_of(master) as here, client_of(replica) as there:
         link_up(there)
         here.set("last", time.time())
-        assert here.wait(1, 20_000) >= 1
+        assert here.wait(1, int(PATIENCE * 1000)) >= 1
         # A key that expires between the two digests would make them differ.
         here.execute_command("CLIENT", "PAUSE", "5000", "WRITE")
         until(
@@ -153,7 +153,7 @@ def test_a_restarted_replica_goes_on_where_its_file_ends(stage: Stage) -> None:
         with client_of(first) as there:
             link_up(there)
             here.set("a", 1)
-            assert here.wait(1, 10_000) == 1
+            assert here.wait(1, int(PATIENCE * 1000)) == 1
             there.execute_command("SAVE")
         here.set("b", 2)
         first.stop()

@@ -89,7 +89,7 @@ def test_a_killed_master_is_replaced(cluster: RunningCluster) -> None:
     heir = replica_of(cluster, victim)
     with client_of(cluster) as client:
         client.set("key", "value")
-        assert client.wait(1, 10_000, target_nodes=client.get_node(victim.host, victim.port)) == 1
+        assert client.wait(1, int(PATIENCE * 1000), target_nodes=client.get_node(victim.host, victim.port)) == 1
         cluster.kill(victim)
         assert not victim.alive and victim not in cluster.masters
         with pytest.raises(redis.ConnectionError):

@@ -91,7 +91,7 @@ def test_second_interrupt_ends_it_at_once(start: Start) -> None:
     server.signal(signal.SIGINT)
     server.signal(signal.SIGINT)
     # Linux may join equal signals into one: then the first one has ended it in order.
-    assert server.wait(2) in (0, 1)
+    assert server.wait() in (0, 1)
 
 
 def test_shutdown_ends_it(start: Start) -> None:
@@ -99,7 +99,7 @@ def test_shutdown_ends_it(start: Start) -> None:
     with server.connect() as connection:
         connection.sendall(b"SHUTDOWN NOSAVE\r\n")
         assert connection.recv(100) == b""
-    assert server.wait(2) == 0
+    assert server.wait() == 0
 
 
 def test_port_taken_is_fatal(start: Start, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("prometheus_client", reason="needs the extra web")
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.process import Server, start_server
+from tests.integration.process import PATIENCE, Server, start_server
 from tests.support.browser import Browser, find_chromium
 from tests.support.ports import free_port
 from twisted_redis.health import main as check_health
@@ -32,7 +32,7 @@ class Watched:
         self.client = redis.Redis(port=self.server.port, decode_responses=True)
 
     def ask(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
             text: str = answer.read().decode()
             return text
 

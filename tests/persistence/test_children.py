@@ -37,7 +37,7 @@ def run(work: Callable[[Child], bool], keep: tuple[int, ...] = ()) -> tuple[int,
 
 
 def wait(children: Children) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while children.pid:
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -109,7 +109,7 @@ def test_reports() -> None:
         return True
 
     children.fork("rdb", work, lambda code, number: None, program="child")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not children.keys_processed:
         assert time.monotonic() < deadline
         children.poll()

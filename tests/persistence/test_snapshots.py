@@ -35,7 +35,7 @@ def state(server: Server) -> Persistence:
 
 def finish(server: Server) -> None:
     """Waits for the child, like the periodic work."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while state(server).children.pid:
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -76,7 +76,7 @@ def main() -> None:
             raise
         finally:
             worker.terminate()
-            worker.wait(20)
+            worker.wait(PATIENCE)
         print(json.dumps(found))
 
 

@@ -64,7 +64,7 @@ def main(port: int) -> None:
         }
     finally:
         worker.terminate()
-        worker.join(10)
+        worker.join(60)
     print(json.dumps(found))
 
 

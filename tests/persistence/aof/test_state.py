@@ -294,7 +294,7 @@ def test_upgrade_from_a_single_file(serve: Callable[..., Server], tmp_path: Path
 def wait_for_child(server: Server) -> None:
     """Waits for the child, and runs the periodic work."""
     aof = aof_of(server)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while aof.children.pid:
         assert time.monotonic() < deadline
         aof.children.poll()
