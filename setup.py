@@ -5,6 +5,7 @@ TWISTED_REDIS_COMPILE=1 adds the compiled form of the modules in tools/compiled_
 
 import os
 import re
+import runpy
 from pathlib import Path
 from zlib import crc32
 
@@ -14,6 +15,10 @@ from setuptools.command.build_ext import build_ext
 here = Path(__file__).parent
 version = re.search(r'^__version__ = "(.+)"$', (here / "twisted_redis" / "__init__.py").read_text("utf-8"), re.M)
 assert version, "twisted_redis/__init__.py does not state __version__"
+
+# The links and the README for a package index. tools/index_page.py has the address of the project.
+index_page = runpy.run_path(str(here / "tools" / "index_page.py"))
+URL = index_page["address"]()
 
 # hiredis, anycrc and xxhash speed up the protocol, the checksums and the digests of strings. Each has a replacement in
 # pure Python. On PyPy, the compiled replacement is faster than calls into the extension.
@@ -102,9 +107,10 @@ setup(
     name="twisted_redis",
     version=version[1],
     description="A Redis 8.8-compatible server in Python: run it, embed it, or use it in tests",
-    long_description=(here / "README.md").read_text("utf-8"),
+    long_description=index_page["long_description"]((here / "README.md").read_text("utf-8"), URL),
     long_description_content_type="text/markdown",
     author="The twisted_redis authors",
+    project_urls=index_page["project_urls"](URL),
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.10",
@@ -128,14 +134,32 @@ setup(
         "console_scripts": ["twisted-redis = twisted_redis.__main__:run"],
         "pytest11": ["twisted_redis = twisted_redis.pytest_plugin"],
     },
-    keywords=["redis", "valkey", "twisted", "server", "database", "cache"],
+    keywords=[
+        "redis",
+        "redis-server",
+        "valkey",
+        "twisted",
+        "server",
+        "database",
+        "cache",
+        "pytest",
+        "fakeredis",
+        "mock",
+    ],
     classifiers=[
-        "Development Status :: 3 - Alpha",
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: No Input/Output (Daemon)",
+        "Framework :: Pytest",
         "Framework :: Twisted",
         "Intended Audience :: Developers",
         "Intended Audience :: System Administrators",
+        "Operating System :: MacOS",
         "Operating System :: POSIX",
+        "Operating System :: POSIX :: BSD",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
@@ -143,6 +167,9 @@ setup(
         "Programming Language :: Python :: Implementation :: CPython",
         "Programming Language :: Python :: Implementation :: PyPy",
         "Topic :: Database :: Database Engines/Servers",
+        "Topic :: Software Development :: Libraries :: Python Modules",
+        "Topic :: Software Development :: Testing",
+        "Topic :: Software Development :: Testing :: Mocking",
         "Typing :: Typed",
     ],
 )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from twisted_redis.library.service import RedisService
     from twisted_redis.net.factory import RedisFactory
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 
 __all__ = [
     "Config",
