@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from twisted_redis.library.cluster.node import RunningNode
     from twisted_redis.library.cluster.running import RunningCluster, running_cluster, start_cluster
     from twisted_redis.library.dataset import SortedSet, StreamEntries
-    from twisted_redis.library.errors import ReplyError, ServerStopped
+    from twisted_redis.library.errors import ReplyError, ServerStopped, WatchError
+    from twisted_redis.library.pipeline import Pipeline
     from twisted_redis.library.running import RunningServer, SyncClient, running_server, start_server
     from twisted_redis.library.service import RedisService
     from twisted_redis.net.factory import RedisFactory
@@ -36,6 +37,7 @@ __all__ = [
     "Config",
     "FatalConfigError",
     "LocalClient",
+    "Pipeline",
     "RedisFactory",
     "RedisService",
     "ReplyError",
@@ -46,6 +48,7 @@ __all__ = [
     "SortedSet",
     "StreamEntries",
     "SyncClient",
+    "WatchError",
     "__version__",
     "load_arguments",
     "make_server",
@@ -69,6 +72,7 @@ _MODULES = {
     "make_server": "twisted_redis.composition",
     "LocalClient": "twisted_redis.library.client",
     "RedisService": "twisted_redis.library.service",
+    "Pipeline": "twisted_redis.library.pipeline",
     "ReplyError": "twisted_redis.library.errors",
     "RunningCluster": "twisted_redis.library.cluster.running",
     "RunningNode": "twisted_redis.library.cluster.node",
@@ -77,6 +81,7 @@ _MODULES = {
     "SortedSet": "twisted_redis.library.dataset",
     "StreamEntries": "twisted_redis.library.dataset",
     "SyncClient": "twisted_redis.library.running",
+    "WatchError": "twisted_redis.library.errors",
     "running_cluster": "twisted_redis.library.cluster.running",
     "running_server": "twisted_redis.library.running",
     "start_cluster": "twisted_redis.library.cluster.running",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ReplyError", "ServerStopped"]
+__all__ = ["ReplyError", "ServerStopped", "WatchError"]
 
 
 class ReplyError(Exception):
@@ -22,3 +22,7 @@ class ReplyError(Exception):
 
 class ServerStopped(Exception):
     """There is no running server: it has not started, has stopped, or belongs to another process."""
+
+
+class WatchError(Exception):
+    """A transaction was not executed, because a key has changed that its client watched."""

@@ -5,14 +5,15 @@ Neither Twisted nor the server is imported before a server starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from twisted_redis.library.commands import Commands
 from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.face import Face
-from twisted_redis.library.values import Argument
+from twisted_redis.library.pipeline import Pipeline
+from twisted_redis.library.values import Argument, Text, text_value
 
 if TYPE_CHECKING:
     import logging
@@ -45,9 +46,18 @@ class RunningServer(Face):
         """Executes one command without a socket; returns the reply as a Python value.  Raises ReplyError."""
         return self._runner.ask("execute", arguments)
 
-    def client(self) -> SyncClient:
-        """Makes a client without a socket, with typed methods for the commands that programs use most."""
-        return SyncClient(self._runner)
+    @overload
+    def client(self, *, decode_responses: Literal[False] = False) -> SyncClient[bytes]: ...
+    @overload
+    def client(self, *, decode_responses: Literal[True]) -> SyncClient[str]: ...
+    @overload
+    def client(self, *, decode_responses: bool) -> SyncClient[Any]: ...
+    def client(self, *, decode_responses: bool = False) -> SyncClient[Any]:
+        """Makes a client without a socket, with typed methods for the commands that programs use most.
+
+        With ``decode_responses``, str takes the place of bytes in all results.
+        """
+        return SyncClient(self._runner, decode_responses=decode_responses)
 
     def stop(self) -> None:
         """Stops the server completely before it returns."""
@@ -60,20 +70,29 @@ class RunningServer(Face):
         self.stop()
 
 
-class SyncClient(Commands):
+class SyncClient(Commands[Text]):
     """A client of a server in another thread or process; it has its own database, transactions and name.
 
     A blocking call blocks this thread.  A server in a child process takes one request at a time, so there it blocks
     every thread that calls the server.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, *, decode_responses: bool = False) -> None:
         self._runner = runner
+        self._decode = decode_responses
         self._number: int = runner.ask("open", ())
 
     def execute(self, *arguments: Argument) -> Any:
         """Executes one command; returns the reply as a Python value.  Raises ReplyError or ServerStopped."""
-        return self._runner.ask("call", (self._number, *arguments))
+        reply = self._runner.ask("call", (self._number, *arguments))
+        return text_value(reply) if self._decode else reply
+
+    def pipeline(self, transaction: bool = True) -> Pipeline[Text]:
+        """A pipeline, which executes its commands as a transaction unless ``transaction`` is false."""
+        return Pipeline(self._send, transaction=transaction, decode_responses=self._decode)
+
+    def _send(self, requests: Sequence[list[bytes]]) -> Any:
+        return self._runner.ask("call_all", (self._number, requests))
 
     def close(self) -> None:
         """Leaves the server."""
@@ -82,20 +101,20 @@ class SyncClient(Commands):
         except ServerStopped:
             pass
 
-    def __enter__(self) -> SyncClient:
+    def __enter__(self) -> SyncClient[Text]:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def blpop(self, *keys: Argument, timeout: float = 0) -> list[bytes] | None:
+    def blpop(self, *keys: Argument, timeout: float = 0) -> list[Text] | None:
         """BLPOP: [key, element], or None after ``timeout`` seconds (0: never)."""
-        found: list[bytes] | None = self.execute("BLPOP", *keys, timeout)
+        found: list[Text] | None = self.execute("BLPOP", *keys, timeout)
         return found
 
-    def brpop(self, *keys: Argument, timeout: float = 0) -> list[bytes] | None:
+    def brpop(self, *keys: Argument, timeout: float = 0) -> list[Text] | None:
         """BRPOP: like ``blpop``, but from the tail."""
-        found: list[bytes] | None = self.execute("BRPOP", *keys, timeout)
+        found: list[Text] | None = self.execute("BRPOP", *keys, timeout)
         return found
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, FirstError, fail, gatherResults, succeed
@@ -162,7 +162,7 @@ class RedisService(Service, Face):
         self._waiting: list[Deferred[RedisService]] = []
         self._ready = False
         self._problem: Failure | None = None
-        self._clients: dict[LocalClient, None] = {}
+        self._clients: dict[LocalClient[Any], None] = {}
         #: The clients that another thread or process has opened, by number.
         self._numbered: dict[int, LocalClient] = {}
         self._own: LocalClient | None = None
@@ -302,9 +302,15 @@ class RedisService(Service, Face):
 
     # calls
 
-    def client(self) -> LocalClient:
-        """Makes a client within the process."""
-        client = LocalClient(self.engine, self._clients.pop)
+    @overload
+    def client(self, *, decode_responses: Literal[False] = False) -> LocalClient[bytes]: ...
+    @overload
+    def client(self, *, decode_responses: Literal[True]) -> LocalClient[str]: ...
+    @overload
+    def client(self, *, decode_responses: bool) -> LocalClient[Any]: ...
+    def client(self, *, decode_responses: bool = False) -> LocalClient[Any]:
+        """Makes a client within the process.  With ``decode_responses``, it returns str in place of bytes."""
+        client: LocalClient[Any] = LocalClient(self.engine, self._clients.pop, decode_responses=decode_responses)
         self._clients[client] = None
         return client
 
@@ -333,13 +339,15 @@ class RedisService(Service, Face):
             number = max(self._numbered, default=0) + 1
             self._numbered[number] = self.client()
             return number
-        if name in ("call", "close"):
+        if name in ("call", "call_all", "close"):
             number, *rest = arguments
             client = self._numbered.get(number)
             if client is None:
                 raise ServerStopped("the server has stopped, or the client was closed")
             if name == "call":
                 return client.execute(*rest)
+            if name == "call_all":
+                return client.execute_all(*rest)
             del self._numbered[number]
             return client.close()
         return self._ask(name, *arguments)

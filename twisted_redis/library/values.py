@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.library.errors import ReplyError
 from twisted_redis.resp.types import (
@@ -20,7 +20,18 @@ from twisted_redis.resp.types import (
     Verbatim,
 )
 
-__all__ = ["Argument", "argument", "python_value"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    #: What a client returns keys and values as.
+    Text = TypeVar("Text", bytes, str, default=bytes)
+else:
+    # The standard library has no default for a type variable before Python 3.13.
+    from typing import TypeVar
+
+    Text = TypeVar("Text", bytes, str)
+
+__all__ = ["Argument", "Text", "argument", "python_value", "text_value"]
 
 #: An argument of a command; text is sent as UTF-8, and numbers in decimal.
 Argument = bytes | bytearray | memoryview | str | int | float
@@ -90,6 +101,18 @@ def _plain(reply: Reply) -> Any:
     if isinstance(reply, _ARRAYS):
         return [_plain(each) for each in reply]
     return bytes(reply)
+
+
+def text_value(value: Any) -> Any:
+    """Decodes all bytes in a Python value as UTF-8; raises UnicodeDecodeError for bytes that are not."""
+    kind = value.__class__
+    if kind is bytes:
+        return value.decode()
+    if kind is dict:
+        return {text_value(key): text_value(each) for key, each in value.items()}
+    if kind is list or kind is set or kind is tuple or kind is frozenset:
+        return kind(map(text_value, value))
+    return value
 
 
 def _hashable(value: Any) -> Any:
