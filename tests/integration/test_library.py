@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 
 from tests.integration.process import PATIENCE
 from tests.packaging.environments import ROOT
@@ -27,6 +29,7 @@ from twisted_redis import (
     ServerStopped,
     SortedSet,
     StreamEntries,
+    WatchError,
     running_server,
     start_server,
 )
@@ -68,6 +71,39 @@ def test_ready_when_the_block_begins(server: RunningServer) -> None:
     with pytest.raises(ServerStopped, match="closed"):
         one.get("k")
     assert server.execute("INFO", "clients").count(b"connected_clients:1")
+
+
+def test_pipelines_and_text(server: RunningServer) -> None:
+    with server.client(decode_responses=True) as client:
+        client.set("k", "tëxt")
+        assert client.pipeline().get("k").incr("n").hset("h", {"f": 1}).hgetall("h").execute() == [
+            "tëxt",
+            1,
+            1,
+            {"f": "1"},
+        ]
+        results = client.pipeline(transaction=False).lpush("k", 1).get("k").execute(raise_on_error=False)
+        assert isinstance(results[0], ReplyError) and results[1] == "tëxt"
+        client.execute("WATCH", "k")
+        server.execute("SET", "k", "other")
+        with pytest.raises(WatchError):
+            client.pipeline().get("k").execute()
+    with pytest.raises(ServerStopped):
+        client.pipeline().get("k").execute()
+
+
+def test_waiting_for_blocked_clients(server: RunningServer) -> None:
+    async def block() -> list[Any]:
+        async with redis.asyncio.from_url(server.url) as client:
+            waiting = [asyncio.create_task(client.blpop(f"q:{number}", timeout=3600)) for number in range(3)]
+            await server.wait_for_blocked_async(3)
+            with pytest.raises(TimeoutError, match="3 clients are blocked after 0 seconds, and not 2"):
+                server.wait_for_blocked(2, timeout=0)
+            server.clock.advance(3601)
+            return await asyncio.gather(*waiting)
+
+    assert asyncio.run(block()) == [None, None, None]
+    server.wait_for_blocked(0)
 
 
 def test_everything_of_a_test_from_outside(server: RunningServer) -> None:
@@ -114,8 +150,7 @@ def test_blocked_from_another_thread(server: RunningServer) -> None:
     with redis.from_url(server.url, socket_timeout=None) as client:
         waiting = threading.Thread(target=lambda: found.append(client.blpop("q", timeout=3600)))
         waiting.start()
-        while not server.execute("INFO", "clients").count(b"blocked_clients:1"):
-            time.sleep(0.01)
+        server.wait_for_blocked(1)
         server.clock.advance(3601)
         waiting.join(PATIENCE)
     assert found == [None]
@@ -126,8 +161,7 @@ def test_in_a_thread_calls_may_block() -> None:
         found: list[Any] = []
         waiting = threading.Thread(target=lambda: found.append(server.client().blpop("q", timeout=0)))
         waiting.start()
-        while not server.execute("INFO", "clients").count(b"blocked_clients:1"):
-            time.sleep(0.01)
+        server.wait_for_blocked(1)
         server.execute("RPUSH", "q", "x")
         waiting.join(PATIENCE)
         assert found == [[b"q", b"x"]]

@@ -20,7 +20,7 @@ from twisted_redis.fake.folders import Folder
 from twisted_redis.fake.forks import Forks
 from twisted_redis.fake.pipes import Pipe, Refused
 from twisted_redis.fake.timers import Timers
-from twisted_redis.library.face import Face
+from twisted_redis.library.face import WaitingFace
 from twisted_redis.library.service import RedisService
 from twisted_redis.library.values import Argument
 
@@ -37,7 +37,7 @@ _PAUSE = 0.0005
 logging.getLogger("twisted_redis.fake").addHandler(logging.NullHandler())
 
 
-class FakeServer(Face):
+class FakeServer(WaitingFace):
     """A server without sockets and threads, for the clients of this process.
 
     A call of a client is executed in the client's own thread.  ``lock`` lets one of them in at a time.  A client that
@@ -52,7 +52,7 @@ class FakeServer(Face):
     ``directives`` are those of ``RedisService``; ``config`` is a dict of more of them, as fakeredis takes it.  With
     ``clock``, a ``twisted.internet.task.Clock``, time passes only when that clock is advanced.
 
-    The methods of ``Face`` move time, inject faults and handle data, as those of ``running_server`` do.
+    The methods of ``WaitingFace`` move time, inject faults and handle data, as those of ``running_server`` do.
     """
 
     #: Servers by the address that clients have given.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -50,6 +49,8 @@ def wait_for_blocked(count: Callable[[], int], wanted: int, timeout: float) -> N
 
 async def wait_for_blocked_async(count: Callable[[], int], wanted: int, timeout: float) -> None:
     """Lets other tasks of asyncio run until ``count`` returns ``wanted``; raises TimeoutError."""
+    import asyncio  # few programs that have a server need it
+
     watch = _Watch(count, wanted, timeout)
     while not watch.is_over():
         await asyncio.sleep(_LOOK)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.engine.introspect.info_sections import blocked_clients
 from twisted_redis.engine.pause import CLIENTS
 from twisted_redis.library import dataset
 from twisted_redis.library.client import LocalClient
@@ -71,6 +72,10 @@ class Controls:
         client = self.client()
         client.execute("SELECT", db)
         return dataset.dump(client)
+
+    def count_blocked(self) -> int:
+        """Counts the clients that wait for the reply to a command."""
+        return blocked_clients(self._engine)
 
     # a node of a cluster
 

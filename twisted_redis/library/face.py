@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.library.blocked import PATIENCE, wait_for_blocked, wait_for_blocked_async
 from twisted_redis.library.errors import ServerStopped
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from twisted_redis.library.faults import Call
     from twisted_redis.library.places import Place
 
-__all__ = ["ClockFace", "CommandLog", "Face"]
+__all__ = ["ClockFace", "CommandLog", "Face", "WaitingFace"]
 
 
 class _Context:
@@ -197,3 +198,21 @@ class Face:
     def reset(self) -> None:
         """Makes the server like new: no keys, no faults, no log, and the time of the system."""
         self._ask("reset")
+
+
+class WaitingFace(Face):
+    """A face for programs that may wait: the server runs in another thread or process, or in the threads of clients."""
+
+    def wait_for_blocked(self, clients: int, timeout: float = PATIENCE) -> None:
+        """Waits until exactly so many ``clients`` are blocked, in BLPOP and the like or by a delay or a pause.
+
+        Raises TimeoutError, which says how many are blocked, after ``timeout`` seconds of the system's time.
+        """
+        wait_for_blocked(self._count_blocked, clients, timeout)
+
+    async def wait_for_blocked_async(self, clients: int, timeout: float = PATIENCE) -> None:
+        """Does the same in a coroutine of asyncio, whose other tasks go on meanwhile."""
+        await wait_for_blocked_async(self._count_blocked, clients, timeout)
+
+    def _count_blocked(self) -> int:
+        return int(self._ask("count_blocked"))

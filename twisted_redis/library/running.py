@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from twisted_redis.library.commands import Commands
 from twisted_redis.library.errors import ServerStopped
-from twisted_redis.library.face import Face
+from twisted_redis.library.face import WaitingFace
 from twisted_redis.library.pipeline import Pipeline
 from twisted_redis.library.values import Argument, Text, text_value
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RunningServer", "SyncClient", "running_server", "start_server"]
 
 
-class RunningServer(Face):
+class RunningServer(WaitingFace):
     """A server in another thread or process.  Any thread may call its methods, which wait for their results."""
 
     def __init__(self, runner: Runner) -> None:

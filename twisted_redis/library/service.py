@@ -19,6 +19,7 @@ from twisted_redis.engine.acl import AclStartError
 from twisted_redis.engine.declare.releases import release_of
 from twisted_redis.engine.engine import Engine
 from twisted_redis.engine.extensions.module import Module
+from twisted_redis.library.blocked import PATIENCE, when_blocked
 from twisted_redis.library.bridge import log_to
 from twisted_redis.library.client import LocalClient
 from twisted_redis.library.clock import ServerClock
@@ -327,6 +328,14 @@ class RedisService(Service, Face):
         except Exception:
             return fail()
         return result if isinstance(result, Deferred) else succeed(result)
+
+    def wait_for_blocked(self, clients: int, timeout: float = PATIENCE) -> Deferred[None]:
+        """Fires when exactly so many ``clients`` are blocked, in BLPOP and the like or by a delay or a pause.
+
+        Fails with a TimeoutError, which says how many are blocked, after ``timeout`` seconds of the system's time.
+        """
+        reactor = self._running().server.reactor
+        return when_blocked(reactor, lambda: int(self._ask("count_blocked")), clients, timeout)
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         return getattr(self._running().controls, name)(*arguments)

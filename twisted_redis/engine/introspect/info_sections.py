@@ -88,7 +88,7 @@ def _clients(engine: Engine) -> Fields:
                 "client_recent_max_output_buffer",
                 max((client.link.pending_output for client in clients), default=0),
             ),
-            ("blocked_clients", engine.waiting.count + len(engine.pauses.postponed)),
+            ("blocked_clients", blocked_clients(engine)),
             ("tracking_clients", sum(1 for client in clients if client.gates & TRACKING)),
             ("pubsub_clients", sum(1 for client in clients if client.gates & SUBSCRIBED)),
             ("watching_clients", sum(1 for client in clients if client.watching)),
@@ -99,6 +99,11 @@ def _clients(engine: Engine) -> Fields:
             ("total_blocking_keys_on_nokey", len(no_key)),
         ],
     )
+
+
+def blocked_clients(engine: Engine) -> int:
+    """The number of clients that wait for the reply to a command."""
+    return engine.waiting.count + len(engine.pauses.postponed)
 
 
 def _active_clients(engine: Engine) -> int:
