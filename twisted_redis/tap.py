@@ -26,6 +26,11 @@ from twisted_redis.server import RedisServer
 
 __all__ = ["Options", "main", "makeService"]
 
+#: What the program says on a system where it does not run.
+NOT_POSIX = """\
+twisted_redis runs as a program on POSIX systems only: Linux, macOS and the BSDs.
+Here you can use it inside a Python program: twisted_redis.fake, running_server() or RedisService.
+On Windows, the Windows Subsystem for Linux (WSL) runs the whole server."""
 #: The shortest form of ``twist --log-format`` that is not ambiguous.
 _LOG_FORMAT = "--log-fo"
 
@@ -134,6 +139,9 @@ class _Logged(MultiService):
 
 def main(argv: Sequence[str]) -> int:
     """Runs a server until it stops.  Returns the exit code."""
+    if not hasattr(os, "fork"):
+        print(NOT_POSIX, file=sys.stderr)
+        return 1
     own = OwnOptions()
     try:
         config = load_arguments(own.take(argv))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from typing import Protocol
 
@@ -71,7 +70,7 @@ class NodesFile:
     def _keep(self, fd: int) -> None:
         """Locks an open file in place of the one that is locked."""
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
         except BaseException:
             os.close(fd)
             raise
@@ -83,7 +82,7 @@ class NodesFile:
         temporary = f"{self._path}.tmp-{os.getpid()}"
         fd = open_new(temporary)
         # The new file is locked before it has the name, so that no other node can come between.
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd)
         try:
             FileWriter(fd, incremental_sync=False)(text.encode("utf-8", "surrogateescape"))
             if sync:
@@ -103,3 +102,10 @@ class NodesFile:
         if self._locked >= 0:
             os.close(self._locked)
             self._locked = -1
+
+
+def _lock(fd: int) -> None:
+    """Locks an open file; raises BlockingIOError if another process has locked it."""
+    import fcntl  # Windows does not have it; a server there keeps its tables in memory
+
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -35,6 +35,9 @@ _OF_THE_PROCESS = frozenset(
     }
 )
 
+#: Directives that need fork, locked files or sockets of the unix kind, which Windows does not have.
+_OF_POSIX = frozenset({"appendonly", "cluster-config-file", "replicaof", "save", "unixsocket"})
+
 
 def make_config(directives: dict[str, Any], others: Iterable[str] = ()) -> Config:
     """Makes a configuration from keyword arguments: ``maxmemory="10mb"``, ``appendonly=True``, ``save=[(3600, 1)]``.
@@ -76,6 +79,8 @@ def _set(config: Config, name: str, value: Any, given: str) -> None:
         return
     if directive.name in _OF_THE_PROCESS:
         raise ValueError(f"{given} has no effect: the program that embeds the server decides this")
+    if directive.name in _OF_POSIX and config.value_of(directive) and not hasattr(os, "fork"):
+        raise ValueError(f"{given} needs a POSIX system (Linux, macOS, BSD)")
     if not config.is_honoured(directive):
         default = directive.kind.show(directive.default)
         raise ValueError(f"{given} has no effect: this server supports only the default, {default!r}")

@@ -5,6 +5,7 @@ Neither Twisted nor the server is imported before a server starts.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -127,6 +128,8 @@ def start_server(
     **directives: Any,
 ) -> RunningServer:
     """Starts a server as ``running_server`` does; the caller stops it."""
+    if process and not hasattr(os, "fork"):
+        raise ValueError("process=True needs a POSIX system (Linux, macOS, BSD)")
     if process and not isinstance(modules, str):
         modules = tuple(modules)
     arguments = dict(directives, endpoints=endpoints, modules=modules, logger=logger)

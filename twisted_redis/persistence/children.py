@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "be_child", "fork", "private_dirty_bytes"]
 
-STOPPED_ON_PURPOSE = signal.SIGUSR1
-"""The signal that stops a child on purpose, which is not a failure."""
+STOPPED_ON_PURPOSE: int = getattr(signal, "SIGUSR1", 0)
+"""The signal that stops a child on purpose, which is not a failure; 0 on a system without it, which cannot fork."""
 
 _report = struct.Struct("<qqq")
 _EXITED_WITH_1 = 1 << 8
@@ -146,6 +146,8 @@ class Children:
         """
         if self.purpose:
             raise OSError(errno.EEXIST, "a child is running already")
+        if not hasattr(os, "fork"):
+            raise OSError(errno.ENOSYS, "this system cannot fork")
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         # The collector writes to the objects that it visits, which would copy the shared pages.

@@ -12,6 +12,8 @@ from collections.abc import Callable
 __all__ = ["FileWriter", "open_new", "remove_quietly", "sync_folder", "write_atomically"]
 
 _SYNC_EVERY = 4 << 20
+#: How a new file is opened. Windows has neither of the first two flags, and would translate line ends without the last.
+_NEW = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")) | os.O_CREAT | os.O_EXCL
 
 
 def open_new(path: str, flags: int = os.O_WRONLY) -> int:
@@ -21,7 +23,7 @@ def open_new(path: str, flags: int = os.O_WRONLY) -> int:
     could be a link to another file, put there by anybody who may write to the folder.
     """
     remove_quietly(path)
-    return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    return os.open(path, flags | _NEW, 0o644)
 
 
 class FileWriter:
@@ -67,7 +69,7 @@ def write_atomically(
             finally:
                 os.close(fd)
             operation = "rename"
-            os.rename(temporary, path)
+            os.replace(temporary, path)
         except BaseException:
             remove_quietly(temporary)
             raise
@@ -79,7 +81,9 @@ def write_atomically(
 
 
 def sync_folder(path: str) -> None:
-    """Syncs the folder of ``path``, so that the name of the file is on disk."""
+    """Syncs the folder of ``path``, so that the name of the file is on disk. Windows cannot open a folder."""
+    if os.name == "nt":
+        return
     fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -7,7 +7,6 @@ their replicas as soon as these have everything, which can be before the end of 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -100,6 +99,8 @@ class DisklessSync:
             os.close(writing)
             raise
         os.set_blocking(reading, False)
+        import fcntl  # not at the top: Windows has neither this module nor fork
+
         try:
             fcntl.fcntl(writing, _SET_SIZE, 1 << 20)
         except OSError:

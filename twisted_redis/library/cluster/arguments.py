@@ -43,6 +43,8 @@ class NodeArguments:
         for name in _OWN:
             if directives.get(name) not in (None, "", 0, False):
                 raise ValueError(f"{name} cannot be given: the cluster decides it for each node")
+        if mode == "processes" and not hasattr(os, "fork"):
+            raise ValueError('mode="processes" needs a POSIX system (Linux, macOS, BSD)')
         if directives.get("cluster_enabled") not in (None, True, "yes"):
             raise ValueError("cluster_enabled=False makes no sense for a cluster")
         self._port = _port(directives.pop("port", None), self._nodes)
