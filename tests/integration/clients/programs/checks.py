@@ -27,7 +27,7 @@ PROTOCOL: int = GIVEN.get("protocol", 2)
 PATIENCE = 30.0
 
 _checks: dict[str, Callable[[], Any]] = {}
-faulthandler.dump_traceback_later(3 * PATIENCE, exit=True)
+faulthandler.dump_traceback_later(10 * PATIENCE, exit=True)
 
 
 def check(function: Callable[[], Any]) -> Callable[[], Any]:
