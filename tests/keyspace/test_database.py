@@ -138,6 +138,23 @@ def test_random_key_leaves_out_the_expired(db: Database) -> None:
     assert db.random_key() == b"0"
 
 
+def test_flush_of_a_database_that_nothing_was_in(db: Database) -> None:
+    order, before = db.order, db.filled_at
+    db.log_accesses(AccessTimes)
+    db.state.now += 1000
+    assert db.flush() == 0
+    assert db.order is order, "nothing is built anew"
+    assert db.filled_at == before + 1000
+    assert db.access_log is not None and db.access_log.since == before + 1000
+    db.set(b"a", b"1")
+    db.expire_at(b"a", db.state.now + 5)
+    db.delete(b"a")
+    assert db.flush() == 0
+    assert db.order is not order, "the place of the deleted key is gone"
+    assert len(db.order) == 0
+    assert list(db.wheel.due(10**15)) == []
+
+
 def test_flush_and_swap(db: Database) -> None:
     other = Database(1, db.state)
     db.set(b"a", b"1")

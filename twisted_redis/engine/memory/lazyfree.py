@@ -64,7 +64,7 @@ class LazyFree:
 
     def flush(self, db: Database, later: bool) -> int:
         """Empties ``db``, frees its contents now or ``later``, and returns the number of keys it had."""
-        if not later:
+        if not later or not db.data:
             return db.flush()
         held: list[Any] = [_Nested(db.data), db.order, db.expires, db.wheel, db.field_wheel]
         if db.access_log is not None:
