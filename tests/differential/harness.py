@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,7 @@ class Server(NamedTuple):
         return self.process.poll() is None
 
 
+@cache
 def version_of(program: str) -> tuple[int, ...]:
     done = subprocess.run([program, "--version"], capture_output=True, text=True)
     found = re.search(r"v=(\d+)\.(\d+)", done.stdout)

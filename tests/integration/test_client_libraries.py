@@ -25,6 +25,7 @@ from tests.integration.process import PATIENCE
 pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 
 from tests.integration.secure import TlsServer
+from tests.support.tools import needs_cli_with_tls
 
 USER = {"username": "alice", "password": "wonder land"}
 #: How a client connects: with or without TLS and a certificate, as the default user or as an ACL user.
@@ -212,6 +213,8 @@ needs_cli = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="needs 
 
 
 def cli_options(server: TlsServer, tls: bool, user: bool) -> list[str]:
+    if tls:
+        needs_cli_with_tls()
     found = ["-p", str(server.port), *server.cli] if tls else ["-p", str(server.server.port)]
     return [*found, "--user", USER["username"], "--pass", USER["password"], "--no-auth-warning"] if user else found
 

@@ -14,11 +14,12 @@ from redis.cluster import ClusterNode, RedisCluster
 pytest.importorskip("OpenSSL.SSL", reason="needs the extra tls", exc_type=ImportError)
 
 from tests.integration.process import PATIENCE
-from tests.integration.replicas import has, until
+from tests.integration.replicas import command_of, has, until
 from tests.integration.secure import directives
 from tests.integration.test_cluster import Group, is_ok
 from tests.support.certificates import Authority
 from tests.support.ports import free_port
+from tests.support.tools import server_has_tls
 
 
 class SecureGroup:
@@ -62,6 +63,9 @@ def group(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     for kind in request.param:
         if not has(kind):
             pytest.skip(f"no {kind}: set REDIS_SERVER, or run tests/conformance/run --list once")
+        program = command_of(kind)
+        if kind != "ours" and program is not None and not server_has_tls(program[0]):
+            pytest.skip(f"{program[0]} was built without TLS")
     with ExitStack() as stack:
         yield SecureGroup(stack, tmp_path_factory.mktemp("cluster"), *request.param)
 
