@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import redis
 
 from tests.integration.process import Server, start_server
+from tests.integration.tried import Report, take_report
 
 
 def end(server: Server) -> None:
@@ -47,3 +49,9 @@ def client(shared_server: Server) -> Iterator[redis.Redis]:
     with redis.Redis(port=shared_server.port) as connected:
         connected.flushall()
         yield connected
+
+
+@pytest.fixture
+def take(request: pytest.FixtureRequest) -> Callable[[str, Report], None]:
+    """A function ``take(kind of server, report)`` for tests with ``@tried``. It fails unless all checks have passed."""
+    return partial(take_report, request)

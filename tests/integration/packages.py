@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,15 +33,29 @@ def _install(command: Sequence[str], folder: Path) -> None:
         pytest.skip(f"cannot be installed here: {done.stderr.strip().splitlines()[-1:]}")
 
 
-def python_with(*packages: str) -> Path:
-    """Returns the Python of a separate environment that contains these packages from PyPI."""
-    name = f"python-{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}"
-    folder = _cache() / name / "-".join(package.partition("[")[0] for package in packages)
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Lets one process at a time install into a folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def python_with(*packages: str, name: str = "") -> Path:
+    """Returns the Python of a separate environment that contains these packages from PyPI.
+
+    ``name`` is the name of its folder, in place of the names of the packages.
+    """
+    version = f"python-{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = _cache() / version / (name or "-".join(package.partition("[")[0] for package in packages))
     python, complete = folder / "bin" / "python", folder / "complete"
-    if not complete.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        _install([str(python), "-m", "pip", "install", "--quiet", *packages], folder)
-        complete.touch()
+    wanted = " ".join(packages)
+    with _alone(folder):
+        if not complete.exists() or (name and complete.read_text() != wanted):
+            venv.create(folder, with_pip=True, clear=True)
+            _install([str(python), "-m", "pip", "install", "--quiet", "--prefer-binary", *packages], folder)
+            complete.write_text(wanted)
     return python
 
 
@@ -49,8 +65,9 @@ def node_with(*packages: str) -> Path:
         pytest.skip("needs node and npm")
     folder = _cache() / "-".join(("npm", *packages))
     complete = folder / "complete"
-    if not complete.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _install(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages], folder)
-        complete.touch()
+    with _alone(folder):
+        if not complete.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _install(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages], folder)
+            complete.touch()
     return folder / "node_modules"
