@@ -16,6 +16,7 @@ from hypothesis import settings
 from twisted.logger import globalLogPublisher
 
 from tests.differential.harness import real_redis, version_of
+from tests.support.downloads import Progress, announcement
 from tests.support.guard import Guard
 from tests.support.workers import in_order, workers_for
 from twisted_redis._compiled import compiled_modules
@@ -35,6 +36,7 @@ GUARD = pytest.StashKey[Guard]()
 def pytest_configure(config: pytest.Config) -> None:
     """Has everything that this process starts end with it. Refuses ``--compiled`` if modules are not compiled."""
     config.stash[GUARD] = Guard()
+    Progress.manager = config.pluginmanager.getplugin("capturemanager")
     if config.getoption("--compiled"):
         import_module("twisted_redis.composition")
         lines = (Path(__file__).parents[1] / "tools" / "compiled_modules.txt").read_text().splitlines()
@@ -87,10 +89,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         guard.close()
 
 
-def pytest_report_header() -> str:
-    """Says which form of the server the tests run."""
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Says which form of the server the tests run, and what they download."""
     compiled = len(compiled_modules())
-    return f"twisted_redis: {f'{compiled} modules are compiled' if compiled else 'from the sources'}"
+    form = f"twisted_redis: {f'{compiled} modules are compiled' if compiled else 'from the sources'}"
+    return [form, *announcement(config.args, Path(__file__).parent)]
 
 
 @pytest.fixture(autouse=True)

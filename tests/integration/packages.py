@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.downloads import Progress
 
 #: The client libraries for Node.  Their tests share a folder.
 NODE_CLIENTS = ("bullmq", "ioredis", "redis")
@@ -25,12 +28,15 @@ def _cache() -> Path:
 
 
 def _install(command: Sequence[str], folder: Path) -> None:
+    begin = time.monotonic()
+    Progress.say(f"installing into {folder} (once) ...")
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_MINUTES, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip(f"{command[0]} does not come to an end")
     if done.returncode:
         pytest.skip(f"cannot be installed here: {done.stderr.strip().splitlines()[-1:]}")
+    Progress.say(f"installed into {folder} after {time.monotonic() - begin:.0f} s")
 
 
 @contextmanager
