@@ -1,11 +1,13 @@
 """The metrics in Prometheus' text format, made by ``prometheus-client``.
 
-Each metric has the name that the common exporter for Redis gives it, so that existing dashboards work.
+Each metric has the name that the common exporter for Redis gives it, so that existing dashboards work.  ``CATALOGUE``
+declares all of them.  ``docs/metrics.md`` is made from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -14,76 +16,281 @@ from prometheus_client.registry import Collector
 
 from twisted_redis import __version__
 from twisted_redis.engine.engine import Engine
-from twisted_redis.web.figures import Sections, cluster_figures, numbers, sections, to_number
+from twisted_redis.web.figures import Number, Sections, cluster_figures, numbers, sections, to_number
 
-__all__ = ["EngineCollector", "exposition"]
+__all__ = ["CATALOGUE", "Declared", "EngineCollector", "exposition"]
 
-#: The section of INFO, the field, the name of the metric, a factor, and the description.
-_GAUGES = (
-    ("server", "uptime_in_seconds", "redis_uptime_in_seconds", 1, "Seconds since the start"),
-    ("clients", "connected_clients", "redis_connected_clients", 1, "Clients connected"),
-    ("clients", "blocked_clients", "redis_blocked_clients", 1, "Clients waiting in a blocking command"),
-    ("clients", "tracking_clients", "redis_tracking_clients", 1, "Clients told of changed keys"),
-    ("clients", "maxclients", "redis_max_clients", 1, "Clients that may connect"),
-    ("memory", "used_memory", "redis_memory_used_bytes", 1, "Memory in use"),
-    ("memory", "used_memory_peak", "redis_memory_used_peak_bytes", 1, "Most memory that was in use"),
-    ("memory", "used_memory_rss", "redis_memory_used_rss_bytes", 1, "Resident memory of the process"),
-    ("memory", "maxmemory", "redis_memory_max_bytes", 1, "Limit of memory, 0 for none"),
-    ("stats", "instantaneous_ops_per_sec", "redis_instantaneous_ops_per_sec", 1, "Commands a second, lately"),
-    ("stats", "pubsub_channels", "redis_pubsub_channels", 1, "Channels with subscribers"),
-    ("stats", "pubsub_patterns", "redis_pubsub_patterns", 1, "Patterns with subscribers"),
-    ("stats", "latest_fork_usec", "redis_latest_fork_seconds", 1e-6, "Duration of the last fork"),
-    ("persistence", "loading", "redis_loading_dump_file", 1, "Whether data are being loaded"),
-    ("persistence", "rdb_changes_since_last_save", "redis_rdb_changes_since_last_save", 1, "Changes not saved yet"),
-    ("persistence", "rdb_bgsave_in_progress", "redis_rdb_bgsave_in_progress", 1, "Whether a child is saving"),
-    ("persistence", "rdb_last_save_time", "redis_rdb_last_save_timestamp_seconds", 1, "Time of the last save"),
-    ("persistence", "aof_enabled", "redis_aof_enabled", 1, "Whether there is an append-only file"),
-    ("persistence", "aof_rewrite_in_progress", "redis_aof_rewrite_in_progress", 1, "Whether it is being rewritten"),
-    ("persistence", "aof_current_size", "redis_aof_current_size_bytes", 1, "Size of the append-only file"),
-    ("replication", "connected_slaves", "redis_connected_slaves", 1, "Replicas connected"),
-    ("replication", "master_repl_offset", "redis_master_repl_offset", 1, "Place in the stream of writes"),
-    ("replication", "repl_backlog_histlen", "redis_repl_backlog_history_bytes", 1, "Stream kept for replicas"),
-    ("replication", "master_last_io_seconds_ago", "redis_master_last_io_seconds_ago", 1, "Silence of the master"),
+GAUGE = "gauge"
+COUNTER = "counter"
+INFO = "info"
+
+REPLICA = "on a replica"
+CLUSTER = "on a node of a cluster"
+APPEND_ONLY = "if that is on"
+SLOW = "if the slow log is not empty"
+
+
+class Declared(NamedTuple):
+    """A metric.  A counter is called ``NAME_total`` on the page, and an info ``NAME_info``."""
+
+    name: str
+    kind: str
+    #: The description on the page (HELP).
+    text: str
+    #: The section and the field of INFO that the value comes from.  Metrics without a field are made by functions.
+    section: str = ""
+    field: str = ""
+    #: The value of the field times this is the value of the metric.
+    factor: float = 1
+    labels: tuple[str, ...] = ()
+    #: The servers that have this metric; empty if all have it.
+    when: str = ""
+
+    @property
+    def sample(self) -> str:
+        """The name on the page."""
+        return self.name + {COUNTER: "_total", INFO: "_info"}.get(self.kind, "")
+
+    def family(self) -> GaugeMetricFamily | CounterMetricFamily:
+        """Makes the family of this metric without a value."""
+        make = CounterMetricFamily if self.kind == COUNTER else GaugeMetricFamily
+        return make(self.name, self.text, labels=self.labels)
+
+    def of(self, value: float) -> Metric:
+        """Makes the family of this metric with its only value."""
+        make = CounterMetricFamily if self.kind == COUNTER else GaugeMetricFamily
+        return make(self.name, self.text, value)
+
+
+_UP = Declared("redis_up", GAUGE, "1: the server has answered this scrape")
+_INSTANCE = Declared(
+    "redis_instance",
+    INFO,
+    "The server: the releases, its role, and its mode",
+    labels=("redis_version", "redis_mode", "role", "os", "twisted_redis"),
 )
-#: The fields of CLUSTER INFO, as the metrics above.
-_CLUSTER_GAUGES = (
-    ("cluster_slots_assigned", "redis_cluster_slots_assigned", "Slots that have an owner"),
-    ("cluster_slots_ok", "redis_cluster_slots_ok", "Slots whose owner works"),
-    ("cluster_slots_pfail", "redis_cluster_slots_pfail", "Slots whose owner this node cannot reach"),
-    ("cluster_slots_fail", "redis_cluster_slots_fail", "Slots whose owner has failed"),
-    ("cluster_known_nodes", "redis_cluster_known_nodes", "Nodes of the cluster"),
-    ("cluster_size", "redis_cluster_size", "Masters with slots"),
-    ("cluster_current_epoch", "redis_cluster_current_epoch", "Current epoch of the cluster"),
-    ("cluster_my_epoch", "redis_cluster_my_epoch", "Configuration epoch of this node, or of its master"),
+#: Metrics that are one number of INFO.
+_NUMBERS = (
+    Declared("redis_uptime_in_seconds", GAUGE, "Seconds since the start", "server", "uptime_in_seconds"),
+    Declared("redis_connected_clients", GAUGE, "Clients connected, without replicas", "clients", "connected_clients"),
+    Declared("redis_blocked_clients", GAUGE, "Clients waiting in a blocking command", "clients", "blocked_clients"),
+    Declared("redis_tracking_clients", GAUGE, "Clients that are told of changed keys", "clients", "tracking_clients"),
+    Declared("redis_pubsub_clients", GAUGE, "Clients with subscriptions", "clients", "pubsub_clients"),
+    Declared("redis_max_clients", GAUGE, "Clients that may connect (maxclients)", "clients", "maxclients"),
+    Declared("redis_memory_used_bytes", GAUGE, "Memory in use", "memory", "used_memory"),
+    Declared("redis_memory_used_peak_bytes", GAUGE, "Most memory that was in use", "memory", "used_memory_peak"),
+    Declared("redis_memory_used_rss_bytes", GAUGE, "Resident memory of the process", "memory", "used_memory_rss"),
+    Declared("redis_memory_max_bytes", GAUGE, "Limit of memory (maxmemory); 0 for none", "memory", "maxmemory"),
+    Declared("redis_total_system_memory_bytes", GAUGE, "Memory of the machine", "memory", "total_system_memory"),
+    Declared(
+        "redis_mem_fragmentation_ratio",
+        GAUGE,
+        "Resident memory divided by memory in use",
+        "memory",
+        "mem_fragmentation_ratio",
+    ),
+    Declared(
+        "redis_instantaneous_ops_per_sec", GAUGE, "Commands a second, lately", "stats", "instantaneous_ops_per_sec"
+    ),
+    Declared("redis_pubsub_channels", GAUGE, "Channels with subscribers", "stats", "pubsub_channels"),
+    Declared("redis_pubsub_patterns", GAUGE, "Patterns with subscribers", "stats", "pubsub_patterns"),
+    Declared("redis_latest_fork_seconds", GAUGE, "Duration of the last fork", "stats", "latest_fork_usec", 1e-6),
+    Declared("redis_loading_dump_file", GAUGE, "1 while data are being loaded", "persistence", "loading"),
+    Declared(
+        "redis_rdb_changes_since_last_save",
+        GAUGE,
+        "Changes since the last snapshot",
+        "persistence",
+        "rdb_changes_since_last_save",
+    ),
+    Declared(
+        "redis_rdb_bgsave_in_progress",
+        GAUGE,
+        "1 while a child writes a snapshot",
+        "persistence",
+        "rdb_bgsave_in_progress",
+    ),
+    Declared(
+        "redis_rdb_last_save_timestamp_seconds",
+        GAUGE,
+        "Time of the last snapshot, in seconds since 1970",
+        "persistence",
+        "rdb_last_save_time",
+    ),
+    Declared("redis_aof_enabled", GAUGE, "1 if there is an append-only file", "persistence", "aof_enabled"),
+    Declared(
+        "redis_aof_rewrite_in_progress",
+        GAUGE,
+        "1 while a child rewrites the append-only file",
+        "persistence",
+        "aof_rewrite_in_progress",
+    ),
+    Declared(
+        "redis_aof_current_size_bytes",
+        GAUGE,
+        "Size of the append-only file",
+        "persistence",
+        "aof_current_size",
+        when=APPEND_ONLY,
+    ),
+    Declared("redis_connected_slaves", GAUGE, "Replicas connected", "replication", "connected_slaves"),
+    Declared(
+        "redis_master_repl_offset",
+        GAUGE,
+        "Place in the stream of writes, in bytes",
+        "replication",
+        "master_repl_offset",
+    ),
+    Declared(
+        "redis_repl_backlog_history_bytes",
+        GAUGE,
+        "Part of the stream that is kept for replicas",
+        "replication",
+        "repl_backlog_histlen",
+    ),
+    Declared(
+        "redis_master_last_io_seconds_ago",
+        GAUGE,
+        "Seconds since the master sent anything; -1 without a link",
+        "replication",
+        "master_last_io_seconds_ago",
+        when=REPLICA,
+    ),
+    Declared("redis_connections_received", COUNTER, "Connections accepted", "stats", "total_connections_received"),
+    Declared("redis_rejected_connections", COUNTER, "Connections refused", "stats", "rejected_connections"),
+    Declared("redis_commands_processed", COUNTER, "Commands executed", "stats", "total_commands_processed"),
+    Declared("redis_net_input_bytes", COUNTER, "Bytes received", "stats", "total_net_input_bytes"),
+    Declared("redis_net_output_bytes", COUNTER, "Bytes sent", "stats", "total_net_output_bytes"),
+    Declared("redis_expired_keys", COUNTER, "Keys removed because their time was over", "stats", "expired_keys"),
+    Declared(
+        "redis_expired_subkeys",
+        COUNTER,
+        "Fields of hashes removed because their time was over",
+        "stats",
+        "expired_subkeys",
+    ),
+    Declared("redis_evicted_keys", COUNTER, "Keys removed for want of memory", "stats", "evicted_keys"),
+    Declared("redis_keyspace_hits", COUNTER, "Look-ups that found a key", "stats", "keyspace_hits"),
+    Declared("redis_keyspace_misses", COUNTER, "Look-ups that found no key", "stats", "keyspace_misses"),
+    Declared("redis_error_replies", COUNTER, "Replies that were errors", "stats", "total_error_replies"),
+    Declared("redis_cpu_sys_seconds", COUNTER, "Processor time in the system", "cpu", "used_cpu_sys"),
+    Declared("redis_cpu_user_seconds", COUNTER, "Processor time in the process", "cpu", "used_cpu_user"),
 )
-_CLUSTER_COUNTERS = (
-    ("cluster_stats_messages_sent", "redis_cluster_messages_sent", "Messages sent to other nodes"),
-    ("cluster_stats_messages_received", "redis_cluster_messages_received", "Messages received from other nodes"),
+#: Metrics that are 1 if a field of INFO has the value ``ok`` or ``up``.
+_STATES = (
+    Declared(
+        "redis_rdb_last_bgsave_status",
+        GAUGE,
+        "1 if the last snapshot by a child was written",
+        "persistence",
+        "rdb_last_bgsave_status",
+    ),
+    Declared(
+        "redis_aof_last_bgrewrite_status",
+        GAUGE,
+        "1 if the last rewrite of the append-only file worked",
+        "persistence",
+        "aof_last_bgrewrite_status",
+    ),
+    Declared(
+        "redis_aof_last_write_status",
+        GAUGE,
+        "1 if the last write to the append-only file worked",
+        "persistence",
+        "aof_last_write_status",
+    ),
+    Declared(
+        "redis_master_link_up",
+        GAUGE,
+        "1 if the master is connected",
+        "replication",
+        "master_link_status",
+        when=REPLICA,
+    ),
 )
-_COUNTERS = (
-    ("stats", "total_connections_received", "redis_connections_received", 1, "Connections accepted"),
-    ("stats", "rejected_connections", "redis_rejected_connections", 1, "Connections turned away"),
-    ("stats", "total_commands_processed", "redis_commands_processed", 1, "Commands executed"),
-    ("stats", "total_net_input_bytes", "redis_net_input_bytes", 1, "Bytes received"),
-    ("stats", "total_net_output_bytes", "redis_net_output_bytes", 1, "Bytes sent"),
-    ("stats", "expired_keys", "redis_expired_keys", 1, "Keys whose time was over"),
-    ("stats", "evicted_keys", "redis_evicted_keys", 1, "Keys removed for want of memory"),
-    ("stats", "keyspace_hits", "redis_keyspace_hits", 1, "Look-ups that found a key"),
-    ("stats", "keyspace_misses", "redis_keyspace_misses", 1, "Look-ups that found none"),
-    ("stats", "total_error_replies", "redis_error_replies", 1, "Replies that were errors"),
-    ("cpu", "used_cpu_sys", "redis_cpu_sys_seconds", 1, "Processor time in the system"),
-    ("cpu", "used_cpu_user", "redis_cpu_user_seconds", 1, "Processor time in the process"),
+_CLUSTER_ENABLED = Declared("redis_cluster_enabled", GAUGE, "1 if the server is a node of a cluster")
+_CLUSTER_STATE = Declared("redis_cluster_state", GAUGE, "1 if the cluster is up for this node", when=CLUSTER)
+#: The fields of CLUSTER INFO.
+_CLUSTER = tuple(
+    Declared(name, kind, text, "cluster info", field, when=CLUSTER)
+    for name, kind, field, text in (
+        ("redis_cluster_slots_assigned", GAUGE, "cluster_slots_assigned", "Slots that have an owner"),
+        ("redis_cluster_slots_ok", GAUGE, "cluster_slots_ok", "Slots whose owner works"),
+        ("redis_cluster_slots_pfail", GAUGE, "cluster_slots_pfail", "Slots whose owner this node cannot reach"),
+        ("redis_cluster_slots_fail", GAUGE, "cluster_slots_fail", "Slots whose owner has failed"),
+        ("redis_cluster_known_nodes", GAUGE, "cluster_known_nodes", "Nodes of the cluster"),
+        ("redis_cluster_size", GAUGE, "cluster_size", "Masters with slots"),
+        ("redis_cluster_current_epoch", GAUGE, "cluster_current_epoch", "Current epoch of the cluster"),
+        (
+            "redis_cluster_my_epoch",
+            GAUGE,
+            "cluster_my_epoch",
+            "Configuration epoch of this node, or of its master",
+        ),
+        ("redis_cluster_messages_sent", COUNTER, "cluster_stats_messages_sent", "Messages sent to other nodes"),
+        (
+            "redis_cluster_messages_received",
+            COUNTER,
+            "cluster_stats_messages_received",
+            "Messages received from other nodes",
+        ),
+    )
 )
-_COMMANDS = (
-    ("calls", "redis_commands", 1, "Calls of a command"),
-    ("usec", "redis_commands_duration_seconds", 1e-6, "Time spent in a command"),
-    ("rejected_calls", "redis_commands_rejected_calls", 1, "Calls refused before they ran"),
-    ("failed_calls", "redis_commands_failed_calls", 1, "Calls that failed"),
+_SLOWLOG_LENGTH = Declared("redis_slowlog_length", GAUGE, "Slow calls that are kept")
+_SLOWLOG_LAST = Declared("redis_slowlog_last_id", GAUGE, "Number of the last slow call", when=SLOW)
+_SLOWLOG_DURATION = Declared(
+    "redis_last_slow_execution_duration_seconds", GAUGE, "Duration of the last slow call", when=SLOW
 )
-_DATABASES = (
-    ("keys", "redis_db_keys", 1, "Keys in a database"),
-    ("expires", "redis_db_keys_expiring", 1, "Keys with a time to live in a database"),
-    ("avg_ttl", "redis_db_avg_ttl_seconds", 1e-3, "Mean time to live in a database"),
+#: Metrics with a value for each line of a section.  The key of the line without a prefix is their label.
+_COMMANDS = tuple(
+    Declared(name, COUNTER, text, "commandstats", field, factor, ("cmd",))
+    for name, field, factor, text in (
+        ("redis_commands", "calls", 1, "Calls of a command"),
+        ("redis_commands_duration_seconds", "usec", 1e-6, "Time spent in a command"),
+        ("redis_commands_rejected_calls", "rejected_calls", 1, "Calls refused before they ran"),
+        ("redis_commands_failed_calls", "failed_calls", 1, "Calls that failed"),
+    )
+)
+_DATABASES = tuple(
+    Declared(name, GAUGE, text, "keyspace", field, factor, ("db",))
+    for name, field, factor, text in (
+        ("redis_db_keys", "keys", 1, "Keys in a database"),
+        ("redis_db_keys_expiring", "expires", 1, "Keys with a time to live in a database"),
+        ("redis_db_avg_ttl_seconds", "avg_ttl", 1e-3, "Mean time to live in a database"),
+    )
+)
+_ERRORS = (
+    Declared(
+        "redis_errors", COUNTER, "Replies that were errors, by their first word", "errorstats", "count", 1, ("err",)
+    ),
+)
+#: Metrics with a value for each replica.
+_REPLICAS = tuple(
+    Declared(
+        name, GAUGE, text, "replication", field, 1, ("slave_ip", "slave_port", "slave_state"), "while it has replicas"
+    )
+    for name, field, text in (
+        ("redis_connected_slave_lag_seconds", "lag", "Seconds since the replica sent its offset"),
+        ("redis_connected_slave_offset_bytes", "offset", "Place of the replica in the stream of writes"),
+    )
+)
+
+#: All metrics, in the order of the page.
+CATALOGUE = (
+    _UP,
+    _INSTANCE,
+    *_NUMBERS,
+    *_STATES,
+    _CLUSTER_ENABLED,
+    _CLUSTER_STATE,
+    *_CLUSTER,
+    _SLOWLOG_LENGTH,
+    _SLOWLOG_LAST,
+    _SLOWLOG_DURATION,
+    *_COMMANDS,
+    *_DATABASES,
+    *_ERRORS,
+    *_REPLICAS,
 )
 
 
@@ -96,72 +303,77 @@ class EngineCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yields all metrics."""
         info = sections(self._engine)
+        yield _UP.of(1)
         yield _identity(info)
-        for section, field, name, factor, text in _GAUGES:
-            value = to_number(info[section].get(field))
+        for declared in _NUMBERS:
+            value = to_number(info[declared.section].get(declared.field))
             if value is not None:
-                yield GaugeMetricFamily(name, text, value * factor)
-        for section, field, name, factor, text in _COUNTERS:
-            value = to_number(info[section].get(field))
-            if value is not None:
-                yield CounterMetricFamily(name, text, value * factor)
-        link = info["replication"].get("master_link_status")
-        if link is not None:
-            yield GaugeMetricFamily("redis_master_link_up", "Whether the master is connected", float(link == "up"))
+                yield declared.of(value * declared.factor)
+        for declared in _STATES:
+            state = info[declared.section].get(declared.field)
+            if state is not None:
+                yield declared.of(float(state in ("ok", "up")))
         yield from _cluster(self._engine)
-        slow = self._engine.slowlog.calls
-        yield GaugeMetricFamily("redis_slowlog_length", "Slow calls that are kept", len(slow))
-        if slow:
-            yield GaugeMetricFamily("redis_slowlog_last_id", "Number of the last slow call", slow[0].number)
-            last = slow[0].microseconds / 1e6
-            yield GaugeMetricFamily("redis_last_slow_execution_duration_seconds", "How long it took", last)
-        commands = {key.removeprefix("cmdstat_"): numbers(text) for key, text in info["commandstats"].items()}
-        for field, name, factor, text in _COMMANDS:
-            yield _labelled(CounterMetricFamily(name, text, labels=["cmd"]), commands, field, factor)
-        databases = {key: numbers(text) for key, text in info["keyspace"].items()}
-        for field, name, factor, text in _DATABASES:
-            yield _labelled(GaugeMetricFamily(name, text, labels=["db"]), databases, field, factor)
-        errors = {key.removeprefix("errorstat_"): numbers(text) for key, text in info["errorstats"].items()}
-        family = CounterMetricFamily("redis_errors", "Replies that were errors, by their prefix", labels=["err"])
-        yield _labelled(family, errors, "count", 1)
-
-
-def _cluster(engine: Engine) -> Iterable[Metric]:
-    """The metrics of the cluster; in a server without cluster mode, only that it has none."""
-    yield GaugeMetricFamily("redis_cluster_enabled", "Whether the server is a node", float(engine.cluster.enabled))
-    fields = cluster_figures(engine)
-    if not fields:
-        return
-    up = fields["cluster_state"] == "ok"
-    yield GaugeMetricFamily("redis_cluster_state", "Whether the cluster is up for this node", float(up))
-    for field, name, text in _CLUSTER_GAUGES:
-        yield GaugeMetricFamily(name, text, float(fields[field]))
-    for field, name, text in _CLUSTER_COUNTERS:
-        yield CounterMetricFamily(name, text, float(fields[field]))
+        yield from _slow_calls(self._engine)
+        yield from _by_line(_COMMANDS, info["commandstats"], "cmdstat_")
+        yield from _by_line(_DATABASES, info["keyspace"], "")
+        yield from _by_line(_ERRORS, info["errorstats"], "errorstat_")
+        yield from _replicas(info["replication"])
 
 
 def _identity(info: Sections) -> Metric:
     server = info["server"]
-    return InfoMetricFamily(
-        "redis_instance",
-        "What is running",
-        {
-            "redis_version": server.get("redis_version", ""),
-            "redis_mode": server.get("redis_mode", ""),
-            "role": info["replication"].get("role", ""),
-            "os": server.get("os", ""),
-            "twisted_redis": __version__,
-        },
+    values = (
+        server.get("redis_version", ""),
+        server.get("redis_mode", ""),
+        info["replication"].get("role", ""),
+        server.get("os", ""),
+        __version__,
     )
+    return InfoMetricFamily(_INSTANCE.name, _INSTANCE.text, dict(zip(_INSTANCE.labels, values, strict=True)))
 
 
-def _labelled(
-    family: CounterMetricFamily | GaugeMetricFamily, rows: dict[str, dict[str, int | float]], field: str, factor: float
-) -> Metric:
-    for label, row in rows.items():
-        if field in row:
-            family.add_metric([label], row[field] * factor)
-    return family
+def _cluster(engine: Engine) -> Iterable[Metric]:
+    """The metrics of the cluster; in a server without cluster mode, only that it has none."""
+    yield _CLUSTER_ENABLED.of(float(engine.cluster.enabled))
+    fields = cluster_figures(engine)
+    if not fields:
+        return
+    yield _CLUSTER_STATE.of(float(fields["cluster_state"] == "ok"))
+    for declared in _CLUSTER:
+        yield declared.of(float(fields[declared.field]))
+
+
+def _slow_calls(engine: Engine) -> Iterable[Metric]:
+    slow = engine.slowlog.calls
+    yield _SLOWLOG_LENGTH.of(len(slow))
+    if slow:
+        yield _SLOWLOG_LAST.of(slow[0].number)
+        yield _SLOWLOG_DURATION.of(slow[0].microseconds / 1e6)
+
+
+def _by_line(metrics: Iterable[Declared], lines: Mapping[str, str], prefix: str) -> Iterable[Metric]:
+    """The metrics that have a value for each of ``lines``, whose keys begin with ``prefix``."""
+    rows: dict[str, dict[str, Number]] = {key.removeprefix(prefix): numbers(text) for key, text in lines.items()}
+    for declared in metrics:
+        family = declared.family()
+        for label, row in rows.items():
+            if declared.field in row:
+                family.add_metric([label], row[declared.field] * declared.factor)
+        yield family
+
+
+def _replicas(lines: Mapping[str, str]) -> Iterable[Metric]:
+    rows = [
+        dict(part.partition("=")[::2] for part in text.split(","))
+        for key, text in lines.items()
+        if key.removeprefix("slave").isdecimal()
+    ]
+    for declared in _REPLICAS if rows else ():
+        family = declared.family()
+        for row in rows:
+            family.add_metric([row["ip"], row["port"], row["state"]], float(row[declared.field]))
+        yield family
 
 
 def exposition(engine: Engine) -> Callable[[str], tuple[bytes, bytes]]:
