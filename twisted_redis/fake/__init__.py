@@ -19,18 +19,24 @@ except ImportError as error:
 
 from twisted_redis.fake.asynchronous import FakeAsyncRedis, FakeAsyncRedisConnection
 from twisted_redis.fake.clients import FakeRedis, FakeStrictRedis
+from twisted_redis.fake.clusters import FakeAsyncRedisCluster, FakeCluster, FakeRedisCluster
 from twisted_redis.fake.connections import FakeRedisConnection
 from twisted_redis.fake.server import FakeServer
+from twisted_redis.fake.tcp import TcpFakeServer
 
 __all__ = [
     "FakeAsyncConnection",
     "FakeAsyncRedis",
+    "FakeAsyncRedisCluster",
     "FakeAsyncRedisConnection",
+    "FakeCluster",
     "FakeConnection",
     "FakeRedis",
+    "FakeRedisCluster",
     "FakeRedisConnection",
     "FakeServer",
     "FakeStrictRedis",
+    "TcpFakeServer",
 ]
 
 FakeConnection = FakeRedisConnection

@@ -201,6 +201,14 @@ class FakeAsyncRedisConnection(Connection):
         self._reader = pipe.reader
         self._writer = cast(asyncio.StreamWriter, pipe)
 
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Sends a request.  A pipe never makes its writer wait, so the usual case needs no time-out."""
+        pipe = cast("LoopPipe | None", self._writer)
+        if pipe is not None and pipe.open and not self.health_check_interval and not isinstance(command, str | bytes):
+            pipe.writelines(command)
+        else:
+            await super().send_packed_command(command, check_health)
+
     def get_resolved_ip(self) -> str:
         """The address of the server, which needs no look-up."""
         return self.server.address.host

@@ -52,7 +52,7 @@ class Options(NamedTuple):
 
     def server_at(self, address: str | None) -> FakeServer:
         """The server that was given, or the one of this process at ``address``; a new one if both are None."""
-        server = self.server
+        server = self.server or (None if address is None else FakeServer.node_at(address))
         if server is None:
             made = {"version": self.version, "server_type": self.server_type}
             if address is None:

@@ -57,6 +57,8 @@ class FakeServer(WaitingFace):
 
     #: Servers by the address that clients have given.
     _named: ClassVar[dict[str, FakeServer]] = {}
+    #: Nodes of clusters by their addresses.
+    _nodes: ClassVar[weakref.WeakValueDictionary[str, FakeServer]] = weakref.WeakValueDictionary()
     _forks: ClassVar[Forks] = Forks()
 
     def __init__(
@@ -68,6 +70,7 @@ class FakeServer(WaitingFace):
         clock: Any = None,
         modules: Iterable[Any] = (),
         logger: logging.Logger | str = "twisted_redis.fake",
+        address: tuple[str, int] | None = None,
         **directives: Any,
     ) -> None:
         self.lock: Any = threading.RLock()
@@ -75,7 +78,7 @@ class FakeServer(WaitingFace):
         self.busy = False
         self.timers = Timers(clock, self._on_clock, self._let_others_in)
         #: The address of the server, which is made up.
-        self.address = IPv4Address("TCP", "127.0.0.1", 6379)
+        self.address = IPv4Address("TCP", *(address or ("127.0.0.1", 6379)))
         self._ports = count(49152)
         self._connected = True
         #: Pipes for which a thread waits.
@@ -100,6 +103,8 @@ class FakeServer(WaitingFace):
             self._service.startService()
             self._wait_for(self._service.whenReady())
         self._forks.add(self)
+        if address is not None:
+            self._nodes[f"{address[0]}:{address[1]}"] = self
 
     @classmethod
     def at(cls, address: str, **options: Any) -> FakeServer:
@@ -108,6 +113,15 @@ class FakeServer(WaitingFace):
         if server is None:
             server = cls._named.setdefault(address, cls(**options))
         return server
+
+    @classmethod
+    def node_at(cls, address: str) -> FakeServer | None:
+        """The node of a cluster of this process at ``address``."""
+        return cls._nodes.get(address)
+
+    def join(self, tables: str) -> None:
+        """Makes this server a node of a cluster with these tables (``cluster/forming.py``)."""
+        self._ask("join_cluster", tables, None)
 
     def __repr__(self) -> str:
         return f"<FakeServer {'connected' if self._connected else 'not connected'}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IReactorFDSet, IReactorTCP
 from twisted.internet.protocol import Factory
 
 from twisted_redis.cluster.bus.connections import BusFactory, Connect, Receiver
@@ -37,6 +37,8 @@ def open_bus(
         lambda: config.cluster_node_timeout / 1000,
         pending_output,
     )
+    if not (IReactorFDSet.providedBy(reactor) or IReactorTCP.providedBy(reactor)):
+        return network  # this server has no socket, and its nodes have their tables from elsewhere
     try:
         port = _port(config, listeners)
     except ListenError as error:
