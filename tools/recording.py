@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -57,13 +58,13 @@ class Step(NamedTuple):
 class Terminal:
     """A shell in a pseudo-terminal that understands no escape sequences."""
 
-    def __init__(self, folder: Path, path: str) -> None:
+    def __init__(self, home: str, path: str) -> None:
         environment = {
-            "HOME": str(folder), "PATH": path, "PS1": SHELL, "TERM": "dumb", "COLUMNS": "200", "LANG": "C.UTF-8",
+            "HOME": home, "PATH": path, "PS1": SHELL, "TERM": "dumb", "COLUMNS": "200", "LANG": "C.UTF-8",
         }  # fmt: skip
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.chdir(folder)
+            os.chdir(ROOT)
             os.execve("/bin/bash", ["bash", "--noprofile", "--norc", "--noediting", "-i"], environment)
 
     def send(self, line: str) -> None:
@@ -87,8 +88,10 @@ class Terminal:
 
 def record(path: str) -> list[Step]:
     """Runs the session, and returns its steps."""
-    terminal = Terminal(ROOT, path)
     steps: list[Step] = []
+    # Shells and clients leave their history in the home.
+    home = tempfile.mkdtemp()
+    terminal = Terminal(home, path)
     try:
         prompt = terminal.read_until(SHELL)
         for command, end in SESSION:
@@ -102,6 +105,7 @@ def record(path: str) -> list[Step]:
             prompt = lines[-1]
     finally:
         terminal.close()
+        shutil.rmtree(home, ignore_errors=True)
     return [step._replace(output=cleaned(step.output)) for step in steps]
 
 
