@@ -52,6 +52,8 @@ extras = {
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.6",
+        "pytest-asyncio>=1.0",
+        "anyio>=4.4",
         "redis>=6",
         "hypothesis>=6.100" + CPYTHON,
         # PyPy 7.3.19 cannot load the native part that Hypothesis has since 6.155.

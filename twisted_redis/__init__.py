@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from twisted_redis.library.dataset import SortedSet, StreamEntries
     from twisted_redis.library.errors import ReplyError, ServerStopped, WatchError
     from twisted_redis.library.pipeline import Pipeline
-    from twisted_redis.library.running import RunningServer, SyncClient, running_server, start_server
+    from twisted_redis.library.running import RunningServer, running_server, start_server
     from twisted_redis.library.service import RedisService
+    from twisted_redis.library.sync_client import SyncClient
     from twisted_redis.net.factory import RedisFactory
 
 __version__ = "0.9.0"
@@ -80,7 +81,7 @@ _MODULES = {
     "ServerStopped": "twisted_redis.library.errors",
     "SortedSet": "twisted_redis.library.dataset",
     "StreamEntries": "twisted_redis.library.dataset",
-    "SyncClient": "twisted_redis.library.running",
+    "SyncClient": "twisted_redis.library.sync_client",
     "WatchError": "twisted_redis.library.errors",
     "running_cluster": "twisted_redis.library.cluster.running",
     "running_server": "twisted_redis.library.running",

@@ -9,48 +9,84 @@ cache = factories.redis_client("cache_server")
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from twisted_redis.fake.server import FakeServer
     from twisted_redis.library.cluster.running import RunningCluster
     from twisted_redis.library.running import RunningServer
 
 __all__ = ["async_redis_client", "redis_client", "redis_cluster", "redis_cluster_server", "redis_server"]
 
+#: A thread of the test's process, a process of its own, or the thread of the test without sockets.
+BACKENDS = ("server", "process", "fake")
+
 
 def redis_server(*, scope: Any = "session", name: str | None = None, **directives: Any) -> Any:
     """Creates a fixture: a server on a free port, which runs for the time of ``scope``.
 
-    ``directives`` are the keyword arguments of ``running_server``, including ``process``.  They override the options of
-    the command line.  The first xdist worker uses a fixed ``port`` itself, and each further worker uses the next one.
+    ``directives`` are the keyword arguments of ``running_server``, including ``process``, and ``backend``.  They
+    override the options of the command line.  The first xdist worker uses a fixed ``port`` itself, and each further
+    worker uses the next one.
     """
 
     @pytest.fixture(scope=scope, name=name)
-    def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    def server(request: pytest.FixtureRequest) -> Iterator[RunningServer | FakeServer]:
         """A server with a controllable clock and injectable faults."""
-        from twisted_redis.library.running import running_server
-
-        with running_server(**arguments(request.config, directives)) as running:
+        with started(request.config, directives) as running:
             yield running
 
     return server
 
 
-def arguments(config: pytest.Config, directives: dict[str, Any]) -> dict[str, Any]:
+@contextmanager
+def started(config: pytest.Config, directives: dict[str, Any]) -> Iterator[RunningServer | FakeServer]:
+    """A server for the time of a ``with`` block, of the kind that the option ``--redis-backend`` names."""
+    wanted = _arguments(config, directives)
+    backend = wanted.pop("backend")
+    if backend == "fake":
+        from twisted_redis.fake.server import FakeServer
+
+        # It has neither a port nor a process.
+        server = FakeServer(**{name: value for name, value in wanted.items() if name not in ("port", "process")})
+        try:
+            yield server
+        finally:
+            server.stop()
+        return
+    from twisted_redis.library.running import running_server
+
+    with running_server(**{**wanted, "process": backend == "process"}) as running:
+        yield running
+
+
+def _arguments(config: pytest.Config, directives: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments to start a server with: the options of the command line, overridden by ``directives``."""
     wanted = _given_directives(config)
-    if config.getoption("redis_server_process"):
-        wanted["process"] = True
+    wanted["backend"] = _backend(config)
     port = config.getoption("redis_server_port") or config.getini("redis_server_port")
     if port:
         wanted["port"] = port
     wanted.update(directives)
+    if "process" in directives and "backend" not in directives:
+        wanted["backend"] = "process" if directives["process"] else "server"
+    if wanted["backend"] not in BACKENDS:
+        raise pytest.UsageError(f"a backend is one of {', '.join(BACKENDS)}, not {wanted['backend']!r}")
     if int(wanted.get("port") or 0):
         wanted["port"] = int(wanted["port"]) + worker_number()
     return wanted
+
+
+def _backend(config: pytest.Config) -> str:
+    """Returns the kind of server that the command line or the ini file names."""
+    if config.getoption("redis_server_process"):
+        return "process"
+    return str(config.getoption("redis_backend") or config.getini("redis_backend") or "server")
 
 
 def _given_directives(config: pytest.Config) -> dict[str, Any]:
@@ -80,7 +116,7 @@ def redis_cluster_server(
         from twisted_redis.library.cluster.running import running_cluster
 
         wanted = _given_directives(request.config)
-        if request.config.getoption("redis_server_process"):
+        if _backend(request.config) == "process":
             wanted["mode"] = "processes"
         with running_cluster(masters=masters, replicas=replicas, **{**wanted, **directives}) as running:
             yield running
@@ -124,45 +160,49 @@ def redis_client(server: str = "redis_server", *, name: str | None = None, **opt
     @pytest.fixture(name=name)
     def client(request: pytest.FixtureRequest) -> Iterator[Any]:
         """A redis-py client, connected to a server without keys."""
-        redis = _import_redis("redis")
         running = request.getfixturevalue(server)
-        with _as_new(running), redis.Redis(**_place(running, request.config, options)) as connected:
+        with _as_new(running), _connect(running, request.config, options, "redis") as connected:
             yield connected
 
     return client
 
 
 def async_redis_client(server: str = "redis_server", *, name: str | None = None, **options: Any) -> Any:
-    """Creates a fixture for pytest-asyncio: like ``redis_client``, with a client from ``redis.asyncio``."""
-    try:
-        from pytest_asyncio import fixture
-    except ImportError:
+    """Creates a fixture for pytest-asyncio or anyio: like ``redis_client``, with a client from ``redis.asyncio``."""
 
-        @pytest.fixture(name=name)
-        def missing() -> None:
-            """A redis.asyncio client, which needs pytest-asyncio."""
-            pytest.fail("asynchronous fixtures need pytest-asyncio", pytrace=False)
-
-        return missing
-
-    make: Callable[..., Any] = fixture(name=name)
-
-    @make
-    async def client(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    @pytest.fixture(name=name)
+    def client(request: pytest.FixtureRequest) -> Iterator[Any]:
         """A redis.asyncio client, connected to a server without keys."""
-        redis = _import_redis("redis.asyncio")
+        # The plugin that runs the test closes the client, in the same event loop.
+        opened: list[Any] = request.getfixturevalue(_async_clients_name(request))
         running = request.getfixturevalue(server)
         with _as_new(running):
-            async with redis.Redis(**_place(running, request.config, options)) as connected:
-                yield connected
+            connected = _connect(running, request.config, options, "redis.asyncio")
+            opened.append(connected)
+            yield connected
 
     return client
+
+
+def _async_clients_name(request: pytest.FixtureRequest) -> str:
+    """The name of the fixture that closes asynchronous clients in the event loop of the test."""
+    if "anyio_backend" in request.fixturenames:
+        backend = request.getfixturevalue("anyio_backend")
+        library = backend if isinstance(backend, str) else backend[0]
+        if library != "asyncio":
+            pytest.skip(f"redis.asyncio needs asyncio, and this test runs on {library}; see the fixture anyio_backend")
+        return "_redis_clients_of_anyio"
+    if not request.config.pluginmanager.has_plugin("twisted_redis_asyncio"):
+        pytest.fail("an asynchronous client needs pytest-asyncio, or a test that anyio runs", pytrace=False)
+    from twisted_redis.asyncio_fixtures import clients_name
+
+    return clients_name(request.node)
 
 
 class _as_new:  # noqa: N801 - reads well in a with statement
     """Resets a server or a cluster before and after: no keys and no faults."""
 
-    def __init__(self, server: RunningServer | RunningCluster) -> None:
+    def __init__(self, server: RunningServer | RunningCluster | FakeServer) -> None:
         self._server = server
 
     def __enter__(self) -> None:
@@ -175,6 +215,21 @@ class _as_new:  # noqa: N801 - reads well in a with statement
             self._server.reset()
         except ServerStopped:
             pass  # the test stopped it
+
+
+def _connect(server: Any, config: pytest.Config, options: dict[str, Any], module: str) -> Any:
+    """A client of ``module``, which is ``redis`` or ``redis.asyncio``, for a server or for a fake one."""
+    redis = _import_redis(module)
+    fake = sys.modules.get("twisted_redis.fake.server")
+    if fake is None or not isinstance(server, fake.FakeServer):
+        return redis.Redis(**_place(server, config, options))
+    from twisted_redis.fake import FakeAsyncRedis, FakeRedis
+
+    given: dict[str, Any] = {"password": server.place.password}
+    if config.getoption("redis_server_decode"):
+        given["decode_responses"] = True
+    make: Any = FakeRedis if module == "redis" else FakeAsyncRedis
+    return make(server=server, **{**given, **options})
 
 
 def _place(server: RunningServer, config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ in each process that does not write bytecode.  Once this module is loaded, it ma
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -21,6 +21,7 @@ import pytest
 from twisted_redis._compiled import CompiledFinder
 
 if TYPE_CHECKING:
+    from twisted_redis.fake.server import FakeServer
     from twisted_redis.library.running import RunningServer
 
 
@@ -58,10 +59,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="port of redis_server (default: a free port); each further xdist worker uses the next one",
     )
     group.addoption(
+        "--redis-backend",
+        choices=factories.BACKENDS,
+        help="where redis_server runs: in a thread (server, the default), in a process, or without sockets in the "
+        "threads of its clients (fake)",
+    )
+    group.addoption(
         "--redis-server-process",
         action="store_true",
         default=False,
-        help="run redis_server in a process of its own instead of a thread",
+        help="the same as --redis-backend=process",
     )
     group.addoption(
         "--redis-server-directive",
@@ -76,25 +83,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="make redis_client and async_redis_client return str instead of bytes",
     )
+    parser.addini("redis_backend", "where redis_server runs: server, process or fake", default="")
     parser.addini("redis_server_port", "port of redis_server", default="")
     parser.addini("redis_server_directives", "directives for redis_server: NAME=VALUE", type="linelist", default=[])
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the fixtures of pytest-asyncio if it runs the tests."""
+    plugin = sys.modules.get("pytest_asyncio.plugin")
+    if plugin is not None and config.pluginmanager.is_registered(plugin):
+        from twisted_redis import asyncio_fixtures
+
+        config.pluginmanager.register(asyncio_fixtures, "twisted_redis_asyncio")
+
+
 @pytest.fixture(scope="session")
-def redis_server_factory(pytestconfig: pytest.Config) -> Iterator[Callable[..., RunningServer]]:
+def redis_server_factory(pytestconfig: pytest.Config) -> Iterator[Callable[..., RunningServer | FakeServer]]:
     """A function that starts more servers, which stop at the end of the session.
 
     Example: ``redis_server_factory(maxmemory="1mb")``.
     """
-    from twisted_redis.library.running import running_server
-
     with ExitStack() as stack:
 
-        def start(**directives: Any) -> RunningServer:
-            wanted = {"port": 0, **directives}
-            return stack.enter_context(running_server(**factories.arguments(pytestconfig, wanted)))
+        def start(**directives: Any) -> RunningServer | FakeServer:
+            return stack.enter_context(factories.started(pytestconfig, {"port": 0, **directives}))
 
         yield start
+
+
+@pytest.fixture(name="_redis_clients_of_anyio")
+async def redis_clients_of_anyio() -> AsyncIterator[list[Any]]:
+    """Closes asynchronous clients after a test that anyio runs."""
+    opened: list[Any] = []
+    yield opened
+    for each in opened:
+        await each.aclose()
 
 
 redis_server = factories.redis_server()

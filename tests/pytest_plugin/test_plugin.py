@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -238,62 +236,6 @@ def test_it(small, small_server, redis_client):
     assert small.get("k") == "v" and redis_client.get("k") is None
 """)
     assert "1 passed" in told
-
-
-def test_asyncio(run: Run) -> None:
-    if importlib.util.find_spec("pytest_asyncio") is None:
-        pytest.skip("needs pytest-asyncio")
-    told = run(
-        """
-import asyncio
-import pytest
-
-@pytest.mark.asyncio
-async def test_it(async_redis_client, redis_server):
-    assert await async_redis_client.set("k", "v", ex=10)
-    waiting = asyncio.ensure_future(async_redis_client.blpop("q", timeout=60))
-    await asyncio.sleep(0.05)
-    redis_server.clock.advance(61)
-    assert await waiting is None
-    assert await async_redis_client.get("k") is None
-
-@pytest.mark.asyncio
-async def test_is_as_new(async_redis_client):
-    assert await async_redis_client.dbsize() == 0
-""",
-        "-o",
-        "asyncio_default_fixture_loop_scope=function",
-        plugins=("asyncio",),
-    )
-    assert "2 passed" in told
-
-
-def test_without_pytest_asyncio(run: Run) -> None:
-    code = "import sys; sys.modules['pytest_asyncio'] = None\n"
-    code += "from twisted_redis import factories\nclient = factories.async_redis_client()\n"
-    told = run(code + "def test_it(client): pass\n", fails=True)
-    assert "asynchronous fixtures need pytest-asyncio" in told
-
-
-def test_one_server_a_worker(run: Run) -> None:
-    if importlib.util.find_spec("xdist") is None:
-        pytest.skip("needs pytest-xdist")
-    told = run(
-        """
-import os
-import pytest
-
-@pytest.mark.parametrize("number", range(8))
-def test_it(redis_client, redis_server, number):
-    assert redis_client.incr("k") == 1
-    print("port", redis_server.port)
-""",
-        "-n2",
-        "-rP",
-        plugins=("xdist",),
-    )
-    assert "8 passed" in told
-    assert len(set(re.findall(r"^port (\d+)$", told, re.M))) == 2
 
 
 def test_fixed_port_is_that_of_the_first_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,13 @@ class FakeServer(WaitingFace):
         """The place of a server that listens nowhere: ``url`` raises RuntimeError."""
         return self._service.place
 
+    def stop(self) -> None:
+        """Ends the server: its data are gone, and calls raise ServerStopped.  A server need not be stopped."""
+        with self.lock:
+            self.enter()
+            self._connected = False
+            self._wait_for(self._service.stopService())
+
     def _ask(self, name: str, *arguments: Any) -> Any:
         return self._do(name, arguments)
 

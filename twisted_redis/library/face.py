@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from twisted_redis.library.blocked import PATIENCE, wait_for_blocked, wait_for_blocked_async
 from twisted_redis.library.errors import ServerStopped
+from twisted_redis.library.sync_client import SyncClient
 
 if TYPE_CHECKING:
     from twisted_redis.library.dataset import Snapshot
@@ -202,6 +203,23 @@ class Face:
 
 class WaitingFace(Face):
     """A face for programs that may wait: the server runs in another thread or process, or in the threads of clients."""
+
+    @overload
+    def client(self, *, decode_responses: Literal[False] = False) -> SyncClient[bytes]: ...
+    @overload
+    def client(self, *, decode_responses: Literal[True]) -> SyncClient[str]: ...
+    @overload
+    def client(self, *, decode_responses: bool) -> SyncClient[Any]: ...
+    def client(self, *, decode_responses: bool = False) -> SyncClient[Any]:
+        """Makes a client without a socket, with typed methods for the commands that programs use most.
+
+        With ``decode_responses``, str takes the place of bytes in all results.
+        """
+        return SyncClient(self._do, decode_responses=decode_responses)
+
+    def _do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Makes a request that ``RedisService.do`` takes; returns its result."""
+        raise NotImplementedError
 
     def wait_for_blocked(self, clients: int, timeout: float = PATIENCE) -> None:
         """Waits until exactly so many ``clients`` are blocked, in BLPOP and the like or by a delay or a pause.

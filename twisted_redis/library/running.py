@@ -6,15 +6,13 @@ Neither Twisted nor the server is imported before a server starts.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any
 
-from twisted_redis.library.commands import Commands
-from twisted_redis.library.errors import ServerStopped
 from twisted_redis.library.face import WaitingFace
-from twisted_redis.library.pipeline import Pipeline
-from twisted_redis.library.values import Argument, Text, text_value
+from twisted_redis.library.sync_client import SyncClient
+from twisted_redis.library.values import Argument
 
 if TYPE_CHECKING:
     import logging
@@ -47,18 +45,8 @@ class RunningServer(WaitingFace):
         """Executes one command without a socket; returns the reply as a Python value.  Raises ReplyError."""
         return self._runner.ask("execute", arguments)
 
-    @overload
-    def client(self, *, decode_responses: Literal[False] = False) -> SyncClient[bytes]: ...
-    @overload
-    def client(self, *, decode_responses: Literal[True]) -> SyncClient[str]: ...
-    @overload
-    def client(self, *, decode_responses: bool) -> SyncClient[Any]: ...
-    def client(self, *, decode_responses: bool = False) -> SyncClient[Any]:
-        """Makes a client without a socket, with typed methods for the commands that programs use most.
-
-        With ``decode_responses``, str takes the place of bytes in all results.
-        """
-        return SyncClient(self._runner, decode_responses=decode_responses)
+    def _do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        return self._runner.ask(name, arguments)
 
     def stop(self) -> None:
         """Stops the server completely before it returns."""
@@ -69,54 +57,6 @@ class RunningServer(WaitingFace):
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
-
-
-class SyncClient(Commands[Text]):
-    """A client of a server in another thread or process; it has its own database, transactions and name.
-
-    A blocking call blocks this thread.  A server in a child process takes one request at a time, so there it blocks
-    every thread that calls the server.
-    """
-
-    def __init__(self, runner: Runner, *, decode_responses: bool = False) -> None:
-        self._runner = runner
-        self._decode = decode_responses
-        self._number: int = runner.ask("open", ())
-
-    def execute(self, *arguments: Argument) -> Any:
-        """Executes one command; returns the reply as a Python value.  Raises ReplyError or ServerStopped."""
-        reply = self._runner.ask("call", (self._number, *arguments))
-        return text_value(reply) if self._decode else reply
-
-    def pipeline(self, transaction: bool = True) -> Pipeline[Text]:
-        """A pipeline, which executes its commands as a transaction unless ``transaction`` is false."""
-        return Pipeline(self._send, transaction=transaction, decode_responses=self._decode)
-
-    def _send(self, requests: Sequence[list[bytes]]) -> Any:
-        return self._runner.ask("call_all", (self._number, requests))
-
-    def close(self) -> None:
-        """Leaves the server."""
-        try:
-            self._runner.ask("close", (self._number,))
-        except ServerStopped:
-            pass
-
-    def __enter__(self) -> SyncClient[Text]:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def blpop(self, *keys: Argument, timeout: float = 0) -> list[Text] | None:
-        """BLPOP: [key, element], or None after ``timeout`` seconds (0: never)."""
-        found: list[Text] | None = self.execute("BLPOP", *keys, timeout)
-        return found
-
-    def brpop(self, *keys: Argument, timeout: float = 0) -> list[Text] | None:
-        """BRPOP: like ``blpop``, but from the tail."""
-        found: list[Text] | None = self.execute("BRPOP", *keys, timeout)
-        return found
 
 
 def start_server(
