@@ -69,6 +69,12 @@ def test_the_news_have_names_that_towncrier_takes() -> None:
     assert "<!-- towncrier release notes start -->" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_changelog_has_the_release() -> None:
+    news = (ROOT / "CHANGELOG.md").read_text().partition("<!-- towncrier release notes start -->\n")[2]
+    newest = re.search(r"^## (\S+) \(\d{4}-\d{2}-\d{2}\)$", news, re.M)
+    assert newest is not None and newest[1] == twisted_redis.__version__
+
+
 def test_the_version_stands_in_one_place() -> None:
     stated = re.compile(rf'^(?!__version__).*version\w*\s*[:=]\s*"{re.escape(twisted_redis.__version__)}"', re.M)
     own = (ROOT / "twisted_redis").rglob("*.py")
