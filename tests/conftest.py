@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ from twisted.logger import globalLogPublisher
 from tests.differential.harness import real_redis, version_of
 from tests.support.downloads import Progress, announcement
 from tests.support.guard import Guard
-from tests.support.workers import in_order, workers_for
+from tests.support.workers import SLOW, in_order, workers_for
 from twisted_redis._compiled import compiled_modules
 
 # On a loaded machine, an example may take any amount of time.
@@ -57,12 +58,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return workers_for(config.args, Path(__file__).parent, cores)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips comparisons that the real server here cannot pass, and gives workers the slow files first."""
+    """Marks folders as slow, skips comparisons that the real server here cannot pass, and puts long files first."""
+    folders = {str(Path(__file__).parent / name): name for name in SLOW}
+    for item in items:
+        for folder, name in folders.items():
+            if str(item.path).startswith(folder + os.sep):
+                item.add_marker(pytest.mark.slow)
+                if name == "differential":
+                    item.add_marker(pytest.mark.differential)
     skip_other_releases(items)
     if hasattr(config, "workerinput"):
-        files = [(item.nodeid.partition("::")[0], item.get_closest_marker("slow") is not None) for item in items]
-        items[:] = [items[index] for index in in_order(files)]
+        items[:] = [items[index] for index in in_order([item.nodeid.partition("::")[0] for item in items])]
 
 
 def skip_other_releases(items: list[pytest.Item]) -> None:
@@ -81,6 +89,13 @@ def skip_other_releases(items: list[pytest.Item]) -> None:
     for item, name in found:
         if name in listed[wrong]:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    """Leaves the collected tests out of garbage collections: there are as many objects as some tests make."""
+    gc.collect()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,6 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import twisted_redis
 from tests.packaging.environments import ROOT, copy_project, run
 
@@ -15,6 +17,7 @@ STEP = re.compile(r"`((?:twisted_redis|tests)/[\w/]+\.py)`:\n\n   ```python\n(.*
 KINDS = {"added", "changed", "fixed", "removed", "security"}
 
 
+@pytest.mark.slow
 def test_add_a_command_in_five_minutes(tmp_path: Path) -> None:
     steps = dict(STEP.findall(TEXT))
     assert list(steps) == ["twisted_redis/commands/backwards.py", "tests/commands/test_backwards.py"]
@@ -35,6 +38,7 @@ def test_add_a_command_in_five_minutes(tmp_path: Path) -> None:
     assert " passed" in done.stdout and "skipped" not in done.stdout
 
 
+@pytest.mark.slow
 def test_add_a_directive(tmp_path: Path) -> None:
     section = TEXT.partition("## Add a directive")[2].partition("\n## ")[0]
     [line] = re.findall(r"```python\n   (.*)\n", section)

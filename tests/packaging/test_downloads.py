@@ -42,6 +42,7 @@ def test_the_announcement_names_the_packages_and_the_folder(monkeypatch: pytest.
     assert announcement(["tests/commands", "tests/test_docs.py"], TESTS) == []
 
 
+@pytest.mark.slow
 def test_progress_is_shown_while_output_is_captured(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     (tmp_path / "test_it.py").write_text(

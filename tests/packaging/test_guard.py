@@ -54,6 +54,7 @@ def wait_until_gone(pids: set[int]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("victim", "number"),
     [

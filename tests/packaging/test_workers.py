@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.environments import ROOT
-from tests.support.workers import PROCESSES, in_order, workers_for
+from tests.support.workers import LONGEST, PROCESSES, SLOW, in_order, workers_for
 
 TESTS = ROOT / "tests"
 
@@ -34,13 +34,15 @@ def test_one_core_has_two_workers() -> None:
     assert workers_for([str(TESTS)], TESTS, cores=1) == 2
 
 
-def test_files_with_slow_tests_come_first() -> None:
-    files = [("a", False), ("a", False), ("b", False), ("b", True), ("c", False), ("d", True)]
-    assert in_order(files) == [2, 3, 5, 0, 1, 4]
+def test_the_longest_files_come_first() -> None:
+    first, second = (f"tests/{name}.py" for name in LONGEST[:2])
+    files = ["tests/a.py", "tests/a.py", second, "tests/b.py", first, second]
+    assert in_order(files) == [4, 2, 5, 0, 1, 3]
+    assert [name for name in LONGEST if not (TESTS / f"{name}.py").is_file()] == []
 
 
 def test_the_folders_of_processes_are_those_of_the_checks() -> None:
     found = re.search(r"^processes=\((.*)\)$", (ROOT / ".ci" / "run").read_text(), re.M)
     assert found is not None
     assert found[1].split() == [f"tests/{name}" for name in PROCESSES]
-    assert all(Path(TESTS, name).is_dir() for name in PROCESSES)
+    assert all(Path(TESTS, name).is_dir() for name in (*PROCESSES, *SLOW))

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["PROCESSES", "in_order", "workers_for"]
+__all__ = ["LONGEST", "PROCESSES", "SLOW", "in_order", "workers_for"]
 
 #: The folders of tests that start processes. Those tests mostly wait, so a core can run several of them.
 PROCESSES = ("integration", "packaging", "conformance", "examples", "pytest_plugin")
+#: The folders of tests that are slow as a whole: they start servers, or ask real Redis thousands of questions.
+SLOW = ("differential", "integration", "pytest_plugin")
+#: The files that take longest, the longest first.
+LONGEST = (
+    *("integration/test_cluster_cli", "integration/test_cluster_faults", "integration/test_fresh_clone"),
+    *("integration/test_running_cluster", "integration/test_neighbours", "integration/test_aof_crashes"),
+    *("integration/test_library", "integration/test_replication", "integration/test_start_and_stop"),
+    *("integration/test_rdb", "packaging/test_distribution", "integration/test_moving", "integration/test_cluster"),
+    *("packaging/test_contributing", "integration/clients/test_libraries", "integration/test_clock_steps"),
+    *("cluster/test_schedules", "differential/test_bad_calls", "differential/test_scripts", "test_docs"),
+)
 #: A worker imports all tests before it runs its share, which pays only for this many files of tests or more.
 _FEWEST_FILES = 10
 #: More servers than this at once would slow each other down until tests time out.
@@ -37,11 +48,11 @@ def workers_for(places: Iterable[str], tests: Path, cores: int) -> int:
     return max(min(cores * factor, _MOST_WORKERS), 2)
 
 
-def in_order(files: Sequence[tuple[str, bool]]) -> list[int]:
-    """Returns the order in which tests run, as indexes: files with a slow test first, and otherwise as they are.
+def in_order(files: Sequence[str]) -> list[int]:
+    """Returns the order in which tests run, as indexes: those of the longest files first, and otherwise as they are.
 
-    Each test is given as its file and whether it is slow. A worker runs a file from its begin to its end. If the
-    longest files came last, most workers would wait for one in the end.
+    Each test is given as its file, relative to the project. A worker runs a file from its beginning to its end. If the
+    longest came last, most workers would wait for one in the end.
     """
-    slow = {file for file, is_slow in files if is_slow}
-    return sorted(range(len(files)), key=lambda index: files[index][0] not in slow)
+    rank = {f"tests/{name}.py": number for number, name in enumerate(LONGEST)}
+    return sorted(range(len(files)), key=lambda index: rank.get(files[index], len(rank)))

@@ -77,6 +77,7 @@ print(server.engine.usage.total() - held, resident_bytes() - resident, server.en
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="a collector's heap grows in steps of its own")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_items_shared_by_collections_are_charged_once() -> None:
@@ -119,6 +120,7 @@ def test_the_account_cannot_tell_more_than_the_process_has_grown_by(monkeypatch:
     assert server.engine.stats.evicted_keys > 50
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="a collector's heap grows in steps of its own")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.parametrize("limit", ["unlimited", "limited"])
