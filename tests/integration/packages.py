@@ -17,8 +17,8 @@ import pytest
 
 from tests.support.downloads import Progress
 
-#: The client libraries for Node.  Their tests share a folder.
-NODE_CLIENTS = ("bullmq", "ioredis", "redis")
+#: The client libraries for Node. Their tests share a folder. A new version of a package cannot fail a test by itself.
+NODE_CLIENTS = ("bullmq@6.7.0", "ioredis@6.0.0", "redis@6.3.1")
 #: The time limit of an installation (s).
 _MINUTES = 240
 
@@ -65,15 +65,19 @@ def python_with(*packages: str, name: str = "") -> Path:
     return python
 
 
-def node_with(*packages: str) -> Path:
-    """Returns a folder of Node modules that contains these packages from npm."""
+def node_with(*packages: str, name: str = "") -> Path:
+    """Returns a folder of Node modules that contains these packages from npm.
+
+    ``name`` is the name of its folder, in place of the names of the packages.
+    """
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("needs node and npm")
-    folder = _cache() / "-".join(("npm", *packages))
+    folder = _cache() / (f"npm-{name}" if name else "-".join(("npm", *packages)))
     complete = folder / "complete"
+    wanted = " ".join(packages)
     with _alone(folder):
-        if not complete.exists():
+        if not complete.exists() or (name and complete.read_text() != wanted):
             folder.mkdir(parents=True, exist_ok=True)
             _install(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages], folder)
-            complete.touch()
+            complete.write_text(wanted)
     return folder / "node_modules"

@@ -141,7 +141,7 @@ def test_a_wrong_password(server: TlsServer) -> None:
 
 
 def run_node(script: str, server: TlsServer, tls: bool, user: bool, protocol: int = 2) -> dict[str, Any]:
-    modules = node_with(*NODE_CLIENTS)
+    modules = node_with(*NODE_CLIENTS, name="clients")
     given: dict[str, Any] = {"port": server.server.port, "protocol": protocol}
     if tls:
         trust = {"ca": server.authority.cert, "cert": server.pair.cert, "key": server.pair.key}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.differential.harness import real_redis
-from tests.integration.packages import node_with
+from tests.integration.packages import NODE_CLIENTS, node_with
 from tests.packaging.environments import ROOT
 
 PROGRAM = ROOT / "benchmarks" / "cluster_faults.py"
@@ -44,5 +44,5 @@ def test_redis_py_loses_no_safe_write(nodes: str, fault: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("fault", ["kill", "manual", "slots"])
 def test_ioredis_loses_no_safe_write(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NODE_PATH", str(node_with("bullmq", "ioredis")))
+    monkeypatch.setenv("NODE_PATH", str(node_with(*NODE_CLIENTS, name="clients")))
     run(tmp_path, "--nodes", "ours", "--faults", fault, "--client", "ioredis")

@@ -11,6 +11,7 @@ import faulthandler
 import inspect
 import json
 import os
+import socket
 import ssl
 import time
 import traceback
@@ -34,6 +35,11 @@ def check(function: Callable[[], Any]) -> Callable[[], Any]:
     """Registers a check under the name of its function."""
     _checks[function.__name__] = function
     return function
+
+
+def with_resp2(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Registers a check that the library fails with RESP3, whatever the server is."""
+    return check(function) if PROTOCOL == 2 else function
 
 
 def with_resp3(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -74,6 +80,35 @@ async def until_async(condition: Callable[[], Awaitable[Any]], sleep: Callable[[
     while not await condition():
         assert time.monotonic() < deadline, f"never: {inspect.getsource(condition).strip()}"
         await sleep(0.005)
+
+
+def ask(port: int, *words: object) -> str:
+    """Returns the answer to a request over a connection of its own: a line, or the text of a short string."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        data = b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in (str(word).encode() for word in words))
+        connection.sendall(b"*%d\r\n%b" % (len(words), data))
+        with connection.makefile("rb") as stream:
+            line = stream.readline().decode().rstrip()
+            return stream.readline().decode().rstrip() if line.startswith("$") and line != "$-1" else line
+
+
+@contextmanager
+def moving_slot(key: str) -> Iterator[None]:
+    """Moves the slot of an existing key to another node of the cluster: begins before the block, and ends behind it.
+
+    Within the block, its old node answers with ASK if a key does not exist there. Behind it, it answers with MOVED.
+    """
+    nodes: list[int] = GIVEN["cluster"]
+    slot = ask(nodes[0], "CLUSTER", "KEYSLOT", key)[1:]
+    old = next(port for port in nodes if ask(port, "EXISTS", key) == ":1")
+    new = next(port for port in nodes if port != old)
+    ids = {port: ask(port, "CLUSTER", "MYID") for port in (old, new)}
+    assert ask(new, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[old]) == "+OK"
+    assert ask(old, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[new]) == "+OK"
+    yield
+    assert ask(old, "MIGRATE", "127.0.0.1", new, key, 0, 30000) == "+OK"
+    for port in (new, old):
+        assert ask(port, "CLUSTER", "SETSLOT", slot, "NODE", ids[new]) == "+OK"
 
 
 def _print(package: str, found: dict[str, str]) -> None:

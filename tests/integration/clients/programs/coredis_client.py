@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import coredis
-from checks import GIVEN, PATIENCE, PORT, check, raises, report_async, tls_context, until_async
+from checks import GIVEN, PATIENCE, PORT, check, moving_slot, raises, report_async, tls_context, until_async
 from coredis.exceptions import ResponseError, WatchError
 from coredis.patterns.cache import LRUCache
 from coredis.patterns.streams import Consumer
@@ -245,6 +245,19 @@ async def cluster() -> None:
         async with client.sharded_pubsub(channels=["a", "b", "c"], ignore_subscribe_messages=True) as listener:
             assert [await client.spublish(name, name * 2) for name in "abc"] == [1, 1, 1]
             assert sorted([(await hear(listener))["data"] for _ in range(3)]) == ["aa", "bb", "cc"]
+
+
+@check
+async def moving_slots() -> None:
+    nodes = [coredis.connection.TCPLocation("127.0.0.1", port) for port in GIVEN["cluster"]]
+    async with coredis.RedisCluster(startup_nodes=nodes, decode_responses=True) as client:
+        await client.flushall()
+        await client.set("{slot}old", "v")
+        with moving_slot("{slot}old"):
+            assert await client.set("{slot}new", "w")
+            assert await client.get("{slot}new") == "w"
+            assert await client.get("{slot}old") == "v"
+        assert await client.mget(["{slot}new", "{slot}old"]) == ("w", "v")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import glide
-from checks import GIVEN, PATIENCE, PORT, PROTOCOL, check, raises, report_async, until_async, with_resp3
+from checks import GIVEN, PATIENCE, PORT, PROTOCOL, check, moving_slot, raises, report_async, until_async, with_resp3
 
 VERSION = glide.ProtocolVersion.RESP3 if PROTOCOL == 3 else glide.ProtocolVersion.RESP2
 SHARED: dict[str, Any] = {"protocol": VERSION, "request_timeout": int(PATIENCE * 1000)}
@@ -256,6 +256,22 @@ async def cluster() -> None:
             await client.ssubscribe({"shard"}, timeout_ms=int(PATIENCE * 1000))
             assert await client.publish("piece", "shard", sharded=True) == 1
             assert (await asyncio.wait_for(client.get_pubsub_message(), PATIENCE)).message == b"piece"
+    finally:
+        await client.close()
+
+
+@check
+async def moving_slots() -> None:
+    addresses = [glide.NodeAddress("127.0.0.1", port) for port in GIVEN["cluster"]]
+    client = await glide.GlideClusterClient.create(glide.GlideClusterClientConfiguration(addresses, **SHARED))
+    try:
+        await client.flushall()
+        await client.set("{slot}old", "v")
+        with moving_slot("{slot}old"):
+            assert await client.set("{slot}new", "w") == "OK"
+            assert await client.get("{slot}new") == b"w"
+            assert await client.get("{slot}old") == b"v"
+        assert await client.mget(["{slot}new", "{slot}old"]) == [b"w", b"v"]
     finally:
         await client.close()
 

@@ -2,7 +2,7 @@
 "use strict";
 const assert = require("assert");
 const Redis = require("ioredis");
-const { given, PATIENCE, until, tls, report, check } = require("./checks.cjs");
+const { given, PATIENCE, until, tls, movingSlot, report, check } = require("./checks.cjs");
 
 const options = { host: "127.0.0.1", port: given.port, protocol: given.protocol, retryStrategy: () => 5 };
 
@@ -207,6 +207,23 @@ check("cluster", async () => {
       return heard.includes("hello");
     });
     listener.disconnect();
+  } finally {
+    cluster.disconnect();
+  }
+});
+
+check("moving_slots", async () => {
+  const cluster = new Redis.Cluster(given.cluster.map((port) => ({ host: "127.0.0.1", port })));
+  try {
+    await cluster.get("k");
+    await Promise.all(cluster.nodes("master").map((node) => node.flushall()));
+    await cluster.set("{slot}old", "v");
+    await movingSlot("{slot}old", async () => {
+      assert.equal(await cluster.set("{slot}new", "w"), "OK");
+      assert.equal(await cluster.get("{slot}new"), "w");
+      assert.equal(await cluster.get("{slot}old"), "v");
+    });
+    assert.deepEqual(await cluster.mget("{slot}new", "{slot}old"), ["w", "v"]);
   } finally {
     cluster.disconnect();
   }

@@ -2,7 +2,7 @@
 "use strict";
 const assert = require("assert");
 const { createClient, createClientPool, createCluster, defineScript, BasicClientSideCache } = require("redis");
-const { given, until, tls, report, check } = require("./checks.cjs");
+const { given, until, tls, movingSlot, report, check } = require("./checks.cjs");
 
 const RESP = given.protocol;
 const socket = { host: "127.0.0.1", port: given.port, reconnectStrategy: () => 5 };
@@ -256,6 +256,26 @@ check("cluster", async () => {
       await cluster.sPublish("shard", "piece");
       return heard.includes("piece");
     });
+  } finally {
+    cluster.destroy();
+  }
+});
+
+check("moving_slots", async () => {
+  const rootNodes = given.cluster.map((port) => ({ socket: { host: "127.0.0.1", port } }));
+  const cluster = createCluster({ rootNodes, defaults: { RESP }, RESP });
+  cluster.on("error", () => {});
+  await cluster.connect();
+  try {
+    const nodes = await Promise.all(cluster.masters.map((master) => cluster.nodeClient(master)));
+    await Promise.all(nodes.map((node) => node.flushAll()));
+    await cluster.set("{slot}old", "v");
+    await movingSlot("{slot}old", async () => {
+      assert.equal(await cluster.set("{slot}new", "w"), "OK");
+      assert.equal(await cluster.get("{slot}new"), "w");
+      assert.equal(await cluster.get("{slot}old"), "v");
+    });
+    assert.deepEqual(await cluster.mGet(["{slot}new", "{slot}old"]), ["w", "v"]);
   } finally {
     cluster.destroy();
   }

@@ -10,7 +10,7 @@ from typing import Any
 
 import valkey
 import valkey.asyncio
-from checks import GIVEN, PATIENCE, PORT, PROTOCOL, check, raises, report, until, until_async
+from checks import GIVEN, PATIENCE, PORT, PROTOCOL, check, moving_slot, raises, report, until, until_async, with_resp2
 from valkey.cluster import ClusterNode, ValkeyCluster
 
 OPTIONS: dict[str, Any] = {"port": PORT, "protocol": PROTOCOL, "decode_responses": True}
@@ -213,6 +213,20 @@ def cluster() -> None:
             assert pipe.execute() == [str(number) for number in range(100)]
         assert client.eval("return redis.call('INCR', KEYS[1])", 1, "{tag}n") == 1
         assert client.publish("news", "nobody") == 0
+
+
+@with_resp2  # With RESP3, valkey-py takes ASK for an ordinary error.
+def moving_slots() -> None:
+    nodes = [ClusterNode("127.0.0.1", port) for port in GIVEN["cluster"]]
+    with ValkeyCluster(startup_nodes=nodes, protocol=PROTOCOL, decode_responses=True) as client:
+        client.flushall(target_nodes=ValkeyCluster.PRIMARIES)
+        client.set("{slot}old", "v")
+        with moving_slot("{slot}old"):
+            assert client.set("{slot}new", "w") is True
+            assert client.get("{slot}new") == "w"
+            assert client.get("{slot}old") == "v"
+        assert client.get("{slot}old") == "v"
+        assert client.mget("{slot}new", "{slot}old") == ["w", "v"]
 
 
 @check
