@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,38 @@ def test_a_server_that_is_ready(watched: Watched, capfd: pytest.CaptureFixture[s
     assert check_health(["--port", str(watched.server.port)]) == 0
     assert check_health(["--metrics-port", port]) == 0
     assert capfd.readouterr().out == "PONG\nready\n"
+
+
+def readiness(server: Watched) -> tuple[int, str]:
+    try:
+        return 200, server.ask("readyz")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_replica_is_ready_while_it_has_its_master(tmp_path: Path) -> None:
+    master = start_server(folder=tmp_path / "master")
+    replica = Watched(tmp_path / "replica", "--replicaof", f"127.0.0.1 {master.port}")
+    try:
+        wait_for(lambda: readiness(replica) == (200, "ready\n"))
+        master.stop()
+        wait_for(lambda: readiness(replica) == (503, "no link to the master\n"))
+        assert replica.ask("healthz") == "alive\n"
+        # Redis' clients still get the old data.
+        assert check_health(["--port", str(replica.server.port)]) == 0
+        replica.client.replicaof("no", "one")
+        assert readiness(replica) == (200, "ready\n")
+    finally:
+        replica.client.close()
+        replica.server.stop()
+        master.stop()
 
 
 def test_the_port_is_open_to_others(tmp_path: Path) -> None:
