@@ -276,7 +276,7 @@ def measure(options: argparse.Namespace) -> Results:
 
 
 def show(results: Results, form: Form) -> None:
-    """Prints all tables, and at the end the one that the README shows."""
+    """Prints all tables, and at the end the one that docs/speed.md shows."""
     names = list(results["servers"])
     show_interpreters({name: Interpreter(**fields) for name, fields in results["interpreters"].items()})
     if "idle" in results:

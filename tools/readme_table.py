@@ -1,10 +1,9 @@
-"""Writes the README's tables: python tools/readme_table.py [--speed RESULTS.json]
+"""Writes how many commands work into the README: python tools/readme_table.py [--speed RESULTS.json]
 
-The table of commands comes from the command table. With --speed, the table of speed is written as well, from a file
-that benchmarks/compare.py --json has written.
+The number comes from the command table. With --speed, the table in docs/speed.md is written as well, from a file that
+benchmarks/compare.py --json has written.
 
-A test checks that the README is up to date. The commands of Redis 8.8 and their groups come from
-tests/engine/commands-8.8.json.
+A test checks that the README is up to date. The commands of Redis 8.8 come from tests/engine/commands-8.8.json.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,44 +19,22 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->\n"
 SPEED, END_OF_SPEED = "<!-- speed -->\n", "<!-- end of speed -->\n"
-TITLES = {
-    "array": "Arrays",
-    "bitmap": "Bitmaps",
-    "cluster": "Cluster",
-    "connection": "Connection",
-    "generic": "Keys",
-    "geo": "Geo",
-    "hash": "Hashes",
-    "hyperloglog": "HyperLogLog",
-    "list": "Lists",
-    "module": "Vector sets",
-    "pubsub": "Pub/sub",
-    "scripting": "Scripts and functions",
-    "server": "Server",
-    "set": "Sets",
-    "sorted-set": "Sorted sets",
-    "stream": "Streams",
-    "string": "Strings",
-    "transactions": "Transactions",
-}
 
 
-def table(known: set[str]) -> str:
-    """Returns the table for a server with the commands ``known`` (upper-case, ``CONFIG|GET`` for subcommands)."""
-    groups: dict[str, list[str]] = {}
+def summary(known: set[str]) -> str:
+    """Returns the item of a list that tells how many commands of Redis 8.8 a server with the commands ``known`` has.
+
+    The names are upper-case, and those of subcommands have the form ``CONFIG|GET``.
+    """
     facts = json.loads((ROOT / "tests/engine/commands-8.8.json").read_text())
     containers = {fact["name"].partition("|")[0] for fact in facts if "|" in fact["name"]}
-    for fact in facts:
-        if fact["name"] not in containers:
-            groups.setdefault(fact["group"], []).append(fact["name"].upper())
-    rows = ["| commands | supported | missing |\n", "|---|---|---|\n"]
-    for group, title in sorted(TITLES.items(), key=lambda item: item[1]):
-        names = sorted(groups.pop(group))
-        missing = [name.replace("|", " ") for name in names if name not in known]
-        listed = "all" if len(missing) == len(names) else ", ".join(missing)
-        rows.append(f"| {title} | {len(names) - len(missing)} of {len(names)} | {listed} |\n")
-    assert not groups, f"groups without a title: {sorted(groups)}"
-    return "".join(rows)
+    names = sorted(fact["name"].upper() for fact in facts if fact["name"] not in containers)
+    missing = [name.replace("|", " ") for name in names if name not in known]
+    works = "all of them work" if not missing else f"{len(names) - len(missing)} of them work"
+    text = f"- **Commands**: Redis 8.8 has {len(names)} commands, counting each subcommand, and {works}."
+    if missing:
+        text += f" Missing: {', '.join(missing)}."
+    return "".join(f"{line}\n" for line in textwrap.wrap(text, 120, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def known_commands() -> set[str]:
@@ -86,16 +64,17 @@ def replaced(text: str, begin: str, end: str, part: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Rewrites the tables in README.md and the generated part of docs/compatibility.md."""
-    parser = argparse.ArgumentParser(description="Write the tables of README.md.")
+    """Rewrites the generated parts of README.md, docs/compatibility.md and, with --speed, docs/speed.md."""
+    parser = argparse.ArgumentParser(description="Write the generated parts of README.md and of the documentation.")
     parser.add_argument("--speed", type=Path, metavar="RESULTS.json", help="what compare.py --json has written")
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     readme = ROOT / "README.md"
-    text = replaced(readme.read_text(), BEGIN, END, table(known_commands()))
+    readme.write_text(replaced(readme.read_text(), BEGIN, END, summary(known_commands())))
     if options.speed is not None:
-        text = replaced(text, SPEED, END_OF_SPEED, speed_table(json.loads(options.speed.read_text())))
-    readme.write_text(text)
+        page = ROOT / "docs" / "speed.md"
+        table = speed_table(json.loads(options.speed.read_text()))
+        page.write_text(replaced(page.read_text(), SPEED, END_OF_SPEED, table))
     # The compatibility page lists the same commands.
     import compatibility_table
 

@@ -7,6 +7,8 @@ import argparse
 import ctypes
 import json
 import os
+import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -27,6 +29,8 @@ from benchlib.servers import tool  # noqa: E402
 
 #: prctl: orphans become children of this process, so that servers which go into the background are counted too.
 PR_SET_CHILD_SUBREAPER = 36
+#: The marks of the generated part of a page.
+BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 OURS = f"{ROOT}[pytest,lua,vectors]"
 
 
@@ -73,7 +77,8 @@ def parser() -> argparse.ArgumentParser:
     add("--count", type=int, default=200, metavar="N", help="how many tests the cost of a test is measured with (200)")
     add("--folder", type=Path, default=cache(), metavar="DIR", help="where the virtual environments are kept")
     add("--json", type=Path, metavar="FILE", help="write all results to a file")
-    add("--markdown", action="store_true", help="print the tables in Markdown")
+    add("--from", dest="former", type=Path, metavar="FILE", help="the results of a former run; measures nothing")
+    add("--page", type=Path, metavar="FILE", help="write the tables into a page, such as docs/which-one.md")
     add("--verbose", action="store_true", help="show the output of pytest for the 22 tests")
     return parser
 
@@ -130,11 +135,7 @@ def run(python: Path, alternative: Alternative, test: str, variables: Mapping[st
 def versions(python: Path, alternative: Alternative, redis: str | None) -> str:
     """Returns the version of the package, and of the server that it brings or needs."""
     code = "import sys, importlib.metadata as m; print(*(n + ' ' + m.version(n) for n in sys.argv[1:]), sep=', ')"
-    names = [
-        Path(package.partition("[")[0]).name.replace("twisted_redis", "twisted_redis")
-        for package in alternative.packages
-    ]
-    names = [name if name != ROOT.name else "twisted_redis" for name in names]
+    names = ["twisted_redis" if package == OURS else package.partition("[")[0] for package in alternative.packages]
     done = subprocess.run([str(python), "-c", code, *names], capture_output=True, text=True, check=True)
     text = done.stdout.strip()
     if alternative.needs_redis and redis:
@@ -175,40 +176,88 @@ HEAD = [
 ]  # fmt: skip
 
 
-def report(found: Sequence[Mapping[str, Any]], as_markdown: bool) -> str:
-    rows: list[list[object]] = []
+def rows(found: Sequence[Mapping[str, Any]]) -> list[list[object]]:
+    result: list[list[object]] = []
     for each in found:
         passed = "" if each["name"] == BASELINE.name else str(each["passed"])
         times = [each["wall"], each["cpu"], each["start"] * 1000, each["first"]]
-        rows.append([each["name"], passed, *times, each["test_wall"] * 1000, each["test_cpu"] * 1000])
-    return (markdown if as_markdown else table)(HEAD, rows)
+        result.append([each["name"], passed, *times, each["test_wall"] * 1000, each["test_cpu"] * 1000])
+    return result
+
+
+def failures(each: Mapping[str, Any]) -> list[str]:
+    """Returns what an alternative fails in, and why, one line each."""
+    return [f"{name.removeprefix('test_').replace('_', ' ')}: {reason}" for name, reason in each["failed"].items()]
+
+
+def machine() -> str:
+    """Returns a line about this machine."""
+    model = platform.processor() or platform.machine()
+    if sys.platform == "linux":
+        models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.M)
+        model = models[0] if models else model
+    day = time.strftime("%d %B %Y", time.gmtime()).lstrip("0")
+    return (
+        f"Measured on {day} with CPython {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores "
+        f"({model}), at a load of {os.getloadavg()[0]:.1f}."
+    )
+
+
+def page(text: str, results: Mapping[str, Any]) -> str:
+    """Returns the text of a page with the tables between its marks."""
+    found = results["alternatives"]
+    packages = [
+        [each["name"], each["versions"], "<br>".join(map(escaped, failures(each))) or "nothing"] for each in found[1:]
+    ]
+    written = [
+        results["machine"],
+        "",
+        markdown(HEAD, rows(found)),
+        "",
+        *results["left_out"],
+        "",
+        markdown(["", "measured", "fails"], packages),
+        "",
+    ]
+    before, _, rest = text.partition(BEGIN)
+    return before + BEGIN + "\n".join(written) + END + rest.partition(END)[2]
+
+
+def escaped(text: str) -> str:
+    """Returns a text that is safe in a cell of a table."""
+    return text.replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
 
 
 def main() -> None:
     options = parser().parse_args()
+    results = json.loads(options.former.read_text("utf-8")) if options.former else measure_all(options)
+    print(f"\n{results['machine']}\n\n{table(HEAD, rows(results['alternatives']))}")
+    for each in results["alternatives"][1:]:
+        print(f"\n{each['name']} ({each['versions']})", *(f"fails {line}" for line in failures(each)), sep="\n  ")
+    print(*("", *results["left_out"]), sep="\n")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1), "utf-8")
+    if options.page:
+        options.page.write_text(page(options.page.read_text("utf-8"), results), "utf-8")
+
+
+def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Measures the alternatives that `options` name, after the baseline."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     redis = tool("redis-server", options.redis)
-    found, left_out = [], []
-    for alternative in [BASELINE, *ALTERNATIVES]:
+    found, left_out = [measure(BASELINE, options, redis)], []
+    for alternative in ALTERNATIVES:
         if options.only and not any(name in alternative.name for name in options.only):
             continue
         if alternative.needs_redis and redis is None:
-            left_out.append(f"{alternative.name}: there is no redis-server")
+            left_out.append(f"{alternative.name}: not measured, because there is no redis-server.")
         elif alternative.needs_docker and not has_docker():
-            left_out.append(f"{alternative.name}: not measured, because Docker does not run here")
+            left_out.append(f"{alternative.name}: not measured, because Docker does not run on this machine.")
         else:
             found.append(measure(alternative, options, redis))
             print(".", end="", file=sys.stderr, flush=True)
-    print(f"\nPython {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print(report(found, options.markdown))
-    for each in found:
-        print(f"\n{each['name']} ({each['versions']})")
-        for name, reason in each["failed"].items() if each["name"] != BASELINE.name else ():
-            print(f"  fails {name.removeprefix('test_')}: {reason}")
-    print(*("", *left_out), sep="\n")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1), "utf-8")
+    return {"machine": machine(), "alternatives": found, "left_out": left_out}
 
 
 def has_docker() -> bool:

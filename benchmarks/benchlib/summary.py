@@ -1,4 +1,4 @@
-"""The results of compare.py as the table that the README shows."""
+"""The results of compare.py as the table that docs/speed.md shows."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 
 
 def test_example_of_the_readme(start: Callable[..., Server]) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    blocks = re.findall(r"```python server\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     [code] = [block for block in blocks if "RedisService(port=7777)" in block]
     port = free_port()
     server = start(command=[sys.executable, "-c", code.replace("7777", str(port))], port=port)

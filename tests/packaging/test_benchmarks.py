@@ -261,14 +261,14 @@ def test_undisturbed_time() -> None:
     assert undisturbed(list(range(100, 0, -1))) == 10
 
 
-def test_readme_gets_the_table() -> None:
+def test_page_of_the_speed_gets_the_table() -> None:
     tool = program("tools/readme_table.py")
     assert tool.speed_table(results()) == TABLE + "\n"
-    readme = (ROOT / "README.md").read_text()
-    written = tool.replaced(readme, tool.SPEED, tool.END_OF_SPEED, "new\n")
+    page = (ROOT / "docs" / "speed.md").read_text()
+    written = tool.replaced(page, tool.SPEED, tool.END_OF_SPEED, "new\n")
     assert f"{tool.SPEED}new\n{tool.END_OF_SPEED}" in written
-    assert written.partition(tool.SPEED)[0] == readme.partition(tool.SPEED)[0]
-    assert written.partition(tool.END_OF_SPEED)[2] == readme.partition(tool.END_OF_SPEED)[2] != ""
+    assert written.partition(tool.SPEED)[0] == page.partition(tool.SPEED)[0]
+    assert written.partition(tool.END_OF_SPEED)[2] == page.partition(tool.END_OF_SPEED)[2] != ""
 
 
 def view(*lines: str) -> dict[str, Any]:

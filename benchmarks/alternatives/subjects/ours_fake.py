@@ -10,7 +10,7 @@ import pytest
 
 from twisted_redis import fake
 
-from .base import Subject, no_cluster
+from .base import Subject
 
 
 @pytest.fixture
@@ -26,4 +26,4 @@ def subject() -> Subject:
         yield
         server.connected = True
 
-    return Subject(client, outage, server.clock.advance, getattr(fake, "FakeRedisCluster", no_cluster))
+    return Subject(client, outage, server.clock.advance, fake.FakeRedisCluster)
