@@ -33,9 +33,10 @@ def test_the_announcement_names_the_packages_and_the_folder(monkeypatch: pytest.
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "twisted_redis" / "redis-8.0.9").mkdir(parents=True)
-    for place in ("tests", "tests/integration", "tests/integration/test_lua_users.py::test_rq"):
+    for place in ("tests", "tests/integration", "tests/integration/clients/test_libraries.py::test_coredis"):
         first, second = announcement([place], TESTS)
-        assert "celery[redis]" in first
+        assert ", coredis, " in first
+        assert ", ioredis, " in first
         assert str(tmp_path / "twisted_redis") in first
         assert second == "real Redis 8: redis-8.0.9"
     assert announcement(["tests/commands", "tests/integration/clients"], TESTS) != []

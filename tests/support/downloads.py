@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -69,7 +70,8 @@ def announcement(places: Iterable[str], tests: Path) -> list[str]:
         return []
     # The tuples that the tests share are in this module.
     texts = [path.read_text() for path in {*files, folder / "packages.py"}]
-    packages = [text.partition("==")[0] for text in packages_of(texts)]
+    # pip's pins look like "rq==1.0", and those of npm like "ioredis@1.0".
+    packages = [re.split("==|(?<=.)@", text)[0] for text in packages_of(texts)]
     servers = sorted(path.name for path in cache().glob("redis-8.*"))
     return [
         f"downloads: {', '.join(packages) or 'none'}; kept in {cache()}, and fetched only if they are not there",
