@@ -178,6 +178,16 @@ def test_a_forgotten_server_is_collected() -> None:
     assert server() is None
 
 
+def test_the_name_of_the_library() -> None:
+    driver = pytest.importorskip("redis.driver_info")
+    one, two = (FakeRedis().connection_pool.make_connection() for _ in range(2))
+    assert one.driver_info == two.driver_info
+    assert one.driver_info is not two.driver_info
+    info = FakeRedis(driver_info=driver.DriverInfo("my-lib", "1.2")).client_info()
+    assert (info["lib-name"], info["lib-ver"]) == ("my-lib", "1.2")
+    assert FakeRedis().client_info()["lib-ver"] == redis.__version__
+
+
 def test_wrong_options() -> None:
     with pytest.raises(TypeError, match="FakeServer"):
         FakeRedis(server="localhost")

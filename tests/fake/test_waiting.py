@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -190,6 +191,7 @@ def test_a_forgotten_client_does_not_wait(server: FakeServer) -> None:
     client = FakeRedis(server=server)
     client.ping()
     del client
+    gc.collect()
     assert len(FakeRedis(server=server).client_list()) == 1
 
 
@@ -207,6 +209,20 @@ def test_the_clock_of_the_server(server: FakeServer) -> None:
     wait_for_blocked(server, 1)
     server.clock.advance(3601)
     assert result() is None
+
+
+def test_a_tool_that_replaces_the_time(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """freezegun and time-machine do that."""
+    client = FakeRedis(server=server)
+    began = time.time()
+    monkeypatch.setattr("time.time", lambda: began + 1000)
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    client.set("a", 1, ex=60)
+    assert client.time()[0] == int(began + 1000)
+    monkeypatch.setattr("time.time", lambda: began + 1061)
+    assert client.get("a") is None
+    monkeypatch.undo()
+    assert client.blpop("none", 0.01) is None
 
 
 def test_expired_events_come_without_an_access(server: FakeServer) -> None:

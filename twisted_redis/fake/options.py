@@ -108,11 +108,19 @@ def _parameters(kind: type) -> frozenset[str]:
     )
 
 
-@lru_cache(maxsize=1)
 def _driver_info() -> Any:
+    """What a client calls itself: a new object each time, because programs may change it."""
     from redis.driver_info import DriverInfo
 
-    return DriverInfo()
+    return DriverInfo(lib_version=_own_version())
+
+
+@lru_cache(maxsize=1)
+def _own_version() -> str:
+    """The version of redis-py, as it finds it."""
+    from redis.driver_info import DriverInfo
+
+    return str(DriverInfo().lib_version)
 
 
 @lru_cache(maxsize=1)
