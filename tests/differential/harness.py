@@ -209,11 +209,13 @@ class Pair:
         return list(zip(*found, strict=True))
 
     def wait_blocked(self, count: int) -> None:
-        """Waits up to 30 s until both servers report `count` blocked clients. If not, the replies show the problem."""
+        """Waits until both servers report `count` blocked clients. Raises RuntimeError if they never do."""
         pattern = b"blocked_clients:%d\r" % count
-        for wire in self.wire("control"):
+        for server, wire in zip(self.servers, self.wire("control"), strict=True):
             deadline = time.monotonic() + 30
-            while pattern not in wire.call(b"INFO", b"clients") and time.monotonic() < deadline:
+            while pattern not in wire.call(b"INFO", b"clients"):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{server.name} never has {count} blocked clients")
                 time.sleep(0.005)
 
 
