@@ -171,6 +171,27 @@ def test_a_server_that_is_not_connected() -> None:
     run(test)
 
 
+def test_what_a_loop_has_left_behind() -> None:
+    server = FakeServer()
+    left: list[Any] = []
+
+    async def test() -> None:
+        client = FakeAsyncRedis(server=server)
+        listener = client.pubsub()
+        await listener.subscribe("news")
+        await listener.get_message(timeout=30)
+        left.append((client, listener))
+
+    run(test)
+    client = FakeRedis(server=server)
+    assert client.publish("news", "for nobody") == 1
+    assert client.publish("news", "for nobody") == 0
+    run(test)
+    server.connected = False
+    server.connected = True
+    assert len(client.client_list()) == 1
+
+
 def test_large_replies() -> None:
     async def test() -> None:
         client = FakeAsyncRedis()

@@ -63,7 +63,7 @@ class LoopPipe(Pipe):
     def ended(self) -> None:
         """Tells the reader of the end."""
         self._alarm.pipes.discard(self)
-        if self._chunks or threading.get_ident() != self._thread:
+        if self._chunks or threading.get_ident() != self._thread or self._loop.is_closed():
             self._deliver_soon()
         else:
             self.reader.feed_eof()
@@ -72,13 +72,15 @@ class LoopPipe(Pipe):
         if self._coming:
             return
         self._coming = True
-        if threading.get_ident() == self._thread:
-            self._loop.call_soon(self._deliver)
-            return
         try:
-            self._loop.call_soon_threadsafe(self._deliver)
+            if threading.get_ident() == self._thread:
+                self._loop.call_soon(self._deliver)
+            else:
+                self._loop.call_soon_threadsafe(self._deliver)
         except RuntimeError:
-            pass  # the loop has ended, and its tasks with it
+            # The loop has ended, and its tasks with it.
+            self._chunks.clear()
+            self.server.timers.callLater(0, self.leave)
 
     def _deliver(self) -> None:
         """Hands everything to the reader; called by the loop."""
@@ -90,6 +92,7 @@ class LoopPipe(Pipe):
                 self.reader.feed_eof()
             elif self._is_full:
                 self.check_room()
+                self.server.work()
 
     # the reader's side: a transport
 

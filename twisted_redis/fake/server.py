@@ -204,7 +204,11 @@ class FakeServer(WaitingFace):
             if protocol is None:
                 raise Refused
             pipe.connection = protocol.connection
-            protocol.makeConnection(pipe)  # type: ignore[no-untyped-call]
+            before, self.busy = self.busy, True
+            try:
+                protocol.makeConnection(pipe)  # type: ignore[no-untyped-call]
+            finally:
+                self.busy = before
 
     def leave(self, pipe: Pipe) -> None:
         """The client of ``pipe`` has closed it.  The server learns that now, or before it does anything else.
@@ -214,7 +218,11 @@ class FakeServer(WaitingFace):
         if self.lock.acquire(blocking=False):
             try:
                 if not self.busy:
-                    pipe.leave()
+                    self.busy = True
+                    try:
+                        pipe.leave()
+                    finally:
+                        self.busy = False
                     return
             finally:
                 self.lock.release()
