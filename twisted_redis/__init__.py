@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from twisted_redis.library.errors import ReplyError, ServerStopped, WatchError
     from twisted_redis.library.pipeline import Pipeline
     from twisted_redis.library.running import RunningServer, running_server, start_server
+    from twisted_redis.library.sentinel.running import RunningSentinel, running_sentinel, start_sentinel
     from twisted_redis.library.service import RedisService
     from twisted_redis.library.sync_client import SyncClient
     from twisted_redis.net.factory import RedisFactory
@@ -44,6 +45,7 @@ __all__ = [
     "ReplyError",
     "RunningCluster",
     "RunningNode",
+    "RunningSentinel",
     "RunningServer",
     "ServerStopped",
     "SortedSet",
@@ -54,8 +56,10 @@ __all__ = [
     "load_arguments",
     "make_server",
     "running_cluster",
+    "running_sentinel",
     "running_server",
     "start_cluster",
+    "start_sentinel",
     "start_server",
 ]
 
@@ -77,6 +81,7 @@ _MODULES = {
     "ReplyError": "twisted_redis.library.errors",
     "RunningCluster": "twisted_redis.library.cluster.running",
     "RunningNode": "twisted_redis.library.cluster.node",
+    "RunningSentinel": "twisted_redis.library.sentinel.running",
     "RunningServer": "twisted_redis.library.running",
     "ServerStopped": "twisted_redis.library.errors",
     "SortedSet": "twisted_redis.library.dataset",
@@ -84,8 +89,10 @@ _MODULES = {
     "SyncClient": "twisted_redis.library.sync_client",
     "WatchError": "twisted_redis.library.errors",
     "running_cluster": "twisted_redis.library.cluster.running",
+    "running_sentinel": "twisted_redis.library.sentinel.running",
     "running_server": "twisted_redis.library.running",
     "start_cluster": "twisted_redis.library.cluster.running",
+    "start_sentinel": "twisted_redis.library.sentinel.running",
     "start_server": "twisted_redis.library.running",
 }
 

@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from twisted_redis.fake.server import FakeServer
     from twisted_redis.library.cluster.running import RunningCluster
     from twisted_redis.library.running import RunningServer
+    from twisted_redis.library.sentinel.running import RunningSentinel
 
-__all__ = ["async_redis_client", "redis_client", "redis_cluster", "redis_cluster_server", "redis_server"]
+__all__ = [
+    "async_redis_client",
+    "redis_client",
+    "redis_cluster",
+    "redis_cluster_server",
+    "redis_sentinel",
+    "redis_sentinel_server",
+    "redis_server",
+]
 
 #: A thread of the test's process, a process of its own, or the thread of the test without sockets.
 BACKENDS = ("server", "process", "fake")
@@ -145,6 +154,58 @@ def redis_cluster(server: str = "redis_cluster_server", *, name: str | None = No
     return client
 
 
+def redis_sentinel_server(
+    *,
+    master: str = "mymaster",
+    replicas: int = 1,
+    sentinels: int = 1,
+    scope: Any = "session",
+    name: str | None = None,
+    **directives: Any,
+) -> Any:
+    """Creates a fixture: servers under sentinels, on free ports, which run for the time of ``scope``.
+
+    ``master`` is the name by which clients ask for the master.  ``directives`` are the keyword arguments of
+    ``running_sentinel``.  They override the directives of the command line.
+    """
+
+    @pytest.fixture(scope=scope, name=name)
+    def group(request: pytest.FixtureRequest) -> Iterator[RunningSentinel]:
+        """A master with replicas and sentinels, whose roles the test can change."""
+        from twisted_redis.library.sentinel.running import running_sentinel
+
+        wanted = {**_given_directives(request.config), **directives}
+        with running_sentinel(name=master, replicas=replicas, sentinels=sentinels, **wanted) as running:
+            yield running
+
+    return group
+
+
+def redis_sentinel(server: str = "redis_sentinel_server", *, name: str | None = None, **options: Any) -> Any:
+    """Creates a fixture: redis-py's Sentinel for the servers of fixture ``server``.
+
+    Before and after every test, they are reset.  ``options`` are keyword arguments of the clients for the servers.
+    """
+
+    @pytest.fixture(name=name)
+    def client(request: pytest.FixtureRequest) -> Iterator[Any]:
+        """A Sentinel of redis-py, of which all servers run and have no keys."""
+        redis = _import_redis("redis.sentinel")
+        running = request.getfixturevalue(server)
+        with _as_new(running):
+            wanted = {"password": running.password, **options}
+            if request.config.getoption("redis_server_decode"):
+                wanted.setdefault("decode_responses", True)
+            sentinel = redis.Sentinel(running.sentinels, **wanted)
+            try:
+                yield sentinel
+            finally:
+                for each in sentinel.sentinels:
+                    each.close()
+
+    return client
+
+
 def worker_number() -> int:
     """Returns the number of this xdist worker, starting with 0."""
     digits = os.environ.get("PYTEST_XDIST_WORKER", "").lstrip("gw")
@@ -202,7 +263,7 @@ def _async_clients_name(request: pytest.FixtureRequest) -> str:
 class _as_new:  # noqa: N801 - reads well in a with statement
     """Resets a server or a cluster before and after: no keys and no faults."""
 
-    def __init__(self, server: RunningServer | RunningCluster | FakeServer) -> None:
+    def __init__(self, server: RunningServer | RunningCluster | RunningSentinel | FakeServer) -> None:
         self._server = server
 
     def __enter__(self) -> None:

@@ -132,6 +132,39 @@ def test_a_factory(pair, pair_server, redis_cluster_server):
     assert "3 passed" in told
 
 
+def test_fixtures_of_sentinels(run: Run) -> None:
+    told = run(
+        """
+from twisted_redis import factories
+
+pair_server = factories.redis_sentinel_server(master="pair", replicas=2, sentinels=3)
+pair = factories.redis_sentinel("pair_server", decode_responses=True)
+
+def test_a_failover(redis_sentinel, redis_sentinel_server):
+    with redis_sentinel.master_for("mymaster") as client:
+        client.set("key", "value")
+        redis_sentinel_server.kill(redis_sentinel_server.master)
+        redis_sentinel_server.failover()
+        client.set("other", "value")
+
+def test_is_as_new(redis_sentinel, redis_sentinel_server):
+    assert all(node.alive for node in redis_sentinel_server.nodes)
+    with redis_sentinel.master_for("mymaster") as client:
+        assert client.dbsize() == 0
+
+def test_a_factory(pair, pair_server):
+    assert len(pair_server.nodes) == 3 and len(pair.sentinels) == 3
+    with pair.master_for("pair") as client:
+        client.set("key", "value")
+        assert client.get("key") == "value"
+    pair_server.stop()
+""",
+        "--redis-server-directive",
+        "requirepass=secret",
+    )
+    assert "3 passed" in told
+
+
 def test_it_is_inert(run: Run) -> None:
     run("""
 import sys

@@ -73,6 +73,10 @@ class Controls:
         client.execute("SELECT", db)
         return dataset.dump(client)
 
+    def command(self, *arguments: Any) -> Any:
+        """Executes a command that neither faults nor CLIENT PAUSE hold back."""
+        return self.client().execute(*arguments)
+
     def count_blocked(self) -> int:
         """Counts the clients that wait for the reply to a command."""
         return blocked_clients(self._engine)

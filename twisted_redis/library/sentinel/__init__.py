@@ -1,0 +1,1 @@
+"""Servers under sentinels for tests: clients find the master, and a failover happens when the test asks for it."""
