@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,11 +38,12 @@ from twisted_redis.extending import Module
 from twisted_redis.net.listening import ListenError
 
 
-def descriptors() -> list[str]:
-    """Returns the open descriptors of this process that are not files."""
+def descriptors() -> Counter[str]:
+    """Returns how many descriptors of each kind (sockets, pipes, ...) are open in this process, except files."""
     gc.collect()
     paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-    return sorted(name for path in paths if os.path.exists(path) and not (name := os.readlink(path)).startswith("/"))
+    names = [os.readlink(path) for path in paths if os.path.exists(path)]
+    return Counter(name.partition(":[")[0] for name in names if not name.startswith("/"))
 
 
 @pytest.fixture(params=["thread", "process"])
