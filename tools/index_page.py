@@ -20,6 +20,8 @@ _SENT = "raw/HEAD"
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\(([^)\s]+)\)")
 _TAG = re.compile(r"<img\b[^>]*?\bsrc=\"([^\"]+)\"[^>]*>")
+#: Lines that consist of relative images, with the empty line behind them.
+_PICTURES = re.compile(r"(?:^(?:!\[[^\]]*\]\((?![a-z][a-z0-9+.-]*:)[^)\s]+\)[ \t]*)+\n)+\n?", re.M)
 _CODE = re.compile(r"(^```.*?^```\n?|`[^`\n]+`)", re.M | re.S)
 
 
@@ -43,7 +45,7 @@ def project_urls(url: str) -> dict[str, str]:
 def long_description(readme: str, url: str) -> str:
     """Returns the README with links and images that lead to the project at ``url``.
 
-    If ``url`` is empty, the texts of relative links and images stay without them.
+    If ``url`` is empty, the texts of relative links stay, and lines that consist of relative images go.
     """
     # The parts at odd places are code.
     parts = _CODE.split(readme)
@@ -70,6 +72,8 @@ def _rewritten(text: str, url: str) -> str:
             return found[0]
         return f"[{shown}]({url}/{_SHOWN}/{target})" if url else shown
 
+    if not url:
+        text = _PICTURES.sub("", text)
     return _LINK.sub(link, _TAG.sub(tag, _IMAGE.sub(image, text)))
 
 

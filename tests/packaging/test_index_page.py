@@ -20,6 +20,9 @@ See [the page](docs/page.md#part), [elsewhere](https://other.example/x) and [bel
 
 ![A picture](docs/status.png) ![Another](https://other.example/y.png)
 
+![One](docs/one.svg) ![Two](docs/two.svg)
+![Three](docs/three.svg)
+
 [![Badge](docs/badge.svg)](docs/page.md) <img alt="x" src="docs/x.svg" width="9"> `[code](docs/a.md)`
 
 ```
@@ -37,6 +40,9 @@ def test_links_lead_to_the_project() -> None:
 See [the page]({URL}/blob/HEAD/docs/page.md#part), [elsewhere](https://other.example/x) and [below](#below).
 
 ![A picture]({URL}/raw/HEAD/docs/status.png) ![Another](https://other.example/y.png)
+
+![One]({URL}/raw/HEAD/docs/one.svg) ![Two]({URL}/raw/HEAD/docs/two.svg)
+![Three]({URL}/raw/HEAD/docs/three.svg)
 
 [![Badge]({URL}/raw/HEAD/docs/badge.svg)]({URL}/blob/HEAD/docs/page.md) \
 <img alt="x" src="{URL}/raw/HEAD/docs/x.svg" width="9"> `[code](docs/a.md)`
