@@ -105,6 +105,7 @@ def unit() -> RawConfigParser:
     return found
 
 
+@pytest.mark.slow
 def test_the_unit_starts_a_server_that_reports_to_systemd(tmp_path: Path) -> None:
     service = unit()["Service"]
     assert service["Type"] == "notify"
