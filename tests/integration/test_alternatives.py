@@ -19,9 +19,10 @@ SUITE = ROOT / "benchmarks" / "alternatives"
     [
         ("ours_fake", ()),
         ("ours_server", ()),
-        ("ours_server", ("--redis-server-process",)),
+        ("ours_server", ("--redis-backend=process",)),
+        ("ours_fixture", ("--redis-backend=fake",)),
     ],
-    ids=["fake", "thread", "process"],
+    ids=["fake", "thread", "process", "fake fixture"],
 )
 def test_all_pass(plugin: str, options: tuple[str, ...], tmp_path: Path) -> None:
     pytest.importorskip("lupa")

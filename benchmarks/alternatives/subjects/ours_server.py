@@ -28,7 +28,7 @@ def subject(pytestconfig: pytest.Config, redis_server: Any, redis_client: redis.
 
     @contextmanager
     def cluster() -> Iterator[RedisCluster]:
-        mode = {"mode": "processes"} if pytestconfig.getoption("redis_server_process") else {}
+        mode = {"mode": "processes"} if pytestconfig.getoption("redis_backend") == "process" else {}
         with running_cluster(masters=3, **mode) as nodes, RedisCluster(startup_nodes=nodes.startup_nodes) as connected:
             yield connected
 
