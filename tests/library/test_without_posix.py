@@ -74,6 +74,8 @@ with running_server(dir=".") as server, redis.Redis(port=server.port) as client:
         assert pipe.execute()[-1] == 1000
     assert client.save() and open("dump.rdb", "rb").read(5) == b"REDIS"
     print(type(server).__name__, client.info("server")["multiplexing_api"])
+with running_server(dir=".") as server, redis.Redis(port=server.port) as client:
+    print(client.get("n"))
 for wrong in ({"process": True}, {"appendonly": True}, {"save": "1 1"}, {"unixsocket": "redis.sock"}):
     try:
         running_server(**wrong).__enter__()
@@ -89,6 +91,7 @@ except ValueError as error:
     posix = "needs a POSIX system (Linux, macOS, BSD)"
     assert program(code, tmp_path).splitlines() == [
         "RunningServer select",
+        "b'1000'",
         f"process=True {posix}",
         f"appendonly=True {posix}",
         f'save="1 1" {posix}',
