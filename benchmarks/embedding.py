@@ -17,6 +17,7 @@ import redis
 from benchlib.report import table
 from benchlib.servers import real_redis, running
 
+from twisted_redis.fake import FakeRedis
 from twisted_redis.library.running import running_server
 from twisted_redis.library.service import RedisService
 from twisted_redis.library.thread import new_reactor
@@ -76,6 +77,13 @@ def fake() -> Iterator[object]:
         yield client
 
 
+@contextmanager
+def our_fake() -> Iterator[object]:
+    with FakeRedis() as client:
+        client.ping()
+        yield client
+
+
 def microseconds(call: Callable[[], object], seconds: float) -> float:
     """Returns the time of one call, from the median of batches."""
     batches = []
@@ -92,6 +100,7 @@ def main() -> None:
     options = parser().parse_args()
     subjects: dict[str, Callable[[], object]] = {
         "in the process: service.client()": embedded,
+        "twisted_redis.fake.FakeRedis": our_fake,
         "redis-py to a server in a thread": lambda: over_a_socket(False),
         "redis-py to a server in a process": lambda: over_a_socket(True),
         "redis-py to redis-server": lambda: real(options.redis),
