@@ -34,7 +34,8 @@ OPTIONAL = {"fakeredis", "pytest_asyncio", "anyio", "numpy"}
 
 
 def missing_packages(block: Block) -> set[str]:
-    names = {"pytest_asyncio"} if "pytest.mark.asyncio" in block.text else set()
+    marks = {"pytest.mark.asyncio": "pytest_asyncio", "pytest.mark.anyio": "anyio"}
+    names = {package for mark, package in marks.items() if mark in block.text}
     for node in ast.walk(ast.parse(block.text)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}

@@ -43,7 +43,9 @@ def run(folder: str, name: str, how: str) -> int:
     sys.argv[:] = [name]
     sys.path[0] = folder
     if how == "tests":
-        plugins = [f"-p{name}" for name in ("twisted_redis.pytest_plugin", "pytest_asyncio") if find_spec(name)]
+        found = [name for name in ("pytest_asyncio", "anyio") if find_spec(name)]
+        names = {"pytest_asyncio": "pytest_asyncio.plugin", "anyio": "anyio.pytest_plugin"}
+        plugins = ["-ptwisted_redis.pytest_plugin", *(f"-p{names[name]}" for name in found)]
         return int(pytest.main(["-q", "-p", "no:cacheprovider", *plugins, name]))
     if how == "server":
         stop_when_running()
