@@ -118,7 +118,7 @@ class Connection:
         factory = self.factory
         peer = transport.getPeer()
         self.transport = transport
-        self.address = describe(peer)
+        self.address = self._text_of(peer)
         refusal = factory.refuse(peer)
         if refusal is not None:
             finish(transport, refusal)
@@ -132,6 +132,13 @@ class Connection:
         self._parser = make_parser(factory.limits, factory.reader, not self.client.gates & UNAUTHENTICATED)
         transport.registerProducer(producer, True)
 
+    def _text_of(self, address: Any) -> str:
+        """Returns the text of an end of the connection. Both ends of a unix socket have the path of the server."""
+        if getattr(address, "host", None) is not None:
+            return describe(address)
+        path = self.factory.engine.config.unixsocket
+        return f"{path}:0" if path else describe(self.transport.getHost())
+
     def _change(self, event: Event) -> None:
         before = self.state
         self.state = after = TRANSITIONS[before][event]
@@ -143,7 +150,7 @@ class Connection:
     def local_address(self) -> str:
         """The server's side as CLIENT LIST shows it; empty if the connection is closed."""
         try:
-            return describe(self.transport.getHost())
+            return self._text_of(self.transport.getHost())
         except (OSError, AttributeError):  # closed
             return ""
 

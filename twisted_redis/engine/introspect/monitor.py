@@ -55,7 +55,7 @@ class Monitors:
         address = client.link.address
         if client.gates & SCRIPT:
             address = "lua"
-        elif address.startswith("/"):
+        elif address.endswith(":0"):
             address = "unix:" + address.rpartition(":")[0]
         seconds, microseconds = divmod(int(engine.time.wall() * 1_000_000), 1_000_000)
         line = b"+%d.%06d [%d %b] %b\r\n" % (
