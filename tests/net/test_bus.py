@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.testing import MemoryReactorClock
 
 from tests.support.server import Server
 from twisted_redis.net.bus import open_bus
@@ -30,7 +31,7 @@ class Places:
 def open_at(clients_port: int, **directives: Any) -> Places:
     server = Server(**directives)
     places: Any = Places(clients_port)
-    open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+    open_bus(server.engine, MemoryReactorClock(), places, None, lambda: None)  # type: ignore[arg-type]
     return places
 
 
@@ -54,15 +55,15 @@ def test_a_port_that_the_system_has_chosen_needs_no_neighbour() -> None:
     server = Server(port=60000)
     places: Any = Places(60000)
     places.is_chosen = True
-    open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+    open_bus(server.engine, MemoryReactorClock(), places, None, lambda: None)  # type: ignore[arg-type]
     assert places.opened == [0]
     server = Server(port=50000)
     places = Places(50000)
     places.taken.append(60000)
     with pytest.raises(ListenError, match="taken"):
-        open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+        open_bus(server.engine, MemoryReactorClock(), places, None, lambda: None)  # type: ignore[arg-type]
     places.is_chosen = True
-    open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+    open_bus(server.engine, MemoryReactorClock(), places, None, lambda: None)  # type: ignore[arg-type]
     assert places.opened == [0]
 
 
@@ -77,7 +78,7 @@ def test_a_node_that_cannot_listen_logs_the_reason(directives: dict[str, Any], e
     server = Server(**directives)
     places: Any = Places(60000)
     with pytest.raises(ListenError, match=expected):
-        open_bus(server.engine, server.clock, places, None, lambda: None)  # type: ignore[arg-type]
+        open_bus(server.engine, MemoryReactorClock(), places, None, lambda: None)  # type: ignore[arg-type]
     ((level, text),) = server.logged
     assert level == "warning"
     assert text.startswith(expected)
