@@ -6,6 +6,7 @@ import signal
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.integration.process import Server
@@ -16,6 +17,8 @@ from tests.support.ports import free_port
 
 __all__ = ["Subject"]
 
+#: A user who may use the keys and the channel that the rules below name, but not LPUSH.
+_USER, _PASSWORD = "alice", "wonder land"
 #: The slots of each node of the cluster.
 _SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 
@@ -37,7 +40,13 @@ class Subject:
         self._pair = self._authority.sign("client", client=True)
         self._tls_port = free_port()
         tls = ("--tls-port", str(self._tls_port), *directives(self._authority))
-        self.server = self._start("alone", *tls)
+        # The path of a socket has a hundred characters at most.
+        self._sockets = self._stack.enter_context(TemporaryDirectory())
+        self._socket = f"{self._sockets}/redis.sock"
+        self.server = self._start("alone", *tls, "--unixsocket", self._socket)
+        with client_of(self.server) as client:
+            rules = ("on", f">{_PASSWORD}", "~open:*", "&news", "+@all", "-@dangerous", "+info", "-lpush")
+            client.execute_command("ACL", "SETUSER", _USER, *rules)
 
     def _start(self, name: str, *arguments: str) -> Server:
         server = launch(self.kind, self._folder / name, *arguments)
@@ -67,7 +76,9 @@ class Subject:
         """Returns what a program of ``programs`` needs to know to connect."""
         tls = {"port": self._tls_port, "ca": self._authority.cert, "cert": self._pair.cert, "key": self._pair.key}
         nodes = self._cluster if cluster else []
-        return {"kind": self.kind, "port": self.server.port, "tls": tls, "cluster": nodes, **more}
+        user = {"name": _USER, "password": _PASSWORD}
+        alone = {"port": self.server.port, "tls": tls, "socket": self._socket, "user": user}
+        return {"kind": self.kind, "cluster": nodes, **alone, **more}
 
     def end(self) -> str:
         """Ends all processes; returns the output of the server that is alone."""

@@ -21,7 +21,10 @@ from tests.integration.tried import Report, tried
 
 PROGRAMS = Path(__file__).parent / "programs"
 Take = Callable[[str, Report], None]
-COMMON = ("values", "pipelines", "transactions", "messages", "scripts", "waiting", "streams", "reconnection", "tls")
+COMMON = (
+    *("values", "pipelines", "transactions", "messages", "scripts", "waiting", "streams", "reconnection", "users"),
+    *("unix_sockets", "tls"),
+)
 
 
 def run(command: list[str], given: dict[str, Any], **variables: str) -> Report:

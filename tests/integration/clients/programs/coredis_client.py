@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import coredis
 from checks import GIVEN, PATIENCE, PORT, check, moving_slot, raises, report_async, tls_context, until_async
-from coredis.exceptions import ResponseError, WatchError
+from coredis.exceptions import AuthorizationError, ResponseError, WatchError
 from coredis.patterns.cache import LRUCache
 from coredis.patterns.streams import Consumer
 from coredis.tokens import PureToken
@@ -221,6 +221,26 @@ async def tracking() -> None:
             return await client.get("k") == "new"
 
         await until(is_new)
+
+
+@check
+async def users() -> None:
+    options: dict[str, Any] = {"port": PORT, "decode_responses": True, "username": GIVEN["user"]["name"]}
+    async with coredis.Redis(**options, password=GIVEN["user"]["password"]) as client:
+        assert await client.acl_whoami() == "alice"
+        assert await client.set("open:k", "v")
+        with raises(AuthorizationError, "No permissions to access a key"):
+            await client.set("closed", "v")
+        with raises(AuthorizationError, "has no permissions to run the 'lpush' command"):
+            await client.lpush("open:list", ["x"])
+
+
+@check
+async def unix_sockets() -> None:
+    async with coredis.Redis(unix_socket_path=GIVEN["socket"], decode_responses=True) as client:
+        assert await client.set("k", "x" * 1_000_000)
+        assert await client.get("k") == "x" * 1_000_000
+        assert "U" in (await client.client_info())["flags"]
 
 
 @check

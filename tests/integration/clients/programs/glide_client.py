@@ -219,6 +219,29 @@ async def tracking() -> None:
 
 
 @check
+async def users() -> None:
+    credentials = glide.ServerCredentials(GIVEN["user"]["password"], GIVEN["user"]["name"])
+    async with connected(credentials=credentials) as client:
+        assert await client.custom_command(["ACL", "WHOAMI"]) == b"alice"
+        assert await client.set("open:k", "v") == "OK"
+        with raises(glide.RequestError, "No permissions to access a key"):
+            await client.set("closed", "v")
+        with raises(glide.RequestError, "has no permissions to run the 'lpush' command"):
+            await client.lpush("open:list", ["x"])
+
+
+@check
+async def unix_sockets() -> None:
+    addresses = [glide.NodeAddress(unix_socket_path=GIVEN["socket"])]
+    client = await glide.GlideClient.create(glide.GlideClientConfiguration(addresses, **SHARED))
+    try:
+        assert await client.set("k", "x" * 1_000_000) == "OK"
+        assert await client.get("k") == b"x" * 1_000_000
+    finally:
+        await client.close()
+
+
+@check
 async def tls() -> None:
     trust = glide.TlsAdvancedConfiguration(
         root_pem_cacerts=Path(GIVEN["tls"]["ca"]).read_bytes(),

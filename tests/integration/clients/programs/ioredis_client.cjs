@@ -171,6 +171,30 @@ check("reconnection", () =>
   }),
 );
 
+check("users", async () => {
+  const { name: username, password } = given.user;
+  const client = new Redis({ ...options, username, password });
+  try {
+    assert.equal(await client.acl("WHOAMI"), "alice");
+    assert.equal(await client.set("open:k", "v"), "OK");
+    await assert.rejects(client.set("closed", "v"), /NOPERM No permissions to access a key/);
+    await assert.rejects(client.lpush("open:list", "x"), /has no permissions to run the 'lpush' command/);
+  } finally {
+    client.disconnect();
+  }
+});
+
+check("unix_sockets", () =>
+  withClients(
+    1,
+    async (client) => {
+      assert.equal(await client.set("k", "x".repeat(1000000)), "OK");
+      assert.equal((await client.get("k")).length, 1000000);
+    },
+    { path: given.socket },
+  ),
+);
+
 check("tls", () =>
   withClients(
     1,

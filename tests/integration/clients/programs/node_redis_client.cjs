@@ -224,6 +224,32 @@ check("pool", async () => {
   }
 });
 
+check("users", async () => {
+  const { name: username, password } = given.user;
+  const client = createClient({ socket, RESP, username, password });
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    assert.equal(await client.aclWhoAmI(), "alice");
+    assert.equal(await client.set("open:k", "v"), "OK");
+    await assert.rejects(client.set("closed", "v"), /NOPERM No permissions to access a key/);
+    await assert.rejects(client.lPush("open:list", "x"), /has no permissions to run the 'lpush' command/);
+  } finally {
+    client.destroy();
+  }
+});
+
+check("unix_sockets", () =>
+  withClients(
+    1,
+    async (client) => {
+      assert.equal(await client.set("k", "x".repeat(1000000)), "OK");
+      assert.equal((await client.get("k")).length, 1000000);
+    },
+    { socket: { path: given.socket } },
+  ),
+);
+
 check("tls", () =>
   withClients(
     1,

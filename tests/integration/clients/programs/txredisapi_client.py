@@ -241,6 +241,31 @@ async def reconnection() -> None:
 
 
 @check
+async def users() -> None:
+    password = GIVEN["user"]["password"]
+    pool = await txredisapi.Connection("127.0.0.1", PORT, username=GIVEN["user"]["name"], password=password)
+    try:
+        assert await pool.execute_command("ACL", "WHOAMI") == "alice"
+        assert await pool.set("open:k", "v") == "OK"
+        with raises(txredisapi.ResponseError, "NOPERM No permissions to access a key"):
+            await pool.set("closed", "v")
+        with raises(txredisapi.ResponseError, "has no permissions to run the 'lpush' command"):
+            await pool.lpush("open:list", "x")
+    finally:
+        await pool.disconnect()
+
+
+@check
+async def unix_sockets() -> None:
+    pool = await txredisapi.UnixConnection(GIVEN["socket"])
+    try:
+        assert await pool.set("k", "x" * 1_000_000) == "OK"
+        assert await pool.get("k") == "x" * 1_000_000
+    finally:
+        await pool.disconnect()
+
+
+@check
 async def tls() -> None:
     class Context(ssl.ClientContextFactory):
         def getContext(self) -> SSL.Context:

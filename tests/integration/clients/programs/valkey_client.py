@@ -190,6 +190,28 @@ def reconnection() -> None:
 
 
 @check
+def users() -> None:
+    options = {**OPTIONS, "username": GIVEN["user"]["name"], "password": GIVEN["user"]["password"]}
+    with valkey.Valkey(**options) as client:
+        assert client.acl_whoami() == "alice"
+        assert client.set("open:k", "v") is True
+        with raises(valkey.exceptions.NoPermissionError, "No permissions to access a key"):
+            client.set("closed", "v")
+        with raises(valkey.exceptions.NoPermissionError, "has no permissions to run the 'lpush' command"):
+            client.lpush("open:list", "x")
+    with valkey.Valkey(**{**options, "password": "wrong"}) as client, raises(valkey.AuthenticationError):
+        client.ping()
+
+
+@check
+def unix_sockets() -> None:
+    with valkey.Valkey(unix_socket_path=GIVEN["socket"], protocol=PROTOCOL, decode_responses=True) as client:
+        assert client.set("k", "x" * 1_000_000) is True
+        assert client.get("k") == "x" * 1_000_000
+        assert client.client_info()["addr"] == f"{GIVEN['socket']}:0"
+
+
+@check
 def tls() -> None:
     trust = {"ssl": True, "ssl_ca_certs": GIVEN["tls"]["ca"]}
     trust |= {"ssl_certfile": GIVEN["tls"]["cert"], "ssl_keyfile": GIVEN["tls"]["key"]}
