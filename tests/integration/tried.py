@@ -33,7 +33,7 @@ __all__ = [
 #: What the last run has found.
 DATA = Path(__file__).with_name("tried.json")
 #: The tables of the page, with their titles.
-GROUPS = {"web": "Caches, sessions and limits", "queue": "Task queues", "client": "Client libraries"}
+GROUPS = {"web": "Caches, sessions, limits and locks", "queue": "Task queues", "client": "Client libraries"}
 #: The name of the plugin that records the reports.
 RECORDER = "tried-recorder"
 

@@ -22,18 +22,26 @@ CHECKS = Path(__file__).parents[1] / "clients" / "programs"
 #: One environment for all of them saves time. A new version of a package cannot fail a test by itself.
 PACKAGES = (
     "aiocache==0.12.3",
+    "cashews==7.6.0",
     "celery==5.7.0",
+    "celery-redbeat==2.4.2",
     "channels_redis==4.3.0",
     "Django==5.2.19",
     "django-redis==7.0.0",
     "dramatiq==2.2.1",
     "Flask-Caching==2.5.1",
     "Flask-Session==0.8.0",
+    "httpx==0.28.1",
     "huey==3.5.4",
     "kombu[redis]==5.7.0",
     "limits==5.8.0",
+    "python-socketio==5.18.1",
     "redis[hiredis]==8.1.0",
+    "redlock-py==1.0.8",
     "rq==3.0.0",
+    "slowapi==0.1.10",
+    "starlette==1.10.0",
+    "walrus==0.9.8",
 )
 
 Run = Callable[..., Report]

@@ -44,3 +44,9 @@ def test_huey(kind: str, run: Run, take: Take) -> None:
 @needs_a_process
 def test_kombu(kind: str, run: Run, take: Take) -> None:
     take(kind, run("kombu"))
+
+
+@tried("celery-redbeat", group="queue")
+@needs_a_process
+def test_celery_redbeat(kind: str, run: Run, take: Take) -> None:
+    take(kind, run("celery-redbeat"))

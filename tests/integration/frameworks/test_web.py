@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.frameworks.conftest import Run
+from tests.integration.frameworks.conftest import Run, needs_a_process
 from tests.integration.tried import Report, tried
 
 pytest.importorskip("lupa", reason="needs the extra lua")
@@ -47,3 +47,30 @@ def test_aiocache(kind: str, run: Run, take: Take) -> None:
 @tried("channels-redis", group="web")
 def test_channels_redis(kind: str, run: Run, take: Take) -> None:
     take(kind, run("channels-redis"))
+
+
+@tried("cashews", group="web")
+@needs_a_process
+def test_cashews(kind: str, run: Run, take: Take) -> None:
+    take(kind, run("cashews"))
+
+
+@tried("slowapi", group="web")
+@needs_a_process
+def test_slowapi(kind: str, run: Run, take: Take) -> None:
+    take(kind, run("slowapi"))
+
+
+@tried("python-socketio", group="web")
+def test_python_socketio(kind: str, run: Run, take: Take) -> None:
+    take(kind, run("python-socketio"))
+
+
+@tried("redlock-py", group="web")
+def test_redlock_py(kind: str, run: Run, take: Take) -> None:
+    take(kind, run("redlock-py"))
+
+
+@tried("walrus", group="web")
+def test_walrus(kind: str, run: Run, take: Take) -> None:
+    take(kind, run("walrus"))
