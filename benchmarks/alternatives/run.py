@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -74,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--only", action="append", metavar="NAME", help="only this alternative; can be repeated (substrings)")
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
-    add("--rounds", type=int, default=5, metavar="N", help="runs of each kind; the median counts (5)")
+    add("--rounds", type=int, default=5, metavar="N", help="runs of each kind; the shortest time counts (5)")
     add("--count", type=int, default=200, metavar="N", help="how many tests the cost of a test is measured with (200)")
     add("--folder", type=Path, default=cache(), metavar="DIR", help="where the virtual environments are kept")
     add("--json", type=Path, metavar="FILE", help="write all results to a file")
@@ -145,31 +144,48 @@ def versions(python: Path, alternative: Alternative, redis: str | None) -> str:
     return text
 
 
-def measure(alternative: Alternative, options: argparse.Namespace, redis: str | None) -> dict[str, Any]:
-    python = environment_of(alternative, options.folder)
-    variables = {"REDIS_SERVER": redis or "", "COUNT": "1"}
-    chosen = alternative
-    if alternative.plugin == "pytest_redis_":
-        chosen = alternative._replace(options=(*alternative.options, "--redis-exec", str(redis)))
-    run(python, chosen, "cost.py", variables)  # compiles what is imported
-    features = [run(python, chosen, "features.py", variables, options.verbose) for _ in range(options.rounds)]
-    single, many = [], []
-    for _ in range(options.rounds):
-        single.append(run(python, chosen, "cost.py", variables))
-        many.append(run(python, chosen, "cost.py", {**variables, "COUNT": str(options.count + 1)}))
-    last = features[-1].results
-    return {
-        "name": alternative.name,
-        "versions": versions(python, alternative, redis),
-        "passed": len(last["passed"]),
-        "failed": last["failed"],
-        "wall": statistics.median(each.wall for each in features),
-        "cpu": statistics.median(each.cpu for each in features),
-        "start": statistics.median(each.results["setup"][0] for each in single),
-        "first": statistics.median(each.cpu for each in single),
-        "test_wall": (min(each.wall for each in many) - min(each.wall for each in single)) / options.count,
-        "test_cpu": statistics.median(m.cpu - s.cpu for m, s in zip(many, single, strict=True)) / options.count,
-    }
+class Measurement:
+    """The runs of one alternative."""
+
+    def __init__(self, alternative: Alternative, options: argparse.Namespace, redis: str | None) -> None:
+        self._alternative = alternative
+        self._options = options
+        self._redis = redis
+        self._python = environment_of(alternative, options.folder)
+        self._features: list[Run] = []
+        self._single: list[Run] = []
+        self._many: list[Run] = []
+        self._run("cost.py", 1)  # compiles what is imported
+
+    def _run(self, test: str, count: int) -> Run:
+        alternative = self._alternative
+        if alternative.plugin == "pytest_redis_":
+            alternative = alternative._replace(options=("--redis-exec", str(self._redis)))
+        variables = {"REDIS_SERVER": self._redis or "", "COUNT": str(count)}
+        return run(self._python, alternative, test, variables, self._options.verbose and test == "features.py")
+
+    def round(self) -> None:
+        """Runs the 22 tests, a single small test, and many of them."""
+        self._features.append(self._run("features.py", 0))
+        self._single.append(self._run("cost.py", 1))
+        self._many.append(self._run("cost.py", self._options.count + 1))
+
+    def results(self) -> dict[str, Any]:
+        """Returns the figures. Of each time, the shortest counts, since everything else on the machine adds to it."""
+        last = self._features[-1].results
+        single, many, count = self._single, self._many, self._options.count
+        return {
+            "name": self._alternative.name,
+            "versions": versions(self._python, self._alternative, self._redis),
+            "passed": len(last["passed"]),
+            "failed": last["failed"],
+            "wall": min(each.wall for each in self._features),
+            "cpu": min(each.cpu for each in self._features),
+            "start": min(each.results["setup"][0] for each in single),
+            "first": min(each.cpu for each in single),
+            "test_wall": (min(each.wall for each in many) - min(each.wall for each in single)) / count,
+            "test_cpu": (min(each.cpu for each in many) - min(each.cpu for each in single)) / count,
+        }
 
 
 HEAD = [
@@ -180,15 +196,20 @@ HEAD = [
 def rows(found: Sequence[Mapping[str, Any]]) -> list[list[object]]:
     result: list[list[object]] = []
     for each in found:
-        passed = "" if each["name"] == BASELINE.name else str(each["passed"])
-        times = [each["wall"], each["cpu"], each["start"] * 1000, each["first"]]
-        result.append([each["name"], passed, *times, each["test_wall"] * 1000, each["test_cpu"] * 1000])
+        tests = ["", "", ""] if each["name"] == BASELINE.name else [str(each["passed"]), each["wall"], each["cpu"]]
+        times = [each["start"] * 1000, each["first"], each["test_wall"] * 1000, each["test_cpu"] * 1000]
+        result.append([each["name"], *tests, *times])
     return result
 
 
 def failures(each: Mapping[str, Any]) -> list[str]:
     """Returns what an alternative fails in, and why, one line each."""
-    return [f"{name.removeprefix('test_').replace('_', ' ')}: {reason}" for name, reason in each["failed"].items()]
+    found = []
+    for name, reason in each["failed"].items():
+        # Python and Redis repeat the statement and the arguments.
+        short = re.sub(r", with args beginning with.*| \(with pytest\.raises.*", "", reason)
+        found.append(f"{name.removeprefix('test_').replace('_', ' ')}: {short}")
+    return found
 
 
 def machine() -> str:
@@ -247,7 +268,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     redis = tool("redis-server", options.redis)
-    found, left_out = [measure(BASELINE, options, redis)], []
+    chosen, left_out = [Measurement(BASELINE, options, redis)], []
     for alternative in ALTERNATIVES:
         if options.only and not any(name in alternative.name for name in options.only):
             continue
@@ -256,8 +277,13 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         elif alternative.needs_docker and not has_docker():
             left_out.append(f"{alternative.name}: not measured, because Docker does not run on this machine.")
         else:
-            found.append(measure(alternative, options, redis))
+            chosen.append(Measurement(alternative, options, redis))
+    # In turn, so that a disturbance of the machine does not hit a single alternative.
+    for number in range(options.rounds):
+        for measurement in chosen if number % 2 == 0 else reversed(chosen):
+            measurement.round()
             print(".", end="", file=sys.stderr, flush=True)
+    found = [measurement.results() for measurement in chosen]
     return {"machine": machine(), "alternatives": found, "left_out": left_out}
 
 

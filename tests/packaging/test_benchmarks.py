@@ -340,3 +340,35 @@ def test_rounds_are_divided_into_turns() -> None:
     faults = program("benchmarks/cluster_faults.py")
     assert faults.parts(20, 3) == [(0, 6), (6, 7), (13, 7)]
     assert faults.parts(2, 4) == [(0, 1), (1, 1)]
+
+
+def test_page_of_alternatives() -> None:
+    tool = program("benchmarks/alternatives/run.py")
+    times = {"wall": 2.0, "cpu": 1.0, "start": 0.02, "first": 0.5, "test_wall": 0.004, "test_cpu": 0.003}
+    reason = "unknown command `VADD`, with args beginning with: `k`"
+    found = [
+        {"name": "no server", "versions": "redis 8", "passed": 1, "failed": {"test_x": "no"}, **times},
+        {"name": "one", "versions": "one 1.0", "passed": 21, "failed": {"test_vector_sets": reason}, **times},
+        {"name": "two", "versions": "two 2.0", "passed": 22, "failed": {}, **times},
+    ]
+    results = {"machine": "Measured here.", "alternatives": found, "left_out": ["three: not measured."]}
+    text = f"Before\n{tool.BEGIN}old\n{tool.END}After\n"
+    page = tool.page(text, results)
+    assert page.startswith(f"Before\n{tool.BEGIN}Measured here.\n\n")
+    assert page.endswith(f"{tool.END}After\n")
+    lines = page.splitlines()
+    assert "| no server | | | | 20.0 | 0.500 | 4.00 | 3.00 |" in lines
+    assert "| one | 21 | 2.00 | 1.00 | 20.0 | 0.500 | 4.00 | 3.00 |" in lines
+    assert "| one | one 1.0 | vector sets: unknown command 'VADD' |" in lines
+    assert "| two | two 2.0 | nothing |" in lines
+    assert "three: not measured." in lines
+    assert "old" not in lines
+    assert tool.page(page, results) == page
+
+
+def test_alternatives_have_their_plugins() -> None:
+    tool = program("benchmarks/alternatives/run.py")
+    for alternative in [tool.BASELINE, *tool.ALTERNATIVES]:
+        assert (tool.HERE / "subjects" / f"{alternative.plugin}.py").is_file()
+    tests = (tool.HERE / "suite" / "features.py").read_text()
+    assert tests.count("\ndef test_") == 22

@@ -10,6 +10,8 @@ import pytest
 import redis
 from redis.cluster import RedisCluster
 
+# The plugin imports the server when a test asks for it. Here that is not part of the start.
+import twisted_redis.library.thread  # noqa: F401
 from twisted_redis import running_cluster
 
 from .base import Subject
