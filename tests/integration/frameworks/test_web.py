@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.frameworks.conftest import Run, needs_a_process
+from tests.integration.frameworks.conftest import Run
 from tests.integration.tried import Report, tried
 
 pytest.importorskip("lupa", reason="needs the extra lua")
@@ -50,13 +50,11 @@ def test_channels_redis(kind: str, run: Run, take: Take) -> None:
 
 
 @tried("cashews", group="web")
-@needs_a_process
 def test_cashews(kind: str, run: Run, take: Take) -> None:
     take(kind, run("cashews"))
 
 
 @tried("slowapi", group="web")
-@needs_a_process
 def test_slowapi(kind: str, run: Run, take: Take) -> None:
     take(kind, run("slowapi"))
 

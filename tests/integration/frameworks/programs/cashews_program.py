@@ -7,13 +7,13 @@ import asyncio
 from cashews import Cache
 from cashews.exceptions import RateLimitError
 from checks import check, report_async
-from place import client, raises, url
+from place import async_arguments, client, raises, url
 
 
 @check
 async def values() -> None:
     cache = Cache()
-    cache.setup(url(3))
+    cache.setup(url(3), **async_arguments())
     await cache.set("k", {"a": 1}, expire="10m")
     assert await cache.get("k") == {"a": 1} and 590 < await cache.get_expire("k") <= 600
     assert await cache.set("k", 2, exist=False) is False
@@ -29,7 +29,7 @@ async def values() -> None:
 @check
 async def decorators() -> None:
     cache = Cache()
-    cache.setup(url(3))
+    cache.setup(url(3), **async_arguments())
     calls: list[int] = []
 
     @cache(ttl="1h", key="user:{number}", tags=["users"])

@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 from checks import check, report
-from place import client, url
+from place import FAKE, client, pool, url
 from slowapi import Limiter, _rate_limit_exceeded_handler
 from slowapi.errors import RateLimitExceeded
 from slowapi.util import get_remote_address
@@ -15,9 +15,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+OPTIONS = {"connection_pool": pool()} if FAKE else {}
+
 
 def application() -> Starlette:
-    limiter = Limiter(key_func=get_remote_address, storage_uri=url(), headers_enabled=True)
+    limiter = Limiter(key_func=get_remote_address, storage_uri=url(), storage_options=OPTIONS, headers_enabled=True)
 
     @limiter.limit("3/hour")
     async def few(request: Request) -> PlainTextResponse:
