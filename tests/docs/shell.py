@@ -96,7 +96,7 @@ class Shell:
         A reader would stop the server before that has the same port, so this method does that.
         """
         self._need_programs(text)
-        ports = set(_PORT.findall(text))
+        ports = set(re.findall(r"port[ =](\d+)", text))
         self._stop([process for process, others in self._servers if ports & others])
         path = self.folder / f"server-{len(self._servers)}"
         with open(path, "wb") as output:
