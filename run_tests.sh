@@ -12,6 +12,11 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 . "$root/tools/venv.sh"
 ensure_venv test test
 
+# Compiled modules are kept, even where the environment says otherwise: pytest rewrites each assert of the tests, and that
+# takes longer than many of the tests.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="${PYTHONPYCACHEPREFIX:-$root/build/pycache}"
+
 cd "$root"
 if [ "${1-}" = --trial ]; then
     shift

@@ -19,8 +19,10 @@ from twisted.logger import globalLogPublisher
 from tests.differential.harness import real_redis, version_of
 from tests.support.downloads import Progress, announcement
 from tests.support.guard import Guard
-from tests.support.workers import SLOW, in_order, workers_for
+from tests.support.workers import SLOW, in_order, left_out, workers_for
 from twisted_redis._compiled import compiled_modules
+
+TESTS = Path(__file__).parent
 
 # On a loaded machine, an example may take any amount of time.
 settings.register_profile("tests", deadline=None)
@@ -55,13 +57,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     if config.getoption("capture") == "no":
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return workers_for(config.args, Path(__file__).parent, cores)
+    return workers_for(config.args, config.getoption("markexpr"), TESTS, cores)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the folders that a quick run (``-m "not slow"``) would import for nothing."""
+    return left_out(collection_path, config.args, config.getoption("markexpr"), TESTS) or None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks folders as slow, skips comparisons that the real server here cannot pass, and puts long files first."""
-    folders = {str(Path(__file__).parent / name): name for name in SLOW}
+    folders = {str(TESTS / name): name for name in SLOW}
     for item in items:
         for folder, name in folders.items():
             if str(item.path).startswith(folder + os.sep):
@@ -108,7 +115,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Says which form of the server the tests run, and what they download."""
     compiled = len(compiled_modules())
     form = f"twisted_redis: {f'{compiled} modules are compiled' if compiled else 'from the sources'}"
-    return [form, *announcement(config.args, Path(__file__).parent)]
+    return [form, *announcement(config.args, TESTS)]
 
 
 @pytest.fixture(autouse=True)

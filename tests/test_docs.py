@@ -70,6 +70,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
     return {block.place: (code, output) for block, code, output in zip(PYTHON, codes, outputs, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
 def test_a_python_block_runs_alone(block: Block, outcomes: dict[str, tuple[int, str]]) -> None:
     if missing := missing_packages(block):
@@ -81,6 +82,7 @@ def test_a_python_block_runs_alone(block: Block, outcomes: dict[str, tuple[int, 
     assert "Traceback" not in output, output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_other_blocks_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -167,6 +169,7 @@ def test_contents_of_the_generated_part() -> None:
     assert "declaration differs (COMMAND INFO): `A` (arity)." in page
 
 
+@pytest.mark.slow
 def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx")
     pytest.importorskip("myst_parser")

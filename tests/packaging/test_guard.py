@@ -32,7 +32,7 @@ TESTS = """
             # The guard finds these by itself: one in a session of its own, and one with a child.
             servers.append(subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True))
             servers.append(subprocess.Popen([sys.executable, "-c", PARENT]))
-            time.sleep(2.5)
+            time.sleep(4.5)
         part = Path(__file__).parent / (name + ".part")
         part.write_text(" ".join(str(server.pid) for server in servers))
         part.rename(part.with_suffix(".pids"))

@@ -3,7 +3,7 @@
 ``Guard`` starts this file as a process of its own, which reads a pipe from the process that runs tests. Nobody can
 prevent the end of that pipe: it comes when the process ends, in whatever way. Then the guard kills each process that it
 knows of and that is still there. It knows those that are announced with ``watch``, and looks for their descendants, and
-for all other descendants of the process that runs tests, once a second.
+for all other descendants of the process that runs tests, every other second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable
 __all__ = ["Guard", "watch"]
 
 #: The time between two looks (s).
-_PERIOD = 1.0
+_PERIOD = 2.0
 #: What identifies a process besides its number, which the system uses again.
 Born = str
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["LONGEST", "PROCESSES", "SLOW", "in_order", "workers_for"]
+__all__ = ["LONGEST", "PROCESSES", "SLOW", "in_order", "left_out", "workers_for"]
 
-#: The folders of tests that start processes. Those tests mostly wait, so a core can run several of them.
+#: The folders of tests that start processes. Those tests mostly wait, so a core can run two of them.
 PROCESSES = ("integration", "packaging", "conformance", "examples", "pytest_plugin")
 #: The folders of tests that are slow as a whole: they start servers, or ask real Redis thousands of questions.
 SLOW = ("differential", "integration", "pytest_plugin")
@@ -26,26 +26,41 @@ _FEWEST_FILES = 10
 _MOST_WORKERS = 12
 
 
-def workers_for(places: Iterable[str], tests: Path, cores: int) -> int:
+def left_out(path: Path, places: Iterable[str], expression: str, tests: Path) -> bool:
+    """Returns True for the slow folders, whose tests a quick run need not even collect.
+
+    ``places`` is what the command line names, and ``expression`` the argument of ``-m``. ``tests`` is the folder of all
+    tests.
+    """
+    if expression != "not slow":
+        return False
+    for name in SLOW:
+        folder = tests / name
+        if path.is_relative_to(folder):
+            return not any(_path_of(place).is_relative_to(folder) for place in places)
+    return False
+
+
+def _path_of(place: str) -> Path:
+    return Path(place.partition("::")[0]).resolve()
+
+
+def workers_for(places: Sequence[str], expression: str, tests: Path, cores: int) -> int:
     """Returns the number of workers for what the command line names; 0 means that this process runs the tests itself.
 
-    ``tests`` is the folder of all tests.
+    The arguments are those of ``left_out``.
     """
     files: set[Path] = set()
     for place in places:
-        path = Path(place.partition("::")[0]).resolve()
-        files.update(path.rglob("test_*.py") if path.is_dir() else [path])
+        path = _path_of(place)
+        found = path.rglob("test_*.py") if path.is_dir() else [path]
+        files.update(file for file in found if not left_out(file, places, expression, tests))
     if len(files) < _FEWEST_FILES:
         return 0
     folders = tuple(tests / name for name in PROCESSES)
-    waiting = sum(any(path.is_relative_to(folder) for folder in folders) for path in files)
-    if waiting == 0:
-        factor = 1
-    elif waiting == len(files):
-        factor = 3
-    else:
-        factor = 2
-    return max(min(cores * factor, _MOST_WORKERS), 2)
+    # The quick tests of those folders do not wait.
+    waits = expression != "not slow" and any(path.is_relative_to(folder) for folder in folders for path in files)
+    return max(min(cores * (2 if waits else 1), _MOST_WORKERS), 2)
 
 
 def in_order(files: Sequence[str]) -> list[int]:
