@@ -42,6 +42,8 @@ def passed(python: str, folder: Path, **variables: str) -> int:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:asyncio",  # warns that it is not configured
         "--rootdir",
         str(folder),
         str(folder),

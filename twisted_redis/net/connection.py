@@ -136,8 +136,8 @@ class Connection:
         """Returns the text of an end of the connection. Both ends of a unix socket have the path of the server."""
         if getattr(address, "host", None) is not None:
             return describe(address)
-        path = self.factory.engine.config.unixsocket
-        return f"{path}:0" if path else describe(self.transport.getHost())
+        config = self.factory.engine.config
+        return f"{config.unixsocket}:0" if config.unixsocket else describe(self.transport.getHost())
 
     def _change(self, event: Event) -> None:
         before = self.state
