@@ -46,6 +46,7 @@ class TestSameResults:
             redis.Redis(port=embedded, retry=None, **options), scenario
         )
 
+    @pytest.mark.slow
     def test_real_redis(self, scenario: Callable[[Any], Any], options: Any, real: int) -> None:
         assert results(FakeRedis(**options), scenario) == results(
             redis.Redis(port=real, retry=None, **options), scenario
