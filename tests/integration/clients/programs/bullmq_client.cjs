@@ -5,7 +5,13 @@ const Redis = require("ioredis");
 const { FlowProducer, Queue, QueueEvents, UnrecoverableError, Worker } = require("bullmq");
 const { given, PATIENCE, until, report, check } = require("./checks.cjs");
 
-const options = { host: "127.0.0.1", port: given.port, maxRetriesPerRequest: null, retryStrategy: () => 5 };
+const options = {
+  host: "127.0.0.1",
+  port: given.port,
+  connectTimeout: PATIENCE,
+  maxRetriesPerRequest: null,
+  retryStrategy: () => 5,
+};
 let number = 0;
 
 // Calls `work` with the parts of a queue that no other check has used. Each part is closed afterwards.
@@ -264,6 +270,7 @@ check("reconnection", () =>
 check("cluster", async () => {
   const connection = new Redis.Cluster([{ host: "127.0.0.1", port: given.cluster[0] }], {
     redisOptions: { maxRetriesPerRequest: null },
+    slotsRefreshTimeout: PATIENCE,
   });
   connection.on("error", () => {});
   try {

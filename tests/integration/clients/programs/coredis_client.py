@@ -104,7 +104,9 @@ async def transactions() -> None:
 async def messages() -> None:
     async with (
         connected() as client,
-        client.pubsub(channels=["news"], patterns=["w*"], ignore_subscribe_messages=True) as listener,
+        client.pubsub(
+            channels=["news"], patterns=["w*"], ignore_subscribe_messages=True, subscription_timeout=PATIENCE
+        ) as listener,
     ):
         assert await client.publish("news", "hello") == 1
         assert await client.publish("weather", "rain") == 1
@@ -188,7 +190,7 @@ async def reconnection() -> None:
     async with (
         connected() as client,
         coredis.Redis(port=PORT, decode_responses=True) as other,
-        client.pubsub(channels=["news"], ignore_subscribe_messages=True) as listener,
+        client.pubsub(channels=["news"], ignore_subscribe_messages=True, subscription_timeout=PATIENCE) as listener,
     ):
         await client.set("k", "v")
         assert await other.client_kill(type_=PureToken.NORMAL, skipme=True) >= 1
@@ -262,7 +264,9 @@ async def cluster() -> None:
             assert await client.get(f"k{number}") == str(number)
         assert len([key async for key in client.scan_iter()]) == 100
         assert await client.eval("return redis.call('INCR', KEYS[1])", ["{tag}n"]) == 1
-        async with client.sharded_pubsub(channels=["a", "b", "c"], ignore_subscribe_messages=True) as listener:
+        async with client.sharded_pubsub(
+            channels=["a", "b", "c"], ignore_subscribe_messages=True, subscription_timeout=PATIENCE
+        ) as listener:
             assert [await client.spublish(name, name * 2) for name in "abc"] == [1, 1, 1]
             assert sorted([(await hear(listener))["data"] for _ in range(3)]) == ["aa", "bb", "cc"]
 

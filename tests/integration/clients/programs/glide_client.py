@@ -13,13 +13,15 @@ from checks import GIVEN, PATIENCE, PORT, PROTOCOL, check, moving_slot, raises, 
 
 VERSION = glide.ProtocolVersion.RESP3 if PROTOCOL == 3 else glide.ProtocolVersion.RESP2
 SHARED: dict[str, Any] = {"protocol": VERSION, "request_timeout": int(PATIENCE * 1000)}
+ALONE = {"advanced_config": glide.AdvancedGlideClientConfiguration(int(PATIENCE * 1000)), **SHARED}
+CLUSTER = {"advanced_config": glide.AdvancedGlideClusterClientConfiguration(int(PATIENCE * 1000)), **SHARED}
 
 
 @asynccontextmanager
 async def connected(port: int = PORT, **options: Any) -> AsyncIterator[glide.GlideClient]:
     """A client of a server."""
     addresses = [glide.NodeAddress("127.0.0.1", port)]
-    client = await glide.GlideClient.create(glide.GlideClientConfiguration(addresses, **SHARED, **options))
+    client = await glide.GlideClient.create(glide.GlideClientConfiguration(addresses, **{**ALONE, **options}))
     try:
         yield client
     finally:
@@ -233,7 +235,7 @@ async def users() -> None:
 @check
 async def unix_sockets() -> None:
     addresses = [glide.NodeAddress(unix_socket_path=GIVEN["socket"])]
-    client = await glide.GlideClient.create(glide.GlideClientConfiguration(addresses, **SHARED))
+    client = await glide.GlideClient.create(glide.GlideClientConfiguration(addresses, **ALONE))
     try:
         assert await client.set("k", "x" * 1_000_000) == "OK"
         assert await client.get("k") == b"x" * 1_000_000
@@ -248,7 +250,7 @@ async def tls() -> None:
         client_cert_pem=Path(GIVEN["tls"]["cert"]).read_bytes(),
         client_key_pem=Path(GIVEN["tls"]["key"]).read_bytes(),
     )
-    advanced = glide.AdvancedGlideClientConfiguration(tls_config=trust)
+    advanced = glide.AdvancedGlideClientConfiguration(int(PATIENCE * 1000), tls_config=trust)
     async with fresh(port=GIVEN["tls"]["port"], use_tls=True, advanced_config=advanced) as client:
         assert await client.set("k", "x" * 100_000) == "OK"
         assert await client.get("k") == b"x" * 100_000
@@ -257,7 +259,7 @@ async def tls() -> None:
 @check
 async def cluster() -> None:
     addresses = [glide.NodeAddress("127.0.0.1", port) for port in GIVEN["cluster"][:1]]
-    client = await glide.GlideClusterClient.create(glide.GlideClusterClientConfiguration(addresses, **SHARED))
+    client = await glide.GlideClusterClient.create(glide.GlideClusterClientConfiguration(addresses, **CLUSTER))
     try:
         await client.flushall()
         assert await client.mset({f"k{number}": str(number) for number in range(100)}) == "OK"
@@ -286,7 +288,7 @@ async def cluster() -> None:
 @check
 async def moving_slots() -> None:
     addresses = [glide.NodeAddress("127.0.0.1", port) for port in GIVEN["cluster"]]
-    client = await glide.GlideClusterClient.create(glide.GlideClusterClientConfiguration(addresses, **SHARED))
+    client = await glide.GlideClusterClient.create(glide.GlideClusterClientConfiguration(addresses, **CLUSTER))
     try:
         await client.flushall()
         await client.set("{slot}old", "v")

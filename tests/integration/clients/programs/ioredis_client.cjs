@@ -4,7 +4,7 @@ const assert = require("assert");
 const Redis = require("ioredis");
 const { given, PATIENCE, until, tls, movingSlot, report, check } = require("./checks.cjs");
 
-const options = { host: "127.0.0.1", port: given.port, protocol: given.protocol, retryStrategy: () => 5 };
+const options = { host: "127.0.0.1", port: given.port, protocol: given.protocol, connectTimeout: PATIENCE, retryStrategy: () => 5 };
 
 // Calls `work` with clients of an empty server.
 async function withClients(count, work, more = {}) {
@@ -237,7 +237,10 @@ check("cluster", async () => {
 });
 
 check("moving_slots", async () => {
-  const cluster = new Redis.Cluster(given.cluster.map((port) => ({ host: "127.0.0.1", port })));
+  const cluster = new Redis.Cluster(
+    given.cluster.map((port) => ({ host: "127.0.0.1", port })),
+    { slotsRefreshTimeout: PATIENCE },
+  );
   try {
     await cluster.get("k");
     await Promise.all(cluster.nodes("master").map((node) => node.flushall()));

@@ -2,10 +2,10 @@
 "use strict";
 const assert = require("assert");
 const { createClient, createClientPool, createCluster, defineScript, BasicClientSideCache } = require("redis");
-const { given, until, tls, movingSlot, report, check } = require("./checks.cjs");
+const { given, PATIENCE, until, tls, movingSlot, report, check } = require("./checks.cjs");
 
 const RESP = given.protocol;
-const socket = { host: "127.0.0.1", port: given.port, reconnectStrategy: () => 5 };
+const socket = { host: "127.0.0.1", port: given.port, connectTimeout: PATIENCE, reconnectStrategy: () => 5 };
 const add = defineScript({
   SCRIPT: "return redis.call('INCRBY', KEYS[1], ARGV[1])",
   NUMBER_OF_KEYS: 1,

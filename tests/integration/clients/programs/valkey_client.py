@@ -13,7 +13,9 @@ import valkey.asyncio
 from checks import GIVEN, PATIENCE, PORT, PROTOCOL, check, moving_slot, raises, report, until, until_async, with_resp2
 from valkey.cluster import ClusterNode, ValkeyCluster
 
-OPTIONS: dict[str, Any] = {"port": PORT, "protocol": PROTOCOL, "decode_responses": True}
+#: The defaults give a busy machine five seconds.
+PATIENT: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "protocol": PROTOCOL}
+OPTIONS: dict[str, Any] = {"port": PORT, "decode_responses": True, **PATIENT}
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def values() -> None:
         assert client.client_info()["lib-name"] == "valkey-py"
         with raises(valkey.ResponseError, "WRONGTYPE Operation against a key holding the wrong kind of value"):
             client.lpush("text", "x")
-    with valkey.Valkey(port=PORT, protocol=PROTOCOL) as raw:
+    with valkey.Valkey(port=PORT, **PATIENT) as raw:
         assert raw.set("binary", bytes(range(256)))
         assert raw.get("binary") == bytes(range(256))
 
@@ -205,7 +207,7 @@ def users() -> None:
 
 @check
 def unix_sockets() -> None:
-    with valkey.Valkey(unix_socket_path=GIVEN["socket"], protocol=PROTOCOL, decode_responses=True) as client:
+    with valkey.Valkey(unix_socket_path=GIVEN["socket"], decode_responses=True, **PATIENT) as client:
         assert client.set("k", "x" * 1_000_000) is True
         assert client.get("k") == "x" * 1_000_000
         assert client.client_info()["addr"] == f"{GIVEN['socket']}:0"
@@ -223,7 +225,7 @@ def tls() -> None:
 @check
 def cluster() -> None:
     nodes = [ClusterNode("127.0.0.1", port) for port in GIVEN["cluster"]]
-    with ValkeyCluster(startup_nodes=nodes, protocol=PROTOCOL, decode_responses=True) as client:
+    with ValkeyCluster(startup_nodes=nodes, decode_responses=True, **PATIENT) as client:
         client.flushall(target_nodes=ValkeyCluster.PRIMARIES)
         assert client.mset_nonatomic({f"k{number}": number for number in range(100)}) == [True] * len(
             {client.keyslot(f"k{number}") for number in range(100)}
@@ -240,7 +242,7 @@ def cluster() -> None:
 @with_resp2  # With RESP3, valkey-py takes ASK for an ordinary error.
 def moving_slots() -> None:
     nodes = [ClusterNode("127.0.0.1", port) for port in GIVEN["cluster"]]
-    with ValkeyCluster(startup_nodes=nodes, protocol=PROTOCOL, decode_responses=True) as client:
+    with ValkeyCluster(startup_nodes=nodes, decode_responses=True, **PATIENT) as client:
         client.flushall(target_nodes=ValkeyCluster.PRIMARIES)
         client.set("{slot}old", "v")
         with moving_slot("{slot}old"):
