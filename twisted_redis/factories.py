@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from twisted_redis.library.cluster.running import RunningCluster
     from twisted_redis.library.running import RunningServer
     from twisted_redis.library.sentinel.running import RunningSentinel
+    from twisted_redis.redis_program import RedisProgram
+
+    Server = RunningServer | FakeServer | RedisProgram
 
 __all__ = [
     "async_redis_client",
@@ -32,8 +35,8 @@ __all__ = [
     "redis_server",
 ]
 
-#: A thread of the test's process, a process of its own, or the thread of the test without sockets.
-BACKENDS = ("server", "process", "fake")
+#: A thread of the test's process, a process of its own, the thread of the test without sockets, or a real Redis.
+BACKENDS = ("server", "process", "fake", "redis")
 
 
 def redis_server(*, scope: Any = "session", name: str | None = None, **directives: Any) -> Any:
@@ -45,7 +48,7 @@ def redis_server(*, scope: Any = "session", name: str | None = None, **directive
     """
 
     @pytest.fixture(scope=scope, name=name)
-    def server(request: pytest.FixtureRequest) -> Iterator[RunningServer | FakeServer]:
+    def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         """A server with a controllable clock and injectable faults."""
         with started(request.config, directives) as running:
             yield running
@@ -54,7 +57,7 @@ def redis_server(*, scope: Any = "session", name: str | None = None, **directive
 
 
 @contextmanager
-def started(config: pytest.Config, directives: dict[str, Any]) -> Iterator[RunningServer | FakeServer]:
+def started(config: pytest.Config, directives: dict[str, Any]) -> Iterator[Server]:
     """A server for the time of a ``with`` block, of the kind that the option ``--redis-backend`` names."""
     wanted = _arguments(config, directives)
     backend = wanted.pop("backend")
@@ -67,6 +70,15 @@ def started(config: pytest.Config, directives: dict[str, Any]) -> Iterator[Runni
             yield server
         finally:
             server.stop()
+        return
+    if backend == "redis":
+        from twisted_redis.redis_program import RedisProgram
+
+        program = RedisProgram(**{name: value for name, value in wanted.items() if name != "process"})
+        try:
+            yield program
+        finally:
+            program.stop()
         return
     from twisted_redis.library.running import running_server
 
@@ -263,7 +275,7 @@ def _async_clients_name(request: pytest.FixtureRequest) -> str:
 class _as_new:  # noqa: N801 - reads well in a with statement
     """Resets a server or a cluster before and after: no keys and no faults."""
 
-    def __init__(self, server: RunningServer | RunningCluster | RunningSentinel | FakeServer) -> None:
+    def __init__(self, server: Server | RunningCluster | RunningSentinel) -> None:
         self._server = server
 
     def __enter__(self) -> None:

@@ -21,8 +21,7 @@ import pytest
 from twisted_redis._compiled import CompiledFinder
 
 if TYPE_CHECKING:
-    from twisted_redis.fake.server import FakeServer
-    from twisted_redis.library.running import RunningServer
+    from twisted_redis.factories import Server
 
 
 class PlainImports:
@@ -61,8 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--redis-backend",
         choices=factories.BACKENDS,
-        help="where redis_server runs: in a thread (server, the default), in a process, or without sockets in the "
-        "threads of its clients (fake)",
+        help="where redis_server runs: in a thread (server, the default), in a process, without sockets in the threads "
+        "of its clients (fake), or a redis-server of Redis (redis)",
     )
     group.addoption(
         "--redis-server-process",
@@ -83,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="make redis_client and async_redis_client return str instead of bytes",
     )
-    parser.addini("redis_backend", "where redis_server runs: server, process or fake", default="")
+    parser.addini("redis_backend", "where redis_server runs: server, process, fake or redis", default="")
     parser.addini("redis_server_port", "port of redis_server", default="")
     parser.addini("redis_server_directives", "directives for redis_server: NAME=VALUE", type="linelist", default=[])
 
@@ -98,14 +97,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_server_factory(pytestconfig: pytest.Config) -> Iterator[Callable[..., RunningServer | FakeServer]]:
+def redis_server_factory(pytestconfig: pytest.Config) -> Iterator[Callable[..., Server]]:
     """A function that starts more servers, which stop at the end of the session.
 
     Example: ``redis_server_factory(maxmemory="1mb")``.
     """
     with ExitStack() as stack:
 
-        def start(**directives: Any) -> RunningServer | FakeServer:
+        def start(**directives: Any) -> Server:
             return stack.enter_context(factories.started(pytestconfig, {"port": 0, **directives}))
 
         yield start

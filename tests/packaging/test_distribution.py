@@ -140,6 +140,7 @@ extras = {
     "net.bus_tls": "tls", "net.secure": "tls", "net.tls": "tls", "net.tls_channel": "tls",
     "web.metrics": "web", "web.service": "web",
     "fake": "fake", "factories": "pytest", "pytest_plugin": "pytest", "asyncio_fixtures": "pytest",
+    "redis_program": "pytest",
     "datatypes.vectors.by_numpy": "vectors", "datatypes.vectors.links_by_numpy": "vectors",
 }
 for module in pkgutil.walk_packages(twisted_redis.__path__, "twisted_redis."):

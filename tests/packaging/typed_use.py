@@ -69,8 +69,22 @@ def use_directives(ctx: Client) -> tuple[int, bool, str, tuple[str, ...], tuple[
     return config.maxmemory, config.appendonly, config.dbfilename, config.bind, config.replicaof
 
 
+def take_text(*values: str | None) -> None:
+    pass
+
+
+def take_bytes(*values: bytes | None) -> None:
+    pass
+
+
 def use(server: RunningServer) -> int:
+    with server.client(decode_responses=True) as decoding:
+        take_text(decoding.get("k"), *decoding.hkeys("h"))
+        take_bytes(decoding.get("k"))  # type: ignore[arg-type]
+        decoding.pipeline().get("k").incr("n").execute()
     with server.client() as client:
+        take_bytes(client.get("k"), *client.hkeys("h"))
+        take_text(client.get("k"))  # type: ignore[arg-type]
         found: SyncClient = client
         client.hset("h", {"a": 1})
         client.hset("h", "f", 2)

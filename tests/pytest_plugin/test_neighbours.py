@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.differential.harness import real_redis
 from tests.packaging.environments import ROOT
 
 Run = Callable[..., str]
@@ -220,6 +222,61 @@ def test_backends(run: Run, kind: str, tmp_path: Path) -> None:
     assert "1 passed" in run(code, "-k", "is_as_new", *options)
 
 
+REAL = """
+import asyncio
+import pytest
+
+def test_first(redis_server, redis_client):
+    redis_client.set("k", "v")
+    assert redis_server.execute("GET", "k") == b"v"
+    assert redis_server.execute("CONFIG", "GET", "maxclients") == {b"maxclients": b"77"}
+
+def test_is_as_new(redis_client):
+    assert redis_client.dbsize() == 0
+
+def test_what_only_ours_has(redis_server):
+    redis_server.clock.advance(1)
+
+@pytest.mark.asyncio
+async def test_blocked(async_redis_client, redis_server):
+    waiting = asyncio.ensure_future(async_redis_client.blpop("q", timeout=60))
+    await redis_server.wait_for_blocked_async(1)
+    redis_server.execute("RPUSH", "q", "x")
+    assert await waiting == [b"q", b"x"] or await waiting == (b"q", b"x")
+
+def test_url(redis_server, redis_server_factory):
+    import redis
+    from twisted_redis import ReplyError
+    with redis.from_url(redis_server.url) as client:
+        assert client.ping()
+    with pytest.raises(ReplyError, match="WRONGTYPE|unknown command"):
+        redis_server.execute("NOPE")
+    with pytest.raises(AttributeError):
+        redis_server.nonsense
+    with pytest.raises(RuntimeError, match="redis-server does not answer"):
+        redis_server_factory(maxmemory="much")
+"""
+
+
+def test_with_a_real_redis(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pytest_asyncio")
+    program = real_redis() or shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server")
+    monkeypatch.setenv("REDIS_SERVER", program)
+    options = ("--redis-server-directive=maxclients=77", "--redis-server-directive=requirepass=a secret")
+    told = run(REAL, "--redis-backend=redis", "-rs", *options)
+    assert "4 passed, 1 skipped" in told
+    assert "a real Redis has no clock() or .clock that tests can use" in told
+
+
+def test_without_a_real_redis(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("REDIS_SERVER", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told = run("def test_it(redis_client): pass\n", "--redis-backend=redis", fails=True)
+    assert "--redis-backend=redis needs a redis-server in PATH, or its path in REDIS_SERVER" in told
+
+
 def test_wrong_backends(run: Run, tmp_path: Path) -> None:
     code = """
 import pytest
@@ -229,6 +286,8 @@ server = factories.redis_server(backend="valkey")
 
 def test_it(server): pass
 """
-    assert "a backend is one of server, process, fake, not 'valkey'" in run(code, fails=True)
+    assert "a backend is one of server, process, fake, redis, not 'valkey'" in run(code, fails=True)
     (tmp_path / "pytest.ini").write_text("[pytest]\nredis_backend = none\n")
-    assert "a backend is one of server, process, fake, not 'none'" in run("def test_it(redis_server): pass", fails=True)
+    assert "a backend is one of server, process, fake, redis, not 'none'" in run(
+        "def test_it(redis_server): pass", fails=True
+    )
