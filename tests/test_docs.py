@@ -26,6 +26,7 @@ from tests.docs.blocks import BLOCKS, PAGES, ROOT, Block, blocks_of, files_for
 from tests.docs.sessions import run_session
 from tests.docs.shell import Shell, check_shell
 from tests.integration.process import environment
+from tests.support.ports import free_port
 from tests.support.server import Server
 
 PYTHON = [block for block in BLOCKS if block.language == "python"]
@@ -53,7 +54,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
         for name, text in files_for(block).items():
             (folder / name).write_text(text, "utf-8")
         name = block.name or "example.py"
-        (folder / name).write_text(block.text, "utf-8")
+        code = block.text
+        for port in set(re.findall(r"\bport=(\d+)", code)):
+            code = code.replace(port, str(free_port()))
+        (folder / name).write_text(code, "utf-8")
         how = "tests" if block.holds_tests else block.word or "program"
         runs.append((str(folder), name, how))
     variables = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")

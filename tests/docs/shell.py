@@ -142,7 +142,10 @@ class Shell:
 
     def _with_free_ports(self, text: str) -> str:
         def free(found: re.Match[str]) -> str:
-            return self._ports.setdefault(found[1], str(free_port()))
+            if found[1] not in self._ports:
+                # The nodes of a cluster take consecutive ports.
+                self._ports[found[1]] = str(free_port(6 if found[1] == "7000" else 1))
+            return self._ports[found[1]]
 
         return _PORT.sub(free, text)
 

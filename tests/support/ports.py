@@ -13,13 +13,18 @@ _PORTS = range(10240, 22768)
 _random = random.SystemRandom()
 
 
-def free_port() -> int:
-    """Returns a port on which nothing listens."""
+def free_port(count: int = 1) -> int:
+    """Returns a port on which nothing listens. With ``count``, it is the first of that many."""
     for port in _random.sample(_PORTS, 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
+        if all(_is_free(other) for other in range(port, port + count)):
             return port
     raise AssertionError("no port is free")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
