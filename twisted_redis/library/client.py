@@ -112,18 +112,17 @@ class LocalClient(Commands[Text]):
         if not arguments:
             raise TypeError("execute() takes the name of a command and its arguments, each as a separate argument")
         argv = [each if each.__class__ is bytes else argument(each) for each in arguments]
-        self._check([argv])
+        if self._closed or argv[0].lower() in _NEED_CONNECTION:
+            self._refuse(argv)
         result = self._run(argv)
         if not self._decode:
             return result
         return result.addCallback(text_value) if isinstance(result, Deferred) else text_value(result)
 
-    def _check(self, requests: Sequence[list[bytes]]) -> None:
+    def _refuse(self, argv: list[bytes]) -> None:
         if self._closed:
             raise ServerStopped("this client was closed")
-        for argv in requests:
-            if argv[0].lower() in _NEED_CONNECTION:
-                raise ReplyError(f"ERR {argv[0].decode('latin-1').upper()} needs a connection")
+        raise ReplyError(f"ERR {argv[0].decode('latin-1').upper()} needs a connection")
 
     def _run(self, argv: list[bytes]) -> Any:
         client = self._client
@@ -147,7 +146,9 @@ class LocalClient(Commands[Text]):
         Returns the list of replies as Python values, with errors as ReplyError, or a Deferred of it if one waits.
         ``decode_responses`` does not change them.
         """
-        self._check(requests)
+        for argv in requests:
+            if self._closed or argv[0].lower() in _NEED_CONNECTION:
+                self._refuse(argv)
         client = self._client
         left = iter(requests)
         results: list[Any] = []
