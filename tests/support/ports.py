@@ -14,9 +14,10 @@ _random = random.SystemRandom()
 
 
 def free_port(count: int = 1) -> int:
-    """Returns a port on which nothing listens. With ``count``, it is the first of that many."""
+    """Returns a port on which nothing listens. With ``count``, it is the first of so many for nodes of a cluster."""
     for port in _random.sample(_PORTS, 100):
-        if all(_is_free(other) for other in range(port, port + count)):
+        needed = [*range(port, port + count), *(range(port + 10_000, port + 10_000 + count) if count > 1 else ())]
+        if all(map(_is_free, needed)):
             return port
     raise AssertionError("no port is free")
 
