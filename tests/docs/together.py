@@ -25,6 +25,7 @@ import twisted_redis.pytest_plugin  # noqa: F401
 
 LIMIT = 120
 """After this time (s) the system kills a file's process."""
+AT_ONCE = 2
 
 
 def stop_when_running() -> None:
@@ -55,13 +56,24 @@ def run(folder: str, name: str, how: str) -> int:
 
 def main() -> int:
     assert "twisted.internet.reactor" not in sys.modules, "a file could not install a reactor of its own"
-    codes = []
-    for folder, name, how in json.load(sys.stdin):
+    codes: dict[int, int] = {}
+    running: dict[int, int] = {}
+
+    def wait() -> None:
+        child, status = os.wait()
+        codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
+
+    runs = json.load(sys.stdin)
+    for number, (folder, name, how) in enumerate(runs):
+        if len(running) == AT_ONCE:
+            wait()
         child = os.fork()
         if not child:
             return run(folder, name, how)
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    json.dump(codes, sys.stdout)
+        running[child] = number
+    while running:
+        wait()
+    json.dump([codes[number] for number in range(len(runs))], sys.stdout)
     return 0
 
 
