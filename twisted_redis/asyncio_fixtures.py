@@ -21,7 +21,7 @@ def clients_name(item: Any) -> str:
     return f"_redis_clients_of_asyncio_{scope or 'function'}"
 
 
-def _clients_of(scope: str) -> Any:
+def _clients_of(scope: Any) -> Any:
     make: Callable[..., Any] = pytest_asyncio.fixture(loop_scope=scope, name=f"_redis_clients_of_asyncio_{scope}")
 
     @make
