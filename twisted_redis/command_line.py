@@ -35,7 +35,7 @@ A health check for containers, which exits with 0 if the server answers clients 
 Tools for files (without arguments, each prints its usage):
        twisted-redis check-rdb dump.rdb (checks a snapshot)
        twisted-redis check-aof appendonlydir/appendonly.aof.manifest (checks an append-only file; --fix repairs it)
-       twisted-redis rdb dump.rdb (prints the keys and values of a snapshot)
+       twisted-redis rdb dump.rdb --json (prints the keys and values of a snapshot)
 """
 
 

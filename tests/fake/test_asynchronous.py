@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -203,6 +205,12 @@ def test_large_replies() -> None:
             assert [len(value) for value in await pipe.execute()] == [5_000_000] * 20
 
     run(test)
+
+
+def test_the_module_is_an_attribute() -> None:
+    """Programs that import fakeredis write ``fakeredis.aioredis.FakeRedis``, without another import."""
+    program = "from twisted_redis import fake as fakeredis; fakeredis.aioredis.FakeRedis"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_clients_of_one_url() -> None:

@@ -17,6 +17,7 @@ try:
 except ImportError as error:
     raise ImportError("twisted_redis.fake needs redis-py (pip install redis)") from error
 
+from twisted_redis.fake import aioredis as aioredis
 from twisted_redis.fake.asynchronous import FakeAsyncRedis, FakeAsyncRedisConnection
 from twisted_redis.fake.clients import FakeRedis, FakeStrictRedis
 from twisted_redis.fake.clusters import FakeAsyncRedisCluster, FakeCluster, FakeRedisCluster
