@@ -81,7 +81,7 @@ def test_a_test_that_must_fail_fails_in_both_runners(tmp_path: Path) -> None:
     wrong = len(re.findall(r"def test_a", WRONG))
     by_trial = run("twisted.trial", "test_wrong", folder=tmp_path)
     assert f"Ran {wrong + 1} tests" in by_trial and "successes=1)" in by_trial, by_trial
-    by_pytest = run("pytest", "-q", "-W", "error", "test_wrong.py", folder=tmp_path)
+    by_pytest = run("pytest", "-q", "-p", "no:asyncio", "-W", "error", "test_wrong.py", folder=tmp_path)
     assert re.search(rf"^{wrong} failed, 1 passed", by_pytest, re.M), by_pytest
 
 
