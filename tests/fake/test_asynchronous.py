@@ -147,6 +147,28 @@ def test_a_server_outlives_its_loops() -> None:
     assert FakeRedis(server=server).get("n") == b"3"
 
 
+def test_a_client_of_several_loops_one_after_another() -> None:
+    """A program may have one client, and its tests a loop each."""
+    server = FakeServer()
+    client = FakeAsyncRedis(server=server, decode_responses=True)
+    shared = FakeAsyncRedis(server=server, single_connection_client=True)
+
+    async def test() -> list[Any]:
+        async with client.pubsub() as listener, client.pipeline() as pipe:
+            await listener.subscribe("news")
+            await client.publish("news", "x")
+            seen = [await listener.get_message(timeout=60) for _ in range(2)]
+            calls = await asyncio.gather(*(client.ping() for _ in range(5)), shared.ping())
+            return [*calls, await pipe.set("a", 1).get("a").execute(), seen[1] and seen[1]["data"]]
+
+    for _ in range(3):
+        assert run(test) == [*[True] * 6, [True, "1"], "x"]
+    run(shared.aclose)
+    # The connections of a loop that has ended leave when their client connects in another.
+    with FakeRedis(server=server) as other:
+        assert len(other.client_list()) < 12
+
+
 def test_a_client_that_is_forgotten_gives_no_warning() -> None:
     async def test() -> None:
         await FakeAsyncRedis().ping()

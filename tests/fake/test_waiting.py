@@ -217,6 +217,15 @@ def test_a_tool_that_replaces_the_time(server: FakeServer, monkeypatch: pytest.M
     began = time.time()
     monkeypatch.setattr("time.time", lambda: began + 1000)
     monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    assert client.blpop("none", 0.01) is None
+    with client.pubsub() as listener:
+        listener.subscribe("news")
+        assert listener.get_message(timeout=30) is not None
+        assert listener.get_message(timeout=0.01) is None
+    with pytest.raises(redis.TimeoutError):
+        FakeRedis(server=server, socket_timeout=0.01).blpop("none")
+    with pytest.raises(TimeoutError, match="after 0.01 seconds"):
+        server.wait_for_blocked(1, timeout=0.01)
     client.set("a", 1, ex=60)
     assert client.time()[0] == int(began + 1000)
     monkeypatch.setattr("time.time", lambda: began + 1061)

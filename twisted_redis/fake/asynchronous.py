@@ -47,6 +47,10 @@ class LoopPipe(Pipe):
             if self.server.timers.due < self._alarm.when:
                 self._alarm.set()
 
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether ``loop`` is the loop of the reader."""
+        return loop is self._loop
+
     # the server's side
 
     def write(self, data: bytes) -> None:
@@ -204,10 +208,26 @@ class FakeAsyncRedisConnection(Connection):
         self._reader = pipe.reader
         self._writer = cast(asyncio.StreamWriter, pipe)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands, in the running event loop.
+
+        A program may use a client in several loops, one after another: its connections are made anew in each.
+        """
+        pipe = cast("LoopPipe | None", self._writer)
+        if pipe is None or self._reader is None:
+            return False
+        if pipe.is_of(asyncio.get_running_loop()):
+            return True
+        pipe.close()
+        self._reader = self._writer = None
+        return False
+
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Sends a request.  A pipe never makes its writer wait, so the usual case needs no time-out."""
         pipe = cast("LoopPipe | None", self._writer)
-        if pipe is not None and pipe.open and not self.health_check_interval and not isinstance(command, str | bytes):
+        simple = not self.health_check_interval and not isinstance(command, str | bytes)
+        if simple and self.is_connected and pipe is not None and pipe.open:
             pipe.writelines(command)
         else:
             await super().send_packed_command(command, check_health)

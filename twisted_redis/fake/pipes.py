@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
+
+from twisted_redis.library.blocked import real_time
 
 if TYPE_CHECKING:
     from twisted_redis.fake.server import FakeServer
@@ -208,7 +209,7 @@ class SocketPipe(Pipe):
         server = self.server
         if server.busy:
             raise RuntimeError("a command cannot wait for a reply of its own server")
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else real_time() + timeout
         before, self._news = self._news, None
         try:
             while True:
@@ -219,7 +220,7 @@ class SocketPipe(Pipe):
                     return False
                 wait = server.timers.until_next()
                 if deadline is not None:
-                    left = deadline - time.monotonic()
+                    left = deadline - real_time()
                     if left <= 0:
                         if timeout == 0:
                             raise BlockingIOError(errno.EWOULDBLOCK, "there is nothing to read")

@@ -14,6 +14,7 @@ from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_redis.library.blocked import real_time
 from twisted_redis.net.listening import ListenError
 
 __all__ = ["Timers"]
@@ -30,9 +31,6 @@ class Timers:
     ``on_clock`` is called without it when ``clock`` has reached the time of a call.
     """
 
-    # A class keeps the function, because a tool that stops time (freezegun) replaces the global names of modules.
-    _monotonic = staticmethod(time.monotonic)
-
     def __init__(
         self,
         clock: Any = None,
@@ -44,7 +42,7 @@ class Timers:
         self._let_others_in = let_others_in
         self._start = time.time()
         #: The time of this clock (s).
-        self.seconds: Callable[[], float] = self._monotonic if clock is None else clock.seconds
+        self.seconds: Callable[[], float] = real_time if clock is None else clock.seconds
         self._begun = self.seconds()
         #: Calls to be made as soon as possible.
         self.soon: deque[DelayedCall] = deque()

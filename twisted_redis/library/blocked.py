@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.library.hints import number
@@ -11,11 +12,17 @@ from twisted_redis.library.hints import number
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-__all__ = ["PATIENCE", "wait_for_blocked", "wait_for_blocked_async", "when_blocked"]
+__all__ = ["PATIENCE", "real_time", "wait_for_blocked", "wait_for_blocked_async", "when_blocked"]
 
 #: The longest wait where the caller does not say another, and the time between two looks (s of the system's time).
 PATIENCE = 30.0
 _LOOK = 0.005
+
+#: Seconds of the system's monotonic clock.  Tools that stop time (freezegun) replace ``time.monotonic`` wherever a
+#: module or ``time`` itself holds it, possibly before this module is imported.  They leave ``clock_gettime`` alone.
+real_time: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
+)
 
 
 class _Watch:
@@ -27,14 +34,14 @@ class _Watch:
         self._count = count
         self._wanted = wanted
         self._timeout = number(timeout, "the longest wait")
-        self._ends = time.monotonic() + timeout
+        self._ends = real_time() + timeout
 
     def is_over(self) -> bool:
         """Whether so many clients are blocked; raises TimeoutError if they are not in time."""
         found = self._count()
         if found == self._wanted:
             return True
-        if time.monotonic() >= self._ends:
+        if real_time() >= self._ends:
             are = "client is" if found == 1 else "clients are"
             raise TimeoutError(f"{found} {are} blocked after {self._timeout:g} seconds, and not {self._wanted}")
         return False
