@@ -146,6 +146,9 @@ class Engine:
         self.gates = 0
         self.slow_ns = STALE_AFTER
         self.cron_paused = False
+        #: An exception that has interrupted a command and concerns the whole program, for a caller that shares the
+        #: thread of the program.
+        self.interruption: BaseException | None = None
         #: Whether RESTORE checks checksums (DEBUG).
         self.payload_checksums = True
         self.pauses = Pauses(self)

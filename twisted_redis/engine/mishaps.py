@@ -22,7 +22,13 @@ __all__ = ["abandon_unit", "broken", "crashed", "report", "undelivered"]
 
 
 def report(engine: Engine, text: str) -> None:
-    """Logs the exception that is being handled with its traceback, if there is memory left to do so."""
+    """Logs the exception that is being handled with its traceback, if there is memory left to do so.
+
+    An exception that is not about the command, such as a KeyboardInterrupt, becomes ``engine.interruption``.
+    """
+    problem = sys.exc_info()[1]
+    if not isinstance(problem, Exception):
+        engine.interruption = problem
     try:
         engine.log("failure", text)
     except MemoryError:

@@ -139,6 +139,8 @@ class LoopPipe(Pipe):
                 self.connection.received(data)
             finally:
                 server.busy = before
+            if server.engine.interruption is not None:
+                server.pass_on()
             server.work()
             if server.timers.due < self._alarm.when:
                 self._alarm.set()

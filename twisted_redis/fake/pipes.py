@@ -165,6 +165,8 @@ class SocketPipe(Pipe):
                     server.timers.run()
             finally:
                 server.busy = before
+            if server.engine.interruption is not None:
+                server.pass_on()
 
     def recv(self, size: int = 0, flags: int = 0) -> bytes:
         """The next bytes from the server, ``size`` at most (0: any number); b"" at the end of the connection.

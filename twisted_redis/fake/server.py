@@ -101,6 +101,7 @@ class FakeServer(WaitingFace):
             )
             self._service.use_folder(Folder().path)
             self._service.startService()
+            self.engine = self._service.engine
             self._wait_for(self._service.whenReady())
         self._forks.add(self)
         if address is not None:
@@ -234,6 +235,13 @@ class FakeServer(WaitingFace):
         if alarm is None:
             alarm = self._alarms[loop] = make(self, loop)
         return alarm
+
+    def pass_on(self) -> None:
+        """Raises what has interrupted the program within a command: Ctrl-C, or the time limit of a test."""
+        engine = self.engine
+        interruption, engine.interruption = engine.interruption, None
+        if interruption is not None:
+            raise interruption
 
     def is_due(self) -> bool:
         """Whether there is work that does not come from a client."""
