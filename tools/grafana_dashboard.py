@@ -8,7 +8,7 @@ from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "deploy" / "grafana-dashboard.json"
 
-#: What every query selects: the instances that the reader has chosen.
+#: The selection in every query: the instances that the reader has chosen.
 _CHOSEN = '{job=~"$job", instance=~"$instance"}'
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 #: A dashboard is 24 columns wide.

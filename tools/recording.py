@@ -48,7 +48,7 @@ text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 
 
 class Step(NamedTuple):
-    """What the screen shows next: a prompt, a command that is typed behind it, and the lines that follow."""
+    """The next part of the screen: a prompt, a command that is typed behind it, and the lines that follow."""
 
     prompt: str
     command: str

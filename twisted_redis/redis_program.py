@@ -19,7 +19,7 @@ from twisted_redis.library.places import Place
 
 __all__ = ["RedisProgram", "find_program"]
 
-#: How long to wait for the start and for the end of the program (s).
+#: The time to wait for the start and for the end of the program (s).
 _PATIENCE = 60.0
 #: Attributes of our servers that Redis does not have.
 _OURS = frozenset(name for kind in (Face, WaitingFace) for name in vars(kind) if not name.startswith("_"))

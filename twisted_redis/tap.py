@@ -26,7 +26,7 @@ from twisted_redis.server import RedisServer
 
 __all__ = ["Options", "main", "makeService"]
 
-#: What the program says on a system where it does not run.
+#: The message of the program on a system where it does not run.
 NOT_POSIX = """\
 twisted_redis runs as a program on POSIX systems only: Linux, macOS and the BSDs.
 Here you can use it inside a Python program: twisted_redis.fake, running_server() or RedisService.

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-#: How long a cart stays (s).
+#: The lifetime of a cart (s).
 CART = 3600
 
 #: Takes one piece of an article, unless there is none left.
@@ -42,7 +42,7 @@ class Shop:
         return True
 
     def cart(self, customer: str) -> dict[str, int]:
-        """What is in a cart."""
+        """Returns the contents of a cart."""
         return {article: int(pieces) for article, pieces in self._client.hgetall(f"cart:{customer}").items()}
 
     def order(self, customer: str) -> bool:

@@ -1,4 +1,4 @@
-"""What programs with a window ask a server (RedisInsight and its like), and the form of the answers of Redis 8.8.0.
+"""The calls of programs with a window (RedisInsight and its like), and the form of the answers of Redis 8.8.0.
 
 ``python -m tests.differential.desktop_calls SERVER`` asks a redis-server and writes ``recorded/desktop-8.8.json``.
 """

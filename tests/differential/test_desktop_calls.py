@@ -1,4 +1,4 @@
-"""What programs with a window ask: the answers have the form that those of Redis 8.8.0 have."""
+"""The calls of programs with a window: the answers have the same form as those of Redis 8.8.0."""
 
 from __future__ import annotations
 

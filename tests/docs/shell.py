@@ -29,7 +29,7 @@ _FOREIGN = {
     "kubectl", "logrotate", "ls", "mkdir", "mv", "openssl", "pip", "pytest", "redis-benchmark", "redis-cli",
     "redis-server", "source", "sudo", "systemctl", "tail", "towncrier", "useradd", "valkey-server",
 }  # fmt: skip
-#: What a server or a cluster prints when it is ready.
+#: The text that a server or a cluster prints when it is ready.
 _READY = re.compile(rb"Ready to accept connections|ends all nodes")
 _PORT = re.compile(r"\b(6379|6380|7777|9121|70\d\d)\b")
 

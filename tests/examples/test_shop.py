@@ -13,7 +13,7 @@ from tests.integration.packages import python_with
 from tests.packaging.environments import ROOT, run
 
 SHOP = ROOT / "examples" / "shop"
-#: What docs/from-fakeredis.md tells readers to replace.
+#: The imports that docs/from-fakeredis.md tells readers to replace.
 MOVES = (
     (re.compile(r"^import fakeredis$", re.M), "from twisted_redis import fake as fakeredis"),
     (re.compile(r"^from fakeredis import", re.M), "from twisted_redis.fake import"),

@@ -1,4 +1,4 @@
-"""What a test may do with a server without sockets, besides the methods that all servers have."""
+"""The controls of a server without sockets, besides the methods that all servers have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server without sockets does when it is asked to write files, to listen, or to reach another server."""
+"""A server without sockets that is asked to write files, to listen, or to reach another server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What redis-cli and redis-benchmark print with this server has the form of what they print with real Redis."""
+"""The output of redis-cli and redis-benchmark has the same form with this server as with real Redis."""
 
 from __future__ import annotations
 

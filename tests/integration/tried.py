@@ -30,7 +30,7 @@ __all__ = [
     "tried",
 ]
 
-#: What the last run has found.
+#: The results of the last run.
 DATA = Path(__file__).with_name("tried.json")
 #: The tables of the page, with their titles.
 GROUPS = {"web": "Caches, sessions, limits and locks", "queue": "Task queues", "client": "Client libraries"}
@@ -39,7 +39,7 @@ RECORDER = "tried-recorder"
 
 
 class Report(TypedDict):
-    """What a program prints: the version of its package, and "ok" or a traceback for each check."""
+    """The report that a program prints: the version of its package, and "ok" or a traceback for each check."""
 
     version: str
     checks: dict[str, str]

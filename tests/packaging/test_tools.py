@@ -1,4 +1,4 @@
-"""What a real server or its tools lack is a reason to skip a test."""
+"""A feature that a real server or its tools lack is a reason to skip a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How run_tests.sh divides the tests among processes."""
+"""The division of the tests among processes by run_tests.sh."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ __all__ = ["Guard", "watch"]
 
 #: The time between two looks (s).
 _PERIOD = 2.0
-#: What identifies a process besides its number, which the system uses again.
+#: A fact that identifies a process besides its number, which the system uses again.
 Born = str
 
 

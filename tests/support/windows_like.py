@@ -60,7 +60,7 @@ def imitate() -> None:
     import twisted.internet.task
     import twisted.internet.unix
 
-    # What Twisted has noticed where there are no unix sockets.
+    # Twisted notices this on a system without unix sockets.
     twisted.internet.posixbase.unixEnabled = False
     for name in MODULES:
         sys.modules.pop(name, None)

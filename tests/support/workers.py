@@ -1,4 +1,4 @@
-"""How many processes run the tests, and in which order (``pytest -n auto``, as run_tests.sh starts it)."""
+"""The number of processes that run the tests, and the order of the files (``pytest -n auto`` in run_tests.sh)."""
 
 from __future__ import annotations
 

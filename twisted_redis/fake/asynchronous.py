@@ -35,7 +35,7 @@ class LoopPipe(Pipe):
         self._alarm = server.alarm_of(loop, Alarm)
         self.reader = asyncio.StreamReader(loop=loop)
         self.reader.set_transport(self)  # type: ignore[arg-type]
-        #: What the reader has not got yet, and whether it wants nothing for now.
+        #: The bytes that the reader has not got yet, and whether it wants nothing for now.
         self._chunks: deque[bytes] = deque()
         self._paused = False
         self._coming = False
@@ -121,7 +121,7 @@ class LoopPipe(Pipe):
         return self
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What a socket could tell."""
+        """Returns the facts that a socket could tell: only ``peername`` is known."""
         if name == "peername":
             return self.server.address.host, self.server.address.port
         return default

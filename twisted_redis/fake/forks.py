@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 __all__ = ["Forks"]
 
-#: How long (s) a fork waits for a command of another thread.  Two threads that fork within commands would wait for
+#: The time (s) that a fork waits for a command of another thread.  Two threads that fork within commands would wait for
 #: each other.
 _PATIENCE = 10.0
 
 
 class _Server(Protocol):
-    """What a server needs for a fork."""
+    """The part of a server that a fork needs."""
 
     lock: Any
 

@@ -15,7 +15,7 @@ __all__ = ["CONNECTION_REFUSED", "FakeClient", "Options", "connection_arguments"
 CONNECTION_REFUSED = "FakeRedis is emulating a connection error."
 #: The libraries that scripts have in any case.
 _LUA_MODULES = frozenset({"bit", "cjson", "cmsgpack", "lua-cjson", "lua-cmsgpack", "math", "string", "struct", "table"})
-#: What redis-py needs to be told about notices of maintenance work.  To ask for them, it looks up the host's name.
+#: The setting for notices of maintenance work.  To ask for them, redis-py would look up the host's name.
 _MAINTENANCE = (
     "maint_notifications_config",
     "maint_notifications_pool_handler",
@@ -109,7 +109,7 @@ def _parameters(kind: type) -> frozenset[str]:
 
 
 def _driver_info() -> Any:
-    """What a client calls itself: a new object each time, because programs may change it."""
+    """Returns the name that a client gives itself: a new object each time, because programs may change it."""
     from redis.driver_info import DriverInfo
 
     return DriverInfo(lib_version=_own_version())

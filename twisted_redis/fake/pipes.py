@@ -248,7 +248,7 @@ class SocketPipe(Pipe):
         self._timeout = timeout
 
     def gettimeout(self) -> float | None:
-        """How long ``recv`` waits (s)."""
+        """The time that ``recv`` waits (s)."""
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:

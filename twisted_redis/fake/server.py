@@ -31,7 +31,7 @@ __all__ = ["FakeServer"]
 
 #: Valkey is what became of this version of Redis, and says so to clients that ask for the version of Redis.
 _BEFORE_VALKEY = "7.2.4"
-#: How long (s) a script that takes long lets others in at a time.
+#: The time (s) for which a long script lets others in at a time.
 _PAUSE = 0.0005
 
 logging.getLogger("twisted_redis.fake").addHandler(logging.NullHandler())
@@ -83,7 +83,7 @@ class FakeServer(WaitingFace):
         self._connected = True
         #: Pipes for which a thread waits.
         self.waiting: set[Pipe] = set()
-        #: What wakes the event loops of asynchronous clients.
+        #: The alarms that wake the event loops of asynchronous clients.
         self._alarms: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         #: Pipes that were closed while the server could not be told.
         self._leaving: deque[Pipe] = deque()
@@ -230,7 +230,7 @@ class FakeServer(WaitingFace):
         self._leaving.append(pipe)
 
     def alarm_of(self, loop: Any, make: Callable[[FakeServer, Any], Any]) -> Any:
-        """What has the event loop ``loop`` do the work of this server; ``make`` makes it when it is first needed."""
+        """Returns the alarm of the event loop ``loop``, which ``make`` creates when it is first needed."""
         alarm = self._alarms.get(loop)
         if alarm is None:
             alarm = self._alarms[loop] = make(self, loop)

@@ -23,7 +23,7 @@ from twisted_redis.resp.types import (
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    #: What a client returns keys and values as.
+    #: The type of the keys and values that a client returns.
     Text = TypeVar("Text", bytes, str, default=bytes)
 else:
     # The standard library has no default for a type variable before Python 3.13.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 __all__ = ["FileWriter", "open_new", "remove_quietly", "sync_folder", "write_atomically"]
 
 _SYNC_EVERY = 4 << 20
-#: How a new file is opened. Windows has neither of the first two flags, and would translate line ends without the last.
+#: The flags of a new file. Windows has neither of the first two flags, and would translate line ends without the last.
 _NEW = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")) | os.O_CREAT | os.O_EXCL
 
 

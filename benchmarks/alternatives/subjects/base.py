@@ -1,4 +1,4 @@
-"""What a test can ask of the server that it runs against."""
+"""The questions that a test can ask about the server that it runs against."""
 
 from __future__ import annotations
 

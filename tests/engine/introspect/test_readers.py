@@ -1,4 +1,4 @@
-"""What programs read from INFO and its like: redis_exporter and ``redis-cli --stat``.
+"""The fields that redis_exporter and ``redis-cli --stat`` read from INFO and similar replies.
 
 The fields are those that these programs look for and that Redis 8.8.0 gives.  A program that misses a field leaves out
 a figure without a word.

@@ -1,4 +1,4 @@
-"""What web applications keep in a server: caches, sessions, rate limits and groups of channels."""
+"""Web applications that keep caches, sessions, rate limits and groups of channels in a server."""
 
 from __future__ import annotations
 

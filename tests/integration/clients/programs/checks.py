@@ -24,7 +24,7 @@ from typing import Any
 GIVEN: dict[str, Any] = json.loads(os.environ["GIVEN"])
 PORT: int = GIVEN["port"]
 PROTOCOL: int = GIVEN.get("protocol", 2)
-#: How long anything may take on a busy machine (s).
+#: The time that anything may take on a busy machine (s).
 PATIENCE = 30.0
 
 _checks: dict[str, Callable[[], Any]] = {}

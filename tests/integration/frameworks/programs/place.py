@@ -1,4 +1,4 @@
-"""Where a program finds its server: a process, or an object in this process (``twisted_redis.fake``)."""
+"""The place of a program's server: a process, or an object in this process (``twisted_redis.fake``)."""
 
 from __future__ import annotations
 
