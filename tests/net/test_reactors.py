@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
+from twisted_redis.net import reactors
 from twisted_redis.net.reactors import Alarm, Timekeeper, name_of, new_reactor, on_monotonic, release
 
 
@@ -56,6 +57,9 @@ class Setting:
 
     def set(self, at: float) -> None:
         self.at = at
+
+    def answered(self) -> None:
+        self.at = None
 
     def end(self) -> None:
         self.alarms -= 1
@@ -183,6 +187,7 @@ def test_reactors_that_need_one() -> None:
 def test_the_thread_rings_at_the_last_time_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
     rings: SimpleQueue[float] = SimpleQueue()
     before = threading.active_count()
+    monkeypatch.setattr(reactors, "_AGAIN", 3600)
     alarm = Alarm(lambda: rings.put(time.monotonic()))
     # The wall clock does not matter.
     monkeypatch.setattr(time, "time", lambda: 0.0)
@@ -197,3 +202,27 @@ def test_the_thread_rings_at_the_last_time_that_was_set(monkeypatch: pytest.Monk
     alarm.set(begun + 3600)
     alarm.end()
     assert rings.empty() and threading.active_count() == before
+
+
+def test_the_thread_rings_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reactors, "_AGAIN", 0.001)
+    rings: SimpleQueue[None] = SimpleQueue()
+    alarm = Alarm(lambda: rings.put(None))
+    alarm.set(0)
+    for _ in range(3):
+        rings.get(timeout=60)
+    alarm.answered()
+    alarm.end()
+
+
+def test_a_ring_that_the_reactor_has_lost_comes_again(setting: Setting) -> None:
+    setting.keeper.callLater(1, setting.note, "due")
+    setting.clock.advance(1)
+    setting.ring()
+    setting.reactor.asked.clear()  # the reactor has put it off for hours
+    setting.at = 1
+    setting.ring()
+    setting.reactor.turn()
+    assert setting.made == [(1, "due")]
+    # The answer ends the ringing.
+    assert setting.at is None

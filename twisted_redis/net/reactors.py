@@ -50,6 +50,9 @@ _SELECT_LIMIT = 1024
 _FEW = 64
 #: The thread looks at the time at least this often (s).
 _LONGEST = 3600.0
+#: The thread rings again after this time (s) without an answer.  Some reactors turn a call from a thread into a timer,
+#: which is lost for hours if the wall clock is set back before it fires.
+_AGAIN = 1.0
 
 
 class MainLoopReactor:
@@ -222,6 +225,8 @@ class Timekeeper:
         """Makes the calls that are due."""
         now = self.seconds()
         self._set_to = inf
+        if self._alarm is not None:
+            self._alarm.answered()
         while self._calls and self._calls[0].time <= now:
             call = heappop(self._calls)
             if call.cancelled:
@@ -267,6 +272,10 @@ class Alarm:
         except BlockingIOError:
             pass  # the thread has many changes to read already, and will see the last one
 
+    def answered(self) -> None:
+        """Does not ring again before the next ``set``."""
+        self._at = inf
+
     def end(self) -> None:
         """Ends the thread."""
         self._here.close()
@@ -278,7 +287,7 @@ class Alarm:
                 wait = self._at - time.monotonic()
                 if wait <= 0:
                     # The Timekeeper sets the next time after this, so no time that is set meanwhile is lost.
-                    self._at = inf
+                    self._at = time.monotonic() + _AGAIN
                     self._ring()
                     continue
                 news.settimeout(min(wait, _LONGEST))
