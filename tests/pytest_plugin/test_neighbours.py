@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 from tests.differential.harness import real_redis
 from tests.packaging.environments import ROOT
+from tests.pytest_plugin.processes import run_pytest
 
 Run = Callable[..., str]
 
@@ -29,21 +28,11 @@ def run(tmp_path: Path) -> Run:
     (told / "RECORD").write_text("twisted_redis/__init__.py,,\ntwisted_redis/pytest_plugin.py,,\n")
 
     def begin(code: str, *options: str, fails: bool = False) -> str:
-        (tmp_path / "test_it.py").write_text(code)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        environment = {**kept, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
         # pytest-asyncio warns where nobody has chosen a default that the plugin does not depend on.
-        warnings = ("-W", "error", "-W", "ignore:The configuration option:pytest.PytestDeprecationWarning")
-        done = subprocess.run(
-            [sys.executable, "-W", "error::ResourceWarning", "-m", "pytest", "-q", *warnings, *options],
-            cwd=tmp_path,
-            env={**environment, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert bool(done.returncode) == fails, done.stdout + done.stderr
-        return done.stdout
+        options = ("-W", "ignore:The configuration option:pytest.PytestDeprecationWarning", *options)
+        return run_pytest(tmp_path, code, *options, environment=environment, fails=fails)
 
     return begin
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.environments import ROOT
+from tests.pytest_plugin.processes import run_pytest
 
 Run = Callable[..., str]
 
@@ -20,20 +21,10 @@ def run(tmp_path: Path) -> Run:
     """Runs a file of tests, with warnings as errors. Returns the output of pytest."""
 
     def begin(code: str, *options: str, plugins: tuple[str, ...] = (), fails: bool = False) -> str:
-        (tmp_path / "test_it.py").write_text(code)
         for plugin in ("twisted_redis.pytest_plugin", *plugins):
             options = ("-p", plugin, *options)
-        done = subprocess.run(
-            [sys.executable, "-W", "error::ResourceWarning", "-m", "pytest", "-q", "-W", "error", *options],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert bool(done.returncode) == fails, done.stdout + done.stderr
-        return done.stdout
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        return run_pytest(tmp_path, code, *options, environment=environment, fails=fails, seconds=120)
 
     return begin
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import redis.asyncio
 from redis.asyncio.connection import Connection
 
-from twisted_redis.fake.options import CONNECTION_REFUSED, FakeClient, connection_arguments
+from twisted_redis.fake.options import CONNECTION_REFUSED, FakeClient, FakeConnectionFacts, connection_arguments
 from twisted_redis.fake.pipes import Pipe, Refused
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Alarm:
             self.set()
 
 
-class FakeAsyncRedisConnection(Connection):
+class FakeAsyncRedisConnection(FakeConnectionFacts, Connection):
     """A connection to a FakeServer.  It takes the arguments of redis-py's, and ``server``, ``version``..."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -233,17 +233,6 @@ class FakeAsyncRedisConnection(Connection):
             pipe.writelines(command)
         else:
             await super().send_packed_command(command, check_health)
-
-    def get_resolved_ip(self) -> str:
-        """The address of the server, which needs no look-up."""
-        return self.server.address.host
-
-    def repr_pieces(self) -> list[tuple[str, Any]]:
-        """The parts of ``repr``."""
-        pieces = [("server", self.server), ("db", self.db)]
-        if self.client_name:
-            pieces.append(("client_name", self.client_name))
-        return pieces
 
 
 class FakeAsyncRedis(FakeClient, redis.asyncio.Redis):  # type: ignore[misc]

@@ -8,7 +8,7 @@ import redis
 from redis._parsers import _HiredisParser
 from redis.connection import Connection
 
-from twisted_redis.fake.options import CONNECTION_REFUSED, connection_arguments
+from twisted_redis.fake.options import CONNECTION_REFUSED, FakeConnectionFacts, connection_arguments
 from twisted_redis.fake.pipes import Refused, SocketPipe
 
 __all__ = ["FakeRedisConnection", "PipeParser"]
@@ -36,7 +36,7 @@ class PipeParser(_HiredisParser):
         return True
 
 
-class FakeRedisConnection(Connection):
+class FakeRedisConnection(FakeConnectionFacts, Connection):
     """A connection to a FakeServer.  It takes the arguments of redis-py's, and ``server``, ``version``..."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,14 +58,3 @@ class FakeRedisConnection(Connection):
         pipe.settimeout(self.socket_timeout)
         self.pipe = pipe
         return pipe
-
-    def get_resolved_ip(self) -> str:
-        """The address of the server, which needs no look-up."""
-        return self.server.address.host
-
-    def repr_pieces(self) -> list[tuple[str, Any]]:
-        """The parts of ``repr``."""
-        pieces = [("server", self.server), ("db", self.db)]
-        if self.client_name:
-            pieces.append(("client_name", self.client_name))
-        return pieces

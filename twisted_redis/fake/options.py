@@ -9,13 +9,13 @@ from typing import Any, ClassVar, NamedTuple
 from twisted_redis.engine.declare.releases import release_of
 from twisted_redis.fake.server import FakeServer
 
-__all__ = ["CONNECTION_REFUSED", "FakeClient", "Options", "connection_arguments"]
+__all__ = ["CONNECTION_REFUSED", "FakeClient", "FakeConnectionFacts", "Options", "connection_arguments"]
 
 #: The text of the error of a server that cannot be reached; it is that of fakeredis.
 CONNECTION_REFUSED = "FakeRedis is emulating a connection error."
 #: The libraries that scripts have in any case.
 _LUA_MODULES = frozenset({"bit", "cjson", "cmsgpack", "lua-cjson", "lua-cmsgpack", "math", "string", "struct", "table"})
-#: The setting for notices of maintenance work.  To ask for them, redis-py would look up the host's name.
+#: The arguments about notices of maintenance work.  To ask for these notices, redis-py would look up the host's name.
 _MAINTENANCE = (
     "maint_notifications_config",
     "maint_notifications_pool_handler",
@@ -23,14 +23,14 @@ _MAINTENANCE = (
 )
 
 
-#: The arguments that say what a client calls itself.
+#: The arguments that hold the name and the version which a client gives itself.
 _DRIVER = ("driver_info", "lib_name", "lib_version")
 #: The arguments that name a place, which other clients can name too.
 _ADDRESS = frozenset({"host", "path", "unix_socket_path"})
 
 
 class Options(NamedTuple):
-    """The options of fakeredis, which say what server a client talks to."""
+    """The options of fakeredis, which choose the server of a client."""
 
     server: FakeServer | None = None
     version: Any = None
@@ -128,6 +128,25 @@ def _no_maintenance() -> Any:
     from redis.maint_notifications import MaintNotificationsConfig
 
     return MaintNotificationsConfig(enabled=False)
+
+
+class FakeConnectionFacts:
+    """A mixin for redis-py's connections: the facts about a FakeServer that a socket would tell otherwise."""
+
+    server: FakeServer
+    db: Any
+    client_name: Any
+
+    def get_resolved_ip(self) -> str:
+        """The address of the server, which needs no look-up."""
+        return self.server.address.host
+
+    def repr_pieces(self) -> list[tuple[str, Any]]:
+        """The parts of ``repr``."""
+        pieces = [("server", self.server), ("db", self.db)]
+        if self.client_name:
+            pieces.append(("client_name", self.client_name))
+        return pieces
 
 
 class FakeClient:
