@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
+
+from tests.integration.process import PATIENCE
 
 __all__ = [
     "DATA",
@@ -26,6 +30,7 @@ __all__ = [
     "key_of",
     "load",
     "mentioned_checks",
+    "report_of",
     "take_report",
     "tried",
 ]
@@ -43,6 +48,23 @@ class Report(TypedDict):
 
     version: str
     checks: dict[str, str]
+
+
+def report_of(command: Sequence[str], folder: Path | None = None, **variables: str) -> Report:
+    """Runs a program in ``folder`` with these environment variables, and returns its report."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**kept, **variables},
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    report: Report = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 class Row(TypedDict):

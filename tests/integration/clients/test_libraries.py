@@ -6,8 +6,6 @@ The same programs run against real Redis where there is one.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ import pytest
 
 from tests.integration.clients.subjects import Subject
 from tests.integration.packages import NODE_CLIENTS, node_with, python_with
-from tests.integration.process import PATIENCE, ROOT
-from tests.integration.tried import Report, tried
+from tests.integration.process import ROOT
+from tests.integration.tried import Report, report_of, tried
 
 PROGRAMS = Path(__file__).parent / "programs"
 Take = Callable[[str, Report], None]
@@ -29,19 +27,8 @@ COMMON = (
 
 def run(command: list[str], given: dict[str, Any], **variables: str) -> Report:
     """Runs a program, and returns its report."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        command,
-        cwd=PROGRAMS,
-        env={**kept, "GIVEN": json.dumps(given), "ROOT": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **variables},
-        capture_output=True,
-        text=True,
-        timeout=4 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    report: Report = json.loads(done.stdout.splitlines()[-1])
-    return report
+    told = {"GIVEN": json.dumps(given), "ROOT": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return report_of(command, PROGRAMS, **told, **variables)
 
 
 def run_python(subject: Subject, program: str, protocol: int, *packages: str, name: str, **more: Any) -> Report:

@@ -15,7 +15,7 @@ from tests.integration.conftest import end
 from tests.integration.packages import python_with
 from tests.integration.process import PATIENCE, ROOT
 from tests.integration.replicas import client_of, has, launch
-from tests.integration.tried import Report
+from tests.integration.tried import Report, report_of
 
 PROGRAMS = Path(__file__).parent / "programs"
 CHECKS = Path(__file__).parents[1] / "clients" / "programs"
@@ -70,20 +70,9 @@ def run_program(package: str, kind: str, port: int | None) -> Report:
         )
         paths += [Path(found.stdout.strip()), ROOT]
         python = Path(sys.executable)
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    given = json.dumps({"port": port, "kind": kind})
-    variables |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), "GIVEN": given}
-    done = subprocess.run(
-        [str(python), str(PROGRAMS / f"{package.lower().replace('-', '_')}_program.py")],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=4 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    report: Report = json.loads(done.stdout.splitlines()[-1])
-    return report
+    program = PROGRAMS / f"{package.lower().replace('-', '_')}_program.py"
+    path = os.pathsep.join(map(str, paths))
+    return report_of([str(python), str(program)], PYTHONPATH=path, GIVEN=json.dumps({"port": port, "kind": kind}))
 
 
 @pytest.fixture(scope="package")
