@@ -11,12 +11,13 @@ import pytest
 from tests.persistence.rdb.test_ziplist import ZIPMAP
 from tests.persistence.rdb.test_ziplist import packed as packed_ziplist
 from twisted_redis.config import Config
+from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.zset import ZSet
-from twisted_redis.persistence.rdb import hashes, listpack, lists, own, sets, sorted_sets, streams
+from twisted_redis.persistence.rdb import hashes, lists, own, sets, sorted_sets, streams
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes
 from twisted_redis.persistence.rdb.payload import dump, is_intact, restore, seal

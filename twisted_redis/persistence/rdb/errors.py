@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from twisted_redis.datatypes.corruption import CorruptData
+
 __all__ = ["CorruptData", "EmptyValue", "Truncated"]
-
-
-class CorruptData(ValueError):
-    """The bytes are not a value that any version of Redis would have written."""
 
 
 class Truncated(CorruptData):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.strings import integer_value
-from twisted_redis.persistence.rdb import listpack, ziplist
+from twisted_redis.persistence.rdb import ziplist
 from twisted_redis.persistence.rdb.codec import (
     Codec,
     Encoding,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.list import List
-from twisted_redis.persistence.rdb import listpack, ziplist
+from twisted_redis.persistence.rdb import ziplist
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, read_count
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length

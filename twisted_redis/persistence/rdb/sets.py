@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 
+from twisted_redis.datatypes import intset, listpack
 from twisted_redis.datatypes.set import Set
 from twisted_redis.datatypes.strings import integer_value
-from twisted_redis.persistence.rdb import intset, listpack
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, check_different, read_count
 from twisted_redis.persistence.rdb.errors import EmptyValue
 from twisted_redis.persistence.rdb.numbers import length_bytes

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.zset import ZSet
-from twisted_redis.persistence.rdb import listpack, ziplist
+from twisted_redis.persistence.rdb import ziplist
 from twisted_redis.persistence.rdb.codec import (
     Codec,
     Encoding,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Consumer, Group
 from twisted_redis.datatypes.stream_idempotence import (
@@ -19,7 +20,6 @@ from twisted_redis.datatypes.stream_idempotence import (
 )
 from twisted_redis.datatypes.stream_ids import MAX_PART, signed
 from twisted_redis.datatypes.stream_nodes import Node, Record
-from twisted_redis.persistence.rdb import listpack
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, Reader
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import (

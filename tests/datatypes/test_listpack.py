@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twisted_redis.datatypes import listpack
+from twisted_redis.datatypes.corruption import CorruptData
 from twisted_redis.datatypes.quicklist import measure
-from twisted_redis.persistence.rdb import listpack
-from twisted_redis.persistence.rdb.errors import CorruptData
 
 
 def packed(*entries: bytes, count: int | None = None) -> bytes:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from struct import Struct, error
 
+from twisted_redis.datatypes.corruption import CorruptData
 from twisted_redis.datatypes.strings import integer_value
-from twisted_redis.persistence.rdb.errors import CorruptData
 
 __all__ = ["decode", "encode", "encode_parts", "entries", "integer_entry"]
 

@@ -6,8 +6,8 @@ from array import array
 
 import pytest
 
-from twisted_redis.persistence.rdb import intset
-from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.datatypes import intset
+from twisted_redis.datatypes.corruption import CorruptData
 
 
 @pytest.mark.parametrize(

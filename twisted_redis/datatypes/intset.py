@@ -6,7 +6,7 @@ import sys
 from array import array
 from struct import Struct
 
-from twisted_redis.persistence.rdb.errors import CorruptData
+from twisted_redis.datatypes.corruption import CorruptData
 
 __all__ = ["decode", "encode"]
 
