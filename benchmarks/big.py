@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Large collections: the time of a call at 10^4, 10^5 and 10^6 elements, and the memory of an element.
+"""Collections: the time of a call at 10^4, 10^5 and 10^6 elements, the memory of an element, and the cost of packing.
 
 See README.md in this folder.
 """
@@ -16,59 +16,26 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchlib.client import Argument, Connection, Refused, packed
+from benchlib.access import Latencies, measure_first_access, measure_mixed
+from benchlib.client import Connection, Refused, packed
+from benchlib.collections import (
+    FILLS,
+    Command,
+    Fill,
+    fill_hash,
+    fill_list,
+    fill_set,
+    fill_stream,
+    fill_zset,
+    member,
+)
+from benchlib.footprint import Found, footprint_table, measure_kinds
 from benchlib.report import ratio, table
 from benchlib.servers import Subject, real_redis, running, subjects
 
 SIZES = (10_000, 100_000, 1_000_000)
-CHUNK = 500
 BATCH = 50
-Command = Sequence[Argument]
-
-
-def member(number: int) -> bytes:
-    return b"element:%09d" % number
-
-
-def fill_zset(key: str, count: int) -> Iterator[Command]:
-    for first in range(0, count, CHUNK):
-        # 7919 is coprime to every size, so each score occurs once, in an unsorted order.
-        numbers = ((number * 7919 % count, member(number)) for number in range(first, min(first + CHUNK, count)))
-        yield ("ZADD", key, *(part for pair in numbers for part in pair))
-
-
-def fill_set(key: str, count: int, start: int = 0) -> Iterator[Command]:
-    for first in range(start, start + count, CHUNK):
-        yield ("SADD", key, *map(member, range(first, min(first + CHUNK, start + count))))
-
-
-def fill_hash(key: str, count: int) -> Iterator[Command]:
-    for first in range(0, count, CHUNK):
-        numbers = range(first, min(first + CHUNK, count))
-        yield (
-            "HSET",
-            key,
-            *(part for number in numbers for part in (member(number), b"value:%06d" % number)),
-        )
-
-
-def fill_list(key: str, count: int) -> Iterator[Command]:
-    for first in range(0, count, CHUNK):
-        yield ("RPUSH", key, *map(member, range(first, min(first + CHUNK, count))))
-
-
-def fill_stream(key: str, count: int) -> Iterator[Command]:
-    for number in range(1, count + 1):
-        yield "XADD", key, f"{number}-1", "field", b"value:%06d" % number
-
-
-FILLS: dict[str, Callable[[str, int], Iterator[Command]]] = {
-    "hash": fill_hash,
-    "set": fill_set,
-    "zset": fill_zset,
-    "list": fill_list,
-    "stream": fill_stream,
-}
+PARTS = ("calls", "memory", "first", "mixed")
 
 
 def fill_two_sets(key: str, count: int) -> Iterator[Command]:
@@ -79,7 +46,7 @@ def fill_two_sets(key: str, count: int) -> Iterator[Command]:
 
 Call = Callable[[int, int], Command]
 # name -> (fill, the n-th call on a collection of `size`, how often it is called)
-CALLS: dict[str, tuple[Callable[[str, int], Iterator[Command]], Call, int]] = {
+CALLS: dict[str, tuple[Fill, Call, int]] = {
     "ZADD (new member)": (
         fill_zset,
         lambda size, n: ("ZADD", "big", random.random() * size, f"new:{n}"),
@@ -165,22 +132,6 @@ def measure_calls(subject: Subject, sizes: Sequence[int], wanted: Sequence[str])
     return results
 
 
-def measure_element(subject: Subject, kind: str, collections: int, size: int) -> float | None:
-    """Returns resident bytes per element for `collections` collections of `size`, in a new server."""
-    fill = FILLS[kind]
-    with running(subject) as server, server.connect() as connection:
-        try:
-            connection.call("PING")
-            before = server.resident_bytes()
-            for number in range(collections):
-                connection.fill(fill(f"key:{number}", size), batch=20 if size > 1000 else 100)
-        except Refused as error:
-            progress(f"{subject.name} {kind}: {error}")
-            return None
-        time.sleep(0.5)
-        return (server.resident_bytes() - before) / (collections * size)
-
-
 def show_calls(results: dict[str, dict[str, list[float | None]]], sizes: Sequence[int], real: str) -> None:
     for name in results[real]:
         rows = []
@@ -192,15 +143,31 @@ def show_calls(results: dict[str, dict[str, list[float | None]]], sizes: Sequenc
         print(table(["", *(f"{size:,}" for size in sizes), "growth", "to redis"], rows))
 
 
-def show_memory(results: dict[str, dict[str, list[float | None]]], total: int, real: str) -> None:
+def show_memory(results: Found, total: int, real: str) -> None:
+    for place, where in enumerate(("one collection", "collections of a hundred")):
+        print(f"\nResident bytes an element, {total:,} elements in {where}\n")
+        print(footprint_table(results, place, real))
+
+
+def show_first(results: dict[str, dict[str, dict[str, Latencies]]]) -> None:
+    head = ["", *(f"{which} {share}" for which in ("first", "second") for share in ("p50", "p99", "p99.9"))]
+    rows = [
+        [f"{name} {server}", *found["first"].values(), *found["second"].values()]
+        for server, commands in results.items()
+        for name, found in commands.items()
+    ]
+    print("\nTime of the server (µs) for the first and the second call on a collection of a hundred\n")
+    print(table(head, sorted(rows)))
+
+
+def show_mixed(results: dict[str, dict[str, Latencies]]) -> None:
     rows = []
-    for kind in FILLS:
-        for server, found in results.items():
-            one, many = found[kind]
-            base = results[real][kind]
-            rows.append([f"{kind} {server}", one, ratio(one, base[0]), many, ratio(many, base[1])])
-    print(f"\nResident bytes an element, {total:,} elements\n")
-    print(table(["", "in one", "ratio", "in hundreds", "ratio"], rows))
+    for server, found in results.items():
+        for which in ("off", "on"):
+            shares = [found[which][share] for share in ("p50", "p99", "p99.9")]
+            rows.append([f"{server}, packing {which}", *shares, int(found[which].get("packed", 0))])
+    print("\nMixed load (µs a call)\n")
+    print(table(["", "p50", "p99", "p99.9", "packed values"], rows))
 
 
 def progress(text: str) -> None:
@@ -216,7 +183,11 @@ def parser() -> argparse.ArgumentParser:
     add("--redis", metavar="PATH", help="redis-server (the conformance tests' build, or PATH)")
     add("--quick", action="store_true", help="up to 100,000 elements")
     add("--calls", metavar="TEXT", help="only calls whose name contains this")
-    add("--only", choices=("calls", "memory"), help="only this part")
+    add("--only", choices=PARTS, help="only this part")
+    add("--kind", action="append", choices=list(FILLS), help="only the memory of this kind of collection")
+    add("--elements", type=int, metavar="N", help="number of elements for the memory (1,000,000; quick: 100,000)")
+    add("--idle-seconds", type=int, default=2, metavar="N", help="pack what nobody used for N seconds (2)")
+    add("--seconds", type=float, default=5, metavar="N", help="duration of a turn of the mixed load (5)")
     add("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     return parser
 
@@ -227,23 +198,30 @@ def main() -> int:
     everything = [real, *subjects(options.subject, options.python, options.pypy)]
     sizes = SIZES[:2] if options.quick else SIZES
     results: dict[str, Any] = {"sizes": sizes}
-    if options.only != "memory":
-        wanted = [name for name in CALLS if (options.calls or "").lower() in name.lower()]
-        results["calls_us"] = {s.name: measure_calls(s, sizes, wanted) for s in everything}
+    wanted = [options.only] if options.only else ["calls"] if options.calls else PARTS
+    if "calls" in wanted:
+        calls = [name for name in CALLS if (options.calls or "").lower() in name.lower()]
+        results["calls_us"] = {s.name: measure_calls(s, sizes, calls) for s in everything}
         show_calls(results["calls_us"], sizes, real.name)
-    if options.only != "calls" and not options.calls:
-        total = sizes[-1]
+    total = options.elements or sizes[-1]
+    if "memory" in wanted:
+        kinds = options.kind or list(FILLS)
+        found = {s.name: measure_kinds(s, total, options.idle_seconds, kinds, progress) for s in everything}
         results["bytes_an_element"] = {
-            subject.name: {
-                kind: [
-                    measure_element(subject, kind, 1, total),
-                    measure_element(subject, kind, total // 100, 100),
-                ]
-                for kind in FILLS
-            }
-            for subject in everything
+            name: {kind: [some and some._asdict() for some in sizes] for kind, sizes in kinds.items()}
+            for name, kinds in found.items()
         }
-        show_memory(results["bytes_an_element"], total, real.name)
+        show_memory(found, total, real.name)
+    if "first" in wanted:
+        results["first_access_us"] = {
+            s.name: measure_first_access(s, total // 500, options.idle_seconds) for s in everything
+        }
+        show_first(results["first_access_us"])
+    if "mixed" in wanted:
+        results["mixed_us"] = {
+            s.name: measure_mixed(s, total // 500, options.seconds, 3, options.idle_seconds) for s in everything
+        }
+        show_mixed(results["mixed_us"])
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
     return 0

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchlib import idle, redis_benchmark
 from benchlib.client import Refused
+from benchlib.footprint import info
 from benchlib.interpreters import Interpreter, find_interpreter
 from benchlib.report import geometric_mean, markdown, ratio, table
 from benchlib.servers import Server, Subject, real_redis, running, subjects, tool
@@ -160,9 +161,13 @@ def show_latency(results: Results, names: Sequence[str], form: Form) -> None:
 
 
 def measure_memory(subject: Subject, keys: int) -> Results:
-    """Returns resident bytes per key, for `keys` different keys of 16 bytes with values of 100 bytes."""
+    """Returns resident bytes per key, for `keys` different keys of 16 bytes with values of 100 bytes.
+
+    `ttl_bytes` is what each key takes in addition when it has an expiry time, and `used_share` the part of the growth
+    that `used_memory` reports.
+    """
     with running(subject) as server, server.connect() as connection:
-        before = server.resident_bytes()
+        before, none = server.resident_bytes(), info(connection, "used_memory")
         value = b"v" * 100
         began = time.perf_counter()
         connection.fill(("SET", b"key:%012d" % number, value) for number in range(keys))
@@ -170,8 +175,17 @@ def measure_memory(subject: Subject, keys: int) -> Results:
         if connection.call("DBSIZE") != keys:
             raise SystemExit(f"{subject.name} does not hold the {keys} keys that it was given")
         time.sleep(0.5)
-        after = server.resident_bytes()
-    return {"bytes_a_key": (after - before) / keys, "empty_bytes": before, "fill_seconds": seconds}
+        after, used = server.resident_bytes(), info(connection, "used_memory")
+        connection.fill(("PEXPIRE", b"key:%012d" % number, 10**9 + number * 100) for number in range(keys))
+        time.sleep(0.5)
+        expiring = server.resident_bytes()
+    return {
+        "bytes_a_key": (after - before) / keys,
+        "ttl_bytes": (expiring - after) / keys,
+        "used_share": (used - none) / (after - before),
+        "empty_bytes": before,
+        "fill_seconds": seconds,
+    }
 
 
 def measure_start(subject: Subject, times: int = 5) -> dict[str, list[float]]:
@@ -188,11 +202,19 @@ def show_single(results: Results, real: str, form: Form) -> None:
     if "memory" in results:
         base = results["memory"][real]["bytes_a_key"]
         rows = [
-            [name, found["bytes_a_key"], ratio(found["bytes_a_key"], base), found["empty_bytes"] / 2**20]
+            [
+                name,
+                found["bytes_a_key"],
+                ratio(found["bytes_a_key"], base),
+                # Files of former versions lack these two.
+                found.get("used_share"),
+                found.get("ttl_bytes"),
+                found["empty_bytes"] / 2**20,
+            ]
             for name, found in results["memory"].items()
         ]
         print(f"\nMemory, {results['keys']:,} keys of 100 bytes\n")
-        print(form(["", "resident bytes a key", "ratio", "empty server MiB"], rows))
+        print(form(["", "resident bytes a key", "ratio", "used_memory", "more with a TTL", "empty server MiB"], rows))
     if "start" in results:
         rows = [
             [name, statistics.median(found["seconds"]) * 1000, statistics.median(found["cpu"]) * 1000]

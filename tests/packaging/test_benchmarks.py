@@ -372,3 +372,76 @@ def test_alternatives_have_their_plugins() -> None:
         assert (tool.HERE / "subjects" / f"{alternative.plugin}.py").is_file()
     tests = (tool.HERE / "suite" / "features.py").read_text()
     assert tests.count("\ndef test_") == 22
+
+
+def test_percentiles() -> None:
+    from benchlib.access import percentiles, read_latencystats
+
+    assert percentiles([float(n) for n in range(1000, 0, -1)]) == {"p50": 501.0, "p99": 991.0, "p99.9": 1000.0}
+    assert percentiles([7.0]) == {"p50": 7.0, "p99": 7.0, "p99.9": 7.0}
+    text = (
+        "# Latencystats\r\nlatency_percentiles_usec_hgetall:p50=9.0,p99=9.0,p99.9=9.0\r\n"
+        "latency_percentiles_usec_hget:p50=1.003,p99=4.015,p99.9=5.023\r\n"
+    )
+    assert read_latencystats(text, "HGET") == {"p50": 1.003, "p99": 4.015, "p99.9": 5.023}
+    with pytest.raises(ValueError, match="no latencies of ZSCORE"):
+        read_latencystats(text, "ZSCORE")
+
+
+def test_mixed_load_uses_some_collections_much_more_than_others() -> None:
+    from random import Random
+
+    from benchlib.access import mixed_calls
+
+    calls = mixed_calls(1000, Random(3))
+    found = [next(calls).split(b"\r\n") for _ in range(4000)]
+    numbers = [int(parts[4].partition(b":")[2]) for parts in found]
+    assert 0.88 < sum(number < 100 for number in numbers) / len(numbers) < 0.94
+    assert {parts[4].partition(b":")[0] for parts in found} == {b"hash", b"zset", b"set", b"list"}
+    writes = sum(parts[2] in (b"HSET", b"ZADD", b"SADD", b"LSET") for parts in found)
+    assert 0.17 < writes / len(found) < 0.23
+
+
+def test_resident_memory_settles() -> None:
+    from benchlib.footprint import wait_until_settled
+
+    class Shrinking:
+        sizes = iter((1000, 800, 600, 599, 1))
+
+        def resident_bytes(self) -> int:
+            return next(self.sizes)
+
+    waited: list[float] = []
+    server: Any = Shrinking()
+    wait_until_settled(server, 3, waited.append)
+    assert waited == [3, 1, 1, 1]
+    assert server.resident_bytes() == 1
+
+
+def test_table_of_footprints() -> None:
+    from benchlib.footprint import Footprint, footprint_table
+
+    redis = Footprint(40.0, 40.0, 50.0, 38.0, 38.0)
+    ours = Footprint(160.0, 50.0, 50.0, 160.0, 40.0)
+    results = {
+        "redis": {"hash": [None, redis], "set": [None, redis]},
+        "ours": {"hash": [None, ours], "set": [None, None]},
+    }
+    lines = footprint_table(results, 1, "redis").splitlines()
+    assert lines[2].split() == ["hash", "redis", "40.0", "1.00", "40.0", "1.00", "50.0", "1.00", "0.950", "0.950"]
+    assert lines[3].split() == ["hash", "ours", "160", "4.00", "50.0", "1.25", "50.0", "1.00", "1.00", "0.800"]
+    assert lines[5].split() == ["set", "ours", *["n/a"] * 8]
+    assert lines[6].split() == ["geometric", "mean", "ours", "4.00", "1.25", "1.00"]
+    assert "n/a" in footprint_table(results, 0, "redis")
+
+
+def test_calls_that_fill_a_server_create_as_many_elements_as_they_say() -> None:
+    from benchlib.collections import FILLS
+
+    width = {"hash": 2, "zset": 2, "stream": 4}
+    for kind, fill in FILLS.items():
+        calls = [list(call) for call in fill("key", 1100)]
+        assert sum(len(call) - 2 for call in calls) == 1100 * width.get(kind, 1) - (1100 if kind == "stream" else 0)
+        assert {call[1] for call in calls} == {"key"}
+    numbers = [number for call in FILLS["intset"]("key", 1100) for number in call[2:]]
+    assert len(set(numbers)) == 1100
