@@ -300,6 +300,24 @@ def test_loaded_nodes() -> None:
     assert other.nodes[0].fields is other.nodes[1].fields
 
 
+def test_a_node_is_packed_with_the_entry_that_fills_it() -> None:
+    stream = _stream(*range(1, 100))
+    assert stream.nodes[0].packed is None
+    open_size = stream.memory()
+    _add(stream, 100)
+    assert stream.nodes[0].packed is not None
+    assert stream.memory() < open_size / 4
+    for now in range(100):
+        if stream.append_now(1000 + now, [b"n", b"1"], 4096, 100) is None:
+            stream.append(stream.next_id(1000 + now), [b"n", b"1"], 4096, 100)
+    assert [len(node) for node in stream.nodes] == [100, 100]
+    assert stream.nodes[1].packed is not None
+    # With a greater limit the node has room again.
+    _add(stream, 2**127, entries=101)
+    assert [len(node) for node in stream.nodes] == [100, 101]
+    assert _ids(stream)[-2:] == [1099 << 64, 2**127]
+
+
 def test_an_empty_stream_is_true() -> None:
     stream = Stream()
     assert stream

@@ -119,7 +119,10 @@ class Stream:
         nodes = self.nodes
         if not nodes or not nodes[-1].takes(size, max_bytes or _NODE_LIMIT, max_entries):
             self._add_node(entry_id, tuple(row[::2]))
-        nodes[-1].append(entry_id >> 64, entry_id & MAX_PART, row, size)
+        node = nodes[-1]
+        node.append(entry_id >> 64, entry_id & MAX_PART, row, size)
+        if len(node) == max_entries:
+            node.pack()
         self.length += 1
         self.entries_added += 1
         self.last_id = entry_id
@@ -157,6 +160,8 @@ class Stream:
         node.seq.append(sequence)
         node.rows.append(row)
         node.live += 1
+        if len(times) == max_entries:
+            node.pack()
         self.length += 1
         self.entries_added += 1
         self.last_ms = ms
@@ -374,24 +379,20 @@ class Stream:
             if node.start > end:
                 return
             begin = node.place_of(start) if node.start < start else 0
-            while True:
-                stop = len(node) if left < 0 else min(begin + left, len(node))
-                if node.dead is None and begin < stop and node.id_at(stop - 1) <= end:
-                    # All of these are in the range, so none is examined.
+            last = len(node)
+            if node.id_at(-1) > end:
+                last = node.place_of(end + 1)
+            while begin < last:
+                stop = last if left < 0 else min(begin + left, last)
+                if node.dead is None:
                     yield from node.entries(begin, stop)
                     left -= stop - begin if left > 0 else 0
-                    if not left:
-                        return
-                    break
-                for entry in node.entries(begin, stop):
-                    if entry[0] << 64 | entry[1] > end:
-                        return
-                    yield entry
-                    left -= 1
+                else:
+                    for entry in node.entries(begin, stop):
+                        yield entry
+                        left -= 1
                 if not left:
                     return
-                if stop == len(node):
-                    break
                 begin = stop
 
     def range_back(self, start: int = 0, end: int = MAX_ID, count: int = 0) -> Iterator[Entry]:

@@ -1,9 +1,9 @@
 """The nodes of a stream, each with about a hundred entries at most.
 
 As in Redis, entries are appended to the last node until that is full, and trimming with ``~`` removes whole nodes.  The
-last node is open: its entries are tuples in a list.  A full node is packed: the values are in one byte string, the
-field names are stored once, and the IDs are small integers in arrays.  That takes a few bytes for each entry beside its
-values, and the garbage collector has nothing to follow.
+last node is open: its entries are tuples in a list.  A node is packed as soon as it is full: the values are in one byte
+string, the field names are stored once, and the IDs are small integers in arrays.  That takes a few bytes for each
+entry beside its values, and the garbage collector has nothing to follow.
 """
 
 from __future__ import annotations
