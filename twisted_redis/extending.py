@@ -15,6 +15,7 @@ See docs/extending.md for the rest.
 from __future__ import annotations
 
 from twisted_redis.datatypes.own import OwnValue
+from twisted_redis.datatypes.stored import Float32, Reader, Signed
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import (
@@ -53,6 +54,7 @@ from twisted_redis.engine.errors import (
     NotInteger,
     OutOfRange,
     SyntaxError_,
+    WrongArity,
     WrongType,
 )
 from twisted_redis.engine.extensions.calls import call, sleep
@@ -69,6 +71,7 @@ from twisted_redis.engine.parse import (
 from twisted_redis.resp.types import (
     OK,
     BigNumber,
+    ErrorReply,
     NullArray,
     Pairs,
     Reply,
@@ -102,6 +105,8 @@ __all__ = [
     "Block",
     "Client",
     "CommandError",
+    "ErrorReply",
+    "Float32",
     "KeySpec",
     "Module",
     "ModuleError",
@@ -112,11 +117,14 @@ __all__ = [
     "OutOfRange",
     "OwnValue",
     "Pairs",
+    "Reader",
     "Reply",
     "SetReply",
+    "Signed",
     "Simple",
     "SyntaxError_",
     "Verbatim",
+    "WrongArity",
     "WrongType",
     "after_keyword",
     "call",

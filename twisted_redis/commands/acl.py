@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from twisted_redis.commands.common.helptext import declare_help
-from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.acl.files import AclFileError, load_file, save_file
 from twisted_redis.engine.acl.log import Entry
 from twisted_redis.engine.acl.selectors import Selector, has_blanks
@@ -44,7 +43,7 @@ def acl_cat(ctx: Client, *names: bytes) -> Reply:
     if len(names) > 1:
         raise WrongSubcommand
     if not names:
-        return [name.encode() for name in CATEGORIES]
+        return [name.encode() for name in ctx.engine.acl.catalogue.categories]
     members = ctx.engine.acl.catalogue.members(names[0])
     if members is None:
         raise refusal(b"ERR Unknown category '%b'", c_string(names[0])[:128])

@@ -8,7 +8,7 @@ from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.command_keys import has_keys, keys_of, legacy_range
 from twisted_redis.engine.declare.docs import docs_of
-from twisted_redis.engine.declare.flags import CATEGORIES, LOADING, NO_MANDATORY_KEYS, STALE, flag_names
+from twisted_redis.engine.declare.flags import LOADING, NO_MANDATORY_KEYS, STALE, flag_names
 from twisted_redis.engine.declare.keyspecs import keyspec_flag_names
 from twisted_redis.engine.declare.table import Command, CommandGroup
 from twisted_redis.engine.errors import CommandError, SyntaxError_
@@ -25,7 +25,7 @@ _CONNECTION = ("@connection",)
 _NO_ORDER = ("nondeterministic_output_order",)
 
 
-def _info(entry: Command | None) -> Reply:
+def _info(ctx: Client, entry: Command | None) -> Reply:
     if entry is None:
         return None
     spec = entry.spec
@@ -34,10 +34,16 @@ def _info(entry: Command | None) -> Reply:
         spec.arity,
         SetReply([Simple(name.encode()) for name in flag_names(spec.flags)]),
         *legacy_range(spec),
-        SetReply([Simple(f"@{name}".encode()) for name in CATEGORIES if "@" + name in spec.categories]),
+        SetReply(
+            [
+                Simple(f"@{name}".encode())
+                for name in ctx.engine.acl.catalogue.categories
+                if "@" + name in spec.categories
+            ]
+        ),
         SetReply([tip.encode() for tip in spec.tips]),
         SetReply([key.describe() for key in spec.keys]),
-        [_info(sub) for sub in entry.subcommands.values()] if entry.subcommands else SetReply([]),
+        [_info(ctx, sub) for sub in entry.subcommands.values()] if entry.subcommands else SetReply([]),
     ]
 
 
@@ -63,7 +69,7 @@ def command_(ctx: Client) -> Reply:
 
     Returns the arity, flags, keys and categories of all commands.
     """
-    return [_info(entry) for entry in ctx.engine.commands.by_name.values()]
+    return [_info(ctx, entry) for entry in ctx.engine.commands.by_name.values()]
 
 
 subcommand = command.below("COMMAND").with_defaults(flags=_FLAGS, complexity="O(1)", acl=_CONNECTION)
@@ -92,8 +98,8 @@ def info(ctx: Client, *names: bytes) -> Reply:
     Returns the arity, flags, keys and categories of the given commands, or of all.
     """
     if not names:
-        return [_info(entry) for entry in ctx.engine.commands.by_name.values()]
-    return [_info(_find(ctx, name)) for name in names]
+        return [_info(ctx, entry) for entry in ctx.engine.commands.by_name.values()]
+    return [_info(ctx, _find(ctx, name)) for name in names]
 
 
 @subcommand(

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from inspect import getattr_static, signature
 from typing import Any, ClassVar
 
+from twisted_redis.datatypes.stored import Item
+
 __all__ = [
     "ALPHABET",
-    "Item",
     "OwnValue",
     "check_type",
     "checked_copy",
@@ -27,9 +28,6 @@ __all__ = [
 
 #: The arguments with which the server calls the methods of a value.
 _CALLS = {"save": (), "copy": (), "encoding": (), "memory": (), "digest": (), "load": ("items", "version")}
-
-#: An item of a stored value.
-Item = int | float | bytes
 
 #: The characters of a type's name, by their 6-bit codes.
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -58,12 +56,18 @@ class OwnValue:
         raise NotImplementedError
 
     def save(self) -> Iterable[Item]:
-        """Returns the value as a flat sequence.  Integers must be from -2**63 to 2**64 - 1."""
+        """Returns the value as a flat sequence.  Integers must be from -2**63 to 2**64 - 1.
+
+        ``Signed`` and ``Float32`` of ``datatypes.stored`` choose a form of a number that is not the usual one.
+        """
         raise NotImplementedError
 
     @classmethod
     def load(cls, items: list[Any], version: int) -> Any:
-        """Returns the value of such a sequence.  Raises ValueError, IndexError or TypeError if it is not valid."""
+        """Returns the value of such a sequence.  Raises ValueError, IndexError or TypeError if it is not valid.
+
+        ``datatypes.stored.Reader`` checks the kind of each item.
+        """
         raise NotImplementedError
 
     def copy(self) -> Any:

@@ -14,6 +14,7 @@ __all__ = [
     "NotInteger",
     "OutOfRange",
     "SyntaxError_",
+    "WrongArity",
     "WrongSubcommand",
     "WrongType",
     "refusal",
@@ -105,6 +106,13 @@ class NoSuchKey(CommandError):
 
     def __init__(self) -> None:
         super().__init__("ERR no such key")
+
+
+class WrongArity(CommandError):
+    """The call has too few or too many arguments for the command ``name``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"ERR wrong number of arguments for '{name.lower()}' command")
 
 
 def refusal(template: bytes, *arguments: bytes) -> CommandError:

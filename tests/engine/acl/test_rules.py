@@ -8,10 +8,10 @@ import pytest
 
 from tests.support.server import Server
 from twisted_redis.engine.acl import RuleError, User
-from twisted_redis.engine.acl.catalogue import CATEGORIES
 from twisted_redis.engine.acl.check import CHANNEL, COMMAND, KEY, Denial
 from twisted_redis.engine.acl.log import AclLog
 from twisted_redis.engine.acl.users import UnmatchedParenthesis, merge_selectors
+from twisted_redis.engine.declare.flags import CATEGORIES
 
 SERVER = Server()
 ENGINE = SERVER.engine

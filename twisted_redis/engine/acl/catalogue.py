@@ -14,7 +14,7 @@ from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INCOMPLETE, IN
 if TYPE_CHECKING:
     from twisted_redis.engine.declare.table import Command
 
-__all__ = ["CATEGORIES", "READ", "WRITE", "Catalogue", "access_of", "channels_of"]
+__all__ = ["READ", "WRITE", "Catalogue", "access_of", "channels_of"]
 
 # The access that a key pattern grants and a command needs.
 READ = 1
@@ -51,9 +51,11 @@ def channels_of(command: Command, argv: list[bytes]) -> tuple[bool, list[bytes]]
 class Catalogue:
     """The commands of one server under their original names."""
 
-    __slots__ = ("_in_order", "_members", "_places", "commands", "everything")
+    __slots__ = ("_in_order", "_members", "_places", "categories", "commands", "everything")
 
     def __init__(self, table: dict[bytes, Command]) -> None:
+        #: The names of the categories, in the order of ACL CAT; those of modules come last.
+        self.categories: tuple[str, ...] = CATEGORIES
         self.take(table)
 
     def take(self, table: dict[bytes, Command]) -> None:
@@ -81,7 +83,7 @@ class Catalogue:
         """Returns the commands that belong to a category themselves; None if there is no such category."""
         name = category.lower()
         found = self._members.get(name)
-        if found is None and name.decode("latin-1") in CATEGORIES:
+        if found is None and name.decode("latin-1") in self.categories:
             wanted = "@" + name.decode()
             found = self._members[name] = [entry for entry in self._in_order if wanted in entry.spec.categories]
         return found

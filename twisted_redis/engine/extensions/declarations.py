@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from inspect import Parameter, iscoroutinefunction, signature
 from typing import Any
 
-from twisted_redis.engine.acl.catalogue import CATEGORIES
-from twisted_redis.engine.declare.flags import READONLY, WRITE
+from twisted_redis.engine.declare.flags import CATEGORIES, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import OW, RM, RO, RW, KeySpec
 
-__all__ = ["check_command", "check_function", "check_names", "most_arguments"]
+__all__ = ["argument_range", "check_command", "check_function", "check_module", "check_names", "most_arguments"]
 
 _ACCESSES = (RO, RW, OW, RM)
 
 
-def check_command(name: str, arity: int, flags: int, keys: tuple[KeySpec, ...], acl: Iterable[str]) -> None:
-    """Raises TypeError or ValueError, with the name of the command first, if its declaration is invalid."""
+def check_module(name: str, version: int, categories: tuple[str, ...]) -> None:
+    """Raises TypeError or ValueError if the facts about a module are invalid."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"the name of a module must be a str, not {name!r}")
+    if not isinstance(version, int):
+        raise TypeError(f"the version of the module {name} is an int, not {version!r}")
+    if not isinstance(categories, tuple):
+        raise TypeError(f"the categories of the module {name} are a tuple of str, not {categories!r}")
+    for category in categories:
+        if not isinstance(category, str) or not category.isascii() or not category.replace("_", "a").isalnum():
+            raise ValueError(f"{category!r} is not the name of an ACL category: use letters, digits and _")
+        if category.lower() != category or category in CATEGORIES:
+            raise ValueError(f"the ACL category {category!r} is not in lower case, or Redis has it already")
+
+
+def check_command(
+    name: str, arity: int, flags: int, keys: tuple[KeySpec, ...], acl: Iterable[str], own: Collection[str] = ()
+) -> None:
+    """Raises TypeError or ValueError, with the name of the command first, if its declaration is invalid.
+
+    ``own`` are the ACL categories of the module.
+    """
     if not isinstance(name, str):
         raise TypeError(f"the name of a command must be a str, not {name!r}")
     parts = name.split("|")
@@ -38,7 +57,7 @@ def check_command(name: str, arity: int, flags: int, keys: tuple[KeySpec, ...], 
             raise ValueError(
                 f"{name}: a call has {arity} words including the name, and no key at position {spec.index}"
             )
-    unknown = {category.lstrip("@") for category in acl} - set(CATEGORIES)
+    unknown = {category.lstrip("@") for category in acl} - {*CATEGORIES, *own}
     if unknown:
         raise ValueError(f"{name}: unknown categories {sorted(unknown)}")
 
@@ -69,10 +88,19 @@ def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int |
 
     The number follows from the function's signature.  Raises ValueError if the signature does not fit ``arity``.
     """
-    words = 2 if "|" in name else 1
+    words = _words(name)
     least = abs(arity) - words
     if least < 0:
         raise ValueError(f"{name}: arity {arity} does not count the name")
+    required, most = argument_range(name, function)
+    if required > least or (most is not None and most < least):
+        takes = f"{_name(function)}{signature(function)}"
+        raise ValueError(f"{name}: arity {arity} means {least} arguments after the client: {takes} does not fit")
+    return None if most is None or arity > 0 else most + words
+
+
+def argument_range(name: str, function: Callable[..., Any]) -> tuple[int, int | None]:
+    """Returns the fewest and the most arguments that ``function`` takes after the client; None without a limit."""
     required = optional = 0
     unlimited = False
     for parameter in signature(function).parameters.values():
@@ -85,13 +113,14 @@ def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int |
                 optional += 1
         elif parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
             raise ValueError(f"{name}: arguments are positional, but {parameter.name} is keyword-only")
-    takes = f"{_name(function)}{signature(function)}"
-    most = required + optional - 1
     if required + optional < 1 and not unlimited:
+        takes = f"{_name(function)}{signature(function)}"
         raise ValueError(f"{name}: {takes} does not take the client as its first argument")
-    if required - 1 > least or (not unlimited and most < least):
-        raise ValueError(f"{name}: arity {arity} means {least} arguments after the client: {takes} does not fit")
-    return None if unlimited or arity > 0 else most + words
+    return max(required - 1, 0), None if unlimited else required + optional - 1
+
+
+def _words(name: str) -> int:
+    return 2 if "|" in name else 1
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -14,7 +14,14 @@ from twisted_redis.engine.declare.flags import MODULE
 from twisted_redis.engine.declare.keyspecs import KeySpec
 from twisted_redis.engine.declare.table import Spec, command, container
 from twisted_redis.engine.extensions.calls import WAITING_FLAGS, of_module
-from twisted_redis.engine.extensions.declarations import check_command, check_function, check_names, most_arguments
+from twisted_redis.engine.extensions.declarations import (
+    argument_range,
+    check_command,
+    check_function,
+    check_module,
+    check_names,
+    most_arguments,
+)
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -32,15 +39,16 @@ Middleware = Callable[["Client", str, "tuple[bytes, ...]", Callable[..., "Reply"
 
 
 class Module:
-    """A module with its name and version (an integer, which MODULE LIST shows)."""
+    """A module with its name and version (an integer, which MODULE LIST shows).
 
-    def __init__(self, name: str, version: int = 1) -> None:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"the name of a module must be a str, not {name!r}")
-        if not isinstance(version, int):
-            raise TypeError(f"the version of the module {name} is an int, not {version!r}")
+    ``categories`` are ACL categories of its own, without the ``@``, which its commands may name in ``acl``.
+    """
+
+    def __init__(self, name: str, version: int = 1, *, categories: tuple[str, ...] = ()) -> None:
+        check_module(name, version, categories)
         self.name = name
         self.version = version
+        self.categories = categories
         self.specs: dict[str, Spec] = {}
         self.types: dict[str, type[OwnValue]] = {}
         self.events: list[tuple[frozenset[str], EventHook]] = []
@@ -55,7 +63,8 @@ class Module:
         self,
         name: str,
         *,
-        arity: int,
+        arity: int | None = None,
+        late_arity: bool = False,
         flags: int = 0,
         keys: tuple[KeySpec, ...] = (),
         since: str = "1.0.0",
@@ -66,19 +75,25 @@ class Module:
     ) -> Callable[[Function], Function]:
         """Declares the function below it as a command, in the way of the server's own commands.
 
-        ``arity`` includes the name; a negative one is a minimum.  ``flags`` say what the command does (READONLY, WRITE,
-        FAST and so on); without flags it is neither a read nor a write.  ``acl`` adds to the categories that follow
-        from the flags.  The function receives the client, and the arguments as bytes.  It may be ``async def`` or
-        return a Deferred.
+        ``arity`` includes the name; a negative one is a minimum.  With ``late_arity`` in its place, the number of
+        arguments is checked when the command runs, as commands of Redis' modules do: it must fit the signature of the
+        function, COMMAND INFO shows -1, and MULTI queues any number.
+
+        ``flags`` say what the command does (READONLY, WRITE, FAST and so on); without flags it is neither a read nor a
+        write.  ``acl`` adds to the categories that follow from the flags; it may name categories of the module.  The
+        function receives the client, and the arguments as bytes.  It may be ``async def`` or return a Deferred.
         """
-        check_command(name, arity, flags, keys, acl)
+        if (arity is None) is not late_arity:
+            raise TypeError(f"{name}: a command has either an arity or late_arity=True")
+        check_command(name, -1 if arity is None else arity, flags, keys, acl, self.categories)
 
         def declare(function: Function) -> Function:
             waiting = WAITING_FLAGS if iscoroutinefunction(function) else 0
-            most = most_arguments(name, arity, function)
+            bounds = argument_range(name, function) if late_arity else (0, None)
+            most = None if arity is None else most_arguments(name, arity, function)
             command(
                 name,
-                arity=arity,
+                arity=(-2 if "|" in name else -1) if arity is None else arity,
                 flags=flags | MODULE | waiting,
                 group="module",
                 since=since,
@@ -90,8 +105,19 @@ class Module:
                 add=self._add,
                 module=self.name,
                 most=most,
-            )(of_module(function, name, flags))
+            )(of_module(function, name, flags, *bounds))
             return function
+
+        return declare
+
+    def group(self, **defaults: Any) -> Callable[..., Callable[[Function], Function]]:
+        """Returns ``command`` with other defaults, for commands that have facts in common.
+
+        A fact that a declaration gives replaces the default.
+        """
+
+        def declare(name: str, **facts: Any) -> Callable[[Function], Function]:
+            return self.command(name, **{**defaults, **facts})
 
         return declare
 

@@ -52,6 +52,8 @@ class Loaded:
         self.arguments = arguments
         self.state: Any = None
         self.commands: dict[bytes, Command] = {}
+        #: The ACL categories that came with it.
+        self.categories: tuple[str, ...] = ()
         self.hooks: list[Callable[[Database, bytes, str], None]] = []
 
 
@@ -140,6 +142,9 @@ class Modules:
         if taken:
             raise ModuleError(f"there are commands {', '.join(taken)} already")
         entry.commands = bound
+        catalogue = engine.acl.catalogue
+        entry.categories = tuple(name for name in entry.module.categories if name not in catalogue.categories)
+        catalogue.categories += entry.categories
         engine.commands.by_name.update(bound)
         engine.commands.index()
         engine.acl.change_commands(bound, ())
@@ -210,6 +215,8 @@ class Modules:
             for command in _family(parent):
                 command.function = _refusal(command.name)
         engine.commands.index()
+        catalogue = engine.acl.catalogue
+        catalogue.categories = tuple(name for name in catalogue.categories if name not in entry.categories)
         engine.acl.change_commands({}, entry.commands)
         engine.events.hooks[:] = [hook for hook in engine.events.hooks if hook not in entry.hooks]
         engine.events.refresh()

@@ -11,6 +11,7 @@ from struct import Struct, error
 from typing import Any
 
 from twisted_redis.datatypes.own import ALPHABET, OwnValue, loaded, stored_items
+from twisted_redis.datatypes.stored import Float32, Signed
 from twisted_redis.datatypes.vectors.vector_set import VectorSet
 from twisted_redis.persistence.rdb import vectors
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, OwnTypes
@@ -78,13 +79,15 @@ def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[b
     cls = value.__class__
     parts = [length_bytes(type_number(cls.TYPE.decode("latin-1"), cls.VERSION))]
     append = parts.append
-    unsigned, signed, double, string = (length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _DOUBLE, _STRING))
+    unsigned, signed, single, double, string = (
+        length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _FLOAT, _DOUBLE, _STRING)
+    )
     for item in stored_items(value):
         if isinstance(item, bytes):
             append(string + string_bytes(item, compressed))
         elif isinstance(item, float):
-            append(double + _double.pack(item))
-        elif item >= 0:
+            append(single + _float.pack(item) if item.__class__ is Float32 else double + _double.pack(item))
+        elif item >= 0 and item.__class__ is not Signed:
             append(unsigned + length_bytes(item))
         else:
             append(signed + length_bytes(item & 0xFFFFFFFFFFFFFFFF))

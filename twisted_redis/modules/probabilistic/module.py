@@ -1,0 +1,9 @@
+"""The module ``bf``, in which the other files of this package declare their commands and types."""
+
+from __future__ import annotations
+
+from twisted_redis.extending import Module
+
+__all__ = ["module"]
+
+module = Module("bf", version=20802, categories=("bloom", "cuckoo", "cms", "topk", "tdigest"))

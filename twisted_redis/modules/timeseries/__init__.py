@@ -1,0 +1,5 @@
+"""Time series: the commands TS.*."""
+
+from twisted_redis.modules.timeseries.module import module
+
+__all__ = ["module"]
