@@ -13,8 +13,10 @@ from twisted.internet.task import Clock
 from tests.support.server import Server
 from twisted_redis.composition import make_engine
 from twisted_redis.config import FatalConfigError, load_arguments
+from twisted_redis.engine.clients import MASTER
 from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.links import NullLink
+from twisted_redis.engine.messages.notifications import class_of
 from twisted_redis.extending import (
     BLOCKING,
     DELETE,
@@ -597,6 +599,42 @@ def test_events() -> None:
         (0, b"k", "expired"),
     ]  # fmt: skip
     assert expired == [b"k"]
+
+
+def test_a_hook_may_take_its_server() -> None:
+    module = Module("listener")
+    module.on_load(lambda server: [])
+
+    @module.on_event("set")
+    def note(server: Any, db: int, key: bytes, event: str) -> None:
+        module.state_of(server).append((db, key))
+
+    servers = [Server(), Server()]
+    for server in servers:
+        load_module(server.engine, module)
+    servers[0]("SET", "a", 1)
+    servers[1]("SET", "b", 1)
+    assert [module.state_of(server.engine) for server in servers] == [[(0, b"a")], [(0, b"b")]]
+
+
+def test_only_events_of_the_classes_in_question_are_raised() -> None:
+    server = Server()
+    module = Module("listener")
+    module.on_event("set", "own.event")(lambda db, key, event: None)
+    load_module(server.engine, module)
+    assert server.engine.events.flags == class_of("set") | class_of("own.event")
+    assert not server.engine.events.flags & class_of("lpush")
+
+
+def test_a_command_knows_whether_it_was_carried_out_before() -> None:
+    server = Server()
+    module = Module("asking")
+    module.command("ASK", arity=1)(lambda ctx: ctx.from_master)
+    load_module(server.engine, module)
+    assert server("ASK") is False
+    client = server.engine.connect(NullLink())
+    client.gates |= MASTER
+    assert server.engine.execute(client, [b"ASK"]) is True
 
 
 def test_hooks_do_not_publish_what_nobody_wanted() -> None:

@@ -79,6 +79,7 @@ def real(home: Path) -> Iterator[Connection]:
 def ours(home: Path, real: Connection) -> Config:
     config = PermissiveConfig()
     config.dir = str(home)
+    config.bundled_modules = frozenset()  # the real server has no modules
     options = f"--unixsocket {home}/s --logfile {home}/log --enable-protected-configs yes".split()
     loaded = load_arguments([str(home / "redis.conf"), *options], config=config)
     # This decides about values, so it belongs to the answers of CONFIG SET, although the engine has it.

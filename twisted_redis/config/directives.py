@@ -1,4 +1,4 @@
-"""The table of all directives of Redis 8.8, with kind, default and flags.
+"""The table of all directives of the core of Redis 8.8, with kind, default and flags.
 
 A directive is one line in the class ``Directives``. That line defines the typed attribute of ``Config``, and the row
 that CONFIG GET, SET and REWRITE use. ``HINT`` and ``UNSUPPORTED`` mark directives that the server does not act on.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar, cast
 
+from twisted_redis.config.bundled import MODULE_DIRECTIVES, ModuleDirectives
 from twisted_redis.config.checks import (
     announced_address,
     base_name,
@@ -49,7 +50,7 @@ from twisted_redis.config.special import (
     SavePoints,
 )
 
-__all__ = ["BY_NAME", "DEPRECATED", "DIRECTIVES", "Directives"]
+__all__ = ["ALL", "BY_NAME", "DEPRECATED", "DIRECTIVES", "Directives"]
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ NO_NAMES: frozenset[str] = frozenset()
 SHUTDOWN = Names("default", "save", "nosave", "now", "force", check=shutdown_options)
 
 
-class Directives:
+class Directives(ModuleDirectives):
     """The values of all directives as attributes. ``-`` in the name of a directive becomes ``_``.
 
     Sizes are in bytes.
@@ -320,11 +321,14 @@ class Directives:
     zset_max_listpack_value = memory(64, 0, I64_MAX, unsigned=True, alias="zset-max-ziplist-value")
 
 
-#: All directives, in the order of their names.
+#: The directives of the core, in the order of their names.
 DIRECTIVES: Final = take_directives(Directives)
 
+#: These, and the directives of the bundled modules.
+ALL: Final = DIRECTIVES + MODULE_DIRECTIVES
+
 #: The directives by name and alias.
-BY_NAME: Final = {each.name: each for each in DIRECTIVES} | {each.alias: each for each in DIRECTIVES if each.alias}
+BY_NAME: Final = {each.name: each for each in ALL} | {each.alias: each for each in ALL if each.alias}
 
 #: Directives of earlier releases. A file may contain them with one argument, which has no effect.
 DEPRECATED: Final = frozenset(

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from twisted_redis.config.declare import MULTI_ARG, Directive
-from twisted_redis.config.directives import BY_NAME, DEPRECATED, DIRECTIVES
+from twisted_redis.config.directives import ALL, BY_NAME, DEPRECATED
 from twisted_redis.config.errors import ConfigError, FatalConfigError
 from twisted_redis.config.kinds import to_text
 from twisted_redis.config.store import Config, StartLine
@@ -144,7 +144,7 @@ class _Loader:
                 f"Unresolved Configuration(s) Detected:\n{unknown}Module Configuration detected"
                 " without loadmodule directive or no ApplyConfig call: aborting"
             )
-        for directive in DIRECTIVES:
+        for directive in ALL:
             value = self.config.value_of(directive)
             if value != directive.default and not self.config.is_honoured(directive):
                 self.config.warnings.append(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from twisted_redis.config.directives import BY_NAME, DIRECTIVES, Directives
+from twisted_redis.config.directives import ALL, BY_NAME, Directives
 from twisted_redis.config.kinds import quoted, to_bytes, to_text
 from twisted_redis.resp.inline import split_arguments
 
@@ -81,7 +81,7 @@ def rewritten(
     ``modules`` contains the arguments of each ``loadmodule`` line (module, argument...).
     """
     lines = _Lines(content)
-    for directive in DIRECTIVES:
+    for directive in ALL:
         value = config.value_of(directive)
         if directive.name == "replicaof" and config.cluster_enabled:
             value = None  # the cluster's own file says which node replicates which

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import rewrite
+from twisted_redis.config.bundled import prefixes_without
 from twisted_redis.config.declare import (
     DENY_LOADING,
     HIDDEN,
@@ -18,7 +19,7 @@ from twisted_redis.config.declare import (
     VOLATILE,
     Directive,
 )
-from twisted_redis.config.directives import BY_NAME, DIRECTIVES, Directives
+from twisted_redis.config.directives import ALL, BY_NAME, Directives
 from twisted_redis.config.errors import ConfigError, ConfigSetError, FatalConfigError
 from twisted_redis.config.kinds import to_text
 from twisted_redis.config.patterns import is_pattern, matcher
@@ -34,7 +35,7 @@ Applier = Callable[[], None]
 HZ_MIN, HZ_MAX = 1, 500
 BACKLOG_MIN = 16 * 1024
 
-_DEFAULTS = {directive.attribute: directive.default for directive in DIRECTIVES}
+_DEFAULTS = {directive.attribute: directive.default for directive in ALL}
 _VISIBLE = sorted(name for name, directive in BY_NAME.items() if not directive.flags & HIDDEN)
 
 
@@ -81,6 +82,7 @@ class Config(Directives):
         self.on_apply("repl-backlog-size", self._limit_backlog)
         self.on_apply("array-sparse-kmax", self._check_sparse_kmax)
         self.on_apply("array-sparse-kmin", self._check_sparse_kmin)
+        self.on_apply(("cf-bucket-size", "cf-initial-size"), self._check_buckets)
 
     def resolve(self, path: str) -> str:
         """Returns the path of a file in the configuration. A relative path is relative to ``dir``."""
@@ -110,6 +112,11 @@ class Config(Directives):
         if 0 < self.array_sparse_kmax <= self.array_sparse_kmin:
             raise ConfigError("array-sparse-kmax must be greater than array-sparse-kmin when non-zero")
 
+    def _check_buckets(self) -> None:
+        least = 2 * self.cf_bucket_size
+        if self.cf_initial_size < least:
+            raise ConfigError(f"Value for `cf-initial-size` must be in the range [{least}, {1 << 30}]")
+
     def is_honoured(self, directive: Directive[Any]) -> bool:
         """True if the server accepts values of ``directive`` other than its default."""
         return directive.honoured
@@ -122,16 +129,17 @@ class Config(Directives):
         A name without wildcards comes back as it was given.
         """
         matches: dict[str, tuple[str, str]] = {}
+        left_out = prefixes_without(self.bundled_modules)
         for pattern in patterns:
             if is_pattern(pattern):
                 is_match = matcher(pattern)
                 for name in _VISIBLE:
-                    if name not in matches and is_match(name):
+                    if name not in matches and is_match(name) and not name.startswith(left_out):
                         matches[name] = name, self.text(name)
             else:
                 given = to_text(pattern)
                 name = to_text(pattern.lower())
-                if name in BY_NAME and name not in matches:
+                if name in BY_NAME and name not in matches and not name.startswith(left_out):
                     matches[name] = given, self.text(name)
         return dict(matches.values())
 
@@ -190,10 +198,11 @@ class Config(Directives):
     ) -> list[tuple[str, Directive[Any], bytes]]:
         chosen: list[tuple[str, Directive[Any], bytes]] = []
         seen = set()
+        left_out = prefixes_without(self.bundled_modules)
         for given, value in pairs:
             directive = _find(given)
             shown = to_text(c_string(given))
-            if directive is None:
+            if directive is None or directive.name.startswith(left_out):
                 raise ConfigSetError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
             if directive.flags & IMMUTABLE:
                 raise _failed(shown, "can't set immutable config")

@@ -154,6 +154,11 @@ class Client:
         """Wall time in ms, fixed for the unit of execution."""
         return self.engine.state.now
 
+    @property
+    def from_master(self) -> bool:
+        """Whether the command comes from the master or the append-only file, so that it was carried out before."""
+        return bool(self.gates & MASTER)
+
     def changed(self, key: bytes, event: str, n: int = 1) -> None:
         """Reports that a command has modified ``key``: counts ``n`` changes and tells everybody who listens."""
         effects = self.effects

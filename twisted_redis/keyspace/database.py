@@ -29,8 +29,8 @@ __all__ = ["Database"]
 T = TypeVar("T")
 
 
-def _check(key: Any, value: Any, state: KeyspaceState) -> None:
-    """Raises TypeError for a key or a value that no file, replica or command could handle."""
+def _check(key: Any, value: Any, db: Database) -> None:
+    """Raises TypeError for a key or a value that no file, replica or command could handle; notes keys of modules."""
     if key.__class__ is not bytes:
         raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
     cls = type(value)
@@ -38,8 +38,11 @@ def _check(key: Any, value: Any, state: KeyspaceState) -> None:
         return
     if not issubclass(cls, OwnValue):
         raise TypeError(f"a key holds bytes or a value of a type of the server, not {cls.__name__}")
-    if state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
+    if db.state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
         raise TypeError(f"{cls.__name__} is no type of a loaded module: declare it with @module.type")
+    keys = db.own_keys.get(cls)
+    if keys is not None:
+        keys[key] = None
 
 
 class Database:
@@ -65,6 +68,7 @@ class Database:
         "idempotent",
         "index",
         "order",
+        "own_keys",
         "quick_reads",
         "quick_writes",
         "slots",
@@ -97,6 +101,8 @@ class Database:
         self.field_wheel = FieldWheel()
         #: Keys of streams that may remember idempotent IDs of their producers.
         self.idempotent: dict[bytes, None] = {}
+        #: For each class of a module that ``keys_of`` was asked for, the keys that may hold a value of it.
+        self.own_keys: dict[type, dict[bytes, None]] = {}
         if self.access_log is not None:
             self.access_log = type(self.access_log)(self.state, self.filled_at)
         if self.account is not None:
@@ -319,7 +325,7 @@ class Database:
     def set(self, key: bytes, value: Any) -> None:
         """Stores ``value`` at ``key``, whether it is there or not, and removes its expiry."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self.state)
+            _check(key, value, self)
         quick = self.quick_writes
         if key in quick:
             quick[key] = value
@@ -362,7 +368,7 @@ class Database:
         changed form of that value.
         """
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self.state)
+            _check(key, value, self)
         quick = self.quick_writes
         if key in quick:
             quick[key] = value
@@ -372,7 +378,7 @@ class Database:
     def add(self, key: bytes, value: Any) -> None:
         """Stores ``value`` at ``key``, which is known to be missing."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self.state)
+            _check(key, value, self)
         if self.quick_writes is self.data:
             self.data[key] = value
             self._appended(key)
@@ -412,12 +418,19 @@ class Database:
             self._remove_expiry(key)
         if self.field_wheel:
             self.field_wheel.pop(key, None)
+        if self.own_keys:
+            self._forget_own(key, value)
         self._discarded(key)
         if self.access_log is not None:
             self.access_log.discard(key)
         if self.account is not None:
             self.account.remove(key, value)
         return True
+
+    def _forget_own(self, key: bytes, value: Any) -> None:
+        keys = self.own_keys.get(value.__class__)
+        if keys is not None:
+            keys.pop(key, None)
 
     def about_to_change(self, key: bytes, value: Any) -> None:
         """Says that the caller will change the value of ``key`` in place, though it was not looked up for writing."""
@@ -477,6 +490,23 @@ class Database:
             return self.slots.keys(slot)
         return self.data
 
+    def keys_of(self, cls: type[OwnValue]) -> list[bytes]:
+        """The keys that hold a value of ``cls``, a class of a module, in any order.  Expired keys are deleted first.
+
+        The first call walks over all keys.  From then on the keys of this class are noted as they come and go.
+        """
+        data = self.data
+        keys = self.own_keys.get(cls)
+        if keys is None:
+            keys = self.own_keys[cls] = {key: None for key, value in data.items() if value.__class__ is cls}
+        found = [key for key in keys if data.get(key).__class__ is cls]
+        if len(found) != len(keys):
+            # A value of another type was stored at some keys.
+            self.own_keys[cls] = dict.fromkeys(found)
+        if self.expires:
+            found = [key for key in found if not (key in self.expires and self.expired(key))]
+        return self.visible(found)
+
     def count_visible(self) -> int:
         """The number of keys, without those that are hidden because their slots are on the move."""
         slots = self.slots
@@ -533,6 +563,7 @@ class Database:
     def rebuild_from_data(self) -> None:
         """Builds the order and the account again after a caller has filled ``data``: cheaper than key by key."""
         self.filled_at = self.state.now
+        self.own_keys = {}
         self._build_order()
         if self.access_log is not None:
             self.access_log.since = self.filled_at
@@ -560,6 +591,7 @@ class Database:
             "filled_at",
             "idempotent",
             "order",
+            "own_keys",
             "quick_reads",
             "quick_writes",
             "wheel",

@@ -9,7 +9,15 @@ from typing import Any
 from twisted_redis.engine.declare.flags import CATEGORIES, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import OW, RM, RO, RW, KeySpec
 
-__all__ = ["argument_range", "check_command", "check_function", "check_module", "check_names", "most_arguments"]
+__all__ = [
+    "argument_range",
+    "check_command",
+    "check_function",
+    "check_module",
+    "check_names",
+    "most_arguments",
+    "takes",
+]
 
 _ACCESSES = (RO, RW, OW, RM)
 
@@ -79,8 +87,18 @@ def check_function(decorator: str, function: Callable[..., Any], arguments: str)
         try:
             signature(function).bind(*arguments.split(", "))
         except TypeError:
-            shown = f"{_name(function)}{signature(function)}"
-            raise TypeError(f"@module.{decorator}: the function gets ({arguments}), {shown} does not fit") from None
+            raise TypeError(
+                f"@module.{decorator}: the function gets ({arguments}), {_shown(function)} does not fit"
+            ) from None
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function that is not ``async def`` can be called with ``count`` arguments."""
+    try:
+        signature(function).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return not iscoroutinefunction(function)
 
 
 def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int | None:
@@ -94,8 +112,9 @@ def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int |
         raise ValueError(f"{name}: arity {arity} does not count the name")
     required, most = argument_range(name, function)
     if required > least or (most is not None and most < least):
-        takes = f"{_name(function)}{signature(function)}"
-        raise ValueError(f"{name}: arity {arity} means {least} arguments after the client: {takes} does not fit")
+        raise ValueError(
+            f"{name}: arity {arity} means {least} arguments after the client: {_shown(function)} does not fit"
+        )
     return None if most is None or arity > 0 else most + words
 
 
@@ -114,9 +133,12 @@ def argument_range(name: str, function: Callable[..., Any]) -> tuple[int, int | 
         elif parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
             raise ValueError(f"{name}: arguments are positional, but {parameter.name} is keyword-only")
     if required + optional < 1 and not unlimited:
-        takes = f"{_name(function)}{signature(function)}"
-        raise ValueError(f"{name}: {takes} does not take the client as its first argument")
+        raise ValueError(f"{name}: {_shown(function)} does not take the client as its first argument")
     return max(required - 1, 0), None if unlimited else required + optional - 1
+
+
+def _shown(function: Callable[..., Any]) -> str:
+    return f"{_name(function)}{signature(function)}"
 
 
 def _words(name: str) -> int:

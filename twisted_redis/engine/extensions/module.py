@@ -21,10 +21,12 @@ from twisted_redis.engine.extensions.declarations import (
     check_module,
     check_names,
     most_arguments,
+    takes,
 )
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
+    from twisted_redis.engine.engine import Engine
     from twisted_redis.resp.types import Reply
 
 __all__ = ["EventHook", "Middleware", "Module"]
@@ -32,8 +34,8 @@ __all__ = ["EventHook", "Middleware", "Module"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 Value = TypeVar("Value", bound=type[OwnValue])
 
-#: Receives (database number, key, event name).
-EventHook = Callable[[int, bytes, str], None]
+#: Receives (database number, key, event name), or these behind the engine.
+EventHook = Callable[..., None]
 #: Receives (client, command name, arguments, function that proceeds) and returns the reply.
 Middleware = Callable[["Client", str, "tuple[bytes, ...]", Callable[..., "Reply"]], "Reply"]
 
@@ -141,13 +143,15 @@ class Module:
     def on_event(self, *names: str) -> Callable[[EventHook], EventHook]:
         """Declares a function that receives keyspace events: all, or those named (``expired``, ``set`` and so on).
 
-        It is called in the middle of the command that causes the event, and must not change keys itself.
+        It takes the number of the database, the key and the event, or the engine and these.  It is called in the middle
+        of the command that causes the event, and must not change keys itself.
         """
 
         check_names("on_event", names)
 
         def declare(hook: EventHook) -> EventHook:
-            check_function("on_event", hook, "db, key, event")
+            if not takes(hook, 4):
+                check_function("on_event", hook, "db, key, event")
             self.events.append((frozenset(names), hook))
             return hook
 
@@ -188,3 +192,7 @@ class Module:
     def state(self, ctx: Client) -> Any:
         """Returns the value that ``on_load`` returned in the server of ``ctx``."""
         return ctx.engine.modules.loaded[self.name].state
+
+    def state_of(self, server: Engine) -> Any:
+        """Returns the value that ``on_load`` returned in the server whose engine is ``server``."""
+        return server.modules.loaded[self.name].state

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.engine.declare.table import Command, bind_table
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.extensions.calls import Caller
+from twisted_redis.engine.extensions.declarations import takes
 from twisted_redis.engine.extensions.module import Middleware, Module
 from twisted_redis.engine.extensions.replies import checked
+from twisted_redis.engine.messages.notifications import classes_of
 from twisted_redis.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ class Loaded:
         self.commands: dict[bytes, Command] = {}
         #: The ACL categories that came with it.
         self.categories: tuple[str, ...] = ()
-        self.hooks: list[Callable[[Database, bytes, str], None]] = []
+        #: The functions that receive events, and the classes of those events.
+        self.hooks: dict[Callable[[Database, bytes, str], None], int] = {}
 
 
 class Modules:
@@ -152,8 +155,8 @@ class Modules:
     def _add_hooks(self, entry: Loaded) -> None:
         engine = self._engine
         for names, hook in entry.module.events:
-            entry.hooks.append(_event_hook(engine, names, hook))
-        engine.events.hooks += entry.hooks
+            entry.hooks[_event_hook(engine, names, hook)] = classes_of(names)
+        engine.events.hooks.update(entry.hooks)
         engine.events.refresh()
         self._wrap()
 
@@ -218,7 +221,8 @@ class Modules:
         catalogue = engine.acl.catalogue
         catalogue.categories = tuple(name for name in catalogue.categories if name not in entry.categories)
         engine.acl.change_commands({}, entry.commands)
-        engine.events.hooks[:] = [hook for hook in engine.events.hooks if hook not in entry.hooks]
+        for hook in entry.hooks:
+            engine.events.hooks.pop(hook, None)
         engine.events.refresh()
         self._wrap()
 
@@ -291,14 +295,16 @@ def _family(parent: Command) -> list[Command]:
 
 
 def _event_hook(
-    engine: Engine, names: frozenset[str], hook: Callable[[int, bytes, str], None]
+    engine: Engine, names: frozenset[str], hook: Callable[..., None]
 ) -> Callable[[Database, bytes, str], None]:
+    first = (engine,) if takes(hook, 4) and not takes(hook, 3) else ()
+
     def call_hook(db: Database, key: bytes, event: str) -> None:
         if not names or event in names:
             modules = engine.modules
             before, modules.telling = modules.telling, True
             try:
-                hook(db.index, key, event)
+                hook(*first, db.index, key, event)
             except BaseException:
                 # A failing listener must not affect the command that caused the event.
                 engine.log("failure", f"A hook failed on the event {event}")

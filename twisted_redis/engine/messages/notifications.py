@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.table import type_of
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["ALL_CLASSES", "EVENT_CLASSES", "Events", "class_of"]
+__all__ = ["ALL_CLASSES", "EVENT_CLASSES", "Events", "class_of", "classes_of"]
 
 KEYSPACE = 1 << 0
 KEYEVENT = 1 << 1
@@ -86,6 +86,14 @@ _BY_CLASS: dict[int, tuple[str, ...]] = {
 EVENT_CLASSES: dict[str, int] = {name: kind for kind, names in _BY_CLASS.items() for name in names}
 
 
+def classes_of(names: Iterable[str]) -> int:
+    """Returns the classes of the events ``names``; those of all events if there are no names."""
+    classes = 0
+    for name in names:
+        classes |= class_of(name)
+    return classes or ALL_CLASSES
+
+
 def class_of(event: str) -> int:
     """Returns the class of ``event``; events of other names come from modules and belong to the module class."""
     return EVENT_CLASSES.get(event, MODULE)
@@ -102,8 +110,8 @@ class Events:
         self.published = 0
         #: Whether events of hashes are published together with their fields.
         self.fields = False
-        #: Functions of modules that are called with each event: (database, key, event).
-        self.hooks: list[Callable[[Database, bytes, str], None]] = []
+        #: Functions of modules that are called with each event (database, key, event), and the classes that they need.
+        self.hooks: dict[Callable[[Database, bytes, str], None], int] = {}
 
     def publish_classes(self, flags: int) -> None:
         """Publishes the events of the classes in ``flags`` from now on, and no others."""
@@ -124,7 +132,9 @@ class Events:
 
     def refresh(self) -> None:
         """Recomputes which events are raised; call when a hook comes or goes."""
-        self.flags = self.published | (ALL_CLASSES if self.hooks else 0)
+        self.flags = self.published
+        for classes in self.hooks.values():
+            self.flags |= classes
         self._engine.effects.refresh()
 
     def notify(self, db: Database, key: bytes, event: str, fields: Sequence[bytes] = ()) -> None:
