@@ -14,6 +14,7 @@ See docs/extending.md for the rest.
 
 from __future__ import annotations
 
+from twisted_redis.datatypes.murmur import murmur64a
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.stored import Float32, Reader, Signed
 from twisted_redis.engine.blocking import Block
@@ -137,6 +138,7 @@ __all__ = [
     "key_at",
     "key_range",
     "load_module",
+    "murmur64a",
     "positive",
     "sleep",
     "timeout",

@@ -1,0 +1,18 @@
+"""A server without a network that has the module with the sketches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.extending import load_module
+from twisted_redis.modules.probabilistic import module
+
+
+@pytest.fixture
+def server() -> Server:
+    # The recorded dumps are not compressed.
+    made = Server(rdbcompression=False)
+    if module.name not in made.engine.modules.loaded:
+        load_module(made.engine, module)
+    return made

@@ -1,0 +1,31 @@
+"""The hashes, in the form for an interpreter and in the form for compiled code."""
+
+from __future__ import annotations
+
+import pytest
+
+from twisted_redis.modules.probabilistic import hashes
+
+WORDS = [bytes(range(100, 100 + size)) for size in range(20)] + [b"hello world", b"\xff" * 33]
+MASK = (1 << 64) - 1
+
+
+def test_known_values() -> None:
+    # From the reference implementation of MurmurHash.
+    assert hashes.murmur2(b"hello world", 3) == 3249663440
+    assert hashes.murmur64(b"hello world") == 15256545620076441550
+
+
+@pytest.mark.parametrize("data", WORDS, ids=range(len(WORDS)))
+def test_both_forms_agree(data: bytes) -> None:
+    assert hashes._interpreted2(data, (0, 5, 1919)) == [hashes._machine2(data, seed) for seed in (0, 5, 1919)]
+    assert hashes._machine64(data, 0) & MASK == hashes.murmur64(data)
+    assert hashes.row_hashes(data, 3) == [hashes.murmur2(data, row) for row in range(3)]
+
+
+def test_the_second_hash_of_a_pair_has_the_first_as_its_seed() -> None:
+    first, second = hashes.pair64(b"item")
+    assert first & MASK == hashes._machine64(b"item", 0xC6A4A7935BD1E995) & MASK
+    assert second & MASK == hashes._machine64(b"item", first) & MASK
+    first, second = hashes.pair32(b"item")
+    assert second == hashes.murmur2(b"item", first)
