@@ -48,9 +48,6 @@ __all__ = ["BloomFilter"]
 
 bf = module.group(acl=("@bloom",), late_arity=True)
 
-# The parameters of a filter that BF.ADD creates.
-INITIAL_SIZE, ERROR_RATE, EXPANSION = 100, 0.01, 2
-
 _NOT_FOUND = "ERR not found"
 _FULL = "ERR non scaling filter is full"
 _STUCK = "ERR problem inserting into filter"
@@ -115,9 +112,9 @@ def _found(ctx: Client, key: bytes) -> Chain:
 
 
 def _create(ctx: Client, key: bytes, entries: int, error: float, options: int, growth: int) -> Chain:
-    """Stores a new filter; the caller reports the change."""
+    """Stores a new filter, which does not grow if ``growth`` is 0; the caller reports the change."""
     try:
-        chain = Chain.create(entries, error, options, growth)
+        chain = Chain.create(entries, error, options if growth else NO_SCALING, growth)
     except ValueError:
         raise CommandError("ERR could not create filter") from None
     except MemoryError:
@@ -127,7 +124,8 @@ def _create(ctx: Client, key: bytes, entries: int, error: float, options: int, g
 
 
 def _create_default(ctx: Client, key: bytes) -> Chain:
-    return _create(ctx, key, INITIAL_SIZE, ERROR_RATE, 0, EXPANSION)
+    config = ctx.config
+    return _create(ctx, key, config.bf_initial_size, config.bf_error_rate, 0, config.bf_expansion_factor)
 
 
 @bf("BF.RESERVE", flags=WRITE | DENYOOM, keys=first_key(RW | INSERT), complexity="O(1)")
@@ -147,7 +145,7 @@ def reserve(ctx: Client, key: bytes, error_rate: bytes, capacity: bytes, *option
     # As in Redis, a keyword counts wherever it is, even as the key.
     words = (key, error_rate, capacity, *options)
     fixed = place_of(b"NONSCALING", words) >= 0
-    expansion = EXPANSION
+    expansion = ctx.config.bf_expansion_factor
     at = place_of(b"EXPANSION", words)
     if at == len(words) - 1:
         raise CommandError("ERR no expansion")
@@ -207,7 +205,8 @@ def insert(ctx: Client, key: bytes, *words: bytes) -> Reply:
 
     Adds items to a Bloom filter, which is created with these parameters if it does not exist.
     """
-    entries, error, expansion = INITIAL_SIZE, ERROR_RATE, EXPANSION
+    config = ctx.config
+    entries, error, expansion = config.bf_initial_size, config.bf_error_rate, config.bf_expansion_factor
     creates, options = True, 0
     if len(words) < 2:
         raise WrongArity("bf.insert")
@@ -241,7 +240,7 @@ def insert(ctx: Client, key: bytes, *words: bytes) -> Reply:
             expansion = integer(value, "Bad expansion")
     if not items:
         raise WrongArity("bf.insert")
-    if error <= 0 or error >= 1 or entries < 1 or expansion < 1:
+    if error <= 0 or error >= 1 or entries < 1 or expansion < min(1, config.bf_expansion_factor):
         raise CommandError("Bad argument received")
     stored = ctx.db.write(key, BloomFilter)
     if stored is not None:

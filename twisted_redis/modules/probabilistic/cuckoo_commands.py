@@ -47,9 +47,6 @@ __all__ = ["CuckooFilter"]
 
 cf = module.group(acl=("@cuckoo",), late_arity=True)
 
-# The parameters of a filter that CF.ADD creates, and the most parts with which a filter takes new items.
-INITIAL_SIZE, BUCKET_SIZE, MOST_MOVES, EXPANSION, MOST_EXPANSIONS = 1024, 2, 20, 1, 32
-
 _NOT_FOUND = "ERR not found"
 _TOO_SMALL = "Capacity must be at least (BucketSize * 2)"
 _reads = {"flags": READONLY | FAST, "keys": first_key(RO | ACCESS)}
@@ -161,9 +158,10 @@ def reserve(ctx: Client, key: bytes, capacity: bytes, *options: bytes) -> Reply:
     entries = integer(capacity, "Bad capacity")
     # As in Redis, a keyword counts wherever it is, even as the key.
     words = (key, capacity, *options)
-    most_moves = _option(words, "MAXITERATIONS", MOST_MOVES, 1, 65535)
-    bucket_size = _option(words, "BUCKETSIZE", BUCKET_SIZE, 1, MOST_BUCKET_SIZE)
-    expansion = _option(words, "EXPANSION", EXPANSION, 0, 32768)
+    config = ctx.config
+    most_moves = _option(words, "MAXITERATIONS", config.cf_max_iterations, 1, 65535)
+    bucket_size = _option(words, "BUCKETSIZE", config.cf_bucket_size, 1, MOST_BUCKET_SIZE)
+    expansion = _option(words, "EXPANSION", config.cf_expansion_factor, 0, 32768)
     if bucket_size * 2 > entries:
         raise CommandError(_TOO_SMALL)
     if ctx.db.write(key, CuckooFilter) is not None:
@@ -173,20 +171,22 @@ def reserve(ctx: Client, key: bytes, capacity: bytes, *options: bytes) -> Reply:
     return OK
 
 
-def _target(ctx: Client, key: bytes, capacity: int, *, creates: bool = True) -> Cuckoo:
+def _target(ctx: Client, key: bytes, capacity: int | None, *, creates: bool = True) -> Cuckoo:
     """The filter that takes new items, which is created if it does not exist."""
     value = ctx.db.write(key, CuckooFilter)
+    config = ctx.config
     if value is None:
         if not creates:
             raise CommandError(_NOT_FOUND)
-        return _create(ctx, key, capacity, BUCKET_SIZE, MOST_MOVES, EXPANSION)
-    if len(value.filter.parts) >= MOST_EXPANSIONS:
+        size, moves, expansion = config.cf_bucket_size, config.cf_max_iterations, config.cf_expansion_factor
+        return _create(ctx, key, capacity or config.cf_initial_size, size, moves, expansion)
+    if len(value.filter.parts) >= config.cf_max_expansions:
         raise CommandError("Maximum expansions reached")
     return value.filter
 
 
 def _add(ctx: Client, key: bytes, item: bytes, *, unique: bool) -> Reply:
-    result = _target(ctx, key, INITIAL_SIZE).insert(item, unique=unique)
+    result = _target(ctx, key, None).insert(item, unique=unique)
     if result == NO_SPACE:
         raise CommandError("Filter is full")
     ctx.changed(key, "")
@@ -216,7 +216,8 @@ def addnx(ctx: Client, key: bytes, item: bytes) -> Reply:
 def _insert(ctx: Client, name: str, key: bytes, words: Sequence[bytes], *, unique: bool) -> Reply:
     if len(words) < 2:
         raise WrongArity(name)
-    capacity, creates, at = INITIAL_SIZE, True, 0
+    capacity: int | None = None
+    creates, at = True, 0
     while True:
         if at == len(words):
             raise WrongArity(name)
@@ -234,7 +235,7 @@ def _insert(ctx: Client, name: str, key: bytes, words: Sequence[bytes], *, uniqu
         else:
             capacity = integer(words[at], "Bad capacity")
             at += 1
-            if capacity < 4:
+            if capacity < 2 * ctx.config.cf_bucket_size:
                 raise CommandError(_TOO_SMALL)
     if at == len(words):
         raise WrongArity(name)
