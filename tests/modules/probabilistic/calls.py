@@ -215,3 +215,33 @@ class Calls:
         length = len(sources) if self.random.random() < 0.95 else len(sources) + 1
         words = self.maybe(0.4, self.case(b"WEIGHTS"), *weights, *self.maybe(0.03, b"1"))
         return (b"CMS.MERGE", self.key(), b"%d" % length, *sources, *words)
+
+    # Top-K; the decay is 1 or nearly 0, so that chance decides nothing
+
+    def _topk(self) -> list[tuple[Callable[[], Call], int]]:
+        return [
+            (self._topk_reserve, 6),
+            (self.many(b"TOPK.ADD"), 30),
+            (self._topk_incrby, 20),
+            (self.many(b"TOPK.QUERY"), 15),
+            (self.many(b"TOPK.COUNT"), 15),
+            (self._topk_list, 8),
+            (self.plain(b"TOPK.INFO"), 3),
+            (self.common, 2),
+        ]
+
+    def _topk_reserve(self) -> Call:
+        decay = self.random.choice((b"1", b"1", b"1e-300", b"1e-300", b"0", b"1.5", b"-1", b"x", b"nan"))
+        sizes = (self.number(b"2", b"8", b"50"), self.number(b"1", b"3", b"7"))
+        words = self.maybe(0.98, *sizes, decay)
+        return (b"TOPK.RESERVE", self.key(), self.number(b"1", b"3", b"10", b"50"), *(words or (b"x",)))
+
+    def _topk_incrby(self) -> Call:
+        pairs = [(item, self.random.choice((b"0", b"1", b"2", b"10", b"100000"))) for item in self.items(4)]
+        if self.random.random() < 0.1:
+            # Behind a bad increment, real Redis replies with fewer elements than it has announced.
+            pairs[-1] = (pairs[-1][0], self.random.choice((b"-1", b"100001", b"x", b"")))
+        return (b"TOPK.INCRBY", self.key(), *(word for pair in pairs for word in pair))
+
+    def _topk_list(self) -> Call:
+        return (b"TOPK.LIST", self.key(), *self.maybe(0.6, self.random.choice((b"WITHCOUNT", b"withc", b"", b"x"))))

@@ -11,14 +11,49 @@ import os
 import pytest
 
 from tests.differential.harness import Difference, Pair
+from tests.differential.wire import parse
 from tests.modules.exchange import both_dumps
 from tests.modules.probabilistic.calls import Calls
+from twisted_redis.persistence.rdb.numbers import read_length
+from twisted_redis.persistence.rdb.own import read_items
 
 CALLS = int(os.environ.get("PROBABILISTIC_CALLS", "400"))
 SEED = int(os.environ.get("PROBABILISTIC_SEED", "1"))
 BATCH = 100
 
-FAMILIES = ("bf", "cf", "cms")
+FAMILIES = ("bf", "cf", "cms", "topk")
+#: The place of the heap among the items of a stored Top-K sketch, and the bytes of a pointer in each of its entries.
+HEAP, ENTRY, POINTER = 5, 24, slice(8, 16)
+SPARE = b"copy of the other server"
+
+
+def without_pointers(payload: bytes) -> list[object]:
+    """The items of a dump of a Top-K sketch without the pointers in its heap."""
+    number_end = read_length(payload, 1)[1]
+    items = read_items(payload, number_end)[0]
+    heap = bytearray(items[HEAP])
+    for at in range(0, len(heap), ENTRY):
+        heap[at + POINTER.start : at + POINTER.stop] = bytes(8)
+        # Four bytes at the end of an entry mean nothing.
+        heap[at + 20 : at + 24] = bytes(4)
+    # Real Redis stores an item only up to its first zero byte.
+    return [*items[:HEAP], bytes(heap), *(item.split(b"\0")[0] for item in items[HEAP + 1 :])]
+
+
+def exchange_top_k(pair: Pair, key: bytes) -> None:
+    """Compares the dumps of a Top-K sketch, and has each server load the dump of the other."""
+    dumps = [parse(wire.call(b"DUMP", key)).value for wire in pair.wire()]
+    one, other = (without_pointers(dump) for dump in dumps if isinstance(dump, bytes))
+    assert one == other
+    for wire, foreign in zip(pair.wire(), reversed(dumps), strict=True):
+        assert isinstance(foreign, bytes)
+        assert wire.call(b"RESTORE", SPARE, b"0", foreign, b"REPLACE") == b"+OK\r\n"
+    pair.call("TOPK.INFO", SPARE)
+    if all(one[HEAP + 1 :]):
+        # Real Redis fails at the empty item, which it takes for a free place.
+        pair.call("TOPK.LIST", SPARE, "WITHCOUNT")
+    pair.call("TOPK.COUNT", SPARE, *(b"item:%d" % number for number in range(50)))
+    pair.call("DEL", SPARE)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -32,4 +67,7 @@ def test_the_same_replies_and_the_same_dumps(modules_pair: Pair, family: str) ->
                 raise Difference(call, real, ours)
         for key in calls.keys:
             if modules_pair.call("EXISTS", key).value == b"1":
-                both_dumps(modules_pair, key)
+                if family == "topk":
+                    exchange_top_k(modules_pair, key)
+                else:
+                    both_dumps(modules_pair, key)

@@ -19,12 +19,13 @@ NAMES: tuple[tuple[str, str, int, str, str, str], ...] = (
         "twisted_redis.modules.probabilistic",
         20802,
         "bloom cuckoo cms topk tdigest",
-        "CMSk-TYPE MBbloom-- MBbloomCF",
+        "CMSk-TYPE MBbloom-- MBbloomCF TopK-TYPE",
         (
             "bf.add bf.card bf.debug bf.exists bf.info bf.insert bf.loadchunk bf.madd bf.mexists bf.reserve "
             "bf.scandump cf.add cf.addnx cf.compact cf.count cf.debug cf.del cf.exists cf.info cf.insert "
             "cf.insertnx cf.loadchunk cf.mexists cf.reserve cf.scandump cms.incrby cms.info cms.initbydim "
-            "cms.initbyprob cms.merge cms.query"
+            "cms.initbyprob cms.merge cms.query topk.add topk.count topk.incrby topk.info topk.list topk.query "
+            "topk.reserve"
         ),
     ),
     (
