@@ -63,6 +63,7 @@ from twisted_redis.engine.extensions.module import Module
 from twisted_redis.engine.extensions.modules import ModuleError, load_module
 from twisted_redis.engine.parse import (
     float_number,
+    float_or_none,
     integer,
     integer_in,
     integer_or_none,
@@ -132,6 +133,7 @@ __all__ = [
     "counted_keys",
     "first_key",
     "float_number",
+    "float_or_none",
     "integer",
     "integer_in",
     "integer_or_none",

@@ -27,7 +27,17 @@ __all__ = [
 ]
 
 #: The arguments with which the server calls the methods of a value.
-_CALLS = {"save": (), "copy": (), "encoding": (), "memory": (), "digest": (), "load": ("items", "version")}
+_CALLS: dict[str, tuple[str, ...]] = {
+    "save": (),
+    "dump": (),
+    "copy": (),
+    "encoding": (),
+    "memory": (),
+    "digest": (),
+    "load": ("items", "version"),
+    "arrived": ("server", "db", "key"),
+    "left": ("server", "db", "key"),
+}
 
 #: The characters of a type's name, by their 6-bit codes.
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -61,6 +71,22 @@ class OwnValue:
         ``Signed`` and ``Float32`` of ``datatypes.stored`` choose a form of a number that is not the usual one.
         """
         raise NotImplementedError
+
+    def dump(self) -> Iterable[Item]:
+        """Returns the sequence for DUMP and MIGRATE, which takes the value away from its server: usually all of it."""
+        return self.save()
+
+    def arrived(self, server: Any, db: int, key: bytes) -> None:
+        """Called if a class defines it: the value is about to be stored at ``key`` of the database ``db``.
+
+        ``server`` is the engine.  The value may be new, or come from another key, a file, a dump or the master.
+        """
+
+    def left(self, server: Any, db: int, key: bytes) -> None:
+        """Called if a class defines it: the value is no longer at ``key`` of the database ``db``.
+
+        Not called if a string of Redis takes its place.
+        """
 
     @classmethod
     def load(cls, items: list[Any], version: int) -> Any:
@@ -123,10 +149,13 @@ def _check_arguments(cls: type[OwnValue], method: str, arguments: tuple[str, ...
 # the results of a value's methods, checked for the server
 
 
-def stored_items(value: OwnValue) -> Iterator[Item]:
-    """The items of ``save``.  Raises a ValueError that names the type if it fails or an item cannot be stored."""
+def stored_items(value: OwnValue, *, dumped: bool = False) -> Iterator[Item]:
+    """The items of ``save``, or of ``dump``.
+
+    Raises a ValueError that names the type if it fails or an item cannot be stored.
+    """
     try:
-        items = value.save()
+        items = value.dump() if dumped else value.save()
         if isinstance(items, bytes | str):
             raise TypeError(f"save() gives {type(items).__name__} instead of a sequence of items")
         for item in items:

@@ -335,7 +335,7 @@ class Engine:
                     except CommandError as error:
                         reply = self.failed(command, error, argv)
                     except BaseException:
-                        reply = crashed(self, command)
+                        reply = crashed(self, command, argv)
                     if effects.pending:
                         effects.after(client, command, argv)
                 kind = type(reply)
@@ -448,7 +448,7 @@ class Engine:
         except CommandError as error:
             reply = self.failed(command, error, argv)
         except BaseException:
-            reply = crashed(self, command)
+            reply = crashed(self, command, argv)
             if client.queue is not None and command.name == "exec":
                 discard(client)  # EXEC ends the transaction however it fails
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine import gates
 from twisted_redis.engine.clients import CLOSING
+from twisted_redis.engine.errors import WrongArity
 from twisted_redis.engine.transactions import discard
 from twisted_redis.resp.types import ErrorReply
 
@@ -35,12 +36,17 @@ def report(engine: Engine, text: str) -> None:
         pass
 
 
-def crashed(engine: Engine, command: Command) -> ErrorReply:
+def crashed(engine: Engine, command: Command, argv: list[bytes] | None = None) -> ErrorReply:
     """Returns the reply for the exception that is being handled: a bug, or memory that has run out.
 
-    The client gets an error, and the server goes on.  A bug goes to the log with its traceback.
+    The client gets an error, and the server goes on.  A bug goes to the log with its traceback.  ``argv`` is the
+    request if the function of the command may not have taken its arguments.
     """
     command.failed += 1
+    late = command.spec.late_arity
+    if late is not None and argv is not None and not late[0] <= len(argv) <= late[1]:
+        # The call has raised TypeError before the function began.
+        return engine.error(WrongArity(command.name).text)
     if isinstance(sys.exc_info()[1], MemoryError):
         text = f"out of memory: '{command.name}' was interrupted, and what it had changed by then stays changed"
         try:

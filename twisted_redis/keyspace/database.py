@@ -16,7 +16,7 @@ from twisted_redis.datatypes.order import SWEEP_RATIO, Order
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.table import TYPES
-from twisted_redis.keyspace import account
+from twisted_redis.keyspace import account, own_keys
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
 from twisted_redis.keyspace.expiry import ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
@@ -40,9 +40,8 @@ def _check(key: Any, value: Any, db: Database) -> None:
         raise TypeError(f"a key holds bytes or a value of a type of the server, not {cls.__name__}")
     if db.state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
         raise TypeError(f"{cls.__name__} is no type of a loaded module: declare it with @module.type")
-    keys = db.own_keys.get(cls)
-    if keys is not None:
-        keys[key] = None
+    if db.own_keys:
+        own_keys.note(db, key, value)
 
 
 class Database:
@@ -101,8 +100,8 @@ class Database:
         self.field_wheel = FieldWheel()
         #: Keys of streams that may remember idempotent IDs of their producers.
         self.idempotent: dict[bytes, None] = {}
-        #: For each class of a module that ``keys_of`` was asked for, the keys that may hold a value of it.
-        self.own_keys: dict[type, dict[bytes, None]] = {}
+        #: The keys of classes of modules (``keyspace.own_keys``).
+        self.own_keys: dict[type, dict[bytes, None]] = {cls: {} for cls in self.state.told}
         if self.access_log is not None:
             self.access_log = type(self.access_log)(self.state, self.filled_at)
         if self.account is not None:
@@ -419,18 +418,13 @@ class Database:
         if self.field_wheel:
             self.field_wheel.pop(key, None)
         if self.own_keys:
-            self._forget_own(key, value)
+            own_keys.forget(self, key, value)
         self._discarded(key)
         if self.access_log is not None:
             self.access_log.discard(key)
         if self.account is not None:
             self.account.remove(key, value)
         return True
-
-    def _forget_own(self, key: bytes, value: Any) -> None:
-        keys = self.own_keys.get(value.__class__)
-        if keys is not None:
-            keys.pop(key, None)
 
     def about_to_change(self, key: bytes, value: Any) -> None:
         """Says that the caller will change the value of ``key`` in place, though it was not looked up for writing."""
@@ -495,17 +489,7 @@ class Database:
 
         The first call walks over all keys.  From then on the keys of this class are noted as they come and go.
         """
-        data = self.data
-        keys = self.own_keys.get(cls)
-        if keys is None:
-            keys = self.own_keys[cls] = {key: None for key, value in data.items() if value.__class__ is cls}
-        found = [key for key in keys if data.get(key).__class__ is cls]
-        if len(found) != len(keys):
-            # A value of another type was stored at some keys.
-            self.own_keys[cls] = dict.fromkeys(found)
-        if self.expires:
-            found = [key for key in found if not (key in self.expires and self.expired(key))]
-        return self.visible(found)
+        return own_keys.keys_of(self, cls)
 
     def count_visible(self) -> int:
         """The number of keys, without those that are hidden because their slots are on the move."""
@@ -551,6 +535,8 @@ class Database:
     def flush(self) -> int:
         """Removes everything; returns the number of keys that were there."""
         count = len(self.data)
+        if self.own_keys:
+            own_keys.flushed(self)
         if count or len(self.order) or self.idempotent or self.account is not None or self.slots is not None:
             self._clear()
         else:
@@ -563,7 +549,7 @@ class Database:
     def rebuild_from_data(self) -> None:
         """Builds the order and the account again after a caller has filled ``data``: cheaper than key by key."""
         self.filled_at = self.state.now
-        self.own_keys = {}
+        own_keys.rebuilt(self)
         self._build_order()
         if self.access_log is not None:
             self.access_log.since = self.filled_at
@@ -603,6 +589,7 @@ class Database:
             self.slots.swap(other.slots)
         self._choose_told()
         other._choose_told()
+        own_keys.swapped(self, other)
         if None in accounts:
             for db, before in zip((self, other), accounts, strict=True):
                 db.keep_account(before is not None, volatile=before is not None and before.volatile is not None)

@@ -9,6 +9,7 @@ from twisted_redis.datatypes.own import OwnValue
 
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
+    from twisted_redis.keyspace.own_keys import Told
 
 __all__ = ["KeyspaceState", "WrongTypeError"]
 
@@ -55,6 +56,7 @@ class KeyspaceState:
         "overwritten",
         "own_types",
         "served",
+        "told",
         "touching",
         "wrong_type",
     )
@@ -89,6 +91,8 @@ class KeyspaceState:
         self.wrong_type = wrong_type
         #: The value classes that modules have declared, by the names of their types.
         self.own_types: dict[str, type[OwnValue]] = {}
+        #: Those of them whose values are told where they are.
+        self.told: dict[type, Told] = {}
         #: How access frequencies rise and fall (``access.AccessCounts``): the directives of the same names.
         self.lfu_log_factor = 10
         self.lfu_decay_time = 1

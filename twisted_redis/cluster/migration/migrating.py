@@ -424,5 +424,5 @@ def _encode(key: bytes, value: object, expire: int | None, add: Callable[[bytes]
     if value.__class__ is bytes or type_of(value).effort(value) > _MOST_PARTS:
         key_commands(key, value, expire, add)
     else:
-        payload = dump(value, compressed=False)
+        payload = dump(value, compressed=False, whole=True)
         add(pack_bulks((b"RESTORE", key, b"%d" % (expire or 0), payload, b"ABSTTL")))

@@ -62,6 +62,8 @@ class Spec:
     module: str | None = None
     #: The most words that a call may have, including the name; None if a negative arity sets no limit.
     most: int | None = None
+    #: The fewest and the most words that a call may have, if that is checked when the function is called.
+    late_arity: tuple[int, int] | None = None
     #: Whether Redis has the command in a module of its own: the name keeps its case, and no ACL category has it.
     in_redis_module: bool = False
 
@@ -112,6 +114,7 @@ class Facts(TypedDict, total=False):
     doc: str
     module: str | None
     most: int | None
+    late_arity: tuple[int, int] | None
     in_redis_module: bool
 
 

@@ -10,7 +10,6 @@ they refuse it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -23,7 +22,7 @@ from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER
 from twisted_redis.engine.declare.flags import BLOCKING, NO_MULTI, NOSCRIPT, READONLY, WRITE
-from twisted_redis.engine.errors import CommandError, CountedError, WrongArity
+from twisted_redis.engine.errors import CommandError, CountedError
 from twisted_redis.engine.extensions.replies import checked, checked_seconds, checked_value
 from twisted_redis.engine.ports.cluster import Reason, Redirected
 from twisted_redis.engine.units import NESTED
@@ -133,30 +132,22 @@ class Caller(NamedTuple):
     flags: int
 
 
-def of_module(
-    function: Callable[..., Any], name: str, flags: int, least: int = 0, most: int | None = None
-) -> Callable[..., Any]:
+def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[..., Any]:
     """Wraps the function of a module's command for the engine, and checks that it keeps to its declaration.
 
-    The wrapper takes ``least`` to ``most`` arguments after the client.  If the function awaits something or returns a
-    Deferred, the wrapper returns a ``Block``.
+    If the function awaits something or returns a Deferred, the wrapper returns a ``Block``.
     """
     caller = Caller(name.lower(), flags)
-    limit = sys.maxsize if most is None else most
     if iscoroutinefunction(function):
 
         @wraps(function)
         def begin(ctx: Client, *arguments: bytes) -> Reply:
-            if not least <= len(arguments) <= limit:
-                raise WrongArity(caller.name)
             return _wait(ctx, Deferred.fromCoroutine(_steps(ctx.engine, function(ctx, *arguments), caller)))
 
     else:
 
         @wraps(function)
         def begin(ctx: Client, *arguments: bytes) -> Reply:
-            if not least <= len(arguments) <= limit:
-                raise WrongArity(caller.name)
             engine = ctx.engine
             modules = engine.modules
             before = _changes(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable
 from inspect import Parameter, iscoroutinefunction, signature
 from typing import Any
@@ -10,11 +11,11 @@ from twisted_redis.engine.declare.flags import CATEGORIES, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import OW, RM, RO, RW, KeySpec
 
 __all__ = [
-    "argument_range",
     "check_command",
     "check_function",
     "check_module",
     "check_names",
+    "late_words",
     "most_arguments",
     "takes",
 ]
@@ -110,7 +111,7 @@ def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int |
     least = abs(arity) - words
     if least < 0:
         raise ValueError(f"{name}: arity {arity} does not count the name")
-    required, most = argument_range(name, function)
+    required, most = _argument_range(name, function)
     if required > least or (most is not None and most < least):
         raise ValueError(
             f"{name}: arity {arity} means {least} arguments after the client: {_shown(function)} does not fit"
@@ -118,7 +119,14 @@ def most_arguments(name: str, arity: int, function: Callable[..., Any]) -> int |
     return None if most is None or arity > 0 else most + words
 
 
-def argument_range(name: str, function: Callable[..., Any]) -> tuple[int, int | None]:
+def late_words(name: str, function: Callable[..., Any]) -> tuple[int, int]:
+    """Returns the fewest and the most words, including the name, of the calls that ``function`` takes."""
+    words = _words(name)
+    least, most = _argument_range(name, function)
+    return least + words, sys.maxsize if most is None else most + words
+
+
+def _argument_range(name: str, function: Callable[..., Any]) -> tuple[int, int | None]:
     """Returns the fewest and the most arguments that ``function`` takes after the client; None without a limit."""
     required = optional = 0
     unlimited = False

@@ -15,11 +15,11 @@ from twisted_redis.engine.declare.keyspecs import KeySpec
 from twisted_redis.engine.declare.table import Spec, command, container
 from twisted_redis.engine.extensions.calls import WAITING_FLAGS, of_module
 from twisted_redis.engine.extensions.declarations import (
-    argument_range,
     check_command,
     check_function,
     check_module,
     check_names,
+    late_words,
     most_arguments,
     takes,
 )
@@ -91,7 +91,7 @@ class Module:
 
         def declare(function: Function) -> Function:
             waiting = WAITING_FLAGS if iscoroutinefunction(function) else 0
-            bounds = argument_range(name, function) if late_arity else (0, None)
+            late = late_words(name, function) if late_arity else None
             most = None if arity is None else most_arguments(name, arity, function)
             command(
                 name,
@@ -107,7 +107,8 @@ class Module:
                 add=self._add,
                 module=self.name,
                 most=most,
-            )(of_module(function, name, flags, *bounds))
+                late_arity=late,
+            )(of_module(function, name, flags))
             return function
 
         return declare

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.engine.declare.table import Command, bind_table
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.extensions.calls import Caller
@@ -24,6 +25,8 @@ from twisted_redis.engine.extensions.declarations import takes
 from twisted_redis.engine.extensions.module import Middleware, Module
 from twisted_redis.engine.extensions.replies import checked
 from twisted_redis.engine.messages.notifications import classes_of
+from twisted_redis.keyspace import own_keys
+from twisted_redis.keyspace.own_keys import Told
 from twisted_redis.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
@@ -132,6 +135,10 @@ class Modules:
             if name in known:
                 raise ModuleError(f"there is a type {name} already")
             known[name] = cls
+            if cls.arrived is not OwnValue.arrived or cls.left is not OwnValue.left:
+                self._engine.state.told[cls] = _told(self._engine)
+                for db in self._engine.databases:
+                    own_keys.begin(db, cls)
 
     def _add_commands(self, entry: Loaded) -> None:
         engine = self._engine
@@ -212,6 +219,9 @@ class Modules:
         for name, cls in entry.module.types.items():
             if engine.config.own_types.get(name) is cls:
                 del engine.config.own_types[name]
+                if engine.state.told.pop(cls, None) is not None:
+                    for db in engine.databases:
+                        own_keys.end(db, cls)
         for own in [own for own, command in engine.commands.by_name.items() if entry.commands.get(own) is command]:
             del engine.commands.by_name[own]
         for parent in entry.commands.values():
@@ -312,6 +322,24 @@ def _event_hook(
                 modules.telling = before
 
     return call_hook
+
+
+def _told(engine: Engine) -> Told:
+    """Returns the functions that tell values where they are."""
+
+    def arrived(value: OwnValue, db: int, key: bytes) -> None:
+        try:
+            value.arrived(engine, db, key)
+        except BaseException:
+            engine.log("failure", f"arrived() of the type {value.TYPE.decode('latin-1')} failed")
+
+    def left(value: OwnValue, db: int, key: bytes) -> None:
+        try:
+            value.left(engine, db, key)
+        except BaseException:
+            engine.log("failure", f"left() of the type {value.TYPE.decode('latin-1')} failed")
+
+    return Told(arrived, left)
 
 
 def _wrapped(middleware: Middleware, name: str, function: Callable[..., Reply]) -> Callable[..., Reply]:

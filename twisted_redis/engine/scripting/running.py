@@ -240,7 +240,7 @@ class Runner:
             except CommandError as error:
                 reply = engine.failed(command, error, argv)
             except BaseException:
-                reply = crashed(engine, command)
+                reply = crashed(engine, command, argv)
             try:
                 if reply.__class__ is Block:
                     reply = reply.timeout_reply()

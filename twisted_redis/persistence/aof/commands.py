@@ -35,7 +35,7 @@ def key_commands(key: bytes, value: Any, expire: int | None, add: Callable[[byte
     else:
         commands = type_of(value).commands
         if commands is None:
-            add(pack_bulks((b"RESTORE", key, b"0", dump(value))))
+            add(pack_bulks((b"RESTORE", key, b"0", dump(value, whole=True))))
         else:
             for argv in commands(key, value):
                 add(pack_bulks(argv))

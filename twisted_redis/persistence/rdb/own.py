@@ -19,7 +19,16 @@ from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 
-__all__ = ["ANY_TYPE", "CODEC", "VECTOR_SET_CODEC", "Foreign", "after_key_metadata", "read_items", "type_name"]
+__all__ = [
+    "ANY_TYPE",
+    "CODEC",
+    "VECTOR_SET_CODEC",
+    "Foreign",
+    "after_key_metadata",
+    "dumped_parts",
+    "read_items",
+    "type_name",
+]
 
 MODULE_PRE_GA = 6
 MODULE_2 = 7
@@ -75,6 +84,15 @@ def type_number(name: str, version: int) -> int:
 
 
 def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    return MODULE_2, _parts(value, compressed, dumped=False)
+
+
+def dumped_parts(value: OwnValue, compressed: bool) -> tuple[int, list[bytes]]:
+    """Returns the number of the encoding and the bytes of a value for DUMP, which may be fewer than in a file."""
+    return MODULE_2, _parts(value, compressed, dumped=True)
+
+
+def _parts(value: OwnValue, compressed: bool, *, dumped: bool) -> list[bytes]:
     """Returns the bytes of a value in pieces; ValueError if an item cannot be stored."""
     cls = value.__class__
     parts = [length_bytes(type_number(cls.TYPE.decode("latin-1"), cls.VERSION))]
@@ -82,7 +100,7 @@ def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[b
     unsigned, signed, single, double, string = (
         length_bytes(kind) for kind in (_UNSIGNED, _SIGNED, _FLOAT, _DOUBLE, _STRING)
     )
-    for item in stored_items(value):
+    for item in stored_items(value, dumped=dumped):
         if isinstance(item, bytes):
             append(string + string_bytes(item, compressed))
         elif isinstance(item, float):
@@ -92,7 +110,7 @@ def _write(value: OwnValue, version: int, compressed: bool) -> tuple[int, list[b
         else:
             append(signed + length_bytes(item & 0xFFFFFFFFFFFFFFFF))
     append(length_bytes(_END))
-    return MODULE_2, parts
+    return parts
 
 
 def read_items(data: bytes, pos: int) -> tuple[list[Any], int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.persistence.rdb.codec import Limits
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData
-from twisted_redis.persistence.rdb.own import after_key_metadata
+from twisted_redis.persistence.rdb.own import after_key_metadata, dumped_parts
 from twisted_redis.persistence.rdb.table import foreign_kind, least_version, read_value, value_parts
 from twisted_redis.persistence.rdb.types import KEY_META, VALKEY_VERSION, VERSION
 
@@ -44,10 +45,16 @@ def _version(payload: bytes) -> int:
     return int.from_bytes(payload[-10:-8], "little")
 
 
-def dump(value: Any, compressed: bool = True) -> bytes:
-    """Returns ``value`` as DUMP does, in the lowest version of the format that can hold it."""
+def dump(value: Any, compressed: bool = True, *, whole: bool = False) -> bytes:
+    """Returns ``value`` as DUMP does, in the lowest version of the format that can hold it.
+
+    With ``whole``, a value of a module has everything that it has in a file.
+    """
     version = least_version(value)
-    kind, parts = value_parts(value, version, compressed)
+    if isinstance(value, OwnValue) and not whole:
+        kind, parts = dumped_parts(value, compressed)
+    else:
+        kind, parts = value_parts(value, version, compressed)
     return seal(b"%c%b" % (kind, b"".join(parts)), version)
 
 
