@@ -245,3 +245,64 @@ class Calls:
 
     def _topk_list(self) -> Call:
         return (b"TOPK.LIST", self.key(), *self.maybe(0.6, self.random.choice((b"WITHCOUNT", b"withc", b"", b"x"))))
+
+    # t-digests
+
+    def _tdigest(self) -> list[tuple[Callable[[], Call], int]]:
+        return [
+            (self._tdigest_create, 4),
+            (self._tdigest_add, 40),
+            (self.plain(b"TDIGEST.RESET"), 1),
+            (self._tdigest_merge, 3),
+            (self.plain(b"TDIGEST.MIN"), 3),
+            (self.plain(b"TDIGEST.MAX"), 3),
+            (self._tdigest_values(b"TDIGEST.RANK", self._value), 8),
+            (self._tdigest_values(b"TDIGEST.REVRANK", self._value), 8),
+            (self._tdigest_values(b"TDIGEST.BYRANK", self._rank), 8),
+            (self._tdigest_values(b"TDIGEST.BYREVRANK", self._rank), 8),
+            (self._tdigest_values(b"TDIGEST.CDF", self._value), 8),
+            (self._tdigest_values(b"TDIGEST.QUANTILE", self._quantile), 10),
+            (self.plain(b"TDIGEST.TRIMMED_MEAN", self._quantile, self._quantile), 6),
+            (self.plain(b"TDIGEST.INFO"), 5),
+            (self.common, 1),
+        ]
+
+    def _tdigest_values(self, name: bytes, value: Callable[[], bytes]) -> Callable[[], Call]:
+        return lambda: (name, self.key(), *(value() for _ in range(self.random.randint(1, 5))))
+
+    def _value(self) -> bytes:
+        chance = self.random.random()
+        if chance < 0.02:
+            return self.random.choice(
+                (b"nan", b"inf", b"-inf", b"x", b"", b"1e400", b" 1", b"0x10", b"-0.0", b"1e-320")
+            )
+        if chance < 0.5:
+            return b"%d" % self.random.randint(-20, 20)
+        return b"%r" % (self.random.gauss(0, 10) if chance < 0.99 else self.random.gauss(0, 1e308))
+
+    def _rank(self) -> bytes:
+        return self.number(b"0", b"1", b"2", b"%d" % self.random.randint(0, 300), b"9223372036854775807")
+
+    def _quantile(self) -> bytes:
+        bad = (b"nan", b"1.1", b"-0.1", b"inf", b"x", b"", b"-0", b"1e-320")
+        good = (b"0", b"1", b"0.5", b"0.25", b"0.99", b"%r" % self.random.random())
+        return self.random.choice(bad if self.random.random() < 0.05 else good)
+
+    def _tdigest_create(self) -> Call:
+        options = (self.case(b"COMPRESSION"), self.number(b"1", b"2", b"10", b"100", b"500"))
+        return (b"TDIGEST.CREATE", self.key(), *self.maybe(0.7, *options), *self.maybe(0.03, b"x"))
+
+    def _tdigest_add(self) -> Call:
+        length = self.random.choice((1, 1, 3, 10, 50))
+        return (b"TDIGEST.ADD", self.key(), *(self._value() for _ in range(length)))
+
+    def _tdigest_merge(self) -> Call:
+        sources = [self.key() for _ in range(self.random.randint(1, 3))]
+        length = len(sources) if self.random.random() < 0.95 else self.random.choice((0, -1, 9))
+        options = (
+            *self.maybe(0.3, self.case(b"COMPRESSION"), self.number(b"1", b"20", b"200")),
+            *self.maybe(0.3, self.case(b"OVERRIDE")),
+            *self.maybe(0.03, b"COMPRESSION"),
+            *self.maybe(0.03, b"x"),
+        )
+        return (b"TDIGEST.MERGE", self.key(), b"%d" % length, *sources, *options)

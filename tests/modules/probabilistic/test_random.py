@@ -21,7 +21,7 @@ CALLS = int(os.environ.get("PROBABILISTIC_CALLS", "400"))
 SEED = int(os.environ.get("PROBABILISTIC_SEED", "1"))
 BATCH = 100
 
-FAMILIES = ("bf", "cf", "cms", "topk")
+FAMILIES = ("bf", "cf", "cms", "topk", "tdigest")
 #: The place of the heap among the items of a stored Top-K sketch, and the bytes of a pointer in each of its entries.
 HEAP, ENTRY, POINTER = 5, 24, slice(8, 16)
 SPARE = b"copy of the other server"

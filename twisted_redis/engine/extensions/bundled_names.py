@@ -19,13 +19,15 @@ NAMES: tuple[tuple[str, str, int, str, str, str], ...] = (
         "twisted_redis.modules.probabilistic",
         20802,
         "bloom cuckoo cms topk tdigest",
-        "CMSk-TYPE MBbloom-- MBbloomCF TopK-TYPE",
+        "CMSk-TYPE MBbloom-- MBbloomCF TDIS-TYPE TopK-TYPE",
         (
             "bf.add bf.card bf.debug bf.exists bf.info bf.insert bf.loadchunk bf.madd bf.mexists bf.reserve "
             "bf.scandump cf.add cf.addnx cf.compact cf.count cf.debug cf.del cf.exists cf.info cf.insert "
             "cf.insertnx cf.loadchunk cf.mexists cf.reserve cf.scandump cms.incrby cms.info cms.initbydim "
-            "cms.initbyprob cms.merge cms.query topk.add topk.count topk.incrby topk.info topk.list topk.query "
-            "topk.reserve"
+            "cms.initbyprob cms.merge cms.query tdigest.add tdigest.byrank tdigest.byrevrank tdigest.cdf "
+            "tdigest.create tdigest.info tdigest.max tdigest.merge tdigest.min tdigest.quantile tdigest.rank "
+            "tdigest.reset tdigest.revrank tdigest.trimmed_mean topk.add topk.count topk.incrby topk.info "
+            "topk.list topk.query topk.reserve"
         ),
     ),
     (
