@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from twisted_redis.datatypes.murmur import murmur64a
 from twisted_redis.datatypes.own import OwnValue
+from twisted_redis.datatypes.regex import BackReference, RegexError, compile_regex
 from twisted_redis.datatypes.stored import Float32, Reader, Signed
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import Client
@@ -103,6 +104,7 @@ __all__ = [
     "STALE",
     "UPDATE",
     "WRITE",
+    "BackReference",
     "BigNumber",
     "Block",
     "Client",
@@ -120,6 +122,7 @@ __all__ = [
     "OwnValue",
     "Pairs",
     "Reader",
+    "RegexError",
     "Reply",
     "SetReply",
     "Signed",
@@ -130,6 +133,7 @@ __all__ = [
     "WrongType",
     "after_keyword",
     "call",
+    "compile_regex",
     "counted_keys",
     "first_key",
     "float_number",
