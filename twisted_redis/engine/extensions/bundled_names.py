@@ -11,8 +11,13 @@ NAMES: tuple[tuple[str, str, int, str, str, str], ...] = (
         "twisted_redis.modules.json",
         20803,
         "json",
-        "",
-        "",
+        "ReJSON-RL",
+        (
+            "json.arrappend json.arrindex json.arrinsert json.arrlen json.arrpop json.arrtrim json.clear "
+            "json.debug json.del json.forget json.get json.merge json.mget json.mset json.numincrby "
+            "json.nummultby json.numpowby json.objkeys json.objlen json.resp json.set json.strappend json.strlen "
+            "json.toggle json.type"
+        ),
     ),
     (
         "bf",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 __all__ = ["Node", "PathError", "parse"]
 
-_DEEPEST = 100
+_DEEPEST = 40
 """The most groups within each other in a filter.  RedisJSON has no limit, and runs out of stack somewhere."""
 
 _LONGEST = 65_536

@@ -1,0 +1,169 @@
+"""Commands of JSON beyond their replies: keys, expiry, effects, events and memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.extending import ErrorReply
+from twisted_redis.modules.json import editing
+from twisted_redis.modules.json.document import Document, estimate
+
+
+class Refused(Exception):
+    """The reply is an error."""
+
+
+def call(server: Server, *words: bytes | str | int) -> Any:
+    reply = server(*words)
+    if isinstance(reply, ErrorReply):
+        raise Refused(reply.decode("latin-1"))
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
+def document(server: Server, key: str = "k") -> Any:
+    return call(server, "JSON.GET", key)
+
+
+LONG = '{"text":"%s","list":[1,2,3],"n":1}' % ("x" * 1000)
+
+
+@pytest.fixture(params=['{"list":[1,2,3],"n":1}', LONG], ids=["as text", "parsed"])
+def stored(server: Server, request: pytest.FixtureRequest) -> Server:
+    call(server, "JSON.SET", "k", "$", request.param)
+    return server
+
+
+def test_a_change_keeps_the_expiry(stored: Server) -> None:
+    call(stored, "EXPIRE", "k", 100)
+    call(stored, "JSON.SET", "k", "$", "[1]")
+    call(stored, "JSON.ARRAPPEND", "k", "$", "2")
+    assert call(stored, "TTL", "k") == 100
+    call(stored, "SET", "k", "x")
+    assert call(stored, "TTL", "k") == -1
+
+
+def test_the_root_goes_with_its_key(stored: Server) -> None:
+    assert call(stored, "JSON.DEL", "k") == 1
+    assert call(stored, "EXISTS", "k") == 0
+
+
+def test_a_change_is_propagated_as_it_came(stored: Server) -> None:
+    recorder = stored.record()
+    call(stored, "JSON.NUMINCRBY", "k", "$.n", "2")
+    call(stored, "JSON.GET", "k", "$.n")
+    call(stored, "JSON.SET", "k", "$.n", "9", "NX")
+    call(stored, "JSON.DEL", "k", "$.missing")
+    call(stored, "JSON.ARRPOP", "k", "$.n")
+    assert recorder.take() == [[b"JSON.NUMINCRBY", b"k", b"$.n", b"2"]]
+
+
+def test_a_failed_change_changes_nothing(stored: Server) -> None:
+    call(stored, "JSON.SET", "k", "$.m", "1e308")
+    before = document(stored)
+    recorder = stored.record()
+    with pytest.raises(Refused, match="result is not a number"):
+        call(stored, "JSON.NUMMULTBY", "k", "$.*", "1e10")
+    with pytest.raises(Refused, match="index out of bounds"):
+        call(stored, "JSON.ARRINSERT", "k", "$.list", "9", "1")
+    assert document(stored) == before
+    assert recorder.take() == []
+
+
+def test_a_copy_is_independent(stored: Server) -> None:
+    call(stored, "COPY", "k", "other")
+    call(stored, "JSON.SET", "k", "$.n", "2")
+    assert call(stored, "JSON.GET", "other", "n") == "1"
+
+
+def test_a_dump_is_the_text(stored: Server) -> None:
+    dump = stored("DUMP", "k")
+    assert document(stored).encode() in dump
+    stored("RESTORE", "other", 0, dump)
+    assert document(stored, "other") == document(stored)
+
+
+def test_integers_overflow_as_in_redis(server: Server) -> None:
+    call(server, "JSON.SET", "k", "$", "9223372036854775807")
+    assert call(server, "JSON.NUMINCRBY", "k", "$", "1") == "[-9223372036854775808]"
+
+
+def test_a_document_can_become_too_deep(server: Server) -> None:
+    deep = '{"a":' * 120 + "{}" + "}" * 120
+    call(server, "JSON.SET", "k", "$", deep)
+    call(server, "JSON.SET", "k", "$" + ".a" * 120, deep)
+    before = document(server)
+    for name in ("JSON.SET", "JSON.MERGE"):
+        with pytest.raises(Refused, match="recursion limit exceeded"):
+            call(server, name, "k", "$" + ".a" * 240, deep)
+    assert document(server) == before
+    assert call(server, "JSON.GET", "k", "$" + ".a" * 239) == '[{"a":{}}]'
+    call(server, "RESTORE", "other", 0, server("DUMP", "k"))
+    assert document(server, "other") == before
+
+
+def test_a_removed_member_leaves_its_place_to_the_last_one(server: Server) -> None:
+    call(server, "JSON.SET", "k", "$", '{"a":1,"b":2,"c":3,"d":4}')
+    call(server, "JSON.DEL", "k", "$.a")
+    assert document(server) == '{"d":4,"b":2,"c":3}'
+    call(server, "JSON.MERGE", "k", "$", '{"d":null,"e":5}')
+    assert document(server) == '{"c":3,"b":2,"e":5}'
+
+
+def test_many_members_are_removed_in_linear_time() -> None:
+    root: dict[str, Any] = {f"{number:05d}x": number for number in range(20_000)}
+    places: list[list[str | int]] = [[key] for key in root]
+    assert editing.remove_all(root, places) == 20_000
+    assert root == {}
+
+
+def test_the_events(server: Server) -> None:
+    listener = server.connect()
+    call(server, "CONFIG", "SET", "notify-keyspace-events", "Kd")
+    listener("PSUBSCRIBE", "*")
+    for words, event in [
+        (("JSON.SET", "k", "$", '{"a":[1],"b":true}'), b"json.set"),
+        (("JSON.ARRAPPEND", "k", "$.a", "2"), b"json.arrappend"),
+        (("JSON.ARRPOP", "k", "$.b"), b""),
+        (("JSON.TOGGLE", "k", "$.b"), b"json.toggle"),
+        (("JSON.CLEAR", "k", "$.a"), b"json.clear"),
+        (("JSON.CLEAR", "k", "$.a"), b""),
+        (("JSON.MERGE", "k", "$", '{"c":1}'), b"json.merge"),
+        (("JSON.MSET", "k", "$.d", "1"), b"json.mset"),
+        (("JSON.FORGET", "k", "$.d"), b"json.del"),
+        (("JSON.DEL", "k"), b"json.del"),
+    ]:
+        call(server, *words)
+        told = listener.read()
+        assert event in told, words
+        assert bool(told) is bool(event), words
+
+
+@pytest.mark.parametrize("source", ['{"a":[1,2,"x"]}', "[[],[],[]]", "[" + ",".join(["[]"] * 500) + "]"])
+def test_a_size_follows_the_form(source: str) -> None:
+    value = Document.load([source.encode()], 3)
+    assert value.memory() <= 72 + 33 + len(source)
+
+
+def test_the_size_of_a_parsed_document_follows_its_changes() -> None:
+    value = Document.load([LONG.encode()], 3)
+    before = value.memory()
+    root = value.value()
+    root["more"] = "y" * 10_000
+    value.changed(root, 10_000)
+    assert value.memory() > before + 10_000
+    del root["more"]
+    value.changed(root, 0)
+    assert value.memory() == before
+
+
+def test_an_estimate_counts_structure() -> None:
+    assert estimate(b"[]") < estimate(b"[[],[]]") < estimate(b'[{"a":1},{"a":2}]')
+
+
+@pytest.mark.parametrize("items", [[], [1], [b"{"], [b"\xff"]])
+def test_a_record_that_is_no_document(items: list[Any]) -> None:
+    with pytest.raises(ValueError):
+        Document.load(items, 3)
