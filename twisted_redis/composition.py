@@ -121,6 +121,7 @@ def _make_parts(
 ) -> Parts:
     commands.load()
     engine = Engine(config, time_source, log, None if version == REDIS_VERSION else commands_of(version), version)
+    engine.modules.offer(config.bundled_modules)
     _rename_commands(engine)
     _follow(config, "requirepass", lambda: engine.acl.set_default_password(to_bytes(config.requirepass)))
     _load_modules(engine, modules)

@@ -132,8 +132,16 @@ def path(tmp_path: Path) -> str:
     return str(file)
 
 
-#: The rows of MODULE LIST for what is part of the server, as Redis 8.8 shows them.
-OWN = [[b"name", b"vectorset", b"ver", 1, b"path", b"", b"args", []]]
+#: The rows of MODULE LIST for what is part of the server: name, version and path.
+OWN = [
+    [b"name", name, b"ver", version, b"path", path, b"args", []]
+    for name, version, path in [
+        (b"vectorset", 1, b""),
+        (b"ReJSON", 20803, b"twisted_redis.modules.json"),
+        (b"bf", 20802, b"twisted_redis.modules.probabilistic"),
+        (b"timeseries", 11202, b"twisted_redis.modules.timeseries"),
+    ]
+]
 
 
 def test_modules_that_are_part_of_the_server() -> None:

@@ -91,7 +91,7 @@ def without_defaults(arguments: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-SERVER = Server()
+SERVER = Server(bundled_modules=frozenset())
 SHOWN_INFO: dict[str, dict[str, Any]] = {}
 for each in plain(SERVER("COMMAND")):
     SHOWN_INFO.update(with_subcommands(each))
@@ -123,7 +123,7 @@ def test_the_facts_of_a_command(name: str) -> None:
 
 
 def test_categories_are_told_in_the_order_of_acl_cat() -> None:
-    server = Server()
+    server = Server(bundled_modules=frozenset())
     order = [b"@" + name for name in server("ACL", "CAT")]
     for info in server("COMMAND"):
         assert info[6] == sorted(info[6], key=order.index)

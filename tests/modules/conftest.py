@@ -17,12 +17,6 @@ from tests.differential.harness import Pair, Server, our_command, real_redis, ru
 VARIABLES = ("REDISBLOOM_SO", "REJSON_SO", "REDISTIMESERIES_SO")
 #: Two implementations of the compression may find different repetitions, so dumps are compared without it.
 PLAIN = ("--rdbcompression", "no")
-#: This server, with the same modules in Python.
-OURS = [
-    word
-    for name in ("json", "probabilistic", "timeseries")
-    for word in ("--loadmodule", f"twisted_redis.modules.{name}")
-]
 
 
 def oracle_options() -> list[str]:
@@ -43,7 +37,7 @@ def module_servers() -> Iterator[tuple[Server, Server]]:
         pytest.skip("no redis-server 8: set REDIS_SERVER")
     with ExitStack() as stack:
         oracle = stack.enter_context(running("oracle", [program], *PLAIN, *options))
-        yield oracle, stack.enter_context(running("ours", our_command(), *PLAIN, *OURS))
+        yield oracle, stack.enter_context(running("ours", our_command(), *PLAIN))
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])

@@ -44,6 +44,7 @@ def acl_cat(ctx: Client, *names: bytes) -> Reply:
         raise WrongSubcommand
     if not names:
         return [name.encode() for name in ctx.engine.acl.catalogue.categories]
+    ctx.engine.modules.bundled.provide_all()
     members = ctx.engine.acl.catalogue.members(names[0])
     if members is None:
         raise refusal(b"ERR Unknown category '%b'", c_string(names[0])[:128])

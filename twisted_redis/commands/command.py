@@ -49,10 +49,16 @@ def _info(ctx: Client, entry: Command | None) -> Reply:
 
 def _find(ctx: Client, name: bytes) -> Command | None:
     parent_name, separator, own = name.lower().partition(b"|")
-    entry = ctx.engine.commands.by_name.get(parent_name)
+    entry = ctx.engine.commands.named(parent_name)
     if entry is None or not separator:
         return entry
     return (entry.subcommands or {}).get(own)
+
+
+def _all(ctx: Client) -> list[Command]:
+    """Returns all commands, after the modules that are loaded on first use."""
+    ctx.engine.modules.bundled.provide_all()
+    return list(ctx.engine.commands.by_name.values())
 
 
 @command(
@@ -69,7 +75,7 @@ def command_(ctx: Client) -> Reply:
 
     Returns the arity, flags, keys and categories of all commands.
     """
-    return [_info(ctx, entry) for entry in ctx.engine.commands.by_name.values()]
+    return [_info(ctx, entry) for entry in _all(ctx)]
 
 
 subcommand = command.below("COMMAND").with_defaults(flags=_FLAGS, complexity="O(1)", acl=_CONNECTION)
@@ -81,7 +87,7 @@ def count(ctx: Client) -> Reply:
 
     Returns the number of commands.
     """
-    return len(ctx.engine.commands.by_name)
+    return len(ctx.engine.commands.by_name) + ctx.engine.modules.bundled.count_unloaded()
 
 
 @subcommand(
@@ -98,7 +104,7 @@ def info(ctx: Client, *names: bytes) -> Reply:
     Returns the arity, flags, keys and categories of the given commands, or of all.
     """
     if not names:
-        return [_info(ctx, entry) for entry in ctx.engine.commands.by_name.values()]
+        return [_info(ctx, entry) for entry in _all(ctx)]
     return [_info(ctx, _find(ctx, name)) for name in names]
 
 
@@ -110,7 +116,7 @@ def docs(ctx: Client, *names: bytes) -> Reply:
 
     Returns the documentation of the given commands, or of all.
     """
-    entries = [_find(ctx, name) for name in names] if names else list(ctx.engine.commands.by_name.values())
+    entries = [_find(ctx, name) for name in names] if names else _all(ctx)
     shown = Pairs()
     for entry in entries:
         if entry is not None:
@@ -139,7 +145,7 @@ def list_(ctx: Client, *options: bytes) -> Reply:
         else:
             raise SyntaxError_
     names = []
-    for entry in ctx.engine.commands.by_name.values():
+    for entry in _all(ctx):
         if chosen is None or chosen(entry):
             names.append(entry.name.encode())
         for sub in (entry.subcommands or {}).values():

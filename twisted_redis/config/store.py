@@ -70,6 +70,7 @@ class Config(Directives):
         self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
         self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same for the modules that are loaded now.
         self.own_types: dict[str, type[OwnValue]] = {}  #: The value types of loaded modules, by name.
+        self.provide_type: Callable[[str], bool] | None = None  #: Loads the bundled module that has a type.
         self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), not a directive. 0 for none.
         self.make_folder: Callable[[], str] | None = None  #: Makes the folder that takes the place of ``dir``.
         self._appliers: dict[str, list[Applier]] = {}
@@ -83,6 +84,13 @@ class Config(Directives):
         self.on_apply("array-sparse-kmax", self._check_sparse_kmax)
         self.on_apply("array-sparse-kmin", self._check_sparse_kmin)
         self.on_apply(("cf-bucket-size", "cf-initial-size"), self._check_buckets)
+
+    def own_type(self, name: str) -> type[OwnValue] | None:
+        """Returns the value type of a module by its name, and loads a bundled module that has it; None without one."""
+        found = self.own_types.get(name)
+        if found is None and self.provide_type is not None and self.provide_type(name):
+            found = self.own_types.get(name)
+        return found
 
     def resolve(self, path: str) -> str:
         """Returns the path of a file in the configuration. A relative path is relative to ``dir``."""

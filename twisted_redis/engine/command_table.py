@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twisted_redis.engine.declare.flags import SKIP_MONITOR, WRITE
 from twisted_redis.engine.declare.table import Command, Spec, bind_table
 from twisted_redis.engine.gates import Check, Denial, Denials
 
 __all__ = ["CommandTable"]
+
+
+def _nothing(name: bytes) -> bool:
+    return False
 
 
 class CommandTable:
@@ -22,6 +26,8 @@ class CommandTable:
         #: Why commands, mostly those that write, are refused for now.
         self.denials = Denials()
         self.by_name = bind_table(specs)
+        #: Called with a name in lower case that no command has: whether a look will find one now.
+        self.provide: Callable[[bytes], bool] = _nothing
         self.lookup: dict[bytes, Command] = {}
         #: The spellings that are not in ``lookup`` while there is any denial.
         self._guarded: dict[bytes, Command] = {}
@@ -43,10 +49,17 @@ class CommandTable:
         if not self.denials:
             self.lookup.update(self._guarded)
 
+    def named(self, name: bytes) -> Command | None:
+        """The command with this name in lower case; None if there is none.  Loads the module that has it."""
+        entry = self.by_name.get(name)
+        if entry is None and self.provide(name):
+            entry = self.by_name.get(name)
+        return entry
+
     def find(self, argv: list[bytes]) -> Command | None:
         """The command, or subcommand, that ``argv`` names; None if there is none."""
         name = argv[0]
-        entry = self.lookup.get(name) or self.by_name.get(name.lower())
+        entry = self.lookup.get(name) or self.named(name.lower())
         if entry is not None and entry.subcommands is not None and len(argv) > 1:
             return entry.subcommands.get(argv[1].lower())
         return entry
@@ -56,6 +69,8 @@ class CommandTable:
 
         Raises KeyError if there is no such command, and ValueError if the new name is taken.
         """
+        if self.named(name.lower().encode()) is None:
+            raise KeyError(name)
         entry = self.by_name.pop(name.lower().encode())
         if new_name:
             if new_name.lower().encode() in self.by_name:

@@ -178,7 +178,7 @@ def _unknown(argv: list[bytes]) -> CommandError:
 def resolve(engine: Engine, argv: list[bytes]) -> Command:
     """Returns the command of ``argv``; raises Redis' error if there is none."""
     name = argv[0]
-    command = engine.commands.lookup.get(name) or engine.commands.by_name.get(name.lower())
+    command = engine.commands.lookup.get(name) or engine.commands.named(name.lower())
     if command is None:
         raise _unknown(argv)
     if command.subcommands is not None and len(argv) > 1:

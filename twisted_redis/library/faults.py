@@ -175,6 +175,7 @@ class Faults:
         if times is not None and times < 1:
             raise ValueError(f"times must be at least 1, or None for all calls, not {times}")
         name = command.lower()
+        self._engine.commands.named(name.encode())
         if name != "*" and name not in (names := self._names()):
             raise ValueError(f"there is no command {command!r}{suggestion(name, names)}")
         self._faults.append(_Fault(name, times, act))

@@ -12,7 +12,10 @@ from twisted_redis.engine.declare.flags import CATEGORIES
 from twisted_redis.engine.declare.keyspecs import ACCESS, DELETE, INCOMPLETE, INSERT, NOT_KEY, UPDATE, KeySpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.extensions.bundled import Bundled
 
 __all__ = ["READ", "WRITE", "Catalogue", "access_of", "channels_of"]
 
@@ -51,11 +54,13 @@ def channels_of(command: Command, argv: list[bytes]) -> tuple[bool, list[bytes]]
 class Catalogue:
     """The commands of one server under their original names."""
 
-    __slots__ = ("_in_order", "_members", "_places", "categories", "commands", "everything")
+    __slots__ = ("_in_order", "_members", "_places", "bundled", "categories", "commands", "everything")
 
     def __init__(self, table: dict[bytes, Command]) -> None:
         #: The names of the categories, in the order of ACL CAT; those of modules come last.
         self.categories: tuple[str, ...] = CATEGORIES
+        #: The modules that are loaded when a rule or a request names something in them.
+        self.bundled: Bundled | None = None
         self.take(table)
 
     def take(self, table: dict[bytes, Command]) -> None:
@@ -71,10 +76,17 @@ class Catalogue:
         self._members: dict[bytes, list[Command]] = {}
         self._places: dict[Command, tuple[tuple[int, int], ...] | None] = {}
 
+    def prepare(self, rules: Iterable[bytes]) -> None:
+        """Loads the modules that rules of users name: the rules of all users change while a module is loaded."""
+        if self.bundled is not None:
+            self.bundled.provide_for(rules)
+
     def find(self, name: bytes) -> Command | None:
         """Returns the command or subcommand (``config|get``) with this name, in any case."""
         parent_name, separator, own = name.lower().partition(b"|")
         parent = self.commands.get(parent_name)
+        if parent is None and self.bundled is not None and self.bundled.provide(parent_name):
+            parent = self.commands.get(parent_name)
         if parent is None or not separator:
             return parent
         return (parent.subcommands or {}).get(own)
@@ -82,6 +94,8 @@ class Catalogue:
     def members(self, category: bytes) -> list[Command] | None:
         """Returns the commands that belong to a category themselves; None if there is no such category."""
         name = category.lower()
+        if self.bundled is not None:
+            self.bundled.provide_category(name.decode("latin-1"))
         found = self._members.get(name)
         if found is None and name.decode("latin-1") in self.categories:
             wanted = "@" + name.decode()

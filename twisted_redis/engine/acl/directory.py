@@ -165,6 +165,7 @@ class Acl:
         """
         try:
             merged = merge_selectors(rules)
+            self.catalogue.prepare(merged)
         except UnmatchedParenthesis as error:
             raise refusal(b"ERR Unmatched parenthesis in acl selector starting at '%b'.", rules[error.place]) from None
         user = self.users.get(name)

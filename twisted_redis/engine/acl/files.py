@@ -51,6 +51,8 @@ def load_users(engine: Engine) -> None:
     acl, config = engine.acl, engine.config
     declared: dict[bytes, list[bytes]] = {}
     for line in config.users:
+        acl.catalogue.prepare(line.arguments)
+    for line in config.users:
         name = line.arguments[0]
         if name in declared:
             raise line.refused(f"Error in user declaration '{_text(name)}': {_DUPLICATE}")
@@ -128,6 +130,7 @@ def load_file(acl: Acl, name: str, path: str, actor: Client | None = None) -> No
         raise AclFileError(
             f"Error loading ACLs, opening file '{name}': {error.strerror}".encode("utf-8", "surrogateescape")
         ) from None
+    acl.catalogue.prepare([content])
     file_name = name.encode("utf-8", "surrogateescape")
     users: dict[bytes, User] = {}
     errors: list[bytes] = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,10 +31,10 @@ from twisted_redis.resp.types import ErrorReply, NullArray, Reply
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
-    from twisted_redis.engine.declare.table import Command
+    from twisted_redis.engine.declare.table import Command, Spec
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep"]
+__all__ = ["WAITING_FLAGS", "Caller", "call", "nested", "of_module", "sleep", "without_checks"]
 
 #: The flags of every command declared as ``async def``: transactions and scripts refuse it.
 WAITING_FLAGS = BLOCKING | NOSCRIPT | NO_MULTI
@@ -178,6 +179,13 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
             return checked(reply)
 
     return begin
+
+
+def without_checks(spec: Spec) -> Spec:
+    """Returns the declaration of a module's command with its own function, unless the command may wait."""
+    function = spec.function
+    inner = getattr(function, "__wrapped__", None)
+    return spec if inner is None or iscoroutinefunction(inner) else replace(spec, function=inner)
 
 
 def _changes(engine: Engine) -> int:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.engine.declare.table import Command, bind_table
 from twisted_redis.engine.errors import CommandError
-from twisted_redis.engine.extensions.calls import Caller
+from twisted_redis.engine.extensions.bundled import Bundled, Row
+from twisted_redis.engine.extensions.calls import Caller, without_checks
 from twisted_redis.engine.extensions.declarations import takes
 from twisted_redis.engine.extensions.module import Middleware, Module
 from twisted_redis.engine.extensions.replies import checked
@@ -69,6 +70,8 @@ class Modules:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.loaded: dict[str, Loaded] = {}
+        #: The modules that are loaded on first use.
+        self.bundled = Bundled(self, frozenset())
         self.dirty_by_calls = 0
         #: The module's command that is running; None if none is.
         self.caller: Caller | None = None
@@ -78,7 +81,8 @@ class Modules:
     def figures(self) -> list[tuple[str, Any]]:
         """Returns the fields of INFO modules."""
         own = [(name, version, 0, options) for name, version, options in BUILT_IN]
-        loaded = [(name, entry.module.version, len(entry.module.middleware), "") for name, entry in self.loaded.items()]
+        own += [(row.name, row.version, 0, "") for row in self.bundled.rows]
+        loaded = [(name, entry.module.version, len(entry.module.middleware), "") for name, entry in self._others()]
         return [
             ("module", f"name={name},ver={version},api=1,filters={filters},usedby=[],using=[],options=[{options}]")
             for name, version, filters, options in own + loaded
@@ -87,13 +91,40 @@ class Modules:
     def describe(self) -> list[Reply]:
         """Returns the reply of MODULE LIST."""
         own: list[tuple[str, int, bytes, tuple[bytes, ...]]] = [(name, ver, b"", ()) for name, ver, _ in BUILT_IN]
-        loaded = [(name, entry.module.version, entry.path, entry.arguments) for name, entry in self.loaded.items()]
+        own += [(row.name, row.version, row.place.encode(), ()) for row in self.bundled.rows]
+        loaded = [(name, entry.module.version, entry.path, entry.arguments) for name, entry in self._others()]
         return [
             Pairs([b"name", name.encode(), b"ver", version, b"path", path, b"args", list(arguments)])
             for name, version, path, arguments in own + loaded
         ]
 
+    def _others(self) -> list[tuple[str, Loaded]]:
+        """Returns the loaded modules that are not bundled."""
+        names = {row.name for row in self.bundled.rows}
+        return [(name, entry) for name, entry in self.loaded.items() if name not in names]
+
     # loading
+
+    def offer(self, chosen: frozenset[str]) -> None:
+        """Has the bundled modules that ``chosen`` names loaded on first use.  Call it before anything is loaded."""
+        engine = self._engine
+        self.bundled = Bundled(self, chosen)
+        engine.commands.provide = self.bundled.provide
+        engine.config.provide_type = self.bundled.provide_type
+        engine.acl.catalogue.bundled = self.bundled
+        engine.acl.catalogue.categories += self.bundled.categories
+
+    def load_bundled(self, row: Row) -> bool:
+        """Loads a bundled module; returns whether that worked.  If not, the log says why."""
+        try:
+            module = _single_module(import_module(row.place), "")
+            entry = Loaded(module, b"", ())
+            self._begin(entry, {}, checks=False)
+        except BaseException as error:
+            self._engine.log("warning", f"The bundled module {row.name} failed to load: {_error_text(error)}")
+            return False
+        self._engine.log("notice", f"Module '{row.name}' loaded from {row.place}")
+        return True
 
     def load(
         self,
@@ -111,23 +142,36 @@ class Modules:
             raise ModuleError(f"Module {path} failed to load: {_error_text(error)}") from error
         if module.name in self.loaded or module.name in _BUILT_IN_NAMES:
             raise ModuleError(f"Module {module.name} is already loaded")
+        if clash := self.bundled.clash(module):
+            raise ModuleError(clash)
         entry = Loaded(module, path.encode("utf-8", "surrogateescape"), arguments)
-        self.loaded[module.name] = entry
         try:
-            self._add_types(module)
-            self._add_commands(entry)
-            self._add_hooks(entry)
-            if module.loader is not None:
-                entry.state = module.loader(self._engine, *arguments, **settings or {})
-            elif arguments or settings:
-                raise ModuleError(f"Module {module.name} takes no arguments")
+            self._begin(entry, settings or {})
         except BaseException as error:
-            self._remove(entry)
             raise ModuleError(f"Module {path or module.name} initialization failed: {_error_text(error)}") from error
         if path:
             self._engine.config.loaded_modules.append((entry.path, *arguments))
         self._engine.log("notice", f"Module '{module.name}' loaded from {path or 'the program'}")
         return entry
+
+    def _begin(self, entry: Loaded, settings: dict[str, bytes], *, checks: bool = True) -> None:
+        """Adds everything that a module declares; if it raises, nothing of the module remains.
+
+        Without ``checks``, the functions of the commands are called directly.
+        """
+        module = entry.module
+        self.loaded[module.name] = entry
+        try:
+            self._add_types(module)
+            self._add_commands(entry, checks)
+            self._add_hooks(entry)
+            if module.loader is not None:
+                entry.state = module.loader(self._engine, *entry.arguments, **settings)
+            elif entry.arguments or settings:
+                raise ModuleError(f"Module {module.name} takes no arguments")
+        except BaseException:
+            self._remove(entry)
+            raise
 
     def _add_types(self, module: Module) -> None:
         known = self._engine.config.own_types
@@ -140,14 +184,14 @@ class Modules:
                 for db in self._engine.databases:
                     own_keys.begin(db, cls)
 
-    def _add_commands(self, entry: Loaded) -> None:
+    def _add_commands(self, entry: Loaded, checks: bool) -> None:
         engine = self._engine
         specs = entry.module.specs
         for name in specs:
             parent = specs.get(name.partition("|")[0])
             if "|" in name and (parent is None or not parent.is_container):
                 raise ModuleError(f"{name} needs its parent: module.container('{name.partition('|')[0]}', summary)")
-        bound = bind_table(specs.values())
+        bound = bind_table(specs.values() if checks else map(without_checks, specs.values()))
         taken = [name.decode() for name in bound if name in engine.commands.by_name]
         if taken:
             raise ModuleError(f"there are commands {', '.join(taken)} already")
@@ -186,6 +230,8 @@ class Modules:
         """Unloads a module and everything it added; raises ModuleError if the module is in use."""
         if name in _BUILT_IN_NAMES:
             raise ModuleError("the module can't be unloaded")
+        if any(row.name == name for row in self.bundled.rows):
+            raise ModuleError("the module exports one or more module-side data types, can't unload")
         entry = self.loaded.get(name)
         if entry is None:
             raise ModuleError("no such module with that name")

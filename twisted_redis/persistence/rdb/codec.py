@@ -19,11 +19,14 @@ __all__ = ["Codec", "Encoding", "Limits", "OwnTypes", "Reader", "check_different
 
 
 class OwnTypes(Protocol):
-    """The types of modules that a server knows."""
+    """The types of modules that a server knows, and those of bundled modules, which it loads now."""
 
     @property
     def own_types(self) -> dict[str, type[OwnValue]]:
         """The types by name."""
+
+    def own_type(self, name: str) -> type[OwnValue] | None:
+        """Returns the type of this name; None if there is none."""
 
 
 class Limits(ArrayLimits, HashLimits, ListLimits, SetLimits, ZSetLimits, OwnTypes, Protocol):

@@ -164,7 +164,7 @@ def _read(data: bytes, pos: int, config: OwnTypes) -> tuple[Any, int]:
     if name == vectors.TYPE:
         return vectors.read_vector_set(data, pos, version)
     known = config.own_types
-    cls = known.get(name)
+    cls = config.own_type(name)
     if cls is None and known is not ANY_TYPE:
         raise CorruptData(f"The RDB file contains module data I can't load: no matching module type '{name}'")
     items, pos = read_items(data, pos)
