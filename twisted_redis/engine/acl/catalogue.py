@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from twisted_redis.engine.declare.table import Command
-    from twisted_redis.engine.extensions.bundled import Bundled
+    from twisted_redis.engine.ports.bundled import BundledModules
 
 __all__ = ["READ", "WRITE", "Catalogue", "access_of", "channels_of"]
 
@@ -60,7 +60,7 @@ class Catalogue:
         #: The names of the categories, in the order of ACL CAT; those of modules come last.
         self.categories: tuple[str, ...] = CATEGORIES
         #: The modules that are loaded when a rule or a request names something in them.
-        self.bundled: Bundled | None = None
+        self.bundled: BundledModules | None = None
         self.take(table)
 
     def take(self, table: dict[bytes, Command]) -> None:

@@ -7,15 +7,11 @@ lead to an import, whatever a client sends.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from twisted_redis.engine.extensions.bundled_names import NAMES
-
-if TYPE_CHECKING:
-    from twisted_redis.engine.extensions.module import Module
-    from twisted_redis.engine.extensions.modules import Modules
 
 __all__ = ["Bundled", "Row"]
 
@@ -60,11 +56,13 @@ def _tables(chosen: frozenset[str]) -> _Tables:
 class Bundled:
     """The bundled modules that ``bundled-modules`` names.
 
-    The methods that provide something return whether they have loaded a module, so that a second look may find it.
+    ``load`` loads one and returns whether that worked; ``loaded`` has the names of the modules that are loaded.  The
+    methods that provide something return whether they have loaded a module, so that a second look may find it.
     """
 
-    def __init__(self, modules: Modules, chosen: frozenset[str]) -> None:
-        self._modules = modules
+    def __init__(self, chosen: frozenset[str], load: Callable[[Row], bool], loaded: Container[str]) -> None:
+        self._load_row = load
+        self._loaded = loaded
         self._tables = _tables(chosen)
         #: The names of those that cannot be loaded.
         self._broken: set[str] = set()
@@ -95,15 +93,14 @@ class Bundled:
         """Loads the module that has an ACL category, given in lower case."""
         return self._load(self._tables.by_category.get(name))
 
-    def clash(self, module: Module) -> str:
+    def clash(self, module: str, commands: Iterable[str], types: Iterable[str]) -> str:
         """Returns an error if another module declares a command or a type of a bundled one; empty without one."""
         tables = self._tables
-        commands = [(name, tables.by_command.get(name.encode())) for name in module.specs]
-        types = [(name, tables.by_type.get(name)) for name in module.types]
-        for what, found in (("command", commands), ("type", types)):
-            for name, row in found:
-                if row is not None and row.name != module.name:
-                    return f"the bundled module {row.name} has the {what} {name}: leave it out with bundled-modules"
+        found = [("command", name, tables.by_command.get(name.encode())) for name in commands]
+        found += [("type", name, tables.by_type.get(name)) for name in types]
+        for what, name, row in found:
+            if row is not None and row.name != module:
+                return f"the bundled module {row.name} has the {what} {name}: leave it out with bundled-modules"
         return ""
 
     def provide_all(self) -> None:
@@ -123,10 +120,10 @@ class Bundled:
     def _load(self, row: Row | None) -> bool:
         if row is None or not self._waits(row):
             return False
-        if self._modules.load_bundled(row):
+        if self._load_row(row):
             return True
         self._broken.add(row.name)
         return False
 
     def _waits(self, row: Row) -> bool:
-        return row.name not in self._modules.loaded and row.name not in self._broken
+        return row.name not in self._loaded and row.name not in self._broken

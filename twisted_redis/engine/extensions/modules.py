@@ -71,7 +71,7 @@ class Modules:
         self._engine = engine
         self.loaded: dict[str, Loaded] = {}
         #: The modules that are loaded on first use.
-        self.bundled = Bundled(self, frozenset())
+        self.bundled = Bundled(frozenset(), self._load_bundled, self.loaded)
         self.dirty_by_calls = 0
         #: The module's command that is running; None if none is.
         self.caller: Caller | None = None
@@ -108,13 +108,13 @@ class Modules:
     def offer(self, chosen: frozenset[str]) -> None:
         """Has the bundled modules that ``chosen`` names loaded on first use.  Call it before anything is loaded."""
         engine = self._engine
-        self.bundled = Bundled(self, chosen)
+        self.bundled = Bundled(chosen, self._load_bundled, self.loaded)
         engine.commands.provide = self.bundled.provide
         engine.config.provide_type = self.bundled.provide_type
         engine.acl.catalogue.bundled = self.bundled
         engine.acl.catalogue.categories += self.bundled.categories
 
-    def load_bundled(self, row: Row) -> bool:
+    def _load_bundled(self, row: Row) -> bool:
         """Loads a bundled module; returns whether that worked.  If not, the log says why."""
         try:
             module = _single_module(import_module(row.place), "")
@@ -142,7 +142,7 @@ class Modules:
             raise ModuleError(f"Module {path} failed to load: {_error_text(error)}") from error
         if module.name in self.loaded or module.name in _BUILT_IN_NAMES:
             raise ModuleError(f"Module {module.name} is already loaded")
-        if clash := self.bundled.clash(module):
+        if clash := self.bundled.clash(module.name, module.specs, module.types):
             raise ModuleError(clash)
         entry = Loaded(module, path.encode("utf-8", "surrogateescape"), arguments)
         try:
