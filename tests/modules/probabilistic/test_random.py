@@ -14,30 +14,14 @@ from tests.differential.harness import Difference, Pair
 from tests.differential.wire import parse
 from tests.modules.exchange import both_dumps
 from tests.modules.probabilistic.calls import Calls
-from twisted_redis.persistence.rdb.numbers import read_length
-from twisted_redis.persistence.rdb.own import read_items
+from tests.modules.probabilistic.dumps import HEAP, without_pointers
 
 CALLS = int(os.environ.get("PROBABILISTIC_CALLS", "400"))
 SEED = int(os.environ.get("PROBABILISTIC_SEED", "1"))
 BATCH = 100
 
 FAMILIES = ("bf", "cf", "cms", "topk", "tdigest")
-#: The place of the heap among the items of a stored Top-K sketch, and the bytes of a pointer in each of its entries.
-HEAP, ENTRY, POINTER = 5, 24, slice(8, 16)
 SPARE = b"copy of the other server"
-
-
-def without_pointers(payload: bytes) -> list[object]:
-    """The items of a dump of a Top-K sketch without the pointers in its heap."""
-    number_end = read_length(payload, 1)[1]
-    items = read_items(payload, number_end)[0]
-    heap = bytearray(items[HEAP])
-    for at in range(0, len(heap), ENTRY):
-        heap[at + POINTER.start : at + POINTER.stop] = bytes(8)
-        # Four bytes at the end of an entry mean nothing.
-        heap[at + 20 : at + 24] = bytes(4)
-    # Real Redis stores an item only up to its first zero byte.
-    return [*items[:HEAP], bytes(heap), *(item.split(b"\0")[0] for item in items[HEAP + 1 :])]
 
 
 def exchange_top_k(pair: Pair, key: bytes) -> None:
