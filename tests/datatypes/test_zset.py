@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from twisted_redis.datatypes.short_ranking import ShortRanking
 from twisted_redis.datatypes.zset import LexRange, ScoreRange, ZSet
 
 
@@ -31,19 +32,26 @@ def made(count: int, config: Limits = WIDE) -> ZSet:
     return zset
 
 
-@pytest.fixture(params=["tiny", "listpack", "skiplist"])
+FORMS = {"tiny": WIDE, "short": Limits(40, 64), "listpack": Limits(1000, 64), "skiplist": Limits(3, 64)}
+
+
+@pytest.fixture(params=FORMS)
 def forms(request: pytest.FixtureRequest) -> Limits:
-    """Limits that put a set of ten members into each of its encodings."""
-    if request.param == "tiny":
-        return WIDE
-    return Limits(3, 64) if request.param == "skiplist" else Limits(10, 64)
+    """Limits that put a set of ten members into each of its forms."""
+    return FORMS[request.param]
 
 
 def filled(config: Limits, count: int = 10) -> ZSet:
-    zset = made(count, config)
-    if config.zset_max_listpack_entries == 10:
-        # The set is large enough for a ranking, which is then kept.
+    """Returns the members m000 to m009 in the form that ``forms`` asks for."""
+    if config not in (FORMS["short"], FORMS["listpack"]):
+        return made(count, config)
+    # A set keeps the form that it had with more members.
+    zset = made(40 if config is FORMS["short"] else 140, config)
+    for number in range(count, len(zset)):
+        zset.remove(b"m%03d" % number)
+    if config is FORMS["listpack"]:
         zset._ranking = zset._sorted()
+    assert isinstance(zset.scores, ShortRanking) == (config is FORMS["short"])
     return zset
 
 
@@ -79,6 +87,38 @@ class TestEncoding:
         assert zset.encoding() == "skiplist"
         assert list(zset) == [b"4", b"3", b"2", b"1", b"0"]
 
+    @pytest.mark.parametrize("size", [1, 16, 17, 128, 129, 200])
+    def test_a_long_listpack(self, size: int) -> None:
+        config = Limits(200, 64)
+        zset = made(size, config)
+        of_pairs = ZSet.from_pairs([(b"m%03d" % number, float(number)) for number in range(size)], config)
+        for one in (zset, of_pairs):
+            assert one.encoding() == "listpack"
+            assert isinstance(one.scores, ShortRanking) == (17 <= size <= 128)
+            assert one.pairs(0, size) == [(b"m%03d" % number, float(number)) for number in range(size)]
+        zset.expect(201, config)
+        assert zset.encoding() == "skiplist"
+        assert list(zset) == list(of_pairs)
+
+    @pytest.mark.parametrize("size", [20, 140])
+    def test_a_limit_that_has_come_down(self, size: int) -> None:
+        zset = made(size, Limits(200, 64))
+        assert zset.add(b"m003", -1.0, LIMITS) is False
+        assert zset.encoding() == "listpack"
+        assert zset.add(b"new", 0.5, LIMITS) is True
+        assert zset.encoding() == "skiplist"
+        assert zset.members(0, 4) == [b"m003", b"m000", b"new", b"m001"]
+
+    def test_a_long_member_of_a_short_set(self) -> None:
+        zset = made(20)
+        long = b"l" * 65
+        zset.add(long, 1.0)
+        assert zset.add(long, 2.0, WIDE) is False
+        assert zset.encoding() == "listpack"
+        assert zset.add(long + b"l", 2.5, WIDE) is True
+        assert zset.encoding() == "skiplist"
+        assert zset.members(2, 5) == [long, b"m002", long + b"l"]
+
     def test_without_limits_it_stays(self) -> None:
         zset = ZSet()
         for number in range(1000):
@@ -94,6 +134,27 @@ class TestEncoding:
         assert [copysign(1, score) for _, score in zset.pairs(0, 2)] == [sign, sign]
         gathered = ZSet.from_pairs([(b"a", -0.0)], limits)
         assert copysign(1, gathered.scores[b"a"]) == sign
+
+    def test_a_short_set_knows_no_negative_zero(self) -> None:
+        zset = made(30)
+        zset.add(b"new", -0.0, WIDE)
+        zset.add(b"m001", -0.0, WIDE)
+        assert [copysign(1, zset.scores[member]) for member in (b"new", b"m001")] == [1, 1]
+        zset = ZSet.from_pairs([(b"%d" % number, -0.0) for number in range(20)], WIDE)
+        assert {copysign(1, score) for _, score in zset.pairs(0, 20)} == {1}
+
+    def test_of_columns(self) -> None:
+        zset = ZSet.from_columns([b"b", b"a"], [1.0, -0.0], LIMITS)
+        assert zset is not None
+        assert zset.pairs(0, 2) == [(b"a", 0.0), (b"b", 1.0)]
+        assert copysign(1, zset.scores[b"a"]) == 1
+        assert zset.encoding() == "listpack"
+        assert ZSet.from_columns([b"a", b"b", b"a"], [1.0, 2.0, 3.0], LIMITS) is None
+        assert ZSet.from_columns([b"a" * 9], [1.0], LIMITS) is None
+        assert ZSet.from_columns([b"%d" % number for number in range(5)], [1.0] * 5, LIMITS) is None
+
+    def test_lookup(self, forms: Limits) -> None:
+        assert filled(forms).lookup() == {b"m%03d" % number: float(number) for number in range(10)}
 
 
 class TestMembers:

@@ -36,12 +36,12 @@ class Sampling(NamedTuple):
     spare: int = 0
 
 
-USUAL = Sampling()
+USUAL: Sampling = Sampling()
 
-QUICK = Sampling(spare=1)
+QUICK: Sampling = Sampling(spare=1)
 """While requests are carried out."""
 
-THOROUGH = Sampling(4 * SAMPLES, 1 << 16)
+THOROUGH: Sampling = Sampling(4 * SAMPLES, 1 << 16)
 """For walks in the background."""
 
 _references: Callable[[object], int] | None = getattr(sys, "getrefcount", None)

@@ -1,24 +1,30 @@
 """Sorted sets: members with scores, in the order of score and then member.
 
 ``scores`` is a dict of members and scores for questions about a member.  A ``Ranking`` beside it is for questions about
-the order.  A set that Redis would store as a listpack gets its ranking when that is needed; a tiny set sorts its
-members each time instead.  A ``large`` set (a skiplist in Redis) always has a ranking.  A large set stays large.
+the order.  A ``large`` set (a skiplist in Redis) always has a ranking.  A large set stays large.
+
+A set that Redis would store as a listpack has one of three forms, which depend on the number of members:
+
+- tiny: a dict, whose members are sorted each time;
+- short: ``scores`` is a ``ShortRanking``, which takes much less memory and answers both kinds of questions;
+- more members, if the limits allow them: a dict, and a ranking as soon as that is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import ClassVar, NamedTuple, Protocol
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.ranking import Ranking
+from twisted_redis.datatypes.short_ranking import MOST, Full, ShortRanking
 
 __all__ = ["LexRange", "ScoreRange", "ZSet", "ZSetLimits"]
 
 _TINY = 16
-"""For up to so many members a ranking is not worth its keep."""
+"""A set with more members becomes short.  With so few, the dict is quicker and takes little memory."""
 
 _FLOAT = 24
 """The size of a float (bytes)."""
@@ -54,7 +60,7 @@ class LexRange(NamedTuple):
 
 
 class ZSet:
-    """A sorted set.  Callers may read ``scores``; only the methods change it."""
+    """A sorted set.  Callers may read ``scores`` as they read a dict; only the methods change it."""
 
     #: The attributes that hold elements, in which a large one is freed bit by bit.
     PARTS: ClassVar[tuple[str, ...]] = ("_order", "_ranking", "scores")
@@ -62,7 +68,7 @@ class ZSet:
     __slots__ = ("_order", "_ranking", "large", "scores")
 
     def __init__(self) -> None:
-        self.scores: dict[bytes, float] = {}
+        self.scores: dict[bytes, float] | ShortRanking = {}
         self._ranking: Ranking | None = None
         self._order: Order | None = None
         self.large = False
@@ -78,15 +84,42 @@ class ZSet:
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[bytes, float]], config: ZSetLimits) -> ZSet:
         """Returns a sorted set of (member, score) ``pairs`` in the encoding that Redis would choose."""
-        made = cls()
-        scores = made.scores = dict(pairs)
+        scores = dict(pairs)
         longest = config.zset_max_listpack_value
         if len(scores) > config.zset_max_listpack_entries or any(len(member) > longest for member in scores):
+            return cls.of(scores, large=True)
+        return cls.of(scores, large=False)
+
+    @classmethod
+    def from_columns(cls, members: Sequence[bytes], scores: Sequence[float], config: ZSetLimits) -> ZSet | None:
+        """Returns a small sorted set of ``members`` with ``scores``, or None if it would be large.
+
+        Returns None also if there are equal members, with which the result would depend on their order.
+        """
+        size = len(members)
+        if size > MOST or size > config.zset_max_listpack_entries:
+            return None
+        longest = config.zset_max_listpack_value
+        for member in members:
+            if len(member) > longest:
+                return None
+        columns = dict(zip(members, scores, strict=True))
+        return cls.of(columns, large=False) if len(columns) == size else None
+
+    @classmethod
+    def of(cls, scores: dict[bytes, float], *, large: bool) -> ZSet:
+        """Returns a sorted set that is ``large`` or not.  ``scores`` may become a part of it."""
+        made = cls()
+        made.scores = scores
+        if large:
             made.enlarge()
-        else:
+            return made
+        # A listpack cannot store a negative zero.
+        if 0.0 in scores.values():
             for member, score in scores.items():
-                if not score:
-                    scores[member] = 0.0
+                scores[member] = score + 0.0
+        if _TINY < len(scores) <= MOST:
+            made.scores = ShortRanking(scores)
         return made
 
     def __len__(self) -> int:
@@ -116,6 +149,8 @@ class ZSet:
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the size of the sorted set in bytes."""
         scores = self.scores
+        if isinstance(scores, ShortRanking):
+            return 80 + scores.memory(how)
         holders = 1 + (self._ranking is not None) + (self._order is not None)
         size = 80 + sizes.of_container(scores) + sizes.of_items(scores, how, holders) + _FLOAT * len(scores)
         if self._ranking is not None:
@@ -130,18 +165,46 @@ class ZSet:
         """Returns the score of ``member``, or None if it is missing."""
         return self.scores.get(member)
 
+    def lookup(self) -> dict[bytes, float]:
+        """Returns the members with their scores, for questions about many members.  Callers must not change it."""
+        scores = self.scores
+        return dict(scores.items()) if isinstance(scores, ShortRanking) else scores
+
     def add(self, member: bytes, score: float, config: ZSetLimits | None = None) -> bool:
         """Adds ``member`` or changes its score, which must not be nan; returns whether it is new.
 
         With ``config`` the set becomes large if it is beyond a limit.
         """
-        before = self.scores.get(member)
-        self.put(member, score, before, config)
-        return before is None
+        return self.set(member, score, config) is None
 
-    def put(self, member: bytes, score: float, before: float | None, config: ZSetLimits | None = None) -> None:
-        """Adds ``member`` or changes its score, which is ``before`` now, None if it is missing."""
+    def set(self, member: bytes, score: float, config: ZSetLimits | None = None) -> float | None:
+        """As ``add``; returns the score that ``member`` had before, None if it is new."""
         scores = self.scores
+        if isinstance(scores, ShortRanking):
+            try:
+                if config is None:
+                    return scores.set(score, member)
+                if len(member) <= config.zset_max_listpack_value:
+                    return scores.set(score, member, config.zset_max_listpack_entries)
+                if member in scores:
+                    return scores.set(score, member)
+            except Full:
+                pass
+            scores = self._unfold(scores)
+        before = scores.get(member)
+        if before != score:
+            self._put(scores, member, score, before, config)
+        return before
+
+    def _put(
+        self,
+        scores: dict[bytes, float],
+        member: bytes,
+        score: float,
+        before: float | None,
+        config: ZSetLimits | None = None,
+    ) -> None:
+        """Adds ``member`` to the dict ``scores`` and to the ranking, or changes its score, which is ``before`` now."""
         ranking = self._ranking
         if before is None:
             if not self.large:
@@ -150,12 +213,15 @@ class ZSet:
                 ):
                     ranking = self.enlarge()
                 else:
-                    score += 0.0  # a listpack cannot store a negative zero
+                    score += 0.0
             scores[member] = score
             if ranking is not None:
                 ranking.add(score, member)
             if self._order is not None:
                 self._order.append(member)
+            if len(scores) == _TINY + 1 and not self.large:
+                self.scores = ShortRanking(scores)
+                self._ranking = None
         elif before != score:
             if not self.large:
                 score += 0.0
@@ -166,7 +232,10 @@ class ZSet:
 
     def remove(self, member: bytes) -> bool:
         """Removes ``member``; returns whether it was there."""
-        score = self.scores.pop(member, None)
+        scores = self.scores
+        if isinstance(scores, ShortRanking):
+            return scores.discard(member)
+        score = scores.pop(member, None)
         if score is None:
             return False
         if self._ranking is not None:
@@ -177,13 +246,16 @@ class ZSet:
 
     def pop(self, *, last: bool = False) -> tuple[bytes, float]:
         """Removes the first or the last member; returns it with its score.  The set must not be empty."""
-        scores, ranking = self.scores, self._ranking
+        scores = self.scores
+        if isinstance(scores, ShortRanking):
+            return scores.pop_last() if last else scores.pop_first()
+        ranking = self._ranking
         if ranking is None:
             if len(scores) <= _TINY:
                 score, member = (max if last else min)(zip(scores.values(), scores, strict=True))
                 del scores[member]
                 return member, score
-            ranking = self._ranked()
+            ranking = self._ranking = self._sorted()
         member, score = pair = ranking.pop_last() if last else ranking.pop_first()
         del scores[member]
         if self._order is not None:
@@ -205,13 +277,16 @@ class ZSet:
 
     def remove_range(self, start: int, stop: int) -> int:
         """Removes the members with ranks from ``start`` up to but not including ``stop``; returns their number."""
-        ranking = self._ranked()
         scores = self.scores
+        if isinstance(scores, ShortRanking):
+            scores.delete(start, stop)
+            return stop - start
         if stop - start == len(scores):
             scores.clear()
             self._ranking = Ranking() if self.large else None
             self._order = None
             return stop - start
+        ranking = self._with_ranking()
         removed = ranking.delete(start, stop)
         for member in removed:
             del scores[member]
@@ -227,16 +302,29 @@ class ZSet:
     def enlarge(self) -> Ranking:
         """Makes the set ``large``; returns its ranking."""
         self.large = True
+        scores = self.scores
+        if isinstance(scores, ShortRanking):
+            self._unfold(scores)
         if self._ranking is None:
             self._ranking = self._sorted()
         return self._ranking
+
+    def _unfold(self, scores: ShortRanking) -> dict[bytes, float]:
+        """Replaces a short ranking by a dict, which it returns."""
+        self.scores = unfolded = dict(scores.items())
+        return unfolded
 
     # ranks
 
     def rank(self, member: bytes) -> int | None:
         """Returns the number of members before ``member``, or None if it is missing."""
-        score = self.scores.get(member)
-        return None if score is None else self._ranked().rank(score, member)
+        scores = self.scores
+        if isinstance(scores, ShortRanking):
+            return scores.rank_of(member)
+        score = scores.get(member)
+        if score is None:
+            return None
+        return self._with_ranking().rank(score, member)
 
     def members(self, start: int, stop: int) -> list[bytes]:
         """Returns the members with ranks from ``start`` up to but not including ``stop``; both must be valid ranks."""
@@ -305,9 +393,15 @@ class ZSet:
         return (size - stop, size - start) if reverse else (start, stop)
 
     def _sorted(self) -> Ranking:
-        return Ranking(sorted(zip(self.scores.values(), self.scores, strict=True)))
+        scores = self.scores
+        return Ranking(sorted([(score, member) for member, score in scores.items()]))
 
-    def _ranked(self) -> Ranking:
+    def _ranked(self) -> Ranking | ShortRanking:
+        scores = self.scores
+        return scores if isinstance(scores, ShortRanking) else self._with_ranking()
+
+    def _with_ranking(self) -> Ranking:
+        """Returns the ranking of a set that is not short."""
         ranking = self._ranking
         if ranking is None:
             ranking = self._sorted()

@@ -65,9 +65,8 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     else:
         target.expect(len(members), config)
     added = updated = 0
-    scores = target.scores
     for score, member in zip(given, members, strict=True):
-        before = scores.get(member)
+        before = target.score(member)
         if before is None:
             if options & _XX:
                 continue
@@ -76,7 +75,7 @@ def geoadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
             continue
         else:
             updated += 1
-        target.put(member, float(score), before, config)
+        target.set(member, float(score), config)
     if added or updated:
         ctx.changed(key, "zadd", added + updated)
         if ctx.effects.recording:

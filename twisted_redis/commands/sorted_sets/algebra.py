@@ -67,7 +67,7 @@ class _Source:
         self.value: Set | ZSet = value
         self.weight = 1.0
         #: Scores by member; None for a plain set.
-        self.scores: dict[bytes, float] | None = value.scores if isinstance(value, ZSet) else None
+        self.scores: dict[bytes, float] | None = value.lookup() if isinstance(value, ZSet) else None
         #: A container whose ``in`` is fast.
         self.members: Any = self.scores if isinstance(value, ZSet) else value.lookup()
 

@@ -57,12 +57,11 @@ def zadd(ctx: Client, key: bytes, *arguments: bytes) -> Reply:
     if target is None:
         target = ZSet.starting_with(member, 1, config)
         db.add(key, target)
-    elif not target.large:
+    elif not config.zset_max_listpack_entries:
         target.expect(1, config)
-    before = target.scores.get(member)
+    before = target.set(member, score, config)
     if before == score:
         return 0
-    target.put(member, score, before, config)
     ctx.changed(key, "zadd")
     return 1 if before is None else 0
 
@@ -92,15 +91,27 @@ def _add(ctx: Client, key: bytes, arguments: tuple[bytes, ...], options: int) ->
     if target is None:
         if options & _XX:
             return None if options & _INCR else 0
+        if not options & _INCR:
+            target = ZSet.from_columns(members, given, config)
+            if target is not None:
+                db.add(key, target)
+                ctx.changed(key, "zadd", len(members))
+                return len(members)
         target = ZSet.starting_with(members[0], len(members), config)
         db.add(key, target)
     else:
         target.expect(len(members), config)
     added = updated = 0
     result: float | None = None
-    scores = target.scores
     for score, member in zip(given, members, strict=True):
-        before = scores.get(member)
+        if not options:
+            before = target.set(member, score, config)
+            if before is None:
+                added += 1
+            elif before != score:
+                updated += 1
+            continue
+        before = target.score(member)
         if before is None:
             if options & _XX:
                 continue
@@ -117,7 +128,7 @@ def _add(ctx: Client, key: bytes, arguments: tuple[bytes, ...], options: int) ->
             if score != before:
                 updated += 1
         result = score
-        target.put(member, score, before, config)
+        target.set(member, score, config)
     if added or updated:
         ctx.changed(key, "zincr" if options & _INCR else "zadd", added + updated)
     if options & _INCR:

@@ -103,11 +103,7 @@ def _read_packed_zset(unpack: Callable[[bytes], list[bytes]]) -> Reader:
         check_different(2 * len(scores), len(texts))
         _check_numbers(scores)
         # Redis looks at the number of members alone, not at their sizes.
-        value = ZSet()
-        value.scores = scores
-        if len(scores) > config.zset_max_listpack_entries:
-            value.enlarge()
-        return value, pos
+        return ZSet.of(scores, large=len(scores) > config.zset_max_listpack_entries), pos
 
     return read
 
