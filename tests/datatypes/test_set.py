@@ -9,7 +9,9 @@ from random import Random
 import pytest
 
 from twisted_redis.datatypes import set as sets
+from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.short_set import ShortSet
 
 
 @dataclass
@@ -36,6 +38,15 @@ def integers(*values: int, config: Limits = LIMITS) -> Set:
 
 def words(count: int, config: Limits = WIDE) -> Set:
     return made(*[b"m%d" % number for number in range(count)], config=config)
+
+
+def added_together(members: list[bytes], config: Limits, before: list[bytes] | None = None) -> Set:
+    """Returns the set that one SADD of ``members`` makes, of the set of one SADD of ``before`` if that is given."""
+    one = Set({})
+    for given in (before, members) if before else (members,):
+        new = set(given) - set(one)
+        assert one.add_all(given, config) == len(new)
+    return one
 
 
 def plain(count: int) -> Set:
@@ -100,6 +111,77 @@ class TestForms:
     def test_too_many_words(self) -> None:
         assert made(b"a", b"b", b"c", b"d").encoding() == "listpack"
         assert made(b"a", b"b", b"c", b"d", b"e").encoding() == "hashtable"
+
+    @pytest.mark.parametrize("size", [1, 16, 17, 128, 129, 200])
+    def test_a_long_listpack(self, size: int) -> None:
+        config = Limits(512, 200, 64)
+        members = [b"m%d" % number for number in range(size)]
+        given = [*members, members[0]]
+        for one in (
+            words(size, config),
+            sets.gathered(members, config),
+            added_together(given, config),
+            added_together(given, config, before=given[size // 2 :]),
+        ):
+            assert one.encoding() == "listpack"
+            assert isinstance(one.members, ShortSet) == (17 <= size <= 128)
+            assert sorted(one) == sorted(members)
+            assert all(member in one for member in members)
+            assert b"other" not in one
+            assert list(one.copy()) == list(one)
+        assert list(words(size, config)) == members
+        assert set(words(size, config).lookup()) == set(members)
+
+    @pytest.mark.parametrize("size", [20, 140])
+    def test_a_limit_that_has_come_down(self, size: int) -> None:
+        one = words(size, Limits(512, 200, 64))
+        assert not one.add(b"m3", LIMITS)
+        assert one.add_all([b"m%d" % number for number in range(size)], LIMITS) == 0
+        assert one.encoding() == "listpack"
+        assert one.add(b"new", LIMITS)
+        assert one.encoding() == "hashtable"
+        assert len(one) == size + 1
+
+    def test_a_long_word_among_many(self) -> None:
+        long = b"l" * 65
+        one = words(20)
+        one.add(long, Limits(512, 128, 100))
+        assert not one.add(long, WIDE)
+        assert one.encoding() == "listpack"
+        assert one.add(long + b"l", WIDE)
+        assert one.encoding() == "hashtable"
+        assert len(one) == 22
+        one = words(20)
+        assert one.add_all([b"%065d" % number for number in range(50)], WIDE) == 50
+        assert one.encoding() == "hashtable"
+
+    def test_many_words_come_and_go(self) -> None:
+        one = words(100)
+        rng = Random(3)
+        left = [b"m%d" % number for number in range(100)]
+        for number in range(60):
+            assert one.random(rng) in left
+            popped = one.pop(rng)
+            left.remove(popped)
+            assert popped not in one
+            assert not one.remove(popped)
+            member = left.pop(number % len(left))
+            assert one.remove(member)
+            assert one.add(b"new%d" % number, WIDE)
+            left.append(b"new%d" % number)
+            assert list(one) == left
+        taken = one.pop_some(30, WIDE, rng)
+        assert sorted([*taken, *one]) == sorted(left)
+        assert one.encoding() == "listpack"
+
+    def test_memory_of_a_short_set(self) -> None:
+        one = words(100)
+        # A bytes object of two or three bytes takes 48 bytes.
+        before = one.memory(sizes.Sampling(None))
+        assert 57 * 100 < before < 62 * 100
+        one.remove(b"m7")
+        one.add(bytes(60), WIDE)
+        assert one.memory(sizes.Sampling(None)) - before == 48
 
     def test_a_long_word(self) -> None:
         assert made(b"12345678a").encoding() == "hashtable"

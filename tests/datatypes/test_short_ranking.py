@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from twisted_redis.datatypes.short_ranking import MOST, TAGS, Full, ShortRanking
+from twisted_redis.datatypes.few import MOST, TAGS, Full
+from twisted_redis.datatypes.short_ranking import ShortRanking
 
 
 def alike() -> Iterator[bytes]:

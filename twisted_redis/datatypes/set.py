@@ -1,7 +1,8 @@
 """Sets in three forms, which correspond to the encodings of Redis.
 
 - intset: a sorted ``array`` of 64-bit integers, eight bytes for each member;
-- listpack: a ``dict`` without values, which is smaller than a ``set`` for a few members and keeps their order;
+- listpack: a ``ShortSet``, which takes little memory; with up to 16 members or more than 128 a ``dict`` without values.
+  Both keep the order of the members;
 - hashtable: a ``set``.
 
 An addition may turn a set into a later form.  A set never goes back to an earlier one.
@@ -19,7 +20,9 @@ from random import Random
 from typing import ClassVar, Protocol, TypeAlias
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.few import MOST, Full
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
+from twisted_redis.datatypes.short_set import ShortSet
 from twisted_redis.datatypes.strings import integer_value
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "gathered_difference",
     "intersection",
     "intersection_size",
+    "listpack_members",
     "union",
 ]
 
@@ -49,7 +53,13 @@ class SetLimits(Protocol):
     set_max_listpack_value: int
 
 
-Members: TypeAlias = "array[int] | dict[bytes, None] | set[bytes]"
+_TINY = 16
+"""With so few members, a dict is quicker than a ``ShortSet`` and takes little memory."""
+
+_QUICK = 4
+"""To rebuild a listpack of fewer than so many times the added members is quicker than to add them one by one."""
+
+Members: TypeAlias = "array[int] | dict[bytes, None] | ShortSet | set[bytes]"
 
 
 class Set:
@@ -98,6 +108,8 @@ class Set:
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the size of the set in bytes."""
         members = self.members
+        if isinstance(members, ShortSet):
+            return 56 + members.memory(how)
         size = 56 + sizes.of_container(members)
         if not isinstance(members, array):
             size += sizes.of_items(members, how, 1 + (self._order is not None))
@@ -108,6 +120,8 @@ class Set:
     def lookup(self) -> AnySet[bytes] | dict[bytes, None]:
         """Returns the members in a form with a quick ``in``.  Callers must not change it."""
         members = self.members
+        if isinstance(members, ShortSet):
+            return set(members)
         return set(map(_text, members)) if isinstance(members, array) else members
 
     # changes
@@ -131,12 +145,28 @@ class Set:
             if self._order is not None:
                 self._order.append(member)
             return True
-        if isinstance(members, array):
+        if isinstance(members, dict):
+            if member in members:
+                return False
+            if (
+                len(members) != _TINY
+                and len(members) < config.set_max_listpack_entries
+                and len(member) <= config.set_max_listpack_value
+            ):
+                members[member] = None
+                return True
+        elif isinstance(members, ShortSet):
+            try:
+                if len(member) <= config.set_max_listpack_value:
+                    return members.add(member, config.set_max_listpack_entries)
+                if member in members:
+                    return False
+            except Full:
+                pass
+        else:
             return self._add_to_integers(members, member, config)
-        if member in members:
-            return False
         if len(members) < config.set_max_listpack_entries and len(member) <= config.set_max_listpack_value:
-            members[member] = None
+            self.members = listpack_members([*members, member])
         else:
             self.members = {*members, member}
         return True
@@ -148,6 +178,14 @@ class Set:
             before = len(members)
             members.update(given)
             return len(members) - before
+        if isinstance(members, dict | ShortSet) and len(members) < _QUICK * len(given):
+            together = dict.fromkeys(members)
+            together.update(dict.fromkeys(given))
+            if len(together) <= config.set_max_listpack_entries:
+                longest = config.set_max_listpack_value
+                if max(map(len, given)) <= longest:
+                    self.members = listpack_members(together)
+                    return len(together) - len(members)
         return sum(self.add(member, config) for member in given)
 
     def _add_to_integers(self, members: array[int], member: bytes, config: SetLimits) -> bool:
@@ -162,8 +200,7 @@ class Set:
             return True
         longest = max(len(member), len(_text(members[0])), len(_text(members[-1]))) if members else len(member)
         if len(members) < config.set_max_listpack_entries and longest <= config.set_max_listpack_value:
-            self.members = dict.fromkeys(map(_text, members))
-            self.members[member] = None
+            self.members = listpack_members([*map(_text, members), member])
         else:
             self.members = {*map(_text, members), member}
         return True
@@ -178,16 +215,18 @@ class Set:
             if self._order is not None:
                 self._order.discard(member)
             return True
-        if isinstance(members, array):
-            value = integer_value(member)
-            place = None if value is None else _find(members, value)
-            if place is None:
+        if isinstance(members, dict):
+            if member not in members:
                 return False
-            del members[place]
+            del members[member]
             return True
-        if member not in members:
+        if isinstance(members, ShortSet):
+            return members.discard(member)
+        value = integer_value(member)
+        place = None if value is None else _find(members, value)
+        if place is None:
             return False
-        del members[member]
+        del members[place]
         return True
 
     # cursors and random picks
@@ -206,7 +245,9 @@ class Set:
         if not members:
             return None
         place = int(rng.random() * len(members))
-        return _text(members[place]) if isinstance(members, array) else next(islice(members, place, None))
+        if isinstance(members, dict):
+            return next(islice(members, place, None))
+        return _text(members[place]) if isinstance(members, array) else members.at(place)
 
     def choices(self, count: int, rng: Random = RANDOM) -> list[bytes]:
         """Returns ``count`` random members, each picked from all members, of which there must be some."""
@@ -230,11 +271,11 @@ class Set:
             members.remove(popped)
             return popped
         place = int(rng.random() * len(members))
-        if isinstance(members, array):
-            return _text(members.pop(place))
-        member = next(islice(members, place, None))
-        del members[member]
-        return member
+        if isinstance(members, dict):
+            member = next(islice(members, place, None))
+            del members[member]
+            return member
+        return _text(members.pop(place)) if isinstance(members, array) else members.pop(place)
 
     def pop_some(self, count: int, config: SetLimits, rng: Random = RANDOM) -> list[bytes]:
         """Removes and returns ``count`` random members.  The set must have more."""
@@ -268,6 +309,11 @@ class Set:
         return self._order
 
 
+def listpack_members(members: Collection[bytes]) -> dict[bytes, None] | ShortSet:
+    """Returns different ``members`` in the form for a set that Redis would store as a listpack."""
+    return ShortSet(members) if _TINY < len(members) <= MOST else dict.fromkeys(members)
+
+
 def gathered(members: Collection[bytes], config: SetLimits, form: type = array, narrow: bool = False) -> Set:
     """Returns a set of ``members`` in the form that Redis reaches when it starts with ``form``.
 
@@ -285,7 +331,7 @@ def gathered(members: Collection[bytes], config: SetLimits, form: type = array, 
     if size <= config.set_max_listpack_entries:
         longest = config.set_max_listpack_value
         if all(len(member) <= longest for member in members):
-            return Set(dict.fromkeys(members))
+            return Set(listpack_members(members))
     return Set(members if isinstance(members, set) else set(members))
 
 
@@ -377,7 +423,7 @@ def _integers(members: Iterable[bytes]) -> list[int] | None:
     return values
 
 
-_ENCODINGS: dict[type, str] = {array: "intset", dict: "listpack", set: "hashtable"}
+_ENCODINGS: dict[type, str] = {array: "intset", dict: "listpack", ShortSet: "listpack", set: "hashtable"}
 
 
 def _find(members: Sequence[int], value: int) -> int | None:

@@ -18,51 +18,32 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import Final
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.few import MOST, TAGS, Few, Full
 
-__all__ = ["MOST", "Full", "ShortRanking"]
-
-MOST: Final = 128
-"""The greatest number of members.  With more of them, too many would share a tag."""
-
-TAGS: Final = 251
-"""The number of tags.  A prime, because the remainder of a division is quicker than the last bits of a negative number."""
+__all__ = ["ShortRanking"]
 
 
-class Full(Exception):
-    """A short ranking has no room for a new member."""
-
-
-class ShortRanking:
+class ShortRanking(Few):
     """Pairs of (score, member), whose members are all different.  A score is never nan.
 
-    Three sequences have an entry for each pair: the score, the member and its tag.  The tag is the
-    remainder of the member's hash.  A member is found by a search for its tag, which is one quick search of bytes.
+    A third sequence, beside the members and their tags, has the scores.
 
     The pairs are in no order until a caller asks for one.  After that they are kept in ascending order.
     """
 
-    __slots__ = ("_members", "_ordered", "_scores", "_tags")
+    __slots__ = ("_ordered", "_scores")
 
     def __init__(self, scores: dict[bytes, float]) -> None:
-        self._members: list[bytes] = list(scores)
+        super().__init__(scores)
         self._scores: array[float] = array("d", scores.values())
-        self._tags = bytearray([hash(member) % TAGS for member in scores])
         self._ordered = False
-
-    def __len__(self) -> int:
-        """The number of pairs."""
-        return len(self._tags)
 
     def __iter__(self) -> Iterator[bytes]:
         """The members in ascending order."""
         self._arrange()
         return iter(self._members)
-
-    def __contains__(self, member: object) -> bool:
-        return isinstance(member, bytes) and self._place(member) >= 0
 
     def __getitem__(self, member: bytes) -> float:
         """Returns the score of ``member``; raises KeyError if it is missing."""
@@ -104,15 +85,6 @@ class ShortRanking:
         members = self._members
         size = 64 + sizes.of_container(members) + sizes.of_container(self._scores) + sizes.of_container(self._tags)
         return size + sizes.of_items(members, how)
-
-    def _place(self, member: bytes) -> int:
-        """Returns the place of ``member``, or -1 if it is missing."""
-        tag = hash(member) % TAGS
-        tags, members = self._tags, self._members
-        place = tags.find(tag)
-        while place >= 0 and members[place] != member:
-            place = tags.find(tag, place + 1)
-        return place
 
     # changes
 

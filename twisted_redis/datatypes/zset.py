@@ -17,9 +17,10 @@ from random import Random
 from typing import ClassVar, NamedTuple, Protocol
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.few import MOST, Full
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.ranking import Ranking
-from twisted_redis.datatypes.short_ranking import MOST, Full, ShortRanking
+from twisted_redis.datatypes.short_ranking import ShortRanking
 
 __all__ = ["LexRange", "ScoreRange", "ZSet", "ZSetLimits"]
 

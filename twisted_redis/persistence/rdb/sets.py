@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 from twisted_redis.datatypes import intset, listpack
-from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.set import Set, listpack_members
 from twisted_redis.datatypes.strings import integer_value
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, check_different, read_count
 from twisted_redis.persistence.rdb.errors import EmptyValue
@@ -44,7 +44,7 @@ def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
         if count <= config.set_max_listpack_entries and all(len(member) <= longest for member in members):
             small = dict.fromkeys(members)
             check_different(len(small), count)
-            return Set(small), pos
+            return Set(listpack_members(small)), pos
     large = set(members)
     check_different(len(large), count)
     return Set(large), pos
@@ -76,7 +76,7 @@ def _read_set_listpack(data: bytes, pos: int, config: Limits) -> tuple[Set, int]
         raise EmptyValue(pos)
     small = dict.fromkeys(members)
     check_different(len(small), len(members))
-    return Set(small if len(small) <= config.set_max_listpack_entries else set(small)), pos
+    return Set(listpack_members(small) if len(small) <= config.set_max_listpack_entries else set(small)), pos
 
 
 CODEC = Codec(
