@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted_redis.extending import Client, CommandError
 from twisted_redis.modules.json.common import NO_KEY, check_depth, kind_of, write_document, wrong_kind
+from twisted_redis.modules.json.document import content
 from twisted_redis.modules.json.editing import replace, resolve
 from twisted_redis.modules.json.paths import Path
 from twisted_redis.modules.json.text import restored
@@ -42,7 +43,7 @@ def change_each(
     document = write_document(ctx, key)
     if document is None:
         raise NO_KEY
-    root = document.value()
+    root = content(ctx, document)
     found = path.find_places(root, document.length)
     chosen = sum(value.__class__ in kinds for value, _ in found)
     if not chosen:

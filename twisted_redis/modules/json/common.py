@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from twisted_redis.extending import Client, CommandError, KeySpec, Reply, WrongArity, WrongType
-from twisted_redis.modules.json.document import Document
+from twisted_redis.modules.json.document import Document, content
 from twisted_redis.modules.json.module import module
 from twisted_redis.modules.json.paths import Path, PathError, path_of
 from twisted_redis.modules.json.text import DEEPEST_ARGUMENT, DEEPEST_DOCUMENT, JsonError, depth_of, parse
@@ -22,6 +22,7 @@ __all__ = [
     "no_path",
     "no_path_or",
     "read_document",
+    "values_of",
     "write_document",
     "wrong_kind",
 ]
@@ -153,6 +154,12 @@ def read_document(ctx: Client, key: bytes) -> Document | None:
 def write_document(ctx: Client, key: bytes) -> Document | None:
     """The document of a key to change."""
     return ctx.db.write(key, Document)
+
+
+def values_of(ctx: Client, document: Document, path: Path) -> list[Any]:
+    """The values of a path in a document; raises PathError."""
+    root = content(ctx, document)
+    return path.find(root, document.length) if path.keys is None else path.follow(root)
 
 
 def kind_of(value: Any) -> str:

@@ -189,6 +189,25 @@ def _walk_trails(value: Any, trail: _Trail, budget: Budget) -> list[tuple[Any, _
     return found
 
 
+def _follow(keys: list[str | int | None], value: Any) -> list[Any]:
+    """The value that names and indexes lead to, in a list; an empty list if there is none."""
+    for key in keys:
+        if key.__class__ is str:
+            if value.__class__ is not dict or key not in value:
+                return []
+            value = value[key]
+        else:
+            if value.__class__ is not list:
+                return []
+            index: int = key  # type: ignore[assignment]
+            if index < 0:
+                index = max(0, index + len(value))
+            if index >= len(value):
+                return []
+            value = value[index]
+    return [value]
+
+
 def _find_with(nodes: list[Node]) -> Find:
     """Returns the function that finds the values of a path with these steps."""
     return _finder([_compile_step(node) for node in nodes])
@@ -197,23 +216,7 @@ def _find_with(nodes: list[Node]) -> Find:
 def _finder(steps: list[_Step]) -> Find:
     keys = [step.key for step in steps]
     if all(key is not None for key in keys):
-
-        def find_one(value: Any, root: Any, budget: Budget) -> list[Any]:
-            for key in keys:
-                if key.__class__ is str:
-                    if value.__class__ is not dict or key not in value:
-                        return []
-                    value = value[key]
-                else:
-                    if value.__class__ is not list:
-                        return []
-                    index = _absolute(key, len(value))  # type: ignore[arg-type]
-                    if index >= len(value):
-                        return []
-                    value = value[index]
-            return [value]
-
-        return find_one
+        return lambda value, root, budget: _follow(keys, value)
 
     def find(value: Any, root: Any, budget: Budget) -> list[Any]:
         values = [value]
@@ -243,9 +246,10 @@ class Path:
     """A path: ``original`` is its text, ``fixed`` the one that begins with ``$``, which errors show.
 
     A path that does not begin with ``$``, ``$.`` or ``$[`` is ``legacy``: it means the first value that it leads to.
+    ``keys`` are the names and indexes of a path that leads to one value at most, and None for any other path.
     """
 
-    __slots__ = ("_find", "_steps", "fixed", "is_legacy", "is_root", "original")
+    __slots__ = ("_find", "_steps", "fixed", "is_legacy", "is_root", "keys", "original")
 
     def __init__(self, text: str) -> None:
         self.original = text
@@ -257,20 +261,28 @@ class Path:
         else:
             self.fixed = f"${text}" if text.startswith(".") else f"$.{text}"
         self.is_root = self.fixed == "$"
-        self._steps: list[_Step] | PathError | None = None
         self._find: Find | None = None
+        self._steps: list[_Step] | PathError
+        self.keys: list[str | int | None] | None = None
+        try:
+            self._steps = [_compile_step(node) for node in parse(self.fixed)]
+        except PathError as error:
+            self._steps = error
+            return
+        self._find = _finder(self._steps)
+        keys = [step.key for step in self._steps]
+        if None not in keys:
+            self.keys = keys
 
     def steps(self) -> list[_Step]:
         """The compiled steps; raises PathError if the text is not a path."""
-        if self._steps is None:
-            try:
-                self._steps = [_compile_step(node) for node in parse(self.fixed)]
-                self._find = _finder(self._steps)
-            except PathError as error:
-                self._steps = error
         if isinstance(self._steps, PathError):
             raise PathError(*self._steps.args)
         return self._steps
+
+    def follow(self, root: Any) -> list[Any]:
+        """As ``find``, for a path with ``keys``."""
+        return _follow(self.keys, root)  # type: ignore[arg-type]
 
     def find(self, root: Any, size: int) -> list[Any]:
         """Returns the values of the path in a document of ``size`` bytes; raises PathError."""

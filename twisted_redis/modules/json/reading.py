@@ -26,9 +26,10 @@ from twisted_redis.modules.json.common import (
     no_path,
     no_path_or,
     read_document,
+    values_of,
     wrong_kind,
 )
-from twisted_redis.modules.json.document import Document
+from twisted_redis.modules.json.document import Document, content
 from twisted_redis.modules.json.paths import Path, PathError, path_of
 from twisted_redis.modules.json.scanner import MOST_SIGNED, JsonError, scan
 from twisted_redis.modules.json.text import DEEPEST_ARGUMENT, Form, dumps, formatted
@@ -68,9 +69,9 @@ def _number(value: int) -> int | float:
     return value if value <= MOST_SIGNED else float(value)
 
 
-def _first(document: Document, path: Path) -> Any:
+def _first(ctx: Client, document: Document, path: Path) -> Any:
     """The first value of a path; raises CommandError if there is none."""
-    found = path.find(document.value(), document.length)
+    found = values_of(ctx, document, path)
     if not found:
         raise no_path(path.fixed)
     return found[0]
@@ -116,26 +117,25 @@ def get(ctx: Client, words: Words) -> Reply:
         form = None
     if reply_as != b"STRING" and ctx.resp == 3:
         whole = reply_as == b"EXPAND"
-        return [_expanded_values(document, path, whole, form) for path in paths or [path_of(b".")]]
+        return [_expanded_values(ctx, document, path, whole, form) for path in paths or [path_of(b".")]]
     if not paths:
-        return document.text() if form is None else formatted(document.value(), form)
+        return document.text() if form is None else formatted(content(ctx, document), form)
     if len(paths) > 1:
-        return _by_path(document, paths, form)
+        return _by_path(ctx, document, paths, form)
     path = paths[0]
-    value = _first(document, path) if path.is_legacy else path.find(document.value(), document.length)
+    value = _first(ctx, document, path) if path.is_legacy else values_of(ctx, document, path)
     return dumps(value) if form is None else formatted(value, form)
 
 
-def _expanded_values(document: Document, path: Path, whole: bool, form: Form | None) -> list[Reply]:
+def _expanded_values(ctx: Client, document: Document, path: Path, whole: bool, form: Form | None) -> list[Reply]:
     try:
         path.steps()
     except PathError:
         return []
-    return [expanded(value, whole, form) for value in path.find(document.value(), document.length)]
+    return [expanded(value, whole, form) for value in values_of(ctx, document, path)]
 
 
-def _by_path(document: Document, paths: list[Path], form: Form | None) -> bytes:
-    root = document.value()
+def _by_path(ctx: Client, document: Document, paths: list[Path], form: Form | None) -> bytes:
     legacy = all(path.is_legacy for path in paths)
     values: dict[str, Any] = {}
     missing: CommandError | None = None
@@ -144,7 +144,7 @@ def _by_path(document: Document, paths: list[Path], form: Form | None) -> bytes:
             path.steps()
         except PathError:
             continue
-        found: Any = path.find(root, document.length)
+        found: Any = values_of(ctx, document, path)
         if legacy:
             if not found:
                 missing = missing or no_path(path.original)
@@ -174,7 +174,7 @@ def _value_or_none(ctx: Client, key: bytes, path: Path) -> bytes | None:
         document = read_document(ctx, key)
         if document is None:
             return None
-        return dumps(_first(document, path) if path.is_legacy else path.find(document.value(), document.length))
+        return dumps(_first(ctx, document, path) if path.is_legacy else values_of(ctx, document, path))
     except (WrongType, PathError, CommandError):
         return None
 
@@ -190,10 +190,10 @@ def type_(ctx: Client, words: Words) -> Reply:
     reply: Reply = None
     if document is not None:
         if not path.is_legacy:
-            reply = [kind_of(value) for value in path.find(document.value(), document.length)]
+            reply = [kind_of(value) for value in values_of(ctx, document, path)]
         else:
             try:
-                reply = kind_of(_first(document, path))
+                reply = kind_of(_first(ctx, document, path))
             except (PathError, CommandError):
                 reply = None
     return [reply] if ctx.resp == 3 else reply
@@ -208,20 +208,20 @@ def strlen(ctx: Client, words: Words) -> Reply:
     key, path = words.data(), words.path_or_root()
     document = read_document(ctx, key)
     if not path.is_legacy:
-        return _of_each(document, path, str, lambda value: len(value.encode("utf-8")))
+        return _of_each(ctx, document, path, str, lambda value: len(value.encode("utf-8")))
     if document is None:
         return None
-    value = _first(document, path)
+    value = _first(ctx, document, path)
     if value.__class__ is not str:
         raise wrong_kind("string", kind_of(value))
     return len(value.encode("utf-8"))
 
 
-def _of_each(document: Document | None, path: Path, kind: type, result: Any) -> list[Reply]:
+def _of_each(ctx: Client, document: Document | None, path: Path, kind: type, result: Any) -> list[Reply]:
     """The result for each value of a path that is of a kind, and null for any other value."""
     if document is None:
         raise NO_KEY
-    found = path.find(document.value(), document.length)
+    found = values_of(ctx, document, path)
     return [result(value) if value.__class__ is kind else None for value in found]
 
 
@@ -234,10 +234,10 @@ def arrlen(ctx: Client, words: Words) -> Reply:
     key, path = words.data(), words.path_or_root()
     document = read_document(ctx, key)
     if not path.is_legacy:
-        return _of_each(document, path, list, len)
+        return _of_each(ctx, document, path, list, len)
     if document is None:
         return None
-    found = path.find(document.value(), document.length)
+    found = values_of(ctx, document, path)
     if not found:
         raise no_path(path.original)
     if found[0].__class__ is not list:
@@ -256,8 +256,8 @@ def objlen(ctx: Client, words: Words) -> Reply:
     if not path.is_legacy:
         if document is None:
             raise no_path_or(path.fixed, "not an object")
-        return _of_each(document, path, dict, len)
-    value = _first_or_nothing(document, path)
+        return _of_each(ctx, document, path, dict, len)
+    value = _first_or_nothing(ctx, document, path)
     if not value:
         return None
     if value[0].__class__ is not dict:
@@ -265,12 +265,12 @@ def objlen(ctx: Client, words: Words) -> Reply:
     return len(value[0])
 
 
-def _first_or_nothing(document: Document | None, path: Path) -> list[Any]:
+def _first_or_nothing(ctx: Client, document: Document | None, path: Path) -> list[Any]:
     """The first value of a path in a list; an empty list if there is none, even if the path is wrong."""
     if document is None:
         return []
     try:
-        return path.find(document.value(), document.length)[:1]
+        return values_of(ctx, document, path)[:1]
     except PathError:
         return []
 
@@ -284,8 +284,8 @@ def objkeys(ctx: Client, words: Words) -> Reply:
     key, path = words.data(), words.path_or_root()
     document = read_document(ctx, key)
     if not path.is_legacy:
-        return _of_each(document, path, dict, list)
-    value = _first_or_nothing(document, path)
+        return _of_each(ctx, document, path, dict, list)
+    value = _first_or_nothing(ctx, document, path)
     if not value:
         return None
     if value[0].__class__ is not dict:
@@ -311,11 +311,11 @@ def arrindex(ctx: Client, words: Words) -> Reply:
     if document is None:
         raise no_path(path.original)
     if path.is_legacy:
-        value = _first(document, path)
+        value = _first(ctx, document, path)
         if value.__class__ is not list:
             raise wrong_kind("array", kind_of(value))
         return _index_of(value, wanted, start, stop)
-    found = path.find(document.value(), document.length)
+    found = values_of(ctx, document, path)
     return [_index_of(value, wanted, start, stop) if value.__class__ is list else None for value in found]
 
 
@@ -361,8 +361,8 @@ def resp(ctx: Client, words: Words) -> Reply:
     if document is None:
         return None
     if path.is_legacy:
-        return _as_resp(_first(document, path))
-    return [_as_resp(value) for value in path.find(document.value(), document.length)]
+        return _as_resp(_first(ctx, document, path))
+    return [_as_resp(value) for value in values_of(ctx, document, path)]
 
 
 def _as_resp(value: Any) -> Reply:
@@ -393,8 +393,8 @@ def debug(ctx: Client, words: Words) -> Reply:
     key, path = words.data(), words.path_or_root()
     document = read_document(ctx, key)
     if path.is_legacy:
-        return 0 if document is None else _foreign_size(_first(document, path))
-    return [] if document is None else [_foreign_size(v) for v in path.find(document.value(), document.length)]
+        return 0 if document is None else _foreign_size(_first(ctx, document, path))
+    return [] if document is None else [_foreign_size(v) for v in values_of(ctx, document, path)]
 
 
 def _foreign_size(value: Any) -> int:

@@ -22,7 +22,7 @@ from twisted_redis.extending import (
     key_range,
 )
 from twisted_redis.modules.json.common import NO_KEY, NewObject, Words, check_depth, declare, write_document
-from twisted_redis.modules.json.document import Document
+from twisted_redis.modules.json.document import Document, content
 from twisted_redis.modules.json.editing import add, exists, merged, remove_all, replace, resolve
 from twisted_redis.modules.json.paths import Path, Place, path_of
 from twisted_redis.modules.json.text import duplicate, parse
@@ -40,9 +40,11 @@ class _Target(NamedTuple):
     key: str | None
 
 
-def _targets(document: Document, path: Path, may_replace: bool = True, may_add: bool = True) -> list[_Target]:
+def _targets(
+    ctx: Client, document: Document, path: Path, may_replace: bool = True, may_add: bool = True
+) -> list[_Target]:
     """Where a value goes: to all values of the path, or to a new member of an object if there are none."""
-    root, size = document.value(), document.length
+    root, size = content(ctx, document), document.length
     if may_replace:
         found = [_Target(place, None) for _, place in path.find_places(root, size)]
         if found:
@@ -52,9 +54,9 @@ def _targets(document: Document, path: Path, may_replace: bool = True, may_add: 
     return [_Target(place, key) for place, key in path.find_additions(root, size)]
 
 
-def _put(document: Document, targets: list[_Target], value: Any, size: int) -> bool:
+def _put(ctx: Client, document: Document, targets: list[_Target], value: Any, size: int) -> bool:
     """Puts ``value``, of ``size`` bytes, to each target.  Returns whether the document has changed."""
-    root = document.value()
+    root = content(ctx, document)
     done = False
     for target in targets:
         check_depth(len(target.place) + 1, value)
@@ -108,8 +110,8 @@ def set_(ctx: Client, words: Words) -> Reply:
             raise NewObject
         _create(ctx, key, document, value)
     else:
-        targets = _targets(document, path, condition != b"NX", condition != b"XX")
-        if not _put(document, targets, value, len(text)):
+        targets = _targets(ctx, document, path, condition != b"NX", condition != b"XX")
+        if not _put(ctx, document, targets, value, len(text)):
             return None
     ctx.changed(key, "json.set")
     return OK
@@ -141,14 +143,14 @@ def mset(ctx: Client, words: Words) -> Reply:
         if not path.is_root:
             if document is None:
                 raise NewObject
-            targets = _targets(document, path)
+            targets = _targets(ctx, document, path)
         text = words.text()
         settings.append(_Setting(key, targets, parse(text), len(text)))
     for key, targets, value, size in settings:
         document = write_document(ctx, key)
         if document is None or targets is None:
             _create(ctx, key, document, value)
-        elif not _put(document, targets, value, size):
+        elif not _put(ctx, document, targets, value, size):
             continue
         ctx.changed(key, "json.mset")
     return OK
@@ -172,8 +174,8 @@ def merge(ctx: Client, words: Words) -> Reply:
             raise NewObject
         _create(ctx, key, document, patch)
     else:
-        targets = [_Target([], None)] if path.is_root else _targets(document, path)
-        root = document.value()
+        targets = [_Target([], None)] if path.is_root else _targets(ctx, document, path)
+        root = content(ctx, document)
         done = False
         for place, _ in targets:
             check_depth(len(place) + 1, patch)
@@ -203,7 +205,7 @@ def _delete(ctx: Client, words: Words) -> Reply:
         ctx.db.delete(key)
         deleted = 1
     else:
-        root = document.value()
+        root = content(ctx, document)
         deleted = remove_all(root, [place for _, place in path.find_places(root, document.length) if place])
         if deleted:
             document.changed(root, 0)
@@ -246,7 +248,7 @@ def clear(ctx: Client, words: Words) -> Reply:
     document = write_document(ctx, key)
     if document is None:
         raise NO_KEY
-    root = document.value()
+    root = content(ctx, document)
     cleared = 0
     for value, place in paths[0].find_places(root, document.length):
         if not _can_clear(value) or not exists(root, place):
