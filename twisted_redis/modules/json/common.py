@@ -123,14 +123,24 @@ class Words:
             raise WrongArity(self._name)
 
 
-def declare(name: str, *, flags: int, keys: tuple[KeySpec, ...]) -> Callable[[Function], Function]:
-    """Declares a function of (client, Words) as a command of the module."""
+def declare(
+    name: str, *, flags: int, keys: tuple[KeySpec, ...], quick: Callable[..., Reply] | None = None
+) -> Callable[[Function], Function]:
+    """Declares a function of (client, Words) as a command of the module.
+
+    ``quick`` is asked first, with the client and the arguments; it returns NotImplemented for what it leaves to the
+    function.
+    """
     spoken = name.lower()
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def run(ctx: Client, *words: bytes) -> Reply:
             try:
+                if quick is not None:
+                    reply = quick(ctx, *words)
+                    if reply is not NotImplemented:
+                        return reply
                 return function(ctx, Words(spoken, words))
             except (PathError, JsonError) as error:
                 raise failure(error.args[0]) from None
@@ -162,16 +172,12 @@ def values_of(ctx: Client, document: Document, path: Path) -> list[Any]:
     return path.find(root, document.length) if path.keys is None else path.follow(root)
 
 
+_KINDS = {dict: "object", list: "array", str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
 def kind_of(value: Any) -> str:
     """The name of a value's kind in JSON.TYPE."""
-    return {
-        dict: "object",
-        list: "array",
-        str: "string",
-        int: "integer",
-        float: "number",
-        bool: "boolean",
-    }.get(value.__class__, "null")
+    return _KINDS.get(value.__class__, "null")
 
 
 def check_depth(steps: int, value: Any) -> None:

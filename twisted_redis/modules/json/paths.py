@@ -171,6 +171,30 @@ def _walk(value: Any, budget: Budget) -> list[Any]:
     return found
 
 
+def _scan_for(name: str, values: list[Any], budget: Budget) -> list[Any]:
+    """The members of a name at any depth of the values, which is what most scans look for."""
+    found = []
+    items: Iterable[Any]
+    for start in values:
+        stack = [start]
+        visited = 0
+        while stack:
+            value = stack.pop()
+            if value.__class__ is dict:
+                if name in value:
+                    found.append(value[name])
+                items = reversed(value.values())
+            elif value.__class__ is list:
+                items = reversed(value)
+            else:
+                continue
+            visited += len(value)
+            stack += [item for item in items if item.__class__ is dict or item.__class__ is list]
+        # A document has at most one value for each byte, so a single scan ends by itself.
+        budget.spend(visited)
+    return found
+
+
 def _walk_trails(value: Any, trail: _Trail, budget: Budget) -> list[tuple[Any, _Trail]]:
     """As ``_walk``, with the trails."""
     found = []
@@ -220,10 +244,20 @@ def _finder(steps: list[_Step]) -> Find:
 
     def find(value: Any, root: Any, budget: Budget) -> list[Any]:
         values = [value]
+        scans = False
         for rule, key, _, select, _ in steps:
-            if rule == "full_scan":
+            if scans:
+                scans = False
+                if key.__class__ is str:
+                    values = _scan_for(key, values, budget)
+                    budget.spend(len(values))
+                    continue
                 values = [item for value in values for item in _walk(value, budget)]
-            elif key.__class__ is str:
+                budget.spend(len(values))
+            if rule == "full_scan":
+                scans = True
+                continue
+            if key.__class__ is str:
                 values = [value[key] for value in values if value.__class__ is dict and key in value]
             else:
                 values = [item for value in values for _, item in select(value, root, budget)]
@@ -295,7 +329,7 @@ class Path:
 
     def find_places(self, root: Any, size: int) -> list[tuple[Any, Place]]:
         """As ``find``, with the place of each value."""
-        return _find_places(self.steps(), root, size)
+        return _find_places(self.steps(), root, size) if self.keys is None else _follow_place(self.keys, root)
 
     def find_additions(self, root: Any, size: int) -> list[tuple[Place, str]]:
         """Returns the places of objects and the key that a new value gets in them, for a path that leads to no value.
@@ -313,6 +347,26 @@ class Path:
                 return []
             raise PathError("ERR array index out of range")
         return [(place, str(key)) for _, place in _find_places(steps[:-1], root, size)]
+
+
+def _follow_place(keys: list[str | int | None], value: Any) -> list[tuple[Any, Place]]:
+    """As ``_follow``, with the place."""
+    place: Place = []
+    for key in keys:
+        if isinstance(key, str):
+            if value.__class__ is not dict or key not in value:
+                return []
+            place.append(key)
+            value = value[key]
+        else:
+            if value.__class__ is not list:
+                return []
+            index = _absolute(key or 0, len(value))
+            if index >= len(value):
+                return []
+            place.append(index)
+            value = value[index]
+    return [(value, place)]
 
 
 def _find_places(steps: list[_Step], root: Any, size: int) -> list[tuple[Any, Place]]:

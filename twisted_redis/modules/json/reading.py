@@ -31,8 +31,8 @@ from twisted_redis.modules.json.common import (
 )
 from twisted_redis.modules.json.document import Document, content
 from twisted_redis.modules.json.paths import Path, PathError, path_of
-from twisted_redis.modules.json.scanner import MOST_SIGNED, JsonError, scan
-from twisted_redis.modules.json.text import DEEPEST_ARGUMENT, Form, dumps, formatted
+from twisted_redis.modules.json.scanner import MOST_SIGNED, JsonError
+from twisted_redis.modules.json.text import Form, dumps, formatted, parse_whole
 
 __all__ = ["expanded"]
 
@@ -60,8 +60,8 @@ def expanded(value: Any, whole: bool, form: Form | None = None) -> Reply:
     if not whole:
         return dumps(value) if form is None else formatted(value, form)
     if kind is dict:
-        return {key: expanded(item, whole) for key, item in value.items()}
-    return [expanded(item, whole) for item in value] if kind is list else value
+        return {key.encode("utf-8"): expanded(item, whole) for key, item in value.items()}
+    return [expanded(item, whole) for item in value] if kind is list else value.encode("utf-8")
 
 
 def _number(value: int) -> int | float:
@@ -77,7 +77,23 @@ def _first(ctx: Client, document: Document, path: Path) -> Any:
     return found[0]
 
 
-@declare("JSON.GET", flags=READONLY, keys=_READ)
+def _get_one(ctx: Client, key: bytes = b"", path: bytes = b"-", *more: bytes) -> Reply:
+    """JSON.GET with nothing but a path, which is what nearly all callers send."""
+    if more or path[:1] not in b"$.":
+        return NotImplemented
+    document = ctx.db.read(key, Document)
+    if document is None:
+        return None
+    compiled = path_of(path)
+    found = values_of(ctx, document, compiled)
+    if not compiled.is_legacy:
+        return dumps(found)
+    if not found:
+        raise no_path(compiled.fixed)
+    return dumps(found[0])
+
+
+@declare("JSON.GET", flags=READONLY, keys=_READ, quick=_get_one)
 def get(ctx: Client, words: Words) -> Reply:
     """JSON.GET key [INDENT indent] [NEWLINE newline] [SPACE space] [path [path ...]]
 
@@ -190,10 +206,10 @@ def type_(ctx: Client, words: Words) -> Reply:
     reply: Reply = None
     if document is not None:
         if not path.is_legacy:
-            reply = [kind_of(value) for value in values_of(ctx, document, path)]
+            reply = [kind_of(value).encode() for value in values_of(ctx, document, path)]
         else:
             try:
-                reply = kind_of(_first(ctx, document, path))
+                reply = kind_of(_first(ctx, document, path)).encode()
             except (PathError, CommandError):
                 reply = None
     return [reply] if ctx.resp == 3 else reply
@@ -284,13 +300,17 @@ def objkeys(ctx: Client, words: Words) -> Reply:
     key, path = words.data(), words.path_or_root()
     document = read_document(ctx, key)
     if not path.is_legacy:
-        return _of_each(ctx, document, path, dict, list)
+        return _of_each(ctx, document, path, dict, _names)
     value = _first_or_nothing(ctx, document, path)
     if not value:
         return None
     if value[0].__class__ is not dict:
         raise no_path_or(path.fixed, "not an object")
-    return list(value[0])
+    return _names(value[0])
+
+
+def _names(members: dict[str, Any]) -> list[bytes]:
+    return [name.encode("utf-8") for name in members]
 
 
 @declare("JSON.ARRINDEX", flags=READONLY, keys=_READ)
@@ -304,7 +324,7 @@ def arrindex(ctx: Client, words: Words) -> Reply:
     stop = words.integer() if words else 0
     words.finish()
     try:
-        wanted = scan(text, DEEPEST_ARGUMENT, whole=True)
+        wanted = parse_whole(text)
     except JsonError as error:
         raise JsonError(f"ERR {error}") from None
     document = read_document(ctx, key)
@@ -370,12 +390,14 @@ def _as_resp(value: Any) -> Reply:
     if kind is dict:
         reply: list[Reply] = [Simple(b"{")]
         for name, item in value.items():
-            reply += (name, _as_resp(item))
+            reply += (name.encode("utf-8"), _as_resp(item))
         return reply
     if kind is list:
         return [Simple(b"["), *map(_as_resp, value)]
     if kind is bool:
         return Simple(b"true" if value else b"false")
+    if kind is str:
+        return value.encode("utf-8")
     return _number(value) if kind is int else value
 
 
@@ -387,7 +409,7 @@ def debug(ctx: Client, words: Words) -> Reply:
     """
     subcommand = words.text().decode("utf-8").upper()
     if subcommand == "HELP":
-        return ["MEMORY <key> [path] - reports memory usage", "HELP                - this message"]
+        return [b"MEMORY <key> [path] - reports memory usage", b"HELP                - this message"]
     if subcommand != "MEMORY":
         raise CommandError("ERR unknown subcommand - try `JSON.DEBUG HELP`")
     key, path = words.data(), words.path_or_root()

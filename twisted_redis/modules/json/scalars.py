@@ -10,8 +10,8 @@ from twisted_redis.extending import ACCESS, DENYOOM, RW, UPDATE, WRITE, Client, 
 from twisted_redis.modules.json.changing import change_each
 from twisted_redis.modules.json.common import Words, declare, no_path_or, wrong_kind
 from twisted_redis.modules.json.paths import path_of
-from twisted_redis.modules.json.scanner import MOST_SIGNED, JsonError, scan
-from twisted_redis.modules.json.text import DEEPEST_ARGUMENT, dumps
+from twisted_redis.modules.json.scanner import MOST_SIGNED, JsonError
+from twisted_redis.modules.json.text import dumps, parse_whole
 
 __all__: list[str] = []
 
@@ -22,7 +22,7 @@ _NOT_A_NUMBER = CommandError("ERR result is not a number")
 def _argument(text: bytes) -> Any:
     """The value of an argument that must be one whole text."""
     try:
-        return scan(text, DEEPEST_ARGUMENT, whole=True)
+        return parse_whole(text)
     except JsonError as error:
         raise JsonError(f"ERR {error}") from None
 

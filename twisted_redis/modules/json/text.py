@@ -30,6 +30,7 @@ __all__ = [
     "float_text",
     "formatted",
     "parse",
+    "parse_whole",
     "restored",
 ]
 
@@ -182,6 +183,19 @@ def parse(data: bytes, deepest: int = DEEPEST_ARGUMENT, codec: Codec = FASTEST) 
     if _too_deep(data, value, deepest):
         return scan(data, deepest)
     return value
+
+
+def parse_whole(data: bytes) -> Any:
+    """As ``parse``, for an argument that nothing but spaces may follow."""
+    text = data.decode("utf-8")
+    if len(text) < 1_000 and b"\\u" not in data and not _needs_rounding(data):
+        try:
+            value = FASTEST.loads(text)
+            if value.__class__ is not dict and value.__class__ is not list:
+                return value
+        except (ValueError, RecursionError):
+            pass
+    return scan(data, DEEPEST_ARGUMENT, whole=True)
 
 
 def formatted(value: Any, form: Form) -> bytes:
