@@ -49,6 +49,25 @@ def test_scan_returns_each_key_once(size: int, count: int) -> None:
     assert sorted(scan_all(Order(container), count)) == sorted(container)
 
 
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 1000])
+def test_blocks_have_the_keys_in_the_order_in_which_they_were_added(size: int) -> None:
+    container: set[bytes] = set()
+    order = Order(container)
+    for key in keys(0, size):
+        add(container, order, key)
+    for key in keys(0, size)[::3]:
+        remove(container, order, key)
+    left = [key for key in keys(0, size) if key in container]
+    blocks = list(order.blocks())
+    assert [key for block in blocks for key in block] == left
+    assert len(blocks) == order.count_blocks()
+    assert list(order.blocks(1)) == blocks[1:]
+    # An order that was not told of a key finds that out.
+    container.add(b"untold")
+    assert order.count_blocks() >= len(blocks)
+    assert [key for block in order.blocks() for key in block] == [*left, b"untold"]
+
+
 def test_scan_returns_what_was_appended() -> None:
     container: set[bytes] = set()
     order = Order(container)

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from random import Random
 from typing import ClassVar
@@ -184,6 +184,22 @@ class Order:
                 return self._number(index, 0), found
             index -= 1
             stop = len(blocks[index])
+
+    def count_blocks(self) -> int:
+        """The number of blocks that ``blocks`` yields."""
+        self._check()
+        return len(self._blocks) + 1
+
+    def blocks(self, start: int = 0) -> Iterator[list[bytes]]:
+        """Yields all keys, in the order in which they were added, in blocks, some of which may be empty.
+
+        ``start`` is the number of blocks that are left out.  No key may come or go until the end.
+        """
+        container = self._container
+        blocks = self._blocks
+        for index in range(start, len(blocks) + 1):
+            block = blocks[index] if index < len(blocks) else self._tail
+            yield [key for key in block if key is not None and key in container]
 
     def random(self, rng: Random = RANDOM) -> bytes | None:
         """Returns a key, each with the same probability, or None if there is none.  O(1) on average."""

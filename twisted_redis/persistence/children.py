@@ -23,11 +23,13 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.order import Order
+from twisted_redis.engine.memory.usage import resident_bytes
+from twisted_redis.persistence.legs import legs_for, private_dirty_bytes
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
 
-__all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "be_child", "fork", "private_dirty_bytes"]
+__all__ = ["STOPPED_ON_PURPOSE", "Child", "Children", "be_child", "fork"]
 
 STOPPED_ON_PURPOSE: int = getattr(signal, "SIGUSR1", 0)
 """The signal that stops a child on purpose, which is not a failure; 0 on a system without it, which cannot fork."""
@@ -42,18 +44,6 @@ Done = Callable[[int, int], None]
 """Called with the exit code (-1 if a signal ended the child) and the number of the signal (0 without one)."""
 
 
-def private_dirty_bytes() -> int:
-    """Returns the memory that this process does not share any more because it was written to (bytes); 0 if unknown."""
-    try:
-        with open("/proc/self/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Private_Dirty:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return 0
-
-
 class Child:
     """The reports that a child sends to the server."""
 
@@ -65,6 +55,8 @@ class Child:
         self._measured_at = 0.0
         self._measuring_took = 0.0
         self._cow: list[int] = []
+        #: The legs in which the child reads the data; None if it reads them itself.
+        self.legs = legs_for(resident_bytes())
 
     def report(self, keys: int) -> None:
         """Reports the number of saved keys, however often it is called.  Ends the child if the server is gone."""
@@ -83,7 +75,7 @@ class Child:
 
     def _measure(self, level: str) -> None:
         started = time.monotonic()
-        size = private_dirty_bytes()
+        size = private_dirty_bytes() + (self.legs.peak if self.legs is not None else 0)
         self._measured_at = time.monotonic()
         self._measuring_took = self._measured_at - started
         self._cow.append(size)
@@ -153,11 +145,13 @@ class Children:
         # The collector writes to the objects that it visits, which would copy the shared pages.
         if hasattr(gc, "freeze"):
             gc.freeze()
+        Order.saving = True
         try:
             pid = fork(self._engine)
         except OSError:
             os.close(reading)
             os.close(writing)
+            Order.saving = False
             _thaw()
             raise
         if pid == 0:
@@ -173,7 +167,6 @@ class Children:
         self.keys_processed = 0
         self.keys_total = sum(len(db) for db in self._engine.databases)
         self.cow_bytes = self.cow_peak = 0
-        Order.saving = True
         return pid
 
     def _work(self, work: Callable[[Child], bool], pipe: int, program: str, title: str) -> bool:

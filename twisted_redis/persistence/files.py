@@ -27,27 +27,26 @@ def open_new(path: str, flags: int = os.O_WRONLY) -> int:
 
 
 class FileWriter:
-    """Writes to a descriptor, and syncs it to disk now and then, so that the last sync is short."""
+    """Writes to a file, and syncs it to disk after every few megabytes, so that the last sync is short.
 
-    __slots__ = ("_fd", "_since", "_sync_every", "written")
+    Several processes may write to the same open file, one after the other.
+    """
+
+    __slots__ = ("_fd", "_sync_every")
 
     def __init__(self, fd: int, *, incremental_sync: bool) -> None:
         self._fd = fd
-        self._since = 0
         self._sync_every = _SYNC_EVERY if incremental_sync else 0
-        self.written = 0
 
     def __call__(self, data: bytes) -> None:
         """Writes ``data``; OSError if not all of it can be written."""
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
-        size = len(data)
-        self.written += size
-        self._since += size
-        if self._sync_every and self._since >= self._sync_every:
-            self._since = 0
-            os.fsync(self._fd)
+        if self._sync_every:
+            end = os.lseek(self._fd, 0, os.SEEK_CUR)
+            if end // self._sync_every != (end - len(data)) // self._sync_every:
+                os.fsync(self._fd)
 
 
 def write_atomically(

@@ -7,14 +7,16 @@ pipe or a socket.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import REDIS_VERSION
 from twisted_redis.datatypes.order import RANDOM
 from twisted_redis.engine.memory.usage import used_memory
 from twisted_redis.keyspace.access import AccessCounts
 from twisted_redis.keyspace.database import Database
+from twisted_redis.keyspace.slots import key_slot
+from twisted_redis.persistence.legs import Legs
 from twisted_redis.persistence.rdb import types
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.numbers import SHORT, time_bytes
@@ -74,20 +76,44 @@ def saved_text(databases: Iterable[Database], saved: int) -> str:
     return f"{saved} keys saved, {sum(len(db.data) for db in databases) - saved} keys skipped"
 
 
-def lowest_version(databases: Iterable[Database]) -> int:
-    """Returns the lowest version of the format that holds all values, so that older servers can load the snapshot."""
-    lowest = types.OLDEST_TARGET
+def lowest_version(databases: Iterable[Database], legs: Legs | None = None) -> int:
+    """Returns the lowest version of the format that holds all values, so that older servers can load the snapshot.
+
+    With ``legs`` they read the values.
+    """
     # Some values of these classes need a newer version.
     versioned = {cls for cls, codec in CODECS.items() if codec.least_version is not None}
-    for db in databases:
-        values = db.data.values()
+
+    def lowest_of(values: Collection[Any]) -> int:
+        lowest = types.OLDEST_TARGET
         # Most databases have no values of these classes.
         if {value.__class__ for value in values} & versioned:
             for value in values:
                 if value.__class__ in versioned and (version := least_version(value)) > lowest:
                     lowest = version
                     if lowest == types.VERSION:
-                        return lowest
+                        break
+        return lowest
+
+    def leg(legs: Legs, db: Database, place: int) -> tuple[int, int]:
+        lowest = types.OLDEST_TARGET
+        data = db.data
+        for block in db.order.blocks(place):
+            lowest = max(lowest, lowest_of([data[key] for key in block]))
+            place += 1
+            if lowest == types.VERSION or legs.is_over():
+                break
+        return place, lowest
+
+    lowest = types.OLDEST_TARGET
+    for db in databases:
+        if legs is None:
+            lowest = max(lowest, lowest_of(db.data.values()))
+        else:
+            place, end = 0, db.order.count_blocks()
+            while place < end and lowest < types.VERSION:
+                place, found = legs.run(leg, legs, db, place)
+                lowest = max(lowest, found)
     return lowest
 
 
@@ -103,6 +129,7 @@ def write_snapshot(
     policy: str = "",
     progress: Callable[[int], object] | None = None,
     key_delay: int = 0,
+    legs: Legs | None = None,
 ) -> int:
     """Calls ``write`` with the pieces of a snapshot; returns the number of its keys.
 
@@ -110,63 +137,101 @@ def write_snapshot(
     format, by default the lowest possible one.  ``policy`` (``maxmemory-policy``) decides whether idle times or
     frequencies of access are stored.  ``progress`` is called now and then with the number of keys so far.
     ``key_delay`` sleeps so many microseconds for each key, or, if negative, one microsecond for so many keys.
+    With ``legs`` they read the data and call ``write``, whose effects must be outside the memory of the process.
     """
     if version is None:
-        version = lowest_version(databases)
+        version = lowest_version(databases, legs)
     out = _Pieces(write, checksum, PIECE if not key_delay else _SMALL_PIECE)
     parts = out.parts
     parts.append(header_bytes(version))
     parts += [aux_bytes(name, value) for name, value in aux.items()]
     parts += [function_bytes(code, compressed) for code in functions]
     count = 0
-    for db in databases:
-        if not db.data:
-            continue
-        parts.append(select_bytes(db.index, len(db.data), len(db.expires)))
-        for batch in _batches(db, version, compressed, policy, parts, key_delay):
+
+    def add(db: Database, items: Iterable[tuple[bytes, Any]]) -> None:
+        nonlocal count
+        for batch in _batches(db, items, version, compressed, policy, parts, key_delay):
             count += batch
             out.write_if_full()
             if progress is not None:
                 progress(count)
+
+    def leg(legs: Legs, db: Database, place: int) -> tuple[int, int, int]:
+        for items in _blocks_of_items(db, place):
+            add(db, items)
+            place += 1
+            if legs.is_over():
+                break
+        out.flush()
+        return place, count, out.crc
+
+    for db in databases:
+        if not db.data:
+            continue
+        parts.append(select_bytes(db.index, len(db.data), len(db.expires)))
+        if legs is None:
+            add(db, db.items_to_save())
+        else:
+            place, end = 0, db.order.count_blocks()
+            while place < end:
+                place, count, out.crc = legs.run(leg, legs, db, place)
+                parts.clear()
+                if progress is not None:
+                    progress(count)
     out.end()
     return count
+
+
+def _blocks_of_items(db: Database, start: int) -> Iterator[list[tuple[bytes, Any]]]:
+    """Yields the keys and values for a file, in blocks, ``start`` of which are left out."""
+    data = db.data
+    leaving = db.slots.leaving if db.slots is not None else None
+    for block in db.order.blocks(start):
+        yield [(key, data[key]) for key in block if not leaving or key_slot(key) not in leaving]
 
 
 class _Pieces:
     """Gathers parts into pieces of a given size, and computes the checksum."""
 
-    __slots__ = ("_checksum", "_crc", "_size", "_write", "parts")
+    __slots__ = ("_checksum", "_size", "_write", "crc", "parts")
 
     def __init__(self, write: Callable[[bytes], object], checksum: bool, size: int) -> None:
         self._write = write
         self._checksum = checksum
-        self._crc = 0
+        self.crc = 0
         self._size = size
         self.parts: list[bytes] = []
 
     def write_if_full(self) -> None:
         """Writes the gathered parts if they fill a piece."""
         if sum(map(len, self.parts)) >= self._size:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Writes the gathered parts."""
         piece = b"".join(self.parts)
         self.parts.clear()
         if self._checksum:
-            self._crc = crc64(piece, self._crc)
+            self.crc = crc64(piece, self.crc)
         self._write(piece)
 
     def end(self) -> None:
         """Writes the rest and the end of the snapshot."""
         self.parts.append(_END)
-        self._flush()
-        self._write(end_bytes(self._crc)[1:])
+        self.flush()
+        self._write(end_bytes(self.crc)[1:])
 
 
 def _batches(
-    db: Database, version: int, compressed: bool, policy: str, parts: list[bytes], key_delay: int
+    db: Database,
+    items: Iterable[tuple[bytes, Any]],
+    version: int,
+    compressed: bool,
+    policy: str,
+    parts: list[bytes],
+    key_delay: int,
 ) -> Iterator[int]:
-    """Adds the keys of a database to ``parts`` in batches; yields the number of keys after each batch."""
+    """Adds keys of a database to ``parts`` in batches; yields the number of keys in each batch."""
     expires = db.expires
     append = parts.append
     short = SHORT
@@ -174,7 +239,7 @@ def _batches(
     with_frequency = "lfu" in policy and isinstance(db.access_log, AccessCounts)
     noted = with_idle or with_frequency
     left = batch = _BATCH if not key_delay else 1
-    for key, value in db.items_to_save():
+    for key, value in items:
         size = len(key)
         if value.__class__ is bytes and not noted:
             # Most keys by far, so this is spelled out: the calls would cost more than the work.

@@ -79,10 +79,10 @@ class Snapshots:
         self._success()
         return True
 
-    def write(self, path: str, progress: Callable[[int], object] | None = None, **options: Any) -> bool:
+    def write(self, path: str, child: Child | None = None, **options: Any) -> bool:
         """Writes the data to a file at ``path``; False, with the reason in the log, if that fails.
 
-        ``options`` are those of ``saving.facts``.
+        ``child`` is the child that does it, if it is one.  ``options`` are those of ``saving.facts``.
         """
         engine = self._engine
         config = engine.config
@@ -100,8 +100,9 @@ class Snapshots:
                 compressed=config.rdbcompression,
                 checksum=config.rdbchecksum,
                 policy=config.maxmemory_policy,
-                progress=progress,
+                progress=child.report if child is not None else None,
                 key_delay=config.rdb_key_save_delay,
+                legs=child.legs if child is not None else None,
             )
 
         try:
@@ -160,7 +161,7 @@ class Snapshots:
         path = self.path
 
         def work(child: Child) -> bool:
-            return self.write(path, child.report)
+            return self.write(path, child)
 
         self._count += 1
         self._dirty_before = engine.effects.dirty

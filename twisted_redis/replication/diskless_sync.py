@@ -125,6 +125,7 @@ class DisklessSync:
                 policy=config.maxmemory_policy,
                 progress=child.report,
                 key_delay=config.rdb_key_save_delay,
+                legs=child.legs,
             )
             write(mark)
             child.finish()

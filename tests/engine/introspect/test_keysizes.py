@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.datatypes.order import Order
 from twisted_redis.engine.introspect import keysizes
 from twisted_redis.engine.introspect.keysizes import label
 
@@ -122,3 +123,22 @@ def test_a_walk_ends_with_what_it_goes_through(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(100):
         server.advance(0.01)
     assert figures(server) == {"db0_distrib_lists_items": "1=1"}
+
+
+def test_a_walk_rests_while_a_child_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keysizes, "_AT_ONCE", 1000)
+    monkeypatch.setattr(Order, "saving", True)
+    server = Server()
+    for number in range(5000):
+        server("SET", f"key:{number}", "x" * (1 if number % 5 else 100))
+    visited: list[int] = []
+    monkeypatch.setattr(Order, "scan", lambda *arguments: visited.append(1) or (0, []))
+    # The reply is an estimate from fewer random keys.
+    guessed = dict(part.split("=") for part in figures(server)["db0_distrib_strings_sizes"].split(","))
+    assert 3000 < int(guessed["1"]) < 4900
+    for _ in range(100):
+        server.advance(0.1)
+    assert not visited
+    monkeypatch.setattr(Order, "saving", False)
+    server.advance(1)
+    assert visited

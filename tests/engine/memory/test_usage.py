@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.datatypes.order import Order
 from twisted_redis.engine.memory.usage import human
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,3 +178,23 @@ def test_an_account_that_begins_during_a_walk() -> None:
     for _ in range(100):
         server.advance(0.01)
     assert abs(server.engine.usage.data() - known) < known // 100
+
+
+def test_fewer_keys_are_looked_at_while_a_child_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    for number in range(5000):
+        server("SET", f"key:{number}", b"x" * 100)
+    picked: list[int] = []
+    random = Order.random
+
+    def counted(order: Order) -> bytes | None:
+        picked.append(1)
+        return random(order)
+
+    monkeypatch.setattr(Order, "random", counted)
+    monkeypatch.setattr(Order, "saving", True)
+    guessed = server.engine.usage.data()
+    assert 0 < len(picked) <= 200
+    monkeypatch.setattr(Order, "saving", False)
+    server("SET", "key:0", b"y" * 100)
+    assert abs(server.engine.usage.data() - guessed) < guessed / 10

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.table import TYPES, value_size
 from twisted_redis.engine.memory.walk import Walk
 
@@ -27,6 +28,9 @@ _AT_ONCE = 20_000
 
 _SAMPLE = 1000
 """The number of random keys from which a larger database is estimated."""
+
+_WHILE_SAVING = 200
+"""The same while a child process saves: to look at a key copies pages that the two processes share."""
 
 _PAUSE_FACTOR = 50
 """The pause between two walks is this many times as long as the walk."""
@@ -121,7 +125,8 @@ class KeySizes:
 
     def _sampled(self, db: Database) -> _Lengths:
         lengths: _Lengths = {}
-        keys = [key for key in (db.order.random() for _ in range(_SAMPLE)) if key is not None]
+        sample = _WHILE_SAVING if Order.saving else _SAMPLE
+        keys = [key for key in (db.order.random() for _ in range(sample)) if key is not None]
         _count(lengths, [db.data[key] for key in keys], memory=self._memory)
         for counts in lengths.values():
             for length in counts:

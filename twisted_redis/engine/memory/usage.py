@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.sizes import THOROUGH
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.clients import REPLICA
@@ -19,7 +20,6 @@ from twisted_redis.engine.memory.walk import Walk
 from twisted_redis.keyspace.account import estimate, size_of
 
 if TYPE_CHECKING:
-    from twisted_redis.datatypes.order import Order
     from twisted_redis.engine.clients import Client
     from twisted_redis.engine.engine import Engine
     from twisted_redis.keyspace.database import Database
@@ -31,6 +31,9 @@ _SERVER = 1 << 20
 
 _AT_ONCE = 2000
 """The number of keys of a database that are measured while a client waits."""
+
+_WHILE_SAVING = 200
+"""The same while a child process saves: to look at a key copies pages that the two processes share."""
 
 _UNNOTICED_GROWTH = 16 << 20
 """The process may not have grown for this much data (bytes), because it had free memory."""
@@ -180,7 +183,7 @@ class Usage:
             order, keys, held = self._found.get(db, (None, 0, 0))
             if order is db.order:
                 return held * len(db.data) // keys
-        size = estimate(db, _AT_ONCE)
+        size = estimate(db, _WHILE_SAVING if Order.saving else _AT_ONCE)
         self._estimates[db] = (state, size)
         if len(db.data) > _AT_ONCE:
             # Use this estimate until the walk ends.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.datatypes.order import Order
+
 if TYPE_CHECKING:
     from twisted_redis.engine.clock import Clocks
     from twisted_redis.keyspace.database import Database
@@ -15,6 +17,9 @@ _SLICE_NS = 2_000_000
 _PAUSE = 0.01
 """The time between two slices (s)."""
 
+_REST = 0.5
+"""The time between two looks whether a snapshot is complete (s)."""
+
 _KEYS = 64
 """The number of keys visited between two reads of the clock."""
 
@@ -24,6 +29,9 @@ class Walk:
 
     It visits every key that exists during the whole walk.  ``done`` gets the time of the walk (ns, without pauses).  If
     the database is emptied or swapped, the walk ends without calling ``done``.
+
+    It rests while a child process writes a snapshot: to visit a key counts references, and that would copy memory which
+    the two processes share.
     """
 
     def __init__(
@@ -50,6 +58,9 @@ class Walk:
         self._timer = None
         if self._db.order is not self._order:
             self.running = False
+            return
+        if Order.saving:
+            self._timer = self._clocks.time.call_later(_REST, self._continue)
             return
         clock = self._clocks.clock_ns
         started = now = clock()

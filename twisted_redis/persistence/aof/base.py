@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted_redis.persistence.aof.commands import write_commands
+from twisted_redis.persistence.children import Child
 from twisted_redis.persistence.files import FileWriter, write_atomically
 from twisted_redis.persistence.saving import facts, saved_text, write_snapshot
 
@@ -34,9 +35,13 @@ def remove_temporary(engine: Engine, pid: int, unlink: Callable[[str], object]) 
             unlink(path)
 
 
-def write_base(engine: Engine, path: str, progress: Callable[[int], object] | None = None) -> bool:
-    """Writes a base to ``path``, completely or not at all. Returns False on failure, with the reason in the log."""
+def write_base(engine: Engine, path: str, child: Child | None = None) -> bool:
+    """Writes a base to ``path``, completely or not at all. Returns False on failure, with the reason in the log.
+
+    ``child`` is the child that does it, if it is one.
+    """
     config = engine.config
+    progress = child.report if child is not None else None
     temporary = config.resolve(_temporary_name(os.getpid()))
 
     saved = 0
@@ -54,6 +59,7 @@ def write_base(engine: Engine, path: str, progress: Callable[[int], object] | No
                 policy=config.maxmemory_policy,
                 progress=progress,
                 key_delay=config.rdb_key_save_delay,
+                legs=child.legs if child is not None else None,
             )
         else:
             saved = write_commands(

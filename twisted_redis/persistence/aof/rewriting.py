@@ -128,7 +128,7 @@ class Rewriter:
 
         def work(child: Child) -> bool:
             name = background_name(os.getpid())
-            if not write_base(engine, engine.config.resolve(name), child.report):
+            if not write_base(engine, engine.config.resolve(name), child):
                 return False
             engine.log("notice", f"Successfully created the temporary AOF base file {name}")
             return True
