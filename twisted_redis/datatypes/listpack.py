@@ -14,7 +14,7 @@ from struct import Struct, error
 from twisted_redis.datatypes.corruption import CorruptData
 from twisted_redis.datatypes.strings import integer_value
 
-__all__ = ["decode", "encode", "encode_parts", "entries", "integer_entry"]
+__all__ = ["decode", "element_at", "encode", "encode_parts", "entries", "integer_at", "integer_entry"]
 
 _header = Struct("<IH")
 _HEADER = 6
@@ -65,6 +65,7 @@ def integer_entry(value: int) -> bytes:
     return _entry64(0xF4, value, 9)
 
 
+#: Integers as elements, by their texts.  The greater ones up to 9999 are added as they occur.
 _SMALL_INTEGERS = {b"%d" % value: integer_entry(value) for value in range(-100, 1000)}
 
 
@@ -75,8 +76,11 @@ def entry(text: bytes) -> bytes:
         if text < b":" and length < 21:
             if text.isdigit() and length < 19:
                 if text[0] != 48 or length == 1:
-                    return integer_entry(int(text))
-            else:
+                    packed = integer_entry(int(text))
+                    if length < 5:
+                        _SMALL_INTEGERS[text] = packed
+                    return packed
+            elif text[:1] == b"-" or length > 18:
                 value = integer_value(text)
                 if value is not None:
                     return integer_entry(value)
@@ -88,17 +92,14 @@ def entry(text: bytes) -> bytes:
 
 def entries(texts: Iterable[bytes]) -> list[bytes]:
     """Returns ``texts`` as elements."""
-    parts: list[bytes] = []
-    append = parts.append
     small = _SMALL_INTEGERS
     heads, tails = _HEADS, _TAILS
-    for text in texts:
-        if text >= b":" and len(text) < 64:
-            length = len(text)
-            append(heads[length] + text + tails[length])
-        else:
-            append(small.get(text) or entry(text))
-    return parts
+    return [
+        heads[length] + text + tails[length]
+        if text >= b":" and (length := len(text)) < 64
+        else small.get(text) or entry(text)
+        for text in texts
+    ]
 
 
 def encode(texts: Iterable[bytes]) -> bytes:
@@ -193,3 +194,44 @@ def _read_long(blob: bytes, pos: int, first: int, append: Callable[[bytes], None
         raise CorruptData("an element of a listpack has two lengths, or goes over its end")
     append(text)
     return end
+
+
+# one element
+
+#: The size of an integer that begins with this byte, without the length behind it; 0 for strings.
+_INTEGER_SIZES = bytes([1] * 128 + [0] * 64 + [2] * 32 + [0] * 17 + [3, 4, 5, 9] + [0] * 11)
+
+
+def integer_at(blob: bytes, pos: int) -> tuple[int, int]:
+    """Returns the integer at ``pos`` and the position behind it.
+
+    Raises ``CorruptData`` for anything but an integer, IndexError at the end of ``blob``.
+    """
+    first = blob[pos]
+    size = _INTEGER_SIZES[first]
+    if not size or blob[pos + size] != size:
+        raise CorruptData("an element of a listpack is no integer, or has two lengths")
+    if first < 0x80:
+        value = first
+    elif first < 0xE0:
+        value = (first & 0x1F) << 8 | blob[pos + 1]
+        value = value if value < 4096 else value - 8192
+    else:
+        value = int.from_bytes(blob[pos + 1 : pos + size], "little", signed=True)
+    return value, pos + size + 1
+
+
+def element_at(blob: bytes, pos: int) -> tuple[bytes, int]:
+    """Returns the element at ``pos`` and the position behind it; raises as ``integer_at``."""
+    first = blob[pos]
+    if first < 0x80 or 0xC0 <= first < 0xE0 or first > 0xF0:
+        value, pos = integer_at(blob, pos)
+        return b"%d" % value, pos
+    if first < 0xC0:
+        size = first - 0x7F
+        if blob[pos + size] != size:
+            raise CorruptData("an element of a listpack has two lengths")
+        return blob[pos + 1 : pos + size], pos + size + 1
+    found: list[bytes] = []
+    pos = _read_long(blob, pos, first, found.append)
+    return found[0], pos

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Final
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.stream_columns import Row
 from twisted_redis.datatypes.stream_groups import UNKNOWN, Group
 from twisted_redis.datatypes.stream_idempotence import Idempotence
 from twisted_redis.datatypes.stream_ids import MAX_ID, MAX_PART, signed
-from twisted_redis.datatypes.stream_nodes import Node, Record, Row
+from twisted_redis.datatypes.stream_listpack import Loaded
+from twisted_redis.datatypes.stream_nodes import Node, Record
 from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
 
 __all__ = ["Entry", "Stream"]
@@ -132,14 +134,17 @@ class Stream:
     def append_now(self, now: int, row: Row, max_bytes: int, max_entries: int) -> bytes | None:
         """Adds an entry at ``now`` (ms) in the usual, simple case; returns its ID as clients see it.
 
-        Returns None, and changes nothing, if the entry needs ``append``.
+        Returns None, and adds nothing, if the entry needs ``append``.
         """
-        if not self.nodes:
+        nodes = self.nodes
+        if not nodes:
             return None
-        node = self.nodes[-1]
-        times = node.ms
+        node = nodes[-1]
+        times, sequences = node.ms, node.seq
+        if not isinstance(times, list) or not isinstance(sequences, list):
+            return None
         count = len(row)
-        if not isinstance(times, list) or len(times) >= max_entries or node.dead is not None or count >= 60:
+        if len(times) >= max_entries or node.dead is not None or count >= 60:
             return None
         ms = self.last_ms
         if now > ms:
@@ -150,23 +155,40 @@ class Stream:
             sequence = self.last_seq + 1
             text = self.last_text
         later = ms - node.base
-        size = len(row[0]) + len(row[1]) if count == 2 else sum(map(len, row))
+        fields = node.fields
+        names = 0
+        if count == 2:
+            size = len(row[1])
+            if (row[0],) == fields:
+                names = len(row[0])
+                count = 1
+            else:
+                size += len(row[0])
+                node.uniform = False
+        elif row[::2] == fields:
+            # Redis tests the limit with the names, but does not store them.
+            size = sum(map(len, row[1::2]))
+            names = node.names
+            count >>= 1
+        else:
+            size = sum(map(len, row))
+            node.uniform = False
         # The same as ``entry_bound`` for such an entry.
         bound = node.bound + size + (2 if size < 64 else 4) * count + 14
-        if bound > max_bytes or size >= 4096 or later >= 8388608 or (sequence | node.low) >= 4096:
+        if bound + names > max_bytes or size >= 4096 or later >= 8388608 or (sequence | node.low) >= 4096:
             return None
         node.bound = bound
         times.append(later)
-        node.seq.append(sequence)
+        sequences.append(sequence)
         node.rows.append(row)
-        node.live += 1
         if len(times) == max_entries:
             node.pack()
         self.length += 1
         self.entries_added += 1
-        self.last_ms = ms
         self.last_seq = sequence
-        self.last_text = text
+        if not sequence:
+            self.last_ms = ms
+            self.last_text = text
         return text + (_SEQUENCES[sequence] if sequence < 256 else b"%d" % sequence)
 
     def _add_node(self, start: int, fields: tuple[bytes, ...]) -> None:
@@ -188,6 +210,14 @@ class Stream:
             if dead:
                 node.delete(len(node) - 1)
         node.pack()
+        self.length += node.live
+
+    def load_packed(self, start: int, found: Loaded) -> None:
+        """As ``load_node``, for a node that is packed already."""
+        self._add_node(start, found.packed.fields)
+        node = self.nodes[-1]
+        found.packed.fields = node.fields  # which the node before may share
+        node.load(found)
         self.length += node.live
 
     # removing

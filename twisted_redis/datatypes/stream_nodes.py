@@ -1,29 +1,25 @@
 """The nodes of a stream, each with about a hundred entries at most.
 
 As in Redis, entries are appended to the last node until that is full, and trimming with ``~`` removes whole nodes.  The
-last node is open: its entries are tuples in a list.  A node is packed as soon as it is full: the values are in one byte
-string, the field names are stored once, and the IDs are small integers in arrays.  That takes a few bytes for each
-entry beside its values, and the garbage collector has nothing to follow.
+last node is open: its entries are tuples in a list.  A node is packed as soon as it is full: the values go into
+one byte string (``stream_columns``), and the IDs are small integers.  That takes a few bytes for each entry beside its
+values, and the garbage collector has nothing to follow.  A node that was loaded stays the listpack that it was
+(``stream_listpack``).
 """
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain, pairwise
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.stream_columns import Columns, Numbers, Row, smallest
 from twisted_redis.datatypes.stream_ids import MAX_PART
+from twisted_redis.datatypes.stream_listpack import ListpackRows, Loaded, pack_rows
 from twisted_redis.datatypes.stream_size import entry_bound, entry_bytes, header_bytes
 
-__all__ = ["Node", "PackedRows", "Record", "Row"]
-
-#: The alternating fields and values of an entry.
-Row: TypeAlias = Sequence[bytes]
-
-Numbers: TypeAlias = "list[int] | array[int]"
+__all__ = ["Node", "Record"]
 
 
 class Record(NamedTuple):
@@ -34,106 +30,18 @@ class Record(NamedTuple):
     dead: bool
 
 
-def _smallest(numbers: Sequence[int], top: int) -> array[int]:
-    """``numbers``, which must not be negative, in the narrowest array that can hold ``top``, the greatest of them."""
-    return array("B" if top < 1 << 8 else "H" if top < 1 << 16 else "I" if top < 1 << 32 else "Q", numbers)
-
-
-class PackedRows:
-    """Rows that no longer change.
-
-    ``cuts`` are the places between the elements in ``blob``.  A row that has the fields of the node stores only its
-    values there.  ``first`` is None if that is true of all rows.  Otherwise it has the number of the first element of
-    each row, and ``own`` has a bit for each row that stores its own fields.
-    """
-
-    __slots__ = ("blob", "cuts", "fields", "first", "own")
-
-    def __init__(self, fields: tuple[bytes, ...], rows: Sequence[Row]) -> None:
-        count = len(fields)
-        self.fields = fields
-        self.own = 0
-        self.first: array[int] | None = None
-        if set(map(len, rows)) == {2 * count}:
-            # Usually all rows have the same fields.  A few steps that run in C find that.
-            flat = list(chain.from_iterable(rows))
-            if flat[::2] == [*fields] * len(rows):
-                self._keep(flat[1::2])
-                return
-        elements: list[bytes] = []
-        first = [0]
-        for place, row in enumerate(rows):
-            if len(row) == 2 * count and tuple(row[::2]) == fields:
-                elements += row[1::2]
-            else:
-                elements += row
-                self.own |= 1 << place
-            first.append(len(elements))
-        self._keep(elements)
-        if self.own:
-            self.first = _smallest(first, first[-1])
-
-    def _keep(self, elements: list[bytes]) -> None:
-        self.blob = b"".join(elements)
-        cuts = list(accumulate(map(len, elements), initial=0))
-        self.cuts = _smallest(cuts, cuts[-1])
-
-    def row(self, place: int) -> list[bytes]:
-        """The row at ``place``."""
-        fields = self.fields
-        own = False
-        if self.first is None:
-            count = len(fields)
-            begin = place * count
-            end = begin + count
-        else:
-            begin, end = self.first[place : place + 2]
-            own = bool(self.own >> place & 1)
-        blob = self.blob
-        cuts = self.cuts[begin : end + 1]
-        values = [blob[left:right] for left, right in pairwise(cuts)]
-        if own:
-            return values
-        if len(values) == 1:
-            return [fields[0], values[0]]
-        row = [b""] * (2 * len(values))
-        row[::2] = fields
-        row[1::2] = values
-        return row
-
-    def rows(self, begin: int, end: int) -> list[list[bytes]]:
-        """The rows from ``begin`` up to ``end``."""
-        fields = self.fields
-        count = len(fields)
-        if self.first is not None or end - begin < 3:
-            return [self.row(place) for place in range(begin, end)]
-        blob = self.blob
-        cuts = self.cuts[begin * count : end * count + 1]
-        values = [blob[left:right] for left, right in pairwise(cuts)]
-        if count == 1:
-            field = fields[0]
-            return [[field, value] for value in values]
-        rows = []
-        for place in range(0, len(values), count):
-            row = [b""] * (2 * count)
-            row[::2] = fields
-            row[1::2] = values[place : place + count]
-            rows.append(row)
-        return rows
-
-    def memory(self) -> int:
-        """Estimates the size in bytes, without the field names, which nodes share."""
-        size = 72 + sizes.of_bytes(len(self.blob)) + sizes.of_container(self.cuts)
-        return size + sizes.of_container(self.first) if self.first is not None else size
+#: The rows of all packed nodes.
+_NO_ROWS: Final[list[Row]] = []
 
 
 class Node:
     """A run of consecutive entries.
 
     ``start`` is the ID of the first entry that the node ever had, ``base`` its time and ``low`` its sequence number.
-    ``ms`` has the time of each entry relative to ``base`` (ms), ``seq`` the sequence numbers; both are lists while the
-    node is open.  ``fields`` are the names that most entries are expected to have.  ``live`` is the number of entries
-    that are not deleted.  ``dead`` has a byte for each entry, 1 if it is deleted, or is None if none is.
+    ``ms`` has the time of each entry relative to ``base`` (ms), ``seq`` the sequence numbers; both are lists while
+    the node is open.  ``fields`` are the names that most entries are expected to have.  ``dead`` has a byte for each
+    entry, 1 if it is deleted, or is None if none is; ``gone`` is the number of deleted entries.  ``names`` is the size
+    of ``fields`` (bytes).  ``uniform`` is false if some rows may have other fields.
     """
 
     __slots__ = (
@@ -141,15 +49,17 @@ class Node:
         "bound",
         "dead",
         "fields",
-        "live",
+        "gone",
         "low",
         "ms",
+        "names",
         "packed",
         "rows",
         "seq",
         "sized",
         "sized_bytes",
         "start",
+        "uniform",
     )
 
     def __init__(self, start: int, fields: tuple[bytes, ...]) -> None:
@@ -157,12 +67,14 @@ class Node:
         self.base = start >> 64
         self.low = start & MAX_PART
         self.fields = fields
+        self.names = sum(map(len, fields))
+        self.uniform = True
         self.ms: Numbers = []
         self.seq: Numbers = []
         self.rows: list[Row] = []
-        self.packed: PackedRows | None = None
+        self.packed: Columns | ListpackRows | None = None
         self.dead: bytearray | None = None
-        self.live = 0
+        self.gone = 0
         # ``bound`` is an upper bound of the size of a listpack with these entries.  ``sized_bytes`` is the exact size
         # of the first ``sized`` entries, without the header.
         self.bound = header_bytes(fields, 0, 0) + 4
@@ -171,6 +83,11 @@ class Node:
 
     def __len__(self) -> int:
         return len(self.ms)
+
+    @property
+    def live(self) -> int:
+        """The number of entries that are not deleted."""
+        return len(self.ms) - self.gone
 
     # writing
 
@@ -185,29 +102,54 @@ class Node:
         if self.packed is not None:
             self.unpack()
         later = ms - self.base
-        self.ms.append(later)
-        self.seq.append(sequence)
+        times, sequences = self.ms, self.seq
+        assert isinstance(times, list), "an open node has lists"
+        assert isinstance(sequences, list), "an open node has lists"
+        times.append(later)
+        sequences.append(sequence)
         self.rows.append(row)
-        self.live += 1
         if self.dead is not None:
             self.dead.append(0)
-        self.bound += entry_bound(later, sequence - self.low, len(row), size)
+        count = len(row)
+        if tuple(row[::2]) == self.fields:
+            # Only the values are stored.
+            count >>= 1
+            size -= self.names
+        else:
+            self.uniform = False
+        self.bound += entry_bound(later, sequence - self.low, count, size)
 
     def delete(self, place: int) -> None:
         """Turns the entry at ``place`` into a tombstone."""
         if self.dead is None:
             self.dead = bytearray(len(self.ms))
         self.dead[place] = 1
-        self.live -= 1
+        self.gone += 1
 
     def pack(self) -> None:
         """Stores the entries compactly, since no more will come."""
         if self.packed is None:
-            self.packed = PackedRows(self.fields, self.rows)
-            self.rows = []
-            if self.ms:
-                self.ms = _smallest(self.ms, self.ms[-1])
-                self.seq = _smallest(self.seq, max(self.seq))
+            self.packed = Columns(self.fields, self.rows, self.uniform)
+            self._packed()
+
+    def load(self, found: Loaded) -> None:
+        """Takes entries that are packed already, as the first ones of the node."""
+        self.packed = found.packed
+        self.uniform = found.packed.uniform
+        self.ms = found.ms
+        self.seq = found.sequences
+        self.dead = found.dead
+        self.gone = 0 if found.dead is None else found.dead.count(1)
+        # The counters in the header can still grow.
+        self.bound = len(found.packed.blob) + 4
+        self._packed()
+
+    def _packed(self) -> None:
+        self.rows = _NO_ROWS
+        self.ms = smallest(self.ms, self.ms[-1])
+        self.seq = smallest(self.seq, max(self.seq))
+        # The size was that of the rows.
+        self.sized = self.sized_bytes = 0
 
     def unpack(self) -> None:
         """Opens a packed node for more entries."""
@@ -217,17 +159,26 @@ class Node:
             self.ms = list(self.ms)
             self.seq = list(self.seq)
 
+    def listpack(self) -> bytes:
+        """The entries as a listpack."""
+        packed = self.packed
+        if not isinstance(packed, ListpackRows):
+            rows = self.rows if packed is None else packed.rows(0, len(self.ms))
+            packed = pack_rows(self.fields, self.low, self.ms, self.seq, rows, self.uniform)
+        return packed.listpack(self.live, self.dead)
+
     def copy(self) -> Node:
         """Returns an independent node with the same entries; parts that no longer change are shared."""
         twin = Node(self.start, self.fields)
         twin.packed = self.packed
+        twin.uniform = self.uniform
         is_open = self.packed is None
         twin.ms = self.ms[:] if is_open else self.ms
         twin.seq = self.seq[:] if is_open else self.seq
-        twin.rows = self.rows[:]
+        twin.rows = self.rows[:] if is_open else _NO_ROWS
         if self.dead is not None:
             twin.dead = self.dead[:]
-        twin.live = self.live
+        twin.gone = self.gone
         twin.bound = self.bound
         twin.sized = self.sized
         twin.sized_bytes = self.sized_bytes
@@ -281,6 +232,8 @@ class Node:
 
     def bytes(self) -> int:
         """The size of a listpack with these entries in Redis (bytes)."""
+        if self.packed is not None:
+            return len(self.listpack())
         start = self.low
         fields = self.fields
         size = self.sized_bytes
@@ -289,7 +242,7 @@ class Node:
             size += entry_bytes(self.ms[place], self.seq[place] - start, row, tuple(row[::2]) == fields)
         self.sized = len(self.ms)
         self.sized_bytes = size
-        self.bound = size + header_bytes(fields, self.live, len(self.ms) - self.live)
+        self.bound = size + header_bytes(fields, self.live, self.gone)
         # The counters in the header can still grow.
         self.bound += 4
         return self.bound - 4
@@ -297,10 +250,10 @@ class Node:
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the size of the node in bytes."""
         size = 128 + sizes.of_container(self.ms) + sizes.of_container(self.seq)
-        size += sizes.of_container(self.rows)
         if self.dead is not None:
             size += 57 + len(self.dead)
         if self.packed is not None:
             # Copies share the nodes that no longer change.
             return size + self.packed.memory() // sizes.references(self.packed)
+        size += sizes.of_container(self.rows)
         return size + sum(40 + 8 * len(row) + sizes.of_items(row, how) for row in self.rows)

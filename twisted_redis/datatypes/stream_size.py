@@ -67,7 +67,7 @@ def entry_bytes(ms: int, sequence: int, row: Sequence[bytes], same_fields: bool)
 
 
 def entry_bound(ms: int, sequence: int, count: int, size: int) -> int:
-    """A quick upper bound of ``entry_bytes`` for ``count`` elements with ``size`` bytes in all."""
+    """A quick upper bound of ``entry_bytes`` for an entry that stores ``count`` elements with ``size`` bytes in all."""
     fixed = 14 if ms < 8388608 and 0 <= sequence < 4096 and count < 60 else 40
     if size < 64:
         return size + 2 * count + fixed

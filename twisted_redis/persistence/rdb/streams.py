@@ -1,8 +1,7 @@
 """Streams: nodes as listpacks, counters, consumer groups with their pending entries.
 
-A node begins with a master entry: the numbers of its live and deleted entries, and the usual fields with a 0 behind
-them.  Each entry has flags, the difference of its ID from the node's, fields and values (values alone if the fields
-are the usual ones), and the number of its elements, for walking backwards.
+``datatypes.stream_listpack`` tells what is in the listpack of a node.  A node that is read stays a listpack in memory,
+and is written as it is.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from twisted_redis.datatypes.stream_idempotence import (
     NOTHING_REMEMBERED,
     Idempotence,
 )
-from twisted_redis.datatypes.stream_ids import MAX_PART, signed
-from twisted_redis.datatypes.stream_nodes import Node, Record
+from twisted_redis.datatypes.stream_ids import MAX_PART
+from twisted_redis.datatypes.stream_listpack import read_packed
+from twisted_redis.datatypes.stream_nodes import Record
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, Reader
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import (
@@ -33,7 +33,7 @@ from twisted_redis.persistence.rdb.numbers import (
 from twisted_redis.persistence.rdb.strings import read_string, string_bytes
 from twisted_redis.persistence.rdb.types import OLDEST_TARGET
 
-__all__ = ["CODEC"]
+__all__ = ["CODEC", "read_node"]
 
 STREAM_LISTPACKS = 15
 STREAM_LISTPACKS_2 = 19
@@ -50,7 +50,6 @@ _WITH_NACKS = 14
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_BYTES = 16
-_HALF = 1 << 63
 _pending = Struct("<16sq")
 
 
@@ -92,7 +91,7 @@ def _write(stream: Stream, version: int, compressed: bool) -> tuple[int, list[by
     append = parts.append
     for node in stream.nodes:
         append(length_bytes(_ID_BYTES) + node.start.to_bytes(_ID_BYTES, "big"))
-        append(string_bytes(_node_blob(node), compressed))
+        append(string_bytes(node.listpack(), compressed))
     append(length_bytes(stream.length))
     for entry_id in (stream.last_id, stream.first_id, stream.max_deleted_id):
         append(_id_lengths(entry_id))
@@ -142,36 +141,6 @@ def _id_lengths(entry_id: int) -> bytes:
     return length_bytes(entry_id >> 64) + length_bytes(entry_id & MAX_PART)
 
 
-def _node_blob(node: Node) -> bytes:
-    integer = listpack.integer_entry
-    fields = node.fields
-    width = len(fields)
-    total = len(node)
-    rows = node.rows if node.packed is None else node.packed.rows(0, total)
-    base_sequence = node.start & MAX_PART
-    flags = integer(_SAME_FIELDS)
-    behind = integer(width + 3)
-    parts = [integer(node.live), integer(total - node.live), integer(width)]
-    parts += listpack.entries(fields)
-    parts.append(integer(0))
-    count = width + 4
-    for ms, sequence, row, dead in zip(node.ms, node.seq, rows, node.dead or bytes(total), strict=True):
-        later = integer(ms if ms < _HALF else signed(ms))
-        further = integer(signed(sequence - base_sequence))
-        values = list(row)
-        if len(values) == 2 * width and tuple(values[::2]) == fields:
-            parts += (flags if not dead else integer(_SAME_FIELDS | _DELETED), later, further)
-            parts += listpack.entries(values[1::2])
-            parts.append(behind)
-            count += width + 4
-        else:
-            parts += (integer(_DELETED if dead else 0), later, further, integer(len(values) // 2))
-            parts += listpack.entries(values)
-            parts.append(integer(len(values) + 4))
-            count += len(values) + 5
-    return listpack.encode_parts(parts, count)
-
-
 # reading
 
 
@@ -193,10 +162,17 @@ def _read_stream(kind: int, data: bytes, pos: int) -> tuple[Stream, int]:
             raise CorruptData("a node of a stream under a key that is no ID")
         blob, pos = read_string(data, pos)
         start = int.from_bytes(key, "big")
-        fields, records = _read_node(blob, start, last)
-        last = records[-1].entry_id
-        if not all(record.dead for record in records):
-            stream.load_node(start, fields, records)
+        found = read_packed(blob, start, last)
+        if found is not None:
+            last = (start >> 64) + found.ms[-1] << 64 | found.sequences[-1]
+            if found.dead is None or 0 in found.dead:
+                stream.load_packed(start, found)
+        else:
+            # It is damaged, or in a form that Redis would not have written.
+            fields, records = read_node(blob, start, last)
+            last = records[-1].entry_id
+            if not all(record.dead for record in records):
+                stream.load_node(start, fields, records)
         count -= 1
 
     length, pos = read_length(data, pos)
@@ -256,7 +232,7 @@ def _read_id(data: bytes, pos: int) -> tuple[int, int]:
     return ms << 64 | sequence, pos
 
 
-def _read_node(blob: bytes, start: int, last: int) -> tuple[tuple[bytes, ...], list[Record]]:
+def read_node(blob: bytes, start: int, last: int) -> tuple[tuple[bytes, ...], list[Record]]:
     """Returns the usual fields of a node, and its entries, whose IDs must be greater than ``last``."""
     texts = listpack.decode(blob)
     try:
