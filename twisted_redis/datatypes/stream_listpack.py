@@ -68,7 +68,7 @@ class ListpackRows:
         blob = self.blob
         fields = self.fields
         texts = _TEXTS
-        sizes = _SIZES
+        steps = _SIZES
         rows: list[list[bytes]] = []
         if not self.uniform:
             for pos in self.places[begin:end]:
@@ -103,7 +103,7 @@ class ListpackRows:
                     row.append(b"%d" % (value if value < 4096 else value - 8192))
                     pos += 3
                 elif first > 0xF0:
-                    stop = pos + sizes[first]
+                    stop = pos + steps[first]
                     row.append(b"%d" % int.from_bytes(blob[pos + 1 : stop], "little", signed=True))
                     pos = stop + 1
                 else:
@@ -248,7 +248,7 @@ def _read_entries(
     blob: bytes, pos: int, fields: tuple[bytes, ...], live: int, gone: int, start: int, last: int, counted: int
 ) -> Loaded | None:
     width = len(fields)
-    sizes = _SIZES
+    steps = _SIZES
     base, low = start >> 64, start & MAX_PART
     before, sequence_before = last >> 64, last & MAX_PART
     ms: list[int] = []
@@ -297,7 +297,7 @@ def _read_entries(
             behind = count + 4
         elements += count + 4
         while count:
-            step = sizes[blob[pos]]
+            step = steps[blob[pos]]
             if step:
                 pos += step
                 # The length behind an element must match.
