@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from twisted_redis.extending import Module
 
-__all__ = ["module"]
+__all__ = ["commands", "module"]
 
 module = Module("timeseries", version=11202, categories=("timeseries",))
+
+#: Declares a command.  Redis checks the number of arguments when the command runs.
+commands = module.group(acl=("@timeseries",), late_arity=True, since="1.0.0")

@@ -1,0 +1,250 @@
+"""Random calls of the time series commands, always the same ones for a seed.
+
+The oracle ends with a crash or an assertion on some calls, so these are never made:
+
+- TS.DEL on a series with a rule whose target is compressed (it takes the target for an uncompressed series);
+- twa with EMPTY on a range that ends before it starts, or that starts in a bucket before 0;
+- TIMESTAMP, REDUCE or AGGREGATION as the last word (it reads behind the arguments).
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+AGGREGATORS = "avg first last min max sum range count std.p std.s var.p var.s twa".split()
+POLICIES = "block first last min max sum".split()
+VALUES = ["1", "2.5", "-3", "0", "-0", "0.1", "1e10", "1e-7", "123456.789", "1e300", "1.7e308", "7", "7", "0.30000000000000004"]
+LABELS = {"room": ["kitchen", "hall", "attic"], "kind": ["heat", "light"], "x": ["1", "2", "3"]}
+JUNK = ["", "-", "+", "*", "abc", "-1", "0", "99999999999999999999", "1.5", "LABELS", "COUNT", "nan", "inf", "a=(b", "=", "!="]
+
+
+class Calls:
+    """Makes calls.  ``span`` is the length (ms) of the time in which the samples are."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.keys = [f"k{number}" for number in range(self.random.choice([3, 6, 10]))]
+        self.span = self.random.choice([30, 200, 5000, 10**9])
+        self.late = self.random.choice([0.0, 0.05, 0.5])
+        self.chunk = self.random.choice(["48", "64", "128", "4096"])
+        self.clock = self.random.choice([0, 5, 1000, 1700000000000])
+        self.start = self.clock
+        #: Which keys are uncompressed, and the targets of the rules of each key, as far as they can be known.
+        self.plain: set[str] = set()
+        self.targets: dict[str, set[str]] = {}
+
+    def pick(self, *items: str) -> str:
+        return self.random.choice(items)
+
+    def maybe(self, chance: float, *words: str) -> list[str]:
+        return list(words) if self.random.random() < chance else []
+
+    def key(self) -> str:
+        return self.random.choice(self.keys) if self.random.random() < 0.97 else "missing"
+
+    def time(self) -> str:
+        if self.random.random() < self.late:
+            return str(max(0, self.clock - self.random.randint(0, self.span)))
+        self.clock += self.random.choice([0, 1, 1, 10, self.random.randint(0, max(1, self.span // 20))])
+        return str(self.clock)
+
+    def old_time(self) -> int:
+        return max(0, self.clock - self.random.randint(-5, self.span))
+
+    def value(self) -> str:
+        if self.random.random() < 0.5:
+            return self.random.choice(VALUES)
+        return repr(round(self.random.uniform(-1000, 1000), self.random.choice([0, 2, 12])))
+
+    def labels(self) -> list[str]:
+        words = ["LABELS"]
+        for name, values in LABELS.items():
+            words += self.maybe(0.6, name, self.random.choice(values))
+        return words + self.maybe(0.03, "odd")
+
+    def options(self, *, encoding: bool = True) -> list[str]:
+        words = self.maybe(0.3, "RETENTION", str(self.random.choice([0, 10, self.span // 2, 10**6])))
+        if encoding:
+            words += self.maybe(0.4, "ENCODING", self.pick("COMPRESSED", "uncompressed", "UNCOMPRESSED"))
+        words += self.maybe(0.6, "CHUNK_SIZE", self.chunk)
+        words += self.maybe(0.4, "DUPLICATE_POLICY", self.random.choice(POLICIES))
+        words += self.maybe(0.15, "IGNORE", self.pick("0", "5", "100"), self.pick("0", "1.5", "10"))
+        return words + (self.labels() if self.random.random() < 0.6 else [])
+
+    def note(self, key: str, words: list[str]) -> None:
+        """Notes the encoding of a series that may be new."""
+        upper = [word.upper() for word in words]
+        if "UNCOMPRESSED" in upper:
+            self.plain.add(key)
+
+    # calls
+
+    def create(self) -> list[str]:
+        key, options = self.key(), self.options()
+        self.note(key, options)
+        return ["TS.CREATE", key, *options]
+
+    def alter(self) -> list[str]:
+        return ["TS.ALTER", self.key(), *self.options(encoding=False)]
+
+    def add(self) -> list[str]:
+        key = self.key()
+        options = self.maybe(0.3, "ON_DUPLICATE", self.random.choice(POLICIES))
+        if self.random.random() < 0.2:
+            options += self.options()
+            self.note(key, options)
+        return ["TS.ADD", key, self.time(), self.value(), *options]
+
+    def madd(self) -> list[str]:
+        words = ["TS.MADD"]
+        for _ in range(self.random.randint(1, 5)):
+            words += [self.key(), self.time(), self.value()]
+        return words
+
+    def change(self) -> list[str]:
+        key = self.key()
+        words = [self.pick("TS.INCRBY", "TS.DECRBY"), key, self.value(), "TIMESTAMP", self.time()]
+        if self.random.random() < 0.2:
+            options = self.options()
+            self.note(key, options)
+            words += options
+        return words
+
+    def rule(self) -> list[str]:
+        source, target = self.key(), self.key()
+        if source not in self.targets or self.random.random() < 0.2:
+            self.targets.setdefault(source, set()).add(target)
+            duration = str(self.random.choice([1, 10, 10, max(1, self.span // 10), max(1, self.span // 3)]))
+            alignment = self.maybe(0.4, str(self.random.choice([0, 3, 7, 10, 1000])))
+            return ["TS.CREATERULE", source, target, "AGGREGATION", self.random.choice(AGGREGATORS), duration, *alignment]
+        return ["TS.DELETERULE", source, self.random.choice(sorted(self.targets[source]))]
+
+    def delete(self) -> list[str]:
+        key = self.key()
+        if not self.targets.get(key, set()) <= self.plain:
+            return self.get()
+        start = self.old_time()
+        if self.random.random() < 0.1:
+            return ["TS.DEL", key, "-", "+"]
+        return ["TS.DEL", key, str(start), str(start + self.random.choice([0, 1, 10, self.span // 10, self.span]))]
+
+    def query(self) -> list[str]:
+        """Returns a range with its options."""
+        start, end = sorted((self.old_time(), self.old_time()))
+        aggregator = self.random.choice(AGGREGATORS)
+        duration = self.random.choice([1, 5, 10, max(1, self.span // 20), max(1, self.span // 4), 10**9])
+        empty = self.random.random() < 0.4 and self.span / duration < 1000
+        words = self.maybe(0.3, "LATEST")
+        if self.random.random() < 0.15:
+            words += ["FILTER_BY_TS", *(str(self.old_time()) for _ in range(self.random.choice([1, 5, 40, 140])))]
+        if self.random.random() < 0.15:
+            words += ["FILTER_BY_VALUE", self.pick("-10", "0", "-inf"), self.pick("10", "500", "+inf", "1e3")]
+        words += self.maybe(0.2, "COUNT", str(self.random.choice([1, 2, 7, 1000])))
+        if self.random.random() < 0.6:
+            align = self.maybe(0.4, "ALIGN", self.pick("start", "end", "-", "+", "0", "3", "17", str(start)))
+            words += align
+            words += ["AGGREGATION", aggregator, str(duration)]
+            stamp = self.maybe(0.3, "BUCKETTIMESTAMP", self.pick("start", "end", "mid", "-", "+", "~"))
+            words += [*["EMPTY"] * empty, *stamp] if self.random.random() < 0.5 else [*stamp, *["EMPTY"] * empty]
+            if empty:
+                # Without a known beginning, the buckets from 0 on are empty.
+                start = max(start, duration)
+                return [str(start), str(max(start, end)), *words]
+        lower = self.pick("-", str(start), str(start), "0")
+        return [lower, self.pick("+", str(end), str(end)), *words]
+
+    def range(self) -> list[str]:
+        return [self.pick("TS.RANGE", "TS.REVRANGE"), self.key(), *self.query()]
+
+    def matchers(self) -> list[str]:
+        words = []
+        for _ in range(self.random.choice([1, 1, 2, 3])):
+            name = self.random.choice(list(LABELS))
+            first, second = (self.random.choice(LABELS[name]) for _ in range(2))
+            words.append(
+                self.pick(
+                    *[f"{name}={first}"] * 6,
+                    *[f"{name}=({first},{second})"] * 3,
+                    f"{name}!={first}",
+                    f"{name}=",
+                    f"{name}!=",
+                    f"{name}!=({first},{second})",
+                    f"{name}=({first})",
+                    f"{name}=()",
+                    f"{name}=({first},)",
+                    name,
+                )
+            )
+        return words
+
+    def selection(self) -> list[str]:
+        return self.random.choice([[], ["WITHLABELS"], ["SELECTED_LABELS", "room", "KIND"], ["SELECTED_LABELS", "x"]])
+
+    def mrange(self) -> list[str]:
+        words = [self.pick("TS.MRANGE", "TS.MREVRANGE"), *self.query(), *self.selection(), "FILTER", *self.matchers()]
+        if self.random.random() < 0.4:
+            reducers = [name for name in AGGREGATORS if name not in ("first", "last", "twa")]
+            words += ["GROUPBY", self.random.choice([*LABELS, "nowhere"]), "REDUCE", self.random.choice(reducers)]
+        return words
+
+    def mget(self) -> list[str]:
+        return ["TS.MGET", *self.maybe(0.3, "LATEST"), *self.selection(), "FILTER", *self.matchers()]
+
+    def queryindex(self) -> list[str]:
+        return ["TS.QUERYINDEX", *self.matchers()]
+
+    def get(self) -> list[str]:
+        return ["TS.GET", self.key(), *self.maybe(0.3, "LATEST")]
+
+    def info(self) -> list[str]:
+        return ["TS.INFO", self.key(), *self.maybe(0.5, "DEBUG")]
+
+    def keyspace(self) -> list[str]:
+        key, other = self.key(), self.key()
+        kind = self.random.randrange(6)
+        if kind == 0:
+            self.plain.discard(key)
+            return ["DEL", key]
+        if kind == 1:
+            # The oracle leaves the labels of an overwritten key in its index.
+            return ["RENAMENX", key, f"{other}renamed"] if self.random.random() < 0.5 else ["RENAMENX", f"{key}renamed", key]
+        if kind == 2:
+            if key in self.plain:
+                self.plain.add(other)
+            return ["COPY", key, other, *self.maybe(0.5, "REPLACE")] if other not in self.targets else ["TYPE", key]
+        if kind == 3:
+            return ["SET", key, "text"]
+        return ["TYPE", key] if kind == 4 else ["EXISTS", key, other]
+
+    def broken(self, words: list[str]) -> list[str]:
+        """Returns the call with a mistake."""
+        place = self.random.randrange(1, len(words))
+        kind = self.random.randrange(3)
+        made = words[:place] + ([] if kind == 0 else [self.random.choice(JUNK)]) + words[place + (kind != 1) :]
+        if made[-1].upper() in ("TIMESTAMP", "REDUCE", "AGGREGATION", "EMPTY") or made[0] == "TS.DEL":
+            return words
+        if "EMPTY" in made or made[0] == "TS.CREATERULE":
+            return words
+        return made
+
+    def next(self) -> list[str]:
+        """Returns the words of a call."""
+        kinds = [
+            (self.create, 6),
+            (self.alter, 2),
+            (self.add, 40),
+            (self.madd, 8),
+            (self.change, 5),
+            (self.rule, 5),
+            (self.delete, 5),
+            (self.range, 18),
+            (self.mrange, 10),
+            (self.mget, 4),
+            (self.queryindex, 4),
+            (self.get, 4),
+            (self.info, 5),
+            (self.keyspace, 2),
+        ]
+        kind = self.random.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
+        words = kind()
+        return self.broken(words) if self.random.random() < 0.05 else words

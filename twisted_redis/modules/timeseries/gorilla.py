@@ -1,0 +1,239 @@
+"""The compression of samples: delta of delta for times, XOR for values.
+
+The scheme is that of Facebook's paper on Gorilla, with the field widths of Redis.  The bits of a chunk form one
+integer, least significant bit first, in little-endian bytes.  The first sample of a chunk stands outside of the bits.
+
+A time is encoded by the change of its difference from the previous time:
+
+    bits behind the mark   mark (first bit on the right)
+    0                      0
+    5, 8, 11, 15           01, 011, 0111, 01111
+    32, 64                 011111, 111111
+
+A value is encoded by its XOR with the previous value, both as 64 bits:
+
+    0                                           equal to the previous value
+    10, block                                   the block lies within the previous block's place
+    11, leading (5), length - 1 (6), block      the block with its place: zeros before it, and its length
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+__all__ = ["MOST_BITS", "NO_BLOCK", "BitWriter", "bits_of", "unpack", "values_of"]
+
+#: The most bits that one sample takes.
+MOST_BITS = 147
+#: The place of the block before the first one, as leading and trailing zeros.
+NO_BLOCK = 32
+
+_MASK = (1 << 64) - 1
+#: Whole groups of so many bits leave the accumulator.
+_GROUP_BITS = 512
+_GROUP_BYTES = 64
+_GROUP = (1 << _GROUP_BITS) - 1
+
+
+def bits_of(values: array[float]) -> array[int]:
+    """Returns the 64 bits of each value as an integer."""
+    words = array("Q")
+    words.frombytes(values.tobytes())
+    return words
+
+
+def values_of(words: Iterable[int]) -> array[float]:
+    """Returns the values whose bits are given as integers."""
+    values = array("d")
+    values.frombytes(array("Q", words).tobytes())
+    return values
+
+
+class BitWriter:
+    """The bits of a chunk, and the state that the next sample continues.
+
+    ``length`` is the number of bits.  ``time``, ``delta`` and ``word`` belong to the last sample; ``leading`` and
+    ``trailing`` give the place of the last block.
+    """
+
+    __slots__ = ("delta", "groups", "leading", "length", "rest", "time", "trailing", "word")
+
+    def __init__(self, time: int, word: int) -> None:
+        self.groups = bytearray()
+        #: The bits that do not fill a group yet.
+        self.rest = 0
+        self.length = 0
+        self.time = time
+        self.delta = 0
+        self.word = word
+        self.leading = NO_BLOCK
+        self.trailing = NO_BLOCK
+
+    def copy(self) -> BitWriter:
+        """Returns an independent copy."""
+        made = BitWriter(self.time, self.word)
+        made.groups = self.groups[:]
+        made.rest = self.rest
+        made.length = self.length
+        made.delta = self.delta
+        made.leading = self.leading
+        made.trailing = self.trailing
+        return made
+
+    def to_bytes(self) -> bytes:
+        """Returns the bits in as few bytes as they take."""
+        rest_bits = self.length % _GROUP_BITS
+        return bytes(self.groups) + self.rest.to_bytes((rest_bits + 7) >> 3, "little")
+
+    def load(self, data: bytes, length: int) -> None:
+        """Replaces the bits by the first ``length`` bits of ``data``."""
+        whole = length // _GROUP_BITS * _GROUP_BYTES
+        self.groups = bytearray(data[:whole])
+        self.rest = int.from_bytes(data[whole : (length + 7) >> 3], "little") & ((1 << length % _GROUP_BITS) - 1)
+        self.length = length
+
+    def append(self, times: Iterable[int], words: Iterable[int], limit: int) -> int:
+        """Appends samples while they fit in ``limit`` bits; returns how many did."""
+        groups = self.groups
+        rest = self.rest
+        length = self.length
+        filled = length % _GROUP_BITS
+        last_time = self.time
+        last_delta = self.delta
+        last_word = self.word
+        leading = self.leading
+        trailing = self.trailing
+        appended = 0
+        for time, word in zip(times, words, strict=True):
+            delta = time - last_time
+            change = delta - last_delta
+            different = word ^ last_word
+            new_leading = leading
+            new_trailing = trailing
+            if not change:
+                bits = 0
+                width = 1
+            elif -16 <= change < 16:
+                bits = 0b01 | (change & 0x1F) << 2
+                width = 7
+            elif -128 <= change < 128:
+                bits = 0b011 | (change & 0xFF) << 3
+                width = 11
+            elif -1024 <= change < 1024:
+                bits = 0b0111 | (change & 0x7FF) << 4
+                width = 15
+            elif -16384 <= change < 16384:
+                bits = 0b01111 | (change & 0x7FFF) << 5
+                width = 20
+            elif -0x80000000 <= change < 0x80000000:
+                bits = 0b011111 | (change & 0xFFFFFFFF) << 6
+                width = 38
+            else:
+                bits = 0b111111 | (change & _MASK) << 6
+                width = 70
+            if not different:
+                width += 1
+            else:
+                new_leading = min(64 - different.bit_length(), 31)
+                new_trailing = (different & -different).bit_length() - 1
+                size = 64 - new_leading - new_trailing
+                last_size = 64 - leading - trailing
+                if new_leading >= leading and new_trailing >= trailing and size + 11 > last_size:
+                    bits |= (0b01 | different >> trailing << 2) << width
+                    width += 2 + last_size
+                    new_leading = leading
+                    new_trailing = trailing
+                else:
+                    bits |= (0b11 | new_leading << 2 | (size - 1) << 7 | different >> new_trailing << 13) << width
+                    width += 13 + size
+            if length + width > limit:
+                break
+            rest |= bits << filled
+            filled += width
+            length += width
+            if filled >= _GROUP_BITS:
+                groups += (rest & _GROUP).to_bytes(_GROUP_BYTES, "little")
+                rest >>= _GROUP_BITS
+                filled -= _GROUP_BITS
+            last_time = time
+            last_delta = delta
+            last_word = word
+            leading = new_leading
+            trailing = new_trailing
+            appended += 1
+        self.rest = rest
+        self.length = length
+        self.time = last_time
+        self.delta = last_delta
+        self.word = last_word
+        self.leading = leading
+        self.trailing = trailing
+        return appended
+
+
+def unpack(data: bytes, count: int, time: int, word: int) -> tuple[list[int], list[int]]:
+    """Returns the times and the bits of the values of ``count`` samples, of which ``time`` and ``word`` are the first.
+
+    Bits beyond the end of ``data`` are zeros.
+    """
+    times = [time]
+    words = [word]
+    add_time = times.append
+    add_word = words.append
+    delta = 0
+    leading = trailing = NO_BLOCK
+    size = 0
+    bits = 0
+    left = 0
+    pos = 0
+    for _ in range(count - 1):
+        if left < MOST_BITS:
+            bits |= int.from_bytes(data[pos : pos + _GROUP_BYTES], "little") << left
+            pos += _GROUP_BYTES
+            left += _GROUP_BITS
+        if not bits & 1:
+            bits >>= 1
+            left -= 1
+        elif not bits & 2:
+            delta += (bits >> 2 & 0x1F ^ 0x10) - 0x10
+            bits >>= 7
+            left -= 7
+        elif not bits & 4:
+            delta += (bits >> 3 & 0xFF ^ 0x80) - 0x80
+            bits >>= 11
+            left -= 11
+        elif not bits & 8:
+            delta += (bits >> 4 & 0x7FF ^ 0x400) - 0x400
+            bits >>= 15
+            left -= 15
+        elif not bits & 16:
+            delta += (bits >> 5 & 0x7FFF ^ 0x4000) - 0x4000
+            bits >>= 20
+            left -= 20
+        elif not bits & 32:
+            delta += (bits >> 6 & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            bits >>= 38
+            left -= 38
+        else:
+            delta += (bits >> 6 & _MASK ^ 1 << 63) - (1 << 63)
+            bits >>= 70
+            left -= 70
+        time = time + delta & _MASK
+        add_time(time)
+        if not bits & 1:
+            bits >>= 1
+            left -= 1
+        elif not bits & 2:
+            word ^= (bits >> 2 & (1 << size) - 1) << trailing & _MASK
+            bits >>= 2 + size
+            left -= 2 + size
+        else:
+            leading = bits >> 2 & 0x1F
+            size = (bits >> 7 & 0x3F) + 1
+            trailing = max(64 - leading - size, 0)
+            word ^= (bits >> 13 & (1 << size) - 1) << trailing & _MASK
+            bits >>= 13 + size
+            left -= 13 + size
+        add_word(word)
+    return times, words
