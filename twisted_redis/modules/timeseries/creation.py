@@ -28,7 +28,7 @@ from twisted_redis.modules.timeseries.module import commands
 from twisted_redis.modules.timeseries.rules import drop_dead
 from twisted_redis.modules.timeseries.series import COMPRESSED, UNCOMPRESSED, Rule, Series
 from twisted_redis.modules.timeseries.settings import Compaction
-from twisted_redis.modules.timeseries.state import state_of, write_series
+from twisted_redis.modules.timeseries.state import settings_for, write_series
 
 __all__ = ["create_rules", "create_series"]
 
@@ -42,7 +42,6 @@ def create_series(ctx: Client, key: bytes, creation: Creation) -> Series:
     series.ignore_value = creation.ignore_value
     series.labels = creation.labels
     ctx.db.add(key, series)
-    state_of(ctx).index(ctx.db.index).put(key, series.labels)
     return series
 
 
@@ -55,7 +54,7 @@ def create_rules(ctx: Client, series: Series, compactions: tuple[Compaction, ...
         if ctx.db.exists(target):
             ctx.engine.log("warning", f"Cannot create compacted key, key '{target!r}' already exists")
             continue
-        settings = state_of(ctx).settings
+        settings = settings_for(ctx)
         labels = (*series.labels, (b"aggregation", name), (b"time_bucket", b"%d" % compaction.duration))
         options = settings.encoding & UNCOMPRESSED or COMPRESSED
         made = create_series(
@@ -73,7 +72,7 @@ def create(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Creates a series.
     """
-    creation = parse_creation(Words("TS.CREATE", key, *options), state_of(ctx).settings)
+    creation = parse_creation(Words("TS.CREATE", key, *options), settings_for(ctx))
     if ctx.db.lookup_write(key) is not None:
         raise CommandError("ERR TSDB: key already exists")
     create_series(ctx, key, creation)
@@ -89,7 +88,7 @@ def alter(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Changes options of a series.
     """
     words = Words("TS.ALTER", key, *options)
-    creation = parse_creation(words, state_of(ctx).settings)
+    creation = parse_creation(words, settings_for(ctx))
     series = write_series(ctx, key)
     if words.place(b"RETENTION"):
         series.retention = creation.retention
@@ -99,7 +98,6 @@ def alter(ctx: Client, key: bytes, *options: bytes) -> Reply:
         series.policy = creation.policy
     if words.place(b"LABELS"):
         series.labels = creation.labels
-        state_of(ctx).index(ctx.db.index).put(key, series.labels)
     if words.place(b"IGNORE"):
         series.ignore_time, series.ignore_value = creation.ignore_time, creation.ignore_value
     ctx.changed(key, "ts.alter")

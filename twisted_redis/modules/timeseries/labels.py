@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 from twisted_redis.extending import CommandError
-from twisted_redis.modules.timeseries.series import Labels
+from twisted_redis.modules.timeseries.series import Labels, Series
 
 __all__ = ["LabelIndex", "Matcher", "parse_matchers"]
+
+_labels_of = attrgetter("labels")
 
 
 class Matcher(NamedTuple):
@@ -57,25 +60,38 @@ def _values(text: bytes | None) -> tuple[bytes, ...]:
 class LabelIndex:
     """The keys of the series in one database, by label and by value."""
 
-    __slots__ = ("_by_label", "_by_name", "_labels")
+    __slots__ = ("_by_label", "_by_name", "_labels", "_seen")
 
     def __init__(self) -> None:
         self._by_name: dict[bytes, dict[bytes, None]] = {}
         self._by_label: dict[tuple[bytes, bytes], dict[bytes, None]] = {}
         self._labels: dict[bytes, Labels] = {}
+        #: The keys and the labels at the last update, to see at once that nothing has changed since.
+        self._seen: tuple[list[bytes], list[Labels]] = ([], [])
 
-    def put(self, key: bytes, labels: Labels) -> None:
-        """Notes that a series with these labels is at ``key``."""
-        if key in self._labels:
-            self.drop(key)
+    def update(self, keys: list[bytes], series: list[Series]) -> None:
+        """Takes over which series are at which keys."""
+        labels = list(map(_labels_of, series))
+        before_keys, before_labels = self._seen
+        if keys == before_keys and all(map(is_, labels, before_labels)):
+            return
+        self._seen = keys, labels
+        known = self._labels
+        for key in known.keys() - set(keys):
+            self._drop(key)
+        for key, found in zip(keys, labels, strict=True):
+            if known.get(key, ()) != found:
+                self._drop(key)
+                self._add(key, found)
+
+    def _add(self, key: bytes, labels: Labels) -> None:
         if labels:
             self._labels[key] = labels
             for label in labels:
                 self._by_label.setdefault(label, {})[key] = None
                 self._by_name.setdefault(label[0], {})[key] = None
 
-    def drop(self, key: bytes) -> None:
-        """Notes that no series is at ``key`` any more."""
+    def _drop(self, key: bytes) -> None:
         for label in self._labels.pop(key, ()):
             _remove(self._by_label, label, key)
             _remove(self._by_name, label[0], key)

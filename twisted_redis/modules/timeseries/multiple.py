@@ -26,7 +26,7 @@ from twisted_redis.modules.timeseries.state import state_of
 
 def _found(ctx: Client, matchers: list[Matcher]) -> Iterator[Series]:
     """Yields the series that meet all conditions, in the order of their keys."""
-    for key in state_of(ctx).index(ctx.db.index).find(matchers):
+    for key in state_of(ctx).index(ctx).find(matchers):
         try:
             series = ctx.db.read(key, Series)
         except WrongType:

@@ -8,23 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted_redis.extending import Client, CommandError, WrongType
+from twisted_redis.extending import Client, CommandError
 from twisted_redis.modules.timeseries.aggregators import new_aggregator
 from twisted_redis.modules.timeseries.samples import END, Sample, first_in, samples_in
 from twisted_redis.modules.timeseries.series import POLICIES, Rule, Series
-from twisted_redis.modules.timeseries.state import state_of
+from twisted_redis.modules.timeseries.state import find, settings_for
 
-__all__ = ["LAST", "add_sample", "delete_samples", "drop_dead", "find", "latest_of"]
+__all__ = ["LAST", "add_sample", "delete_samples", "drop_dead", "latest_of"]
 
 BLOCK, LAST, FIRST, MIN, MAX, SUM = range(1, 7)
-
-
-def find(ctx: Client, key: bytes) -> Series | None:
-    """Returns the series at ``key``, or None."""
-    try:
-        return ctx.db.write(key, Series)
-    except WrongType:
-        return None
 
 
 def drop_dead(ctx: Client, series: Series) -> None:
@@ -51,7 +43,7 @@ def add_sample(ctx: Client, series: Series, time: int, value: float, policy: int
     last_time = series.last_time
     if series.retention and series.retention < last_time - time:
         raise CommandError("ERR TSDB: Timestamp is older than retention")
-    policy = policy or series.policy or state_of(ctx).settings.policy
+    policy = policy or series.policy or settings_for(ctx).policy
     total = series.total
     if (
         policy == LAST

@@ -97,6 +97,7 @@ class Series(OwnValue):
         "chunks",
         "ignore_time",
         "ignore_value",
+        "is_ahead",
         "key",
         "labels",
         "last",
@@ -124,6 +125,8 @@ class Series(OwnValue):
         self.last_time = 0
         self.last_value = 0.0
         self.total = 0
+        #: Whether there may be samples behind ``last_time``: a rule can insert them.
+        self.is_ahead = False
         #: The bytes that the chunks take in Redis.
         self.bytes = 0
         self.chunks: list[Chunk] = []
@@ -143,7 +146,13 @@ class Series(OwnValue):
     # samples
 
     def append(self, time: int, value: float) -> None:
-        """Adds a sample behind all others."""
+        """Adds a sample behind ``last_time``."""
+        if self.is_ahead and time <= self.last.last:
+            self.upsert(time, value, _keep_new)
+            self.last_time = time
+            self.last_value = value
+            return
+        self.is_ahead = False
         if not self.last.append(time, value):
             self._forget_old()
             self._new_chunk().append(time, value)
@@ -185,6 +194,8 @@ class Series(OwnValue):
         self.total += added
         if time == self.last_time:
             self.last_value = value
+        elif time > self.last_time:
+            self.is_ahead = True
 
     def delete(self, start: int, end: int) -> int:
         """Deletes the samples from ``start`` to ``end``; returns how many there were."""
@@ -295,6 +306,7 @@ class Series(OwnValue):
         made.chunks = [kind.load(read) for _ in range(read.integer(1, len(items)))]
         read.at_end()
         made.last = made.chunks[-1]
+        made.is_ahead = made.last.last > made.last_time
         made.bytes = sum(chunk.size + chunk.STRUCT for chunk in made.chunks)
         _check(made)
         return made
@@ -304,7 +316,7 @@ class Series(OwnValue):
         made = Series(self.key, self.chunk_size, self.options)
         for name in ("retention", "policy", "ignore_time", "ignore_value", "labels"):
             setattr(made, name, getattr(self, name))
-        for name in ("last_time", "last_value", "total", "bytes"):
+        for name in ("last_time", "last_value", "total", "bytes", "is_ahead"):
             setattr(made, name, getattr(self, name))
         made.chunks = [chunk.copy() for chunk in self.chunks]
         made.last = made.chunks[-1]
@@ -324,6 +336,10 @@ class Series(OwnValue):
         items = self._save(linked=True)
         next(items)
         return items
+
+
+def _keep_new(before: float, value: float) -> float:
+    return value
 
 
 def _first(chunk: Chunk) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from twisted_redis.extending import CommandError, float_number, integer_or_none
 from twisted_redis.modules.timeseries.aggregators import AGGREGATORS
 from twisted_redis.modules.timeseries.series import COMPRESSED, POLICIES, UNCOMPRESSED
 
-__all__ = ["Compaction", "Settings", "parse_compactions", "parse_settings"]
+__all__ = ["Compaction", "Settings", "apply_arguments", "parse_compactions", "settings_of"]
 
 #: Milliseconds of the units of time in a compaction policy.
 _UNITS = {b"m": 1, b"s": 1000, b"M": 60_000, b"h": 3_600_000, b"d": 86_400_000}
@@ -63,63 +62,39 @@ def _milliseconds(text: bytes) -> int:
     return time
 
 
-def parse_settings(words: tuple[bytes, ...], settings: Settings) -> Settings:
-    """Returns the settings with changes by the arguments of ``loadmodule``: names and values in turn."""
+def settings_of(config: Any) -> Settings:
+    """Returns the settings by the directives of a server."""
+    return Settings(
+        config.ts_retention_policy,
+        config.ts_chunk_size_bytes,
+        UNCOMPRESSED if config.ts_encoding == "uncompressed" else COMPRESSED,
+        POLICIES.index(config.ts_duplicate_policy.encode()),
+        config.ts_ignore_max_time_diff,
+        config.ts_ignore_max_val_diff,
+        parse_compactions(config.ts_compaction_policy.encode()),
+    )
+
+
+#: The directives by the names of the older arguments of ``loadmodule``.
+_ARGUMENTS = {
+    b"RETENTION_POLICY": "ts-retention-policy",
+    b"CHUNK_SIZE_BYTES": "ts-chunk-size-bytes",
+    b"DUPLICATE_POLICY": "ts-duplicate-policy",
+    b"ENCODING": "ts-encoding",
+    b"CHUNK_TYPE": "ts-encoding",
+    b"COMPACTION_POLICY": "ts-compaction-policy",
+    b"IGNORE_MAX_TIME_DIFF": "ts-ignore-max-time-diff",
+    b"IGNORE_MAX_VAL_DIFF": "ts-ignore-max-val-diff",
+    b"NUM_THREADS": "ts-num-threads",
+}
+
+
+def apply_arguments(config: Any, words: tuple[bytes, ...]) -> None:
+    """Sets directives by the arguments of ``loadmodule``; raises ValueError if one of them is not valid."""
     if len(words) % 2:
         raise ValueError(f"the argument {words[-1].decode('latin-1')!r} has no value")
     for name, value in zip(words[::2], words[1::2], strict=True):
-        parse = _ARGUMENTS.get(name.upper())
-        if parse is None:
+        directive = _ARGUMENTS.get(name.upper())
+        if directive is None:
             raise ValueError(f"there is no argument {name.decode('latin-1')!r}")
-        settings = settings._replace(**parse(value))
-    return settings
-
-
-def _integer(field: str, low: int, high: int, step: int = 1) -> Any:
-    def parse(text: bytes) -> dict[str, int]:
-        number = integer_or_none(text)
-        if number is None or not low <= number <= high or number % step:
-            raise ValueError(f"{text.decode('latin-1')!r} is not a multiple of {step} from {low} to {high}")
-        return {field: number}
-
-    return parse
-
-
-def _ignore_value(text: bytes) -> dict[str, float]:
-    try:
-        number = float_number(text)
-    except CommandError:
-        number = -1.0
-    if number < 0:
-        raise ValueError(f"{text.decode('latin-1')!r} is not a number of at least 0")
-    return {"ignore_value": number}
-
-
-def _policy(text: bytes) -> dict[str, int]:
-    if not text or text.lower() not in POLICIES:
-        raise ValueError(f"{text.decode('latin-1')!r} is not a duplicate policy")
-    return {"policy": POLICIES.index(text.lower())}
-
-
-def _encoding(text: bytes) -> dict[str, int]:
-    encoding = {b"compressed": COMPRESSED, b"uncompressed": UNCOMPRESSED}.get(text.lower())
-    if encoding is None:
-        raise ValueError(f"{text.decode('latin-1')!r} is not an encoding")
-    return {"encoding": encoding}
-
-
-def _compactions(text: bytes) -> dict[str, tuple[Compaction, ...]]:
-    return {"compactions": parse_compactions(text)}
-
-
-_ARGUMENTS: dict[bytes, Any] = {
-    b"RETENTION_POLICY": _integer("retention", 0, _MOST),
-    b"CHUNK_SIZE_BYTES": _integer("chunk_size", 48, 1 << 20, 8),
-    b"DUPLICATE_POLICY": _policy,
-    b"ENCODING": _encoding,
-    b"CHUNK_TYPE": _encoding,
-    b"COMPACTION_POLICY": _compactions,
-    b"IGNORE_MAX_TIME_DIFF": _integer("ignore_time", 0, _MOST),
-    b"IGNORE_MAX_VAL_DIFF": _ignore_value,
-    b"NUM_THREADS": lambda text: {},
-}
+        config.set(directive, value)
