@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from twisted_redis.extending import CommandError, WrongArity, float_number, integer_or_none
+from twisted_redis.extending import CommandError, WrongArity, float_or_none, integer_or_none
 from twisted_redis.modules.timeseries.aggregators import AGGREGATORS, REDUCERS
 from twisted_redis.modules.timeseries.buckets import Aggregation
-from twisted_redis.modules.timeseries.series import COMPRESSED, POLICIES, UNCOMPRESSED, Labels
+from twisted_redis.modules.timeseries.labels import Labels
+from twisted_redis.modules.timeseries.series import COMPRESSED, POLICIES, UNCOMPRESSED
 from twisted_redis.modules.timeseries.settings import Settings
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "parse_aggregator",
     "parse_alignment",
     "parse_creation",
-    "parse_float",
     "parse_policy",
     "parse_query",
     "parse_reducer",
@@ -179,7 +179,7 @@ def _ignore(words: Words, settings: Settings) -> tuple[int, float]:
         return settings.ignore_time, settings.ignore_value
     if place + 2 >= len(words):
         raise CommandError("ERR TSDB: Couldn't parse IGNORE")
-    time, value = integer_or_none(words[place + 1]), parse_float(words[place + 2])
+    time, value = integer_or_none(words[place + 1]), float_or_none(words[place + 2])
     if time is None or value is None:
         raise CommandError("ERR TSDB: Couldn't parse IGNORE")
     if time < 0 or value < 0:
@@ -308,7 +308,7 @@ def _value_filter(words: Words) -> tuple[float, float] | None:
         return None
     if place + 2 >= len(words):
         raise CommandError("ERR TSDB: FILTER_BY_VALUE one or more arguments are missing")
-    least, greatest = parse_float(words[place + 1]), parse_float(words[place + 2])
+    least, greatest = float_or_none(words[place + 1]), float_or_none(words[place + 2])
     if least is None:
         raise CommandError("ERR TSDB: Couldn't parse MIN")
     if greatest is None:
@@ -365,11 +365,3 @@ def parse_reducer(word: bytes) -> bytes:
 def wrong_arity(words: Words) -> CommandError:
     """Returns the error for a call with too few or too many words."""
     return WrongArity(words[0].decode("latin-1").lower())
-
-
-def parse_float(word: bytes) -> float | None:
-    """Returns a number as Redis reads it, or None."""
-    try:
-        return float_number(word)
-    except CommandError:
-        return None

@@ -74,10 +74,10 @@ def _until_empty(lists: Iterable[Samples]) -> Iterator[tuple[int, float]]:
 def _plain(samples: Iterator[tuple[int, float]], aggregation: Aggregation, query: _Range) -> Iterator[Sample]:
     aggregator = new_aggregator(aggregation.name)
     add = aggregator.add
-    duration = aggregation.duration
+    duration, reverse = aggregation.duration, query.reverse
     low = high = -1
     for time, value in samples:
-        if not low <= time < high:
+        if high == -1 or (time < low if reverse else time >= high):
             before = high
             if before != -1:
                 yield Sample(low, aggregator.result())

@@ -28,7 +28,7 @@ from twisted_redis.modules.timeseries.module import commands
 from twisted_redis.modules.timeseries.rules import drop_dead
 from twisted_redis.modules.timeseries.series import COMPRESSED, UNCOMPRESSED, Rule, Series
 from twisted_redis.modules.timeseries.settings import Compaction
-from twisted_redis.modules.timeseries.state import settings_for, write_series
+from twisted_redis.modules.timeseries.state import index_of, settings_for, write_series
 
 __all__ = ["create_rules", "create_series"]
 
@@ -98,6 +98,7 @@ def alter(ctx: Client, key: bytes, *options: bytes) -> Reply:
         series.policy = creation.policy
     if words.place(b"LABELS"):
         series.labels = creation.labels
+        index_of(ctx).put(key, series.labels)
     if words.place(b"IGNORE"):
         series.ignore_time, series.ignore_value = creation.ignore_time, creation.ignore_value
     ctx.changed(key, "ts.alter")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 from twisted_redis.extending import CommandError
-from twisted_redis.modules.timeseries.series import Labels, Series
 
-__all__ = ["LabelIndex", "Matcher", "parse_matchers"]
+__all__ = ["Indexes", "LabelIndex", "Labels", "Matcher", "parse_matchers"]
 
-_labels_of = attrgetter("labels")
+
+Labels = tuple[tuple[bytes, bytes], ...]
 
 
 class Matcher(NamedTuple):
@@ -57,41 +56,46 @@ def _values(text: bytes | None) -> tuple[bytes, ...]:
     return values
 
 
-class LabelIndex:
-    """The keys of the series in one database, by label and by value."""
+class Indexes:
+    """The indexes of a server, by the numbers of the databases."""
 
-    __slots__ = ("_by_label", "_by_name", "_labels", "_seen")
+    __slots__ = ("_indexes",)
+
+    def __init__(self) -> None:
+        self._indexes: dict[int, LabelIndex] = {}
+
+    def of(self, number: int) -> LabelIndex:
+        """Returns the index of a database."""
+        found = self._indexes.get(number)
+        if found is None:
+            found = self._indexes[number] = LabelIndex()
+        return found
+
+
+class LabelIndex:
+    """The keys of the series in one database, by label and by value.
+
+    A key may still be there after a string has taken the place of its series.
+    """
+
+    __slots__ = ("_by_label", "_by_name", "_labels")
 
     def __init__(self) -> None:
         self._by_name: dict[bytes, dict[bytes, None]] = {}
         self._by_label: dict[tuple[bytes, bytes], dict[bytes, None]] = {}
         self._labels: dict[bytes, Labels] = {}
-        #: The keys and the labels at the last update, to see at once that nothing has changed since.
-        self._seen: tuple[list[bytes], list[Labels]] = ([], [])
 
-    def update(self, keys: list[bytes], series: list[Series]) -> None:
-        """Takes over which series are at which keys."""
-        labels = list(map(_labels_of, series))
-        before_keys, before_labels = self._seen
-        if keys == before_keys and all(map(is_, labels, before_labels)):
-            return
-        self._seen = keys, labels
-        known = self._labels
-        for key in known.keys() - set(keys):
-            self._drop(key)
-        for key, found in zip(keys, labels, strict=True):
-            if known.get(key, ()) != found:
-                self._drop(key)
-                self._add(key, found)
-
-    def _add(self, key: bytes, labels: Labels) -> None:
+    def put(self, key: bytes, labels: Labels) -> None:
+        """Notes that a series with these labels is at ``key``."""
+        self.drop(key)
         if labels:
             self._labels[key] = labels
             for label in labels:
                 self._by_label.setdefault(label, {})[key] = None
                 self._by_name.setdefault(label[0], {})[key] = None
 
-    def _drop(self, key: bytes) -> None:
+    def drop(self, key: bytes) -> None:
+        """Notes that no series is at ``key`` any more."""
         for label in self._labels.pop(key, ()):
             _remove(self._by_label, label, key)
             _remove(self._by_name, label[0], key)

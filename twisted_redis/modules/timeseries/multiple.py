@@ -15,18 +15,18 @@ from twisted_redis.modules.timeseries.arguments import (
     parse_selection,
     wrong_arity,
 )
-from twisted_redis.modules.timeseries.labels import Matcher, parse_matchers
+from twisted_redis.modules.timeseries.labels import Labels, Matcher, parse_matchers
 from twisted_redis.modules.timeseries.merging import merged
 from twisted_redis.modules.timeseries.module import commands
 from twisted_redis.modules.timeseries.reading import last_reply, run_query
 from twisted_redis.modules.timeseries.replies import label_reply, samples_reply, selected_reply
-from twisted_redis.modules.timeseries.series import Labels, Series
-from twisted_redis.modules.timeseries.state import state_of
+from twisted_redis.modules.timeseries.series import Series
+from twisted_redis.modules.timeseries.state import index_of
 
 
 def _found(ctx: Client, matchers: list[Matcher]) -> Iterator[Series]:
     """Yields the series that meet all conditions, in the order of their keys."""
-    for key in state_of(ctx).index(ctx).find(matchers):
+    for key in index_of(ctx).find(matchers):
         try:
             series = ctx.db.read(key, Series)
         except WrongType:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted_redis.extending import Client, Pairs, Simple
-from twisted_redis.modules.timeseries.series import Labels
+from twisted_redis.modules.timeseries.labels import Labels
 
 __all__ = ["label_reply", "sample_reply", "samples_reply", "selected_reply", "value_text"]
 

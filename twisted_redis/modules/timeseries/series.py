@@ -14,6 +14,7 @@ from typing import Any
 from twisted_redis.extending import OwnValue, Reader
 from twisted_redis.modules.timeseries.aggregators import NAMES, NUMBERS, load_aggregator, new_aggregator
 from twisted_redis.modules.timeseries.chunks import Chunk, PackedChunk, PlainChunk, Resolve
+from twisted_redis.modules.timeseries.labels import Indexes, Labels
 from twisted_redis.modules.timeseries.module import module
 
 __all__ = ["COMPRESSED", "POLICIES", "UNCOMPRESSED", "Rule", "Series"]
@@ -33,8 +34,6 @@ _MOST_LABELS = 1 << 20
 _RULE_STRUCT = 64
 _LABEL_STRUCT = 16
 _POINTER = 8
-
-Labels = tuple[tuple[bytes, bytes], ...]
 
 
 class Rule:
@@ -180,7 +179,7 @@ class Series(OwnValue):
             place = self.chunk_at(time)
         chunk = chunks[place]
         before = chunk.size
-        if chunk.size > self.chunk_size * SPLIT_FACTOR:
+        if chunk.size > self.chunk_size * SPLIT_FACTOR and len(chunk) > 1:
             made = chunk.split()
             chunks.insert(place + 1, made)
             if chunk is self.last:
@@ -244,6 +243,31 @@ class Series(OwnValue):
         return self.last.last, older
 
     # for the server
+
+    def arrived(self, server: Any, db: int, key: bytes) -> None:
+        """Tells the index of the key.  After RENAME, also tells the series at the other ends of the rules."""
+        data = server.databases[db].data
+        if key != self.key and data.get(self.key) is self:
+            self._rename(data, key)
+        self.key = key
+        indexes: Indexes = module.state_of(server)
+        indexes.of(db).put(key, self.labels)
+
+    def left(self, server: Any, db: int, key: bytes) -> None:
+        """Tells the index that the key is gone."""
+        indexes: Indexes = module.state_of(server)
+        indexes.of(db).drop(key)
+
+    def _rename(self, data: dict[bytes, Any], key: bytes) -> None:
+        source = None if self.source is None else data.get(self.source)
+        if isinstance(source, Series):
+            for rule in source.rules:
+                if rule.target == self.key:
+                    rule.target = key
+        for rule in self.rules:
+            target = data.get(rule.target)
+            if isinstance(target, Series) and target.source == self.key:
+                target.source = key
 
     def save(self) -> Iterator[int | float | bytes]:
         """Yields the stored form, with the rules and the source."""

@@ -85,7 +85,6 @@ _ARGUMENTS = {
     b"COMPACTION_POLICY": "ts-compaction-policy",
     b"IGNORE_MAX_TIME_DIFF": "ts-ignore-max-time-diff",
     b"IGNORE_MAX_VAL_DIFF": "ts-ignore-max-val-diff",
-    b"NUM_THREADS": "ts-num-threads",
 }
 
 
@@ -97,4 +96,4 @@ def apply_arguments(config: Any, words: tuple[bytes, ...]) -> None:
         directive = _ARGUMENTS.get(name.upper())
         if directive is None:
             raise ValueError(f"there is no argument {name.decode('latin-1')!r}")
-        config.set(directive, value)
+        config.set([(directive.encode(), value)])

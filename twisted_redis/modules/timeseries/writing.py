@@ -17,13 +17,13 @@ from twisted_redis.extending import (
     WrongArity,
     WrongType,
     first_key,
+    float_or_none,
     integer_or_none,
     key_range,
 )
 from twisted_redis.modules.timeseries.arguments import (
     Words,
     parse_creation,
-    parse_float,
     parse_policy,
     parse_query,
     parse_time,
@@ -151,7 +151,7 @@ def _change(ctx: Client, name: str, sign: int, key: bytes, number: bytes, option
     except WrongType:
         raise CommandError(WRONG_TYPE) from None
     creation = parse_creation(words, settings_for(ctx)) if series is None else None
-    amount = parse_float(number)
+    amount = float_or_none(number)
     if amount is None:
         raise CommandError("ERR TSDB: invalid increase/decrease value")
     place = words.place(b"TIMESTAMP")
