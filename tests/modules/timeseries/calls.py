@@ -19,11 +19,43 @@ from __future__ import annotations
 
 from random import Random
 
-AGGREGATORS = "avg first last min max sum range count std.p std.s var.p var.s twa".split()
-POLICIES = "block first last min max sum".split()
-VALUES = ["1", "2.5", "-3", "0", "-0", "0.1", "1e10", "1e-7", "123456.789", "1e300", "1.7e308", "7", "7", "0.30000000000000004"]
+AGGREGATORS = ["avg", "first", "last", "min", "max", "sum", "range", "count", "std.p", "std.s", "var.p", "var.s", "twa"]
+POLICIES = ["block", "first", "last", "min", "max", "sum"]
+VALUES = [
+    "1",
+    "2.5",
+    "-3",
+    "0",
+    "-0",
+    "0.1",
+    "1e10",
+    "1e-7",
+    "123456.789",
+    "1e300",
+    "1.7e308",
+    "7",
+    "7",
+    "0.30000000000000004",
+]
 LABELS = {"room": ["kitchen", "hall", "attic"], "kind": ["heat", "light"], "x": ["1", "2", "3"]}
-JUNK = ["", "-", "+", "*", "abc", "-1", "0", "99999999999999999999", "1.5", "LABELS", "COUNT", "nan", "inf", "a=(b", "=", "!="]
+JUNK = [
+    "",
+    "-",
+    "+",
+    "*",
+    "abc",
+    "-1",
+    "0",
+    "99999999999999999999",
+    "1.5",
+    "LABELS",
+    "COUNT",
+    "nan",
+    "inf",
+    "a=(b",
+    "=",
+    "!=",
+]
 
 
 class Calls:
@@ -125,7 +157,15 @@ class Calls:
             self.targets.setdefault(source, set()).add(target)
             duration = str(self.random.choice([1, 10, 10, max(1, self.span // 10), max(1, self.span // 3)]))
             alignment = self.maybe(0.4, str(self.random.choice([0, 3, 7, 10, 1000])))
-            return ["TS.CREATERULE", source, target, "AGGREGATION", self.random.choice(AGGREGATORS), duration, *alignment]
+            return [
+                "TS.CREATERULE",
+                source,
+                target,
+                "AGGREGATION",
+                self.random.choice(AGGREGATORS),
+                duration,
+                *alignment,
+            ]
         return ["TS.DELETERULE", source, self.random.choice(sorted(self.targets[source]))]
 
     def delete(self) -> list[str]:

@@ -10,10 +10,10 @@ from twisted_redis.modules.timeseries.aggregators import new_aggregator
 from twisted_redis.modules.timeseries.samples import END, Sample, Samples, first_in
 from twisted_redis.modules.timeseries.series import Series
 
-__all__ = ["Aggregation", "aggregate"]
+__all__ = ["MOST_SAMPLES", "Aggregation", "aggregate"]
 
-#: The most empty buckets in a row that a reply may hold.
-MOST_EMPTY = 10_000_000
+#: The most samples, and the most empty buckets in a row, that a reply about one series may hold.
+MOST_SAMPLES = 10_000_000
 
 
 class Aggregation(NamedTuple):
@@ -38,6 +38,7 @@ class _Range(NamedTuple):
     alignment: int
     reverse: bool
     duration: int
+    limit: int
 
     def bucket_of(self, time: int) -> int:
         """Returns the start of the bucket of a time.  The first bucket may start before 0."""
@@ -52,9 +53,13 @@ def aggregate(
     end: int,
     alignment: int,
     reverse: bool,
+    limit: int,
 ) -> Iterator[Sample]:
-    """Yields a sample for each bucket of the samples in ``lists``, which end at the first empty list."""
-    query = _Range(series, start, end, alignment, reverse, aggregation.duration)
+    """Yields a sample for each bucket of the samples in ``lists``, which end at the first empty list.
+
+    The caller takes ``limit`` of them at most.  Raises CommandError if there are too many empty buckets in a row.
+    """
+    query = _Range(series, start, end, alignment, reverse, aggregation.duration, limit)
     samples = _until_empty(lists)
     if aggregation.name == b"twa":
         found = _weighted(samples, aggregation, query)
@@ -86,7 +91,7 @@ def _plain(samples: Iterator[tuple[int, float]], aggregation: Aggregation, query
             high = start + duration
             low = max(start, 0)
             if aggregation.empty and before != -1:
-                yield from _empty(_between(before, start, query), aggregator.of_empty)
+                yield from _empty(_between(before, start, query), aggregator.of_empty, query.limit)
         add(value, time)
     if high != -1:
         yield Sample(low, aggregator.result())
@@ -100,15 +105,15 @@ def _between(before: int, start: int, query: _Range) -> range:
     return range(before, start, duration)
 
 
-def _empty(starts: range, value: Callable[[], float]) -> Iterator[Sample]:
-    _check(starts)
+def _empty(starts: range, value: Callable[[], float], limit: int) -> Iterator[Sample]:
+    _check(starts, limit)
     for start in starts:
         yield Sample(max(start, 0), value())
 
 
-def _check(starts: range) -> None:
-    if len(starts) > MOST_EMPTY:
-        raise CommandError(f"ERR TSDB: more than {MOST_EMPTY} empty buckets in a row")
+def _check(starts: range, limit: int) -> None:
+    if min(len(starts), limit) > MOST_SAMPLES:
+        raise CommandError(f"ERR TSDB: more than {MOST_SAMPLES} empty buckets in a row")
 
 
 # the time-weighted average
@@ -198,7 +203,7 @@ def _weighted_empty(starts: range, query: _Range) -> Iterator[Sample]:
     after = first_in(query.series, edge, END)
     if before is None or after is None:
         return
-    _check(starts)
+    _check(starts, query.limit)
     rise = after.value - before.value
     span = float(after.time - before.time)
     for start in starts:

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted_redis.extending import ACCESS, READONLY, RO, Client, CommandError, Pairs, Reply, Simple, first_key
 from twisted_redis.modules.timeseries.arguments import Query, Words, parse_query
-from twisted_redis.modules.timeseries.buckets import aggregate
+from twisted_redis.modules.timeseries.buckets import MOST_SAMPLES, aggregate
 from twisted_redis.modules.timeseries.module import commands
 from twisted_redis.modules.timeseries.replies import label_reply, sample_reply, samples_reply
 from twisted_redis.modules.timeseries.rules import drop_dead, latest_of
@@ -19,8 +19,8 @@ from twisted_redis.modules.timeseries.state import read_series
 
 __all__ = ["last_reply", "run_query"]
 
-#: The most samples of one series in a reply.
-MOST_SAMPLES = 50_000_000
+#: The limit of a query without COUNT.
+_UNLIMITED = 1 << 63
 
 
 @commands("TS.RANGE", flags=READONLY, keys=first_key(RO | ACCESS), complexity="O(N) for N samples in the range")
@@ -66,12 +66,13 @@ def run_query(ctx: Client, series: Series, query: Query, *, reverse: bool) -> It
         lists = filter_times(lists, query.times, reverse)
     if query.values is not None:
         lists = filter_values(lists, *query.values)
+    limit = _UNLIMITED if query.limit is None else query.limit
     found: Iterator[tuple[int, float]]
     if query.aggregation is None:
         found = chain.from_iterable(zip(times, values, strict=True) for times, values in lists)
     else:
-        found = aggregate(lists, query.aggregation, series, query.start, query.end, query.alignment, reverse)
-    return _limited(found) if query.limit is None else islice(found, min(query.limit, MOST_SAMPLES))
+        found = aggregate(lists, query.aggregation, series, query.start, query.end, query.alignment, reverse, limit)
+    return islice(found, limit) if limit <= MOST_SAMPLES else _limited(found)
 
 
 def _limited(found: Iterator[tuple[int, float]]) -> Iterator[tuple[int, float]]:
