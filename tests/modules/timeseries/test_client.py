@@ -9,13 +9,12 @@ import pytest
 import redis
 
 from twisted_redis import running_server
-from twisted_redis.modules import timeseries
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     with (
-        running_server(modules=[timeseries.module]) as server,
+        running_server() as server,
         redis.Redis.from_url(server.url, protocol=request.param, decode_responses=True) as made,
     ):
         yield made

@@ -12,7 +12,7 @@ import pytest
 
 from tests.differential.harness import Server, our_command, real_redis, running
 from tests.differential.wire import Wire
-from tests.modules.conftest import OURS, oracle_options
+from tests.modules.conftest import oracle_options
 from tests.modules.timeseries.calls import AGGREGATORS
 
 PATIENCE = 30
@@ -28,7 +28,7 @@ class Side:
         self.name = name
         self.stack = stack
         self.command = [program] if name == "redis" else our_command()
-        self.options = oracle_options() if name == "redis" else OURS
+        self.options = oracle_options() if name == "redis" else []
 
     def start(self, *options: str, files: dict[str, bytes] | None = None) -> tuple[Server, Wire]:
         server = self.stack.enter_context(running(self.name, self.command, *self.options, *options, files=files))

@@ -40,7 +40,10 @@ NAMES: tuple[tuple[str, str, int, str, str, str], ...] = (
         "twisted_redis.modules.timeseries",
         11202,
         "timeseries",
-        "",
-        "",
+        "TSDB-TYPE",
+        (
+            "ts.add ts.alter ts.create ts.createrule ts.decrby ts.del ts.deleterule ts.get ts.incrby ts.info "
+            "ts.madd ts.mget ts.mrange ts.mrevrange ts.queryindex ts.range ts.revrange"
+        ),
     ),
 )

@@ -27,8 +27,8 @@ from twisted_redis.modules.timeseries.arguments import (
 from twisted_redis.modules.timeseries.module import commands
 from twisted_redis.modules.timeseries.rules import drop_dead
 from twisted_redis.modules.timeseries.series import COMPRESSED, UNCOMPRESSED, Rule, Series
-from twisted_redis.modules.timeseries.settings import Compaction
-from twisted_redis.modules.timeseries.state import index_of, settings_for, write_series
+from twisted_redis.modules.timeseries.settings import Compaction, settings_of
+from twisted_redis.modules.timeseries.state import index_of, write_series
 
 __all__ = ["create_rules", "create_series"]
 
@@ -54,7 +54,7 @@ def create_rules(ctx: Client, series: Series, compactions: tuple[Compaction, ...
         if ctx.db.exists(target):
             ctx.engine.log("warning", f"Cannot create compacted key, key '{target!r}' already exists")
             continue
-        settings = settings_for(ctx)
+        settings = settings_of(ctx)
         labels = (*series.labels, (b"aggregation", name), (b"time_bucket", b"%d" % compaction.duration))
         options = settings.encoding & UNCOMPRESSED or COMPRESSED
         made = create_series(
@@ -72,7 +72,7 @@ def create(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
     Creates a series.
     """
-    creation = parse_creation(Words("TS.CREATE", key, *options), settings_for(ctx))
+    creation = parse_creation(Words("TS.CREATE", key, *options), settings_of(ctx))
     if ctx.db.lookup_write(key) is not None:
         raise CommandError("ERR TSDB: key already exists")
     create_series(ctx, key, creation)
@@ -88,7 +88,7 @@ def alter(ctx: Client, key: bytes, *options: bytes) -> Reply:
     Changes options of a series.
     """
     words = Words("TS.ALTER", key, *options)
-    creation = parse_creation(words, settings_for(ctx))
+    creation = parse_creation(words, settings_of(ctx))
     series = write_series(ctx, key)
     if words.place(b"RETENTION"):
         series.retention = creation.retention

@@ -12,7 +12,8 @@ from twisted_redis.extending import Client, CommandError
 from twisted_redis.modules.timeseries.aggregators import new_aggregator
 from twisted_redis.modules.timeseries.samples import END, Sample, first_in, samples_in
 from twisted_redis.modules.timeseries.series import POLICIES, Rule, Series
-from twisted_redis.modules.timeseries.state import find, settings_for
+from twisted_redis.modules.timeseries.settings import settings_of
+from twisted_redis.modules.timeseries.state import find
 
 __all__ = ["LAST", "add_sample", "delete_samples", "drop_dead", "latest_of"]
 
@@ -43,7 +44,7 @@ def add_sample(ctx: Client, series: Series, time: int, value: float, policy: int
     last_time = series.last_time
     if series.retention and series.retention < last_time - time:
         raise CommandError("ERR TSDB: Timestamp is older than retention")
-    policy = policy or series.policy or settings_for(ctx).policy
+    policy = policy or series.policy or settings_of(ctx).policy
     total = series.total
     if (
         policy == LAST

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from twisted_redis.extending import Client
 from twisted_redis.modules.timeseries.aggregators import AGGREGATORS
 from twisted_redis.modules.timeseries.series import COMPRESSED, POLICIES, UNCOMPRESSED
 
@@ -62,8 +63,9 @@ def _milliseconds(text: bytes) -> int:
     return time
 
 
-def settings_of(config: Any) -> Settings:
-    """Returns the settings by the directives of a server."""
+def settings_of(ctx: Client) -> Settings:
+    """Returns the settings by the directives of the server of a client."""
+    config = ctx.config
     return Settings(
         config.ts_retention_policy,
         config.ts_chunk_size_bytes,
@@ -88,12 +90,12 @@ _ARGUMENTS = {
 }
 
 
-def apply_arguments(config: Any, words: tuple[bytes, ...]) -> None:
-    """Sets directives by the arguments of ``loadmodule``; raises ValueError if one of them is not valid."""
+def apply_arguments(server: Any, words: tuple[bytes, ...]) -> None:
+    """Sets directives of a server by the arguments of ``loadmodule``; raises ValueError if one of them is not valid."""
     if len(words) % 2:
         raise ValueError(f"the argument {words[-1].decode('latin-1')!r} has no value")
     for name, value in zip(words[::2], words[1::2], strict=True):
         directive = _ARGUMENTS.get(name.upper())
         if directive is None:
             raise ValueError(f"there is no argument {name.decode('latin-1')!r}")
-        config.set([(directive.encode(), value)])
+        server.config.set([(directive.encode(), value)])

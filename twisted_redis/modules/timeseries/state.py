@@ -8,9 +8,9 @@ from twisted_redis.extending import Client, CommandError, WrongType
 from twisted_redis.modules.timeseries.labels import Indexes, LabelIndex
 from twisted_redis.modules.timeseries.module import module
 from twisted_redis.modules.timeseries.series import Series
-from twisted_redis.modules.timeseries.settings import Settings, apply_arguments, settings_of
+from twisted_redis.modules.timeseries.settings import apply_arguments
 
-__all__ = ["find", "index_of", "read_series", "settings_for", "write_series"]
+__all__ = ["find", "index_of", "read_series", "write_series"]
 
 NO_KEY = "ERR TSDB: the key does not exist"
 WRONG_TYPE = "ERR WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -19,7 +19,7 @@ WRONG_TYPE = "ERR WRONGTYPE Operation against a key holding the wrong kind of va
 @module.on_load
 def load(server: Any, *words: bytes) -> Indexes:
     """Sets the directives of the module from the arguments of ``loadmodule``: names and values in turn."""
-    apply_arguments(server.config, words)
+    apply_arguments(server, words)
     return Indexes()
 
 
@@ -27,11 +27,6 @@ def index_of(ctx: Client) -> LabelIndex:
     """Returns the index of the database of a client."""
     indexes: Indexes = module.state(ctx)
     return indexes.of(ctx.db.index)
-
-
-def settings_for(ctx: Client) -> Settings:
-    """Returns the settings in the server of a client."""
-    return settings_of(ctx.config)
 
 
 def find(ctx: Client, key: bytes) -> Series | None:

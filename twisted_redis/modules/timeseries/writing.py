@@ -33,7 +33,8 @@ from twisted_redis.modules.timeseries.creation import create_rules, create_serie
 from twisted_redis.modules.timeseries.module import commands
 from twisted_redis.modules.timeseries.rules import LAST, add_sample, delete_samples
 from twisted_redis.modules.timeseries.series import Series
-from twisted_redis.modules.timeseries.state import WRONG_TYPE, settings_for, write_series
+from twisted_redis.modules.timeseries.settings import settings_of
+from twisted_redis.modules.timeseries.state import WRONG_TYPE, write_series
 
 _NOT_SERIES = "ERR TSDB: the key is not a TSDB key"
 
@@ -84,7 +85,7 @@ def _series(ctx: Client, key: bytes) -> Series | None:
 
 
 def _created(ctx: Client, words: Words, key: bytes) -> Series:
-    settings = settings_for(ctx)
+    settings = settings_of(ctx)
     series = create_series(ctx, key, parse_creation(words, settings))
     create_rules(ctx, series, settings.compactions)
     return series
@@ -150,7 +151,7 @@ def _change(ctx: Client, name: str, sign: int, key: bytes, number: bytes, option
         series = ctx.db.write(key, Series)
     except WrongType:
         raise CommandError(WRONG_TYPE) from None
-    creation = parse_creation(words, settings_for(ctx)) if series is None else None
+    creation = parse_creation(words, settings_of(ctx)) if series is None else None
     amount = float_or_none(number)
     if amount is None:
         raise CommandError("ERR TSDB: invalid increase/decrease value")
@@ -163,7 +164,7 @@ def _change(ctx: Client, name: str, sign: int, key: bytes, number: bytes, option
         raise CommandError("TSDB: timestamp must be equal to or higher than the maximum existing timestamp")
     if creation is not None:
         series = create_series(ctx, key, creation)
-        create_rules(ctx, series, settings_for(ctx).compactions)
+        create_rules(ctx, series, settings_of(ctx).compactions)
     assert series is not None
     result = series.last_value + sign * amount
     event = name.lower()
