@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.differential.harness import Server, our_command, running
+from tests.differential.harness import Server, core_command, running
 from tests.differential.wire import Wire
 from tests.support.ports import free_port
 from twisted_redis.cluster.bus.messages import PING, PONG, TYPE_NAMES, UPDATE, Frames, Message, decode, encode
@@ -94,7 +94,7 @@ class Trial:
         for peer in peers:
             stack.callback(peer.listener.close)
         files = {"nodes.conf": conf.encode()}
-        commands = {"redis": [program], "ours": our_command()}
+        commands = {"redis": [program], "ours": core_command()}
         self.ports = {title: free_port() for title in commands}
         self.servers: dict[str, Server] = {
             title: stack.enter_context(

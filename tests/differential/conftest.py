@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.differential.harness import Pair, Server, our_command, real_redis, running, version_of
+from tests.differential.harness import Pair, Server, core_command, real_redis, running, version_of
 
 
 class Servers:
@@ -18,7 +18,7 @@ class Servers:
         # Scripts of Redis before 8.8 have the deprecated functions, and there is no directive for them.
         functions = ["--lua-enable-deprecated-api", "yes"]
         redis = [program, *functions] if version_of(program) >= (8, 8) else [program]
-        self.commands = {"redis": redis, "ours": [*our_command(), *functions]}
+        self.commands = {"redis": redis, "ours": [*core_command(), *functions]}
         self.found: dict[str, Server] = {}
 
     def current(self) -> tuple[Server, Server]:

@@ -79,6 +79,11 @@ def our_command() -> list[str]:
     return shlex.split(subject) if subject else [sys.executable, "-m", "twisted_redis"]
 
 
+def core_command() -> list[str]:
+    """As `our_command`, without what real Redis has in modules that are not there."""
+    return our_command() if os.environ.get("DIFFERENTIAL_SUBJECT") else [*our_command(), "--bundled-modules", "none"]
+
+
 @contextmanager
 def running(
     name: str, command: Sequence[str], *options: str, files: Mapping[str, bytes] | None = None

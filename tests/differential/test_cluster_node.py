@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.differential.harness import Pair, Server, our_command, real_redis, running
+from tests.differential.harness import Pair, Server, core_command, real_redis, running
 from tests.differential.script import Section, run_section, sections
 from tests.differential.wire import Wire
 from tests.support.ports import free_port
@@ -43,7 +43,7 @@ class Nodes:
 
     def __init__(self, stack: ExitStack, program: str) -> None:
         self.stack = stack
-        self.commands = {"redis": [program], "ours": our_command()}
+        self.commands = {"redis": [program], "ours": core_command()}
         self.found: dict[str, tuple[Server, Server]] = {}
 
     def current(self, name: str) -> tuple[Server, Server]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.differential.desktop_calls import OPTIONS, RECORDED, ask
-from tests.differential.harness import our_command, real_redis, running, version_of
+from tests.differential.harness import core_command, real_redis, running, version_of
 
 WANTED: dict[str, dict[str, Any]] = json.loads(RECORDED.read_text())
 
@@ -22,7 +22,7 @@ def different(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("protocol", [2, 3], ids=["resp2", "resp3"])
 def test_answers_have_the_form_of_those_of_redis(protocol: int) -> None:
-    with running("ours", our_command(), *OPTIONS) as server:
+    with running("ours", core_command(), *OPTIONS) as server:
         found = json.loads(json.dumps(ask(server.port, protocol)))
     assert different(found, WANTED[f"resp{protocol}"]) == {}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.differential.harness import Server, our_command, real_redis, running
+from tests.differential.harness import Server, core_command, real_redis, running
 from tests.differential.wire import Wire, packed, parse, read_raw
 
 OPTIONS = ("--repl-diskless-sync", "no", "--repl-ping-replica-period", "3600", "--appendfsync", "no")
@@ -191,7 +191,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Watched, Watched]]:
     with ExitStack() as stack:
         servers = [
             stack.enter_context(running(name, command, *options))
-            for name, command in (("redis", [program]), ("ours", our_command()))
+            for name, command in (("redis", [program]), ("ours", core_command()))
         ]
         real, ours = (Watched(server, file, replica) for server in servers)
         stack.callback(real.close)

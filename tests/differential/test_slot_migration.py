@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.differential.harness import Server, our_command, real_redis, running, version_of
+from tests.differential.harness import Server, core_command, real_redis, running, version_of
 from tests.differential.wire import Wire
 from tests.support.ports import free_port
 from twisted_redis.keyspace.slots import key_slot
@@ -59,7 +59,7 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[list[Node]]:
     with ExitStack() as stack:
         found = []
         for kind in request.param.split():
-            command = our_command() if kind == "ours" else [str(program)]
+            command = core_command() if kind == "ours" else [str(program)]
             options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--enable-debug-command", "yes")
             found.append(Node(stack.enter_context(running(kind, command, *options))))
             stack.callback(found[-1].wire.close)
