@@ -47,6 +47,7 @@ extras = {
     "title": ["setproctitle>=1.3"],
     "web": ["prometheus-client>=0.21"],
     "vectors": ["numpy>=2.0"],
+    "json": ["orjson>=3.9" + CPYTHON],
     "fake": ["redis>=5"],
     "pytest": ["pytest>=8", "redis>=6"],
     "test": [

@@ -31,8 +31,11 @@ def plain(reply: Any) -> Any:
     return reply.decode() if isinstance(reply, bytes) else reply
 
 
-def declared() -> dict[str, dict[str, Any]]:
-    """Returns the reply of a new server to COMMAND, by the names of commands and subcommands."""
+def declared(modules: bool) -> dict[str, dict[str, Any]]:
+    """Returns the reply of a new server to COMMAND, by the names of commands and subcommands.
+
+    Without ``modules``, the server has no bundled modules, as the server from which the facts were taken.
+    """
     from twisted.internet.task import Clock
 
     from twisted_redis.composition import make_engine
@@ -40,7 +43,10 @@ def declared() -> dict[str, dict[str, Any]]:
     from twisted_redis.engine.clock import manual_time
     from twisted_redis.engine.links import NullLink
 
-    engine = make_engine(Config(), manual_time(Clock()))
+    config = Config()
+    if not modules:
+        config.bundled_modules = frozenset()
+    engine = make_engine(config, manual_time(Clock()))
     found: dict[str, dict[str, Any]] = {}
 
     def take(info: list[Any]) -> None:
@@ -100,10 +106,24 @@ def page(facts: dict[str, dict[str, Any]], here: dict[str, dict[str, Any]]) -> s
     return "\n" + "\n".join(lines) + "\n\n"
 
 
+def modules_table(facts: list[dict[str, Any]], here: dict[str, dict[str, Any]]) -> str:
+    """Returns the part about the commands of the bundled modules."""
+    lines = ["| module | commands of Redis' module | here | declared differently |", "|---|---|---|---|"]
+    other = differences({fact["name"]: fact for fact in facts}, here)
+    for module in sorted({fact["module"] for fact in facts}):
+        names = [fact["name"] for fact in facts if fact["module"] == module]
+        there = sum(name in here for name in names)
+        lines.append(f"| {module} | {len(names)} | {there} | {sum(name in other for name in names)} |")
+    told = "; ".join(f"{shown(name)} ({', '.join(fields)})" for name, fields in other.items())
+    note = f"Commands of modules whose arity, flags or places of keys differ: {told or 'none'}."
+    return "\n".join([*lines, "", *textwrap.wrap(note, 119, break_long_words=False, break_on_hyphens=False)]) + "\n\n"
+
+
 def generated() -> str:
     """Returns the generated part for this server."""
     facts = {fact["name"]: fact for fact in json.loads((ROOT / "tests/engine/commands-8.8.json").read_text())}
-    return page(facts, declared())
+    of_modules = json.loads((ROOT / "tests/modules/commands.json").read_text())
+    return page(facts, declared(modules=False)) + modules_table(of_modules, declared(modules=True))
 
 
 def main() -> None:
