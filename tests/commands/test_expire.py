@@ -102,7 +102,7 @@ def test_a_replica_waits_for_its_master_to_remove_the_key(server: InProcess) -> 
     server("SET", "k", "v")
     server.engine.state.hide_expired = True
     assert server("PEXPIREAT", "k", 1) == 1
-    assert server.db.expires == {b"k": 1}
+    assert server.db.wheel.times() == {b"k": 1}
     assert server("GET", "k") is None
     assert len(server.db) == 1
 
@@ -179,7 +179,7 @@ def test_times_stay_within_64_bits(server: InProcess, name: str) -> None:
 
 def test_the_cycle_keeps_its_budget_before_a_key_is_due(server: InProcess) -> None:
     engine = server.engine
-    when = (now(server) // 1024 + 3) * 1024 + 1000  # at the end of a bucket of the wheel
+    when = (now(server) // 1024 + 3) * 1024 + 1000  # at the end of a span of the wheel
     for number in range(5000):
         server("SET", f"k{number}", "v", "PXAT", when)
     server.clock.advance((when - now(server)) / 1000 - 0.5)
@@ -199,7 +199,7 @@ def test_the_cycle_keeps_its_budget_before_a_key_is_due(server: InProcess) -> No
     assert engine.stats.expired_keys == 5000
 
 
-def test_the_cycle_keeps_its_budget_among_keys_that_were_given_a_later_time(server: InProcess) -> None:
+def test_the_cycle_leaves_keys_alone_that_were_given_a_later_time(server: InProcess) -> None:
     engine = server.engine
     when = (now(server) // 1024 + 3) * 1024 + 1000
     for number in range(5000):
@@ -212,8 +212,5 @@ def test_the_cycle_keeps_its_budget_among_keys_that_were_given_a_later_time(serv
     server.clock.advance(1)
     ticks = iter(range(0, 1 << 62, 900_000))
     engine.clock_ns = lambda: next(ticks)
-    slices = 1
-    while engine.expiry.cycle():
-        slices += 1
-    assert slices > 50
+    assert not engine.expiry.cycle()
     assert server("DBSIZE") == 5000

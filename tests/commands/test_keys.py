@@ -156,7 +156,7 @@ def test_moving(server: InProcess) -> None:
     server("SET", "a", 1, "EX", 10)
     assert server.events("MOVE", "a", 3) == ["new a", "move_from a", "move_to a"]
     assert [len(server.engine.databases[index]) for index in (0, 3)] == [0, 1]
-    assert server.engine.databases[3].expires == {b"a": server.engine.state.now + 10_000}
+    assert server.engine.databases[3].wheel.times() == {b"a": server.engine.state.now + 10_000}
     server("SET", "a", 2)
     assert [server("MOVE", "a", 3), server("MOVE", "none", 3)] == [0, 0]
     assert refused(server, "MOVE", "a", 0) == SAME

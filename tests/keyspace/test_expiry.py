@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+import random
+import sys
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twisted_redis.keyspace.expiry import ExpiryWheel
+from twisted_redis.keyspace.expiry import Block, ExpiryWheel
 
 
 class Model:
-    """A wheel, and the dict with the true expiry times."""
+    """A wheel, and a dict with the true expiry times."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: int = 0) -> None:
         self.times: dict[bytes, int] = {}
-        self.wheel = ExpiryWheel(self.times)
+        self.places: dict[bytes, Block] = {}
+        self.wheel = ExpiryWheel(self.places, now)
 
     def expire(self, key: bytes, when: int) -> None:
-        self.persist(key)
+        (self.wheel.move if key in self.times else self.wheel.add)(key, when)
         self.times[key] = when
-        self.wheel.add(key, when)
 
     def persist(self, key: bytes) -> None:
-        before = self.times.pop(key, None)
-        if before is not None:
-            self.wheel.remove(key, before)
+        if self.times.pop(key, None) is not None:
+            self.wheel.remove(key)
+
+    def check(self) -> None:
+        assert self.wheel.times() == self.times
+        assert set(self.places) == set(self.times)
+        assert [self.wheel.time(key) for key in self.times] == list(self.times.values())
 
     def due(self, now: int) -> set[bytes]:
         found = set()
         for key in self.wheel.due(now):
             if key is None:
                 continue
-            assert self.times.pop(key) <= now
             assert key not in found
             found.add(key)
+            assert self.times[key] <= now
+            self.persist(key)
         return found
 
 
@@ -71,50 +79,90 @@ class Key(bytes):
         return super().__hash__()
 
 
-def looks_a_step(times: dict[bytes, int], wheel: ExpiryWheel, now: int) -> list[int]:
-    """Removes what is due. Returns the number of times that each step looked up a key."""
-    found = []
-    before = Key.looks
-    for key in wheel.due(now):
-        found.append(Key.looks - before)
-        if key is not None:
-            del times[key]
+@pytest.mark.parametrize("distance", [1, 3_600_000])
+def test_a_step_examines_few_keys_of_many(distance: int) -> None:
+    model = Model(now := 10**12)
+    for number in range(20_000):
+        model.expire(Key(b"%d" % number), now + distance + number % 500)
+    for moment in (now + distance + 100, now + distance + 499):
         before = Key.looks
-    return found
+        due = model.wheel.due(moment)
+        while (key := next(due, b"")) != b"":
+            assert Key.looks - before <= 3 * 256
+            if key:
+                model.persist(key)
+            before = Key.looks
+        assert min(model.times.values(), default=moment + 1) > moment
+    assert model.times == {}
 
 
-@pytest.mark.parametrize("now", [99 << 10, 100 << 10])
-def test_a_step_examines_few_keys_of_a_large_bucket(now: int) -> None:
-    times: dict[bytes, int] = {}
-    wheel = ExpiryWheel(times)
-    for number in range(20_000):
-        key = Key(b"%d" % number)
-        times[key] = (99 << 10) + 500 + number % 500
-        wheel.add(key, times[key])
-    looks = looks_a_step(times, wheel, now)
-    assert max(looks) == 16
-    assert len(looks) >= 20_000 // 16
-    assert len(times) == (20_000 if now == 99 << 10 else 0)
-    assert looks_a_step(times, wheel, now) == []
+def test_a_key_that_is_left_keeps_its_time_and_comes_after_resume() -> None:
+    model = Model()
+    for number in range(600):
+        model.expire(b"%d" % number, 5000)
+    assert sorted(key for key in model.wheel.due(5000) if key) == sorted(model.times)
+    assert set(model.wheel.due(5000)) <= {None}
+    model.check()
+    model.wheel.resume(b"7")
+    model.persist(b"8")
+    model.expire(b"9", 6000)
+    assert model.due(5000) == {b"7"}
+    assert model.due(6000) == {b"9"}
+    model.check()
 
 
-def test_a_step_examines_few_keys_that_live_on() -> None:
-    times: dict[bytes, int] = {}
-    wheel = ExpiryWheel(times)
-    for number in range(20_000):
-        key = Key(b"%d" % number)
-        times[key] = 5000 + number % 4  # in the bucket that is open when they are removed
-        wheel.add(key, times[key])
-    assert set(wheel.due(4999)) == {None}
-    times.clear()
-    assert max(looks_a_step(times, wheel, 10_000)) == 1
+def bytes_a_key(model: Model) -> float:
+    """The memory of the wheel without the dict of places, which has what any dict has, and without the keys."""
+    blocks = set(model.places.values())
+    parts = [part for block in blocks for part in (block, block.keys, block.marks, block.offsets, block.base)]
+    return (sum(map(sys.getsizeof, parts)) + 16 * len(parts)) / len(model.places)
 
 
-def test_a_large_bucket_comes_in_the_order_of_its_times() -> None:
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="sizes are known for CPython")
+@pytest.mark.parametrize("longest", [1, 60_000, 3_600_000, 7 * 86_400_000])
+def test_a_time_takes_little_memory(longest: int) -> None:
+    model = Model(now := 1_700_000_000_000)
+    rng = random.Random(1)
+    for number in range(100_000):
+        model.expire(b"%d" % number, now + 1 + rng.randrange(longest))
+    assert bytes_a_key(model) < 18
+    # Not more after each key has got a new time again and again, or after most keys are gone.
+    for _ in range(3):
+        for key in list(model.times):
+            model.expire(key, now + 1 + rng.randrange(longest))
+    assert bytes_a_key(model) < 23
+    for key in rng.sample(list(model.times), 80_000):
+        model.persist(key)
+    assert bytes_a_key(model) < 60
+    model.check()
+
+
+def test_one_key_with_ever_new_times_takes_no_more_memory() -> None:
+    model = Model(now := 1_700_000_000_000)
+    for number in range(50_000):
+        model.expire(b"key", now + 1 + number * 7919 % 10_000_000)
+    assert len(model.places[b"key"].keys) == 1
+    assert len(model.wheel._spans) < 200
+
+
+def test_the_object_of_a_key_that_gets_a_new_time_stays() -> None:
+    model = Model()
+    first = b"key:%d" % 1
+    model.expire(first, 5000)
+    model.expire(b"key:%d" % 1, 90_000_000)
+    assert next(iter(model.places)) is first
+    assert model.places[first].keys[0] is first
+
+
+def test_many_keys_come_in_the_order_of_their_times() -> None:
     model = Model()
     for number in range(3000):
         model.expire(b"%d" % number, 5000 + number * 7919 % 3000)
-    when = [model.times[key] for key in model.wheel.due(10_000) if key is not None]
+    when = []
+    for key in model.wheel.due(10_000):
+        if key is not None:
+            when.append(model.times[key])
+            model.persist(key)
     assert len(when) == 3000
     assert when == sorted(when)
 
@@ -170,3 +218,26 @@ def test_against_the_truth(actions: list[tuple[str, bytes, int]]) -> None:
             now += amount
             expected = {key for key, when in model.times.items() if when <= now}
             assert model.due(now) == expected
+        model.check()
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1, 20, 5000, 10**7, 10**11, 2**62]))
+@settings(max_examples=25, deadline=None)
+def test_many_keys_against_the_truth(seed: int, longest: int) -> None:
+    rng = random.Random(seed)
+    now = rng.randrange(10**12)
+    model = Model(rng.choice([0, now]))
+    for _ in range(2000):
+        key = b"%d" % rng.randrange(1500)
+        if rng.random() < 0.7:
+            model.expire(key, now + rng.randrange(longest) - rng.randrange(5))
+        elif rng.random() < 0.99:
+            model.persist(key)
+        else:
+            now += rng.randrange(longest // 10 + 1) - rng.choice([0, 0, 0, 3])
+            expected = {key for key, when in model.times.items() if when <= now}
+            # A clock that was set back may delay what is due at once.
+            assert model.due(now) <= expected
+    model.check()
+    left = set(model.times)
+    assert model.due(max(now, *model.times.values(), 0) + 10) == left

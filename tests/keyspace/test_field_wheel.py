@@ -15,7 +15,7 @@ def pop_due(wheel: FieldWheel, now: int) -> bytes | None:
 
 
 def test_nothing_is_due_in_an_empty_wheel() -> None:
-    wheel = FieldWheel()
+    wheel = FieldWheel(0)
     assert pop_due(wheel, 10**15) is None
     assert len(wheel) == 0
     assert wheel.get(b"h") is None
@@ -23,7 +23,7 @@ def test_nothing_is_due_in_an_empty_wheel() -> None:
 
 
 def test_a_key_is_due_at_its_time_and_once() -> None:
-    wheel = FieldWheel()
+    wheel = FieldWheel(0)
     wheel[b"h"] = 5000
     assert wheel.get(b"h") == 5000
     assert pop_due(wheel, 4999) is None
@@ -34,7 +34,7 @@ def test_a_key_is_due_at_its_time_and_once() -> None:
 
 
 def test_a_forgotten_key_is_not_due() -> None:
-    wheel = FieldWheel()
+    wheel = FieldWheel(0)
     wheel[b"h"] = 5000
     assert wheel.pop(b"h") == 5000
     assert wheel.pop(b"h", 7) == 7
@@ -43,7 +43,7 @@ def test_a_forgotten_key_is_not_due() -> None:
 
 @pytest.mark.parametrize("later", [False, True])
 def test_a_new_time_replaces_the_old_one(later: bool) -> None:
-    wheel = FieldWheel()
+    wheel = FieldWheel(0)
     wheel[b"h"] = 5000 if later else 90_000
     wheel[b"h"] = 90_000 if later else 5000
     assert pop_due(wheel, 5000) == (None if later else b"h")
@@ -53,7 +53,7 @@ def test_a_new_time_replaces_the_old_one(later: bool) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_against_a_plain_model(seed: int) -> None:
     rng = Random(seed)
-    wheel = FieldWheel()
+    wheel = FieldWheel(0)
     times: dict[bytes, int] = {}
     for now in range(0, 200_000, 97):
         for _ in range(rng.randrange(4)):

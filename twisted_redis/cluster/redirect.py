@@ -107,7 +107,7 @@ def _check_state(config: Config, command: Command, *, sharded: bool) -> None:
 
 def _exists(db: Database, key: bytes) -> bool:
     """Whether a key is there and has not expired; this look does not remove it."""
-    return key in db.data and not (key in db.expires and db.expires[key] <= db.state.now)
+    return key in db.data and not (key in db.expires and db.expires[key].time(key) <= db.state.now)
 
 
 def _text(word: str, slot: int, node: Node, client: Client, is_tls: IsTls) -> str:

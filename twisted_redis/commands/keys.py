@@ -153,7 +153,7 @@ def keys(ctx: Client, pattern: bytes) -> Reply:
     expires = db.expires
     if expires and not db.state.access_expired:
         now = ctx.now
-        found = [key for key in found if key not in expires or expires[key] > now]
+        found = [key for key in found if key not in expires or expires[key].time(key) > now]
     return Bulks(found)
 
 

@@ -129,6 +129,10 @@ class Order:
             self._close()
             self._step()
 
+    def newest(self) -> bytes | None:
+        """The key that was added last, if that can be told at once; otherwise None.  O(1)."""
+        return self._tail[-1] if self._tail else None
+
     def append_all(self, keys: Sequence[bytes]) -> None:
         """Adds different new ``keys``, which may all be in the container already.  O(M) for M keys."""
         dead = self._dead

@@ -258,7 +258,7 @@ def _serve_key(engine: Engine, db: Database, key: bytes) -> None:
 
 def _is_ready(db: Database, key: bytes, wanted: Block) -> bool:
     # An expired key counts as missing, but this look must not remove it.
-    value = db.data.get(key) if db.expires.get(key, db.state.now + 1) > db.state.now else None
+    value = db.data.get(key) if (when := db.expiry(key)) is None or when > db.state.now else None
     return wanted.wake_on_delete or (value is not None and wanted.kind.encode() == type_name(value))
 
 

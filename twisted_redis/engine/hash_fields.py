@@ -109,7 +109,7 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
                 db.field_wheel[key] = look
             if removed:
                 _told(engine, db, key, hash_, removed)
-        if (key is not None or not count & 15) and engine.clock_ns() > deadline:
+        if (key is not None or not count & 3) and engine.clock_ns() > deadline:
             return True
     return False
 

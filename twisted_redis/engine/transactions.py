@@ -19,7 +19,7 @@ __all__ = ["discard", "queued_bytes", "touch", "touch_database", "watch", "watch
 
 def _is_stale(db: Database, key: bytes) -> bool:
     """Whether ``key`` has expired but has not been removed yet."""
-    return key in db.expires and db.expires[key] <= db.state.now
+    return key in db.expires and db.expires[key].time(key) <= db.state.now
 
 
 def watch(client: Client, key: bytes) -> None:

@@ -34,8 +34,8 @@ __all__ = ["EXPIRY", "KEY", "SWEEP_RATIO", "Account", "estimate", "key_cost", "s
 KEY = 60
 """Bytes that a key takes in addition to its own, in the dict of keys and in their order; measured with many keys."""
 
-EXPIRY = 180
-"""Bytes that an expiry takes: a dict entry, a number, and a place in the bucket of its second."""
+EXPIRY = 60
+"""Bytes that an expiry takes: a dict entry and a place in a block of the wheel; measured with many keys."""
 
 SWEEP_RATIO = 1.2
 """``Order.sweep_ratio`` while memory is limited: the tombstones of evicted keys must not pile up."""

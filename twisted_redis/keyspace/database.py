@@ -18,11 +18,12 @@ from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.table import TYPES
 from twisted_redis.keyspace import account, own_keys
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
-from twisted_redis.keyspace.expiry import ExpiryWheel
+from twisted_redis.keyspace.expiry import Block, ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
 from twisted_redis.keyspace.slot_index import SlotIndex
 from twisted_redis.keyspace.slots import key_slot, pattern_slot
 from twisted_redis.keyspace.state import KeyspaceState
+from twisted_redis.keyspace.stored_keys import StoredKeys
 
 __all__ = ["Database"]
 
@@ -58,6 +59,7 @@ class Database:
     __slots__ = (
         "_appended",
         "_discarded",
+        "_stored",
         "access_log",
         "account",
         "data",
@@ -92,12 +94,14 @@ class Database:
 
     def _clear(self) -> None:
         self.data: dict[bytes, Any] = {}
-        self.expires: dict[bytes, int] = {}
+        self._stored = StoredKeys(self.data)
+        #: The keys with an expiry; the wheel changes it and knows the times.
+        self.expires: dict[bytes, Block] = {}
         #: When the database was last emptied or filled as a whole (ms): no key was accessed before.
         self.filled_at = self.state.now
-        self.wheel = ExpiryWheel(self.expires)
+        self.wheel = ExpiryWheel(self.expires, self.state.now)
         #: Keys of hashes by the time at which their next field expires.
-        self.field_wheel = FieldWheel()
+        self.field_wheel = FieldWheel(self.state.now)
         #: Keys of streams that may remember idempotent IDs of their producers.
         self.idempotent: dict[bytes, None] = {}
         #: The keys of classes of modules (``keyspace.own_keys``).
@@ -260,7 +264,9 @@ class Database:
     def expired(self, key: bytes) -> bool:
         """Whether ``key``, which has an expiry, has expired; deletes it then, unless this is a replica."""
         state = self.state
-        if self.expires[key] > state.now or state.applying_master_stream or state.access_expired:
+        now = state.now
+        block = self.expires[key]
+        if block.base > now or block.time(key) > now or state.applying_master_stream or state.access_expired:
             return False
         if not (state.hide_expired or state.expiry_paused):
             state.expire(self, key)
@@ -435,18 +441,17 @@ class Database:
 
     def expiry(self, key: bytes) -> int | None:
         """The time (ms) at which ``key`` expires, None without one."""
-        return self.expires.get(key)
+        return self.wheel.time(key)
 
     def expire_at(self, key: bytes, when: int) -> None:
         """Lets ``key``, which is there, expire at ``when`` (ms)."""
-        before = self.expires.get(key)
-        if before is not None:
-            if before == when:
-                return
-            self.wheel.remove(key, before)
-        self.expires[key] = when
+        if key in self.expires:
+            self.wheel.move(key, when)
+            return
+        if self.order.newest() is not key:
+            key = self._stored.find(key)
         self.wheel.add(key, when)
-        if before is None and self.account is not None:
+        if self.account is not None:
             self.account.add_expiry(key)
 
     def persist(self, key: bytes) -> bool:
@@ -457,7 +462,7 @@ class Database:
         return True
 
     def _remove_expiry(self, key: bytes) -> None:
-        self.wheel.remove(key, self.expires.pop(key))
+        self.wheel.remove(key)
         if self.account is not None:
             self.account.remove_expiry(key)
 
@@ -581,6 +586,7 @@ class Database:
             "quick_reads",
             "quick_writes",
             "wheel",
+            "_stored",
         ):
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))

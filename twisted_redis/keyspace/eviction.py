@@ -37,7 +37,7 @@ def _rarities(db: Database, keys: list[bytes]) -> list[int]:
 
 def _nearnesses(db: Database, keys: list[bytes]) -> list[int]:
     expires = db.expires
-    return [-expires[key] for key in keys]
+    return [-expires[key].time(key) for key in keys]
 
 
 _SCORES: dict[str, _Scores] = {"lru": _ages, "lrm": _ages, "lfu": _rarities, "ttl": _nearnesses}

@@ -45,7 +45,7 @@ def _copy(values: Mapping[bytes, Any]) -> dict[bytes, Any]:
 
 def take_snapshot(engine: Engine) -> Snapshot:
     """Takes a snapshot of all keys; strings are shared, all other values are copied."""
-    databases = {db.index: (_copy(db.data), dict(db.expires)) for db in engine.databases if db.data}
+    databases = {db.index: (_copy(db.data), db.wheel.times()) for db in engine.databases if db.data}
     return Snapshot(databases, tuple(engine.scripting.libraries.codes()))
 
 

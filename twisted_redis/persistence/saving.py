@@ -244,7 +244,7 @@ def _batches(
         if value.__class__ is bytes and not noted:
             # Most keys by far, so this is spelled out: the calls would cost more than the work.
             if key in expires:
-                append(_EXPIRE_MS + time_bytes(expires[key]))
+                append(_EXPIRE_MS + time_bytes(expires[key].time(key)))
             if size < 21 and (size > 11 or key >= b":"):
                 append(b"\0" + short[size] + key)
             else:
@@ -257,7 +257,7 @@ def _batches(
         else:
             idle = db.idle_seconds(key) if with_idle else None
             often = db.frequency(key) if with_frequency else None
-            parts += key_parts(Key(key, value, expires.get(key), idle, often), version, compressed)
+            parts += key_parts(Key(key, value, db.expiry(key), idle, often), version, compressed)
         left -= 1
         if not left:
             yield batch

@@ -37,7 +37,7 @@ class OwnKeys:
         db = client.db
         for place, _ in keys_of(command, argv) or ():
             key = argv[place]
-            if key in db.expires and db.expires[key] <= self._engine.state.now:
+            if (when := db.expiry(key)) is not None and when <= self._engine.state.now:
                 self._engine.state.expire(db, key)
             self._written[(db, key)] = None
 
@@ -46,7 +46,7 @@ class OwnKeys:
         engine = self._engine
         now = engine.state.now
         for db, key in list(self._written):
-            when = db.expires.get(key)
+            when = db.expiry(key)
             if when is None:
                 del self._written[(db, key)]
             elif when <= now:

@@ -81,7 +81,7 @@ class SlotTasks:
             if key not in db.data:
                 continue
             if key in db.expires:
-                db.wheel.add(key, db.expires[key])
+                db.wheel.resume(key)
             note_times(db, key, db.data[key])
 
     def hides(self, slot: int) -> bool:

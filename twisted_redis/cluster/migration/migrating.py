@@ -227,7 +227,7 @@ class Migration:
                 if slow:
                     self._slow.append([])
                     add = self._slow[-1].append
-                _encode(key, db.data[key], expires.get(key), add)
+                _encode(key, db.data[key], db.expiry(key), add)
             return True
         return False
 

@@ -66,7 +66,7 @@ class LazyFree:
         """Empties ``db``, frees its contents now or ``later``, and returns the number of keys it had."""
         if not later or not db.data:
             return db.flush()
-        held: list[Any] = [_Nested(db.data), db.order, db.expires, db.wheel, db.field_wheel]
+        held: list[Any] = [_Nested(db.data), db.order, db.expires, db.field_wheel.places]
         if db.access_log is not None:
             held.append(db.access_log.noted)
         if db.slots is not None:

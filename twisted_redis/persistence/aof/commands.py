@@ -79,9 +79,8 @@ def write_commands(
 
 
 def _keys(db: Database, add: Callable[[bytes], object], key_delay: int) -> Iterator[None]:
-    expires = db.expires
     for key, value in db.items_to_save():
-        key_commands(key, value, expires.get(key), add)
+        key_commands(key, value, db.expiry(key), add)
         yield
         if key_delay:
             delay(key_delay)
