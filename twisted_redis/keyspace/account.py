@@ -18,6 +18,7 @@ evict a good part of all keys at once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes import sizes
@@ -154,7 +155,7 @@ class Account:
         if grown:
             self.change(grown)
 
-    def order_volatile(self, expires: dict[bytes, int], *, wanted: bool) -> None:
+    def order_volatile(self, expires: Collection[bytes], *, wanted: bool) -> None:
         """Keeps an order of the keys with an expiry, ``expires``, or none."""
         if not wanted:
             self.volatile = None
