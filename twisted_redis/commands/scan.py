@@ -71,4 +71,5 @@ def scan(ctx: Client, cursor: bytes, *options: bytes) -> Reply:
 
 
 def _type(value: Any) -> bytes:
-    return b"" if value is None else type_name(value)
+    """The name of the type of a value in lower case."""
+    return b"" if value is None else type_name(value).lower()

@@ -167,3 +167,14 @@ def test_an_estimate_counts_structure() -> None:
 def test_a_record_that_is_no_document(items: list[Any]) -> None:
     with pytest.raises(ValueError):
         Document.load(items, 3)
+
+
+def test_a_float_comes_back_from_a_file() -> None:
+    saved = b'{"a":11.180339887498949,"b":[-0.0,1e22,18446744073709551615]}'
+    assert Document.load([saved], 3).text() == saved
+
+
+def test_a_record_of_another_writer_is_read_like_an_argument() -> None:
+    assert Document.load([b' {"a": -0, "a": 18446744073709551616}'], 3).text() == b'{"a":1.8446744073709552e19}'
+    with pytest.raises(ValueError, match="recursion limit exceeded"):
+        Document.load([b"[" * 260 + b"]" * 260], 3)

@@ -105,8 +105,12 @@ def test_the_same_replies_and_the_same_documents(servers: Servers) -> None:
                 assert servers.ours.call(b"DUMP", key) == before[key], f"call {done}: {words} has changed {key!r}"
                 real_dump = parse(servers.oracle.call(b"DUMP", key)).value
                 if isinstance(real_dump, bytes) and real_dump:
-                    restored = servers.ours.call(b"RESTORE", key, b"0", real_dump, b"REPLACE")
-                    assert restored == b"+OK\r\n", (words, real_dump)
+                    # Both, since RedisJSON may round the floats of a dump.
+                    for wire in (servers.oracle, servers.ours):
+                        assert wire.call(b"RESTORE", key, b"0", real_dump, b"REPLACE") == b"+OK\r\n", real_dump
+                    text = parse(servers.oracle.call(b"JSON.GET", key)).text
+                    if text != parse(servers.ours.call(b"JSON.GET", key)).text:
+                        assert servers.call(b"JSON.SET", key, b"$", text) == (b"+OK\r\n", b"+OK\r\n")
             continue
         for key in touched:
             dumps = [wire.call(b"DUMP", key) for wire in (servers.oracle, servers.ours)]

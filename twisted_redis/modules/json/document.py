@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted_redis.extending import Client, OwnValue
 from twisted_redis.modules.json.module import module
-from twisted_redis.modules.json.text import DEEPEST_DOCUMENT, JsonError, dumps, parse, restored
+from twisted_redis.modules.json.text import JsonError, dumps, loaded, restored
 
 __all__ = ["Document", "Recent", "content", "estimate"]
 
@@ -95,7 +95,8 @@ class Document(OwnValue):
         self._size = estimate(text) if len(text) > _SHORT else 0
         self._is_kept = 0 < self._size <= _MOST_RATIO * len(text)
         self._parsed: Any = value if self._is_kept else _NOTHING
-        self._text: bytes | None = None if self._is_kept else text
+        # orjson leaves room behind its result, up to 4 KB; a copy has none.
+        self._text: bytes | None = None if self._is_kept else bytes(memoryview(text))
 
     @property
     def length(self) -> int:
@@ -144,7 +145,7 @@ class Document(OwnValue):
         if not items or not isinstance(items[0], bytes) or version not in (2, 3):
             raise ValueError("no text of a document")
         try:
-            return cls(parse(items[0], DEEPEST_DOCUMENT))
+            return cls(loaded(items[0]))
         except JsonError as error:
             raise ValueError(str(error)) from None
 

@@ -29,6 +29,7 @@ __all__ = [
     "duplicate",
     "float_text",
     "formatted",
+    "loaded",
     "parse",
     "parse_whole",
     "restored",
@@ -115,6 +116,20 @@ dumps = FASTEST.dumps
 def restored(text: bytes) -> Any:
     """The value of a text that ``dumps`` has made, with exactly the same floats."""
     return FASTEST.loads(text.decode("utf-8"))
+
+
+def loaded(data: bytes) -> Any:
+    """The value of a text from a file; raises JsonError or UnicodeDecodeError.
+
+    If the text is one that ``dumps`` writes, the floats are exactly those that were saved.  RedisJSON rounds them.
+    """
+    try:
+        value = restored(data)
+        if dumps(value) == data and not _too_deep(data, value, DEEPEST_DOCUMENT):
+            return value
+    except (ValueError, TypeError, RecursionError):
+        pass
+    return parse(data, DEEPEST_DOCUMENT)
 
 
 def duplicate(value: Any) -> Any:
