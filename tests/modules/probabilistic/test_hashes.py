@@ -19,6 +19,9 @@ def test_known_values() -> None:
 @pytest.mark.parametrize("data", WORDS, ids=range(len(WORDS)))
 def test_both_forms_agree(data: bytes) -> None:
     assert hashes._interpreted2(data, (0, 5, 1919)) == [hashes._machine2(data, seed) for seed in (0, 5, 1919)]
+    first, second = hashes._interpreted_pair64(data)
+    machine = hashes._machine64(data, hashes._SIGNED)
+    assert (first, second) == (machine & MASK, hashes._machine64(data, machine) & MASK)
     assert hashes._machine64(data, 0) & MASK == hashes.murmur64(data)
     assert hashes.row_hashes(data, 3) == [hashes.murmur2(data, row) for row in range(3)]
 

@@ -137,16 +137,23 @@ class Layer:
             left -= 1
         return True
 
-    def put(self, first: i64, second: i64) -> None:
-        """Sets the bits of an item."""
+    def put(self, first: i64, second: i64) -> bool:
+        """Sets the bits of an item; returns whether one of them was not set."""
         modulus = self.modulus
         data = self.data
         left = self.hashes
+        new = False
         while left > 0:
             place: i64 = ((first >> 1 & _LOW_63) % modulus * 2 + (first & 1)) % modulus
-            data[place >> 3] |= 1 << (place & 7)
+            at: i64 = place >> 3
+            byte: i64 = data[at]
+            bit: i64 = 1 << (place & 7)
+            if not byte & bit:
+                data[at] = byte | bit
+                new = True
             first += second
             left -= 1
+        return new
 
 
 class Chain:
@@ -182,21 +189,23 @@ class Chain:
     def add(self, item: bytes) -> int:
         """Adds ``item``: ADDED, PRESENT, FULL or STUCK."""
         first, second = pair64(item) if self.options & FORCE_64 else pair32(item)
-        if self._has(first, second):
-            return PRESENT
         layers = self.layers
         last = layers[-1]
-        if last.count >= last.entries:
-            if self.options & NO_SCALING:
-                return FULL
-            if len(layers) >= MOST_LAYERS:
-                return STUCK
-            try:
-                last = Layer.create(last.entries * self.growth & _MASK64, last.error * _TIGHTENING, self.options)
-            except (ValueError, MemoryError):
-                return STUCK
-            layers.append(last)
-        last.put(first, second)
+        if len(layers) > 1 or last.count >= last.entries:
+            if self._has(first, second):
+                return PRESENT
+            if last.count >= last.entries:
+                if self.options & NO_SCALING:
+                    return FULL
+                if len(layers) >= MOST_LAYERS:
+                    return STUCK
+                try:
+                    last = Layer.create(last.entries * self.growth & _MASK64, last.error * _TIGHTENING, self.options)
+                except (ValueError, MemoryError):
+                    return STUCK
+                layers.append(last)
+        if not last.put(first, second):
+            return PRESENT
         last.count += 1
         self.count += 1
         return ADDED

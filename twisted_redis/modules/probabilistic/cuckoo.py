@@ -196,7 +196,7 @@ class Cuckoo:
         """Moves what fits from the part at ``at`` to earlier ones; returns whether everything did."""
         part = self.parts[at]
         emptied = True
-        for slot, fingerprint in enumerate(part.data):
+        for slot, fingerprint in enumerate(bytes(part.data)):
             if fingerprint:
                 bucket = slot // self.bucket_size
                 places = _Places(fingerprint, bucket, bucket ^ fingerprint * _ALTERNATE)

@@ -28,6 +28,7 @@ _UNSIGNED: Final = 0xC6A4A7935BD1E995
 _LOW_17: Final = 0x1FFFF
 
 _words = Struct("<I").iter_unpack
+_long_words = Struct("<Q").iter_unpack
 
 
 def _machine2(data: bytes, seed: i64) -> i64:
@@ -137,13 +138,34 @@ def murmur64(data: bytes) -> int:
 
 
 def pair64(data: bytes) -> tuple[i64, i64]:
-    """The two 64-bit hashes from which a Bloom filter derives its positions; only
-    their lowest 64 bits mean something."""
-    if _COMPILED:
-        first = _machine64(data, _SIGNED)
-        return first, _machine64(data, first)
-    unsigned = murmur64a(data, _UNSIGNED)
-    return unsigned, murmur64a(data, unsigned)
+    """The two 64-bit hashes that give the positions in a Bloom filter; only their lowest 64 bits mean something."""
+    if not _COMPILED:
+        return _interpreted_pair64(data)
+    first = _machine64(data, _SIGNED)
+    return first, _machine64(data, first)
+
+
+def _interpreted_pair64(data: bytes) -> tuple[int, int]:
+    """MurmurHash64A with the usual seed, and with the result of that.  What is done to each word depends on no seed."""
+    size = len(data)
+    rest = size & 7
+    words = []
+    for (word,) in _long_words(data[: size - rest] if rest else data):
+        word = word * _UNSIGNED & _MASK64
+        words.append((word ^ word >> 47) * _UNSIGNED & _MASK64)
+    if rest:
+        words.append(int.from_bytes(data[-rest:], "little"))
+    start = size * _UNSIGNED & _MASK64
+    first = _UNSIGNED ^ start
+    for word in words:
+        first = (first ^ word) * _UNSIGNED & _MASK64
+    first = (first ^ first >> 47) * _UNSIGNED & _MASK64
+    first ^= first >> 47
+    second = first ^ start
+    for word in words:
+        second = (second ^ word) * _UNSIGNED & _MASK64
+    second = (second ^ second >> 47) * _UNSIGNED & _MASK64
+    return first, second ^ second >> 47
 
 
 def pair32(data: bytes) -> tuple[i64, i64]:
