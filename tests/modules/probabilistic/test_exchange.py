@@ -11,7 +11,7 @@ import pytest
 
 from tests.differential.harness import Server, our_command, real_redis, running
 from tests.differential.wire import Wire
-from tests.modules.conftest import OURS, PLAIN, oracle_options
+from tests.modules.conftest import PLAIN, oracle_options
 from tests.modules.probabilistic.calls import Calls
 from tests.modules.probabilistic.dumps import contents
 
@@ -29,7 +29,7 @@ def oracle(*options: str, files: dict[str, bytes] | None = None) -> AbstractCont
 
 def ours(*options: str, files: dict[str, bytes] | None = None) -> AbstractContextManager[Server]:
     oracle_options()  # skips the test without an oracle
-    return running("ours", our_command(), *PLAIN, *OURS, *options, files=files)
+    return running("ours", our_command(), *PLAIN, *options, files=files)
 
 
 DIRECTIONS = {"to us": (oracle, ours), "to redis": (ours, oracle)}
