@@ -8,6 +8,15 @@ Redis does not store it as one.
 from __future__ import annotations
 
 import re
+from typing import Final
+
+SMALL_INTEGERS: Final = [b"%d" % number for number in range(10_000)]
+"""The texts of the integers from 0 up to 9999.
+
+Values that are read from a file, that come from a master or that are the result of INCR are these objects, so that
+they take no memory of their own.  A value that SET stores is the object that the request brought: a look-up here would
+cost each SET more than it saves most of them.
+"""
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1

@@ -427,3 +427,31 @@ def test_set_reads_its_key_only_for_get(server: InProcess) -> None:
 
     assert flags("SET", "k", "GET") == {b"OW", b"update"}
     assert flags("SET", "k", "v", "NX", "get") == {b"RW", b"access", b"update"}
+
+
+def test_small_integers_are_shared_objects(server: InProcess) -> None:
+    server("SET", "a", 9998)
+    server("INCR", "a")
+    server("INCRBY", "b", 9999)
+    server("SET", "c", 2)
+    server("DECR", "c")
+    data = server.db.data
+    assert data[b"a"] is data[b"b"] is SMALL_INTEGERS[9999]
+    assert data[b"c"] is SMALL_INTEGERS[1]
+    assert [server("INCR", "a"), server("GET", "a")] == [10_000, b"10000"]
+    assert [server("INCRBY", "c", -2), server("GET", "c")] == [-1, b"-1"]
+
+
+def test_small_integers_of_a_file_are_shared_objects(server: InProcess) -> None:
+    for number in (0, 127, 128, 9999):
+        server("SET", f"k{number}", number)
+        payload = server("DUMP", f"k{number}")
+        assert isinstance(payload, bytes)
+        server("RESTORE", f"other{number}", 0, payload)
+        assert server.db.data[b"other%d" % number] is SMALL_INTEGERS[number]
+    for number in (-1, -200, 10_000):
+        server("SET", "k", number)
+        payload = server("DUMP", "k")
+        assert isinstance(payload, bytes)
+        server("RESTORE", "other", 0, payload, "REPLACE")
+        assert server("GET", "other") == b"%d" % number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes import long_double
-from twisted_redis.datatypes.strings import Text, is_integer_encoded
+from twisted_redis.datatypes.strings import SMALL_INTEGERS, Text, is_integer_encoded
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, WRITE
 from twisted_redis.engine.declare.keyspecs import ACCESS, RW, UPDATE, first_key
 from twisted_redis.engine.declare.table import CommandGroup
@@ -21,10 +21,9 @@ command = CommandGroup(
 )
 
 
-#: The texts of the numbers from 0 up to 1023, and the numbers of these texts.  Most counters are small, and then two
-#: look-ups replace a check, a conversion and a format (0.04 instead of 0.18 µs).
-_TEXTS: Final = [b"%d" % number for number in range(1024)]
-_NUMBERS: Final = {text: number for number, text in enumerate(_TEXTS)}
+#: The numbers of the texts up to 1023.  Most counters are small, and then two look-ups replace a check, a conversion and
+#: a format (0.04 instead of 0.18 µs).
+_NUMBERS: Final = {text: number for number, text in enumerate(SMALL_INTEGERS[:1024])}
 
 
 def _add(ctx: Client, key: bytes, amount: int) -> int:
@@ -35,7 +34,7 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
     if not quick:
         value = db.write_string(key)
         if value is None:
-            db.add(key, b"%d" % amount)
+            db.add(key, SMALL_INTEGERS[amount] if -1 < amount < 10_000 else b"%d" % amount)
             ctx.changed(key, "incrby")
             return amount
         value = bytes(value)
@@ -46,8 +45,8 @@ def _add(ctx: Client, key: bytes, amount: int) -> int:
         if number is None:
             raise NotInteger
     number += amount
-    if -1 < number < 1024:
-        text = _TEXTS[number]
+    if -1 < number < 10_000:
+        text = SMALL_INTEGERS[number]
     elif INT64_MIN <= number <= INT64_MAX:
         text = b"%d" % number
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from struct import Struct
 
+from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.persistence.rdb import lzf
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
@@ -25,7 +26,7 @@ _pack16 = Struct("<Bh").pack
 _pack32 = Struct("<Bi").pack
 
 #: The integers of one byte, by the byte.
-_BYTES = [b"%d" % (value - 256 if value > 127 else value) for value in range(256)]
+_BYTES = [SMALL_INTEGERS[value] if value < 128 else b"%d" % (value - 256) for value in range(256)]
 #: The same integers as they are stored.
 _SMALL = {text: bytes((_INT8, value)) for value, text in enumerate(_BYTES)}
 
@@ -48,7 +49,8 @@ def read_string(data: bytes, pos: int) -> tuple[bytes, int]:
     elif first == _INT8:
         return _BYTES[data[pos + 1]], pos + 2
     elif first == _INT16:
-        return b"%d" % _int16.unpack_from(data, pos + 1)[0], pos + 3
+        number: int = _int16.unpack_from(data, pos + 1)[0]
+        return SMALL_INTEGERS[number] if -1 < number < 10_000 else b"%d" % number, pos + 3
     elif first == _INT32:
         return b"%d" % _int32.unpack_from(data, pos + 1)[0], pos + 5
     elif first == _LZF:
