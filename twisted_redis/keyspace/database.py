@@ -29,6 +29,23 @@ __all__ = ["Database"]
 
 T = TypeVar("T")
 
+_CONTENTS = [
+    "access_log",
+    "account",
+    "data",
+    "expires",
+    "field_wheel",
+    "filled_at",
+    "idempotent",
+    "order",
+    "own_keys",
+    "quick_reads",
+    "quick_writes",
+    "wheel",
+    "_stored",
+]
+"""The attributes that go with the contents of a database."""
+
 
 def _check(key: Any, value: Any, db: Database) -> None:
     """Raises TypeError for a key or a value that no file, replica or command could handle; notes keys of modules."""
@@ -573,21 +590,7 @@ class Database:
         The access log goes with the contents.  If one of the two has an account, it gets a new one.
         """
         accounts = self.account, other.account
-        for name in (
-            "access_log",
-            "account",
-            "data",
-            "expires",
-            "field_wheel",
-            "filled_at",
-            "idempotent",
-            "order",
-            "own_keys",
-            "quick_reads",
-            "quick_writes",
-            "wheel",
-            "_stored",
-        ):
+        for name in _CONTENTS:
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)

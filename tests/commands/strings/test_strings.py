@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.commands.inprocess import InProcess, Refused
+from twisted_redis.datatypes.strings import SMALL_INTEGERS
 
 OVERFLOW = "ERR increment or decrement would overflow"
 NO_INTEGER = "ERR value is not an integer or out of range"
