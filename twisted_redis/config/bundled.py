@@ -24,7 +24,7 @@ _MOST_EXPANSION = 32768
 _AGGREGATIONS = "avg|sum|min|max|range|count|first|last|std[.][ps]|var[.][ps]|twa"
 _DURATION = "[0-9]+[mMshd]"
 _RULE = f"(?:{_AGGREGATIONS}):{_DURATION}:(?:{_DURATION}|0)(?::(?:{_DURATION}|0))?"
-_is_policy = re.compile(f"(?:{_RULE}(?:;{_RULE})*;?)?").fullmatch
+_POLICY = f"(?:{_RULE}(?:;{_RULE})*;?)?"
 
 
 class Entries(Number):
@@ -99,7 +99,7 @@ class ChunkSize(Number):
 
 def _policy(value: str) -> None:
     """Raises ConfigError unless ``value`` consists of rules such as ``avg:1h:30d``, with ``;`` between them."""
-    if _is_policy(value) is None:
+    if re.fullmatch(_POLICY, value) is None:
         raise ConfigError("Invalid compaction policy")
 
 

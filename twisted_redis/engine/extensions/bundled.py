@@ -15,7 +15,7 @@ from twisted_redis.engine.extensions.bundled_names import NAMES
 
 __all__ = ["Bundled", "Row"]
 
-_rule = re.compile(rb"[+-](@?)([a-z0-9_.-]+)").findall
+_RULE = rb"[+-](@?)([a-z0-9_.-]+)"
 
 
 class Row(NamedTuple):
@@ -111,7 +111,7 @@ class Bundled:
     def provide_for(self, rules: Iterable[bytes]) -> None:
         """Loads the modules whose commands or categories are in rules of users."""
         for rule in rules:
-            for category, name in _rule(rule.lower()):
+            for category, name in re.findall(_RULE, rule.lower()):
                 if category:
                     self.provide_category(name.decode())
                 else:
