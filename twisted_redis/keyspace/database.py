@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from twisted_redis.datatypes.order import SWEEP_RATIO, Order
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.strings import Text
-from twisted_redis.datatypes.table import TYPES
 from twisted_redis.keyspace import account, own_keys
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
 from twisted_redis.keyspace.expiry import Block, ExpiryWheel
@@ -45,21 +44,6 @@ _CONTENTS = [
     "_stored",
 ]
 """The attributes that go with the contents of a database."""
-
-
-def _check(key: Any, value: Any, db: Database) -> None:
-    """Raises TypeError for a key or a value that no file, replica or command could handle; notes keys of modules."""
-    if key.__class__ is not bytes:
-        raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
-    cls = type(value)
-    if cls in TYPES:
-        return
-    if not issubclass(cls, OwnValue):
-        raise TypeError(f"a key holds bytes or a value of a type of the server, not {cls.__name__}")
-    if db.state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
-        raise TypeError(f"{cls.__name__} is no type of a loaded module: declare it with @module.type")
-    if db.own_keys:
-        own_keys.note(db, key, value)
 
 
 class Database:
@@ -347,7 +331,7 @@ class Database:
     def set(self, key: bytes, value: Any) -> None:
         """Stores ``value`` at ``key``, whether it is there or not, and removes its expiry."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self)
+            own_keys.check(self, key, value)
         quick = self.quick_writes
         if key in quick:
             quick[key] = value
@@ -390,7 +374,7 @@ class Database:
         changed form of that value.
         """
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self)
+            own_keys.check(self, key, value)
         quick = self.quick_writes
         if key in quick:
             quick[key] = value
@@ -400,7 +384,7 @@ class Database:
     def add(self, key: bytes, value: Any) -> None:
         """Stores ``value`` at ``key``, which is known to be missing."""
         if value.__class__ is not bytes or key.__class__ is not bytes:
-            _check(key, value, self)
+            own_keys.check(self, key, value)
         if self.quick_writes is self.data:
             self.data[key] = value
             self._appended(key)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted_redis.datatypes.own import OwnValue
+from twisted_redis.datatypes.table import TYPES
 
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["Told", "begin", "end", "flushed", "forget", "keys_of", "note", "rebuilt", "swapped"]
+__all__ = ["Told", "begin", "check", "end", "flushed", "forget", "keys_of", "note", "rebuilt", "swapped"]
 
 #: Called with (value, database number, key).
 Teller = Callable[[Any, int, bytes], None]
@@ -36,6 +37,21 @@ def begin(db: Database, cls: type[OwnValue]) -> None:
 def end(db: Database, cls: type[OwnValue]) -> None:
     """Ends that: the module of the class is unloaded."""
     db.own_keys.pop(cls, None)
+
+
+def check(db: Database, key: Any, value: Any) -> None:
+    """Raises TypeError for a key or a value that no file, replica or command could handle; notes keys of modules."""
+    if key.__class__ is not bytes:
+        raise TypeError(f"a key is bytes, not {key.__class__.__name__}")
+    cls = type(value)
+    if cls in TYPES:
+        return
+    if not issubclass(cls, OwnValue):
+        raise TypeError(f"a key holds bytes or a value of a type of the server, not {cls.__name__}")
+    if db.state.own_types.get(cls.TYPE.decode("latin-1")) is not cls:
+        raise TypeError(f"{cls.__name__} is no type of a loaded module: declare it with @module.type")
+    if db.own_keys:
+        note(db, key, value)
 
 
 def note(db: Database, key: bytes, value: OwnValue) -> None:
