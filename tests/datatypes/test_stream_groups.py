@@ -90,3 +90,21 @@ def test_a_consumer_that_is_not_there() -> None:
     assert group.delete_consumer(b"x") is None
     assert group.pending_bounds() is None
     assert not group.acknowledge(1)
+
+
+def test_entries_that_are_delivered_together_share_their_delivery() -> None:
+    sizes = []
+    for apart in (0, 1):
+        group = Group(0)
+        one, other = group.add_consumer(b"one", 5), group.add_consumer(b"other", 5)
+        for entry_id in range(2000):
+            group.add_pending(entry_id, one if entry_id % 2 else other, 10**12 + entry_id * apart)
+        assert group.pending[0] == (b"other", 10**12, 1)
+        assert group.pending[1999] == (b"one", 10**12 + 1999 * apart, 1)
+        sizes.append(group.memory())
+        group.assign(7, other, 10**12, 3)
+        assert [group.pending[entry_id] for entry_id in (5, 7)] == [
+            (b"one", 10**12 + 5 * apart, 1),
+            (b"other", 10**12, 3),
+        ]
+    assert sizes[0] + 80 * 2000 < sizes[1] < 260 * 2000

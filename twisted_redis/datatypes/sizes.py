@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "QUICK",
@@ -13,6 +13,7 @@ __all__ = [
     "THOROUGH",
     "USUAL",
     "Sampling",
+    "holders",
     "of_bytes",
     "of_container",
     "of_items",
@@ -76,7 +77,7 @@ def _counted(thing: object) -> int:
     return _references(thing) if _references is not None else 0
 
 
-def _counted_of(things: list[bytes]) -> list[int]:
+def _counted_of(things: list[Any]) -> list[int]:
     return [_counted(thing) for thing in things]
 
 
@@ -88,6 +89,11 @@ _OF_LIST: Final = _counted_of([bytes(_BYTES_HEADER)])[0]
 def references(thing: object) -> int:
     """How many refer to ``thing``; 1 where the interpreter does not count."""
     return max(1, _references(thing) - _OF_PARAMETER) if _references is not None else 1
+
+
+def holders(things: list[Any]) -> list[int]:
+    """How many refer to each of ``things`` besides this list; 1 where the interpreter does not count."""
+    return [max(1, counted - _OF_LIST) for counted in _counted_of(things)]
 
 
 def _some(items: Collection[bytes], first: int, how: Sampling) -> list[bytes]:

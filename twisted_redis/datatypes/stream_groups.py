@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.stream_due import DueOrder
@@ -24,6 +26,12 @@ UNKNOWN = -1
 MOST_DELIVERIES = 2**63 - 1
 
 _SLACK = 64
+
+_REACH = 2048
+"""The pending entries from which the size of all is estimated."""
+
+_DELIVERY = 96
+"""The size of a ``Pending`` with its time (bytes)."""
 
 
 #: A delivered entry: the consumer, the wall time of the last delivery (ms), and the number of deliveries.  An entry
@@ -92,18 +100,28 @@ class Consumer:
     -1 for never (wall times in ms).
     """
 
-    __slots__ = ("_order", "active_time", "name", "seen_time")
+    __slots__ = ("_latest", "_order", "active_time", "name", "seen_time")
 
     def __init__(self, name: bytes, seen_time: int, active_time: int = -1) -> None:
         self.name = name
         self.seen_time = seen_time
         self.active_time = active_time
         self._order = _SortedIds()
+        # The latest ``Pending``.  Entries that are delivered at the same time share it.  Compiled code would copy a
+        # tuple of a known type.
+        self._latest: Any = None
 
     @property
     def pending_count(self) -> int:
         """The number of entries that it has not acknowledged."""
         return self._order.count
+
+    def delivery(self, time: int, count: int) -> Any:
+        """The ``Pending`` for an entry that this consumer got at ``time`` as the ``count``-th delivery."""
+        latest = self._latest
+        if latest is None or latest[1] != time or latest[2] != count:
+            latest = self._latest = (self.name, time, count)
+        return latest
 
 
 class Group:
@@ -157,22 +175,27 @@ class Group:
 
     def add_pending(self, entry_id: int, consumer: Consumer, time: int, count: int = 1) -> Pending:
         """Makes an entry pending for ``consumer``; it must not be pending yet."""
-        entry = self.pending[entry_id] = (consumer.name, time, count)
+        delivery = consumer.delivery(time, count)
+        pending: dict[int, Any] = self.pending
+        pending[entry_id] = delivery
         self._order.add(entry_id)
         consumer._order.add(entry_id)
         if self._due is not None:
             self._due.put(entry_id, time)
+        entry: Pending = delivery
         return entry
 
     def assign(self, entry_id: int, consumer: Consumer, time: int, count: int) -> Pending:
         """Changes a pending entry, which may move to another consumer."""
-        before = self.pending.pop(entry_id)[0]
-        entry = self.pending[entry_id] = (consumer.name, time, count)
+        pending: dict[int, Any] = self.pending
+        before = pending.pop(entry_id)[0]
+        delivery = pending[entry_id] = consumer.delivery(time, count)
         if before != consumer.name:
             consumer._order.add(entry_id)
             self._forget_owner(entry_id, before)
         if self._due is not None:
             self._due.put(entry_id, time)
+        entry: Pending = delivery
         return entry
 
     def give_back(self, entry_id: int, count: int) -> None:
@@ -277,8 +300,11 @@ class Group:
         if self._due is not None:
             size += self._due.memory()
         size += sizes.of_container(self._order.ids)
-        # Each pending entry has a tuple, an ID and a time.
-        size += len(self.pending) * 160
+        pending: dict[int, Any] = self.pending
+        if pending:
+            # Each pending entry has an ID, and a tuple with a time, which it shares with others.
+            some = list(islice(pending.values(), 0, _REACH, _REACH // sizes.SAMPLES))
+            size += len(pending) * (48 + sum(_DELIVERY // count for count in sizes.holders(some)) // len(some))
         for name, consumer in self.consumers.items():
             size += 144 + sizes.of_bytes(len(name)) + sizes.of_container(consumer._order.ids)
         return size
