@@ -8,8 +8,9 @@ import pytest
 
 from tests.support.server import Server
 from twisted_redis.extending import ErrorReply
+from twisted_redis.modules.json import document as module_document
 from twisted_redis.modules.json import editing
-from twisted_redis.modules.json.document import Document, estimate
+from twisted_redis.modules.json.document import Document, Recent, estimate
 
 
 class Refused(Exception):
@@ -178,3 +179,39 @@ def test_a_record_of_another_writer_is_read_like_an_argument() -> None:
     assert Document.load([b' {"a": -0, "a": 18446744073709551616}'], 3).text() == b'{"a":1.8446744073709552e19}'
     with pytest.raises(ValueError, match="recursion limit exceeded"):
         Document.load([b"[" * 260 + b"]" * 260], 3)
+
+
+NESTED = "[" + ",".join(["[]"] * 500) + "]"
+
+
+def test_a_document_that_was_used_last_stays_parsed(server: Server) -> None:
+    call(server, "JSON.SET", "k", "$", NESTED)
+    value = server.engine.databases[0].data[b"k"]
+    small = value.memory()
+    assert call(server, "JSON.GET", "k", "$[3]") == "[[]]"
+    assert value.memory() > 5 * small
+    assert value.value() is value.value()
+    call(server, "JSON.ARRAPPEND", "k", "$[3]", "1")
+    assert call(server, "JSON.GET", "k", "$[3]") == "[[1]]"
+    value.settle()
+    assert value.memory() <= small + 10
+    assert value.text() == NESTED.replace("[]", "[1]", 4).replace("[1]", "[]", 3).encode()
+
+
+def test_documents_stay_parsed_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module_document, "_MOST_RECENT", 100_000)
+    recent = Recent()
+    values = [Document.load([NESTED.encode()], 3) for _ in range(10)]
+    texts = sum(value.memory() for value in values)
+    for value in values:
+        recent.parse(value)
+    assert texts + 50_000 < sum(value.memory() for value in values) < texts + 100_000
+    assert values[0].value() is not values[0].value()
+    assert values[-1].value() is values[-1].value()
+
+
+def test_a_removed_place_comes_after_those_in_it() -> None:
+    root: Any = {"a": [1, 2, 3, 4], "b": {"c": 1, "d": 2}}
+    places: list[list[str | int]] = [["a", 0], ["a", 2], ["b", "c"], ["b"], ["a", 1]]
+    assert editing.remove_all(root, places) == 4
+    assert root == {"a": [4]}

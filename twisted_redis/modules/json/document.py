@@ -23,8 +23,8 @@ _SHORT = 256
 _MOST_RATIO = 6.0
 """A document is kept as text if its parsed form would take more than so many times the bytes of the text."""
 
-_MOST_RECENT = 16 << 20
-"""The bytes of the parsed forms of all documents that are kept as text."""
+_MOST_RECENT, _LARGEST_RECENT = 16 << 20, 128 << 20
+"""The bytes of the parsed forms of all documents that are kept as text, and of the one that was used last."""
 
 _OBJECT, _TEXT = 96, 33
 """The bytes of a document and of ``bytes`` beside their content."""
@@ -180,13 +180,13 @@ class Recent:
     def parse(self, document: Document) -> Any:
         """Returns the content of a document, which stays parsed for a while unless it is short or very large."""
         size = document.keep_parsed()
-        if not 0 < size <= _MOST_RECENT // 2:
+        if not 0 < size <= _LARGEST_RECENT:
             value = document.value()
             document.settle()
             return value
         self._size += size - self._documents.pop(document, 0)
         self._documents[document] = size
-        while self._size > _MOST_RECENT:
+        while self._size > _MOST_RECENT and len(self._documents) > 1:
             oldest = next(iter(self._documents))
             self._size -= self._documents.pop(oldest)
             oldest.settle()

@@ -7,7 +7,6 @@ last member takes the place of the one that goes.
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import Any
 
 from twisted_redis.modules.json.paths import Place
@@ -101,23 +100,10 @@ class _Removals:
         self.target.update(kept)
 
 
-def _number_of(token: str | int) -> int | None:
-    number = _index(token)
-    return None if number < 0 else number
-
-
-def _by_removal(one: Place, other: Place) -> int:
+def _by_removal(place: Place) -> tuple[tuple[int] | tuple[int, int] | tuple[int, str], ...]:
     """The order of removals: longer places first, members by name before items by descending index."""
-    for left, right in zip(one, other, strict=False):
-        first, second = _number_of(left), _number_of(right)
-        if first is None or second is None:
-            if first is not None or second is not None:
-                return 1 if first is not None else -1
-            if left != right:
-                return -1 if str(left) < str(right) else 1
-        elif first != second:
-            return 1 if first < second else -1
-    return (len(one) < len(other)) - (len(one) > len(other))
+    parts = [(1, -_index(token)) if _index(token) >= 0 else (0, str(token)) for token in place]
+    return (*parts, (2,))
 
 
 def _position(texts: list[str], text: str) -> int:
@@ -159,7 +145,7 @@ def _outermost(places: list[Place]) -> list[Place]:
 def remove_all(root: Any, places: list[Place]) -> int:
     """Removes the values at the places, except the root.  Returns their number."""
     if len(places) > 1:
-        places = _outermost(sorted(places, key=cmp_to_key(_by_removal)))
+        places = _outermost(sorted(places, key=_by_removal))
     removed = 0
     open_object: _Removals | None = None
     parent: Place = []

@@ -16,7 +16,7 @@ __all__ = ["Node", "PathError", "parse"]
 _DEEPEST = 40
 """The most groups within each other in a filter.  RedisJSON has no limit, and runs out of stack somewhere."""
 
-_LONGEST = 65_536
+_LONGEST = 32_768
 """The most characters of a path; RedisJSON has no limit."""
 
 

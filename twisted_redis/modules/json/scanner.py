@@ -8,6 +8,7 @@ has may be off by one in its last place.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 __all__ = ["JsonError", "float_of", "integer_of", "scan"]
@@ -19,6 +20,8 @@ _TABLE = 308
 """The largest exponent whose power of ten is multiplied at once."""
 
 _ESCAPES = {34: '"', 92: "\\", 47: "/", 98: "\b", 102: "\f", 110: "\n", 114: "\r", 116: "\t"}
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+_DIGITS = re.compile(rb"[0-9]*")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _SPACES = b" \n\t\r"
 _CONTROL = "control character (\\u0000-\\u001F) found while parsing a string"
@@ -207,10 +210,8 @@ class _Scanner:
         data, length = self.data, len(self.data)
         parts: list[str] = []
         while True:
-            start = pos = self.pos
-            while pos < length and data[pos] not in b'"\\' and data[pos] >= 32:
-                pos += 1
-            self.pos = pos
+            start = self.pos
+            self.pos = pos = _PLAIN.match(data, start).end()  # type: ignore[union-attr]
             parts.append(data[start:pos].decode("utf-8"))
             if pos == length:
                 self.fail("EOF while parsing a string")
@@ -299,10 +300,7 @@ class _Scanner:
             self.fail("number out of range")
 
     def digits(self) -> None:
-        data, pos, length = self.data, self.pos, len(self.data)
-        while pos < length and 48 <= data[pos] <= 57:
-            pos += 1
-        self.pos = pos
+        self.pos = _DIGITS.match(self.data, self.pos).end()  # type: ignore[union-attr]
 
 
 def scan(data: bytes, deepest: int, whole: bool = False) -> Any:
