@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from .client import Connection, packed
 from .collections import FILLS, Command, member
-from .footprint import info, pack_after, wait_until_settled
+from .footprint import info, pack_after, packing_seconds, wait_until_settled
 from .servers import Server, Subject, running
 
 Latencies = dict[str, float]
@@ -54,7 +54,7 @@ def measure_first_access(subject: Subject, collections: int, idle_seconds: int) 
             for number in range(collections):
                 connection.fill(FILLS[kind](f"key:{number}", _HUNDRED), batch=100)
             if pack_after(connection, idle_seconds):
-                wait_until_settled(server, idle_seconds + 1)
+                wait_until_settled(server, packing_seconds(idle_seconds))
                 # Nothing that is unpacked from now on may be packed again before the second call.
                 pack_after(connection, 3600)
             results[name] = {}
@@ -122,7 +122,7 @@ def measure_mixed(
         for _ in range(rounds):
             for which in ("off", "on"):
                 turn(server, connection, calls, 0 if which == "off" else idle_seconds, seconds, times[which])
-            values = info(connection, "packed_values", "everything")
+            values = info(connection, "packed_values", "packing")
     found = {which: percentiles([time * 1e6 for time in some]) for which, some in times.items()}
     found["on"]["packed"] = float(values)
     return found
@@ -138,5 +138,5 @@ def turn(
 ) -> None:
     """Adds the times of one turn of the mixed load to `times`, after the server has packed what it packs."""
     if pack_after(connection, idle_seconds) and idle_seconds:
-        wait_until_settled(server, idle_seconds + 1)
+        wait_until_settled(server, packing_seconds(idle_seconds))
     times += run_mixed(connection, calls, seconds)

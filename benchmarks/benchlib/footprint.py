@@ -50,6 +50,11 @@ def pack_after(connection: Connection, seconds: int) -> bool:
     return True
 
 
+def packing_seconds(idle_seconds: int) -> int:
+    """Returns the time after which a server has packed what nobody used: a value may rest for two passes."""
+    return 2 * idle_seconds + 1
+
+
 def wait_until_settled(server: Server, seconds: float, pause: Callable[[float], None] = time.sleep) -> None:
     """Waits `seconds`, and then until a wait of a second no longer changes the resident memory."""
     pause(seconds)
@@ -79,7 +84,7 @@ def measure_footprint(subject: Subject, fill: Fill, collections: int, size: int,
             idle, used_idle = hot, used
             if packs:
                 pack_after(connection, idle_seconds)
-                wait_until_settled(server, idle_seconds + 1)
+                wait_until_settled(server, packing_seconds(idle_seconds))
                 idle, used_idle = server.resident_bytes(), info(connection, "used_memory")
             connection.call("SAVE")
         with running(subject, folder=folder) as server, server.connect() as connection:
