@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from twisted_redis.resp.parser import Limits, RequestParser
 from twisted_redis.resp.types import Reply
 
 __all__ = ["Connection", "Recorder", "Server", "encode"]
+
+PACKED = bool(os.environ.get("TWISTED_REDIS_TEST_PACKED"))
+"""Whether all small collections are packed before each request, so that every command meets packed ones."""
 
 
 def encode(*arguments: bytes | str | int) -> bytes:
@@ -83,6 +87,8 @@ class Server:
     def __call__(self, *arguments: bytes | str | int) -> Reply:
         """Executes a request without a connection. Returns the reply as a value, and an error as ``ErrorReply``."""
         argv = [argument if isinstance(argument, bytes) else str(argument).encode() for argument in arguments]
+        if PACKED:
+            self.engine.packing.pack_everything()
         return self.engine.execute(self.client, argv)
 
     def record(self) -> Recorder:
@@ -114,6 +120,8 @@ class Connection:
 
     def send(self, data: bytes) -> bytes:
         """Sends raw bytes. Returns all output since the last call."""
+        if PACKED:
+            self.server.engine.packing.pack_everything()
         self.protocol.dataReceived(data)
         self.server.clock.advance(0)
         return self.read()

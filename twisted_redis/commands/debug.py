@@ -12,6 +12,7 @@ from twisted_redis.commands.common.reply_examples import EXAMPLES
 from twisted_redis.config import ConfigError
 from twisted_redis.config.numbers import memory
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.strings import is_string
 from twisted_redis.datatypes.table import encoding_of, exact_size, type_of
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.docstrings import docstring
@@ -198,7 +199,7 @@ def _packed_threshold(ctx: Client, size: bytes) -> Reply:
 
 def _serialized_length(value: Any) -> int:
     """The size that DEBUG OBJECT shows instead of the length of a dump: that of the value's contents."""
-    return len(value) if isinstance(value, bytes | bytearray) else exact_size(value)
+    return len(value) if is_string(value) else exact_size(value)
 
 
 @debug_subcommand("OBJECT", 1)
@@ -207,7 +208,7 @@ def _object(ctx: Client, key: bytes) -> Reply:
 
     Shows the encoding, the size and the idle time of a value.
     """
-    value = ctx.db.data.get(key)
+    value = ctx.db.live(key, ctx.db.data.get(key))
     if value is None:
         raise NoSuchKey
     idle = ctx.engine.eviction.idle_seconds(ctx.db, key)
@@ -263,7 +264,7 @@ def _sdslen(ctx: Client, key: bytes) -> Reply:
     value = ctx.db.data.get(key)
     if value is None:
         raise NoSuchKey
-    if not isinstance(value, bytes | bytearray) or encoding_of(value) == "int":
+    if not is_string(value) or encoding_of(value) == "int":
         raise CommandError("ERR Not an sds encoded string.")
     return Simple(
         f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {key.__sizeof__()}, val_sds_len:{len(value)}, "

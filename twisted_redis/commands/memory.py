@@ -19,6 +19,7 @@ from twisted_redis.engine.declare.keyspecs import RO, key_at
 from twisted_redis.engine.declare.table import CommandGroup
 from twisted_redis.engine.errors import SyntaxError_
 from twisted_redis.engine.introspect.info_sections import SECTIONS
+from twisted_redis.engine.memory.trim import trim
 from twisted_redis.engine.memory.usage import human
 from twisted_redis.engine.parse import integer
 from twisted_redis.keyspace.account import EXPIRY, KEY
@@ -198,6 +199,16 @@ def _findings(engine: Engine) -> list[str]:
                 f"{len(held)} {who} use {human(sum(held))}, because they read replies too slowly or send large requests: "
                 "see qbuf, argv-mem and omem in CLIENT LIST."
             )
+    values, size = engine.packing.count()
+    if values:
+        found.append(
+            f"{values} collections are idle and packed into {human(size)}. They take several times that when they are "
+            "used."
+        )
+    elif not engine.config.pack_idle_seconds and used > _LITTLE_DATA:
+        found.append(
+            "Idle collections are not packed. If you set pack-idle-seconds, small ones take about what they take in Redis."
+        )
     if info["number_of_cached_scripts"] > _MANY_SCRIPTS:
         found.append(
             f"{info['number_of_cached_scripts']} scripts are cached. Pass what varies as KEYS and ARGV, so that a "
@@ -258,13 +269,7 @@ def purge(ctx: Client) -> Reply:
     Returns unused memory of the process to the operating system.
     """
     gc.collect()
-    try:
-        import ctypes
-
-        trim = ctypes.CDLL(None).malloc_trim
-    except (ImportError, OSError, AttributeError, TypeError):
-        return OK  # only glibc needs this
-    trim(ctypes.c_size_t(0))
+    trim()
     return OK
 
 

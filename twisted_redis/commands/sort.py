@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.strings import is_string
 from twisted_redis.datatypes.table import type_name
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.engine.clients import RESTRICTED, SCRIPT
@@ -119,14 +120,14 @@ def _substitution(ctx: Client, pattern: bytes) -> _Lookup:
 
         def in_hash(element: bytes) -> bytes | None:
             name = prefix + element + name_end
-            value = lookup(name)
+            value = ctx.db.live(name, lookup(name))
             return value_of(ctx, name, value, field) if isinstance(value, Hash) else None
 
         return in_hash
 
     def in_string(element: bytes) -> bytes | None:
         value = lookup(prefix + element + suffix)
-        return bytes(value) if isinstance(value, bytes | bytearray) else None
+        return bytes(value) if is_string(value) else None
 
     return in_string
 
@@ -172,7 +173,7 @@ def _sorted(elements: list[bytes], by: _Lookup | None, options: _Options) -> lis
 
 def _sort(ctx: Client, key: bytes, given: tuple[bytes, ...], *, may_store: bool) -> Reply:
     options = _Options(ctx, key, given, may_store=may_store)
-    value = ctx.db.lookup(key)
+    value = ctx.db.live(key, ctx.db.lookup(key))
     kind = b"list" if value is None else type_name(value)
     if kind not in _SORTABLE:
         raise WrongType

@@ -222,6 +222,10 @@ class Directives(ModuleDirectives):
     notify_keyspace_events = directive(KeyspaceEvents(), 0)
     oom_score_adj = directive(Enum("no", "yes", "relative", "absolute", same={"relative": "yes"}), "no")
     oom_score_adj_values = directive(OomScores(), (0, 200, 800), MULTI_ARG)
+    # For tests: the periodic work packs all collections that can be packed, whether they are idle or not.
+    pack_always = flag(False, HIDDEN)
+    # A directive of this server, so CONFIG GET shows it only by its full name.
+    pack_idle_seconds = number(60, 0, INT_MAX, HIDDEN)
     pidfile = directive(OPTIONAL, "", IMMUTABLE)
     port = number(6379, 0, 65535)
     # It concerns threads for reading, which this server does not have.

@@ -19,12 +19,21 @@ from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.schedule import Schedule
 
-__all__ = ["Hash", "HashLimits"]
+__all__ = ["Hash", "HashLimits", "RestingHash", "shared_names"]
 
 
 _NAMES_MOST = 4096
 _names: dict[bytes, bytes] = {}
 """Recent field names of small hashes.  All hashes that have such a field share one object."""
+
+
+def shared_names(names: list[bytes]) -> list[bytes]:
+    """Returns the field names of a small hash, as the objects that other small hashes have."""
+    known = _names.setdefault
+    shared = [known(name, name) for name in names]
+    if len(_names) > _NAMES_MOST:
+        _names.clear()
+    return shared
 
 
 class HashLimits(Protocol):
@@ -53,6 +62,20 @@ class Hash:
         self._schedule: Schedule | None = None
         self._order: Order | None = None
         self.large = False
+
+    @classmethod
+    def of_small(cls, names: list[bytes], values: list[bytes]) -> Hash:
+        """Returns a hash that is not large, of different names and their values."""
+        return cls(dict(zip(shared_names(names), values, strict=True)))
+
+    def moved(self, cls: type[Hash]) -> Hash:
+        """Returns a ``cls`` with everything that this hash has.  This one must not be used any more."""
+        made = cls(self.fields)
+        made.times = self.times
+        made._schedule = self._schedule
+        made._order = self._order
+        made.large = self.large
+        return made
 
     def __len__(self) -> int:
         """The number of fields, including expired ones."""
@@ -310,3 +333,9 @@ class Hash:
         if self._order is None:
             self._order = Order(self.fields)
         return self._order
+
+
+class RestingHash(Hash):
+    """A hash that was not accessed since the last look for hashes to pack (``datatypes.packed``)."""
+
+    __slots__ = ()

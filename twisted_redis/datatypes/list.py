@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.matches import backward, forward
+from twisted_redis.datatypes.matches import backward, delete_at, forward
 from twisted_redis.datatypes.quicklist import (
     EMPTY_LISTPACK,
     PLAIN,
@@ -31,7 +31,7 @@ from twisted_redis.datatypes.quicklist import (
     measure,
 )
 
-__all__ = ["List", "ListLimits"]
+__all__ = ["List", "ListLimits", "RestingList"]
 
 _NOTHING: Any = None
 _AHEAD = 4
@@ -94,6 +94,21 @@ class List:
         new._convert(config.list_max_listpack_size, 1)
         return new
 
+    @classmethod
+    def of_listpack(cls, elements: list[bytes], size: int) -> List:
+        """Returns a list that is a listpack of ``size`` bytes with these ``elements``."""
+        made = cls()
+        made.items, made._size = elements, size
+        return made
+
+    def moved(self, cls: type[List]) -> List:
+        """Returns a ``cls`` with everything that this list has.  This one must not be used any more."""
+        made = cls()
+        made.items, made.head, made._size = self.items, self.head, self._size
+        made._nodes, made._single = self._nodes, self._single
+        made._left, made._right = self._left, self._right
+        return made
+
     def __len__(self) -> int:
         return len(self.items) - self.head
 
@@ -134,14 +149,7 @@ class List:
 
     def debug_details(self, compressed: bool) -> str:
         """The part of DEBUG OBJECT about a quicklist: its nodes, their fill and size, and whether it is compressed."""
-        if self._nodes is None:
-            return ""
-        nodes = self._counted()
-        return (
-            f" ql_nodes:{len(nodes)} ql_avg_node:{len(self) / len(nodes):.2f} ql_listpack_max:{nodes.fill}"
-            f" ql_compressed:{int(compressed)}"
-            f" ql_uncompressed_size:{nodes.size(self.items, self.head)}"
-        )
+        return "" if self._nodes is None else self._counted().debug_details(self.items, self.head, compressed)
 
     # pushing and popping
 
@@ -399,25 +407,10 @@ class List:
             self._nodes.remove([self.head + place - left for place in places[before:behind]])
             left -= before
             counted -= behind - before
-        self._delete(places)
+        delete_at(self.items, self.head, places)
         self._changed(left, counted, None)
         self.shrink(config)
         return len(places)
-
-    def _delete(self, places: list[int]) -> None:
-        head = self.head
-        items = self.items
-        if len(places) <= 4:
-            for place in reversed(places):
-                del items[head + place]
-            return
-        kept: list[bytes] = []
-        begin = head
-        for place in places:
-            kept += items[begin : head + place]
-            begin = head + place + 1
-        kept += items[begin:]
-        items[head:] = kept
 
     # room in front
 
@@ -592,3 +585,9 @@ class List:
             self._nodes = None
             self._size = size
             self._single = True
+
+
+class RestingList(List):
+    """A list that was not accessed since the last look for lists to pack (``datatypes.packed``)."""
+
+    __slots__ = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "delete_at", "forward"]
 
 
 def forward(items: list[bytes], element: bytes, place: int, end: int) -> Iterator[int]:
@@ -34,3 +34,18 @@ def backward(items: list[bytes], element: bytes, begin: int) -> Iterator[int]:
             yield end - 1 - at
         end = start
         width *= 2
+
+
+def delete_at(items: list[bytes], head: int, places: list[int]) -> None:
+    """Removes the elements at ``places``, which are ascending and count from ``head``."""
+    if len(places) <= 4:
+        for place in reversed(places):
+            del items[head + place]
+        return
+    kept: list[bytes] = []
+    begin = head
+    for place in places:
+        kept += items[begin : head + place]
+        begin = head + place + 1
+    kept += items[begin:]
+    items[head:] = kept

@@ -419,6 +419,13 @@ class Nodes:
             begin = end
         self.counts = kept
 
+    def debug_details(self, items: list[bytes], head: int, compressed: bool) -> str:
+        """The part of DEBUG OBJECT about a quicklist of ``items`` from ``head`` on, all of which are counted."""
+        return (
+            f" ql_nodes:{len(self)} ql_avg_node:{(len(items) - head) / len(self):.2f} ql_listpack_max:{self.fill}"
+            f" ql_compressed:{int(compressed)} ql_uncompressed_size:{self.size(items, head)}"
+        )
+
     def size(self, items: list[bytes], head: int) -> int:
         """The size of all nodes (bytes)."""
         total = 0

@@ -26,6 +26,7 @@ from twisted_redis.datatypes.short_set import ShortSet
 from twisted_redis.datatypes.strings import integer_value
 
 __all__ = [
+    "RestingSet",
     "Set",
     "SetLimits",
     "difference",
@@ -80,6 +81,12 @@ class Set:
         if size <= config.set_max_intset_entries and integer_value(first) is not None:
             return cls()
         return cls({} if size <= config.set_max_listpack_entries else set())
+
+    def moved(self, cls: type[Set]) -> Set:
+        """Returns a ``cls`` with everything that this set has.  This one must not be used any more."""
+        made = cls(self.members)
+        made._order = self._order
+        return made
 
     def __len__(self) -> int:
         """The number of members."""
@@ -307,6 +314,12 @@ class Set:
         if self._order is None:
             self._order = Order(self.members)  # type: ignore[arg-type]  # it is a set
         return self._order
+
+
+class RestingSet(Set):
+    """A set that was not accessed since the last look for sets to pack (``datatypes.packed``)."""
+
+    __slots__ = ()
 
 
 def listpack_members(members: Collection[bytes]) -> dict[bytes, None] | ShortSet:

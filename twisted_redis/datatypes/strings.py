@@ -57,6 +57,14 @@ def is_integer_encoded(data: bytes) -> bool:
     return integer_value(data) is not None
 
 
+_CLASSES = frozenset((bytes, bytearray, Text))
+
+
+def is_string(value: object) -> bool:
+    """Returns whether ``value``, which may be None, is a string; packed collections are bytes, but no strings."""
+    return value.__class__ in _CLASSES
+
+
 def encoding(value: StringValue, key: bytes = b"") -> str:
     """Returns the reply of OBJECT ENCODING for a string at ``key``: ``int``, ``embstr`` or ``raw``."""
     if isinstance(value, bytearray):

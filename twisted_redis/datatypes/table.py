@@ -11,24 +11,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice, repeat
 from typing import Any
 
 from twisted_redis.datatypes import sizes, strings
 from twisted_redis.datatypes.array import Array
 from twisted_redis.datatypes.digests import hashed, mix, mix_all, pair_digest
-from twisted_redis.datatypes.hash import Hash
-from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.hash import Hash, RestingHash
+from twisted_redis.datatypes.list import List, RestingList
 from twisted_redis.datatypes.own import OwnValue, checked_copy, checked_encoding, memory_of, memory_or_guess
-from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.packed import (
+    PackedHash,
+    PackedIntset,
+    PackedList,
+    PackedSet,
+    PackedZSet,
+    awake,
+    length,
+)
+from twisted_redis.datatypes.set import RestingSet, Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.stream_groups import Group
 from twisted_redis.datatypes.stream_idempotence import DURATION, MAXSIZE
 from twisted_redis.datatypes.stream_ids import id_text
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.vectors.vector_set import VectorSet
-from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.datatypes.zset import RestingZSet, ZSet
 from twisted_redis.resp.doubles import double_text
 from twisted_redis.resp.grisu import grisu_text
 
@@ -71,6 +80,8 @@ class DataType:
     """Returns the value as lists, dicts, bytes and numbers, for people to read."""
     commands: Callable[[bytes, Any], Iterable[Command]] | None = None
     """Returns the commands that create the value at a key.  None: RESTORE creates it from its dump."""
+    length: Callable[[Any], int] = len
+    """Returns the number of elements, or the length of a string."""
     keysizes: str = ""
     """The name of the type's histogram in INFO keysizes; empty for the types that Redis leaves out there."""
     effort: Callable[[Any], int] = _one
@@ -486,6 +497,36 @@ OWN = DataType(
 """The row that all types of modules share; their classes do the work."""
 
 
+# packed collections (``datatypes.packed``)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _size_of_packed(value: bytes, how: sizes.Sampling) -> int:
+    return sizes.of_bytes(len(value))
+
+
+def _row_of_packed(row: DataType, encoding: str) -> DataType:
+    """Returns the row for the packed collections of a type.  They never change, so a copy is the value itself."""
+    commands = row.commands
+    assert commands is not None
+    return replace(
+        row,
+        copy=_same,
+        encoding=lambda value: encoding,
+        size=_size_of_packed,
+        digest=lambda digest, value: row.digest(digest, awake(value)),
+        shown=lambda value: row.shown(awake(value)),
+        commands=lambda key, value: commands(key, awake(value)),
+        length=length,
+        effort=_one,
+        parts=(),
+        next_expiry=None,
+    )
+
+
 # the table
 
 TYPES: dict[type, DataType] = {
@@ -499,6 +540,15 @@ TYPES: dict[type, DataType] = {
     Stream: _STREAM,
     Array: _ARRAY,
     VectorSet: _VECTOR_SET,
+    RestingList: _LIST,
+    RestingSet: _SET,
+    RestingZSet: _ZSET,
+    RestingHash: _HASH,
+    PackedList: _row_of_packed(_LIST, "listpack"),
+    PackedSet: _row_of_packed(_SET, "listpack"),
+    PackedIntset: _row_of_packed(_SET, "intset"),
+    PackedZSet: _row_of_packed(_ZSET, "listpack"),
+    PackedHash: _row_of_packed(_HASH, "listpack"),
 }
 """Class of a value to its type, in Redis' order."""
 
@@ -520,7 +570,8 @@ def type_name(value: Any) -> bytes:
 
 def encoding_of(value: Any, key: bytes = b"") -> str:
     """Returns the answer of OBJECT ENCODING; that of a string depends on the length of its key."""
-    if isinstance(value, bytes | bytearray):
+    found = TYPES.get(value.__class__)
+    if found is _STRING:
         return strings.encoding(value, key)
     return type_of(value).encoding(value)
 

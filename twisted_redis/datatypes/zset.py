@@ -22,7 +22,7 @@ from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.ranking import Ranking
 from twisted_redis.datatypes.short_ranking import ShortRanking
 
-__all__ = ["LexRange", "ScoreRange", "ZSet", "ZSetLimits"]
+__all__ = ["LexRange", "RestingZSet", "ScoreRange", "ZSet", "ZSetLimits"]
 
 _TINY = 16
 """A set with more members becomes short.  With so few, the dict is quicker and takes little memory."""
@@ -121,6 +121,15 @@ class ZSet:
                 scores[member] = score + 0.0
         if _TINY < len(scores) <= MOST:
             made.scores = ShortRanking(scores)
+        return made
+
+    def moved(self, cls: type[ZSet]) -> ZSet:
+        """Returns a ``cls`` with everything that this sorted set has.  This one must not be used any more."""
+        made = cls()
+        made.scores = self.scores
+        made._ranking = self._ranking
+        made._order = self._order
+        made.large = self.large
         return made
 
     def __len__(self) -> int:
@@ -447,3 +456,9 @@ class ZSet:
     def order(self) -> Order | None:
         """The order of the members for cursors, or None if nothing has needed it.  Callers must not change it."""
         return self._order
+
+
+class RestingZSet(ZSet):
+    """A sorted set that was not accessed since the last look for sorted sets to pack (``datatypes.packed``)."""
+
+    __slots__ = ()

@@ -26,7 +26,7 @@ from twisted_redis.engine.errors import AsTyped, CommandError, CountedError, Wro
 from twisted_redis.engine.expiry import Expiry
 from twisted_redis.engine.extensions.calls import nested
 from twisted_redis.engine.extensions.modules import Modules
-from twisted_redis.engine.gates import IS_CLUSTER, IS_MEASURED
+from twisted_redis.engine.gates import IS_BUSY, IS_CLUSTER, IS_LOADING, IS_MEASURED
 from twisted_redis.engine.introspect.hotkeys import HotKeys
 from twisted_redis.engine.introspect.info_fields import InfoFields
 from twisted_redis.engine.introspect.latency import LatencyMonitor
@@ -40,6 +40,7 @@ from twisted_redis.engine.memory.client_eviction import ClientEviction
 from twisted_redis.engine.memory.eviction import Eviction
 from twisted_redis.engine.memory.lazyfree import LazyFree
 from twisted_redis.engine.memory.oom_score import OomScore
+from twisted_redis.engine.memory.packing import Packing
 from twisted_redis.engine.memory.usage import Usage
 from twisted_redis.engine.messages.client_caching import Tracking
 from twisted_redis.engine.messages.notifications import Events
@@ -178,6 +179,15 @@ class Engine:
         self.eviction = Eviction(self)
         self.expiry = Expiry(self)
         self.migrations = Migrations(self)
+        self.packing = Packing(
+            self,
+            config,
+            self.databases,
+            self.loop,
+            # What moves keys to other servers compares their values with ``is``.
+            lambda: bool(self.gates & (IS_LOADING | IS_BUSY)) or self.migrations.busy,
+            self.usage.forget_estimates,
+        )
         self.compatibility = Compatibility(self)
         self.memory_tracking = MemoryTracking(config)
         #: What requests cost in each slot of a cluster.

@@ -97,7 +97,7 @@ def expire_due(engine: Engine, db: Database, deadline: int) -> bool:
         if key is not None and slots is not None and slots.is_hidden(key):
             slots.put_off.append(key)
             continue
-        hash_ = db.data.get(key) if key is not None else None
+        hash_ = db.data.get(key) if key is not None else None  # a hash with times never rests
         if key is not None and hash_.__class__ is Hash:
             db.about_to_change(key, hash_)
             removed = hash_.expire_fields(now, _AT_ONCE)

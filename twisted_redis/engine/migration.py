@@ -103,6 +103,11 @@ class Migrations:
         self._held: dict[tuple[Database, bytes], Move] = {}
         self._waiting = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether keys are on their way, whose values must stay the same objects until then."""
+        return bool(self._held)
+
     def perform(self, move: Move, order: Order) -> Reply:
         """Moves keys while the server waits, within the call of a command whose effect is the removal."""
         outcome = self._migrator().carry_now(order)

@@ -4,22 +4,26 @@ A string is plain ``bytes`` in the dict, without a wrapper object for each key. 
 that a key has expired.  ``KeyspaceState.expire`` then deletes the key and tells replicas and listeners.
 
 Two things are noted about keys only on demand: accesses (``access``) and memory (``account``).  See ``Database``.
+
+A collection may be resting or packed (``datatypes.packed``).  ``read``, ``write`` and ``live`` return live collections
+only; the methods that look up whatever is there return any form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted_redis.datatypes.order import SWEEP_RATIO, Order
 from twisted_redis.datatypes.own import OwnValue
+from twisted_redis.datatypes.packed import LIVE_CLASS, PACKED, awake
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.keyspace import account, own_keys
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
 from twisted_redis.keyspace.expiry import Block, ExpiryWheel
 from twisted_redis.keyspace.field_wheel import FieldWheel
-from twisted_redis.keyspace.slot_index import SlotIndex
+from twisted_redis.keyspace.slot_index import SlotIndex, random_visible_key
 from twisted_redis.keyspace.slots import key_slot, pattern_slot
 from twisted_redis.keyspace.state import KeyspaceState
 from twisted_redis.keyspace.stored_keys import StoredKeys
@@ -28,22 +32,11 @@ __all__ = ["Database"]
 
 T = TypeVar("T")
 
-_CONTENTS = [
-    "access_log",
-    "account",
-    "data",
-    "expires",
-    "field_wheel",
-    "filled_at",
-    "idempotent",
-    "order",
-    "own_keys",
-    "quick_reads",
-    "quick_writes",
-    "wheel",
-    "_stored",
-]
-"""The attributes that go with the contents of a database."""
+_CONTENTS: Final = (
+    *("access_log", "account", "data", "expires", "field_wheel", "filled_at", "idempotent", "order", "own_keys"),
+    *("quick_reads", "quick_writes", "wheel", "_stored"),
+)
+"""The attributes that SWAPDB exchanges."""
 
 
 class Database:
@@ -206,7 +199,7 @@ class Database:
     # reading
 
     def lookup(self, key: bytes) -> Any:
-        """The value of ``key`` or None: a read access, which counts as a hit or a miss."""
+        """The value of ``key`` in any form, or None: a read access, which counts as a hit or a miss."""
         value = self.data.get(key)
         state = self.state
         if value is None or (key in self.expires and self.expired(key)):
@@ -248,7 +241,10 @@ class Database:
         return value
 
     def lookup_write(self, key: bytes) -> Any:
-        """The value of ``key`` or None, for a command that writes: no statistics.  The command may change the value."""
+        """The value of ``key`` in any form, or None, for a command that writes: no statistics.
+
+        The command may change the value, which has to be live for that.
+        """
         value = self.data.get(key)
         if value is None or (key in self.expires and self.expired(key)):
             return None
@@ -282,6 +278,8 @@ class Database:
         value = self.lookup(key)
         if value is None or value.__class__ is cls:
             return value
+        if LIVE_CLASS.get(value.__class__) is cls:
+            return self._wake(key, value, reading=True)  # type: ignore[no-any-return]
         raise self.state.wrong_type
 
     def write(self, key: bytes, cls: type[T]) -> T | None:
@@ -292,7 +290,27 @@ class Database:
         value = self.lookup_write(key)
         if value is None or value.__class__ is cls:
             return value
+        if LIVE_CLASS.get(value.__class__) is cls:
+            return self._wake(key, value, reading=False)  # type: ignore[no-any-return]
         raise self.state.wrong_type
+
+    def live(self, key: bytes, value: Any) -> Any:
+        """``value``, which a method above has returned for ``key``, as a live value that may be changed in place."""
+        return self._wake(key, value, reading=False) if value.__class__ in LIVE_CLASS else value
+
+    def _wake(self, key: bytes, value: Any, *, reading: bool) -> Any:
+        """Returns a resting or packed collection as a live one, and stores that; not for a read if memory is tight."""
+        live = awake(value)
+        limit = self.state.memory_limit
+        if not (reading and value.__class__ in PACKED and self.state.memory > limit - limit // 16):
+            self.change_form(key, value, live)
+        return live
+
+    def change_form(self, key: bytes, before: Any, after: Any) -> None:
+        """Stores ``after``, another form of the collection ``before``, which is the value of ``key``."""
+        self.data[key] = after
+        if self.account is not None:
+            self.account.store(key, before, after)
 
     def read_string(self, key: bytes) -> bytes | bytearray | None:
         """The string at ``key`` for reading, or None.  Raises as ``read`` does."""
@@ -435,6 +453,8 @@ class Database:
 
     def about_to_change(self, key: bytes, value: Any) -> None:
         """Says that the caller will change the value of ``key`` in place, though it was not looked up for writing."""
+        if self.data.get(key) is not value:  # a read has unpacked it, without keeping that
+            self.change_form(key, self.data[key], value)
         if self.account is not None:
             self.account.expect_change(key, value)
 
@@ -509,17 +529,16 @@ class Database:
 
     def items_to_save(self) -> Iterable[tuple[bytes, Any]]:
         """The keys and values for a file: all but those of slots that another node has taken over."""
-        slots = self.slots
-        if slots is None or not slots.leaving:
+        leaving: frozenset[int] = frozenset() if self.slots is None else self.slots.leaving
+        if not leaving:
             return self.data.items()
-        leaving = slots.leaving
         return [(key, value) for key, value in self.data.items() if key_slot(key) not in leaving]
 
     def random_key(self) -> bytes | None:
         """A key that has not expired, each with the same probability; None in an empty database."""
         slots = self.slots
         if slots is not None and slots.hidden:
-            return self._random_visible_key(slots)
+            return random_visible_key(self, slots)
         key: bytes | None = None
         # A replica cannot delete expired keys: give up when there are too many of them.
         for _ in range(100):
@@ -527,14 +546,6 @@ class Database:
             if key is None or not (key in self.expires and self.expired(key)):
                 return key
         return key
-
-    def _random_visible_key(self, slots: SlotIndex) -> bytes | None:
-        for _ in range(100):
-            key = self.order.random()
-            if key is not None and not slots.is_hidden(key) and not (key in self.expires and self.expired(key)):
-                return key
-        # Hardly any key is visible.
-        return next((key for key in list(self.data) if not slots.is_hidden(key) and self.exists(key)), None)
 
     # the whole database
 

@@ -20,8 +20,9 @@ from twisted_redis.keyspace.slots import SLOTS, key_slot
 
 if TYPE_CHECKING:
     from twisted_redis.datatypes.order import Order
+    from twisted_redis.keyspace.database import Database
 
-__all__ = ["NO_INDEX", "SlotIndex"]
+__all__ = ["NO_INDEX", "SlotIndex", "random_visible_key"]
 
 _LAST: Final = SLOTS - 1
 #: The bit that distinguishes a cursor within a slot from one of an order of keys.
@@ -206,3 +207,13 @@ class SlotIndex:
 
 NO_INDEX: Final = SlotIndex({}, None, bytearray())
 """The index of a server without cluster mode: it has no slots, and nothing is at home."""
+
+
+def random_visible_key(db: Database, slots: SlotIndex) -> bytes | None:
+    """Returns a key of ``db`` that has not expired and is not hidden, or None; used while ``slots`` hides keys."""
+    for _ in range(100):
+        key = db.order.random()
+        if key is not None and not slots.is_hidden(key) and not (key in db.expires and db.expired(key)):
+            return key
+    # Hardly any key is visible.
+    return next((key for key in list(db.data) if not slots.is_hidden(key) and db.exists(key)), None)

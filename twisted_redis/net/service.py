@@ -266,6 +266,7 @@ class ServerService(Service):
         self.expire()
         self.engine.stats.measure(now)
         self.engine.eviction.last_use.look()
+        self.engine.packing.tick(now)
         if self.engine.config.maxmemory:
             self.engine.eviction.measure()
         if self._resting or self._ticks % self.engine.config.hz == 0:

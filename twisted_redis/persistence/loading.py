@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from twisted_redis.datatypes.packed import PACKED
 from twisted_redis.datatypes.table import TYPES
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_LOADING
@@ -110,6 +111,7 @@ class Loader:
         self.rest = b""
         self.aux: dict[bytes, bytes] = {}
         self.loaded = 0
+        self._packed = self._packed_bytes = 0
         self.expired = 0
         self.empty = 0
         #: The expired keys that were left out, as (database number, key); None unless the caller sets a list.
@@ -156,12 +158,14 @@ class Loader:
         """Makes the filled databases ready for use."""
         for db in self._databases:
             db.rebuild_from_data()
+        self._engine.packing.note_loaded(self._packed, self._packed_bytes)
 
     def _records(self, data: bytes, pos: int) -> tuple[int, bool]:
         """Takes the records from ``pos`` on; returns the place behind the last complete one, and True at the end."""
         size = len(data)
         config = self._config
         key_delay = config.key_load_delay
+        still = config.pack_idle_seconds > 0
         self._wanted = 1
         while pos < size:
             if not data[pos] and not key_delay:
@@ -169,7 +173,7 @@ class Loader:
                 if pos >= size:
                     break
             try:
-                record, end = read_record(data, pos, config, self.version)
+                record, end = read_record(data, pos, config, self.version, still)
             except Truncated:
                 # Values are read as a whole: trying a large one again with each piece would take very long.
                 self._wanted = 2 * (size - pos) if size - pos >= CHUNK else 1
@@ -266,6 +270,9 @@ class Loader:
             db.delete(key)
         self.loaded += 1
         db.data[key] = value
+        if value.__class__ in PACKED:
+            self._packed += 1
+            self._packed_bytes += len(value)
         if expire is not None:
             db.expire_at(key, expire)
         if value.__class__ in self._timed:

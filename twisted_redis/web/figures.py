@@ -25,6 +25,7 @@ _READ = (
     "server",
     "clients",
     "memory",
+    "packing",
     "persistence",
     "stats",
     "replication",
@@ -127,6 +128,8 @@ def status(engine: Engine) -> dict[str, Any]:
             "policy": info["memory"].get("maxmemory_policy", ""),
             "evicted": number("stats", "evicted_keys"),
             "expired": number("stats", "expired_keys"),
+            "packed": number("packing", "packed_values"),
+            "packed_bytes": number("packing", "packed_bytes"),
         },
         "clients": {
             "connected": number("clients", "connected_clients"),

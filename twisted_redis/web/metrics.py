@@ -80,6 +80,8 @@ _NUMBERS = (
     Declared("redis_memory_used_bytes", GAUGE, "Memory in use", "memory", "used_memory"),
     Declared("redis_memory_used_peak_bytes", GAUGE, "Most memory that was in use", "memory", "used_memory_peak"),
     Declared("redis_memory_used_rss_bytes", GAUGE, "Resident memory of the process", "memory", "used_memory_rss"),
+    Declared("redis_packed_values", GAUGE, "Idle collections that are packed", "packing", "packed_values"),
+    Declared("redis_packed_bytes", GAUGE, "Memory of the packed collections", "packing", "packed_bytes"),
     Declared("redis_memory_max_bytes", GAUGE, "Limit of memory (maxmemory); 0 for none", "memory", "maxmemory"),
     Declared("redis_total_system_memory_bytes", GAUGE, "Memory of the machine", "memory", "total_system_memory"),
     Declared(

@@ -122,9 +122,9 @@ _BUCKETS = _boundaries()
 
 def _distribution(entry: Command) -> Pairs:
     """The cumulative numbers of calls by duration (us); includes only buckets that have calls."""
-    calls = min(entry.calls, sum(entry.histogram.values()))
+    calls = min(entry.calls, entry.histogram.total())
     shown = Pairs()
-    durations = sorted(entry.histogram.items())
+    durations = list(entry.histogram.items())
     place = counted = before = 0
     for number, (most, name) in enumerate(_BUCKETS):
         is_last = number == len(_BUCKETS) - 1  # the last bucket also counts all longer calls
@@ -167,7 +167,7 @@ def histogram(ctx: Client, *commands: bytes) -> Reply:
     ctx.engine.stats.fold()
     shown = Pairs()
     for entry in _requested(ctx, commands):
-        if entry.histogram:
+        if entry.histogram.total():
             shown += [entry.name.encode(), _distribution(entry)]
     return shown
 

@@ -87,7 +87,7 @@ def smove(ctx: Client, source: bytes, destination: bytes, member: bytes) -> Repl
     Moves a member from one set to another; returns 1 if the member existed, else 0.
     """
     db = ctx.db
-    left, right = db.lookup_write(source), db.lookup_write(destination)
+    left, right = (db.live(key, db.lookup_write(key)) for key in (source, destination))
     if left is None:
         return 0
     if left.__class__ is not Set or (right is not None and right.__class__ is not Set):

@@ -96,8 +96,8 @@ class _Call:
             raise CommandError(f"ERR at least 1 input key is needed for '{name}' command")
         if number > len(arguments) - 1:
             raise SyntaxError_
-        lookup = ctx.db.lookup
-        self.sources = [_Source(lookup(key)) for key in arguments[1 : number + 1]]
+        db = ctx.db
+        self.sources = [_Source(db.live(key, db.lookup(key))) for key in arguments[1 : number + 1]]
         self.aggregate = _AGGREGATES[b"SUM"]
         self.with_scores = False
         self.limit = 0

@@ -165,7 +165,7 @@ def xautoclaim(
     call, the entries, and the IDs of deleted entries.
     """
     stream = None
-    value = ctx.db.lookup(key)
+    value = ctx.db.live(key, ctx.db.lookup(key))
     min_idle = integer(idle, "ERR Invalid min-idle-time argument for XAUTOCLAIM")
     first = interval_start(start)
     count = _DEFAULT_COUNT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.commands.strings.options import CONDITIONS, MSETEX, StringOptions, digest, expiry, fulfils
+from twisted_redis.datatypes.strings import is_string
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
@@ -76,7 +77,7 @@ def delex(ctx: Client, key: bytes, *condition: bytes) -> Reply:
         value = db.lookup(key)
         if value is None:
             return 0
-        if not isinstance(value, bytes | bytearray):
+        if not is_string(value):
             raise CommandError("ERR Key should be of string type if conditions are specified")
         word = keyword(condition[0])
         if word not in CONDITIONS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes import lcs as algorithm
-from twisted_redis.datatypes.strings import as_bytes
+from twisted_redis.datatypes.strings import as_bytes, is_string
 from twisted_redis.engine.declare.flags import READONLY
 from twisted_redis.engine.declare.keyspecs import ACCESS, RO, key_range
 from twisted_redis.engine.declare.table import CommandGroup
@@ -37,7 +37,7 @@ def lcs(ctx: Client, key1: bytes, key2: bytes, *options: bytes) -> Reply:
     Finds the longest sequence of bytes that occurs in two strings in the same order, with gaps allowed.
     """
     values = [ctx.db.lookup(key1), ctx.db.lookup(key2)]
-    if any(value is not None and not isinstance(value, bytes | bytearray) for value in values):
+    if any(value is not None and not is_string(value) for value in values):
         raise CommandError("ERR The specified keys must contain string values")
     want_length = want_ranges = with_lengths = False
     least = 0

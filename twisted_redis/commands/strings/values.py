@@ -14,6 +14,7 @@ from twisted_redis.commands.strings.options import (
     has_passed,
     only_expires,
 )
+from twisted_redis.datatypes.strings import is_string
 from twisted_redis.engine.declare.flags import DENYOOM, FAST, READONLY, WRITE
 from twisted_redis.engine.declare.keyspecs import (
     ACCESS,
@@ -267,7 +268,7 @@ def mget(ctx: Client, *keys: bytes) -> Reply:
     Returns the strings stored at several keys, with null for each key that holds no string.
     """
     return [
-        value if value.__class__ is bytes else bytes(value) if isinstance(value, bytes | bytearray) else None
+        value if value.__class__ is bytes else bytes(value) if is_string(value) else None
         for value in map(ctx.db.lookup, keys)
     ]
 

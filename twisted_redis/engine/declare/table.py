@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from twisted_redis.engine.declare.command_keys import count_place, fixed_range
 from twisted_redis.engine.declare.docstrings import docstring
 from twisted_redis.engine.declare.flags import MOVABLEKEYS, NO_AUTH, PROTECTED, categories
+from twisted_redis.engine.declare.histogram import Histogram
 from twisted_redis.engine.declare.keyspecs import INCOMPLETE, KeySpec
 from twisted_redis.engine.figures import SlowTotals
 
@@ -224,7 +225,7 @@ class Command:
         self.nanoseconds = 0
         self.rejected = 0
         self.failed = 0
-        self.histogram: dict[int, int] = {}
+        self.histogram = Histogram()
         #: The calls that the slow log has kept.
         self.slow = SlowTotals()
         #: The number of leading arguments that form the name: 2 for a subcommand.
@@ -246,10 +247,7 @@ class Command:
         return command
 
     def fold(self, tracking: bool = True) -> None:
-        """Adds the collected samples to the calls and the time, and to the histogram if ``tracking`` is true.
-
-        A bucket of the histogram is 1/128 of a power of two wide.
-        """
+        """Adds the collected samples to the calls and the time, and to the histogram if ``tracking`` is true."""
         samples = self.samples
         if not samples:
             return
@@ -259,30 +257,19 @@ class Command:
         self.nanoseconds += sum(samples)
         if not tracking:
             return
-        histogram = self.histogram
         # Under load, take evenly spaced samples for all: this loop must not cost more than the calls themselves.
         step = count // HISTOGRAM_SAMPLES + 1
-        for sample in samples[::step]:
-            shift = sample.bit_length() - 8
-            bucket = (sample >> shift) << shift if shift > 0 else sample
-            histogram[bucket] = histogram.get(bucket, 0) + step
+        self.histogram.add(samples[::step], step)
 
     def percentile(self, percent: float) -> float:
         """Returns the duration (us) that ``percent`` of the calls did not exceed; 0 without calls."""
-        wanted = sum(self.histogram.values()) * percent / 100
-        seen = 0
-        for bucket in sorted(self.histogram):
-            seen += self.histogram[bucket]
-            if seen >= wanted:
-                shift = bucket.bit_length() - 8
-                return (bucket + (1 << shift) - 1 if shift > 0 else bucket) / 1000
-        return 0.0
+        return self.histogram.percentile(percent) / 1000
 
     def reset(self) -> None:
         """Resets all figures (CONFIG RESETSTAT)."""
         self.samples = []
         self.calls = self.nanoseconds = self.rejected = self.failed = 0
-        self.histogram = {}
+        self.histogram = Histogram()
         self.slow.reset()
 
     @property

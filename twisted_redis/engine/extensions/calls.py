@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
+from twisted_redis.datatypes.packed import LIVE_CLASS
 from twisted_redis.engine import gates
 from twisted_redis.engine.blocking import Block
 from twisted_redis.engine.clients import DENY_BLOCKING, MASTER
@@ -162,7 +163,7 @@ def of_module(function: Callable[..., Any], name: str, flags: int) -> Callable[.
                 modules.caller = outer
             if engine.effects.dirty == dirty:
                 for word, value in zip(arguments, stored, strict=False):
-                    if data.get(word, value) is not value:
+                    if data.get(word, value) is not value and value.__class__ not in LIVE_CLASS:
                         raise RuntimeError(
                             f"the command '{caller.name}' has stored a value at {word!r} without reporting it: "
                             "call ctx.changed(key, event) afterwards"

@@ -465,6 +465,7 @@ SECTIONS: dict[str, Section] = {
     "stats": Section("Stats", _stats),
     "replication": Section("Replication", _replication),
     "cpu": Section("CPU", _cpu),
+    "packing": Section("Packing", lambda engine: engine.packing.fields()),
     "hotkeys": Section("Hotkeys", lambda engine: engine.hotkeys.fields()),
     "modules": Section("Modules", _modules),
     "commandstats": Section("Commandstats", _commandstats),

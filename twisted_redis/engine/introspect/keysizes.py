@@ -59,7 +59,7 @@ def _count(lengths: _Lengths, values: list[Any], *, memory: bool) -> None:
         found = TYPES.get(kind)
         if found is not None and found.keysizes:
             counter = lengths.setdefault(found.keysizes, Counter())
-            counter.update([len(value) for value in values if value.__class__ is kind])
+            counter.update([found.length(value) for value in values if value.__class__ is kind])
             name = _memory_name(found.keysizes) if memory else ""
             if name:
                 counter = lengths.setdefault(name, Counter())

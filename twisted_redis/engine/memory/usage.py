@@ -190,6 +190,12 @@ class Usage:
             self._found[db] = (db.order, len(db.data), size)
         return size
 
+    def forget_estimates(self) -> None:
+        """Has the next question estimate all databases again: their values have changed their form."""
+        self._estimates.clear()
+        self._found.clear()
+        self._not_before.clear()
+
     def survey(self, db: Database) -> None:
         """Walks through all keys of ``db`` in the background, and corrects its account or its estimate."""
         walk = self._walks.get(db)

@@ -35,8 +35,24 @@ class Walk:
     """
 
     def __init__(
-        self, clocks: Clocks, db: Database, visit: Callable[[list[bytes]], None], done: Callable[[int], None]
+        self,
+        clocks: Clocks,
+        db: Database,
+        visit: Callable[[list[bytes]], None],
+        done: Callable[[int], None],
+        *,
+        slice_ns: int = _SLICE_NS,
+        keys: int = _KEYS,
+        pause: Callable[[], float] = lambda: _PAUSE,
     ) -> None:
+        """Begins the walk soon.
+
+        A slice takes ``slice_ns``, with a look at the clock after every ``keys`` keys.  ``pause`` returns the time
+        until the next one (s).
+        """
+        self._slice_ns = slice_ns
+        self._keys = keys
+        self._pause = pause
         self._clocks = clocks
         self._order = db.order
         self._db = db
@@ -64,8 +80,8 @@ class Walk:
             return
         clock = self._clocks.clock_ns
         started = now = clock()
-        while now - started < _SLICE_NS:
-            self._cursor, keys = self._order.scan(self._cursor, _KEYS)
+        while now - started < self._slice_ns:
+            self._cursor, keys = self._order.scan(self._cursor, self._keys)
             self._visit(keys)
             now = clock()
             if not self._cursor:
@@ -73,4 +89,4 @@ class Walk:
                 self._done(self._taken + now - started)
                 return
         self._taken += now - started
-        self._timer = self._clocks.time.call_later(_PAUSE, self._continue)
+        self._timer = self._clocks.time.call_later(self._pause(), self._continue)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from twisted_redis.datatypes import listpack
-from twisted_redis.datatypes.hash import Hash
+from twisted_redis.datatypes.hash import Hash, shared_names
 from twisted_redis.datatypes.strings import integer_value
 from twisted_redis.persistence.rdb import ziplist
 from twisted_redis.persistence.rdb.codec import (
@@ -19,7 +17,7 @@ from twisted_redis.persistence.rdb.codec import (
 )
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length, read_time, time_bytes
-from twisted_redis.persistence.rdb.strings import add_strings, read_string, read_strings, string_bytes
+from twisted_redis.persistence.rdb.strings import add_strings, from_string, read_string, read_strings, string_bytes
 from twisted_redis.persistence.rdb.types import OF_VALKEY, OLDEST_TARGET, VALKEY_VERSION
 
 __all__ = ["CODEC"]
@@ -39,10 +37,6 @@ _WITH_TIMES = 12
 
 _LATEST = 0xFFFFFFFFFFFF
 """The latest time (ms) at which a field can expire."""
-
-_NAMES_MOST = 4096
-_names: dict[bytes, bytes] = {}
-"""Recently read field names of small hashes: all hashes with such a field share one object."""
 
 
 def _least_version(value: Hash) -> int:
@@ -116,26 +110,26 @@ def _read_hash(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
 
 def _hash_of(names: list[bytes], values: list[bytes], large: bool) -> Hash:
     """Returns a hash of the fields, which must be different."""
-    if not large:
-        known = _names.setdefault
-        names = [known(name, name) for name in names]
-        if len(_names) > _NAMES_MOST:
-            _names.clear()
-    fields = dict(zip(names, values, strict=True))
+    fields = dict(zip(names if large else shared_names(names), values, strict=True))
     check_different(len(fields), len(names))
     value = Hash(fields)
     value.large = large
     return value
 
 
-def _read_packed_hash(unpack: Callable[[bytes], list[bytes]]) -> Reader:
-    def read(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
-        blob, pos = read_string(data, pos)
-        texts = unpack(blob)
-        check_tuples(texts, 2, pos)
-        return _hash_of(texts[::2], texts[1::2], len(texts) > 2 * config.hash_max_listpack_entries), pos
+def _read_hash_ziplist(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
+    blob, pos = read_string(data, pos)
+    return _hash_of_texts(ziplist.decode(blob), pos, config), pos
 
-    return read
+
+def of_listpack(blob: bytes, pos: int, config: Limits) -> Hash:
+    """Returns the hash of a listpack that ends at ``pos``."""
+    return _hash_of_texts(listpack.decode(blob), pos, config)
+
+
+def _hash_of_texts(texts: list[bytes], pos: int, config: Limits) -> Hash:
+    check_tuples(texts, 2, pos)
+    return _hash_of(texts[::2], texts[1::2], len(texts) > 2 * config.hash_max_listpack_entries)
 
 
 def _read_hash_zipmap(data: bytes, pos: int, config: Limits) -> tuple[Hash, int]:
@@ -234,8 +228,8 @@ CODEC = Codec(
     (
         Encoding(HASH, "hash-hashtable", _read_hash),
         Encoding(HASH_ZIPMAP, "hash-zipmap", _read_hash_zipmap, "Zipmap"),
-        Encoding(HASH_ZIPLIST, "hash-ziplist", _read_packed_hash(ziplist.decode), "Hash ziplist"),
-        Encoding(HASH_LISTPACK, "hash-listpack", _read_packed_hash(listpack.decode), "Hash listpack"),
+        Encoding(HASH_ZIPLIST, "hash-ziplist", _read_hash_ziplist, "Hash ziplist"),
+        Encoding(HASH_LISTPACK, "hash-listpack", from_string(of_listpack), "Hash listpack"),
         Encoding(HASH_METADATA_PRE_GA, "hash-hashtable-md-pre-release", _read_hash_with_times(False)),
         Encoding(
             HASH_LISTPACK_EX_PRE_GA,

@@ -134,10 +134,13 @@ def read_header(data: bytes) -> int:
     return version
 
 
-def read_record(data: bytes, pos: int, config: Limits, version: int = types.VERSION) -> tuple[Record, int]:
+def read_record(
+    data: bytes, pos: int, config: Limits, version: int = types.VERSION, still: bool = False
+) -> tuple[Record, int]:
     """Returns the record at ``pos`` (9 for the first one) of a file, and the position behind it.
 
-    ``version`` is that of the file, because Valkey uses some numbers for other things than Redis.
+    ``version`` is that of the file, because Valkey uses some numbers for other things than Redis.  With ``still`` small
+    collections are returned in their packed form.
     """
     is_foreign = version == types.VALKEY_VERSION
     expire: int | None = None
@@ -152,7 +155,7 @@ def read_record(data: bytes, pos: int, config: Limits, version: int = types.VERS
                 if is_foreign:
                     kind = foreign_kind(kind)
                 try:
-                    value, pos = read_value(kind, data, pos, config)
+                    value, pos = read_value(kind, data, pos, config, still)
                 except EmptyValue as empty:
                     value, pos = None, empty.end
                 return Key(key, value, expire, idle, freq), pos

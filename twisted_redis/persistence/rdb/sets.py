@@ -10,13 +10,16 @@ from twisted_redis.datatypes.strings import integer_value
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, check_different, read_count
 from twisted_redis.persistence.rdb.errors import EmptyValue
 from twisted_redis.persistence.rdb.numbers import length_bytes
-from twisted_redis.persistence.rdb.strings import add_strings, read_string, read_strings, string_bytes
+from twisted_redis.persistence.rdb.strings import add_strings, from_string, read_strings, string_bytes
 
 __all__ = ["CODEC"]
 
 SET = 2
 SET_INTSET = 11
 SET_LISTPACK = 20
+
+WITHOUT_LISTPACKS = 10
+"""The last version of the format without listpacks of sets."""
 
 _MAX_INTSET = 1 << 30
 
@@ -25,7 +28,7 @@ def _write(value: Set, version: int, compressed: bool) -> tuple[int, list[bytes]
     form = value.encoding()
     if form == "intset":
         return SET_INTSET, [string_bytes(intset.encode(value.members), compressed)]  # type: ignore[arg-type]
-    if form == "listpack" and version > 10:
+    if form == "listpack" and version > WITHOUT_LISTPACKS:
         return SET_LISTPACK, [string_bytes(listpack.encode(value), compressed)]
     parts = [length_bytes(len(value))]
     add_strings(parts.append, value, compressed)
@@ -61,29 +64,29 @@ def _integers(texts: list[bytes]) -> list[int] | None:
     return numbers
 
 
-def _read_intset(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
-    blob, pos = read_string(data, pos)
+def of_intset(blob: bytes, pos: int, config: Limits) -> Set:
+    """Returns the set of an intset that ends at ``pos``."""
     numbers = intset.decode(blob)
     if len(numbers) > config.set_max_intset_entries:
-        return Set({b"%d" % number for number in numbers}), pos
-    return Set(numbers), pos
+        return Set({b"%d" % number for number in numbers})
+    return Set(numbers)
 
 
-def _read_set_listpack(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
-    blob, pos = read_string(data, pos)
+def of_listpack(blob: bytes, pos: int, config: Limits) -> Set:
+    """Returns the set of a listpack that ends at ``pos``."""
     members = listpack.decode(blob)
     if not members:
         raise EmptyValue(pos)
     small = dict.fromkeys(members)
     check_different(len(small), len(members))
-    return Set(listpack_members(small) if len(small) <= config.set_max_listpack_entries else set(small)), pos
+    return Set(listpack_members(small) if len(small) <= config.set_max_listpack_entries else set(small))
 
 
 CODEC = Codec(
     _write,
     (
         Encoding(SET, "set-hashtable", _read_set),
-        Encoding(SET_INTSET, "set-intset", _read_intset, "Intset"),
-        Encoding(SET_LISTPACK, "set-listpack", _read_set_listpack, "Set listpack"),
+        Encoding(SET_INTSET, "set-intset", from_string(of_intset), "Intset"),
+        Encoding(SET_LISTPACK, "set-listpack", from_string(of_listpack), "Set listpack"),
     ),
 )

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
 
 from twisted_redis.datatypes import listpack
+from twisted_redis.datatypes.packed import zset_listpack
 from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.persistence.rdb import ziplist
 from twisted_redis.persistence.rdb.codec import (
     Codec,
     Encoding,
     Limits,
-    Reader,
     check_different,
     check_tuples,
     read_count,
 )
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, read_double
-from twisted_redis.persistence.rdb.strings import read_string, string_bytes
-from twisted_redis.resp.grisu import grisu_text
+from twisted_redis.persistence.rdb.strings import from_string, read_string, string_bytes
 
 __all__ = ["CODEC"]
 
@@ -29,20 +27,13 @@ ZSET_2 = 5
 ZSET_ZIPLIST = 12
 ZSET_LISTPACK = 17
 
-_EXACT = float(1 << 52)
-"""Listpacks store whole scores up to this one as integers."""
-
 _double = Struct("<d")
 
 
 def _write(value: ZSet, version: int, compressed: bool) -> tuple[int, list[bytes]]:
-    pairs = value.pairs(0, len(value))
     if not value.large:
-        texts: list[bytes] = []
-        for member, score in pairs:
-            whole = -_EXACT < score < _EXACT and score == int(score)
-            texts += (member, b"%d" % score if whole else grisu_text(score))
-        return ZSET_LISTPACK, [string_bytes(listpack.encode(texts), compressed)]
+        return ZSET_LISTPACK, [string_bytes(zset_listpack(value), compressed)]
+    pairs = value.pairs(0, len(value))
     parts = [length_bytes(len(pairs))]
     append = parts.append
     pack = _double.pack
@@ -91,21 +82,26 @@ def _check_numbers(scores: dict[bytes, float]) -> None:
         raise CorruptData("a score that is no number")
 
 
-def _read_packed_zset(unpack: Callable[[bytes], list[bytes]]) -> Reader:
-    def read(data: bytes, pos: int, config: Limits) -> tuple[ZSet, int]:
-        blob, pos = read_string(data, pos)
-        texts = unpack(blob)
-        check_tuples(texts, 2, pos)
-        try:
-            scores = dict(zip(texts[::2], map(float, texts[1::2]), strict=True))
-        except ValueError:
-            raise CorruptData("a score that is no number") from None
-        check_different(2 * len(scores), len(texts))
-        _check_numbers(scores)
-        # Redis looks at the number of members alone, not at their sizes.
-        return ZSet.of(scores, large=len(scores) > config.zset_max_listpack_entries), pos
+def _read_zset_ziplist(data: bytes, pos: int, config: Limits) -> tuple[ZSet, int]:
+    blob, pos = read_string(data, pos)
+    return _zset_of(ziplist.decode(blob), pos, config), pos
 
-    return read
+
+def of_listpack(blob: bytes, pos: int, config: Limits) -> ZSet:
+    """Returns the sorted set of a listpack that ends at ``pos``."""
+    return _zset_of(listpack.decode(blob), pos, config)
+
+
+def _zset_of(texts: list[bytes], pos: int, config: Limits) -> ZSet:
+    check_tuples(texts, 2, pos)
+    try:
+        scores = dict(zip(texts[::2], map(float, texts[1::2]), strict=True))
+    except ValueError:
+        raise CorruptData("a score that is no number") from None
+    check_different(2 * len(scores), len(texts))
+    _check_numbers(scores)
+    # Redis looks at the number of members alone, not at their sizes.
+    return ZSet.of(scores, large=len(scores) > config.zset_max_listpack_entries)
 
 
 CODEC = Codec(
@@ -113,7 +109,7 @@ CODEC = Codec(
     (
         Encoding(ZSET, "zset-v1", _read_zset),
         Encoding(ZSET_2, "zset-v2", _read_zset2),
-        Encoding(ZSET_ZIPLIST, "zset-ziplist", _read_packed_zset(ziplist.decode), "Zset ziplist"),
-        Encoding(ZSET_LISTPACK, "zset-listpack", _read_packed_zset(listpack.decode), "Zset listpack"),
+        Encoding(ZSET_ZIPLIST, "zset-ziplist", _read_zset_ziplist, "Zset ziplist"),
+        Encoding(ZSET_LISTPACK, "zset-listpack", from_string(of_listpack), "Zset listpack"),
     ),
 )

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from struct import Struct
+from typing import Any
 
 from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.persistence.rdb import lzf
-from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, Reader
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.numbers import SHORT, length_bytes, read_length
 
-__all__ = ["CODEC", "add_strings", "read_string", "read_strings", "string_bytes"]
+__all__ = ["CODEC", "add_strings", "from_string", "read_string", "read_strings", "string_bytes"]
 
 STRING = 0
 
@@ -66,6 +67,19 @@ def read_string(data: bytes, pos: int) -> tuple[bytes, int]:
     if end > len(data):
         raise Truncated("a string ends too early")
     return data[start:end], end
+
+
+def from_string(of_blob: Callable[[bytes, int, Limits], Any]) -> Reader:
+    """Returns a reader of values that are stored as one string.
+
+    ``of_blob`` takes the string, the position behind it and the configuration, and returns the value.
+    """
+
+    def read(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
+        blob, pos = read_string(data, pos)
+        return of_blob(blob, pos, config), pos
+
+    return read
 
 
 def read_strings(data: bytes, pos: int, count: int) -> tuple[list[bytes], int]:

@@ -16,17 +16,18 @@ from struct import error
 from typing import Any
 
 from twisted_redis.datatypes.array import Array
-from twisted_redis.datatypes.hash import Hash
-from twisted_redis.datatypes.list import List
+from twisted_redis.datatypes.hash import Hash, RestingHash
+from twisted_redis.datatypes.list import List, RestingList
 from twisted_redis.datatypes.own import OwnValue
-from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.set import RestingSet, Set
 from twisted_redis.datatypes.stream import Stream
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.vectors.vector_set import VectorSet
-from twisted_redis.datatypes.zset import ZSet
+from twisted_redis.datatypes.zset import RestingZSet, ZSet
 from twisted_redis.persistence.rdb import arrays, hashes, lists, own, sets, sorted_sets, streams, strings, types
 from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
+from twisted_redis.persistence.rdb.packing import CODECS_OF_PACKED, STILL_READERS
 
 __all__ = ["CODECS", "ENCODINGS", "codec_of", "encoding_name", "least_version", "read_value", "value_parts"]
 
@@ -42,6 +43,11 @@ CODECS: dict[type, Codec] = {
     Array: arrays.CODEC,
     VectorSet: own.VECTOR_SET_CODEC,
     OwnValue: own.CODEC,
+    RestingList: lists.CODEC,
+    RestingSet: sets.CODEC,
+    RestingZSet: sorted_sets.CODEC,
+    RestingHash: hashes.CODEC,
+    **CODECS_OF_PACKED,
 }
 """Class of a value to its codec; the codec of ``OwnValue`` serves all types of modules."""
 
@@ -89,17 +95,19 @@ def encoding_name(number: int) -> str:
     return found.name
 
 
-def read_value(kind: int, data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
+def read_value(kind: int, data: bytes, pos: int, config: Limits, still: bool = False) -> tuple[Any, int]:
     """Returns the value at ``pos``, stored in the encoding ``kind``, and the position behind it.
 
     The slices of ``data`` must be ``bytes``, as those of ``bytes`` itself or of a mapped file.  Raises ``CorruptData``,
-    or its subclasses: ``Truncated`` if the bytes end too early, ``EmptyValue`` for an empty collection.
+    or its subclasses: ``Truncated`` if the bytes end too early, ``EmptyValue`` for an empty collection.  With ``still``
+    a small collection is returned in its packed form.
     """
     encoding = ENCODINGS.get(kind)
     if encoding is None:
         raise CorruptData(f"Unknown RDB encoding type {kind}")
     try:
-        return encoding.read(data, pos, config)
+        read = STILL_READERS.get(kind, encoding.read) if still else encoding.read
+        return read(data, pos, config)
     except (IndexError, error):
         raise Truncated("a value ends too early") from None
     except CorruptData as failure:

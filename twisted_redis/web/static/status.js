@@ -188,6 +188,7 @@ function show(now) {
   write("memory-of", now.memory.limit ? `of ${bytes(now.memory.limit)}` : "in use, no limit");
   draw("memory", now.memory.used, now.memory.limit);
   write("resident", bytes(now.memory.resident));
+  write("packed", `${whole(now.memory.packed)} values packed into ${bytes(now.memory.packed_bytes)}`);
   write("peak", bytes(now.memory.peak));
   write("expired", whole(now.memory.expired));
   write("evicted", whole(now.memory.evicted));

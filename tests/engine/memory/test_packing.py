@@ -1,0 +1,203 @@
+"""Collections that nobody uses are packed, and come back at the first access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.server import Server
+from twisted_redis.datatypes.hash import Hash, RestingHash
+from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.packed import PACKED, PackedHash, PackedSet
+from twisted_redis.engine.gates import IS_BUSY
+from twisted_redis.keyspace.renewal import renew_keys
+from twisted_redis.resp.types import ErrorReply
+
+
+@pytest.fixture(autouse=True)
+def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of children may leave the sign that one is saving."""
+    monkeypatch.setattr(Order, "saving", False)
+
+
+def server(**directives: Any) -> Server:
+    made = Server(pack_idle_seconds=10, **directives)
+    made.engine.packing.tick(made.clock.seconds())
+    return made
+
+
+def look(made: Server, seconds: float = 10) -> None:
+    """Lets time pass, and has the next pass look at all keys."""
+    made.clock.advance(seconds)
+    made.engine.packing.tick(made.clock.seconds())
+    for _ in range(50):
+        made.clock.advance(0.2)
+
+
+def form(made: Server, key: bytes) -> type:
+    return type(made.engine.databases[0].data[key])
+
+
+def test_a_collection_is_packed_when_it_was_idle_between_two_looks() -> None:
+    made = server()
+    made("HSET", "h", "f", "v")
+    look(made)
+    assert form(made, b"h") is RestingHash
+    look(made)
+    assert form(made, b"h") is PackedHash
+    assert made("HGET", "h", "f") == b"v"
+    assert form(made, b"h") is Hash
+
+
+def test_a_collection_that_is_used_between_two_looks_is_not_packed() -> None:
+    made = server()
+    made("HSET", "h", "f", "v")
+    for _ in range(4):
+        look(made)
+        assert made("HGET", "h", "f") == b"v"
+    assert form(made, b"h") is Hash
+
+
+def test_zero_seconds_pack_nothing() -> None:
+    made = server()
+    made("CONFIG", "SET", "pack-idle-seconds", "0")
+    made("HSET", "h", "f", "v")
+    for _ in range(4):
+        look(made)
+    assert form(made, b"h") is Hash
+
+
+def test_nothing_is_packed_while_a_child_saves_or_a_script_runs() -> None:
+    made = server()
+    made("HSET", "h", "f", "v")
+    look(made)
+    Order.saving = True
+    try:
+        look(made)
+    finally:
+        Order.saving = False
+    assert form(made, b"h") is RestingHash
+    made.engine.set_gate(IS_BUSY, True)
+    look(made)
+    made.engine.set_gate(IS_BUSY, False)
+    assert form(made, b"h") is RestingHash
+
+
+def test_commands_about_the_key_leave_the_value_packed() -> None:
+    made = server()
+    made("SADD", "s", "a", "b", "c")
+    made("SET", "string", "x")
+    made.engine.packing.pack_everything()
+    assert made("TYPE", "s") == b"set"
+    assert made("OBJECT", "ENCODING", "s") == b"listpack"
+    assert made("EXISTS", "s") == 1
+    assert made("EXPIRE", "s", "100") == 1
+    assert made("PERSIST", "s") == 1
+    assert made("RENAME", "s", "t") == b"OK"
+    assert made("COPY", "t", "u") == 1
+    dumped = made("DUMP", "t")
+    made("RESTORE", "again", "0", dumped)
+    assert form(made, b"t") is form(made, b"u") is PackedSet
+    assert sorted(made("SMEMBERS", "again")) == [b"a", b"b", b"c"]
+    assert made("MEMORY", "USAGE", "t") < 200
+
+
+def test_a_packed_collection_is_no_string() -> None:
+    made = server()
+    made("HSET", "h", "f", "v")
+    made.engine.packing.pack_everything()
+    for command in ("GET h", "APPEND h x", "STRLEN h", "LPUSH h x", "GETRANGE h 0 1", "LCS h h"):
+        assert isinstance(made(*command.split()), ErrorReply)
+    assert made("MGET", "h") == [None]
+    assert made("SORT", "list", "BY", "nosort", "GET", "h") == []
+    assert form(made, b"h") is PackedHash
+
+
+def test_info_and_doctor_tell_how_much_is_packed() -> None:
+    made = server()
+    for number in range(50):
+        made("HSET", b"h:%d" % number, *(b"%d" % place for place in range(40)))
+    made.engine.packing.pack_everything()
+    fields = dict(line.split(":") for line in made("INFO", "packing").decode().split("\r\n") if ":" in line)
+    assert fields["packed_values"] == "50"
+    data = made.engine.databases[0].data
+    assert int(fields["packed_bytes"]) == sum(map(len, data.values()))
+    made("FLUSHALL")
+    assert b"packed_values:0" in made("INFO", "packing")
+
+
+def test_a_read_leaves_the_collection_packed_when_memory_is_tight() -> None:
+    made = server()
+    made("HSET", "h", *(b"%d" % place for place in range(80)))
+    made("SADD", "s", "a", "b")
+    made("CONFIG", "SET", "maxmemory", made.engine.usage.total() + (64 << 20))
+    made.engine.packing.pack_everything()
+    made.engine.state.memory_limit = made.engine.state.memory + 10
+    assert made("HGET", "h", "2") == b"3"
+    assert form(made, b"h") is PackedHash
+    made.engine.state.memory_limit = 64 << 20
+    assert made("HGET", "h", "2") == b"3"
+    assert form(made, b"h") is Hash
+
+
+def test_the_account_follows_the_form() -> None:
+    made = server(maxmemory=1 << 30)
+    made.engine.eviction.apply()
+    for number in range(20):
+        made("HSET", b"h:%d" % number, *(b"value:%d" % place for place in range(100)))
+    state = made.engine.state
+    made.engine.usage.total()
+    live = state.memory
+    made.engine.packing.pack_everything()
+    made.engine.usage.total()
+    still = state.memory
+    assert still < live / 3
+    for number in range(20):
+        made("HSET", b"h:%d" % number, "value:0", "value:1")
+    made.engine.usage.total()
+    assert abs(state.memory - live) < live / 20
+    made("FLUSHALL")
+    made.engine.usage.total()
+    assert state.memory == 0
+
+
+def test_the_memory_of_what_was_packed_is_given_back() -> None:
+    """Keys are allocated anew for that, which must change nothing that anybody sees."""
+    made = server(maxmemory=1 << 30, maxmemory_policy="allkeys-lru")
+    made.engine.eviction.apply()
+    for number in range(300):
+        made("SADD", b"s:%03d" % number, *(b"member:%d" % place for place in range(100)))
+    made("EXPIRE", "s:007", "1000")
+    made("DEL", "s:100")
+    cursor, first = made("SCAN", "0", "COUNT", "100")
+    db = made.engine.databases[0]
+    keys, noted = list(db.data), dict(db.access_log.noted)
+    renew_keys(db)
+    assert sorted(db.data) == sorted(keys)
+    assert db.access_log.noted == noted
+    assert db.expires.keys() == {b"s:007"}
+    seen = list(first)
+    while int(cursor):
+        cursor, more = made("SCAN", cursor, "COUNT", "100")
+        seen += more
+    assert sorted(seen) == sorted(keys)
+    assert {id(key) for key in db.data if key not in db.expires}.isdisjoint(map(id, keys))
+    assert {id(key) for block in (*db.order._blocks, db.order._tail) for key in block if key != b"s:100"} == set(
+        map(id, db.data)
+    )
+
+
+def test_a_pass_that_packs_much_renews_the_keys() -> None:
+    made = server()
+    wide = b"x" * 60
+    for number in range(1500):
+        made("SADD", b"s:%04d" % number, *(b"%b%d" % (wide, place) for place in range(60)))
+    keys = list(made.engine.databases[0].data)
+    before = set(map(id, keys))
+    look(made)
+    look(made)
+    data = made.engine.databases[0].data
+    assert all(value.__class__ in PACKED for value in data.values())
+    assert sorted(data) == keys
+    assert before.isdisjoint(map(id, data))

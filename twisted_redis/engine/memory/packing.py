@@ -1,0 +1,203 @@
+"""Packs the small collections that nobody has accessed for ``pack-idle-seconds`` (``datatypes.packed``).
+
+A pass looks at every key.  It packs the collections that still rest since the pass before, and lets live ones rest.
+So a collection is packed after one to two times ``pack-idle-seconds``.  Passes run in slices, and pause in between:
+shortly while nobody sends requests, and long otherwise, so that few requests meet a slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from twisted_redis.datatypes.order import Order
+from twisted_redis.datatypes.packed import LIVE_CLASS, PACKED, packed, rested
+from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
+from twisted_redis.engine.memory.walk import Walk
+from twisted_redis.keyspace.renewal import renew_keys
+
+if TYPE_CHECKING:
+    from twisted_redis.config import Config
+    from twisted_redis.engine.clock import Clocks
+    from twisted_redis.engine.figures import LoopFigures
+    from twisted_redis.engine.introspect.info_fields import Fields
+    from twisted_redis.keyspace.database import Database
+
+__all__ = ["Packing"]
+
+_SLICE_NS = 1_000_000
+
+_KEYS = 16
+"""Keys between two looks at the clock; to pack a collection of a hundred elements takes about 30 us."""
+
+_PAUSE, _PAUSE_UNDER_LOAD = 0.002, 0.1
+"""The time between two slices (s), without and with requests since the last slice."""
+
+_AT_ONCE = 256
+"""Collections that are freed together.  Their memory is in one piece then, which others can use or which can be given
+back; memory that is freed between two that stay often fits nobody."""
+
+_WORTH_RETURNING = 4 << 20
+"""Bytes packed in a pass from which the free memory is returned to the system."""
+
+_MOST_RENEWED = 1 << 18
+"""Keys of a database beyond which they are not allocated anew, which takes about 0.5 us a key."""
+
+_COUNTED_AT_ONCE = 2000
+"""The number of keys up to which the figures are counted when they are asked for."""
+
+
+class Packing:
+    """The passes of one engine.  ``values`` and ``bytes`` tell what was packed at the end of the last pass."""
+
+    def __init__(
+        self,
+        clocks: Clocks,
+        config: Config,
+        databases: Sequence[Database],
+        loop: LoopFigures,
+        must_wait: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        """``must_wait`` tells whether nothing may be packed now; ``changed`` is called after a pass that has packed."""
+        self._clocks = clocks
+        self._config = config
+        self._all = databases
+        self._loop = loop
+        self._told_to_wait = must_wait
+        self._changed = changed
+        self._walk: Walk | None = None
+        #: The time (monotonic, s) of the next pass; None until ``tick`` is called for the first time.
+        self._next: float | None = None
+        self._databases: list[Database] = []
+        self.values = 0
+        self.bytes = 0
+        self._seen_values = 0
+        self._seen_bytes = 0
+        self._requests = 0
+        #: Live collections that are replaced by packed ones, and not freed yet.
+        self._spent: list[Any] = []
+        #: Bytes of the collections that this pass has packed, by database.
+        self._new: dict[Database, int] = {}
+        config.on_apply(("pack-idle-seconds",), self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._next = None
+
+    def tick(self, now: float) -> None:
+        """Begins a pass if one is due; ``now`` is a monotonic time (s).  The periodic work calls this."""
+        config = self._config
+        if config.pack_always:
+            self.pack_everything()
+            return
+        idle = config.pack_idle_seconds
+        if not idle or (self._walk is not None and self._walk.running):
+            return
+        if self._next is None:
+            self._next = now + idle
+        if now < self._next or self._must_wait():
+            return
+        self._next = now + idle
+        self._databases = [db for db in self._all if db.data]
+        if self._databases:
+            prepare()
+        self._seen_values = self._seen_bytes = 0
+        self._continue(0)
+
+    def _must_wait(self) -> bool:
+        # A child that saves shares the memory of the values.
+        return Order.saving or self._told_to_wait()
+
+    def _continue(self, taken: int) -> None:
+        """Goes on with the next database; ``taken`` is the time of the one before (ns)."""
+        if not self._databases:
+            self.values, self.bytes = self._seen_values, self._seen_bytes
+            self._give_back()
+            return
+        db = self._databases.pop()
+        visit = partial(self._visit, db)
+        self._walk = Walk(self._clocks, db, visit, self._continue, slice_ns=_SLICE_NS, keys=_KEYS, pause=self._pause)
+
+    def _pause(self) -> float:
+        requests = self._loop.calls
+        busy = requests != self._requests
+        self._requests = requests
+        return _PAUSE_UNDER_LOAD if busy else _PAUSE
+
+    def _visit(self, db: Database, keys: list[bytes]) -> None:
+        """Takes the next step with the collections at ``keys``: lets them rest, or packs them."""
+        if self._must_wait():
+            return
+        data = db.data
+        for key in keys:
+            value = data[key]
+            cls = value.__class__
+            if cls is bytes:
+                continue
+            if cls not in LIVE_CLASS:
+                value = rested(value)
+                if value is not None:
+                    data[key] = value
+                continue
+            if cls not in PACKED:
+                still = packed(value)
+                db.change_form(key, value, still)
+                self._spent.append(value)
+                self._new[db] = self._new.get(db, 0) + len(still)
+                value = still
+            self._seen_values += 1
+            self._seen_bytes += len(value)
+        if len(self._spent) >= _AT_ONCE:
+            self._spent.clear()
+
+    def _give_back(self) -> None:
+        """Returns the memory that a pass has freed to the system."""
+        self._spent.clear()
+        new, self._new = self._new, {}
+        if new:
+            self._changed()
+        if sum(new.values()) < _WORTH_RETURNING:
+            return
+        # The first time the keys fill gaps, all over the memory.  The second time there are no gaps any more.
+        for _ in range(2):
+            clear_free_lists()
+            for db in new:
+                if len(db.data) <= _MOST_RENEWED:
+                    renew_keys(db)
+        clear_free_lists()
+        trim()
+
+    def pack_everything(self) -> None:
+        """Packs all collections that can be packed, at once and whether they are idle or not."""
+        if self._must_wait():
+            return
+        for db in self._all:
+            for key, value in list(db.data.items()):
+                if value.__class__ in PACKED:
+                    continue
+                resting = value if value.__class__ in LIVE_CLASS else rested(value)
+                if resting is not None:
+                    db.change_form(key, value, packed(resting))
+
+    def count(self) -> tuple[int, int]:
+        """Returns the number of packed collections and their bytes; of many keys, those of the last pass."""
+        databases = self._all
+        keys = sum(len(db.data) for db in databases)
+        if keys <= _COUNTED_AT_ONCE:
+            sizes = [len(value) for db in databases for value in db.data.values() if value.__class__ in PACKED]
+            self.values, self.bytes = len(sizes), sum(sizes)
+        elif self.values > keys:
+            self.bytes = self.bytes * keys // self.values
+            self.values = keys
+        return self.values, self.bytes
+
+    def note_loaded(self, values: int, size: int) -> None:
+        """Notes that a file or a master has brought so many packed collections, of ``size`` bytes together."""
+        self.values += values
+        self.bytes += size
+
+    def fields(self) -> Fields:
+        """Returns the fields of INFO packing."""
+        values, size = self.count()
+        return [("packed_values", values), ("packed_bytes", size)]
