@@ -14,7 +14,7 @@ The first access finds a class that it does not expect, and wakes the collection
 comes was not accessed in between.
 
 Packed are hashes without expiry times of fields, sets, sorted sets and lists, as long as Redis would store them as a
-listpack or an intset too.
+listpack or an intset too.  A stream only *settles*: its full nodes are packed anyway, and now the last one is as well.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from twisted_redis.datatypes import intset, listpack
 from twisted_redis.datatypes.hash import Hash, RestingHash
 from twisted_redis.datatypes.list import List, RestingList
 from twisted_redis.datatypes.set import RestingSet, Set, listpack_members
+from twisted_redis.datatypes.stream import RestingStream, SettledStream, Stream
 from twisted_redis.datatypes.zset import RestingZSet, ZSet
 from twisted_redis.resp.grisu import grisu_text
 
 __all__ = [
     "LIVE_CLASS",
     "PACKED",
+    "STILL",
     "PackedHash",
     "PackedIntset",
     "PackedList",
@@ -115,6 +117,15 @@ def _rest_hash(value: Hash) -> RestingHash | None:
     return None if value.large or value.times is not None else value.moved(RestingHash)  # type: ignore[return-value]
 
 
+def _rest_stream(value: Stream) -> RestingStream:
+    return value.moved(RestingStream)  # type: ignore[return-value]
+
+
+def _settle(value: Stream) -> SettledStream:
+    value.settle()
+    return value.moved(SettledStream)  # type: ignore[return-value]
+
+
 def _pack_list(value: List) -> PackedList:
     return PackedList(listpack.encode(value))
 
@@ -191,6 +202,7 @@ _RESTS: Final[dict[type, Callable[[Any], Any]]] = {
     Set: _rest_set,
     ZSet: _rest_zset,
     Hash: _rest_hash,
+    Stream: _rest_stream,
 }
 
 _PACKERS: Final[dict[type, Callable[[Any], Any]]] = {
@@ -198,6 +210,7 @@ _PACKERS: Final[dict[type, Callable[[Any], Any]]] = {
     RestingSet: _pack_set,
     RestingZSet: _pack_zset,
     RestingHash: _pack_hash,
+    RestingStream: _settle,
 }
 
 _WAKERS: Final[dict[type, Callable[[Any], Any]]] = {
@@ -205,6 +218,8 @@ _WAKERS: Final[dict[type, Callable[[Any], Any]]] = {
     RestingSet: lambda value: value.moved(Set),
     RestingZSet: lambda value: value.moved(ZSet),
     RestingHash: lambda value: value.moved(Hash),
+    RestingStream: lambda value: value.moved(Stream),
+    SettledStream: lambda value: value.moved(Stream),
     PackedList: _unpack_list,
     PackedSet: _unpack_set,
     PackedIntset: _unpack_intset,
@@ -217,6 +232,8 @@ LIVE_CLASS: Final[dict[type, type]] = {
     RestingSet: Set,
     RestingZSet: ZSet,
     RestingHash: Hash,
+    RestingStream: Stream,
+    SettledStream: Stream,
     PackedList: List,
     PackedSet: Set,
     PackedIntset: Set,
@@ -226,7 +243,10 @@ LIVE_CLASS: Final[dict[type, type]] = {
 """The classes of resting and packed collections, each with the class of the live one."""
 
 PACKED: Final[frozenset[Any]] = frozenset((PackedList, PackedSet, PackedIntset, PackedZSet, PackedHash))
-"""The classes of packed collections."""
+"""The classes of collections that are one ``bytes`` object."""
+
+STILL: Final[frozenset[Any]] = PACKED | {SettledStream}
+"""The classes of collections that are in their last form."""
 
 
 def length(value: bytes) -> int:

@@ -19,7 +19,7 @@ from twisted_redis.datatypes.stream_listpack import Loaded
 from twisted_redis.datatypes.stream_nodes import Node, Record
 from twisted_redis.datatypes.stream_tree import EMPTY_TREE, tree_nodes_of
 
-__all__ = ["Entry", "Stream"]
+__all__ = ["Entry", "RestingStream", "SettledStream", "Stream"]
 
 #: Time, sequence number, alternating fields and values.
 Entry = tuple[int, int, Row]
@@ -500,6 +500,21 @@ class Stream:
 
     # as a whole
 
+    def moved(self, cls: type[Stream]) -> Stream:
+        """Returns a ``cls`` with everything that this stream has.  This one must not be used any more."""
+        made = cls()
+        made.nodes, made.starts, made.length = self.nodes, self.starts, self.length
+        made.last_ms, made.last_seq, made.last_text = self.last_ms, self.last_seq, self.last_text
+        made.first_id, made.max_deleted_id = self.first_id, self.max_deleted_id
+        made.entries_added, made.tree_nodes = self.entries_added, self.tree_nodes
+        made.groups, made.idempotence = self.groups, self.idempotence
+        return made
+
+    def settle(self) -> None:
+        """Packs the last node as well.  The next entry opens it again."""
+        if self.nodes:
+            self.nodes[-1].pack()
+
     def forget_old(self, now: int) -> bool:
         """Forgets idempotent IDs that are too old at ``now`` (ms); returns whether any are left."""
         if self.idempotence is None:
@@ -537,3 +552,15 @@ class Stream:
             size += sizes.of_container(self.groups)
             size += sum(sizes.of_bytes(len(name)) + group.memory() for name, group in self.groups.items())
         return size
+
+
+class RestingStream(Stream):
+    """A stream that was not accessed since the last look for streams to pack (``datatypes.packed``)."""
+
+    __slots__ = ()
+
+
+class SettledStream(Stream):
+    """A stream that was not accessed for longer: all its nodes are packed."""
+
+    __slots__ = ()

@@ -31,7 +31,7 @@ from twisted_redis.datatypes.packed import (
     length,
 )
 from twisted_redis.datatypes.set import RestingSet, Set
-from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream import RestingStream, SettledStream, Stream
 from twisted_redis.datatypes.stream_groups import Group
 from twisted_redis.datatypes.stream_idempotence import DURATION, MAXSIZE
 from twisted_redis.datatypes.stream_ids import id_text
@@ -544,6 +544,8 @@ TYPES: dict[type, DataType] = {
     RestingSet: _SET,
     RestingZSet: _ZSET,
     RestingHash: _HASH,
+    RestingStream: _STREAM,
+    SettledStream: _STREAM,
     PackedList: _row_of_packed(_LIST, "listpack"),
     PackedSet: _row_of_packed(_SET, "listpack"),
     PackedIntset: _row_of_packed(_SET, "intset"),

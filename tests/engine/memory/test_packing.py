@@ -10,6 +10,8 @@ from tests.support.server import Server
 from twisted_redis.datatypes.hash import Hash, RestingHash
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import PACKED, PackedHash, PackedSet
+from twisted_redis.datatypes.stream import SettledStream, Stream
+from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.gates import IS_BUSY
 from twisted_redis.keyspace.renewal import renew_keys
 from twisted_redis.resp.types import ErrorReply
@@ -122,7 +124,7 @@ def test_info_and_doctor_tell_how_much_is_packed() -> None:
     fields = dict(line.split(":") for line in made("INFO", "packing").decode().split("\r\n") if ":" in line)
     assert fields["packed_values"] == "50"
     data = made.engine.databases[0].data
-    assert int(fields["packed_bytes"]) == sum(map(len, data.values()))
+    assert int(fields["packed_bytes"]) == sum(map(value_size, data.values()))
     made("FLUSHALL")
     assert b"packed_values:0" in made("INFO", "packing")
 
@@ -201,3 +203,29 @@ def test_a_pass_that_packs_much_renews_the_keys() -> None:
     assert all(value.__class__ in PACKED for value in data.values())
     assert sorted(data) == keys
     assert before.isdisjoint(map(id, data))
+
+
+def test_a_stream_settles_and_goes_on_at_the_next_entry() -> None:
+    made = server()
+    for number in range(1, 8):
+        made("XADD", "s", f"{number}-1", "field", f"value:{number}")
+    made("XGROUP", "CREATE", "s", "g", "0")
+    before = made("XRANGE", "s", "-", "+"), made("XINFO", "STREAM", "s"), made("DUMP", "s")
+    look(made)
+    look(made)
+    assert form(made, b"s") is SettledStream
+    assert made("DUMP", "s") == before[2]
+    assert form(made, b"s") is SettledStream
+    assert (made("XRANGE", "s", "-", "+"), made("XINFO", "STREAM", "s")) == before[:2]
+    assert form(made, b"s") is Stream
+    made("XADD", "s", "8-1", "field", "value:8")
+    assert made("XLEN", "s") == 8
+    assert len(made("XREADGROUP", "GROUP", "g", "me", "STREAMS", "s", ">")[0][1]) == 8
+    # The clients that wait for entries are told of a stream that has settled, too.
+    look(made)
+    look(made)
+    waiting = made.connect()
+    assert waiting("XREAD", "BLOCK", 0, "STREAMS", "s", "$") == b""
+    made("XADD", "s", "9-1", "field", "value:9")
+    made.clock.advance(0)
+    assert b"9-1" in waiting.read()

@@ -12,7 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.order import Order
-from twisted_redis.datatypes.packed import LIVE_CLASS, PACKED, packed, rested
+from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, packed, rested
+from twisted_redis.datatypes.sizes import QUICK
+from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
 from twisted_redis.engine.memory.walk import Walk
 from twisted_redis.keyspace.renewal import renew_keys
@@ -140,14 +142,14 @@ class Packing:
                 if value is not None:
                     data[key] = value
                 continue
-            if cls not in PACKED:
+            if cls not in STILL:
                 still = packed(value)
                 db.change_form(key, value, still)
                 self._spent.append(value)
-                self._new[db] = self._new.get(db, 0) + len(still)
+                self._new[db] = self._new.get(db, 0) + value_size(still, QUICK)
                 value = still
             self._seen_values += 1
-            self._seen_bytes += len(value)
+            self._seen_bytes += value_size(value, QUICK)
         if len(self._spent) >= _AT_ONCE:
             self._spent.clear()
 
@@ -174,7 +176,7 @@ class Packing:
             return
         for db in self._all:
             for key, value in list(db.data.items()):
-                if value.__class__ in PACKED:
+                if value.__class__ in STILL:
                     continue
                 resting = value if value.__class__ in LIVE_CLASS else rested(value)
                 if resting is not None:
@@ -185,7 +187,8 @@ class Packing:
         databases = self._all
         keys = sum(len(db.data) for db in databases)
         if keys <= _COUNTED_AT_ONCE:
-            sizes = [len(value) for db in databases for value in db.data.values() if value.__class__ in PACKED]
+            still = [value for db in databases for value in db.data.values() if value.__class__ in STILL]
+            sizes = [value_size(value, QUICK) for value in still]
             self.values, self.bytes = len(sizes), sum(sizes)
         elif self.values > keys:
             self.bytes = self.bytes * keys // self.values

@@ -20,7 +20,7 @@ from twisted_redis.datatypes.hash import Hash, RestingHash
 from twisted_redis.datatypes.list import List, RestingList
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.datatypes.set import RestingSet, Set
-from twisted_redis.datatypes.stream import Stream
+from twisted_redis.datatypes.stream import RestingStream, SettledStream, Stream
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.vectors.vector_set import VectorSet
 from twisted_redis.datatypes.zset import RestingZSet, ZSet
@@ -47,6 +47,8 @@ CODECS: dict[type, Codec] = {
     RestingSet: sets.CODEC,
     RestingZSet: sorted_sets.CODEC,
     RestingHash: hashes.CODEC,
+    RestingStream: streams.CODEC,
+    SettledStream: streams.CODEC,
     **CODECS_OF_PACKED,
 }
 """Class of a value to its codec; the codec of ``OwnValue`` serves all types of modules."""
