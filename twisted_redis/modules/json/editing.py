@@ -7,6 +7,7 @@ last member takes the place of the one that goes.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted_redis.modules.json.paths import Place
@@ -100,6 +101,18 @@ class _Removals:
         self.target.update(kept)
 
 
+def _remove_member(target: dict[str, Any], key: str) -> None:
+    """Removes one member; takes time in proportion to the number of those behind it."""
+    behind = []
+    while True:
+        member = target.popitem()
+        if member[0] == key:
+            break
+        behind.append(member)
+    target.update(behind[:1])
+    target.update(reversed(behind[1:]))
+
+
 def _by_removal(place: Place) -> tuple[tuple[int] | tuple[int, int] | tuple[int, str], ...]:
     """The order of removals: longer places first, members by name before items by descending index."""
     parts = [(1, -_index(token)) if _index(token) >= 0 else (0, str(token)) for token in place]
@@ -135,11 +148,11 @@ def _outermost(places: list[Place]) -> list[Place]:
         if first is None or not text.startswith(first):
             first, start = text, number
         begun_at.setdefault(text, start)
-    kept = []
-    for place, text in zip(places, texts, strict=True):
-        if begun_at[text] == _position(in_order, text):
-            kept.append(place)
-    return kept
+    if len(begun_at) == len(in_order):
+        position = {text: number for number, text in enumerate(in_order)}.__getitem__
+    else:
+        position = partial(_position, in_order)
+    return [place for place, text in zip(places, texts, strict=True) if begun_at[text] == position(text)]
 
 
 def remove_all(root: Any, places: list[Place]) -> int:
@@ -157,8 +170,10 @@ def remove_all(root: Any, places: list[Place]) -> int:
         if found is None:
             continue
         container, key = found
-        if container.__class__ is list or (len(places) == 1 and key == next(reversed(container))):
+        if container.__class__ is list:
             del container[key]
+        elif len(places) == 1:
+            _remove_member(container, key)
         else:
             if open_object is None:
                 open_object = _Removals(container)
