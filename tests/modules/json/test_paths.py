@@ -129,3 +129,13 @@ def test_an_expression_takes_no_exponential_time() -> None:
 def test_expressions_know_characters(pattern: str, matching: list[str]) -> None:
     texts = {"p": pattern.replace("\\\\", "\\"), "t": ["é", "aé", "a", "ab"]}
     assert found("$.t[?(@=~$.p)]", texts) == [text for text in texts["t"] if text in matching]
+
+
+def test_a_scan_for_a_name_has_the_order_of_any_scan() -> None:
+    root = {"b": {"a": {"a": 1}}, "a": [{"a": 2, "c": {"a": 3}}], "d": 4}
+    assert found("$..a", root) == found("$..['a','x']", root) == [root["a"], {"a": 1}, 1, 2, 3]
+    assert [value for value, _ in path_of(b"$..a").find_places(root, 100)] == found("$..a", root)
+    deep: Any = {"x": 1}
+    for _ in range(248):
+        deep = {"a": deep}
+    assert len(found("$..a", deep)) == 248

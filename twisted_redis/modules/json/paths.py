@@ -172,26 +172,31 @@ def _walk(value: Any, budget: Budget) -> list[Any]:
 
 
 def _scan_for(name: str, values: list[Any], budget: Budget) -> list[Any]:
-    """The members of a name at any depth of the values, which is what most scans look for."""
-    found = []
-    items: Iterable[Any]
-    for start in values:
-        stack = [start]
-        visited = 0
-        while stack:
-            value = stack.pop()
-            if value.__class__ is dict:
-                if name in value:
-                    found.append(value[name])
-                items = reversed(value.values())
-            elif value.__class__ is list:
-                items = reversed(value)
-            else:
-                continue
-            visited += len(value)
-            stack += [item for item in items if item.__class__ is dict or item.__class__ is list]
-        # A document has at most one value for each byte, so a single scan ends by itself.
-        budget.spend(visited)
+    """The members of a name at any depth of the values, which is what most scans look for.
+
+    It calls itself for each level of a document, of which there are few enough (``DEEPEST_DOCUMENT``).
+    """
+    found: list[Any] = []
+    visited = 0
+
+    def visit(value: Any) -> None:
+        nonlocal visited
+        visited += len(value)
+        if value.__class__ is dict:
+            if name in value:
+                found.append(value[name])
+            value = value.values()
+        for item in value:
+            kind = item.__class__
+            if kind is dict or kind is list:
+                visit(item)
+
+    for value in values:
+        if value.__class__ is dict or value.__class__ is list:
+            visit(value)
+            # A document has at most one value for each byte, so a single scan ends by itself.
+            budget.spend(visited)
+            visited = 0
     return found
 
 
