@@ -33,6 +33,7 @@ def test_dimensions_are_computed_with_32_bits() -> None:
         (("CMS.INITBYDIM", "key", 5, -1), b"CMS: invalid depth"),
         (("CMS.INITBYDIM", "key", 1 << 62, 4), b"CMS: Insufficient memory to create the key"),
         (("CMS.INITBYDIM", "key", 1 << 40, 1), b"CMS: Insufficient memory to create the key"),
+        (("CMS.INITBYDIM", "key", 1, 100_000), b"CMS: Insufficient memory to create the key"),
         (("CMS.INITBYPROB", "key", "1e-300", "0.1"), b"CMS: Insufficient memory to create the key"),
         (("CMS.INITBYPROB", "key", "0.1", "0.99999999999"), b"CMS: Insufficient memory to create the key"),
         (("CMS.INITBYPROB", "key", "0", "0.1"), b"CMS: invalid overestimation value"),

@@ -111,6 +111,8 @@ def test_a_damaged_dump_is_refused(server: Server) -> None:
         (((1 << 63) - 1,), b"ERR Insufficient memory to create topk data structure"),
         ((1 << 32,), b"ERR Insufficient memory to create topk data structure"),
         ((5, 1 << 40, 1 << 40, "0.9"), b"ERR Insufficient memory to create topk data structure"),
+        ((5, 1, 100_000, "0.9"), b"ERR Insufficient memory to create topk data structure"),
+        ((10_000_000,), b"ERR Insufficient memory to create topk data structure"),
         ((5, 0, 1, "0.9"), b"TopK: invalid width"),
         ((5, 1, 0, "0.9"), b"TopK: invalid depth"),
         ((5, 1, 1, "0"), b"TopK: invalid decay value. must be '<= 1' & '> 0'"),

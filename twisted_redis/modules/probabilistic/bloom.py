@@ -9,7 +9,7 @@ from math import ceil, frexp, inf, log
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from twisted_redis.modules.probabilistic.hashes import pair32, pair64
+from twisted_redis.modules.probabilistic.hashes import COMPILED, pair32, pair64
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -125,6 +125,8 @@ class Layer:
 
     def holds(self, first: i64, second: i64) -> bool:
         """Whether all bits of an item with these two hashes are set."""
+        if not COMPILED:
+            return self._holds_interpreted(first, second)
         modulus = self.modulus
         data = self.data
         left = self.hashes
@@ -137,8 +139,20 @@ class Layer:
             left -= 1
         return True
 
+    def _holds_interpreted(self, first: int, second: int) -> bool:
+        modulus: int = self.modulus
+        data = self.data
+        for _ in range(self.hashes):
+            place = (first & _MASK64) % modulus
+            if not data[place >> 3] >> (place & 7) & 1:
+                return False
+            first += second
+        return True
+
     def put(self, first: i64, second: i64) -> bool:
         """Sets the bits of an item; returns whether one of them was not set."""
+        if not COMPILED:
+            return self._put_interpreted(first, second)
         modulus = self.modulus
         data = self.data
         left = self.hashes
@@ -153,6 +167,20 @@ class Layer:
                 new = True
             first += second
             left -= 1
+        return new
+
+    def _put_interpreted(self, first: int, second: int) -> bool:
+        modulus: int = self.modulus
+        data = self.data
+        new = False
+        for _ in range(self.hashes):
+            place = (first & _MASK64) % modulus
+            byte = data[place >> 3]
+            marked = byte | 1 << (place & 7)
+            if marked != byte:
+                data[place >> 3] = marked
+                new = True
+            first += second
         return new
 
 

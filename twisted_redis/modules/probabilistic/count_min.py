@@ -15,10 +15,12 @@ from typing import Final
 from twisted_redis.modules.probabilistic.bloom import LARGEST
 from twisted_redis.modules.probabilistic.hashes import row_hashes
 
-__all__ = ["MOST_COUNT", "CountMin", "dimensions", "load_words", "stored_words"]
+__all__ = ["MOST_COUNT", "MOST_DEPTH", "CountMin", "dimensions", "load_words", "stored_words"]
 
 #: The greatest value of a counter, which stands for all that are greater.
 MOST_COUNT: Final = 0xFFFFFFFF
+#: The most rows.  Each takes time whenever an item is counted, and twenty are plenty.
+MOST_DEPTH: Final = 1 << 16
 _MASK64: Final = (1 << 64) - 1
 _INT64: Final = 1 << 63
 
@@ -73,7 +75,7 @@ class CountMin:
     @classmethod
     def create(cls, width: int, depth: int) -> CountMin:
         """Returns an empty sketch.  Raises MemoryError if it is too large."""
-        if not 0 < width * depth <= LARGEST // 4:
+        if not 0 < width * depth <= LARGEST // 4 or depth > MOST_DEPTH:
             raise MemoryError
         return cls(width, depth, 0, array("I", bytes(4)) * (width * depth))
 

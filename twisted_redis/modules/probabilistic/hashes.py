@@ -16,7 +16,7 @@ from twisted_redis.extending import murmur64a
 if TYPE_CHECKING:
     from mypy_extensions import i64  # an int of the machine, known to the compiler only
 
-__all__ = ["murmur2", "murmur64", "pair32", "pair64", "row_hashes"]
+__all__ = ["COMPILED", "murmur2", "murmur64", "pair32", "pair64", "row_hashes"]
 
 _MASK32: Final = 0xFFFFFFFF
 _MASK64: Final = (1 << 64) - 1
@@ -126,12 +126,12 @@ def _machine64(data: bytes, seed: i64) -> i64:
 
 
 #: Whether this module is compiled.
-_COMPILED: Final = not isinstance(_machine64, FunctionType)
+COMPILED: Final = not isinstance(_machine64, FunctionType)
 
 
 def murmur64(data: bytes) -> int:
     """MurmurHash64A of ``data`` (64 bits, unsigned) with the seed 0."""
-    if _COMPILED:
+    if COMPILED:
         signed: int = _machine64(data, 0)
         return signed & _MASK64
     return murmur64a(data, 0)
@@ -139,7 +139,7 @@ def murmur64(data: bytes) -> int:
 
 def pair64(data: bytes) -> tuple[i64, i64]:
     """The two 64-bit hashes that give the positions in a Bloom filter; only their lowest 64 bits mean something."""
-    if not _COMPILED:
+    if not COMPILED:
         return _interpreted_pair64(data)
     first = _machine64(data, _SIGNED)
     return first, _machine64(data, first)
@@ -176,11 +176,11 @@ def pair32(data: bytes) -> tuple[i64, i64]:
 
 def murmur2(data: bytes, seed: int) -> int:
     """MurmurHash2 of ``data`` (32 bits, unsigned) with a seed of 32 bits."""
-    return _machine2(data, seed) if _COMPILED else _interpreted2(data, (seed,))[0]
+    return _machine2(data, seed) if COMPILED else _interpreted2(data, (seed,))[0]
 
 
 def row_hashes(data: bytes, rows: int) -> list[int]:
     """MurmurHash2 of ``data`` with the seeds from 0 to below ``rows``."""
-    if not _COMPILED:
+    if not COMPILED:
         return _interpreted2(data, range(rows))
     return [_machine2(data, seed) for seed in range(rows)]

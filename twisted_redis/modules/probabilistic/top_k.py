@@ -13,10 +13,13 @@ from struct import Struct
 from typing import Final
 
 from twisted_redis.modules.probabilistic.bloom import LARGEST
-from twisted_redis.modules.probabilistic.count_min import load_words, stored_words
+from twisted_redis.modules.probabilistic.count_min import MOST_DEPTH, load_words, stored_words
 from twisted_redis.modules.probabilistic.hashes import murmur2, row_hashes
 
-__all__ = ["Entry", "TopK"]
+__all__ = ["ENTRY_BYTES", "Entry", "TopK"]
+
+#: About what a place in the heap takes.
+ENTRY_BYTES: Final = 150
 
 _FINGERPRINT_SEED: Final = 1919
 _MASK32: Final = 0xFFFFFFFF
@@ -67,15 +70,10 @@ class TopK:
     @classmethod
     def create(cls, k: int, width: int, depth: int, decay: float) -> TopK:
         """Returns an empty sketch.  Raises MemoryError if it is too large."""
-        if width * depth * 8 + k * _entry.size > LARGEST:
+        if width * depth * 8 + k * ENTRY_BYTES > LARGEST or depth > MOST_DEPTH:
             raise MemoryError
         cells = array("I", bytes(8)) * (width * depth)
         return cls(k, width, depth, decay, cells, [Entry(0, 0, None) for _ in range(k)])
-
-    @property
-    def size(self) -> int:
-        """The bytes of the counters and of the heap in Redis' module."""
-        return len(self.cells) * 4 + self.k * _entry.size
 
     # counting
 

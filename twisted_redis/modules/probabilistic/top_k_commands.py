@@ -30,7 +30,7 @@ from twisted_redis.extending import (
     integer_or_none,
 )
 from twisted_redis.modules.probabilistic.module import module
-from twisted_redis.modules.probabilistic.top_k import TopK
+from twisted_redis.modules.probabilistic.top_k import ENTRY_BYTES, TopK
 
 __all__ = ["TopKSketch"]
 
@@ -81,7 +81,7 @@ class TopKSketch(OwnValue):
     def memory(self) -> int:
         """The bytes of the counters, of the items, and an estimate of the objects around them."""
         sketch = self.sketch
-        return 2500 + 4 * len(sketch.cells) + 150 * sketch.k + sketch.item_bytes
+        return 2500 + 4 * len(sketch.cells) + ENTRY_BYTES * sketch.k + sketch.item_bytes
 
 
 def _checked(value: TopKSketch | None) -> TopK:
