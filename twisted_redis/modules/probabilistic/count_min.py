@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Final
 
 from twisted_redis.modules.probabilistic.bloom import LARGEST
-from twisted_redis.modules.probabilistic.hashes import row_hashes
+from twisted_redis.modules.probabilistic.hashes import seeded
 
 __all__ = ["MOST_COUNT", "MOST_DEPTH", "CountMin", "dimensions", "load_words", "stored_words"]
 
@@ -81,7 +81,7 @@ class CountMin:
 
     def _places(self, item: bytes) -> list[int]:
         width = self.width
-        return [hashed % width + row * width for row, hashed in enumerate(row_hashes(item, self.depth))]
+        return [hashed % width + row * width for row, hashed in enumerate(seeded(item, range(self.depth)))]
 
     def add(self, item: bytes, amount: int) -> int:
         """Counts ``item`` so many times more; returns its new estimate."""

@@ -6,7 +6,7 @@ computes with integers of the machine.  In an interpreter ``murmur64a`` of the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from struct import Struct
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ from twisted_redis.extending import murmur64a
 if TYPE_CHECKING:
     from mypy_extensions import i64  # an int of the machine, known to the compiler only
 
-__all__ = ["COMPILED", "murmur2", "murmur64", "pair32", "pair64", "row_hashes"]
+__all__ = ["COMPILED", "murmur2", "murmur64", "pair32", "pair64", "seeded"]
 
 _MASK32: Final = 0xFFFFFFFF
 _MASK64: Final = (1 << 64) - 1
@@ -179,8 +179,8 @@ def murmur2(data: bytes, seed: int) -> int:
     return _machine2(data, seed) if COMPILED else _interpreted2(data, (seed,))[0]
 
 
-def row_hashes(data: bytes, rows: int) -> list[int]:
-    """MurmurHash2 of ``data`` with the seeds from 0 to below ``rows``."""
+def seeded(data: bytes, seeds: Sequence[int]) -> list[int]:
+    """MurmurHash2 of ``data`` with each of ``seeds``."""
     if not COMPILED:
-        return _interpreted2(data, range(rows))
-    return [_machine2(data, seed) for seed in range(rows)]
+        return _interpreted2(data, seeds)
+    return [_machine2(data, seed) for seed in seeds]

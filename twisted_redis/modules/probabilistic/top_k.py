@@ -14,7 +14,7 @@ from typing import Final
 
 from twisted_redis.modules.probabilistic.bloom import LARGEST
 from twisted_redis.modules.probabilistic.count_min import MOST_DEPTH, load_words, stored_words
-from twisted_redis.modules.probabilistic.hashes import murmur2, row_hashes
+from twisted_redis.modules.probabilistic.hashes import seeded
 
 __all__ = ["ENTRY_BYTES", "Entry", "TopK"]
 
@@ -50,7 +50,7 @@ class Entry:
 class TopK:
     """A sketch of the ``k`` most frequent items with ``depth`` rows of ``width`` counters."""
 
-    __slots__ = ("_powers", "_state", "cells", "decay", "depth", "heap", "item_bytes", "k", "places", "width")
+    __slots__ = ("_powers", "_seeds", "_state", "cells", "decay", "depth", "heap", "item_bytes", "k", "places", "width")
 
     def __init__(self, k: int, width: int, depth: int, decay: float, cells: array[int], heap: list[Entry]) -> None:
         self.k = k
@@ -64,6 +64,8 @@ class TopK:
         self.places = {entry.item: at for at, entry in enumerate(heap) if entry.item is not None}
         #: The bytes of the items in the heap.
         self.item_bytes = sum(map(len, self.places))
+        #: The seeds of the rows, and that of the fingerprints.
+        self._seeds = (*range(depth), _FINGERPRINT_SEED)
         self._state = _FIRST_STATE
         self._powers = [decay**power for power in range(_POWERS)]
 
@@ -80,9 +82,9 @@ class TopK:
     def add(self, item: bytes, amount: int) -> bytes | None:
         """Counts ``item`` so many times more; returns the item that leaves the heap for it, if one does."""
         cells, width = self.cells, self.width
-        fingerprint = murmur2(item, _FINGERPRINT_SEED)
+        *hashes, fingerprint = seeded(item, self._seeds)
         most = 0
-        for row, hashed in enumerate(row_hashes(item, self.depth)):
+        for row, hashed in enumerate(hashes):
             at = 2 * (row * width + hashed % width)
             count = cells[at + 1]
             if count == 0:
@@ -186,10 +188,10 @@ class TopK:
     def count(self, item: bytes) -> int:
         """An estimate of how often ``item`` was counted, which may be too low."""
         cells, width = self.cells, self.width
-        fingerprint = murmur2(item, _FINGERPRINT_SEED)
+        *hashes, fingerprint = seeded(item, self._seeds)
         least = self.heap[0].count if item in self.places else 0
         most = 0
-        for row, hashed in enumerate(row_hashes(item, self.depth)):
+        for row, hashed in enumerate(hashes):
             at = 2 * (row * width + hashed % width)
             if cells[at] == fingerprint and cells[at + 1] >= least:
                 most = max(most, cells[at + 1])
