@@ -12,10 +12,14 @@ from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.sizes import USUAL, Sampling
 
 
-@pytest.mark.parametrize("length", [0, 1, 14, 15, 16, 100, 10_000])
+@pytest.mark.parametrize("length", [2, 14, 15, 16, 100, 10_000])
 def test_of_bytes(length: int) -> None:
     assert 0 <= sizes.of_bytes(length) - (33 + length) < 16
     assert sizes.of_bytes(length) % 16 == 0
+
+
+def test_bytes_that_everybody_shares_take_nothing() -> None:
+    assert [sizes.of_bytes(length) for length in (0, 1)] == [0, 0]
 
 
 def items(*lengths: int) -> list[bytes]:

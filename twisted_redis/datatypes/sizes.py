@@ -61,7 +61,8 @@ _REFERENCE = 9
 
 def of_bytes(length: int) -> int:
     """The size of a bytes object of that length, as allocated in steps of 16 bytes."""
-    return _BYTES_HEADER + length + 15 & ~15
+    # The empty one and those of a single byte are objects that everybody shares.
+    return _BYTES_HEADER + length + 15 & ~15 if length > 1 else 0
 
 
 def of_container(container: Collection[object]) -> int:
@@ -122,7 +123,7 @@ def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept:
     own = _OF_LIST + how.spare + kept
     size = 0
     for item, counted in zip(found, _counted_of(found), strict=True):
-        if len(item) > 1:  # the empty one and those of a single byte are objects that everybody shares
+        if len(item) > 1:
             whole = of_bytes(len(item))
             size += whole * holders // max(holders, counted - own)
     return size * (len(items) - first) // len(found) if found else 0

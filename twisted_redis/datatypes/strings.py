@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from twisted_redis.datatypes import sizes
+
 SMALL_INTEGERS: Final = [b"%d" % number for number in range(10_000)]
 """The texts of the integers from 0 up to 9999.
 
@@ -72,6 +74,14 @@ def encoding(value: StringValue, key: bytes = b"") -> str:
     if not isinstance(value, Text) and integer_value(value) is not None:
         return "int"
     return "embstr" if len(key) + len(value) <= EMBSTR_LIMIT else "raw"
+
+
+def own_size(value: bytes) -> int:
+    """Returns the size (bytes) of a string, which is 0 if it is an object that others share."""
+    length = len(value)
+    if length < 5 and value.isdigit() and SMALL_INTEGERS[int(value)] is value:
+        return 0
+    return sizes.of_bytes(length)
 
 
 def as_bytes(value: StringValue) -> bytes:

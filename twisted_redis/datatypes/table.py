@@ -107,7 +107,7 @@ def _copy_of_string(value: bytes | bytearray) -> bytes | bytearray:
 
 def _size_of_string(value: bytes | bytearray, how: sizes.Sampling) -> int:
     if isinstance(value, bytes):
-        return sizes.of_bytes(len(value))
+        return strings.own_size(value)
     try:
         return sys.getsizeof(value)
     except TypeError:  # PyPy does not know
@@ -587,7 +587,7 @@ def value_size(value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
     """Estimates the bytes that ``value`` takes, from some of its items."""
     # The memory account calls this all the time, so strings take a short way.
     if value.__class__ is bytes:
-        return sizes.of_bytes(len(value))
+        return strings.own_size(value)
     found = TYPES.get(value.__class__)
     return (type_of(value) if found is None else found).size(value, how)
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.own import length_or_guess
+from twisted_redis.datatypes.strings import own_size
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.keyspace.state import KeyspaceState
 
@@ -93,11 +94,14 @@ class Account:
         """Charges a value that replaces ``old``, or that of a new key if ``old`` is None."""
         if new.__class__ is bytes:
             if old.__class__ is bytes:
-                grown = (len(new) + 48 & ~15) - (len(old) + 48 & ~15)  # sizes.of_bytes, spelled out
+                if len(new) > 4 < len(old):
+                    grown = (len(new) + 48 & ~15) - (len(old) + 48 & ~15)  # own_size, spelled out
+                else:
+                    grown = own_size(new) - own_size(old)
                 if grown:
                     self.change(grown)
                 return
-            grown = sizes.of_bytes(len(new))
+            grown = own_size(new)
         else:
             grown = 0
         if old is None:
@@ -175,7 +179,7 @@ class Account:
     def _charged(self, key: bytes, value: Any) -> int:
         """The bytes charged for a value that leaves."""
         if value.__class__ is bytes:
-            return sizes.of_bytes(len(value))
+            return own_size(value)
         pending = self.pending.pop(key, None)
         large = self.large.pop(key, None)
         if pending is not None:
