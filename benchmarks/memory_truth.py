@@ -20,6 +20,9 @@ from benchlib.servers import Server, Subject, running, subjects
 
 Command = Sequence[Argument]
 
+#: The server walks through its keys in the background, at most once in two seconds.
+PAUSE = 2.5
+
 #: Seconds after which a server that still changes its mind about its memory is taken at its word.
 PATIENCE = 20
 
@@ -126,7 +129,7 @@ class Truth(NamedTuple):
         ]
 
 
-def settled(server: Server, connection: Connection) -> tuple[int, int]:
+def settled(server: Server, connection: Connection, pause: float) -> tuple[int, int]:
     """Returns the memory of the process and what the server says that it uses, once both have come to rest."""
     before = -1
     deadline = time.monotonic() + PATIENCE
@@ -136,12 +139,17 @@ def settled(server: Server, connection: Connection) -> tuple[int, int]:
         if abs(said - before) <= said // 1000:
             break
         before = said
-        # The server walks through its keys in the background, at most once in two seconds.
-        time.sleep(2.5)
+        time.sleep(pause)
     return server.resident_bytes(), said
 
 
-def measure(subject: Subject, commands: Callable[[int], Iterator[Command]], elements: int, pack: int) -> Truth:
+def measure(
+    subject: Subject,
+    commands: Callable[[int], Iterator[Command]],
+    elements: int,
+    pack: int,
+    pause: float = PAUSE,
+) -> Truth:
     """Fills a new server, removes every second key, and then everything."""
     with running(subject) as server, Connection(server.port) as connection:
         try:
@@ -151,16 +159,16 @@ def measure(subject: Subject, commands: Callable[[int], Iterator[Command]], elem
         # What is allocated once, by the first commands, is no data.
         connection.fill(commands(elements // 50))
         connection.call("FLUSHALL")
-        before, said_before = settled(server, connection)
+        before, said_before = settled(server, connection, pause)
         connection.fill(commands(elements))
         if pack:
             time.sleep(2 * pack + 1)
-        full, said_full = settled(server, connection)
+        full, said_full = settled(server, connection, pause)
         count = connection.call("DBSIZE")
         connection.fill(("DEL", key(number)) for number in range(0, count, 2))
-        _, said_half = settled(server, connection)
+        _, said_half = settled(server, connection, pause)
         connection.call("FLUSHALL")
-        _, said_empty = settled(server, connection)
+        _, said_empty = settled(server, connection, pause)
     return Truth(full - before, said_full - said_before, said_half - said_before, said_empty - said_before)
 
 
