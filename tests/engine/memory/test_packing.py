@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,3 +230,23 @@ def test_a_stream_settles_and_goes_on_at_the_next_entry() -> None:
     made("XADD", "s", "9-1", "field", "value:9")
     made.clock.advance(0)
     assert b"9-1" in waiting.read()
+
+
+@pytest.mark.parametrize("idle", [10, 0])
+def test_small_collections_of_a_file_are_packed_at_once(idle: int, tmp_path: Path) -> None:
+    made = Server(pack_idle_seconds=idle, dir=str(tmp_path))
+    calls: dict[bytes, tuple[bytes | str | int, ...]] = {
+        b"h": ("HSET", "f", "v", "g", 7),
+        b"s": ("SADD", "one", "two", "3"),
+        b"i": ("SADD", 1, 2, 3),
+        b"l": ("RPUSH", "one", 2),
+        b"z": ("ZADD", 1.5, "one", 2, "two"),
+    }
+    for key, (name, *arguments) in calls.items():
+        made(name, key, *arguments)
+    made("SADD", "large", *range(1000, 1600))
+    before = [made("DEBUG", "DIGEST-VALUE", key) for key in (*calls, b"large")]
+    assert made("DEBUG", "RELOAD") == b"OK"
+    assert [form(made, key) in PACKED for key in calls] == [idle > 0] * len(calls)
+    assert form(made, b"large") not in PACKED
+    assert [made("DEBUG", "DIGEST-VALUE", key) for key in (*calls, b"large")] == before

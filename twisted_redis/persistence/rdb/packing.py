@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet
+from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet, packed, rested
 from twisted_redis.persistence.rdb import hashes, lists, sets, sorted_sets
 from twisted_redis.persistence.rdb.codec import Codec, Limits
 from twisted_redis.persistence.rdb.numbers import length_bytes
@@ -82,11 +82,19 @@ def _read_list(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
     return (PackedList(blob) if value.encoding() == "listpack" else value), end
 
 
+def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
+    # Files that older servers can load have no listpacks of sets.
+    value, pos = sets.read_set(data, pos, config)
+    resting = rested(value)
+    return (value if resting is None else packed(resting)), pos
+
+
 STILL_READERS: Final[dict[int, StillReader]] = {
     lists.LIST_QUICKLIST_2: _read_list,
+    sets.SET: _read_set,
     sets.SET_LISTPACK: _reader(sets.of_listpack, "listpack", PackedSet),
     sets.SET_INTSET: _reader(sets.of_intset, "intset", PackedIntset),
     sorted_sets.ZSET_LISTPACK: _reader(sorted_sets.of_listpack, "listpack", PackedZSet),
     hashes.HASH_LISTPACK: _reader(hashes.of_listpack, "listpack", PackedHash),
 }
-"""Readers that return packed collections if the stored form is that of a small one; by number of the encoding."""
+"""Readers that return packed collections if the value is a small one; by number of the encoding."""

@@ -35,7 +35,8 @@ def _write(value: Set, version: int, compressed: bool) -> tuple[int, list[bytes]
     return SET, parts
 
 
-def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
+def read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
+    """Returns the set at ``pos``, stored member by member, and the position behind it."""
     count, pos = read_count(data, pos)
     members, pos = read_strings(data, pos, count)
     if count <= min(config.set_max_intset_entries, _MAX_INTSET):
@@ -85,7 +86,7 @@ def of_listpack(blob: bytes, pos: int, config: Limits) -> Set:
 CODEC = Codec(
     _write,
     (
-        Encoding(SET, "set-hashtable", _read_set),
+        Encoding(SET, "set-hashtable", read_set),
         Encoding(SET_INTSET, "set-intset", from_string(of_intset), "Intset"),
         Encoding(SET_LISTPACK, "set-listpack", from_string(of_listpack), "Set listpack"),
     ),
