@@ -19,6 +19,8 @@ _MOST_EXPONENT = (1 << 31) - 1
 _TABLE = 308
 """The largest exponent whose power of ten is multiplied at once."""
 
+_POWERS = [float(f"1e{exponent}") for exponent in range(_TABLE + 1)]
+
 _ESCAPES = {34: '"', 92: "\\", 47: "/", 98: "\b", 102: "\f", 110: "\n", 114: "\r", 116: "\t"}
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _DIGITS = re.compile(rb"[0-9]*")
@@ -40,6 +42,13 @@ def float_of(text: str) -> float:
 
     The result is that of serde_json, which drops the digits that do not fit into 64 bits and rounds more than once.
     """
+    if len(text) <= 21 and "e" not in text and "E" not in text:
+        if len(text) < 17:
+            return float(text)  # which is exact, and so is the way of serde_json
+        whole, _, fraction = text.partition(".")
+        number = int(whole + fraction)
+        if number and -MOST_UNSIGNED <= number <= MOST_UNSIGNED:
+            return float(number) / _POWERS[len(fraction)]
     negative = text.startswith("-")
     mantissa, _, power = text.lstrip("-").replace("E", "e").partition("e")
     whole, _, fraction = mantissa.partition(".")
@@ -81,14 +90,14 @@ def _raised(value: float, exponent: int) -> float:
             return value
         if exponent >= 0:
             raise OutOfRange
-        value /= 1e308
+        value /= _POWERS[_TABLE]
         exponent += _TABLE
     if exponent >= 0:
-        value *= float(f"1e{exponent}")
+        value *= _POWERS[exponent]
         if value == float("inf"):
             raise OutOfRange
         return value
-    return value / float(f"1e{-exponent}")
+    return value / _POWERS[-exponent]
 
 
 def integer_of(text: str) -> int | float:
