@@ -20,7 +20,9 @@ A value is encoded by its XOR with the previous value, both as 64 bits:
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import sub, xor
 
 __all__ = ["MOST_BITS", "NO_BLOCK", "BitWriter", "bits_of", "unpack", "values_of"]
 
@@ -93,83 +95,82 @@ class BitWriter:
         self.rest = int.from_bytes(data[whole : (length + 7) >> 3], "little") & ((1 << length % _GROUP_BITS) - 1)
         self.length = length
 
-    def append(self, times: Iterable[int], words: Iterable[int], limit: int) -> int:
+    def append(self, times: Sequence[int], words: Sequence[int], limit: int) -> int:
         """Appends samples while they fit in ``limit`` bits; returns how many did."""
         groups = self.groups
         rest = self.rest
         length = self.length
         filled = length % _GROUP_BITS
-        last_time = self.time
-        last_delta = self.delta
-        last_word = self.word
+        free = limit - length
         leading = self.leading
         trailing = self.trailing
+        size = 64 - leading - trailing
+        known = _SMALL.get
         appended = 0
-        for time, word in zip(times, words, strict=True):
-            delta = time - last_time
-            change = delta - last_delta
-            different = word ^ last_word
-            new_leading = leading
-            new_trailing = trailing
-            if not change:
-                bits = 0
-                width = 1
-            elif -16 <= change < 16:
-                bits = 0b01 | (change & 0x1F) << 2
-                width = 7
-            elif -128 <= change < 128:
-                bits = 0b011 | (change & 0xFF) << 3
-                width = 11
-            elif -1024 <= change < 1024:
-                bits = 0b0111 | (change & 0x7FF) << 4
-                width = 15
-            elif -16384 <= change < 16384:
-                bits = 0b01111 | (change & 0x7FFF) << 5
-                width = 20
-            elif -0x80000000 <= change < 0x80000000:
-                bits = 0b011111 | (change & 0xFFFFFFFF) << 6
-                width = 38
-            else:
-                bits = 0b111111 | (change & _MASK) << 6
-                width = 70
+        steps = list(map(sub, times, chain((self.time,), times)))
+        changes = map(sub, steps, chain((self.delta,), steps))
+        for change, different in zip(changes, map(xor, words, chain((self.word,), words)), strict=True):
+            found = known(change)
+            bits, width = _change_bits(change) if found is None else found
             if not different:
                 width += 1
             else:
-                new_leading = min(64 - different.bit_length(), 31)
+                new_leading = 64 - different.bit_length()
+                if new_leading > 31:
+                    new_leading = 31
                 new_trailing = (different & -different).bit_length() - 1
-                size = 64 - new_leading - new_trailing
-                last_size = 64 - leading - trailing
-                if new_leading >= leading and new_trailing >= trailing and size + 11 > last_size:
+                new_size = 64 - new_leading - new_trailing
+                if new_leading >= leading and new_trailing >= trailing and new_size + 11 > size:
                     bits |= (0b01 | different >> trailing << 2) << width
-                    width += 2 + last_size
-                    new_leading = leading
-                    new_trailing = trailing
+                    width += 2 + size
                 else:
-                    bits |= (0b11 | new_leading << 2 | (size - 1) << 7 | different >> new_trailing << 13) << width
-                    width += 13 + size
-            if length + width > limit:
+                    bits |= (0b11 | new_leading << 2 | (new_size - 1) << 7 | different >> new_trailing << 13) << width
+                    width += 13 + new_size
+                    if width <= free:
+                        leading = new_leading
+                        trailing = new_trailing
+                        size = new_size
+            free -= width
+            if free < 0:
+                free += width
                 break
             rest |= bits << filled
             filled += width
-            length += width
             if filled >= _GROUP_BITS:
                 groups += (rest & _GROUP).to_bytes(_GROUP_BYTES, "little")
                 rest >>= _GROUP_BITS
                 filled -= _GROUP_BITS
-            last_time = time
-            last_delta = delta
-            last_word = word
-            leading = new_leading
-            trailing = new_trailing
             appended += 1
         self.rest = rest
-        self.length = length
-        self.time = last_time
-        self.delta = last_delta
-        self.word = last_word
+        self.length = limit - free
         self.leading = leading
         self.trailing = trailing
+        if appended:
+            self.time = times[appended - 1]
+            self.delta = steps[appended - 1]
+            self.word = words[appended - 1]
         return appended
+
+
+def _change_bits(change: int) -> tuple[int, int]:
+    """Returns the bits of a change of the step between two times, and their number."""
+    if not change:
+        return 0, 1
+    if -16 <= change < 16:
+        return 0b01 | (change & 0x1F) << 2, 7
+    if -128 <= change < 128:
+        return 0b011 | (change & 0xFF) << 3, 11
+    if -1024 <= change < 1024:
+        return 0b0111 | (change & 0x7FF) << 4, 15
+    if -16384 <= change < 16384:
+        return 0b01111 | (change & 0x7FFF) << 5, 20
+    if -0x80000000 <= change < 0x80000000:
+        return 0b011111 | (change & 0xFFFFFFFF) << 6, 38
+    return 0b111111 | (change & _MASK) << 6, 70
+
+
+#: The bits of small changes, which are the most frequent ones.
+_SMALL = {change: _change_bits(change) for change in range(-128, 128)}
 
 
 def unpack(data: bytes, count: int, time: int, word: int) -> tuple[list[int], list[int]]:

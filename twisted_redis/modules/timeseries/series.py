@@ -146,17 +146,27 @@ class Series(OwnValue):
 
     def append(self, time: int, value: float) -> None:
         """Adds a sample behind ``last_time``."""
+        chunk = self.last
+        times = chunk.times
+        if len(times) < chunk.room and not self.is_ahead:
+            # Most samples take this way.
+            times.append(time)
+            chunk.values.append(value)
+            self.total += 1
+        else:
+            self._append(time, value)
+        self.last_time = time
+        self.last_value = value
+
+    def _append(self, time: int, value: float) -> None:
+        """As ``append``, where the chunk may be full, or a rule may have inserted samples behind ``last_time``."""
         if self.is_ahead and time <= self.last.last:
             self.upsert(time, value, _keep_new)
-            self.last_time = time
-            self.last_value = value
             return
         self.is_ahead = False
         if not self.last.append(time, value):
             self._forget_old()
             self._new_chunk().append(time, value)
-        self.last_time = time
-        self.last_value = value
         self.total += 1
 
     def _forget_old(self) -> None:

@@ -36,6 +36,10 @@ from twisted_redis.modules.timeseries.series import Series
 from twisted_redis.modules.timeseries.settings import settings_of
 from twisted_redis.modules.timeseries.state import WRONG_TYPE, write_series
 
+#: The code of the digit 0.
+_ZERO = 48
+#: All shorter integers fit in 64 bits, and all shorter numbers are finite.
+_SHORT, _FINITE = 19, 300
 _NOT_SERIES = "ERR TSDB: the key is not a TSDB key"
 
 
@@ -47,9 +51,29 @@ def add(ctx: Client, key: bytes, timestamp: bytes, value: bytes, *options: bytes
     Adds a sample to a series, which it creates if it is missing. Returns the time of the sample.
     """
     try:
-        number = parse_value(value)
-        time = ctx.now if timestamp == b"*" else _time_of(timestamp)
+        # Most samples are newer than all others, so nothing can refuse or ignore them, and most numbers consist of a few
+        # digits.  Both are spelled out, since a call costs as much as a look-up.
+        whole, _, fraction = value.partition(b".")
+        if (
+            whole.isdigit()
+            and (fraction.isdigit() or len(whole) == len(value))
+            and (whole[0] != _ZERO or len(whole) == 1)
+            and len(value) < _FINITE
+        ):
+            number = float(value)
+        else:
+            number = parse_value(value)
+        if timestamp.isdigit() and timestamp[0] != _ZERO and len(timestamp) < _SHORT:
+            time = int(timestamp)
+        else:
+            time = ctx.now if timestamp == b"*" else _time_of(timestamp)
         series = _series(ctx, key)
+        if series is not None and not options and time - series.last_time > series.ignore_time and not series.rules:
+            series.append(time, number)
+            ctx.changed(key, "ts.add")
+            if timestamp == b"*":
+                ctx.propagate_as([b"TS.ADD", key, b"%d" % time, value])
+            return time
         policy = 0
         if series is None:
             series = _created(ctx, Words("TS.ADD", key, timestamp, value, *options), key)
