@@ -246,3 +246,10 @@ def test_a_stored_pair_with_rules_in_a_circle_does_no_harm(server: Server) -> No
     server("TS.DEL", "target", "-", "+")
     server("TS.DEL", "source", "-", "+")
     assert content(server) == []
+
+
+def test_both_keys_of_a_rule_are_known(server: Server) -> None:
+    words = ("TS.CREATERULE", "source", "target", "AGGREGATION", "sum", 10)
+    assert server("COMMAND", "GETKEYS", *words) == [b"source", b"target"]
+    assert server("COMMAND", "GETKEYS", "TS.DELETERULE", "source", "target") == [b"source", b"target"]
+    assert server("COMMAND", "GETKEYS", "TS.MADD", "a", 1, 1, "b", 1, 1) == [b"a", b"b"]

@@ -146,8 +146,9 @@ def test_damaged_series_are_refused_or_loaded_without_harm() -> None:
     for length in range(0, len(stored), 7):
         with pytest.raises(ValueError, match=r"too early|is not from"):
             Series.load(stored[:length], 8)
-    with pytest.raises(ValueError, match="version 9"):
-        Series.load(stored, 9)
+    for version in (0, 1, 10):
+        with pytest.raises(ValueError, match=f"version {version}"):
+            Series.load(stored, version)
     with pytest.raises(ValueError, match="follow"):
         Series.load([*stored, 1], 8)
 
@@ -157,3 +158,23 @@ def test_chunks_out_of_order_are_refused() -> None:
     series.chunks.reverse()
     with pytest.raises(ValueError, match="not in order"):
         Series.load(list(series.save()), 8)
+
+
+def test_files_of_other_versions() -> None:
+    series, model = random_series(COMPRESSED)
+    series.rules = [Rule(b"target", b"max", 10, 0)]
+    stored = list(series.save())
+    rule = stored.index(b"target")
+    context = rule + 5
+    later = [*stored[:context], 1, *stored[context:]]
+    assert content(Series.load(later, 9)) == sorted(model.items())
+    # No options of IGNORE before version 8, and no alignment before version 6, whose context had one string more.
+    seven = [*stored[:9], *stored[11:]]
+    assert content(Series.load(seven, 7)) == sorted(model.items())
+    at = seven.index(b"target")
+    five = [*seven[: at + 2], *seven[at + 3 : at + 7], b"", *seven[at + 7 :]]
+    made = Series.load(five, 5)
+    assert content(made) == sorted(model.items())
+    assert (made.rules[0].duration, made.rules[0].alignment) == (10, 0)
+    two = [*five[:7], *five[8:]]
+    assert content(Series.load(two, 2)) == sorted(model.items())

@@ -108,7 +108,7 @@ def alter(ctx: Client, key: bytes, *options: bytes) -> Reply:
 @commands(
     "TS.CREATERULE",
     flags=WRITE | DENYOOM,
-    keys=key_range(RW | ACCESS | UPDATE, 1, 2, 1),
+    keys=key_range(RW | ACCESS | UPDATE, 1, 1, 1),
     complexity="O(1)",
 )
 def create_rule(
@@ -155,7 +155,7 @@ def _linked(ctx: Client, key: bytes) -> Series:
     return series
 
 
-@commands("TS.DELETERULE", flags=WRITE, keys=key_range(RW | UPDATE, 1, 2, 1), complexity="O(1)")
+@commands("TS.DELETERULE", flags=WRITE, keys=key_range(RW | UPDATE, 1, 1, 1), complexity="O(1)")
 def delete_rule(ctx: Client, source: bytes, target: bytes) -> Reply:
     """TS.DELETERULE sourceKey destKey
 

@@ -97,23 +97,46 @@ class BitWriter:
 
     def append(self, times: Sequence[int], words: Sequence[int], limit: int) -> int:
         """Appends samples while they fit in ``limit`` bits; returns how many did."""
+        done = 0
+        while done < len(times):
+            count = (limit - self.length) // MOST_BITS
+            if count <= 0:
+                if self.length + self._width(times[done], words[done]) > limit:
+                    break
+                count = 1
+            self._write(times[done : done + count], words[done : done + count])
+            done += count
+        return min(done, len(times))
+
+    def _width(self, time: int, word: int) -> int:
+        """Returns how many bits a sample would take."""
+        width = _change_bits(time - self.time - self.delta)[1]
+        different = word ^ self.word
+        if not different:
+            return width + 1
+        leading = min(64 - different.bit_length(), 31)
+        trailing = (different & -different).bit_length() - 1
+        size, last_size = 64 - leading - trailing, 64 - self.leading - self.trailing
+        if leading >= self.leading and trailing >= self.trailing and size + 11 > last_size:
+            return width + 2 + last_size
+        return width + 13 + size
+
+    def _write(self, times: Sequence[int], words: Sequence[int]) -> None:
+        """Appends samples, of which there is at least one."""
         groups = self.groups
         rest = self.rest
-        length = self.length
-        filled = length % _GROUP_BITS
-        free = limit - length
+        filled = self.length % _GROUP_BITS
         leading = self.leading
         trailing = self.trailing
         size = 64 - leading - trailing
-        known = _SMALL.get
-        appended = 0
         steps = list(map(sub, times, chain((self.time,), times)))
-        changes = map(sub, steps, chain((self.delta,), steps))
-        for change, different in zip(changes, map(xor, words, chain((self.word,), words)), strict=True):
-            found = known(change)
-            bits, width = _change_bits(change) if found is None else found
+        changes = list(map(sub, steps, chain((self.delta,), steps)))
+        xors = map(xor, words, chain((self.word,), words))
+        for found, change, different in zip(map(_SMALL.get, changes), changes, xors, strict=True):
+            bits, width = found or _change_bits(change)
             if not different:
-                width += 1
+                rest |= bits << filled
+                filled += width + 1
             else:
                 new_leading = 64 - different.bit_length()
                 if new_leading > 31:
@@ -121,35 +144,26 @@ class BitWriter:
                 new_trailing = (different & -different).bit_length() - 1
                 new_size = 64 - new_leading - new_trailing
                 if new_leading >= leading and new_trailing >= trailing and new_size + 11 > size:
-                    bits |= (0b01 | different >> trailing << 2) << width
-                    width += 2 + size
+                    rest |= (bits | (0b01 | different >> trailing << 2) << width) << filled
+                    filled += width + 2 + size
                 else:
-                    bits |= (0b11 | new_leading << 2 | (new_size - 1) << 7 | different >> new_trailing << 13) << width
-                    width += 13 + new_size
-                    if width <= free:
-                        leading = new_leading
-                        trailing = new_trailing
-                        size = new_size
-            free -= width
-            if free < 0:
-                free += width
-                break
-            rest |= bits << filled
-            filled += width
+                    leading = new_leading
+                    trailing = new_trailing
+                    size = new_size
+                    block = 0b11 | leading << 2 | (size - 1) << 7 | different >> trailing << 13
+                    rest |= (bits | block << width) << filled
+                    filled += width + 13 + size
             if filled >= _GROUP_BITS:
                 groups += (rest & _GROUP).to_bytes(_GROUP_BYTES, "little")
                 rest >>= _GROUP_BITS
                 filled -= _GROUP_BITS
-            appended += 1
         self.rest = rest
-        self.length = limit - free
+        self.length = len(groups) * 8 + filled
         self.leading = leading
         self.trailing = trailing
-        if appended:
-            self.time = times[appended - 1]
-            self.delta = steps[appended - 1]
-            self.word = words[appended - 1]
-        return appended
+        self.time = times[-1]
+        self.delta = steps[-1]
+        self.word = words[-1]
 
 
 def _change_bits(change: int) -> tuple[int, int]:

@@ -27,6 +27,8 @@ POLICIES = (b"", b"block", b"last", b"first", b"min", b"max", b"sum")
 SPLIT_FACTOR = 1.2
 
 _MASK = (1 << 64) - 1
+#: The version of files of Redis 8.8.  Its only difference is a number in the rules.
+_LATEST_VERSION = 9
 _MOST_INT64 = (1 << 63) - 1
 _MOST_CHUNK = 1 << 20
 _MOST_RULES = 1 << 16
@@ -73,6 +75,8 @@ class Rule:
         alignment = read.integer(0, _MOST_INT64) if version >= 6 else 0
         number = read.integer(1, len(NUMBERS))
         bucket = read.integer(0, _MASK)
+        if version >= 9:
+            read.integer(0, _MASK)  # whether the bucket has a sample that is a number
         made = cls(target, NUMBERS[number][0], duration, alignment)
         made.bucket = None if bucket == _MASK else bucket
         made.aggregator = load_aggregator(made.name, read, version)
@@ -317,7 +321,7 @@ class Series(OwnValue):
     @classmethod
     def load(cls, items: list[Any], version: int) -> Series:
         """Returns the series of a stored form; raises ValueError if it is not valid."""
-        if not 2 <= version <= cls.VERSION:
+        if not 2 <= version <= _LATEST_VERSION:
             raise ValueError(f"series of the version {version} are not known")
         read = Reader(items)
         key = read.data()

@@ -51,8 +51,8 @@ def add(ctx: Client, key: bytes, timestamp: bytes, value: bytes, *options: bytes
     Adds a sample to a series, which it creates if it is missing. Returns the time of the sample.
     """
     try:
-        # Most samples are newer than all others, so nothing can refuse or ignore them, and most numbers consist of a few
-        # digits.  Both are spelled out, since a call costs as much as a look-up.
+        # Most numbers consist of a few digits, and most samples are newer than all others, so that nothing can refuse
+        # or ignore them.  Both cases are spelled out, since a call costs as much as a look-up.
         whole, _, fraction = value.partition(b".")
         if (
             whole.isdigit()
@@ -67,7 +67,10 @@ def add(ctx: Client, key: bytes, timestamp: bytes, value: bytes, *options: bytes
             time = int(timestamp)
         else:
             time = ctx.now if timestamp == b"*" else _time_of(timestamp)
-        series = _series(ctx, key)
+        try:
+            series = ctx.db.write(key, Series)
+        except WrongType:
+            raise CommandError(_NOT_SERIES) from None
         if series is not None and not options and time - series.last_time > series.ignore_time and not series.rules:
             series.append(time, number)
             ctx.changed(key, "ts.add")
