@@ -183,6 +183,7 @@ def _load_modules(engine: Engine, modules: Iterable[ModuleWithArguments]) -> Non
             raise FatalConfigError(f"{error}\nCan't load module from {to_text(path)}: server aborting") from None
     for what, given in modules:
         load_module(engine, what, given)
+    engine.config.check_pending()
 
 
 def _make_status(engine: Engine, reactor: Any, port: int, interface: str) -> StatusService:

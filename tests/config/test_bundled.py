@@ -86,8 +86,8 @@ def test_directives_of_modules_that_are_left_out() -> None:
         ("ts-compaction-policy", "avg:1h", "Invalid compaction policy"),
         ("ts-compaction-policy", "other:1h:1d", "Invalid compaction policy"),
         ("ts-duplicate-policy", "any", "argument(s) must be one of the following: block, first, last, min, max, sum"),
-        ("ts-ignore-max-val-diff", "-1", "argument must be a number from 0 on"),
-        ("ts-ignore-max-val-diff", "inf", "argument must be a number from 0 on"),
+        ("ts-ignore-max-val-diff", "-1", "argument must be between 0 and 1.79769e+308 inclusive"),
+        ("ts-ignore-max-val-diff", "inf", "argument must be between 0 and 1.79769e+308 inclusive"),
         ("ts-num-threads", "2", "can't set immutable config"),
     ],
 )

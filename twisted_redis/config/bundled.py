@@ -6,12 +6,13 @@ CONFIG GET shows the directives of a module only if ``bundled-modules`` names it
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 from twisted_redis.config import numbers
 from twisted_redis.config.declare import HIDDEN, HINT, IMMUTABLE, MULTI_ARG, directive, number, take_directives
 from twisted_redis.config.errors import ConfigError
-from twisted_redis.config.kinds import Enum, Kind, Names, Number, Text
+from twisted_redis.config.kinds import Enum, Names, Number, Real, Text
 
 __all__ = ["MODULES", "MODULE_DIRECTIVES", "ModuleDirectives", "prefixes_without"]
 
@@ -46,32 +47,14 @@ class Entries(Number):
         return found
 
 
-class Real(Kind[float]):
-    """A number from 0 on, but not infinite."""
-
-    __slots__ = ()
-
-    def parse(self, arguments: list[bytes], current: float) -> float:
-        """Returns the number; raises ConfigError."""
-        found = numbers.float_number(arguments[0])
-        if found is None or not 0 <= found < float("inf"):
-            raise ConfigError("argument must be a number from 0 on")
-        return found
-
-    def show(self, value: float) -> str:
-        """Returns the shortest form that is the same number."""
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-
-
 class Fraction(Real):
     """A number between two bounds, which are excluded; a number above ``cap`` counts as ``cap``."""
 
-    __slots__ = ("cap", "high", "low", "name")
+    __slots__ = ("cap", "name")
 
     def __init__(self, name: str, low: float, high: float, cap: float) -> None:
+        super().__init__(low, high)
         self.name = name
-        self.low = low
-        self.high = high
         self.cap = cap
 
     def parse(self, arguments: list[bytes], current: float) -> float:
@@ -123,7 +106,7 @@ class ModuleDirectives:
     ts_duplicate_policy = directive(Enum("block", "first", "last", "min", "max", "sum"), "block")
     ts_encoding = directive(Enum("compressed", "uncompressed"), "compressed")
     ts_ignore_max_time_diff = number(0, 0, numbers.I64_MAX)
-    ts_ignore_max_val_diff = directive(Real(), 0.0)
+    ts_ignore_max_val_diff = directive(Real(0, sys.float_info.max), 0.0)
     ts_num_threads = number(3, 1, 16, IMMUTABLE | HINT)
     ts_retention_policy = number(0, 0, numbers.I64_MAX)
 

@@ -219,6 +219,27 @@ class Number(Kind[int]):
         return [(f"{name} {text}", value != default)]
 
 
+class Real(Kind[float]):
+    """A finite number between two bounds, both included."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low = low
+        self.high = high
+
+    def parse(self, arguments: list[bytes], current: float) -> float:
+        found = numbers.float_number(arguments[0])
+        if found is None:
+            raise ConfigError("argument couldn't be parsed into a number")
+        if not self.low <= found <= self.high:
+            raise ConfigError(f"argument must be between {self.low:g} and {self.high:g} inclusive")
+        return found
+
+    def show(self, value: float) -> str:
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
 def memory_text(size: int) -> str:
     """Formats bytes in the largest unit that divides them."""
     for unit, factor in (("gb", 1024**3), ("mb", 1024**2), ("kb", 1024)):

@@ -10,7 +10,7 @@ from twisted_redis.config.declare import MULTI_ARG, Directive
 from twisted_redis.config.directives import ALL, BY_NAME, DEPRECATED
 from twisted_redis.config.errors import ConfigError, FatalConfigError
 from twisted_redis.config.kinds import to_text
-from twisted_redis.config.store import Config, StartLine
+from twisted_redis.config.store import Config, StartLine, unresolved
 from twisted_redis.resp.inline import split_arguments
 
 __all__ = ["load"]
@@ -37,7 +37,7 @@ class _Loader:
         self._depth = 0
         self._reading = False
         self._save_seen = False
-        self._unknown: dict[str, str] = {}
+        self._unknown: dict[str, tuple[bytes, ...]] = {}
 
     def read(self, path: str) -> bytes:
         """Returns the content of all files that match ``path``. Wildcards without a match give an empty content."""
@@ -95,8 +95,10 @@ class _Loader:
                 raise ConfigError("sentinel directive while not in sentinel mode")
         elif not arguments:
             raise ConfigError("Bad directive or wrong number of arguments")
+        elif "." in name:
+            self.config.pending[name] = StartLine(tuple(arguments), number, to_text(line))
         else:
-            self._unknown[name] = to_text(b" ".join(arguments))
+            self._unknown[name] = tuple(arguments)
 
     def _directive(self, directive: Directive[Any], arguments: list[bytes]) -> None:
         if not directive.flags & MULTI_ARG:
@@ -138,12 +140,7 @@ class _Loader:
 
     def finish(self) -> None:
         """Makes the checks that need the whole configuration."""
-        if self._unknown:
-            unknown = "".join(f">>> '{name} {value}'\n" for name, value in self._unknown.items())
-            raise FatalConfigError(
-                f"Unresolved Configuration(s) Detected:\n{unknown}Module Configuration detected"
-                " without loadmodule directive or no ApplyConfig call: aborting"
-            )
+        unresolved(self._unknown)
         for directive in ALL:
             value = self.config.value_of(directive)
             if value != directive.default and not self.config.is_honoured(directive):

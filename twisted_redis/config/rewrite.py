@@ -8,8 +8,10 @@ a new one become empty. Included files do not change.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from twisted_redis.config.declare import Directive
 from twisted_redis.config.directives import ALL, BY_NAME, Directives
 from twisted_redis.config.kinds import quoted, to_bytes, to_text
 from twisted_redis.resp.inline import split_arguments
@@ -24,9 +26,10 @@ _OTHER_LINES = frozenset(("include", "rename-command", "user", "loadmodule", "se
 class _Lines:
     """The lines of a file, and the index of the lines of each directive."""
 
-    __slots__ = ("_places", "_signed", "lines")
+    __slots__ = ("_known", "_places", "_signed", "lines")
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, known: Mapping[str, Directive[Any]]) -> None:
+        self._known = known
         self.lines: list[bytes] = []
         self._places: dict[str, list[int]] = {}
         self._signed = False
@@ -40,7 +43,7 @@ class _Lines:
             return
         arguments = split_arguments(line)
         name = to_text(arguments[0].lower()) if arguments else ""
-        directive = BY_NAME.get(name)
+        directive = self._known.get(name)
         if directive is None and name not in _OTHER_LINES:
             self.lines.append(b"# ??? " + line)  # a line that could not be parsed
             return
@@ -75,13 +78,15 @@ def rewritten(
     users: Iterable[bytes] | None = None,
     everything: bool = False,
     modules: Iterable[tuple[bytes, ...]] = (),
+    known: Mapping[str, Directive[Any]] = BY_NAME,
 ) -> bytes:
     """Returns the new content of a file. ``users`` and ``everything`` have the meaning of ``Config.rewrite``.
 
-    ``modules`` contains the arguments of each ``loadmodule`` line (module, argument...).
+    ``modules`` contains the arguments of each ``loadmodule`` line (module, argument...), and ``known`` all directives,
+    also the settings of modules.
     """
-    lines = _Lines(content)
-    for directive in ALL:
+    lines = _Lines(content, known)
+    for directive in (*ALL, *(directive for name, directive in known.items() if name not in BY_NAME)):
         value = config.value_of(directive)
         if directive.name == "replicaof" and config.cluster_enabled:
             value = None  # the cluster's own file says which node replicates which
@@ -114,6 +119,7 @@ def rewrite_file(
     users: Iterable[bytes] | None = None,
     everything: bool = False,
     modules: Iterable[tuple[bytes, ...]] = (),
+    known: Mapping[str, Directive[Any]] = BY_NAME,
 ) -> None:
     """Rewrites the file at ``path`` atomically, or creates it. Raises OSError."""
     try:
@@ -121,7 +127,7 @@ def rewrite_file(
             content = file.read()
     except FileNotFoundError:
         content = b""
-    replace_file(path, rewritten(config, content, users, everything, modules))
+    replace_file(path, rewritten(config, content, users, everything, modules, known))
 
 
 def replace_file(path: str, content: bytes) -> None:

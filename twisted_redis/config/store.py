@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from twisted_redis.resp.cstrings import c_string
 if TYPE_CHECKING:
     from twisted_redis.datatypes.own import OwnValue
 
-__all__ = ["Applier", "Config", "StartLine"]
+__all__ = ["Applier", "Config", "StartLine", "unresolved"]
 
 Applier = Callable[[], None]
 
@@ -69,6 +69,9 @@ class Config(Directives):
         self.users: list[StartLine] = []  #: ``user`` lines: (name, rule...).
         self.modules: list[StartLine] = []  #: ``loadmodule`` lines: (module, argument...).
         self.loaded_modules: list[tuple[bytes, ...]] = []  #: The same for the modules that are loaded now.
+        #: All directives: those of the server, and the settings of modules that are loaded.
+        self.by_name = BY_NAME
+        self.pending: dict[str, StartLine] = {}  #: Lines with settings of modules that are not loaded yet.
         self.own_types: dict[str, type[OwnValue]] = {}  #: The value types of loaded modules, by name.
         self.provide_type: Callable[[str], bool] | None = None  #: Loads the bundled module that has a type.
         self.quicklist_packed_threshold = 0  #: DEBUG QUICKLIST-PACKED-THRESHOLD (bytes), not a directive. 0 for none.
@@ -141,19 +144,19 @@ class Config(Directives):
         for pattern in patterns:
             if is_pattern(pattern):
                 is_match = matcher(pattern)
-                for name in _VISIBLE:
+                for name in _VISIBLE if self.by_name is BY_NAME else self._visible():
                     if name not in matches and is_match(name) and not name.startswith(left_out):
                         matches[name] = name, self.text(name)
             else:
                 given = to_text(pattern)
                 name = to_text(pattern.lower())
-                if name in BY_NAME and name not in matches and not name.startswith(left_out):
+                if name in self.by_name and name not in matches and not name.startswith(left_out):
                     matches[name] = given, self.text(name)
         return dict(matches.values())
 
     def text(self, name: str) -> str:
         """Formats the value of a directive (name or alias) for CONFIG GET."""
-        directive = BY_NAME[name]
+        directive = self.by_name[name]
         return directive.kind.show(self.value_of(directive))
 
     @staticmethod
@@ -161,6 +164,40 @@ class Config(Directives):
         """True if the values of this directive must not appear in logs, MONITOR and SLOWLOG."""
         directive = _find(name)
         return directive is not None and bool(directive.flags & SENSITIVE)
+
+    def _visible(self) -> list[str]:
+        return sorted(name for name, directive in self.by_name.items() if not directive.flags & HIDDEN)
+
+    # settings of modules
+
+    def add_settings(self, settings: Iterable[Directive[Any]], given: Mapping[str, bytes]) -> None:
+        """Adds the settings of a module, with the values of ``given``, of the file or of their declarations.
+
+        Raises ConfigError or FatalConfigError for a value that is not valid.
+        """
+        for directive in settings:
+            value, line = directive.default, self.pending.pop(directive.name, None)
+            if directive.name in given:
+                value = directive.kind.parse([given[directive.name]], value)
+            elif line is not None:
+                try:
+                    if len(line.arguments) != 1:
+                        raise ConfigError("wrong number of arguments")
+                    value = directive.kind.parse(list(line.arguments), value)
+                except ConfigError as error:
+                    raise line.refused(str(error)) from None
+            self.by_name = {**self.by_name, directive.name: directive}
+            self.assign(directive, value)
+
+    def remove_settings(self, settings: Iterable[Directive[Any]]) -> None:
+        """Removes the settings of a module."""
+        names = {directive.name for directive in settings}
+        if names:
+            self.by_name = {name: directive for name, directive in self.by_name.items() if name not in names}
+
+    def check_pending(self) -> None:
+        """Raises FatalConfigError if a line has a setting of a module that is not loaded."""
+        unresolved({name: line.arguments for name, line in self.pending.items()})
 
     # CONFIG SET
 
@@ -208,7 +245,7 @@ class Config(Directives):
         seen = set()
         left_out = prefixes_without(self.bundled_modules)
         for given, value in pairs:
-            directive = _find(given)
+            directive = self.by_name.get(to_text(given.lower()))
             shown = to_text(c_string(given))
             if directive is None or directive.name.startswith(left_out):
                 raise ConfigSetError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
@@ -264,9 +301,19 @@ class Config(Directives):
         if self.file is None:
             raise ConfigError("The server is running without a config file")
         try:
-            rewrite.rewrite_file(self, self.file, users, everything, self.loaded_modules)
+            rewrite.rewrite_file(self, self.file, users, everything, self.loaded_modules, self.by_name)
         except OSError as error:
             raise ConfigError(f"Rewriting config file: {error.strerror}") from error
+
+
+def unresolved(lines: Mapping[str, tuple[bytes, ...]]) -> None:
+    """Raises FatalConfigError if there are ``lines`` that nothing knows: their arguments by their names."""
+    if lines:
+        unknown = "".join(f">>> '{name} {to_text(b' '.join(arguments))}'\n" for name, arguments in lines.items())
+        raise FatalConfigError(
+            f"Unresolved Configuration(s) Detected:\n{unknown}Module Configuration detected"
+            " without loadmodule directive or no ApplyConfig call: aborting"
+        )
 
 
 def _find(name: bytes) -> Directive[Any] | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from twisted_redis.config.declare import Directive
 from twisted_redis.datatypes.own import OwnValue, check_type
 from twisted_redis.engine.declare.flags import MODULE
 from twisted_redis.engine.declare.keyspecs import KeySpec
@@ -23,6 +24,7 @@ from twisted_redis.engine.extensions.declarations import (
     most_arguments,
     takes,
 )
+from twisted_redis.engine.extensions.settings import directive_of, reader_of
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -33,6 +35,7 @@ __all__ = ["EventHook", "Middleware", "Module"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Value = TypeVar("Value", bound=type[OwnValue])
+T = TypeVar("T", bool, int, float, str)
 
 #: Receives (database number, key, event name), or these behind the engine.
 EventHook = Callable[..., None]
@@ -55,6 +58,7 @@ class Module:
         self.types: dict[str, type[OwnValue]] = {}
         self.events: list[tuple[frozenset[str], EventHook]] = []
         self.middleware: list[tuple[frozenset[str], Middleware]] = []
+        self.settings: dict[str, Directive[Any]] = {}
         self.loader: Callable[..., Any] | None = None
         self.unloader: Callable[[Any], None] | None = None
 
@@ -140,6 +144,27 @@ class Module:
         if self.types.setdefault(name, cls) is not cls:
             raise ValueError(f"{cls.__name__} and {self.types[name].__name__} have the same TYPE {name}")
         return cls
+
+    def setting(
+        self,
+        name: str,
+        default: T,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[str, ...] = (),
+    ) -> Callable[[Client], T]:
+        """Declares a directive ``module.name`` for redis.conf, CONFIG and LOADEX; returns a function that reads it.
+
+        The kind follows from ``default``: a bool, an int or float between ``low`` and ``high``, or a str, which may
+        have to be one of ``choices``.  The function takes the client.
+        """
+        check_names("setting", (name,))
+        full = f"{self.name}.{name}".lower()
+        if full in self.settings or " " in full:
+            raise ValueError(f"the setting {full} is declared twice, or is not one word")
+        self.settings[full] = directive_of(full, default, low, high, choices)
+        return reader_of(full, default)
 
     def on_event(self, *names: str) -> Callable[[EventHook], EventHook]:
         """Declares a function that receives keyspace events: all, or those named (``expired``, ``set`` and so on).

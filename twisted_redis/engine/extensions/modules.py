@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.config.errors import ConfigError
 from twisted_redis.datatypes.own import OwnValue
 from twisted_redis.engine.declare.table import Command, bind_table
 from twisted_redis.engine.errors import CommandError
@@ -161,7 +162,9 @@ class Modules:
         """
         module = entry.module
         self.loaded[module.name] = entry
+        given = {name: words for name in module.settings if (words := settings.pop(_short(name), None)) is not None}
         try:
+            self._engine.config.add_settings(module.settings.values(), given)
             self._add_types(module)
             self._add_commands(entry, checks)
             self._add_hooks(entry)
@@ -262,6 +265,7 @@ class Modules:
     def _remove(self, entry: Loaded) -> None:
         engine = self._engine
         del self.loaded[entry.module.name]
+        engine.config.remove_settings(entry.module.settings.values())
         for name, cls in entry.module.types.items():
             if engine.config.own_types.get(name) is cls:
                 del engine.config.own_types[name]
@@ -340,8 +344,13 @@ def _from_file(path: Path) -> ModuleType:
     return made
 
 
+def _short(setting: str) -> str:
+    """Returns the name of a setting as LOADEX gives it to a module: without the module's name."""
+    return setting.rpartition(".")[2].replace("-", "_")
+
+
 def _error_text(error: BaseException) -> str:
-    if isinstance(error, ModuleError):
+    if isinstance(error, ModuleError | ConfigError):
         return str(error)
     return "".join(traceback.format_exception_only(type(error), error)).strip()
 
