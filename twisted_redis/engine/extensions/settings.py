@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from twisted_redis.config.declare import Directive
 from twisted_redis.config.kinds import Bool, Enum, Kind, Number, Real, Text
 from twisted_redis.config.numbers import I64_MAX, I64_MIN
-
-if TYPE_CHECKING:
-    from twisted_redis.engine.clients import Client
 
 __all__ = ["directive_of", "reader_of"]
 
@@ -42,10 +39,11 @@ def directive_of(name: str, default: Any, low: float | None, high: float | None,
     return Directive(name, name, kind, default, 0, None)
 
 
-def reader_of(name: str, default: T) -> Callable[[Client], T]:
-    """Returns a function that returns the present value of a setting."""
+def reader_of(name: str, default: T) -> Callable[[Any], T]:
+    """Returns a function that takes a client and returns the present value of a setting."""
 
-    def read(ctx: Client) -> T:
-        return getattr(ctx.config, name, default)
+    def read(ctx: Any) -> T:
+        found: T = getattr(ctx.config, name, default)
+        return found
 
     return read
