@@ -215,3 +215,27 @@ def test_a_removed_place_comes_after_those_in_it() -> None:
     places: list[list[str | int]] = [["a", 0], ["a", 2], ["b", "c"], ["b"], ["a", 1]]
     assert editing.remove_all(root, places) == 4
     assert root == {"a": [4]}
+
+
+#: What RedisJSON 1 stored of {"a":[1,2.5,null],"b":true,"c":"x"}.
+OLD = [32, 3, 128, b"a", 64, 3, 8, 1, 4, 2.5, 1, 128, b"b", 16, b"1", 128, b"c", 2, b"x"]
+
+
+def test_a_record_of_the_first_version() -> None:
+    assert Document.load(OLD, 0).text() == b'{"a":[1,2.5,null],"b":true,"c":"x"}'
+
+
+@pytest.mark.parametrize(
+    "items", [[], OLD[:-1], [*OLD, 1], [32, 1, 1], [64, 1 << 60], [64, 1] * 5000, [4, float("nan")]]
+)
+def test_a_bad_record_of_the_first_version(items: list[Any]) -> None:
+    with pytest.raises(ValueError):
+        Document.load(items, 0)
+
+
+def test_a_record_of_the_second_version() -> None:
+    assert Document.load([b"[1]", 0], 2).text() == b"[1]"
+    assert Document.load([b"[1]", 1, b"index", b"path"], 2).text() == b"[1]"
+    for items, version in [([b"[1]", 1, b"index"], 2), ([b"[1]", 0], 3), ([b"[1]"], 1), ([b"[1]"], 4)]:
+        with pytest.raises(ValueError):
+            Document.load(items, version)

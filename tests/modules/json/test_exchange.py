@@ -13,6 +13,10 @@ import pytest
 from tests.differential.harness import Server, our_command, real_redis, running
 from tests.differential.wire import Wire, parse
 from tests.modules.json.calls import Calls
+from tests.modules.json.test_commands import OLD
+from twisted_redis.datatypes.own import Item
+from twisted_redis.modules.json.document import Document
+from twisted_redis.persistence.rdb.payload import dump
 
 KEYS = [b"doc:%d" % number for number in range(40)]
 #: Starts a server with more options.
@@ -124,3 +128,23 @@ def test_replication(direction: str) -> None:
         assert one.call(b"WAIT", b"1", b"20000") == b":1\r\n"
         assert contents(one) == contents(other)
         assert len(contents(one)) > 30
+
+
+@pytest.mark.parametrize(
+    ("version", "items"),
+    [(0, OLD), (2, [b'{"a":[1,2.5]}', 0]), (2, [b"[1]", 1, b"index", b"path"]), (3, [b' {"a": -0} '])],
+)
+def test_records_of_all_versions_are_restored(version: int, items: list[Item]) -> None:
+    class Written(Document):
+        VERSION = version
+
+        def save(self) -> list[Item]:
+            return items
+
+    payload = dump(Written(None), compressed=False)
+    texts = []
+    for start in (oracle, ours):
+        with start() as server, connected(server) as wire:
+            assert wire.call(b"RESTORE", b"k", b"0", payload) == b"+OK\r\n"
+            texts.append(wire.call(b"JSON.GET", b"k"))
+    assert texts[0] == texts[1]

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted_redis.extending import Client, OwnValue
+from twisted_redis.extending import Client, OwnValue, Reader
 from twisted_redis.modules.json.module import module
+from twisted_redis.modules.json.old_files import first_version
 from twisted_redis.modules.json.text import JsonError, dumps, loaded, restored
 
 __all__ = ["Document", "Recent", "content", "estimate"]
@@ -141,13 +142,23 @@ class Document(OwnValue):
 
     @classmethod
     def load(cls, items: list[Any], version: int) -> Document:
-        """Returns the document of a text; ValueError if it is not JSON."""
-        if not items or not isinstance(items[0], bytes) or version not in (2, 3):
-            raise ValueError("no text of a document")
-        try:
-            return cls(loaded(items[0]))
-        except JsonError as error:
-            raise ValueError(str(error)) from None
+        """Returns the document of a text, or of what earlier versions of RedisJSON have stored; raises ValueError."""
+        read = Reader(items)
+        if version == 0:
+            value = first_version(read)
+        elif version not in (2, 3):
+            raise ValueError(f"a document of the unknown version {version}")
+        else:
+            try:
+                value = loaded(read.data())
+            except JsonError as error:
+                raise ValueError(str(error)) from None
+            if version == 2 and read.integer():
+                # The name and the path of an index of that time.
+                read.data()
+                read.data()
+        read.at_end()
+        return cls(value)
 
     def copy(self) -> Document:
         """Returns an independent copy."""
