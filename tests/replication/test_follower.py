@@ -519,7 +519,7 @@ def test_the_slow_log_keeps_the_commands_of_the_master(snapshot: bytes, watched:
     following.server("SLOWLOG", "RESET")
     link.send(b"".join(encode(*words) for _, words in SHOWN))
     address = address_of_master(following).encode()
-    calls = [call for call in following.server.engine.slowlog.calls if call.address == address]
+    calls = [call for call in following.server.engine.slowlog.calls() if call.address == address]
     # EXEC itself is not recorded, because the commands that it ran are.
     assert [call.argv for call in reversed(calls)] == [
         [word.encode() for word in words] for _, words in SHOWN if words != ["EXEC"]

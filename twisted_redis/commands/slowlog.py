@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from twisted_redis.commands.common.helptext import declare_help
 from twisted_redis.engine.clients import Client
 from twisted_redis.engine.declare.flags import ADMIN, LOADING, STALE
@@ -40,8 +38,7 @@ def get(ctx: Client, *count: bytes) -> Reply:
     wanted = 10
     if count:
         wanted = integer_in(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
-    calls = ctx.engine.slowlog.calls
-    return [list(call) for call in islice(calls, len(calls) if wanted < 0 else min(wanted, len(calls)))]
+    return [list(call) for call in ctx.engine.slowlog.calls(None if wanted < 0 else wanted)]
 
 
 @subcommand("LEN", arity=2, tips=("request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"))
@@ -50,7 +47,7 @@ def length(ctx: Client) -> Reply:
 
     Returns the number of entries in the log.
     """
-    return len(ctx.engine.slowlog.calls)
+    return len(ctx.engine.slowlog)
 
 
 @subcommand(
@@ -64,7 +61,7 @@ def reset(ctx: Client) -> Reply:
 
     Deletes all entries of the log.
     """
-    ctx.engine.slowlog.calls.clear()
+    ctx.engine.slowlog.clear()
     return OK
 
 

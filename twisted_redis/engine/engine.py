@@ -188,6 +188,7 @@ class Engine:
             lambda: bool(self.gates & (IS_LOADING | IS_BUSY)) or self.migrations.busy,
             self.usage.forget_estimates,
         )
+        self.packing.renewers.append(self.slowlog.renew)
         self.compatibility = Compatibility(self)
         self.memory_tracking = MemoryTracking(config)
         #: What requests cost in each slot of a cluster.

@@ -7,7 +7,6 @@ INFO; their figures come from CLUSTER INFO and from the view of the cluster port
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from twisted_redis import __version__
@@ -81,7 +80,7 @@ def slow_calls(engine: Engine) -> list[dict[str, Any]]:
     """The last slow calls: the command without its arguments, when it began (s) and how long it took (us)."""
     return [
         {"id": call.number, "time": call.time, "usec": call.microseconds, "command": _name(engine, call.argv)}
-        for call in islice(engine.slowlog.calls, LISTED)
+        for call in engine.slowlog.calls(LISTED)
     ]
 
 

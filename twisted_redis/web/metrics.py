@@ -347,11 +347,10 @@ def _cluster(engine: Engine) -> Iterable[Metric]:
 
 
 def _slow_calls(engine: Engine) -> Iterable[Metric]:
-    slow = engine.slowlog.calls
-    yield _SLOWLOG_LENGTH.of(len(slow))
-    if slow:
-        yield _SLOWLOG_LAST.of(slow[0].number)
-        yield _SLOWLOG_DURATION.of(slow[0].microseconds / 1e6)
+    yield _SLOWLOG_LENGTH.of(len(engine.slowlog))
+    for last in engine.slowlog.calls(1):
+        yield _SLOWLOG_LAST.of(last.number)
+        yield _SLOWLOG_DURATION.of(last.microseconds / 1e6)
 
 
 def _by_line(metrics: Iterable[Declared], lines: Mapping[str, str], prefix: str) -> Iterable[Metric]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from twisted_redis.engine.declare.flags import SKIP_SLOWLOG
@@ -29,12 +32,16 @@ class SlowCall(NamedTuple):
 
 
 class SlowLog:
-    """The slow calls of a server, newest first; the numbering continues after a reset."""
+    """The slow calls of a server, newest first; the numbering continues after a reset.
+
+    A call is kept as one object, which is allocated anew with ``renew``: a hundred arguments that stay for days, each
+    among the data of its time, would keep the memory around them from being given back.
+    """
 
     def __init__(self, config: Config, time: TimeSource) -> None:
         self._config = config
         self._time = time
-        self.calls: deque[SlowCall] = deque()
+        self._calls: deque[bytes] = deque()
         self._next = 0
         self.totals = SlowTotals()
 
@@ -53,24 +60,34 @@ class SlowLog:
         microseconds = nanoseconds // 1000
         for totals in (self.totals, command.slow):
             totals.note(microseconds)
-        self.calls.appendleft(
-            SlowCall(
-                self._next,
-                int(self._time.wall()),
-                microseconds,
-                self._cut(redacted(self._config, command, argv)),
-                address.encode(),
-                name,
-            )
-        )
+        shown = self._cut(redacted(self._config, command, argv))
+        call = self._next, int(self._time.wall()), microseconds, shown, address.encode(), name
+        self._calls.appendleft(marshal.dumps(call))
         self._next += 1
         self.trim()
 
     def trim(self) -> None:
         """Drops the oldest calls beyond ``slowlog-max-len``; 0 keeps the existing calls."""
         limit = self._config.slowlog_max_len
-        while limit and len(self.calls) > limit:
-            self.calls.pop()
+        while limit and len(self._calls) > limit:
+            self._calls.pop()
+
+    def __len__(self) -> int:
+        """The number of calls that are kept."""
+        return len(self._calls)
+
+    def calls(self, most: int | None = None) -> Iterator[SlowCall]:
+        """Yields the calls, at most ``most`` of them."""
+        for call in islice(self._calls, None if most is None else min(most, len(self._calls))):
+            yield SlowCall(*marshal.loads(call))
+
+    def clear(self) -> None:
+        """Forgets all calls."""
+        self._calls.clear()
+
+    def renew(self) -> None:
+        """Allocates the calls anew."""
+        self._calls = deque([bytes(memoryview(call)) for call in self._calls])
 
     def _cut(self, argv: list[bytes]) -> list[bytes]:
         """The request within ``slowlog-entry-max-argc`` and ``slowlog-entry-max-string-len``."""

@@ -75,6 +75,8 @@ class Packing:
         self._databases: list[Database] = []
         self.values = 0
         self.bytes = 0
+        #: Called to allocate anew what stays for long, wherever it was allocated.
+        self.renewers: list[Callable[[], None]] = []
         self._seen_values = 0
         self._seen_bytes = 0
         self._requests = 0
@@ -164,6 +166,8 @@ class Packing:
         # The first time the keys fill gaps, all over the memory.  The second time there are no gaps any more.
         for _ in range(2):
             clear_free_lists()
+            for renew in self.renewers:
+                renew()
             for db in new:
                 if len(db.data) <= _MOST_RENEWED:
                     renew_keys(db)
