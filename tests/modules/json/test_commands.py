@@ -92,17 +92,41 @@ def test_integers_overflow_as_in_redis(server: Server) -> None:
 
 
 def test_a_document_can_become_too_deep(server: Server) -> None:
-    deep = '{"a":' * 120 + "{}" + "}" * 120
+    deep = '{"a":' * 99 + "{}" + "}" * 99
     call(server, "JSON.SET", "k", "$", deep)
-    call(server, "JSON.SET", "k", "$" + ".a" * 120, deep)
+    call(server, "JSON.SET", "k", "$" + ".a" * 100, deep)
     before = document(server)
     for name in ("JSON.SET", "JSON.MERGE"):
         with pytest.raises(Refused, match="recursion limit exceeded"):
-            call(server, name, "k", "$" + ".a" * 240, deep)
+            call(server, name, "k", "$" + ".a" * 101, deep)
+    with pytest.raises(Refused, match="recursion limit exceeded"):
+        call(server, "JSON.SET", "k", "$" + ".a" * 200, "[]")
     assert document(server) == before
-    assert call(server, "JSON.GET", "k", "$" + ".a" * 239) == '[{"a":{}}]'
+    assert call(server, "JSON.GET", "k", "$" + ".a" * 198) == '[{"a":{}}]'
     call(server, "RESTORE", "other", 0, server("DUMP", "k"))
     assert document(server, "other") == before
+
+
+def test_the_deepest_document_can_be_replied_in_all_forms(server: Server) -> None:
+    client = server.connect()
+    client("HELLO", 3)
+    for opening, closing in (('{"a":', "}"), ("[", "]")):
+        deep = opening * 100 + "%s" + closing * 100
+        call(server, "JSON.SET", "k", "$", deep % "1")
+        step = ".a" if opening == '{"a":' else "[0]"
+        call(server, "JSON.SET", "k", "$" + step * 100, deep % "1")
+        for words in (
+            ("JSON.RESP", "k"),
+            ("JSON.GET", "k", "FORMAT", "EXPAND", "$"),
+            ("JSON.GET", "k", "INDENT", " "),
+            ("JSON.GET", "k", "$..*"),
+            ("JSON.GET", "k", "$..a"),
+            ("JSON.GET", "k", "$[?(@==@)]"),
+            ("JSON.DEBUG", "MEMORY", "k"),
+            ("JSON.MERGE", "k", "$", deep % "2"),
+            ("COPY", "k", "other", "REPLACE"),
+        ):
+            assert not client(*words).startswith(b"-"), words
 
 
 def test_a_removed_member_leaves_its_place_to_the_last_one(server: Server) -> None:
@@ -178,7 +202,7 @@ def test_a_float_comes_back_from_a_file() -> None:
 def test_a_record_of_another_writer_is_read_like_an_argument() -> None:
     assert Document.load([b' {"a": -0, "a": 18446744073709551616}'], 3).text() == b'{"a":1.8446744073709552e19}'
     with pytest.raises(ValueError, match="recursion limit exceeded"):
-        Document.load([b"[" * 260 + b"]" * 260], 3)
+        Document.load([b"[" * 201 + b"]" * 201], 3)
 
 
 NESTED = "[" + ",".join(["[]"] * 500) + "]"

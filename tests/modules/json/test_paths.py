@@ -136,6 +136,6 @@ def test_a_scan_for_a_name_has_the_order_of_any_scan() -> None:
     assert found("$..a", root) == found("$..['a','x']", root) == [root["a"], {"a": 1}, 1, 2, 3]
     assert [value for value, _ in path_of(b"$..a").find_places(root, 100)] == found("$..a", root)
     deep: Any = {"x": 1}
-    for _ in range(248):
+    for _ in range(198):
         deep = {"a": deep}
-    assert len(found("$..a", deep)) == 248
+    assert len(found("$..a", deep)) == 198

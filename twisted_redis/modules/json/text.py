@@ -38,7 +38,7 @@ __all__ = [
 DEEPEST_ARGUMENT = 127
 """The most arrays and objects within each other in an argument."""
 
-DEEPEST_DOCUMENT = 250
+DEEPEST_DOCUMENT = 200
 """As above, in a document: commands can put one value into another.  RedisJSON has no limit."""
 
 _MARKS = bytes.maketrans(

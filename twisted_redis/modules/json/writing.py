@@ -59,7 +59,7 @@ def _put(ctx: Client, document: Document, targets: list[_Target], value: Any, si
     root = content(ctx, document)
     done = False
     for target in targets:
-        check_depth(len(target.place) + 1, value)
+        check_depth(len(target.place) + (target.key is not None), value)
     for place, key in targets:
         item = duplicate(value) if len(targets) > 1 else value
         if key is None:
@@ -177,8 +177,8 @@ def merge(ctx: Client, words: Words) -> Reply:
         targets = [_Target([], None)] if path.is_root else _targets(ctx, document, path)
         root = content(ctx, document)
         done = False
-        for place, _ in targets:
-            check_depth(len(place) + 1, patch)
+        for place, name in targets:
+            check_depth(len(place) + (name is not None), patch)
         for place, name in targets:
             if name is not None:
                 done = add(root, place, name, duplicate(patch)) or done
