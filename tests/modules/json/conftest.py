@@ -1,17 +1,12 @@
-"""A server without a network that has the module with the documents."""
+"""A server without a network; it loads the module with the documents at the first command."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.server import Server
-from twisted_redis.extending import load_module
-from twisted_redis.modules.json import module
 
 
 @pytest.fixture
 def server() -> Server:
-    made = Server(rdbcompression=False)
-    if module.name not in made.engine.modules.loaded:
-        load_module(made.engine, module)
-    return made
+    return Server(rdbcompression=False)
