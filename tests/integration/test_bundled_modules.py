@@ -12,7 +12,7 @@ import redis
 
 from tests.integration.process import Server, environment
 from tests.integration.replicas import in_step, link_up, until
-from twisted_redis import fake, running_cluster
+from twisted_redis import fake, running_cluster, running_server
 
 Start = Callable[..., Server]
 
@@ -119,6 +119,14 @@ def test_the_clients_of_the_fake_have_the_modules() -> None:
     with fake.FakeRedis() as client:
         assert client.bf().add("filter", "item") == 1
         assert client.bf().exists("filter", "item") == 1
+
+
+def test_an_embedded_server_has_the_modules() -> None:
+    with running_server(bundled_modules="json") as server, redis.Redis(port=server.port) as client:
+        assert client.json().set("document", "$", {"list": [1, 2]})
+        assert client.json().get("document", "$.list[1]") == [2]
+        with pytest.raises(redis.exceptions.ResponseError, match=r"unknown command 'BF\.ADD'"):
+            client.bf().add("filter", "item")
 
 
 def test_the_modules_are_one_option_of_the_command_line(start: Start) -> None:

@@ -15,7 +15,7 @@ from twisted_redis.engine.clock import manual_time
 from twisted_redis.engine.extensions.bundled_names import NAMES
 from twisted_redis.engine.extensions.modules import ModuleError, load_module
 from twisted_redis.engine.links import NullLink
-from twisted_redis.extending import OK, Module, OwnValue
+from twisted_redis.extending import OK, RW, WRITE, Client, Module, OwnValue, call, first_key
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.payload import restore
 from twisted_redis.resp.types import QUEUED
@@ -136,6 +136,35 @@ def test_commands_in_a_transaction_and_in_a_script() -> None:
     assert client("EXEC") == b"*1\r\n:1\r\n"
     script = "return {redis.call('BF.ADD', KEYS[1], 'item'), redis.call('BF.EXISTS', KEYS[1], 'item')}"
     assert server("EVAL", script, 1, "filter") == [1, 1]
+
+
+def test_commands_in_a_function() -> None:
+    server = Server()
+    code = "#!lua name=lib\nredis.register_function('add', function(keys) return redis.call('BF.ADD', keys[1], 1) end)"
+    assert server("FUNCTION", "LOAD", code) == b"lib"
+    assert loaded(server) == set()
+    assert server("FCALL", "add", 1, "filter") == 1
+    assert loaded(server) == {"bf"}
+
+
+def test_commands_that_another_module_calls_or_wraps() -> None:
+    server = Server()
+    module = Module("caller")
+    seen: list[str] = []
+
+    @module.command("ADD.BOTH", arity=2, flags=WRITE, keys=first_key(RW))
+    def add_both(ctx: Client, key: bytes) -> Any:
+        return [call(ctx, "BF.ADD", key, "one"), call(ctx, "BF.ADD", key, "two")]
+
+    @module.around("BF.EXISTS")
+    def note(ctx: Client, name: str, arguments: tuple[bytes, ...], proceed: Any) -> Any:
+        seen.append(name)
+        return proceed(ctx, *arguments)
+
+    load_module(server.engine, module)
+    assert server("ADD.BOTH", "filter") == [1, 1]
+    assert server("BF.EXISTS", "filter", "two") == 1
+    assert seen == ["bf.exists"]
 
 
 # what a client sees
