@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from .client import Connection, packed
 from .collections import FILLS, Command, member
-from .footprint import info, pack_after, packing_seconds, wait_until_settled
+from .footprint import info, pack_after, packing_seconds, wait_until_packed, wait_until_settled
 from .servers import Server, Subject, running
 
 Latencies = dict[str, float]
@@ -54,7 +54,7 @@ def measure_first_access(subject: Subject, collections: int, idle_seconds: int) 
             for number in range(collections):
                 connection.fill(FILLS[kind](f"key:{number}", _HUNDRED), batch=100)
             if pack_after(connection, idle_seconds):
-                wait_until_settled(server, packing_seconds(idle_seconds))
+                wait_until_packed(server, connection, collections, idle_seconds)
                 # Nothing that is unpacked from now on may be packed again before the second call.
                 pack_after(connection, 3600)
             results[name] = {}

@@ -16,7 +16,7 @@ from .servers import Server, Subject, running
 #: The directive after which a server packs the values that nobody uses (s; 0: never). Servers may lack it.
 PACKING = "pack-idle-seconds"
 _SETTLED = 0.01
-_LONGEST_WAIT = 120
+_LONGEST_WAIT = 60
 
 
 class Footprint(NamedTuple):
@@ -67,6 +67,17 @@ def wait_until_settled(server: Server, seconds: float, pause: Callable[[float], 
         before = now
 
 
+def wait_until_packed(server: Server, connection: Connection, collections: int, idle_seconds: int) -> None:
+    """Waits until the server has packed so many collections, or what it packs of them, and has freed their memory."""
+    wait_until_settled(server, packing_seconds(idle_seconds))
+    for _ in range(_LONGEST_WAIT):
+        # A single large collection is never packed.
+        if collections == 1 or info(connection, "packed_values", "packing") >= collections:
+            break
+        time.sleep(1)
+    wait_until_settled(server, 1)
+
+
 def measure_footprint(subject: Subject, fill: Fill, collections: int, size: int, idle_seconds: int) -> Footprint:
     """Fills new servers with `collections` collections of `size` elements. Raises Refused.
 
@@ -84,7 +95,7 @@ def measure_footprint(subject: Subject, fill: Fill, collections: int, size: int,
             idle, used_idle = hot, used
             if packs:
                 pack_after(connection, idle_seconds)
-                wait_until_settled(server, packing_seconds(idle_seconds))
+                wait_until_packed(server, connection, collections, idle_seconds)
                 idle, used_idle = server.resident_bytes(), info(connection, "used_memory")
             connection.call("SAVE")
         with running(subject, folder=folder) as server, server.connect() as connection:
