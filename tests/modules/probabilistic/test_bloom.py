@@ -126,6 +126,7 @@ def headers() -> dict[str, bytes]:
         "no bits": made(bytes=0, bits=0),
         "other bits": made(bits=513),
         "more bits than bytes": made(n2=10),
+        "many bits": made(n2=63),
         "very many bits": made(n2=64),
         "too large": made(bytes=LARGEST + 8, bits=8 * LARGEST + 64),
         "larger than any memory": made(bytes=1 << 60, bits=1 << 63),

@@ -283,7 +283,7 @@ class Chain:
             raise ValueError("the header contradicts itself")
         layers: list[Layer] = []
         for size, bits, added, error, per_entry, hashes, entries, log2_bits in fields:
-            if not 0 < per_entry < inf or hashes != ceil(_LN2 * per_entry) or bits != size * 8 or log2_bits > 63:
+            if not 0 < per_entry < inf or hashes != ceil(_LN2 * per_entry) or bits != size * 8 or log2_bits > 32:
                 raise ValueError("a layer contradicts itself")
             if hashes > MOST_HASHES:
                 raise ValueError("a layer has too many hashes")
