@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from benchlib.client import Argument, Connection, Refused
@@ -157,7 +158,7 @@ def measure(
         except Refused:
             pass
         # What is allocated once, by the first commands, is no data.
-        connection.fill(commands(elements // 50))
+        connection.fill(islice(commands(elements), 4))
         connection.call("FLUSHALL")
         before, said_before = settled(server, connection, pause)
         connection.fill(commands(elements))

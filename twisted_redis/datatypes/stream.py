@@ -540,7 +540,7 @@ class Stream:
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the size of the stream in bytes, from a few of its nodes."""
-        size = 104 + sizes.of_container(self.nodes) + sizes.of_container(self.starts)
+        size = 176 + sizes.of_container(self.groups) + sizes.of_container(self.nodes) + sizes.of_container(self.starts)
         size += 48 * len(self.starts)
         nodes = self.nodes
         if nodes:
@@ -549,7 +549,6 @@ class Stream:
         if self.idempotence is not None:
             size += self.idempotence.memory()
         if self.groups:
-            size += sizes.of_container(self.groups)
             size += sum(sizes.of_bytes(len(name)) + group.memory() for name, group in self.groups.items())
         return size
 

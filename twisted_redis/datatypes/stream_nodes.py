@@ -249,11 +249,11 @@ class Node:
 
     def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
         """Estimates the size of the node in bytes."""
-        size = 128 + sizes.of_container(self.ms) + sizes.of_container(self.seq)
+        size = 160 + sizes.of_container(self.ms) + sizes.of_container(self.seq)
         if self.dead is not None:
             size += 57 + len(self.dead)
         if self.packed is not None:
             # Copies share the nodes that no longer change.
             return size + self.packed.memory() // sizes.references(self.packed)
         size += sizes.of_container(self.rows)
-        return size + sum(40 + 8 * len(row) + sizes.of_items(row, how) for row in self.rows)
+        return size + sum((55 + 8 * len(row) & ~15) + sizes.of_items(row, how) for row in self.rows)
