@@ -42,7 +42,6 @@ JUNK = [
     "",
     "-",
     "+",
-    "*",
     "abc",
     "-1",
     "0",
@@ -53,6 +52,8 @@ JUNK = [
     "nan",
     "inf",
     "a=(b",
+    "12.0e",
+    "7 ",
     "=",
     "!=",
 ]
@@ -99,8 +100,12 @@ class Calls:
         return max(0, self.clock - self.random.randint(-5, self.span))
 
     def value(self) -> str:
-        if self.random.random() < 0.5:
+        kind = self.random.random()
+        if kind < 0.5:
             return self.random.choice(VALUES)
+        if kind < 0.6:
+            number = self.random.uniform(-10, 10) * 10.0 ** self.random.randint(-12, 17)
+            return self.random.choice([repr(number), f"{number:.17e}", f"{number:.5f}"])
         return repr(round(self.random.uniform(-1000, 1000), self.random.choice([0, 2, 12])))
 
     def labels(self) -> list[str]:

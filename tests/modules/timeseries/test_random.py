@@ -7,8 +7,9 @@ calls begin with empty servers, and end with a comparison of all keys.
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
-from tests.differential.harness import Pair
+from tests.differential.harness import Difference, Pair
 from tests.differential.wire import parse
 from tests.modules.timeseries.calls import Calls
 
@@ -50,10 +51,30 @@ def compare_keys(pair: Pair, keys: list[str]) -> None:
             exchange(pair, key.encode(), equal=b"uncompressed" not in facts)
 
 
+def out_of_order(pair: Pair, keys: list[str]) -> bool:
+    """Whether the oracle has stored samples out of order, after which its replies mean nothing (see the docs)."""
+    for key in keys:
+        reply = parse(pair.wire()[0].call(b"TS.RANGE", key.encode(), b"-", b"+"))
+        if isinstance(reply.value, list):
+            times = [int(sample.value[0].value) for sample in reply.value]
+            if any(before >= after for before, after in pairwise(times)):
+                return True
+    return False
+
+
 def test_the_same_replies_and_the_same_dumps(modules_pair: Pair) -> None:
-    for episode in range(SEED, SEED + CALLS // EPISODE):
+    episodes = range(SEED, SEED + CALLS // EPISODE)
+    given_up = 0
+    for episode in episodes:
         modules_pair.reset()
         calls = Calls(episode * 2 + modules_pair.resp % 2)
-        for number in range(EPISODE):
-            modules_pair.call(*calls.next(), where=f"call {number} of episode {episode}: ")
-        compare_keys(modules_pair, sorted({*calls.keys, *(f"{key}renamed" for key in calls.keys)}))
+        keys = sorted({*calls.keys, *(f"{key}renamed" for key in calls.keys)})
+        try:
+            for number in range(EPISODE):
+                modules_pair.call(*calls.next(), where=f"call {number} of episode {episode}: ")
+            compare_keys(modules_pair, keys)
+        except Difference:
+            if not out_of_order(modules_pair, keys):
+                raise
+            given_up += 1
+    assert given_up <= 1 + len(episodes) // 50

@@ -39,7 +39,7 @@ MOST_TIMES = 128
 MOST_SELECTED = 50
 
 #: A number as JSON has it.  Whatever follows it is ignored, as in Redis.
-_number = re.compile(rb"-?(?:0(?![0-9])|[1-9][0-9]*)(?:\.[0-9]+(?![0-9])|(?!\.))(?:[eE][+-]?[0-9]+|(?![eE]))").match
+_number = re.compile(rb"-?(?:0|[1-9][0-9]*)(?![0-9])(?:\.[0-9]+(?![0-9])|(?!\.))(?:[eE][+-]?[0-9]+|(?![eE]))").match
 _forbidden = re.compile(rb"[(),]").search
 
 #: The words that end the list behind SELECTED_LABELS.

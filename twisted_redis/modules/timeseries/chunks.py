@@ -28,7 +28,7 @@ SAMPLE_SIZE = 16
 #: The bytes by which a packed chunk grows if an inserted sample does not fit.
 GROWTH = 32
 #: The greatest ``size`` that a stored chunk may have: splits and insertions let chunks exceed the limit of 1 MB.
-MOST_SIZE = 1 << 23
+MOST_SIZE = 1 << 21
 _PACKED_STRUCT = 80
 _PLAIN_STRUCT = 32
 _UNLIMITED = 1 << 62

@@ -10,23 +10,34 @@ from twisted_redis.modules.timeseries.labels import Labels
 
 __all__ = ["label_reply", "sample_reply", "samples_reply", "selected_reply", "value_text"]
 
+#: From here on, a float has no fraction.
+_EXACT = 2.0**52
+#: From here on, the last digit of an integer is not a digit of the float.
+_LONG = 2.0**56
 _SPECIAL = {"inf": b"Infinity", "-inf": b"-Infinity", "nan": b"NaN"}
 
 
 def value_text(value: float) -> bytes:
-    """Returns a value as RESP2 has it: the shortest digits, with an exponent below 1 and from 1E16 on."""
+    """Returns a value as RESP2 has it: the shortest digits that give the same value.
+
+    There is an exponent below 1, from 2**56 on, and from 2**52 on if the digits end with zeros.
+    """
     text = repr(value)
-    if text[-2:] == ".0":
-        return text[:-2].encode()
-    if "e" not in text and not text.startswith(("0.", "-0.")):
-        return (text if text not in _SPECIAL else _SPECIAL[text].decode()).encode()
+    size = abs(value)
+    if 1.0 <= size < _EXACT or size == 0.0:
+        return (text[:-2] if text[-2:] == ".0" else text).encode()
+    if text in _SPECIAL:
+        return _SPECIAL[text]
     digits, _, exponent = text.partition("e")
     sign = "-" if digits[0] == "-" else ""
     whole, _, fraction = digits.lstrip("-").partition(".")
     power = int(exponent or 0) + len(whole) - 1
-    digits = whole + fraction.rstrip("0")
+    digits = whole + fraction
     stripped = digits.lstrip("0")
     power -= len(digits) - len(stripped)
+    stripped = stripped.rstrip("0")
+    if _EXACT <= size < _LONG and len(stripped) > power:
+        return (sign + stripped).encode()
     point = f".{stripped[1:]}" if stripped[1:] else ""
     return f"{sign}{stripped[0]}{point}E{power}".encode()
 
