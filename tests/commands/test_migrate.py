@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.support.server import Server, encode
+from twisted_redis.datatypes.packed import rested
 from twisted_redis.engine.migration import Order, Outcome
 from twisted_redis.resp.types import OK, ErrorReply
 
@@ -192,6 +193,24 @@ def test_a_change_that_nobody_could_hold_back(server: Server, migrator: Migrator
     assert reply == [ErrorReply(b"ERR 'a' was changed while it was migrated, and is kept here, too")]
     assert server("LLEN", "a") == 2
     assert server("EXISTS", "b") == 0
+
+
+@pytest.mark.parametrize("resting", [False, True])
+def test_others_read_a_packed_key_meanwhile(server: Server, migrator: Migrator, resting: bool) -> None:
+    server("HSET", "h", "field", 1)
+    server("SADD", "s", "member")
+    if resting:
+        for key, value in server.engine.databases[0].data.items():
+            server.engine.databases[0].data[key] = rested(value)
+    else:
+        server.engine.packing.pack_everything()
+    reply = call(server, "h", 1, "", 0, 100, "KEYS", "h", "s")
+    reader = server.connect()
+    assert reader("HGET", "h", "field") == b"$1\r\n1\r\n"
+    assert reader("SCARD", "s") == b":1\r\n"
+    migrator.answer(True, True)
+    assert reply == [OK]
+    assert server("EXISTS", "h", "s") == 0
 
 
 @pytest.mark.parametrize("words", [("FLUSHALL",), ("SWAPDB", 0, 5)])

@@ -104,6 +104,8 @@ def migrate(
         login=pack_bulks((b"AUTH", *given.login)) if given.login else b"",
         restores=[_restore(ctx, name, value, given.replace) for name, value in zip(keys, values, strict=True)],
     )
+    # At the end, another object at a key means another value.  A live one stays the same while others read it.
+    values = [ctx.db.live(name, value) for name, value in zip(keys, values, strict=True)]
     move = Move(ctx, ctx.db, keys, values, given.copy, ctx.engine.replication.is_replica)
     if ctx.deny_blocking:
         return ctx.engine.migrations.perform(move, order)
