@@ -107,3 +107,13 @@ def test_every_cut_is_noticed() -> None:
 def test_corrupt_data(blob: bytes) -> None:
     with pytest.raises(CorruptData):
         listpack.decode(blob)
+
+
+@given(st.lists(st.binary(max_size=70) | st.integers(-(1 << 63), (1 << 63) - 1).map(lambda value: b"%d" % value)))
+def test_a_valid_listpack_is_read_without_its_checks(texts: list[bytes]) -> None:
+    assert listpack.texts(listpack.encode(texts)) == texts
+
+
+def test_long_elements_are_read_without_the_checks() -> None:
+    texts = [b"x" * length for length in (63, 64, 4095, 4096, 20_000)]
+    assert listpack.texts(listpack.encode(texts)) == texts

@@ -174,11 +174,11 @@ def awake(value: Any) -> Any:
 
 
 def _unpack_list(value: PackedList) -> List:
-    return List.of_listpack(listpack.decode(value), len(value))
+    return List.of_listpack(listpack.texts(value), len(value))
 
 
 def _unpack_set(value: PackedSet) -> Set:
-    return Set(listpack_members(listpack.decode(value)))
+    return Set(listpack_members(listpack.texts(value)))
 
 
 def _unpack_intset(value: PackedIntset) -> Set:
@@ -186,12 +186,12 @@ def _unpack_intset(value: PackedIntset) -> Set:
 
 
 def _unpack_zset(value: PackedZSet) -> ZSet:
-    texts = listpack.decode(value)
-    return ZSet.of(dict(zip(texts[::2], map(float, texts[1::2]), strict=True)), large=False)
+    texts = listpack.texts(value)
+    return ZSet.in_order(texts[::2], array("d", map(float, texts[1::2])))
 
 
 def _unpack_hash(value: PackedHash) -> Hash:
-    texts = listpack.decode(value)
+    texts = listpack.texts(value)
     return Hash.of_small(texts[::2], texts[1::2])
 
 

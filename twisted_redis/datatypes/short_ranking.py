@@ -40,6 +40,16 @@ class ShortRanking(Few):
         self._scores: array[float] = array("d", scores.values())
         self._ordered = False
 
+    @classmethod
+    def in_order(cls, members: list[bytes], scores: array[float]) -> ShortRanking:
+        """Returns a ranking of different ``members`` with their ``scores``, which are in ascending order."""
+        made = cls({})
+        made._members = members
+        made._tags = bytearray([hash(member) % TAGS for member in members])
+        made._scores = scores
+        made._ordered = True
+        return made
+
     def __iter__(self) -> Iterator[bytes]:
         """The members in ascending order."""
         self._arrange()

@@ -12,6 +12,7 @@ A set that Redis would store as a listpack has one of three forms, which depend 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import ClassVar, NamedTuple, Protocol
@@ -121,6 +122,16 @@ class ZSet:
                 scores[member] = score + 0.0
         if _TINY < len(scores) <= MOST:
             made.scores = ShortRanking(scores)
+        return made
+
+    @classmethod
+    def in_order(cls, members: list[bytes], scores: array[float]) -> ZSet:
+        """Returns a sorted set that is not large, of ``members`` with ``scores`` in ascending order."""
+        made = cls()
+        if _TINY < len(members) <= MOST:
+            made.scores = ShortRanking.in_order(members, scores)
+        else:
+            made.scores = dict(zip(members, scores, strict=True))
         return made
 
     def moved(self, cls: type[ZSet]) -> ZSet:

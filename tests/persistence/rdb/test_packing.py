@@ -8,12 +8,16 @@ import pytest
 
 from tests.datatypes.test_packed import SMALL
 from twisted_redis.config import Config
+from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.hash import Hash
 from twisted_redis.datatypes.packed import PACKED, packed, rested
 from twisted_redis.datatypes.table import type_of
+from twisted_redis.datatypes.zset import ZSet
 from twisted_redis.persistence.rdb import types
 from twisted_redis.persistence.rdb.errors import CorruptData
 from twisted_redis.persistence.rdb.payload import dump
+from twisted_redis.persistence.rdb.sorted_sets import ZSET_LISTPACK
+from twisted_redis.persistence.rdb.strings import string_bytes
 from twisted_redis.persistence.rdb.table import read_value, value_parts
 
 CONFIG = Config()
@@ -72,3 +76,10 @@ def test_a_field_that_is_there_twice_is_refused() -> None:
     data = b"".join(parts).replace(b"b", b"a")
     with pytest.raises(CorruptData):
         read_value(kind, data, 0, CONFIG, still=True)
+
+
+def test_a_sorted_set_that_is_stored_in_another_order_is_read_live() -> None:
+    data = string_bytes(listpack.encode([b"a", b"2", b"b", b"1", b"c", b"1"]))
+    value, _ = read_value(ZSET_LISTPACK, data, 0, CONFIG, still=True)
+    assert value.__class__ is ZSet
+    assert list(value) == [b"b", b"c", b"a"]

@@ -89,12 +89,20 @@ def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
     return (value if resting is None else packed(resting)), pos
 
 
+def _read_zset(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
+    blob, pos = read_string(data, pos)
+    value = sorted_sets.of_listpack(blob, pos, config)
+    # Redis does not check the order in a file, but a packed one must be in order.
+    in_order = value.encoding() == "listpack" and list(value) == listpack.texts(blob)[::2]
+    return (PackedZSet(blob) if in_order else value), pos
+
+
 STILL_READERS: Final[dict[int, StillReader]] = {
     lists.LIST_QUICKLIST_2: _read_list,
     sets.SET: _read_set,
     sets.SET_LISTPACK: _reader(sets.of_listpack, "listpack", PackedSet),
     sets.SET_INTSET: _reader(sets.of_intset, "intset", PackedIntset),
-    sorted_sets.ZSET_LISTPACK: _reader(sorted_sets.of_listpack, "listpack", PackedZSet),
+    sorted_sets.ZSET_LISTPACK: _read_zset,
     hashes.HASH_LISTPACK: _reader(hashes.of_listpack, "listpack", PackedHash),
 }
 """Readers that return packed collections if the value is a small one; by number of the encoding."""
