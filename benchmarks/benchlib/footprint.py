@@ -70,10 +70,14 @@ def wait_until_settled(server: Server, seconds: float, pause: Callable[[float], 
 def wait_until_packed(server: Server, connection: Connection, collections: int, idle_seconds: int) -> None:
     """Waits until the server has packed so many collections, or what it packs of them, and has freed their memory."""
     wait_until_settled(server, packing_seconds(idle_seconds))
-    for _ in range(_LONGEST_WAIT):
-        # A single large collection is never packed.
-        if collections == 1 or info(connection, "packed_values", "packing") >= collections:
+    # Not everything is packed: no single large collection, for example.
+    values, unchanged = -1, 0
+    while collections > 1 and unchanged < packing_seconds(idle_seconds):
+        now = info(connection, "packed_values", "packing")
+        if now >= collections:
             break
+        unchanged = unchanged + 1 if now == values else 0
+        values = now
         time.sleep(1)
     wait_until_settled(server, 1)
 
