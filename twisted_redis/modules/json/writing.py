@@ -40,11 +40,8 @@ class _Target(NamedTuple):
     key: str | None
 
 
-def _targets(
-    ctx: Client, document: Document, path: Path, may_replace: bool = True, may_add: bool = True
-) -> list[_Target]:
+def _targets(root: Any, size: int, path: Path, may_replace: bool = True, may_add: bool = True) -> list[_Target]:
     """Where a value goes: to all values of the path, or to a new member of an object if there are none."""
-    root, size = content(ctx, document), document.length
     if may_replace:
         found = [_Target(place, None) for _, place in path.find_places(root, size)]
         if found:
@@ -54,9 +51,8 @@ def _targets(
     return [_Target(place, key) for place, key in path.find_additions(root, size)]
 
 
-def _put(ctx: Client, document: Document, targets: list[_Target], value: Any, size: int) -> bool:
-    """Puts ``value``, of ``size`` bytes, to each target.  Returns whether the document has changed."""
-    root = content(ctx, document)
+def _put(document: Document, root: Any, targets: list[_Target], value: Any, size: int) -> bool:
+    """Puts ``value``, of ``size`` bytes, to each target in ``root``.  Returns whether the document has changed."""
     done = False
     for target in targets:
         check_depth(len(target.place) + (target.key is not None), value)
@@ -110,8 +106,9 @@ def set_(ctx: Client, words: Words) -> Reply:
             raise NewObject
         _create(ctx, key, document, value)
     else:
-        targets = _targets(ctx, document, path, condition != b"NX", condition != b"XX")
-        if not _put(ctx, document, targets, value, len(text)):
+        root = content(ctx, document)
+        targets = _targets(root, document.length, path, condition != b"NX", condition != b"XX")
+        if not _put(document, root, targets, value, len(text)):
             return None
     ctx.changed(key, "json.set")
     return OK
@@ -143,14 +140,14 @@ def mset(ctx: Client, words: Words) -> Reply:
         if not path.is_root:
             if document is None:
                 raise NewObject
-            targets = _targets(ctx, document, path)
+            targets = _targets(content(ctx, document), document.length, path)
         text = words.text()
         settings.append(_Setting(key, targets, parse(text), len(text)))
     for key, targets, value, size in settings:
         document = write_document(ctx, key)
         if document is None or targets is None:
             _create(ctx, key, document, value)
-        elif not _put(ctx, document, targets, value, size):
+        elif not _put(document, content(ctx, document), targets, value, size):
             continue
         ctx.changed(key, "json.mset")
     return OK
@@ -174,8 +171,8 @@ def merge(ctx: Client, words: Words) -> Reply:
             raise NewObject
         _create(ctx, key, document, patch)
     else:
-        targets = [_Target([], None)] if path.is_root else _targets(ctx, document, path)
         root = content(ctx, document)
+        targets = [_Target([], None)] if path.is_root else _targets(root, document.length, path)
         done = False
         for place, name in targets:
             check_depth(len(place) + (name is not None), patch)
