@@ -73,7 +73,7 @@ def test_metadata(wheel: Path) -> None:
     assert required == {"twisted"}
     on_cpython = r'^Requires-Dist: (\w+)[^;\n]*; platform_python_implementation == "CPython"$'
     assert set(re.findall(on_cpython, text, re.M)) == {"hiredis", "anycrc", "xxhash"}
-    extras = {"lua", "tls", "lzf", "title", "web", "vectors", "fake", "pytest", "docs", "test", "dev"}
+    extras = {"lua", "tls", "lzf", "title", "web", "vectors", "json", "fake", "pytest", "docs", "test", "dev"}
     assert set(re.findall(r"^Provides-Extra: (\w+)$", text, re.M)) == extras
     assert "twisted-redis = twisted_redis.__main__:run" in metadata(wheel, "entry_points.txt")
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
