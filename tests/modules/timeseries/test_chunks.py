@@ -65,6 +65,33 @@ def test_a_chunk_behaves_like_a_sorted_dict(kind: Callable[[int], Chunk]) -> Non
         assert content(chunk) == sorted(model.items())
 
 
+def test_slightly_late_samples_give_the_bits_of_samples_in_order() -> None:
+    random = Random(8)
+    for size in (256, 4096):
+        chunk = PackedChunk(size)
+        model: dict[int, float] = {}
+        moment = 1000
+        while True:
+            moment += random.randint(1, 50)
+            late = max(1000, moment - random.choice([0, 0, 0, 20, 200, 2000]))
+            value = random.choice([1.0, 2.5, random.random()])
+            if late > chunk.last:
+                if not chunk.append(late, value):
+                    break
+            else:
+                chunk.upsert(late, value, new_value)
+            model[late] = value
+            if random.random() < 0.02:
+                chunk = chunk.copy()
+            if random.random() < 0.02:
+                chunk.pack()
+        assert content(chunk) == sorted(model.items())
+        ordered = PackedChunk(chunk.size)
+        for time in sorted(model):
+            assert ordered.append(time, model[time])
+        assert list(chunk.save()) == list(ordered.save())
+
+
 def test_a_full_chunk_refuses_another_sample_and_keeps_the_others() -> None:
     plain = filled(PlainChunk, 64)
     assert content(plain) == [(0, 0.0), (10, 2.5), (20, 5.0), (30, 7.5)]

@@ -80,3 +80,27 @@ def test_writing_goes_on_after_loading_the_bits() -> None:
     assert again.append(times[250:], bits_of(array("d", values[250:])), UNLIMITED) == 250
     assert again.to_bytes() == whole.to_bytes()
     assert half.time == times[249]
+
+
+def test_the_last_batches_are_taken_back() -> None:
+    random = Random(11)
+    times = sorted(random.sample(range(10**6), 400))
+    values = [random.choice([1.0, 2.5, random.random()]) for _ in times]
+    words = bits_of(array("d", values))
+    writer = BitWriter(times[0], words[0])
+    for start, end in ((1, 200), (200, 390), (390, 396), (396, 400)):
+        writer.append(times[start:end], words[start:end], UNLIMITED)
+    whole = writer.to_bytes()
+    for place, first in ((397, 396), (391, 390), (300, 200)):
+        found = writer.copy().rewind(times[place])
+        assert found is not None
+        assert found == (times[first:], list(words[first:]))
+    # A time at which a batch ends belongs to the samples that are taken back.
+    found = writer.rewind(times[389])
+    assert found is not None
+    assert (writer.count, writer.time) == (200, times[199])
+    writer.append(*found, UNLIMITED)
+    assert writer.to_bytes() == whole
+    assert writer.count == 400
+    assert writer.copy().rewind(times[0]) is None
+    assert writer.to_bytes() == whole

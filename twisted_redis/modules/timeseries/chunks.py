@@ -192,6 +192,9 @@ class PackedChunk:
             if not self.room:
                 fits = self.writer.append((time,), bits_of(array("d", (value,))), self.size * 8)
                 self.packed += fits
+                if not fits:
+                    # Another chunk follows, and late samples here are rare from now on.
+                    self.writer.marks.clear()
                 return bool(fits)
         self.times.append(time)
         self.values.append(value)
@@ -219,7 +222,7 @@ class PackedChunk:
 
     def upsert(self, time: int, value: float, resolve: Resolve) -> tuple[int, float]:
         """Inserts a sample, or merges it with the one of the same time; returns how many were added, and the value."""
-        if self.packed and time <= self.writer.time:
+        if self.packed and time <= self.writer.time and not self._rewind(time):
             times, values = self._all()
         else:
             times, values = self.times, self.values
@@ -308,6 +311,7 @@ class PackedChunk:
         made.base_word = read.integer(0, _MASK)
         made.base_time = read.integer(0, _MASK)
         writer = made.writer = BitWriter(read.integer(0, _MASK), 0)
+        writer.count = max(count, 1)
         writer.delta = _signed(read.integer(0, _MASK))
         writer.word = read.integer(0, _MASK)
         writer.leading = read.integer(0, NO_BLOCK)
@@ -321,6 +325,20 @@ class PackedChunk:
         if count:
             made.room = (size * 8 - length) // MOST_BITS
         return made
+
+    def _rewind(self, time: int) -> bool:
+        """Moves the last packed samples back to the live arrays, so that ``time`` is behind the packed ones.
+
+        Returns False if that would be so many samples that their bits must be read from the beginning.
+        """
+        found = self.writer.rewind(time)
+        if found is None:
+            return False
+        self.times = array("Q", found[0]) + self.times
+        self.values = values_of(found[1]) + self.values
+        self.packed = self.writer.count
+        self.room = max(0, self.size * 8 - self.writer.length) // MOST_BITS
+        return True
 
     def _all(self) -> tuple[array[int], array[float]]:
         """Returns copies of the times and the values of all samples."""

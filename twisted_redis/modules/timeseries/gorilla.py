@@ -23,6 +23,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import sub, xor
+from typing import NamedTuple
 
 __all__ = ["MOST_BITS", "NO_BLOCK", "BitWriter", "bits_of", "unpack", "values_of"]
 
@@ -31,6 +32,8 @@ MOST_BITS = 147
 #: The place of the block before the first one, as leading and trailing zeros.
 NO_BLOCK = 32
 
+#: How many batches can be taken back.
+_MARKS = 4
 _MASK = (1 << 64) - 1
 #: Whole groups of so many bits leave the accumulator.
 _GROUP_BITS = 512
@@ -52,20 +55,35 @@ def values_of(words: Iterable[int]) -> array[float]:
     return values
 
 
+class _Mark(NamedTuple):
+    """The state of a ``BitWriter`` before a batch of samples."""
+
+    time: int
+    samples: int
+    length: int
+    delta: int
+    word: int
+    leading: int
+    trailing: int
+
+
 class BitWriter:
     """The bits of a chunk, and the state that the next sample continues.
 
-    ``length`` is the number of bits.  ``time``, ``delta`` and ``word`` belong to the last sample; ``leading`` and
-    ``trailing`` give the place of the last block.
+    ``count`` is the number of samples with the first one, and ``length`` the number of bits.  ``time``, ``delta`` and
+    ``word`` belong to the last sample; ``leading`` and ``trailing`` give the place of the last block.
     """
 
-    __slots__ = ("delta", "groups", "leading", "length", "rest", "time", "trailing", "word")
+    __slots__ = ("count", "delta", "groups", "leading", "length", "marks", "rest", "time", "trailing", "word")
 
     def __init__(self, time: int, word: int) -> None:
         self.groups = bytearray()
         #: The bits that do not fill a group yet.
         self.rest = 0
         self.length = 0
+        self.count = 1
+        #: The state before each of the last batches of samples, to which ``rewind`` can return.
+        self.marks: list[_Mark] = []
         self.time = time
         self.delta = 0
         self.word = word
@@ -78,6 +96,8 @@ class BitWriter:
         made.groups = self.groups[:]
         made.rest = self.rest
         made.length = self.length
+        made.count = self.count
+        made.marks = self.marks[:]
         made.delta = self.delta
         made.leading = self.leading
         made.trailing = self.trailing
@@ -108,6 +128,24 @@ class BitWriter:
             done += count
         return min(done, len(times))
 
+    def rewind(self, time: int) -> tuple[list[int], list[int]] | None:
+        """Takes the samples back that were appended last, from a sample before ``time`` on; returns them.
+
+        Returns None, and takes nothing back, if the state there is no longer known.
+        """
+        marks = self.marks
+        while marks and marks[-1].time >= time:
+            marks.pop()
+        if not marks:
+            return None
+        mark = marks.pop()
+        data = self.to_bytes()
+        times, words = unpack(data, self.count - mark.samples + 1, mark.time, mark.word, mark)
+        self.load(data, mark.length)
+        self.count, self.time, self.delta, self.word = mark.samples, mark.time, mark.delta, mark.word
+        self.leading, self.trailing = mark.leading, mark.trailing
+        return times[1:], words[1:]
+
     def _width(self, time: int, word: int) -> int:
         """Returns how many bits a sample would take."""
         width = _change_bits(time - self.time - self.delta)[1]
@@ -123,6 +161,10 @@ class BitWriter:
 
     def _write(self, times: Sequence[int], words: Sequence[int]) -> None:
         """Appends samples, of which there is at least one."""
+        marks = self.marks
+        marks.append(_Mark(self.time, self.count, self.length, self.delta, self.word, self.leading, self.trailing))
+        if len(marks) > _MARKS:
+            del marks[0]
         groups = self.groups
         rest = self.rest
         filled = self.length % _GROUP_BITS
@@ -159,6 +201,7 @@ class BitWriter:
                 filled -= _GROUP_BITS
         self.rest = rest
         self.length = len(groups) * 8 + filled
+        self.count += len(times)
         self.leading = leading
         self.trailing = trailing
         self.time = times[-1]
@@ -187,10 +230,11 @@ def _change_bits(change: int) -> tuple[int, int]:
 _SMALL = {change: _change_bits(change) for change in range(-128, 128)}
 
 
-def unpack(data: bytes, count: int, time: int, word: int) -> tuple[list[int], list[int]]:
+def unpack(data: bytes, count: int, time: int, word: int, mark: _Mark | None = None) -> tuple[list[int], list[int]]:
     """Returns the times and the bits of the values of ``count`` samples, of which ``time`` and ``word`` are the first.
 
-    Bits beyond the end of ``data`` are zeros.
+    ``mark`` is the state at the first sample, if that is not the first one of ``data``.  Bits beyond the end of
+    ``data`` are zeros.
     """
     times = [time]
     words = [word]
@@ -202,6 +246,13 @@ def unpack(data: bytes, count: int, time: int, word: int) -> tuple[list[int], li
     bits = 0
     left = 0
     pos = 0
+    if mark is not None:
+        delta, leading, trailing = mark.delta, mark.leading, mark.trailing
+        size = 64 - leading - trailing
+        pos = mark.length >> 3
+        bits = int.from_bytes(data[pos : pos + _GROUP_BYTES], "little") >> (mark.length & 7)
+        left = _GROUP_BITS - (mark.length & 7)
+        pos += _GROUP_BYTES
     for _ in range(count - 1):
         if left < MOST_BITS:
             bits |= int.from_bytes(data[pos : pos + _GROUP_BYTES], "little") << left
