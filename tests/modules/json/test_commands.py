@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from twisted_redis.extending import ErrorReply
 from twisted_redis.modules.json import document as module_document
 from twisted_redis.modules.json import editing
 from twisted_redis.modules.json.document import Document, Recent, estimate
+from twisted_redis.modules.json.text import dumps, restored
 
 
 class Refused(Exception):
@@ -263,3 +265,27 @@ def test_a_record_of_the_second_version() -> None:
     for items, version in [([b"[1]", 1, b"index"], 2), ([b"[1]", 0], 3), ([b"[1]"], 1), ([b"[1]"], 4)]:
         with pytest.raises(ValueError):
             Document.load(items, version)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"users": [{"id": n, "name": f"user {n}", "score": n / 7, "tags": ["a", f"tag {n}"]} for n in range(300, 400)]},
+        [{"x": n / 3, "y": n / 7} for n in range(1, 400)],
+        list(range(1000, 3000)),
+        [[] for _ in range(2000)],
+        {f"key {n}": f"some longer text {n}" for n in range(500)},
+    ],
+    ids=["objects", "points", "integers", "empty lists", "one object"],
+)
+def test_the_estimate_of_a_size_is_near_the_truth(value: Any) -> None:
+    text = dumps(value)
+    copies: list[Any] = []
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            copies.append(restored(text))
+        taken = tracemalloc.get_traced_memory()[0] / len(copies)
+    finally:
+        tracemalloc.stop()
+    assert 0.8 < estimate(text) / taken < 1.35

@@ -24,7 +24,7 @@ _SHORT = 256
 _MOST_RATIO = 6.0
 """A document is kept as text if its parsed form would take more than so many times the bytes of the text."""
 
-_MOST_RECENT, _LARGEST_RECENT = 16 << 20, 128 << 20
+_MOST_RECENT, _LARGEST_RECENT = 32 << 20, 128 << 20
 """The bytes of the parsed forms of all documents that are kept as text, and of the one that was used last."""
 
 _OBJECT, _TEXT = 96, 33
@@ -40,13 +40,8 @@ _NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'{}[],:"')
 
 
 def _dict_size(members: float) -> float:
-    """The bytes of a dict with so many members, without the members."""
-    if members < 0.5:
-        return 64
-    slots = 8
-    while slots * 2 / 3 < members:
-        slots *= 2
-    return 96 + slots * (1 if slots < 256 else 2) + slots * 2 // 3 * 16
+    """The bytes of a dict with about so many members, without the members."""
+    return 64 if members < 0.5 else max(184, 110 + 20 * members)
 
 
 def estimate(text: bytes) -> int:
