@@ -36,12 +36,15 @@ __all__ = [
     "LIVE_CLASS",
     "PACKED",
     "STILL",
+    "Encoded",
     "PackedHash",
     "PackedIntset",
     "PackedList",
     "PackedSet",
     "PackedZSet",
     "awake",
+    "encoded",
+    "finished",
     "length",
     "packed",
     "rested",
@@ -55,6 +58,10 @@ _UNCOUNTED = 0xFFFF
 
 _listpack_header = Struct("<IH")
 _intset_header = Struct("<II")
+
+
+Encoded = tuple[Callable[[Any], Any], Any]
+"""A function, and the argument with which it returns a packed collection."""
 
 
 class PackedList(bytes):
@@ -96,9 +103,24 @@ def rested(value: Any) -> Any:
     return None if rest is None else rest(value)
 
 
+def encoded(value: Any) -> Encoded:
+    """Returns what ``finished`` makes the packed form of a resting collection of."""
+    return _ENCODERS[value.__class__](value)
+
+
+def finished(encoded: Encoded) -> Any:
+    """Returns the packed form of the resting collection that was encoded.
+
+    This is a step of its own for the sake of memory.  An encoder allocates several times the result.  If the results
+    are made one after the other, they stand side by side, and not in the gaps that the encoders have left.
+    """
+    make, content = encoded
+    return make(content)
+
+
 def packed(value: Any) -> Any:
     """Returns the packed form of a resting collection."""
-    return _PACKERS[value.__class__](value)
+    return finished(encoded(value))
 
 
 def _rest_list(value: List) -> RestingList | None:
@@ -121,20 +143,20 @@ def _rest_stream(value: Stream) -> RestingStream:
     return value.moved(RestingStream)  # type: ignore[return-value]
 
 
-def _settle(value: Stream) -> SettledStream:
+def _settle(value: Stream) -> Encoded:
     value.settle()
-    return value.moved(SettledStream)  # type: ignore[return-value]
+    return value.moved, SettledStream
 
 
-def _pack_list(value: List) -> PackedList:
-    return PackedList(listpack.encode(value))
+def _encode_list(value: List) -> Encoded:
+    return PackedList, listpack.encode(value)
 
 
-def _pack_set(value: Set) -> PackedSet | PackedIntset:
+def _encode_set(value: Set) -> Encoded:
     members = value.members
     if isinstance(members, array):
-        return PackedIntset(intset.encode(members))
-    return PackedSet(listpack.encode(members))
+        return PackedIntset, intset.encode(members)
+    return PackedSet, listpack.encode(members)
 
 
 def zset_listpack(value: ZSet) -> bytes:
@@ -153,16 +175,16 @@ def _fraction_text(score: float) -> bytes:
     return text.encode() if len(text) < 17 and "e" not in text else grisu_text(score)
 
 
-def _pack_zset(value: ZSet) -> PackedZSet:
-    return PackedZSet(zset_listpack(value))
+def _encode_zset(value: ZSet) -> Encoded:
+    return PackedZSet, zset_listpack(value)
 
 
-def _pack_hash(value: Hash) -> PackedHash:
+def _encode_hash(value: Hash) -> Encoded:
     fields = value.fields
     texts: list[bytes] = [b""] * (2 * len(fields))
     texts[::2] = fields
     texts[1::2] = fields.values()
-    return PackedHash(listpack.encode(texts))
+    return PackedHash, listpack.encode(texts)
 
 
 # unpacking
@@ -205,11 +227,11 @@ _RESTS: Final[dict[type, Callable[[Any], Any]]] = {
     Stream: _rest_stream,
 }
 
-_PACKERS: Final[dict[type, Callable[[Any], Any]]] = {
-    RestingList: _pack_list,
-    RestingSet: _pack_set,
-    RestingZSet: _pack_zset,
-    RestingHash: _pack_hash,
+_ENCODERS: Final[dict[type, Callable[[Any], Encoded]]] = {
+    RestingList: _encode_list,
+    RestingSet: _encode_set,
+    RestingZSet: _encode_zset,
+    RestingHash: _encode_hash,
     RestingStream: _settle,
 }
 

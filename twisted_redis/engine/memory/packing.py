@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes.order import Order
-from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, packed, rested
+from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, Encoded, encoded, finished, packed, rested
 from twisted_redis.datatypes.sizes import QUICK
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
@@ -37,8 +37,8 @@ _PAUSE, _PAUSE_UNDER_LOAD = 0.002, 0.1
 """The time between two slices (s), without and with requests since the last slice."""
 
 _AT_ONCE = 256
-"""Collections that are freed together.  Their memory is in one piece then, which others can use or which can be given
-back; memory that is freed between two that stay often fits nobody."""
+"""Collections that are replaced and freed together.  What is allocated one after the other stands side by side, and
+memory that is freed together is in one piece: others can use it, or it can be given back."""
 
 _WORTH_RETURNING = 4 << 20
 """Bytes packed in a pass from which the free memory is returned to the system."""
@@ -80,8 +80,8 @@ class Packing:
         self._seen_values = 0
         self._seen_bytes = 0
         self._requests = 0
-        #: Live collections that are replaced by packed ones, and not freed yet.
-        self._spent: list[Any] = []
+        #: Collections that are encoded, and not replaced yet.
+        self._encoded: list[tuple[Database, bytes, Any, Encoded]] = []
         #: Bytes of the collections that this pass has packed, by database.
         self._new: dict[Database, int] = {}
         config.on_apply(("pack-idle-seconds",), self._begin_anew)
@@ -116,6 +116,7 @@ class Packing:
     def _continue(self, taken: int) -> None:
         """Goes on with the next database; ``taken`` is the time of the one before (ns)."""
         if not self._databases:
+            self._replace()
             self.values, self.bytes = self._seen_values, self._seen_bytes
             self._give_back()
             return
@@ -144,20 +145,29 @@ class Packing:
                 if value is not None:
                     data[key] = value
                 continue
-            if cls not in STILL:
-                still = packed(value)
-                db.change_form(key, value, still)
-                self._spent.append(value)
-                self._new[db] = self._new.get(db, 0) + value_size(still, QUICK)
-                value = still
+            if cls in STILL:
+                self._seen_values += 1
+                self._seen_bytes += value_size(value, QUICK)
+            else:
+                self._encoded.append((db, key, value, encoded(value)))
+        if len(self._encoded) >= _AT_ONCE:
+            self._replace()
+
+    def _replace(self) -> None:
+        """Replaces the collections that are encoded, if they still rest, and frees them."""
+        for db, key, value, content in self._encoded:
+            if db.data.get(key) is not value:
+                continue
+            still = finished(content)
+            db.change_form(key, value, still)
+            size = value_size(still, QUICK)
+            self._new[db] = self._new.get(db, 0) + size
             self._seen_values += 1
-            self._seen_bytes += value_size(value, QUICK)
-        if len(self._spent) >= _AT_ONCE:
-            self._spent.clear()
+            self._seen_bytes += size
+        self._encoded.clear()
 
     def _give_back(self) -> None:
         """Returns the memory that a pass has freed to the system."""
-        self._spent.clear()
         new, self._new = self._new, {}
         if new:
             self._changed()
