@@ -165,6 +165,32 @@ def test_damaged_headers(modules_pair: Pair, family: str, key: str) -> None:
             modules_pair.call("DEL", "copy")
 
 
+def test_impossible_sketches(modules_pair: Pair) -> None:
+    """Sizes that real Redis refuses. It accepts some that are larger than its memory, and those are missing here."""
+    modules_pair.call("CMS.INITBYDIM", "cms", 5, 2)
+    most = (1 << 63) - 1
+    for call in (
+        ("CMS.INITBYDIM", "key", 1 << 62, 4),
+        ("CMS.INITBYDIM", "key", 1 << 58, 4),
+        ("CMS.INITBYDIM", "key", most, 1),
+        ("CMS.INITBYPROB", "key", "1e-300", "0.1"),
+        ("CMS.INITBYPROB", "key", "0.1", "0.99999999999"),
+        ("CMS.INITBYPROB", "key", "0.1", "1e-60"),
+        *(("CMS.MERGE", "cms", number, "cms") for number in (0, -1, 2, 1 << 60)),
+        ("CMS.MERGE", "cms", 0, "WEIGHTS"),
+        ("TOPK.RESERVE", "key", 5, 1 << 32, 1, 0.9),
+        ("TOPK.RESERVE", "key", 5, 1, 1 << 32, 0.9),
+        ("CF.RESERVE", "key", most),
+        ("CF.INSERT", "key", "CAPACITY", most, "ITEMS", "a"),
+        ("TDIGEST.CREATE", "key", "COMPRESSION", most),
+        ("TDIGEST.CREATE", "key", "COMPRESSION", 1 << 63),
+        ("BF.RESERVE", "key", "5e-324", 100),
+        ("BF.RESERVE", "key", "0.1", 1 << 63),
+    ):
+        modules_pair.call(*call)
+        modules_pair.call("EXISTS", "key")
+
+
 def test_the_dimensions_of_a_count_min_sketch(modules_pair: Pair) -> None:
     for number in range(2, 120):
         for probability in (1 / number, 1 - 1 / number, 0.5**number, 10.0 ** -(number % 37 + 1)):

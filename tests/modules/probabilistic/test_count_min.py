@@ -20,9 +20,9 @@ def test_dimensions_are_computed_with_32_bits() -> None:
     # The logarithms of 0.125 and of 0.5 have the quotient 3, which 32 bits hold exactly.
     assert dimensions(0.01, 0.125) == (200, 3)
     assert dimensions(0.001, 0.01) == (2000, 7)
-    with pytest.raises(MemoryError):
+    with pytest.raises(OverflowError):
         dimensions(5e-324, 0.5)
-    with pytest.raises(MemoryError):
+    with pytest.raises(OverflowError):
         dimensions(0.1, 1e-60)
 
 
@@ -31,11 +31,11 @@ def test_dimensions_are_computed_with_32_bits() -> None:
     [
         (("CMS.INITBYDIM", "key", 0, 5), b"CMS: invalid width"),
         (("CMS.INITBYDIM", "key", 5, -1), b"CMS: invalid depth"),
-        (("CMS.INITBYDIM", "key", 1 << 62, 4), b"CMS: Insufficient memory to create the key"),
+        (("CMS.INITBYDIM", "key", 1 << 62, 4), b"CMS: invalid init arguments"),
         (("CMS.INITBYDIM", "key", 1 << 40, 1), b"CMS: Insufficient memory to create the key"),
         (("CMS.INITBYDIM", "key", 1, 100_000), b"CMS: Insufficient memory to create the key"),
-        (("CMS.INITBYPROB", "key", "1e-300", "0.1"), b"CMS: Insufficient memory to create the key"),
-        (("CMS.INITBYPROB", "key", "0.1", "0.99999999999"), b"CMS: Insufficient memory to create the key"),
+        (("CMS.INITBYPROB", "key", "1e-300", "0.1"), b"CMS: invalid init arguments"),
+        (("CMS.INITBYPROB", "key", "0.1", "0.99999999999"), b"CMS: invalid init arguments"),
         (("CMS.INITBYPROB", "key", "0", "0.1"), b"CMS: invalid overestimation value"),
         (("CMS.INITBYPROB", "key", "0.1", "1"), b"CMS: invalid prob value"),
         (("CMS.INCRBY", "key", "a", 1), b"CMS: key does not exist"),
@@ -74,12 +74,21 @@ def test_merging(server: Server) -> None:
     assert server("CMS.QUERY", "sum", "a", "b") == [34, 5]
     assert server("CMS.MERGE", "sum", 1, "one", "WEIGHTS", -1) == b"CMS: MERGE overflow"
     assert server("CMS.MERGE", "sum", 2, "one", "two", "WEIGHTS", (1 << 63) - 1, 1) == b"CMS: MERGE overflow"
-    assert server("CMS.MERGE", "sum", -1, "one") == b"CMS: wrong number of keys"
+    assert server("CMS.MERGE", "sum", -1, "one") == b"CMS: Number of keys must be positive"
     assert server("CMS.MERGE", "sum", 1 << 40, "one", "WEIGHTS", 1) == b"CMS: wrong number of keys/weights"
     assert server("CMS.QUERY", "sum", "a", "b") == [34, 5]
     assert server("CMS.MERGE", "one", 1, "one", "WEIGHTS", 2) == b"OK"
     assert server("CMS.QUERY", "one", "a") == [6]
     assert [call[1] for call in recorder.take()] == [b"sum", b"one"]
+
+
+def test_merging_in_pieces(server: Server) -> None:
+    for key in ("one", "sum"):
+        server("CMS.INITBYDIM", key, 50_000, 3)
+    for number in range(200):
+        server("CMS.INCRBY", "one", number, number)
+    assert server("CMS.MERGE", "sum", 2, "one", "one", "WEIGHTS", 1, 2) == b"OK"
+    assert server("CMS.QUERY", "sum", *range(200)) == [3 * number for number in range(200)]
 
 
 def test_the_keys_of_a_merge(server: Server) -> None:

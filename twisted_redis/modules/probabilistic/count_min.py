@@ -23,6 +23,8 @@ MOST_COUNT: Final = 0xFFFFFFFF
 MOST_DEPTH: Final = 1 << 16
 _MASK64: Final = (1 << 64) - 1
 _INT64: Final = 1 << 63
+#: The counters that are merged at a time.
+_PIECE: Final = 1 << 16
 
 _float32 = Struct("<f")
 
@@ -36,11 +38,11 @@ def _single(number: float) -> float:
 def dimensions(error: float, probability: float) -> tuple[int, int]:
     """The width and the depth for a relative error and the probability of a greater one, both between 0 and 1.
 
-    As in Redis' module, the depth is computed with 32 bits.  Raises MemoryError if the result is infinite.
+    As in Redis' module, the depth is computed with 32 bits.  Raises OverflowError if the result is infinite.
     """
     width, chance = 2 / error, _single(probability)
     if isinf(width) or not chance:
-        raise MemoryError
+        raise OverflowError
     # A probability just below 1 is 1 in 32 bits, and leads to a depth of 0.
     return ceil(width), ceil(_single(_single(log10(chance)) / _single(log10(0.5))))
 
@@ -104,33 +106,43 @@ class CountMin:
         return min([cells[place] for place in self._places(item)])
 
     def merge(self, sources: Sequence[CountMin], weights: Sequence[int]) -> bool:
-        """Makes this the weighted sum of sketches of the same dimensions; returns False if a number gets too large."""
+        """Makes this the weighted sum of sketches (at least one) of the same dimensions.
+
+        Returns False, and changes nothing, if a number gets too large.
+        """
         total = _sum([source.count for source in sources], weights)
         if total is None or total < 0:
             return False
         arrays = [source.cells for source in sources]
-        if not arrays:
-            sums = [0] * len(self.cells)
-        elif len(arrays) == 1 and weights[0] == 1:
-            sums = arrays[0].tolist()
-        elif sum(map(abs, weights)) <= MOST_COUNT >> 1:
-            # No sum of these products leaves 64 bits.
-            sums = [
-                sum([cell * weight for cell, weight in zip(row, weights, strict=True)])
-                for row in zip(*arrays, strict=True)
-            ]
+        if len(arrays) == 1 and weights[0] == 1:
+            merged = arrays[0][:]
         else:
-            sums = []
-            for row in zip(*arrays, strict=True):
-                result = _sum(row, weights)
-                if result is None:
+            # In pieces, so that no list of all sums is needed.
+            merged = array("I")
+            for at in range(0, len(self.cells), _PIECE):
+                sums = _sums([cells[at : at + _PIECE] for cells in arrays], weights)
+                if sums is None or min(sums) < 0 or max(sums) > MOST_COUNT:
                     return False
-                sums.append(result)
-        if min(sums) < 0 or max(sums) > MOST_COUNT:
-            return False
-        self.cells = array("I", sums)
+                merged.extend(sums)
+        self.cells = merged
         self.count = total
         return True
+
+
+def _sums(arrays: Sequence[Sequence[int]], weights: Sequence[int]) -> list[int] | None:
+    """The weighted sums of the cells at each place; None as from ``_sum``."""
+    if sum(map(abs, weights)) <= MOST_COUNT >> 1:
+        # No sum of these products leaves 64 bits.
+        return [
+            sum([cell * weight for cell, weight in zip(row, weights, strict=True)]) for row in zip(*arrays, strict=True)
+        ]
+    sums: list[int] = []
+    for row in zip(*arrays, strict=True):
+        result = _sum(row, weights)
+        if result is None:
+            return None
+        sums.append(result)
+    return sums
 
 
 def _sum(numbers: Sequence[int], weights: Sequence[int]) -> int | None:

@@ -43,6 +43,7 @@ __all__ = ["CountMinSketch"]
 
 cms = module.group(acl=("@cms",), late_arity=True, since="2.0.0")
 
+_BAD_DIMENSIONS = "CMS: invalid init arguments"
 _reads = {"flags": READONLY, "keys": first_key(RO | ACCESS)}
 _creates = {"flags": WRITE | DENYOOM, "keys": first_key(RW | INSERT)}
 
@@ -90,6 +91,8 @@ def _checked(value: CountMinSketch | None) -> CountMin:
 
 
 def _create(ctx: Client, key: bytes, width: int, depth: int) -> Reply:
+    if not 0 < width * depth < 1 << 63:
+        raise CommandError(_BAD_DIMENSIONS)
     try:
         sketch = CountMin.create(width, depth)
     except MemoryError:
@@ -135,8 +138,8 @@ def initbyprob(ctx: Client, key: bytes, error: bytes, probability: bytes) -> Rep
         raise CommandError("CMS: invalid prob value")
     try:
         width, depth = dimensions(relative, chance)
-    except MemoryError:
-        raise CommandError("CMS: Insufficient memory to create the key") from None
+    except OverflowError:
+        raise CommandError(_BAD_DIMENSIONS) from None
     return _create(ctx, key, width, depth)
 
 
@@ -194,6 +197,8 @@ def merge(ctx: Client, destination: bytes, numkeys: bytes, *words: bytes) -> Rep
         raise WrongArity("cms.merge")
     target = _checked(ctx.db.write(destination, CountMinSketch))
     length = integer(numkeys, "CMS: invalid numkeys")
+    if length <= 0:
+        raise CommandError("CMS: Number of keys must be positive")
     at = place_of(b"WEIGHTS", words)
     if at < 0:
         if length != len(words):

@@ -19,7 +19,6 @@ from twisted_redis.extending import (
     WRITE,
     Client,
     CommandError,
-    ErrorReply,
     OwnValue,
     Pairs,
     Reader,
@@ -191,7 +190,7 @@ def _add(ctx: Client, key: bytes, item: bytes, *, unique: bool) -> Reply:
         raise CommandError("Filter is full")
     ctx.changed(key, "")
     if result == NO_MEMORY:
-        raise CommandError("Memory allocation failure")
+        raise CommandError("ERR Insufficient memory")
     return bool(result)
 
 
@@ -243,10 +242,8 @@ def _insert(ctx: Client, name: str, key: bytes, words: Sequence[bytes], *, uniqu
     replies: list[Reply] = []
     for item in words[at:]:
         result = target.insert(item, unique=unique)
-        if result == NO_MEMORY:
-            replies.append(ErrorReply(b"Memory allocation failure"))
-        elif unique or ctx.resp != 3:
-            replies.append(result)
+        if unique or ctx.resp != 3:
+            replies.append(max(result, NO_SPACE))
         else:
             replies.append(result > 0)
     ctx.changed(key, "")

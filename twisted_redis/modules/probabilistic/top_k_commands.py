@@ -111,10 +111,10 @@ def reserve(ctx: Client, key: bytes, number: bytes, *parameters: bytes) -> Reply
     width, depth, decay = 8, 7, 0.9
     if parameters:
         width = integer(parameters[0], "TopK: invalid width")
-        if width < 1:
+        if not 1 <= width <= MOST_DIMENSION:
             raise CommandError("TopK: invalid width")
         depth = integer(parameters[1], "TopK: invalid depth")
-        if depth < 1:
+        if not 1 <= depth <= MOST_DIMENSION:
             raise CommandError("TopK: invalid depth")
         error = "TopK: invalid decay value. must be '<= 1' & '> 0'"
         decay = float_number(parameters[2], error)
