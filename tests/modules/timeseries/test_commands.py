@@ -345,3 +345,17 @@ def test_a_policy_for_new_series_creates_their_rules(server: Server) -> None:
     assert target[b"labels"] == [[b"a", b"1"], [b"aggregation", b"MAX"], [b"time_bucket", b"60000"]]
     assert server("TS.CREATE", "plain") == b"OK"
     assert facts(server, "plain")[b"rules"] == []
+
+
+def test_each_command_is_described(server: Server) -> None:
+    for name in module.specs:
+        ((_, facts),) = [tuple(server("COMMAND", "DOCS", name))]
+        described = dict(zip(facts[::2], facts[1::2], strict=True))
+        assert described[b"summary"][:1].isalpha()
+        assert described[b"summary"].endswith(b".")
+        assert described[b"arguments"]
+    ((_, facts),) = [tuple(server("COMMAND", "DOCS", "TS.CREATE"))]
+    described = dict(zip(facts[::2], facts[1::2], strict=True))
+    names = [dict(zip(argument[::2], argument[1::2], strict=True))[b"name"] for argument in described[b"arguments"]]
+    assert names[:2] == [b"key", b"duration"]
+    assert len(names) == 7

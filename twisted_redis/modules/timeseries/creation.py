@@ -67,8 +67,7 @@ def create_rules(ctx: Client, series: Series, compactions: tuple[Compaction, ...
 
 @commands("TS.CREATE", flags=WRITE | DENYOOM, keys=first_key(RW | INSERT), complexity="O(1)")
 def create(ctx: Client, key: bytes, *options: bytes) -> Reply:
-    """TS.CREATE key [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE size]
-    [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
+    """TS.CREATE key [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
 
     Creates a series.
     """
@@ -82,8 +81,7 @@ def create(ctx: Client, key: bytes, *options: bytes) -> Reply:
 
 @commands("TS.ALTER", flags=WRITE | DENYOOM, keys=first_key(RW | UPDATE), complexity="O(N) for N labels")
 def alter(ctx: Client, key: bytes, *options: bytes) -> Reply:
-    """TS.ALTER key [RETENTION duration] [CHUNK_SIZE size] [DUPLICATE_POLICY policy]
-    [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
+    """TS.ALTER key [RETENTION duration] [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
 
     Changes options of a series.
     """

@@ -71,9 +71,7 @@ def mget(ctx: Client, option: bytes, matcher: bytes, *options: bytes) -> Reply:
 
 @commands("TS.MRANGE", flags=READONLY, complexity="O(N) for N samples in the range")
 def mrange(ctx: Client, start: bytes, end: bytes, option: bytes, *options: bytes) -> Reply:
-    """TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]] [FILTER_BY_VALUE min max]
-    [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator
-    bucketDuration [BUCKETTIMESTAMP bt] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE reducer]
+    """TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]] [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator bucketDuration [BUCKETTIMESTAMP bt] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE reducer]
 
     Returns the samples of all series whose labels meet all conditions.
     """
@@ -82,10 +80,7 @@ def mrange(ctx: Client, start: bytes, end: bytes, option: bytes, *options: bytes
 
 @commands("TS.MREVRANGE", flags=READONLY, complexity="O(N) for N samples in the range")
 def mrevrange(ctx: Client, start: bytes, end: bytes, option: bytes, *options: bytes) -> Reply:
-    """TS.MREVRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
-    [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count] [[ALIGN alignment]
-    AGGREGATION aggregator bucketDuration [BUCKETTIMESTAMP bt] [EMPTY]] FILTER filterExpr [filterExpr ...]
-    [GROUPBY label REDUCE reducer]
+    """TS.MREVRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]] [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator bucketDuration [BUCKETTIMESTAMP bt] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE reducer]
 
     Returns the samples of all series whose labels meet all conditions, the last one first.
     """

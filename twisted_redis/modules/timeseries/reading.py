@@ -25,9 +25,7 @@ _UNLIMITED = 1 << 63
 
 @commands("TS.RANGE", flags=READONLY, keys=first_key(RO | ACCESS), complexity="O(N) for N samples in the range")
 def range_(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
-    """TS.RANGE key fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
-    [FILTER_BY_VALUE min max] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator bucketDuration
-    [BUCKETTIMESTAMP bt] [EMPTY]]
+    """TS.RANGE key fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]] [FILTER_BY_VALUE min max] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator bucketDuration [BUCKETTIMESTAMP bt] [EMPTY]]
 
     Returns the samples of a series in a range of times, or its buckets.
     """
@@ -36,9 +34,7 @@ def range_(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -
 
 @commands("TS.REVRANGE", flags=READONLY, keys=first_key(RO | ACCESS), complexity="O(N) for N samples in the range")
 def revrange(ctx: Client, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
-    """TS.REVRANGE key fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
-    [FILTER_BY_VALUE min max] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator bucketDuration
-    [BUCKETTIMESTAMP bt] [EMPTY]]
+    """TS.REVRANGE key fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]] [FILTER_BY_VALUE min max] [COUNT count] [[ALIGN alignment] AGGREGATION aggregator bucketDuration [BUCKETTIMESTAMP bt] [EMPTY]]
 
     Returns the samples of a series in a range of times, or its buckets, the last one first.
     """

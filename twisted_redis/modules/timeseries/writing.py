@@ -45,8 +45,7 @@ _NOT_SERIES = "ERR TSDB: the key is not a TSDB key"
 
 @commands("TS.ADD", flags=WRITE | DENYOOM, keys=first_key(RW | INSERT), complexity="O(M) for M rules")
 def add(ctx: Client, key: bytes, timestamp: bytes, value: bytes, *options: bytes) -> Reply:
-    """TS.ADD key timestamp value [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE size]
-    [DUPLICATE_POLICY policy] [ON_DUPLICATE policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
+    """TS.ADD key timestamp value [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [ON_DUPLICATE policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
 
     Adds a sample to a series, which it creates if it is missing. Returns the time of the sample.
     """
@@ -154,8 +153,7 @@ def madd(ctx: Client, key: bytes, timestamp: bytes, value: bytes, *more: bytes) 
 
 @commands("TS.INCRBY", flags=WRITE | DENYOOM, keys=first_key(RW | ACCESS | UPDATE), complexity="O(M) for M rules")
 def incrby(ctx: Client, key: bytes, addend: bytes, *options: bytes) -> Reply:
-    """TS.INCRBY key addend [TIMESTAMP timestamp] [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED]
-    [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
+    """TS.INCRBY key addend [TIMESTAMP timestamp] [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
 
     Adds a sample whose value is the last one plus a number. Returns the time of the sample.
     """
@@ -164,8 +162,7 @@ def incrby(ctx: Client, key: bytes, addend: bytes, *options: bytes) -> Reply:
 
 @commands("TS.DECRBY", flags=WRITE | DENYOOM, keys=first_key(RW | ACCESS | UPDATE), complexity="O(M) for M rules")
 def decrby(ctx: Client, key: bytes, subtrahend: bytes, *options: bytes) -> Reply:
-    """TS.DECRBY key subtrahend [TIMESTAMP timestamp] [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED]
-    [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
+    """TS.DECRBY key subtrahend [TIMESTAMP timestamp] [RETENTION duration] [ENCODING COMPRESSED | UNCOMPRESSED] [CHUNK_SIZE size] [DUPLICATE_POLICY policy] [IGNORE max-time-diff max-val-diff] [LABELS [label value ...]]
 
     Adds a sample whose value is the last one minus a number. Returns the time of the sample.
     """
