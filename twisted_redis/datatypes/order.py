@@ -162,17 +162,19 @@ class Order:
         if len(self._dead) + self._holes > self._limit:
             self._step()
 
-    def exchange(self, renew: Callable[[bytes], bytes]) -> None:
-        """Puts ``renew(key)``, an equal object, in the place of each key.  ``renew`` must leave other keys as they are.
+    def exchange(self, index: int, renew: Callable[[bytes], bytes]) -> bool:
+        """Puts ``renew(key)``, an equal object, in the place of each key of the block ``index``, which is new as well.
 
-        The blocks are new as well.  O(N), but for the cost of ``renew``.
+        ``renew`` must leave other keys as they are.  Returns whether there is a next block.
         """
-        self._blocks = [[None if key is None else renew(key) for key in block] for block in self._blocks]
-        self._tail = [None if key is None else renew(key) for key in self._tail]
-        self._numbers = [
-            range(numbers[0], numbers[-1] + 1) if isinstance(numbers, range) else numbers[:]
-            for numbers in self._numbers
-        ]
+        blocks = self._blocks
+        if index >= len(blocks):
+            self._tail = [None if key is None else renew(key) for key in self._tail]
+            return False
+        blocks[index] = [None if key is None else renew(key) for key in blocks[index]]
+        numbers = self._numbers[index]
+        self._numbers[index] = range(numbers[0], numbers[-1] + 1) if isinstance(numbers, range) else numbers[:]
+        return True
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """Returns the cursor of the next call and up to ``count`` keys.

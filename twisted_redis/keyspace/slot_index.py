@@ -136,6 +136,13 @@ class SlotIndex:
             if not self._served[slot]:
                 self._count_foreign(self._foreign - 1)
 
+    def exchange(self, key: bytes) -> None:
+        """Puts ``key``, another object, in the place of the equal one that is there."""
+        keys = self.sets[key_slot(key)]
+        if keys is not None:
+            keys.discard(key)
+            keys.add(key)
+
     def add_all(self, keys: Iterable[bytes]) -> None:
         """Adds keys that are in the order already."""
         sets = self.sets

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.cluster import ClusterNode
 from tests.support.server import Server
 from twisted_redis.datatypes.hash import Hash, RestingHash
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import PACKED, PackedHash, PackedSet
 from twisted_redis.datatypes.stream import SettledStream, Stream
 from twisted_redis.datatypes.table import value_size
-from twisted_redis.engine.gates import IS_BUSY
-from twisted_redis.keyspace.renewal import renew_keys
+from twisted_redis.engine.gates import IS_BUSY, IS_CLUSTER
+from twisted_redis.keyspace.renewal import compact, renew_keys
 from twisted_redis.resp.types import ErrorReply
 
 
@@ -28,6 +29,18 @@ def server(**directives: Any) -> Server:
     made = Server(pack_idle_seconds=10, **directives)
     made.engine.packing.tick(made.clock.seconds())
     return made
+
+
+class SlowClocks:
+    """Clocks of an engine on which each look at the time takes half a millisecond."""
+
+    def __init__(self, engine: Any) -> None:
+        self.time = engine.time
+        self._now = 0
+
+    def clock_ns(self) -> int:
+        self._now += 500_000
+        return self._now
 
 
 def look(made: Server, seconds: float = 10) -> None:
@@ -176,7 +189,9 @@ def test_the_memory_of_what_was_packed_is_given_back() -> None:
     cursor, first = made("SCAN", "0", "COUNT", "100")
     db = made.engine.databases[0]
     keys, noted = list(db.data), dict(db.access_log.noted)
-    renew_keys(db)
+    for _ in renew_keys(db):
+        pass
+    compact(db)
     assert sorted(db.data) == sorted(keys)
     assert db.access_log.noted == noted
     assert db.expires.keys() == {b"s:007"}
@@ -204,6 +219,79 @@ def test_a_pass_that_packs_much_renews_the_keys() -> None:
     assert all(value.__class__ in PACKED for value in data.values())
     assert sorted(data) == keys
     assert before.isdisjoint(map(id, data))
+
+
+def test_keys_come_and_go_between_two_steps_of_a_renewal() -> None:
+    made = ClusterNode(maxmemory=1 << 30, maxmemory_policy="allkeys-lru")
+    made.give(made.state.myself, range(16384))
+    made.engine.set_gate(IS_CLUSTER, False)
+    made.engine.eviction.apply()
+    for number in range(1500):
+        made("SADD", b"s:%04d" % number, "1", "2")
+    db = made.engine.databases[0]
+    before = list(db.data)
+    cursor, seen = made("SCAN", "0", "COUNT", "400")
+    steps = 0
+    for step in renew_keys(db):
+        assert step is None
+        made("DEL", b"s:%04d" % (steps * 256), b"s:%04d" % (steps * 256 + 300))
+        made("SADD", b"s:%04d" % (steps * 256), "3")
+        made("EXPIRE", b"s:%04d" % (steps * 256 + 100), "1000")
+        made("SET", b"t:%d" % steps, "new")
+        steps += 1
+    compact(db)
+    assert steps == 5
+    while int(cursor):
+        cursor, more = made("SCAN", cursor, "COUNT", "400")
+        seen += more
+    assert len(seen) == len(set(seen))
+    assert {b"s:%04d" % number for number in range(1500)} - set(seen) == {b"s:0300", b"s:0556", b"s:0812", b"s:1068"}
+    keys = list(db.data)
+    assert len(keys) == made("DBSIZE") == 1500 - 5 + 5
+    assert {key for key in keys if id(key) in set(map(id, before))} <= db.expires.keys()
+    assert db.access_log.noted.keys() == set(keys)
+    objects = set(map(id, keys))
+    assert {id(key) for keys in db.slots.sets if keys is not None for key in keys} == objects
+    assert {id(key) for key in db.access_log.noted if key not in db.expires} <= objects
+    ordered = [key for block in db.order.blocks() for key in block]
+    assert sorted(ordered) == sorted(keys)
+    # Keys that were added again have their old places in the order, with the old objects.
+    assert {key for key in ordered if id(key) not in objects} == {b"s:%04d" % (256 * step) for step in range(5)}
+    assert made("SISMEMBER", "s:0256", "3") == made("SCARD", "s:0256") == 1
+
+
+@pytest.mark.parametrize("words", [("FLUSHALL",), ("SWAPDB", 0, 1)])
+def test_a_renewal_ends_when_its_database_is_emptied_or_swapped(words: tuple[str, ...]) -> None:
+    made = server()
+    for number in range(700):
+        made("SET", b"a:%d" % number, "1")
+    steps = renew_keys(made.engine.databases[0])
+    next(steps)
+    made(*words)
+    made("SET", "b", "2")
+    assert list(steps) == []
+    assert made("GET", "b") == b"2"
+    assert made("DBSIZE") == 1
+
+
+def test_no_request_waits_for_a_whole_renewal() -> None:
+    made = server()
+    wide = b"x" * 60
+    for number in range(1500):
+        made("SADD", b"s:%04d" % number, *(b"%b%d" % (wide, place) for place in range(60)))
+    held = list(made.engine.databases[0].data)  # so that nothing else gets their places
+    keys = set(map(id, held))
+    packing = made.engine.packing
+    packing._clocks = SlowClocks(made.engine)
+    look(made)
+    made.clock.advance(10)
+    packing.tick(made.clock.seconds())
+    left = {len(keys)}
+    for _ in range(3000):
+        made.clock.advance(0.003)
+        left.add(len(keys.intersection(map(id, made.engine.databases[0].data))))
+    assert 0 in left
+    assert len(left) > 4  # some were new, and others were not yet
 
 
 def test_a_stream_settles_and_goes_on_at_the_next_entry() -> None:
