@@ -92,6 +92,22 @@ def test_slightly_late_samples_give_the_bits_of_samples_in_order() -> None:
         assert list(chunk.save()) == list(ordered.save())
 
 
+def test_the_last_samples_are_read_without_the_others() -> None:
+    chunk = PackedChunk(4096)
+    for number in range(700):
+        assert chunk.append(number * 10, number / 8)
+    everything = content(chunk)
+    shortest = len(everything)
+    for start in range(0, 7010, 35):
+        times, values = chunk.samples(start)
+        found = list(zip(times, values, strict=True))
+        assert found == everything[len(everything) - len(found) :]
+        assert [sample for sample in found if sample[0] >= start] == [one for one in everything if one[0] >= start]
+        shortest = min(shortest, len(found))
+    assert shortest < 100
+    assert len(chunk.samples(6000)[0]) < 300
+
+
 def test_a_full_chunk_refuses_another_sample_and_keeps_the_others() -> None:
     plain = filled(PlainChunk, 64)
     assert content(plain) == [(0, 0.0), (10, 2.5), (20, 5.0), (30, 7.5)]

@@ -108,8 +108,11 @@ class PlainChunk:
         del self.values[half:]
         return made
 
-    def samples(self) -> tuple[Sequence[int], array[float]]:
-        """Returns the times and the values of all samples.  The caller must not change them."""
+    def samples(self, start: int = 0) -> tuple[Sequence[int], array[float]]:
+        """Returns the times and the values of all samples from ``start`` on, and perhaps of earlier ones.
+
+        The caller must not change them.
+        """
         return self.times, self.values
 
     def copy(self) -> PlainChunk:
@@ -263,11 +266,15 @@ class PackedChunk:
         made._trim()
         return made
 
-    def samples(self) -> tuple[Sequence[int], array[float]]:
-        """Returns the times and the values of all samples.  The caller must not change them."""
-        if not self.packed:
+    def samples(self, start: int = 0) -> tuple[Sequence[int], array[float]]:
+        """Returns the times and the values of all samples from ``start`` on, and perhaps of earlier ones.
+
+        The caller must not change them.
+        """
+        if not self.packed or self.writer.time < start:
             return self.times, self.values
-        times, words = unpack(self.writer.to_bytes(), self.packed, self.base_time, self.base_word)
+        found = self.writer.last_samples(start) if start else None
+        times, words = found or unpack(self.writer.to_bytes(), self.packed, self.base_time, self.base_word)
         values = values_of(words)
         times += self.times
         values += self.values

@@ -146,6 +146,14 @@ class BitWriter:
         self.leading, self.trailing = mark.leading, mark.trailing
         return times[1:], words[1:]
 
+    def last_samples(self, start: int) -> tuple[list[int], list[int]] | None:
+        """Returns the last samples, among them all from ``start`` on; None if they are not known to be the last ones."""
+        mark = next((mark for mark in reversed(self.marks) if mark.time < start), None)
+        if mark is None:
+            return None
+        times, words = unpack(self.to_bytes(), self.count - mark.samples + 1, mark.time, mark.word, mark)
+        return times[1:], words[1:]
+
     def _width(self, time: int, word: int) -> int:
         """Returns how many bits a sample would take."""
         width = _change_bits(time - self.time - self.delta)[1]

@@ -63,7 +63,7 @@ def read(
             if chunk.last < start or chunk.first > end:
                 yield _NOTHING
                 return
-            yield _cut(chunk.samples(), start, end, reverse_chunks)
+            yield _cut(chunk.samples(start), start, end, reverse_chunks)
         return
     for place in range(series.chunk_at(start), len(chunks)):
         chunk = chunks[place]
@@ -71,7 +71,7 @@ def read(
             break
         if chunk.last < start:
             continue
-        found = _cut(chunk.samples(), start, end, False) if chunk.first <= end else _NOTHING
+        found = _cut(chunk.samples(start), start, end, False) if chunk.first <= end else _NOTHING
         if not found[0] and open_bucket:
             open_bucket = False
             yield extra
