@@ -274,6 +274,27 @@ def test_a_renewal_ends_when_its_database_is_emptied_or_swapped(words: tuple[str
     assert made("DBSIZE") == 1
 
 
+@pytest.mark.parametrize("words", [("FLUSHDB",), ("SWAPDB", 1, 2)])
+def test_a_pass_goes_on_with_the_next_database_when_one_was_emptied_or_swapped(words: tuple[str | int, ...]) -> None:
+    made = server()
+    made("SADD", "s", "member")
+    made("SELECT", 1)
+    for number in range(100):
+        made("SADD", b"s:%03d" % number, "member")
+    look(made)
+    packing = made.engine.packing
+    packing._clocks = SlowClocks(made.engine)
+    made.clock.advance(10)
+    packing.tick(made.clock.seconds())
+    made.clock.advance(0)  # a slice in database 1
+    assert form(made, b"s") is not PackedSet
+    made(*words)
+    made.clock.advance(0.2)
+    packing.tick(made.clock.seconds())
+    made.clock.advance(0.2)
+    assert form(made, b"s") is PackedSet
+
+
 def test_no_request_waits_for_a_whole_renewal() -> None:
     made = server()
     wide = b"x" * 60

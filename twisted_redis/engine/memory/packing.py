@@ -71,6 +71,7 @@ class Packing:
         self._loop = loop
         self._told_to_wait = must_wait
         self._changed = changed
+        #: The walk through one database; None between two passes.
         self._walk: Walk | None = None
         #: What is left to do to return memory to the system; None if there is nothing.
         self._returning: Iterator[None] | None = None
@@ -100,7 +101,14 @@ class Packing:
             self.pack_everything()
             return
         idle = config.pack_idle_seconds
-        if not idle or (self._walk is not None and self._walk.running) or self._returning is not None:
+        if self._returning is not None:
+            return
+        if self._walk is not None:
+            if not self._walk.running:
+                # The database was emptied or swapped meanwhile.
+                self._continue(0)
+            return
+        if not idle:
             return
         if self._next is None:
             self._next = now + idle
@@ -119,6 +127,7 @@ class Packing:
 
     def _continue(self, taken: int) -> None:
         """Goes on with the next database; ``taken`` is the time of the one before (ns)."""
+        self._walk = None
         if not self._databases:
             self._replace()
             self.values, self.bytes = self._seen_values, self._seen_bytes
