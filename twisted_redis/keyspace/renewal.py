@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["compact", "renew_keys"]
 
+_FREED = 1024
+"""Old keys that are freed in one step."""
+
 
 def renew_keys(db: Database) -> Iterator[None]:
     """Replaces the keys of ``db`` by equal objects, which are allocated side by side.
@@ -18,8 +21,8 @@ def renew_keys(db: Database) -> Iterator[None]:
     A key is allocated between the elements of collections.  When these are freed, and the keys alone remain, the
     allocator cannot give the memory around each key back.  Keys with an expiry stay as they are.
 
-    The iterator does a part of the work, 256 keys, with each step.  Anything may happen between two steps.  It ends
-    early if the database is emptied or swapped.
+    The iterator does a part of the work, 256 keys, with each step.  Anything may happen between two steps.  No more
+    keys are replaced once the database is emptied or swapped.
     """
     order = db.order
     index = 0
@@ -27,6 +30,9 @@ def renew_keys(db: Database) -> Iterator[None]:
     old: list[bytes] = []
     while db.order is order and order.exchange(index, _Renewer(db, old).renew):
         index += 1
+        yield
+    while old:
+        del old[-_FREED:]
         yield
 
 
