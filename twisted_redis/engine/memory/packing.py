@@ -214,7 +214,8 @@ class Packing:
             if next(steps, _END) is _END:
                 self._returning = None
                 return
-        self._clocks.time.call_later(self._pause(), self._go_on)
+        pause = _PAUSE_UNDER_LOAD if self._must_wait() else self._pause()
+        self._clocks.time.call_later(pause, self._go_on)
 
     def pack_everything(self) -> None:
         """Packs all collections that can be packed, at once and whether they are idle or not."""
