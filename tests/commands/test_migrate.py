@@ -200,8 +200,9 @@ def test_others_read_a_packed_key_meanwhile(server: Server, migrator: Migrator, 
     server("HSET", "h", "field", 1)
     server("SADD", "s", "member")
     if resting:
-        for key, value in server.engine.databases[0].data.items():
-            server.engine.databases[0].data[key] = rested(value)
+        db = server.engine.databases[0]
+        for key in list(db.data):
+            db.data[key] = rested(db.live(key, db.data[key]))
     else:
         server.engine.packing.pack_everything()
     reply = call(server, "h", 1, "", 0, 100, "KEYS", "h", "s")
