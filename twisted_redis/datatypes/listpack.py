@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from struct import Struct, error
 
 from twisted_redis.datatypes.corruption import CorruptData
-from twisted_redis.datatypes.strings import integer_value
+from twisted_redis.datatypes.strings import SMALL_INTEGERS, integer_value
 
 __all__ = ["decode", "element_at", "encode", "encode_parts", "entries", "integer_at", "integer_entry", "texts"]
 
@@ -65,7 +65,8 @@ def integer_entry(value: int) -> bytes:
     return _entry64(0xF4, value, 9)
 
 
-#: Integers as elements, by their texts.  The greater ones up to 9999 are added as they occur.
+#: Integers as elements, by their texts.  The greater ones up to 9999 are added when the first of them occurs: all at
+#: once, so that they do not stand among the data of all times, and keep the memory around them from being given back.
 _SMALL_INTEGERS = {b"%d" % value: integer_entry(value) for value in range(-100, 1000)}
 
 
@@ -76,10 +77,11 @@ def entry(text: bytes) -> bytes:
         if text < b":" and length < 21:
             if text.isdigit() and length < 19:
                 if text[0] != 48 or length == 1:
-                    packed = integer_entry(int(text))
-                    if length < 5:
-                        _SMALL_INTEGERS[text] = packed
-                    return packed
+                    if length < 5 and len(_SMALL_INTEGERS) < len(SMALL_INTEGERS):
+                        _SMALL_INTEGERS.update(
+                            (text, integer_entry(value)) for value, text in enumerate(SMALL_INTEGERS)
+                        )
+                    return integer_entry(int(text))
             elif text[:1] == b"-" or length > 18:
                 value = integer_value(text)
                 if value is not None:
