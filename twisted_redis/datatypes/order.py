@@ -29,7 +29,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = ["RANDOM", "SWEEP_RATIO", "Order", "take_some"]
 
@@ -162,15 +162,18 @@ class Order:
         if len(self._dead) + self._holes > self._limit:
             self._step()
 
-    def exchange(self, index: int, renew: Callable[[bytes], bytes]) -> bool:
+    def exchange(self, index: int, renew: Callable[[bytes], bytes], old: list[Any]) -> bool:
         """Puts ``renew(key)``, an equal object, in the place of each key of the block ``index``, which is new as well.
 
-        ``renew`` must leave other keys as they are.  Returns whether there is a next block.
+        ``renew`` must leave other keys as they are.  Adds what is replaced to ``old``.  Returns whether there is a next
+        block.
         """
         blocks = self._blocks
         if index >= len(blocks):
+            old.append(self._tail)
             self._tail = [None if key is None else renew(key) for key in self._tail]
             return False
+        old += (blocks[index], self._numbers[index])
         blocks[index] = [None if key is None else renew(key) for key in blocks[index]]
         numbers = self._numbers[index]
         self._numbers[index] = range(numbers[0], numbers[-1] + 1) if isinstance(numbers, range) else numbers[:]

@@ -11,12 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["compact", "renew_keys"]
 
-_FREED = 1024
-"""Old keys that are freed in one step."""
 
+def renew_keys(db: Database, old: list[Any]) -> Iterator[None]:
+    """Replaces the keys of ``db`` by equal objects, and adds the objects before to ``old``.
 
-def renew_keys(db: Database) -> Iterator[None]:
-    """Replaces the keys of ``db`` by equal objects, which are allocated side by side.
+    The caller keeps ``old`` until the end.  Otherwise the next keys would be allocated in the places of these.
 
     A key is allocated between the elements of collections.  When these are freed, and the keys alone remain, the
     allocator cannot give the memory around each key back.  Keys with an expiry stay as they are.
@@ -26,13 +25,8 @@ def renew_keys(db: Database) -> Iterator[None]:
     """
     order = db.order
     index = 0
-    # The old keys stay until the end.  Otherwise the next keys would be allocated in their places.
-    old: list[bytes] = []
-    while db.order is order and order.exchange(index, _Renewer(db, old).renew):
+    while db.order is order and order.exchange(index, _Renewer(db, old).renew, old):
         index += 1
-        yield
-    while old:
-        del old[-_FREED:]
         yield
 
 
@@ -41,7 +35,7 @@ class _Renewer:
 
     __slots__ = ("_data", "_expires", "_noted", "_old", "_slots")
 
-    def __init__(self, db: Database, old: list[bytes]) -> None:
+    def __init__(self, db: Database, old: list[Any]) -> None:
         self._old = old
         self._data = db.data
         self._expires = db.expires

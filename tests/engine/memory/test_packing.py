@@ -189,7 +189,7 @@ def test_the_memory_of_what_was_packed_is_given_back() -> None:
     cursor, first = made("SCAN", "0", "COUNT", "100")
     db = made.engine.databases[0]
     keys, noted = list(db.data), dict(db.access_log.noted)
-    for _ in renew_keys(db):
+    for _ in renew_keys(db, []):
         pass
     compact(db)
     assert sorted(db.data) == sorted(keys)
@@ -231,7 +231,7 @@ def test_keys_come_and_go_between_two_steps_of_a_renewal() -> None:
     db = made.engine.databases[0]
     before = list(db.data)
     cursor, seen = made("SCAN", "0", "COUNT", "400")
-    renewal = renew_keys(db)
+    renewal = renew_keys(db, [])
     for steps in range(5):
         next(renewal)
         made("DEL", b"s:%04d" % (steps * 256), b"s:%04d" % (steps * 256 + 300))
@@ -265,7 +265,7 @@ def test_a_renewal_ends_when_its_database_is_emptied_or_swapped(words: tuple[str
     made = server()
     for number in range(700):
         made("SET", b"a:%d" % number, "1")
-    steps = renew_keys(made.engine.databases[0])
+    steps = renew_keys(made.engine.databases[0], [])
     next(steps)
     made(*words)
     made("SET", "b", "2")

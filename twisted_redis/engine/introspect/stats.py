@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -27,17 +27,20 @@ SAMPLES = 16
 class Rate:
     """The change of a figure per second, as the mean of the last 16 measurements."""
 
-    __slots__ = ("_last_time", "_last_value", "_samples")
+    __slots__ = ("_last_time", "_last_value", "_next", "_samples")
 
     def __init__(self) -> None:
-        self._samples: deque[float] = deque([0.0] * SAMPLES, SAMPLES)
+        # Not objects of their own, which would keep the memory around them from being given back.
+        self._samples = array("d", [0.0] * SAMPLES)
+        self._next = 0
         self._last_value = 0
         self._last_time: float | None = None
 
     def measure(self, value: int, now: float) -> None:
         """Adds a measurement: the running total is ``value`` at ``now`` (s, or the unit that the rate refers to)."""
         if self._last_time is not None and now > self._last_time:
-            self._samples.append((value - self._last_value) / (now - self._last_time))
+            self._samples[self._next] = (value - self._last_value) / (now - self._last_time)
+            self._next = (self._next + 1) % SAMPLES
         self._last_time = now
         self._last_value = value
 

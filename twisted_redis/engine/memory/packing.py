@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, Encoded, encoded, finished, packed, rested
 from twisted_redis.datatypes.sizes import QUICK
 from twisted_redis.datatypes.table import value_size
+from twisted_redis.engine.memory.gaps import fill_gaps, size_classes
+from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
 from twisted_redis.engine.memory.walk import Walk
 from twisted_redis.keyspace.renewal import compact, renew_keys
@@ -46,7 +49,16 @@ _WORTH_RETURNING = 4 << 20
 _MOST_RENEWED = 1 << 18
 """Keys of a database beyond which they are not allocated anew, which takes 1 to 2 us a key."""
 
-_END = object()
+_SETTLE = 2.0
+"""The time for which gaps stay filled after the keys are allocated anew (s)."""
+
+_FREED = 32
+"""Old keys, or lists of what fills gaps, that are freed in one step."""
+
+_SAMPLE = 1000
+"""The keys of a database that tell how long its keys are."""
+
+_END: Final[Any] = object()
 
 _COUNTED_AT_ONCE = 2000
 """The number of keys up to which the figures are counted when they are asked for."""
@@ -74,7 +86,7 @@ class Packing:
         #: The walk through one database; None between two passes.
         self._walk: Walk | None = None
         #: What is left to do to return memory to the system; None if there is nothing.
-        self._returning: Iterator[None] | None = None
+        self._returning: Iterator[float | None] | None = None
         #: The time (monotonic, s) of the next pass; None until ``tick`` is called for the first time.
         self._next: float | None = None
         self._databases: list[Database] = []
@@ -188,18 +200,24 @@ class Packing:
             self._returning = self._return([db for db in new if len(db.data) <= _MOST_RENEWED])
             self._go_on()
 
-    def _return(self, databases: list[Database]) -> Iterator[None]:
-        """Does a part of the work with each step."""
-        # The first time the keys fill gaps, all over the memory.  The second time there are no gaps any more.
-        for _ in range(2):
-            clear_free_lists()
-            for renew in self.renewers:
-                renew()
-            for db in databases:
-                yield from renew_keys(db)
+    def _return(self, databases: list[Database]) -> Iterator[float | None]:
+        """Does a part of the work with each step; yields the time to wait before the next step (s), or None."""
+        clear_free_lists()
+        held: list[Any] = []
+        for size in sorted(size_classes(key for db in databases for key in islice(db.data, _SAMPLE))):
+            yield from fill_gaps(size, held, resident_bytes())
+        for renew in self.renewers:
+            renew()
+        for db in databases:
+            yield from renew_keys(db, held)
         for db in databases:
             compact(db)
-            yield
+            yield None
+        # What comes and goes all the time, as the samples of rates do, finds other places in the meantime.
+        yield _SETTLE
+        while held:
+            del held[-_FREED:]
+            yield None
         clear_free_lists()
         trim()
 
@@ -211,11 +229,15 @@ class Packing:
         clock = self._clocks.clock_ns
         started = clock()
         while not self._must_wait() and clock() - started < _SLICE_NS:
-            if next(steps, _END) is _END:
+            pause = next(steps, _END)
+            if pause is _END:
                 self._returning = None
                 return
-        pause = _PAUSE_UNDER_LOAD if self._must_wait() else self._pause()
-        self._clocks.time.call_later(pause, self._go_on)
+            if pause is not None:
+                self._clocks.time.call_later(pause, self._go_on)
+                return
+        wait = _PAUSE_UNDER_LOAD if self._must_wait() else self._pause()
+        self._clocks.time.call_later(wait, self._go_on)
 
     def pack_everything(self) -> None:
         """Packs all collections that can be packed, at once and whether they are idle or not."""

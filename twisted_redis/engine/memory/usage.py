@@ -16,6 +16,7 @@ from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.sizes import THOROUGH
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.clients import REPLICA
+from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.walk import Walk
 from twisted_redis.keyspace.account import estimate, size_of
 
@@ -57,20 +58,6 @@ def human(size: int) -> str:
         value /= 1024
         unit = next(units, "P")
     return f"{value:.2f}{unit}"
-
-
-def resident_bytes() -> int:
-    """Returns the resident memory of this process (bytes)."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError, AttributeError):
-        try:
-            import resource
-        except ImportError:
-            return 0
-        scale = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
 def process_bytes() -> int | None:
