@@ -184,6 +184,7 @@ class Engine:
             config,
             self.databases,
             self.loop,
+            lambda: (self.loop.calls, self.state.hits, self.effects.dirty),
             # What moves keys to other servers compares their values with ``is``.
             lambda: bool(self.gates & (IS_LOADING | IS_BUSY)) or self.migrations.busy,
             self.usage.forget_estimates,

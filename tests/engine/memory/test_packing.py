@@ -362,3 +362,27 @@ def test_small_collections_of_a_file_are_packed_at_once(idle: int, tmp_path: Pat
     assert [form(made, key) in PACKED for key in calls] == [idle > 0] * len(calls)
     assert form(made, b"large") not in PACKED
     assert [made("DEBUG", "DIGEST-VALUE", key) for key in (*calls, b"large")] == before
+
+
+def test_no_pass_looks_at_keys_that_nobody_has_touched_since_the_last_one() -> None:
+    made = server()
+    made("SET", "string", "x")
+    made("HSET", "h", "f", "v")
+    for _ in range(3):
+        look(made)  # rests, packs, finds nothing
+    looked: list[int] = []
+    scan = made.engine.databases[0].order.scan
+
+    class Watched:
+        """An order that notes when it is scanned."""
+
+        def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+            looked.append(cursor)
+            return scan(cursor, count)
+
+    made.engine.databases[0].order = Watched()  # type: ignore[assignment]
+    look(made)
+    assert not looked
+    made("HGET", "h", "f")
+    look(made)
+    assert looked

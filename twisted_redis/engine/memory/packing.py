@@ -73,10 +73,19 @@ class Packing:
         config: Config,
         databases: Sequence[Database],
         loop: LoopFigures,
+        activity: Callable[[], object],
         must_wait: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
-        """``must_wait`` tells whether nothing may be packed now; ``changed`` is called after a pass that has packed."""
+        """``activity`` returns something else whenever a key may have been accessed since its last call.
+
+        ``must_wait`` tells whether nothing may be packed now; ``changed`` is called after a pass that has packed.
+        """
+        self._activity = activity
+        #: The activity when a pass began that found nothing to do; None if the last one did something.
+        self._settled: object = None
+        self._did_something = False
+        self._began: object = None
         self._clocks = clocks
         self._config = config
         self._all = databases
@@ -127,6 +136,10 @@ class Packing:
         if now < self._next or self._must_wait():
             return
         self._next = now + idle
+        self._began = self._activity()
+        if self._began == self._settled:
+            return  # everything is as the last pass has left it
+        self._did_something = False
         self._databases = [db for db in self._all if db.data]
         if self._databases:
             prepare()
@@ -142,6 +155,7 @@ class Packing:
         self._walk = None
         if not self._databases:
             self._replace()
+            self._settled = None if self._did_something else self._began
             self.values, self.bytes = self._seen_values, self._seen_bytes
             self._give_back()
             return
@@ -169,12 +183,14 @@ class Packing:
                 value = rested(value)
                 if value is not None:
                     data[key] = value
+                    self._did_something = True
                 continue
             if cls in STILL:
                 self._seen_values += 1
                 self._seen_bytes += value_size(value, QUICK)
             else:
                 self._encoded.append((db, key, value, encoded(value)))
+                self._did_something = True
         if len(self._encoded) >= _AT_ONCE:
             self._replace()
 
