@@ -26,7 +26,7 @@ def measured(program: str, folder: Path, *arguments: str) -> tuple[dict[str, Any
     ours = f"ours={sys.executable} -m twisted_redis"
     command = [sys.executable, str(ROOT / "benchmarks" / program), "--redis", str(real), "--subject", ours]
     done = subprocess.run(
-        [*command, "--json", str(file), *arguments], capture_output=True, text=True, timeout=600, check=False
+        [*command, "--json", str(file), *arguments], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(file.read_text()), done.stdout

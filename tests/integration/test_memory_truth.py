@@ -18,6 +18,8 @@ def test_a_small_measurement(kind: str) -> None:
     truth = program("benchmarks/memory_truth.py")
     subject = truth.subjects([], sys.executable, None)[0]
     found = truth.measure(subject, truth.KINDS[kind], 100_000, 0, pause=0.05)
-    assert 0.75 < found.said / found.grown < 1.35, found
+    # The process may grow by a megabyte that is not for the data: an arena of the interpreter.
+    assert found.said < 1.35 * found.grown, found
+    assert found.said > 0.75 * (found.grown - (1 << 20)), found
     assert 0.35 < found.said_of_half / found.said < 0.65, found
     assert abs(found.said_of_nothing) < found.said / 20, found

@@ -158,7 +158,8 @@ class ExpiryWheel:
             shift = _SHIFTS[(when ^ reached).bit_length()]
             number = when >> shift << 6 | shift
         else:
-            number = reached << 6
+            # A time in the past, or one after the clock was set back: the span of that millisecond.
+            number = when << 6
         block = self._open.get(number)
         if block is None or len(block.keys) >= _FULL:
             block = self._next_block(number, block)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import ClusterNode
+from tests.support.forms import from_sources_only
 from tests.support.server import Server
 from twisted_redis.datatypes.hash import Hash, RestingHash
 from twisted_redis.datatypes.order import Order
@@ -364,6 +365,7 @@ def test_small_collections_of_a_file_are_packed_at_once(idle: int, tmp_path: Pat
     assert [made("DEBUG", "DIGEST-VALUE", key) for key in (*calls, b"large")] == before
 
 
+@from_sources_only
 def test_no_pass_looks_at_keys_that_nobody_has_touched_since_the_last_one() -> None:
     made = server()
     made("SET", "string", "x")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forms import from_sources_only
 from tests.support.server import Server
 from twisted_redis.datatypes.order import Order
 from twisted_redis.engine.memory.usage import human
@@ -180,6 +181,7 @@ def test_an_account_that_begins_during_a_walk() -> None:
     assert abs(server.engine.usage.data() - known) < known // 100
 
 
+@from_sources_only
 def test_fewer_keys_are_looked_at_while_a_child_saves(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     for number in range(5000):

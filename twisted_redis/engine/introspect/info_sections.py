@@ -478,7 +478,7 @@ SECTIONS: dict[str, Section] = {
 }
 
 #: INFO shows these sections only by name, not with ``all`` or ``everything``.
-HIDDEN_SECTIONS = frozenset({"debug"})
+HIDDEN_SECTIONS = frozenset({"debug", "packing"})
 
 #: The sections that INFO shows without arguments.
 DEFAULT_SECTIONS = (
