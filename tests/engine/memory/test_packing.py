@@ -388,3 +388,19 @@ def test_no_pass_looks_at_keys_that_nobody_has_touched_since_the_last_one() -> N
     made("HGET", "h", "f")
     look(made)
     assert looked
+
+
+def test_keys_that_a_pass_had_to_leave_out_are_packed_later_without_any_access() -> None:
+    made = server()
+    made("HSET", "h", "f", "v")
+    look(made)
+    # A child begins to save after the pass has begun, and before it looks at the keys.
+    made.clock.advance(10)
+    made.engine.packing.tick(made.clock.seconds())
+    Order.saving = True
+    for _ in range(50):
+        made.clock.advance(0.2)
+    Order.saving = False
+    assert form(made, b"h") is RestingHash
+    look(made)
+    assert form(made, b"h") is PackedHash

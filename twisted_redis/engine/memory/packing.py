@@ -172,6 +172,7 @@ class Packing:
     def _visit(self, db: Database, keys: list[bytes]) -> None:
         """Takes the next step with the collections at ``keys``: lets them rest, or packs them."""
         if self._must_wait():
+            self._did_something = True  # these keys are left for the next pass
             return
         data = db.data
         for key in keys:
