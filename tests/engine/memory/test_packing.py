@@ -394,13 +394,13 @@ def test_keys_that_a_pass_had_to_leave_out_are_packed_later_without_any_access()
     made = server()
     made("HSET", "h", "f", "v")
     look(made)
-    # A child begins to save after the pass has begun, and before it looks at the keys.
+    # A script begins after the pass has begun, and before that looks at the keys.
     made.clock.advance(10)
     made.engine.packing.tick(made.clock.seconds())
-    Order.saving = True
+    made.engine.set_gate(IS_BUSY, True)
     for _ in range(50):
         made.clock.advance(0.2)
-    Order.saving = False
+    made.engine.set_gate(IS_BUSY, False)
     assert form(made, b"h") is RestingHash
     look(made)
     assert form(made, b"h") is PackedHash
