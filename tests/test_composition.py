@@ -25,7 +25,9 @@ from twisted_redis.server import RedisServer
 ARGUMENTS = ("--port", "0", "--bind", "127.0.0.1", "--save", "")
 
 #: Actions of a server on its process if ``owns_process``, and actions of the program that started the process.
-OF_THE_OWNER = {"file limit", "collector tuned", "arithmetic limited", "collector rested", "log level"}
+OF_THE_OWNER = {
+    *("file limit", "collector tuned", "allocator tuned", "arithmetic limited", "collector rested", "log level"),
+}
 #: RedisService stops itself, its clock can be moved, its faults follow clients, and its program sets the log level.
 OF_EMBEDDED = {
     "process.stop",
@@ -52,6 +54,7 @@ class Program:
         self._patch = monkeypatch
         self._note(server, "raise_file_limit", "file limit")
         self._note(server, "tune_collector", "collector tuned")
+        self._note(server, "tune_allocator", "allocator tuned")
         self._note(server, "limit_arithmetic", "arithmetic limited")
         self._note(server, "rest_collector", "collector rested")
         self._note(tap, "set_level", "log level")

@@ -22,6 +22,7 @@ from twisted_redis.daemon import (
     tune_collector,
 )
 from twisted_redis.engine.engine import Engine
+from twisted_redis.engine.memory.trim import tune_allocator
 from twisted_redis.net.service import ServerService
 from twisted_redis.persistence.exits import Exits
 from twisted_redis.persistence.persistence import Persistence
@@ -161,6 +162,7 @@ class RedisServer(ServerService):
 
     def _take_process(self) -> None:
         tune_collector()
+        tune_allocator()
         limit_arithmetic()
         config = self.engine.config
         if config.pidfile:

@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import gc
+import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-__all__ = ["clear_free_lists", "prepare", "trim"]
+__all__ = ["MOST_KEPT", "clear_free_lists", "prepare", "trim", "tune_allocator"]
+
+MOST_KEPT = 8 << 20
+"""The C library keeps at most so much free memory at the end of its heap (bytes)."""
+
+_MAPPED = 32 << 20
+"""The C library maps blocks of this size (bytes) one by one, and gives each back when it is freed.  This is the most
+that glibc accepts.  To map a block costs more than to take it from the heap."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""The parameters of mallopt, from malloc.h of glibc."""
+
+_VARIABLES = frozenset(("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"))
+
+
+def _of_libc(name: str, *types: str) -> Any:
+    """Returns a function of the C library with arguments of these types of ctypes; None if there is none."""
+    try:
+        import ctypes
+
+        function = getattr(ctypes.CDLL(None), name)
+        function.argtypes = [getattr(ctypes, each) for each in types]
+    except (ImportError, OSError, AttributeError, TypeError):
+        return None
+    return function
 
 
 @cache
 def _malloc_trim() -> Any:
     """Returns the function of the C library; None where that is not glibc."""
-    try:
-        import ctypes
+    return _of_libc("malloc_trim", "c_size_t")
 
-        function = ctypes.CDLL(None).malloc_trim
-        function.argtypes = (ctypes.c_size_t,)
-    except (ImportError, OSError, AttributeError, TypeError):
-        return None
-    return function
+
+def tune_allocator(environment: Mapping[str, str] = os.environ) -> None:
+    """Limits the free memory that the C library keeps; does nothing where that is not glibc.
+
+    By itself glibc adapts to the largest block that was freed.  So the tables that a growing dict leaves behind would
+    let it keep up to 64 MB of free memory.  Variables for glibc in the environment have precedence.
+    """
+    if not _VARIABLES.isdisjoint(environment):
+        return
+    mallopt = _of_libc("mallopt", "c_int", "c_int")
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _MAPPED)
+        mallopt(_TRIM_THRESHOLD, MOST_KEPT)
 
 
 def prepare() -> None:
