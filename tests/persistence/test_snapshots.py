@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.datatypes.packed import PACKED
 from twisted_redis.engine.ports.network import NoNetwork
 from twisted_redis.persistence.loading import CHUNK, Loader, LoadError, Loading, exhaust, steps
 from twisted_redis.persistence.persistence import Persistence
@@ -104,6 +105,56 @@ def test_in_pieces_of_any_size(size: int) -> None:
     assert found("DEBUG", "DIGEST") == server("DEBUG", "DIGEST")
     assert found("SCAN", 0, "COUNT", 10)[1]  # type: ignore[index]
     assert found("RANDOMKEY") is not None
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 1 << 20])
+def test_small_collections_and_expiries_in_pieces_of_any_size(size: int) -> None:
+    server = make()
+    for number in range(100):
+        server("HSET", f"hash:{number}", "field", number, "long", "x" * (number % 70))
+        server("RPUSH", f"list:{number}", number, f"element:{number}", "x" * 70)
+        server("ZADD", number, number / 7, "a", -number, "b", number, "c")
+        server("SADD", f"set:{number}", number, f"member:{number}")
+        server("SADD", f"{number}:integers", number, -number)
+        server("SET", f"a number:{number}", 10**number)
+        server("SET", f"compressible:{number}", "x" * number)
+    for number in range(0, 100, 3):
+        for key in (f"hash:{number}", f"list:{number}", number, f"set:{number}", f"compressible:{number}"):
+            server("PEXPIREAT", key, 10**13 + number)
+    found = load(snapshot(server), size)
+    db = found.engine.databases[0]
+    # The values of five hashes are too long.
+    assert sum(value.__class__ in PACKED for value in db.data.values()) == 495
+    assert found("DEBUG", "DIGEST") == server("DEBUG", "DIGEST")
+    assert found("PEXPIRETIME", "hash:99") == 10**13 + 99
+    # An expiry must not bring an object of its own for the key.
+    stored = {id(key) for key in db.data}
+    assert len(db.expires) == 170 and all(id(key) in stored for key in db.expires)
+
+
+def test_without_packing_small_collections_are_loaded_live() -> None:
+    server = make()
+    server("HSET", "hash", "field", "value")
+    found = make(pack_idle_seconds=0)
+    loader = Loader(found.engine)
+    loader.feed(snapshot(server))
+    loader.finish()
+    assert type(found.engine.databases[0].data[b"hash"]).__name__ == "Hash"
+
+
+def test_an_expired_small_collection_is_left_out() -> None:
+    server = make()
+    server("RPUSH", "list", "a")
+    server("SET", "kept", "x", "PX", 10**7)
+    server("PEXPIRE", "list", 1000)
+    data = snapshot(server)
+    target = make()
+    target.clock.advance(10)
+    target("PING")
+    loader = Loader(target.engine)
+    loader.feed(data)
+    loader.finish()
+    assert (loader.loaded, loader.expired) == (1, 1)
 
 
 def test_bytes_after_the_end_are_kept() -> None:

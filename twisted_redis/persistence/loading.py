@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +27,8 @@ from twisted_redis.engine.parse import integer_or_none
 from twisted_redis.keyspace.database import Database
 from twisted_redis.persistence.rdb.crc64 import crc64
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
+from twisted_redis.persistence.rdb.numbers import read_time
+from twisted_redis.persistence.rdb.packing import STILL_READERS
 from twisted_redis.persistence.rdb.records import (
     Aux,
     End,
@@ -37,6 +40,8 @@ from twisted_redis.persistence.rdb.records import (
     read_header,
     read_record,
 )
+from twisted_redis.persistence.rdb.strings import read_string
+from twisted_redis.persistence.rdb.types import EXPIRE_TIME_MS
 from twisted_redis.persistence.saving import delay
 
 if TYPE_CHECKING:
@@ -168,8 +173,8 @@ class Loader:
         still = config.pack_idle_seconds > 0
         self._wanted = 1
         while pos < size:
-            if not data[pos] and not key_delay:
-                pos = self._strings(data, pos, size)
+            if not key_delay:
+                pos = self._usual(data, pos, size)
                 if pos >= size:
                     break
             try:
@@ -195,38 +200,76 @@ class Loader:
                 delay(key_delay)
         return pos, False
 
-    def _strings(self, data: bytes, pos: int, size: int) -> int:
-        """Takes plain strings without an expiry, which most keys are; returns the place of the first other record."""
-        keys = self._db.data
-        start = pos
-        count = 0
+    def _usual(self, data: bytes, pos: int, size: int) -> int:
+        """Takes strings and small collections, which most keys are; returns the place of the first other record.
+
+        It also leaves a record that is incomplete, that is damaged or that needs a decision.
+        """
+        db = self._db
+        keys, account, add_expiry = db.data, db.account, db.wheel.add
+        config = self._config
+        readers = STILL_READERS if config.pack_idle_seconds > 0 else {}
+        earliest = self._engine.state.now if self._drop_expired else 0
+        when = -1
+        count = packed = packed_bytes = 0
         try:
-            while not data[pos]:
-                # Spelled out, because a call for each key would double the time.
-                first = data[pos + 1]
-                if first >= 0x40:
+            while True:
+                kind = data[pos]
+                place = pos + 1
+                if kind == EXPIRE_TIME_MS:
+                    when, place = read_time(data, place)
+                    if when < earliest:
+                        break
+                    kind = data[place]
+                    place += 1
+                read = None
+                if kind and (read := readers.get(kind)) is None:
                     break
-                begin = pos + 2
-                behind = begin + first
-                key = data[begin:behind]
-                first = data[behind]
+                # The reading of short strings is spelled out, because a call for each would double the time.
+                first = data[place]
                 if first < 0x40:
-                    begin = behind + 1
-                elif first < 0x80:
-                    begin = behind + 2
-                    first = (first & 0x3F) << 8 | data[behind + 1]
+                    place += 1
+                    behind = place + first
+                    key = data[place:behind]
                 else:
-                    break
-                end = begin + first
-                if end > size or key in keys:
-                    break
-                keys[key] = data[begin:end]
+                    key, behind = read_string(data, place)
+                if read is None:
+                    first = data[behind]
+                    if first < 0x40:
+                        place = behind + 1
+                        end = place + first
+                        value = data[place:end]
+                    elif first < 0x80:
+                        place = behind + 2
+                        end = place + ((first & 0x3F) << 8 | data[behind + 1])
+                        value = data[place:end]
+                    else:
+                        value, end = read_string(data, behind)
+                    if end > size or key in keys:
+                        break
+                    keys[key] = value
+                else:
+                    found = read(data, behind, config)
+                    if found is None or key in keys:
+                        break
+                    value, end = found
+                    keys[key] = value
+                    packed += 1
+                    packed_bytes += len(value)
                 count += 1
                 pos = end
-        except IndexError:
+                if when >= 0:
+                    # As Database.expire_at, which would have to find the object that is the key.
+                    add_expiry(key, when)
+                    if account is not None:
+                        account.add_expiry(key)
+                    when = -1
+        except (IndexError, struct.error, CorruptData):
             pass
         self.loaded += count
-        return pos if count else start
+        self._packed += packed
+        self._packed_bytes += packed_bytes
+        return pos
 
     def _take(self, record: Record) -> None:
         if isinstance(record, Key):

@@ -62,7 +62,7 @@ def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     return _list_of(nodes, config, pos), pos
 
 
-def read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     """Returns the list at ``pos``, stored as nodes of a quicklist, and the position behind it."""
     count, pos = read_count(data, pos)
     nodes: list[tuple[bool, list[bytes]]] = []
@@ -92,6 +92,6 @@ CODEC = Codec(
         Encoding(LIST, "list-linked", _read_list),
         Encoding(LIST_ZIPLIST, "list-ziplist", _read_list_ziplist, "List ziplist"),
         Encoding(LIST_QUICKLIST, "quicklist", _read_quicklist, "Ziplist"),
-        Encoding(LIST_QUICKLIST_2, "quicklist-v2", read_quicklist2, "Listpack"),
+        Encoding(LIST_QUICKLIST_2, "quicklist-v2", _read_quicklist2, "Listpack"),
     ),
 )

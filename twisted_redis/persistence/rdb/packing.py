@@ -1,21 +1,22 @@
 """Packed collections (``datatypes.packed``) in files and dumps.
 
 The listpack or intset of a packed collection is what the RDB format stores for it, so it is written as it is.  In the
-other direction ``read_still`` checks a value like any other, and returns the stored bytes themselves.
+other direction the readers here check the stored bytes, and return those.  They make no live collection.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from twisted_redis.datatypes import listpack
-from twisted_redis.datatypes.list import List
-from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet, packed, rested
+from twisted_redis.datatypes import intset, listpack
+from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet
+from twisted_redis.datatypes.quicklist import limits
 from twisted_redis.persistence.rdb import hashes, lists, sets, sorted_sets
 from twisted_redis.persistence.rdb.codec import Codec, Limits
-from twisted_redis.persistence.rdb.numbers import length_bytes
-from twisted_redis.persistence.rdb.strings import add_strings, read_string, string_bytes
+from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
+from twisted_redis.persistence.rdb.strings import add_strings, read_string, read_strings, string_bytes
 
 __all__ = ["CODECS_OF_PACKED", "STILL_READERS"]
 
@@ -57,52 +58,92 @@ CODECS_OF_PACKED: Final[dict[type, Codec]] = {
 
 # reading
 
-StillReader = Callable[[bytes, int, Limits], "tuple[Any, int]"]
+
+StillReader = Callable[[bytes, int, Limits], "tuple[bytes, int] | None"]
+"""Returns the packed collection at a position and the position behind it.
+
+Returns None, or raises ``CorruptData`` or IndexError, unless the collection is in order and small: only the reader of
+live values knows what the value is then, or what is wrong.
+"""
 
 
-def _reader(of_blob: Callable[[bytes, int, Limits], Any], form: str, cls: Callable[[bytes], Any]) -> StillReader:
-    """Returns a reader of one string, which stays a ``cls`` if the value that it means has the encoding ``form``."""
+def _read_hash(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
+    blob, end = read_string(data, pos)
+    texts = listpack.decode(blob)
+    names = texts[::2]
+    count = len(names)
+    if not 0 < count <= config.hash_max_listpack_entries or 2 * count != len(texts) or len(set(names)) < count:
+        return None
+    return PackedHash(blob), end
 
-    def read(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
-        blob, pos = read_string(data, pos)
-        value = of_blob(blob, pos, config)
-        return (cls(blob) if value.encoding() == form else value), pos
 
-    return read
-
-
-def _read_list(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
+def _read_list(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
     if data[pos] != 1 or data[pos + 1] != lists.NODE_PACKED:
-        return lists.read_quicklist2(data, pos, config)
+        return None
     blob, end = read_string(data, pos + 2)
-    elements = listpack.decode(blob)
-    if not elements:
-        return lists.read_quicklist2(data, pos, config)
-    value = List.from_nodes([(False, elements)], config)
-    return (PackedList(blob) if value.encoding() == "listpack" else value), end
+    most_bytes, most = limits(config.list_max_listpack_size)
+    if len(blob) > most_bytes or not 0 < len(listpack.decode(blob)) <= most:
+        return None
+    return PackedList(blob), end
 
 
-def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
+def _read_set_listpack(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
+    blob, end = read_string(data, pos)
+    members = listpack.decode(blob)
+    if not 0 < len(members) <= config.set_max_listpack_entries or len(set(members)) < len(members):
+        return None
+    return PackedSet(blob), end
+
+
+def _read_intset(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
+    blob, end = read_string(data, pos)
+    return (PackedIntset(blob), end) if len(intset.decode(blob)) <= config.set_max_intset_entries else None
+
+
+def _read_set(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
     # Files that older servers can load have no listpacks of sets.
-    value, pos = sets.read_set(data, pos, config)
-    resting = rested(value)
-    return (value if resting is None else packed(resting)), pos
+    count, pos = read_length(data, pos)
+    if not 0 < count <= sets.most_integers(config):
+        return None
+    members, end = read_strings(data, pos, count)
+    if len(set(members)) < count:
+        return None
+    numbers = sets.integers(members)
+    if numbers is not None:
+        return PackedIntset(intset.encode(array("q", sorted(numbers)))), end
+    if count > config.set_max_listpack_entries or max(map(len, members)) > config.set_max_listpack_value:
+        return None
+    return PackedSet(listpack.encode(members)), end
 
 
-def _read_zset(data: bytes, pos: int, config: Limits) -> tuple[Any, int]:
-    blob, pos = read_string(data, pos)
-    value = sorted_sets.of_listpack(blob, pos, config)
+def _read_zset(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
+    blob, end = read_string(data, pos)
+    texts = listpack.decode(blob)
+    members = texts[::2]
+    count = len(members)
+    if not 0 < count <= config.zset_max_listpack_entries or 2 * count != len(texts) or len(set(members)) < count:
+        return None
+    try:
+        scores = list(map(float, texts[1::2]))
+    except ValueError:
+        return None
     # Redis does not check the order in a file, but a packed one must be in order.
-    in_order = value.encoding() == "listpack" and list(value) == listpack.texts(blob)[::2]
-    return (PackedZSet(blob) if in_order else value), pos
+    if sorted(scores) != scores:
+        return None
+    total = sum(scores)
+    if total != total and any(score != score for score in scores):
+        return None
+    if len(set(scores)) < count and sorted(pairs := list(zip(scores, members, strict=True))) != pairs:
+        return None
+    return PackedZSet(blob), end
 
 
 STILL_READERS: Final[dict[int, StillReader]] = {
     lists.LIST_QUICKLIST_2: _read_list,
     sets.SET: _read_set,
-    sets.SET_LISTPACK: _reader(sets.of_listpack, "listpack", PackedSet),
-    sets.SET_INTSET: _reader(sets.of_intset, "intset", PackedIntset),
+    sets.SET_LISTPACK: _read_set_listpack,
+    sets.SET_INTSET: _read_intset,
     sorted_sets.ZSET_LISTPACK: _read_zset,
-    hashes.HASH_LISTPACK: _reader(hashes.of_listpack, "listpack", PackedHash),
+    hashes.HASH_LISTPACK: _read_hash,
 }
-"""Readers that return packed collections if the value is a small one; by number of the encoding."""
+"""Readers of small collections that stay as they are stored; by number of the encoding."""

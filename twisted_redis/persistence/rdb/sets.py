@@ -35,12 +35,16 @@ def _write(value: Set, version: int, compressed: bool) -> tuple[int, list[bytes]
     return SET, parts
 
 
-def read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
-    """Returns the set at ``pos``, stored member by member, and the position behind it."""
+def most_integers(config: Limits) -> int:
+    """Returns the greatest number of integers in an intset; a set with more members in a file becomes a large one."""
+    return min(config.set_max_intset_entries, _MAX_INTSET)
+
+
+def _read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
     count, pos = read_count(data, pos)
     members, pos = read_strings(data, pos, count)
-    if count <= min(config.set_max_intset_entries, _MAX_INTSET):
-        numbers = _integers(members)
+    if count <= most_integers(config):
+        numbers = integers(members)
         if numbers is not None:
             check_different(len(set(numbers)), count)
             return Set(array("q", sorted(numbers))), pos
@@ -54,8 +58,8 @@ def read_set(data: bytes, pos: int, config: Limits) -> tuple[Set, int]:
     return Set(large), pos
 
 
-def _integers(texts: list[bytes]) -> list[int] | None:
-    """Returns ``texts`` as integers, or None if one is not an integer."""
+def integers(texts: list[bytes]) -> list[int] | None:
+    """Returns ``texts`` as integers, or None if one of them is not an integer."""
     numbers = []
     for text in texts:
         number = integer_value(text)
@@ -86,7 +90,7 @@ def of_listpack(blob: bytes, pos: int, config: Limits) -> Set:
 CODEC = Codec(
     _write,
     (
-        Encoding(SET, "set-hashtable", read_set),
+        Encoding(SET, "set-hashtable", _read_set),
         Encoding(SET_INTSET, "set-intset", from_string(of_intset), "Intset"),
         Encoding(SET_LISTPACK, "set-listpack", from_string(of_listpack), "Set listpack"),
     ),

@@ -108,8 +108,9 @@ def read_value(kind: int, data: bytes, pos: int, config: Limits, still: bool = F
     if encoding is None:
         raise CorruptData(f"Unknown RDB encoding type {kind}")
     try:
-        read = STILL_READERS.get(kind, encoding.read) if still else encoding.read
-        return read(data, pos, config)
+        if still and kind in STILL_READERS and (found := STILL_READERS[kind](data, pos, config)) is not None:
+            return found
+        return encoding.read(data, pos, config)
     except (IndexError, error):
         raise Truncated("a value ends too early") from None
     except CorruptData as failure:
