@@ -142,7 +142,11 @@ class ExpiryWheel:
     def time(self, key: bytes) -> int | None:
         """The time at which ``key`` expires, None without one.  O(1)."""
         block = self._places.get(key)
-        return None if block is None else block.time(key)
+        if block is None:
+            return None
+        # As Block.time, for a key whose mark no other key of the block has; that would take two calls more.
+        place = block.marks.index(hash(key) & 255)
+        return block.base + block.offsets[place] if block.keys[place] == key else block.time(key)
 
     def times(self) -> dict[bytes, int]:
         """The times of all keys.  O(N)."""
@@ -176,6 +180,11 @@ class ExpiryWheel:
     def move(self, key: bytes, when: int) -> None:
         """Lets ``key``, which has a time, expire at ``when`` instead.  O(1) on average."""
         block = self._places[key]
+        span = block.span
+        if span is not None and span.start > self._reached and when >> span.shift << span.shift == span.start:
+            # It stays in its span, whose keys are in no order yet.
+            block.offsets[block.place(key)] = when - block.base
+            return
         # The object that is there stays, not that of the caller.
         key = block.pop(block.place(key))
         if len(block.keys) < _SPARSE:
@@ -259,7 +268,11 @@ class ExpiryWheel:
         if count & _ATTEMPTS or span is None:
             return
         into = self._open.get(span.number)
-        if block is into or (count and (into is None or len(into.keys) + count > _FULL)):
+        if block is into or (count and into is None):
+            return
+        if count and into is not None and len(into.keys) + count > _FULL:
+            # There is room here for the keys of other sparse blocks, and for new ones.
+            self._open[span.number] = block
             return
         if into is not None:
             for key, when in zip(block.keys, block.times(), strict=True):
