@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -10,7 +11,8 @@ import pytest
 
 from twisted_redis.datatypes import set as sets
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.set import Set
+from twisted_redis.datatypes.few import OFTEN
+from twisted_redis.datatypes.set import RestingSet, Set
 from twisted_redis.datatypes.short_set import ShortSet
 
 
@@ -131,6 +133,27 @@ class TestForms:
             assert list(one.copy()) == list(one)
         assert list(words(size, config)) == members
         assert set(words(size, config).lookup()) == set(members)
+
+    @pytest.mark.parametrize("question", [lambda one: b"m5" in one, lambda one: one.add(b"m5", WIDE), Set.lookup])
+    def test_a_short_set_that_is_often_asked_becomes_a_dict(self, question: Callable[[Set], object]) -> None:
+        one = words(30)
+        before = list(one)
+        for _ in range(OFTEN + 1):
+            question(one)
+        assert isinstance(one.members, dict)
+        assert (list(one), one.encoding()) == (before, "listpack")
+        assert b"m5" in one
+        assert one.add(b"new", WIDE)
+        assert list(one) == [*before, b"new"]
+
+    def test_questions_before_a_rest_do_not_count(self) -> None:
+        one = words(30)
+        for _ in range(OFTEN - 30):
+            assert b"m5" in one
+        one = one.moved(RestingSet).moved(Set)
+        for _ in range(OFTEN):
+            assert b"m5" in one
+        assert isinstance(one.members, ShortSet)
 
     @pytest.mark.parametrize("size", [20, 140])
     def test_a_limit_that_has_come_down(self, size: int) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import copysign
 from random import Random
 
 import pytest
 
+from twisted_redis.datatypes.few import OFTEN
 from twisted_redis.datatypes.short_ranking import ShortRanking
-from twisted_redis.datatypes.zset import LexRange, ScoreRange, ZSet
+from twisted_redis.datatypes.zset import LexRange, RestingZSet, ScoreRange, ZSet
 
 
 @dataclass
@@ -99,6 +101,28 @@ class TestEncoding:
         zset.expect(201, config)
         assert zset.encoding() == "skiplist"
         assert list(zset) == list(of_pairs)
+
+    @pytest.mark.parametrize("question", [lambda one: one.score(b"m005"), lambda one: one.add(b"m005", 5.0, WIDE)])
+    def test_a_short_one_that_is_often_asked_gets_a_dict(self, question: Callable[[ZSet], object]) -> None:
+        one = made(30)
+        before = one.pairs(0, 30)
+        for _ in range(OFTEN + 1):
+            question(one)
+        assert isinstance(one.scores, dict)
+        assert (one.pairs(0, 30), one.encoding()) == (before, "listpack")
+        assert one.score(b"m005") == 5.0
+        assert one.set(b"m005", 40.0, WIDE) == 5.0
+        assert one.add(b"new", 50.0, WIDE)
+        assert one.members(28, 31) == [b"m029", b"m005", b"new"]
+
+    def test_questions_before_a_rest_do_not_count(self) -> None:
+        one = made(30)
+        for _ in range(OFTEN - 30):
+            one.score(b"m005")
+        one = one.moved(RestingZSet).moved(ZSet)
+        for _ in range(OFTEN):
+            one.score(b"m005")
+        assert isinstance(one.scores, ShortRanking)
 
     @pytest.mark.parametrize("size", [20, 140])
     def test_a_limit_that_has_come_down(self, size: int) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["MOST", "TAGS", "Few", "Full"]
+__all__ = ["MOST", "OFTEN", "TAGS", "Few", "Full"]
 
 MOST: Final = 128
 """The greatest number of members.  With more of them, too many would share a tag."""
 
 TAGS: Final = 251
 """The number of tags.  A prime, because a remainder is quicker than the last bits of a negative number."""
+
+
+OFTEN: Final = 500
+"""The number of questions after which the owner replaces this form by a dict, which is quicker and takes more memory.
+The count begins again whenever the collection is looked at to be packed."""
 
 
 class Full(Exception):
@@ -23,14 +28,18 @@ class Few:
 
     Two sequences have an entry for each: the member and its tag.  The tag is the remainder of the member's hash.  A
     member is found by a search for its tag, which is one quick search of bytes.
+
+    The owner replaces it by a dict when it was ``asked`` about members ``OFTEN``.
     """
 
-    __slots__ = ("_members", "_tags")
+    __slots__ = ("_members", "_tags", "asked")
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
         """Takes ``members``, which must be different."""
         self._members: list[bytes] = list(members)
         self._tags = bytearray([hash(member) % TAGS for member in self._members])
+        #: How often the owner was asked about a member.  The owner counts.
+        self.asked = 0
 
     def __len__(self) -> int:
         """The number of members."""

@@ -1,8 +1,8 @@
 """Sets in three forms, which correspond to the encodings of Redis.
 
 - intset: a sorted ``array`` of 64-bit integers, eight bytes for each member;
-- listpack: a ``ShortSet``, which takes little memory; with up to 16 members or more than 128 a ``dict`` without values.
-  Both keep the order of the members;
+- listpack: a ``ShortSet``, which takes little memory; with up to 16 members or more than 128, or if the set is asked
+  about members often, a ``dict`` without values.  Both keep the order of the members;
 - hashtable: a ``set``.
 
 An addition may turn a set into a later form.  A set never goes back to an earlier one.
@@ -20,7 +20,7 @@ from random import Random
 from typing import ClassVar, Protocol, TypeAlias
 
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.few import MOST, Full
+from twisted_redis.datatypes.few import MOST, OFTEN, Full
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.short_set import ShortSet
 from twisted_redis.datatypes.strings import integer_value
@@ -57,6 +57,9 @@ class SetLimits(Protocol):
 _TINY = 16
 """With so few members, a dict is quicker than a ``ShortSet`` and takes little memory."""
 
+_WHOLE = 10
+"""To make a ``set`` of a ``ShortSet`` takes about as long as so many questions about members."""
+
 _QUICK = 4
 """To rebuild a listpack of fewer than so many times the added members is quicker than to add them one by one."""
 
@@ -86,6 +89,8 @@ class Set:
         """Returns a ``cls`` with everything that this set has.  This one must not be used any more."""
         made = cls(self.members)
         made._order = self._order
+        if isinstance(self.members, ShortSet):
+            self.members.asked = 0
         return made
 
     def __len__(self) -> int:
@@ -98,10 +103,17 @@ class Set:
 
     def __contains__(self, member: object) -> bool:
         members = self.members
-        if not isinstance(members, array):
+        cls = members.__class__
+        if cls is set or cls is dict:
             return member in members
-        value = integer_value(member)  # type: ignore[arg-type]
-        return value is not None and _find(members, value) is not None
+        if isinstance(members, array):
+            value = integer_value(member)  # type: ignore[arg-type]
+            return value is not None and _find(members, value) is not None
+        if isinstance(members, ShortSet):
+            members.asked += 1
+            if members.asked > OFTEN:
+                return member in self._unfold(members)
+        return member in members
 
     def copy(self) -> Set:
         """Returns an independent set with the same members."""
@@ -128,8 +140,14 @@ class Set:
         """Returns the members in a form with a quick ``in``.  Callers must not change it."""
         members = self.members
         if isinstance(members, ShortSet):
-            return set(members)
+            members.asked += _WHOLE
+            return set(members) if members.asked <= OFTEN else self._unfold(members)
         return set(map(_text, members)) if isinstance(members, array) else members
+
+    def _unfold(self, members: ShortSet) -> dict[bytes, None]:
+        """Replaces a short set by a dict, which it returns."""
+        self.members = unfolded = dict.fromkeys(members)
+        return unfolded
 
     # changes
 
@@ -163,6 +181,10 @@ class Set:
                 members[member] = None
                 return True
         elif isinstance(members, ShortSet):
+            members.asked += 1
+            if members.asked > OFTEN:
+                self._unfold(members)
+                return self.add(member, config)
             try:
                 if len(member) <= config.set_max_listpack_value:
                     return members.add(member, config.set_max_listpack_entries)

@@ -7,7 +7,8 @@ A set that Redis would store as a listpack has one of three forms, which depend 
 
 - tiny: a dict, whose members are sorted each time;
 - short: ``scores`` is a ``ShortRanking``, which takes much less memory and answers both kinds of questions;
-- more members, if the limits allow them: a dict, and a ranking as soon as that is needed.
+- more members, if the limits allow them, or a set that is often asked about members: a dict, and a ranking as soon as
+  that is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from random import Random
 from typing import ClassVar, NamedTuple, Protocol
 
 from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.few import MOST, Full
+from twisted_redis.datatypes.few import MOST, OFTEN, Full
 from twisted_redis.datatypes.order import RANDOM, Order, take_some
 from twisted_redis.datatypes.ranking import Ranking
 from twisted_redis.datatypes.short_ranking import ShortRanking
@@ -141,6 +142,8 @@ class ZSet:
         made._ranking = self._ranking
         made._order = self._order
         made.large = self.large
+        if isinstance(self.scores, ShortRanking):
+            self.scores.asked = 0
         return made
 
     def __len__(self) -> int:
@@ -184,7 +187,12 @@ class ZSet:
 
     def score(self, member: bytes) -> float | None:
         """Returns the score of ``member``, or None if it is missing."""
-        return self.scores.get(member)
+        scores = self.scores
+        if isinstance(scores, ShortRanking):
+            scores.asked += 1
+            if scores.asked > OFTEN:
+                return self._unfold(scores).get(member)
+        return scores.get(member)
 
     def lookup(self) -> dict[bytes, float]:
         """Returns the members with their scores, for questions about many members.  Callers must not change it."""
@@ -202,15 +210,17 @@ class ZSet:
         """As ``add``; returns the score that ``member`` had before, None if it is new."""
         scores = self.scores
         if isinstance(scores, ShortRanking):
-            try:
-                if config is None:
-                    return scores.set(score, member)
-                if len(member) <= config.zset_max_listpack_value:
-                    return scores.set(score, member, config.zset_max_listpack_entries)
-                if member in scores:
-                    return scores.set(score, member)
-            except Full:
-                pass
+            scores.asked += 1
+            if scores.asked <= OFTEN:
+                try:
+                    if config is None:
+                        return scores.set(score, member)
+                    if len(member) <= config.zset_max_listpack_value:
+                        return scores.set(score, member, config.zset_max_listpack_entries)
+                    if member in scores:
+                        return scores.set(score, member)
+                except Full:
+                    pass
             scores = self._unfold(scores)
         before = scores.get(member)
         if before != score:

@@ -198,7 +198,7 @@ def zscore(ctx: Client, key: bytes, member: bytes) -> Reply:
     Returns the score of a member of a sorted set, or null if it has no such member.
     """
     found = ctx.db.read(key, ZSet)
-    return None if found is None else found.scores.get(member)
+    return None if found is None else found.score(member)
 
 
 @command(
