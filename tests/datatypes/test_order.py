@@ -49,6 +49,15 @@ def test_scan_returns_each_key_once(size: int, count: int) -> None:
     assert sorted(scan_all(Order(container), count)) == sorted(container)
 
 
+def test_blocks_without_removed_keys_are_not_copied() -> None:
+    container: set[bytes] = set()
+    order = Order(container)
+    for key in keys(0, 600):
+        add(container, order, key)
+    assert [key for block in order.blocks() for key in block] == keys(0, 600)
+    assert all(one is other for one, other in zip(order.blocks(), order.blocks(), strict=True))
+
+
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 1000])
 def test_blocks_have_the_keys_in_the_order_in_which_they_were_added(size: int) -> None:
     container: set[bytes] = set()

@@ -115,6 +115,16 @@ class TestEncoding:
         assert one.add(b"new", 50.0, WIDE)
         assert one.members(28, 31) == [b"m029", b"m005", b"new"]
 
+    @pytest.mark.parametrize("size", [0, 5, 30, 200])
+    def test_all_of_it_in_order_without_a_ranking_that_stays(self, size: int) -> None:
+        one = ZSet.from_pairs([(b"m%d" % number, float(number % 7)) for number in range(size)], Limits(500, 64))
+        before = one.memory()
+        one.sorted_columns()
+        assert one.memory() == before
+        columns = one.sorted_columns()
+        assert list(zip(*columns, strict=True)) == one.pairs(0, size)
+        assert one.sorted_columns() == columns
+
     def test_questions_before_a_rest_do_not_count(self) -> None:
         one = made(30)
         for _ in range(OFTEN - 30):

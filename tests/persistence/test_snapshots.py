@@ -16,6 +16,7 @@ from twisted_redis.datatypes.packed import PACKED
 from twisted_redis.engine.ports.network import NoNetwork
 from twisted_redis.persistence.loading import CHUNK, Loader, LoadError, Loading, exhaust, steps
 from twisted_redis.persistence.persistence import Persistence
+from twisted_redis.persistence.rdb.records import Key, key_parts
 from twisted_redis.persistence.saving import facts, lowest_version, write_snapshot
 from twisted_redis.resp.types import OK
 
@@ -155,6 +156,30 @@ def test_an_expired_small_collection_is_left_out() -> None:
     loader.feed(data)
     loader.finish()
     assert (loader.loaded, loader.expired) == (1, 1)
+
+
+@pytest.mark.parametrize("idle", [0, 60])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_file_has_the_records_that_single_keys_have(idle: int, compressed: bool) -> None:
+    server = make()
+    for key in ("a key", "7", "-12", "00", "x" * 20, "x" * 21, "x" * 64, "123456789012", ""):
+        server("SET", key, f"{key}: a string")
+        server("HSET", f"h{key}", key, 1, "other", "value")
+        server("RPUSH", f"{key}l", *range(10))
+        server("ZADD", f"{key}2", 1.5, "a", -3, "b", 1e300, "c")
+        server("SADD", f"{key}3", "a", key)
+        server("SADD", f"{key}4", 1, 2)
+        server("XADD", f"{key}5", "1-1", "a", "b")
+        server("PEXPIREAT", f"{key}l", 10**13)
+        server("PEXPIREAT", f"{key}5", 10**13)
+    source = make(pack_idle_seconds=idle)
+    loader = Loader(source.engine)
+    loader.feed(snapshot(server))
+    loader.finish()
+    db = source.engine.databases[0]
+    assert any(value.__class__ in PACKED for value in db.data.values()) == bool(idle)
+    records = [b"".join(key_parts(Key(key, value, db.expiry(key)), 10, compressed)) for key, value in db.data.items()]
+    assert b"".join(records) in snapshot(source, compressed=compressed)
 
 
 def test_bytes_after_the_end_are_kept() -> None:

@@ -14,7 +14,17 @@ from struct import Struct, error
 from twisted_redis.datatypes.corruption import CorruptData
 from twisted_redis.datatypes.strings import SMALL_INTEGERS, integer_value
 
-__all__ = ["decode", "element_at", "encode", "encode_parts", "entries", "integer_at", "integer_entry", "texts"]
+__all__ = [
+    "decode",
+    "element_at",
+    "encode",
+    "encode_parts",
+    "entries",
+    "entry",
+    "integer_at",
+    "integer_entry",
+    "texts",
+]
 
 _header = Struct("<IH")
 _HEADER = 6

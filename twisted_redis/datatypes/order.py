@@ -214,13 +214,18 @@ class Order:
     def blocks(self, start: int = 0) -> Iterator[list[bytes]]:
         """Yields all keys, in the order in which they were added, in blocks, some of which may be empty.
 
-        ``start`` is the number of blocks that are left out.  No key may come or go until the end.
+        ``start`` is the number of blocks that are left out.  No key may come or go until the end, and nobody may change
+        a block.
         """
         container = self._container
         blocks = self._blocks
+        whole = not self._dead and not self._holes
         for index in range(start, len(blocks) + 1):
             block = blocks[index] if index < len(blocks) else self._tail
-            yield [key for key in block if key is not None and key in container]
+            if whole:
+                yield block  # type: ignore[misc]
+            else:
+                yield [key for key in block if key is not None and key in container]
 
     def random(self, rng: Random = RANDOM) -> bytes | None:
         """Returns a key, each with the same probability, or None if there is none.  O(1) on average."""

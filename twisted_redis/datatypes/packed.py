@@ -161,11 +161,15 @@ def _encode_set(value: Set) -> Encoded:
 
 def zset_listpack(value: ZSet) -> bytes:
     """Returns the listpack of a sorted set that is not large."""
-    texts: list[bytes] = []
-    for member, score in value.pairs(0, len(value)):
-        whole = -_EXACT < score < _EXACT and score == int(score)
-        texts += (member, b"%d" % score if whole else _fraction_text(score))
-    return listpack.encode(texts)
+    members, scores = value.sorted_columns()
+    parts: list[bytes] = [b""] * (2 * len(members))
+    parts[::2] = listpack.entries(members)
+    integer, text = listpack.integer_entry, listpack.entry
+    parts[1::2] = [
+        integer(int(score)) if score.is_integer() and -_EXACT < score < _EXACT else text(_fraction_text(score))
+        for score in scores
+    ]
+    return listpack.encode_parts(parts, len(parts))
 
 
 def _fraction_text(score: float) -> bytes:

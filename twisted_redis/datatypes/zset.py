@@ -369,6 +369,14 @@ class ZSet:
         """Returns the members with these ranks, each with its score."""
         return list(zip(*self._ranked().columns(start, stop), strict=True))
 
+    def sorted_columns(self) -> tuple[Sequence[bytes], Sequence[float]]:
+        """Returns all members in order, and their scores.  Nothing of that is kept."""
+        scores = self.scores
+        if isinstance(scores, ShortRanking) or self._ranking is not None:
+            return self._ranked().columns(0, len(scores))
+        pairs = sorted(zip(scores.values(), scores, strict=True))
+        return [member for _, member in pairs], [score for score, _ in pairs]
+
     def ranks_of_scores(self, wanted: ScoreRange) -> tuple[int, int]:
         """Returns the rank of the first member whose score is in the range, and one past the rank of the last.
 

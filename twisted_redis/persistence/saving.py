@@ -30,7 +30,7 @@ from twisted_redis.persistence.rdb.records import (
     select_bytes,
 )
 from twisted_redis.persistence.rdb.strings import string_bytes
-from twisted_redis.persistence.rdb.table import CODECS, least_version
+from twisted_redis.persistence.rdb.table import CODECS, SIMPLE_WRITERS, least_version
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -182,12 +182,16 @@ def write_snapshot(
     return count
 
 
-def _blocks_of_items(db: Database, start: int) -> Iterator[list[tuple[bytes, Any]]]:
+def _blocks_of_items(db: Database, start: int) -> Iterator[Iterable[tuple[bytes, Any]]]:
     """Yields the keys and values for a file, in blocks, ``start`` of which are left out."""
     data = db.data
+    look_up = data.__getitem__
     leaving = db.slots.leaving if db.slots is not None else None
     for block in db.order.blocks(start):
-        yield [(key, data[key]) for key in block if not leaving or key_slot(key) not in leaving]
+        if leaving:
+            yield [(key, data[key]) for key in block if key_slot(key) not in leaving]
+        else:
+            yield zip(block, map(look_up, block), strict=True)
 
 
 class _Pieces:
@@ -239,10 +243,13 @@ def _batches(
     with_frequency = "lfu" in policy and isinstance(db.access_log, AccessCounts)
     noted = with_idle or with_frequency
     left = batch = _BATCH if not key_delay else 1
+    writers = {} if noted or version == types.VALKEY_VERSION else SIMPLE_WRITERS
     for key, value in items:
         size = len(key)
-        if value.__class__ is bytes and not noted:
-            # Most keys by far, so this is spelled out: the calls would cost more than the work.
+        cls = value.__class__
+        # Most keys by far are of the first two kinds, so they are spelled out: the calls would take more time than the
+        # work.
+        if cls is bytes and not noted:
             if key in expires:
                 append(_EXPIRE_MS + time_bytes(expires[key].time(key)))
             if size < 21 and (size > 11 or key >= b":"):
@@ -254,6 +261,15 @@ def _batches(
                 append(short[size] + value)
             else:
                 append(string_bytes(value, compressed))
+        elif (write := writers.get(cls)) is not None:
+            if key in expires:
+                append(_EXPIRE_MS + time_bytes(expires[key].time(key)))
+            kind, stored = write(value, version, compressed)
+            if size < 21 and (size > 11 or key >= b":"):
+                append(short[kind] + short[size] + key)
+            else:
+                append(short[kind] + string_bytes(key, compressed))
+            parts += stored
         else:
             idle = db.idle_seconds(key) if with_idle else None
             often = db.frequency(key) if with_frequency else None

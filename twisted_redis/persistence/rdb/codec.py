@@ -15,7 +15,17 @@ from twisted_redis.datatypes.zset import ZSetLimits
 from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue
 from twisted_redis.persistence.rdb.numbers import read_length
 
-__all__ = ["Codec", "Encoding", "Limits", "OwnTypes", "Reader", "check_different", "check_tuples", "read_count"]
+__all__ = [
+    "Codec",
+    "Encoding",
+    "Limits",
+    "OwnTypes",
+    "Reader",
+    "Writer",
+    "check_different",
+    "check_tuples",
+    "read_count",
+]
 
 
 class OwnTypes(Protocol):

@@ -26,13 +26,13 @@ __all__ = ["CODECS_OF_PACKED", "STILL_READERS"]
 
 def _write_list(value: bytes, version: int, compressed: bool) -> tuple[int, list[bytes]]:
     head = length_bytes(1) + length_bytes(lists.NODE_PACKED)
-    return lists.LIST_QUICKLIST_2, [head, string_bytes(bytes(value), compressed)]
+    return lists.LIST_QUICKLIST_2, [head, string_bytes(value, compressed)]
 
 
 def _write_set(value: bytes, version: int, compressed: bool) -> tuple[int, list[bytes]]:
     if version > sets.WITHOUT_LISTPACKS:
-        return sets.SET_LISTPACK, [string_bytes(bytes(value), compressed)]
-    members = listpack.decode(value)
+        return sets.SET_LISTPACK, [string_bytes(value, compressed)]
+    members = listpack.texts(value)
     parts = [length_bytes(len(members))]
     add_strings(parts.append, members, compressed)
     return sets.SET, parts
@@ -42,7 +42,7 @@ def _as_it_is(kind: int) -> Callable[[bytes, int, bool], tuple[int, list[bytes]]
     """Returns a writer of the string that a packed collection is, in the encoding ``kind``."""
 
     def write(value: bytes, version: int, compressed: bool) -> tuple[int, list[bytes]]:
-        return kind, [string_bytes(bytes(value), compressed)]
+        return kind, [string_bytes(value, compressed)]
 
     return write
 

@@ -25,11 +25,20 @@ from twisted_redis.datatypes.strings import Text
 from twisted_redis.datatypes.vectors.vector_set import VectorSet
 from twisted_redis.datatypes.zset import RestingZSet, ZSet
 from twisted_redis.persistence.rdb import arrays, hashes, lists, own, sets, sorted_sets, streams, strings, types
-from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits
+from twisted_redis.persistence.rdb.codec import Codec, Encoding, Limits, Writer
 from twisted_redis.persistence.rdb.errors import CorruptData, Truncated
 from twisted_redis.persistence.rdb.packing import CODECS_OF_PACKED, STILL_READERS
 
-__all__ = ["CODECS", "ENCODINGS", "codec_of", "encoding_name", "least_version", "read_value", "value_parts"]
+__all__ = [
+    "CODECS",
+    "ENCODINGS",
+    "SIMPLE_WRITERS",
+    "codec_of",
+    "encoding_name",
+    "least_version",
+    "read_value",
+    "value_parts",
+]
 
 CODECS: dict[type, Codec] = {
     bytes: strings.CODEC,
@@ -52,6 +61,12 @@ CODECS: dict[type, Codec] = {
     **CODECS_OF_PACKED,
 }
 """Class of a value to its codec; the codec of ``OwnValue`` serves all types of modules."""
+
+SIMPLE_WRITERS: dict[type, Writer] = {
+    cls: CODECS[cls].write
+    for cls in (Hash, List, Set, ZSet, RestingHash, RestingList, RestingSet, RestingZSet, *CODECS_OF_PACKED)
+}
+"""The writers of the usual collections, which cannot fail."""
 
 ENCODINGS: dict[int, Encoding] = {
     encoding.number: encoding for codec in CODECS.values() for encoding in codec.encodings
