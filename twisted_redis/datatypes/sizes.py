@@ -70,7 +70,10 @@ def of_container(container: Collection[object]) -> int:
     try:
         return sys.getsizeof(container)
     except TypeError:  # PyPy does not know
-        entry = _REFERENCE if isinstance(container, list) else getattr(container, "itemsize", _ENTRY)
+        if isinstance(container, list):
+            entry = _REFERENCE
+        else:
+            entry = 1 if isinstance(container, bytes | bytearray) else getattr(container, "itemsize", _ENTRY)
         return 64 + entry * len(container)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.gates import IS_BUSY, IS_CLUSTER
 from twisted_redis.keyspace.renewal import compact, renew_keys
 from twisted_redis.resp.types import ErrorReply
+
+#: PyPy moves objects, so nothing is to be allocated anew.
+with_arenas = pytest.mark.skipif(sys.implementation.name != "cpython", reason="about the allocator of CPython")
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +183,7 @@ def test_the_account_follows_the_form() -> None:
     assert state.memory == 0
 
 
+@with_arenas
 def test_the_memory_of_what_was_packed_is_given_back() -> None:
     """Keys are allocated anew for that, which must change nothing that anybody sees."""
     made = server(maxmemory=1 << 30, maxmemory_policy="allkeys-lru")
@@ -207,6 +212,7 @@ def test_the_memory_of_what_was_packed_is_given_back() -> None:
     )
 
 
+@with_arenas
 def test_a_pass_that_packs_much_renews_the_keys() -> None:
     made = server()
     wide = b"x" * 60
@@ -222,6 +228,7 @@ def test_a_pass_that_packs_much_renews_the_keys() -> None:
     assert before.isdisjoint(map(id, data))
 
 
+@with_arenas
 def test_keys_come_and_go_between_two_steps_of_a_renewal() -> None:
     made = ClusterNode(maxmemory=1 << 30, maxmemory_policy="allkeys-lru")
     made.give(made.state.myself, range(16384))
@@ -299,6 +306,7 @@ def test_a_pass_goes_on_with_the_next_database_when_one_was_emptied_or_swapped(w
     assert form(made, b"s") is PackedSet
 
 
+@with_arenas
 def test_no_request_waits_for_a_whole_renewal() -> None:
     made = server()
     wide = b"x" * 60
@@ -404,3 +412,16 @@ def test_keys_that_a_pass_had_to_leave_out_are_packed_later_without_any_access()
     assert form(made, b"h") is RestingHash
     look(made)
     assert form(made, b"h") is PackedHash
+
+
+def test_a_pass_that_packs_much_ends_on_every_interpreter() -> None:
+    made = server()
+    for number in range(3000):
+        made("RPUSH", b"list:%d" % number, *[b"element:%d" % place for place in range(100)])
+    packing = made.engine.packing
+    for _ in range(6000):
+        made.clock.advance(0.01)
+        packing.tick(made.clock.seconds())
+    assert packing._walk is None
+    assert packing._returning is None
+    assert packing.count()[0] == 3000

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-__all__ = ["fill_gaps", "size_classes"]
+__all__ = ["HAS_POOLS", "fill_gaps", "size_classes"]
 
 _POOL_SHIFT: Final = 14
 _POOL_HEADER: Final = 48
@@ -21,7 +21,8 @@ _STEP: Final = 16
 _LARGEST: Final = 512
 _BYTES_HEADER: Final = 33
 
-_HAS_POOLS: Final = sys.implementation.name == "cpython" and (3, 10) <= sys.version_info < (3, 15)
+HAS_POOLS: Final = sys.implementation.name == "cpython" and (3, 10) <= sys.version_info < (3, 15)
+"""Whether this interpreter allocates small objects as described above."""
 
 
 def size_classes(keys: Iterable[bytes]) -> set[int]:
@@ -42,7 +43,7 @@ def fill_gaps(size: int, plugs: list[Any], most: int) -> Iterator[None]:
     There cannot be more than ``most`` bytes of gaps.  Does nothing where memory is not in such pools.  A step takes
     about 0.1 ms.
     """
-    if not _HAS_POOLS:
+    if not HAS_POOLS:
         return
     capacity = ((1 << _POOL_SHIFT) - _POOL_HEADER) // size
     for _ in range(0, most, 2 * capacity * size):

@@ -16,7 +16,7 @@ from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, Encoded, encoded, finished, packed, rested
 from twisted_redis.datatypes.sizes import QUICK
 from twisted_redis.datatypes.table import value_size
-from twisted_redis.engine.memory.gaps import fill_gaps, size_classes
+from twisted_redis.engine.memory.gaps import HAS_POOLS, fill_gaps, size_classes
 from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
 from twisted_redis.engine.memory.walk import Walk
@@ -213,7 +213,7 @@ class Packing:
         new, self._new = self._new, {}
         if new:
             self._changed()
-        if sum(new.values()) >= _WORTH_RETURNING:
+        if HAS_POOLS and sum(new.values()) >= _WORTH_RETURNING:
             self._returning = self._return([db for db in new if len(db.data) <= _MOST_RENEWED])
             self._go_on()
 
