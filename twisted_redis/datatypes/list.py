@@ -1,12 +1,8 @@
-"""Lists: a Python list with free room in front.  Changes at both ends are cheap, and a range is one slice.
+"""Lists: their elements (``datatypes.list_elements``), and the encoding that Redis would choose.
 
-``items`` begins with ``head`` places that hold None, the room; the elements follow.  A push at the head fills the room
-from its end.  If there is none left, it first makes room for an eighth of the list.  A pop at the head returns a place
-to the room.  When half of ``items`` is room, most of it is removed.
-
-The list also keeps the encoding that Redis would choose (``datatypes.quicklist`` has the rules).  A list is *single*
-while it is a listpack or a quicklist of fewer than two nodes.  Then every change is counted at once, because the next
-one may change the encoding.  Any other list may have elements at its ends that no node counts yet, so a push costs
+``datatypes.quicklist`` has the rules of the encoding.  A list is *single* while it is a listpack or a quicklist of
+fewer than two nodes.  Then every change is counted at once, because the next one may change the encoding, and nothing
+is hidden in a packed middle.  Any other list may have elements at its ends that no node counts yet, so a push costs
 nothing more than the push.
 """
 
@@ -15,10 +11,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
-from twisted_redis.datatypes import sizes
-from twisted_redis.datatypes.matches import backward, delete_at, forward
+from twisted_redis.datatypes.list_elements import LONGEST, SMALL_ROOM, Elements
 from twisted_redis.datatypes.quicklist import (
     EMPTY_LISTPACK,
     PLAIN,
@@ -44,42 +39,41 @@ _ALWAYS_FITS = 4096
 _SOON = 1 << 14
 """A cheap change counts at most so many elements on its way."""
 
-_SMALL_ROOM = 16
-
-
 _DEFAULT_LIMITS = DefaultLimits()
 
 
-class List:
+class List(Elements):
     """A list of bytes.  Callers may read ``items`` and ``head``; only the methods change them.
 
     A list made of ``elements`` gets the encoding that SORT with STORE gives its result under the limits of ``config``,
     or is a quicklist if ``quicklist`` says so.
     """
 
-    #: The attributes that hold elements, in which a large one is freed bit by bit.
-    PARTS: ClassVar[tuple[str, ...]] = ("items",)
-
-    __slots__ = ("_left", "_nodes", "_right", "_single", "_size", "head", "items")
+    __slots__ = ("_nodes", "_single", "_size")
 
     def __init__(
         self, elements: Iterable[bytes] = (), config: ListLimits = _DEFAULT_LIMITS, *, quicklist: bool = False
     ) -> None:
-        self.items: list[bytes] = list(elements)
+        self.items = list(elements)
         self.head = 0
+        self._middle = None
+        self._hidden = 0
+        self._cut = -1
         #: The nodes of a quicklist; None for a listpack.
         self._nodes: Nodes | None = None
         self._single = True
         #: The size of the listpack (bytes).
         self._size = EMPTY_LISTPACK
-        #: In a list that is not single, the nodes count the elements items[_left:_right].
+        #: In a list that is not single, the nodes count the elements from the place _left to before the place _right.
         self._left = self._right = 0
         if self.items:
             self._nodes = nodes = Nodes(config)
-            self._right = nodes.append(self.items, 0, _AHEAD)
+            self._right = nodes.append(self._between, 0, len(self.items), _AHEAD)
             self._single = len(nodes) < 2
             if not quicklist:
                 self._convert(config.list_max_listpack_size, 1)
+            if len(self.items) > LONGEST and not self._single:
+                self._pack()
 
     @classmethod
     def from_nodes(cls, nodes: Iterable[tuple[bool, list[bytes]]], config: ListLimits) -> List:
@@ -87,9 +81,12 @@ class List:
         new = cls()
         new._nodes = chain = Nodes(config)
         for plain, elements in nodes:
-            new.items += elements
-            chain.counts.append(PLAIN if plain else len(elements))
-        new._right = len(new.items)
+            if elements:
+                new.items += elements
+                chain.counts.append(PLAIN if plain else len(elements))
+                if len(new.items) > LONGEST and len(chain) > 1:
+                    new._pack()
+        new._right = len(new)
         new._single = len(chain) < 2
         new._convert(config.list_max_listpack_size, 1)
         return new
@@ -105,34 +102,23 @@ class List:
         """Returns a ``cls`` with everything that this list has.  This one must not be used any more."""
         made = cls()
         made.items, made.head, made._size = self.items, self.head, self._size
+        made._middle, made._hidden, made._cut = self._middle, self._hidden, self._cut
         made._nodes, made._single = self._nodes, self._single
         made._left, made._right = self._left, self._right
         return made
 
-    def __len__(self) -> int:
-        return len(self.items) - self.head
-
-    def __iter__(self) -> Iterator[bytes]:
-        return islice(self.items, self.head, None) if self.head else iter(self.items)
-
     def copy(self) -> List:
         """Returns an independent list with the same elements and the same encoding."""
         twin = List()
-        twin.items = self.items[self.head :]
+        self._copy_to(twin)
         twin._single = self._single
         twin._size = self._size
-        twin._left = self._left - self.head
-        twin._right = self._right - self.head
         twin._nodes = None if self._nodes is None else self._nodes.copy()
         return twin
 
     def encoding(self) -> str:
         """The reply of OBJECT ENCODING: ``listpack`` or ``quicklist``."""
         return "listpack" if self._nodes is None else "quicklist"
-
-    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
-        """Estimates the size of the list in bytes."""
-        return 112 + sizes.of_container(self.items) + sizes.of_items(self.items, how, first=self.head)
 
     # nodes, as dumps and DEBUG OBJECT show them
 
@@ -141,15 +127,13 @@ class List:
         if self._nodes is None:
             yield False, self.items[self.head :]
             return
-        place = self.head
+        elements = iter(self)
         for count in self._counted().counts:
-            end = place + abs(count)
-            yield count == PLAIN, self.items[place:end]
-            place = end
+            yield count == PLAIN, list(islice(elements, abs(count)))
 
     def debug_details(self, compressed: bool) -> str:
         """The part of DEBUG OBJECT about a quicklist: its nodes, their fill and size, and whether it is compressed."""
-        return "" if self._nodes is None else self._counted().debug_details(self.items, self.head, compressed)
+        return "" if self._nodes is None else self._counted().debug_details(self._between, self.head, compressed)
 
     # pushing and popping
 
@@ -162,7 +146,8 @@ class List:
                 if head:
                     self.head = head = head - 1
                     items[head] = elements[0]
-                    return len(items) - head
+                    length = len(items) - head
+                    return length + self._hidden if length <= LONGEST else self._pack()
             elif self._nodes is None and self._takes(elements[0], len(items) - head, config):
                 if not head:
                     self._make_room(1)
@@ -180,7 +165,8 @@ class List:
         items[head:end] = elements[::-1]
         if self._single:
             self._pushed_left(elements)
-        return len(items) - head
+        length = len(items) - head
+        return length + self._hidden if length <= LONGEST or self._single else self._pack()
 
     def push_right(self, elements: Sequence[bytes], config: ListLimits) -> int:
         """Pushes ``elements`` at the tail one by one; returns the length."""
@@ -194,7 +180,8 @@ class List:
                 self._pushed_right(elements)
         else:
             items += elements
-        return len(items) - self.head
+        length = len(items) - self.head
+        return length + self._hidden if length <= LONGEST or self._single else self._pack()
 
     def pop_left(self, config: ListLimits | None) -> bytes:
         """Removes and returns the first element.  The list must not be empty.
@@ -213,21 +200,24 @@ class List:
             else:
                 self._nodes.drop_first(element)
                 self._popped(config)
-        elif head > self._left:
-            self._left = head
-            nodes: Nodes = self._nodes  # type: ignore[assignment]
-            count = nodes.counts[0]
-            if count > 1:
-                # ``drop_first`` spelled out, for more than one node.
-                nodes.counts[0] = count - 1
-                size = nodes.first
-                if size is not None:
-                    length = len(element)
-                    nodes.first = size - (length + 2 if length < 64 and element >= b":" else entry_size(element))
-            else:
-                nodes.drop_first(element)
-                self._popped(config)
-        if head > _SMALL_ROOM and head + head > len(items):
+        else:
+            if head > self._left:
+                self._left = head
+                nodes: Nodes = self._nodes  # type: ignore[assignment]
+                count = nodes.counts[0]
+                if count > 1:
+                    # ``drop_first`` spelled out, for more than one node.
+                    nodes.counts[0] = count - 1
+                    size = nodes.first
+                    if size is not None:
+                        length = len(element)
+                        nodes.first = size - (length + 2 if length < 64 and element >= b":" else entry_size(element))
+                else:
+                    nodes.drop_first(element)
+                    self._popped(config)
+            if head == self._cut:
+                self._settle()
+        if head > SMALL_ROOM and head + head > len(items):
             self._give_back()
         return element
 
@@ -243,34 +233,38 @@ class List:
             else:
                 self._nodes.drop_last(element)
                 self._popped(config)
-        elif length < self._right:
-            self._right = length
-            nodes: Nodes = self._nodes  # type: ignore[assignment]
-            count = nodes.counts[-1]
-            if count > 1:
-                nodes.counts[-1] = count - 1
-                size = nodes.last
-                if size is not None:
-                    width = len(element)
-                    nodes.last = size - (width + 2 if width < 64 and element >= b":" else entry_size(element))
-            else:
-                nodes.drop_last(element)
-                self._popped(config)
-        if self.head > _SMALL_ROOM and self.head + self.head > length:
+        else:
+            end = length + self._hidden
+            if end < self._right:
+                self._right = end
+                nodes: Nodes = self._nodes  # type: ignore[assignment]
+                count = nodes.counts[-1]
+                if count > 1:
+                    nodes.counts[-1] = count - 1
+                    size = nodes.last
+                    if size is not None:
+                        width = len(element)
+                        nodes.last = size - (width + 2 if width < 64 and element >= b":" else entry_size(element))
+                else:
+                    nodes.drop_last(element)
+                    self._popped(config)
+            if length == self._cut:
+                self._settle()
+        if self.head > SMALL_ROOM and self.head + self.head > len(items):
             self._give_back()
         return element
 
     def take_left(self, count: int, config: ListLimits) -> list[bytes]:
         """Removes up to ``count`` elements at the head and returns them."""
-        taken = self.items[self.head : self.head + count]
+        taken = self._between(self.head, min(self.head + count, len(self.items) + self._hidden))
         self._cut_left(len(taken))
         self.shrink(config)
         return taken
 
     def take_right(self, count: int, config: ListLimits) -> list[bytes]:
         """Removes up to ``count`` elements at the tail and returns them, the last one first."""
-        items = self.items
-        taken = items[max(self.head, len(items) - count) :]
+        end = len(self.items) + self._hidden
+        taken = self._between(max(self.head, end - count), end)
         self._cut_right(len(taken))
         self.shrink(config)
         taken.reverse()
@@ -284,46 +278,6 @@ class List:
             self._cut_right(behind)
         self.shrink(config)
 
-    # reading
-
-    def range(self, start: int, stop: int) -> list[bytes]:
-        """The elements from ``start`` to ``stop`` inclusive; a negative index counts from the end."""
-        head = self.head
-        items = self.items
-        if start < 0:
-            start += len(items) - head
-            if start < 0:
-                start = 0
-        if stop < 0:
-            stop += len(items) - head
-            if stop < 0:
-                return []
-        return items[head + start : head + stop + 1]
-
-    def get(self, index: int) -> bytes | None:
-        """The element at ``index``, or None outside the list; a negative index counts from the end."""
-        items = self.items
-        place = index + (self.head if index >= 0 else len(items))
-        return items[place] if self.head <= place < len(items) else None
-
-    def find(self, element: bytes, rank: int, count: int, maxlen: int) -> list[int]:
-        """The indexes of elements equal to ``element``, as LPOS returns them.
-
-        ``rank`` is the first match to return; a negative one counts from the end.  ``count`` is the maximum number of
-        matches and ``maxlen`` that of comparisons; 0 means no limit.
-        """
-        head = self.head
-        end = len(self.items)
-        width = min(maxlen or end, end - head)
-        first = abs(rank) - 1
-        if first >= width:
-            return []
-        if rank > 0:
-            matches = forward(self.items, element, head, head + width)
-        else:
-            matches = backward(self.items, element, end - width)
-        return [place - head for place in islice(matches, first, first + min(count or width, width))]
-
     # changes in the middle
 
     def insert(self, pivot: bytes, element: bytes, *, after: bool, config: ListLimits) -> bool:
@@ -331,10 +285,8 @@ class List:
         # Redis prepares the list for growth before it knows whether there is a pivot.
         if self._nodes is None:
             self._before_push((element,), config)
-        head = self.head
-        try:
-            place = self.items.index(pivot, head)
-        except ValueError:
+        place = next(self._forward(pivot, self.head, len(self.items) + self._hidden), -1)
+        if place < 0:
             return False
         center = None
         left, counted = self._ready()
@@ -343,18 +295,14 @@ class List:
         elif place < left:
             left += 1
         elif place < left + counted:
-            center = self._nodes.insert(self.items, left, place, len(element), after=after)
+            center = self._nodes.insert(self._between, left, place, len(element), after=after)
             counted += 1
         if after:
             place += 1
-        if head and place - head < len(self.items) - place:
-            self.items[head - 1 : place - 1] = self.items[head:place]
-            self.items[place - 1] = element
-            self.head = head - 1
-            left -= 1
-        else:
-            self.items.insert(place, element)
+        left += self._insert(place, element)
         self._changed(left, counted, center)
+        if len(self.items) - self.head > LONGEST and not self._single:
+            self._pack()
         return True
 
     def set(self, index: int, element: bytes, config: ListLimits) -> bool:
@@ -362,25 +310,24 @@ class List:
         # Here Redis computes as if the element were an additional one.
         if self._nodes is None:
             self._before_push((element,), config)
-        items = self.items
-        place = index + (self.head if index >= 0 else len(items))
-        if not self.head <= place < len(items):
+        old = self.get(index)
+        if old is None:
             return False
-        old = items[place]
+        place = index + (self.head if index >= 0 else len(self.items) + self._hidden)
         nodes = self._nodes
         if nodes is None:
             self._size += entry_size(element) - entry_size(old)
-            items[place] = element
+            self._store(place, element)
         else:
             left, counted = self._ready()
             inside = left <= place < left + counted
             if inside and (nodes.is_large(len(element)) or nodes.is_large(len(old))):
-                center = nodes.replace(items, left, place, len(element))
-                items[place] = element
+                center = nodes.replace(self._between, left, place, len(element))
+                self._store(place, element)
                 self._changed(left, counted, center)
             else:
                 # The nodes stay as they are, even beyond the limit.
-                items[place] = element
+                self._store(place, element)
                 if self._single:
                     nodes.resized(entry_size(element) - entry_size(old))
                 else:
@@ -407,29 +354,10 @@ class List:
             self._nodes.remove([self.head + place - left for place in places[before:behind]])
             left -= before
             counted -= behind - before
-        delete_at(self.items, self.head, places)
+        self._delete(places, element)
         self._changed(left, counted, None)
         self.shrink(config)
         return len(places)
-
-    # room in front
-
-    def _make_room(self, least: int) -> None:
-        """Makes room for at least ``least`` pushes at the head."""
-        more = least + 4 + (len(self.items) >> 3)
-        self.items[0:0] = [_NOTHING] * more
-        self._moved(more)
-
-    def _give_back(self) -> None:
-        """Removes most of the room."""
-        less = self.head - (len(self.items) - self.head >> 3)
-        del self.items[:less]
-        self._moved(-less)
-
-    def _moved(self, places: int) -> None:
-        self.head += places
-        self._left += places
-        self._right += places
 
     # the encoding
 
@@ -460,7 +388,7 @@ class List:
             for element in elements:
                 self._size += entry_size(element)
         else:
-            self._left = nodes.prepend(self.items, self.head, self._left, 2)
+            self._left = nodes.prepend(self._between, self.head, self._left, 2)
             self._single = len(nodes) < 2
 
     def _pushed_right(self, elements: Sequence[bytes]) -> None:
@@ -469,7 +397,7 @@ class List:
             for element in elements:
                 self._size += entry_size(element)
         else:
-            self._right = nodes.append(self.items, self._right, 2)
+            self._right = nodes.append(self._between, self._right, len(self.items), 2)
             self._single = len(nodes) < 2
 
     def _popped(self, config: ListLimits | None) -> None:
@@ -486,48 +414,50 @@ class List:
         nodes = self._nodes
         assert nodes is not None
         if len(nodes) < 2:
-            self._right = nodes.append(self.items, self._right, _AHEAD)
+            self._right = nodes.append(self._between, self._right, len(self.items) + self._hidden, _AHEAD)
             if len(nodes) < 2:
-                self._left = nodes.prepend(self.items, self.head, self._left, _AHEAD)
+                self._left = nodes.prepend(self._between, self.head, self._left, _AHEAD)
+        self._note_nodes(nodes)
+
+    def _note_nodes(self, nodes: Nodes) -> None:
+        """Notes whether the list is single, and unpacks all of it then."""
         self._single = len(nodes) < 2
+        if self._single:
+            self._unpack()
 
     def _cut_left(self, count: int) -> None:
-        items = self.items
         head = self.head + count
         nodes = self._nodes
         if nodes is None:
-            self._size -= sum(map(entry_size, items[self.head : head]))
+            self._size -= sum(map(entry_size, self.items[self.head : head]))
         elif count:
+            end = len(self.items) + self._hidden
             if self._single:
-                self._left, self._right = self.head, len(items)
+                self._left, self._right = self.head, end
             while self._left < head:
                 self._left += nodes.cut_first(head - self._left)
                 if len(nodes) < 2:
                     # This is the last node now, and it was whole when elements were pushed at the tail.
-                    self._right = nodes.append(items, self._right, _AHEAD)
-            self._single = len(nodes) < 2
-        items[self.head : head] = [_NOTHING] * count
-        self.head = head
-        if head > _SMALL_ROOM and head + head > len(items):
-            self._give_back()
+                    self._right = nodes.append(self._between, self._right, end, _AHEAD)
+        self._drop_left(count)
+        if nodes is not None:
+            self._note_nodes(nodes)
 
     def _cut_right(self, count: int) -> None:
-        items = self.items
-        end = len(items) - count
+        end = len(self.items) + self._hidden
         nodes = self._nodes
         if nodes is None:
-            self._size -= sum(map(entry_size, items[end:]))
+            self._size -= sum(map(entry_size, self.items[end - count :]))
         elif count:
             if self._single:
-                self._left, self._right = self.head, len(items)
-            while self._right > end:
-                self._right -= nodes.cut_last(self._right - end)
+                self._left, self._right = self.head, end
+            while self._right > end - count:
+                self._right -= nodes.cut_last(self._right - end + count)
                 if len(nodes) < 2:
-                    self._left = nodes.prepend(items, self.head, self._left, _AHEAD)
-            self._single = len(nodes) < 2
-        del items[end:]
-        if self.head > _SMALL_ROOM and self.head + self.head > end:
-            self._give_back()
+                    self._left = nodes.prepend(self._between, self.head, self._left, _AHEAD)
+        self._drop_right(count)
+        if nodes is not None:
+            self._note_nodes(nodes)
 
     def _counted(self) -> Nodes:
         """The nodes of a quicklist, after all elements were counted."""
@@ -535,8 +465,8 @@ class List:
         assert nodes is not None
         if not self._single:
             # While there are two nodes the ends do not affect each other.
-            self._left = nodes.prepend(self.items, self.head, self._left, _ALL)
-            self._right = nodes.append(self.items, self._right, _ALL)
+            self._left = nodes.prepend(self._between, self.head, self._left, _ALL)
+            self._right = nodes.append(self._between, self._right, len(self.items) + self._hidden, _ALL)
         return nodes
 
     def _ready(self) -> tuple[int, int]:
@@ -559,7 +489,7 @@ class List:
             self._left = left
             self._right = left + counted
             if center is not None:
-                nodes.merge(center, self.items, left)
+                nodes.merge(center, self._between, left)
             self._count_second_node()
 
     def shrink(self, config: ListLimits) -> None:

@@ -1,8 +1,9 @@
 """The nodes in which Redis would store a long list.
 
 Redis stores a short list as one listpack and a long one as a chain of listpacks, a quicklist.  OBJECT ENCODING shows
-which of the two it is, and that depends on the boundaries of the nodes.  The elements of our lists are in one Python
-list, so this module only keeps the number of elements that each node would have.
+which of the two it is, and that depends on the boundaries of the nodes.  Our lists keep their elements in another way
+(``list_elements``), so this module only keeps the number of elements that each node would have.  It gets elements by
+calling ``read`` with two places: the first one to get, and the first one behind them.
 
 The rules:
 
@@ -16,11 +17,11 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-__all__ = ["PLAIN", "DefaultLimits", "ListLimits", "Nodes", "entry_size", "exceeds", "limits", "measure"]
+__all__ = ["PLAIN", "DefaultLimits", "ListLimits", "Nodes", "Read", "entry_size", "exceeds", "limits", "measure"]
 
 PLAIN = -1
 """The count of a node that holds one large element."""
@@ -36,6 +37,10 @@ _COPIED = 512
 
 _ENTRY_OVERHEAD = 8
 """The header size that Redis assumes for an entry when it checks whether a node has room (bytes)."""
+
+
+Read = Callable[[int, int], list[bytes]]
+"""Returns the elements between two places."""
 
 
 class ListLimits(Protocol):
@@ -103,15 +108,22 @@ def measure(elements: Iterable[bytes]) -> int:
     return EMPTY_LISTPACK + sum(map(entry_size, elements))
 
 
-def _from(items: list[bytes], place: int) -> Iterator[bytes]:
-    """The items from ``place`` on; ``islice`` would step through all those before, too."""
-    while place < len(items):
-        yield from items[place : place + _COPIED]
-        place += _COPIED
+def _rising(read: Read, start: int, stop: int) -> Iterator[bytes]:
+    """The elements between two places, the first one first."""
+    while start < stop:
+        yield from read(start, min(start + _COPIED, stop))
+        start += _COPIED
+
+
+def _falling(read: Read, start: int, stop: int) -> Iterator[bytes]:
+    """The elements between two places, the last one first."""
+    while start < stop:
+        yield from reversed(read(max(stop - _COPIED, start), stop))
+        stop -= _COPIED
 
 
 class Nodes:
-    """The chain of nodes of a list, which counts the elements from some place of ``items`` on.
+    """The chain of nodes of a list, which counts the elements from some place of the list on.
 
     ``counts`` has the number of elements of each node, ``PLAIN`` for a plain one.  ``first`` and ``last`` are the sizes
     of the first and the last node in bytes, or None while they are unknown; with one node they are the same.  As in
@@ -149,19 +161,19 @@ class Nodes:
 
     # the ends
 
-    def append(self, items: list[bytes], place: int, enough: int) -> int:
-        """Counts ``items[place:]`` as if pushed at the tail, until there are ``enough`` nodes.
+    def append(self, read: Read, place: int, end: int, enough: int) -> int:
+        """Counts the elements from ``place`` to ``end`` as if pushed at the tail, until there are ``enough`` nodes.
 
         Returns the place of the first element that is not counted.
         """
-        if place >= len(items):
+        if place >= end:
             return place
         counts = self.counts
         count = counts[-1] if counts else PLAIN
         size = self.last
         if size is None or not counts:
-            size = measure(items[place - count : place]) if count > 0 else _UNLIMITED
-        count, size, taken = self._push(_from(items, place), count, size, enough, at_tail=True)
+            size = measure(read(place - count, place)) if count > 0 else _UNLIMITED
+        count, size, taken = self._push(_rising(read, place, end), count, size, enough, at_tail=True)
         if counts:
             counts[-1] = count
         self.last = size
@@ -169,8 +181,10 @@ class Nodes:
             self.first = size
         return place + taken
 
-    def prepend(self, items: list[bytes], start: int, place: int, enough: int) -> int:
-        """Counts ``items[start:place]`` as if pushed at the head, last first, until there are ``enough`` nodes.
+    def prepend(self, read: Read, start: int, place: int, enough: int) -> int:
+        """Counts the elements from ``start`` to ``place`` as if pushed at the head, the last one first.
+
+        It stops when there are ``enough`` nodes.
 
         Returns the place after the elements that are not counted.
         """
@@ -180,9 +194,8 @@ class Nodes:
         count = counts[0] if counts else PLAIN
         size = self.first
         if size is None or not counts:
-            size = measure(items[place : place + count]) if count > 0 else _UNLIMITED
-        pushed = map(items.__getitem__, range(place - 1, start - 1, -1))
-        count, size, taken = self._push(pushed, count, size, enough, at_tail=False)
+            size = measure(read(place, place + count)) if count > 0 else _UNLIMITED
+        count, size, taken = self._push(_falling(read, start, place), count, size, enough, at_tail=False)
         counts[0] = count
         self.first = size
         if len(counts) == 1:
@@ -288,7 +301,7 @@ class Nodes:
             self.first += difference
             self.last = self.first
 
-    # the middle: all elements from place ``head`` of ``items`` on must be counted
+    # the middle: all elements from the place ``head`` on must be counted
 
     def _find(self, place: int, head: int) -> tuple[int, int]:
         """The node that has ``place``, and the place where that node begins."""
@@ -300,19 +313,19 @@ class Nodes:
             begin += width
         raise IndexError(place)
 
-    def _size(self, index: int, items: list[bytes], head: int) -> int:
+    def _size(self, index: int, read: Read, head: int) -> int:
         begin = head + sum(map(abs, islice(self.counts, index)))
-        return measure(items[begin : begin + self.counts[index]])
+        return measure(read(begin, begin + self.counts[index]))
 
-    def _has_room(self, index: int, items: list[bytes], head: int, length: int) -> bool:
+    def _has_room(self, index: int, read: Read, head: int, length: int) -> bool:
         counts = self.counts
         if not 0 <= index < len(counts) or counts[index] == PLAIN or self.is_large(length):
             return False
-        size = self._size(index, items, head) + length + _ENTRY_OVERHEAD
+        size = self._size(index, read, head) + length + _ENTRY_OVERHEAD
         return not exceeds(self.fill, size, counts[index] + 1)
 
-    def insert(self, items: list[bytes], head: int, pivot: int, length: int, *, after: bool) -> int | None:
-        """Counts an element of ``length`` bytes that will be inserted beside place ``pivot`` of ``items``.
+    def insert(self, read: Read, head: int, pivot: int, length: int, *, after: bool) -> int | None:
+        """Counts an element of ``length`` bytes that will be inserted beside the place ``pivot``.
 
         Returns the node to pass to ``merge`` after the insertion, or None if nothing is to be merged.
         """
@@ -332,12 +345,12 @@ class Nodes:
             counts.insert(index + 1, PLAIN)
             counts.insert(index + 2, width - kept)
             return None
-        if self._has_room(index, items, head, length):
+        if self._has_room(index, read, head, length):
             counts[index] += 1
             return None
         if at_edge:
             neighbour = index + 1 if after else index - 1
-            if self._has_room(neighbour, items, head, length):
+            if self._has_room(neighbour, read, head, length):
                 counts[neighbour] += 1
             else:
                 counts.insert(beside, 1)
@@ -351,7 +364,7 @@ class Nodes:
         counts.insert(index + 1, width - offset)
         return index + 1
 
-    def replace(self, items: list[bytes], head: int, place: int, length: int) -> int | None:
+    def replace(self, read: Read, head: int, place: int, length: int) -> int | None:
         """Counts an element of ``length`` bytes that will be stored at ``place``; returns the same as ``insert``."""
         self.first = self.last = None
         counts = self.counts
@@ -359,7 +372,7 @@ class Nodes:
         count, offset = counts[index], place - begin
         if count == PLAIN:
             if not self.is_large(length):
-                if self._has_room(index + 1, items, head, length):
+                if self._has_room(index + 1, read, head, length):
                     counts[index + 1] += 1
                     del counts[index]
                 else:
@@ -377,23 +390,23 @@ class Nodes:
             return None
         return index + 1
 
-    def merge(self, center: int, items: list[bytes], head: int) -> None:
+    def merge(self, center: int, read: Read, head: int) -> None:
         """Joins nodes around ``center`` that fit into one."""
-        if self._join(center - 2, items, head):
+        if self._join(center - 2, read, head):
             center -= 1
-        self._join(center + 1, items, head)
-        if self._join(center - 1, items, head):
+        self._join(center + 1, read, head)
+        if self._join(center - 1, read, head):
             center -= 1
-        self._join(center, items, head)
+        self._join(center, read, head)
 
-    def _join(self, index: int, items: list[bytes], head: int) -> bool:
+    def _join(self, index: int, read: Read, head: int) -> bool:
         counts = self.counts
         if index < 0 or index + 1 >= len(counts):
             return False
         ours, theirs = counts[index], counts[index + 1]
         if ours == PLAIN or theirs == PLAIN:
             return False
-        size = self._size(index, items, head) + self._size(index + 1, items, head) - EMPTY_LISTPACK
+        size = self._size(index, read, head) + self._size(index + 1, read, head) - EMPTY_LISTPACK
         if exceeds(self.fill, size, ours + theirs):
             return False
         counts[index] = ours + theirs
@@ -419,19 +432,20 @@ class Nodes:
             begin = end
         self.counts = kept
 
-    def debug_details(self, items: list[bytes], head: int, compressed: bool) -> str:
-        """The part of DEBUG OBJECT about a quicklist of ``items`` from ``head`` on, all of which are counted."""
+    def debug_details(self, read: Read, head: int, compressed: bool) -> str:
+        """The part of DEBUG OBJECT about a quicklist, all elements of which are counted."""
+        average = sum(map(abs, self.counts)) / len(self)
         return (
-            f" ql_nodes:{len(self)} ql_avg_node:{(len(items) - head) / len(self):.2f} ql_listpack_max:{self.fill}"
-            f" ql_compressed:{int(compressed)} ql_uncompressed_size:{self.size(items, head)}"
+            f" ql_nodes:{len(self)} ql_avg_node:{average:.2f} ql_listpack_max:{self.fill}"
+            f" ql_compressed:{int(compressed)} ql_uncompressed_size:{self.size(read, head)}"
         )
 
-    def size(self, items: list[bytes], head: int) -> int:
+    def size(self, read: Read, head: int) -> int:
         """The size of all nodes (bytes)."""
         total = 0
         begin = head
         for count in self.counts:
             end = begin + abs(count)
-            total += measure(items[begin:end]) if count > 0 else len(items[begin])
+            total += measure(read(begin, end)) if count > 0 else len(read(begin, end)[0])
             begin = end
         return total

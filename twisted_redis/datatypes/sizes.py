@@ -13,6 +13,7 @@ __all__ = [
     "THOROUGH",
     "USUAL",
     "Sampling",
+    "charged",
     "holders",
     "of_bytes",
     "of_container",
@@ -100,7 +101,7 @@ def holders(things: list[Any]) -> list[int]:
     return [max(1, counted - _OF_LIST) for counted in _counted_of(things)]
 
 
-def _some(items: Collection[bytes], first: int, how: Sampling) -> list[bytes]:
+def _some(items: Collection[Any], first: int, how: Sampling) -> list[Any]:
     """The items that stand for all.
 
     Multiples of the golden ratio spread them evenly and without a period.  The same items are picked from the same
@@ -130,3 +131,11 @@ def of_items(items: Collection[bytes], how: Sampling, holders: int = 1, *, kept:
             whole = of_bytes(len(item))
             size += whole * holders // max(holders, counted - own)
     return size * (len(items) - first) // len(found) if found else 0
+
+
+def charged(items: list[Any], size: int, how: Sampling) -> int:
+    """What ``items`` of ``size`` bytes in all are charged to this list, since others may hold some of them, too."""
+    found = _some(items, 0, how)
+    own = _OF_LIST + how.spare
+    shares = [1 / max(1, counted - own) for counted in _counted_of(found)]
+    return int(size * sum(shares) / len(shares)) if shares else 0

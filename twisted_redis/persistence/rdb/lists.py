@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twisted_redis.datatypes import listpack
 from twisted_redis.datatypes.list import List
 from twisted_redis.persistence.rdb import ziplist
@@ -24,15 +26,18 @@ NODE_PACKED = 2
 
 
 def _write(value: List, version: int, compressed: bool) -> tuple[int, list[bytes]]:
-    nodes = list(value.nodes())
-    parts = [length_bytes(len(nodes))]
-    for plain, elements in nodes:
+    # The nodes are written one by one: only a few elements of a packed list are unpacked at a time.
+    parts = [b""]
+    count = 0
+    for plain, elements in value.nodes():
+        count += 1
         if plain:
             parts.append(length_bytes(NODE_PLAIN))
             parts.append(string_bytes(elements[0], compressed))
         else:
             parts.append(length_bytes(NODE_PACKED))
             parts.append(string_bytes(listpack.encode(elements), compressed))
+    parts[0] = length_bytes(count)
     return LIST_QUICKLIST_2, parts
 
 
@@ -53,37 +58,33 @@ def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int
 
 def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     count, pos = read_count(data, pos)
-    nodes: list[tuple[bool, list[bytes]]] = []
+    blobs: list[bytes] = []
     for _ in range(count):
         blob, pos = read_string(data, pos)
-        elements = ziplist.decode(blob)
-        if elements:
-            nodes.append((False, elements))
-    return _list_of(nodes, config, pos), pos
+        blobs.append(blob)
+    return _list_of(((False, ziplist.decode(blob)) for blob in blobs), config, pos), pos
 
 
 def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     """Returns the list at ``pos``, stored as nodes of a quicklist, and the position behind it."""
     count, pos = read_count(data, pos)
-    nodes: list[tuple[bool, list[bytes]]] = []
+    nodes: list[tuple[bool, bytes]] = []
     for _ in range(count):
         form, pos = read_length(data, pos)
         blob, pos = read_string(data, pos)
-        if form == NODE_PACKED:
-            elements = listpack.decode(blob)
-            if elements:
-                nodes.append((False, elements))
-        elif form == NODE_PLAIN and blob:
-            nodes.append((True, [blob]))
-        else:
+        if form != NODE_PACKED and (form != NODE_PLAIN or not blob):
             raise CorruptData("a node of a list is neither a listpack nor an element")
-    return _list_of(nodes, config, pos), pos
+        nodes.append((form == NODE_PLAIN, blob))
+    decoded = ((plain, [blob] if plain else listpack.decode(blob)) for plain, blob in nodes)
+    return _list_of(decoded, config, pos), pos
 
 
-def _list_of(nodes: list[tuple[bool, list[bytes]]], config: Limits, pos: int) -> List:
-    if not nodes:
+def _list_of(nodes: Iterable[tuple[bool, list[bytes]]], config: Limits, pos: int) -> List:
+    """Returns the list of ``nodes``, which are decoded one by one, since a long list is packed meanwhile."""
+    made = List.from_nodes(nodes, config)
+    if not made:
         raise EmptyValue(pos)
-    return List.from_nodes(nodes, config)
+    return made
 
 
 CODEC = Codec(
