@@ -43,7 +43,7 @@ def packed_again(blocks: Blocks) -> int:
     """The memory of these blocks by what the interpreter says of each object."""
     total = 96 + sizes.of_container(blocks.blocks) + sizes.of_container(blocks._ends)
     for block in blocks.blocks:
-        if isinstance(block, tuple):
+        if isinstance(block, list):
             total += sizes.of_container(block) + sum(sizes.of_bytes(len(element)) for element in block)
         else:
             total += sizes.of_bytes(len(block))
@@ -63,7 +63,7 @@ class TestForms:
     def test_elements_with_all_separators_are_not_joined(self) -> None:
         elements = [*numbered(3), *SEPARATORS, b"", b"x"]
         blocks = packed(elements)
-        assert blocks.blocks == [tuple(elements)]
+        assert blocks.blocks == [elements]
         check(blocks, elements)
         assert [blocks.get(index) for index in range(len(elements))] == elements
         assert forward(blocks, b"\xfb\xf5") == backward(blocks, b"\xfb\xf5") == [8]
@@ -89,10 +89,10 @@ class TestForms:
     def test_large_elements_are_not_joined(self) -> None:
         elements = [b"x" * 5000] * BLOCK + numbered(BLOCK)
         blocks = packed(elements)
-        assert [type(block) for block in blocks.blocks] == [tuple, bytes]
+        assert [type(block) for block in blocks.blocks] == [list, bytes]
         check(blocks, elements)
         blocks.set(BLOCK, b"y" * 100_000)
-        assert [type(block) for block in blocks.blocks] == [tuple, tuple]
+        assert [type(block) for block in blocks.blocks] == [list, list]
 
     def test_an_element_takes_little_more_than_its_bytes(self) -> None:
         assert packed(numbered(100 * BLOCK)).memory(sizes.USUAL) < 20 * 100 * BLOCK

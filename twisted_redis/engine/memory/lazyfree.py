@@ -116,7 +116,8 @@ def _take_apart(stack: list[Any], deadline: int, clock: Callable[[], int]) -> bo
         top = stack[-1]
         if top.__class__ in _CONTAINERS:
             # The blocks of an order and the nodes of a stream have some hundred elements each.
-            weight = _BLOCK if top and isinstance(top, list) and top[0].__class__ in _BLOCKS else 1
+            # So has the middle of a list, as far as its elements are large; its blocks may be of both forms.
+            weight = _BLOCK if top and isinstance(top, list) and not _BLOCKS.isdisjoint(map(type, top[-_STEP:])) else 1
             # Removing elements one by one takes ten times as long as freeing the container.
             if len(top) * weight <= _WHOLE:
                 stack.pop()
