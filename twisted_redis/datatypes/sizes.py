@@ -137,5 +137,5 @@ def charged(items: list[Any], size: int, how: Sampling) -> int:
     """What ``items`` of ``size`` bytes in all are charged to this list, since others may hold some of them, too."""
     found = _some(items, 0, how)
     own = _OF_LIST + how.spare
-    shares = [1 / max(1, counted - own) for counted in _counted_of(found)]
-    return int(size * sum(shares) / len(shares)) if shares else 0
+    shares = [size // max(1, counted - own) for counted in _counted_of(found)]
+    return sum(shares) // len(shares) if shares else 0

@@ -32,15 +32,20 @@ def filled(server: Server, kind: str, count: int = MANY) -> None:
             "hash": [f"field:{number}", "value"],
             "zset": [number, f"member:{number}"],
             "list": ["element"],
+            "list of large elements": [f"{number:0300d}"],
             "array": [number, "element"],
             "scattered array": [number << 13, "element"],
         }[kind]
-    command = {"set": "SADD", "hash": "HSET", "zset": "ZADD", "list": "RPUSH"}.get(kind, "ARMSET")
+    command = {"set": "SADD", "hash": "HSET", "zset": "ZADD", "list": "RPUSH", "list of large elements": "RPUSH"}.get(
+        kind, "ARMSET"
+    )
     server(command, "key", *argv)
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to be taken apart")
-@pytest.mark.parametrize("kind", ["set", "hash", "zset", "list", "array", "scattered array", "keys"])
+@pytest.mark.parametrize(
+    "kind", ["set", "hash", "zset", "list", "list of large elements", "array", "scattered array", "keys"]
+)
 def test_a_large_value_is_freed_in_slices(kind: str) -> None:
     server = Server()
     filled(server, kind)
