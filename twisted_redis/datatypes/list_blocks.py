@@ -37,6 +37,9 @@ _BY_FIRST_BYTE: Final = {separator[0]: separator for separator in _SEPARATORS}
 _FEW: Final = 16
 """With more matches in a block, looking at each element is quicker than searching for the next match."""
 
+_FIRST: Final = 4
+"""After so many matches in a block, a search counts how many more there are."""
+
 _OBJECT: Final = 96
 _LIST: Final = 56
 
@@ -87,12 +90,12 @@ def _matches(block: Block, element: bytes, first: int) -> list[int]:
     place = block.find(wanted)
     if place < 0:
         return []
-    if block.count(wanted, place) > _FEW:
-        return [index for index, text in enumerate(_texts(block), first) if text == element]
     found: list[int] = []
     index = first
     begin = 0
     while place >= 0:
+        if len(found) == _FIRST and block.count(wanted, place) > _FEW:
+            return [index for index, text in enumerate(_texts(block), first) if text == element]
         index += block.count(separator, begin, place)
         found.append(index)
         begin = place
