@@ -15,6 +15,7 @@ from twisted_redis.datatypes.hash import Hash, RestingHash
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import PACKED, PackedHash, PackedSet
 from twisted_redis.datatypes.stream import SettledStream, Stream
+from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.gates import IS_BUSY, IS_CLUSTER
 from twisted_redis.engine.memory.counters import renew_counters
@@ -241,6 +242,29 @@ def test_a_pass_that_packs_much_renews_the_keys() -> None:
     assert all(value.__class__ in PACKED for value in data.values())
     assert sorted(data) == keys
     assert before.isdisjoint(map(id, data))
+
+
+def test_strings_of_small_integers_share_one_object() -> None:
+    made = server(maxmemory=1 << 30)
+    made.engine.eviction.apply()
+    texts = (b"7", b"9999", b"007", b"0", b"-1", b"10000", b"12a")
+    for number in range(3):
+        for text in texts:
+            made("SET", b"%d:%b" % (number, text), text)
+    used = made.engine.usage.total()
+    look(made)
+    data = made.engine.databases[0].data
+    for text in texts:
+        values = [data[b"%d:%b" % (number, text)] for number in range(3)]
+        assert values == [text] * 3
+        if text in (b"7", b"9999", b"0"):
+            assert all(value is SMALL_INTEGERS[int(text)] for value in values)
+    assert made.engine.usage.total() <= used
+    assert made("INCR", "0:9999") == 10000
+    assert made("GET", "1:9999") == b"9999"
+    made("FLUSHALL")
+    made.engine.usage.total()
+    assert made.engine.state.memory == 0
 
 
 @with_arenas

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, Encoded, encoded, finished, packed, rested
 from twisted_redis.datatypes.sizes import QUICK
+from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.memory.gaps import HAS_POOLS, Plugs
 from twisted_redis.engine.memory.resident import resident_bytes
@@ -166,7 +167,10 @@ class Packing:
         return _PAUSE_UNDER_LOAD if busy else _PAUSE
 
     def _visit(self, db: Database, keys: list[bytes]) -> None:
-        """Takes the next step with the collections at ``keys``: lets them rest, or packs them."""
+        """Takes the next step with the collections at ``keys``: lets them rest, or packs them.
+
+        Strings that are small integers become the objects that INCR uses, too.
+        """
         if self._must_wait():
             self._did_something = True  # these keys are left for the next pass
             return
@@ -175,6 +179,10 @@ class Packing:
             value = data[key]
             cls = value.__class__
             if cls is bytes:
+                if len(value) < 5 and value.isdigit():
+                    shared = SMALL_INTEGERS[int(value)]
+                    if value is not shared and value == shared:
+                        db.change_form(key, value, shared)
                 continue
             if cls not in LIVE_CLASS:
                 value = rested(value)
