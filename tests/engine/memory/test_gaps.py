@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from random import Random
 
 import pytest
@@ -51,3 +52,12 @@ def test_what_is_held_stays_until_it_is_freed() -> None:
     for _ in plugs.free():
         pass
     assert len(freed) == 2
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="about the allocator of CPython")
+def test_the_process_does_not_grow_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is allocated meanwhile, so that the end of the gaps cannot be seen."""
+    sizes = iter(range(100 << 20, 1 << 40, 1 << 20))
+    monkeypatch.setattr("twisted_redis.engine.memory.gaps.resident_bytes", lambda: next(sizes))
+    monkeypatch.setattr("twisted_redis.engine.memory.gaps.Counter", lambda places: Counter({0: len(list(places))}))
+    assert sum(1 for _ in Plugs().fill(1 << 40)) < 30

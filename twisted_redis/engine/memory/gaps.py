@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from twisted_redis.engine.memory.resident import resident_bytes
+
 __all__ = ["HAS_POOLS", "Plugs"]
 
 _ARENA_SHIFT: Final = 20
@@ -32,6 +34,9 @@ _SMALL: Final = 64
 _RESERVED_SMALL, _RESERVED = 4, 2
 """Pools that are reserved for each size up to ``_SMALL``, and for each other size."""
 
+_SPARE: Final = 8 << 20
+"""Bytes by which the process may grow in any case."""
+
 _KEPT: Final = 100
 """More lists, and more dicts, than the interpreter keeps for reuse; they are in old places."""
 
@@ -50,6 +55,8 @@ class Plugs:
         #: What is held, by the megabyte in which it stands.
         self._held: defaultdict[int, list[Any]] = defaultdict(list)
         self._reserve: list[Any] = []
+        #: The resident memory (bytes) at which to stop.
+        self._bound = 0
         #: One object in each pool of the reserve.  As long as it stays the pool does.
         self._anchors: list[Any] = []
 
@@ -63,6 +70,9 @@ class Plugs:
         """Fills the empty pools and the gaps in the others.  There cannot be more than ``most`` bytes of each."""
         if not HAS_POOLS:
             return
+        # Gaps are resident already: if much more becomes resident, the end was missed.
+        resident = resident_bytes()
+        self._bound = resident + resident // 8 + _SPARE
         yield from self._fill_pools(most)
         for size in _SIZES:
             yield from self._fill_gaps(size, most)
@@ -100,7 +110,7 @@ class Plugs:
                 before = pool
                 longest = max(longest, in_a_row)
             # One empty pool after the other: that is an arena which nobody has used before.
-            if longest >= _POOLS - 1:
+            if longest >= _POOLS - 1 or resident_bytes() > self._bound:
                 return
             yield
 
@@ -112,7 +122,7 @@ class Plugs:
             # Not a list: its numbers would leave as many gaps as they are.
             in_pool = Counter(id(plug) >> _POOL_SHIFT for plug in some)
             # A pool that they fill alone was empty: there are no gaps any more.
-            if max(in_pool.values()) == capacity:
+            if max(in_pool.values()) == capacity or resident_bytes() > self._bound:
                 return
             yield
 
