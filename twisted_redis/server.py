@@ -163,6 +163,7 @@ class RedisServer(ServerService):
     def _take_process(self) -> None:
         tune_collector()
         tune_allocator()
+        self.engine.packing.owns_process = True
         limit_arithmetic()
         config = self.engine.config
         if config.pidfile:

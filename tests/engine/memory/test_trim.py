@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
 
-from twisted_redis.engine.memory.trim import MOST_KEPT
+from twisted_redis.engine.memory.trim import MOST_KEPT, clear_free_lists
 
 #: Frees a large block, and then 24 MB in blocks of 1 MB; prints by how much the process has grown.
 PROGRAM = """
@@ -41,3 +42,20 @@ def test_the_c_library_gives_freed_memory_back() -> None:
     assert growth(tuned=True) <= MOST_KEPT + (1 << 20)
     # The environment of the server may choose another limit.
     assert growth(tuned=True, MALLOC_TRIM_THRESHOLD_=str(64 << 20), MALLOC_MMAP_THRESHOLD_=str(32 << 20)) > 20 << 20
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="PyPy has no such lists")
+def test_a_process_of_the_server_does_not_count_its_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: counted.append(1) or 0)
+    try:
+        clear_free_lists(owns_process=True)
+        assert counted == []
+        # Elsewhere the other objects of the process can be collected as before.
+        cycle: list[object] = []
+        cycle.append(cycle)
+        clear_free_lists(owns_process=False)
+        assert counted == [1]
+        assert any(each is cycle for each in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -98,6 +98,8 @@ class Packing:
         self._databases: list[Database] = []
         self.values = 0
         self.bytes = 0
+        #: Whether the process exists for the server alone.
+        self.owns_process = False
         #: Called to allocate anew what stays for long, wherever it was allocated.
         self.renewers: list[Callable[[], None]] = []
         self._seen_values = 0
@@ -227,7 +229,7 @@ class Packing:
     def _return(self, databases: list[Database]) -> Iterator[float | None]:
         """Does a part of the work with each step; yields the time to wait before the next step (s), or None."""
         self._plugs = None
-        clear_free_lists()
+        clear_free_lists(owns_process=self.owns_process)
         plugs = Plugs()
         yield from plugs.fill(resident_bytes())
         prepare()
@@ -246,7 +248,7 @@ class Packing:
         # Something was put into the places that were just becoming free.  Most of it goes by itself.
         yield _SETTLE
         self._renew()
-        clear_free_lists()
+        clear_free_lists(owns_process=self.owns_process)
         self._plugs = plugs
         trim()
 
