@@ -166,16 +166,12 @@ class Order:
         """Puts ``renew(key)``, an equal object, in the place of each key of the block ``index``, which is new as well.
 
         ``renew`` must leave other keys as they are.  Adds what is replaced to ``old``.  Returns whether there is a next
-        block.  With the last one, whatever else the order has is new as well.
+        block.
         """
         blocks = self._blocks
         if index >= len(blocks):
             old.append(self._tail)
             self._tail = [None if key is None else renew(key) for key in self._tail]
-            self._blocks = blocks[:]
-            self._numbers = self._numbers[:]
-            self._base += 0
-            self._stored += 0
             return False
         old += (blocks[index], self._numbers[index])
         blocks[index] = [None if key is None else renew(key) for key in blocks[index]]

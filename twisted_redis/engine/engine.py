@@ -37,7 +37,6 @@ from twisted_redis.engine.introspect.slowlog import SlowLog
 from twisted_redis.engine.introspect.stats import Statistics
 from twisted_redis.engine.links import Link
 from twisted_redis.engine.memory.client_eviction import ClientEviction
-from twisted_redis.engine.memory.counters import renew_counters
 from twisted_redis.engine.memory.eviction import Eviction
 from twisted_redis.engine.memory.lazyfree import LazyFree
 from twisted_redis.engine.memory.oom_score import OomScore
@@ -190,7 +189,7 @@ class Engine:
             lambda: bool(self.gates & (IS_LOADING | IS_BUSY)) or self.migrations.busy,
             self.usage.forget_estimates,
         )
-        self.packing.renewers += (self.slowlog.renew, lambda: renew_counters(self))
+        self.packing.renewers.append(self.slowlog.renew)
         self.compatibility = Compatibility(self)
         self.memory_tracking = MemoryTracking(config)
         #: What requests cost in each slot of a cluster.

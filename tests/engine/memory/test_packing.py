@@ -18,7 +18,6 @@ from twisted_redis.datatypes.stream import SettledStream, Stream
 from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.gates import IS_BUSY, IS_CLUSTER
-from twisted_redis.engine.memory.counters import renew_counters
 from twisted_redis.keyspace.renewal import renew_keys
 from twisted_redis.resp.types import ErrorReply
 
@@ -268,23 +267,6 @@ def test_strings_of_small_integers_share_one_object() -> None:
 
 
 @with_arenas
-def test_what_several_passes_have_packed_counts_together() -> None:
-    made = server()
-    wide = b"x" * 60
-    for number in range(200):
-        made("SADD", b"s:%04d" % number, *(b"%b%d" % (wide, place) for place in range(60)))
-    held = list(made.engine.databases[0].data)
-    data = made.engine.databases[0].data
-    look(made)
-    look(made)
-    assert all(value.__class__ in PACKED for value in data.values())
-    assert set(map(id, data)) == set(map(id, held))  # that was not enough
-    look(made)
-    finish(made)
-    assert set(map(id, data)).isdisjoint(map(id, held))  # but there is nothing more to wait for
-
-
-@with_arenas
 def test_keys_with_an_expiry_stay_the_objects_that_eviction_has() -> None:
     made = server(maxmemory=1 << 30, maxmemory_policy="volatile-lru")
     made.engine.eviction.apply()
@@ -296,23 +278,6 @@ def test_keys_with_an_expiry_stay_the_objects_that_eviction_has() -> None:
     assert not list(renew_keys(db, []))
     after = {key: id(key) for key in db.data}
     assert [key for key in held if after[key] == before[key]] == [b"volatile"]
-
-
-@with_arenas
-@from_sources_only
-def test_counters_are_allocated_anew() -> None:
-    made = server()
-    for _ in range(300):
-        made("GET", "k")
-    engine = made.engine
-    command = engine.commands.by_name[b"get"]
-    command.fold()
-    engine.effects.dirty = 1000
-    before = command.calls, engine.state.misses, engine.effects.dirty
-    renew_counters(engine)
-    after = command.calls, engine.state.misses, engine.effects.dirty
-    assert before == after == (300, 300, 1000)
-    assert not any(one is other for one, other in zip(before, after, strict=True))
 
 
 @with_arenas

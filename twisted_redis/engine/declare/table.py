@@ -261,12 +261,6 @@ class Command:
         step = count // HISTOGRAM_SAMPLES + 1
         self.histogram.add(samples[::step], step)
 
-    def renew(self) -> None:
-        """Allocates the counters anew (``engine.memory.counters``)."""
-        self.samples = self.samples[:]
-        self.calls += 0
-        self.nanoseconds += 0
-
     def percentile(self, percent: float) -> float:
         """Returns the duration (us) that ``percent`` of the calls did not exceed; 0 without calls."""
         return self.histogram.percentile(percent) / 1000

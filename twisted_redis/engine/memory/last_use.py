@@ -51,11 +51,6 @@ class LastUse:
             self._calls = calls
             self.since = self._time.wall_ms()
 
-    def renew(self) -> None:
-        """Allocates the figures anew (``engine.memory.counters``)."""
-        self.since += 0
-        self._calls += 0
-
     @property
     def holds(self) -> bool:
         """True if no command has used a key since the last check."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes.order import Order
@@ -16,7 +17,7 @@ from twisted_redis.datatypes.packed import LIVE_CLASS, STILL, Encoded, encoded, 
 from twisted_redis.datatypes.sizes import QUICK
 from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.datatypes.table import value_size
-from twisted_redis.engine.memory.gaps import HAS_POOLS, Plugs
+from twisted_redis.engine.memory.gaps import HAS_POOLS, fill_gaps, size_classes
 from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
 from twisted_redis.engine.memory.walk import Walk
@@ -43,15 +44,20 @@ _AT_ONCE = 256
 """Collections that are replaced and freed together.  What is allocated one after the other stands side by side, and
 memory that is freed together is in one piece: others can use it, or it can be given back."""
 
-_WORTH_RETURNING, _WORTH_RETURNING_AT_LAST = 4 << 20, 256 << 10
-"""Bytes of packed collections from which the free memory is returned to the system: after any pass, and after one that
-found nothing more to pack."""
+_WORTH_RETURNING = 4 << 20
+"""Bytes packed in a pass from which the free memory is returned to the system."""
 
 _MOST_RENEWED = 1 << 20
-"""Keys of a database beyond which they are not allocated anew: what holds the gaps meanwhile takes memory, too."""
+"""Keys of a database beyond which they are not allocated anew, which takes 1 to 2 us a key."""
 
 _SETTLE = 2.0
 """The time for which gaps stay filled after the keys are allocated anew (s)."""
+
+_FREED = 32
+"""Old keys, or lists of what fills gaps, that are freed in one step."""
+
+_SAMPLE = 1000
+"""The keys of a database that tell how long its keys are."""
 
 _END: Final[Any] = object()
 
@@ -91,8 +97,6 @@ class Packing:
         self._walk: Walk | None = None
         #: What is left to do to return memory to the system; None if there is nothing.
         self._returning: Iterator[float | None] | None = None
-        #: Keeps the reserve of places that the last one has made.
-        self._plugs: Plugs | None = None
         #: The time (monotonic, s) of the next pass; None until ``tick`` is called for the first time.
         self._next: float | None = None
         self._databases: list[Database] = []
@@ -107,10 +111,8 @@ class Packing:
         self._requests = 0
         #: Collections that are encoded, and not replaced yet.
         self._encoded: list[tuple[Database, bytes, Any, Encoded]] = []
-        #: Bytes of the collections packed since memory was returned, by database.
+        #: Bytes of the collections that this pass has packed, by database.
         self._new: dict[Database, int] = {}
-        #: Whether this pass has packed any.
-        self._packed = False
         config.on_apply(("pack-idle-seconds",), self._begin_anew)
 
     def _begin_anew(self) -> None:
@@ -142,6 +144,8 @@ class Packing:
             return  # everything is as the last pass has left it
         self._did_something = False
         self._databases = [db for db in self._all if db.data]
+        if self._databases:
+            prepare()
         self._seen_values = self._seen_bytes = 0
         self._continue(0)
 
@@ -210,57 +214,36 @@ class Packing:
             db.change_form(key, value, still)
             size = value_size(still, QUICK)
             self._new[db] = self._new.get(db, 0) + size
-            self._packed = True
             self._seen_values += 1
             self._seen_bytes += size
         self._encoded.clear()
 
     def _give_back(self) -> None:
         """Returns the memory that a pass has freed to the system, in slices as well."""
-        if self._packed:
+        new, self._new = self._new, {}
+        if new:
             self._changed()
-        size = sum(self._new.values())
-        if HAS_POOLS and size >= (_WORTH_RETURNING if self._packed else _WORTH_RETURNING_AT_LAST):
-            new, self._new = self._new, {}
+        if HAS_POOLS and sum(new.values()) >= _WORTH_RETURNING:
             self._returning = self._return([db for db in new if len(db.data) <= _MOST_RENEWED])
             self._go_on()
-        self._packed = False
 
     def _return(self, databases: list[Database]) -> Iterator[float | None]:
         """Does a part of the work with each step; yields the time to wait before the next step (s), or None."""
-        self._plugs = None
         clear_free_lists(owns_process=self.owns_process)
-        plugs = Plugs()
-        yield from plugs.fill(resident_bytes())
-        prepare()
-        self._renew()
-        old: list[Any] = []
-        for db in databases:
-            for _ in renew_keys(db, old):
-                plugs.hold(old)
-                old.clear()
-                yield None
-            plugs.hold(old)
-            old.clear()
-        # What comes and goes all the time, as the samples of rates do, finds other places in the meantime.
-        yield _SETTLE
-        yield from plugs.free()
-        # Something was put into the places that were just becoming free.  Most of it goes by itself.
-        yield _SETTLE
-        self._renew()
-        clear_free_lists(owns_process=self.owns_process)
-        self._plugs = plugs
-        trim()
-
-    def _renew(self) -> None:
-        """Allocates anew whatever stays for long, but for the keys."""
+        held: list[Any] = []
+        for size in sorted(size_classes(key for db in databases for key in islice(db.data, _SAMPLE))):
+            yield from fill_gaps(size, held, resident_bytes())
         for renew in self.renewers:
             renew()
-        self._encoded = []
-        activity = self._activity()
-        if self._settled == activity:
-            self._settled = activity
-        self._began = None
+        for db in databases:
+            yield from renew_keys(db, held)
+        # What comes and goes all the time, as the samples of rates do, finds other places in the meantime.
+        yield _SETTLE
+        while held:
+            del held[-_FREED:]
+            yield None
+        clear_free_lists(owns_process=self.owns_process)
+        trim()
 
     def _go_on(self) -> None:
         """Runs a slice of ``_returning``."""
