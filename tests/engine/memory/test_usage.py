@@ -200,3 +200,21 @@ def test_fewer_keys_are_looked_at_while_a_child_saves(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Order, "saving", False)
     server("SET", "key:0", b"y" * 100)
     assert abs(server.engine.usage.data() - guessed) < guessed / 10
+
+
+def test_keys_that_go_during_a_walk() -> None:
+    server = Server()
+    for number in range(20_000):
+        server("SET", f"key:{number}", "x" * 100)
+    usage = server.engine.usage
+    usage.total()  # there are too many keys to count at once, so a walk begins
+    db = server.engine.databases[0]
+    (walk,) = usage._walks.values()
+    while walk._cursor == 0 or walk._cursor > 15_000:  # it begins with the newest keys
+        server.advance(0.001)
+    assert walk.running
+    server.engine.execute(server.client, [b"DEL", *(b"key:%d" % number for number in range(15_001, 20_000))])
+    while walk.running:
+        server.advance(0.001)
+    each = usage.data() / len(db.data)
+    assert 235 < each < 300

@@ -95,7 +95,7 @@ class Usage:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._estimates: dict[Database, tuple[tuple[int, int, int], int]] = {}
-        #: The results of walks: the order that was walked, the number of keys, and the memory of their data.
+        #: The results of walks: the order that was walked, the number of keys that were seen, and their memory.
         self._found: dict[Database, tuple[Order, int, int]] = {}
         self._walks: dict[Database, Walk] = {}
         self._not_before: dict[Database, float] = {}
@@ -189,11 +189,11 @@ class Usage:
         now = self._engine.time.monotonic()
         if (walk is not None and walk.running) or now < self._not_before.get(db, now):
             return
-        order, account, held = db.order, db.account, 0
+        order, account, held, seen = db.order, db.account, 0, 0
         before = 0 if account is None else account.memory
 
         def visit(keys: list[bytes]) -> None:
-            nonlocal held
+            nonlocal held, seen
             if db.account is not None:
                 db.account.charge_changes()
                 large = db.account.large
@@ -201,6 +201,7 @@ class Usage:
                     if key in large:
                         large[key] = value_size(db.data[key], THOROUGH)
             held += sum([size_of(db, key, db.data[key], THOROUGH) for key in keys])
+            seen += len(keys)
 
         def done(taken: int) -> None:
             self._not_before[db] = self._engine.time.monotonic() + max(_SHORTEST_PAUSE, _PAUSE_FACTOR * taken / 1e9)
@@ -212,8 +213,9 @@ class Usage:
             elif account is not None:
                 # The walk has seen about half of the changes made during it.
                 account.correct(held + (account.memory - before) // 2)
-            elif db.data:
-                self._found[db] = (order, len(db.data), held)
+            elif seen:
+                # Keys may have come and gone since the walk has met them.
+                self._found[db] = (order, seen, held)
 
         self._walks[db] = Walk(self._engine, db, visit, done)
 
