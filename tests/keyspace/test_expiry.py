@@ -255,3 +255,20 @@ def test_keys_expire_in_time_after_the_clock_was_set_back_by_hours() -> None:
     assert model.due(earlier + 30) == {b"b", b"c"}
     assert model.due(earlier + 50) == {b"a"}
     model.check()
+
+
+def test_an_earlier_time_in_a_span_that_was_begun_before_the_clock_went_back() -> None:
+    places: dict[bytes, Block] = {}
+    wheel = ExpiryWheel(places, 0)
+    for key, when in ((b"a", 70), (b"b", 75)):
+        wheel.add(key, when)
+    assert not any(wheel.due(66))
+    assert not any(wheel.due(10))
+    wheel.move(b"b", 65)
+    assert wheel.times() == {b"a": 70, b"b": 65}
+    came = []
+    for key in wheel.due(100):
+        if key is not None:
+            came.append(key)
+            wheel.remove(key)
+    assert came == [b"b", b"a"]

@@ -181,8 +181,12 @@ class ExpiryWheel:
         """Lets ``key``, which has a time, expire at ``when`` instead.  O(1) on average."""
         block = self._places[key]
         span = block.span
-        if span is not None and span.start > self._reached and when >> span.shift << span.shift == span.start:
-            # It stays in its span, whose keys are in no order yet.
+        if (
+            span is not None
+            and block.base == span.start > self._reached
+            and when >> span.shift << span.shift == span.start
+        ):
+            # It stays in its span.  The keys of the block are in no order, or its base would be the time of the first.
             block.offsets[block.place(key)] = when - block.base
             return
         # The object that is there stays, not that of the caller.
