@@ -29,7 +29,7 @@ class Few:
     Two sequences have an entry for each: the member and its tag.  The tag is the remainder of the member's hash.  A
     member is found by a search for its tag, which is one quick search of bytes.
 
-    The owner replaces it by a dict when it was ``asked`` about members ``OFTEN``.
+    The owner replaces it by a dict after it was ``asked`` about members more than ``OFTEN`` times.
     """
 
     __slots__ = ("_members", "_tags", "asked")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted_redis.datatypes import intset, listpack
 from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet
@@ -67,14 +67,29 @@ live values knows what the value is then, or what is wrong.
 """
 
 
-def _read_hash(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
+class _Pairs(NamedTuple):
+    """A listpack that alternates names and what belongs to each, and the position behind it."""
+
+    blob: bytes
+    names: list[bytes]
+    others: list[bytes]
+    end: int
+
+
+def _pairs(data: bytes, pos: int, most: int) -> _Pairs | None:
+    """Returns up to ``most`` pairs with different names; None if there are none, more, or equal names."""
     blob, end = read_string(data, pos)
     texts = listpack.decode(blob)
-    names = texts[::2]
+    names, others = texts[::2], texts[1::2]
     count = len(names)
-    if not 0 < count <= config.hash_max_listpack_entries or 2 * count != len(texts) or len(set(names)) < count:
+    if not 0 < count <= most or len(others) != count or len(set(names)) < count:
         return None
-    return PackedHash(blob), end
+    return _Pairs(blob, names, others, end)
+
+
+def _read_hash(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
+    found = _pairs(data, pos, config.hash_max_listpack_entries)
+    return None if found is None else (PackedHash(found.blob), found.end)
 
 
 def _read_list(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
@@ -117,14 +132,13 @@ def _read_set(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None
 
 
 def _read_zset(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
-    blob, end = read_string(data, pos)
-    texts = listpack.decode(blob)
-    members = texts[::2]
-    count = len(members)
-    if not 0 < count <= config.zset_max_listpack_entries or 2 * count != len(texts) or len(set(members)) < count:
+    found = _pairs(data, pos, config.zset_max_listpack_entries)
+    if found is None:
         return None
+    blob, members, texts, end = found
+    count = len(members)
     try:
-        scores = list(map(float, texts[1::2]))
+        scores = list(map(float, texts))
     except ValueError:
         return None
     # Redis does not check the order in a file, but a packed one must be in order.
