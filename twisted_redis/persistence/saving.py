@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import REDIS_VERSION
@@ -200,13 +201,14 @@ def _blocks_of_items(db: Database, start: int) -> Iterator[Iterable[tuple[bytes,
         if leaving:
             yield [(key, data[key]) for key in block if key_slot(key) not in leaving]
         else:
-            yield zip(block, map(look_up, block), strict=True)
+            # All values at once: the processor waits for the memory of many of them at the same time.
+            yield zip(block, list(map(look_up, block)), strict=True)
 
 
 class _Pieces:
     """Gathers parts into pieces of a given size, and computes the checksum."""
 
-    __slots__ = ("_checksum", "_size", "_write", "crc", "needed", "parts", "written")
+    __slots__ = ("_checksum", "_counted", "_gathered", "_size", "_write", "crc", "needed", "parts", "written")
 
     def __init__(self, write: Callable[[bytes], object], checksum: bool, size: int) -> None:
         self._write = write
@@ -217,17 +219,23 @@ class _Pieces:
         #: The newest version of the format that a value has needed so far; 0 if nobody wants to know.
         self.needed = 0
         self._size = size
+        # How many of the parts have been counted, and their bytes.
+        self._counted = self._gathered = 0
         self.parts: list[bytes] = []
 
     def write_if_full(self) -> None:
         """Writes the gathered parts if they fill a piece."""
-        if sum(map(len, self.parts)) >= self._size:
+        parts = self.parts
+        self._gathered += sum(map(len, islice(parts, self._counted, None)))
+        self._counted = len(parts)
+        if self._gathered >= self._size:
             self.flush()
 
     def flush(self) -> None:
         """Writes the gathered parts."""
         piece = b"".join(self.parts)
         self.parts.clear()
+        self._counted = self._gathered = 0
         if self._checksum:
             self.crc = crc64(piece, self.crc)
         self.written += len(piece)
