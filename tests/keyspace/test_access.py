@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.server import Server
+from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes
+from twisted_redis.keyspace.state import KeyspaceState
 
 LOOKS: list[tuple[str | int, ...]] = [
     ("TTL", "k"),
@@ -170,3 +172,63 @@ def test_a_database_that_was_emptied_meanwhile() -> None:
     server("DEBUG", "POPULATE", 1)
     server.advance(1)
     assert server("OBJECT", "IDLETIME", "key:0") <= 1
+
+
+def many(log: AccessLog, count: int) -> list[bytes]:
+    keys = [b"key:%d" % number for number in range(count)]
+    for key in keys:
+        log.add(key)
+    return keys
+
+
+def test_many_times_in_a_sketch() -> None:
+    state = KeyspaceState()
+    state.now = 1_700_000_000_000
+    log = AccessTimes(state, state.now - 5000)
+    old = many(log, 40_000)
+    before = log.memory()
+    state.now += 60_000
+    for key in old[:20_000]:
+        log.touch(key)
+    log.fit(40_000)
+    assert not log.exact and log.memory() < before / 2
+    state.now += 60_000
+    for key in old[:100]:
+        log.touch(key)
+    times = log.times(old)
+    assert all(0 <= state.now - time < 200 for time in times[:100])
+    # A key that shares its slot seems younger, never older.
+    assert all(state.now - time <= 60_200 for time in times[100:20_000])
+    assert sum(state.now - time >= 59_800 for time in times[100:20_000]) > 19_800
+    right = sum(state.now - time >= 119_800 for time in times[20_000:])
+    assert 12_000 < right < 20_000
+    log.fit(100_000)
+    assert log.times(old) == times, "more slots change nothing"
+    log.discard(old[0])
+    log.noted[old[0]] = 0
+    assert state.now - log.times([old[0]])[0] > 8 * 365 * 86_400_000
+
+
+def test_many_counts_in_a_sketch() -> None:
+    state = KeyspaceState()
+    state.now = 1_700_000_000_000
+    log = AccessCounts(state, state.now)
+    keys = many(log, 20_000)
+    for key in keys[:50]:
+        log.set(key, 200)
+    log.fit(20_000)
+    assert not log.exact
+    assert log.frequencies(keys[:50]) == [200] * 50
+    for number in range(20_000):
+        log.add(b"other:%d" % number)
+    assert log.frequencies(keys[:50]) == [200] * 50, "new keys do not make others seem rare"
+    assert sum(count == 5 for count in log.frequencies(keys[50:])) > 19_500
+    log.touch(keys[0])
+    assert log.frequencies(keys[:1])[0] >= 200
+
+
+def test_few_keys_have_an_exact_log() -> None:
+    log = AccessTimes(KeyspaceState(), 0)
+    many(log, 1000)
+    log.fit(1000)
+    assert log.exact

@@ -31,6 +31,8 @@ from itertools import islice
 from random import Random
 from typing import Any, ClassVar
 
+from twisted_redis.datatypes import sizes
+
 __all__ = ["RANDOM", "SWEEP_RATIO", "Order", "take_some"]
 
 RANDOM = Random()
@@ -54,6 +56,12 @@ _EXTREME = 32
 
 _MISSES = 16
 """Places without a key that a random pick meets before it sweeps a block."""
+
+_LOOKED_AT = 16
+"""Blocks that stand for the memory of all."""
+
+_RANGE = 2 * 32
+"""The bytes of the ends of a range."""
 
 _EXAMINED = 10
 """Entries that a scan may examine for each key that it was asked for."""
@@ -205,6 +213,28 @@ class Order:
                 return self._number(index, 0), found
             index -= 1
             stop = len(blocks[index])
+
+    def use(self, container: Collection[bytes]) -> None:
+        """Uses ``container``, which has the same keys, in place of the one before."""
+        self._container = container
+
+    def added(self) -> int:
+        """The number of places that keys ever took; a key that came again while it was a tombstone took none."""
+        return self._base + len(self._tail) - 1
+
+    def memory(self) -> int:
+        """Returns the memory of the order (bytes), the keys of tombstones included.  O(1): from some of the blocks."""
+        blocks, numbers, dead = self._blocks, self._numbers, self._dead
+        size = sizes.of_container(blocks) + sizes.of_container(numbers) + sizes.of_container(self._tail)
+        size += sizes.of_container(dead) + sizes.of_items(dead, sizes.Sampling(_LOOKED_AT, _LOOKED_AT, 1 << 30))
+        if blocks:
+            step = -(-len(blocks) // _LOOKED_AT)
+            some = blocks[::step]
+            found = sum([sizes.of_container(block) for block in some])
+            for part in numbers[::step]:
+                found += _RANGE if isinstance(part, range) else sizes.of_container(part)
+            size += found * len(blocks) // len(some)
+        return size
 
     def count_blocks(self) -> int:
         """The number of blocks that ``blocks`` yields."""
@@ -394,11 +424,11 @@ class Order:
             # Join half empty blocks, or their number would grow without end.
             before = self._blocks[index - 1]
             before += [block[place] for place in kept]
-            self._numbers[index - 1] = array("Q", [*self._numbers[index - 1], *(numbers[place] for place in kept)])
+            self._numbers[index - 1] = _array([*self._numbers[index - 1], *[numbers[place] for place in kept]])
             kept = []
         if kept:
             self._blocks[index] = [block[place] for place in kept]
-            self._numbers[index] = array("Q", [numbers[place] for place in kept])
+            self._numbers[index] = _array([numbers[place] for place in kept])
             return index + 1
         del self._blocks[index], self._numbers[index]
         return index
@@ -411,13 +441,13 @@ class Order:
         seen: set[bytes] = set()
         for index in range(len(self._blocks) - 1, -1, -1):
             block: list[bytes | None] = []
-            numbers = array("Q")
+            numbers: list[int] = []
             for key, number in zip(self._blocks[index], self._numbers[index], strict=True):
                 if key is not None and key in self._container and key not in seen:
                     seen.add(key)
                     block.append(key)
                     numbers.append(number)
-            self._blocks[index], self._numbers[index] = block, numbers
+            self._blocks[index], self._numbers[index] = block, _array(numbers)
         self._blocks = [block for block in self._blocks if block]
         self._numbers = [numbers for numbers in self._numbers if numbers]
         self._stored = sum(map(len, self._blocks))
@@ -444,6 +474,11 @@ def take_some(keys: list[bytes], count: int, rng: Random = RANDOM) -> list[bytes
     else:
         del keys[:moved]
     return keys
+
+
+def _array(numbers: list[int]) -> array[int]:
+    """The sequence numbers of a block, which ascend, in little memory."""
+    return array("I" if not numbers or numbers[-1] < 1 << 32 else "Q", numbers)
 
 
 def _first(numbers: Sequence[int]) -> int:

@@ -41,6 +41,7 @@ from twisted_redis.engine.memory.eviction import Eviction
 from twisted_redis.engine.memory.lazyfree import LazyFree
 from twisted_redis.engine.memory.oom_score import OomScore
 from twisted_redis.engine.memory.packing import Packing
+from twisted_redis.engine.memory.refitting import Refitting
 from twisted_redis.engine.memory.usage import Usage
 from twisted_redis.engine.messages.client_caching import Tracking
 from twisted_redis.engine.messages.notifications import Events
@@ -179,6 +180,7 @@ class Engine:
         self.eviction = Eviction(self)
         self.expiry = Expiry(self)
         self.migrations = Migrations(self)
+        self.refitting = Refitting(self, lambda: bool(self.gates & (IS_LOADING | IS_BUSY)))
         self.packing = Packing(
             self,
             config,

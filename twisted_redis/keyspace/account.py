@@ -12,8 +12,9 @@ costs nothing.
   shrinks by its number of items from then on.  To estimate it again would be wrong: one unusual item among the few
   would stand for a thousand.
 
-The tables of keys are charged with a fixed amount per key.  In truth they double now and then, but to count that would
-evict a good part of all keys at once.
+The tables of keys are charged with a fixed amount per key.  In truth they double now and then, but to count that at
+once would evict a good part of all keys.  So the account follows the truth a little with each look at it
+(``charge_tables``), and only as far as it must to be close.
 """
 
 from __future__ import annotations
@@ -28,17 +29,30 @@ from twisted_redis.datatypes.strings import own_size
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.keyspace.access import AccessCounts
 from twisted_redis.keyspace.state import KeyspaceState
+from twisted_redis.keyspace.tables import table_bytes
 
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["EXPIRY", "KEY", "SWEEP_RATIO", "Account", "estimate", "key_cost", "size_of"]
+__all__ = ["EXPIRY", "KEY", "SWEEP_RATIO", "Account", "begin", "contents", "estimate", "fit_log", "key_cost", "size_of"]
 
 KEY = 52
 """Bytes that a key takes in addition to its own: 43 in the dict of keys and 9 in their order.
 
 The dict takes between 30 and 60, because it doubles now and then; this is the mean over all numbers of keys.
 """
+
+_CLOSE = 12
+"""What is charged for the tables may fall short of the truth by one part of all memory in so many."""
+
+_LITTLE = 1 << 16
+"""Bytes by which it may differ from the truth in any case."""
+
+_FOLLOWED = 512
+"""What is charged for the tables changes by one part of all memory in so many with each look, or by ``_FOLLOWED_LEAST``
+bytes."""
+
+_FOLLOWED_LEAST = 1 << 14
 
 EXPIRY = 58
 """Bytes that an expiry takes: 43 in the dict, as above, and 12 to 17 in a block of the wheel."""
@@ -47,10 +61,10 @@ SWEEP_RATIO = 1.2
 """``Order.sweep_ratio`` while memory is limited: the tombstones of evicted keys must not pile up."""
 
 _TIME = 50
-"""Bytes that the entry of a key in a log of times takes: 43 in the dict, and a share of an object for each moment."""
+"""Bytes that a key takes in an exact log of times: 43 in the dict, and a share of an object for each moment."""
 
 _COUNT = 80
-"""Bytes that the entry of a key in a log of counts takes; it has objects of its own once the key was accessed."""
+"""Bytes that a key takes in an exact log of counts; it has objects of its own once the key was accessed."""
 
 _LARGE = 64
 """A collection with so many items is not estimated again."""
@@ -69,7 +83,7 @@ class Account:
     after each change.
     """
 
-    __slots__ = ("_data", "_state", "key_cost", "large", "memory", "pending", "volatile")
+    __slots__ = ("_data", "_state", "_tables", "copy", "key_cost", "large", "memory", "pending", "volatile")
 
     def __init__(self, state: KeyspaceState, data: dict[bytes, Any], key_cost: int) -> None:
         self._state = state
@@ -83,6 +97,35 @@ class Account:
         self.large: dict[bytes, int] = {}
         #: An order of the keys with an expiry, for eviction to pick from; None if the policy does not need it.
         self.volatile: Order | None = None
+        #: Another dict that is to take the place of ``data``: it gets every change of a key that it has, and new keys.
+        self.copy: dict[bytes, Any] | None = None
+        #: Bytes charged for tables, apart from the fixed amounts.
+        self._tables = 0
+
+    def use(self, data: dict[bytes, Any]) -> None:
+        """Accounts for ``data``, which has the same contents, in place of the dict before."""
+        self._data = data
+        self.copy = None
+
+    def charge_tables(self, size: int, expiries: int) -> None:
+        """Follows the true ``size`` of the tables (bytes), those of so many ``expiries`` included."""
+        above = size - self.fixed(expiries) - self._tables
+        excess = above - max(self.memory // _CLOSE, _LITTLE) if above > 0 else min(0, above + _LITTLE)
+        if excess > 0 or above < 0:
+            most = max(self.memory // _FOLLOWED, _FOLLOWED_LEAST)
+            step = max(-most, min(excess, most))
+            self._tables += step
+            self.change(step)
+
+    def begin(self, contents: int, tables: int, expiries: int) -> None:
+        """Charges for what is there: keys and values (bytes), tables (bytes) and so many ``expiries``."""
+        above = tables - self.fixed(expiries)
+        self._tables = above if abs(above) > _LITTLE else 0
+        self.change(contents + self.fixed(expiries) + self._tables)
+
+    def fixed(self, expiries: int) -> int:
+        """The fixed amounts (bytes) that are charged for the tables of the keys, with so many ``expiries``."""
+        return self.key_cost * len(self._data) + EXPIRY * expiries
 
     def change(self, size: int) -> None:
         """Adds ``size`` bytes, which may be negative.  Calls ``KeyspaceState.overrun`` when that leaves too many."""
@@ -99,6 +142,9 @@ class Account:
 
     def store(self, key: bytes, old: Any, new: Any) -> None:
         """Charges a value that replaces ``old``, or that of a new key if ``old`` is None."""
+        copy = self.copy
+        if copy is not None and (old is None or key in copy):
+            copy[key] = new  # as ``repeat`` does
         if new.__class__ is bytes:
             if old.__class__ is bytes:
                 if len(new) > 4 < len(old):
@@ -122,8 +168,15 @@ class Account:
             self.pending[key] = (0, 0)
         self.change(grown)
 
+    def repeat(self, key: bytes, new: Any) -> None:
+        """Stores a value in the copy as well, if the key is there already."""
+        if self.copy is not None and key in self.copy:
+            self.copy[key] = new
+
     def remove(self, key: bytes, old: Any) -> None:
         """Credits a key that had the value ``old``."""
+        if self.copy is not None:
+            self.copy.pop(key, None)
         self.change(-(self._charged(key, old) + self.key_cost + sizes.of_bytes(len(key))))
 
     def add_expiry(self, key: bytes) -> None:
@@ -174,13 +227,13 @@ class Account:
             self.volatile = Order(expires)
             self.volatile.sweep_ratio = SWEEP_RATIO
 
-    def correct(self, memory: int) -> None:
-        """Replaces the total by ``memory``, found by a walk through the keys or a look at the process (bytes)."""
-        self.change(memory - self.memory)
+    def correct(self, contents: int, expiries: int) -> None:
+        """Replaces what is charged for keys and values by ``contents`` (bytes), found by a walk through them."""
+        self.change(contents + self.fixed(expiries) + self._tables - self.memory)
 
     def set_key_cost(self, cost: int) -> None:
         """Changes what is charged for each key, those that are there included (bytes)."""
-        self.correct(self.memory + (cost - self.key_cost) * len(self._data))
+        self.change((cost - self.key_cost) * len(self._data))
         self.key_cost = cost
 
     def _charged(self, key: bytes, value: Any) -> int:
@@ -196,22 +249,43 @@ class Account:
 
 def key_cost(db: Database) -> int:
     """Bytes that each key of ``db`` takes in addition to its name and its value."""
-    if db.access_log is None:
+    if db.access_log is None or not db.access_log.exact:
         return KEY
     return KEY + (_COUNT if isinstance(db.access_log, AccessCounts) else _TIME)
 
 
+def fit_log(db: Database) -> None:
+    """Keeps the log of accesses, if there is one, small while memory is limited; the periodic work calls this."""
+    log, account = db.access_log, db.account
+    if log is None or (log.exact and account is None):
+        return
+    log.fit(len(db.data))
+    if account is not None and account.key_cost != key_cost(db):
+        account.set_key_cost(key_cost(db))
+
+
 def size_of(db: Database, key: bytes, value: Any, how: sizes.Sampling = sizes.USUAL) -> int:
-    """Bytes that ``key`` takes with its ``value``."""
+    """Bytes that ``key`` takes with its ``value`` and its share of the tables."""
     size = key_cost(db) + sizes.of_bytes(len(key)) + value_size(value, how)
     return size + EXPIRY if key in db.expires else size
 
 
-def estimate(db: Database, sample: int = _SAMPLE) -> int:
-    """Bytes that a database takes, estimated from ``sample`` random keys if it has more."""
+def contents(db: Database, sample: int = _SAMPLE) -> int:
+    """Bytes that the keys and values of a database take, estimated from ``sample`` random keys if it has more."""
     data = db.data
     if len(data) <= sample:
-        return sum(size_of(db, key, value) for key, value in data.items())
+        return sum([sizes.of_bytes(len(key)) + value_size(value, sizes.USUAL) for key, value in data.items()])
     # Random, since keys that were added together are often of one kind.
     picked = [key for key in (db.order.random() for _ in range(sample)) if key is not None]
-    return sum(size_of(db, key, data[key]) for key in picked) * len(data) // len(picked)
+    found = sum([sizes.of_bytes(len(key)) + value_size(data[key], sizes.USUAL) for key in picked])
+    return found * len(data) // len(picked)
+
+
+def begin(db: Database, account: Account) -> None:
+    """Charges ``account``, which is new, for what is in ``db``."""
+    account.begin(contents(db) if db.data else 0, table_bytes(db), len(db.expires))
+
+
+def estimate(db: Database, sample: int = _SAMPLE) -> int:
+    """Bytes that a database takes, as an account charges them: estimated from ``sample`` keys if it has more."""
+    return contents(db, sample) + key_cost(db) * len(db.data) + EXPIRY * len(db.expires)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 _CONTENTS: Final = (
     *("access_log", "account", "data", "expires", "field_wheel", "filled_at", "idempotent", "order", "own_keys"),
-    *("quick_reads", "quick_writes", "wheel", "_stored"),
+    *("quick_reads", "quick_writes", "wheel", "stored"),
 )
 """The attributes that SWAPDB exchanges."""
 
@@ -53,7 +53,6 @@ class Database:
     __slots__ = (
         "_appended",
         "_discarded",
-        "_stored",
         "access_log",
         "account",
         "data",
@@ -68,6 +67,7 @@ class Database:
         "quick_writes",
         "slots",
         "state",
+        "stored",
         "waiting",
         "watched",
         "wheel",
@@ -88,7 +88,7 @@ class Database:
 
     def _clear(self) -> None:
         self.data: dict[bytes, Any] = {}
-        self._stored = StoredKeys(self.data)
+        self.stored = StoredKeys(self.data)
         #: The keys with an expiry; the wheel changes it and knows the times.
         self.expires: dict[bytes, Block] = {}
         #: When the database was last emptied or filled as a whole (ms): no key was accessed before.
@@ -137,8 +137,7 @@ class Database:
             self.account.close()
         self.account = account.Account(self.state, self.data, account.key_cost(self))
         self.account.order_volatile(self.expires, wanted=volatile)
-        if self.data:
-            self.account.change(account.estimate(self))
+        account.begin(self, self.account)
 
     def log_accesses(self, kind: type[AccessLog] | None) -> None:
         """Logs accesses in a new log of this kind, or no more if it is None.  A log that is of this kind stays."""
@@ -470,7 +469,7 @@ class Database:
             self.wheel.move(key, when)
             return
         if self.order.newest() is not key:
-            key = self._stored.find(key)
+            key = self.stored.find(key)
         self.wheel.add(key, when)
         if self.account is not None:
             self.account.add_expiry(key)

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
 from itertools import islice
 
+from twisted_redis.datatypes import sizes
+
 __all__ = ["Block", "ExpiryWheel"]
 
 _FULL = 256
@@ -26,6 +28,12 @@ _SPARSE = 32
 
 _ATTEMPTS = 7
 """A bit mask: they may move after every eighth removal."""
+
+_LOOKED_AT = 64
+"""Keys that stand for all."""
+
+_BLOCK = 80
+"""The bytes of a block itself, and of its base."""
 
 _SHIFTS = (*[0] * 5, *[4] * 6, *(6 * ((bits - 5) // 6) + 4 for bits in range(11, 65)))
 """The binary logarithm of the length (ms) of a span, by the number of the lowest bits in which its time differs from
@@ -61,6 +69,11 @@ class Block:
     def time(self, key: bytes) -> int:
         """The time of a key that is here."""
         return self.base + self.offsets[self.place(key)]
+
+    def memory(self) -> int:
+        """The memory of the block (bytes), without the keys."""
+        columns = sizes.of_container(self.keys) + sizes.of_container(self.marks) + sizes.of_container(self.offsets)
+        return _BLOCK + columns
 
     def times(self) -> list[int]:
         """The times of all keys."""
@@ -251,6 +264,12 @@ class ExpiryWheel:
         """The mean time to live (ms) of a sample of the keys; 0 if there are none."""
         times = [block.time(key) for key, block in islice(self._places.items(), 64)]
         return max(0, sum(times) // len(times) - now) if times else 0
+
+    def memory(self) -> int:
+        """The memory of the wheel (bytes), without the dict of its owner.  O(1): from the blocks of some keys."""
+        blocks = list(islice(self._places.values(), _LOOKED_AT))
+        shares = sum([block.memory() / len(block.keys) for block in blocks])
+        return int(shares * len(self._places) / len(blocks)) if blocks else 0
 
     def _next_block(self, number: int, full: Block | None) -> Block:
         """Begins a block of the span of that number; ``full`` is the one before it, None in a span without any."""

@@ -36,15 +36,19 @@ def renew_keys(db: Database, old: list[Any]) -> Iterator[None]:
 class _Renewer:
     """Renews single keys of ``db``, as long as nothing else happens, and adds the objects before to ``old``."""
 
-    __slots__ = ("_data", "_expires", "_noted", "_old", "_ordered", "_slots")
+    __slots__ = ("_copy", "_data", "_expires", "_noted", "_old", "_ordered", "_slots")
 
     def __init__(self, db: Database, old: list[Any]) -> None:
         self._old = old
         self._data = db.data
         self._expires = db.expires
-        self._noted = None if db.access_log is None else db.access_log.noted
+        noted = None if db.access_log is None else db.access_log.noted
+        #: A sketch does not have the keys themselves.
+        self._noted = noted if isinstance(noted, dict) else None
         self._slots = db.slots
-        self._ordered = db.account is not None and db.account.volatile is not None
+        account = db.account
+        self._copy = None if account is None else account.copy
+        self._ordered = account is not None and account.volatile is not None
 
     def renew(self, key: bytes) -> bytes:
         """Returns the object that is the key from now on."""
@@ -58,6 +62,9 @@ class _Renewer:
         twin = bytes(memoryview(key))
         # A dict that has a key keeps the object.
         data[twin] = data.pop(key)
+        copy = self._copy
+        if copy is not None and key in copy:
+            copy[twin] = copy.pop(key)
         if block is not None:
             block.keys[block.place(key)] = twin
             self._expires[twin] = self._expires.pop(key)

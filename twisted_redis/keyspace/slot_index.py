@@ -16,6 +16,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from twisted_redis.datatypes import sizes
 from twisted_redis.keyspace.slots import SLOTS, key_slot
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class SlotIndex:
         self.put_off: list[bytes] = []
         self.build(data, order)
 
+    def memory(self) -> int:
+        """The memory of the index (bytes).  O(slots)."""
+        return sizes.of_container(self.sets) + sum([sizes.of_container(keys) for keys in self.sets if keys])
+
     def build(self, data: dict[bytes, Any], order: Order | None) -> None:
         """Begins anew with the keys of ``data``."""
         self._data = data
@@ -68,6 +73,12 @@ class SlotIndex:
         self._foreign = 0
         self.home = data
         self.add_all(data)
+
+    def use(self, data: dict[bytes, Any]) -> None:
+        """Uses ``data``, which has the same keys, in place of the dict before."""
+        if self.home is self._data:
+            self.home = data
+        self._data = data
 
     def serve(self, served: bytearray) -> None:
         """Uses these slots, and counts again which keys are in them; called when they have changed as well."""

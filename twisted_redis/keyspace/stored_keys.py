@@ -22,6 +22,10 @@ class StoredKeys:
         self._found: object = None
         self._hash = 0
 
+    def use(self, data: dict[bytes, Any]) -> None:
+        """Looks in ``data`` from now on."""
+        self._data = data
+
     def __hash__(self) -> int:
         return self._hash
 

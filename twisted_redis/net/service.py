@@ -267,6 +267,7 @@ class ServerService(Service):
         self.engine.stats.measure(now)
         self.engine.eviction.last_use.look()
         self.engine.packing.tick(now)
+        self.engine.refitting.tick(self.engine.databases)
         if self.engine.config.maxmemory:
             self.engine.eviction.measure()
         if self._resting or self._ticks % self.engine.config.hz == 0:

@@ -270,6 +270,7 @@ class Eviction:
                         return True
         finally:
             self._evicting = False
+            engine.refitting.evicted(count)
             engine.latency.note("eviction-cycle", (clock() - started) / 1_000_000)
         self._fits()
         return True

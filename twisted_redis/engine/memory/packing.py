@@ -194,6 +194,8 @@ class Packing:
                 value = rested(value)
                 if value is not None:
                     data[key] = value
+                    if db.account is not None:
+                        db.account.repeat(key, value)
                     self._did_something = True
                 continue
             if cls in STILL:

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted_redis.datatypes.order import Order
-from twisted_redis.datatypes.sizes import THOROUGH
+from twisted_redis.datatypes.sizes import THOROUGH, of_bytes
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.walk import Walk
-from twisted_redis.keyspace.account import estimate, size_of
+from twisted_redis.keyspace.account import contents
+from twisted_redis.keyspace.tables import places, table_bytes
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -150,16 +151,21 @@ class Usage:
             return False
         for db in self._engine.databases:
             if db.account is not None:
-                db.account.correct(db.account.memory * most // accounted)
+                db.account.change(db.account.memory * most // accounted - db.account.memory)
         return True
 
     def _of_database(self, db: Database) -> int:
-        if not db.data:
-            return 0
         if db.account is not None:
             db.account.charge_changes()
             return max(0, db.account.memory)
-        # Without a limit there is no account.  An estimate is valid until something changes.
+        # Without a limit there is no account.
+        if not db.data and not len(db.order) and places(db.data) < _AT_ONCE:
+            return 0  # ``_SERVER`` includes empty tables
+        return table_bytes(db) + (self._of_contents(db) if db.data else 0)
+
+    def _of_contents(self, db: Database) -> int:
+        """Returns the memory of the keys and values of ``db``, which has no account."""
+        # An estimate is valid until something changes.
         state = (self._engine.effects.dirty, len(db.data), len(db.expires))
         known = self._estimates.get(db)
         if known is not None and known[0] == state:
@@ -170,7 +176,7 @@ class Usage:
             order, keys, held = self._found.get(db, (None, 0, 0))
             if order is db.order:
                 return held * len(db.data) // keys
-        size = estimate(db, _WHILE_SAVING if Order.saving else _AT_ONCE)
+        size = contents(db, _WHILE_SAVING if Order.saving else _AT_ONCE)
         self._estimates[db] = (state, size)
         if len(db.data) > _AT_ONCE:
             # Use this estimate until the walk ends.
@@ -200,7 +206,7 @@ class Usage:
                 for key in keys:
                     if key in large:
                         large[key] = value_size(db.data[key], THOROUGH)
-            held += sum([size_of(db, key, db.data[key], THOROUGH) for key in keys])
+            held += sum([of_bytes(len(key)) + value_size(db.data[key], THOROUGH) for key in keys])
             seen += len(keys)
 
         def done(taken: int) -> None:
@@ -212,7 +218,7 @@ class Usage:
                 self.survey(db)
             elif account is not None:
                 # The walk has seen about half of the changes made during it.
-                account.correct(held + (account.memory - before) // 2)
+                account.correct(held + (account.memory - before) // 2, len(db.expires))
             elif seen:
                 # Keys may have come and gone since the walk has met them.
                 self._found[db] = (order, seen, held)
