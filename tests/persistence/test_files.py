@@ -11,7 +11,7 @@ import pytest
 from tests.persistence.aof.conftest import aof_of, serve
 from tests.replication.masters import Following, handshake, snapshot_of
 from tests.support.server import Server
-from twisted_redis.persistence.files import open_new, write_atomically
+from twisted_redis.persistence.files import FileWriter, open_new, write_atomically
 
 __all__ = ["serve"]
 
@@ -85,3 +85,13 @@ def test_the_snapshot_of_a_master(tmp_path: Path, other: Path, monkeypatch: pyte
     assert other.read_bytes() == KEPT
     assert (inner / "dump.rdb").read_bytes() == data
     assert sorted(os.listdir(tmp_path)) == ["inner", "other"]
+
+
+def test_first_bytes_are_overwritten_and_writing_goes_on_behind(tmp_path: Path) -> None:
+    def fill(file: FileWriter) -> None:
+        file(b"first and second")
+        file.overwrite(b"FIRST")
+        file(b" and third")
+
+    write_atomically(str(tmp_path / "file"), str(tmp_path / "temporary"), fill)
+    assert (tmp_path / "file").read_bytes() == b"FIRST and second and third"

@@ -48,6 +48,15 @@ class FileWriter:
             if end // self._sync_every != (end - len(data)) // self._sync_every:
                 os.fsync(self._fd)
 
+    def overwrite(self, data: bytes) -> None:
+        """Puts ``data`` in the place of the first bytes of the file; OSError if not all of it can be written."""
+        end = os.lseek(self._fd, 0, os.SEEK_CUR)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+        os.lseek(self._fd, end, os.SEEK_SET)
+
 
 def write_atomically(
     path: str, temporary: str, fill: Callable[[FileWriter], object], *, incremental_sync: bool = True

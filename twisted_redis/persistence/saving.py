@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.config import REDIS_VERSION
@@ -18,7 +19,7 @@ from twisted_redis.keyspace.database import Database
 from twisted_redis.keyspace.slots import key_slot
 from twisted_redis.persistence.legs import Legs
 from twisted_redis.persistence.rdb import types
-from twisted_redis.persistence.rdb.crc64 import crc64
+from twisted_redis.persistence.rdb.crc64 import behind_zeros, crc64
 from twisted_redis.persistence.rdb.numbers import SHORT, time_bytes
 from twisted_redis.persistence.rdb.records import (
     Key,
@@ -30,7 +31,7 @@ from twisted_redis.persistence.rdb.records import (
     select_bytes,
 )
 from twisted_redis.persistence.rdb.strings import string_bytes
-from twisted_redis.persistence.rdb.table import CODECS, SIMPLE_WRITERS, least_version
+from twisted_redis.persistence.rdb.table import SIMPLE_WRITERS, VERSIONED
 
 if TYPE_CHECKING:
     from twisted_redis.engine.engine import Engine
@@ -81,15 +82,15 @@ def lowest_version(databases: Iterable[Database], legs: Legs | None = None) -> i
 
     With ``legs`` they read the values.
     """
-    # Some values of these classes need a newer version.
-    versioned = {cls for cls, codec in CODECS.items() if codec.least_version is not None}
+    versioned = VERSIONED
 
     def lowest_of(values: Collection[Any]) -> int:
         lowest = types.OLDEST_TARGET
         # Most databases have no values of these classes.
-        if {value.__class__ for value in values} & versioned:
+        if not versioned.keys().isdisjoint({value.__class__ for value in values}):
             for value in values:
-                if value.__class__ in versioned and (version := least_version(value)) > lowest:
+                version_of = versioned.get(value.__class__)
+                if version_of is not None and (version := version_of(value)) > lowest:
                     lowest = version
                     if lowest == types.VERSION:
                         break
@@ -130,6 +131,7 @@ def write_snapshot(
     progress: Callable[[int], object] | None = None,
     key_delay: int = 0,
     legs: Legs | None = None,
+    overwrite: Callable[[bytes], object] | None = None,
 ) -> int:
     """Calls ``write`` with the pieces of a snapshot; returns the number of its keys.
 
@@ -138,10 +140,15 @@ def write_snapshot(
     frequencies of access are stored.  ``progress`` is called now and then with the number of keys so far.
     ``key_delay`` sleeps so many microseconds for each key, or, if negative, one microsecond for so many keys.
     With ``legs`` they read the data and call ``write``, whose effects must be outside the memory of the process.
+    ``overwrite``, which a file has, puts bytes in the place of the first ones.  Then the header is corrected at the end
+    if a value needs a newer version than the oldest.  Without it, all values are gone through once more to find out.
     """
-    if version is None:
-        version = lowest_version(databases, legs)
     out = _Pieces(write, checksum, PIECE if not key_delay else _SMALL_PIECE)
+    if version is None:
+        if overwrite is None:
+            version = lowest_version(databases, legs)
+        else:
+            version = out.needed = types.OLDEST_TARGET
     parts = out.parts
     parts.append(header_bytes(version))
     parts += [aux_bytes(name, value) for name, value in aux.items()]
@@ -150,20 +157,20 @@ def write_snapshot(
 
     def add(db: Database, items: Iterable[tuple[bytes, Any]]) -> None:
         nonlocal count
-        for batch in _batches(db, items, version, compressed, policy, parts, key_delay):
+        for batch in _batches(db, items, version, compressed, policy, out, key_delay):
             count += batch
             out.write_if_full()
             if progress is not None:
                 progress(count)
 
-    def leg(legs: Legs, db: Database, place: int) -> tuple[int, int, int]:
+    def leg(legs: Legs, db: Database, place: int) -> tuple[int, ...]:
         for items in _blocks_of_items(db, place):
             add(db, items)
             place += 1
             if legs.is_over():
                 break
         out.flush()
-        return place, count, out.crc
+        return place, count, out.crc, out.written, out.needed
 
     for db in databases:
         if not db.data:
@@ -174,10 +181,13 @@ def write_snapshot(
         else:
             place, end = 0, db.order.count_blocks()
             while place < end:
-                place, count, out.crc = legs.run(leg, legs, db, place)
+                place, count, out.crc, out.written, out.needed = legs.run(leg, legs, db, place)
                 parts.clear()
                 if progress is not None:
                     progress(count)
+    if overwrite is not None and out.needed > version:
+        out.flush()
+        overwrite(out.replace(header_bytes(version), header_bytes(out.needed)))
     out.end()
     return count
 
@@ -191,33 +201,51 @@ def _blocks_of_items(db: Database, start: int) -> Iterator[Iterable[tuple[bytes,
         if leaving:
             yield [(key, data[key]) for key in block if key_slot(key) not in leaving]
         else:
-            yield zip(block, map(look_up, block), strict=True)
+            # All values at once: the processor waits for the memory of many of them at the same time.
+            yield zip(block, list(map(look_up, block)), strict=True)
 
 
 class _Pieces:
     """Gathers parts into pieces of a given size, and computes the checksum."""
 
-    __slots__ = ("_checksum", "_size", "_write", "crc", "parts")
+    __slots__ = ("_checksum", "_counted", "_gathered", "_size", "_write", "crc", "needed", "parts", "written")
 
     def __init__(self, write: Callable[[bytes], object], checksum: bool, size: int) -> None:
         self._write = write
         self._checksum = checksum
         self.crc = 0
+        #: The number of bytes that were written.
+        self.written = 0
+        #: The newest version of the format that a value has needed so far; 0 if nobody wants to know.
+        self.needed = 0
         self._size = size
+        # How many of the parts have been counted, and their bytes.
+        self._counted = self._gathered = 0
         self.parts: list[bytes] = []
 
     def write_if_full(self) -> None:
         """Writes the gathered parts if they fill a piece."""
-        if sum(map(len, self.parts)) >= self._size:
+        parts = self.parts
+        self._gathered += sum(map(len, islice(parts, self._counted, None)))
+        self._counted = len(parts)
+        if self._gathered >= self._size:
             self.flush()
 
     def flush(self) -> None:
         """Writes the gathered parts."""
         piece = b"".join(self.parts)
         self.parts.clear()
+        self._counted = self._gathered = 0
         if self._checksum:
             self.crc = crc64(piece, self.crc)
+        self.written += len(piece)
         self._write(piece)
+
+    def replace(self, old: bytes, new: bytes) -> bytes:
+        """Returns ``new``, and has the checksum count it in the place of ``old``, as long, at the beginning."""
+        if self._checksum:
+            self.crc ^= behind_zeros(crc64(old) ^ crc64(new), self.written - len(old))
+        return new
 
     def end(self) -> None:
         """Writes the rest and the end of the snapshot."""
@@ -232,17 +260,19 @@ def _batches(
     version: int,
     compressed: bool,
     policy: str,
-    parts: list[bytes],
+    out: _Pieces,
     key_delay: int,
 ) -> Iterator[int]:
-    """Adds keys of a database to ``parts`` in batches; yields the number of keys in each batch."""
+    """Adds keys of a database to the parts of ``out`` in batches; yields the number of keys in each batch."""
     expires = db.expires
+    parts = out.parts
     append = parts.append
     short = SHORT
     with_idle = "lru" in policy
     with_frequency = "lfu" in policy and isinstance(db.access_log, AccessCounts)
     noted = with_idle or with_frequency
     left = batch = _BATCH if not key_delay else 1
+    versioned = VERSIONED if out.needed else {}
     writers = {} if noted or version == types.VALKEY_VERSION else SIMPLE_WRITERS
     for key, value in items:
         size = len(key)
@@ -261,19 +291,24 @@ def _batches(
                 append(short[size] + value)
             else:
                 append(string_bytes(value, compressed))
-        elif (write := writers.get(cls)) is not None:
-            if key in expires:
-                append(_EXPIRE_MS + time_bytes(expires[key].time(key)))
-            kind, stored = write(value, version, compressed)
-            if size < 21 and (size > 11 or key >= b":"):
-                append(short[kind] + short[size] + key)
-            else:
-                append(short[kind] + string_bytes(key, compressed))
-            parts += stored
         else:
-            idle = db.idle_seconds(key) if with_idle else None
-            often = db.frequency(key) if with_frequency else None
-            parts += key_parts(Key(key, value, db.expiry(key), idle, often), version, compressed)
+            enough = version
+            if cls in versioned and (least := versioned[cls](value)) > version:
+                enough = least
+                out.needed = max(out.needed, least)
+            if (write := writers.get(cls)) is not None:
+                if key in expires:
+                    append(_EXPIRE_MS + time_bytes(expires[key].time(key)))
+                kind, stored = write(value, enough, compressed)
+                if size < 21 and (size > 11 or key >= b":"):
+                    append(short[kind] + short[size] + key)
+                else:
+                    append(short[kind] + string_bytes(key, compressed))
+                parts += stored
+            else:
+                idle = db.idle_seconds(key) if with_idle else None
+                often = db.frequency(key) if with_frequency else None
+                parts += key_parts(Key(key, value, db.expiry(key), idle, often), enough, compressed)
         left -= 1
         if not left:
             yield batch

@@ -103,6 +103,7 @@ class Snapshots:
                 progress=child.report if child is not None else None,
                 key_delay=config.rdb_key_save_delay,
                 legs=child.legs if child is not None else None,
+                overwrite=file.overwrite,
             )
 
         try:

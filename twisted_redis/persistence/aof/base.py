@@ -60,6 +60,7 @@ def write_base(engine: Engine, path: str, child: Child | None = None) -> bool:
                 progress=progress,
                 key_delay=config.rdb_key_save_delay,
                 legs=child.legs if child is not None else None,
+                overwrite=file.overwrite,
             )
         else:
             saved = write_commands(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
 
-__all__ = ["crc64", "crc64_pure"]
+__all__ = ["behind_zeros", "crc64", "crc64_pure"]
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
 """0xAD93D23594C935A9 with its bits reversed."""
@@ -73,6 +73,37 @@ _loop = _by_halves if sys.implementation.name == "pypy" else _by_pairs
 def crc64_pure(data: bytes, crc: int = 0) -> int:
     """Returns the checksum of ``data`` behind bytes whose checksum is ``crc``."""
     return _loop(data, crc)
+
+
+_ONE = 1 << 63
+"""The polynomial 1; the lowest power is in the highest bit."""
+
+
+def _product(first: int, second: int) -> int:
+    """Returns the product of two polynomials, reduced."""
+    product = 0
+    while first:
+        if first & _ONE:
+            product ^= second
+        first = first << 1 & (1 << 64) - 1
+        second = second >> 1 ^ _POLYNOMIAL if second & 1 else second >> 1
+    return product
+
+
+def behind_zeros(crc: int, count: int) -> int:
+    """Returns the checksum of bytes whose checksum is ``crc`` and ``count`` zero bytes behind them.  O(log count).
+
+    The checksum is linear: that of texts of one length, combined by exclusive or, is what their checksums combine to.
+    So ``behind_zeros(crc64(old) ^ crc64(new), count)`` is what changes if ``new`` takes the place of ``old``, as long,
+    in front of ``count`` bytes.
+    """
+    power = _ONE >> 8  # what one zero byte multiplies by
+    while count:
+        if count & 1:
+            crc = _product(power, crc)
+        power = _product(power, power)
+        count >>= 1
+    return crc
 
 
 def _accelerated() -> Callable[[bytes, int], int] | None:

@@ -12,6 +12,7 @@ the bytes have to be gone through anyway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import error
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "CODECS",
     "ENCODINGS",
     "SIMPLE_WRITERS",
+    "VERSIONED",
     "codec_of",
     "encoding_name",
     "least_version",
@@ -67,6 +69,11 @@ SIMPLE_WRITERS: dict[type, Writer] = {
     for cls in (Hash, List, Set, ZSet, RestingHash, RestingList, RestingSet, RestingZSet, *CODECS_OF_PACKED)
 }
 """The writers of the usual collections, which cannot fail."""
+
+VERSIONED: dict[type, Callable[[Any], int]] = {
+    cls: codec.least_version for cls, codec in CODECS.items() if codec.least_version is not None
+}
+"""Class to ``least_version`` of its codec, for the classes some values of which need more than the oldest version."""
 
 ENCODINGS: dict[int, Encoding] = {
     encoding.number: encoding for codec in CODECS.values() for encoding in codec.encodings
