@@ -57,7 +57,7 @@ def decompress_pure(data: bytes, size: int) -> bytes:
     return bytes(out)
 
 
-def _load() -> tuple[Callable[[bytes, int], bytes], Callable[[bytes], bytes | None] | None]:
+def _load() -> tuple[Callable[[bytes, int], bytes], Callable[[bytes, int], bytes | None] | None]:
     try:
         import lzf
     except ImportError:
@@ -72,18 +72,14 @@ def _load() -> tuple[Callable[[bytes, int], bytes], Callable[[bytes], bytes | No
             raise CorruptData("a compressed string is broken")
         return bytes(text)
 
-    def compress_accelerated(text: bytes) -> bytes | None:
-        packed: bytes | None = lzf.compress(text, len(text) - 4)
-        return packed
-
     # The table of python-lzf takes half a MiB of the stack, and a stack that cannot grow ends the process.  This call
     # makes the stack grow now, while there is memory.
-    compress_accelerated(bytes(1024))
-    return decompress_accelerated, compress_accelerated
+    lzf.compress(bytes(1024), 1020)
+    return decompress_accelerated, lzf.compress
 
 
 _decompress, compress = _load()
-"""Compresses a string of more than 4 bytes; returns None if that would not save 4 bytes.
+"""Takes a string and a number of bytes; returns the compressed string, None if it has more bytes than that.
 
 ``compress`` is None if no compression is available.
 """

@@ -24,6 +24,7 @@ __all__ = [
     "time_bytes",
 ]
 
+_big16 = Struct(">H").pack
 _big32 = Struct(">I")
 _big64 = Struct(">Q")
 _little64 = Struct("<q")
@@ -38,7 +39,7 @@ def length_bytes(length: int) -> bytes:
     if length < 64:
         return SHORT[length]
     if length < 1 << 14:
-        return bytes((0x40 | length >> 8, length & 0xFF))
+        return _big16(0x4000 | length)
     if length < 1 << 32:
         return b"\x80" + _big32.pack(length)
     return b"\x81" + _big64.pack(length)

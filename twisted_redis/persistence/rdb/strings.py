@@ -33,6 +33,7 @@ _SMALL = {text: bytes((_INT8, value)) for value, text in enumerate(_BYTES)}
 
 _LONGEST_INTEGER = 11
 _WORTH_COMPRESSING = 20
+_WORTH_SAVING = 4
 
 
 def read_string(data: bytes, pos: int) -> tuple[bytes, int]:
@@ -114,10 +115,10 @@ def string_bytes(text: bytes | bytearray, compressed: bool = True) -> bytes:
         if packed is not None:
             return packed
     elif length > _WORTH_COMPRESSING and compressed and lzf.compress is not None:
-        packed = lzf.compress(bytes(text))
+        packed = lzf.compress(bytes(text) if isinstance(text, bytearray) else text, length - _WORTH_SAVING)
         if packed is not None:
             return b"\xc3" + length_bytes(len(packed)) + length_bytes(length) + packed
-    return length_bytes(length) + text
+    return (SHORT[length] if length < 64 else length_bytes(length)) + text
 
 
 def _integer(text: bytes) -> bytes | None:
