@@ -33,6 +33,7 @@ from twisted_redis.datatypes.zset import RestingZSet, ZSet
 from twisted_redis.resp.grisu import grisu_text
 
 __all__ = [
+    "CAN_REST",
     "LIVE_CLASS",
     "PACKED",
     "STILL",
@@ -230,6 +231,9 @@ _RESTS: Final[dict[type, Callable[[Any], Any]]] = {
     Hash: _rest_hash,
     Stream: _rest_stream,
 }
+
+CAN_REST: Final[frozenset[type]] = frozenset(_RESTS)
+"""The classes of live collections that ``rested`` may accept."""
 
 _ENCODERS: Final[dict[type, Callable[[Any], Encoded]]] = {
     RestingList: _encode_list,

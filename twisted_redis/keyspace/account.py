@@ -19,12 +19,14 @@ once would evict a good part of all keys.  So the account follows the truth a li
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.own import length_or_guess
+from twisted_redis.datatypes.packed import CAN_REST, PACKED
 from twisted_redis.datatypes.strings import own_size
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.keyspace.access import AccessCounts
@@ -69,6 +71,9 @@ _COUNT = 80
 _LARGE = 64
 """A collection with so many items is not estimated again."""
 
+_EXACT = PACKED | {bytearray}
+"""The classes of values whose size is known, however large they are."""
+
 _MAX_PENDING = 64
 """The number of pending keys at which their changes are charged."""
 
@@ -83,7 +88,19 @@ class Account:
     after each change.
     """
 
-    __slots__ = ("_data", "_state", "_tables", "copy", "key_cost", "large", "memory", "pending", "volatile")
+    __slots__ = (
+        "_data",
+        "_state",
+        "_tables",
+        "copy",
+        "key_cost",
+        "large",
+        "live",
+        "memory",
+        "pending",
+        "resting",
+        "volatile",
+    )
 
     def __init__(self, state: KeyspaceState, data: dict[bytes, Any], key_cost: int) -> None:
         self._state = state
@@ -95,6 +112,10 @@ class Account:
         self.pending: dict[bytes, tuple[int, int]] = {}
         #: The bytes charged for collections that are not estimated again.
         self.large: dict[bytes, int] = {}
+        #: The keys of live collections in the order in which they were noted.
+        self.live: OrderedDict[bytes, None] = OrderedDict()
+        #: The keys of those that were to rest since, and the time of that (ms).  Some are live again.
+        self.resting: OrderedDict[bytes, int] = OrderedDict()
         #: An order of the keys with an expiry, for eviction to pick from; None if the policy does not need it.
         self.volatile: Order | None = None
         #: Another dict that is to take the place of ``data``: it gets every change of a key that it has, and new keys.
@@ -208,7 +229,9 @@ class Account:
             if value is None:
                 continue
             size = value_size(value, sizes.QUICK)
-            if value.__class__ is not bytearray:
+            if value.__class__ in CAN_REST and key not in self.resting:
+                self.live[key] = None
+            if value.__class__ not in _EXACT:
                 items = length_or_guess(value)
                 if items >= _LARGE or key in self.large:
                     if before:
@@ -240,6 +263,8 @@ class Account:
         """The bytes charged for a value that leaves."""
         if value.__class__ is bytes:
             return own_size(value)
+        self.live.pop(key, None)
+        self.resting.pop(key, None)
         pending = self.pending.pop(key, None)
         large = self.large.pop(key, None)
         if pending is not None:
@@ -284,6 +309,7 @@ def contents(db: Database, sample: int = _SAMPLE) -> int:
 def begin(db: Database, account: Account) -> None:
     """Charges ``account``, which is new, for what is in ``db``."""
     account.begin(contents(db) if db.data else 0, table_bytes(db), len(db.expires))
+    account.live.update((key, None) for key, value in db.data.items() if value.__class__ in CAN_REST)
 
 
 def estimate(db: Database, sample: int = _SAMPLE) -> int:

@@ -298,10 +298,10 @@ class Database:
         return self._wake(key, value, reading=False) if value.__class__ in LIVE_CLASS else value
 
     def _wake(self, key: bytes, value: Any, *, reading: bool) -> Any:
-        """Returns a resting or packed collection as a live one, and stores that; not for a read if memory is tight."""
-        live = awake(value)
-        limit = self.state.memory_limit
-        if not (reading and value.__class__ in PACKED and self.state.memory > limit - limit // 16):
+        """Returns ``value``, resting or packed, as a live one, and stores it; one read in eight if memory is tight."""
+        live, state = awake(value), self.state
+        tight = reading and value.__class__ in PACKED and state.memory > state.memory_limit // 16 * 15
+        if not (tight and state.hits & 7):
             self.change_form(key, value, live)
         return live
 

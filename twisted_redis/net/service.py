@@ -270,6 +270,7 @@ class ServerService(Service):
         self.engine.refitting.tick(self.engine.databases)
         if self.engine.config.maxmemory:
             self.engine.eviction.measure()
+            self.engine.eviction.let_rest()
         if self._resting or self._ticks % self.engine.config.hz == 0:
             self.factory.close_idle(now)
             self._resting = self.is_idle()

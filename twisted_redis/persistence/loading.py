@@ -163,7 +163,7 @@ class Loader:
         """Makes the filled databases ready for use."""
         for db in self._databases:
             db.rebuild_from_data()
-        self._engine.packing.note_loaded(self._packed, self._packed_bytes)
+        self._engine.packing.note_packed(self._packed, self._packed_bytes)
 
     def _records(self, data: bytes, pos: int) -> tuple[int, bool]:
         """Takes the records from ``pos`` on; returns the place behind the last complete one, and True at the end."""

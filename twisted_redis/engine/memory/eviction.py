@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_redis.engine.gates import IS_BUSY, IS_LOADING, IS_OVER_MEMORY, IS_PAUSED
 from twisted_redis.engine.memory.last_use import LastUse
+from twisted_redis.engine.memory.pressure import pack_some, rest_some
 from twisted_redis.engine.units import SWEEP
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
 from twisted_redis.keyspace.eviction import Chooser
@@ -42,6 +43,9 @@ _HELD_LIMIT = 1 << 18
 
 _SURVEY_EVERY = 60.0
 """The account drifts, since it contains estimates; it is corrected after this time (s)."""
+
+_REST_NS = 1_000_000
+"""The time in which collections begin to rest, each time (ns)."""
 
 _CLOCK_EVERY = 16
 """The number of evictions between two reads of the clock."""
@@ -242,19 +246,57 @@ class Eviction:
             self.out_of_memory = bool(engine.gates & IS_OVER_MEMORY)
         return not self.out_of_memory
 
+    def let_rest(self) -> None:
+        """Lets collections rest that may have to be packed soon; the periodic work calls this under a limit."""
+        engine, state = self._engine, self._engine.state
+        if not self._may_pack() or state.memory < state.memory_limit // 4 * 3:
+            return
+        clock = engine.clock_ns
+        deadline = clock() + _REST_NS
+        for db in engine.databases:
+            while clock() < deadline and rest_some(db):
+                pass
+
     # evicting
+
+    def _may_pack(self) -> bool:
+        return bool(self._engine.config.pack_idle_seconds) and not self._engine.packing.must_wait()
+
+    def _pack(self, deadline: int) -> bool:
+        """Packs collections until ``deadline`` (ns), or until memory fits; returns False if keys must be evicted."""
+        engine, state = self._engine, self._engine.state
+        clock = engine.clock_ns
+        if not self._may_pack():
+            return False
+        for db in engine.databases:
+            if db.account is not None and (db.account.live or db.account.resting):
+                values, size = pack_some(
+                    db,
+                    lambda: state.memory <= state.memory_limit or clock() > deadline,
+                    hurry=self._chooser is None,
+                )
+                engine.packing.note_packed(values, size, db)
+        if state.memory <= state.memory_limit:
+            self._fits()
+            return True
+        if clock() <= deadline:
+            return False
+        self._resume_later()
+        return True
 
     def _evict(self) -> bool:
         """Evicts for one slice of time; False if the limit is still exceeded and no key is left to evict."""
         engine = self._engine
         chooser = self._chooser
-        if chooser is None:
-            return False
         state = engine.state
         samples = engine.config.maxmemory_samples
         clock = engine.clock_ns
         started = clock()
         deadline = started + self._slice_ns()
+        if self._pack(deadline):
+            return True
+        if chooser is None:
+            return False
         count = 0
         self._evicting = True
         try:

@@ -136,7 +136,7 @@ class Packing:
             return
         if self._next is None:
             self._next = now + idle
-        if now < self._next or self._must_wait():
+        if now < self._next or self.must_wait():
             return
         self._next = now + idle
         self._began = self._activity()
@@ -149,7 +149,8 @@ class Packing:
         self._seen_values = self._seen_bytes = 0
         self._continue(0)
 
-    def _must_wait(self) -> bool:
+    def must_wait(self) -> bool:
+        """Whether nothing may be packed now."""
         # A child that saves shares the memory of the values.
         return Order.saving or self._told_to_wait()
 
@@ -177,7 +178,7 @@ class Packing:
 
         Strings that are small integers become the objects that INCR uses, too.
         """
-        if self._must_wait():
+        if self.must_wait():
             self._did_something = True  # these keys are left for the next pass
             return
         data = db.data
@@ -254,7 +255,7 @@ class Packing:
             return
         clock = self._clocks.clock_ns
         started = clock()
-        while not self._must_wait() and clock() - started < _SLICE_NS:
+        while not self.must_wait() and clock() - started < _SLICE_NS:
             pause = next(steps, _END)
             if pause is _END:
                 self._returning = None
@@ -262,12 +263,12 @@ class Packing:
             if pause is not None:
                 self._clocks.time.call_later(pause, self._go_on)
                 return
-        wait = _PAUSE_UNDER_LOAD if self._must_wait() else self._pause()
+        wait = _PAUSE_UNDER_LOAD if self.must_wait() else self._pause()
         self._clocks.time.call_later(wait, self._go_on)
 
     def pack_everything(self) -> None:
         """Packs all collections that can be packed, at once and whether they are idle or not."""
-        if self._must_wait():
+        if self.must_wait():
             return
         for db in self._all:
             for key, value in list(db.data.items()):
@@ -290,10 +291,16 @@ class Packing:
             self.values = keys
         return self.values, self.bytes
 
-    def note_loaded(self, values: int, size: int) -> None:
-        """Notes that a file or a master has brought so many packed collections, of ``size`` bytes together."""
+    def note_packed(self, values: int, size: int, db: Database | None = None) -> None:
+        """Notes so many packed collections, of ``size`` bytes together, that do not come from a pass.
+
+        With ``db`` they were live there, and the next pass returns the memory that is free now.
+        """
         self.values += values
         self.bytes += size
+        if db is not None and size:
+            self._new[db] = self._new.get(db, 0) + size
+            self._settled = None
 
     def fields(self) -> Fields:
         """Returns the fields of INFO packing."""
