@@ -10,7 +10,7 @@ import pytest
 from twisted_redis.datatypes import sizes
 from twisted_redis.keyspace.database import Database
 from twisted_redis.keyspace.state import KeyspaceState
-from twisted_redis.keyspace.tables import places, table_bytes, use_table, wanted_places
+from twisted_redis.keyspace.tables import _grown, needed_bytes, places, table_bytes, use_table, wanted_places
 
 pytestmark = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the interpreter tells no sizes")
 
@@ -65,6 +65,26 @@ def test_table_bytes_follow_the_parts(ttl: bool) -> None:
     for number in range(0, 30_000, 2):
         db.delete(b"key:%06d" % number)
     assert table_bytes(db) == pytest.approx(really(db), rel=0.1)
+
+
+@pytest.mark.parametrize("ttl", [False, True])
+def test_keys_that_have_left_need_nothing(ttl: bool) -> None:
+    db = database(30_000)
+    for number in range(30_000 * ttl):
+        db.expire_at(b"key:%06d" % number, db.state.now + 1000 * number + 1)
+    assert needed_bytes(db) == pytest.approx(really(db), rel=0.07)
+    for number in range(10_000, 30_000):
+        db.delete(b"key:%06d" % number)
+    twin = database(10_000)
+    for number in range(10_000 * ttl):
+        twin.expire_at(b"key:%06d" % number, twin.state.now + 1000 * number + 1)
+    assert needed_bytes(db) == pytest.approx(needed_bytes(twin), rel=0.15)
+    assert really(db) > 1.5 * needed_bytes(db)
+
+
+@pytest.mark.parametrize("count", [5, 10, 100, 5461, 5462, 60_000, 100_000])
+def test_the_size_of_a_dict_that_has_grown(count: int) -> None:
+    assert _grown(count) == pytest.approx(sys.getsizeof(filled(count)), rel=0.5 if count < 1000 else 0.12)
 
 
 @pytest.mark.parametrize("account", [False, True])

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
 from itertools import islice
 
-from twisted_redis.datatypes import sizes
-
 __all__ = ["Block", "ExpiryWheel"]
 
 _FULL = 256
@@ -29,11 +27,8 @@ _SPARSE = 32
 _ATTEMPTS = 7
 """A bit mask: they may move after every eighth removal."""
 
-_LOOKED_AT = 64
-"""Keys that stand for all."""
-
-_BLOCK = 80
-"""The bytes of a block itself, and of its base."""
+_SHARE = 15
+"""The bytes of a key in a block, which is full or nearly so."""
 
 _SHIFTS = (*[0] * 5, *[4] * 6, *(6 * ((bits - 5) // 6) + 4 for bits in range(11, 65)))
 """The binary logarithm of the length (ms) of a span, by the number of the lowest bits in which its time differs from
@@ -69,11 +64,6 @@ class Block:
     def time(self, key: bytes) -> int:
         """The time of a key that is here."""
         return self.base + self.offsets[self.place(key)]
-
-    def memory(self) -> int:
-        """The memory of the block (bytes), without the keys."""
-        columns = sizes.of_container(self.keys) + sizes.of_container(self.marks) + sizes.of_container(self.offsets)
-        return _BLOCK + columns
 
     def times(self) -> list[int]:
         """The times of all keys."""
@@ -266,10 +256,8 @@ class ExpiryWheel:
         return max(0, sum(times) // len(times) - now) if times else 0
 
     def memory(self) -> int:
-        """The memory of the wheel (bytes), without the dict of its owner.  O(1): from the blocks of some keys."""
-        blocks = list(islice(self._places.values(), _LOOKED_AT))
-        shares = sum([block.memory() / len(block.keys) for block in blocks])
-        return int(shares * len(self._places) / len(blocks)) if blocks else 0
+        """The memory of the wheel (bytes), without the dict of its owner.  O(1): as it usually is for so many keys."""
+        return _SHARE * len(self._places)
 
     def _next_block(self, number: int, full: Block | None) -> Block:
         """Begins a block of the span of that number; ``full`` is the one before it, None in a span without any."""

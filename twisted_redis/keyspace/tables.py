@@ -16,10 +16,13 @@ from twisted_redis.datatypes import sizes
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["places", "table_bytes", "use_table", "wanted_places"]
+__all__ = ["needed_bytes", "places", "table_bytes", "use_table", "wanted_places"]
 
 _FEW: Final = 4096
 """Keys below which the size of a dict does not matter."""
+
+_ORDERED: Final = 9
+"""The bytes of a key in the order."""
 
 _SPARE: Final = 4
 """A dict that takes the place of another has room for one part in so many more than its keys."""
@@ -40,6 +43,27 @@ def table_bytes(db: Database) -> int:
     if db.slots is not None:
         size += db.slots.memory()
     return size
+
+
+def needed_bytes(db: Database) -> int:
+    """Returns the memory (bytes) as ``table_bytes`` does, but as if the keys that have left had never been there.
+
+    What is left of those is free for other keys, like the memory of their values.
+    """
+    keys = len(db.data)
+    size = min(sizes.of_container(db.data), _grown(keys)) + _ORDERED * keys
+    if db.expires:
+        size += min(sizes.of_container(db.expires), _grown(len(db.expires))) + db.wheel.memory()
+    if db.access_log is not None:
+        size += db.access_log.memory()
+    if db.slots is not None:
+        size += db.slots.memory()
+    return size
+
+
+def _grown(keys: int) -> int:
+    """Returns the bytes of a dict to which so many ``keys`` were added."""
+    return 20 << (3 * keys // 2).bit_length()
 
 
 def places(table: dict[bytes, Any]) -> int:

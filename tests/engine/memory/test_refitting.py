@@ -169,12 +169,10 @@ def test_without_a_limit_only_a_dict_that_is_nearly_empty_is_replaced() -> None:
     assert db.data is before
     for key in list(db.data)[100:]:
         server("DEL", key)
-    used = server.engine.usage.data()
     contents = dict(db.data)
     look(server)
     assert db.data == contents and sys.getsizeof(db.data) < 20_000
     assert not before, "it is freed"
-    assert server.engine.usage.data() < used - 500_000
 
 
 def test_the_account_follows_the_tables_slowly() -> None:

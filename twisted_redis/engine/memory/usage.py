@@ -19,7 +19,7 @@ from twisted_redis.engine.clients import REPLICA
 from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.walk import Walk
 from twisted_redis.keyspace.account import contents
-from twisted_redis.keyspace.tables import places, table_bytes
+from twisted_redis.keyspace.tables import needed_bytes
 
 if TYPE_CHECKING:
     from twisted_redis.engine.clients import Client
@@ -159,9 +159,7 @@ class Usage:
             db.account.charge_changes()
             return max(0, db.account.memory)
         # Without a limit there is no account.
-        if not db.data and not len(db.order) and places(db.data) < _AT_ONCE:
-            return 0  # ``_SERVER`` includes empty tables
-        return table_bytes(db) + (self._of_contents(db) if db.data else 0)
+        return needed_bytes(db) + self._of_contents(db) if db.data else 0
 
     def _of_contents(self, db: Database) -> int:
         """Returns the memory of the keys and values of ``db``, which has no account."""
