@@ -12,6 +12,7 @@ from twisted_redis.config import Config
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.list import List
 from twisted_redis.datatypes.list_elements import LONGEST
+from twisted_redis.datatypes.packed import awake, packed, rested
 from twisted_redis.persistence.rdb.lists import CODEC
 
 
@@ -143,7 +144,10 @@ def element(random: Random) -> bytes:
 @pytest.mark.parametrize("fill", [-2, 3, -5])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_long_list_behaves_like_a_python_list(seed: int, fill: int) -> None:
-    """One of two lists is asked for its nodes now and then, so that it counts all elements."""
+    """One of two lists is asked for its nodes now and then, so that it counts all elements.
+
+    The other one is idle now and then.
+    """
     random = Random(seed)
     config = Limits(fill)
     one, counted, plain = List(), List(), list[bytes]()
@@ -212,6 +216,9 @@ def test_a_long_list_behaves_like_a_python_list(seed: int, fill: int) -> None:
             plain = plain[before : size - behind]
             for each in both:
                 each.trim(before, behind, config)
+        if plain and random.random() < 0.3:
+            one = awake(packed(rested(one)))
+            both = (one, counted)
         check(one, plain)
         if step % 5 == 0:
             assert nodes(one.copy()) == nodes(counted)

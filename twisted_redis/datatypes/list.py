@@ -8,11 +8,14 @@ nothing more than the push.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar, Final
 
+from twisted_redis.datatypes import sizes
+from twisted_redis.datatypes.list_blocks import Block, Blocks
 from twisted_redis.datatypes.list_elements import LONGEST, SMALL_ROOM, Elements
 from twisted_redis.datatypes.quicklist import (
     EMPTY_LISTPACK,
@@ -26,7 +29,7 @@ from twisted_redis.datatypes.quicklist import (
     measure,
 )
 
-__all__ = ["List", "ListLimits", "RestingList"]
+__all__ = ["List", "ListLimits", "RestingList", "SettledList"]
 
 _NOTHING: Any = None
 _AHEAD = 4
@@ -521,3 +524,71 @@ class RestingList(List):
     """A list that was not accessed since the last look for lists to pack (``datatypes.packed``)."""
 
     __slots__ = ()
+
+
+class SettledList:
+    """A quicklist that was not accessed for longer: all elements in ``blocks``, which nothing changes.
+
+    ``numbers`` has what else the list is made of, in one array, because a lot of small objects all over the memory
+    would keep it from being given back.
+    """
+
+    #: The attributes that hold elements, in which a large one is freed bit by bit.
+    PARTS: ClassVar[tuple[str, ...]] = ("blocks",)
+
+    __slots__ = ("blocks", "config", "numbers")
+
+    def __init__(self, blocks: list[Block], numbers: array[int], config: ListLimits) -> None:
+        self.blocks = blocks
+        self.numbers = numbers
+        self.config = config
+
+    @classmethod
+    def of(cls, value: List) -> SettledList:
+        """Returns the quicklist ``value`` in this form.  It stays as it is."""
+        twin = value.copy()
+        twin._hide()
+        nodes, middle = twin._nodes, twin._middle
+        assert nodes is not None
+        assert middle is not None
+        ends, size = middle.facts()
+        first, last = (-1 if size is None else size for size in (nodes.first, nodes.last))
+        facts = (len(middle), size, twin._single, twin._left, twin._right, nodes.fill, first, last, len(nodes))
+        return cls(middle.blocks, array("q", [*facts, *nodes.counts]) + ends, nodes.config)
+
+    def __len__(self) -> int:
+        return self.numbers[0]
+
+    def renewed(self) -> SettledList:
+        """Returns the same list, made of other objects, except for the blocks themselves."""
+        return SettledList(self.blocks[:], self.numbers[:], self.config)
+
+    def memory(self, how: sizes.Sampling = sizes.USUAL) -> int:
+        """The memory that the list takes (bytes)."""
+        size = 64 + sizes.of_container(self.blocks) + sizes.of_container(self.numbers)
+        return size + sizes.charged(self.blocks, self.numbers[1], how)
+
+    def glimpse(self) -> List:
+        """Returns a list to read from, which unpacks nothing.  It must not be changed."""
+        made = List()
+        length, size, single, made._left, made._right, fill, first, last, count = self.numbers[:_FACTS]
+        made._nodes = nodes = Nodes(self.config)
+        nodes.fill = fill
+        nodes.counts.extend(self.numbers[_FACTS : _FACTS + count])
+        nodes.first = None if first < 0 else first
+        nodes.last = None if last < 0 else last
+        made._single = single == 1
+        made._middle = Blocks.of(self.blocks[:], self.numbers[_FACTS + count :], size)
+        made._hidden = length
+        made._cut = 0
+        return made
+
+    def awake(self) -> List:
+        """Returns a list with the same elements and the same encoding, for use."""
+        made = self.glimpse()
+        made._open(whole=made._single)
+        return made
+
+
+_FACTS: Final = 9
+"""Numbers of a settled list before those of its nodes; behind these are the ends of its blocks."""

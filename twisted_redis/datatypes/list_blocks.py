@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 from twisted_redis.datatypes import sizes
 from twisted_redis.datatypes.matches import delete_at
 
-__all__ = ["BLOCK", "Blocks"]
+__all__ = ["BLOCK", "Block", "Blocks"]
 
 BLOCK: Final = 128
 """Elements of a block that is made of a run of elements.  Changes leave it with 1 to ``2 * BLOCK``."""
@@ -169,6 +169,17 @@ class Blocks:
         self._base = 0
         self._size = 0
 
+    @classmethod
+    def of(cls, blocks: list[Block], ends: array[int], size: int) -> Blocks:
+        """Returns a sequence of these ``blocks``; ``facts`` has returned the rest."""
+        made = cls()
+        made.blocks, made._ends, made._size = blocks, ends, size
+        return made
+
+    def facts(self) -> tuple[array[int], int]:
+        """Returns the number of elements up to the end of each block, and the bytes that the blocks take."""
+        return array("q", [end - self._base for end in self._ends]), self._size
+
     def __len__(self) -> int:
         return self._ends[-1] - self._base if self.blocks else 0
 
@@ -192,14 +203,13 @@ class Blocks:
     # the ends
 
     def add_left(self, elements: list[bytes]) -> None:
-        """Adds ``elements`` before all others."""
-        packed = [_pack(elements[place : place + BLOCK]) for place in range(0, len(elements), BLOCK)]
+        """Adds ``elements`` before all others.  If one block is smaller, it is the first, which is opened first."""
+        stops = range(len(elements) % BLOCK or BLOCK, len(elements) + 1, BLOCK)
+        packed = [_pack(elements[max(stop - BLOCK, 0) : stop]) for stop in stops]
         self._size += sum(map(_cost, packed))
         self.blocks[0:0] = packed
-        base = self._base - len(elements)
-        stop = self._base
-        self._base = base
-        self._ends[0:0] = array("q", [min(base + BLOCK * number, stop) for number in range(1, len(packed) + 1)])
+        self._base = base = self._base - len(elements)
+        self._ends[0:0] = array("q", [base + stop for stop in stops])
 
     def add_right(self, elements: list[bytes]) -> None:
         """Adds ``elements`` behind all others."""

@@ -8,6 +8,8 @@ When ``items`` has some thousand elements, those far from both ends move to ``_m
 has ``_hidden`` elements, which belong before the place ``_cut`` of ``items``.  So pushes and pops at both ends change
 ``items`` only.  Each end has an element as long as something is hidden: one that runs empty gets some back.
 
+``_hide`` packs all elements.  Then the list can be read, but must not be changed before ``_open``.
+
 A *place* counts all elements, from the first place of the room on.  Up to the middle it is a place of ``items``.
 """
 
@@ -276,6 +278,26 @@ class Elements:
             del items[cut : cut + more]
         self._hidden = len(middle)
         return len(items) - self.head + self._hidden
+
+    def _hide(self) -> None:
+        """Packs all elements; there must be no room in front."""
+        items, middle = self.items, self._middle
+        if middle is None:
+            self._middle = middle = Blocks()
+            middle.add_right(items)
+        else:
+            middle.add_left(items[: self._cut])
+            middle.add_right(items[self._cut :])
+        self.items = []
+        self._cut = 0
+        self._hidden = len(middle)
+
+    def _open(self, *, whole: bool) -> None:
+        """Undoes ``_hide``: unpacks a list that is not long, or is to be ``whole``, and the ends of a long one."""
+        if whole or len(self) <= LONGEST:
+            self._unpack()
+        else:
+            self._settle()
 
     def _settle(self) -> None:
         """Gives an end that has run empty some elements of the middle."""

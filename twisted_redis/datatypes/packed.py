@@ -14,7 +14,9 @@ The first access finds a class that it does not expect, and wakes the collection
 comes was not accessed in between.
 
 Packed are hashes without expiry times of fields, sets, sorted sets and lists, as long as Redis would store them as a
-listpack or an intset too.  A stream only *settles*: its full nodes are packed anyway, and now the last one is as well.
+listpack or an intset too.  Other collections *settle*, which means that they stay as they are but pack their elements.
+All elements of a quicklist go into blocks (``datatypes.list_blocks``).  The full nodes of a stream are packed anyway,
+and now the last one is as well.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any, Final
 
 from twisted_redis.datatypes import intset, listpack
 from twisted_redis.datatypes.hash import Hash, RestingHash
-from twisted_redis.datatypes.list import List, RestingList
+from twisted_redis.datatypes.list import List, RestingList, SettledList
 from twisted_redis.datatypes.set import RestingSet, Set, listpack_members
 from twisted_redis.datatypes.stream import RestingStream, SettledStream, Stream
 from twisted_redis.datatypes.zset import RestingZSet, ZSet
@@ -44,6 +46,7 @@ __all__ = [
     "PackedSet",
     "PackedZSet",
     "awake",
+    "awake_once",
     "encoded",
     "finished",
     "length",
@@ -124,8 +127,8 @@ def packed(value: Any) -> Any:
     return finished(encoded(value))
 
 
-def _rest_list(value: List) -> RestingList | None:
-    return value.moved(RestingList) if value.encoding() == "listpack" else None  # type: ignore[return-value]
+def _rest_list(value: List) -> RestingList:
+    return value.moved(RestingList)  # type: ignore[return-value]
 
 
 def _rest_set(value: Set) -> RestingSet | None:
@@ -150,7 +153,9 @@ def _settle(value: Stream) -> Encoded:
 
 
 def _encode_list(value: List) -> Encoded:
-    return PackedList, listpack.encode(value)
+    if value.encoding() == "listpack":
+        return PackedList, listpack.encode(value)
+    return SettledList.renewed, SettledList.of(value)
 
 
 def _encode_set(value: Set) -> Encoded:
@@ -196,8 +201,13 @@ def _encode_hash(value: Hash) -> Encoded:
 
 
 def awake(value: Any) -> Any:
-    """Returns a resting or packed collection as a live one."""
+    """Returns a resting or packed collection as a live one.  A resting one must not be used any more."""
     return _WAKERS[value.__class__](value)
+
+
+def awake_once(value: Any) -> Any:
+    """Returns a packed collection as a live one to read from; ``value`` stays as it is."""
+    return value.glimpse() if value.__class__ is SettledList else awake(value)
 
 
 def _unpack_list(value: PackedList) -> List:
@@ -249,6 +259,7 @@ _WAKERS: Final[dict[type, Callable[[Any], Any]]] = {
     RestingZSet: lambda value: value.moved(ZSet),
     RestingHash: lambda value: value.moved(Hash),
     RestingStream: lambda value: value.moved(Stream),
+    SettledList: SettledList.awake,
     SettledStream: lambda value: value.moved(Stream),
     PackedList: _unpack_list,
     PackedSet: _unpack_set,
@@ -263,6 +274,7 @@ LIVE_CLASS: Final[dict[type, type]] = {
     RestingZSet: ZSet,
     RestingHash: Hash,
     RestingStream: Stream,
+    SettledList: List,
     SettledStream: Stream,
     PackedList: List,
     PackedSet: Set,
@@ -272,8 +284,8 @@ LIVE_CLASS: Final[dict[type, type]] = {
 }
 """The classes of resting and packed collections, each with the class of the live one."""
 
-PACKED: Final[frozenset[Any]] = frozenset((PackedList, PackedSet, PackedIntset, PackedZSet, PackedHash))
-"""The classes of collections that are one ``bytes`` object."""
+PACKED: Final[frozenset[Any]] = frozenset((PackedList, PackedSet, PackedIntset, PackedZSet, PackedHash, SettledList))
+"""The classes of collections that take more memory as soon as they are awake."""
 
 STILL: Final[frozenset[Any]] = PACKED | {SettledStream}
 """The classes of collections that are in their last form."""

@@ -19,17 +19,9 @@ from twisted_redis.datatypes import sizes, strings
 from twisted_redis.datatypes.array import Array
 from twisted_redis.datatypes.digests import hashed, mix, mix_all, pair_digest
 from twisted_redis.datatypes.hash import Hash, RestingHash
-from twisted_redis.datatypes.list import List, RestingList
+from twisted_redis.datatypes.list import List, RestingList, SettledList
 from twisted_redis.datatypes.own import OwnValue, checked_copy, checked_encoding, memory_of, memory_or_guess
-from twisted_redis.datatypes.packed import (
-    PackedHash,
-    PackedIntset,
-    PackedList,
-    PackedSet,
-    PackedZSet,
-    awake,
-    length,
-)
+from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet, awake, length
 from twisted_redis.datatypes.set import RestingSet, Set
 from twisted_redis.datatypes.stream import RestingStream, SettledStream, Stream
 from twisted_redis.datatypes.stream_groups import Group
@@ -547,6 +539,14 @@ TYPES: dict[type, DataType] = {
     RestingStream: _STREAM,
     SettledStream: _STREAM,
     PackedList: _row_of_packed(_LIST, "listpack"),
+    SettledList: replace(
+        _row_of_packed(_LIST, "quicklist"),
+        copy=SettledList.renewed,
+        size=SettledList.memory,
+        length=len,
+        effort=_effort_of_list,
+        parts=SettledList.PARTS,
+    ),
     PackedSet: _row_of_packed(_SET, "listpack"),
     PackedIntset: _row_of_packed(_SET, "intset"),
     PackedZSet: _row_of_packed(_ZSET, "listpack"),

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from twisted_redis.datatypes.order import SWEEP_RATIO, Order
 from twisted_redis.datatypes.own import OwnValue
-from twisted_redis.datatypes.packed import LIVE_CLASS, PACKED, awake
+from twisted_redis.datatypes.packed import LIVE_CLASS, PACKED, awake, awake_once
 from twisted_redis.datatypes.strings import Text
 from twisted_redis.keyspace import account, own_keys
 from twisted_redis.keyspace.access import AccessCounts, AccessLog, AccessTimes, ChangeTimes
@@ -299,10 +299,11 @@ class Database:
 
     def _wake(self, key: bytes, value: Any, *, reading: bool) -> Any:
         """Returns ``value``, resting or packed, as a live one, and stores it; one read in eight if memory is tight."""
-        live, state = awake(value), self.state
+        state = self.state
         tight = reading and value.__class__ in PACKED and state.memory > state.memory_limit // 16 * 15
-        if not (tight and state.hits & 7):
-            self.change_form(key, value, live)
+        if tight and state.hits & 7:
+            return awake_once(value)
+        self.change_form(key, value, live := awake(value))
         return live
 
     def change_form(self, key: bytes, before: Any, after: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from twisted_redis.datatypes.list import SettledList
+
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
@@ -17,7 +19,8 @@ def renew_keys(db: Database, old: list[Any]) -> Iterator[None]:
     The caller keeps ``old`` until the end.  Otherwise the next keys would be allocated in the places of these.
 
     A key is allocated between the elements of collections.  When these are freed, and the keys alone remain, the
-    allocator cannot give the memory around each key back.  The dict may grow to twice its size meanwhile, as it does
+    allocator cannot give the memory around each key back.  The same goes for the small objects of which settled lists
+    consist, so these are made anew as well.  The dict may grow to twice its size meanwhile, as it does
     when keys come and go.  That is 30 to 50 bytes a key.  To make the dict small again would take 0.3 us a key in one
     piece.
 
@@ -61,10 +64,15 @@ class _Renewer:
         self._old.append(key)
         twin = bytes(memoryview(key))
         # A dict that has a key keeps the object.
-        data[twin] = data.pop(key)
+        value = data.pop(key)
+        if value.__class__ is SettledList:
+            self._old.append(value)
+            value = value.renewed()
+        data[twin] = value
         copy = self._copy
         if copy is not None and key in copy:
-            copy[twin] = copy.pop(key)
+            del copy[key]
+            copy[twin] = value
         if block is not None:
             block.keys[block.place(key)] = twin
             self._expires[twin] = self._expires.pop(key)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from twisted_redis.datatypes.packed import PACKED
-from twisted_redis.datatypes.table import TYPES
+from twisted_redis.datatypes.table import TYPES, value_size
 from twisted_redis.engine.errors import CommandError
 from twisted_redis.engine.gates import IS_LOADING
 from twisted_redis.engine.hash_fields import note_times
@@ -255,7 +255,7 @@ class Loader:
                     value, end = found
                     keys[key] = value
                     packed += 1
-                    packed_bytes += len(value)
+                    packed_bytes += value_size(value)
                 count += 1
                 pos = end
                 if when >= 0:
@@ -315,7 +315,7 @@ class Loader:
         db.data[key] = value
         if value.__class__ in PACKED:
             self._packed += 1
-            self._packed_bytes += len(value)
+            self._packed_bytes += value_size(value)
         if expire is not None:
             db.expire_at(key, expire)
         if value.__class__ in self._timed:

@@ -12,6 +12,7 @@ from tests.support.cluster import ClusterNode
 from tests.support.forms import from_sources_only
 from tests.support.server import Server
 from twisted_redis.datatypes.hash import Hash, RestingHash
+from twisted_redis.datatypes.list import List, RestingList, SettledList
 from twisted_redis.datatypes.order import Order
 from twisted_redis.datatypes.packed import PACKED, PackedHash, PackedSet
 from twisted_redis.datatypes.stream import SettledStream, Stream
@@ -227,6 +228,25 @@ def test_the_memory_of_what_was_packed_is_given_back() -> None:
 
 
 @with_arenas
+def test_passes_that_pack_much_together_renew_the_keys() -> None:
+    made = server()
+    for part in range(2):
+        for number in range(800):
+            made("RPUSH", b"l:%d:%03d" % (part, number), *(b"%b%04d" % (b"x" * 60, place) for place in range(60)))
+        made("RPUSH", b"q:%d" % part, *(b"e%09d" % number for number in range(1000)))
+        before = dict(made.engine.databases[0].data)
+        look(made)
+        look(made)
+        finish(made)
+    data = made.engine.databases[0].data
+    assert all(value.__class__ in PACKED for value in data.values())
+    assert set(map(id, before)).isdisjoint(map(id, data))
+    # So are the objects of settled lists.
+    assert data[b"q:0"] is not before[b"q:0"]
+    assert made("LRANGE", "q:0", 0, -1) == made("LRANGE", "q:1", 0, -1)
+
+
+@with_arenas
 def test_a_pass_that_packs_much_renews_the_keys() -> None:
     made = server()
     wide = b"x" * 60
@@ -406,6 +426,78 @@ def test_a_stream_settles_and_goes_on_at_the_next_entry() -> None:
     assert b"9-1" in waiting.read()
 
 
+def test_a_quicklist_settles_and_goes_on_at_the_next_access() -> None:
+    made = server()
+    elements = [b"e%09d" % number for number in range(1000)]
+    made("RPUSH", "l", *elements)
+    before = made("DUMP", "l"), made("DEBUG", "DIGEST-VALUE", "l"), made("OBJECT", "ENCODING", "l"), made("TYPE", "l")
+    look(made)
+    assert form(made, b"l") is RestingList
+    look(made)
+    assert form(made, b"l") is SettledList
+    seen = made("DUMP", "l"), made("DEBUG", "DIGEST-VALUE", "l"), made("OBJECT", "ENCODING", "l"), made("TYPE", "l")
+    assert seen == before
+    assert made("COPY", "l", "twin") == 1
+    assert form(made, b"twin") is form(made, b"l") is SettledList
+    assert made("MEMORY", "USAGE", "l") < 1.2 * 12 * 1000
+    assert made("LINDEX", "l", 500) == elements[500]
+    assert form(made, b"l") is List
+    # Each kind of command finds all elements.
+    calls: tuple[tuple[tuple[bytes | str | int, ...], Any], ...] = (
+        (("LLEN", "l"), 1000),
+        (("LPOS", "l", elements[700]), 700),
+        (("LRANGE", "l", 300, 400), elements[300:401]),
+        (("LSET", "l", -1, "last"), b"OK"),
+        (("LPUSH", "l", "first"), 1001),
+        (("LPOP", "l"), b"first"),
+        (("RPOP", "l"), b"last"),
+        (("LINSERT", "l", "AFTER", elements[1], "x"), 1000),
+        (("LREM", "l", 0, "x"), 1),
+        (("LMOVE", "l", "other", "LEFT", "RIGHT"), elements[0]),
+        (("LTRIM", "l", 0, 99), b"OK"),
+        (("SORT", "l", "ALPHA", "LIMIT", 0, 2), elements[1:3]),
+    )
+    for call, reply in calls:
+        made.engine.packing.pack_everything()
+        found = made(*call)
+        assert (list(found) if isinstance(found, tuple) else found) == reply
+    assert list(made("LRANGE", "l", 0, -1)) == elements[1:101]
+    assert list(made("LRANGE", "twin", 0, -1)) == elements
+
+
+def test_a_client_that_waits_gets_an_element_of_a_settled_list() -> None:
+    made = server()
+    waiting = made.connect()
+    assert waiting("BLMOVE", "source", "target", "LEFT", "RIGHT", 0) == b""
+    made("RPUSH", "target", *(b"e%09d" % number for number in range(1000)))
+    made.engine.packing.pack_everything()
+    made("RPUSH", "source", "new")
+    made.clock.advance(0)
+    assert b"new" in waiting.read()
+    assert made("LINDEX", "target", -1) == b"new"
+
+
+def test_a_read_leaves_a_list_settled_when_memory_is_tight() -> None:
+    made = server()
+    elements = [b"e%09d" % number for number in range(3000)]
+    made("RPUSH", "l", *elements)
+    made("CONFIG", "SET", "maxmemory", made.engine.usage.total() + (64 << 20))
+    made.engine.packing.pack_everything()
+    reads: tuple[tuple[tuple[bytes | str | int, ...], Any], ...] = (
+        (("LINDEX", "l", -2), elements[-2]),
+        (("LRANGE", "l", 10, 1000), tuple(elements[10:1001])),
+        (("LPOS", "l", elements[77], "RANK", -1), 77),
+    )
+    for call, reply in reads:
+        # The memory of the process that runs the tests does not matter here.
+        made.engine.state.memory = made.engine.state.memory_limit = 1 << 20
+        assert made(*call) == reply
+        assert form(made, b"l") is SettledList
+    made.engine.state.memory_limit = 1 << 30
+    assert list(made("LRANGE", "l", 0, -1)) == elements
+    assert form(made, b"l") is List
+
+
 @pytest.mark.parametrize("idle", [10, 0])
 def test_small_collections_of_a_file_are_packed_at_once(idle: int, tmp_path: Path) -> None:
     made = Server(pack_idle_seconds=idle, dir=str(tmp_path))
@@ -415,6 +507,7 @@ def test_small_collections_of_a_file_are_packed_at_once(idle: int, tmp_path: Pat
         b"i": ("SADD", 1, 2, 3),
         b"l": ("RPUSH", "one", 2),
         b"z": ("ZADD", 1.5, "one", 2, "two"),
+        b"q": ("RPUSH", *(b"e%09d" % number for number in range(3000))),
     }
     for key, (name, *arguments) in calls.items():
         made(name, key, *arguments)

@@ -44,8 +44,11 @@ _AT_ONCE = 256
 """Collections that are replaced and freed together.  What is allocated one after the other stands side by side, and
 memory that is freed together is in one piece: others can use it, or it can be given back."""
 
+_ELEMENTS_AT_ONCE = 1 << 15
+"""Elements of these collections; to free so many takes about a millisecond."""
+
 _WORTH_RETURNING = 4 << 20
-"""Bytes packed in a pass from which the free memory is returned to the system."""
+"""Bytes packed, in one pass or in several, from which the free memory is returned to the system."""
 
 _MOST_RENEWED = 1 << 20
 """Keys of a database beyond which they are not allocated anew, which takes 1 to 2 us a key."""
@@ -111,8 +114,11 @@ class Packing:
         self._requests = 0
         #: Collections that are encoded, and not replaced yet.
         self._encoded: list[tuple[Database, bytes, Any, Encoded]] = []
-        #: Bytes of the collections that this pass has packed, by database.
+        self._encoded_elements = 0
+        #: Bytes of the collections packed since memory was returned to the system, by database.
         self._new: dict[Database, int] = {}
+        #: Whether this pass has packed any.
+        self._has_packed = False
         config.on_apply(("pack-idle-seconds",), self._begin_anew)
 
     def _begin_anew(self) -> None:
@@ -204,8 +210,9 @@ class Packing:
                 self._seen_bytes += value_size(value, QUICK)
             else:
                 self._encoded.append((db, key, value, encoded(value)))
+                self._encoded_elements += len(value)
                 self._did_something = True
-        if len(self._encoded) >= _AT_ONCE:
+        if len(self._encoded) >= _AT_ONCE or self._encoded_elements >= _ELEMENTS_AT_ONCE:
             self._replace()
 
     def _replace(self) -> None:
@@ -217,16 +224,21 @@ class Packing:
             db.change_form(key, value, still)
             size = value_size(still, QUICK)
             self._new[db] = self._new.get(db, 0) + size
+            self._has_packed = True
             self._seen_values += 1
             self._seen_bytes += size
         self._encoded.clear()
+        self._encoded_elements = 0
 
     def _give_back(self) -> None:
         """Returns the memory that a pass has freed to the system, in slices as well."""
-        new, self._new = self._new, {}
-        if new:
-            self._changed()
+        if not self._has_packed:
+            return
+        self._has_packed = False
+        self._changed()
+        new = self._new
         if HAS_POOLS and sum(new.values()) >= _WORTH_RETURNING:
+            self._new = {}
             self._returning = self._return([db for db in new if len(db.data) <= _MOST_RENEWED])
             self._go_on()
 
@@ -300,6 +312,7 @@ class Packing:
         self.bytes += size
         if db is not None and size:
             self._new[db] = self._new.get(db, 0) + size
+            self._has_packed = True
             self._settled = None
 
     def fields(self) -> Fields:

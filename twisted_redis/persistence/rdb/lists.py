@@ -12,7 +12,7 @@ from twisted_redis.persistence.rdb.errors import CorruptData, EmptyValue
 from twisted_redis.persistence.rdb.numbers import length_bytes, read_length
 from twisted_redis.persistence.rdb.strings import read_string, read_strings, string_bytes
 
-__all__ = ["CODEC"]
+__all__ = ["CODEC", "read_quicklist"]
 
 LIST = 1
 LIST_ZIPLIST = 10
@@ -56,7 +56,7 @@ def _read_list_ziplist(data: bytes, pos: int, config: Limits) -> tuple[List, int
     return List(elements, config, quicklist=True), pos
 
 
-def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+def _read_quicklist_of_ziplists(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     count, pos = read_count(data, pos)
     blobs: list[bytes] = []
     for _ in range(count):
@@ -65,7 +65,7 @@ def _read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     return _list_of(((False, ziplist.decode(blob)) for blob in blobs), config, pos), pos
 
 
-def _read_quicklist2(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
+def read_quicklist(data: bytes, pos: int, config: Limits) -> tuple[List, int]:
     """Returns the list at ``pos``, stored as nodes of a quicklist, and the position behind it."""
     count, pos = read_count(data, pos)
     nodes: list[tuple[bool, bytes]] = []
@@ -92,7 +92,7 @@ CODEC = Codec(
     (
         Encoding(LIST, "list-linked", _read_list),
         Encoding(LIST_ZIPLIST, "list-ziplist", _read_list_ziplist, "List ziplist"),
-        Encoding(LIST_QUICKLIST, "quicklist", _read_quicklist, "Ziplist"),
-        Encoding(LIST_QUICKLIST_2, "quicklist-v2", _read_quicklist2, "Listpack"),
+        Encoding(LIST_QUICKLIST, "quicklist", _read_quicklist_of_ziplists, "Ziplist"),
+        Encoding(LIST_QUICKLIST_2, "quicklist-v2", read_quicklist, "Listpack"),
     ),
 )

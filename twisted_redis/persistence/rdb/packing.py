@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from twisted_redis.datatypes import intset, listpack
-from twisted_redis.datatypes.packed import PackedHash, PackedIntset, PackedList, PackedSet, PackedZSet
+from twisted_redis.datatypes.list import SettledList
+from twisted_redis.datatypes.packed import (
+    PackedHash,
+    PackedIntset,
+    PackedList,
+    PackedSet,
+    PackedZSet,
+    packed,
+    rested,
+)
 from twisted_redis.datatypes.quicklist import limits
 from twisted_redis.persistence.rdb import hashes, lists, sets, sorted_sets
 from twisted_redis.persistence.rdb.codec import Codec, Limits
@@ -47,7 +56,12 @@ def _as_it_is(kind: int) -> Callable[[bytes, int, bool], tuple[int, list[bytes]]
     return write
 
 
+def _write_settled_list(value: SettledList, version: int, compressed: bool) -> tuple[int, list[bytes]]:
+    return lists.CODEC.write(value.glimpse(), version, compressed)
+
+
 CODECS_OF_PACKED: Final[dict[type, Codec]] = {
+    SettledList: Codec(_write_settled_list, ()),
     PackedList: Codec(_write_list, ()),
     PackedSet: Codec(_write_set, ()),
     PackedIntset: Codec(_as_it_is(sets.SET_INTSET), ()),
@@ -59,7 +73,10 @@ CODECS_OF_PACKED: Final[dict[type, Codec]] = {
 # reading
 
 
-StillReader = Callable[[bytes, int, Limits], "tuple[bytes, int] | None"]
+_MOST_NODES: Final = 63
+"""Nodes of a list that is packed while it is read; a longer one is when it was idle."""
+
+StillReader = Callable[[bytes, int, Limits], "tuple[Any, int] | None"]
 """Returns the packed collection at a position and the position behind it.
 
 Returns None, or raises ``CorruptData`` or IndexError, unless the collection is in order and small: only the reader of
@@ -92,9 +109,13 @@ def _read_hash(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | Non
     return None if found is None else (PackedHash(found.blob), found.end)
 
 
-def _read_list(data: bytes, pos: int, config: Limits) -> tuple[bytes, int] | None:
-    if data[pos] != 1 or data[pos + 1] != lists.NODE_PACKED:
-        return None
+def _read_list(data: bytes, pos: int, config: Limits) -> tuple[Any, int] | None:
+    nodes = data[pos]
+    if nodes != 1 or data[pos + 1] != lists.NODE_PACKED:
+        if nodes > _MOST_NODES:
+            return None
+        value, end = lists.read_quicklist(data, pos, config)
+        return packed(rested(value)), end
     blob, end = read_string(data, pos + 2)
     most_bytes, most = limits(config.list_max_listpack_size)
     if len(blob) > most_bytes or not 0 < len(listpack.decode(blob)) <= most:
