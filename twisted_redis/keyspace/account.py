@@ -131,8 +131,9 @@ class Account:
     def charge_tables(self, size: int, expiries: int) -> None:
         """Follows the true ``size`` of the tables (bytes), those of so many ``expiries`` included."""
         above = size - self.fixed(expiries) - self._tables
-        excess = above - max(self.memory // _CLOSE, _LITTLE) if above > 0 else min(0, above + _LITTLE)
-        if excess > 0 or above < 0:
+        close = max(self.memory // _CLOSE, _LITTLE)
+        excess = max(0, above - close) if above > 0 else min(0, above + _LITTLE)
+        if excess:
             most = max(self.memory // _FOLLOWED, _FOLLOWED_LEAST)
             step = max(-most, min(excess, most))
             self._tables += step

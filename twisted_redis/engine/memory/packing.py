@@ -18,6 +18,7 @@ from twisted_redis.datatypes.sizes import QUICK
 from twisted_redis.datatypes.strings import SMALL_INTEGERS
 from twisted_redis.datatypes.table import value_size
 from twisted_redis.engine.memory.gaps import HAS_POOLS, fill_gaps, size_classes
+from twisted_redis.engine.memory.pressure import put_to_rest
 from twisted_redis.engine.memory.resident import resident_bytes
 from twisted_redis.engine.memory.trim import clear_free_lists, prepare, trim
 from twisted_redis.engine.memory.walk import Walk
@@ -198,11 +199,7 @@ class Packing:
                         db.change_form(key, value, shared)
                 continue
             if cls not in LIVE_CLASS:
-                value = rested(value)
-                if value is not None:
-                    data[key] = value
-                    if db.account is not None:
-                        db.account.repeat(key, value)
+                if put_to_rest(db, key, value):
                     self._did_something = True
                 continue
             if cls in STILL:

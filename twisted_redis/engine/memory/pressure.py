@@ -1,14 +1,14 @@
 """Packs collections while memory is short, so that fewer keys are evicted (``datatypes.packed``).
 
-Packing takes half of the memory of a small collection or more, and nothing is lost.  So eviction packs what it can
+Packing frees at least half of the memory of a small collection, and nothing is lost.  So eviction packs what it can
 before it chooses a key.  The account of a database notes its live collections (``keyspace.account.Account``).  They
-begin to rest, first those that were noted first.  One that no command has used for a while may be packed.
+begin to rest in the order in which they were noted.  A collection that no command has used since may then be packed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted_redis.datatypes.packed import CAN_REST, LIVE_CLASS, STILL, packed, rested
 from twisted_redis.datatypes.sizes import QUICK
@@ -17,13 +17,24 @@ from twisted_redis.datatypes.table import value_size
 if TYPE_CHECKING:
     from twisted_redis.keyspace.database import Database
 
-__all__ = ["pack_some", "rest_some"]
+__all__ = ["pack_some", "put_to_rest", "rest_some"]
 
 _WHILE: Final = 100
 """The time for which a collection must rest before it is packed (ms)."""
 
 _AT_ONCE: Final = 256
-"""Collections that begin to rest, or were used again, in one step."""
+"""Collections that are looked at in one step, to begin to rest or because they were used again."""
+
+
+def put_to_rest(db: Database, key: bytes, value: Any) -> bool:
+    """Lets ``value``, which is at ``key``, rest; returns False if it cannot, or does so already."""
+    resting = rested(value)
+    if resting is None:
+        return False
+    db.data[key] = resting
+    if db.account is not None:
+        db.account.repeat(key, resting)
+    return True
 
 
 def rest_some(db: Database) -> bool:
@@ -35,11 +46,7 @@ def rest_some(db: Database) -> bool:
     for _ in range(min(len(live), _AT_ONCE)):
         key, _ = live.popitem(last=False)
         value = data.get(key)
-        resting = rested(value)
-        if resting is not None:
-            data[key] = resting
-            account.repeat(key, resting)
-        if resting is not None or value.__class__ in LIVE_CLASS:
+        if put_to_rest(db, key, value) or value.__class__ in LIVE_CLASS:
             account.resting[key] = now
     return bool(live)
 
